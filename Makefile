@@ -1,0 +1,91 @@
+# Everything starts here: `make help`. A verb installs what it needs, into this folder only, from locked requirements.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3.13
+UV := .tools/uv/bin/uv
+VENV := .venv
+BIN := $(VENV)/bin
+SAM := .tools/sam/bin/sam
+export UV_PYTHON_DOWNLOADS := never
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= eu-west-1
+# The pure core: every line and branch of it is run by the unit tests alone.
+CORE := $(shell sed -n 's/^  "keyferry\.\([a-z]*\)", # core$$/*\/keyferry\/\1.py/p' pyproject.toml | paste -sd,)
+INSTALL := $(UV) pip sync --quiet --require-hashes
+
+.PHONY: help
+help: ## Show the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: tools ## Rotate a secret on a local cloud and watch it reach two clusters (KEEP=1 leaves it running)
+	@$(BIN)/python -m local demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: tools ## Run the unit and integration tests, with coverage (ARGS='-k name tests/unit' for some of them)
+ifdef ARGS
+	@$(BIN)/pytest $(ARGS)
+else
+	@$(BIN)/pytest tests/unit --cov --cov-report=
+	@$(BIN)/coverage report --include='$(CORE)' --fail-under=100
+	@$(BIN)/pytest tests/integration tests/e2e --cov --cov-append --cov-fail-under=95
+endif
+
+.PHONY: check
+check: tools ## Check format, lint, types, layers, the template and what is generated
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@for app in functions/*/app.py; do $(BIN)/mypy $$app; done
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/cfn-lint template.yaml
+	@$(SAM) validate --lint
+	@$(BIN)/keyferry generate --check
+
+.PHONY: build
+build: tools ## Build the functions and both layers with SAM, and print their size and import time
+	@$(BIN)/python -m local build
+
+.PHONY: bench
+bench: tools ## Measure: time from change to Secret, 1,000 namespaces, import time and memory
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: format
+format: tools ## Format the code
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+.PHONY: stop
+stop: tools ## Stop a local cloud that `make demo KEEP=1` left running
+	@$(BIN)/python -m local stop
+
+.PHONY: tools
+tools: $(VENV)/.installed .tools/sam/.installed .tools/ministack/.installed
+
+$(UV): requirements/uv.txt
+	@echo "Installing uv into .tools" >&2
+	@$(PYTHON) -m venv --clear .tools/uv
+	@.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+$(VENV)/.installed: requirements/dev.txt layers/keyferry/pyproject.toml | $(UV)
+	@echo "Installing the development environment into $(VENV)" >&2
+	@$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
+	@$(INSTALL) --python $(VENV) requirements/dev.txt
+	@$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable layers/keyferry
+	@touch $@
+
+# Tools whose dependencies are pinned too tightly to share an environment.
+.tools/%/.installed: requirements/%.txt | $(UV)
+	@echo "Installing $* into .tools" >&2
+	@$(UV) venv --quiet --clear --python $(PYTHON) .tools/$*
+	@$(INSTALL) --python .tools/$* $<
+	@touch $@
+
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.13 \
+	--no-emit-index-url --no-emit-find-links --no-emit-package keyferry --no-header --no-annotate
+.PHONY: lock
+lock: $(UV) ## Resolve requirements/*.txt anew (ARGS=--upgrade for newer versions)
+	@for name in uv dev sam ministack go; do $(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
+	@$(LOCK) $(ARGS) layers/keyferry/pyproject.toml -o requirements/layer.txt
