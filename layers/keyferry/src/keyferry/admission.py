@@ -1,0 +1,99 @@
+"""What RBAC cannot say: the pipeline may restart a workload, and change nothing else about it.
+
+`patch` on a Deployment is the right to run anything in its namespace. A ValidatingAdmissionPolicy takes all of that
+right away again but the annotations `keyferry.dev/*` of the pod template.
+"""
+
+from typing import Any
+
+from keyferry.model import PREFIX
+
+GROUP = "keyferry"
+"""Kubernetes group of the role of deliver."""
+NAME = "keyferry-restarts-only"
+
+type Object = dict[str, Any]
+
+_API = "admissionregistration.k8s.io/v1"
+_OWN = f"k.startsWith('{PREFIX}/')"
+_COUNTED = "k in ['generation', 'managedFields', 'resourceVersion']"
+"""What the API server itself changes of an object's metadata with every change."""
+_COUNTED_ANNOTATION = "k == 'deprecated.daemonset.template.generation'"
+"""What it changes of a DaemonSet's annotations with every change of the pod template."""
+
+
+def policy() -> list[Object]:
+    """Return the policy and its binding, the same for every cluster."""
+    return [
+        {
+            "apiVersion": _API,
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": NAME},
+            "spec": {
+                "failurePolicy": "Fail",
+                "matchConstraints": {"resourceRules": _resources()},
+                "matchConditions": [{"name": "keyferry", "expression": f"'{GROUP}' in request.userInfo.groups"}],
+                "variables": [{"name": name, "expression": text} for name, text in _variables()],
+                "validations": [
+                    {
+                        "expression": _only_annotations(),
+                        "message": f"Keyferry may change the annotations {PREFIX}/* of a pod template alone",
+                        "reason": "Forbidden",
+                    }
+                ],
+            },
+        },
+        {
+            "apiVersion": _API,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": NAME},
+            "spec": {"policyName": NAME, "validationActions": ["Deny"]},
+        },
+    ]
+
+
+def _resources() -> list[Object]:
+    """Return every kind that a mapping can restart, its scale, status and other subresources too."""
+    kinds = {"apps": ("deployments", "statefulsets", "daemonsets"), "argoproj.io": ("rollouts",)}
+    return [
+        {
+            "apiGroups": [group],
+            "apiVersions": ["*"],
+            "operations": ["CREATE", "UPDATE", "DELETE"],
+            "resources": [each for name in names for each in (name, f"{name}/*")],
+        }
+        for group, names in kinds.items()
+    ]
+
+
+def _variables() -> list[tuple[str, str]]:
+    """Return the parts of the object before (`was`) and after (`is`) that hold each other: empty where absent."""
+    found = []
+    for name, whole in (("is", "object"), ("was", "oldObject")):
+        found.append((f"{name}Whole", f"{whole} == null ? {{}} : dyn({whole})"))
+        found.append((f"{name}Metadata", f"variables.{name}Whole.?metadata.orValue({{}})"))
+        found.append((f"{name}OwnAnnotations", f"variables.{name}Metadata.?annotations.orValue({{}})"))
+        found.append((f"{name}Spec", f"variables.{name}Whole.?spec.orValue({{}})"))
+        found.append((f"{name}Template", f"variables.{name}Spec.?template.orValue({{}})"))
+        found.append((f"{name}TemplateMetadata", f"variables.{name}Template.?metadata.orValue({{}})"))
+        found.append((f"{name}Annotations", f"variables.{name}TemplateMetadata.?annotations.orValue({{}})"))
+    return found
+
+
+def _only_annotations() -> str:
+    same = [
+        _same("Metadata", f"k == 'annotations' || {_COUNTED}"),
+        _same("OwnAnnotations", _COUNTED_ANNOTATION),
+        _same("Spec", "k == 'template'"),
+        _same("Template", "k == 'metadata'"),
+        _same("TemplateMetadata", "k == 'annotations'"),
+        _same("Annotations", _OWN),
+    ]
+    return " && ".join(["request.operation == 'UPDATE'", "!has(request.subResource)", *same])
+
+
+def _same(part: str, but: str) -> str:
+    """Return that a part has the same fields with the same values as before, but some."""
+    now, before = f"variables.is{part}", f"variables.was{part}"
+    kept = f"{before}.all(k, {but} || k in {now})"
+    return f"{kept} && {now}.all(k, {but} || (k in {before} && {now}[k] == {before}[k]))"

@@ -1,0 +1,55 @@
+"""The JSON that sources hold: read so that every number keeps its text, and written as text again."""
+
+import json
+from typing import Any
+
+
+class Number(float):
+    """A JSON number that is no integer, and how it was written: 1.50 stays 1.50."""
+
+    text: str
+
+    def __new__(cls, text: str) -> "Number":
+        """Make it from its text."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Number.__name__ = "float"  # JMESPath tells types by their names
+
+
+def parse(content: bytes) -> Any:  # noqa: ANN401  # JSON is anything
+    """Return the document.
+
+    Raises:
+        ValueError: it is not JSON. The text holds nothing of it.
+    """
+    try:
+        return json.loads(content, parse_float=Number)
+    except (ValueError, RecursionError):
+        # The decoder's error holds the document.
+        raise ValueError("not JSON") from None
+
+
+def text(value: object) -> str:
+    """Return what arrives in the Secret: strings as they are, everything else as JSON.
+
+    Raises:
+        TypeError: JSON cannot say it.
+    """
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: object) -> str:
+    match value:
+        case Number():
+            return value.text
+        case dict():
+            return "{" + ",".join(f"{_json(str(key))}:{_json(item)}" for key, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ",".join(map(_json, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

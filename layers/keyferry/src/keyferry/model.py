@@ -1,0 +1,148 @@
+"""The nouns that every layer shares: values, changes, deliveries."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, NoReturn
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+Service = Literal["secretsmanager", "parameterstore"]
+
+CURRENT = "AWSCURRENT"
+"""The label of the version that consumers read."""
+
+PREFIX = "keyferry.dev"
+"""Prefix of every annotation that Keyferry writes."""
+
+
+class SecretValue:
+    """Bytes that must not be seen. They leave by `reveal` alone.
+
+    Neither a mapping nor a dataclass, so that no logger or serialiser finds its way in.
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def reveal(self) -> bytes:
+        """Return the bytes. Call it only where they are rendered or written to the cluster."""
+        return self._content
+
+    def __len__(self) -> int:
+        """Return the size in bytes."""
+        return len(self._content)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare content, in time that does not depend on it."""
+        return isinstance(other, SecretValue) and hmac.compare_digest(self._content, other._content)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "SecretValue(…)"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        raise TypeError("a SecretValue cannot be serialised")
+
+    __getstate__ = __reduce__
+
+
+@dataclass(frozen=True)
+class SourceValue:
+    """What one source held when it was read."""
+
+    content: SecretValue
+    version: str
+    """Version id; for a parameter `<version>@<last modified, ISO 8601>`, since a parameter made anew counts from 1."""
+    binary: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an event says has happened, as far as it is believed: which secret or parameter it concerns."""
+
+    service: Service
+    names: tuple[str, ...]
+    """The name; two where the event's identifier could be read as either."""
+    account: str
+    region: str
+    kind: Literal["updated", "deleted", "restored", "rotation failed"]
+    event_id: str
+    time: datetime
+    label: str | None = None
+    """The staging label that moved, where the event says so."""
+    version: str | None = None
+    """The version that the event names: a hint when to read once more."""
+
+
+class Record(BaseModel):
+    """Base of everything that is read from outside: strict about names, silent about values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
+
+
+class Delivery(Record):
+    """One message of the deliveries queue: bring this mapping on this cluster to the sources' current state."""
+
+    mapping: str
+    cluster: str
+    namespace: str | None = None
+    """Only this namespace; all that the mapping names otherwise."""
+    event_id: str = Field(alias="eventId")
+    time: AwareDatetime
+    """When the change happened, for the time from event to write."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Source → version id that the event named."""
+
+    @property
+    def group(self) -> str:
+        """The FIFO message group: one (mapping, cluster), 128 characters at most."""
+        return shorten(f"{self.mapping}/{self.cluster}", 128)
+
+    @property
+    def deduplication_id(self) -> str:
+        """The FIFO deduplication id, from the event and the group: the same body twice can be two real changes."""
+        return hashlib.sha256(f"{self.event_id}/{self.group}/{self.namespace or ''}".encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as SQS gives it to the function."""
+
+    body: str
+    id: str
+    receipt: str
+    attempt: int
+    """How often it was received, this time included."""
+    sent: datetime
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago it was sent."""
+        return (datetime.now(UTC) - self.sent).total_seconds()
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When work must stop, on a monotonic clock."""
+
+    at: float
+    """Reading of `clock`, in seconds."""
+    clock: Callable[[], float]
+
+    def remaining(self) -> float:
+        """Return the seconds left, never negative."""
+        return max(0.0, self.at - self.clock())
+
+
+def shorten(name: str, limit: int) -> str:
+    """Return the name, cut to `limit` characters with a short hash at its end where it is longer."""
+    if len(name) <= limit:
+        return name
+    return f"{name[: limit - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

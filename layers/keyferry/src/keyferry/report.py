@@ -1,0 +1,103 @@
+"""Outcomes → what is logged and counted. Pure, and free of values by construction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from keyferry.errors import DeliverAgain, KeyferryError
+from keyferry.model import Delivery
+
+type Did = Literal["created", "updated", "annotated", "unchanged", "failed"]
+
+MAX_LISTED = 50
+"""Namespaces that one log line lists: a line has 256 KiB at most, a mapping can have thousands of namespaces."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one target."""
+
+    namespace: str
+    did: Did
+    why: str = ""
+    restarted: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Workloads that were left alone, and why."""
+    error: KeyferryError | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for a log line or for `--output json`, without what is empty."""
+        error = f"{type(self.error).__name__}: {self.error}" if self.error else ""
+        whole = {
+            "namespace": self.namespace,
+            "did": self.did,
+            "why": self.why,
+            "restarted": list(self.restarted),
+            "notes": list(self.notes),
+            "error": error,
+        }
+        return {key: value for key, value in whole.items() if value}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one delivery."""
+
+    delivery: Delivery
+    outcomes: tuple[Outcome, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    error: KeyferryError | None = None
+    """What stopped the delivery before it had targets."""
+    seconds: float = 0.0
+    written: datetime | None = None
+    """When the last write was answered."""
+
+    @property
+    def errors(self) -> list[KeyferryError]:
+        """All errors, of the delivery and of its targets."""
+        return [error for error in (self.error, *(outcome.error for outcome in self.outcomes)) if error]
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether trying again can help."""
+        return any(isinstance(error, DeliverAgain) for error in self.errors)
+
+    def log_fields(self) -> dict[str, Any]:
+        """Return the fields of the one log line of a delivery."""
+        told = [outcome.as_dict() for outcome in sorted(self.outcomes, key=_urgency) if outcome.did != "unchanged"]
+        return {
+            "event_id": self.delivery.event_id,
+            "mapping": self.delivery.mapping,
+            "cluster": self.delivery.cluster,
+            "versions": dict(self.versions),
+            "targets": _counts(self.outcomes),
+            "namespaces": told[:MAX_LISTED],
+            "seconds": round(self.seconds, 3),
+        } | ({"error": f"{type(self.error).__name__}: {self.error}"} if self.error else {})
+
+    def metrics(self) -> dict[str, float]:
+        """Return metric name → value."""
+        counts = _counts(self.outcomes)
+        values: dict[str, float] = {
+            "Deliveries": 1,
+            "TargetsUpdated": sum(counts.get(did, 0) for did in ("created", "updated", "annotated")),
+            "TargetsUnchanged": counts.get("unchanged", 0),
+            "TargetsFailed": counts.get("failed", 0) + (self.error is not None),
+            "WorkloadsRestarted": sum(len(outcome.restarted) for outcome in self.outcomes),
+        }
+        if self.written:
+            values["EventToWriteSeconds"] = max(0.0, (self.written - self.delivery.time).total_seconds())
+        return values
+
+
+def _urgency(outcome: Outcome) -> bool:
+    """Return what puts failures first, where not every namespace can be listed."""
+    return outcome.error is None
+
+
+def _counts(outcomes: tuple[Outcome, ...]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        counts[outcome.did] = counts.get(outcome.did, 0) + 1
+    return counts
