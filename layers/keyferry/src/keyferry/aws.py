@@ -1,0 +1,71 @@
+"""botocore's errors → Keyferry's. One place, for every AWS edge."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from keyferry.errors import AccessDenied, SourceUnavailable, Throttled, Unreachable
+
+DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "DecryptionFailure",
+    "KMSAccessDeniedException",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "ExpiredToken",
+    "ExpiredTokenException",
+}
+MISSING = {
+    "ResourceNotFoundException",
+    "ParameterNotFound",
+    "ParameterVersionNotFound",
+    "ParameterVersionLabelNotFound",
+}
+INVALID = {"ValidationException", "InvalidParameterException", "InvalidKeyId", "UnsupportedParameterType"}
+THROTTLED = {
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "RequestThrottled",
+    "RequestLimitExceeded",
+}
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise Keyferry's error in place of botocore's.
+
+    Args:
+        what: action and object, as `secretsmanager:GetSecretValue on prod/db`.
+
+    Raises:
+        AccessDenied: AWS refused; the text says what to grant.
+        SourceUnavailable: there is no such secret, parameter, version or label, or it is scheduled for deletion.
+        Throttled: too many requests, after botocore's own retries.
+        Unreachable: anything else.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        raise _translate(code, error.response.get("Error", {}).get("Message", ""), what) from None
+    except BotoCoreError as error:
+        raise Unreachable(f"{what}: no answer from AWS ({type(error).__name__})") from None
+
+
+def _translate(code: str, message: str, what: str) -> AccessDenied | SourceUnavailable | Throttled | Unreachable:
+    if code in DENIED:
+        return AccessDenied(f"AWS refuses {what} ({code}): grant it to the role, and the use of its KMS key")
+    if code in MISSING:
+        return SourceUnavailable(f"{what}: it does not exist ({code}); create it, or change the mapping")
+    if code == "InvalidRequestException" and "delet" in message.lower():
+        return SourceUnavailable(f"{what}: it is scheduled for deletion; restore it, or remove the mapping")
+    if code in INVALID:
+        return SourceUnavailable(
+            f"{what}: AWS does not accept that name, version or label ({code}); change the mapping"
+        )
+    if code in THROTTLED:
+        return Throttled(f"{what}: AWS asks to slow down ({code})")
+    return Unreachable(f"{what}: {code or 'an error without a code'}")

@@ -1,0 +1,136 @@
+"""EKS: the sign-in token, where a cluster is, and the role to assume for it.
+
+Token: `k8s-aws-v1.` and a presigned `GetCallerIdentity` URL of the cluster's regional STS host, with the cluster's
+name as a signed header. Signing needs no network. Source: kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
+"""
+
+import base64
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import boto3
+from botocore.model import ServiceId
+from botocore.signers import RequestSigner
+
+from keyferry.aws import translated
+from keyferry.errors import AccessDenied, Unreachable
+from keyferry.mapping import Cluster, Eks
+
+if TYPE_CHECKING:
+    from mypy_boto3_eks import EKSClient
+    from mypy_boto3_sts import STSClient
+
+RENEW_SECONDS = 10 * 60
+"""Age at which a token is made anew. The authenticator refuses one of 15 minutes, whatever its expiry says."""
+MAX_TOKEN_BYTES = 4096
+"""What the authenticator takes."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where an API server is, and whose certificates it shows."""
+
+    url: str
+    certificate_authority: str
+    """The PEM of the cluster's CA, base64-encoded, as EKS gives it."""
+
+
+DNS_SUFFIXES = {
+    "aws-cn": "amazonaws.com.cn",
+    "aws-eusc": "amazonaws.eu",
+    "aws-iso": "c2s.ic.gov",
+    "aws-iso-b": "sc2s.sgov.gov",
+    "aws-iso-e": "cloud.adc-e.uk",
+    "aws-iso-f": "csp.hci.ic.gov",
+}
+"""Of partitions that do not have amazonaws.com, as botocore's partitions.json gives them (it has no public reader)."""
+
+
+class Tokens:
+    """The sign-in tokens of one cluster: one at a time, renewed before it is too old."""
+
+    def __init__(
+        self, session: Callable[[], boto3.Session], eks: Eks, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._session, self._eks, self._clock = session, eks, clock
+        self._lock, self._token, self._made = Lock(), "", 0.0
+
+    def get(self, *, renew: bool = False) -> str:
+        """Return a token that is good for five minutes at least.
+
+        Args:
+            renew: make a new one even though the last is young, since it was refused.
+        """
+        with self._lock:
+            if renew or not self._token or self._clock() - self._made > RENEW_SECONDS:
+                self._token, self._made = sign_in(self._session(), self._eks), self._clock()
+            return self._token
+
+
+def sign_in(session: boto3.Session, eks: Eks) -> str:
+    """Return a new token for a cluster.
+
+    Raises:
+        AccessDenied: there are no credentials, or the token would be too long for the authenticator.
+    """
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise AccessDenied("there are no AWS credentials to sign in to the cluster with")
+    signer = RequestSigner(ServiceId("STS"), eks.region, "sts", "v4", credentials, session.events)
+    query = urlencode({"Action": "GetCallerIdentity", "Version": "2011-06-15"})
+    request = {
+        "method": "GET",
+        "url": f"https://{_sts_host(session, eks.region)}/?{query}",
+        "body": {},
+        "headers": {"x-k8s-aws-id": eks.name},
+        "context": {},
+    }
+    url = signer.generate_presigned_url(request, operation_name="", expires_in=60, region_name=eks.region)
+    token = "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+    if len(token) > MAX_TOKEN_BYTES:
+        raise AccessDenied(
+            f"the token for cluster {eks.name} has {len(token)} bytes and the cluster takes {MAX_TOKEN_BYTES}:"
+            " the role's session carries too many session tags"
+        )
+    return token
+
+
+def _sts_host(session: boto3.Session, region: str) -> str:
+    # Not the endpoint of a client: AWS_ENDPOINT_URL must not change it, since the cluster calls the real host.
+    return f"sts.{region}.{DNS_SUFFIXES.get(session.get_partition_for_region(region), 'amazonaws.com')}"
+
+
+def find(client: "EKSClient", cluster: Cluster) -> Endpoint:
+    """Return where EKS says that a cluster is.
+
+    Raises:
+        KeyferryError: as `keyferry.aws.translated` says.
+    """
+    with translated(f"eks:DescribeCluster on {cluster.eks.name}"):
+        found = client.describe_cluster(name=cluster.eks.name)["cluster"]
+    try:
+        return Endpoint(found["endpoint"], found["certificateAuthority"]["data"])
+    except KeyError:
+        status = found.get("status", "unknown")
+        raise Unreachable(f"cluster {cluster.eks.name} has no endpoint yet (status {status})") from None
+
+
+def assume(client: "STSClient", role: str, region: str) -> tuple[boto3.Session, float]:
+    """Return a session of the role, and for how many seconds it is good.
+
+    Raises:
+        KeyferryError: as `keyferry.aws.translated` says.
+    """
+    with translated(f"sts:AssumeRole on {role}"):
+        found = client.assume_role(RoleArn=role, RoleSessionName="keyferry")["Credentials"]
+    session = boto3.Session(
+        aws_access_key_id=found["AccessKeyId"],
+        aws_secret_access_key=found["SecretAccessKey"],
+        aws_session_token=found["SessionToken"],
+        region_name=region,
+    )
+    return session, found["Expiration"].timestamp() - time.time()

@@ -1,0 +1,113 @@
+"""The requests that Keyferry makes of a cluster, and their answers. Implements `keyferry.apply.ClusterClient`."""
+
+import json
+from urllib.parse import quote
+
+from keyferry.apply import Object
+from keyferry.kube.connection import APPLY, Connection, Request
+from keyferry.mapping import Kind, Selector, Workload
+from keyferry.model import Deadline
+
+PAGE = 500
+STRATEGIC = "application/strategic-merge-patch+json"
+MERGE = "application/merge-patch+json"
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+_APPS = "/apis/apps/v1"
+_GROUPS = {
+    "Deployment": (_APPS, "deployments"),
+    "StatefulSet": (_APPS, "statefulsets"),
+    "DaemonSet": (_APPS, "daemonsets"),
+    "Rollout": ("/apis/argoproj.io/v1alpha1", "rollouts"),
+}
+
+
+class KubeClient:
+    """One delivery's view of a cluster: the kept connection and the time that is left."""
+
+    def __init__(self, connection: Connection, deadline: Deadline) -> None:
+        self._connection, self._deadline = connection, deadline
+
+    def read_secret(self, namespace: str, name: str) -> Object | None:
+        """Return the Secret; None where it, or its namespace, is missing."""
+        return self._read_secret(namespace, name, "application/json")
+
+    def read_secret_metadata(self, namespace: str, name: str) -> Object | None:
+        """Return the Secret without its data."""
+        return self._read_secret(namespace, name, METADATA_ONLY)
+
+    def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
+        """Apply server-side and return the Secret as it then is."""
+        name = body["metadata"]["name"]
+        request = Request(
+            "PATCH",
+            _path("/api/v1", namespace, "secrets", name),
+            "patch",
+            f"secrets/{name}",
+            namespace,
+            query=(("fieldManager", manager), ("force", "true" if force else "false")),
+            body=body,
+            content_type=APPLY,
+        )
+        return _decode(self._connection.send(request, self._deadline)) or {}
+
+    def list_workloads(self, kind: Kind, namespace: str | None) -> list[Object]:
+        """Return the workloads of a kind in a namespace (None: in all) by a consistent read, page by page."""
+        base, resource = _GROUPS[kind]
+        return self._list(_path(base, namespace, resource), resource, namespace, ())
+
+    def read_workload(self, workload: Workload, namespace: str) -> Object | None:
+        """Return one workload; None where it is missing."""
+        base, resource = _GROUPS[workload.kind]
+        path = _path(base, namespace, resource, workload.name)
+        request = Request("GET", path, "get", f"{resource}/{workload.name}", namespace)
+        return _decode(self._connection.send(request, self._deadline))
+
+    def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
+        """Patch a workload and return whether it was there. A patch, since an apply would create it."""
+        base, resource = _GROUPS[workload.kind]
+        request = Request(
+            "PATCH",
+            _path(base, namespace, resource, workload.name),
+            "patch",
+            f"{resource}/{workload.name}",
+            namespace,
+            query=(("fieldManager", manager),),
+            body=patch,
+            content_type=MERGE if workload.kind == "Rollout" else STRATEGIC,
+            accept=METADATA_ONLY,
+        )
+        return self._connection.send(request, self._deadline) is not None
+
+    def namespaces(self, selector: Selector) -> list[str]:
+        """Return the names of the matching namespaces that are not being deleted."""
+        found = self._list("/api/v1/namespaces", "namespaces", None, (("labelSelector", str(selector)),))
+        return [each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]]
+
+    def _read_secret(self, namespace: str, name: str, accept: str) -> Object | None:
+        path = _path("/api/v1", namespace, "secrets", name)
+        request = Request("GET", path, "get", f"secrets/{name}", namespace, accept=accept)
+        return _decode(self._connection.send(request, self._deadline))
+
+    def _list(
+        self, path: str, resource: str, namespace: str | None, query: tuple[tuple[str, str], ...]
+    ) -> list[Object]:
+        found: list[Object] = []
+        token = ""
+        while True:
+            page = (*query, ("limit", str(PAGE)), *((("continue", token),) if token else ()))
+            request = Request("GET", path, "list", resource, namespace, query=page)
+            answer = _decode(self._connection.send(request, self._deadline)) or {}
+            found += answer.get("items") or []
+            token = (answer.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return found
+
+
+def _path(base: str, namespace: str | None, resource: str, name: str = "") -> str:
+    parts = [*(("namespaces", namespace) if namespace else ()), resource, *((name,) if name else ())]
+    return "/".join([base, *(quote(part, safe="") for part in parts)])
+
+
+def _decode(body: bytes | None) -> Object | None:
+    return None if body is None else json.loads(body)

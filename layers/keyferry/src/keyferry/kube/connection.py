@@ -1,0 +1,213 @@
+"""The kept connection to one API server: TLS, sign-in, and what is tried again.
+
+429 and failed reads are tried again within the time left, a 401 once with a new token, a kept connection that has
+died (an environment that was frozen) once, at once. An apply carries preconditions and a patch of a workload is the
+same twice, so sending either again after a lost connection is safe; after a lost answer the caller observes first.
+"""
+
+import base64
+import random
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Protocol
+
+import urllib3
+from kubernetes.client import ApiClient, ApiException, Configuration
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
+from urllib3.exceptions import TimeoutError as SlowError
+
+from keyferry.errors import KeyferryError, Unauthorized, Unreachable
+from keyferry.kube.refusals import refusal
+from keyferry.model import Deadline
+
+APPLY = "application/apply-patch+yaml"  # JSON is YAML
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+MARGIN_SECONDS = 1.0
+"""Kept back from the time that is left when waiting."""
+READ_TRIES = 3
+
+
+class Endpoint(Protocol):
+    """Where an API server is."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        ...
+
+    @property
+    def certificate_authority(self) -> str:
+        """The PEM of its CA, base64-encoded."""
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, as RBAC and HTTP see it."""
+
+    method: str
+    path: str
+    verb: str
+    what: str
+    namespace: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
+    body: Mapping[str, Any] | None = None
+    content_type: str | None = None
+    accept: str = "application/json"
+
+    @property
+    def is_apply(self) -> bool:
+        """Whether it creates what is missing."""
+        return self.content_type == APPLY
+
+
+class Connection:
+    """One cluster's API server, kept for the environment's life. Safe for use by several threads."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        token: Callable[[bool], str],
+        *,
+        look_up: Callable[[], Endpoint],
+        role: str,
+        pool_size: int = 8,
+    ) -> None:
+        """Make a connection; nothing is sent yet.
+
+        Args:
+            name: what mappings call the cluster.
+            endpoint: where it should be.
+            token: returns a sign-in token, a new one where the argument is true.
+            look_up: asks EKS where it is, when it is not there.
+            role: who signs in, for messages.
+            pool_size: how many requests are sent at once.
+        """
+        self._name, self._role, self._token, self._look_up = name, role, token, look_up
+        self._pool_size, self._lock = pool_size, Lock()
+        self._endpoint, self._client = endpoint, _client(endpoint, pool_size)
+
+    def send(self, request: Request, deadline: Deadline) -> bytes | None:
+        """Send a request and return the answer's body; None for 404 on a read or a patch of one object.
+
+        Raises:
+            KeyferryError: as `keyferry.kube.refusals` says, and Unauthorized or Unreachable.
+        """
+        renewed, tries = False, 0
+        while True:
+            tries += 1
+            status, body, retry_after = self._exchange(request, deadline, renew=renewed)
+            if 200 <= status < 300:
+                return body
+            if status == 404 and not request.is_apply:
+                return None
+            if status == 401 and not renewed:
+                renewed = True
+            elif status == 401:
+                raise Unauthorized(self._name, self._role)
+            elif not self._wait(request, status, tries, retry_after, deadline):
+                raise refusal(status, body, verb=request.verb, what=request.what, namespace=request.namespace)
+
+    def _wait(self, request: Request, status: int, tries: int, retry_after: float, deadline: Deadline) -> bool:
+        """Wait before another try, and return whether there is to be one."""
+        again = status == 429 or (status >= 500 and request.method == "GET" and tries < READ_TRIES)
+        seconds = max(retry_after, random.uniform(0.05, 0.15) * 2 ** min(tries, 6))  # noqa: S311  # jitter
+        if not again or seconds + MARGIN_SECONDS > deadline.remaining():
+            return False
+        time.sleep(seconds)
+        return True
+
+    def _exchange(self, request: Request, deadline: Deadline, *, renew: bool) -> tuple[int, bytes, float]:
+        client = self._client
+        token = self._token(renew)
+        try:
+            return _once(client, request, token, deadline)
+        except (NewConnectionError, ConnectTimeoutError, _Untrusted) as error:
+            self._move(client, error)
+        except (ProtocolError, ConnectionError):
+            pass  # a kept connection that has died
+        except HTTPError as error:
+            raise self._unreachable(request, error) from None
+        try:
+            return _once(self._client, request, token, deadline)
+        except (HTTPError, ConnectionError, _Untrusted) as error:
+            raise self._unreachable(request, error) from None
+
+    def _move(self, failed: ApiClient, error: Exception) -> None:
+        """Ask EKS where the cluster is now, and connect there."""
+        with self._lock:
+            if self._client is not failed:
+                return  # another thread has done so
+            try:
+                endpoint = self._look_up()
+            except KeyferryError as also:
+                text = f"cluster {self._name} at {self._endpoint.url}: {_why(error)}; and {also}"
+                raise Unreachable(text) from None
+            self._endpoint, self._client = endpoint, _client(endpoint, self._pool_size)
+
+    def _unreachable(self, request: Request, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"cluster {self._name} at {self._endpoint.url}: {_why(error)} ({request.verb} {request.what})"
+        )
+
+
+class _Untrusted(Exception):  # never leaves this module
+    """The server's certificate is not one of the cluster's."""
+
+
+def _once(client: ApiClient, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, float]:
+    headers = {"Authorization": f"Bearer {token}", "Accept": request.accept}
+    if request.content_type:
+        headers["Content-Type"] = request.content_type
+    answer_seconds = max(0.5, min(ANSWER_SECONDS, deadline.remaining() - MARGIN_SECONDS))
+    try:
+        response = client.call_api(
+            request.path,
+            request.method,
+            query_params=list(request.query),
+            header_params=headers,
+            body=request.body,
+            _preload_content=False,
+            _request_timeout=(CONNECT_SECONDS, answer_seconds),
+        )
+        # Always read: a response that is not keeps its connection, and the next call pays a handshake.
+        return response.status, response.data, 0.0
+    except ApiException as error:
+        if not error.status:
+            raise _Untrusted from None
+        return error.status, _body(error), _seconds((error.headers or {}).get("Retry-After"))
+
+
+def _client(endpoint: Endpoint, pool_size: int) -> ApiClient:
+    configuration = Configuration()
+    configuration.host = endpoint.url
+    client = ApiClient(configuration)
+    # The client has no setting for a TLS context. Python's default one refuses the CAs of many EKS clusters, which
+    # have no key identifiers: that one check is off; chain, expiry and host name stay checked.
+    context = ssl.create_default_context(cadata=base64.b64decode(endpoint.certificate_authority).decode())
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    client.rest_client.pool_manager = urllib3.PoolManager(
+        ssl_context=context, maxsize=pool_size, block=True, retries=False
+    )
+    return client
+
+
+def _body(error: ApiException) -> bytes:
+    return error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
+
+
+def _seconds(text: str | None) -> float:
+    return float(text) if text and text.isdigit() else 0.0
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, _Untrusted):
+        return "its certificate is not of the certificateAuthority given"
+    if isinstance(error, SlowError):
+        return "no answer in time"
+    return f"no connection ({type(error).__name__})"
