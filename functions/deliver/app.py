@@ -1,0 +1,28 @@
+"""deliver: one delivery from the FIFO queue → the Secrets and restarts of one mapping on one cluster."""
+
+import time
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
+from keyferry.model import Deadline, Message
+from keyferry.pipeline.consume import consume
+from keyferry.runtime import runtime
+from keyferry.telemetry import Function, NotDone
+
+function = Function()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Handle one delivery; where it fails for a passing reason it comes back."""
+    deadline = Deadline(time.monotonic() + context.get_remaining_time_in_millis() / 1000, time.monotonic)
+    return function.each_record(event, context, lambda message: _one(message, deadline))
+
+
+def _one(message: Message, deadline: Deadline) -> None:
+    consumed = consume(message, lambda delivery: runtime().deliver(delivery, deadline), runtime().inbox)
+    function.count(consumed.metrics())
+    getattr(function.logger, consumed.log_level)(consumed.fate, extra=consumed.log_fields())
+    if consumed.comes_back:
+        raise NotDone

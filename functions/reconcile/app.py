@@ -1,0 +1,57 @@
+"""reconcile: the sweep → a delivery for every (mapping, cluster) whose state is not known to be right.
+
+Started by messages (the schedule, a deployment) or invoked by hand with {"mapping", "cluster", "namespace"}.
+"""
+
+import json
+import time
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
+from keyferry.errors import DeliverAgain, InvalidInput
+from keyferry.model import Deadline, Message
+from keyferry.pipeline.consume import delay_seconds
+from keyferry.pipeline.reconcile import Sight, Swept, reconcile, sweep_of
+from keyferry.runtime import runtime
+from keyferry.telemetry import Function, NotDone
+
+function = Function()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Handle a message that starts a sweep, or a request made by hand: then return what was sent and why."""
+    deadline = Deadline(time.monotonic() + context.get_remaining_time_in_millis() / 1000, time.monotonic)
+    if "Records" in event:
+        return function.each_record(event, context, lambda message: _message(message, deadline))
+    try:
+        return _sweep(event, context.aws_request_id, deadline).as_dict()
+    finally:
+        function.flush()
+
+
+def _message(message: Message, deadline: Deadline) -> None:
+    try:
+        _sweep(_decoded(message.body), message.id, deadline)
+    except InvalidInput as error:
+        function.logger.error("no sweep", extra={"error": str(error)})  # noqa: TRY400
+    except DeliverAgain as error:
+        function.logger.warning("not swept", extra={"error": str(error)})
+        runtime().inbox.postpone(message, delay_seconds(message.attempt))
+        raise NotDone from None
+
+
+def _sweep(request: object, event_id: str, deadline: Deadline) -> Swept:
+    sight = Sight(lambda cluster: runtime().connect(cluster, deadline), runtime().versions())
+    swept = reconcile(sweep_of(request), runtime().catalog, sight, runtime().queue, event_id)
+    function.count(swept.metrics())
+    function.logger.info("swept", extra=swept.as_dict())
+    return swept
+
+
+def _decoded(body: str) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

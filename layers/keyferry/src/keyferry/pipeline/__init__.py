@@ -1,0 +1,1 @@
+"""What the three functions do: route changes, deliver them, and reconcile what was missed."""

@@ -1,0 +1,76 @@
+"""Events → deliveries on the FIFO queue."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from keyferry.catalog import Catalog
+from keyferry.events import Ignored, parse
+from keyferry.model import Change, Delivery
+from keyferry.report import MAX_LISTED
+
+
+class Deliveries(Protocol):
+    """The queue of deliveries."""
+
+    def send(self, deliveries: Iterable[Delivery]) -> None:
+        """Send all; raises DeliverAgain where some could not be sent."""
+        ...
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What became of one event."""
+
+    change: Change | Ignored
+    deliveries: tuple[Delivery, ...] = ()
+
+    def metrics(self) -> dict[str, float]:
+        """Return metric name → value."""
+        if isinstance(self.change, Ignored):
+            return {"ChangesIgnored": 1}
+        failed = {"RotationsFailed": 1.0} if self.change.kind == "rotation failed" else {}
+        return {"ChangesSeen": 1, "ChangesUnmapped": 0 if self.deliveries or failed else 1} | failed
+
+    def log_fields(self) -> dict[str, Any]:
+        """Return the fields of the one log line of an event."""
+        if isinstance(self.change, Ignored):
+            return {"ignored": self.change.reason, "detail": self.change.detail[:200]}
+        return {
+            "event_id": self.change.event_id,
+            "change": self.change.kind,
+            "store": self.change.service,
+            "names": list(self.change.names),
+            "deliveries": [delivery.group for delivery in self.deliveries[:MAX_LISTED]],
+            "count": len(self.deliveries),
+        }
+
+
+def route(envelope: object, catalog: Catalog, queue: Deliveries) -> Routed:
+    """Send one delivery for each (mapping, cluster) that the event concerns.
+
+    Args:
+        envelope: the decoded JSON of an EventBridge event, whatever it is.
+        catalog: the mappings and clusters of this deployment.
+        queue: where deliveries go.
+
+    Returns:
+        The change, or why the envelope is none; and the deliveries that were sent.
+
+    Raises:
+        DeliverAgain: not every delivery could be sent.
+    """
+    routed = explain(envelope, catalog)
+    queue.send(routed.deliveries)
+    return routed
+
+
+def explain(envelope: object, catalog: Catalog) -> Routed:
+    """Return what `route` would send.
+
+    A failed rotation has left the current value as it was: it is counted and logged, and delivers nothing.
+    """
+    change = parse(envelope)
+    if isinstance(change, Ignored) or change.kind == "rotation failed":
+        return Routed(change)
+    return Routed(change, tuple(catalog.deliveries(change)))

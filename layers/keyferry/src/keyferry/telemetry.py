@@ -1,0 +1,87 @@
+"""Logs and metrics of the functions, and what becomes of an error that nobody expected."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from keyferry.errors import place
+from keyferry.model import Message
+
+SECONDS = "Seconds"
+
+
+class Function:
+    """What each function has around its work: logger, metrics, and one way to go through SQS records."""
+
+    def __init__(self) -> None:
+        """Make it. Service and namespace come from `POWERTOOLS_*`."""
+        self.logger = Logger()
+        self.metrics = Metrics()
+
+    def count(self, values: Mapping[str, float]) -> None:
+        """Add metrics. Their only dimension is the service: never a secret's name."""
+        for name, value in values.items():
+            unit = MetricUnit.Seconds if name.endswith(SECONDS) else MetricUnit.Count
+            self.metrics.add_metric(name=name, unit=unit, value=value)
+
+    def flush(self) -> None:
+        """Write the metrics, where there are any."""
+        if self.metrics.metric_set:
+            self.metrics.flush_metrics()
+
+    def each_record(
+        self, event: dict[str, Any], context: LambdaContext, work: Callable[[Message], None]
+    ) -> dict[str, Any]:
+        """Do the work for every SQS record of an event; return the batch item failures.
+
+        Args:
+            event: what SQS sent.
+            context: the invocation.
+            work: raises `NotDone` where the message must stay on its queue.
+        """
+        # A message group is never split: the event source of the FIFO queue has batch size 1. So the plain processor
+        # serves both, and a batch of which all fail is no error of the function.
+        processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+        self.logger.set_correlation_id(None)
+        try:
+            return dict(
+                process_partial_response(
+                    event=event, record_handler=self._guarded(work), processor=processor, context=context
+                )
+            )
+        finally:
+            self.flush()
+
+    def _guarded(self, work: Callable[[Message], None]) -> Callable[[SQSRecord], None]:
+        def guarded(record: SQSRecord) -> None:
+            try:
+                work(_message(record))
+            except NotDone:
+                raise
+            except Exception as error:
+                # Neither text nor traceback of an unexpected error is logged: both can quote a value.
+                told = {"error": type(error).__name__, "at": place(error)}
+                self.logger.error("unexpected error", extra=told)  # noqa: TRY400
+                raise NotDone from None
+
+        return guarded
+
+
+def _message(record: SQSRecord) -> Message:
+    return Message(
+        body=record.body,
+        id=record.message_id,
+        receipt=record.receipt_handle,
+        attempt=int(record.attributes.approximate_receive_count),
+        sent=datetime.fromtimestamp(int(record.attributes.sent_timestamp) / 1000, UTC),
+    )
+
+
+class NotDone(Exception):  # a signal
+    """The message stays on its queue."""
