@@ -1,0 +1,40 @@
+"""The command line: `keyferry --mappings DIR [--output text|json] COMMAND`."""
+
+from pathlib import Path
+
+import click
+
+from keyferry.cli.explain import explain
+from keyferry.cli.generate import generate
+from keyferry.cli.options import Group, Settings
+from keyferry.cli.push import push
+from keyferry.cli.validate import compile_, validate
+
+EPILOG = """\b
+Exit codes:
+  0    done, and nothing is wrong
+  1    problems were found, or something failed
+  2    the command line is wrong, or a question could not be asked
+  70   a bug in Keyferry
+  130  interrupted
+"""
+
+
+@click.group(cls=Group, epilog=EPILOG)
+@click.option(
+    "--mappings",
+    type=click.Path(path_type=Path),
+    default=Path("mappings"),
+    show_default=True,
+    help="Folder of the mappings and clusters.yaml.",
+)
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result.")
+@click.version_option(package_name="keyferry")
+@click.pass_context
+def main(context: click.Context, mappings: Path, output: str) -> None:
+    """Carry changed AWS secrets into Kubernetes Secrets on EKS, and restart what uses them."""
+    context.obj = Settings(mappings, output)
+
+
+for command in (validate, compile_, explain, generate, push):
+    main.add_command(command)

@@ -1,0 +1,101 @@
+"""`keyferry explain`: what an event would cause."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from keyferry.catalog import Catalog
+from keyferry.cli import screen
+from keyferry.cli.options import Settings, output
+from keyferry.cli.problems import nearest
+from keyferry.errors import InvalidInput
+from keyferry.events import Ignored
+from keyferry.model import CURRENT, Change
+from keyferry.pipeline import route
+
+
+@click.command()
+@click.argument("event", type=click.File("rb"))
+@output
+@click.pass_obj
+def explain(settings: Settings, event: IO[bytes]) -> None:
+    """Show which change an EventBridge event is, or why it is none, and what follows.
+
+    EVENT is a file with the event as JSON, or - for standard input.
+    """
+    catalog = settings.catalog()
+    routed = route.explain(_decoded(event), catalog)
+    matches = [] if isinstance(routed.change, Ignored) else list(_matches(catalog, routed.change))
+    if settings.is_json:
+        screen.tell_json(_as_dict(routed, matches))
+    elif isinstance(routed.change, Ignored):
+        screen.tell(f"no change: {routed.change.reason} ({routed.change.detail})")
+    else:
+        _tell(catalog, routed.change, matches, [(each.mapping, each.cluster) for each in routed.deliveries])
+
+
+def _decoded(event: IO[bytes]) -> object:
+    path = str(getattr(event, "name", "-"))
+    name = "standard input" if path in ("-", "<stdin>") else Path(path).name
+    try:
+        return json.loads(event.read())
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise InvalidInput(f"{name}: not JSON") from None
+
+
+def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
+    """Yield the sources that the change names, and why one of them is not concerned all the same."""
+    for mapping in catalog.mappings.values():
+        for alias, source in mapping.spec.sources.items():
+            if source.service != change.service or not set(source.names) & set(change.names):
+                continue
+            reads = source.label or CURRENT
+            why = ""
+            if change.kind == "rotation failed":
+                why = "a failed rotation leaves the current value as it was"
+            elif change.label not in (None, reads):
+                why = f"it reads the label {reads}, and the event moves {change.label}"
+            elif not catalog.targets(mapping):
+                why = "it has no cluster"
+            yield {"mapping": mapping.name, "source": alias} | ({"not": why} if why else {})
+
+
+def _as_dict(routed: route.Routed, matches: list[dict[str, str]]) -> dict[str, Any]:
+    change = routed.change
+    return {
+        "change": None
+        if isinstance(change, Ignored)
+        else {
+            "kind": change.kind,
+            "service": change.service,
+            "names": list(change.names),
+            "label": change.label,
+            "version": change.version,
+            "eventId": change.event_id,
+            "time": change.time.isoformat(),
+        },
+        "ignored": {"reason": change.reason, "detail": change.detail} if isinstance(change, Ignored) else None,
+        "mappings": matches,
+        "deliveries": [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in routed.deliveries],
+    }
+
+
+def _tell(catalog: Catalog, change: Change, matches: list[dict[str, str]], deliveries: list[tuple[str, str]]) -> None:
+    more = [f"{what} {text}" for what, text in (("label", change.label), ("version", change.version)) if text]
+    screen.tell(f"change: {change.kind}, {change.service} {' or '.join(change.names)}{''.join(f', {m}' for m in more)}")
+    for match in matches:
+        screen.tell(
+            f"mapping {match['mapping']}, source {match['source']}" + (f": {match['not']}" if "not" in match else "")
+        )
+    if not matches:
+        known = {n for m in catalog.mappings.values() for s in m.spec.sources.values() for n in s.names}
+        screen.tell(f"no mapping names it{nearest(change.names[0], known)}")
+    for mapping, cluster in deliveries:
+        screen.tell(f"delivery: {mapping} to {cluster}")
+    if not deliveries:
+        screen.tell("no delivery follows")

@@ -1,0 +1,136 @@
+"""A folder of mapping files → the catalogue, or everything that is wrong with them at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from keyferry.catalog import Catalog, collect
+from keyferry.cli import references
+from keyferry.cli.documents import Document, read
+from keyferry.cli.problems import InvalidFiles, Problem, nearest
+from keyferry.cli.references import Named
+from keyferry.cli.wording import problems_of
+from keyferry.mapping import Cluster, Clusters, SecretMapping
+
+MAX_BYTES = 1024 * 1024
+"""What a mapping file may have: a thousand mappings take less."""
+SUFFIXES = (".yaml", ".yml")
+_KINDS: dict[str, type[BaseModel]] = {"SecretMapping": SecretMapping, "Clusters": Clusters}
+
+
+@dataclass
+class Found:
+    """What the files of a folder hold."""
+
+    documents: list[Document] = field(default_factory=list)
+    mappings: list[tuple[Named, SecretMapping]] = field(default_factory=list)
+    clusters: list[tuple[Named, Cluster]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    unread: bool = False
+    """Whether a file could not be read as YAML: then what it defines is not known."""
+
+    def cluster_names(self) -> set[str]:
+        """Return the names of all clusters, of those too that are otherwise wrong."""
+        lists = [each.get("clusters") for each in self.documents if each.get("kind") == "Clusters"]
+        entries = [entry for each in lists if isinstance(each, list) for entry in each]
+        return {str(entry.get("name")) for entry in entries if isinstance(entry, dict)}
+
+
+def load(folder: Path) -> Catalog:
+    """Return the mappings and clusters of a folder and the folders below it.
+
+    Raises:
+        InvalidFiles: something is wrong; it holds every problem of every file.
+    """
+    found = Found()
+    for path in _files(folder, found):
+        _read(path, found)
+    for document in found.documents:
+        _validate(document, found)
+    _compare(found)
+    if found.problems:
+        raise InvalidFiles(found.problems)
+    catalog = collect((each for _, each in found.mappings), (each for _, each in found.clusters))
+    problems = list(references.collisions(catalog, [named for named, _ in found.mappings]))
+    if problems:
+        raise InvalidFiles(problems)
+    return catalog
+
+
+def _files(folder: Path, found: Found) -> Iterator[Path]:
+    if not folder.is_dir():
+        what = "not a folder" if folder.exists() else "no such folder"
+        found.problems.append(Problem(str(folder), 1, 1, f"{what}; name the folder of the mappings with --mappings"))
+        return
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES and path.is_file()]
+    paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    if not paths:
+        message = "no YAML file in it; begin with clusters.yaml and a mapping, or look at what --mappings names"
+        found.problems.append(Problem(str(folder), 1, 1, message))
+    yield from paths
+
+
+def _read(path: Path, found: Found) -> None:
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MAX_BYTES else b""
+        text = content.decode("utf-8-sig")
+        message, line = f"has {size:,} bytes; a mapping file has {MAX_BYTES:,} at most: split it", 1
+        documents, problems = read(str(path), text) if size <= MAX_BYTES else ([], [Problem(str(path), 1, 1, message)])
+    except OSError as error:
+        documents, problems = [], [Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")]
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        documents, problems = [], [Problem(str(path), line, 1, "not UTF-8; save the file as UTF-8")]
+    found.documents += documents
+    found.problems += problems
+    found.unread = found.unread or bool(problems)
+
+
+def _validate(document: Document, found: Found) -> None:
+    """Take what a document defines, or note what is wrong with it."""
+    kind = document.get("kind")
+    if not isinstance(document.data, dict):
+        message = "not a mapping of fields to values; begin with apiVersion: keyferry.dev/v1"
+        found.problems.append(document.problem((), message))
+        return
+    if not isinstance(kind, str) or kind not in _KINDS:
+        what = "kind is missing" if kind is None else f"unknown kind {kind}"
+        message = f"{what}{nearest(str(kind), _KINDS, 'there is')}"
+        found.problems.append(document.problem(("kind",), message))
+        return
+    before = len(found.problems)
+    if kind == "SecretMapping":
+        found.problems += [*references.sources(document), *references.wildcards(document)]
+    try:
+        model = _KINDS[kind].model_validate(document.data, by_alias=True, by_name=False)
+    except ValidationError as error:
+        told = problems_of(document, _KINDS[kind], error)
+        found.problems += [each for each in told if len(found.problems) == before or not _is_answered(each)]
+        return
+    _take(document, model, found)
+
+
+def _is_answered(problem: Problem) -> bool:
+    return problem.message.startswith("spec: secret.data.") and references.ANSWERED_HERE in problem.message
+
+
+def _take(document: Document, model: BaseModel, found: Found) -> None:
+    if isinstance(model, SecretMapping):
+        found.mappings.append((Named(document, ("metadata", "name"), model.name), model))
+    elif isinstance(model, Clusters):
+        for number, cluster in enumerate(model.clusters):
+            found.clusters.append((Named(document, ("clusters", number, "name"), cluster.name), cluster))
+
+
+def _compare(found: Found) -> None:
+    """Note what documents say wrongly of each other."""
+    found.problems += references.duplicates([named for named, _ in found.mappings], "mapping")
+    found.problems += references.duplicates([named for named, _ in found.clusters], "cluster")
+    if not found.unread:
+        known = found.cluster_names()
+        for document in found.documents:
+            if document.get("kind") == "SecretMapping":
+                found.problems += references.clusters(document, known)

@@ -1,0 +1,61 @@
+"""`keyferry generate`: the files that follow from the mappings."""
+
+import shlex
+from pathlib import Path
+
+import click
+
+from keyferry.cli import generated, screen
+from keyferry.cli.options import FORMS, PROBLEMS, Settings
+from keyferry.errors import InvalidInput
+
+_DONE = {"missing": "written", "differs": "written", "superfluous": "removed"}
+
+
+def _form_or_folder(context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> Path | None:
+    for form in FORMS.intersection(values):
+        context.obj.output = form
+    folders = [value for value in values if value not in FORMS]
+    return Path(folders[-1]) if folders else None
+
+
+@click.command()
+@click.option(
+    "--to",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the generated files.  [default: generated, beside the folder of the mappings]",
+)
+@click.option(
+    "--output",
+    "folder",
+    metavar="[text|json|DIR]",
+    multiple=True,
+    callback=_form_or_folder,
+    help="Form of the result; any other word is a folder, as with --to.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; fail where a file is not what the mappings make it.")
+@click.pass_obj
+def generate(settings: Settings, to: Path | None, folder: Path | None, *, check: bool) -> None:
+    """Write what the mappings need: IAM policies, access entries, RBAC."""
+    folder = to or folder or settings.mappings.parent / "generated"
+    files = generated.render_all(settings.catalog())
+    try:
+        found = generated.difference(folder, files) if check else generated.write(folder, files)
+    except OSError as error:
+        raise InvalidInput(f"{error.filename or folder}: cannot be read or written: {error.strerror}") from None
+    if settings.is_json:
+        screen.tell_json([{"file": str(folder / name), "state": _state(what, check)} for name, what in found.items()])
+    else:
+        for name, what in found.items():
+            screen.tell(f"{folder / name}: {_state(what, check)}")
+        if not found:
+            screen.tell(f"{folder}: up to date")
+    if check and found:
+        command = shlex.join(["keyferry", "--mappings", str(settings.mappings), "generate", "--to", str(folder)])
+        screen.note(f"{folder} is not what {settings.mappings} makes it; mend it with: {command}")
+        raise SystemExit(PROBLEMS)
+
+
+def _state(what: str, check: bool) -> str:
+    return what if check else _DONE[what]

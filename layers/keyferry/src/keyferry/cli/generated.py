@@ -1,0 +1,121 @@
+"""The generated files: their names and texts, and how a folder differs from them."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from keyferry import access
+from keyferry.catalog import Catalog
+from keyferry.mapping import Cluster, Selector
+from keyferry.model import shorten
+
+HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
+RBAC = "rbac"
+"""Folder of what each cluster gets."""
+
+_KMS = """\
+# Secrets and parameters under a KMS key of your own: the role of deliver must also be allowed to decrypt with that key.
+# Which key that is, only AWS knows. Add to the key's policy, for each region:
+#   Principal: {AWS: <the stack's output DeliverRoleArn>}
+#   Action: kms:Decrypt
+#   Condition: {StringEquals: {kms:ViaService: [secretsmanager.<region>.amazonaws.com, ssm.<region>.amazonaws.com]}}
+# The AWS-managed keys aws/secretsmanager and aws/ssm need nothing.
+"""
+_MANY = """\
+# The role of deliver gets {needed} managed policies. AWS allows {usual} until you ask for more: Service Quotas, IAM,
+# "Managed policies attached to an IAM role" ({most} at most).
+"""
+_SELECTED = """\
+# Mappings that choose namespaces by labels ({names}) have their rights in all namespaces of the cluster: on Secrets of
+# that one name, and on the workloads that they restart. Which namespaces will match is not known here.
+"""
+_ENTRIES = """\
+#
+# Lets Keyferry's roles sign in to the clusters: sh access-entries.sh [STACK]
+# An entry that exists already is reported and left as it is. An entry dies with its role: where the stack was deleted
+# and deployed anew, first delete the old one (aws eks delete-access-entry).
+# What the groups may do there: kubectl apply -f rbac/<cluster>.yaml
+set -u
+output() {
+  aws cloudformation describe-stacks --stack-name "$1" --output text \\
+    --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue"
+}
+"""
+_OUTPUTS = {access.DELIVER_OUTPUT: "deliver", access.RECONCILE_OUTPUT: "reconcile"}
+
+
+def render_all(catalog: Catalog) -> dict[str, str]:
+    """Return file name → text of everything that is generated."""
+    needed = access.policies_needed(catalog)
+    many = needed > access.USUAL_POLICIES
+    note = _MANY.format(needed=needed, usual=access.USUAL_POLICIES, most=access.MAX_POLICIES) if many else ""
+    files = {
+        "access.yaml": HEADER + _KMS + note + _dump(access.template(catalog)),
+        "access-entries.sh": "#!/bin/sh\n" + HEADER + _ENTRIES + _entries(catalog),
+    }
+    for cluster in catalog.clusters.values():
+        files[f"{RBAC}/{shorten(cluster.name, 250)}.yaml"] = HEADER + _rbac(catalog, cluster)
+    return files
+
+
+def _rbac(catalog: Catalog, cluster: Cluster) -> str:
+    mappings = [each for each in catalog.mappings.values() if cluster in catalog.targets(each)]
+    names = ", ".join(each.name for each in mappings if isinstance(each.spec.namespaces, Selector))
+    note = _SELECTED.format(names=names) if names else ""
+    return note + "---\n".join(map(_dump, access.rbac(catalog, cluster)))
+
+
+def difference(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """Return file name → how it differs: missing, differs, superfluous. A file without our header is not ours."""
+    found = {name: "missing" for name in files if not (folder / name).is_file()}
+    found |= {name: "differs" for name in files if name not in found and _text(folder / name) != files[name]}
+    return dict(sorted((found | dict.fromkeys(superfluous(folder, files), "superfluous")).items()))
+
+
+def superfluous(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Return the files that were generated before, and are no longer: of clusters that were removed."""
+    present = [path for place in (folder, folder / RBAC) for path in sorted(place.glob("*")) if path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in present if HEADER.strip() in _text(path)[:1000]]
+    return [name for name in names if name not in files]
+
+
+def write(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """Bring a folder up to date, and return what was done: file name → missing, differs or superfluous before."""
+    found = difference(folder, files)
+    for name, what in found.items():
+        path = folder / name
+        if what == "superfluous":
+            path.unlink()
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files[name], newline="\n")
+    return found
+
+
+def _entries(catalog: Catalog) -> str:
+    entries = access.access_entries(catalog)
+    used = [output for output in _OUTPUTS if any(entry["principal"] == output for entry in entries)]
+    lines = [f'{_OUTPUTS[output]}=$(output "${{1:-keyferry}}" {output})' for output in used]
+    cluster = ""
+    for entry in entries:
+        if entry["cluster"] != cluster:
+            cluster = entry["cluster"]
+            lines += ["", f"# {cluster}, with the rights of account {entry['account']}"]
+        principal = entry["principal"]
+        who = f'"${_OUTPUTS[principal]}"' if principal in _OUTPUTS else shlex.quote(principal)
+        groups = entry["kubernetesGroups"]
+        lines.append(
+            f"aws eks create-access-entry --region {entry['region']} --cluster-name {entry['clusterName']}"
+            f" --principal-arn {who} --username {groups[0]} --kubernetes-groups {' '.join(groups)}"
+        )
+    return "\n".join(lines or ["# There are no clusters yet."]) + "\n"
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace")
+
+
+def _dump(document: object) -> str:
+    return yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)

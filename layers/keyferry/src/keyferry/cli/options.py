@@ -1,0 +1,92 @@
+"""What all commands share: the folder of mappings, the form of the output, and how errors end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from botocore.exceptions import BotoCoreError
+
+from keyferry.catalog import Catalog
+from keyferry.cli import files, screen
+from keyferry.errors import KeyferryError, place
+
+FORMS = frozenset({"text", "json"})
+PROBLEMS, USAGE, BUG, INTERRUPTED = 1, 2, 70, 130
+_ADVICE = {
+    "NoCredentialsError": "there are no AWS credentials: set AWS_PROFILE, or sign in (aws sso login)",
+    "NoRegionError": "no AWS region is set: set AWS_REGION, or a region in the profile",
+    "ProfileNotFound": "the profile that AWS_PROFILE names does not exist",
+    "PartialCredentialsError": "the AWS credentials are incomplete: set both the key id and the secret key",
+    "UnauthorizedSSOTokenError": "the AWS sign-in has ended: aws sso login",
+    "TokenRetrievalError": "the AWS sign-in has ended: aws sso login",
+    "SSOTokenLoadError": "there is no AWS sign-in: aws sso login",
+    "EndpointConnectionError": "AWS cannot be reached: look at the network, and at AWS_ENDPOINT_URL where it is set",
+}
+"""botocore's error → what to do. Their own texts are not shown: some quote what was sent."""
+
+
+@dataclass
+class Settings:
+    """What was said before the command."""
+
+    mappings: Path
+    output: str = "text"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the result is for a program."""
+        return self.output == "json"
+
+    def catalog(self) -> Catalog:
+        """Return the catalogue of the folder.
+
+        Raises:
+            InvalidInput: something in it is wrong.
+        """
+        return files.load(self.mappings)
+
+
+def _set_output(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value:
+        context.obj.output = value
+
+
+class Group(click.Group):
+    """A group whose commands end in one clear line and an exit code, whatever happens."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # as click has it
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (KeyboardInterrupt, click.Abort):
+            screen.note("interrupted")
+            ctx.exit(INTERRUPTED)
+        except KeyferryError as error:
+            screen.note(str(error))
+            ctx.exit(PROBLEMS)
+        except BotoCoreError as error:
+            kind = type(error).__name__
+            screen.note(_ADVICE.get(kind, f"AWS cannot be asked ({kind})"))
+            ctx.exit(PROBLEMS)
+        except Exception as error:
+            # Its text is not shown: it can quote a value.
+            screen.note(f"unexpected {type(error).__name__} at {place(error)}: a bug in Keyferry; please report it")
+            ctx.exit(BUG)
+
+
+type Command = Callable[..., Any]
+
+
+def output(command: Command) -> Command:
+    """Accept `--output` after a command too."""
+    return click.option(
+        "--output",
+        type=click.Choice(sorted(FORMS, reverse=True)),
+        expose_value=False,
+        callback=_set_output,
+        help="Form of the result.",
+    )(command)

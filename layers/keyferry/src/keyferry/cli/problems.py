@@ -1,0 +1,49 @@
+"""What is wrong in the mapping files: where, what, and what would be right."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from keyferry.errors import InvalidInput
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong in a file."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Return it for `--output json`."""
+        return asdict(self)
+
+
+class InvalidFiles(InvalidInput):
+    """The mapping files have problems: all of them, in the order of their places."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def nearest(name: str, known: Iterable[str], noun: str = "") -> str:
+    """Return `; did you mean …?` for the nearest of the known names, or which there are where none is near.
+
+    Args:
+        name: what was written.
+        known: what could be.
+        noun: what these are, for the list of them; none is given where it is empty.
+    """
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    if not noun:
+        return ""
+    return f"; {noun}: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else f"; {noun}: none"

@@ -1,0 +1,114 @@
+"""What one document says about others: sources, clusters, names, and Secrets that two mappings would write."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from jinja2.defaults import DEFAULT_NAMESPACE
+
+from keyferry import template
+from keyferry.catalog import Catalog
+from keyferry.cli.documents import Document, Path
+from keyferry.cli.problems import Problem, nearest
+from keyferry.mapping import SecretMapping, Selector
+
+ANSWERED_HERE = "no source is called"
+"""What the model says of the same thing, without a place and one at a time."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A mapping or cluster, and where it is."""
+
+    document: Document
+    path: Path
+    """Path of its name."""
+    name: str
+
+
+def sources(document: Document) -> Iterator[Problem]:
+    """Yield what a mapping's keys say wrongly of its sources, whether or not the rest of it is valid."""
+    known, data = document.get("spec", "sources"), document.get("spec", "secret", "data")
+    if not isinstance(known, dict) or not isinstance(data, dict):
+        return
+    for alias in sorted(DEFAULT_NAMESPACE.keys() & known.keys()):
+        message = f"{alias} means something else in a template; call the source another name"
+        yield document.problem(("spec", "sources", alias), message, at_key=True)
+    for key in data:
+        path = ("spec", "secret", "data", key)
+        source, text = document.get(*path, "from"), document.get(*path, "template")
+        if isinstance(source, str) and source not in known:
+            message = f"no source is called {source}{nearest(source, known, 'there is')}"
+            yield document.problem((*path, "from"), message)
+        if isinstance(text, str):
+            yield from (document.problem((*path, "template"), each) for each in _template(text, set(known)))
+
+
+def _template(text: str, known: set[str]) -> Iterator[str]:
+    try:
+        used = template.names(text)
+    except ValueError as error:
+        yield str(error)
+        return
+    for name in sorted(used - known):
+        yield f"the template names {name}, and no source is called so{nearest(name, known, 'there is')}"
+
+
+def wildcards(document: Document) -> Iterator[Problem]:
+    """Yield which sources are named by more than their name: in a policy that is generated, `*` would grant others."""
+    known = document.get("spec", "sources")
+    for alias in known if isinstance(known, dict) else ():
+        for field in ("secretsManager", "parameterStore", "region"):
+            path = ("spec", "sources", alias, field)
+            named = document.get(*path)
+            if isinstance(named, str) and set(named) & set("*?$"):
+                message = f"{field} has *, ? or $ in it, and would grant more than one thing; give the exact name"
+                yield document.problem(path, message)
+
+
+def clusters(document: Document, known: Iterable[str]) -> Iterator[Problem]:
+    """Yield which clusters a mapping names that there are not."""
+    wanted, known = document.get("spec", "clusters"), set(known)
+    for number, name in enumerate(wanted if isinstance(wanted, list) else ()):
+        if isinstance(name, str) and name not in known:
+            message = f"no cluster is called {name}{nearest(name, known, 'clusters.yaml has')}"
+            yield document.problem(("spec", "clusters", number), message)
+
+
+def duplicates(found: Iterable[Named], noun: str) -> Iterator[Problem]:
+    """Yield which names are used twice."""
+    first: dict[str, Problem] = {}
+    for each in found:
+        here = each.document.problem(each.path, "")
+        if each.name in first:
+            there = first[each.name]
+            message = f"a {noun} called {each.name} is in {there.file}:{there.line} already; give this one another name"
+            yield each.document.problem(each.path, message)
+        else:
+            first[each.name] = here
+
+
+def collisions(catalog: Catalog, found: Sequence[Named]) -> Iterator[Problem]:
+    """Yield which mappings would write a Secret that another one writes, where namespaces are given by name."""
+    written: dict[tuple[object, ...], tuple[str, Problem]] = {}
+    for each in found:
+        mapping = catalog.mappings[each.name]
+        path = ("spec", "secret", "name")
+        here = each.document.problem(path, "")
+        for target in _targets(catalog, mapping):
+            other, there = written.setdefault(target, (mapping.name, here))
+            if other != mapping.name:
+                yield each.document.problem(
+                    path,
+                    f"mapping {other} ({there.file}:{there.line}) writes Secret {mapping.spec.secret.name} in namespace"
+                    f" {target[-2]} of the same cluster; give one of them another name, or make one mapping of both",
+                )
+                break
+
+
+def _targets(catalog: Catalog, mapping: SecretMapping) -> Iterator[tuple[object, ...]]:
+    """Yield what identifies each Secret: by the EKS cluster, which two names could stand for."""
+    chosen = mapping.spec.namespaces
+    for cluster in catalog.targets(mapping):
+        for namespace in () if isinstance(chosen, Selector) else sorted(set(chosen)):
+            eks = cluster.eks
+            yield eks.account, eks.region, eks.name, namespace, mapping.spec.secret.name

@@ -1,0 +1,64 @@
+"""`keyferry validate` and `keyferry compile`."""
+
+from pathlib import Path
+
+import click
+
+from keyferry.catalog import Catalog
+from keyferry.cli import screen
+from keyferry.cli.options import PROBLEMS, Settings, output
+from keyferry.cli.problems import InvalidFiles
+from keyferry.errors import InvalidInput
+from keyferry.runtime import COMPILED
+
+
+@click.command()
+@output
+@click.pass_obj
+def validate(settings: Settings) -> None:
+    """Show everything that is wrong with the mappings."""
+    try:
+        catalog = settings.catalog()
+    except InvalidFiles as error:
+        if settings.is_json:
+            screen.tell_json([problem.as_dict() for problem in error.problems])
+        else:
+            screen.tell(str(error))
+            screen.note(f"{settings.mappings}: {_count(len(error.problems), 'problem')}")
+        raise SystemExit(PROBLEMS) from None
+    if settings.is_json:
+        screen.tell_json([])
+    else:
+        screen.tell(f"{settings.mappings}: {summary(catalog)}, nothing wrong")
+        for mapping in catalog.mappings.values():
+            if not catalog.targets(mapping):
+                screen.note(f"mapping {mapping.name} goes nowhere: no cluster has the labels {mapping.spec.clusters}")
+
+
+@click.command("compile")
+@click.argument("out_dir", type=click.Path(path_type=Path))
+@output
+@click.pass_obj
+def compile_(settings: Settings, out_dir: Path) -> None:
+    """Write the mappings to OUT_DIR in the form that the functions read."""
+    catalog = settings.catalog()
+    path = out_dir / COMPILED
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        path.write_text(catalog.model_dump_json(by_alias=True, exclude_defaults=True) + "\n")
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be written: {error.strerror}") from None
+    if settings.is_json:
+        counts = {"mappings": len(catalog.mappings), "clusters": len(catalog.clusters)}
+        screen.tell_json({"file": str(path), **counts})
+    else:
+        screen.tell(f"{path}: {summary(catalog)}")
+
+
+def summary(catalog: Catalog) -> str:
+    """Return what is there."""
+    return f"{_count(len(catalog.mappings), 'mapping')}, {_count(len(catalog.clusters), 'cluster')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,180 @@
+"""pydantic's errors about a document → problems in plain words, each at its place."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from keyferry.cli.documents import Document, Path
+from keyferry.cli.problems import Problem, nearest
+
+_DNS = "lower-case letters, digits and '-', beginning and ending with a letter or digit"
+_PATTERNS = {
+    r"(\.[a-z0-9]": f"{_DNS}; dots may divide it, as payments-db",
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": f"{_DNS}, as payments",
+    r"^[-._a-zA-Z0-9]+$": "letters, digits, '-', '_' and '.', as tls.crt",
+    r"^[A-Za-z_]": "letters, digits and '_', not beginning with a digit, as db",
+    r"^([a-z0-9.-]+/)?": "a label's key as Kubernetes has them, as team or example.com/team",
+    r"^([A-Za-z0-9]": "a label's value as Kubernetes has them: letters, digits, '-', '_' and '.'",
+    r"^https://": "the address of the API server, as https://….eks.amazonaws.com, without a path",
+    r":role/": "the ARN of a role, as arn:aws:iam::111122223333:role/keyferry",
+    r"^\d{12}$": 'the twelve digits of an account in quotes, as "111122223333"',
+    r"^[a-z]{2,}(-": "a region, as eu-west-1",
+    r"^[0-9A-Za-z][": "the name of an EKS cluster: letters, digits, '-' and '_'",
+}
+"""Part of a pattern → what fits it, in words. The first one that is found counts."""
+_SHAPES = {
+    "string_type": 'text; write it in quotes, as "…"',
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping of names to values",
+    "model_type": "a mapping of fields to values",
+    "model_attributes_type": "a mapping of fields to values",
+}
+_EXAMPLES = {
+    "apiVersion": "apiVersion: keyferry.dev/v1",
+    "clusters": "[prod-eu], or {matchLabels: {env: prod}}",
+    "data": "{password: {from: db, path: password}}",
+    "eks": '{name: prod-eu, region: eu-west-1, account: "111122223333"}',
+    "metadata": "{name: payments-db}",
+    "namespaces": "[payments], or {matchLabels: {team: payments}}",
+    "restart": "auto, none, or [{kind: Deployment, name: api}]",
+    "secret": "{name: payments-db, data: {password: {from: db, path: password}}}",
+    "sources": "{db: {secretsManager: prod/payments/db}}",
+    "spec": "sources, clusters, namespaces and secret",
+}
+"""Field → what it can be, where it is missing or has another shape."""
+
+
+def problems_of(document: Document, model: type[BaseModel], error: ValidationError) -> list[Problem]:
+    """Return what is wrong with a document that its model refuses."""
+    schema = model.model_json_schema()
+    told = [_Told(document, each) for each in error.errors(include_url=False, include_input=False)]
+    return [problem for each in _without_other_branches(told) for problem in each.problems(schema)]
+
+
+class _Told:
+    """One error of pydantic, its location resolved: which of its parts are the document's own."""
+
+    def __init__(self, document: Document, error: Any) -> None:  # noqa: ANN401  # pydantic's TypedDict
+        self.document, self.kind = document, str(error["type"])
+        self.context: Mapping[str, Any] = error.get("ctx") or {}
+        self.expects = [_SHAPES[self.kind]] if self.kind in _SHAPES else []
+        if self.kind == "literal_error":
+            self.expects = [str(self.context["expected"]).replace("'", "")]
+        loc = error["loc"]
+        self.at_key = bool(loc) and loc[-1] == "[key]"
+        self.path, self.union = self._resolve(loc[:-1] if self.at_key else loc)
+
+    def _resolve(self, loc: Path) -> tuple[Path, Path | None]:
+        """Return the document's path, and where a union is that pydantic names a branch of."""
+        path: Path = ()
+        union: Path | None = None
+        last = len(loc) - 1
+        for number, step in enumerate(loc):
+            held = self.document.get(*path)
+            if _holds(held, step) or (number == last and self.kind == "missing"):
+                path = (*path, step)
+            else:
+                union = path
+        return path, union
+
+    @property
+    def is_mismatch(self) -> bool:
+        """Whether a branch of a union does not even have the shape of what is there."""
+        return self.union == self.path and bool(self.expects)
+
+    def problems(self, schema: Mapping[str, Any]) -> Iterator[Problem]:
+        """Yield what to say."""
+        name = _dotted(self.path) or "the document"
+        match self.kind:
+            case "missing":
+                example = _EXAMPLES.get(str(self.path[-1]))
+                message = f"{name} is missing; add it" + (f", as {example}" if example else "")
+                yield self.document.problem(self.path[:-1], message, at_key=True)
+            case "extra_forbidden":
+                known = _fields_at(schema, self.path[:-1])
+                message = f"unknown field {self.path[-1]}{nearest(str(self.path[-1]), known, 'possible here')}"
+                yield self.document.problem(self.path, message, at_key=True)
+            case _:
+                yield self.document.problem(self.path, self._message(name), at_key=self.at_key)
+
+    def _message(self, name: str) -> str:
+        limit = next((self.context[key] for key in ("max_length", "min_length") if key in self.context), None)
+        match self.kind:
+            case "string_pattern_mismatch":
+                return f"{name} should be {_fitting(str(self.context['pattern']))}"
+            case "string_too_long":
+                return f"{name} should have {limit} characters at most"
+            case "string_too_short" | "too_short":
+                return f"{name} is empty; it needs something in it"
+            case "value_error":
+                text = str(self.context["error"]).splitlines()[0].rstrip(":")
+                return f"{name}: {text}" if self.path else text
+        example = _EXAMPLES.get(str(self.path[-1])) if self.path else None
+        if self.expects and example and (self.union is not None or self.kind == "model_type"):
+            return f"{name} should be {example}"
+        if self.expects:
+            return f"{name} should be {' or '.join(self.expects)}"
+        return f"{name} is not right ({self.kind})"
+
+
+def _without_other_branches(told: Iterable[_Told]) -> list[_Told]:
+    """Return the errors, of each union only those of the branch that was meant; one where none fits."""
+    told = list(told)
+    meant = {each.union for each in told if each.union is not None and not each.is_mismatch}
+    kept: list[_Told] = []
+    open_unions: dict[Path, _Told] = {}
+    for each in told:
+        if each.union is None or not each.is_mismatch:
+            kept.append(each)
+        elif each.union in meant:
+            continue
+        elif each.union in open_unions:
+            open_unions[each.union].expects += each.expects
+        else:
+            open_unions[each.union] = each
+            kept.append(each)
+    return kept
+
+
+def _dotted(path: Path) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+def _holds(held: object, step: str | int) -> bool:
+    if isinstance(held, Mapping):
+        return step in held
+    return isinstance(held, list) and isinstance(step, int) and step < len(held)
+
+
+def _fitting(pattern: str) -> str:
+    return next((words for part, words in _PATTERNS.items() if part in pattern), f"as {pattern}")
+
+
+def _fields_at(schema: Mapping[str, Any], path: Path) -> set[str]:
+    """Return the fields that a JSON schema knows at a path."""
+    nodes = list(_branches(schema, schema))
+    for step in path:
+        nodes = [branch for node in nodes for child in _children(node, step) for branch in _branches(child, schema)]
+    return {name for node in nodes for name in node.get("properties", {})}
+
+
+def _children(node: Mapping[str, Any], step: str | int) -> Iterator[Mapping[str, Any]]:
+    if isinstance(step, int):
+        yield node.get("items", {})
+    elif step in node.get("properties", {}):
+        yield node["properties"][step]
+    else:
+        yield from node.get("patternProperties", {}).values()
+
+
+def _branches(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema, or those that it refers to or chooses from."""
+    if "$ref" in node:
+        yield from _branches(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
+    elif "anyOf" in node:
+        for each in node["anyOf"]:
+            yield from _branches(each, schema)
+    else:
+        yield node
