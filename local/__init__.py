@@ -1,0 +1,1 @@
+"""The local cloud: AWS emulated, Kubernetes real, on loopback, for demo, tests and benchmarks."""

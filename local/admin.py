@@ -1,0 +1,158 @@
+"""An administrator of a local cluster: signs in with a certificate, and does what a person would do with kubectl."""
+
+import base64
+import json
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from local.controlplane import ControlPlane
+
+type Object = dict[str, Any]
+
+_GROUPS = {
+    "Namespace": ("/api/v1", "namespaces", False),
+    "Secret": ("/api/v1", "secrets", True),
+    "ConfigMap": ("/api/v1", "configmaps", True),
+    "Deployment": ("/apis/apps/v1", "deployments", True),
+    "StatefulSet": ("/apis/apps/v1", "statefulsets", True),
+    "DaemonSet": ("/apis/apps/v1", "daemonsets", True),
+    "ReplicaSet": ("/apis/apps/v1", "replicasets", True),
+    "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
+    "Rollout": ("/apis/argoproj.io/v1alpha1", "rollouts", True),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", True),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
+    "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
+    "ClusterRoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
+    "ValidatingAdmissionPolicy": ("/apis/admissionregistration.k8s.io/v1", "validatingadmissionpolicies", False),
+    "ValidatingAdmissionPolicyBinding": (
+        "/apis/admissionregistration.k8s.io/v1",
+        "validatingadmissionpolicybindings",
+        False,
+    ),
+}
+_MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
+
+
+class Refused(Exception):
+    """The API server did not do it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+class Admin:
+    """Creates, reads, edits and deletes objects of one cluster."""
+
+    def __init__(self, cluster: ControlPlane) -> None:
+        self.cluster = cluster
+        self._pool = urllib3.PoolManager(ssl_context=context(cluster.kubeconfig), maxsize=8, retries=False)
+
+    def apply(self, *objects: Object, manager: str = "kubectl") -> list[Object]:
+        """Apply objects server-side, as `kubectl apply --server-side --field-manager` does, and return them."""
+        query = f"?fieldManager={manager}&force=true"
+        return [self._send("PATCH", _path(each) + query, each, _APPLY) for each in objects]
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """Return an object; None where it is missing."""
+        try:
+            return self._send("GET", _path_of(kind, name, namespace))
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def list(self, kind: str, namespace: str | None = None, query: str = "") -> list[Object]:
+        """Return all objects of a kind, in a namespace or in all."""
+        return list(self._send("GET", _path_of(kind, "", namespace) + query)["items"])
+
+    def states(self, kind: str, namespace: str, *, since: str) -> tuple[Object, ...]:
+        """Return each state that objects of a kind have had after a resourceVersion, in order, by a watch from there.
+
+        A deletion shows as the last state once more.
+        """
+        last = max((int(each["metadata"]["resourceVersion"]) for each in self.list(kind, namespace)), default=0)
+        found: list[Object] = []
+        if last <= int(since):
+            return ()
+        url = f"{self.cluster.endpoint}{_path_of(kind, '', namespace)}?watch=true&resourceVersion={since}"
+        response = self._pool.request("GET", url, preload_content=False, timeout=20)
+        for line in response:
+            event = json.loads(line)
+            if event["type"] == "ERROR":
+                raise Refused(event["object"]["code"], event["object"]["message"])
+            found.append(event["object"])
+            if int(event["object"]["metadata"]["resourceVersion"]) >= last:
+                break
+        response.close()
+        return tuple(found)
+
+    def edit(self, kind: str, name: str, namespace: str, patch: Object, *, manager: str = "kubectl-edit") -> Object:
+        """Change an object by hand, as `kubectl edit` does."""
+        return self._send("PATCH", f"{_path_of(kind, name, namespace)}?fieldManager={manager}", patch, _MERGE)
+
+    def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
+        """Delete an object; one that is missing is fine."""
+        try:
+            self._send("DELETE", _path_of(kind, name, namespace))
+        except Refused as error:
+            if error.status != 404:
+                raise
+
+    def may(self, group: str, verb: str, resource: str, *, api: str = "", namespace: str = "", name: str = "") -> bool:
+        """Return whether members of a group may do something, as `kubectl auth can-i --as-group` tells."""
+        asked = {"verb": verb, "group": api, "resource": resource, "namespace": namespace, "name": name}
+        spec = {"user": "somebody", "groups": [group], "resourceAttributes": asked}
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+        answer = self._send("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review, "application/json")
+        return bool(answer["status"]["allowed"])
+
+    def data(self, name: str, namespace: str) -> dict[str, bytes] | None:
+        """Return the decoded data of a Secret; None where it is missing."""
+        found = self.get("Secret", name, namespace)
+        if found is None:
+            return None
+        return {key: base64.b64decode(text) for key, text in (found.get("data") or {}).items()}
+
+    def _send(self, method: str, path: str, body: Object | None = None, content_type: str = "") -> Object:
+        response = self._pool.request(
+            method,
+            self.cluster.endpoint + path,
+            body=None if body is None else json.dumps(body),
+            headers={"Content-Type": content_type} if content_type else {},
+            timeout=20,
+        )
+        answer: Object = json.loads(response.data) if response.data else {}
+        if response.status >= 400:
+            raise Refused(response.status, str(answer.get("message", "")))
+        return answer
+
+
+def _path(body: Object) -> str:
+    metadata = body["metadata"]
+    return _path_of(body["kind"], metadata["name"], metadata.get("namespace"))
+
+
+def _path_of(kind: str, name: str, namespace: str | None) -> str:
+    base, resource, namespaced = _GROUPS[kind]
+    inside = f"/namespaces/{namespace}" if namespaced and namespace else ""
+    return f"{base}{inside}/{resource}" + (f"/{name}" if name else "")
+
+
+def context(kubeconfig: Path) -> ssl.SSLContext:
+    """Return the TLS settings of a kubeconfig: whom it trusts, and with which certificate it signs in."""
+    config = json.loads(kubeconfig.read_text())
+    authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+    user = config["users"][0]["user"]
+    settings = ssl.create_default_context(cadata=authority)
+    settings.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    with tempfile.NamedTemporaryFile(suffix=".pem") as pair:
+        pair.write(base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"]))
+        pair.flush()
+        settings.load_cert_chain(pair.name)
+    return settings

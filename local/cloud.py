@@ -1,0 +1,135 @@
+"""The local cloud as a whole: AWS, the EKS sign-in, and one control plane for each cluster."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from local import authenticator, aws, binaries, controlplane, processes
+from local.admin import Admin
+from local.authenticator import Authenticator
+from local.aws import Aws
+from local.controlplane import ControlPlane
+from local.processes import Process
+
+ACCOUNT = "111122223333"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One cluster to start: its name in EKS and its region."""
+
+    name: str
+    region: str
+
+
+SITES = (Site("prod-eu", "eu-west-1"), Site("prod-us", "us-east-1"))
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A running local cloud."""
+
+    directory: Path
+    aws: Aws
+    authenticator: Authenticator
+    clusters: Mapping[str, ControlPlane]
+
+    @cached_property
+    def admins(self) -> Mapping[str, Admin]:
+        """An administrator of each cluster."""
+        return {name: Admin(plane) for name, plane in self.clusters.items()}
+
+
+def start(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site] = SITES, keep: bool = False) -> Cloud:
+    """Start everything.
+
+    Args:
+        directory: where logs and state go; made anew where it does not exist.
+        say: told of each step.
+        sites: the clusters.
+        keep: whether all of it outlives this process.
+    """
+    found = binaries.provide(say)
+    directory.mkdir(parents=True, exist_ok=True)
+    say("starting AWS on loopback")
+    running = aws.start(directory / "aws", account=ACCOUNT, keep=keep)
+    webhook = authenticator.start(directory, aws=running.endpoint, environment=running.environment(), keep=keep)
+
+    def control_plane(site: Site) -> ControlPlane:
+        return controlplane.start(
+            site.name,
+            region=site.region,
+            account=ACCOUNT,
+            directory=directory / site.name,
+            binaries=found,
+            authenticator=webhook.address(ACCOUNT, site.region, site.name),
+            keep=keep,
+        )
+
+    say(f"starting {len(sites)} Kubernetes control planes on loopback")
+    with ThreadPoolExecutor(max_workers=len(sites)) as pool:
+        planes = list(pool.map(control_plane, sites))
+    for plane in planes:
+        aws.register_cluster(
+            running,
+            name=plane.name,
+            region=plane.region,
+            endpoint=plane.endpoint,
+            certificate_authority=plane.certificate_authority,
+        )
+    return Cloud(directory, running, webhook, {plane.name: plane for plane in planes})
+
+
+def stop(cloud: Cloud) -> None:
+    """Stop everything that was started; files stay."""
+    for plane in cloud.clusters.values():
+        controlplane.stop(plane)
+    authenticator.stop(cloud.authenticator)
+    aws.stop(cloud.aws)
+
+
+@contextmanager
+def running(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site] = SITES) -> Iterator[Cloud]:
+    """Start a local cloud, and stop it at the end."""
+    cloud = start(directory, say, sites=sites)
+    try:
+        yield cloud
+    finally:
+        stop(cloud)
+
+
+def remember(cloud: Cloud, file: Path) -> None:
+    """Write down which processes make up the cloud, so that `forget` can stop them in another run."""
+    planes = [process for plane in cloud.clusters.values() for process in plane.processes]
+    every = [*planes, cloud.authenticator.process, cloud.aws.process]
+    told = [{**asdict(process), "log": str(process.log)} for process in every]
+    file.write_text(json.dumps(told, indent=1))
+
+
+def forget(file: Path) -> int:
+    """Stop the processes that a file remembers, remove it, and return how many there were."""
+    if not file.exists():
+        return 0
+    found = [Process(**{**each, "log": Path(each["log"])}) for each in json.loads(file.read_text())]
+    processes.stop(*found)
+    file.unlink()
+    return len(found)
+
+
+def how_to_look(cloud: Cloud) -> str:
+    """Return what a person types to look around in a cloud that is left running."""
+    keys = cloud.aws.environment()
+    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+    lines = [
+        "The local cloud is left running.",
+        *(f"  export {name}={keys[name]}" for name in names),
+        "  aws secretsmanager put-secret-value --secret-id prod/payments/db --secret-string '…'",
+        *(f"  kubectl --kubeconfig {plane.kubeconfig} get secrets -A" for plane in cloud.clusters.values()),
+        "  .venv/bin/keyferry --mappings examples/mappings push --dry-run",
+        f"Logs: {cloud.directory}. Stop it with: make stop",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,57 @@
+"""Keyferry installed in the local cloud by the steps of the README: deploy the stack, let its roles in."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from local import aws, stack
+from local.admin import Admin
+from local.cloud import Cloud
+
+STACK = "keyferry"
+GROUPS = {"DeliverRoleArn": "keyferry", "ReconcileRoleArn": "keyferry-readers"}
+"""Output of the stack → Kubernetes group of that role, as in generated/access-entries."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A deployed stack on a local cloud."""
+
+    cloud: Cloud
+    checkout: Path
+    outputs: Mapping[str, str]
+
+    @property
+    def admins(self) -> Mapping[str, Admin]:
+        """An administrator of each cluster."""
+        return self.cloud.admins
+
+
+def install(
+    cloud: Cloud,
+    mappings: Path,
+    say: Callable[[str], None],
+    *,
+    parameters: Mapping[str, str] | None = None,
+) -> Installation:
+    """Build and deploy the stack with these mappings, and let its roles into every cluster.
+
+    The namespaces that the mappings name must exist: Roles are made in them.
+    """
+    checkout = stack.stage(cloud.directory, mappings)
+    stack.build(checkout, say, work=cloud.directory)
+    outputs = stack.deploy(checkout, cloud.aws, stack_name=STACK, parameters=parameters or {}, say=say)
+    for name, admin in cloud.admins.items():
+        grant(admin, checkout / "generated/rbac" / f"{name}.yaml")
+        for output, group in GROUPS.items():
+            region = admin.cluster.region
+            aws.add_access_entry(cloud.aws, name, outputs[output], group, [group], region=region)
+    say("granted RBAC and access entries")
+    return Installation(cloud, checkout, outputs)
+
+
+def grant(admin: Admin, rbac: Path) -> None:
+    """Apply the generated RBAC of a cluster, as `kubectl apply -f` does."""
+    admin.apply(*(each for each in yaml.safe_load_all(rbac.read_text()) if each))

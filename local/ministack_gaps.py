@@ -1,0 +1,166 @@
+"""What AWS does and MiniStack leaves out, added to MiniStack's own modules; runs in MiniStack's environment only.
+
+Each addition stands on one function of MiniStack, replaced where its own callers look it up.
+"""
+
+import contextvars
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from ministack.core import iam_actions  # type: ignore[import-not-found]
+from ministack.core.responses import get_region, json_response  # type: ignore[import-not-found]
+from ministack.services import eventbridge, lambda_svc, secretsmanager, sqs  # type: ignore[import-not-found]
+from ministack.services.cloudformation import changesets, handlers, stacks  # type: ignore[import-not-found]
+
+from local import ministack_calls, ministack_events, ministack_trail
+from local.ministack_calls import Event, Json
+
+Answer = tuple[int, dict[str, str], bytes]
+Rotate = Callable[[Json], Answer]
+
+logger = logging.getLogger("local")
+
+
+def send(*events: Event) -> None:
+    """Hand events to EventBridge as a service of AWS does: by MiniStack's dispatcher, in the caller's account."""
+    for event in events:
+        entry = {
+            "Source": event.source,
+            "DetailType": event.detail_type,
+            "Detail": json.dumps(event.detail),
+            "Resources": event.resources,
+        }
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+        logger.info("Sent %s: %s", event.source, event.detail_type)
+
+
+def close() -> None:
+    """Add all of it."""
+    _announce_stack_status()
+    _deliver_message_groups_concurrently()
+    _authorize_parameters_by_name()
+    _authorize_batches_as_single_calls()
+    _ask_the_policy_of_a_queue()
+    secretsmanager._rotate_secret = _rotating(secretsmanager._rotate_secret)
+
+
+def _announce_stack_status() -> None:
+    """CloudFormation tells EventBridge each new status of a stack, nested ones included."""
+    record = stacks._add_event
+
+    def announcing(stack: str, name: str, logical: str, kind: str, status: str, *rest: str, **more: str) -> None:
+        record(stack, name, logical, kind, status, *rest, **more)
+        if logical == name and kind == "AWS::CloudFormation::Stack":
+            reason = rest[0] if rest else more.get("reason", "")
+            send(ministack_events.stack_status(stack, status, reason, stacks.CLIENT_REQUEST_TOKEN.get() or ""))
+
+    for module in (stacks, changesets, handlers):
+        module._add_event = announcing
+
+
+def _deliver_message_groups_concurrently() -> None:
+    """Lambda works on as many message groups of a FIFO queue at once as it may run functions.
+
+    MiniStack takes one batch at a time, since its batches mix groups. Batches of one message do not, and its queues
+    hold a group back while one of its messages is in flight.
+    """
+    allowed = lambda_svc._sqs_esm_concurrency
+
+    def concurrency(esm: Json, function: Json, config: Json, queue: Json | None = None) -> int:
+        return int(allowed(esm, function, config, None if esm.get("BatchSize") == 1 else queue))
+
+    lambda_svc._sqs_esm_concurrency = concurrency
+
+
+def _authorize_parameters_by_name() -> None:
+    """The resource of a Parameter Store call is the parameter, also where it is named by ARN, version or label.
+
+    A call that names several stays one on `*`, as in MiniStack: exact statements do not allow it.
+    """
+    extract = iam_actions.extract_resource_arn
+
+    def resource(
+        service: str, method: str, path: str, headers: Json, body: bytes, query: Json, region: str, account: str
+    ) -> str:
+        names = ministack_calls.parameter_names(ministack_calls.parse(body)) if service == "ssm" else []
+        if len(names) == 1:
+            return ministack_calls.parameter_arn(names[0], region, account)
+        return str(extract(service, method, path, headers, body, query, region, account))
+
+    iam_actions.extract_resource_arn = resource
+
+
+def _authorize_batches_as_single_calls() -> None:
+    """SQS has no actions for batches: `sqs:SendMessage` allows SendMessageBatch, and so do the others."""
+    extract = iam_actions.extract_iam_action
+
+    def action(service: str, *rest: Any, **more: Any) -> str | None:  # noqa: ANN401 - only handed on
+        found: str | None = extract(service, *rest, **more)
+        return found.removesuffix("Batch") if found and service == "sqs" else found
+
+    iam_actions.extract_iam_action = action
+
+
+def _ask_the_policy_of_a_queue() -> None:
+    """A rule's event reaches a queue whose policy lets the rule in, else the dead-letter queue of the target."""
+    invoke = eventbridge._invoke_target
+
+    def lets_in(queue: str, rule: Json) -> bool:
+        return bool(sqs.queue_policy_allows(queue, "events.amazonaws.com", rule["Arn"], rule["Arn"].split(":")[4]))
+
+    def invoking(target: Json, event: Json, rule: Json, view: Any = None) -> None:  # noqa: ANN401 - only handed on
+        if ":sqs:" not in target["Arn"] or ":rule/" not in rule["Arn"] or lets_in(target["Arn"], rule):
+            invoke(target, event, rule, view)
+            return
+        dead_letters = target.get("DeadLetterConfig", {}).get("Arn", "")
+        logger.warning(
+            "The policy of %s does not let in %s; dead letters: %s", target["Arn"], rule["Arn"], dead_letters
+        )
+        if dead_letters and lets_in(dead_letters, rule):
+            invoke({**target, "Arn": dead_letters}, event, rule, view)
+
+    eventbridge._invoke_target = invoking
+
+
+def _rotating(without_function: Rotate) -> Rotate:
+    """Rotation calls the rotation function four times; MiniStack only makes a new version of the old value."""
+
+    def rotate(data: Json) -> Answer:
+        _, secret = secretsmanager._resolve(data.get("SecretId"))
+        function = data.get("RotationLambdaARN") or (secret or {}).get("RotationLambdaARN")
+        if not secret or secret.get("DeletedDate") or not function:
+            return without_function(data)
+        token = data.get("ClientRequestToken") or str(uuid.uuid4())
+        rules = data.get("RotationRules") or secret.get("RotationRules")
+        secret.update(RotationEnabled=True, RotationLambdaARN=function, RotationRules=rules)
+        if data.get("RotateImmediately", True):
+            run = contextvars.copy_context().run
+            threading.Thread(target=run, args=(_run_rotation, secret["ARN"], function, token), daemon=True).start()
+        answer: Answer = json_response({"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": token})
+        return answer
+
+    return rotate
+
+
+def _run_rotation(arn: str, function: str, token: str) -> None:
+    send(ministack_trail.rotation("RotationStarted", arn, token, get_region()))
+    _, secret = secretsmanager._resolve(arn)
+    secret["Versions"][token] = {"CreatedDate": 0, "Stages": ["AWSPENDING"]}
+    for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+        if not _succeeds(function, {"Step": step, "SecretId": arn, "ClientRequestToken": token}):
+            error = f"Error when executing lambda {function} during {step} step"
+            send(ministack_trail.rotation("RotationFailed", arn, token, get_region(), error))
+            return
+    send(ministack_trail.rotation("RotationSucceeded", arn, token, get_region()))
+
+
+def _succeeds(function: str, event: Json) -> bool:
+    record, config, _ = lambda_svc._get_func_record_for_ref(function)
+    if not record or not config:
+        return False
+    result = lambda_svc._execute_function(lambda_svc._execution_record_for_config(record, config), event)
+    return not result.get("error")
