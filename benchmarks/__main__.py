@@ -1,0 +1,32 @@
+"""`make bench`: what is measured, side by side in one run. Nothing here passes or fails."""
+
+import tempfile
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from benchmarks import change, namespaces
+from local import layer, stack
+
+
+@click.command()
+@click.option("--only", type=click.Choice(["change", "namespaces", "layer"]), help="Measure one thing.")
+@click.option("--count", default=1000, show_default=True, help="Namespaces of the mapping that is delivered.")
+@click.option("--rounds", default=30, show_default=True, help="Changes that are timed.")
+def main(*, only: str | None, count: int, rounds: int) -> None:
+    """Measure."""
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="keyferry-bench-") as directory:
+        place = Path(directory)
+        if only in (None, "layer"):
+            checkout = stack.stage(place, Path(__file__).resolve().parent.parent / "examples/mappings")
+            layer.show(layer.measure(stack.build(checkout, console.print, work=place)))
+        if only in (None, "change"):
+            console.print(change.measure(place / "change", console.print, rounds=rounds))
+        if only in (None, "namespaces"):
+            console.print(namespaces.measure(place / "namespaces", console.print, count=count))
+
+
+if __name__ == "__main__":
+    main()
