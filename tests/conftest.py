@@ -1,0 +1,76 @@
+"""One local cloud for the whole run, and Keyferry installed in it. Nothing of it starts for tests that do not ask."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local import aws, world
+from local import cloud as clouds
+from local.cloud import Cloud
+from local.install import Installation, install
+
+ROOT = Path(__file__).resolve().parent.parent
+LAST = "test_leaks.py"
+"""Searches what the others have made the cloud write."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("keyferry", "a stack to test end to end; the local one where none is named")
+    group.addoption("--stack", help="name of a deployed stack")
+    group.addoption("--region", help="its region")
+    group.addoption("--kubeconfig", help="kubeconfig of a cluster that it delivers to")
+    group.addoption("--context", help="context of the kubeconfig; the current one where none is named")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name == LAST)
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the run writes everything: a leak test searches it."""
+    return tmp_path_factory.mktemp("cloud")
+
+
+@pytest.fixture(scope="session")
+def cloud(place: Path) -> Iterator[Cloud]:
+    """AWS, the sign-in, and the clusters prod-eu and prod-us."""
+    with clouds.running(place, lambda text: print(text, flush=True)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def installed(cloud: Cloud, place: Path) -> Installation:
+    """Keyferry, deployed with the mappings of the examples and of the tests; sources and workloads are there."""
+    mappings = place / "mappings"
+    shutil.copytree(ROOT / "examples/mappings", mappings)
+    shutil.copytree(ROOT / "tests/integration/mappings", mappings / "tests")
+    shutil.copy(ROOT / "tests/e2e/mapping.yaml", mappings / "e2e.yaml")
+    world.create_sources(cloud.aws)
+    for admin in cloud.admins.values():
+        world.create_namespaces(admin)
+        world.create_workloads(admin)
+        for name in _namespaces(mappings):
+            admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    _lose_a_cluster(cloud)
+    return install(cloud, mappings, lambda text: print(text, flush=True))
+
+
+def _namespaces(mappings: Path) -> Iterator[str]:
+    """Yield the namespaces that the tests' mappings name."""
+    for path in [mappings / "e2e.yaml", *(mappings / "tests").glob("*.yaml")]:
+        for document in yaml.safe_load_all(path.read_text()):
+            chosen = document.get("spec", {}).get("namespaces")
+            yield from chosen if isinstance(chosen, list) else ()
+
+
+def _lose_a_cluster(cloud: Cloud) -> None:
+    """EKS knows the cluster `lost`, and nothing listens at its address."""
+    authority = cloud.clusters["prod-eu"].certificate_authority
+    aws.register_cluster(
+        cloud.aws, name="lost", region="eu-west-1", endpoint="https://127.0.0.1:1", certificate_authority=authority
+    )

@@ -1,0 +1,78 @@
+"""Sources and queues with memory."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from keyferry.mapping import Source
+from keyferry.model import Delivery, Message, SecretValue, SourceValue
+from tests.unit.fakes import Calls
+
+
+@dataclass
+class FakeSources:
+    """Secrets and parameters by identifier; each put makes a new version the current one."""
+
+    held: dict[str, SourceValue] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def put(self, identifier: str, text: str, version: str | None = None) -> str:
+        """Give a source a new current version, and return its id."""
+        version = version or f"version-{next(self._numbers)}"
+        self.held[identifier] = SourceValue(SecretValue(text.encode()), version)
+        return version
+
+    def reader(self, calls: Calls | None = None) -> Callable[[Source], SourceValue]:
+        """Return how one process reads them."""
+        made = calls or Calls()
+
+        def read(source: Source) -> SourceValue:
+            with made.call(f"source {source.identifier}"):
+                return self.held[source.identifier]
+
+        return read
+
+    def version(self, source: Source) -> str | None:
+        """Return the current version, as the sweep asks for it."""
+        return self.held[source.identifier].version
+
+
+@dataclass
+class FakeQueue:
+    """A queue of deliveries."""
+
+    sent: list[Delivery] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def send(self, deliveries: Iterable[Delivery]) -> None:
+        """Keep them."""
+        if self.failure:
+            raise self.failure
+        self.sent += deliveries
+
+
+@dataclass
+class FakeBox:
+    """The queue as `deliver` sees it: what was postponed and buried, in order."""
+
+    postponed: list[tuple[str, int]] = field(default_factory=list)
+    buried: list[tuple[str, str, Delivery | None]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def postpone(self, message: Message, seconds: int) -> None:
+        """Hide the message."""
+        if self.failure:
+            raise self.failure
+        self.postponed.append((message.id, seconds))
+
+    def bury(self, message: Message, reason: str, delivery: Delivery | None) -> None:
+        """Keep the message with its reason."""
+        if self.failure:
+            raise self.failure
+        self.buried.append((message.body, reason, delivery))
+
+
+def message(body: str, *, attempt: int = 1, age: float = 0.0) -> Message:
+    """Return a message of that age in seconds."""
+    return Message(body, "message-1", "receipt-1", attempt, datetime.now(UTC) - timedelta(seconds=age))

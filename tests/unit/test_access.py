@@ -1,0 +1,307 @@
+"""The generated rights: what the mappings need, and no more."""
+
+import json
+from typing import Any
+
+import pytest
+
+from keyferry import access, admission
+from keyferry.catalog import Catalog, collect
+from keyferry.errors import InvalidInput
+from keyferry.mapping import SecretMapping
+from tests.unit.samples import ACCOUNT, cluster, mapping
+
+ARN = f"arn:aws-cn:secretsmanager:cn-north-1:{ACCOUNT}:secret:prod/db"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/keyferry"
+SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
+ASSUMED = cluster("prod-us", role=ROLE)
+
+
+def catalog(*mappings: SecretMapping) -> Catalog:
+    return collect(mappings, [cluster(), ASSUMED, cluster("idle")])
+
+
+def policies(*mappings: SecretMapping) -> dict[str, Any]:
+    return {name: each["Properties"] for name, each in access.template(catalog(*mappings))["Resources"].items()}
+
+
+def granted(source: dict[str, str]) -> list[tuple[str, str]]:
+    """Return (action, resource) that a source needs."""
+    statements = policies(mapping(sources={"db": source}))["Deliver1"]["PolicyDocument"]["Statement"]
+    return [(each["Action"], resource["Fn::Sub"]) for each in statements for resource in each["Resource"]]
+
+
+def objects(*mappings: SecretMapping, on: str = "prod-eu", **more: Any) -> dict[str, list[dict[str, Any]]]:  # noqa: ANN401
+    """Return kind → the objects of a cluster."""
+    whole = catalog(*mappings)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for each in access.rbac(whole, whole.clusters[on], **more):
+        found.setdefault(each["kind"], []).append(each)
+    return found
+
+
+# IAM
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"secretsManager": "prod/db"}, [("secretsmanager:GetSecretValue", f"{SECRET}prod/db-??????")]),
+        ({"secretsManager": "db-abc123"}, [("secretsmanager:GetSecretValue", f"{SECRET}db-abc123-??????")]),
+        (
+            {"secretsManager": "prod/db", "region": "eu-west-3"},
+            [
+                (
+                    "secretsmanager:GetSecretValue",
+                    "arn:${AWS::Partition}:secretsmanager:eu-west-3:${AWS::AccountId}:secret:prod/db-??????",
+                )
+            ],
+        ),
+        ({"secretsManager": ARN}, [("secretsmanager:GetSecretValue", f"{ARN}-??????")]),
+        (
+            {"secretsManager": f"{ARN}-a1B2c3"},
+            [
+                ("secretsmanager:GetSecretValue", f"{ARN}-a1B2c3"),
+                ("secretsmanager:GetSecretValue", f"{ARN}-a1B2c3-??????"),
+            ],
+        ),
+        (
+            {"parameterStore": "/prod/tls"},
+            [("ssm:GetParameter", "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/prod/tls")],
+        ),
+        (
+            {"parameterStore": f"arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter/prod/tls"},
+            [("ssm:GetParameter", f"arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter/prod/tls")],
+        ),
+    ],
+)
+def test_reading_a_source_needs_one_action_on_that_source(
+    source: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    assert granted(source) == expected
+
+
+def test_signing_in_needs_describe_cluster_or_the_right_to_assume_the_cluster_s_role() -> None:
+    made = policies(mapping(clusters=["prod-eu", "prod-us"]))
+    assert made["SignIn1"]["Roles"] == [{"Ref": "DeliverRole"}, {"Ref": "ReconcileRole"}]
+    assert made["SignIn1"]["PolicyDocument"] == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "eks:DescribeCluster",
+                "Resource": [{"Fn::Sub": f"arn:${{AWS::Partition}}:eks:eu-west-1:{ACCOUNT}:cluster/prod-eu"}],
+            },
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": [{"Fn::Sub": ROLE}]},
+        ],
+    }
+
+
+def test_only_deliver_reads_values() -> None:
+    assert policies(mapping())["Deliver1"]["Roles"] == [{"Ref": "DeliverRole"}]
+
+
+def test_a_cluster_that_no_mapping_names_needs_nothing() -> None:
+    assert "idle" not in json.dumps(policies(mapping()))
+
+
+def test_what_two_mappings_share_is_granted_once() -> None:
+    statements = policies(mapping(), mapping("other"))["Deliver1"]["PolicyDocument"]["Statement"]
+    assert [len(each["Resource"]) for each in statements] == [1]
+
+
+def test_without_mappings_the_stack_has_a_resource_that_does_nothing() -> None:
+    assert access.template(Catalog())["Resources"] == {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
+
+
+def many(count: int) -> SecretMapping:
+    """Return a mapping with so many sources of long names."""
+    return mapping(
+        sources={f"s{n}": {"secretsManager": f"{'long/' * 40}{n:04}"} for n in range(count)},
+        data={"key": {"from": "s0"}},
+    )
+
+
+def test_what_one_policy_does_not_hold_is_split_over_several_that_aws_takes() -> None:
+    made = [each for name, each in policies(many(60)).items() if name.startswith("Deliver")]
+    assert len(made) == 4
+    for each in made:
+        written = json.dumps(each["PolicyDocument"], separators=(",", ":"))
+        longest = written.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::Region}", "ap-southeast-9")
+        assert len(longest) < 6144
+    found = [r["Fn::Sub"] for each in made for s in each["PolicyDocument"]["Statement"] for r in s["Resource"]]
+    assert len(found) == len(set(found)) == 60
+
+
+def test_more_policies_than_a_role_can_have_are_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"would need 26 managed policies, and AWS allows 20: name fewer secrets"):
+        policies(many(440))
+
+
+def test_the_number_of_policies_that_needs_a_request_to_aws_is_told() -> None:
+    assert access.policies_needed(catalog(many(20))) == 4
+    assert access.policies_needed(catalog(many(200))) > access.USUAL_POLICIES
+    assert access.policies_needed(Catalog()) == access.RESERVED_POLICIES
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"secretsManager": "prod/*"},
+        {"secretsManager": "prod/d?"},
+        {"secretsManager": "prod/${AWS::Region}"},
+        {"parameterStore": "/prod/*"},
+        {"secretsManager": "prod/db", "region": "*"},
+    ],
+)
+def test_a_name_that_would_grant_more_than_one_thing_is_refused(source: dict[str, str]) -> None:
+    with pytest.raises(InvalidInput, match="would grant more than one thing; give the exact name"):
+        granted(source)
+
+
+def test_a_role_that_would_grant_more_than_one_thing_is_refused() -> None:
+    whole = collect([mapping()], [cluster(role=f"{ROLE}/*")])
+    with pytest.raises(InvalidInput, match="would grant more than one thing"):
+        access.template(whole)
+
+
+def test_a_mapping_that_goes_to_no_cluster_is_granted_nothing() -> None:
+    nowhere = mapping(clusters={"matchLabels": {"env": "none"}})
+    assert set(access.template(catalog(nowhere))["Resources"]) == {"Nothing"}
+
+
+# RBAC
+
+
+def test_deliver_gets_the_secret_by_name_and_the_workloads_of_the_namespace() -> None:
+    [deliver, _] = objects(mapping())["Role"]
+    assert deliver["metadata"] == {"name": "keyferry:payments-db", "namespace": "payments"}
+    assert deliver["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "verbs": ["get", "patch", "create"],
+            "resourceNames": ["payments-db"],
+        },
+        {"apiGroups": ["apps"], "resources": ["daemonsets", "deployments", "statefulsets"], "verbs": ["list", "patch"]},
+    ]
+
+
+def test_reconcile_gets_the_secret_by_name_and_nothing_else() -> None:
+    [_, readers] = objects(mapping())["Role"]
+    assert readers["metadata"]["name"] == "keyferry-readers:payments-db"
+    assert readers["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["payments-db"]}
+    ]
+
+
+def test_each_role_is_bound_to_its_group_in_its_namespace() -> None:
+    bindings = objects(mapping(namespaces=["payments", "billing", "payments"]))["RoleBinding"]
+    assert [
+        (each["metadata"]["namespace"], each["roleRef"]["kind"], each["roleRef"]["name"], each["subjects"][0]["name"])
+        for each in bindings
+    ] == [
+        ("billing", "Role", "keyferry:payments-db", "keyferry"),
+        ("billing", "Role", "keyferry-readers:payments-db", "keyferry-readers"),
+        ("payments", "Role", "keyferry:payments-db", "keyferry"),
+        ("payments", "Role", "keyferry-readers:payments-db", "keyferry-readers"),
+    ]
+    assert {each["subjects"][0]["kind"] for each in bindings} == {"Group"}
+
+
+def test_named_workloads_are_granted_by_name_and_kind() -> None:
+    restart = [
+        {"kind": "Rollout", "name": "web"},
+        {"kind": "Deployment", "name": "b"},
+        {"kind": "Deployment", "name": "a"},
+    ]
+    assert objects(mapping(restart=restart))["Role"][0]["rules"][1:] == [
+        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "patch"], "resourceNames": ["a", "b"]},
+        {"apiGroups": ["argoproj.io"], "resources": ["rollouts"], "verbs": ["get", "patch"], "resourceNames": ["web"]},
+    ]
+
+
+def test_without_restarts_no_workload_is_granted_and_no_admission_policy_is_needed() -> None:
+    made = objects(mapping(restart="none"))
+    assert len(made["Role"][0]["rules"]) == 1
+    assert set(made) == {"Role", "RoleBinding"}
+
+
+def test_namespaces_chosen_by_labels_need_the_right_to_list_them_and_rights_in_all() -> None:
+    made = objects(mapping(namespaces={"matchLabels": {"team": "payments"}}))
+    assert [each["metadata"]["name"] for each in made["ClusterRole"]] == [
+        "keyferry:payments-db",
+        "keyferry-readers:payments-db",
+        "keyferry:namespaces",
+    ]
+    assert made["ClusterRole"][-1]["rules"] == [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]}]
+    assert [[s["name"] for s in each["subjects"]] for each in made["ClusterRoleBinding"]] == [
+        ["keyferry"],
+        ["keyferry-readers"],
+        ["keyferry", "keyferry-readers"],
+    ]
+    assert all("namespace" not in each["metadata"] for each in made["ClusterRole"])
+
+
+def test_namespaces_chosen_by_labels_can_be_bound_one_by_one_where_they_are_known() -> None:
+    chosen = mapping(namespaces={"matchLabels": {"team": "payments"}})
+    made = objects(chosen, bind_in={"payments-db": ["payments", "billing"]})
+    assert [(each["metadata"]["namespace"], each["roleRef"]["kind"]) for each in made["RoleBinding"]] == [
+        ("payments", "ClusterRole"),
+        ("billing", "ClusterRole"),
+    ] * 2
+    assert [each["metadata"]["name"] for each in made["ClusterRoleBinding"]] == ["keyferry:namespaces"]
+
+
+def test_a_cluster_gets_the_rights_of_the_mappings_that_name_it() -> None:
+    assert objects(mapping(), on="idle") == {}
+    assert {each["metadata"]["name"] for each in objects(mapping(), mapping("us", clusters=["prod-us"]))["Role"]} == {
+        "keyferry:payments-db",
+        "keyferry-readers:payments-db",
+    }
+
+
+# Admission
+
+
+def test_where_something_restarts_the_pipeline_is_held_to_its_stamps() -> None:
+    made = objects(mapping())
+    [policy], [binding] = made["ValidatingAdmissionPolicy"], made["ValidatingAdmissionPolicyBinding"]
+    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    assert policy["spec"]["matchConditions"] == [
+        {"name": "keyferry", "expression": "'keyferry' in request.userInfo.groups"}
+    ]
+
+
+def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_to_change_it() -> None:
+    rules = admission.policy()[0]["spec"]["matchConstraints"]["resourceRules"]
+    assert [(rule["apiGroups"], rule["resources"]) for rule in rules] == [
+        (
+            ["apps"],
+            ["deployments", "deployments/*", "statefulsets", "statefulsets/*", "daemonsets", "daemonsets/*"],
+        ),
+        (["argoproj.io"], ["rollouts", "rollouts/*"]),
+    ]
+    assert all(rule["operations"] == ["CREATE", "UPDATE", "DELETE"] for rule in rules)
+
+
+# Access entries
+
+
+def test_each_function_s_role_gets_an_entry_with_its_group() -> None:
+    [deliver, reconcile] = access.access_entries(collect([], [cluster()]))
+    assert deliver == {
+        "cluster": "prod-eu",
+        "clusterName": "prod-eu",
+        "region": "eu-west-1",
+        "account": ACCOUNT,
+        "principal": "DeliverRoleArn",
+        "kubernetesGroups": ["keyferry"],
+    }
+    assert (reconcile["principal"], reconcile["kubernetesGroups"]) == ("ReconcileRoleArn", ["keyferry-readers"])
+
+
+def test_a_role_that_both_assume_gets_one_entry_with_both_groups() -> None:
+    [entry] = access.access_entries(collect([], [ASSUMED]))
+    assert (entry["principal"], entry["kubernetesGroups"]) == (ROLE, ["keyferry", "keyferry-readers"])

@@ -1,0 +1,165 @@
+"""Actions are carried out through a client, and its answers are what is observed next."""
+
+from typing import Any
+
+import pytest
+
+from keyferry.apply import WHOLE_CLUSTER_FROM, clear, listing, observe, stamp_workload, stamps, write
+from keyferry.errors import Forbidden, Overtaken
+from keyferry.mapping import Workload
+from keyferry.model import SecretValue
+from keyferry.plan import Restart, Write, plan
+from keyferry.secret import Desired
+from keyferry.workloads import Stamp
+from tests.unit.fakes import Calls, FakeCluster
+from tests.unit.samples import mapping, uses, workload
+
+WHERE = "payments", "payments-db"
+API = Workload(kind="Deployment", name="api")
+
+
+def desired(password: str, **changes: Any) -> Desired:  # noqa: ANN401
+    data = {"username": SecretValue(b"me"), "password": SecretValue(password.encode())}
+    return Desired(mapping(**changes), data, {"db": "version-1"})
+
+
+def written(password: str) -> FakeCluster:
+    cluster = FakeCluster()
+    action = plan(desired(password), None, "nonce-1")
+    assert isinstance(action, Write)
+    write(cluster.client(), "payments", desired(password), action)
+    return cluster
+
+
+def test_a_missing_secret_is_observed_as_none() -> None:
+    assert observe(FakeCluster().client(), *WHERE) is None
+
+
+def test_the_answer_of_a_write_is_what_would_be_observed() -> None:
+    cluster = FakeCluster()
+    action = plan(desired("canary-1"), None, "nonce-1")
+    assert isinstance(action, Write)
+    assert write(cluster.client(), "payments", desired("canary-1"), action) == observe(cluster.client(), *WHERE)
+
+
+def test_a_secret_that_changed_since_it_was_observed_is_not_written() -> None:
+    cluster = written("canary-1")
+    action = plan(desired("canary-2"), observe(cluster.client(), *WHERE), "nonce-2")
+    assert isinstance(action, Write)
+    cluster.edit(*WHERE, data={"theirs": "x"})
+    before = cluster.data(*WHERE)
+    with pytest.raises(Overtaken):
+        write(cluster.client(), "payments", desired("canary-2"), action)
+    assert cluster.data(*WHERE) == before
+
+
+@pytest.mark.parametrize("step", ["write", "clear"])
+def test_a_key_of_ours_that_is_edited_between_observing_and_writing_is_looked_at_again(step: str) -> None:
+    """The API server answers such an apply with a conflict of managers, since it looks at owners first."""
+    cluster = written("canary-1")
+    action = plan(desired("canary-2" if step == "write" else "canary-1"), observe(cluster.client(), *WHERE), "nonce-2")
+    cluster.edit(*WHERE, data={"password": "by hand"})
+    with pytest.raises(Overtaken, match="kubectl-edit"):
+        if isinstance(action, Write):
+            write(cluster.client(), "payments", desired("canary-2"), action)
+        else:
+            assert isinstance(action, Restart)
+            clear(cluster.client(), "payments", desired("canary-1"), action)
+
+
+def test_a_secret_made_by_another_manager_meanwhile_is_looked_at_again() -> None:
+    cluster = FakeCluster()
+    action = plan(desired("canary-1"), None, "nonce-1")
+    assert isinstance(action, Write)
+    cluster.create(*WHERE, {"password": "theirs"})
+    with pytest.raises(Overtaken, match="helm"):
+        write(cluster.client(), "payments", desired("canary-1"), action)
+
+
+@pytest.mark.parametrize("again", ["", "anew"])
+def test_a_secret_that_was_deleted_meanwhile_is_not_made_by_a_write_meant_to_change_it(again: str) -> None:
+    cluster = written("canary-1")
+    action = plan(desired("canary-2"), observe(cluster.client(), *WHERE), "nonce-2")
+    assert isinstance(action, Write)
+    cluster.delete(*WHERE)
+    if again:
+        cluster.create(*WHERE, {"theirs": "x"})
+    with pytest.raises(Overtaken):
+        write(cluster.client(), "payments", desired("canary-2"), action)
+
+
+def test_restarts_are_found_in_every_kind_of_the_namespace() -> None:
+    cluster = FakeCluster("payments", "other")
+    for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        cluster.run("payments", kind, workload("api"))
+        cluster.run("payments", kind, workload("unrelated", uses("payments-db-2")))
+        cluster.run("other", kind, workload("elsewhere"))
+    found = stamps(cluster.client(), "payments", desired("canary-1"), "nonce-1")
+    assert [str(each) for each in found] == ["Deployment/api", "StatefulSet/api", "DaemonSet/api"]
+
+
+def test_named_workloads_are_stamped_whether_they_use_the_secret_or_not_and_a_missing_one_is_told() -> None:
+    named = [{"kind": "Rollout", "name": "api"}, {"kind": "Deployment", "name": "gone"}]
+    cluster, calls = FakeCluster(), Calls()
+    cluster.run("payments", "Rollout", workload("api", {}))
+    cluster.run("payments", "Deployment", workload("user-of-the-secret"))
+    found = stamps(cluster.client(calls), "payments", desired("canary-1", restart=named), "nonce-1")
+    assert [str(each) for each in found] == ["Rollout/api", "Deployment/gone (not there)"]
+    assert [each.patch is None for each in found] == [False, True]
+    assert calls.made == ["get payments/Rollout/api", "get payments/Deployment/gone"]
+
+
+def test_no_restarts_are_looked_for_where_an_empty_list_names_none() -> None:
+    calls = Calls()
+    assert stamps(FakeCluster().client(calls), "payments", desired("canary-1", restart=[]), "nonce-1") == []
+    assert calls.made == []
+
+
+def test_a_workload_is_patched_under_the_mappings_name() -> None:
+    cluster, calls = FakeCluster(), Calls()
+    cluster.run("payments", "Deployment", workload("api"))
+    [found] = stamps(cluster.client(), "payments", desired("canary-1"), "nonce-1")
+    assert stamp_workload(cluster.client(calls), "payments", desired("canary-1"), found)
+    assert cluster.stamps("payments", "Deployment", "api") == {"keyferry.dev/payments-db": "nonce-1"}
+    assert calls.made == ["patch payments/Deployment/api as keyferry:payments-db"]
+
+
+def test_a_workload_that_has_gone_or_needs_nothing_is_not_patched() -> None:
+    cluster, calls = FakeCluster(), Calls()
+    assert not stamp_workload(cluster.client(), "payments", desired("canary-1"), Stamp(API, {"spec": {}}))
+    assert not stamp_workload(cluster.client(calls), "payments", desired("canary-1"), Stamp(API, None, "left alone"))
+    assert calls.made == []
+
+
+def _crowd() -> FakeCluster:
+    cluster = FakeCluster("payments", "other")
+    for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        cluster.run("payments", kind, workload("api"))
+        cluster.run("other", kind, workload("there"))
+    return cluster
+
+
+def test_workloads_of_many_namespaces_are_listed_once_per_kind() -> None:
+    cluster, calls = _crowd(), Calls()
+    look = listing(cluster.client(calls), desired("canary-1"), WHOLE_CLUSTER_FROM)
+    for namespace, name in (("payments", "api"), ("other", "there"), ("empty", None)):
+        found = stamps(cluster.client(calls), namespace, desired("canary-1"), "nonce-1", look)
+        assert [each.workload.name for each in found] == ([name] * 3 if name else [])
+    assert calls.count("list") == 3
+
+
+def test_where_the_whole_cluster_may_not_be_listed_each_namespace_is() -> None:
+    def forbid(_: int, what: str) -> None:
+        if what.startswith("list None"):
+            raise Forbidden(what)
+
+    cluster, calls = _crowd(), Calls(before=forbid)
+    look = listing(cluster.client(calls), desired("canary-1"), WHOLE_CLUSTER_FROM)
+    assert len(stamps(cluster.client(calls), "payments", desired("canary-1"), "nonce-1", look)) == 3
+
+
+def test_few_namespaces_or_named_workloads_list_nothing_of_the_whole_cluster() -> None:
+    cluster, calls = _crowd(), Calls()
+    listing(cluster.client(calls), desired("canary-1"), WHOLE_CLUSTER_FROM - 1)
+    listing(cluster.client(calls), desired("canary-1", restart=[API.model_dump()]), WHOLE_CLUSTER_FROM)
+    assert calls.made == []

@@ -1,0 +1,168 @@
+"""Which mappings and clusters a change concerns."""
+
+from typing import Any
+
+import pytest
+
+from keyferry.catalog import Catalog, collect
+from keyferry.errors import UnknownName
+from keyferry.mapping import SecretMapping
+from keyferry.model import Change, Service
+from tests.unit.samples import ACCOUNT, WHEN, cluster, mapping
+
+ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/payments/db-a1B2c3"
+CLUSTERS = [
+    cluster("prod-us", labels={"env": "prod", "site": "us"}),
+    cluster("prod-eu", labels={"env": "prod", "site": "eu"}),
+    cluster("test", labels={"env": "test"}),
+]
+
+
+def change(*names: str, service: Service = "secretsmanager", **more: Any) -> Change:  # noqa: ANN401
+    return Change(service, names, ACCOUNT, "eu-west-1", more.pop("kind", "updated"), "event-1", WHEN, **more)
+
+
+def catalog(*mappings: SecretMapping) -> Catalog:
+    return collect(mappings, CLUSTERS)
+
+
+def reached(made: Catalog, what: Change) -> list[tuple[str, str]]:
+    return [(delivery.mapping, delivery.cluster) for delivery in made.deliveries(what)]
+
+
+@pytest.mark.parametrize(
+    ("written", "event"),
+    [
+        ({"secretsManager": "prod/payments/db"}, change("prod/payments/db")),
+        ({"secretsManager": "prod/payments/db"}, change("prod/payments/db", "prod/payments/db-a1B2c3")),
+        ({"secretsManager": ARN}, change("prod/payments/db")),
+        ({"secretsManager": ARN.removesuffix("-a1B2c3")}, change("prod/payments/db")),
+        ({"secretsManager": "db-abc123"}, change("db", "db-abc123")),
+        ({"parameterStore": "/prod/tls"}, change("prod/tls", service="parameterstore")),
+        ({"parameterStore": "prod/tls"}, change("prod/tls", service="parameterstore")),
+        (
+            {"parameterStore": f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/prod/tls"},
+            change("prod/tls", service="parameterstore"),
+        ),
+    ],
+)
+def test_a_change_reaches_the_mapping_however_either_names_the_source(written: dict[str, str], event: Change) -> None:
+    assert reached(catalog(mapping(sources={"db": written})), event) == [("payments-db", "prod-eu")]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [change("prod/payments/db2"), change("prod/payments"), change("prod/payments/db", service="parameterstore")],
+)
+def test_a_change_of_something_else_reaches_nothing(event: Change) -> None:
+    assert reached(catalog(mapping()), event) == []
+
+
+def test_a_change_reaches_every_mapping_on_each_of_its_clusters_in_order() -> None:
+    made = catalog(
+        mapping("b", clusters={"matchLabels": {"env": "prod"}}),
+        mapping("a", clusters=["prod-us", "prod-eu", "prod-us"]),
+        mapping("c", clusters={"matchLabels": {"env": "none"}}),
+        mapping("d", sources={"db": {"secretsManager": "other"}}),
+    )
+    expected = [("a", "prod-eu"), ("a", "prod-us"), ("b", "prod-eu"), ("b", "prod-us")]
+    assert reached(made, change("prod/payments/db")) == expected
+
+
+def test_clusters_are_chosen_by_every_label() -> None:
+    chosen = mapping(clusters={"matchLabels": {"env": "prod", "site": "us"}})
+    assert [each.name for each in catalog(chosen).targets(chosen)] == ["prod-us"]
+
+
+@pytest.mark.parametrize(
+    ("source", "moved", "concerned"),
+    [
+        ({}, "AWSCURRENT", True),
+        ({}, "blue", False),
+        ({}, None, True),
+        ({"label": "blue"}, "blue", True),
+        ({"label": "blue"}, "AWSCURRENT", False),
+        ({"label": "blue"}, None, True),
+    ],
+)
+def test_a_moved_label_concerns_the_sources_that_read_it(
+    source: dict[str, str],
+    moved: str | None,
+    concerned: bool,
+) -> None:
+    made = catalog(mapping(sources={"db": {"secretsManager": "prod/payments/db"} | source}))
+    assert bool(made.deliveries(change("prod/payments/db", label=moved))) is concerned
+
+
+def test_a_delivery_carries_the_event_and_the_version_that_it_named_for_each_source() -> None:
+    sources = {
+        "old": {"secretsManager": "prod/payments/db"},
+        "db": {"secretsManager": ARN},
+        "other": {"secretsManager": "other"},
+    }
+    [found] = catalog(mapping(sources=sources)).deliveries(change("prod/payments/db", version="version-2"))
+    assert (found.event_id, found.time, found.namespace) == ("event-1", WHEN, None)
+    assert found.versions == {"db": "version-2", "old": "version-2"}
+
+
+def test_a_source_with_a_fixed_version_does_not_wait_for_the_one_that_the_event_names() -> None:
+    fixed = {"secretsManager": "prod/payments/db", "version": "version-1"}
+    [found] = catalog(mapping(sources={"db": fixed})).deliveries(change("prod/payments/db", version="version-2"))
+    assert found.versions == {}
+
+
+def test_a_change_without_a_version_names_none() -> None:
+    [found] = catalog(mapping()).deliveries(change("prod/payments/db"))
+    assert found.versions == {}
+
+
+def test_deliveries_of_one_event_go_to_groups_of_their_own() -> None:
+    made = catalog(mapping("a"), mapping("b", clusters=["prod-eu", "prod-us"]))
+    found = made.deliveries(change("prod/payments/db"))
+    assert len({each.group for each in found}) == len({each.deduplication_id for each in found}) == 3
+
+
+def test_mapping_and_cluster_are_found_by_name() -> None:
+    found, target = catalog(mapping("a"), mapping("b", clusters=["prod-us"])).find("b", "prod-us")
+    assert (found.name, target.name) == ("b", "prod-us")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("b", "prod-eu"), "mapping b is not among this deployment's mappings"),
+        (("payments-db", "prod-us"), "mapping payments-db has no cluster prod-us in this deployment"),
+        (("payments-db", "nowhere"), "mapping payments-db has no cluster nowhere in this deployment"),
+    ],
+)
+def test_a_name_that_this_deployment_does_not_have_is_told(names: tuple[str, str], said: str) -> None:
+    with pytest.raises(UnknownName, match=f"^{said}$"):
+        catalog(mapping()).find(*names)
+
+
+def test_a_cluster_that_was_removed_is_no_target() -> None:
+    made = Catalog(mappings={"payments-db": mapping(clusters=["prod-eu", "gone"])}, clusters={"prod-eu": CLUSTERS[1]})
+    assert reached(made, change("prod/payments/db")) == [("payments-db", "prod-eu")]
+
+
+def test_a_name_is_used_once() -> None:
+    with pytest.raises(ValueError, match="two mappings are called payments-db"):
+        catalog(mapping(), mapping())
+    with pytest.raises(ValueError, match="two clusters are called prod-eu"):
+        collect([], [cluster(), cluster()])
+
+
+def test_a_mapping_names_clusters_that_exist() -> None:
+    with pytest.raises(ValueError, match=r"mapping payments-db names cluster gone, which clusters\.yaml does not have"):
+        catalog(mapping(clusters=["prod-eu", "gone"]))
+
+
+def test_a_catalog_survives_being_compiled() -> None:
+    made = catalog(mapping(), mapping("b", clusters={"matchLabels": {"env": "prod"}}, restart="none"))
+    again = Catalog.model_validate_json(made.model_dump_json(by_alias=True, exclude_defaults=True))
+    assert again.deliveries(change("prod/payments/db")) == made.deliveries(change("prod/payments/db"))
+    assert again == made
+
+
+def test_an_empty_catalog_delivers_nothing() -> None:
+    assert Catalog().deliveries(change("prod/payments/db", label="AWSCURRENT")) == []

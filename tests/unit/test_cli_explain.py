@@ -1,0 +1,141 @@
+"""What `keyferry explain` says of an event: which change it is, or why it is none, and what follows."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from keyferry.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ROOT / "events"
+UPDATED = EVENTS / "secret-label-updated.json"
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "examples/mappings", tmp_path / "mappings"))
+
+
+def run(mappings: Path, event: Path | str, *args: str, stdin: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(main, ["--mappings", str(mappings), "explain", str(event), *args], input=stdin)
+
+
+def as_json(mappings: Path, event: Path | str) -> dict[str, Any]:
+    result = run(mappings, event, "--output", "json")
+    assert result.exit_code == 0
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_a_change_is_told_with_the_mappings_that_it_concerns_and_the_deliveries_that_follow(mappings: Path) -> None:
+    result = run(mappings, UPDATED)
+    version = json.loads(UPDATED.read_text())["detail"]["versionId"]
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"change: updated, secretsmanager prod/payments/db, label AWSCURRENT, version {version}",
+        "mapping payments-db, source db",
+        "delivery: payments-db to prod-eu",
+        "delivery: payments-db to prod-us",
+    ]
+
+
+def test_an_event_can_come_from_standard_input(mappings: Path) -> None:
+    assert run(mappings, "-", stdin=UPDATED.read_text()).stdout == run(mappings, UPDATED).stdout
+
+
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        ("get-secret-value", "no change: read-only call (GetSecretValue)"),
+        ("delete-secret-refused", "no change: failed call (DeleteSecret)"),
+        ("not-an-event", "no change: not an event (wrong or missing: "),
+        ("from-another-source", "no change: other source ("),
+    ],
+)
+def test_what_is_no_change_is_told_with_the_reason(mappings: Path, sample: str, said: str) -> None:
+    result = run(mappings, EVENTS / f"{sample}.json")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(said)
+
+
+def test_a_failed_rotation_delivers_nothing_and_says_why(mappings: Path) -> None:
+    said = run(mappings, EVENTS / "rotation-failed.json").stdout
+    assert "mapping payments-db, source db: a failed rotation leaves the current value as it was" in said
+    assert said.endswith("no delivery follows\n")
+
+
+def test_a_label_that_no_source_reads_delivers_nothing_and_says_why(mappings: Path) -> None:
+    said = run(mappings, EVENTS / "secret-label-updated-custom-label.json").stdout
+    assert "source db: it reads the label AWSCURRENT, and the event moves " in said
+    assert said.endswith("no delivery follows\n")
+
+
+def test_a_mapping_without_a_cluster_delivers_nothing_and_says_why(mappings: Path) -> None:
+    path = mappings / "payments.yaml"
+    path.write_text(path.read_text().replace("[prod-eu, prod-us]", "{matchLabels: {env: test}}"))
+    assert "mapping payments-db, source db: it has no cluster\nno delivery follows\n" in run(mappings, UPDATED).stdout
+
+
+def test_of_a_secret_that_no_mapping_names_the_nearest_name_is_told(mappings: Path) -> None:
+    event = json.loads(UPDATED.read_text())
+    event["detail"]["name"] = "prod/payments/bd"
+    said = run(mappings, "-", stdin=json.dumps(event)).stdout
+    assert "no mapping names it; did you mean prod/payments/db?\nno delivery follows\n" in said
+
+
+def test_a_change_as_json_names_change_mappings_and_deliveries(mappings: Path) -> None:
+    found = as_json(mappings, UPDATED)
+    event = json.loads(UPDATED.read_text())
+    assert set(found) == {"change", "ignored", "mappings", "deliveries"}
+    assert found["ignored"] is None
+    assert found["change"]["names"] == ["prod/payments/db"]
+    assert found["change"]["eventId"] == event["id"]
+    assert found["mappings"] == [{"mapping": "payments-db", "source": "db"}]
+    assert [(each["mapping"], each["cluster"]) for each in found["deliveries"]] == [
+        ("payments-db", "prod-eu"),
+        ("payments-db", "prod-us"),
+    ]
+    assert all(each["versions"] == {"db": event["detail"]["versionId"]} for each in found["deliveries"])
+
+
+def test_what_is_no_change_as_json_has_the_reason(mappings: Path) -> None:
+    found = as_json(mappings, EVENTS / "get-secret-value.json")
+    assert found["ignored"] == {"reason": "read-only call", "detail": "GetSecretValue"}
+    assert (found["change"], found["mappings"], found["deliveries"]) == (None, [], [])
+
+
+@pytest.mark.parametrize("sample", sorted(path.name for path in EVENTS.glob("*.json")))
+def test_every_sample_can_be_explained_in_both_forms(mappings: Path, sample: str) -> None:
+    result = run(mappings, EVENTS / sample)
+    found = as_json(mappings, EVENTS / sample)
+    assert result.exit_code == 0
+    assert (found["change"] is None) == result.stdout.startswith("no change: ")
+    assert len(found["deliveries"]) == result.stdout.count("\ndelivery: ")
+
+
+def test_a_file_that_is_no_json_is_told_with_the_place(mappings: Path, tmp_path: Path) -> None:
+    (tmp_path / "event.json").write_text('{\n  "id": canary\n}')
+    result = run(mappings, tmp_path / "event.json")
+    assert result.exit_code == 1
+    assert result.stderr == "event.json:2:9: not JSON: Expecting value\n"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[" * 200_000])
+def test_what_cannot_even_be_read_is_told(mappings: Path, content: bytes) -> None:
+    result = run(mappings, "-", stdin=content)
+    assert result.exit_code == 1
+    assert "not JSON" in result.stderr
+
+
+def test_a_file_that_does_not_exist_is_a_wrong_command_line(mappings: Path) -> None:
+    assert run(mappings, "gone.json").exit_code == 2
+
+
+def test_what_an_event_holds_cannot_speak_to_the_terminal(mappings: Path) -> None:
+    event = json.loads(UPDATED.read_text()) | {"detail-type": "\x1b[2J"}
+    said = run(mappings, "-", stdin=json.dumps(event)).stdout
+    assert said == "no change: no change (\\x1b[2J)\n"

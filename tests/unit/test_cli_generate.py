@@ -1,0 +1,185 @@
+"""What `keyferry generate` writes, and what it says of files that are not what the mappings make them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from keyferry.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ["access-entries.sh", "access.yaml", "rbac/prod-eu.yaml", "rbac/prod-us.yaml"]
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ROOT / "examples/mappings", tmp_path / "mappings"))
+
+
+def run(mappings: Path, *args: str | Path, before: tuple[str, ...] = ()) -> Result:
+    return CliRunner().invoke(main, ["--mappings", str(mappings), *before, "generate", *map(str, args)])
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_generated_files_of_this_repository_are_up_to_date() -> None:
+    result = run(ROOT / "mappings", "--check")
+    assert result.exit_code == 0, result.output
+
+
+def test_files_are_written_beside_the_folder_of_the_mappings(mappings: Path) -> None:
+    result = run(mappings)
+    folder = mappings.parent / "generated"
+    assert result.exit_code == 0
+    assert names(folder) == FILES
+    assert result.stdout.splitlines() == [f"{folder}/{name}: written" for name in FILES]
+
+
+@pytest.mark.parametrize("option", ["--to", "--output"])
+def test_files_are_written_to_the_folder_that_is_named(mappings: Path, tmp_path: Path, option: str) -> None:
+    assert run(mappings, option, tmp_path / "a/b").exit_code == 0
+    assert names(tmp_path / "a/b") == FILES
+
+
+def test_generating_again_changes_nothing(mappings: Path, tmp_path: Path) -> None:
+    run(mappings, "--to", tmp_path / "a")
+    run(mappings, "--to", tmp_path / "b")
+    before = {name: (tmp_path / "a" / name).stat().st_mtime_ns for name in FILES}
+    result = run(mappings, "--to", tmp_path / "a")
+    assert result.stdout == f"{tmp_path}/a: up to date\n"
+    assert before == {name: (tmp_path / "a" / name).stat().st_mtime_ns for name in FILES}
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in FILES)
+
+
+def test_every_file_begins_with_what_it_is_and_is_yaml_or_a_script(mappings: Path, tmp_path: Path) -> None:
+    run(mappings, "--to", tmp_path / "a")
+    for name in FILES:
+        text = (tmp_path / "a" / name).read_text()
+        assert "Generated from the mappings by `keyferry generate`. Do not edit" in "".join(text.splitlines()[:2])
+        assert text.startswith("#!/bin/sh\n") if name.endswith(".sh") else list(yaml.safe_load_all(text))
+
+
+def test_a_check_of_what_is_up_to_date_ends_with_0(mappings: Path) -> None:
+    run(mappings)
+    assert run(mappings, "--check").exit_code == 0
+
+
+def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path) -> None:
+    run(mappings)
+    folder = mappings.parent / "generated"
+    (folder / "access.yaml").write_text("edited by hand\n")
+    (folder / "access-entries.sh").unlink()
+    (mappings / "clusters.yaml").write_text((mappings / "clusters.yaml").read_text().replace("prod-us", "prod-gone"))
+    edited = (mappings / "payments.yaml").read_text().replace("[prod-eu, prod-us]", "[prod-eu]")
+    (mappings / "payments.yaml").write_text(edited)
+
+    result = run(mappings, "--check")
+
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        f"{folder}/access-entries.sh: missing",
+        f"{folder}/access.yaml: differs",
+        f"{folder}/rbac/prod-gone.yaml: missing",
+        f"{folder}/rbac/prod-us.yaml: superfluous",
+    ]
+    assert result.stderr.endswith(f"mend it with: keyferry --mappings {mappings} generate --to {folder}\n")
+    assert names(folder) == ["access.yaml", "rbac/prod-eu.yaml", "rbac/prod-us.yaml"], "a check writes nothing"
+
+
+def test_the_command_that_mends_does_so_and_removes_only_what_was_generated(mappings: Path) -> None:
+    run(mappings)
+    folder = mappings.parent / "generated"
+    (folder / "rbac/gone.yaml").write_text((folder / "rbac/prod-eu.yaml").read_text())
+    (folder / "rbac/mine.yaml").write_text("# my own\n")
+    (folder / "access.yaml").write_text("edited by hand\n")
+
+    result = run(mappings, "--to", folder)
+
+    assert result.stdout.splitlines() == [f"{folder}/access.yaml: written", f"{folder}/rbac/gone.yaml: removed"]
+    assert names(folder) == sorted([*FILES, "rbac/mine.yaml"])
+    assert run(mappings, "--check").exit_code == 0
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_the_result_as_json_is_a_list_of_files_and_states(mappings: Path, where: str) -> None:
+    form = ("--output", "json")
+    result = run(mappings, "--check", before=form) if where == "before" else run(mappings, "--check", *form)
+    assert result.exit_code == 1
+    folder = mappings.parent / "generated"
+    assert json.loads(result.stdout) == [{"file": f"{folder}/{name}", "state": "missing"} for name in FILES]
+
+
+def test_form_and_folder_can_both_be_named(mappings: Path, tmp_path: Path) -> None:
+    result = run(mappings, "--output", "json", "--output", tmp_path / "a")
+    assert {each["state"] for each in json.loads(result.stdout)} == {"written"}
+    assert names(tmp_path / "a") == FILES
+
+
+def test_a_folder_that_cannot_be_written_is_told(mappings: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a file")
+    result = run(mappings, "--output", tmp_path / "a/b")
+    assert result.exit_code == 1
+    assert "cannot be read or written" in result.stderr
+
+
+def test_nothing_is_generated_from_mappings_that_are_wrong(mappings: Path) -> None:
+    (mappings / "payments.yaml").write_text("]")
+    result = run(mappings)
+    assert result.exit_code == 1
+    assert "payments.yaml:1:1: not YAML" in result.stderr
+    assert not (mappings.parent / "generated").exists()
+
+
+def test_an_empty_catalogue_gives_a_template_that_grants_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings/a.yaml").write_text("# nothing yet\n")
+    assert run(tmp_path / "mappings").exit_code == 0
+    made = yaml.safe_load((tmp_path / "generated/access.yaml").read_text())
+    assert [each["Type"] for each in made["Resources"].values()] == ["AWS::CloudFormation::WaitConditionHandle"]
+    assert set(made["Parameters"]) == {"DeliverRole", "ReconcileRole"}
+    assert "aws eks" not in (tmp_path / "generated/access-entries.sh").read_text().partition("set -u")[2]
+
+
+def test_the_entries_let_both_roles_into_every_cluster(mappings: Path) -> None:
+    run(mappings)
+    text = (mappings.parent / "generated/access-entries.sh").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("aws eks create-access-entry")]
+    assert [(line.split()[4], line.split()[6], line.split()[-1]) for line in lines] == [
+        ("eu-west-1", "prod-eu", "keyferry"),
+        ("eu-west-1", "prod-eu", "keyferry-readers"),
+        ("us-east-1", "prod-us", "keyferry"),
+        ("us-east-1", "prod-us", "keyferry-readers"),
+    ]
+
+
+def test_a_cluster_with_a_role_of_its_own_lets_that_one_in_once_with_both_groups(mappings: Path) -> None:
+    role = "arn:aws:iam::444455556666:role/keyferry"
+    clusters = (mappings / "clusters.yaml").read_text().replace("    labels:", f"    role: {role}\n    labels:", 1)
+    (mappings / "clusters.yaml").write_text(clusters)
+    run(mappings)
+    text = (mappings.parent / "generated/access-entries.sh").read_text()
+    [line] = [line for line in text.splitlines() if role in line]
+    assert line.endswith("--kubernetes-groups keyferry keyferry-readers")
+
+
+def test_a_template_that_needs_more_policies_than_usual_says_what_to_ask_of_aws(mappings: Path) -> None:
+    names = [f"{'long/' * 60}{number:04}" for number in range(200)]
+    sources = "\n".join(f"    s{number}: {{secretsManager: {name}}}" for number, name in enumerate(names))
+    first = (mappings / "payments.yaml").read_text().replace("  sources:\n", f"  sources:\n{sources}\n", 1)
+    (mappings / "payments.yaml").write_text(first)
+    assert run(mappings).exit_code == 0
+    assert "Service Quotas" in (mappings.parent / "generated/access.yaml").read_text()
+
+
+def test_rights_in_all_namespaces_are_told_in_the_file_that_gives_them(mappings: Path) -> None:
+    run(mappings)
+    rbac = mappings.parent / "generated/rbac/prod-eu.yaml"
+    assert "by labels (shop-session) have their rights in all namespaces of the cluster" in rbac.read_text()
+    (mappings / "shop.yaml").unlink()
+    run(mappings)
+    assert "by labels" not in rbac.read_text()

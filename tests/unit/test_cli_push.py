@@ -1,0 +1,462 @@
+"""What `keyferry push` shows, asks and does: the code of `deliver`, from a terminal."""
+
+import importlib
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from click.testing import CliRunner, Result
+
+from keyferry.catalog import Catalog
+from keyferry.cli import main
+from keyferry.errors import AccessDenied, Forbidden, KeyferryError
+from keyferry.mapping import Source
+from keyferry.model import Deadline, Delivery, SourceValue
+from keyferry.pipeline.deliver import Work, deliver
+from keyferry.report import Report
+from tests.unit.fake_queues import FakeSources
+from tests.unit.fakes import Calls, FakeCluster
+from tests.unit.samples import workload
+from tests.unit.test_files import CLUSTERS, MAPPING
+from tests.unit.world import KIND, SOURCE, secret
+
+push = importlib.import_module("keyferry.cli.push")
+
+US = '  - name: prod-us\n    eks: {name: prod-us, region: us-east-1, account: "111122223333"}\n'
+SHOP = MAPPING.replace("payments-db", "shop-session").replace("[payments]", "{matchLabels: {team: shop}}")
+
+
+class FakeRuntime:
+    """Clusters and sources with memory, in place of the real ones."""
+
+    def __init__(self) -> None:
+        self.catalog = Catalog()
+        self.sources = FakeSources()
+        self.sources.put(SOURCE, secret("canary-1"))
+        self.clusters = {name: FakeCluster("payments", "shop-web") for name in ("prod-eu", "prod-us")}
+        self.calls = Calls()
+        self.delivered: list[Delivery] = []
+        self.deadlines: list[float] = []
+        self.failure: Callable[[Delivery], Exception | None] = lambda _delivery: None
+        for cluster in self.clusters.values():
+            cluster.namespaces["shop-web"] = {"team": "shop"}
+            cluster.run("payments", KIND, workload("api"))
+
+    def __call__(self, _environment: object, catalog: Catalog) -> "FakeRuntime":
+        self.catalog = catalog
+        return self
+
+    def read(self, source: Source) -> SourceValue:
+        return self.sources.reader(self.calls)(source)
+
+    def work(self, delivery: Delivery, deadline: Deadline) -> Work:
+        failure = self.failure(delivery)
+        if failure:
+            raise failure
+        self.deadlines.append(deadline.remaining())
+        mapping, cluster = self.catalog.find(delivery.mapping, delivery.cluster)
+        return Work(delivery, mapping, self.clusters[cluster.name].client(self.calls), self.read, deadline)
+
+    def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
+        self.delivered.append(delivery)
+        return deliver(self.work(delivery, deadline))
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> FakeRuntime:
+    made = FakeRuntime()
+    monkeypatch.setattr(push, "Runtime", made)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-key")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    return made
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> Path:
+    (tmp_path / "clusters.yaml").write_text(CLUSTERS + US)
+    (tmp_path / "payments.yaml").write_text(MAPPING.replace("[prod-eu]", "[prod-eu, prod-us]"))
+    (tmp_path / "shop.yaml").write_text(SHOP)
+    return tmp_path
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let push believe that somebody can answer."""
+    monkeypatch.setattr(push, "_check_can_ask", lambda _settings: None)
+
+
+def run(mappings: Path, *args: str, stdin: str = "") -> Result:
+    result = CliRunner().invoke(main, ["--mappings", str(mappings), "push", *args], input=stdin)
+    assert "canary" not in result.output
+    return result
+
+
+def rows(result: Result) -> list[list[str]]:
+    """Return the lines of a plain table, without its header, split into columns at wide gaps."""
+    return [[cell for cell in line.split("  ") if cell] for line in result.stdout.splitlines()[1:]]
+
+
+# The plan
+
+
+def test_a_dry_run_shows_what_would_be_done_by_name_and_does_nothing(mappings: Path, runtime: FakeRuntime) -> None:
+    result = run(mappings, "--dry-run", "payments-db", "--cluster", "prod-eu")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].split() == [
+        "mapping",
+        "cluster",
+        "namespace",
+        "will",
+        "keys",
+        "restarts",
+        "why",
+    ]
+    assert [[cell.strip() for cell in row] for row in rows(result)] == [
+        ["payments-db", "prod-eu", "payments", "create", "password", "Deployment/api", "missing"]
+    ]
+    assert (runtime.delivered, runtime.calls.writes) == ([], [])
+
+
+def test_a_dry_run_as_json_lists_deliveries_and_their_namespaces(mappings: Path, runtime: FakeRuntime) -> None:
+    result = run(mappings, "--dry-run", "--output", "json", "--cluster", "prod-eu")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == [
+        {
+            "mapping": "payments-db",
+            "cluster": "prod-eu",
+            "namespaces": [
+                {
+                    "namespace": "payments",
+                    "will": "create",
+                    "why": "missing",
+                    "keys": ["password"],
+                    "restarts": ["Deployment/api"],
+                }
+            ],
+        },
+        {
+            "mapping": "shop-session",
+            "cluster": "prod-eu",
+            "namespaces": [{"namespace": "shop-web", "will": "create", "why": "missing", "keys": ["password"]}],
+        },
+    ]
+
+
+def test_a_dry_run_ends_with_1_where_something_would_fail(mappings: Path, runtime: FakeRuntime) -> None:
+    runtime.clusters["prod-eu"].create("payments", "payments-db", {"password": "canary-theirs"}, manager="helm")
+    result = run(mappings, "--dry-run", "payments-db")
+    assert result.exit_code == 1
+    assert "belongs to field manager helm" in result.stdout
+    assert [row[3].strip() for row in rows(result)] == ["fail", "create"]
+
+
+@pytest.mark.parametrize("failure", [AccessDenied("AWS refuses eks:DescribeCluster on prod-eu"), KeyError("canary-2")])
+def test_a_cluster_that_cannot_be_reached_does_not_hide_the_others(
+    mappings: Path, runtime: FakeRuntime, failure: Exception
+) -> None:
+    runtime.failure = lambda delivery: failure if delivery.cluster == "prod-eu" else None
+    result = run(mappings, "--dry-run", "payments-db")
+    assert result.exit_code == 1
+    assert [row[3].strip() for row in rows(result)] == ["fail", "create"]
+    plans = json.loads(run(mappings, "--dry-run", "payments-db", "--output", "json").stdout)
+    kind = type(failure).__name__ if isinstance(failure, KeyferryError) else "Unexpected"
+    assert [plan.get("error", "").partition(":")[0] for plan in plans] == [kind, ""]
+
+
+def test_a_mapping_whose_labels_match_no_namespace_says_so(mappings: Path, runtime: FakeRuntime) -> None:
+    runtime.clusters["prod-eu"].namespaces["shop-web"] = {}
+    assert "no namespace of this cluster matches" in run(mappings, "--dry-run", "shop-session").stdout
+
+
+# Asking
+
+
+@pytest.mark.usefixtures("terminal")
+def test_on_a_terminal_the_plan_is_shown_before_the_question(mappings: Path, runtime: FakeRuntime) -> None:
+    result = run(mappings, "payments-db", stdin="y\n")
+    assert result.exit_code == 0
+    assert "create" in result.stdout
+    assert "Go ahead? [y/N]" in result.stderr
+    assert {(each.mapping, each.cluster) for each in runtime.delivered} == {
+        ("payments-db", "prod-eu"),
+        ("payments-db", "prod-us"),
+    }
+    assert runtime.clusters["prod-us"].data("payments", "payments-db")
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("answer", ["n\n", "\n"])
+def test_without_a_yes_nothing_is_done(mappings: Path, runtime: FakeRuntime, answer: str) -> None:
+    result = run(mappings, stdin=answer)
+    assert (result.exit_code, runtime.delivered, runtime.calls.writes) == (130, [], [])
+    assert "nothing was done" in result.stderr
+
+
+@pytest.mark.usefixtures("terminal")
+def test_nothing_is_asked_where_nothing_is_to_be_done(mappings: Path, runtime: FakeRuntime) -> None:
+    assert run(mappings, "--yes").exit_code == 0
+    result = run(mappings)
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "nothing to do")
+    assert "Go ahead" not in result.stderr
+
+
+@pytest.mark.usefixtures("terminal")
+def test_nothing_is_asked_where_all_would_fail(mappings: Path, runtime: FakeRuntime) -> None:
+    runtime.failure = lambda _delivery: Forbidden("the cluster forbids to get secrets/payments-db")
+    result = run(mappings)
+    assert result.exit_code == 1
+    assert "Go ahead" not in result.stderr
+
+
+def test_without_a_terminal_it_refuses_and_names_the_options(mappings: Path, runtime: FakeRuntime) -> None:
+    result = run(mappings)
+    assert (result.exit_code, runtime.calls.made) == (2, [])
+    assert "there is no terminal to ask on; say --yes to push, or --dry-run to look" in result.stderr
+
+
+def test_json_and_questions_do_not_go_together(
+    mappings: Path, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    result = run(mappings, "--output", "json")
+    assert (result.exit_code, runtime.calls.made) == (2, [])
+    assert "--output json asks nothing; say --yes to push, or --dry-run to look" in result.stderr
+
+
+# Pushing
+
+
+def test_a_push_delivers_to_every_cluster_and_namespace_and_tells_what_it_did(
+    mappings: Path, runtime: FakeRuntime
+) -> None:
+    result = run(mappings, "--yes")
+    assert result.exit_code == 0
+    assert [[cell.strip() for cell in row] for row in rows(result)] == [
+        ["payments-db", "prod-eu", "payments", "created", "Deployment/api", "missing"],
+        ["payments-db", "prod-us", "payments", "created", "Deployment/api", "missing"],
+        ["shop-session", "prod-eu", "shop-web", "created", "missing"],
+    ]
+    assert runtime.clusters["prod-eu"].stamps("payments", KIND, "api")
+
+
+def test_a_second_push_changes_nothing(mappings: Path, runtime: FakeRuntime) -> None:
+    run(mappings, "--yes")
+    before = {name: cluster.versions() for name, cluster in runtime.clusters.items()}
+    result = run(mappings, "--yes")
+    assert [row[3].strip() for row in rows(result)] == ["unchanged"] * 3
+    assert before == {name: cluster.versions() for name, cluster in runtime.clusters.items()}
+
+
+def test_a_push_has_ten_minutes_for_each_delivery(mappings: Path, runtime: FakeRuntime) -> None:
+    run(mappings, "--yes")
+    assert all(590 < seconds <= 600 for seconds in runtime.deadlines)
+
+
+def test_a_push_as_json_says_versions_and_what_was_done(mappings: Path, runtime: FakeRuntime) -> None:
+    found = json.loads(run(mappings, "--yes", "payments-db", "--cluster", "prod-us", "--output", "json").stdout)
+    assert isinstance(found[0].pop("seconds"), float)
+    assert found == [
+        {
+            "mapping": "payments-db",
+            "cluster": "prod-us",
+            "versions": {"db": "version-1"},
+            "namespaces": [
+                {"namespace": "payments", "did": "created", "why": "missing", "restarted": ["Deployment/api"]}
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize("failure", [Forbidden("the cluster forbids to patch secrets"), ValueError("canary-3")])
+def test_a_delivery_that_fails_ends_with_1_and_does_not_stop_the_others(
+    mappings: Path, runtime: FakeRuntime, failure: Exception
+) -> None:
+    runtime.failure = lambda delivery: failure if delivery.cluster == "prod-eu" else None
+    result = run(mappings, "--yes", "payments-db")
+    assert result.exit_code == 1
+    assert [row[3].strip() for row in rows(result)] == ["failed", "created"]
+    assert json.loads(run(mappings, "--yes", "payments-db", "--output", "json").stdout)[0]["error"]
+
+
+def test_a_namespace_that_fails_is_told_with_its_reason(mappings: Path, runtime: FakeRuntime) -> None:
+    runtime.clusters["prod-eu"].create("payments", "payments-db", {"password": "canary-theirs"}, manager="helm")
+    result = run(mappings, "--yes", "payments-db", "--cluster", "prod-eu")
+    assert result.exit_code == 1
+    assert "Conflict: Secret payments-db: password belongs to field manager helm" in result.stdout
+
+
+def test_only_the_namespace_that_is_named_is_written(mappings: Path, runtime: FakeRuntime) -> None:
+    result = run(mappings, "--yes", "--namespace", "payments", "--cluster", "prod-eu")
+    assert result.exit_code == 0
+    assert set(runtime.clusters["prod-eu"].secrets) == {("payments", "payments-db")}
+    assert {each.namespace for each in runtime.delivered} == {"payments"}
+
+
+def test_what_takes_long_shows_how_far_it_is(
+    mappings: Path, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyferry.cli.screen.PATIENCE_SECONDS", 0.01)
+
+    def slow(_delivery: Delivery) -> None:
+        time.sleep(0.1)
+
+    runtime.failure = slow
+    assert "delivering …" in run(mappings, "--yes").stderr
+
+
+# Choosing
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["payments-bd"], "no mapping is called payments-bd; did you mean payments-db?"),
+        (["zzz"], "no mapping is called zzz; there is: payments-db, shop-session"),
+        (["--cluster", "prod-euu"], "no cluster is called prod-euu; did you mean prod-eu?"),
+        (
+            ["shop-session", "--cluster", "prod-us"],
+            "none of these mappings goes to cluster prod-us; they go to: prod-eu",
+        ),
+        (["payments-db", "--namespace", "payment"], "goes to namespace payment; did you mean payments?"),
+    ],
+)
+def test_a_name_that_is_not_there_is_told_with_the_nearest(
+    mappings: Path, runtime: FakeRuntime, args: list[str], said: str
+) -> None:
+    result = run(mappings, "--yes", *args)
+    assert (result.exit_code, runtime.calls.made) == (1, [])
+    assert said in result.stderr
+
+
+@pytest.mark.usefixtures("runtime")
+def test_without_mappings_there_is_nothing_to_push(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("# nothing yet\n")
+    result = run(tmp_path, "--yes")
+    assert (result.exit_code, result.stderr) == (1, "there are no mappings to push\n")
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_mapping_without_clusters_has_nowhere_to_go(mappings: Path) -> None:
+    (mappings / "shop.yaml").write_text(SHOP.replace("[prod-eu]", "{matchLabels: {env: test}}"))
+    assert "none of these mappings has a cluster" in run(mappings, "--yes", "shop-session").stderr
+
+
+def test_a_mapping_that_is_named_twice_is_delivered_once(mappings: Path, runtime: FakeRuntime) -> None:
+    run(mappings, "--yes", "payments-db", "payments-db", "--cluster", "prod-eu")
+    assert len(runtime.delivered) == 1
+
+
+def test_without_credentials_or_region_nothing_is_begun(
+    mappings: Path, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    assert run(mappings, "--yes").stderr == "no AWS region is set: set AWS_REGION, or a region in the profile\n"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    result = run(mappings, "--yes")
+    assert (result.exit_code, runtime.calls.made) == (1, [])
+    assert result.stderr.startswith("there are no AWS credentials: ")
+
+
+# Through the queue of a stack
+
+
+class FakeAws:
+    """A session whose account has one stack."""
+
+    region_name = "eu-west-1"
+
+    def __init__(self) -> None:
+        self.outputs = {"DeliveriesQueueUrl": "https://sqs.example/deliveries.fifo", "Other": "x"}
+        self.code = ""
+        self.sent: list[dict[str, Any]] = []
+
+    def __call__(self) -> "FakeAws":
+        return self
+
+    def get_credentials(self) -> str:
+        return "some"
+
+    def client(self, _service: str) -> "FakeAws":
+        return self
+
+    def describe_stacks(self, **_name: str) -> dict[str, Any]:
+        if self.code:
+            raise ClientError({"Error": {"Code": self.code, "Message": "canary"}}, "DescribeStacks")
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
+        return {"Stacks": [{"Outputs": outputs} if outputs else {}]}
+
+    def send_message_batch(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401  # as boto3 takes it
+        entries: Iterable[dict[str, Any]] = request["Entries"]
+        self.sent += [entry | {"QueueUrl": request["QueueUrl"]} for entry in entries]
+        return {}
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch, runtime: FakeRuntime) -> FakeAws:
+    made = FakeAws()
+    monkeypatch.setattr("boto3.Session", made)
+    return made
+
+
+def test_with_a_stack_the_deliveries_go_through_its_queue_and_the_way_to_follow_them_is_told(
+    mappings: Path, runtime: FakeRuntime, account: FakeAws
+) -> None:
+    result = run(mappings, "--yes", "--stack", "keyferry", "payments-db")
+    assert result.exit_code == 0
+    assert [json.loads(entry["MessageBody"])["cluster"] for entry in account.sent] == ["prod-eu", "prod-us"]
+    assert {entry["QueueUrl"] for entry in account.sent} == {"https://sqs.example/deliveries.fifo"}
+    [event] = {json.loads(entry["MessageBody"])["eventId"] for entry in account.sent}
+    assert result.stdout.splitlines() == [
+        "sent 2 deliveries to keyferry; follow them with:",
+        f"  aws logs tail /aws/lambda/keyferry-deliver --follow --filter-pattern '\"{event}\"'",
+    ]
+    assert (runtime.delivered, runtime.calls.made) == ([], [])
+
+
+def test_what_was_sent_can_be_told_as_json(mappings: Path, account: FakeAws) -> None:
+    found = json.loads(run(mappings, "--yes", "--stack", "keyferry", "--output", "json").stdout)
+    assert found == [json.loads(entry["MessageBody"]) for entry in account.sent]
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(("answer", "sent"), [("y\n", 3), ("n\n", 0)])
+def test_what_would_be_sent_is_shown_before_the_question(
+    mappings: Path, account: FakeAws, answer: str, sent: int
+) -> None:
+    result = run(mappings, "--stack", "keyferry", stdin=answer)
+    assert "payments-db to prod-us\n" in result.stderr
+    assert "Send 3 deliveries to keyferry? [y/N]" in result.stderr
+    assert len(account.sent) == sent
+
+
+def test_a_dry_run_sends_nothing(mappings: Path, account: FakeAws) -> None:
+    assert run(mappings, "--dry-run", "--stack", "keyferry").exit_code == 0
+    assert account.sent == []
+
+
+def test_a_stack_that_does_not_exist_is_told(mappings: Path, account: FakeAws) -> None:
+    account.code = "ValidationError"
+    result = run(mappings, "--yes", "--stack", "keyfery")
+    assert result.exit_code == 1
+    assert "there is no stack keyfery in eu-west-1: look at name, region and account" in result.stderr
+
+
+def test_a_stack_of_something_else_is_told(mappings: Path, account: FakeAws) -> None:
+    account.outputs = {}
+    assert "stack other has no output DeliveriesQueueUrl" in run(mappings, "--yes", "--stack", "other").stderr
+
+
+def test_a_stack_that_may_not_be_looked_at_is_told_with_what_to_grant(mappings: Path, account: FakeAws) -> None:
+    account.code = "AccessDenied"
+    result = run(mappings, "--yes", "--stack", "keyferry")
+    assert result.exit_code == 1
+    assert "AWS refuses cloudformation:DescribeStacks on keyferry" in result.stderr

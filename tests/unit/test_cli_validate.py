@@ -1,0 +1,288 @@
+"""What `keyferry validate` and `keyferry compile` say and write, and how every command ends."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from botocore.exceptions import NoRegionError, ParamValidationError
+from click.testing import CliRunner, Result
+
+from keyferry.catalog import Catalog
+from keyferry.cli import main, screen
+from keyferry.cli.options import Group
+from keyferry.errors import Unreachable
+from keyferry.runtime import load
+from tests.unit.test_files import CLUSTERS, MAPPING
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> Path:
+    folder = tmp_path / "mappings"
+    folder.mkdir()
+    (folder / "clusters.yaml").write_text(CLUSTERS)
+    (folder / "payments.yaml").write_text(MAPPING)
+    return folder
+
+
+def run(mappings: Path, *args: str | Path, before: tuple[str, ...] = ()) -> Result:
+    return CliRunner().invoke(main, ["--mappings", str(mappings), *before, *map(str, args)])
+
+
+# validate
+
+
+def test_what_is_right_is_counted(mappings: Path) -> None:
+    result = run(mappings, "validate")
+    assert (result.exit_code, result.stdout) == (0, f"{mappings}: 1 mapping, 1 cluster, nothing wrong\n")
+
+
+def test_an_empty_catalogue_is_right(mappings: Path) -> None:
+    (mappings / "clusters.yaml").write_text("# nothing yet\n")
+    (mappings / "payments.yaml").unlink()
+    result = run(mappings, "validate")
+    assert (result.exit_code, result.stdout) == (0, f"{mappings}: 0 mappings, 0 clusters, nothing wrong\n")
+
+
+def test_problems_are_shown_line_by_line_with_exit_code_1(mappings: Path) -> None:
+    (mappings / "payments.yaml").write_text(MAPPING.replace("restart", "restrat").replace("[prod-eu]", "[prod-ue]"))
+    result = run(mappings, "validate")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [
+        f"{mappings}/payments.yaml:8:14: no cluster is called prod-ue; did you mean prod-eu?",
+        f"{mappings}/payments.yaml:14:3: unknown field restrat; did you mean restart?",
+    ]
+    assert result.stderr == f"{mappings}: 2 problems\n"
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_problems_as_json_are_a_list_with_file_line_column_and_message(mappings: Path, where: str) -> None:
+    (mappings / "payments.yaml").write_text(MAPPING.replace("restart", "restrat"))
+    form = ("--output", "json")
+    result = run(mappings, "validate", before=form) if where == "before" else run(mappings, "validate", *form)
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == [
+        {
+            "file": f"{mappings}/payments.yaml",
+            "line": 14,
+            "column": 3,
+            "message": "unknown field restrat; did you mean restart?",
+        }
+    ]
+    assert result.stderr == ""
+
+
+def test_nothing_wrong_is_an_empty_list_as_json(mappings: Path) -> None:
+    result = run(mappings, "validate", "--output", "json")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, [])
+
+
+def test_a_mapping_that_goes_nowhere_is_right_and_told(mappings: Path) -> None:
+    (mappings / "payments.yaml").write_text(MAPPING.replace("[prod-eu]", "{matchLabels: {env: test}}"))
+    result = run(mappings, "validate")
+    assert result.exit_code == 0
+    assert result.stderr == "mapping payments-db goes nowhere: no cluster has the labels env=test\n"
+
+
+def test_the_form_after_the_command_counts(mappings: Path) -> None:
+    result = run(mappings, "validate", "--output", "text", before=("--output", "json"))
+    assert result.stdout.endswith("nothing wrong\n")
+
+
+# compile
+
+
+def test_what_is_compiled_is_what_the_functions_read(mappings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "layer/keyferry/mappings"
+    result = run(mappings, "compile", out)
+    assert (result.exit_code, result.stdout) == (0, f"{out}/mappings.json: 1 mapping, 1 cluster\n")
+    assert set(load(out).mappings) == {"payments-db"}
+
+
+def test_compiling_twice_gives_the_same_bytes(mappings: Path, tmp_path: Path) -> None:
+    (mappings / "more.yaml").write_text(MAPPING.replace("payments", "shop"))
+    assert run(mappings, "compile", tmp_path / "a").exit_code == run(mappings, "compile", tmp_path / "b").exit_code == 0
+    assert (tmp_path / "a/mappings.json").read_bytes() == (tmp_path / "b/mappings.json").read_bytes()
+
+
+def test_what_is_compiled_can_be_told_as_json(mappings: Path, tmp_path: Path) -> None:
+    result = run(mappings, "compile", tmp_path, "--output", "json")
+    assert json.loads(result.stdout) == {"file": f"{tmp_path}/mappings.json", "mappings": 1, "clusters": 1}
+
+
+def test_an_empty_catalogue_can_be_compiled(mappings: Path, tmp_path: Path) -> None:
+    (mappings / "clusters.yaml").write_text("")
+    (mappings / "payments.yaml").write_text("")
+    assert run(mappings, "compile", tmp_path).exit_code == 0
+    assert load(tmp_path) == Catalog()
+
+
+def test_what_is_wrong_is_not_compiled(mappings: Path, tmp_path: Path) -> None:
+    (mappings / "payments.yaml").write_text("]")
+    result = run(mappings, "compile", tmp_path / "out")
+    assert result.exit_code == 1
+    assert f"{mappings}/payments.yaml:1:1: not YAML" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(mappings: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run(mappings, "compile", tmp_path / "file")
+    assert result.exit_code == 1
+    assert result.stderr == f"{tmp_path}/file/mappings.json: cannot be written: File exists\n"
+
+
+# How every command ends
+
+
+def test_help_names_the_commands_and_the_exit_codes() -> None:
+    said = CliRunner().invoke(main, ["--help"]).stdout
+    assert all(command in said for command in ("validate", "compile", "explain", "generate", "push"))
+    assert all(f"\n    {code:<5}" in said for code in (0, 1, 2, 70, 130))
+
+
+@pytest.mark.parametrize("args", [["nothing"], ["validate", "--nothing"], ["--output", "xml", "validate"], ["compile"]])
+def test_a_wrong_command_line_ends_with_2(args: list[str]) -> None:
+    assert CliRunner().invoke(main, args).exit_code == 2
+
+
+def ending(raises: BaseException | Callable[[], object]) -> Result:
+    """Return the end of a command that does nothing but to fail so."""
+
+    @click.group(cls=Group)
+    def group() -> None:
+        """Hold the command."""
+
+    @group.command()
+    def fail() -> None:
+        if isinstance(raises, BaseException):
+            raise raises
+        raises()
+
+    return CliRunner().invoke(group, ["fail"])
+
+
+def test_an_error_of_ours_is_one_line_without_a_traceback() -> None:
+    result = ending(Unreachable("cluster prod-eu: no answer"))
+    assert (result.exit_code, result.output) == (1, "cluster prod-eu: no answer\n")
+
+
+def test_a_missing_region_is_told_with_what_to_do() -> None:
+    result = ending(NoRegionError())
+    assert (result.exit_code, result.output) == (
+        1,
+        "no AWS region is set: set AWS_REGION, or a region in the profile\n",
+    )
+
+
+def test_an_error_of_botocore_is_told_by_its_name_since_its_text_can_quote_what_was_sent() -> None:
+    result = ending(ParamValidationError(report="canary-1"))
+    assert (result.exit_code, result.output) == (1, "AWS cannot be asked (ParamValidationError)\n")
+
+
+def test_an_unexpected_error_is_told_by_type_and_place_and_not_by_its_text() -> None:
+    result = ending(ValueError("canary-2"))
+    assert result.exit_code == 70
+    assert result.output.startswith("unexpected ValueError at test_cli_validate.py:")
+    assert "canary" not in result.output
+
+
+@pytest.mark.parametrize("raises", [KeyboardInterrupt(), click.Abort()])
+def test_an_interrupted_command_ends_with_130(raises: BaseException) -> None:
+    result = ending(raises)
+    assert (result.exit_code, result.output.strip()) == (130, "interrupted")
+
+
+def test_a_usage_error_within_a_command_keeps_its_own_form() -> None:
+    result = ending(click.UsageError("say --yes"))
+    assert result.exit_code == 2
+    assert "say --yes" in result.output
+
+
+# What is shown
+
+
+class Terminal:
+    """What stdout looks like on a terminal."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.written = ""
+        for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("TERM", "xterm-256color")
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.written += text
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+
+ROWS = [("payments", "update"), ("[shop]", "fail")]
+
+
+def test_a_table_is_plain_columns_where_it_is_piped(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.table(("namespace", "will"), ROWS)
+    assert capsys.readouterr().out == "namespace  will\npayments   update\n[shop]     fail\n"
+
+
+def test_a_table_has_lines_and_colours_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal(monkeypatch))
+    screen.table(("namespace", "will"), ROWS)
+    assert "─" in terminal.written or "━" in terminal.written
+    assert "\x1b[31mfail" in terminal.written
+    assert "[shop]" in terminal.written
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal(monkeypatch))
+    monkeypatch.setenv("NO_COLOR", "1")
+    screen.table(("namespace", "will"), ROWS)
+    assert "fail" in terminal.written
+    assert "\x1b[31m" not in terminal.written
+
+
+def test_what_a_terminal_could_take_for_a_command_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.tell("name \x1b[2J\x07 ü\nnext")
+    assert capsys.readouterr().out == "name \\x1b[2J\\x07 ü\nnext\n"
+
+
+def test_what_is_quick_shows_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    with screen.progress("planning", 1) as step:
+        step()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_takes_long_says_so_on_stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen, "PATIENCE_SECONDS", 0.01)
+    with screen.progress("planning", 2) as step:
+        step()
+        time.sleep(0.2)
+    out, err = capsys.readouterr()
+    assert (out, err.strip()) == ("", "planning …")
+
+
+def test_what_takes_long_shows_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal(monkeypatch))
+    with screen.progress("planning", 2) as step:
+        step()
+        time.sleep(0.3)
+    assert "planning" in terminal.written
+    assert "1/2" in terminal.written
+
+
+def test_json_is_written_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    value: dict[str, Any] = {"name": "ü", "list": []}
+    screen.tell_json(value)
+    assert json.loads(capsys.readouterr().out) == value

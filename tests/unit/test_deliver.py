@@ -1,0 +1,532 @@
+"""One delivery against a cluster with memory: what is called, what is written, what is reported."""
+
+from collections.abc import Callable
+
+import pytest
+
+from keyferry.apply import WHOLE_CLUSTER_FROM
+from keyferry.errors import (
+    AccessDenied,
+    Conflict,
+    Forbidden,
+    NamespaceGone,
+    OutOfTime,
+    Overtaken,
+    SourceUnavailable,
+    SourceUnusable,
+    Throttled,
+    Unexpected,
+    Unreachable,
+)
+from keyferry.mapping import Source
+from keyferry.model import Deadline, SourceValue
+from keyferry.pipeline.deliver import PASSES, RESERVE_SECONDS, SETTLE_SECONDS
+from keyferry.report import Outcome, Report
+from keyferry.workloads import AUTO_KINDS
+from tests.unit.fake_secret import encoded
+from tests.unit.fakes import Calls
+from tests.unit.samples import delivery, mapping, uses, workload
+from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
+
+
+def only(report: Report) -> Outcome:
+    """Return the outcome of a delivery to one namespace."""
+    assert report.error is None
+    [outcome] = report.outcomes
+    return outcome
+
+
+def failing(what: str, error: Exception, times: int = 1) -> Calls:
+    """Return calls of which the first ones that begin so fail, before they take effect."""
+    left = times
+
+    def step(_number: int, call: str) -> None:
+        nonlocal left
+        if call.startswith(what) and left:
+            left -= 1
+            raise error
+
+    return Calls(before=step)
+
+
+def answers_lost(what: str, times: int = 1) -> Calls:
+    """Return calls of which the first ones that begin so take effect, and are never answered."""
+    calls = failing(what, Unreachable("no answer in time"), times)
+    return Calls(after=calls.before)
+
+
+# The usual course
+
+
+def test_the_first_delivery_creates_and_restarts() -> None:
+    world = World()
+    outcome = only(world.deliver())
+    assert (outcome.did, outcome.why, outcome.restarted) == ("created", "missing", ("Deployment/api",))
+    assert world.password == encoded("canary-1")
+    assert world.cluster.history == ["write payments/payments-db", "rollout payments/Deployment/api"]
+    assert DUE not in world.cluster.annotations(*WHERE)
+
+
+def test_a_change_is_observed_then_read_then_written_then_read_again_then_restarted_then_cleared() -> None:
+    world, calls = World(), Calls()
+    world.deliver()
+    world.sources.put(SOURCE, secret("canary-2"))
+    outcome = only(world.deliver(calls))
+    assert (outcome.did, outcome.why) == ("updated", "new content in password")
+    assert calls.made == [
+        "read payments/payments-db",
+        "source prod/payments/db",
+        "apply payments/payments-db",
+        "source prod/payments/db",
+        "list payments/Deployment",
+        "list payments/StatefulSet",
+        "list payments/DaemonSet",
+        "patch payments/Deployment/api as keyferry:payments-db",
+        "apply payments/payments-db",
+    ]
+
+
+def test_each_write_of_content_has_a_mark_of_its_own() -> None:
+    world, nonces = World(), set()
+    for number in range(5):
+        world.sources.put(SOURCE, secret(f"canary-{number}"))
+        world.deliver()
+        nonces.add(world.nonce)
+    assert len(nonces) == 5
+    assert all(len(nonce) == 16 for nonce in nonces)
+
+
+def test_a_second_delivery_of_the_same_state_writes_nothing() -> None:
+    world, calls = World(), Calls()
+    world.deliver()
+    before = world.cluster.versions(), list(world.cluster.history)
+    report = world.deliver(calls)
+    assert only(report).did == "unchanged"
+    assert calls.writes == []
+    assert calls.made == ["read payments/payments-db", "source prod/payments/db"]
+    assert (world.cluster.versions(), world.cluster.history) == before
+    assert report.written is None
+    assert "EventToWriteSeconds" not in report.metrics()
+
+
+def test_a_new_version_that_leaves_the_mapped_keys_as_they_are_restarts_nothing() -> None:
+    world, calls = World(), Calls()
+    world.deliver()
+    version = world.sources.put(SOURCE, '{"username": "me", "password": "canary-1", "other": "x"}')
+    outcome = only(world.deliver(calls))
+    assert (outcome.did, outcome.why, outcome.restarted) == ("annotated", "new versions or mapping", ())
+    assert calls.made == ["read payments/payments-db", "source prod/payments/db", "apply payments/payments-db"]
+    assert f'"{version}"' in world.cluster.annotations(*WHERE)["keyferry.dev/versions"]
+
+
+def test_without_restarts_nothing_is_listed_or_stamped() -> None:
+    world, calls = World(), Calls()
+    assert only(world.deliver(calls, of=mapping(restart="none"))).did == "created"
+    assert calls.count("list") == calls.count("patch") == 0
+    assert calls.count("apply") == 1
+
+
+def test_the_report_says_what_was_read_and_when_it_was_written_and_no_value() -> None:
+    world = World()
+    report = world.deliver()
+    assert report.versions == {"db": "version-1"}
+    assert report.written is not None
+    assert report.seconds > 0
+    assert "canary" not in f"{report} {report.log_fields()} {report.metrics()}"
+
+
+def test_workloads_that_were_left_alone_are_reported() -> None:
+    world = World()
+    raw = workload("careful")
+    raw["metadata"]["annotations"] = {"keyferry.dev/restart": "false"}
+    world.cluster.run("payments", KIND, raw)
+    world.cluster.run("payments", KIND, workload("paused", paused=True))
+    outcome = only(world.deliver())
+    assert outcome.restarted == ("Deployment/api", "Deployment/paused (paused: rolls out when it is resumed)")
+    assert outcome.notes == ("Deployment/careful (left alone: keyferry.dev/restart is false)",)
+    assert world.cluster.stamps("payments", KIND, "careful") == {}
+
+
+# Many namespaces
+
+
+def test_a_change_in_1000_namespaces_costs_two_reads_of_the_source_and_as_few_calls_as_the_design_says() -> None:
+    world, calls = World(*(f"n{number:03}" for number in range(1000))), Calls()
+    report = world.deliver(calls)
+    assert len(report.outcomes) == 1000
+    assert {outcome.did for outcome in report.outcomes} == {"created"}
+    assert [calls.count(verb) for verb in ("source", "read", "apply", "patch")] == [2, 1000, 2000, 1000]
+    assert [calls.made.index(each) for each in ("source prod/payments/db", "read n000/payments-db")] == [1000, 0]
+
+
+def test_workloads_of_many_namespaces_are_listed_once_for_the_cluster_where_the_rights_allow_it() -> None:
+    names = [f"n{number:02}" for number in range(WHOLE_CLUSTER_FROM)]
+    world, calls = World(*names, "other"), Calls()
+    report = world.deliver(calls, of=mapping(namespaces=names))
+    assert [what for what in calls.made if what.startswith("list")] == [f"list None/{kind}" for kind in AUTO_KINDS]
+    assert {outcome.restarted for outcome in report.outcomes} == {("Deployment/api",)}
+    assert world.count("rollout n", "rollout other") == [len(names), 0]
+
+
+@pytest.mark.parametrize("error", [Forbidden("grant list"), Unreachable("no answer")])
+def test_they_are_listed_by_namespace_where_the_rights_do_not_allow_it(error: Exception) -> None:
+    names = [f"n{number:02}" for number in range(WHOLE_CLUSTER_FROM)]
+    world, calls = World(*names), failing("list None", error, times=9)
+    report = world.deliver(calls)
+    assert not report.errors
+    assert [calls.count("list"), calls.count("patch")] == [1 + 3 * len(names), len(names)]
+
+
+def test_few_namespaces_and_named_workloads_never_list_the_cluster() -> None:
+    names = [f"n{number:02}" for number in range(WHOLE_CLUSTER_FROM)]
+    few, named = Calls(), Calls()
+    World(*names[1:]).deliver(few)
+    World(*names).deliver(named, of=mapping(namespaces=names, restart=[{"kind": "Deployment", "name": "api"}]))
+    assert not [what for what in (*few.made, *named.made) if what.startswith("list None")]
+
+
+def test_without_restarts_a_change_in_1000_namespaces_costs_1000_applies() -> None:
+    world, calls = World(*(f"n{number:03}" for number in range(1000))), Calls()
+    world.deliver(calls, of=mapping(restart="none", namespaces=sorted(world.cluster.namespaces)))
+    assert [calls.count(verb) for verb in ("source", "read", "apply")] == [2, 1000, 1000]
+
+
+def test_namespaces_are_worked_on_concurrently_and_no_more_than_are_allowed() -> None:
+    import threading  # noqa: PLC0415
+
+    world, together, most, lock = World(*(f"n{number}" for number in range(20))), 0, 0, threading.Lock()
+    barrier = threading.Barrier(4, timeout=10)
+
+    def enter(_number: int, what: str) -> None:
+        nonlocal together, most
+        with lock:
+            together += 1
+            most = max(most, together)
+        if what.startswith("apply"):
+            barrier.wait()
+
+    def leave(_number: int, _what: str) -> None:
+        nonlocal together
+        with lock:
+            together -= 1
+
+    report = world.deliver(Calls(before=enter, after=leave), concurrency=4)
+    assert not report.errors
+    assert most == 4
+
+
+def test_every_workload_is_listed_before_the_first_is_stamped() -> None:
+    world, calls = World("a", "b"), Calls()
+    world.deliver(calls)
+    last_list = max(number for number, what in enumerate(calls.made) if what.startswith("list"))
+    first_patch = min(number for number, what in enumerate(calls.made) if what.startswith("patch"))
+    assert last_list < first_patch
+
+
+def test_namespaces_are_found_by_their_labels() -> None:
+    world = World("a", "b", "c", "d")
+    world.cluster.namespaces |= {"a": {"team": "x"}, "b": {"team": "y"}, "c": {"team": "x"}, "d": {"team": "x"}}
+    world.cluster.terminating.add("d")
+    report = world.deliver(of=mapping(namespaces={"matchLabels": {"team": "x"}}))
+    assert [outcome.namespace for outcome in report.outcomes] == ["a", "c"]
+
+
+def test_a_delivery_for_one_namespace_touches_no_other() -> None:
+    world, calls = World("a", "b"), Calls()
+    report = world.deliver(calls, delivery=delivery(namespace="b"))
+    assert [outcome.namespace for outcome in report.outcomes] == ["b"]
+    assert not [what for what in calls.made if " a/" in what]
+
+
+def test_a_namespace_that_the_mapping_does_not_name_is_not_touched() -> None:
+    report = World("a", "b").deliver(of=mapping(namespaces=["a", "a"]), delivery=delivery(namespace="b"))
+    assert report.outcomes == ()
+    assert report.errors == []
+
+
+# What fails
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Forbidden("grant it"), Throttled("slow"), NamespaceGone("gone"), KeyError("canary-key")],
+    ids=lambda e: type(e).__name__,
+)
+@pytest.mark.parametrize("call", ["read b/", "apply b/", "list b/", "patch b/"])
+def test_a_namespace_that_fails_does_not_stop_the_others(call: str, error: Exception) -> None:
+    world = World("a", "b", "c")
+    report = world.deliver(failing(call, error, times=9))
+    assert [(outcome.namespace, outcome.did) for outcome in report.outcomes] == [
+        ("a", "created"),
+        ("b", "failed"),
+        ("c", "created"),
+    ]
+    [failed] = report.errors
+    assert isinstance(failed, Unexpected if isinstance(error, KeyError) else type(error))
+    assert "canary" not in f"{failed} {report.log_fields()}"
+    assert world.cluster.history.count("rollout c/Deployment/api") == 1
+
+
+def test_the_next_delivery_does_only_what_is_left() -> None:
+    world, calls = World("a", "b", "c"), Calls()
+    world.deliver(failing("patch b/", Forbidden("grant it")))
+    report = world.deliver(calls)
+    assert not report.errors
+    assert calls.writes == ["patch b/Deployment/api as keyferry:payments-db", "apply b/payments-db"]
+
+
+def test_a_conflict_is_told_and_the_secret_is_not_touched() -> None:
+    world = World()
+    world.cluster.create(*WHERE, {"password": "theirs"})
+    before = world.cluster.versions()
+    [error] = world.deliver().errors
+    assert isinstance(error, Conflict)
+    assert world.cluster.versions() == before
+
+
+@pytest.mark.parametrize(
+    ("call", "error"), [("namespaces", Forbidden("grant list on namespaces")), ("namespaces", RuntimeError("canary-1"))]
+)
+def test_namespaces_that_cannot_be_listed_fail_the_whole(call: str, error: Exception) -> None:
+    report = World().deliver(failing(call, error), of=mapping(namespaces={"matchLabels": {"team": "x"}}))
+    assert report.outcomes == ()
+    assert isinstance(report.error, Forbidden | Unexpected)
+    assert "canary" not in str(report.error)
+
+
+@pytest.mark.parametrize(
+    "error", [SourceUnavailable("create it"), AccessDenied("grant it"), RuntimeError("canary-1")], ids=str
+)
+def test_a_source_that_cannot_be_read_changes_nothing(error: Exception) -> None:
+    world, calls = World(), failing("source", error)
+    report = world.deliver(calls)
+    assert report.outcomes == ()
+    assert isinstance(report.error, Unexpected if isinstance(error, RuntimeError) else type(error))
+    assert calls.writes == []
+
+
+def test_a_value_from_which_a_key_cannot_be_made_changes_nothing() -> None:
+    world, calls = World(), Calls()
+    world.sources.put(SOURCE, '{"username": "canary-1"}')
+    assert isinstance(world.deliver(calls).error, SourceUnusable)
+    assert calls.writes == []
+
+
+def test_what_was_written_before_the_source_failed_is_reported() -> None:
+    world = World()
+    reads = world.sources.reader()
+    answers: list[Callable[[Source], SourceValue]] = [reads]
+
+    def read(source: Source) -> SourceValue:
+        if not answers:
+            raise AccessDenied("grant it")
+        return answers.pop()(source)
+
+    report = world.deliver(read=read)
+    assert [(outcome.namespace, outcome.did) for outcome in report.outcomes] == [("payments", "created")]
+    assert isinstance(report.error, AccessDenied)
+    assert DUE in world.cluster.annotations(*WHERE)
+
+
+def test_nothing_is_read_where_no_cluster_answers() -> None:
+    calls = failing("read", Forbidden("grant it"))
+    World().deliver(calls)
+    assert calls.count("source") == 0
+
+
+@pytest.mark.parametrize("call", ["read", "apply", "list", "patch"])
+def test_a_call_that_found_no_answer_is_observed_again(call: str) -> None:
+    world = World()
+    outcome = only(world.deliver(failing(call, Unreachable("no answer"))))
+    assert (outcome.did, outcome.error) == ("created", None)
+    assert world.cluster.history == ["write payments/payments-db", "rollout payments/Deployment/api"]
+
+
+def test_a_namespace_of_which_nothing_is_known_waits_for_the_next_pass_and_the_others_do_not() -> None:
+    world, calls = World("a", "b"), failing("read a/", Unreachable("no answer"))
+    report = world.deliver(calls)
+    assert not report.errors
+    assert calls.made.index("apply b/payments-db") < calls.made.index("apply a/payments-db")
+
+
+@pytest.mark.parametrize("call", ["read", "apply", "list", "patch"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_call_that_took_effect_without_an_answer_is_observed_again_and_not_done_twice(call: str, times: int) -> None:
+    world = World()
+    outcome = only(world.deliver(answers_lost(call, times)))
+    assert outcome.error is None
+    assert world.cluster.history == ["write payments/payments-db", "rollout payments/Deployment/api"]
+    assert DUE not in world.cluster.annotations(*WHERE)
+
+
+def test_a_write_whose_answer_was_lost_is_never_sent_again_without_preconditions() -> None:
+    world = World()
+    world.deliver()
+    world.sources.put(SOURCE, secret("canary-2"))
+
+    def edited_meanwhile(number: int, what: str) -> None:
+        if what.startswith("apply") and number < 4:
+            world.cluster.delete(*WHERE)
+            raise Unreachable("no answer")
+
+    only(world.deliver(Calls(after=edited_meanwhile)))
+    assert world.password == encoded("canary-2")
+    assert world.cluster.history[-1] == "rollout payments/Deployment/api"
+
+
+def test_a_cluster_that_never_answers_ends_after_some_passes_with_growing_pauses() -> None:
+    world, calls = World(), failing("read", Unreachable("no answer"), times=99)
+    [error] = world.deliver(calls).errors
+    assert isinstance(error, Unreachable)
+    assert calls.count("read") == PASSES
+    assert len(world.slept) == PASSES - 1
+    assert 0 < world.slept[0] < 0.5 < world.slept[-1] < 10
+
+
+def test_a_secret_that_keeps_changing_ends_after_some_passes_and_comes_back() -> None:
+    world = World()
+    world.deliver()
+    world.sources.put(SOURCE, secret("canary-2"))
+
+    def meddle(_number: int, what: str) -> None:
+        if what.startswith("apply"):
+            count = len(calls.made)
+            world.cluster.edit(*WHERE, annotations={"theirs": str(count)})
+
+    calls = Calls(before=meddle)
+    report = world.deliver(calls)
+    [error] = report.errors
+    assert isinstance(error, Overtaken)
+    assert report.comes_back
+    assert calls.count("apply") == PASSES
+
+
+def test_a_source_that_changes_in_every_pass_ends_after_some_passes_and_comes_back() -> None:
+    world = World()
+    numbers = iter(range(99))
+
+    def read(source: Source) -> SourceValue:
+        world.sources.put(SOURCE, secret(f"canary-{next(numbers)}"))
+        return world.sources.reader()(source)
+
+    report = world.deliver(read=read)
+    [error] = report.errors
+    assert str(error) == "the Secret in payments kept changing while it was being written"
+    assert report.comes_back
+
+
+# Time
+
+
+class Clock:
+    """A clock that a call takes time on."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self.deadline = 0.0, Deadline(seconds, lambda: self.now)
+
+    def takes(self, seconds: float) -> Calls:
+        def step(_number: int, _what: str) -> None:
+            self.now += seconds
+
+        return Calls(before=step)
+
+
+@pytest.mark.parametrize("calls", range(1, 12))
+def test_work_stops_cleanly_when_too_little_time_is_left_and_the_next_delivery_does_the_rest(calls: int) -> None:
+    world, clock = World("a", "b", "c"), Clock(RESERVE_SECONDS + calls - 0.5)
+    made = clock.takes(1.0)
+    report = world.deliver(made, deadline=clock.deadline)
+    assert report.comes_back
+    assert any(isinstance(error, OutOfTime) for error in report.errors)
+    assert clock.now <= RESERVE_SECONDS + calls + 3  # the calls of a step that had begun
+    assert not world.deliver().errors
+    for namespace in ("a", "b", "c"):
+        assert world.cluster.history.count(f"write {namespace}/payments-db") == 1
+        assert world.cluster.history.count(f"rollout {namespace}/Deployment/api") == 1
+
+
+def test_nothing_is_called_where_no_time_is_left_at_all() -> None:
+    world, calls = World(), Calls()
+    report = world.deliver(calls, deadline=Deadline(1.0, lambda: 0.0))
+    assert calls.made == []
+    assert isinstance(only(report).error, OutOfTime)
+
+
+def test_a_pause_never_outlasts_the_time_that_is_left() -> None:
+    world = World()
+    calls = failing("read", Unreachable("no answer"), times=99)
+    world.deliver(calls, deadline=Deadline(RESERVE_SECONDS + 0.01, lambda: 0.0))
+    assert max(world.slept) <= 0.0101
+
+
+# The version that the event names
+
+
+def test_a_source_that_does_not_show_the_events_version_yet_is_read_once_more_after_a_moment() -> None:
+    world, calls = World(), Calls()
+
+    def arrives(seconds: float) -> None:
+        world.slept.append(seconds)
+        world.sources.put(SOURCE, secret("canary-2"), "version-2")
+
+    report = world.deliver(calls, delivery=delivery(versions={"db": "version-2"}), sleep=arrives)
+    assert report.versions == {"db": "version-2"}
+    assert world.slept == [SETTLE_SECONDS]
+    assert calls.count("source") == 3
+    assert world.cluster.history.count("write payments/payments-db") == 1
+
+
+def test_what_the_source_shows_then_is_accepted() -> None:
+    world, calls = World(), Calls()
+    report = world.deliver(calls, delivery=delivery(versions={"db": "version-0"}))
+    assert report.versions == {"db": "version-1"}
+    assert not report.errors
+    assert (world.slept, calls.count("source")) == ([SETTLE_SECONDS], 3)
+
+
+@pytest.mark.parametrize("versions", [{}, {"db": "version-1"}, {"gone": "version-9"}])
+def test_nothing_waits_where_the_source_shows_what_the_event_names(versions: dict[str, str]) -> None:
+    world, calls = World(), Calls()
+    world.deliver(calls, delivery=delivery(versions=versions))
+    assert (world.slept, calls.count("source")) == ([], 2)
+
+
+def test_nothing_waits_where_there_is_no_time_for_it() -> None:
+    world = World()
+    deadline = Deadline(RESERVE_SECONDS + SETTLE_SECONDS / 2, lambda: 0.0)
+    assert not world.deliver(delivery=delivery(versions={"db": "version-2"}), deadline=deadline).errors
+    assert world.slept == []
+
+
+def test_only_the_source_that_lags_is_read_once_more() -> None:
+    world, calls = World(), Calls()
+    world.sources.put("tls", "x", "3@2026")
+    sources = {"db": {"secretsManager": SOURCE}, "tls": {"parameterStore": "tls"}}
+    wanted = mapping(sources=sources, data={"db": {"from": "db"}, "tls": {"from": "tls"}}, restart="none")
+    world.deliver(calls, of=wanted, delivery=delivery(versions={"db": "version-2"}))
+    assert [calls.made.count(f"source {name}") for name in (SOURCE, "tls")] == [3, 2]
+
+
+# Named workloads
+
+
+def test_named_workloads_are_restarted_and_one_that_is_missing_is_done() -> None:
+    world = World()
+    world.cluster.run("payments", "Rollout", workload("api", uses("unrelated")))
+    named = [{"kind": "Rollout", "name": "api"}, {"kind": "StatefulSet", "name": "gone"}]
+    outcome = only(world.deliver(of=mapping(restart=named)))
+    assert outcome.restarted == ("Rollout/api",)
+    assert outcome.notes == ("StatefulSet/gone (not there)",)
+    assert world.cluster.stamps("payments", KIND, "api") == {}
+
+
+def test_a_workload_that_goes_between_being_listed_and_stamped_is_done() -> None:
+    world = World()
+
+    def goes(_number: int, what: str) -> None:
+        if what.startswith("patch"):
+            world.cluster.workloads.clear()
+
+    outcome = only(world.deliver(Calls(before=goes)))
+    assert (outcome.did, outcome.restarted) == ("created", ())
+    assert DUE not in world.cluster.annotations(*WHERE)

@@ -1,0 +1,51 @@
+"""JSON keeps the text of its numbers, from the source into the Secret."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyferry import document
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1.50", "0.10", "1e400", "-1E-7", "12345678901234567890", "0.12345678901234567890", "3", "true", "null"],
+)
+@pytest.mark.parametrize("form", ["{}", "[{}]", '{{"a":{{"b":[{}]}}}}'])
+def test_a_number_keeps_its_text_at_any_depth(form: str, written: str) -> None:
+    whole = form.format(written)
+    assert document.text(document.parse(whole.encode())) == whole
+
+
+def test_a_string_is_written_as_it_is_and_quoted_inside_a_document() -> None:
+    assert document.text('sa"y ü') == 'sa"y ü'
+    assert document.text(['sa"y ü', {"ü": None}]) == '["sa\\"y ü",{"ü":null}]'
+    assert document.text(("a", 1)) == '["a",1]'
+
+
+@given(JSON)
+def test_what_is_read_and_written_is_the_same_document(held: Any) -> None:  # noqa: ANN401
+    text = json.dumps(held)
+    written = document.text(document.parse(text.encode()))
+    assert written == held if isinstance(held, str) else json.loads(written) == held
+
+
+@pytest.mark.parametrize("content", [b"canary-1", b'{"a": canary-2}', b"\xff\xfe", b"[" * 100_000, b""])
+def test_what_is_not_json_is_refused_without_a_word_of_it(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^not JSON$") as raised:
+        document.parse(content)
+    assert raised.value.__suppress_context__
+
+
+def test_what_json_cannot_say_is_refused() -> None:
+    with pytest.raises(TypeError):
+        document.text(object())

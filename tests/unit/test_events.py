@@ -1,0 +1,283 @@
+"""What an event tells of: the secret it names in whichever form, or the reason why it is no change."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyferry.events import Ignored, parameter_name, parse, secret_names
+from keyferry.model import Change
+from tests.unit.samples import ACCOUNT, WHEN, envelope
+
+ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/payments/db-a1B2c3"
+API = "AWS API Call via CloudTrail"
+SERVICE = "AWS Service Event via CloudTrail"
+
+
+def native(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    detail = {"name": "prod/payments/db", "labelUpdated": "AWSCURRENT", "versionId": "version-2"}
+    return envelope("Secret Label Updated", "aws.secretsmanager", detail | changes, resources=[ARN])
+
+
+def trail(name: str, kind: str = API, **detail: Any) -> dict[str, Any]:  # noqa: ANN401
+    whole = {"eventName": name, "requestParameters": None, "responseElements": None, "readOnly": False}
+    return envelope(kind, "aws.secretsmanager", whole | detail)
+
+
+def parameter(operation: str, **detail: Any) -> dict[str, Any]:  # noqa: ANN401
+    whole = {"name": "/prod/payments/tls", "type": "SecureString", "operation": operation}
+    return envelope("Parameter Store Change", "aws.ssm", whole | detail)
+
+
+def names(event: object) -> tuple[str, ...]:
+    change = parse(event)
+    assert isinstance(change, Change), change
+    return change.names
+
+
+def ignored(event: object) -> str:
+    verdict = parse(event)
+    assert isinstance(verdict, Ignored), verdict
+    return verdict.reason
+
+
+def test_a_moved_label_is_a_change_with_label_and_version() -> None:
+    assert parse(native()) == Change(
+        service="secretsmanager",
+        names=("prod/payments/db",),
+        account=ACCOUNT,
+        region="eu-west-1",
+        kind="updated",
+        event_id="6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        time=WHEN,
+        label="AWSCURRENT",
+        version="version-2",
+    )
+
+
+def test_a_moved_label_without_a_name_is_known_by_its_arn() -> None:
+    assert names(native(name=None)) == ("prod/payments/db",)
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "a\nb", "a\0b"], ids=["half a character", "two lines", "a null"])
+def test_what_cannot_be_printed_is_no_name_label_or_version(odd: str) -> None:
+    change = parse(native(name=odd, labelUpdated=odd, versionId=odd))
+    assert isinstance(change, Change)
+    assert (change.names, change.label, change.version) == (("prod/payments/db",), None, None)
+
+
+def test_only_one_suffix_is_taken_off_a_full_arn() -> None:
+    event = native(name=None) | {"resources": [ARN.replace("db-", "db-abc123-")]}
+    assert names(event) == ("prod/payments/db-abc123",)
+
+
+@pytest.mark.parametrize("resources", [[], [""]])
+def test_a_moved_label_that_names_nothing_is_ignored(resources: list[str]) -> None:
+    assert ignored(native(name="") | {"resources": resources}) == "no name"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("PutSecretValue", "updated"),
+        ("UpdateSecret", "updated"),
+        ("UpdateSecretVersionStage", "updated"),
+        ("DeleteSecret", "deleted"),
+        ("RestoreSecret", "restored"),
+    ],
+)
+def test_a_call_is_a_change_of_the_secret_that_its_caller_named(name: str, kind: str) -> None:
+    change = parse(trail(name, requestParameters={"secretId": "prod/payments/db"}))
+    assert isinstance(change, Change)
+    assert (change.kind, change.names, change.label, change.version) == (kind, ("prod/payments/db",), None, None)
+
+
+def test_a_created_secret_is_named_by_its_name_parameter() -> None:
+    assert names(trail("CreateSecret", requestParameters={"name": "prod/payments/db"})) == ("prod/payments/db",)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["prod/payments/db", ARN, ARN.removesuffix("-a1B2c3")],
+    ids=["name", "full ARN", "partial ARN"],
+)
+def test_whatever_the_caller_typed_is_the_same_secret(typed: str) -> None:
+    assert names(trail("PutSecretValue", requestParameters={"secretId": typed}))[0] == "prod/payments/db"
+
+
+@pytest.mark.parametrize("spelling", ["arn", "aRN", "ARN"])
+def test_the_answers_arn_is_surer_than_the_request_however_it_is_spelled(spelling: str) -> None:
+    event = trail("DeleteSecret", requestParameters={"secretId": "other"}, responseElements={spelling: ARN})
+    assert names(event) == ("prod/payments/db", "prod/payments/db-a1B2c3")
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        {"additionalEventData": {"SecretId": ARN}},
+        {"additionalEventData": {"secretId": ARN}},
+        {"serviceEventDetails": {"secretId": ARN}},
+        {"serviceEventDetails": {"SecretId": ARN}},
+    ],
+)
+@pytest.mark.parametrize(("name", "kind"), [("RotationSucceeded", "updated"), ("RotationFailed", "rotation failed")])
+def test_a_rotation_names_its_secret_beside_the_request(name: str, kind: str, detail: dict[str, Any]) -> None:
+    change = parse(trail(name, SERVICE, errorMessage="Error when executing lambda", **detail))
+    assert isinstance(change, Change)
+    assert (change.kind, change.names[0]) == (kind, "prod/payments/db")
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn", "aws-iso-b", "aws-eusc"])
+def test_every_partition_is_understood(partition: str) -> None:
+    arn = f"arn:{partition}:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/db-a1B2c3"
+    assert secret_names(arn) == ("prod/db", "prod/db-a1B2c3")
+    assert parameter_name(f"arn:{partition}:ssm:eu-west-1:{ACCOUNT}:parameter/prod/tls") == "prod/tls"
+
+
+@pytest.mark.parametrize(
+    ("identifier", "expected"),
+    [
+        ("prod/db", ("prod/db",)),
+        ("prod/db-abc123", ("prod/db-abc123",)),  # a name is a name, whatever its end looks like
+        (f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db", ("db",)),
+        (f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-abc123", ("db", "db-abc123")),
+        (f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-abc123-a1B2c3", ("db-abc123", "db-abc123-a1B2c3")),
+        (f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-abc12", ("db-abc12",)),
+        (f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:a:b-a1B2c3", ("a:b", "a:b-a1B2c3")),
+        (f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/db", (f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/db",)),
+    ],
+)
+def test_an_identifier_means_one_name_or_two_where_its_end_can_be_either(
+    identifier: str, expected: tuple[str, ...]
+) -> None:
+    assert secret_names(identifier) == expected
+
+
+@pytest.mark.parametrize("operation", ["Create", "Update", "LabelParameterVersion"])
+def test_a_changed_parameter_is_a_change(operation: str) -> None:
+    change = parse(parameter(operation))
+    assert isinstance(change, Change)
+    assert (change.service, change.names, change.kind) == ("parameterstore", ("prod/payments/tls",), "updated")
+
+
+def test_a_deleted_parameter_is_a_deletion() -> None:
+    change = parse(parameter("Delete"))
+    assert isinstance(change, Change)
+    assert change.kind == "deleted"
+
+
+@pytest.mark.parametrize("form", ["/a/b", "a/b", f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/a/b"])
+def test_a_parameter_has_one_name_with_and_without_slash_and_as_arn(form: str) -> None:
+    assert names(parameter("Update", name=form)) == ("a/b",)
+
+
+def test_a_parameter_without_a_name_is_known_by_its_arn() -> None:
+    event = parameter("Update", name=None) | {"resources": [f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/foo"]}
+    assert names(event) == ("foo",)
+
+
+@pytest.mark.parametrize("name", [None, "/"])
+def test_a_parameter_event_that_names_nothing_is_ignored(name: str | None) -> None:
+    assert ignored(parameter("Update", name=name)) == "no name"
+
+
+def test_a_parameter_event_with_an_exception_is_no_change() -> None:
+    assert ignored(parameter("Update", exception="Unable to Describe Resource")) == "no change"
+
+
+@pytest.mark.parametrize("operation", ["Explode", "", None, 3])
+def test_an_unknown_operation_is_no_change(operation: Any) -> None:  # noqa: ANN401
+    assert ignored(parameter(operation)) == "no change"
+
+
+def test_a_failed_call_is_ignored() -> None:
+    event = trail("PutSecretValue", requestParameters={"secretId": "db"}, errorCode="AccessDenied")
+    assert ignored(event) == "failed call"
+
+
+@pytest.mark.parametrize("name", ["GetSecretValue", "BatchGetSecretValue", "PutSecretValue"])
+def test_a_read_only_call_is_ignored(name: str) -> None:
+    assert ignored(trail(name, readOnly=True, requestParameters={"secretId": "db"})) == "read-only call"
+
+
+@pytest.mark.parametrize("name", ["RotateSecret", "TagResource", "RotationStarted", "RotationAbandoned", None])
+def test_a_call_that_changes_no_current_value_is_no_change(name: str | None) -> None:
+    assert ignored(trail(name or "", requestParameters={"secretId": "db"})) == "no change"
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"secretId": ""}, {"secretId": 7}, ["db"], "db"])
+def test_a_call_that_names_no_secret_is_ignored(parameters: object) -> None:
+    assert ignored(trail("PutSecretValue", requestParameters=parameters)) == "no name"
+
+
+def test_what_other_services_send_is_ignored() -> None:
+    assert ignored(envelope("EC2 Instance State-change Notification", "aws.ec2", {})) == "other source"
+
+
+@pytest.mark.parametrize("source", ["aws.ssm", "aws.secretsmanager"])
+def test_what_the_same_services_send_beside_changes_is_no_change(source: str) -> None:
+    assert parse(envelope("Parameter Store Policy Action", source, {})) == Ignored(
+        "no change", "Parameter Store Policy Action"
+    )
+
+
+@pytest.mark.parametrize("field", ["id", "detail-type", "source", "account", "region", "time", "detail"])
+def test_an_envelope_that_lacks_a_field_is_no_event_and_the_field_is_told(field: str) -> None:
+    event = native()
+    del event[field]
+    assert parse(event) == Ignored("not an event", f"wrong or missing: {field}")
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("time", "yesterday"),
+        ("time", "2026-11-24T12:00:00"),  # of no zone: later it could not be compared with a clock
+        ("detail", "{}"),
+        ("resources", "arn"),
+        ("id", 5),
+    ],
+)
+def test_an_envelope_with_a_field_of_another_form_is_no_event(field: str, wrong: object) -> None:
+    assert parse(native() | {field: wrong}) == Ignored("not an event", f"wrong or missing: {field}")
+
+
+@pytest.mark.parametrize("garbage", [None, 7, "text", [], {}, [[]], True, 1.5])
+def test_garbage_is_no_event(garbage: object) -> None:
+    assert ignored(garbage) == "not an event"
+
+
+def test_what_is_told_of_garbage_is_where_it_is_wrong_and_never_what_it_holds() -> None:
+    verdict = parse(native() | {"time": "canary-time", "account": {"canary-key": "canary-value"}})
+    assert verdict == Ignored("not an event", "wrong or missing: account, time")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+FORMS = [native(), trail("PutSecretValue", requestParameters={"secretId": ARN}), parameter("Update")]
+KEYS = sorted({key for form in FORMS for key in form["detail"]})
+
+
+@given(JSON)
+def test_no_json_makes_it_fail(garbage: object) -> None:
+    assert isinstance(parse(garbage), Ignored)
+
+
+@given(st.sampled_from(FORMS), st.dictionaries(st.sampled_from(sorted(native())), JSON))
+def test_no_envelope_makes_it_fail(event: dict[str, Any], changes: dict[str, Any]) -> None:
+    assert isinstance(parse(event | changes), Change | Ignored)
+
+
+@given(st.sampled_from(FORMS), st.dictionaries(st.sampled_from(KEYS), JSON))
+def test_no_detail_makes_it_fail_and_every_change_has_names_to_send(
+    event: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    verdict = parse(event | {"detail": event["detail"] | changes})
+    if isinstance(verdict, Change):
+        assert verdict.names
+        assert all(verdict.names)
+        assert "".join([*verdict.names, verdict.label or "", verdict.version or ""]).encode()

@@ -1,0 +1,260 @@
+"""A folder of mapping files: what is right is taken; each mistake is told with its place and what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from keyferry.catalog import Catalog
+from keyferry.cli import files
+from keyferry.cli.problems import InvalidFiles
+
+ROOT = Path(__file__).resolve().parents[2]
+CLUSTERS = """\
+apiVersion: keyferry.dev/v1
+kind: Clusters
+clusters:
+  - name: prod-eu
+    eks: {name: prod-eu, region: eu-west-1, account: "111122223333"}
+    labels: {env: prod}
+"""
+MAPPING = """\
+apiVersion: keyferry.dev/v1
+kind: SecretMapping
+metadata:
+  name: payments-db
+spec:
+  sources:
+    db: {secretsManager: prod/payments/db}
+  clusters: [prod-eu]
+  namespaces: [payments]
+  secret:
+    name: payments-db
+    data:
+      password: {from: db, path: password}
+  restart: auto
+"""
+
+
+def load(folder: Path, **texts: str | bytes) -> Catalog:
+    """Load a folder of these files; clusters.yaml is there unless given."""
+    for name, text in ({"clusters": CLUSTERS} | texts).items():
+        (folder / f"{name}.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return files.load(folder)
+
+
+def told(folder: Path, **texts: str | bytes) -> list[str]:
+    """Return what is said of what is wrong: file:line:column: message."""
+    with pytest.raises(InvalidFiles) as raised:
+        load(folder, **texts)
+    assert str(raised.value) == "\n".join(map(str, raised.value.problems))
+    return [str(problem).removeprefix(f"{folder}/") for problem in raised.value.problems]
+
+
+def test_mappings_are_read_from_every_file_of_the_folder_and_below(tmp_path: Path) -> None:
+    (tmp_path / "teams").mkdir()
+    (tmp_path / "teams/shop.yml").write_text(MAPPING.replace("payments", "shop"))
+    (tmp_path / "README.md").write_text("not a mapping")
+    other = MAPPING.replace("payments-db", "payments-tls")
+    found = load(tmp_path, payments=f"# two in one file\n---\n{MAPPING}---\n{other}")
+    assert list(found.mappings) == ["payments-db", "payments-tls", "shop-db"]
+    assert list(found.clusters) == ["prod-eu"]
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    assert load(tmp_path, a=b"\xef\xbb\xbf" + MAPPING.encode()).mappings
+
+
+def test_hidden_files_and_folders_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/a.yaml").write_text("]")
+    (tmp_path / ".a.yaml").write_text("]")
+    assert load(tmp_path, a=MAPPING).mappings
+
+
+def test_a_folder_that_holds_comments_alone_is_empty_and_right(tmp_path: Path) -> None:
+    assert load(tmp_path, clusters="# apiVersion: …\n", a="# a sample\n---\n# and another\n") == Catalog()
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.json"])
+def test_a_folder_without_any_yaml_file_is_probably_the_wrong_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(MAPPING)
+    with pytest.raises(InvalidFiles, match="no YAML file in it; begin with"):
+        files.load(tmp_path)
+
+
+def test_a_folder_that_does_not_exist_is_told_with_the_option_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFiles, match="no such folder; name the folder of the mappings with --mappings"):
+        files.load(tmp_path / "gone")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidFiles, match="not a folder; name the folder"):
+        files.load(tmp_path / "file")
+
+
+def test_every_problem_of_every_file_is_told_at_once_in_the_order_of_its_place(tmp_path: Path) -> None:
+    found = told(
+        tmp_path,
+        clusters=CLUSTERS.replace("eu-west-1", "Ireland"),
+        a=MAPPING.replace("from: db", "from: bd").replace("restart:", "restrat:"),
+        b=f"{MAPPING}---\n{MAPPING.replace('name: payments-db', 'name: B')}",
+    )
+    assert [each.split(": ")[0] for each in found] == [
+        "a.yaml:13:24",
+        "a.yaml:14:3",
+        "b.yaml:19:9",
+        "b.yaml:26:11",
+        "clusters.yaml:5:34",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("restart: auto", "restrat: auto", "14:3: unknown field restrat; did you mean restart?"),
+        ("path: password", "pth: password", "13:28: unknown field pth; did you mean path?"),
+        ("  name: payments-db\nspec", "  name: a\n  labels: {}\nspec", "5:3: unknown field labels; possible here"),
+        ("from: db", "from: bd", "13:24: no source is called bd; there is: db"),
+        ("[prod-eu]", "[prod-ue]", "8:14: no cluster is called prod-ue; did you mean prod-eu?"),
+        ("[prod-eu]", "[zzz]", "8:14: no cluster is called zzz; clusters.yaml has: prod-eu"),
+        ("[prod-eu]", "prod-eu", "8:13: spec.clusters should be [prod-eu], or {matchLabels: {env: prod}}"),
+        ("[payments]", "{matchLabel: {a: b}}", "9:16: unknown field matchLabel; did you mean matchLabels?"),
+        ("[payments]", "[Payments]", "9:16: spec.namespaces[0] should be lower-case letters, digits and '-'"),
+        ("[payments]", "[1]", "9:16: spec.namespaces[0] should be text; write it in quotes"),
+        ("[payments]", "[]", "9:15: spec.namespaces is empty; it needs something in it"),
+        ("restart: auto", "restart: yes", "14:12: spec.restart should be auto, none, or [{kind: Deployment"),
+        ("restart: auto", "restart: atuo", "14:12: spec.restart should be auto, none, or [{kind: Deployment"),
+        ("auto", "[{kind: Job, name: a}]", "14:20: spec.restart[0].kind should be Deployment, StatefulSet, DaemonSet"),
+        ("  name: payments-db\nspec", "  {}\nspec", "3:1: metadata.name is missing; add it"),
+        ("    name: payments-db\n", "", "10:3: spec.secret.name is missing; add it"),
+        ("{from: db, path: password}", "x", "13:17: spec.secret.data.password should be a mapping of fields to values"),
+        ("password: {", "pass word: {", "13:7: spec.secret.data.pass word should be letters, digits, '-', '_' and '.'"),
+        ("path: password", "path: 'a['", "13:34: spec.secret.data.password.path: not a JMESPath expression"),
+        ("prod/payments/db}", "prod/payments/db, version: 3}", "7:53: spec.sources.db.version should be text"),
+        ("prod/payments/db}", "prod/*}", "7:26: secretsManager has *, ? or $ in it, and would grant more than one"),
+        ("{secretsManager: prod/payments/db}", "{}", "7:9: spec.sources.db: needs exactly one of secretsManager and"),
+        ("    db:", "    range:", "7:5: range means something else in a template; call the source another name"),
+        ("SecretMapping", "SecretMaping", "2:7: unknown kind SecretMaping; did you mean SecretMapping?"),
+        ("kind: SecretMapping\n", "", "1:1: kind is missing; there is: Clusters, SecretMapping"),
+        ("keyferry.dev/v1", "v1", "1:13: apiVersion should be keyferry.dev/v1"),
+        ("name: payments-db", f"name: {'a' * 254}", "4:9: metadata.name should have 253 characters at most"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place_and_what_would_be_right(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert any(each.startswith(f"a.yaml:{said}") for each in told(tmp_path, a=MAPPING.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ('"{{ dv.password }}"', "13:28: the template names dv, and no source is called so; there is: db"),
+        ('"{{ db.password"', "13:28: line 1 of the template: unexpected end of template"),
+        ('"{{ db | urlencod }}"', "13:28: line 1 of the template: No filter named 'urlencod'."),
+        ("{{ db.password }}", '13:29: a key is text, no list or mapping; a template is written in quotes, as "{{'),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_told(tmp_path: Path, template: str, said: str) -> None:
+    wrong = MAPPING.replace("{from: db, path: password}", f"{{template: {template}}}")
+    assert any(each.startswith(f"a.yaml:{said}") for each in told(tmp_path, a=wrong))
+
+
+def test_a_template_may_use_what_templates_have_themselves(tmp_path: Path) -> None:
+    text = '"{% for i in range(2) %}{{ db.password }}{% endfor %}"'
+    assert load(tmp_path, a=MAPPING.replace("{from: db, path: password}", f"{{template: {text}}}")).mappings
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: &x [1]\nb: *x\n", "1:4: anchors and aliases are not allowed; write the value out"),
+        ("a: &x\n  - *x\n", "1:4: anchors and aliases are not allowed; write the value out"),
+        ("a:\n\t- b\n", "2:1: a tab; YAML is indented with spaces"),
+        ("a: 'b\n", "2:1: not YAML: found unexpected end of stream"),
+        ("a: b: c\n", "1:5: not YAML: mapping values are not allowed here"),
+        ("a: 1\nb: 2\na: 3\n", "3:1: a appears twice (first on line 1); keep one of them"),
+        ("on: 1\n", '1:1: a key is text: write it in quotes, as "on"'),
+        ("[a]: 1\n", "1:1: a key is text, no list or mapping"),
+        ("a: !vault b\n", "1:4: tags like !vault are not allowed; write the value alone"),
+        ("a: 2024-99-99\n", "1:4: neither text nor a number or date that exists; write it in quotes"),
+        ("a: \x00\n", "1:4: a control character; remove it"),
+        ("- a\n", "1:1: not a mapping of fields to values; begin with apiVersion: keyferry.dev/v1"),
+        ("hello\n", "1:1: not a mapping of fields to values; begin with apiVersion: keyferry.dev/v1"),
+        ("[" * 50_000, "1:1: nested too deeply; a mapping has a handful of levels"),
+        ("#" * (files.MAX_BYTES + 1), "1:1: has 1,048,577 bytes; a mapping file has 1,048,576 at most: split it"),
+        (b"# one\n# caf\xe9\n", "2:1: not UTF-8; save the file as UTF-8"),
+    ],
+)
+def test_yaml_that_is_not_plain_is_refused(tmp_path: Path, text: str | bytes, said: str) -> None:
+    assert any(each.startswith(f"a.yaml:{said}") for each in told(tmp_path, a=text))
+
+
+def test_a_file_that_cannot_be_read_is_told_with_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert told(tmp_path, a=MAPPING) == [
+        "a.yaml:1:1: cannot be read: Permission denied",
+        "clusters.yaml:1:1: cannot be read: Permission denied",
+    ]
+
+
+def test_a_name_is_used_once(tmp_path: Path) -> None:
+    other = MAPPING.replace("    name: payments-db", "    name: other")
+    assert told(tmp_path, a=MAPPING, b=other) == [
+        f"b.yaml:4:9: a mapping called payments-db is in {tmp_path}/a.yaml:4 already; give this one another name"
+    ]
+    twice = CLUSTERS + CLUSTERS.partition("clusters:\n")[2]
+    assert "a cluster called prod-eu is in" in told(tmp_path, clusters=twice, a=MAPPING, b="")[0]
+
+
+def test_two_mappings_do_not_write_the_same_secret(tmp_path: Path) -> None:
+    other = MAPPING.replace("name: payments-db\nspec", "name: other\nspec").replace(
+        "[prod-eu]", "{matchLabels: {env: prod}}"
+    )
+    [found] = told(tmp_path, a=MAPPING, b=other)
+    assert found.startswith(f"b.yaml:11:11: mapping payments-db ({tmp_path}/a.yaml:11) writes Secret payments-db in")
+
+
+@pytest.mark.parametrize(("old", "new"), [("[payments]", "[shop]"), ("    name: payments-db", "    name: other")])
+def test_two_mappings_may_write_beside_each_other(tmp_path: Path, old: str, new: str) -> None:
+    other = MAPPING.replace("name: payments-db\nspec", "name: other\nspec").replace(old, new)
+    assert len(load(tmp_path, a=MAPPING, b=other).mappings) == 2
+
+
+def test_clusters_that_cannot_be_read_are_not_told_of_again_in_each_mapping(tmp_path: Path) -> None:
+    assert told(tmp_path, clusters="]", a=MAPPING)[0].startswith("clusters.yaml:1:1: not YAML")
+    assert len(told(tmp_path, clusters="]", a=MAPPING)) == 1
+
+
+def test_a_cluster_that_is_wrong_is_known_all_the_same(tmp_path: Path) -> None:
+    [found] = told(tmp_path, clusters=CLUSTERS.replace('"111122223333"', "111122223333"), a=MAPPING)
+    assert found == 'clusters.yaml:5:54: clusters[0].eks.account should be text; write it in quotes, as "…"'
+
+
+def test_without_clusters_the_message_says_so(tmp_path: Path) -> None:
+    [found] = told(tmp_path, clusters="", a=MAPPING)
+    assert found == "a.yaml:8:14: no cluster is called prod-eu; clusters.yaml has: none"
+
+
+def test_a_problem_quotes_no_value(tmp_path: Path) -> None:
+    wrong = (
+        MAPPING.replace("path: password", "path: [canary-1]")
+        .replace("auto", "canary-2")
+        .replace("[payments]", "[CANARY]")
+    )
+    assert "canary" not in "\n".join(told(tmp_path, a=wrong)).lower()
+
+
+def test_the_examples_are_right() -> None:
+    found = files.load(ROOT / "examples/mappings")
+    assert set(found.clusters) == {"prod-eu", "prod-us"}
+    assert {"payments-db", "shop-session"} <= set(found.mappings)
+
+
+def test_the_samples_are_right_once_their_comments_are_taken_away(tmp_path: Path) -> None:
+    assert files.load(ROOT / "mappings") == Catalog()
+    for sample in (ROOT / "mappings").glob("*.yaml"):
+        lines = sample.read_text().splitlines()
+        (tmp_path / sample.name).write_text("\n".join(line.removeprefix("# ") for line in lines))
+    assert files.load(tmp_path).mappings

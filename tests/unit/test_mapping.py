@@ -1,0 +1,268 @@
+"""A mapping or cluster that is wrong is refused with what is wrong; a right one says what it means."""
+
+import base64
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from keyferry.mapping import Clusters, Selector, Source, Workload
+from tests.unit.samples import ACCOUNT, SPEC, cluster, mapping
+
+ARN = f"arn:aws-us-gov:secretsmanager:us-gov-west-1:{ACCOUNT}:secret:prod/db-a1B2c3"
+BOTH = ("prod/db", "prod/db-a1B2c3")
+PARAMETER_ARN = f"arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter/prod/tls"
+
+
+AUTHORITY = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMII").decode()
+
+
+def refused(call: Any) -> str:  # noqa: ANN401
+    """Return what is said of what is wrong."""
+    with pytest.raises(ValidationError) as raised:
+        call()
+    assert "canary" not in str(raised.value)
+    return str(raised.value)
+
+
+def entry(**parts: str) -> dict[str, Any]:
+    return {"data": {"key": parts}}
+
+
+# Sources
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({}, "needs exactly one of secretsManager and parameterStore"),
+        ({"secretsManager": "a", "parameterStore": "b"}, "needs exactly one of secretsManager and parameterStore"),
+        ({"secretsManager": "a", "version": "1", "label": "x"}, "takes version or label, not both"),
+        ({"secretsManager": "a", "label": "AWSPENDING"}, "AWSPENDING is never pushed"),
+        ({"secretsManager": ""}, "at least 1 character"),
+        ({"secretsManager": "a", "vresion": "1"}, "Extra inputs are not permitted"),
+        ({"secretsManager": PARAMETER_ARN}, "not the ARN of a secret"),
+        ({"parameterStore": ARN}, "not the ARN of a parameter"),
+        ({"secretsManager": f"arn:aws:secretsmanager::{ACCOUNT}:secret:db-a1B2c3"}, "not the ARN of a secret"),
+        ({"secretsManager": "arn:aws:s3:::bucket"}, "not the ARN of a secret"),
+    ],
+)
+def test_a_source_is_one_secret_or_parameter(source: dict[str, str], said: str) -> None:
+    assert said in refused(lambda: mapping(sources={"db": source}))
+
+
+@pytest.mark.parametrize(
+    ("source", "service", "names", "region"),
+    [
+        ({"secretsManager": "prod/db"}, "secretsmanager", ("prod/db",), None),
+        ({"secretsManager": "prod/db-abc123"}, "secretsmanager", ("prod/db-abc123",), None),
+        ({"secretsManager": "prod/db", "region": "eu-west-3"}, "secretsmanager", ("prod/db",), "eu-west-3"),
+        ({"secretsManager": ARN}, "secretsmanager", BOTH, "us-gov-west-1"),
+        ({"secretsManager": ARN, "region": "us-gov-east-1"}, "secretsmanager", BOTH, "us-gov-east-1"),
+        ({"parameterStore": "/prod/tls"}, "parameterstore", ("prod/tls",), None),
+        ({"parameterStore": "tls"}, "parameterstore", ("tls",), None),
+        ({"parameterStore": PARAMETER_ARN}, "parameterstore", ("prod/tls",), "eu-central-1"),
+    ],
+)  # fmt: skip
+def test_a_source_is_known_by_its_names_and_read_where_it_is(
+    source: dict[str, str], service: str, names: tuple[str, ...], region: str | None
+) -> None:
+    found = Source.model_validate(source)
+    assert (found.service, found.names, found.home_region) == (service, names, region)
+    assert found.identifier in source.values()
+
+
+@pytest.mark.parametrize("alias", ["", "a-b", "1a", "a b", "a.b"])
+def test_a_source_is_called_what_a_template_can_name(alias: str) -> None:
+    assert "String should match pattern" in refused(lambda: mapping(sources={alias: {"secretsManager": "a"}}))
+
+
+# The Secret
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (entry(), "needs exactly one of from and template"),
+        (entry(**{"from": "db", "template": "x"}), "needs exactly one of from and template"),
+        (entry(template="x", path="a"), "path goes with from"),
+        (entry(**{"from": "tls"}), "secret.data.key: no source is called tls; there is db"),
+        (entry(**{"from": "db", "path": "a["}), "not a JMESPath expression"),
+        ({"data": {}}, "at least 1 item"),
+        ({"type": "kubernetes.io/service-account-token"}, "the cluster's own and are never written"),
+        ({"type": "bootstrap.kubernetes.io/token"}, "the cluster's own and are never written"),
+        ({"type": ""}, "at least 1 character"),
+        ({"secret": {"name": "x"}}, "Field required"),
+    ],
+)
+def test_a_secret_that_cannot_be_made_is_refused(changes: dict[str, Any], said: str) -> None:
+    assert said in refused(lambda: mapping(**changes))
+
+
+@pytest.mark.parametrize("kind", ["kubernetes.io/tls", "example.com/own", "Opaque"])
+def test_a_secret_has_the_type_that_the_mapping_says(kind: str) -> None:
+    assert mapping(type=kind).spec.secret.type == kind
+    assert mapping().spec.secret.type == "Opaque"
+
+
+@pytest.mark.parametrize("name", ["a", "payments-db", "a.b-c.d", "0", "a" * 63, "a" * 64, "a" * 253])
+def test_names_that_kubernetes_takes_are_taken(name: str) -> None:
+    assert mapping(name, name=name).spec.secret.name == name
+
+
+@pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a..b", ".a", "a" * 254, "a\n", "a/b", "ü"])
+def test_names_that_kubernetes_refuses_are_refused(name: str) -> None:
+    for wrong in (lambda: mapping(name=name), lambda: mapping(name), lambda: mapping(clusters=[name])):
+        assert "String should" in refused(wrong)
+
+
+@pytest.mark.parametrize("key", [".dockerconfigjson", "tls.crt", "A_b-c.1", ".a..b", "k" * 253])
+def test_keys_that_kubernetes_takes_are_taken(key: str) -> None:
+    assert key in mapping(data={key: {"from": "db"}}).spec.secret.data
+
+
+@pytest.mark.parametrize("key", ["", ".", "..", "..data", "a/b", "a b", "ü", "k" * 254])
+def test_keys_that_kubernetes_refuses_are_refused(key: str) -> None:
+    refused(lambda: mapping(data={key: {"from": "db"}}))
+
+
+# Targets
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [],
+        ["A"],
+        ["a.b"],
+        ["a" * 64],
+        {"matchLabels": {}},
+        {"matchLabels": {"a": 1}},
+        {"labels": {"a": "b"}},
+        "payments",
+    ],
+)
+def test_namespaces_are_names_or_labels(targets: object) -> None:
+    refused(lambda: mapping(namespaces=targets))
+
+
+@pytest.mark.parametrize(
+    "labels", [{"team": "a,b"}, {"team": "a b"}, {"te,am": "a"}, {"": "a"}, {"team": "-a"}, {"team": "a" * 64}]
+)
+def test_labels_that_no_object_can_have_are_refused(labels: dict[str, str]) -> None:
+    refused(lambda: mapping(namespaces={"matchLabels": labels}))
+
+
+@pytest.mark.parametrize("labels", [{"team": "payments"}, {"example.com/team": "A.b_c-1"}, {"team": ""}])
+def test_labels_that_an_object_can_have_are_taken(labels: dict[str, str]) -> None:
+    assert mapping(namespaces={"matchLabels": labels}).spec.namespaces == Selector(match_labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "matches"),
+    [
+        ({"env": "prod", "team": "payments", "more": "x"}, True),
+        ({"env": "prod"}, False),
+        ({"env": "prod", "team": "Payments"}, False),
+        ({}, False),
+    ],
+)
+def test_a_selector_matches_what_has_every_label(labels: dict[str, str], matches: bool) -> None:
+    assert Selector(match_labels={"team": "payments", "env": "prod"}).matches(labels) is matches
+
+
+def test_a_selector_is_written_as_kubernetes_reads_it() -> None:
+    assert str(Selector(match_labels={"team": "payments", "env": "prod"})) == "env=prod,team=payments"
+
+
+# Restarts, conflicts, the whole
+
+
+def test_restarts_are_automatic_none_or_named() -> None:
+    named = [{"kind": "Rollout", "name": "api"}, {"kind": "Deployment", "name": "api"}]
+    assert mapping().spec.restart == "auto"
+    assert mapping(restart="none").spec.restart == "none"
+    assert mapping(restart=named).spec.restart == [
+        Workload(kind="Rollout", name="api"),
+        Workload(kind="Deployment", name="api"),
+    ]
+
+
+@pytest.mark.parametrize("restart", ["always", [{"kind": "Job", "name": "a"}], [{"kind": "Deployment"}], None, True])
+def test_other_restarts_are_refused(restart: object) -> None:
+    refused(lambda: mapping(restart=restart))
+
+
+def test_a_workload_that_is_named_twice_is_refused() -> None:
+    assert "names a workload twice" in refused(lambda: mapping(restart=[{"kind": "Deployment", "name": "a"}] * 2))
+
+
+def test_a_mapping_takes_nothing_over_unless_it_says_so() -> None:
+    assert mapping().spec.conflict == "fail"
+    assert mapping(conflict="takeOver").spec.conflict == "takeOver"
+    refused(lambda: mapping(conflict="force"))
+
+
+@pytest.mark.parametrize("change", [{"apiVersion": "v1"}, {"kind": "Mapping"}, {"metadata": {}}, {"status": {}}])
+def test_a_document_of_another_kind_is_refused(change: dict[str, Any]) -> None:
+    whole = {"apiVersion": "keyferry.dev/v1", "kind": "SecretMapping", "metadata": {"name": "a"}, "spec": SPEC}
+    refused(lambda: type(mapping()).model_validate(whole | change))
+
+
+def test_what_is_wrong_is_told_without_what_was_written() -> None:
+    assert "spec.secret.name" in refused(lambda: mapping(name="canary value", type=["canary-2"]))
+
+
+# Clusters
+
+
+@pytest.mark.parametrize(
+    "region", ["eu-west-1", "us-gov-west-1", "cn-northwest-1", "us-isob-east-1", "eusc-de-east-1", "ap-southeast-7"]
+)
+def test_every_region_is_one(region: str) -> None:
+    assert cluster(eks={"name": "prod", "region": region, "account": ACCOUNT}).eks.region == region
+
+
+@pytest.mark.parametrize(
+    "eks",
+    [
+        {"name": "prod", "region": "Ireland", "account": ACCOUNT},
+        {"name": "prod", "region": "eu-west-1a", "account": ACCOUNT},
+        {"name": "prod", "region": "eu-west-1", "account": "1111"},
+        {"name": "prod", "region": "eu-west-1", "account": 111122223333},
+        {"name": "-prod", "region": "eu-west-1", "account": ACCOUNT},
+        {"name": "p" * 101, "region": "eu-west-1", "account": ACCOUNT},
+    ],
+)
+def test_a_cluster_that_eks_cannot_have_is_refused(eks: dict[str, Any]) -> None:
+    refused(lambda: cluster(eks=eks))
+
+
+@pytest.mark.parametrize("part", [{"endpoint": "https://a"}, {"certificateAuthority": AUTHORITY}])
+def test_endpoint_and_authority_go_together(part: dict[str, str]) -> None:
+    assert "endpoint and certificateAuthority go together" in refused(lambda: cluster(**part))
+    assert cluster(endpoint="https://a", certificateAuthority=AUTHORITY).endpoint == "https://a"
+
+
+@pytest.mark.parametrize("authority", ["", "LS0t", "not base64", "/etc/ca.pem", "-----BEGIN CERTIFICATE-----"])
+def test_an_authority_is_the_base64_of_a_certificate(authority: str) -> None:
+    assert "needs the base64 of a PEM certificate" in refused(
+        lambda: cluster(endpoint="https://a", certificateAuthority=authority)
+    )
+
+
+@pytest.mark.parametrize("endpoint", ["http://a", "https://a/path", "a", "https://a b"])
+def test_an_endpoint_is_an_https_address(endpoint: str) -> None:
+    refused(lambda: cluster(endpoint=endpoint, certificateAuthority=AUTHORITY))
+
+
+@pytest.mark.parametrize("role", ["keyferry", "arn:aws:iam::1:role/a", f"arn:aws:iam::{ACCOUNT}:user/a"])
+def test_a_role_is_the_arn_of_one(role: str) -> None:
+    refused(lambda: cluster(role=role))
+    assert cluster(role=f"arn:aws-cn:iam::{ACCOUNT}:role/path/keyferry").role
+
+
+def test_a_file_of_clusters_has_any_number() -> None:
+    file = {"apiVersion": "keyferry.dev/v1", "kind": "Clusters", "clusters": []}
+    assert Clusters.model_validate(file).clusters == []
+    refused(lambda: Clusters.model_validate(file | {"kind": "Cluster"}))

@@ -1,0 +1,429 @@
+"""The protocol as a decision table: what is observed and what is desired give the one next action."""
+
+from typing import Any
+
+import pytest
+
+from keyferry.apply import write
+from keyferry.errors import Conflict, Refused
+from keyferry.model import SecretValue
+from keyferry.plan import MAX_DATA_BYTES, Action, Annotate, Done, Restart, Write, plan
+from keyferry.secret import Desired, Observed
+from tests.unit.fakes import FakeCluster
+from tests.unit.samples import mapping, value
+
+DUE = "keyferry.dev/restart-due"
+WHERE = "payments", "payments-db"
+
+
+def desired(holds: str = "canary-1", version: str = "version-1", **changes: Any) -> Desired:  # noqa: ANN401
+    """Return a Secret of username and password, or of what the mapping's data says, each key's value its name."""
+    wanted = mapping(**changes)
+    known = {"username": "me", "password": holds}
+    data = {key: SecretValue(known.get(key, key).encode()) for key in wanted.spec.secret.data}
+    return Desired.of(wanted, data, {"db": value("{}", version)})
+
+
+def observed(cluster: FakeCluster) -> Observed:
+    return Observed.of(cluster.secrets[WHERE].as_object(WHERE[1]))
+
+
+def carry_out(cluster: FakeCluster, wanted: Desired, nonce: str = "nonce-1") -> Action:
+    """Plan against what is there, and apply the plan."""
+    action = plan(wanted, observed(cluster) if WHERE in cluster.secrets else None, nonce)
+    if isinstance(action, Write | Annotate):
+        write(cluster.client(), "payments", wanted, action)
+    if isinstance(action, Restart):
+        cluster.apply("payments", action.clear, wanted.manager, force=action.force)
+    return action
+
+
+def settled(wanted: Desired | None = None) -> FakeCluster:
+    """Return a cluster that holds what is wanted, its restarts done."""
+    cluster, wanted = FakeCluster(), wanted or desired()
+    assert any(isinstance(carry_out(cluster, wanted), Done) for _ in range(4))
+    return cluster
+
+
+def next_action(cluster: FakeCluster, wanted: Desired) -> Action:
+    return plan(wanted, observed(cluster), "nonce-2")
+
+
+# 3: missing
+
+
+def test_a_missing_secret_is_created_and_only_created() -> None:
+    action = plan(desired(), None, "nonce-1")
+    assert isinstance(action, Write)
+    assert (action.creates, action.force, action.why) == (True, False, "missing")
+    assert action.body["metadata"]["resourceVersion"] == "1"
+    assert "uid" not in action.body["metadata"]
+    assert action.body["metadata"]["annotations"][DUE] == "nonce-1"
+
+
+# 4: content changed
+
+
+def content_write(cluster: FakeCluster, wanted: Desired) -> Write:
+    """Return the write of content that is planned, after it has been seen to work."""
+    action = next_action(cluster, wanted)
+    assert isinstance(action, Write)
+    assert not action.creates
+    assert action.body["metadata"].items() >= observed(cluster).preconditions.items()
+    assert action.body["metadata"]["annotations"][DUE] == "nonce-2"
+    write(cluster.client(), "payments", wanted, action)
+    assert isinstance(next_action(cluster, wanted), Restart)
+    return action
+
+
+def test_new_content_is_one_write_with_preconditions_and_a_new_mark() -> None:
+    action = content_write(settled(), desired("canary-2", "version-2"))
+    assert (action.force, action.why) == (False, "new content in password")
+
+
+def test_new_content_replaces_the_mark_of_restarts_that_are_still_due() -> None:
+    cluster = FakeCluster()
+    carry_out(cluster, desired(), "nonce-1")
+    content_write(cluster, desired("canary-2"))
+    assert cluster.annotations(*WHERE)[DUE] == "nonce-2"
+
+
+def test_a_removed_mapping_key_is_removed_from_the_secret() -> None:
+    cluster = settled()
+    action = content_write(cluster, desired(data={"username": {"from": "db"}}))
+    assert (action.force, action.why) == (False, "no longer mapped: password")
+    assert cluster.data(*WHERE).keys() == {"username"}
+
+
+def test_a_new_mapping_key_is_new_content() -> None:
+    wanted = desired(data={key: {"from": "db"} for key in ("username", "password", "host")})
+    assert content_write(settled(), wanted).why == "new content in host"
+
+
+@pytest.mark.parametrize("by", ["kubectl-edit", "kubectl-patch", "keyferry:payments-db"])
+def test_a_key_that_was_edited_by_hand_is_taken_back(by: str) -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, data={"password": "by hand"}, manager=by)
+    action = content_write(cluster, desired())
+    assert (action.force, action.why) == (True, "new content in password")
+    assert cluster.owners(*WHERE, "password") == {"keyferry:payments-db"}
+
+
+def test_a_key_that_was_edited_and_edited_back_is_written_again() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, data={"password": "by hand"})
+    cluster.edit(*WHERE, data={"password": "canary-1"})
+    action = content_write(cluster, desired())
+    assert (action.force, action.why) == (True, "written by somebody else in between: password")
+    assert "keyferry:payments-db" in cluster.owners(*WHERE, "password")
+
+
+def test_a_key_that_was_deleted_by_hand_is_put_back_without_force() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, data={"password": None})
+    assert not content_write(cluster, desired()).force
+    assert cluster.data(*WHERE).keys() == {"username", "password"}
+
+
+def test_a_secret_whose_owners_were_forgotten_is_taken_back() -> None:
+    cluster = settled()
+    cluster.forget_owners(*WHERE)
+    assert content_write(cluster, desired("canary-2")).force
+
+
+def test_keys_of_others_are_left_alone() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, data={"theirs": "x"})
+    assert isinstance(next_action(cluster, desired()), Done)
+    assert not content_write(cluster, desired("canary-2")).force
+    assert cluster.data(*WHERE).keys() == {"username", "password", "theirs"}
+
+
+# Conflicts and taking over
+
+
+def conflict(cluster: FakeCluster, wanted: Desired) -> str:
+    before = cluster.versions()
+    with pytest.raises(Conflict) as raised:
+        next_action(cluster, wanted)
+    assert "canary" not in str(raised.value)
+    assert cluster.versions() == before
+    return str(raised.value)
+
+
+def test_a_key_that_somebody_else_owns_and_that_was_never_ours_is_a_conflict() -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"password": "canary-1", "other": "x"}, manager="helm")
+    assert conflict(cluster, desired()) == (
+        "Secret payments-db: password belongs to field manager helm;"
+        " stop that manager from writing it, or set spec.conflict: takeOver in mapping payments-db"
+    )
+
+
+def test_a_new_mapping_key_that_somebody_else_owns_is_a_conflict_though_the_secret_is_ours() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, data={"host": "x"})
+    wanted = desired(data={key: {"from": "db"} for key in ("username", "password", "host")})
+    assert "host belongs to field manager kubectl-edit" in conflict(cluster, wanted)
+
+
+def test_a_conflict_with_another_mapping_names_it() -> None:
+    first = desired(data={"password": {"from": "db"}})
+    cluster = settled(first)
+    second = desired()
+    second = Desired(mapping("second"), second.data, second.versions)
+    assert "password belongs to field manager keyferry:payments-db (mapping payments-db)" in conflict(cluster, second)
+
+
+def test_two_mappings_of_one_secret_conflict_even_over_different_keys() -> None:
+    cluster = settled(desired(data={"host": {"from": "db"}}))
+    second = Desired(mapping("second"), desired().data, desired().versions)
+    said = conflict(cluster, second)
+    assert "keyferry.dev/mapping" in said
+    assert "(mapping payments-db)" in said
+
+
+def test_the_label_of_another_manager_is_a_conflict() -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"other": "x"}, labels={"app.kubernetes.io/managed-by": "Helm"})
+    assert "app.kubernetes.io/managed-by belongs to field manager helm" in conflict(cluster, desired())
+
+
+def test_an_edited_journal_without_its_mapping_is_a_conflict_that_names_the_editor() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, annotations={"keyferry.dev/mapping": "other"})
+    assert "keyferry.dev/mapping belongs to field manager kubectl-edit (mapping other)" in conflict(cluster, desired())
+
+
+def test_a_secret_without_owners_that_was_never_ours_is_a_conflict() -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"password": "x"})
+    cluster.forget_owners(*WHERE)
+    assert "password belongs to field manager before-first-apply" in conflict(cluster, desired())
+    assert content_write(cluster, desired(conflict="takeOver")).force
+
+
+def test_taking_over_other_content_is_a_write() -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"password": "old", "other": "x"})
+    action = content_write(cluster, desired(conflict="takeOver"))
+    assert (action.force, action.why) == (True, "new content in password, username")
+    assert cluster.owners(*WHERE, "password") == {"keyferry:payments-db"}
+    assert cluster.data(*WHERE).keys() == {"username", "password", "other"}
+
+
+def test_taking_over_the_same_content_changes_and_restarts_nothing() -> None:
+    cluster, wanted = FakeCluster(), desired(conflict="takeOver")
+    cluster.create(*WHERE, {"username": "me", "password": "canary-1"})
+    before = cluster.data(*WHERE)
+    action = carry_out(cluster, wanted)
+    assert isinstance(action, Annotate)
+    assert (action.force, action.why) == (True, "taking over the same content")
+    assert DUE not in action.body["metadata"]["annotations"]
+    assert isinstance(next_action(cluster, wanted), Done)
+    assert cluster.data(*WHERE) == before
+    assert cluster.history == []
+
+
+def test_restarts_that_were_due_when_another_mapping_wrote_are_done_by_the_one_that_takes_over() -> None:
+    cluster = FakeCluster()
+    carry_out(cluster, desired(), "nonce-1")
+    successor = Desired(mapping("second", conflict="takeOver"), desired().data, desired().versions)
+    assert isinstance(carry_out(cluster, successor, "nonce-2"), Annotate)
+    action = carry_out(cluster, successor, "nonce-3")
+    assert isinstance(action, Restart)
+    assert action.nonce == "nonce-2"
+    assert next_action(cluster, successor) == Done()
+    assert DUE not in cluster.annotations(*WHERE)
+
+
+# 5: only versions or revision differ
+
+
+@pytest.mark.parametrize(
+    "wanted", [desired(version="version-2"), desired(clusters=["prod-eu", "prod-us"])], ids=["version", "revision"]
+)
+def test_a_new_version_or_mapping_with_the_same_content_restarts_nothing(wanted: Desired) -> None:
+    cluster = settled()
+    action = carry_out(cluster, wanted)
+    assert isinstance(action, Annotate)
+    assert (action.force, action.why) == (False, "new versions or mapping")
+    assert isinstance(next_action(cluster, wanted), Done)
+    assert cluster.history == ["write payments/payments-db"]
+
+
+def test_annotating_carries_the_mark_of_due_restarts_on_unchanged() -> None:
+    cluster = FakeCluster()
+    carry_out(cluster, desired(), "nonce-1")
+    action = carry_out(cluster, desired(version="version-2"), "nonce-2")
+    assert isinstance(action, Annotate)
+    assert action.body["metadata"]["annotations"][DUE] == "nonce-1"
+    assert action.body["metadata"].items() >= {"resourceVersion": "100"}.items()
+
+
+def test_annotations_that_were_removed_by_hand_are_put_back() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, annotations=dict.fromkeys(cluster.annotations(*WHERE)))
+    action = carry_out(cluster, desired())
+    assert isinstance(action, Annotate)
+    assert not action.force
+    assert isinstance(next_action(cluster, desired()), Done)
+
+
+@pytest.mark.parametrize("key", ["versions", "revision", "keys"])
+def test_annotations_that_were_edited_by_hand_are_taken_back(key: str) -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, annotations={f"keyferry.dev/{key}": "other"})
+    action = carry_out(cluster, desired())
+    assert isinstance(action, Annotate)
+    assert action.force
+    assert isinstance(next_action(cluster, desired()), Done)
+
+
+def test_a_label_that_was_removed_by_hand_is_put_back() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, labels={"app.kubernetes.io/managed-by": None})
+    action = carry_out(cluster, desired())
+    assert isinstance(action, Annotate)
+    assert action.why == "label missing"
+    assert isinstance(next_action(cluster, desired()), Done)
+
+
+# 6 to 8: restarts
+
+
+def test_what_is_as_it_should_be_is_done() -> None:
+    assert next_action(settled(), desired()) == Done()
+
+
+def test_due_restarts_come_with_the_complete_body_that_clears_them() -> None:
+    cluster = FakeCluster()
+    carry_out(cluster, desired(), "nonce-1")
+    action = next_action(cluster, desired())
+    assert isinstance(action, Restart)
+    assert (action.nonce, action.force) == ("nonce-1", False)
+    assert action.clear == desired().body(observed(cluster).preconditions, None)
+
+
+@pytest.mark.parametrize("how", ["edited", "added", "co-owned"])
+def test_a_mark_that_somebody_else_owns_is_made_ours_so_that_it_can_be_cleared(how: str) -> None:
+    cluster = FakeCluster()
+    carry_out(cluster, desired(), "nonce-1")
+    if how == "added":
+        cluster = settled()
+    cluster.edit(*WHERE, annotations={DUE: "by hand"})
+    if how == "co-owned":
+        cluster.edit(*WHERE, annotations={DUE: "nonce-1"})
+        carry_out(cluster, desired(version="version-0"), "nonce-0")
+    action = carry_out(cluster, desired(version="version-0"), "nonce-2")
+    assert isinstance(action, Annotate if how != "co-owned" else Restart)
+    assert any(isinstance(carry_out(cluster, desired(version="version-0"), "nonce-3"), Done) for _ in range(3))
+    assert DUE not in cluster.annotations(*WHERE)
+
+
+def test_without_restarts_there_is_no_mark_and_nothing_after_the_write() -> None:
+    cluster, wanted = FakeCluster(), desired(restart="none")
+    carry_out(cluster, wanted)
+    assert DUE not in cluster.annotations(*WHERE)
+    assert next_action(cluster, wanted) == Done()
+    action = next_action(cluster, desired("canary-2", restart="none"))
+    assert isinstance(action, Write)
+    assert DUE not in action.body["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize("version", ["version-1", "version-2"])
+def test_a_mark_that_is_no_longer_wanted_is_taken_off(version: str) -> None:
+    cluster = FakeCluster()
+    carry_out(cluster, desired(), "nonce-1")
+    wanted = desired(version=version, restart="none")
+    assert isinstance(carry_out(cluster, wanted), Annotate)
+    assert DUE not in cluster.annotations(*WHERE)
+    assert next_action(cluster, wanted) == Done()
+
+
+def test_a_mark_that_came_back_where_no_restarts_are_wanted_is_taken_off() -> None:
+    wanted = desired(restart="none")
+    cluster = settled(wanted)
+    cluster.edit(*WHERE, annotations={DUE: "by hand"})
+    actions = [carry_out(cluster, wanted, nonce) for nonce in ("nonce-2", "nonce-3", "nonce-4")]
+    assert [getattr(action, "why", "done") for action in actions] == [
+        "mark of restarts by somebody else",
+        "no restarts wanted",
+        "done",
+    ]
+    assert DUE not in cluster.annotations(*WHERE)
+
+
+# What a Secret cannot take
+
+
+def sized(size: int, key: str = "password", **changes: Any) -> Desired:  # noqa: ANN401
+    wanted = mapping(data={key: {"from": "db"}}, **changes)
+    return Desired(wanted, {key: SecretValue(b"x" * size)}, {"db": "version-1"})
+
+
+def test_a_secret_holds_1_mib() -> None:
+    assert isinstance(plan(sized(MAX_DATA_BYTES), None, "nonce"), Write)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_secret_does_not_hold_one_byte_more(there: bool) -> None:
+    with pytest.raises(Refused) as raised:
+        plan(sized(MAX_DATA_BYTES + 1), observed(settled()) if there else None, "nonce")
+    assert str(raised.value) == (
+        "Secret payments-db would hold 1,048,577 bytes; Kubernetes allows 1,048,576: map fewer keys,"
+        " or split them over two mappings"
+    )
+
+
+def test_keys_of_others_count_and_our_removed_ones_do_not() -> None:
+    cluster = settled(sized(MAX_DATA_BYTES))
+    assert isinstance(next_action(cluster, sized(MAX_DATA_BYTES, "renamed")), Write)
+    cluster = settled(sized(1))
+    cluster.edit(*WHERE, data={"theirs": "x"})
+    with pytest.raises(Refused, match="would hold 1,048,577 bytes"):
+        next_action(cluster, sized(MAX_DATA_BYTES))
+
+
+def test_a_removed_key_that_others_own_too_stays_and_counts() -> None:
+    cluster = settled(sized(1))
+    cluster.edit(*WHERE, data={"password": "xx"})
+    cluster.edit(*WHERE, data={"password": "x"})
+    carry_out(cluster, sized(1))
+    assert cluster.owners(*WHERE, "password") == {"keyferry:payments-db", "kubectl-edit"}
+    with pytest.raises(Refused, match="would hold 1,048,577 bytes"):
+        next_action(cluster, sized(MAX_DATA_BYTES, "renamed"))
+
+
+def test_a_type_never_changes() -> None:
+    with pytest.raises(Refused) as raised:
+        next_action(settled(), desired(type="kubernetes.io/basic-auth"))
+    assert str(raised.value) == (
+        "Secret payments-db has type Opaque, and a Secret's type never changes: delete it (the next delivery makes it"
+        " anew as kubernetes.io/basic-auth), or say type: Opaque in the mapping"
+    )
+
+
+@pytest.mark.parametrize("wanted", [desired("canary-2"), desired(data={"username": {"from": "db"}})])
+def test_an_immutable_secret_refuses_other_content(wanted: Desired) -> None:
+    cluster = settled()
+    cluster.make_immutable(*WHERE)
+    with pytest.raises(Refused, match="Secret payments-db is immutable and holds other content: delete it"):
+        next_action(cluster, wanted)
+
+
+def test_an_immutable_secret_with_the_same_content_is_annotated_and_restarted() -> None:
+    cluster = FakeCluster()
+    carry_out(cluster, desired())
+    cluster.edit(*WHERE, data={"password": "by hand"})
+    cluster.edit(*WHERE, data={"password": "canary-1"})
+    cluster.make_immutable(*WHERE)
+    for expected in (Write, Restart, Done):
+        assert isinstance(carry_out(cluster, desired(version="version-2")), expected)
+
+
+def test_no_error_or_reason_quotes_a_value() -> None:
+    cluster = settled()
+    action = next_action(cluster, desired("canary-2"))
+    assert isinstance(action, Write)
+    assert "canary" not in action.why

@@ -1,0 +1,206 @@
+"""What a delivery would do is told by the code that delivers, and without a write."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from keyferry.errors import AccessDenied, Forbidden, OutOfTime, Unexpected
+from keyferry.mapping import SecretMapping
+from keyferry.model import Deadline
+from keyferry.pipeline.preview import Preview, preview
+from tests.unit.fakes import Calls
+from tests.unit.samples import mapping, workload
+from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
+
+CONTENT = ("password", "username")
+
+
+def refusing(world: World) -> Calls:
+    """Return calls that fail the test at the first write."""
+
+    def step(_number: int, what: str) -> None:
+        assert what.split(maxsplit=1)[0] not in ("apply", "patch"), what
+
+    return Calls(before=step)
+
+
+def seen(world: World, **changes: Any) -> list[Preview]:  # noqa: ANN401
+    """Return the preview, having made sure that nothing was written."""
+    versions, history = world.cluster.versions(), list(world.cluster.history)
+    calls = refusing(world)
+    found = preview(world.work(calls, **changes))
+    assert calls.writes == []
+    assert (world.cluster.versions(), world.cluster.history) == (versions, history)
+    return found
+
+
+def delivered(**spec: Any) -> World:  # noqa: ANN401
+    """Return a world after a first delivery."""
+    world = World()
+    if spec:
+        world.mapping = mapping(**spec)
+    assert not world.deliver().errors
+    return world
+
+
+def test_a_missing_secret_would_be_created_with_all_its_keys_and_what_uses_it_restarted() -> None:
+    assert seen(World()) == [Preview("payments", "create", "missing", CONTENT, ("Deployment/api",))]
+
+
+def test_of_a_new_value_the_keys_are_told_by_name() -> None:
+    world = delivered()
+    world.sources.put(SOURCE, secret("canary-2"))
+    [found] = seen(world)
+    assert (found.will, found.keys, found.restarts) == ("update", ("password",), ("Deployment/api",))
+    assert found.why == "new content in password"
+    assert "canary" not in str(found)
+    assert "canary" not in str(found.as_dict())
+
+
+def test_a_key_that_is_no_longer_mapped_would_go() -> None:
+    world = delivered()
+    world.mapping = mapping(data={"username": {"from": "db", "path": "username"}})
+    [found] = seen(world)
+    assert (found.will, found.keys) == ("update", ("password",))
+
+
+def test_what_is_as_it_should_be_stays() -> None:
+    assert seen(delivered()) == [Preview("payments", "nothing")]
+
+
+def test_a_new_version_with_the_same_content_would_be_noted_and_restart_nothing() -> None:
+    world = delivered()
+    world.sources.put(SOURCE, secret("canary-1"))
+    assert seen(world) == [Preview("payments", "annotate", "new versions or mapping")]
+
+
+def test_restarts_that_are_due_would_be_made() -> None:
+    world = delivered()
+    world.cluster.edit(*WHERE, annotations={DUE: "left-over"}, manager="keyferry:payments-db")
+    [found] = seen(world)
+    assert found.will in ("restart", "annotate")
+    assert found.restarts == ("Deployment/api",)
+
+
+def test_a_delivery_that_died_before_its_restarts_is_seen_as_restarts_that_are_due() -> None:
+    world = World()
+
+    def stop(_number: int, what: str) -> None:
+        if what.startswith("patch"):
+            raise Forbidden("the cluster forbids to patch deployments")
+
+    assert world.deliver(Calls(before=stop)).errors
+    assert seen(world) == [Preview("payments", "restart", "restarts are due", (), ("Deployment/api",))]
+
+
+def test_without_restarts_nothing_is_listed() -> None:
+    world = World()
+    world.mapping = mapping(restart="none")
+    calls = refusing(world)
+    [found] = preview(world.work(calls))
+    assert (found.will, found.restarts) == ("create", ())
+    assert calls.count("list") == 0
+
+
+def test_workloads_that_would_be_left_alone_are_noted_with_the_reason() -> None:
+    world = World()
+    alone = workload("alone")
+    alone["metadata"]["annotations"] = {"keyferry.dev/restart": "false"}
+    world.cluster.run("payments", KIND, alone)
+    world.cluster.run("payments", KIND, workload("paused", paused=True))
+    [found] = seen(world)
+    assert found.restarts == ("Deployment/api", "Deployment/paused (paused: rolls out when it is resumed)")
+    assert found.notes == ("Deployment/alone (left alone: keyferry.dev/restart is false)",)
+
+
+def test_a_conflict_would_fail_and_names_the_other_manager() -> None:
+    world = World()
+    world.cluster.create("payments", "payments-db", {"password": "theirs"}, manager="helm")
+    [found] = seen(world)
+    assert found.will == "fail"
+    assert "belongs to field manager helm" in str(found.error)
+    assert "Conflict: " in found.as_dict()["error"]
+
+
+@pytest.mark.parametrize(("raises", "kind"), [(Forbidden("get"), Forbidden), (KeyError("canary-3"), Unexpected)])
+@pytest.mark.parametrize("call", ["read payments", "list payments"])
+def test_a_namespace_that_fails_does_not_stop_the_others(raises: Exception, kind: type, call: str) -> None:
+    world = World("payments", "shop")
+
+    def step(_number: int, what: str) -> None:
+        if what.startswith(call):
+            raise raises
+
+    first, second = preview(world.work(Calls(before=step)))
+    assert (first.will, type(first.error), second.will) == ("fail", kind, "create")
+    assert "canary" not in str(first.as_dict())
+
+
+def test_a_source_that_cannot_be_read_fails_the_whole() -> None:
+    world = World()
+
+    def refuse(_source: object) -> Any:  # noqa: ANN401
+        raise AccessDenied("AWS refuses secretsmanager:GetSecretValue")
+
+    with pytest.raises(AccessDenied):
+        preview(world.work(read=refuse))
+
+
+def test_without_time_nothing_more_is_asked_of_the_cluster() -> None:
+    world = World()
+    calls = Calls()
+    [found] = preview(world.work(calls, deadline=Deadline(1.0, lambda: 0.0)))
+    assert isinstance(found.error, OutOfTime)
+    assert calls.count("read") == 0
+
+
+def test_labels_choose_the_namespaces_and_none_is_no_error() -> None:
+    world = World("payments")
+    assert seen(world, of=mapping(namespaces={"matchLabels": {"team": "nobody"}})) == []
+
+
+def _new(world: World) -> None:
+    world.sources.put(SOURCE, secret("canary-2"))
+
+
+def _same(world: World) -> None:
+    world.sources.put(SOURCE, secret("canary-1"))
+
+
+def _edited(world: World) -> None:
+    world.cluster.edit(*WHERE, data={"password": "canary-4"})
+
+
+def _edited_back(world: World) -> None:
+    world.cluster.edit(*WHERE, data={"password": "canary-4"})
+    world.cluster.edit(*WHERE, data={"password": "canary-1"})
+
+
+def _deleted(world: World) -> None:
+    world.cluster.delete(*WHERE)
+
+
+def _immutable(world: World) -> None:
+    _new(world)
+    world.cluster.make_immutable(*WHERE)
+
+
+def _remapped(world: World) -> None:
+    world.mapping = SecretMapping.model_validate(
+        mapping(restart=[{"kind": "Deployment", "name": "api"}]).model_dump(by_alias=True, exclude_defaults=True)
+    )
+
+
+CHANGES: list[Callable[[World], None]] = [_new, _same, _edited, _edited_back, _deleted, _immutable, _remapped]
+DID = {"create": "created", "update": "updated", "annotate": "annotated", "nothing": "unchanged", "fail": "failed"}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_told_is_what_then_happens(change: Callable[[World], None]) -> None:
+    world = delivered()
+    change(world)
+    [told] = seen(world)
+    [done] = world.deliver().outcomes
+    assert (DID[told.will], told.restarts) == (done.did, done.restarted)
+    assert (told.why == done.why) or told.will == "fail"

@@ -1,0 +1,337 @@
+"""The protocol under crashes and overlaps, at every call: docs/decisions/0002 says what each step closes.
+
+A crash raises what nothing catches, and the dead process calls nothing more. Overlapping deliveries are run one call
+at a time, in every order that a test names.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from keyferry.mapping import Kind
+from tests.unit.fake_secret import encoded
+from tests.unit.fakes import Calls, Crash, dying
+from tests.unit.samples import mapping, uses, workload
+from tests.unit.turns import Process
+from tests.unit.world import DUE, KIND, SOURCE, WHERE, Change, World, secret
+
+KINDS: tuple[Kind, ...] = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+def put(password: str) -> Change:
+    def change(world: World) -> None:
+        world.sources.put(SOURCE, secret(password))
+
+    return change
+
+
+def nothing(_world: World) -> None:
+    """Nothing happens."""
+
+
+def delete(world: World) -> None:
+    world.cluster.delete(*WHERE)
+
+
+def edit(world: World) -> None:
+    if WHERE in world.cluster.secrets:
+        world.cluster.edit(*WHERE, data={"password": "by hand"})
+
+
+def edit_and_edit_back(world: World) -> None:
+    world.cluster.edit(*WHERE, data={"password": "by hand"})
+    world.cluster.edit(*WHERE, data={"password": world.wanted})
+
+
+def create_workload(world: World) -> None:
+    world.cluster.run("payments", "StatefulSet", workload("new"))
+
+
+def reapply_workload(world: World) -> None:
+    world.cluster.run("payments", KIND, workload("api"))
+
+
+def unmap_key(world: World) -> None:
+    world.mapping = mapping(data={"password": {"from": "db", "path": "password"}})
+
+
+def new_version_only(world: World) -> None:
+    world.sources.put(SOURCE, secret(world.wanted))
+
+
+def settled(*namespaces: str) -> World:
+    """Return a world in which the first value is delivered."""
+    world = World(*namespaces)
+    for namespace, kind in itertools.product(world.cluster.namespaces, KINDS[1:]):
+        world.cluster.run(namespace, kind, workload("api"))
+    world.cluster.run("payments" if not namespaces else namespaces[0], KIND, workload("unrelated", uses("other")))
+    assert not world.deliver().errors
+    world.cluster.history.clear()
+    return world
+
+
+def check_right(world: World, password: str) -> None:
+    """Fail unless the Secret holds what the source does, and everything that uses it restarted after the last write."""
+    for namespace in world.cluster.namespaces:
+        where = namespace, "payments-db"
+        assert world.cluster.data(*where)["password"] == encoded(password)
+        assert DUE not in world.cluster.annotations(*where)
+        assert world.cluster.owners(*where, "password") >= {"keyferry:payments-db"}
+        write = f"write {namespace}/payments-db"
+        since = world.cluster.history
+        while write in since:
+            since = since[since.index(write) + 1 :]
+        if write in world.cluster.history:
+            for kind in KINDS:
+                assert f"rollout {namespace}/{kind}/api" in since, world.cluster.history
+
+
+def check_never_backwards(world: World) -> None:
+    """Fail where a write put an older value in the place of a newer one; `canary-2` is newer than `canary-1`."""
+    written = [content["password"] for content in world.cluster.contents]
+    order = [encoded(f"canary-{number}") for number in range(1, 4)]
+    assert written == sorted(written, key=order.index)
+
+
+def check_idle(world: World) -> None:
+    """Fail unless another delivery changes nothing."""
+    calls, before = Calls(), (world.cluster.versions(), list(world.cluster.history))
+    assert not world.deliver(calls).errors
+    assert calls.writes == []
+    assert (world.cluster.versions(), world.cluster.history) == before
+
+
+# Crashes
+
+SCENARIOS: dict[str, tuple[Change, str, int]] = {
+    "a new value": (put("canary-2"), "canary-2", 1),
+    "a deleted Secret": (delete, "canary-1", 1),
+    "an edited Secret": (edit, "canary-1", 1),
+    "edited and edited back": (edit_and_edit_back, "canary-1", 1),
+    "a key no longer mapped": (unmap_key, "canary-1", 1),
+    "a new version alone": (new_version_only, "canary-1", 0),
+    "nothing": (nothing, "canary-1", 0),
+}
+
+
+def until_it_lives(scenario: Change, when: str) -> Iterator[World]:
+    """Yield, for each call of a delivery in turn, a world in which it died at that call."""
+    for number in itertools.count():
+        world = settled()
+        scenario(world)
+        try:
+            assert not world.deliver(dying(number, when)).errors
+        except Crash:
+            yield world
+        else:
+            assert number >= 2, "it must die at some calls"
+            return
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_delivery_that_dies_at_any_call_is_finished_by_the_next_and_nothing_is_done_twice(
+    scenario: str, when: str
+) -> None:
+    change, password, writes = SCENARIOS[scenario]
+    for world in until_it_lives(change, when):
+        assert not world.deliver().errors
+        check_right(world, password)
+        check_idle(world)
+        rollouts = [f"rollout payments/{kind}/api" for kind in KINDS]
+        assert world.count("write", *rollouts, "rollout") == [writes, writes, writes, writes, 3 * writes]
+
+
+@pytest.mark.parametrize("first", ["before", "after"])
+@pytest.mark.parametrize("second", ["before", "after"])
+def test_a_delivery_that_dies_twice_is_finished_by_the_third(first: str, second: str) -> None:
+    for number in itertools.count():
+        again = list(until_it_lives(put("canary-2"), first))
+        if number >= len(again) + 9:
+            return
+        for world in again:
+            try:
+                world.deliver(dying(number, second))
+            except Crash:
+                assert not world.deliver().errors
+            check_right(world, "canary-2")
+            assert world.count("write", "rollout") == [1, 3]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "meanwhile", [put("canary-3"), new_version_only, delete, edit, create_workload, reapply_workload]
+)
+def test_whatever_happens_between_the_crash_and_the_next_delivery_it_ends_right(when: str, meanwhile: Change) -> None:
+    for world in until_it_lives(put("canary-2"), when):
+        meanwhile(world)
+        assert not world.deliver().errors
+        check_right(world, world.wanted)
+        check_idle(world)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_crash_in_one_of_many_namespaces_loses_no_restart_of_another(when: str) -> None:
+    for number in itertools.count():
+        world = settled("a", "b", "c")
+        put("canary-2")(world)
+        try:
+            world.deliver(dying(number, when))
+        except Crash:
+            assert not world.deliver().errors
+            check_right(world, "canary-2")
+            assert world.count("write", "rollout") == [3, 9]
+        else:
+            return
+
+
+# In a row
+
+
+def test_a_value_that_goes_and_comes_back_is_written_and_restarted_each_time() -> None:
+    world = settled()
+    for password in ("canary-2", "canary-1", "canary-2"):
+        version = "version-" + password[-1]
+        world.sources.put(SOURCE, secret(password), version)
+        assert not world.deliver().errors
+        check_right(world, password)
+        check_idle(world)
+    assert world.count("write", "rollout") == [3, 9]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_rollback_while_restarts_are_due_restarts_what_has_the_outdated_value(when: str) -> None:
+    for world in until_it_lives(put("canary-2"), when):
+        world.sources.put(SOURCE, secret("canary-1"), "version-1")
+        assert not world.deliver().errors
+        check_right(world, "canary-1")
+
+
+def test_a_workload_made_or_applied_again_after_the_write_is_not_restarted_for_it() -> None:
+    world = settled()
+    put("canary-2")(world)
+    world.deliver()
+    create_workload(world)
+    reapply_workload(world)
+    before = list(world.cluster.history)
+    check_idle(world)
+    assert world.cluster.history == before
+
+
+@pytest.mark.parametrize("meanwhile", [create_workload, reapply_workload])
+def test_a_workload_made_or_applied_again_while_restarts_are_due_is_restarted(meanwhile: Change) -> None:
+    for world in until_it_lives(put("canary-2"), "before"):
+        due = DUE in world.cluster.annotations(*WHERE)
+        meanwhile(world)
+        world.cluster.history.append("here")
+        world.deliver()
+        name = "StatefulSet/new" if meanwhile is create_workload else "Deployment/api"
+        since = world.cluster.history[world.cluster.history.index("here") :]
+        if due:
+            assert f"rollout payments/{name}" in since
+
+
+# Overlaps
+
+
+def roll_back(world: World) -> None:
+    world.sources.put(SOURCE, secret("canary-1"), "version-1")
+
+
+def overtaken(scenario: Change, change: Change, other: Change) -> Iterator[tuple[World, Calls]]:
+    """Yield, for each call of a delivery, a world in which the change and the other happened right before that call."""
+    for number in itertools.count():
+        world = settled()
+        scenario(world)
+
+        def meanwhile(this: int, _what: str, number: int = number, world: World = world) -> None:
+            if this == number:
+                change(world)
+                other(world)
+
+        calls = Calls(before=meanwhile)
+        report = world.deliver(calls)
+        if number >= len(calls.made):
+            return
+        if report.errors:
+            assert report.comes_back
+            assert not world.deliver().errors
+        yield world, calls
+
+
+def whole_delivery(world: World) -> None:
+    assert not world.deliver().errors
+
+
+@pytest.mark.parametrize("scenario", [put("canary-2"), delete, edit, nothing, new_version_only])
+def test_a_whole_delivery_at_any_call_of_an_older_one_is_never_undone(scenario: Change) -> None:
+    for world, _ in overtaken(scenario, put("canary-3"), whole_delivery):
+        check_right(world, "canary-3")
+        check_never_backwards(world)
+        check_idle(world)
+
+
+def test_a_value_that_is_rolled_back_at_any_call_of_a_delivery_does_not_last() -> None:
+    """The delivery of the rollback can find nothing to do: then the older one must see by itself what it has done."""
+    for world, _ in overtaken(put("canary-2"), roll_back, whole_delivery):
+        check_right(world, "canary-1")
+        check_idle(world)
+
+
+@pytest.mark.parametrize("change", [delete, edit, edit_and_edit_back, create_workload, reapply_workload])
+def test_whatever_happens_at_any_call_of_a_delivery_the_next_one_ends_right(change: Change) -> None:
+    for world, _ in overtaken(put("canary-2"), change if change is not edit_and_edit_back else edit, nothing):
+        assert not world.deliver().errors
+        check_right(world, "canary-2")
+        check_idle(world)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_delivery_that_overtakes_and_dies_is_finished_when_its_message_comes_back(when: str) -> None:
+    for death in range(9):
+
+        def dies(world: World, death: int = death) -> None:
+            with pytest.raises(Crash):
+                world.deliver(dying(death, when))
+
+        for world, _ in overtaken(put("canary-2"), put("canary-3"), dies):
+            assert not world.deliver().errors
+            check_right(world, "canary-3")
+            check_idle(world)
+
+
+@pytest.mark.parametrize("scenario", [put("canary-2"), delete, nothing])
+def test_two_deliveries_that_overlap_in_any_way_leave_the_newest_value_and_no_restart_undone(scenario: Change) -> None:
+    """The older makes some calls, the source changes, the newer makes some calls, and then each finishes in turn."""
+    for some, more in itertools.product(range(12), range(14)):
+        world = settled()
+        scenario(world)
+        older = Process(world)
+        for _ in range(some):
+            older.step()
+        put("canary-3")(world)
+        newer = Process(world)
+        for _ in range(more):
+            newer.step()
+        older.finish()
+        newer.finish()
+        for process in (older, newer):
+            if process.comes_back:
+                whole_delivery(world)
+        check_right(world, "canary-3")
+        check_never_backwards(world)
+        check_idle(world)
+
+
+def test_deliveries_of_the_same_value_that_alternate_call_by_call_write_it_once() -> None:
+    world = settled()
+    put("canary-2")(world)
+    one, two = Process(world), Process(world)
+    while not (one.ended and two.ended):
+        one.step()
+        two.step()
+    assert not one.comes_back
+    assert not two.comes_back
+    check_right(world, "canary-2")
+    assert world.count("write") == [1]

@@ -1,0 +1,249 @@
+"""The sweep sends a delivery where something is not, or not known to be, right, and reads no value."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from keyferry.apply import ClusterClient
+from keyferry.catalog import Catalog, collect
+from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Unreachable
+from keyferry.mapping import Cluster, SecretMapping, Source
+from keyferry.model import Delivery
+from keyferry.pipeline.deliver import Work, deliver
+from keyferry.pipeline.reconcile import Sight, Sweep, Swept, difference, reconcile, sweep_of
+from keyferry.report import MAX_LISTED
+from keyferry.secret import Observed
+from tests.unit.fake_queues import FakeQueue, FakeSources
+from tests.unit.fakes import Calls, FakeCluster
+from tests.unit.samples import PLENTY, cluster, delivery, mapping, workload
+
+SOURCE = "prod/payments/db"
+WHERE = "payments", "payments-db"
+
+
+class World:
+    """Two clusters with two namespaces each, all of it delivered."""
+
+    def __init__(self, *mappings: SecretMapping) -> None:
+        self.sources = FakeSources()
+        self.sources.put(SOURCE, '{"username": "me", "password": "canary-1"}')
+        self.clusters = {name: FakeCluster("payments", "shop") for name in ("prod-eu", "prod-us")}
+        self.calls, self.queue = Calls(), FakeQueue()
+        self.lost: KeyferryError | None = None
+        known = mappings or (mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"]),)
+        self.catalog = collect(known, [cluster("prod-eu"), cluster("prod-us")])
+        for name, each in self.clusters.items():
+            each.run("payments", "Deployment", workload("api"))
+            self.deliver(name)
+
+    def deliver(self, name: str) -> None:
+        """Carry out every mapping on a cluster."""
+        for each in self.catalog.mappings.values():
+            if name in [target.name for target in self.catalog.targets(each)]:
+                there = self.clusters[name].client()
+                deliver(Work(delivery(cluster=name), each, there, self.sources.reader(), PLENTY, concurrency=1))
+
+    def connect(self, asked: Cluster) -> ClusterClient:
+        if self.lost and asked.name == "prod-us":
+            raise self.lost
+        return self.clusters[asked.name].client(self.calls)
+
+    def sweep(self, sweep: Sweep | None = None, version: Callable[[Source], str | None] | None = None) -> Swept:
+        sight = Sight(self.connect, version or self.sources.version)
+        return reconcile(sweep or Sweep(), self.catalog, sight, self.queue, "event-9")
+
+    def found(self, **narrowed: str) -> list[str]:
+        """Return why a sweep sends what it sends."""
+        return [f"{each.cluster}: {why}" for each, why in self.sweep(Sweep(**narrowed)).sent]
+
+
+def test_where_all_is_right_nothing_is_sent_and_no_value_is_read() -> None:
+    world = World()
+    swept = world.sweep()
+    assert (swept.checked, swept.sent, world.queue.sent) == (2, (), [])
+    assert {what.split()[0] for what in world.calls.made} == {"metadata"}
+    assert len(world.calls.made) == 4
+    assert swept.metrics() == {"SweepsChecked": 2, "SweepsSent": 0}
+
+
+def test_a_wrong_namespace_sends_one_delivery_for_its_mapping_and_cluster() -> None:
+    world = World()
+    for namespace in ("payments", "shop"):
+        world.clusters["prod-us"].delete(namespace, "payments-db")
+    swept = world.sweep()
+    [sent] = world.queue.sent
+    assert (sent.mapping, sent.cluster, sent.namespace, sent.event_id) == ("payments-db", "prod-us", None, "event-9")
+    assert sent.time.utcoffset() is not None
+    assert swept.as_dict() == {
+        "checked": 2,
+        "count": 1,
+        "sent": [{"mapping": "payments-db", "cluster": "prod-us", "why": "payments: the Secret is missing"}],
+    }
+    assert swept.metrics() == {"SweepsChecked": 2, "SweepsSent": 1}
+
+
+def missing(world: World) -> None:
+    world.clusters["prod-us"].delete(*WHERE)
+
+
+def edited(world: World) -> None:
+    world.clusters["prod-us"].edit(*WHERE, data={"password": "by hand"})
+
+
+def edited_back(world: World) -> None:
+    edited(world)
+    world.clusters["prod-us"].edit(*WHERE, data={"password": "canary-1"})
+
+
+def without_owners(world: World) -> None:
+    world.clusters["prod-us"].forget_owners(*WHERE)
+
+
+def annotated(key: str, value: str | None) -> Callable[[World], None]:
+    return lambda world: world.clusters["prod-us"].edit(*WHERE, annotations={f"keyferry.dev/{key}": value})
+
+
+@pytest.mark.parametrize(
+    ("breaks", "why"),
+    [
+        (missing, "the Secret is missing"),
+        (edited, "somebody else has written a key"),
+        (edited_back, "somebody else has written a key"),
+        (without_owners, "somebody else has written a key"),
+        (annotated("mapping", None), "the annotation keyferry.dev/mapping is another"),
+        (annotated("mapping", "other"), "the annotation keyferry.dev/mapping is another"),
+        (annotated("revision", "0"), "the mapping has changed"),
+        (annotated("versions", '{"db":"version-0"}'), "a source has another version"),
+        (annotated("keys", "password"), "the annotation keyferry.dev/keys is another"),
+        (annotated("restart-due", "nonce"), "restarts are due"),
+    ],
+)
+def test_every_difference_is_seen_and_a_delivery_puts_it_right(breaks: Callable[[World], None], why: str) -> None:
+    world = World()
+    breaks(world)
+    assert world.found() == [f"prod-us: payments: {why}"]
+    world.deliver("prod-us")
+    if "mapping" in why and world.clusters["prod-us"].annotations(*WHERE).get("keyferry.dev/mapping") == "other":
+        return  # another mapping's Secret: the delivery reports the conflict
+    assert world.found() == []
+
+
+def test_a_new_version_is_seen_on_every_cluster() -> None:
+    world = World()
+    world.sources.put(SOURCE, '{"username": "me", "password": "canary-2"}')
+    assert world.found() == [f"{name}: payments: a source has another version" for name in ("prod-eu", "prod-us")]
+
+
+def test_a_changed_mapping_is_seen() -> None:
+    world = World()
+    changed = mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"], restart="none")
+    world.catalog = Catalog(mappings={changed.name: changed}, clusters=world.catalog.clusters)
+    assert world.found() == [f"{name}: payments: the mapping has changed" for name in ("prod-eu", "prod-us")]
+
+
+def test_a_version_that_is_not_known_is_no_version_that_is_right() -> None:
+    world = World()
+    swept = world.sweep(version=lambda _source: None)
+    assert [why for _, why in swept.sent] == ["payments: the version of a source is not known"] * 2
+
+
+def test_a_cluster_that_cannot_be_looked_at_gets_a_delivery_and_the_others_are_looked_at() -> None:
+    world = World()
+    world.lost = Unreachable("cluster prod-us: no answer in time")
+    missing(world)
+    world.clusters["prod-eu"].delete(*WHERE)
+    assert world.found() == [
+        "prod-eu: payments: the Secret is missing",
+        "prod-us: not known: cluster prod-us: no answer in time",
+    ]
+
+
+def test_versions_that_cannot_be_listed_send_a_delivery_for_each() -> None:
+    def version(_source: Source) -> str | None:
+        raise AccessDenied("AWS refuses secretsmanager:ListSecrets")
+
+    swept = World().sweep(version=version)
+    assert [why for _, why in swept.sent] == ["not known: AWS refuses secretsmanager:ListSecrets"] * 2
+
+
+def test_namespaces_are_found_by_their_labels() -> None:
+    labelled = mapping(clusters=["prod-eu"], namespaces={"matchLabels": {"team": "shop"}})
+    world = World(labelled)
+    assert world.found() == []  # no namespace has the label
+    world.clusters["prod-eu"].namespaces["shop"] = {"team": "shop"}
+    assert world.found() == ["prod-eu: shop: the Secret is missing"]
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "expected"),
+    [
+        ({}, ["a/prod-eu", "a/prod-us", "b/prod-eu"]),
+        ({"mapping": "a"}, ["a/prod-eu", "a/prod-us"]),
+        ({"cluster": "prod-eu"}, ["a/prod-eu", "b/prod-eu"]),
+        ({"mapping": "a", "cluster": "prod-us"}, ["a/prod-us"]),
+        ({"namespace": "shop"}, ["a/prod-eu", "a/prod-us"]),
+        ({"namespace": "shop", "cluster": "prod-us"}, ["a/prod-us"]),
+        ({"mapping": "none"}, []),
+        ({"namespace": "none"}, []),
+    ],
+)
+def test_a_sweep_by_hand_looks_only_at_what_it_names(narrowed: dict[str, str], expected: list[str]) -> None:
+    both = mapping("a", clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"])
+    world = World(both, mapping("b", name="other", namespaces=["payments"]))
+    for each in world.clusters.values():
+        each.secrets.clear()
+    world.sweep(Sweep(**narrowed))
+    assert [each.group for each in world.queue.sent] == expected
+    assert {each.namespace for each in world.queue.sent} <= {narrowed.get("namespace")}
+
+
+def test_deliveries_that_cannot_be_sent_fail_the_sweep() -> None:
+    world = World()
+    missing(world)
+    world.queue.failure = Unreachable("no answer from SQS")
+    with pytest.raises(Unreachable):
+        world.sweep()
+
+
+def test_a_line_lists_some_deliveries_and_counts_all() -> None:
+    sent: tuple[tuple[Delivery, str], ...] = ((delivery(), "why"),) * 120
+    told = Swept(500, sent).as_dict()
+    assert (len(told["sent"]), told["count"], told["checked"]) == (MAX_LISTED, 120, 500)
+
+
+def test_metadata_alone_is_enough_to_see_a_difference() -> None:
+    world = World()
+    raw = world.clusters["prod-eu"].client().read_secret_metadata(*WHERE)
+    assert raw is not None
+    wanted = world.catalog.mappings["payments-db"]
+    assert difference(wanted, {"db": "version-1"}, Observed.of(raw)) == ""
+    assert difference(wanted, {"db": "version-2"}, Observed.of(raw)) == "a source has another version"
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({}, Sweep()),
+        ({"mapping": "a", "namespace": "n"}, Sweep(mapping="a", namespace="n")),
+        ({"cluster": "c", "reason": "schedule"}, Sweep(cluster="c", reason="schedule")),
+        (
+            {"detail-type": "CloudFormation Stack Status Change", "detail": {"mapping": "x"}},
+            Sweep(reason="CloudFormation Stack Status Change"),
+        ),
+    ],
+)
+def test_a_sweep_is_asked_for_by_hand_or_by_an_event(request_: dict[str, Any], expected: Sweep) -> None:
+    assert sweep_of(request_) == expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [(None, "the whole"), ([], "the whole"), ({"maping": "canary"}, "maping"), ({"cluster": 1, "a": 1}, "a, cluster")],
+)
+def test_another_request_is_refused_with_what_it_takes(wrong: object, field: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        sweep_of(wrong)
+    assert str(raised.value) == (
+        f'not understood: {field}; a sweep takes {{"mapping", "cluster", "namespace"}}, each optional'
+    )

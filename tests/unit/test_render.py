@@ -1,0 +1,214 @@
+"""A mapping and the values of its sources make the bytes of the Secret, or an error that holds none of them."""
+
+import pytest
+
+from keyferry.errors import SourceUnusable
+from keyferry.model import SourceValue
+from keyferry.render import render
+from tests.unit.samples import mapping, value
+
+CANARY = "canary-S3cr3t"
+
+
+def made(entry: dict[str, str], **sources: SourceValue) -> bytes:
+    """Return what one key is made of."""
+    named = {alias: {"secretsManager": alias} for alias in sources}
+    return render(mapping(sources=named, data={"key": entry}), sources)["key"].reveal()
+
+
+def refused(entry: dict[str, str], **sources: SourceValue) -> str:
+    with pytest.raises(SourceUnusable) as raised:
+        made(entry, **sources)
+    seen = None if raised.value.__suppress_context__ else raised.value.__context__
+    assert seen is None, "the library's error, which can quote a value, would be printed"
+    assert "canary" not in str(raised.value)
+    return str(raised.value)
+
+
+def by_path(path: str, content: str | bytes) -> bytes:
+    return made({"from": "db", "path": path}, db=value(content))
+
+
+def filled(template: str, content: str | bytes, **more: SourceValue) -> str:
+    return made({"template": template}, db=value(content), **more).decode()
+
+
+# Whole values
+
+
+@pytest.mark.parametrize("content", ["text", "", '{"a": 1.50 }', bytes(range(256)), b"\xff\x00"])
+def test_a_whole_value_arrives_byte_for_byte(content: str | bytes) -> None:
+    assert made({"from": "db"}, db=value(content)) == (content.encode() if isinstance(content, str) else content)
+
+
+def test_each_key_is_made_by_its_own_entry() -> None:
+    data = {"user": {"from": "db", "path": "u"}, "all": {"from": "db"}, "url": {"template": "{{ db.u }}@{{ tls }}"}}
+    sources = {"db": {"secretsManager": "db"}, "tls": {"parameterStore": "/tls"}}
+    found = render(mapping(sources=sources, data=data), {"db": value('{"u": "me"}'), "tls": value("host")})
+    assert {key: content.reveal() for key, content in found.items()} == {
+        "user": b"me",
+        "all": b'{"u": "me"}',
+        "url": b"me@host",
+    }
+
+
+# Paths
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("text", "plain"),
+        ("empty", ""),
+        ("unicode", "pä😀ß"),
+        ("price", "1.50"),
+        ("twenty", "12345678901234567890"),
+        ("huge", "1e400"),
+        ("yes", "true"),
+        ("nested", '{"a":[1.50,null,"ü"]}'),
+        ("nested.a[0]", "1.50"),
+        ('"dotted.key"', "dotted"),
+        ("list[-1]", "2.5"),
+        ("join('-', names)", "a-b"),
+        ("to_string(price)", "1.5"),  # JMESPath's own text of a number
+    ],
+)
+def test_a_path_finds_text_as_it_is_and_everything_else_as_json(path: str, expected: str) -> None:
+    document = """{"text": "plain", "empty": "", "unicode": "pä😀ß", "price": 1.50, "twenty": 12345678901234567890,
+      "huge": 1e400, "yes": true, "nested": {"a": [1.50, null, "\\u00fc"]}, "dotted.key": "dotted",
+      "list": [1.5, 2.5], "names": ["a", "b"]}"""
+    assert by_path(path, document).decode() == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("sum(@)", "4.0"), ("max(@)", "2.50"), ("[?@ > `2`] | [0]", "2.50"), ("abs([0])", "1.5")]
+)
+def test_numbers_can_be_calculated_with(path: str, expected: str) -> None:
+    assert by_path(path, "[1.50, 2.50]").decode() == expected
+
+
+@pytest.mark.parametrize("path", ["missing", "null", "text.deeper"])
+def test_a_path_that_finds_nothing_says_which_path_and_where(path: str) -> None:
+    said = refused({"from": "db", "path": path}, db=value(f'{{"text": "{CANARY}", "null": null}}'))
+    assert said == (
+        f"mapping payments-db, key key: source db: path {path} finds nothing;"
+        " look at the secret's keys, or change the path"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("abs(text)", "JMESPathTypeError"),
+        ("sum(texts)", "JMESPathTypeError"),
+        ("ceil(big)", "OverflowError"),
+        ("&text", "TypeError"),
+    ],
+)
+def test_a_path_that_fails_names_the_failure_and_never_the_value(path: str, kind: str) -> None:
+    said = refused(
+        {"from": "db", "path": path}, db=value(f'{{"text": "{CANARY}", "texts": ["{CANARY}"], "big": 1e999}}')
+    )
+    assert said == f"mapping payments-db, key key: source db: path {path} does not fit the value ({kind})"
+
+
+@pytest.mark.parametrize("content", [CANARY, f'{{"a": {CANARY}}}', f"'{CANARY}'"])
+def test_a_path_into_what_is_not_json_is_refused(content: str) -> None:
+    assert "source db is not JSON: use it whole" in refused({"from": "db", "path": "a"}, db=value(content))
+
+
+def test_a_path_into_a_binary_value_is_refused() -> None:
+    assert "source db is binary: use it whole" in refused({"from": "db", "path": "a"}, db=value(b'{"a": "canary"}'))
+
+
+# Templates
+
+
+def test_a_template_sees_documents_by_key_and_other_values_as_text() -> None:
+    db, text, array = value('{"user": "me"}'), value("plain"), value("[1, 2]")
+    assert made({"template": "{{ db.user }}/{{ text }}/{{ array }}"}, db=db, text=text, array=array) == (
+        b"me/plain/[1, 2]"
+    )
+
+
+def test_a_password_that_looks_like_the_beginning_of_a_document_is_text() -> None:
+    assert filled("{{ db }}", "{x5Q)") == "{x5Q)"
+
+
+def test_a_template_writes_what_a_path_finds() -> None:
+    document = '{"price": 1.50, "twenty": 12345678901234567890, "yes": true, "nested": {"a": [1.50, "ü"]}}'
+    for key in ("price", "twenty", "yes", "nested"):
+        assert filled(f"{{{{ db.{key} }}}}", document).encode() == by_path(key, document)
+
+
+def test_numbers_keep_their_text_when_they_are_joined() -> None:
+    assert filled("{{ db.price ~ '/' ~ (db.price | string) }}", '{"price": 1.50}') == "1.50/1.50"
+
+
+def test_a_url_is_made_of_parts_of_which_none_can_end_another() -> None:
+    document = '{"user": "m@e", "password": "a/b?c#d%e:f g+ü", "port": 5432}'
+    template = "postgres://{{ db.user | urlencode }}:{{ db.password | urlencode }}@db:{{ db.port | urlencode }}/app"
+    assert filled(template, document) == "postgres://m%40e:a%2Fb%3Fc%23d%25e%3Af%20g%2B%C3%BC@db:5432/app"
+
+
+def test_text_is_not_changed_on_its_way_through_a_template() -> None:
+    assert filled("{{ db.a }}\n", '{"a": "<&>\\"\'{{ x }}\\n"}') == "<&>\"'{{ x }}\n\n"
+
+
+def test_bytes_that_are_text_can_be_used_in_a_template() -> None:
+    assert filled("{{ db }}", b'{"a": 1}') == '{"a": 1}'
+
+
+def test_other_bytes_cannot() -> None:
+    said = refused({"template": "{{ db }}"}, db=value(b"\xffcanary"))
+    assert said == "mapping payments-db, key key: source db is binary: use it whole, without path or template"
+
+
+def test_a_source_that_a_template_does_not_name_may_be_binary() -> None:
+    assert filled("{{ db }}", "text", tls=value(b"\xff")) == "text"
+
+
+@pytest.mark.parametrize(
+    ("template", "line", "what"),
+    [
+        ("{{ nothing }}", 1, "names something that the sources do not have, or that is null"),
+        ("\n{{ db.nothing }}", 2, "names something that the sources do not have, or that is null"),
+        ("a\nb\n{{ db.null }}", 3, "names something that the sources do not have, or that is null"),
+        ("{{ db.null | urlencode }}", 1, "names something that the sources do not have, or that is null"),
+        ("{{ db.nothing | urlencode }}", 1, "names something that the sources do not have, or that is null"),
+        ("\n{% for x in db.nothing %}{% endfor %}", 2, "names something that the sources do not have, or that is null"),
+        ("\n\n{{ db.text + 1 }}", 3, "fails (TypeError)"),
+        ("\n{{ 1 / db.zero }}", 2, "fails (ZeroDivisionError)"),
+        ("\n{{ db.text | dictsort }}", 2, "fails (AttributeError)"),
+        ("\n{% include 'other' %}", 2, "fails (TypeError)"),
+        ("{{ db.text | map('upper') }}", 1, "fails (TypeError)"),
+        ("{{ db.text.upper }}", 1, "fails (TypeError)"),
+        ("{% for i in range(999999) %}{% endfor %}", 1, "fails (OverflowError)"),
+        ("{% macro m() %}\n{{ m() }}{% endmacro %}{{ m() }}", 2, "fails (RecursionError)"),
+        ("{{ '%d' | format(db.text) }}", 1, "fails (TypeError)"),
+        ("{{ db.text | no_filter }}", 1, "No filter named 'no_filter'."),
+        ("\n{{ [1, 2] | random }}", 2, "No filter named 'random'."),  # the same values give the same bytes
+        ("\n{% if %}", 2, "Expected an expression, got 'end of statement block'"),
+    ],
+)
+def test_a_template_that_fails_says_on_which_line_and_no_value(template: str, line: int, what: str) -> None:
+    said = refused({"template": template}, db=value(f'{{"text": "{CANARY}", "null": null, "zero": 0}}'))
+    assert said == f"mapping payments-db, key key: line {line} of the template: {what}"
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        "{{ ''.__class__ }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ db.__init__.__globals__ }}",
+        "{{ cycler.__init__.__globals__.os.environ }}",
+        "{{ self._TemplateReference__context }}",
+        "{{ '{0.__class__.__mro__}'.format(db) }}",
+        "{{ db | attr('__class__') }}",
+        "{{ (db.update({'a': 1})) }}",
+        "{{ lipsum.__globals__ }}",
+    ],
+)
+def test_a_template_cannot_reach_out_of_its_sandbox(escape: str) -> None:
+    assert "line 1 of the template" in refused({"template": escape}, db=value(f'{{"a": "{CANARY}"}}'))

@@ -1,0 +1,94 @@
+"""What is logged and counted of a delivery."""
+
+from datetime import timedelta
+
+import pytest
+
+from keyferry.errors import Forbidden, KeyferryError, NamespaceGone, OutOfTime
+from keyferry.report import MAX_LISTED, Outcome, Report
+from tests.unit.samples import WHEN, delivery
+
+CREATED = Outcome("a", "created", "missing", ("Deployment/api", "StatefulSet/db"), ("Deployment/x (left alone)",))
+UPDATED = Outcome("b", "updated", "new content in password", ("Deployment/api",))
+ANNOTATED = Outcome("c", "annotated", "new versions or mapping")
+UNCHANGED = Outcome("d", "unchanged")
+FORBIDDEN = Outcome("e", "failed", error=Forbidden("grant it"))
+GONE = Outcome("f", "failed", error=NamespaceGone("create it"))
+
+
+def test_one_line_tells_what_was_done_where() -> None:
+    report = Report(delivery(), (CREATED, UNCHANGED, ANNOTATED), {"db": "version-1"}, seconds=1.23456)
+    assert report.log_fields() == {
+        "event_id": "event-1",
+        "mapping": "payments-db",
+        "cluster": "prod-eu",
+        "versions": {"db": "version-1"},
+        "targets": {"created": 1, "unchanged": 1, "annotated": 1},
+        "namespaces": [
+            {
+                "namespace": "a",
+                "did": "created",
+                "why": "missing",
+                "restarted": ["Deployment/api", "StatefulSet/db"],
+                "notes": ["Deployment/x (left alone)"],
+            },
+            {"namespace": "c", "did": "annotated", "why": "new versions or mapping"},
+        ],
+        "seconds": 1.235,
+    }
+
+
+def test_what_stopped_a_delivery_is_told() -> None:
+    fields = Report(delivery(), error=OutOfTime()).log_fields()
+    assert fields["error"].startswith("OutOfTime: stopped cleanly")
+    assert fields["namespaces"] == []
+
+
+def test_failures_are_told_first_where_not_every_namespace_can_be_listed() -> None:
+    many = tuple(Outcome(f"n{number:04}", "updated") for number in range(2000))
+    listed = Report(delivery(), (*many, FORBIDDEN)).log_fields()["namespaces"]
+    assert len(listed) == MAX_LISTED
+    assert listed[0] == {"namespace": "e", "did": "failed", "error": "Forbidden: grant it"}
+    assert listed[1]["namespace"] == "n0000"
+
+
+def test_targets_and_restarts_are_counted() -> None:
+    report = Report(
+        delivery(), (CREATED, UPDATED, ANNOTATED, UNCHANGED, FORBIDDEN), written=WHEN + timedelta(seconds=3)
+    )
+    assert report.metrics() == {
+        "Deliveries": 1,
+        "TargetsUpdated": 3,
+        "TargetsUnchanged": 1,
+        "TargetsFailed": 1,
+        "WorkloadsRestarted": 3,
+        "EventToWriteSeconds": 3.0,
+    }
+
+
+def test_a_delivery_that_had_no_targets_counts_as_one_that_failed() -> None:
+    assert Report(delivery(), error=OutOfTime()).metrics()["TargetsFailed"] == 1
+
+
+def test_the_time_from_event_to_write_is_counted_where_something_was_written_and_never_below_zero() -> None:
+    assert "EventToWriteSeconds" not in Report(delivery(), (UNCHANGED,)).metrics()
+    early = Report(delivery(), (UPDATED,), written=WHEN - timedelta(seconds=3))
+    assert early.metrics()["EventToWriteSeconds"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "error", "comes_back", "count"),
+    [
+        ((CREATED, UNCHANGED), None, False, 0),
+        ((GONE,), None, False, 1),
+        ((FORBIDDEN, GONE), None, True, 2),
+        ((GONE,), OutOfTime(), True, 2),
+        ((), NamespaceGone("create it"), False, 1),
+    ],
+)
+def test_a_delivery_comes_back_where_trying_again_can_help(
+    outcomes: tuple[Outcome, ...], error: KeyferryError | None, comes_back: bool, count: int
+) -> None:
+    report = Report(delivery(), outcomes, error=error)
+    assert report.comes_back is comes_back
+    assert len(report.errors) == count

@@ -1,0 +1,102 @@
+"""Events become deliveries on the queue, and what is no change is told and counted."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyferry.catalog import collect
+from keyferry.errors import Unreachable
+from keyferry.pipeline.route import explain, route
+from keyferry.report import MAX_LISTED
+from tests.unit.fake_queues import FakeQueue
+from tests.unit.samples import cluster, envelope, mapping
+
+CATALOG = collect(
+    [mapping("a", clusters=["prod-eu", "prod-us"]), mapping("b", clusters=["prod-us"])],
+    [cluster("prod-eu"), cluster("prod-us")],
+)
+
+
+def moved(name: str = "prod/payments/db") -> dict[str, Any]:
+    detail = {"name": name, "labelUpdated": "AWSCURRENT", "versionId": "version-2"}
+    return envelope("Secret Label Updated", "aws.secretsmanager", detail)
+
+
+def test_a_change_sends_one_delivery_for_each_mapping_and_cluster() -> None:
+    queue = FakeQueue()
+    routed = route(moved(), CATALOG, queue)
+    assert [each.group for each in queue.sent] == ["a/prod-eu", "a/prod-us", "b/prod-us"]
+    assert {version for each in queue.sent for version in each.versions.values()} == {"version-2"}
+    assert routed.deliveries == tuple(queue.sent)
+    assert routed.metrics() == {"ChangesSeen": 1, "ChangesUnmapped": 0}
+    assert routed.log_fields() == {
+        "event_id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "change": "updated",
+        "store": "secretsmanager",
+        "names": ["prod/payments/db"],
+        "deliveries": ["a/prod-eu", "a/prod-us", "b/prod-us"],
+        "count": 3,
+    }
+
+
+def test_a_change_that_no_mapping_names_is_a_counted_no_op() -> None:
+    queue = FakeQueue()
+    routed = route(moved("other"), CATALOG, queue)
+    assert queue.sent == []
+    assert routed.metrics() == {"ChangesSeen": 1, "ChangesUnmapped": 1}
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (None, "not an event"),
+        (envelope("x", "aws.ec2", {}), "other source"),
+        (envelope("x", "aws.ssm", {}), "no change"),
+    ],
+)
+def test_what_is_no_change_sends_nothing_and_says_why(event: object, reason: str) -> None:
+    queue = FakeQueue()
+    routed = route(event, CATALOG, queue)
+    assert queue.sent == []
+    assert routed.metrics() == {"ChangesIgnored": 1}
+    assert routed.log_fields()["ignored"] == reason
+
+
+def test_what_is_said_of_an_ignored_event_is_short() -> None:
+    assert len(route(envelope("x" * 10_000, "aws.ssm", {}), CATALOG, FakeQueue()).log_fields()["detail"]) == 200
+
+
+def test_a_failed_rotation_delivers_nothing_and_is_counted() -> None:
+    detail = {"eventName": "RotationFailed", "additionalEventData": {"SecretId": "prod/payments/db"}}
+    queue = FakeQueue()
+    routed = route(envelope("AWS Service Event via CloudTrail", "aws.secretsmanager", detail), CATALOG, queue)
+    assert queue.sent == []
+    assert routed.metrics() == {"ChangesSeen": 1, "ChangesUnmapped": 0, "RotationsFailed": 1}
+    assert routed.log_fields()["change"] == "rotation failed"
+
+
+def test_a_line_lists_some_deliveries_and_counts_all() -> None:
+    many = collect([mapping(f"m{number:03}") for number in range(120)], [cluster("prod-eu")])
+    fields = explain(moved(), many).log_fields()
+    assert (len(fields["deliveries"]), fields["count"]) == (MAX_LISTED, 120)
+
+
+def test_a_delivery_that_cannot_be_sent_fails_the_event() -> None:
+    with pytest.raises(Unreachable):
+        route(moved(), CATALOG, FakeQueue(failure=Unreachable("no answer")))
+
+
+def test_explaining_sends_nothing_and_finds_the_same() -> None:
+    assert explain(moved(), CATALOG) == route(moved(), CATALOG, FakeQueue())
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["name", "labelUpdated", "versionId", "eventName", "requestParameters"]),
+        st.none() | st.text() | st.sampled_from(["prod/payments/db", "AWSCURRENT"]),
+    )
+)
+def test_no_event_of_ours_makes_it_fail(detail: dict[str, Any]) -> None:
+    route(moved() | {"detail": moved()["detail"] | detail}, CATALOG, FakeQueue())

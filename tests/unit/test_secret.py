@@ -1,0 +1,154 @@
+"""The Secret as it is observed and as it should be: journal, ownership, names within Kubernetes' limits."""
+
+import base64
+import re
+from typing import Any
+
+import pytest
+
+from keyferry.model import SecretValue
+from keyferry.secret import Desired, Observed, field_manager, revision, stamp_key, versions_text
+from tests.unit.samples import mapping, value
+
+LONG = "a" * 253
+RAW: dict[str, Any] = {
+    "metadata": {
+        "uid": "uid-1",
+        "resourceVersion": "7",
+        "annotations": {"keyferry.dev/mapping": "payments-db", "keyferry.dev/keys": "password,username"},
+        "labels": {"app.kubernetes.io/managed-by": "keyferry"},
+        "managedFields": [
+            {
+                "manager": "keyferry:payments-db",
+                "operation": "Apply",
+                "fieldsV1": {
+                    "f:data": {".": {}, "f:password": {}, "f:username": {}},
+                    "f:metadata": {"f:annotations": {".": {}, "f:keyferry.dev/mapping": {}}, "f:labels": {"f:a": {}}},
+                    "f:type": {},
+                },
+            },
+            {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:data": {"f:other": {}}}},
+            {"operation": "Update"},
+        ],
+    },
+    "type": "Opaque",
+    "data": {"password": base64.b64encode(b"canary-\xff").decode(), "empty": ""},
+}
+
+
+def desired(**changes: Any) -> Desired:  # noqa: ANN401
+    data = {"username": SecretValue(b"me"), "password": SecretValue(b"canary-\xff")}
+    return Desired.of(mapping(**changes), data, {"tls": value("x", "2@2026"), "db": value("y", "version-1")})
+
+
+def test_an_observed_secret_is_what_the_server_returned() -> None:
+    found = Observed.of(RAW)
+    assert found.preconditions == {"uid": "uid-1", "resourceVersion": "7"}
+    assert {key: content.reveal() for key, content in found.data.items()} == {"password": b"canary-\xff", "empty": b""}
+    assert (found.type, found.immutable, found.restart_due) == ("Opaque", False, None)
+    assert found.written_by("payments-db")
+    assert not found.written_by("other")
+    assert found.keys_in_journal() == {"username", "password"}
+
+
+def test_who_owns_what_is_read_from_managed_fields() -> None:
+    found = Observed.of(RAW)
+    assert found.keys_owned_by("keyferry:payments-db") == {"username", "password"}
+    assert found.keys_owned_by("kubectl-edit") == set()  # not by apply
+    assert [owner.manager for owner in found.owners_beside("keyferry:payments-db")] == [
+        "kubectl-edit",
+        "an unnamed manager",
+    ]
+    assert [sorted(owner.annotations | owner.labels) for owner in found.owners] == [
+        ["a", "keyferry.dev/mapping"],
+        [],
+        [],
+    ]
+
+
+def test_an_update_under_our_name_is_another_owner() -> None:
+    fields = {"manager": "keyferry:payments-db", "operation": "Update", "fieldsV1": {"f:data": {"f:password": {}}}}
+    found = Observed.of(RAW | {"metadata": RAW["metadata"] | {"managedFields": [fields]}})
+    assert found.keys_owned_by("keyferry:payments-db") == set()
+    assert [owner.keys for owner in found.owners_beside("keyferry:payments-db")] == [{"password"}]
+
+
+@pytest.mark.parametrize("cleared", [None, []])
+def test_what_nobody_owns_belongs_to_the_one_whom_the_server_will_name(cleared: object) -> None:
+    found = Observed.of(RAW | {"metadata": RAW["metadata"] | {"managedFields": cleared}})
+    [owner] = found.owners_beside("keyferry:payments-db")
+    assert owner.manager == "before-first-apply"
+    assert owner.keys == {"password", "empty"}
+    assert owner.annotations == RAW["metadata"]["annotations"].keys()
+    assert owner.labels == RAW["metadata"]["labels"].keys()
+
+
+def test_metadata_alone_is_enough_to_observe() -> None:
+    found = Observed.of({"metadata": RAW["metadata"]})
+    assert (dict(found.data), found.type) == ({}, "Opaque")
+    assert found.keys_owned_by("keyferry:payments-db") == {"username", "password"}
+    bare = Observed.of({"metadata": {"uid": "uid-1", "resourceVersion": "7"}, "data": None, "immutable": True})
+    assert not (bare.annotations or bare.labels or bare.keys_in_journal())
+    assert bare.immutable
+
+
+def test_a_body_is_the_complete_object() -> None:
+    assert desired().body({"uid": "uid-1", "resourceVersion": "7"}, "nonce-1") == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "payments-db",
+            "uid": "uid-1",
+            "resourceVersion": "7",
+            "labels": {"app.kubernetes.io/managed-by": "keyferry"},
+            "annotations": {
+                "keyferry.dev/mapping": "payments-db",
+                "keyferry.dev/versions": '{"db":"version-1","tls":"2@2026"}',
+                "keyferry.dev/revision": revision(mapping()),
+                "keyferry.dev/keys": "password,username",
+                "keyferry.dev/restart-due": "nonce-1",
+            },
+        },
+        "type": "Opaque",
+        "data": {
+            "username": base64.b64encode(b"me").decode(),
+            "password": base64.b64encode(b"canary-\xff").decode(),
+        },
+    }
+
+
+def test_a_body_without_restarts_due_has_no_mark() -> None:
+    assert "keyferry.dev/restart-due" not in desired().body({}, None)["metadata"]["annotations"]
+
+
+def test_the_journal_holds_versions_and_names_and_nothing_of_the_values() -> None:
+    assert "canary" not in str(desired().journal)
+    assert versions_text({"tls": None, "db": "version-1"}) == '{"db":"version-1","tls":null}'
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"restart": "none"}, {"clusters": ["prod-us"]}, {"data": {"a": {"from": "db"}}}, {"conflict": "takeOver"}],
+)
+def test_the_revision_changes_with_the_mapping(change: dict[str, Any]) -> None:
+    assert revision(mapping(**change)) != revision(mapping())
+    assert re.fullmatch(r"[0-9a-f]{16}", revision(mapping(**change)))
+
+
+def test_the_revision_stays_where_the_mapping_says_the_same() -> None:
+    same = mapping(restart="auto", conflict="fail", type="Opaque")
+    assert revision(same) == revision(mapping()) == revision(mapping("another-name"))
+
+
+@pytest.mark.parametrize("name", ["payments-db", LONG[:119], LONG[:120], LONG])
+def test_a_field_manager_has_at_most_128_bytes(name: str) -> None:
+    assert len(field_manager(name).encode()) <= 128
+    assert field_manager(name).startswith("keyferry:")
+
+
+@pytest.mark.parametrize("name", ["payments-db", LONG[:63], LONG[:64], LONG])
+def test_a_stamps_key_is_one_that_an_annotation_can_have(name: str) -> None:
+    key = stamp_key(name)
+    assert re.fullmatch(r"keyferry\.dev/[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?", key)
+    assert stamp_key(name[:-1] + "c") != key
+    assert (key == f"keyferry.dev/{name}") is (len(name) <= 63)

@@ -1,0 +1,156 @@
+"""Which workloads use a Secret, and what is said of those that restart otherwise or not at all."""
+
+from typing import Any
+
+import pytest
+
+from keyferry.mapping import Workload
+from keyferry.workloads import secrets_of, stamp, using
+from tests.unit.samples import uses, workload
+
+REFERENCE = {"name": "payments-db"}
+API = Workload(kind="Deployment", name="api")
+
+
+def volume(**source: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"volumes": [{"name": "payments-db-volume", **source}]}
+
+
+def container(where: str = "containers", **parts: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {where: [{"name": "first", "image": "payments-db"}, {"name": "main", **parts}]}
+
+
+ENV = [{"name": "A", "value": "x"}, {"name": "B", "valueFrom": {"secretKeyRef": {**REFERENCE, "key": "password"}}}]
+PROJECTED = [{"configMap": {"name": "x"}}, {"serviceAccountToken": {}}, {"secret": {**REFERENCE, "items": []}}]
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        container(env=ENV),
+        container(envFrom=[{"configMapRef": {"name": "x"}}, {"prefix": "DB_", "secretRef": REFERENCE}]),
+        container("initContainers", env=ENV),
+        container("initContainers", restartPolicy="Always", envFrom=[{"secretRef": REFERENCE}]),
+        volume(secret={"secretName": "payments-db"}),
+        volume(secret={"secretName": "payments-db", "optional": True}),
+        volume(projected={"sources": PROJECTED}),
+        volume(csi={"driver": "x", "nodePublishSecretRef": REFERENCE}),
+        volume(cephfs={"monitors": [], "secretRef": REFERENCE}),
+        volume(rbd={"image": "x", "secretRef": REFERENCE}),
+        volume(iscsi={"iqn": "x", "secretRef": REFERENCE}),
+        volume(scaleIO={"gateway": "x", "secretRef": REFERENCE}),
+        volume(storageos={"secretRef": REFERENCE}),
+        volume(flexVolume={"driver": "x", "secretRef": REFERENCE}),
+        volume(azureFile={"shareName": "x", "secretName": "payments-db"}),
+    ],
+    ids=lambda pod: next(iter(pod)) + "-" + "-".join(next(iter(pod.values()))[-1]),
+)
+def test_every_way_to_use_a_secret_is_seen(pod: dict[str, Any]) -> None:
+    assert secrets_of(pod) == {"payments-db"}
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        {},
+        {"containers": None, "initContainers": None, "volumes": None},
+        {"imagePullSecrets": [REFERENCE], **container()},
+        container(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {**REFERENCE, "key": "x"}}}]),
+        container(env=[{"valueFrom": {"fieldRef": {"fieldPath": "payments-db"}}}, {"name": "payments-db"}]),
+        container(envFrom=[{"configMapRef": REFERENCE}]),
+        container(env=[{"valueFrom": {"secretKeyRef": {"key": "payments-db"}}}], envFrom=[{"secretRef": {}}]),
+        volume(configMap=REFERENCE),
+        volume(persistentVolumeClaim={"claimName": "payments-db"}),
+        volume(projected={"sources": [{"configMap": REFERENCE}]}),
+        volume(projected={"sources": None}),
+        volume(secret={"secretName": ""}),
+        volume(emptyDir={}),
+        {"serviceAccountName": "payments-db", "volumes": [{"name": "payments-db"}]},
+    ],
+)
+def test_a_name_alone_is_no_use_of_a_secret(pod: dict[str, Any]) -> None:
+    assert secrets_of(pod) == set()
+
+
+def test_every_secret_of_a_pod_is_found() -> None:
+    pod = {
+        **container(env=ENV, envFrom=[{"secretRef": {"name": "two"}}]),
+        "initContainers": [{"envFrom": [{"secretRef": {"name": "three"}}]}],
+        "volumes": [{"secret": {"secretName": "four"}}, {"csi": {"nodePublishSecretRef": {"name": "five"}}}],
+    }
+    assert secrets_of(pod) == {"payments-db", "two", "three", "four", "five"}
+
+
+def test_workloads_that_use_the_secret_are_chosen_among_others() -> None:
+    objects = [
+        workload("a"),
+        workload("b", uses("payments-db-2")),
+        workload("payments-db", {}),
+        workload("c"),
+        {"metadata": {"name": "no-template"}, "spec": {"workloadRef": REFERENCE}},
+        {"metadata": {"name": "no-spec"}},
+    ]
+    found = list(using("StatefulSet", objects, "payments-db"))
+    assert [each for each, _ in found] == [Workload(kind="StatefulSet", name=name) for name in "ac"]
+    assert [raw["metadata"]["name"] for _, raw in found] == ["a", "c"]
+
+
+def test_a_workload_restarts_by_a_stamp_on_its_pod_template() -> None:
+    found = stamp(API, workload("api"), "payments-db", "nonce-1")
+    stamped = {"metadata": {"annotations": {"keyferry.dev/payments-db": "nonce-1"}}}
+    assert found.patch == {"spec": {"template": stamped}}
+    assert str(found) == "Deployment/api"
+
+
+def test_a_long_name_is_stamped_under_a_key_that_an_annotation_can_have() -> None:
+    patch = stamp(API, workload("api"), "a" * 253, "nonce-1").patch
+    assert patch is not None
+    [key] = patch["spec"]["template"]["metadata"]["annotations"]
+    assert len(key) == len("keyferry.dev/") + 63
+
+
+def stamped(nonce: str) -> dict[str, Any]:
+    raw = workload("api")
+    raw["spec"]["template"]["metadata"]["annotations"] = {"keyferry.dev/payments-db": nonce}
+    return raw
+
+
+def test_a_workload_is_stamped_once_for_each_write() -> None:
+    assert stamp(API, stamped("nonce-1"), "payments-db", "nonce-1").patch is None
+    assert str(stamp(API, stamped("nonce-1"), "payments-db", "nonce-1")) == "Deployment/api (stamped before)"
+    assert stamp(API, stamped("nonce-1"), "payments-db", "nonce-2").patch is not None
+    assert stamp(API, stamped("nonce-1"), "another", "nonce-1").patch is not None
+
+
+@pytest.mark.parametrize(("value", "alone"), [("false", True), ("true", False), ("", False)])
+def test_a_workload_that_asks_for_it_is_left_alone_and_told(value: str, alone: bool) -> None:
+    raw = workload("api")
+    raw["metadata"]["annotations"] = {"keyferry.dev/restart": value}
+    found = stamp(API, raw, "payments-db", "nonce-1")
+    assert (found.patch is None) is alone
+    assert (str(found) == "Deployment/api (left alone: keyferry.dev/restart is false)") is alone
+
+
+@pytest.mark.parametrize(
+    ("spec", "note"),
+    [
+        ({"paused": True}, "paused: rolls out when it is resumed"),
+        ({"updateStrategy": {"type": "OnDelete"}}, "OnDelete: each pod restarts when somebody deletes it"),
+        ({"replicas": 0}, "no replicas"),
+        ({"replicas": 0, "paused": True}, "paused: rolls out when it is resumed"),
+        ({"strategy": {"type": "Recreate"}}, ""),
+        ({"strategy": {"canary": {}}}, ""),
+        ({"replicas": None, "paused": False}, ""),
+    ],
+)
+def test_a_workload_that_does_not_restart_at_once_is_stamped_and_told_for_what_it_is(
+    spec: dict[str, Any], note: str
+) -> None:
+    found = stamp(API, workload("api", **spec), "payments-db", "nonce-1")
+    assert found.patch is not None
+    assert found.note == note
+
+
+def test_an_object_without_anything_is_stamped_all_the_same() -> None:
+    assert stamp(API, {}, "payments-db", "nonce-1").patch is not None
+    assert stamp(API, {"metadata": None, "spec": {"template": None}}, "payments-db", "nonce-1").patch is not None

@@ -1,0 +1,58 @@
+"""Deliveries that overlap, one call at a time, in the order that a test says."""
+
+from threading import Semaphore, Thread
+
+from keyferry.report import Report
+from tests.unit.fakes import Calls, Crash
+from tests.unit.world import World
+
+
+class Process:
+    """A delivery that stops before each of its calls until it is let go on. It can be killed where it stands."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._killed = world, False
+        self._may_go, self._stands = Semaphore(0), Semaphore(0)
+        self.report: Report | None = None
+        self.ended = False
+        self.calls = Calls(before=self._pause)
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._stands.acquire()
+
+    def step(self) -> None:
+        """Make one call, and stand before the next one."""
+        if not self.ended:
+            self._may_go.release()
+            self._stands.acquire()
+
+    def finish(self) -> None:
+        """Make all calls that are left."""
+        while not self.ended:
+            self.step()
+
+    def kill(self) -> None:
+        """Die before the next call; all calls up to it have taken effect."""
+        self._killed = True
+        self.finish()
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether its message does."""
+        return self.report is None or bool(self.report.errors)
+
+    def _run(self) -> None:
+        try:
+            self.report = self._world.deliver(self.calls)
+        except Crash:
+            pass
+        finally:
+            self.ended = True
+            self._stands.release()
+
+    def _pause(self, _number: int, what: str) -> None:
+        if not self._killed:
+            self._stands.release()
+            self._may_go.acquire()
+        if self._killed:
+            raise Crash(what)

@@ -1,0 +1,78 @@
+"""One cluster, one source and one workload: what tests of deliveries start from."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from keyferry.mapping import SecretMapping
+from keyferry.pipeline.deliver import Work, deliver
+from keyferry.report import Report
+from tests.unit.fake_queues import FakeSources
+from tests.unit.fakes import Calls, FakeCluster
+from tests.unit.samples import PLENTY, delivery, mapping, workload
+
+SOURCE = "prod/payments/db"
+WHERE = "payments", "payments-db"
+KIND: Final = "Deployment"
+STAMP = "keyferry.dev/payments-db"
+DUE = "keyferry.dev/restart-due"
+
+
+def secret(password: str) -> str:
+    """Return what the source holds for a password."""
+    return f'{{"username": "me", "password": "{password}"}}'
+
+
+class World:
+    """A cluster with one workload in each namespace that uses the Secret, and the source of it."""
+
+    def __init__(self, *namespaces: str) -> None:
+        self.cluster = FakeCluster(*namespaces)
+        self.sources = FakeSources()
+        self.sources.put(SOURCE, secret("canary-1"))
+        self.mapping = mapping(namespaces=sorted(self.cluster.namespaces))
+        self.slept: list[float] = []
+        for namespace in self.cluster.namespaces:
+            self.cluster.run(namespace, KIND, workload("api"))
+
+    def work(self, calls: Calls | None = None, *, of: SecretMapping | None = None, **changes: Any) -> Work:  # noqa: ANN401
+        """Return a delivery that makes one call after the other."""
+        made = calls or Calls()
+        work = Work(
+            delivery=delivery(),
+            mapping=of or self.mapping,
+            cluster=self.cluster.client(made),
+            read=self.sources.reader(made),
+            deadline=PLENTY,
+            concurrency=1,
+            sleep=self.slept.append,
+        )
+        return replace(work, **changes)
+
+    def deliver(self, calls: Calls | None = None, **changes: Any) -> Report:  # noqa: ANN401
+        """Carry out a delivery."""
+        return deliver(self.work(calls, **changes))
+
+    def count(self, *beginnings: str) -> list[int]:
+        """Return how many entries of the history begin so."""
+        return [sum(each.startswith(beginning) for each in self.cluster.history) for beginning in beginnings]
+
+    @property
+    def wanted(self) -> str:
+        """The password that the source holds."""
+        return str(json.loads(self.sources.held[SOURCE].content.reveal())["password"])
+
+    @property
+    def password(self) -> str:
+        """What the Secret holds, as it is encoded."""
+        return self.cluster.data(*WHERE)["password"]
+
+    @property
+    def nonce(self) -> str:
+        """The stamp that the workload carries."""
+        return self.cluster.stamps("payments", KIND, "api")[STAMP]
+
+
+type Change = Callable[[World], None]
+"""What happens to a world."""
