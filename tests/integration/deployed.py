@@ -1,0 +1,172 @@
+"""The deployed stack as a test sees it: sources to change, what was logged of it, what lies on the queues."""
+
+import json
+import urllib.request
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from local import watch, world
+from local.admin import Admin
+from local.cloud import Cloud
+from local.install import Installation
+from local.watch import until
+
+Line = dict[str, Any]
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Keyferry, deployed and at work."""
+
+    installed: Installation
+
+    @property
+    def cloud(self) -> Cloud:
+        """The cloud that it works in."""
+        return self.installed.cloud
+
+    @property
+    def eu(self) -> Admin:
+        """The administrator of prod-eu."""
+        return self.cloud.admins["prod-eu"]
+
+    @cached_property
+    def secrets(self) -> Any:  # noqa: ANN401 - one of boto3's generated classes
+        """A client of Secrets Manager."""
+        return self.cloud.aws.client("secretsmanager")
+
+    @cached_property
+    def sqs(self) -> Any:  # noqa: ANN401 - one of boto3's generated classes
+        """A client of SQS."""
+        return self.cloud.aws.client("sqs")
+
+    @cached_property
+    def functions(self) -> Any:  # noqa: ANN401 - one of boto3's generated classes
+        """A client of Lambda."""
+        return self.cloud.aws.client("lambda")
+
+    @cached_property
+    def _logs(self) -> Any:  # noqa: ANN401 - one of boto3's generated classes
+        return self.cloud.aws.client("logs")
+
+    def create(self, name: str, value: str) -> str:
+        """Create a secret in AWS, and return its version."""
+        return str(self.secrets.create_secret(Name=name, SecretString=value)["VersionId"])
+
+    def put(self, name: str, value: str, **more: Any) -> str:  # noqa: ANN401 - whatever the call takes
+        """Give a secret in AWS a new value, and return its version."""
+        return str(self.secrets.put_secret_value(SecretId=name, SecretString=value, **more)["VersionId"])
+
+    def current(self, name: str) -> str:
+        """Return the version that a secret has now."""
+        return str(self.secrets.get_secret_value(SecretId=name)["VersionId"])
+
+    def send_event(self, secret: str, version: str, event_id: str) -> None:
+        """Put an event of a secret on the changes queue, as EventBridge does."""
+        event = world.label_updated(self.cloud.aws, version, event_id, secret)
+        self.sqs.send_message(QueueUrl=self.installed.outputs["ChangesQueueUrl"], MessageBody=json.dumps(event))
+
+    def send(self, queue: str, body: str, group: str | None = None) -> None:
+        """Put a message on a queue, by the name of its output; with a group on one that is FIFO."""
+        fifo = {"MessageGroupId": group, "MessageDeduplicationId": uuid.uuid4().hex} if group else {}
+        self.sqs.send_message(QueueUrl=self.installed.outputs[queue], MessageBody=body, **fifo)
+
+    def sweep(self, **request: str) -> dict[str, Any]:
+        """Invoke reconcile by hand, and return its answer."""
+        return self.invoke("ReconcileFunction", request)
+
+    def invoke(self, function: str, payload: object) -> dict[str, Any]:
+        """Invoke a function, by the name of its output, and return its answer."""
+        name = self.installed.outputs[function]
+        answer = self.functions.invoke(FunctionName=name, Payload=json.dumps(payload).encode())
+        assert "FunctionError" not in answer
+        return dict(json.load(answer["Payload"]))
+
+    def lines(self, function: str, since: datetime) -> list[Line]:
+        """Return every JSON line that a function, by the name of its output, has written since then."""
+        name = self.installed.outputs[function]
+        pages = self._logs.get_paginator("filter_log_events")
+        found = []
+        for page in pages.paginate(logGroupName=f"/aws/lambda/{name}", startTime=int(since.timestamp() * 1000)):
+            found += [_parsed(event["message"]) for event in page["events"]]
+        return [line for line in found if line]
+
+    def deliveries(self, mapping: str, since: datetime, wanted: int = 1, **fields: str) -> list[Line]:
+        """Wait until so many deliveries of a mapping are logged, with these fields, and return their lines."""
+        what = f"{wanted} deliveries of {mapping}" + (f" with {fields}" if fields else "")
+
+        def look() -> list[Line] | None:
+            lines = [line for line in self.lines("DeliverFunction", since) if line.get("mapping") == mapping]
+            found = [line for line in lines if all(line.get(name) == value for name, value in fields.items())]
+            return found if len(found) >= wanted else None
+
+        return until(what, look)
+
+    def routed(self, since: datetime, wanted: int = 1, **fields: Any) -> list[Line]:  # noqa: ANN401 - JSON
+        """Wait until so many events are routed, with these fields, and return their log lines."""
+
+        def look() -> list[Line] | None:
+            lines = [line for line in self.lines("RouteFunction", since) if line.get("message") == "routed"]
+            found = [line for line in lines if all(line.get(name) == value for name, value in fields.items())]
+            return found if len(found) >= wanted else None
+
+        return until(f"{wanted} events routed with {fields}", look)
+
+    def messages(self, queue: str = "") -> list[dict[str, Any]]:
+        """Look at the messages of a queue, by the name of its output, or of all queues; it changes nothing."""
+        with _DIRECT.open(f"{self.cloud.aws.endpoint}/_ministack/sqs/messages", timeout=10) as response:
+            accounts = json.load(response)["messages"]
+        url = self.installed.outputs[queue] if queue else ""
+        return [
+            message
+            for regions in accounts.values()
+            for queues in regions.values()
+            for name, messages in queues.items()
+            if not url or name.rpartition("/")[2] == url.rpartition("/")[2]
+            for message in messages
+        ]
+
+    def dead_letter(self, body: str) -> dict[str, str]:
+        """Wait until a message with such a body lies on the dead-letter queue, and return its attributes as text."""
+
+        def look() -> dict[str, Any] | None:
+            found = (m for m in self.messages("DeliveriesDeadLettersQueueUrl") if body in m["Body"])
+            return next(found, None)
+
+        attributes = until(f"a dead letter with {body}", look)["MessageAttributes"]
+        return {name: str(value["StringValue"]) for name, value in attributes.items()}
+
+    def writes(self, cluster: str, namespace: str, resource: str, since: datetime) -> int:
+        """Count the patches of one kind that a cluster has taken from deliver in a namespace since then."""
+        calls = watch.calls(self.cloud.clusters[cluster], since=since)
+        ours = [call for call in calls if call.user == "keyferry" and call.verb == "patch" and call.status < 300]
+        return sum(call.resource == resource and call.namespace == namespace for call in ours)
+
+    def rollouts(self, cluster: str, namespace: str) -> set[str]:
+        """Return the ReplicaSets of a namespace, once the controllers have seen every Deployment as it is now."""
+        admin = self.cloud.admins[cluster]
+
+        def seen() -> Sequence[object]:
+            found = admin.list("Deployment", namespace)
+            return [all(d["status"].get("observedGeneration") == d["metadata"]["generation"] for d in found)]
+
+        until(f"the controllers of {cluster} at rest", lambda: all(seen()))
+        return {each["metadata"]["name"] for each in admin.list("ReplicaSet", namespace)}
+
+
+def now() -> datetime:
+    """Return the time, with which a test begins."""
+    return datetime.now(UTC)
+
+
+def _parsed(text: str) -> Line | None:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None

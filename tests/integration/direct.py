@@ -1,0 +1,135 @@
+"""A role of its own, with exactly the rights that are generated for some mappings, and deliveries in its name.
+
+For what needs no queue: the same `Runtime` as the functions', run in the test's process or in one that a test kills.
+"""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from keyferry import access
+from keyferry.catalog import Catalog, collect
+from keyferry.mapping import Cluster, SecretMapping
+from keyferry.model import Deadline, Delivery
+from keyferry.report import Report
+from keyferry.runtime import COMPILED, Runtime
+from local import aws
+from local.admin import Admin, Object
+from local.cloud import ACCOUNT, Cloud
+from local.watch import until
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def mapping(name: str, **spec: Any) -> SecretMapping:  # noqa: ANN401
+    """Return a mapping from what its spec says."""
+    whole = {"apiVersion": "keyferry.dev/v1", "kind": "SecretMapping", "metadata": {"name": name}, "spec": spec}
+    return SecretMapping.model_validate(whole)
+
+
+def catalog(cloud: Cloud, mappings: Sequence[SecretMapping], **cluster: Any) -> Catalog:  # noqa: ANN401
+    """Return the mappings with all clusters of the cloud; `cluster` adds to each cluster's entry."""
+    clusters = [
+        Cluster.model_validate({"name": name, "eks": {"name": name, "region": p.region, "account": ACCOUNT}} | cluster)
+        for name, p in cloud.clusters.items()
+    ]
+    return collect(mappings, clusters)
+
+
+@dataclass(frozen=True)
+class Direct:
+    """Deliveries in the name of one role."""
+
+    cloud: Cloud
+    catalog: Catalog
+    role: str
+
+    @classmethod
+    def grant(cls, cloud: Cloud, whole: Catalog, *, rbac: bool = True, entries: bool = True) -> "Direct":
+        """Make a role with the generated IAM policy, its access entries, and the generated RBAC in every cluster.
+
+        Namespaces that the mappings name must exist.
+        """
+        name = f"direct-{uuid.uuid4().hex[:8]}"
+        made = cloud.aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+        direct = cls(cloud, whole, str(made["Role"]["Arn"]))
+        direct.allow(statements(cloud, whole))
+        for cluster in whole.clusters.values():
+            if rbac:
+                apply_rbac(cloud.admins[cluster.name], access.rbac(whole, cluster))
+            if entries:
+                groups, region = [access.DELIVER], cluster.eks.region
+                aws.add_access_entry(cloud.aws, cluster.eks.name, direct.role, "keyferry", groups, region=region)
+        return direct
+
+    def allow(self, allowed: Sequence[Mapping[str, Any]]) -> None:
+        """Let the role do what these statements say, and nothing else."""
+        iam, name = self.cloud.aws.client("iam"), self.role.rpartition("/")[2]
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(allowed)})
+        if allowed:  # a policy needs a statement
+            iam.put_role_policy(RoleName=name, PolicyName="generated", PolicyDocument=document)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The runtime, with the role's credentials. AWS_ENDPOINT_URL must be in the process's environment."""
+        return Runtime({}, self.catalog, self.cloud.aws.session(self.role))
+
+    def deliver(self, mapping: str, cluster: str = "prod-eu", *, seconds: float = 60, **more: Any) -> Report:  # noqa: ANN401
+        """Carry out a delivery in this process."""
+        return self.runtime.deliver(delivery(mapping, cluster, **more), deadline(seconds))
+
+    def environment(self, directory: Path) -> dict[str, str]:
+        """Return the environment in which the function `deliver` runs in a process of its own."""
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / COMPILED).write_text(self.catalog.model_dump_json(by_alias=True, exclude_defaults=True))
+        credentials = self.cloud.aws.credentials(self.role, "deliver")
+        return self.cloud.aws.inherit(os.environ) | {
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_SESSION_TOKEN": credentials.session_token or "",
+            "KEYFERRY_MAPPINGS": str(directory),
+        }
+
+
+def apply_rbac(admin: Admin, objects: Sequence[Object]) -> None:
+    """Apply Roles and bindings, and wait until the API server goes by them."""
+    admin.apply(*objects)
+    roles = {(each["kind"], each["metadata"]["name"]): each for each in objects if "rules" in each}
+    for binding in objects[-2:]:
+        role = roles.get((binding.get("roleRef", {}).get("kind"), binding["metadata"]["name"]))
+        for rule in role["rules"][-1:] if role else ():
+            asked = {"api": rule["apiGroups"][0], "name": rule.get("resourceNames", [""])[0]}
+            verb, resource, group = rule["verbs"][-1], rule["resources"][-1], binding["subjects"][0]["name"]
+            where = binding["metadata"].get("namespace", "")
+            until(f"{group} may {verb} {resource}", partial(admin.may, group, verb, resource, namespace=where, **asked))
+
+
+def delivery(mapping: str, cluster: str = "prod-eu", **more: Any) -> Delivery:  # noqa: ANN401
+    """Return a delivery."""
+    return Delivery(mapping=mapping, cluster=cluster, event_id=uuid.uuid4().hex, time=datetime.now(UTC), **more)
+
+
+def deadline(seconds: float = 60) -> Deadline:
+    """Return a deadline that many seconds ahead."""
+    return Deadline(time.monotonic() + seconds, time.monotonic)
+
+
+def statements(cloud: Cloud, whole: Catalog) -> list[Mapping[str, Any]]:
+    """Return the generated IAM statements as they are once the stack's pseudo parameters are filled in."""
+    told = json.dumps(access.template(whole)["Resources"])
+    filled = told.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", ACCOUNT)
+    resources = json.loads(filled.replace("${AWS::Region}", cloud.aws.region))
+    found = [
+        s for r in resources.values() for s in r.get("Properties", {}).get("PolicyDocument", {}).get("Statement", [])
+    ]
+    return [s | {"Resource": [each["Fn::Sub"] for each in s["Resource"]]} for s in found]

@@ -1,0 +1,125 @@
+"""The usual scene of a test: one secret in AWS, one mapping called as its namespace, one cluster."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from keyferry import eks
+from keyferry.kube import Connection
+from keyferry.kube.connection import Request
+from keyferry.mapping import Eks, SecretMapping
+from keyferry.report import Report
+from local.admin import Admin, Object
+from local.cloud import ACCOUNT, Cloud
+from tests.integration.direct import Direct, catalog, deadline, mapping
+
+CLUSTER = "prod-eu"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A namespace, and what is in AWS under its name."""
+
+    cloud: Cloud
+    namespace: str
+
+    @property
+    def admin(self) -> Admin:
+        """The administrator of the cluster."""
+        return self.cloud.admins[CLUSTER]
+
+    @property
+    def source(self) -> str:
+        """The name of the secret in AWS."""
+        return f"{self.namespace}/db"
+
+    def create(self, value: str | bytes | Mapping[str, str], name: str = "") -> str:
+        """Create the secret in AWS, and return its version."""
+        client = self.cloud.aws.client("secretsmanager")
+        return str(client.create_secret(Name=name or self.source, **_content(value))["VersionId"])
+
+    def put(self, value: str | bytes | Mapping[str, str]) -> str:
+        """Give the secret in AWS a new value, and return its version."""
+        client = self.cloud.aws.client("secretsmanager")
+        return str(client.put_secret_value(SecretId=self.source, **_content(value))["VersionId"])
+
+    def mapping(self, **more: Any) -> SecretMapping:  # noqa: ANN401
+        """Return a mapping of the secret's password to the Secret db; `more` changes its spec."""
+        spec = {
+            "sources": {"db": {"secretsManager": self.source}},
+            "clusters": [CLUSTER],
+            "namespaces": [self.namespace],
+            "secret": {"name": "db", "data": {"password": {"from": "db", "path": "password"}}},
+        }
+        return mapping(self.namespace, **(spec | more))
+
+    def grant(self, **more: Any) -> Direct:  # noqa: ANN401
+        """Return a role with the rights of the mapping, and nothing else."""
+        return Direct.grant(self.cloud, catalog(self.cloud, [self.mapping(**more)]))
+
+    def secret(self, name: str = "db") -> Object:
+        """Return the Secret in the cluster."""
+        found = self.admin.get("Secret", name, self.namespace)
+        assert found is not None
+        return found
+
+    def data(self, name: str = "db") -> dict[str, bytes] | None:
+        """Return what the Secret in the cluster holds; None where it is missing."""
+        return self.admin.data(name, self.namespace)
+
+    def make(self, kind: str, name: str, **more: Any) -> Object:  # noqa: ANN401
+        """Make an object by hand."""
+        metadata = {"name": name, "namespace": self.namespace}
+        versions = {"Secret": "v1", "ConfigMap": "v1", "Rollout": "argoproj.io/v1alpha1"}
+        (made,) = self.admin.apply(
+            {"apiVersion": versions.get(kind, "apps/v1"), "kind": kind, "metadata": metadata, **more}
+        )
+        return made
+
+    @contextmanager
+    def untouched(self, kind: str, *names: str) -> Iterator[None]:
+        """Assert that objects are afterwards as they were before, to the resourceVersion."""
+        before = [self._version(kind, name) for name in names]
+        yield
+        assert [self._version(kind, name) for name in names] == before
+
+    def stamp(self, kind: str, name: str, of: str = "db") -> str | None:
+        """Return the mark that a workload's pod template carries for the Secret."""
+        found = self.admin.get(kind, name, self.namespace)
+        assert found is not None
+        annotations = found["spec"]["template"].get("metadata", {}).get("annotations") or {}
+        return annotations.get(f"keyferry.dev/{of}")
+
+    def _version(self, kind: str, name: str) -> str:
+        found = self.admin.get(kind, name, self.namespace)
+        return str(found["metadata"]["resourceVersion"]) if found else "missing"
+
+
+def connection(cloud: Cloud, role: str, cluster: str = CLUSTER) -> Connection:
+    """Return a connection of the product's to a cluster, in the name of a role."""
+    plane = cloud.clusters[cluster]
+    endpoint = eks.Endpoint(plane.endpoint, plane.certificate_authority)
+    known = Eks(name=cluster, region=plane.region, account=ACCOUNT)
+    tokens = eks.Tokens(lambda: cloud.aws.session(role), known)
+    return Connection(cluster, endpoint, lambda renew: tokens.get(renew=renew), look_up=lambda: endpoint, role=role)
+
+
+def ask(where: Connection, method: str, path: str, body: Object | None = None) -> Object:
+    """Make any request on a connection, and return what the cluster answers; nothing for 404."""
+    kind = None if body is None else "application/json"
+    answer = where.send(Request(method, path, method.lower(), path, body=body, content_type=kind), deadline(20))
+    return dict(json.loads(answer)) if answer else {}
+
+
+def error(report: Report) -> Exception:
+    """Return the one error of a delivery."""
+    (found,) = report.errors
+    return found
+
+
+def _content(value: str | bytes | Mapping[str, str]) -> dict[str, str | bytes]:
+    if isinstance(value, bytes):
+        return {"SecretBinary": value}
+    return {"SecretString": value if isinstance(value, str) else json.dumps(dict(value))}

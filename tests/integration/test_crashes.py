@@ -1,0 +1,93 @@
+"""Killed anywhere, the next delivery finishes: the function is killed at each of its requests to the API server."""
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from keyferry.model import Delivery
+from local.cloud import Cloud
+from local.world import deployment, env_from, volume
+from tests.integration.direct import Direct, delivery
+from tests.integration.history import History, check_right
+from tests.integration.killed import Functions, Kill, When, environment
+from tests.integration.scene import CLUSTER, Scene
+
+MODES: tuple[When, ...] = ("before", "sent", "after")
+
+
+@dataclass(frozen=True)
+class Killing:
+    """A scene whose deliveries are made by the function."""
+
+    scene: Scene
+    direct: Direct
+    functions: Functions
+    namespaces: tuple[str, ...]
+    numbers: Iterator[int]
+
+    def rotate(self) -> tuple[str, str]:
+        """Give the source a new value, and return it with its version."""
+        password = f"canary-killed-{next(self.numbers)}"
+        return password, self.scene.put({"password": password})
+
+    def delivery(self, version: str) -> Delivery:
+        """Return the delivery for a version."""
+        return delivery(self.scene.namespace, versions={"db": version})
+
+    def trial(self, kill: Kill, prepare: Callable[[], object]) -> bool:
+        """Rotate, kill the function, let its message come back, and return whether it was killed."""
+        password, version = self.rotate()
+        prepare()
+        history, message = History(self.scene.admin, *self.namespaces), self.delivery(version)
+        killed = False
+        answer = self.functions.invoke(message, kill)
+        if answer is None:
+            answer = self.functions.invoke(message, attempt=2)
+            killed = True
+        assert answer == {"batchItemFailures": []}
+        self.check(history, password, version)
+        return killed
+
+    def check(self, history: History, password: str, version: str) -> None:
+        """Fail unless there was one write and one rollout of each workload, and there is nothing left to do."""
+        check_right(self.scene, history, password, version)
+        assert [len(history.writes(namespace)) for namespace in self.namespaces] == [1] * len(self.namespaces)
+        rollouts = history.rollouts()
+        assert rollouts == dict.fromkeys(rollouts, 1)
+        assert {history.new_replica_sets(namespace) for namespace in self.namespaces} == {1}
+        again = History(self.scene.admin, *self.namespaces)
+        assert not self.direct.deliver(self.scene.namespace, versions={"db": version}).errors
+        assert again.quiet()
+
+    def everywhere(self, when: When, prepare: Callable[[], object] = lambda: None) -> int:
+        """Kill at each request in turn until there is none left to kill at, and return how many there were."""
+        numbers = itertools.takewhile(lambda number: self.trial(Kill(number, when), prepare), itertools.count(1))
+        return len(list(numbers))
+
+
+@pytest.fixture(scope="module")
+def stage(cloud: Cloud, place: Path) -> Iterator[Killing]:
+    """Two namespaces with a Deployment and a StatefulSet each that use the Secret."""
+    admin = cloud.admins[CLUSTER]
+    namespaces = tuple(f"killed-{uuid.uuid4().hex[:8]}" for _ in range(2))
+    scene = Scene(cloud, namespaces[0])
+    scene.create({"password": "canary-killed-0"})
+    for namespace in namespaces:
+        stateful = deployment("queue", namespace, volume("db")) | {"kind": "StatefulSet"}
+        admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        admin.apply(deployment("api", namespace, env_from("db")), stateful)
+    direct = scene.grant(namespaces=list(namespaces))
+    assert not direct.deliver(scene.namespace).errors
+    with Functions(environment(direct, place / scene.namespace), place / scene.namespace) as functions:
+        yield Killing(scene, direct, functions, namespaces, itertools.count(1))
+    for namespace in namespaces:
+        admin.delete("Namespace", namespace)
+
+
+@pytest.mark.parametrize("when", MODES)
+def test_a_rotation_that_is_killed_is_finished_by_the_next_delivery(stage: Killing, when: When) -> None:
+    assert stage.everywhere(when) >= 16

@@ -1,0 +1,216 @@
+"""The local AWS sends the events that AWS documents, where its API is called and where it works by itself."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local import aws
+from local.aws import Aws
+from tests.local_aws import Bus, denied, function, role
+
+TEMPLATE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
+ROTATION = """
+import boto3
+
+def handler(event, context):
+    secrets, arn, token = boto3.client("secretsmanager"), event["SecretId"], event["ClientRequestToken"]
+    versions = secrets.describe_secret(SecretId=arn)["VersionIdsToStages"]
+    assert versions[token] == ["AWSPENDING"]
+    if event["Step"] == "createSecret":
+        secrets.put_secret_value(
+            SecretId=arn, ClientRequestToken=token, SecretString="canary-rotated", VersionStages=["AWSPENDING"]
+        )
+    if event["Step"] == "finishSecret":
+        current = next(version for version, stages in versions.items() if "AWSCURRENT" in stages)
+        secrets.update_secret_version_stage(
+            SecretId=arn, VersionStage="AWSCURRENT", MoveToVersionId=token, RemoveFromVersionId=current
+        )
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    started = aws.start(tmp_path_factory.mktemp("aws"))
+    yield started
+    aws.stop(started)
+
+
+@pytest.fixture(scope="module")
+def the_bus(cloud: Aws) -> Bus:
+    """Make a queue that a rule fills with every event of AWS services."""
+    events = cloud.client("events")
+    rule = events.put_rule(Name="everything", EventPattern=json.dumps({"source": [{"prefix": "aws."}]}))["RuleArn"]
+    made = Bus(cloud, rule)
+    events.put_targets(Rule="everything", Targets=[{"Id": "queue", "Arn": made.arn}])
+    return made
+
+
+@pytest.fixture
+def bus(the_bus: Bus) -> Bus:
+    the_bus.events(0)
+    return the_bus
+
+
+@pytest.fixture
+def secret(cloud: Aws, the_bus: Bus) -> str:
+    """Make a secret, its event already taken."""
+    name = f"prod/{uuid.uuid4().hex}"
+    arn = cloud.client("secretsmanager").create_secret(Name=name, SecretString="canary-first")["ARN"]
+    the_bus.events(1)
+    return str(arn)
+
+
+def test_a_parameter_tells_of_its_life(cloud: Aws, bus: Bus) -> None:
+    ssm = cloud.client("ssm")
+    ssm.put_parameter(Name="/prod/tls", Value="canary-1", Type="SecureString", Description="of the edge")
+    created = bus.event()
+    assert (created["source"], created["detail-type"]) == ("aws.ssm", "Parameter Store Change")
+    assert created["resources"] == ["arn:aws:ssm:eu-west-1:111122223333:parameter/prod/tls"]
+    assert created["detail"] == {
+        "operation": "Create",
+        "name": "/prod/tls",
+        "type": "SecureString",
+        "description": "of the edge",
+    }
+    ssm.put_parameter(Name="/prod/tls", Value="canary-2", Overwrite=True)
+    assert bus.event()["detail"] == {"operation": "Update", "name": "/prod/tls", "type": "SecureString"}
+    ssm.label_parameter_version(Name="/prod/tls", Labels=["live"])
+    assert bus.event()["detail"]["operation"] == "LabelParameterVersion"
+    ssm.delete_parameter(Name="/prod/tls")
+    assert bus.event()["detail"] == {"operation": "Delete", "name": "/prod/tls", "type": "SecureString"}
+
+
+def test_each_deleted_parameter_tells_once(cloud: Aws, bus: Bus) -> None:
+    ssm = cloud.client("ssm")
+    for name in ("one", "two"):
+        ssm.put_parameter(Name=name, Value="canary-1", Type="StringList")
+    bus.events(2)
+    ssm.delete_parameters(Names=["one", "two", "three"])
+    events = bus.events(2)
+    assert [event["detail"] for event in events] == [
+        {"operation": "Delete", "name": name, "type": "StringList"} for name in ("one", "two")
+    ]
+    assert events[0]["resources"] == ["arn:aws:ssm:eu-west-1:111122223333:parameter/one"]
+
+
+def test_a_refused_parameter_change_tells_nothing(cloud: Aws, bus: Bus) -> None:
+    assert denied(lambda: cloud.client("ssm").delete_parameter(Name="/prod/missing")) == "ParameterNotFound"
+    bus.events(0)
+
+
+def test_a_secret_tells_of_every_label_but_pending(cloud: Aws, bus: Bus) -> None:
+    secrets = cloud.client("secretsmanager")
+    created = secrets.create_secret(Name="prod/db", SecretString="canary-1")
+    event = bus.event()
+    assert (event["source"], event["detail-type"]) == ("aws.secretsmanager", "Secret Label Updated")
+    assert event["resources"] == [created["ARN"]]
+    assert event["detail"] == {
+        "name": "prod/db",
+        "labelUpdated": "AWSCURRENT",
+        "versionId": created["VersionId"],
+    }
+    put = secrets.put_secret_value(SecretId="prod/db", SecretString="canary-2")
+    assert bus.event()["detail"]["versionId"] == put["VersionId"]
+    updated = secrets.update_secret(SecretId="prod/db", SecretString="canary-3")
+    assert bus.event()["detail"]["versionId"] == updated["VersionId"]
+    secrets.update_secret_version_stage(
+        SecretId="prod/db",
+        VersionStage="AWSCURRENT",
+        MoveToVersionId=put["VersionId"],
+        RemoveFromVersionId=updated["VersionId"],
+    )
+    assert bus.event()["detail"]["versionId"] == put["VersionId"]
+    secrets.put_secret_value(SecretId="prod/db", SecretString="canary-4", VersionStages=["AWSPENDING"])
+    secrets.update_secret(SecretId="prod/db", Description="of the payments")
+    bus.events(0)
+
+
+def test_a_deleted_and_restored_secret_is_in_the_trail(cloud: Aws, bus: Bus, secret: str) -> None:
+    secrets = cloud.client("secretsmanager")
+    name = secret.rpartition("secret:")[2][:-7]
+    secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)
+    event = bus.event()
+    assert (event["source"], event["detail-type"]) == ("aws.secretsmanager", "AWS API Call via CloudTrail")
+    assert event["resources"] == []
+    deleted = event["detail"]
+    assert (deleted["eventType"], deleted["eventName"]) == ("AwsApiCall", "DeleteSecret")
+    assert deleted["requestParameters"] == {"secretId": name, "recoveryWindowInDays": 7}
+    assert deleted["responseElements"].pop("deletionDate").endswith("M")
+    assert deleted["responseElements"] == {"name": name, "arn": secret}
+    assert deleted["userIdentity"]["arn"] == "arn:aws:iam::111122223333:user/administrator"
+    assert "errorCode" not in deleted
+    secrets.restore_secret(SecretId=secret)
+    restored = bus.event()["detail"]
+    assert (restored["eventName"], restored["requestParameters"]) == ("RestoreSecret", {"secretId": secret})
+
+
+def test_a_refused_deletion_is_in_the_trail_with_its_error(cloud: Aws, bus: Bus) -> None:
+    nobody = cloud.client("secretsmanager", role=role(cloud))
+    assert denied(lambda: nobody.delete_secret(SecretId="prod/missing")) == "AccessDeniedException"
+    detail = bus.event()["detail"]
+    assert (detail["errorCode"], detail["responseElements"]) == ("AccessDeniedException", None)
+    assert detail["userIdentity"]["type"] == "AssumedRole"
+
+
+def test_a_rotation_runs_the_rotation_function(cloud: Aws, bus: Bus, secret: str) -> None:
+    secrets = cloud.client("secretsmanager")
+    token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function(cloud, ROTATION))["VersionId"]
+    started, labelled, succeeded = bus.events(3)
+    assert started["detail"]["eventName"] == "RotationStarted"
+    assert labelled["detail"]["versionId"] == token
+    assert succeeded["detail"]["eventName"] == "RotationSucceeded"
+    assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "canary-rotated"
+
+
+def test_a_failed_rotation_changes_no_value(cloud: Aws, bus: Bus, secret: str) -> None:
+    secrets = cloud.client("secretsmanager")
+    secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function(cloud, "def handler(event, context): 1 / 0"))
+    _, failed = bus.events(2)
+    assert failed["detail-type"] == "AWS Service Event via CloudTrail"
+    detail = failed["detail"]
+    assert (detail["eventType"], detail["eventName"]) == ("AwsServiceEvent", "RotationFailed")
+    assert detail["additionalEventData"] == {"SecretId": secret}
+    assert detail["errorMessage"].endswith("during createSecret step")
+    assert (detail["requestParameters"], detail["responseElements"]) == (None, None)
+    assert "errorCode" not in detail
+    assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "canary-first"
+
+
+def test_a_stack_tells_when_it_is_complete(cloud: Aws, bus: Bus) -> None:
+    cloudformation = cloud.client("cloudformation")
+    stack = cloudformation.create_stack(StackName="small", TemplateBody=json.dumps(TEMPLATE))["StackId"]
+    started, complete = bus.events(2)
+    assert (complete["source"], complete["detail-type"]) == (
+        "aws.cloudformation",
+        "CloudFormation Stack Status Change",
+    )
+    assert (started["resources"], complete["resources"]) == ([stack], [stack])
+    assert complete["detail"] == {
+        "stack-id": stack,
+        "status-details": {"status": "CREATE_COMPLETE", "status-reason": ""},
+        "client-request-token": "",
+    }
+
+
+def test_nobody_can_put_an_event_of_aws(cloud: Aws, bus: Bus) -> None:
+    answer = cloud.client("events").put_events(
+        Entries=[{"Source": "aws.secretsmanager", "DetailType": "Secret Label Updated", "Detail": "{}"}]
+    )
+    assert answer["Entries"][0]["ErrorCode"] == "NotAuthorizedForSourceException"
+    bus.events(0)
+
+
+def test_a_queue_takes_events_of_the_rules_that_its_policy_names(cloud: Aws) -> None:
+    events = cloud.client("events")
+    rule = events.put_rule(Name="ours", EventPattern=json.dumps({"source": ["ours"]}))["RuleArn"]
+    let_in, closed, dead_letters = Bus(cloud, rule), Bus(cloud, f"{rule}-of-others"), Bus(cloud, rule)
+    targets: list[dict[str, Any]] = [{"Id": queue.arn[-8:], "Arn": queue.arn} for queue in (let_in, closed)]
+    for target in targets:
+        target["DeadLetterConfig"] = {"Arn": dead_letters.arn}
+    events.put_targets(Rule="ours", Targets=targets)
+    events.put_events(Entries=[{"Source": "ours", "DetailType": "Something", "Detail": "{}"}])
+    assert let_in.event()["id"] == dead_letters.event()["id"]
+    closed.events(0)

@@ -1,0 +1,55 @@
+"""One bad mapping, one missing namespace, one unreachable cluster: none of them holds up the others."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.install import Installation
+from local.watch import until
+from tests.integration.deployed import Deployed, now
+
+VALUE = '{"password": "canary-neighbours-%d"}'
+
+
+@pytest.fixture(scope="module")
+def stack(installed: Installation) -> Iterator[Deployed]:
+    """The stack, with one namespace gone and the right to write in it nevertheless."""
+    stack = Deployed(installed)
+    group = "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["scattered"], "verbs": ["get", "patch", "create"]}]
+    subjects = [{"apiGroup": group, "kind": "Group", "name": "keyferry"}]
+    reference = {"apiGroup": group, "kind": "ClusterRole", "name": "scattered"}
+    named = {"apiVersion": f"{group}/v1", "metadata": {"name": "scattered"}}
+    stack.eu.apply(
+        {**named, "kind": "ClusterRole", "rules": rules},
+        {**named, "kind": "ClusterRoleBinding", "roleRef": reference, "subjects": subjects},
+    )
+    stack.eu.delete("Namespace", "scattered-2")
+    until("the namespace gone", lambda: stack.eu.get("Namespace", "scattered-2") is None)
+    stack.create("tests/neighbours", VALUE % 1)
+    yield stack
+    stack.eu.delete("ClusterRoleBinding", "scattered")
+
+
+def test_the_others_are_delivered_to_beside_what_is_wrong(stack: Deployed) -> None:
+    since = now()
+    stack.put("tests/neighbours", VALUE % 2)
+
+    stack.deliveries("near", since, message="delivered")
+    (lacking,) = stack.deliveries("lacking", since, message="dead letter")
+    (near,) = stack.deliveries("far", since, cluster="prod-eu")
+    (lost,) = stack.deliveries("far", since, cluster="lost")
+    (scattered,) = stack.deliveries("scattered", since)
+
+    for name in ("near", "far"):
+        assert stack.eu.data(name, "near") == {"password": b"canary-neighbours-2"}
+    assert stack.eu.data("lacking", "near") is None
+    assert "SourceUnusable: mapping lacking, key password" in lacking["reason"]
+    assert near["message"] == "delivered"
+    assert lost["message"] == "comes back"
+    assert "Unreachable: cluster lost at https://127.0.0.1:1: no connection" in lost["reason"]
+    for namespace in ("scattered-1", "scattered-3"):
+        assert stack.eu.data("scattered", namespace) == {"password": b"canary-neighbours-2"}
+    assert scattered["targets"] == {"updated": 2, "failed": 1}
+    assert scattered["message"] == "dead letter"
+    assert "NamespaceGone: secrets/scattered in namespace scattered-2" in scattered["reason"]

@@ -1,0 +1,244 @@
+"""Signing in: who is let in, who is refused and told what to check, and when a token or a session is made anew."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from keyferry import eks, runtime
+from keyferry.catalog import collect
+from keyferry.errors import AccessDenied, Unauthorized, Unreachable
+from keyferry.kube import Connection
+from keyferry.mapping import Cluster, Eks
+from local import aws
+from local.cloud import ACCOUNT, Cloud
+from tests.integration.direct import TRUST, Direct, catalog, deadline, delivery
+from tests.integration.scene import CLUSTER, Scene, ask, connection, error
+from tests.tokens import Draft
+
+VERSION = "/version"
+KNOWN = Eks(name=CLUSTER, region="eu-west-1", account=ACCOUNT)
+
+
+@pytest.fixture(scope="module")
+def role(cloud: Cloud) -> str:
+    """A role that may sign in, and nothing else."""
+    return Direct.grant(cloud, collect([], [_cluster()])).role
+
+
+def _cluster(**more: Any) -> Cluster:  # noqa: ANN401
+    return Cluster.model_validate({"name": CLUSTER, "eks": KNOWN.model_dump()} | more)
+
+
+def with_tokens(cloud: Cloud, tokens: Callable[[bool], str]) -> Connection:
+    """Return a connection that signs in with these tokens."""
+    plane = cloud.clusters[CLUSTER]
+    endpoint = eks.Endpoint(plane.endpoint, plane.certificate_authority)
+    return Connection(CLUSTER, endpoint, tokens, look_up=lambda: endpoint, role="arn:of:the:role")
+
+
+def move_clock(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """Sign as if it were another time."""
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda **_: datetime.now(UTC).replace(tzinfo=None) + by)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"secret_key": "canary-wrong-key"}, {"cluster": "prod-us"}, {"age": timedelta(minutes=16)}, {"extra": {"X": "1"}}],
+    ids=["signed with the wrong key", "for another cluster", "too old", "with another parameter"],
+)
+def test_a_wrong_token_is_refused_after_one_more_try_and_the_error_says_what_to_check(
+    cloud: Cloud, role: str, wrong: dict[str, Any]
+) -> None:
+    keys = cloud.aws.credentials(role)
+    draft = replace(Draft(keys.access_key, keys.secret_key, keys.session_token), **wrong)
+    asked: list[bool] = []
+
+    def token(renew: bool) -> str:
+        asked.append(renew)
+        return draft.token()
+
+    with pytest.raises(Unauthorized) as refusal:
+        ask(with_tokens(cloud, token), "GET", VERSION)
+
+    assert asked == [False, True]
+    for told in ("prod-eu", "arn:of:the:role", "access entry", "eks.name", "eks.region", "clock"):
+        assert told in str(refusal.value)
+
+
+def test_a_role_without_access_entry_is_told_to_get_one(scene: Scene) -> None:
+    scene.create({"password": "canary-sign-in-1"})
+    direct = Direct.grant(scene.cloud, catalog(scene.cloud, [scene.mapping()]), entries=False)
+
+    found = error(direct.deliver(scene.namespace))
+
+    assert isinstance(found, Unauthorized)
+    assert "access entry for" in str(found)
+    assert scene.data() is None
+
+
+def test_a_cluster_of_the_wrong_name_is_refused(scene: Scene) -> None:
+    plane = scene.cloud.clusters[CLUSTER]
+    wrong = _cluster(
+        eks=KNOWN.model_dump() | {"name": "prod-us"},
+        endpoint=plane.endpoint,
+        certificateAuthority=plane.certificate_authority,
+    )
+    direct = Direct.grant(scene.cloud, collect([scene.mapping()], [wrong]), entries=False)
+    aws.add_access_entry(scene.cloud.aws, CLUSTER, direct.role, "keyferry", ["keyferry"])
+
+    assert "eks.name" in str(error(direct.deliver(scene.namespace)))
+
+
+def test_an_old_token_is_refused_once_and_a_new_one_works(
+    cloud: Cloud, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = eks.Tokens(lambda: cloud.aws.session(role), KNOWN)
+    with monkeypatch.context() as patch:
+        move_clock(patch, timedelta(minutes=-16))
+        old = tokens.get()
+    assert tokens.get() == old
+
+    assert "gitVersion" in ask(with_tokens(cloud, lambda renew: tokens.get(renew=renew)), "GET", VERSION)
+    assert tokens.get() != old
+
+
+def test_a_token_is_kept_for_ten_minutes(cloud: Cloud, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    tokens = eks.Tokens(lambda: cloud.aws.session(role), KNOWN, lambda: now)
+    first = tokens.get()
+    move_clock(monkeypatch, timedelta(minutes=10))
+    now = 600.0
+    assert tokens.get() == first
+    now = 601.0
+    assert tokens.get() != first
+
+
+def test_a_role_that_was_made_again_is_a_stranger_until_it_has_a_new_entry(cloud: Cloud) -> None:
+    iam, entries = cloud.aws.client("iam"), cloud.aws.client("eks")
+    direct = Direct.grant(cloud, collect([], [_cluster()]))
+    name = direct.role.rpartition("/")[2]
+    assert ask(connection(cloud, direct.role), "GET", VERSION)
+    iam.delete_role(RoleName=name)
+    time.sleep(1.1)  # the emulator's times are whole seconds
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+
+    with pytest.raises(Unauthorized, match="an entry dies with its role"):
+        ask(connection(cloud, direct.role), "GET", VERSION)
+
+    entries.delete_access_entry(clusterName=CLUSTER, principalArn=direct.role)
+    aws.add_access_entry(cloud.aws, CLUSTER, direct.role, "keyferry", ["keyferry"])
+    assert ask(connection(cloud, direct.role), "GET", VERSION)
+
+
+class Spoke:
+    """A role of the cluster's account, which the pipeline's role assumes; it alone has an access entry."""
+
+    def __init__(self, scene: Scene) -> None:
+        cloud, iam = scene.cloud, scene.cloud.aws.client("iam")
+        self.role = f"arn:aws:iam::{ACCOUNT}:role/{scene.namespace}"
+        self.direct = Direct.grant(cloud, catalog(cloud, [scene.mapping()], role=self.role), entries=False)
+        hub = {"Effect": "Allow", "Principal": {"AWS": self.direct.role}, "Action": "sts:AssumeRole"}
+        describe = {"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": "*"}
+        trust = {"Version": "2012-10-17", "Statement": [hub]}
+        iam.create_role(RoleName=scene.namespace, AssumeRolePolicyDocument=json.dumps(trust))
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [describe]})
+        iam.put_role_policy(RoleName=scene.namespace, PolicyName="spoke", PolicyDocument=policy)
+        aws.add_access_entry(cloud.aws, CLUSTER, self.role, "keyferry", ["keyferry"])
+        session = cloud.aws.session(self.direct.role)
+        self.assumed = 0
+        session.events.register("before-call.sts.AssumeRole", self._count)
+        self.runtime = runtime.Runtime({}, self.direct.catalog, session)
+
+    def _count(self, **_: object) -> None:
+        self.assumed += 1
+
+    def deliver(self, mapping: str) -> list[Any]:
+        """Carry out a delivery, and return its errors."""
+        return list(self.runtime.deliver(delivery(mapping), deadline()).errors)
+
+
+def test_the_role_of_a_cluster_is_assumed_once_for_finding_it_and_for_signing_in(scene: Scene) -> None:
+    scene.create({"password": "canary-sign-in-1"})
+    spoke = Spoke(scene)
+
+    assert spoke.deliver(scene.namespace) == []
+    assert spoke.deliver(scene.namespace) == []
+
+    assert scene.data() == {"password": b"canary-sign-in-1"}
+    assert spoke.assumed == 1
+
+
+def test_a_session_is_assumed_anew_before_it_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.create({"password": "canary-sign-in-1"})
+    spoke = Spoke(scene)
+    assert spoke.deliver(scene.namespace) == []
+    monkeypatch.setattr(runtime, "SESSION_MARGIN_SECONDS", 3700)  # a session has an hour
+    monkeypatch.setattr(eks, "RENEW_SECONDS", -1)
+    spoke.assumed = 0
+
+    assert spoke.deliver(scene.namespace) == []
+
+    assert spoke.assumed > 0
+
+
+def test_a_role_that_does_not_trust_the_pipeline_is_named(scene: Scene) -> None:
+    scene.create({"password": "canary-sign-in-1"})
+    spoke = Spoke(scene)
+    iam = scene.cloud.aws.client("iam")
+    iam.update_assume_role_policy(RoleName=scene.namespace, PolicyDocument=json.dumps(TRUST))
+
+    with pytest.raises(AccessDenied, match=f"AWS refuses sts:AssumeRole on {spoke.role}"):
+        spoke.deliver(scene.namespace)
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-west-1", "sts.eu-west-1.amazonaws.com"),
+        ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_the_token_is_for_the_regional_host_whatever_endpoint_is_set(
+    region: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+    session = boto3.Session("AKIACANARY0000000000", "canary-key")
+
+    token = eks.sign_in(session, Eks(name=CLUSTER, region=region, account=ACCOUNT))
+
+    encoded = token.removeprefix("k8s-aws-v1.")
+    url = urlsplit(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode())
+    assert (url.scheme, url.netloc, url.path) == ("https", host, "/")
+
+
+def test_a_session_that_makes_too_long_a_token_is_refused_before_the_cluster_does() -> None:
+    session = boto3.Session("ASIACANARY0000000000", "canary-key", "canary" * 600)
+
+    with pytest.raises(AccessDenied, match=r"bytes and the cluster takes 4096: the role's session carries too many"):
+        eks.sign_in(session, KNOWN)
+
+
+def test_without_credentials_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    with pytest.raises(AccessDenied, match="there are no AWS credentials"):
+        eks.sign_in(boto3.Session(), KNOWN)
+
+
+def test_a_cluster_that_is_still_being_made_is_waited_for(cloud: Cloud, role: str) -> None:
+    class Creating:
+        def describe_cluster(self, name: str) -> dict[str, Any]:
+            return {"cluster": {"name": name, "status": "CREATING"}}
+
+    with pytest.raises(Unreachable, match=r"has no endpoint yet \(status CREATING\)"):
+        eks.find(Creating(), _cluster())  # type: ignore[arg-type]
