@@ -111,9 +111,9 @@ def resource_versions(admin: Admin) -> dict[str, str]:
     return {name: metadata.get("resourceVersion", "") for name, metadata in secrets.items()} | workloads
 
 
-def label_updated(aws: Aws, version: str, event_id: str, secret: str = "prod/payments/db") -> Object:
+def label_updated(aws: Aws, version: str, event_id: str, name: str = "prod/payments/db") -> Object:
     """Return the event that AWS sends when AWSCURRENT of a secret, the database's by default, moves."""
-    arn = aws.client("secretsmanager").describe_secret(SecretId=secret)["ARN"]
+    arn = aws.client("secretsmanager").describe_secret(SecretId=name)["ARN"]
     return {
         "version": "0",
         "id": event_id,
@@ -123,7 +123,7 @@ def label_updated(aws: Aws, version: str, event_id: str, secret: str = "prod/pay
         "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "region": aws.region,
         "resources": [arn],
-        "detail": {"name": secret, "labelUpdated": "AWSCURRENT", "versionId": version},
+        "detail": {"name": name, "labelUpdated": "AWSCURRENT", "versionId": version},
     }
 
 

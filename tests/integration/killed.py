@@ -37,7 +37,7 @@ class Kill:
 
     number: int
     when: When
-    """Before the request; when it is sent, and its answer not read; or when the answer has come, and nothing is done."""
+    """Before the request; when it is sent, its answer not read; or when its answer has come, nothing done with it."""
 
 
 class Functions:
@@ -102,9 +102,7 @@ def environment(direct: Direct, directory: Path) -> dict[str, str]:
     ]
     allowed = {"Effect": "Allow", "Action": "sqs:*", "Resource": f"arn:aws:sqs:*:*:{name}-*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-    direct.cloud.aws.client("iam").put_role_policy(
-        RoleName=name, PolicyName="queues", PolicyDocument=document
-    )
+    direct.cloud.aws.client("iam").put_role_policy(RoleName=name, PolicyName="queues", PolicyDocument=document)
     settings = dict(zip(("KEYFERRY_INBOX_QUEUE_URL", "KEYFERRY_DEAD_LETTERS_QUEUE_URL"), urls, strict=True))
     return direct.environment(directory) | settings
 

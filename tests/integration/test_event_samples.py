@@ -52,7 +52,10 @@ def test_every_sample_has_a_verdict() -> None:
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("*.json")), ids=lambda path: path.stem)
 def test_the_rules_match_a_sample_as_its_verdict_says(
-    path: Path, patterns: dict[str, str], events: Any, stack: str  # noqa: ANN401
+    path: Path,
+    patterns: dict[str, str],
+    events: Any,  # noqa: ANN401
+    stack: str,
 ) -> None:
     event = path.read_text().replace(VERDICTS["stack"], stack)
     matching = {

@@ -16,7 +16,14 @@ def stack(installed: Installation) -> Iterator[Deployed]:
     """The stack, with one namespace gone and the right to write in it nevertheless."""
     stack = Deployed(installed)
     group = "rbac.authorization.k8s.io"
-    rules = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["scattered"], "verbs": ["get", "patch", "create"]}]
+    rules = [
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": ["scattered"],
+            "verbs": ["get", "patch", "create"],
+        }
+    ]
     subjects = [{"apiGroup": group, "kind": "Group", "name": "keyferry"}]
     reference = {"apiGroup": group, "kind": "ClusterRole", "name": "scattered"}
     named = {"apiVersion": f"{group}/v1", "metadata": {"name": "scattered"}}

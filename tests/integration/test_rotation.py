@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from local.install import Installation
-from local.watch import until
-from local.world import SECRETS, deployment, env_from
+from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.local_aws import function
 
@@ -82,7 +81,8 @@ def rotate_by_a_function(stack: Deployed) -> None:
 def roll_back(stack: Deployed) -> None:
     stages = stack.secrets.describe_secret(SecretId="tests/rotated")["VersionIdsToStages"]
     newer, older = (
-        next(version for version, labels in stages.items() if label in labels) for label in ("AWSCURRENT", "AWSPREVIOUS")
+        next(version for version, labels in stages.items() if label in labels)
+        for label in ("AWSCURRENT", "AWSPREVIOUS")
     )
     stack.secrets.update_secret_version_stage(
         SecretId="tests/rotated", VersionStage="AWSCURRENT", MoveToVersionId=older, RemoveFromVersionId=newer
@@ -126,7 +126,8 @@ def test_the_same_event_ten_times_among_older_ones_is_one_write_and_one_rollout(
     stack.deliveries("rotated", since, 2 * 9, message="delivered")  # the change's own, six, and two older ones
     for name in BOTH:
         assert stack.cloud.admins[name].data("rotated", "rotated") == in_aws(stack)
-        assert stack.writes(name, "rotated", "secrets", since) == 2  # the content, and the mark of due restarts taken off
+        content_and_mark_taken_off = 2
+        assert stack.writes(name, "rotated", "secrets", since) == content_and_mark_taken_off
         assert stack.writes(name, "rotated", "deployments", since) == 1
         assert len(stack.rollouts(name, "rotated") - before[name]) == 1
 
