@@ -40,7 +40,7 @@ class History:
         known = {marked(each) for each in self._before["Secret", namespace]}
         return [nonce for nonce in dict.fromkeys(states) if nonce is not None and nonce not in known]
 
-    def data(self, namespace: str) -> list[Mapping[str, str]]:
+    def data(self, namespace: str) -> list[dict[str, str]]:
         """Return what the Secret has held, one after the other, encoded."""
         held = [dict(each.get("data") or {}) for each in self.states("Secret", "db", namespace)]
         return held[:1] + [after for before, after in pairwise(held) if after != before]

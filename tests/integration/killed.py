@@ -13,12 +13,14 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self
 
+import pytest
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
@@ -164,7 +166,9 @@ def _arm(kill: Kill) -> None:
             _die()
         return read_answer(connection)
 
-    HTTPSConnectionPool.urlopen, HTTPSConnection.getresponse = urlopen, getresponse  # type: ignore[method-assign]
+    patch = pytest.MonkeyPatch()  # never undone: the process ends
+    patch.setattr(HTTPSConnectionPool, "urlopen", urlopen)
+    patch.setattr(HTTPSConnection, "getresponse", getresponse)
 
 
 def _die() -> NoReturn:
@@ -190,7 +194,7 @@ def _fork(asked: Mapping[str, Any]) -> dict[str, Any]:
         try:
             _child(asked, write)
         except BaseException:
-            sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+            traceback.print_exc()
             os._exit(1)
         os._exit(0)
     os.close(write)

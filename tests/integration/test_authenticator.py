@@ -29,7 +29,7 @@ TRUST = {
 }
 
 
-class Cloud:
+class Site:
     """AWS with two clusters, and their sign-in."""
 
     def __init__(self, services: Aws, webhook: Authenticator) -> None:
@@ -74,36 +74,36 @@ class Cloud:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     directory = tmp_path_factory.mktemp("sign-in")
     services = aws.start(directory / "aws", account=ACCOUNT)
     webhook = authenticator.start(directory, aws=services.endpoint, environment=services.environment())
-    cloud = Cloud(services, webhook)
-    with cloud.role("cluster") as role:
+    site = Site(services, webhook)
+    with site.role("cluster") as role:
         for name in ("prod-eu", "prod-us"):
-            cloud.client("eks").create_cluster(name=name, roleArn=role, resourcesVpcConfig={})
-        yield cloud
+            site.client("eks").create_cluster(name=name, roleArn=role, resourcesVpcConfig={})
+        yield site
     authenticator.stop(webhook)
     aws.stop(services)
 
 
 @pytest.fixture(scope="module")
-def keyferry(cloud: Cloud) -> Iterator[str]:
+def keyferry(site: Site) -> Iterator[str]:
     """Give the role that the pipeline has: it may sign in to prod-eu."""
-    with cloud.role("keyferry") as role, cloud.entry(role, username="keyferry", kubernetesGroups=["keyferry:deliver"]):
+    with site.role("keyferry") as role, site.entry(role, username="keyferry", kubernetesGroups=["keyferry:deliver"]):
         yield role
 
 
 @pytest.fixture(scope="module")
-def draft(cloud: Cloud, keyferry: str) -> Draft:
-    return cloud.sign(keyferry, "delivery-1")
+def draft(site: Site, keyferry: str) -> Draft:
+    return site.sign(keyferry, "delivery-1")
 
 
 def test_a_role_with_an_access_entry_signs_in_under_the_name_and_groups_of_the_entry(
-    cloud: Cloud, draft: Draft, keyferry: str
+    site: Site, draft: Draft, keyferry: str
 ) -> None:
-    status = cloud.review(draft.token())
-    role_id = cloud.client("iam").get_role(RoleName="keyferry")["Role"]["RoleId"]
+    status = site.review(draft.token())
+    role_id = site.client("iam").get_role(RoleName="keyferry")["Role"]["RoleId"]
     assert status["authenticated"] is True
     assert status["user"]["username"] == "keyferry"
     assert status["user"]["groups"] == ["keyferry:deliver"]
@@ -115,12 +115,12 @@ def test_a_role_with_an_access_entry_signs_in_under_the_name_and_groups_of_the_e
 @pytest.mark.parametrize(
     "host", ["sts.eu-west-1.amazonaws.com", "sts.amazonaws.com", "sts-fips.us-east-1.amazonaws.com"]
 )
-def test_a_token_is_checked_with_the_host_that_it_was_signed_for(cloud: Cloud, draft: Draft, host: str) -> None:
-    assert cloud.review(replace(draft, host=host).token())["authenticated"]
+def test_a_token_is_checked_with_the_host_that_it_was_signed_for(site: Site, draft: Draft, host: str) -> None:
+    assert site.review(replace(draft, host=host).token())["authenticated"]
 
 
-def test_a_token_that_is_fourteen_minutes_old_is_good(cloud: Cloud, draft: Draft) -> None:
-    assert cloud.review(replace(draft, age=timedelta(minutes=14)).token())["authenticated"]
+def test_a_token_that_is_fourteen_minutes_old_is_good(site: Site, draft: Draft) -> None:
+    assert site.review(replace(draft, age=timedelta(minutes=14)).token())["authenticated"]
 
 
 @pytest.mark.parametrize(
@@ -138,73 +138,73 @@ def test_a_token_that_is_fourteen_minutes_old_is_good(cloud: Cloud, draft: Draft
     ],
 )
 def test_a_wrong_token_is_refused_for_what_is_wrong(
-    cloud: Cloud, draft: Draft, change: dict[str, Any], reason: str
+    site: Site, draft: Draft, change: dict[str, Any], reason: str
 ) -> None:
-    status = cloud.review(replace(draft, **change).token())
+    status = site.review(replace(draft, **change).token())
     assert status["authenticated"] is False
     assert "user" not in status
     assert reason in status["error"]
 
 
-def test_a_token_for_one_cluster_is_good_for_that_one_alone(cloud: Cloud, draft: Draft, keyferry: str) -> None:
-    with cloud.entry(keyferry, cluster="prod-us", username="elsewhere"):
-        assert "SignatureDoesNotMatch" in cloud.review(draft.token(), "prod-us")["error"]
-        status = cloud.review(replace(draft, cluster="prod-us").token(), "prod-us")
+def test_a_token_for_one_cluster_is_good_for_that_one_alone(site: Site, draft: Draft, keyferry: str) -> None:
+    with site.entry(keyferry, cluster="prod-us", username="elsewhere"):
+        assert "SignatureDoesNotMatch" in site.review(draft.token(), "prod-us")["error"]
+        status = site.review(replace(draft, cluster="prod-us").token(), "prod-us")
         assert status["user"]["username"] == "elsewhere"
 
 
-def test_padded_base64_is_refused(cloud: Cloud, draft: Draft) -> None:
-    assert "unpadded" in cloud.review(draft.token() + "=")["error"]
+def test_padded_base64_is_refused(site: Site, draft: Draft) -> None:
+    assert "unpadded" in site.review(draft.token() + "=")["error"]
 
 
-def test_the_global_host_is_refused_in_another_partition(cloud: Cloud, draft: Draft) -> None:
+def test_the_global_host_is_refused_in_another_partition(site: Site, draft: Draft) -> None:
     token = replace(draft, host="sts.amazonaws.com").token()
-    assert "no STS host" in cloud.review(token, region="us-gov-west-1")["error"]
+    assert "no STS host" in site.review(token, region="us-gov-west-1")["error"]
 
 
-def test_a_role_without_an_access_entry_is_refused(cloud: Cloud) -> None:
-    with cloud.role("stranger") as role:
-        status = cloud.review(cloud.sign(role).token())
+def test_a_role_without_an_access_entry_is_refused(site: Site) -> None:
+    with site.role("stranger") as role:
+        status = site.review(site.sign(role).token())
     assert status == {"authenticated": False, "error": f"prod-eu has no access entry for {role}"}
 
 
-def test_a_cluster_that_does_not_exist_lets_nobody_in(cloud: Cloud, draft: Draft) -> None:
-    assert "no access entry" in cloud.review(replace(draft, cluster="prod-ap").token(), "prod-ap")["error"]
+def test_a_cluster_that_does_not_exist_lets_nobody_in(site: Site, draft: Draft) -> None:
+    assert "no access entry" in site.review(replace(draft, cluster="prod-ap").token(), "prod-ap")["error"]
 
 
-def test_access_ends_with_the_entry(cloud: Cloud) -> None:
-    with cloud.role("passing") as role:
-        token = cloud.sign(role).token()
-        with cloud.entry(role, username="passing"):
-            assert cloud.review(token)["authenticated"]
-        assert not cloud.review(token)["authenticated"]
+def test_access_ends_with_the_entry(site: Site) -> None:
+    with site.role("passing") as role:
+        token = site.sign(role).token()
+        with site.entry(role, username="passing"):
+            assert site.review(token)["authenticated"]
+        assert not site.review(token)["authenticated"]
 
 
-def test_a_role_that_was_created_again_is_a_stranger_until_its_entry_is_made_anew(cloud: Cloud) -> None:
-    with cloud.role("phoenix") as role:
-        former = cloud.sign(role).token()
-        entry = cloud.entry(role, username="phoenix")
+def test_a_role_that_was_created_again_is_a_stranger_until_its_entry_is_made_anew(site: Site) -> None:
+    with site.role("phoenix") as role:
+        former = site.sign(role).token()
+        entry = site.entry(role, username="phoenix")
         entry.__enter__()
-    assert "is gone" in cloud.review(former)["error"]
+    assert "is gone" in site.review(former)["error"]
     time.sleep(1.1)  # MiniStack's times are whole seconds
-    with cloud.role("phoenix"):
-        token = cloud.sign(role).token()
-        assert "created after its access entry" in cloud.review(token)["error"]
-        assert "created again" in cloud.review(former)["error"]
+    with site.role("phoenix"):
+        token = site.sign(role).token()
+        assert "created after its access entry" in site.review(token)["error"]
+        assert "created again" in site.review(former)["error"]
         entry.__exit__(None, None, None)
-        with cloud.entry(role, username="phoenix"):
-            assert cloud.review(token)["authenticated"]
+        with site.entry(role, username="phoenix"):
+            assert site.review(token)["authenticated"]
 
 
-def test_a_role_with_a_path_is_known_by_its_whole_arn(cloud: Cloud) -> None:
-    with cloud.role("deep", path="/team/payments/") as role, cloud.entry(role, username="deep"):
+def test_a_role_with_a_path_is_known_by_its_whole_arn(site: Site) -> None:
+    with site.role("deep", path="/team/payments/") as role, site.entry(role, username="deep"):
         assert role.endswith(":role/team/payments/deep")
-        assert cloud.review(cloud.sign(role).token())["user"]["username"] == "deep"
+        assert site.review(site.sign(role).token())["user"]["username"] == "deep"
 
 
-def test_a_function_signs_in_with_the_session_that_its_runtime_gives_it(cloud: Cloud, keyferry: str) -> None:
-    keys = cloud.aws.credentials(keyferry, "deliver")
-    status = cloud.review(Draft(keys.access_key, keys.secret_key, keys.session_token).token())
+def test_a_function_signs_in_with_the_session_that_its_runtime_gives_it(site: Site, keyferry: str) -> None:
+    keys = site.aws.credentials(keyferry, "deliver")
+    status = site.review(Draft(keys.access_key, keys.secret_key, keys.session_token).token())
     assert status["user"]["username"] == "keyferry"
     assert status["user"]["extra"]["sessionName"] == ["deliver"]
 
@@ -218,44 +218,44 @@ def test_a_function_signs_in_with_the_session_that_its_runtime_gives_it(cloud: C
         ("team:{{AccountID}}:{{Unknown}}", f"team:{ACCOUNT}:{{{{Unknown}}}}"),
     ],
 )
-def test_a_user_name_is_filled_in(cloud: Cloud, template: str, name: str) -> None:
-    with cloud.role("named") as role, cloud.entry(role, **({"username": template} if template else {})):
-        token = cloud.sign(role, "me@example.com").token()
-        assert cloud.review(token)["user"]["username"] == name
+def test_a_user_name_is_filled_in(site: Site, template: str, name: str) -> None:
+    with site.role("named") as role, site.entry(role, **({"username": template} if template else {})):
+        token = site.sign(role, "me@example.com").token()
+        assert site.review(token)["user"]["username"] == name
 
 
-def test_a_user_signs_in_by_an_entry_of_its_own(cloud: Cloud) -> None:
-    iam = cloud.client("iam")
+def test_a_user_signs_in_by_an_entry_of_its_own(site: Site) -> None:
+    iam = site.client("iam")
     user = iam.create_user(UserName="somebody")["User"]["Arn"]
     key = iam.create_access_key(UserName="somebody")["AccessKey"]
     token = Draft(key["AccessKeyId"], key["SecretAccessKey"]).token()
-    assert "no access entry" in cloud.review(token)["error"]
-    with cloud.entry(user, kubernetesGroups=["admins"]):
-        assert cloud.review(token)["user"]["username"] == user
+    assert "no access entry" in site.review(token)["error"]
+    with site.entry(user, kubernetesGroups=["admins"]):
+        assert site.review(token)["user"]["username"] == user
 
 
-def test_root_is_refused_since_nobody_checks_its_signature(cloud: Cloud) -> None:
-    entries = cloud.client("eks").list_access_entries(clusterName="prod-eu")["accessEntries"]
+def test_root_is_refused_since_nobody_checks_its_signature(site: Site) -> None:
+    entries = site.client("eks").list_access_entries(clusterName="prod-eu")["accessEntries"]
     assert f"arn:aws:iam::{ACCOUNT}:root" in entries  # MiniStack's entry for whoever created the cluster
-    assert "neither a role's session nor a user" in cloud.review(Draft(ACCOUNT, "canary-any-key").token())["error"]
+    assert "neither a role's session nor a user" in site.review(Draft(ACCOUNT, "canary-any-key").token())["error"]
 
 
-def test_a_cluster_of_another_account_knows_the_roles_of_its_own(cloud: Cloud) -> None:
-    with cloud.role("cluster", account=OTHER_ACCOUNT) as role:
-        eks = cloud.client("eks", OTHER_ACCOUNT)
+def test_a_cluster_of_another_account_knows_the_roles_of_its_own(site: Site) -> None:
+    with site.role("cluster", account=OTHER_ACCOUNT) as role:
+        eks = site.client("eks", OTHER_ACCOUNT)
         eks.create_cluster(name="prod-eu", roleArn=role, resourcesVpcConfig={})
-    with cloud.role("spoke", account=OTHER_ACCOUNT) as role, cloud.entry(role, account=OTHER_ACCOUNT, username="spoke"):
-        token = cloud.sign(role).token()
-        assert cloud.review(token, account=OTHER_ACCOUNT)["user"]["username"] == "spoke"
-        assert "no access entry" in cloud.review(token)["error"]
+    with site.role("spoke", account=OTHER_ACCOUNT) as role, site.entry(role, account=OTHER_ACCOUNT, username="spoke"):
+        token = site.sign(role).token()
+        assert site.review(token, account=OTHER_ACCOUNT)["user"]["username"] == "spoke"
+        assert "no access entry" in site.review(token)["error"]
 
 
-def test_each_decision_is_a_line_of_the_log_that_holds_nothing_of_the_token(cloud: Cloud, draft: Draft) -> None:
-    log: Path = cloud.webhook.process.log
+def test_each_decision_is_a_line_of_the_log_that_holds_nothing_of_the_token(site: Site, draft: Draft) -> None:
+    log: Path = site.webhook.process.log
     before = len(log.read_text().splitlines())
     good, bad = draft.token(), replace(draft, secret_key="canary-wrong-key").token()
-    cloud.review(good)
-    cloud.review(bad)
+    site.review(good)
+    site.review(bad)
     first, second = log.read_text().splitlines()[before:]
     assert "eu-west-1/prod-eu arn:aws:sts::111122223333:assumed-role/keyferry/delivery-1 is keyferry in" in first
     assert "eu-west-1/prod-eu refused: STS refuses the token (403 SignatureDoesNotMatch" in second
@@ -264,8 +264,8 @@ def test_each_decision_is_a_line_of_the_log_that_holds_nothing_of_the_token(clou
         assert secret not in text
 
 
-def test_another_path_is_no_cluster(cloud: Cloud) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", cloud.webhook.port, timeout=5)
+def test_another_path_is_no_cluster(site: Site) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", site.webhook.port, timeout=5)
     connection.request("POST", "/prod-eu", "{}")
     assert connection.getresponse().status == http.HTTPStatus.NOT_FOUND
     connection.close()

@@ -1,6 +1,7 @@
 """The sweep of the deployed stack: what no event told of is put right."""
 
 import uuid
+from functools import partial
 
 import pytest
 
@@ -23,7 +24,7 @@ def stack(installed: Installation) -> Deployed:
 def test_the_deployment_itself_delivers_what_was_there_before_it(stack: Deployed) -> None:
     for name, admin in stack.cloud.admins.items():
         for secret, namespace in SECRETS:
-            until(f"{name}: Secret {namespace}/{secret}", lambda a=admin, s=secret, n=namespace: a.data(s, n))
+            until(f"{name}: Secret {namespace}/{secret}", partial(admin.data, secret, namespace))
 
 
 def test_a_secret_edited_by_hand_is_put_right_and_what_may_have_read_it_restarted(stack: Deployed) -> None:

@@ -161,16 +161,17 @@ class _Untrusted(Exception):  # never leaves this module
 
 
 def _once(client: ApiClient, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, float]:
-    headers = {"Authorization": f"Bearer {token}", "Accept": request.accept}
+    headers = client.default_headers | {"Authorization": f"Bearer {token}", "Accept": request.accept}
     if request.content_type:
         headers["Content-Type"] = request.content_type
     answer_seconds = max(0.5, min(ANSWER_SECONDS, deadline.remaining() - MARGIN_SECONDS))
     try:
-        response = client.call_api(
-            request.path,
+        # Not `call_api`, which fails itself on an error without a body, as those of TLS are.
+        response = client.rest_client.request(
             request.method,
+            client.configuration.host + request.path,
             query_params=list(request.query),
-            header_params=headers,
+            headers=headers,
             body=request.body,
             _preload_content=False,
             _request_timeout=(CONNECT_SECONDS, answer_seconds),
@@ -179,8 +180,15 @@ def _once(client: ApiClient, request: Request, token: str, deadline: Deadline) -
         return response.status, response.data, 0.0
     except ApiException as error:
         if not error.status:
-            raise _Untrusted from None
+            raise _of_tls(error) from None
         return error.status, _body(error), _seconds((error.headers or {}).get("Retry-After"))
+
+
+def _of_tls(error: ApiException) -> Exception:
+    """Return what went wrong with TLS, which the client tells by an error without a status."""
+    reasons = getattr(error.__context__, "args", ())
+    untrusted = any(isinstance(each, ssl.SSLCertVerificationError) for each in reasons)
+    return _Untrusted() if untrusted else ProtocolError("the handshake broke off")
 
 
 def _client(endpoint: Endpoint, pool_size: int) -> ApiClient:
@@ -208,6 +216,6 @@ def _seconds(text: str | None) -> float:
 def _why(error: Exception) -> str:
     if isinstance(error, _Untrusted):
         return "its certificate is not of the certificateAuthority given"
-    if isinstance(error, SlowError):
+    if isinstance(error, SlowError) and not isinstance(error, NewConnectionError):
         return "no answer in time"
     return f"no connection ({type(error).__name__})"
