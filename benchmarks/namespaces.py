@@ -18,7 +18,7 @@ from rich.table import Table
 
 from keyferry.mapping import SecretMapping
 from local import cloud as clouds
-from local.admin import Admin, Object, context
+from local.admin import Admin, Object
 from local.cloud import Site
 from local.world import deployment, env_from
 from tests.integration.direct import Direct, catalog, mapping
@@ -101,10 +101,8 @@ class Bare:
     """The least that a change costs: a read and an apply for each namespace, over kept connections."""
 
     def __init__(self, admin: Admin) -> None:
-        self._endpoint = admin.cluster.endpoint
-        self._pool = urllib3.PoolManager(
-            ssl_context=context(admin.cluster.kubeconfig), maxsize=CONNECTIONS, block=True, retries=False
-        )
+        self._endpoint = admin.endpoint
+        self._pool = urllib3.PoolManager(ssl_context=admin.tls, maxsize=CONNECTIONS, block=True, retries=False)
 
     def change(self, namespaces: list[str], value: str) -> None:
         """Write the value everywhere."""

@@ -1,15 +1,14 @@
-"""An administrator of a local cluster: signs in with a certificate, and does what a person would do with kubectl."""
+"""An administrator of a cluster: signs in as its kubeconfig says, and does what a person would do with kubectl."""
 
 import base64
 import json
 import ssl
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import urllib3
-
-from local.controlplane import ControlPlane
+from kubernetes.client import Configuration
+from kubernetes.config import load_kube_config
 
 type Object = dict[str, Any]
 
@@ -49,9 +48,13 @@ class Refused(Exception):
 class Admin:
     """Creates, reads, edits and deletes objects of one cluster."""
 
-    def __init__(self, cluster: ControlPlane) -> None:
-        self.cluster = cluster
-        self._pool = urllib3.PoolManager(ssl_context=context(cluster.kubeconfig), maxsize=8, retries=False)
+    def __init__(self, kubeconfig: Path | None = None, context: str | None = None) -> None:
+        """Read a kubeconfig, and the context of it or its current one; kubectl's own where none is given."""
+        self._settings = Configuration()
+        load_kube_config(str(kubeconfig) if kubeconfig else None, context, self._settings)
+        self.endpoint: str = self._settings.host
+        self.tls = _context(self._settings)
+        self._pool = urllib3.PoolManager(ssl_context=self.tls, maxsize=8, retries=False)
 
     def apply(self, *objects: Object, manager: str = "kubectl") -> list[Object]:
         """Apply objects server-side, as `kubectl apply --server-side --field-manager` does, and return them."""
@@ -80,8 +83,8 @@ class Admin:
         found: list[Object] = []
         if last <= int(since):
             return ()
-        url = f"{self.cluster.endpoint}{_path_of(kind, '', namespace)}?watch=true&resourceVersion={since}"
-        response = self._pool.request("GET", url, preload_content=False, timeout=20)
+        url = f"{self.endpoint}{_path_of(kind, '', namespace)}?watch=true&resourceVersion={since}"
+        response = self._pool.request("GET", url, headers=self._signed_in(), preload_content=False, timeout=20)
         for line in response:
             event = json.loads(line)
             if event["type"] == "ERROR":
@@ -119,12 +122,16 @@ class Admin:
             return None
         return {key: base64.b64decode(text) for key, text in (found.get("data") or {}).items()}
 
+    def _signed_in(self) -> dict[str, str]:
+        token = self._settings.get_api_key_with_prefix("authorization")
+        return {"Authorization": token} if token else {}
+
     def _send(self, method: str, path: str, body: Object | None = None, content_type: str = "") -> Object:
         response = self._pool.request(
             method,
-            self.cluster.endpoint + path,
+            self.endpoint + path,
             body=None if body is None else json.dumps(body),
-            headers={"Content-Type": content_type} if content_type else {},
+            headers=self._signed_in() | ({"Content-Type": content_type} if content_type else {}),
             timeout=20,
         )
         answer: Object = json.loads(response.data) if response.data else {}
@@ -144,15 +151,10 @@ def _path_of(kind: str, name: str, namespace: str | None) -> str:
     return f"{base}{inside}/{resource}" + (f"/{name}" if name else "")
 
 
-def context(kubeconfig: Path) -> ssl.SSLContext:
-    """Return the TLS settings of a kubeconfig: whom it trusts, and with which certificate it signs in."""
-    config = json.loads(kubeconfig.read_text())
-    authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
-    user = config["users"][0]["user"]
-    settings = ssl.create_default_context(cadata=authority)
-    settings.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    with tempfile.NamedTemporaryFile(suffix=".pem") as pair:
-        pair.write(base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"]))
-        pair.flush()
-        settings.load_cert_chain(pair.name)
-    return settings
+def _context(settings: Configuration) -> ssl.SSLContext:
+    """Return the TLS settings: whom the administrator trusts, and with which certificate it signs in, if any."""
+    context = ssl.create_default_context(cafile=settings.ssl_ca_cert)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # authorities of EKS clusters have no key identifiers
+    if settings.cert_file:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    return context

@@ -41,7 +41,7 @@ class Cloud:
     @cached_property
     def admins(self) -> Mapping[str, Admin]:
         """An administrator of each cluster."""
-        return {name: Admin(plane) for name, plane in self.clusters.items()}
+        return {name: Admin(plane.kubeconfig) for name, plane in self.clusters.items()}
 
 
 def start(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site] = SITES, keep: bool = False) -> Cloud:

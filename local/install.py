@@ -46,7 +46,7 @@ def install(
     for name, admin in cloud.admins.items():
         grant(admin, checkout / "generated/rbac" / f"{name}.yaml")
         for output, group in GROUPS.items():
-            region = admin.cluster.region
+            region = cloud.clusters[name].region
             aws.add_access_entry(cloud.aws, name, outputs[output], group, [group], region=region)
     say("granted RBAC and access entries")
     return Installation(cloud, checkout, outputs)

@@ -26,9 +26,7 @@ def in_template(**annotations: Any) -> Object:  # noqa: ANN401
 
 
 FORBIDDEN: dict[str, Object] = {
-    "another image": {
-        "spec": {"template": {"spec": {"containers": [{"name": "main", "image": "registry.example/other:1"}]}}}
-    },
+    "another image": {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "example/other:1"}]}}}},
     "a service account": {"spec": {"template": {"spec": {"serviceAccountName": "admin"}}}},
     "a host network": {"spec": {"template": {"spec": {"hostNetwork": True}}}},
     "a label of the pods": {"spec": {"template": {"metadata": {"labels": {"other": "x"}}}}},
