@@ -21,7 +21,8 @@ from local.world import deployment, env_from
 
 NAME = "keyferry-e2e"
 SOURCE = "keyferry/e2e"
-SECONDS = 120.0
+SECONDS = 400.0
+"""A delivery that has failed for want of the secret comes back after five minutes at most."""
 
 
 @dataclass(frozen=True)

@@ -54,10 +54,6 @@ class Deployed:
     def _logs(self) -> Any:  # noqa: ANN401 - one of boto3's generated classes
         return self.cloud.aws.client("logs")
 
-    def create(self, name: str, value: str) -> str:
-        """Create a secret in AWS, and return its version."""
-        return str(self.secrets.create_secret(Name=name, SecretString=value)["VersionId"])
-
     def put(self, name: str, value: str, **more: Any) -> str:  # noqa: ANN401 - whatever the call takes
         """Give a secret in AWS a new value, and return its version."""
         return str(self.secrets.put_secret_value(SecretId=name, SecretString=value, **more)["VersionId"])

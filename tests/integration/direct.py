@@ -6,6 +6,7 @@ For what needs no queue: the same `Runtime` as the functions', run in the test's
 import json
 import os
 import time
+import traceback
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,8 +86,11 @@ class Direct:
         return Runtime({}, self.catalog, self.cloud.aws.session(self.role))
 
     def deliver(self, mapping: str, cluster: str = "prod-eu", *, seconds: float = 60, **more: Any) -> Report:  # noqa: ANN401
-        """Carry out a delivery in this process."""
-        return self.runtime.deliver(delivery(mapping, cluster, **more), deadline(seconds))
+        """Carry out a delivery in this process, and write down all that it says: a leak test searches it."""
+        report = self.runtime.deliver(delivery(mapping, cluster, **more), deadline(seconds))
+        with (self.cloud.directory / "reports.log").open("a") as file:
+            print(repr(report), *map(traceback.format_exception, report.errors), file=file)
+        return report
 
     def environment(self, directory: Path) -> dict[str, str]:
         """Return the environment in which the function `deliver` runs in a process of its own."""

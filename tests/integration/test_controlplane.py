@@ -57,7 +57,7 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Place:
+class Ground:
     """One cluster, the AWS that it signs in with, and one role that has an access entry."""
 
     cluster: ControlPlane
@@ -87,7 +87,7 @@ def trusting(cluster: ControlPlane) -> ssl.SSLContext:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     directory = tmp_path_factory.mktemp("cluster")
     programs = binaries.provide(lambda line: print(line, file=sys.stderr))
     services = aws.start(directory / "aws", account=ACCOUNT)
@@ -106,7 +106,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     aws.stop(services)
 
 
-def furnish(cluster: ControlPlane, directory: Path, endpoint: str) -> Place:
+def furnish(cluster: ControlPlane, directory: Path, endpoint: str) -> Ground:
     session = boto3.Session(ACCOUNT, "canary-unchecked", region_name="eu-west-1")
     direct = Config(proxies={})
     iam = session.client("iam", endpoint_url=endpoint, config=direct)
@@ -121,7 +121,7 @@ def furnish(cluster: ControlPlane, directory: Path, endpoint: str) -> Place:
     )
     keys = sts.assume_role(RoleArn=role, RoleSessionName="delivery-1")["Credentials"]
     draft = Draft(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
-    return Place(cluster, directory, eks, role, draft)
+    return Ground(cluster, directory, eks, role, draft)
 
 
 def eventually(true: Callable[[], bool], seconds: float = 15.0) -> bool:
@@ -131,26 +131,26 @@ def eventually(true: Callable[[], bool], seconds: float = 15.0) -> bool:
     return true()
 
 
-def test_the_api_server_is_of_the_pinned_version(place: Place) -> None:
-    _, version = place.anyone().call("GET", "/version")
+def test_the_api_server_is_of_the_pinned_version(ground: Ground) -> None:
+    _, version = ground.anyone().call("GET", "/version")
     assert version["gitVersion"] == f"v{binaries.kubernetes_version()}"
 
 
-def test_the_authority_has_no_key_identifiers_as_on_eks(place: Place) -> None:
-    authority = x509.load_pem_x509_certificate(base64.b64decode(place.cluster.certificate_authority))
+def test_the_authority_has_no_key_identifiers_as_on_eks(ground: Ground) -> None:
+    authority = x509.load_pem_x509_certificate(base64.b64decode(ground.cluster.certificate_authority))
     assert {extension.oid._name for extension in authority.extensions} == {"basicConstraints", "keyUsage"}
 
 
-def test_pythons_default_tls_context_refuses_the_cluster_as_it_refuses_those_of_eks(place: Place) -> None:
-    trusted = base64.b64decode(place.cluster.certificate_authority).decode()
-    caller = Caller(place.cluster, ssl.create_default_context(cadata=trusted))
+def test_pythons_default_tls_context_refuses_the_cluster_as_it_refuses_those_of_eks(ground: Ground) -> None:
+    trusted = base64.b64decode(ground.cluster.certificate_authority).decode()
+    caller = Caller(ground.cluster, ssl.create_default_context(cadata=trusted))
     with pytest.raises(ssl.SSLCertVerificationError, match="Authority Key Identifier"):
         caller.call("GET", "/version")
 
 
-def test_a_token_signs_in_as_the_access_entry_says(place: Place) -> None:
+def test_a_token_signs_in_as_the_access_entry_says(ground: Ground) -> None:
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    caller = place.anyone(place.draft.token())
+    caller = ground.anyone(ground.draft.token())
     status, answer = caller.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
     assert status == 201
     user = answer["status"]["userInfo"]
@@ -159,8 +159,8 @@ def test_a_token_signs_in_as_the_access_entry_says(place: Place) -> None:
     assert user["extra"]["sessionName"] == ["delivery-1"]
 
 
-def test_a_group_may_do_what_rbac_allows_it_and_nothing_else(place: Place) -> None:
-    admin, caller = place.admin(), place.anyone(place.draft.token())
+def test_a_group_may_do_what_rbac_allows_it_and_nothing_else(ground: Ground) -> None:
+    admin, caller = ground.admin(), ground.anyone(ground.draft.token())
     rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
     assert caller.call("GET", "/api/v1/namespaces/default/secrets")[0] == 403
     rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}
@@ -175,29 +175,29 @@ def test_a_group_may_do_what_rbac_allows_it_and_nothing_else(place: Place) -> No
 
 
 @pytest.mark.parametrize("change", [{"cluster": "prod-us"}, {"secret_key": "canary-wrong-key"}, {"tail": "&x=1"}])
-def test_a_wrong_token_is_unauthorized(place: Place, change: dict[str, Any]) -> None:
-    assert place.anyone(replace(place.draft, **change).token()).call("GET", "/api/v1/namespaces")[0] == 401
+def test_a_wrong_token_is_unauthorized(ground: Ground, change: dict[str, Any]) -> None:
+    assert ground.anyone(replace(ground.draft, **change).token()).call("GET", "/api/v1/namespaces")[0] == 401
 
 
-def test_without_a_token_nothing_is_readable(place: Place) -> None:
-    assert place.anyone().call("GET", "/api/v1/namespaces")[0] == 403
+def test_without_a_token_nothing_is_readable(ground: Ground) -> None:
+    assert ground.anyone().call("GET", "/api/v1/namespaces")[0] == 403
 
 
-def test_a_new_token_is_refused_as_soon_as_the_access_entry_is_gone(place: Place) -> None:
-    assert place.anyone(place.draft.token()).call("GET", "/api")[0] == 200
-    place.eks.delete_access_entry(clusterName="prod-eu", principalArn=place.role)
+def test_a_new_token_is_refused_as_soon_as_the_access_entry_is_gone(ground: Ground) -> None:
+    assert ground.anyone(ground.draft.token()).call("GET", "/api")[0] == 200
+    ground.eks.delete_access_entry(clusterName="prod-eu", principalArn=ground.role)
     try:
-        token = replace(place.draft, expires="61").token()
-        assert place.anyone(token).call("GET", "/api")[0] == 401
+        token = replace(ground.draft, expires="61").token()
+        assert ground.anyone(token).call("GET", "/api")[0] == 401
     finally:
-        place.eks.create_access_entry(
-            clusterName="prod-eu", principalArn=place.role, username="keyferry", kubernetesGroups=["keyferry:deliver"]
+        ground.eks.create_access_entry(
+            clusterName="prod-eu", principalArn=ground.role, username="keyferry", kubernetesGroups=["keyferry:deliver"]
         )
-    assert place.anyone(token).call("GET", "/api")[0] == 200
+    assert ground.anyone(token).call("GET", "/api")[0] == 200
 
 
-def test_a_changed_pod_template_makes_one_new_replica_set(place: Place) -> None:
-    admin, apps = place.admin(), "/apis/apps/v1/namespaces/default"
+def test_a_changed_pod_template_makes_one_new_replica_set(ground: Ground) -> None:
+    admin, apps = ground.admin(), "/apis/apps/v1/namespaces/default"
 
     def sets() -> int:
         return len(admin.call("GET", f"{apps}/replicasets")[1]["items"])
@@ -210,8 +210,8 @@ def test_a_changed_pod_template_makes_one_new_replica_set(place: Place) -> None:
     assert eventually(lambda: sets() == 2)
 
 
-def test_a_deleted_namespace_goes_with_all_that_is_in_it(place: Place) -> None:
-    admin = place.admin()
+def test_a_deleted_namespace_goes_with_all_that_is_in_it(ground: Ground) -> None:
+    admin = ground.admin()
     assert admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": "passing"}})[0] == 201
     secret = {"metadata": {"name": "s"}, "stringData": {"k": "canary-passing"}}
     assert admin.call("POST", "/api/v1/namespaces/passing/secrets", secret)[0] == 201
@@ -219,37 +219,37 @@ def test_a_deleted_namespace_goes_with_all_that_is_in_it(place: Place) -> None:
     assert eventually(lambda: admin.call("GET", "/api/v1/namespaces/passing")[0] == 404)
 
 
-def test_each_call_of_a_user_is_one_line_of_the_audit_log_and_values_are_in_none(place: Place) -> None:
+def test_each_call_of_a_user_is_one_line_of_the_audit_log_and_values_are_in_none(ground: Ground) -> None:
     def lines() -> list[Any]:
-        found = [json.loads(line) for line in place.cluster.audit_log.read_text().splitlines()]
+        found = [json.loads(line) for line in ground.cluster.audit_log.read_text().splitlines()]
         return [line for line in found if line.get("objectRef", {}).get("name") == "audited"]
 
     secret = {"metadata": {"name": "audited"}, "stringData": {"password": "canary-audited"}}
-    assert place.admin().call("POST", "/api/v1/namespaces/default/secrets", secret)[0] == 201
-    place.anyone(place.draft.token()).call("GET", "/api/v1/namespaces/default/secrets/audited")
+    assert ground.admin().call("POST", "/api/v1/namespaces/default/secrets", secret)[0] == 201
+    ground.anyone(ground.draft.token()).call("GET", "/api/v1/namespaces/default/secrets/audited")
     assert eventually(lambda: len(lines()) == 2)
     first, second = lines()
     assert (first["user"]["username"], first["verb"], first["responseStatus"]["code"]) == ("admin", "create", 201)
     assert (second["user"]["username"], second["verb"], second["objectRef"]["name"]) == ("keyferry", "get", "audited")
     for value in (b"canary-audited", base64.b64encode(b"canary-audited")):
-        for log in (place.cluster.audit_log, *(process.log for process in place.cluster.processes)):
+        for log in (ground.cluster.audit_log, *(process.log for process in ground.cluster.processes)):
             assert value not in log.read_bytes()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_everything_listens_on_loopback_alone(place: Place) -> None:
-    addresses = {address for process in place.cluster.processes for address in listening(process.pid)}
+def test_everything_listens_on_loopback_alone(ground: Ground) -> None:
+    addresses = {address for process in ground.cluster.processes for address in listening(process.pid)}
     assert addresses == {"0100007F"}
 
 
-def test_keys_are_readable_by_their_owner_alone(place: Place) -> None:
-    directory = place.cluster.kubeconfig.parent
+def test_keys_are_readable_by_their_owner_alone(ground: Ground) -> None:
+    directory = ground.cluster.kubeconfig.parent
     private = [path for path in directory.iterdir() if path.suffix in {".key", ".pem", ".kubeconfig"}]
     assert len(private) >= 4
-    assert all(path.stat().st_mode & 0o077 == 0 for path in [*private, place.cluster.kubeconfig])
+    assert all(path.stat().st_mode & 0o077 == 0 for path in [*private, ground.cluster.kubeconfig])
 
 
-def test_a_cluster_that_does_not_start_leaves_nothing_behind(place: Place, tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_start_leaves_nothing_behind(ground: Ground, tmp_path: Path) -> None:
     programs = replace(binaries.provide(print), kube_apiserver=Path("/bin/false"))
     before = running()
     with pytest.raises(processes.StartError, match="false of broken ended before it was ready"):

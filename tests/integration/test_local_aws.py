@@ -23,25 +23,25 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     started = aws.start(tmp_path_factory.mktemp("aws"))
     yield started
     aws.stop(started)
 
 
 @pytest.fixture(scope="module")
-def secret(cloud: Aws) -> str:
-    return str(cloud.client("secretsmanager").create_secret(Name="prod/db", SecretString="canary-first")["ARN"])
+def secret(services: Aws) -> str:
+    return str(services.client("secretsmanager").create_secret(Name="prod/db", SecretString="canary-first")["ARN"])
 
 
-def test_a_role_may_do_what_its_policies_say_and_no_more(cloud: Aws, secret: str) -> None:
+def test_a_role_may_do_what_its_policies_say_and_no_more(services: Aws, secret: str) -> None:
     of_all = f"{secret[:-7]}-??????"
-    reader = role(cloud, {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": of_all})
-    secrets = cloud.client("secretsmanager", role=reader)
+    reader = role(services, {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": of_all})
+    secrets = services.client("secretsmanager", role=reader)
     assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "canary-first"
     assert denied(lambda: secrets.put_secret_value(SecretId=secret, SecretString="canary")) == "AccessDeniedException"
     assert denied(lambda: secrets.get_secret_value(SecretId="prod/other")) == "AccessDeniedException"
-    nobody = cloud.client("secretsmanager", role=role(cloud))
+    nobody = services.client("secretsmanager", role=role(services))
     assert denied(lambda: nobody.get_secret_value(SecretId=secret)) == "AccessDeniedException"
 
 
@@ -50,10 +50,12 @@ def test_a_role_may_do_what_its_policies_say_and_no_more(cloud: Aws, secret: str
     ["/prod/key", "/prod/key:1", "arn:aws:ssm:eu-west-1:111122223333:parameter/prod/key"],
     ids=["name", "version", "arn"],
 )
-def test_a_parameter_is_the_same_resource_however_it_is_named(cloud: Aws, spelling: str) -> None:
+def test_a_parameter_is_the_same_resource_however_it_is_named(services: Aws, spelling: str) -> None:
     arn = "arn:aws:ssm:eu-west-1:111122223333:parameter/prod/key"
-    cloud.client("ssm").put_parameter(Name="/prod/key", Value="canary", Type="String", Overwrite=True)
-    reader = cloud.client("ssm", role=role(cloud, {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": arn}))
+    services.client("ssm").put_parameter(Name="/prod/key", Value="canary", Type="String", Overwrite=True)
+    reader = services.client(
+        "ssm", role=role(services, {"Effect": "Allow", "Action": "ssm:GetParameter", "Resource": arn})
+    )
     if spelling == "/prod/key:1":
         assert reader.get_parameter(Name=spelling)["Parameter"]["Version"] == 1
     else:
@@ -62,39 +64,39 @@ def test_a_parameter_is_the_same_resource_however_it_is_named(cloud: Aws, spelli
     assert denied(lambda: reader.get_parameter(Name=other)) == "AccessDeniedException"
 
 
-def test_a_signature_with_another_key_is_refused(cloud: Aws) -> None:
-    session = cloud.session()
+def test_a_signature_with_another_key_is_refused(services: Aws) -> None:
+    session = services.session()
     forged = session.client(
         "sts",
-        endpoint_url=cloud.endpoint,
-        aws_access_key_id=cloud.administrator.access_key,
+        endpoint_url=services.endpoint,
+        aws_access_key_id=services.administrator.access_key,
         aws_secret_access_key="canary-of-somebody-else",
     )
     assert denied(forged.get_caller_identity) == "SignatureDoesNotMatch"
 
 
-def test_message_groups_are_worked_on_side_by_side_and_each_in_order(cloud: Aws) -> None:
-    sqs, slow = cloud.client("sqs"), function(cloud, SLOW)
+def test_message_groups_are_worked_on_side_by_side_and_each_in_order(services: Aws) -> None:
+    sqs, slow = services.client("sqs"), function(services, SLOW)
     url = sqs.create_queue(QueueName="groups.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     for number, group in enumerate("aab"):
         sqs.send_message(
             QueueUrl=url, MessageBody=f"{group}{number}", MessageGroupId=group, MessageDeduplicationId=str(number)
         )
-    cloud.client("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=slow, BatchSize=1)
-    runs = printed(cloud, slow, 3)
+    services.client("lambda").create_event_source_mapping(EventSourceArn=arn, FunctionName=slow, BatchSize=1)
+    runs = printed(services, slow, 3)
     assert runs["a0"]["ended"] <= runs["a1"]["began"]
     assert runs["b2"]["began"] < runs["a0"]["ended"]
 
 
-def printed(cloud: Aws, function: str, wanted: int) -> dict[str, dict[str, float]]:
+def printed(services: Aws, function: str, wanted: int) -> dict[str, dict[str, float]]:
     """Wait for so many lines of JSON in the logs of a function, by the bodies that they name."""
     group, deadline = f"/aws/lambda/{function.rpartition(':')[2]}", time.monotonic() + 15
     lines: list[str] = []
     while time.monotonic() < deadline and len(lines) < wanted:
         time.sleep(0.1)
         try:
-            events = cloud.client("logs").filter_log_events(logGroupName=group)["events"]
+            events = services.client("logs").filter_log_events(logGroupName=group)["events"]
         except ClientError:
             continue
         lines = [event["message"] for event in events if event["message"].startswith("{")]
@@ -102,13 +104,17 @@ def printed(cloud: Aws, function: str, wanted: int) -> dict[str, dict[str, float
     return {run.pop("body"): run for run in runs}
 
 
-def test_a_registered_cluster_is_described_as_it_is(cloud: Aws) -> None:
+def test_a_registered_cluster_is_described_as_it_is(services: Aws) -> None:
     aws.register_cluster(
-        cloud, name="prod-eu", region="eu-west-1", endpoint="https://127.0.0.1:6443", certificate_authority="Y2FuYXJ5"
+        services,
+        name="prod-eu",
+        region="eu-west-1",
+        endpoint="https://127.0.0.1:6443",
+        certificate_authority="Y2FuYXJ5",
     )
     member = "arn:aws:iam::111122223333:role/keyferry-deliver"
-    aws.add_access_entry(cloud, "prod-eu", member, "keyferry", ["keyferry:prod-eu"])
-    eks = cloud.client("eks")
+    aws.add_access_entry(services, "prod-eu", member, "keyferry", ["keyferry:prod-eu"])
+    eks = services.client("eks")
     cluster = eks.describe_cluster(name="prod-eu")["cluster"]
     assert (cluster["status"], cluster["endpoint"]) == ("ACTIVE", "https://127.0.0.1:6443")
     assert cluster["certificateAuthority"] == {"data": "Y2FuYXJ5"}
@@ -117,7 +123,7 @@ def test_a_registered_cluster_is_described_as_it_is(cloud: Aws) -> None:
     assert (entry["username"], entry["kubernetesGroups"]) == ("keyferry", ["keyferry:prod-eu"])
 
 
-def test_the_settings_of_the_user_play_no_part(cloud: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_settings_of_the_user_play_no_part(services: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     elsewhere = {
         "AWS_PROFILE": "of-the-user",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
@@ -128,38 +134,38 @@ def test_the_settings_of_the_user_play_no_part(cloud: Aws, monkeypatch: pytest.M
     }
     for name, value in elsewhere.items():
         monkeypatch.setenv(name, value)
-    assert cloud.client("sts").get_caller_identity()["Arn"].endswith(":user/administrator")
-    inherited = cloud.inherit(elsewhere | {"PATH": "/bin"})
+    assert services.client("sts").get_caller_identity()["Arn"].endswith(":user/administrator")
+    inherited = services.inherit(elsewhere | {"PATH": "/bin"})
     assert inherited["PATH"] == "/bin"
-    assert inherited["AWS_ENDPOINT_URL"] == cloud.endpoint
+    assert inherited["AWS_ENDPOINT_URL"] == services.endpoint
     assert not {"AWS_PROFILE", "AWS_CA_BUNDLE", "AWS_SESSION_TOKEN", "HTTP_PROXY"} & inherited.keys()
 
 
-def test_a_function_sees_the_local_cloud_alone(cloud: Aws) -> None:
+def test_a_function_sees_the_local_cloud_alone(services: Aws) -> None:
     source = "import os\ndef handler(event, context): return dict(os.environ)"
-    answer = cloud.client("lambda").invoke(FunctionName=function(cloud, source))
+    answer = services.client("lambda").invoke(FunctionName=function(services, source))
     seen = json.loads(answer["Payload"].read())
-    assert seen["AWS_ENDPOINT_URL"] == cloud.endpoint
-    assert Path(seen["HOME"]).is_relative_to(cloud.directory)
-    assert Path(seen["TMPDIR"]).is_relative_to(cloud.directory)
+    assert seen["AWS_ENDPOINT_URL"] == services.endpoint
+    assert Path(seen["HOME"]).is_relative_to(services.directory)
+    assert Path(seen["TMPDIR"]).is_relative_to(services.directory)
     assert seen["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     assert "AWS_PROFILE" not in seen
 
 
-def test_a_function_finds_its_layer_below_opt(cloud: Aws) -> None:
-    layer = cloud.client("lambda").publish_layer_version(
+def test_a_function_finds_its_layer_below_opt(services: Aws) -> None:
+    layer = services.client("lambda").publish_layer_version(
         LayerName="mappings", Content={"ZipFile": zipped("mappings/all.json", "[]")}
     )
     source = "import os\ndef handler(event, context): return os.listdir(os.environ['MAPPINGS'])"
     reader = function(
-        cloud, source, Layers=[layer["LayerVersionArn"]], Environment={"Variables": {"MAPPINGS": "/opt/mappings"}}
+        services, source, Layers=[layer["LayerVersionArn"]], Environment={"Variables": {"MAPPINGS": "/opt/mappings"}}
     )
-    answer = cloud.client("lambda").invoke(FunctionName=reader)
+    answer = services.client("lambda").invoke(FunctionName=reader)
     assert json.loads(answer["Payload"].read()) == ["all.json"]
 
 
 @pytest.mark.parametrize(("package", "found"), [("boto3", True), ("pydantic", False), ("ministack", False)])
-def test_a_function_finds_the_packages_of_the_runtime_alone(cloud: Aws, package: str, found: bool) -> None:
+def test_a_function_finds_the_packages_of_the_runtime_alone(services: Aws, package: str, found: bool) -> None:
     source = f"import importlib.util as u\ndef handler(event, context): return u.find_spec({package!r}) is not None"
-    answer = cloud.client("lambda").invoke(FunctionName=function(cloud, source))
+    answer = services.client("lambda").invoke(FunctionName=function(services, source))
     assert json.loads(answer["Payload"].read()) is found

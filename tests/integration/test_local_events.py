@@ -32,18 +32,18 @@ def handler(event, context):
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     started = aws.start(tmp_path_factory.mktemp("aws"))
     yield started
     aws.stop(started)
 
 
 @pytest.fixture(scope="module")
-def the_bus(cloud: Aws) -> Bus:
+def the_bus(services: Aws) -> Bus:
     """Make a queue that a rule fills with every event of AWS services."""
-    events = cloud.client("events")
+    events = services.client("events")
     rule = events.put_rule(Name="everything", EventPattern=json.dumps({"source": [{"prefix": "aws."}]}))["RuleArn"]
-    made = Bus(cloud, rule)
+    made = Bus(services, rule)
     events.put_targets(Rule="everything", Targets=[{"Id": "queue", "Arn": made.arn}])
     return made
 
@@ -55,16 +55,16 @@ def bus(the_bus: Bus) -> Bus:
 
 
 @pytest.fixture
-def secret(cloud: Aws, the_bus: Bus) -> str:
+def secret(services: Aws, the_bus: Bus) -> str:
     """Make a secret, its event already taken."""
     name = f"prod/{uuid.uuid4().hex}"
-    arn = cloud.client("secretsmanager").create_secret(Name=name, SecretString="canary-first")["ARN"]
+    arn = services.client("secretsmanager").create_secret(Name=name, SecretString="canary-first")["ARN"]
     the_bus.events(1)
     return str(arn)
 
 
-def test_a_parameter_tells_of_its_life(cloud: Aws, bus: Bus) -> None:
-    ssm = cloud.client("ssm")
+def test_a_parameter_tells_of_its_life(services: Aws, bus: Bus) -> None:
+    ssm = services.client("ssm")
     ssm.put_parameter(Name="/prod/tls", Value="canary-1", Type="SecureString", Description="of the edge")
     created = bus.event()
     assert (created["source"], created["detail-type"]) == ("aws.ssm", "Parameter Store Change")
@@ -83,8 +83,8 @@ def test_a_parameter_tells_of_its_life(cloud: Aws, bus: Bus) -> None:
     assert bus.event()["detail"] == {"operation": "Delete", "name": "/prod/tls", "type": "SecureString"}
 
 
-def test_each_deleted_parameter_tells_once(cloud: Aws, bus: Bus) -> None:
-    ssm = cloud.client("ssm")
+def test_each_deleted_parameter_tells_once(services: Aws, bus: Bus) -> None:
+    ssm = services.client("ssm")
     for name in ("one", "two"):
         ssm.put_parameter(Name=name, Value="canary-1", Type="StringList")
     bus.events(2)
@@ -96,13 +96,13 @@ def test_each_deleted_parameter_tells_once(cloud: Aws, bus: Bus) -> None:
     assert events[0]["resources"] == ["arn:aws:ssm:eu-west-1:111122223333:parameter/one"]
 
 
-def test_a_refused_parameter_change_tells_nothing(cloud: Aws, bus: Bus) -> None:
-    assert denied(lambda: cloud.client("ssm").delete_parameter(Name="/prod/missing")) == "ParameterNotFound"
+def test_a_refused_parameter_change_tells_nothing(services: Aws, bus: Bus) -> None:
+    assert denied(lambda: services.client("ssm").delete_parameter(Name="/prod/missing")) == "ParameterNotFound"
     bus.events(0)
 
 
-def test_a_secret_tells_of_every_label_but_pending(cloud: Aws, bus: Bus) -> None:
-    secrets = cloud.client("secretsmanager")
+def test_a_secret_tells_of_every_label_but_pending(services: Aws, bus: Bus) -> None:
+    secrets = services.client("secretsmanager")
     created = secrets.create_secret(Name="prod/db", SecretString="canary-1")
     event = bus.event()
     assert (event["source"], event["detail-type"]) == ("aws.secretsmanager", "Secret Label Updated")
@@ -128,8 +128,8 @@ def test_a_secret_tells_of_every_label_but_pending(cloud: Aws, bus: Bus) -> None
     bus.events(0)
 
 
-def test_a_deleted_and_restored_secret_is_in_the_trail(cloud: Aws, bus: Bus, secret: str) -> None:
-    secrets = cloud.client("secretsmanager")
+def test_a_deleted_and_restored_secret_is_in_the_trail(services: Aws, bus: Bus, secret: str) -> None:
+    secrets = services.client("secretsmanager")
     name = secret.rpartition("secret:")[2][:-7]
     secrets.delete_secret(SecretId=name, RecoveryWindowInDays=7)
     event = bus.event()
@@ -147,17 +147,17 @@ def test_a_deleted_and_restored_secret_is_in_the_trail(cloud: Aws, bus: Bus, sec
     assert (restored["eventName"], restored["requestParameters"]) == ("RestoreSecret", {"secretId": secret})
 
 
-def test_a_refused_deletion_is_in_the_trail_with_its_error(cloud: Aws, bus: Bus) -> None:
-    nobody = cloud.client("secretsmanager", role=role(cloud))
+def test_a_refused_deletion_is_in_the_trail_with_its_error(services: Aws, bus: Bus) -> None:
+    nobody = services.client("secretsmanager", role=role(services))
     assert denied(lambda: nobody.delete_secret(SecretId="prod/missing")) == "AccessDeniedException"
     detail = bus.event()["detail"]
     assert (detail["errorCode"], detail["responseElements"]) == ("AccessDeniedException", None)
     assert detail["userIdentity"]["type"] == "AssumedRole"
 
 
-def test_a_rotation_runs_the_rotation_function(cloud: Aws, bus: Bus, secret: str) -> None:
-    secrets = cloud.client("secretsmanager")
-    token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function(cloud, ROTATION))["VersionId"]
+def test_a_rotation_runs_the_rotation_function(services: Aws, bus: Bus, secret: str) -> None:
+    secrets = services.client("secretsmanager")
+    token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function(services, ROTATION))["VersionId"]
     started, labelled, succeeded = bus.events(3)
     assert started["detail"]["eventName"] == "RotationStarted"
     assert labelled["detail"]["versionId"] == token
@@ -165,9 +165,9 @@ def test_a_rotation_runs_the_rotation_function(cloud: Aws, bus: Bus, secret: str
     assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "canary-rotated"
 
 
-def test_a_failed_rotation_changes_no_value(cloud: Aws, bus: Bus, secret: str) -> None:
-    secrets = cloud.client("secretsmanager")
-    secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function(cloud, "def handler(event, context): 1 / 0"))
+def test_a_failed_rotation_changes_no_value(services: Aws, bus: Bus, secret: str) -> None:
+    secrets = services.client("secretsmanager")
+    secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function(services, "def handler(event, context): 1 / 0"))
     _, failed = bus.events(2)
     assert failed["detail-type"] == "AWS Service Event via CloudTrail"
     detail = failed["detail"]
@@ -179,8 +179,8 @@ def test_a_failed_rotation_changes_no_value(cloud: Aws, bus: Bus, secret: str) -
     assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "canary-first"
 
 
-def test_a_stack_tells_when_it_is_complete(cloud: Aws, bus: Bus) -> None:
-    cloudformation = cloud.client("cloudformation")
+def test_a_stack_tells_when_it_is_complete(services: Aws, bus: Bus) -> None:
+    cloudformation = services.client("cloudformation")
     stack = cloudformation.create_stack(StackName="small", TemplateBody=json.dumps(TEMPLATE))["StackId"]
     started, complete = bus.events(2)
     assert (complete["source"], complete["detail-type"]) == (
@@ -195,18 +195,18 @@ def test_a_stack_tells_when_it_is_complete(cloud: Aws, bus: Bus) -> None:
     }
 
 
-def test_nobody_can_put_an_event_of_aws(cloud: Aws, bus: Bus) -> None:
-    answer = cloud.client("events").put_events(
+def test_nobody_can_put_an_event_of_aws(services: Aws, bus: Bus) -> None:
+    answer = services.client("events").put_events(
         Entries=[{"Source": "aws.secretsmanager", "DetailType": "Secret Label Updated", "Detail": "{}"}]
     )
     assert answer["Entries"][0]["ErrorCode"] == "NotAuthorizedForSourceException"
     bus.events(0)
 
 
-def test_a_queue_takes_events_of_the_rules_that_its_policy_names(cloud: Aws) -> None:
-    events = cloud.client("events")
+def test_a_queue_takes_events_of_the_rules_that_its_policy_names(services: Aws) -> None:
+    events = services.client("events")
     rule = events.put_rule(Name="ours", EventPattern=json.dumps({"source": ["ours"]}))["RuleArn"]
-    let_in, closed, dead_letters = Bus(cloud, rule), Bus(cloud, f"{rule}-of-others"), Bus(cloud, rule)
+    let_in, closed, dead_letters = Bus(services, rule), Bus(services, f"{rule}-of-others"), Bus(services, rule)
     targets: list[dict[str, Any]] = [{"Id": queue.arn[-8:], "Arn": queue.arn} for queue in (let_in, closed)]
     for target in targets:
         target["DeadLetterConfig"] = {"Arn": dead_letters.arn}

@@ -46,8 +46,9 @@ def stack(installed: Installation) -> Deployed:
     for admin in stack.cloud.admins.values():
         admin.apply(deployment("api", "rotated", env_from("rotated")), deployment("docs", "rotated", {}))
     since = now()
-    stack.create("tests/rotated", value("rotated-1"))
-    stack.deliveries("rotated", since, 2, message="delivered")
+    stack.put("tests/rotated", value("rotated-1"))
+    for name in BOTH:
+        stack.deliveries("rotated", since, message="delivered", cluster=name)
     return stack
 
 
@@ -134,7 +135,7 @@ def test_the_same_event_ten_times_among_older_ones_is_one_write_and_one_rollout(
 
 def test_a_label_of_ones_own_is_followed_and_no_other(stack: Deployed) -> None:
     since = now()
-    first = stack.create("tests/labelled", "canary-labelled-1")
+    first = stack.put("tests/labelled", "canary-labelled-1")
     move = {"SecretId": "tests/labelled", "VersionStage": "LIVE"}
     stack.secrets.update_secret_version_stage(**move, MoveToVersionId=first)
     stack.deliveries("labelled", since, message="delivered")
@@ -152,7 +153,7 @@ def test_a_label_of_ones_own_is_followed_and_no_other(stack: Deployed) -> None:
 
 def test_a_deleted_secret_stays_in_the_cluster_and_is_reported_until_it_is_restored(stack: Deployed) -> None:
     since = now()
-    stack.create("tests/deleted", "canary-deleted")
+    stack.put("tests/deleted", "canary-deleted")
     stack.deliveries("deleted", since, message="delivered")
     before, since = stack.eu.get("Secret", "deleted", "deleted"), now()
 

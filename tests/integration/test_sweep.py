@@ -16,7 +16,7 @@ def stack(installed: Installation) -> Deployed:
     """The stack, with a secret in place on prod-eu and a workload that uses it."""
     stack, since = Deployed(installed), now()
     stack.eu.apply(deployment("api", "swept", env_from("swept")))
-    stack.create("tests/swept", "canary-swept")
+    stack.put("tests/swept", "canary-swept")
     stack.deliveries("swept", since, message="delivered")
     return stack
 
