@@ -5,14 +5,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from local.install import Installation
 from tests.integration.deployed import Deployed
-from tests.integration.direct import Direct, catalog
-from tests.integration.scene import Scene
 
 CANARY = b"canary-"
 
@@ -68,70 +65,14 @@ def of_objects(stack: Deployed) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("value", ["canary-1", {"key": "canary-1"}, [b"x", b"xcanary-1", b"xxcanary-1"]], ids=str)
-def test_a_leak_in_any_form_would_be_found(tmp_path: Path, value: Any) -> None:  # noqa: ANN401
-    each = value if isinstance(value, list) else [json.dumps(value).encode()]
-    for number, raw in enumerate(each):
-        for form, text in {"raw": raw, "base64": base64.b64encode(raw), "hex": raw.hex().encode()}.items():
-            path = tmp_path / f"{number}-{form}.log"
-            path.write_bytes(b"before " + text + b" after")
-            assert leaks(of_files(tmp_path)), path
-            path.write_bytes(b"before and after")
+@pytest.mark.parametrize("value", [b"canary-1", b"xcanary-1", b"xxcanary-1", b'{"key": "canary-1"}'])
+def test_a_leak_in_any_form_would_be_found(tmp_path: Path, value: bytes) -> None:
+    path = tmp_path / "some.log"
+    for text in (value, base64.b64encode(value), value.hex().encode()):
+        path.write_bytes(b"before " + text + b" after")
+        assert leaks(of_files(tmp_path)), text
+    path.write_bytes(b"before and after")
     assert leaks(of_files(tmp_path)) == []
-
-
-def wrong_type(scene: Scene) -> None:
-    scene.make("Secret", "db", type="example.com/other")
-
-
-def immutable(scene: Scene) -> None:
-    scene.make("Secret", "db", immutable=True)
-
-
-def foreign(scene: Scene) -> None:
-    scene.make("Secret", "db", stringData={"password": "canary-leaks-foreign"})
-
-
-BROKEN: dict[str, tuple[str | bytes, dict[str, Any], Any]] = {
-    "not JSON": ("canary-leaks-1 {", {}, None),
-    "no such path": ('{"other": "canary-leaks-2"}', {}, None),
-    "binary with a path": (b"\x00canary-leaks-3", {}, None),
-    "too large": (
-        "canary-leaks-4" * 4000,
-        {"secret": {"name": "db", "data": {f"k{number}": {"from": "db"} for number in range(20)}}},
-        None,
-    ),
-    "not of its type": (
-        "canary-leaks-5",
-        {
-            "secret": {
-                "name": "db",
-                "type": "kubernetes.io/dockerconfigjson",
-                "data": {".dockerconfigjson": {"from": "db"}},
-            }
-        },
-        None,
-    ),
-    "another type in the cluster": ('{"password": "canary-leaks-6"}', {}, wrong_type),
-    "immutable": ('{"password": "canary-leaks-7"}', {}, immutable),
-    "a foreign key": ('{"password": "canary-leaks-8"}', {}, foreign),
-    "no namespace": ('{"password": "canary-leaks-9"}', {"namespaces": ["nowhere-at-all"]}, None),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_delivery_fails_without_its_value(scene: Scene, case: str) -> None:
-    value, more, prepare = BROKEN[case]
-    scene.create(value)
-    if prepare:
-        prepare(scene)
-    assert scene.grant(**more).deliver(scene.namespace).errors
-
-
-def test_a_delivery_without_rights_fails_without_its_value(scene: Scene) -> None:
-    scene.create({"password": "canary-leaks-10"})
-    direct = Direct.grant(scene.cloud, catalog(scene.cloud, [scene.mapping()]), rbac=False)
-    assert direct.deliver(scene.namespace).errors
 
 
 def test_nothing_that_the_run_has_written_holds_a_value(installed: Installation, place: Path) -> None:

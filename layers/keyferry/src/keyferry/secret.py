@@ -170,7 +170,9 @@ def _owner(entry: Mapping[str, Any]) -> Owner:
     return Owner(
         manager=entry.get("manager") or "an unnamed manager",
         applies=entry.get("operation") == "Apply",
-        keys=_names(fields.get("f:data")),
+        # What somebody applied as stringData is data now, and stays theirs under that name; the API server itself
+        # sees no conflict between the two.
+        keys=_names(fields.get("f:data")) | _names(fields.get("f:stringData")),
         annotations=_names(metadata.get("f:annotations")),
         labels=_names(metadata.get("f:labels")),
     )
