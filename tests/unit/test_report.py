@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyferry.errors import Forbidden, KeyferryError, NamespaceGone, OutOfTime
+from keyferry.errors import Forbidden, KeyferryError, NamespaceGone, OutOfTime, UnknownName
 from keyferry.report import MAX_LISTED, Outcome, Report
 from tests.unit.samples import WHEN, delivery
 
@@ -68,6 +68,7 @@ def test_targets_and_restarts_are_counted() -> None:
 
 def test_a_delivery_that_had_no_targets_counts_as_one_that_failed() -> None:
     assert Report(delivery(), error=OutOfTime()).metrics()["TargetsFailed"] == 1
+    assert Report(delivery(), error=UnknownName("mapping db is gone")).metrics()["TargetsFailed"] == 0
 
 
 def test_the_time_from_event_to_write_is_counted_where_something_was_written_and_never_below_zero() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from keyferry.errors import DeliverAgain, KeyferryError
+from keyferry.errors import DeliverAgain, KeyferryError, UnknownName
 from keyferry.model import Delivery
 
 type Did = Literal["created", "updated", "annotated", "unchanged", "failed"]
@@ -79,11 +79,12 @@ class Report:
     def metrics(self) -> dict[str, float]:
         """Return metric name → value."""
         counts = _counts(self.outcomes)
+        gone = isinstance(self.error, UnknownName)  # a mapping that is no longer there has no targets
         values: dict[str, float] = {
             "Deliveries": 1,
             "TargetsUpdated": sum(counts.get(did, 0) for did in ("created", "updated", "annotated")),
             "TargetsUnchanged": counts.get("unchanged", 0),
-            "TargetsFailed": counts.get("failed", 0) + (self.error is not None),
+            "TargetsFailed": counts.get("failed", 0) + (self.error is not None and not gone),
             "WorkloadsRestarted": sum(len(outcome.restarted) for outcome in self.outcomes),
         }
         if self.written:

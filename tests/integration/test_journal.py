@@ -1,0 +1,164 @@
+"""What happens between a delivery that was killed and the next one, and two deliveries at once: it ends right."""
+
+import itertools
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.cloud import Cloud
+from local.world import deployment, env_from
+from tests.integration.direct import Direct, delivery
+from tests.integration.history import History, check_right
+from tests.integration.killed import Functions, Kill, environment
+from tests.integration.scene import Scene
+
+AFTER_THE_WRITE = 3
+"""The request that follows reading and writing the Secret."""
+BEFORE_THE_CLEARING = 7
+"""The last request: after three lists and a stamp."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A scene whose deliveries are made by two programs, side by side."""
+
+    scene: Scene
+    direct: Direct
+    one: Functions
+    other: Functions
+    numbers: Iterator[int]
+
+    def rotate(self) -> tuple[str, str]:
+        """Give the source a new value, and return it with its version."""
+        password = f"canary-journal-{next(self.numbers)}"
+        return password, self.scene.put({"password": password})
+
+    def redeliver(self, version: str) -> None:
+        """Let the message come back until it is done, at most a few times."""
+        for attempt in range(2, 6):
+            if self.one.invoke(delivery(self.scene.namespace, versions={"db": version}), attempt=attempt) == {
+                "batchItemFailures": []
+            }:
+                return
+        pytest.fail("the message is not done after five attempts")
+
+
+@pytest.fixture(scope="module")
+def stage(cloud: Cloud, place: Path) -> Iterator[Stage]:
+    """One namespace with one Deployment that uses the Secret."""
+    name = f"journal-{uuid.uuid4().hex[:8]}"
+    scene = Scene(cloud, name)
+    scene.create({"password": "canary-journal-0"})
+    scene.admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    scene.admin.apply(deployment("api", name, env_from("db")))
+    direct = scene.grant()
+    assert not direct.deliver(name).errors
+    settings = environment(direct, place / name)
+    with Functions(settings, place / name / "one") as one, Functions(settings, place / name / "other") as other:
+        yield Stage(scene, direct, one, other, itertools.count(1))
+    scene.admin.delete("Namespace", name)
+
+
+def nothing(scene: Scene) -> None:
+    """Change nothing."""
+
+
+def delete_the_secret(scene: Scene) -> None:
+    scene.admin.delete("Secret", "db", scene.namespace)
+
+
+def edit_the_value(scene: Scene) -> None:
+    scene.admin.edit("Secret", "db", scene.namespace, {"data": {"password": "b29wcw=="}})
+
+
+def edit_the_value_and_back(scene: Scene) -> None:
+    before = scene.secret()["data"]
+    edit_the_value(scene)
+    scene.admin.edit("Secret", "db", scene.namespace, {"data": before})
+
+
+def create_a_workload(scene: Scene) -> None:
+    scene.admin.delete("Deployment", "late", scene.namespace)
+    scene.admin.apply(deployment("late", scene.namespace, env_from("db")))
+
+
+def take_the_stamp_off(scene: Scene) -> None:
+    stampless = {"spec": {"template": {"metadata": {"annotations": {"keyferry.dev/db": None}}}}}
+    scene.admin.edit("Deployment", "api", scene.namespace, stampless)
+
+
+def roll_the_workload_back(scene: Scene) -> None:
+    older = {"spec": {"template": {"metadata": {"annotations": {"keyferry.dev/db": "an-older-one"}}}}}
+    scene.admin.edit("Deployment", "api", scene.namespace, older)
+
+
+MEANWHILE = (
+    nothing,
+    delete_the_secret,
+    edit_the_value,
+    edit_the_value_and_back,
+    create_a_workload,
+    take_the_stamp_off,
+    roll_the_workload_back,
+)
+
+
+@pytest.mark.parametrize("number", [AFTER_THE_WRITE, BEFORE_THE_CLEARING])
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
+def test_whatever_happens_after_a_kill_the_next_delivery_ends_right(
+    stage: Stage, meanwhile: Callable[[Scene], None], number: int
+) -> None:
+    history = History(stage.scene.admin, stage.scene.namespace)
+    password, version = stage.rotate()
+    message = delivery(stage.scene.namespace, versions={"db": version})
+    assert stage.one.invoke(message, Kill(number, "before")) is None
+    meanwhile(stage.scene)
+
+    stage.redeliver(version)
+
+    check_right(stage.scene, history, password, version)
+
+
+@pytest.mark.parametrize("number", [AFTER_THE_WRITE, BEFORE_THE_CLEARING])
+def test_a_value_that_goes_and_comes_back_is_written_and_restarted_for_each_time(stage: Stage, number: int) -> None:
+    first, version = stage.rotate()
+    stage.redeliver(version)
+    history = History(stage.scene.admin, stage.scene.namespace)
+    _, version = stage.rotate()
+    message = delivery(stage.scene.namespace, versions={"db": version})
+    assert stage.one.invoke(message, Kill(number, "before")) is None
+    version = stage.scene.put({"password": first})
+
+    stage.redeliver(version)
+
+    check_right(stage.scene, history, first, version)
+    assert len(history.writes(stage.scene.namespace)) == 2
+
+
+def test_two_deliveries_at_once_leave_the_newest_value_and_no_restart_undone(stage: Stage) -> None:
+    for _ in range(10):
+        history = History(stage.scene.admin, stage.scene.namespace)
+        _, older = stage.rotate()
+        stage.one.begin(delivery(stage.scene.namespace, versions={"db": older}))
+        password, newer = stage.rotate()
+        stage.other.begin(delivery(stage.scene.namespace, versions={"db": newer}))
+        assert stage.one.end() is not None
+        assert stage.other.end() is not None
+        stage.redeliver(newer)
+        check_right(stage.scene, history, password, newer)
+        values = [data["password"] for data in history.data(stage.scene.namespace)]
+        assert len(values) == len(set(values)), "an older value came back"
+
+
+def test_push_beside_deliver_leaves_the_newest_value(stage: Stage) -> None:
+    for _ in range(5):
+        history = History(stage.scene.admin, stage.scene.namespace)
+        password, version = stage.rotate()
+        stage.one.begin(delivery(stage.scene.namespace, versions={"db": version}))
+        stage.direct.deliver(stage.scene.namespace)
+        assert stage.one.end() is not None
+        stage.redeliver(version)
+        check_right(stage.scene, history, password, version)
