@@ -132,7 +132,9 @@ def test_a_build_that_was_killed_leaves_nothing_that_counts_and_the_next_run_fin
 
 def test_an_interrupted_build_takes_its_compiler_with_it(machine: Machine) -> None:
     machine.install_go(seconds=30)
-    program = "from local import binaries; binaries.provide(print)"
+    # A run in the background of a shell ignores interrupts, and what it starts would too.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heard}; from local import binaries; binaries.provide(print)"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
         while not any(name.startswith(".building-etcd") for name in machine.cached()):
             time.sleep(0.02)
