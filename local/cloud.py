@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,33 +55,40 @@ def start(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site] 
     """
     found = binaries.provide(say)
     directory.mkdir(parents=True, exist_ok=True)
-    say("starting AWS on loopback")
-    running = aws.start(directory / "aws", account=ACCOUNT, keep=keep)
-    webhook = authenticator.start(directory, aws=running.endpoint, environment=running.environment(), keep=keep)
+    with ExitStack() as half_way:  # what has started stops again where the rest does not start
+        say("starting AWS on loopback")
+        services = aws.start(directory / "aws", account=ACCOUNT, keep=keep)
+        half_way.callback(aws.stop, services)
+        settings = services.environment()
+        webhook = authenticator.start(directory, aws=services.endpoint, environment=settings, keep=keep)
+        half_way.callback(authenticator.stop, webhook)
 
-    def control_plane(site: Site) -> ControlPlane:
-        return controlplane.start(
-            site.name,
-            region=site.region,
-            account=ACCOUNT,
-            directory=directory / site.name,
-            binaries=found,
-            authenticator=webhook.address(ACCOUNT, site.region, site.name),
-            keep=keep,
-        )
+        def control_plane(site: Site) -> ControlPlane:
+            plane = controlplane.start(
+                site.name,
+                region=site.region,
+                account=ACCOUNT,
+                directory=directory / site.name,
+                binaries=found,
+                authenticator=webhook.address(ACCOUNT, site.region, site.name),
+                keep=keep,
+            )
+            half_way.callback(controlplane.stop, plane)
+            return plane
 
-    say(f"starting {len(sites)} Kubernetes control planes on loopback")
-    with ThreadPoolExecutor(max_workers=len(sites)) as pool:
-        planes = list(pool.map(control_plane, sites))
-    for plane in planes:
-        aws.register_cluster(
-            running,
-            name=plane.name,
-            region=plane.region,
-            endpoint=plane.endpoint,
-            certificate_authority=plane.certificate_authority,
-        )
-    return Cloud(directory, running, webhook, {plane.name: plane for plane in planes})
+        say(f"starting {len(sites)} Kubernetes control planes on loopback")
+        with ThreadPoolExecutor(max_workers=len(sites)) as pool:
+            planes = list(pool.map(control_plane, sites))
+        for plane in planes:
+            aws.register_cluster(
+                services,
+                name=plane.name,
+                region=plane.region,
+                endpoint=plane.endpoint,
+                certificate_authority=plane.certificate_authority,
+            )
+        half_way.pop_all()
+    return Cloud(directory, services, webhook, {plane.name: plane for plane in planes})
 
 
 def stop(cloud: Cloud) -> None:
