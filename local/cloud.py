@@ -80,15 +80,20 @@ def start(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site] 
         with ThreadPoolExecutor(max_workers=len(sites)) as pool:
             planes = list(pool.map(control_plane, sites))
         for plane in planes:
-            aws.register_cluster(
-                services,
-                name=plane.name,
-                region=plane.region,
-                endpoint=plane.endpoint,
-                certificate_authority=plane.certificate_authority,
-            )
+            _register(services, plane)
         half_way.pop_all()
     return Cloud(directory, services, webhook, {plane.name: plane for plane in planes})
+
+
+def _register(services: Aws, plane: ControlPlane) -> None:
+    """Tell EKS of a cluster."""
+    aws.register_cluster(
+        services,
+        name=plane.name,
+        region=plane.region,
+        endpoint=plane.endpoint,
+        certificate_authority=plane.certificate_authority,
+    )
 
 
 def stop(cloud: Cloud) -> None:
