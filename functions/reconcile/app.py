@@ -3,7 +3,6 @@
 Started by messages (the schedule, a deployment) or invoked by hand with {"mapping", "cluster", "namespace"}.
 """
 
-import json
 import time
 from typing import Any
 
@@ -33,7 +32,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _message(message: Message, deadline: Deadline) -> None:
     try:
-        _sweep(_decoded(message.body), message.id, deadline)
+        _sweep(message.document, message.id, deadline)
     except InvalidInput as error:
         function.logger.error("no sweep", extra={"error": str(error)})  # noqa: TRY400
     except DeliverAgain as error:
@@ -43,15 +42,8 @@ def _message(message: Message, deadline: Deadline) -> None:
 
 
 def _sweep(request: object, event_id: str, deadline: Deadline) -> Swept:
-    sight = Sight(lambda cluster: runtime().connect(cluster, deadline), runtime().versions())
+    sight = Sight(lambda cluster: runtime().connect(cluster, deadline), runtime().versions(), deadline)
     swept = reconcile(sweep_of(request), runtime().catalog, sight, runtime().queue, event_id)
     function.count(swept.metrics())
     function.logger.info("swept", extra=swept.as_dict())
     return swept
-
-
-def _decoded(body: str) -> object:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None

@@ -1,6 +1,5 @@
 """route: events from the changes queue → one delivery per (mapping, cluster) on the deliveries queue."""
 
-import json
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -22,17 +21,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
 def _one(message: Message) -> None:
     try:
-        routed = route(_decoded(message.body), runtime().catalog, runtime().queue)
+        routed = route(message.document, runtime().catalog, runtime().queue)
     except DeliverAgain as error:
         function.logger.warning("not routed", extra={"error": str(error)})
         runtime().inbox.postpone(message, delay_seconds(message.attempt))
         raise NotDone from None
     function.count(routed.metrics())
     function.logger.info("routed", extra=routed.log_fields())
-
-
-def _decoded(body: str) -> object:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None

@@ -164,3 +164,12 @@ def test_a_deadline_has_no_time_left_once_it_is_over() -> None:
 def test_a_source_value_is_text_unless_it_says_otherwise() -> None:
     assert SourceValue(SecretValue(b"x"), "version-1").binary is False
     assert delivery().time == WHEN
+
+
+@pytest.mark.parametrize(
+    ("body", "document"),
+    [('{"a": [1]}', {"a": [1]}), ("null", None), ("", None), ("no json", None), ("[" * 100_000, None)],
+    ids=["object", "null", "empty", "text", "too deep"],
+)
+def test_a_message_without_json_has_no_document(body: str, document: object) -> None:
+    assert message(body).document == document

@@ -7,9 +7,9 @@ import pytest
 
 from keyferry.apply import ClusterClient
 from keyferry.catalog import Catalog, collect
-from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Unreachable
+from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Unauthorized, Unreachable
 from keyferry.mapping import Cluster, SecretMapping, Source
-from keyferry.model import Delivery
+from keyferry.model import Deadline, Delivery
 from keyferry.pipeline.deliver import Work, deliver
 from keyferry.pipeline.reconcile import Sight, Sweep, Swept, difference, reconcile, sweep_of
 from keyferry.report import MAX_LISTED
@@ -31,6 +31,7 @@ class World:
         self.clusters = {name: FakeCluster("payments", "shop") for name in ("prod-eu", "prod-us")}
         self.calls, self.queue = Calls(), FakeQueue()
         self.lost: KeyferryError | None = None
+        self.deadline = PLENTY
         known = mappings or (mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"]),)
         self.catalog = collect(known, [cluster("prod-eu"), cluster("prod-us")])
         for name, each in self.clusters.items():
@@ -46,11 +47,12 @@ class World:
 
     def connect(self, asked: Cluster) -> ClusterClient:
         if self.lost and asked.name == "prod-us":
+            self.calls.made.append("lost")
             raise self.lost
         return self.clusters[asked.name].client(self.calls)
 
     def sweep(self, sweep: Sweep | None = None, version: Callable[[Source], str | None] | None = None) -> Swept:
-        sight = Sight(self.connect, version or self.sources.version)
+        sight = Sight(self.connect, version or self.sources.version, self.deadline)
         return reconcile(sweep or Sweep(), self.catalog, sight, self.queue, "event-9")
 
     def found(self, **narrowed: str) -> list[str]:
@@ -184,8 +186,6 @@ def test_namespaces_are_found_by_their_labels() -> None:
         ({"mapping": "a", "cluster": "prod-us"}, ["a/prod-us"]),
         ({"namespace": "shop"}, ["a/prod-eu", "a/prod-us"]),
         ({"namespace": "shop", "cluster": "prod-us"}, ["a/prod-us"]),
-        ({"mapping": "none"}, []),
-        ({"namespace": "none"}, []),
     ],
 )
 def test_a_sweep_by_hand_looks_only_at_what_it_names(narrowed: dict[str, str], expected: list[str]) -> None:
@@ -196,6 +196,43 @@ def test_a_sweep_by_hand_looks_only_at_what_it_names(narrowed: dict[str, str], e
     world.sweep(Sweep(**narrowed))
     assert [each.group for each in world.queue.sent] == expected
     assert {each.namespace for each in world.queue.sent} <= {narrowed.get("namespace")}
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "named"),
+    [
+        ({"mapping": "typo"}, "mapping typo"),
+        ({"cluster": "typo"}, "cluster typo"),
+        ({"namespace": "typo"}, "namespace typo"),
+        ({"mapping": "payments-db", "cluster": "typo"}, "mapping payments-db, cluster typo"),
+    ],
+)
+def test_a_sweep_by_hand_of_what_no_mapping_has_is_refused(narrowed: dict[str, str], named: str) -> None:
+    with pytest.raises(InvalidInput, match=f"^no mapping of this deployment has {named}: see `keyferry validate`$"):
+        World().sweep(Sweep(**narrowed))
+
+
+def test_a_deployment_without_mappings_has_nothing_to_sweep() -> None:
+    world = World()
+    world.catalog = Catalog()
+    assert world.sweep() == Swept(0)
+
+
+@pytest.mark.parametrize("lost", [Unreachable("no answer in time"), Unauthorized("prod-us", "a role")])
+def test_a_cluster_that_does_not_answer_is_asked_once(lost: KeyferryError) -> None:
+    names = [f"m{number}" for number in range(20)]
+    world = World(*(mapping(name, name=name, clusters=["prod-eu", "prod-us"]) for name in names))
+    world.lost = lost
+    assert world.found() == [f"prod-us: not known: {lost}"] * 20
+    assert world.calls.made.count("lost") == 1
+
+
+def test_what_there_is_no_time_to_look_at_gets_a_delivery() -> None:
+    world = World()
+    clock = iter([0.0, 0.0, 100.0, 200.0])
+    world.deadline = Deadline(150.0, lambda: next(clock))
+    assert world.found() == [f"{name}: not known: there was no time left to look" for name in ("prod-eu", "prod-us")]
+    assert world.calls.made == ["metadata payments/payments-db"]
 
 
 def test_deliveries_that_cannot_be_sent_fail_the_sweep() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -121,6 +122,14 @@ class Message:
     attempt: int
     """How often it was received, this time included."""
     sent: datetime
+
+    @property
+    def document(self) -> object:
+        """The JSON of its body; None where it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
 
     @property
     def age_seconds(self) -> float:

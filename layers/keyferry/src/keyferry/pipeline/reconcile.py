@@ -1,6 +1,6 @@
 """The sweep: a delivery for every (mapping, cluster) whose state is not known to be right. Reads no secret value."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +9,9 @@ from pydantic import Field, ValidationError
 
 from keyferry.apply import ClusterClient
 from keyferry.catalog import Catalog
-from keyferry.errors import InvalidInput, KeyferryError
+from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Unauthorized, Unreachable
 from keyferry.mapping import Cluster, SecretMapping, Selector, Source
-from keyferry.model import Delivery, Record
+from keyferry.model import Deadline, Delivery, Record
 from keyferry.pipeline.route import Deliveries
 from keyferry.report import MAX_LISTED
 from keyferry.secret import (
@@ -25,6 +25,9 @@ from keyferry.secret import (
     revision,
     versions_text,
 )
+
+RESERVE_SECONDS = 60.0
+"""Time that must be left to look at anything else: what is still to be sent needs it."""
 
 type CurrentVersion = Callable[[Source], str | None]
 """Returns the version that a source has now; None where that is not known."""
@@ -63,6 +66,7 @@ class Sight:
 
     connect: Callable[[Cluster], ClusterClient]
     version: CurrentVersion
+    deadline: Deadline
 
 
 def sweep_of(request: object) -> Sweep:
@@ -89,22 +93,37 @@ def reconcile(sweep: Sweep, catalog: Catalog, sight: Sight, queue: Deliveries, e
     """Send a delivery for every (mapping, cluster) in which something is not, or not known to be, right.
 
     Raises:
+        InvalidInput: this deployment has nothing that the sweep asks for.
         DeliverAgain: not every delivery could be sent.
     """
-    found = [
-        (_delivery(sweep, mapping, cluster, event_id), why(sweep, mapping, cluster, sight))
-        for mapping, cluster in _pairs(sweep, catalog)
-    ]
-    wrong = tuple((delivery, reason) for delivery, reason in found if reason)
+    pairs = _pairs(sweep, catalog)
+    reasons = _look(sweep, pairs, sight)
+    wrong = tuple(
+        (_delivery(sweep, mapping, cluster, event_id), reason)
+        for (mapping, cluster), reason in zip(pairs, reasons, strict=True)
+        if reason
+    )
     queue.send(delivery for delivery, _ in wrong)
-    return Swept(len(found), wrong)
+    return Swept(len(pairs), wrong)
 
 
-def _pairs(sweep: Sweep, catalog: Catalog) -> Iterable[tuple[SecretMapping, Cluster]]:
-    for mapping in catalog.mappings.values():
-        for cluster in catalog.targets(mapping):
-            if sweep.mapping in (None, mapping.name) and sweep.cluster in (None, cluster.name):
-                yield mapping, cluster
+def _pairs(sweep: Sweep, catalog: Catalog) -> list[tuple[SecretMapping, Cluster]]:
+    found = [
+        (mapping, cluster)
+        for mapping in catalog.mappings.values()
+        for cluster in catalog.targets(mapping)
+        if sweep.mapping in (None, mapping.name) and sweep.cluster in (None, cluster.name) and _may_have(sweep, mapping)
+    ]
+    asked = sweep.model_dump(include={"mapping", "cluster", "namespace"}, exclude_none=True)
+    if asked and not found:
+        names = ", ".join(f"{noun} {name}" for noun, name in asked.items())
+        raise InvalidInput(f"no mapping of this deployment has {names}: see `keyferry validate`")
+    return found
+
+
+def _may_have(sweep: Sweep, mapping: SecretMapping) -> bool:
+    chosen = mapping.spec.namespaces
+    return sweep.namespace is None or isinstance(chosen, Selector) or sweep.namespace in chosen
 
 
 def _delivery(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, event_id: str) -> Delivery:
@@ -117,22 +136,48 @@ def _delivery(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, event_id: 
     )
 
 
+def _look(sweep: Sweep, pairs: Iterable[tuple[SecretMapping, Cluster]], sight: Sight) -> Iterator[str]:
+    """Yield why each mapping on a cluster needs a delivery; empty where all is right.
+
+    A cluster that does not answer is asked once, so that it does not use up the time of the others.
+    """
+    lost: dict[str, str] = {}
+    for mapping, cluster in pairs:
+        try:
+            yield lost.get(cluster.name) or why(sweep, mapping, cluster, sight)
+        except (Unreachable, Unauthorized) as error:
+            lost[cluster.name] = f"not known: {error}"
+            yield lost[cluster.name]
+        except OutOfTime:
+            yield "not known: there was no time left to look"
+        except KeyferryError as error:
+            yield f"not known: {error}"
+
+
 def why(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, sight: Sight) -> str:
-    """Return why a mapping on a cluster needs a delivery; empty where all is right."""
-    try:
-        client = sight.connect(cluster)
-        chosen = mapping.spec.namespaces
-        names = client.namespaces(chosen) if isinstance(chosen, Selector) else chosen
-        versions = {alias: sight.version(source) for alias, source in mapping.spec.sources.items()}
-        for namespace in names:
-            if sweep.namespace in (None, namespace):
-                raw = client.read_secret_metadata(namespace, mapping.spec.secret.name)
-                reason = difference(mapping, versions, Observed.of(raw) if raw else None)
-                if reason:
-                    return f"{namespace}: {reason}"
-    except KeyferryError as error:
-        return f"not known: {error}"
+    """Return why a mapping on a cluster needs a delivery; empty where all is right.
+
+    Raises:
+        KeyferryError: it cannot be looked at, or there is no time left to.
+    """
+    _check_time(sight)
+    client = sight.connect(cluster)
+    chosen = mapping.spec.namespaces
+    names = client.namespaces(chosen) if isinstance(chosen, Selector) else chosen
+    versions = {alias: sight.version(source) for alias, source in mapping.spec.sources.items()}
+    for namespace in names:
+        if sweep.namespace in (None, namespace):
+            _check_time(sight)
+            raw = client.read_secret_metadata(namespace, mapping.spec.secret.name)
+            reason = difference(mapping, versions, Observed.of(raw) if raw else None)
+            if reason:
+                return f"{namespace}: {reason}"
     return ""
+
+
+def _check_time(sight: Sight) -> None:
+    if sight.deadline.remaining() < RESERVE_SECONDS:
+        raise OutOfTime
 
 
 def difference(mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed | None) -> str:
