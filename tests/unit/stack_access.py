@@ -91,6 +91,16 @@ def logs_are_kept_for_a_time(template: Template) -> Iterator[str]:
             yield f"{name} may log to {written}"
 
 
+def metrics_pass_the_filter_of_logs(template: Template) -> Iterator[str]:
+    """Metrics are log lines without a level. Lambda takes them for INFO, and drops them where more is asked for."""
+    levels = template["Parameters"]["LogLevel"]["AllowedValues"]
+    if levels != ["DEBUG", "INFO"]:
+        yield f"metrics are lost by one of {levels}"
+    for name, function in resources(template, FUNCTION).items():
+        if function["LoggingConfig"].get("ApplicationLogLevel") != {"Ref": "LogLevel"}:
+            yield f"{name} may lose its metrics"
+
+
 def trouble_raises_an_alarm(template: Template) -> Iterator[str]:
     watched = {(alarm["MetricName"], _of(alarm)) for alarm in resources(template, ALARM).values()}
     queues = {queue for _, _, queue, _ in sources(template)}
@@ -169,6 +179,7 @@ ALL: tuple[Promise, ...] = (
     functions_have_roles_of_their_own,
     functions_may_only_consume_their_queue,
     logs_are_kept_for_a_time,
+    metrics_pass_the_filter_of_logs,
     trouble_raises_an_alarm,
     alarms_are_heard,
     metrics_are_the_functions_own,

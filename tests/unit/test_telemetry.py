@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -101,6 +102,7 @@ def test_an_error_that_nobody_foresaw_is_logged_by_type_and_place_alone(
         "deliver",
     )
     assert line["at"].startswith("test_telemetry.py:")
+    assert re.fullmatch(r"[-\d]{10}T[:\d]{8}\.\d{3}\+00:00", line["timestamp"])  # RFC 3339, or Lambda forgets the level
     out, err = capfd.readouterr()
     everything = log.getvalue() + out + err + caplog.text
     everything += "".join(str(vars(record)) for record in caplog.records)

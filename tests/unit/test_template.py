@@ -54,6 +54,7 @@ BREAKS: list[tuple[str, str, Any]] = [
     ("logs_are_kept_for_a_time", "DeliverLogs.RetentionInDays", None),
     ("logs_are_kept_for_a_time", "Reconcile.LoggingConfig.LogFormat", "Text"),
     ("logs_are_kept_for_a_time", "RouteRole.Policies.0.PolicyDocument.Statement.2.Resource", {"Ref": "DeliverLogs"}),
+    ("metrics_pass_the_filter_of_logs", "Deliver.LoggingConfig.ApplicationLogLevel", "WARN"),
     ("trouble_raises_an_alarm", "EventsDeadLettersNotEmpty.Dimensions.0.Value", {"Ref": "Sweeps"}),
     ("trouble_raises_an_alarm", "TargetsFailing.MetricName", "TargetsUpdated"),
     ("trouble_raises_an_alarm", "ReconcileThrottles.MetricName", "Errors"),

@@ -21,7 +21,8 @@ class Function:
 
     def __init__(self) -> None:
         """Make it. Service and namespace come from `POWERTOOLS_*`."""
-        self.logger = Logger()
+        # Lambda takes the level of a line without an RFC 3339 timestamp for INFO.
+        self.logger = Logger(use_rfc3339=True, utc=True)
         self.metrics = Metrics()
 
     def count(self, values: Mapping[str, float]) -> None:
