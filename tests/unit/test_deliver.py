@@ -12,6 +12,7 @@ from keyferry.errors import (
     NamespaceGone,
     OutOfTime,
     Overtaken,
+    Refused,
     SourceUnavailable,
     SourceUnusable,
     Throttled,
@@ -518,6 +519,55 @@ def test_named_workloads_are_restarted_and_one_that_is_missing_is_done() -> None
     assert outcome.restarted == ("Rollout/api",)
     assert outcome.notes == ("StatefulSet/gone (not there)",)
     assert world.cluster.stamps("payments", KIND, "api") == {}
+
+
+def test_a_workload_that_cannot_be_restarted_does_not_keep_the_others_from_it() -> None:
+    world = World()
+    world.cluster.run("payments", KIND, workload("zebra"))
+
+    def forbids(_number: int, what: str) -> None:
+        if what.startswith("patch payments/Deployment/api"):
+            raise Forbidden("the cluster forbids to patch deployments/api")
+
+    outcome = only(world.deliver(Calls(before=forbids)))
+    assert (outcome.did, outcome.restarted, type(outcome.error)) == ("failed", ("Deployment/zebra",), Forbidden)
+    assert DUE in world.cluster.annotations(*WHERE)
+    outcome = only(world.deliver())
+    assert (outcome.restarted, outcome.notes) == (("Deployment/api",), ("Deployment/zebra (stamped before)",))
+    assert DUE not in world.cluster.annotations(*WHERE)
+
+
+def test_a_rollout_without_a_pod_template_of_its_own_is_refused_and_its_neighbours_are_restarted() -> None:
+    world = World()
+    world.cluster.run(
+        "payments",
+        "Rollout",
+        {"metadata": {"name": "canary"}, "spec": {"workloadRef": {"kind": "Deployment", "name": "api"}}},
+    )
+    named = [{"kind": "Rollout", "name": "canary"}, {"kind": "Deployment", "name": "api"}]
+    outcome = only(world.deliver(of=mapping(restart=named)))
+    assert (outcome.did, outcome.restarted, outcome.notes) == ("failed", ("Deployment/api",), ())
+    assert str(outcome.error) == (
+        "Rollout/canary takes its pod template from Deployment/api (workloadRef):"
+        " name Deployment/api in the mapping's restart instead, and Argo follows it"
+    )
+    assert DUE in world.cluster.annotations(*WHERE)
+    assert only(world.deliver(of=mapping(restart=named[1:]))).error is None
+    assert DUE not in world.cluster.annotations(*WHERE)
+
+
+def test_what_passes_decides_where_one_workload_needs_repair_and_another_does_not() -> None:
+    world = World()
+
+    def refuses(_number: int, what: str) -> None:
+        if what.startswith("get payments/Deployment/api"):
+            raise Refused("it is not valid")
+        if what.startswith("get payments/Deployment/zebra"):
+            raise Forbidden("the cluster forbids to get deployments/zebra")
+
+    named = [{"kind": KIND, "name": name} for name in ("api", "zebra")]
+    report = world.deliver(Calls(before=refuses), of=mapping(restart=named))
+    assert (type(only(report).error), report.comes_back) == (Forbidden, True)
 
 
 def test_a_workload_that_goes_between_being_listed_and_stamped_is_done() -> None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from keyferry.errors import Conflict, KeyferryError, Overtaken
+from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
 from keyferry.mapping import Kind, Selector, Workload
 from keyferry.plan import Annotate, Restart, Write
 from keyferry.secret import Desired, Observed
@@ -115,6 +115,8 @@ def stamps(
 
 def stamp_workload(cluster: ClusterClient, namespace: str, desired: Desired, found: Stamp) -> bool:
     """Patch one workload where it needs it, and return whether it was patched; one that has gone needs nothing."""
+    if found.error:
+        raise found.error
     return found.patch is not None and cluster.patch_workload(found.workload, namespace, found.patch, desired.manager)
 
 
@@ -138,5 +140,8 @@ def _apply(cluster: ClusterClient, namespace: str, desired: Desired, body: Objec
 
 def _named(cluster: ClusterClient, namespace: str, wanted: list[Workload], secret: str, nonce: str) -> Iterator[Stamp]:
     for workload in wanted:
-        raw = cluster.read_workload(workload, namespace)
-        yield Stamp(workload, None, "not there") if raw is None else stamp(workload, raw, secret, nonce)
+        try:
+            raw = cluster.read_workload(workload, namespace)
+            yield Stamp(workload, None, "not there") if raw is None else stamp(workload, raw, secret, nonce)
+        except (Forbidden, NeedsRepair) as error:
+            yield Stamp(workload, None, error=error)

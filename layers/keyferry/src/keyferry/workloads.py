@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keyferry.errors import KeyferryError, Refused
 from keyferry.mapping import Kind, Workload
 from keyferry.model import PREFIX
 from keyferry.secret import stamp_key
@@ -21,6 +22,8 @@ class Stamp:
     patch: dict[str, Any] | None
     note: str = ""
     """What the reader of a report should know: left alone, paused, no replicas, …"""
+    error: KeyferryError | None = None
+    """Why it cannot be restarted, though the mapping wants it to be."""
 
     def __str__(self) -> str:
         return f"{self.workload.kind}/{self.workload.name}" + (f" ({self.note})" if self.note else "")
@@ -34,9 +37,13 @@ def stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: str) -
         raw: the object.
         secret: name of the Secret for which it restarts.
         nonce: the mark of the write; a pod template that carries it has been stamped before.
+
+    Raises:
+        Refused: a Rollout whose pods are made from another workload's pod template.
     """
     if _annotations(raw.get("metadata")).get(OPT_OUT) == "false":
         return Stamp(workload, None, f"left alone: {OPT_OUT} is false")
+    _check_template(workload, raw.get("spec") or {})
     key = stamp_key(secret)
     if _annotations(_template(raw).get("metadata")).get(key) == nonce:
         return Stamp(workload, None, "stamped before")
@@ -89,6 +96,17 @@ def _name(reference: Mapping[str, Any] | None) -> Iterator[str]:
     name = (reference or {}).get("name")
     if name:
         yield name
+
+
+def _check_template(workload: Workload, spec: Mapping[str, Any]) -> None:
+    """Refuse a Rollout with `workloadRef` (Argo): it takes the pod template of another, and has none of its own."""
+    reference = spec.get("workloadRef")
+    if reference:
+        other = f"{reference.get('kind')}/{reference.get('name')}"
+        raise Refused(
+            f"{workload.kind}/{workload.name} takes its pod template from {other} (workloadRef):"
+            f" name {other} in the mapping's restart instead, and Argo follows it"
+        )
 
 
 def _note(spec: Mapping[str, Any]) -> str:

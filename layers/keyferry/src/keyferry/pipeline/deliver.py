@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from keyferry.apply import ClusterClient, Listing, clear, listing, observe, stamp_workload, stamps, write
-from keyferry.errors import KeyferryError, OutOfTime, Overtaken, Unexpected, Unreachable
+from keyferry.errors import Forbidden, KeyferryError, NeedsRepair, OutOfTime, Overtaken, Unexpected, Unreachable
 from keyferry.mapping import SecretMapping, Selector, Source
 from keyferry.model import Deadline, Delivery, SourceValue
 from keyferry.plan import Annotate, Done, Restart, Write, plan
@@ -73,7 +73,7 @@ class Target:
             did="failed" if self.error else self.did,
             why=self.why,
             restarted=tuple(str(each) for each in self.restarted),
-            notes=tuple(str(each) for each in self.found if each.patch is None),
+            notes=tuple(str(each) for each in self.found if each.patch is None and not each.error),
             error=self.error,
         )
 
@@ -208,8 +208,14 @@ def _list(work: Work, target: Target, desired: Desired, workloads: Listing) -> N
 def _restart(work: Work, target: Target, desired: Desired) -> None:
     if target.due:
         action, target.due = target.due, None
+        refused: list[KeyferryError] = []
         for each in target.found:
-            if stamp_workload(work.cluster, target.namespace, desired, each):
-                target.restarted.append(each)
+            try:
+                if stamp_workload(work.cluster, target.namespace, desired, each):
+                    target.restarted.append(each)
+            except (Forbidden, NeedsRepair) as error:  # of this workload: the others are restarted all the same
+                refused.append(error)
+        if refused:
+            raise min(refused, key=lambda error: isinstance(error, NeedsRepair))
         target.answered(clear(work.cluster, target.namespace, desired, action), "annotated", "restarts done")
         target.done = True
