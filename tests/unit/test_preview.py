@@ -114,6 +114,16 @@ def test_workloads_that_would_be_left_alone_are_noted_with_the_reason() -> None:
     assert found.notes == ("Deployment/alone (left alone: keyferry.dev/restart is false)",)
 
 
+def test_a_workload_that_cannot_be_restarted_shows_beforehand() -> None:
+    world = World()
+    reference = {"kind": "Deployment", "name": "api"}
+    world.cluster.run("payments", "Rollout", {"metadata": {"name": "canary"}, "spec": {"workloadRef": reference}})
+    world.mapping = mapping(restart=[{"kind": "Rollout", "name": "canary"}])
+    [found] = seen(world)
+    assert found.will == "fail"
+    assert "name Deployment/api in the mapping's restart" in str(found.error)
+
+
 def test_a_conflict_would_fail_and_names_the_other_manager() -> None:
     world = World()
     world.cluster.create("payments", "payments-db", {"password": "theirs"}, manager="helm")

@@ -96,6 +96,9 @@ def _planned(work: Work, namespace: str, desired: Desired, observed: Observed | 
         case Restart():
             will, why = "restart", "restarts are due"
     found = stamps(work.cluster, namespace, desired, due) if due else []
+    for each in found:
+        if each.error:
+            raise each.error
     return Preview(
         namespace,
         will,
