@@ -3,6 +3,7 @@
 import json
 import urllib.request
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,6 +92,19 @@ class Deployed:
         for page in pages.paginate(logGroupName=f"/aws/lambda/{name}", startTime=int(since.timestamp() * 1000)):
             found += [_parsed(event["message"]) for event in page["events"]]
         return [line for line in found if line]
+
+    def metrics(self, function: str, since: datetime) -> list[Line]:
+        """Return every line of metrics (EMF) that a function has written since then."""
+        return [line for line in self.lines(function, since) if "_aws" in line]
+
+    def counted(self, function: str, since: datetime) -> dict[str, float]:
+        """Return the sum of each metric that a function has written since then."""
+        sums: defaultdict[str, float] = defaultdict(float)
+        for line in self.metrics(function, since):
+            (directive,) = line["_aws"]["CloudWatchMetrics"]
+            for metric in directive["Metrics"]:
+                sums[metric["Name"]] += sum(line[metric["Name"]])
+        return dict(sums)
 
     def deliveries(self, mapping: str, since: datetime, wanted: int = 1, **fields: str) -> list[Line]:
         """Wait until so many deliveries of a mapping are logged, with these fields, and return their lines."""

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,6 @@ def handler(event, context):
     time.sleep(0.5)
     print(json.dumps({"body": event["Records"][0]["body"], "began": began, "ended": time.time()}))
 """
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    started = aws.start(tmp_path_factory.mktemp("aws"))
-    yield started
-    aws.stop(started)
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,10 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from local import aws
 from local.aws import Aws
 from tests.local_aws import Bus, denied, function, role
 
@@ -29,13 +27,6 @@ def handler(event, context):
             SecretId=arn, VersionStage="AWSCURRENT", MoveToVersionId=token, RemoveFromVersionId=current
         )
 """
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    started = aws.start(tmp_path_factory.mktemp("aws"))
-    yield started
-    aws.stop(started)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,143 @@
+"""The command as a program: against a cluster without the stack, and through the queue of the stack."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local.install import STACK, Installation
+from local.world import deployment, env_from
+from tests.integration.deployed import Deployed, now
+from tests.integration.direct import Direct
+from tests.integration.scene import Scene
+
+KEYFERRY = Path(sys.executable).with_name("keyferry")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Where somebody types: some mappings, some AWS credentials."""
+
+    mappings: Path
+    environment: Mapping[str, str]
+    place: Path
+
+    @classmethod
+    def of(cls, direct: Direct, directory: Path) -> "Shell":
+        """Return the shell of somebody who has a role's credentials and the mappings as files."""
+        files = directory / "files"
+        files.mkdir()
+        whole = direct.catalog
+        clusters = [each.model_dump(by_alias=True, exclude_defaults=True) for each in whole.clusters.values()]
+        head = {"apiVersion": "keyferry.dev/v1", "kind": "Clusters", "clusters": clusters}
+        (files / "clusters.yaml").write_text(yaml.safe_dump(head))
+        said = [each.model_dump(by_alias=True, exclude_defaults=True) for each in whole.mappings.values()]
+        (files / "mappings.yaml").write_text(yaml.safe_dump_all(said))
+        return cls(files, direct.environment(directory / "compiled"), direct.cloud.directory)
+
+    def run(self, *args: str, code: int = 0) -> str:
+        """Run a command, and return what it prints; all that it prints is kept for the search for leaks."""
+        command = [str(KEYFERRY), "--mappings", str(self.mappings), *args]
+        done = subprocess.run(
+            command, env=dict(self.environment), capture_output=True, text=True, timeout=60, check=False
+        )
+        with (self.place / "commands.log").open("a") as file:
+            print(*args, done.stdout, done.stderr, file=file)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+    def told(self, *args: str, code: int = 0) -> Any:  # noqa: ANN401 - JSON
+        """Run a command with --output json, and return what it tells."""
+        return json.loads(self.run(*args, "--output", "json", code=code))
+
+
+@pytest.fixture
+def direct(scene: Scene) -> Direct:
+    """A role with the rights of a mapping whose secret exists, and a workload that uses the Secret."""
+    scene.create({"password": "canary-command-1"})
+    scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
+    return scene.grant()
+
+
+@pytest.fixture
+def shell(direct: Direct, tmp_path: Path) -> Shell:
+    """The shell of that role."""
+    return Shell.of(direct, tmp_path)
+
+
+def test_a_dry_run_tells_the_plan_and_does_nothing(scene: Scene, shell: Shell) -> None:
+    (plan,) = shell.told("push", "--dry-run")
+    assert plan == {
+        "mapping": scene.namespace,
+        "cluster": "prod-eu",
+        "namespaces": [
+            {
+                "namespace": scene.namespace,
+                "will": "create",
+                "why": "missing",
+                "keys": ["password"],
+                "restarts": ["Deployment/api"],
+            }
+        ],
+    }
+    assert scene.data() is None
+    assert scene.stamp("Deployment", "api") is None
+
+
+def test_a_push_delivers_restarts_and_changes_nothing_the_second_time(scene: Scene, shell: Shell) -> None:
+    (report,) = shell.told("push", scene.namespace, "--yes")
+    (done,) = report["namespaces"]
+    assert (done["did"], done["restarted"]) == ("created", ["Deployment/api"])
+    assert scene.data() == {"password": b"canary-command-1"}
+    assert scene.stamp("Deployment", "api") is not None
+
+    with scene.untouched("Secret", "db"), scene.untouched("Deployment", "api"):
+        (again,) = shell.told("push", "--yes", "--cluster", "prod-eu")
+    assert [each["did"] for each in again["namespaces"]] == ["unchanged"]
+
+    scene.put({"password": "canary-command-2"})
+    table = shell.run("push", "--dry-run")
+    assert "update" in table
+    assert "new content in password" in table
+    assert "canary" not in table
+
+
+def test_a_push_that_fails_says_why_and_exits_with_1(scene: Scene, shell: Shell) -> None:
+    scene.put({"other": "canary-command-3"})
+    (report,) = shell.told("push", "--yes", code=1)
+    assert "path password finds nothing" in json.dumps(report)
+    assert scene.data() is None
+
+
+def test_an_event_is_explained_with_the_deliveries_that_follow(scene: Scene, shell: Shell, tmp_path: Path) -> None:
+    event = json.loads(Path("events/secret-label-updated.json").read_text())
+    event["detail"]["name"] = scene.source
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    told = shell.told("explain", str(tmp_path / "event.json"))
+    assert [(each["mapping"], each["cluster"]) for each in told["deliveries"]] == [(scene.namespace, "prod-eu")]
+
+
+def test_mappings_are_validated_with_file_and_line(shell: Shell) -> None:
+    shell.run("validate")
+    path = shell.mappings / "mappings.yaml"
+    path.write_text(path.read_text().replace("password:", "pass word:", 1))
+    (problem, *_) = shell.told("validate", code=1)
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "pass word:" in text)
+    assert (Path(problem["file"]).name, problem["line"]) == ("mappings.yaml", line)
+
+
+def test_a_push_through_the_stack_is_delivered_by_the_function(installed: Installation, tmp_path: Path) -> None:
+    stack, since = Deployed(installed), now()
+    stack.eu.delete("Secret", "pushed", "pushed")
+    shell = Shell(installed.checkout / "mappings", installed.cloud.aws.inherit(os.environ), installed.cloud.directory)
+    (sent,) = shell.told("push", "pushed", "--stack", STACK, "--yes")
+    stack.deliveries("pushed", since, message="delivered", event_id=sent["eventId"])
+    assert stack.eu.data("pushed", "pushed") == {"password": b"canary-before"}

@@ -1,0 +1,193 @@
+"""What uses a Secret restarts, and nothing else, as a real API server keeps the pod templates."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from keyferry.errors import Refused
+from keyferry.kube import client
+from keyferry.secret import RESTART_DUE
+from local.admin import Object
+from local.cloud import Cloud
+from local.watch import until
+from local.world import deployment, env_from, volume
+from tests.integration.scene import CLUSTER, Scene, error
+
+NAME = {"name": "db"}
+KEY = {"secretKeyRef": {**NAME, "key": "password"}}
+
+
+def mounted(**source: Any) -> Object:  # noqa: ANN401
+    return {"spec": {"volumes": [{"name": "one", **source}]}}
+
+
+def before_main(**container: Any) -> Object:  # noqa: ANN401
+    return {"spec": {"initContainers": [{"name": "before", "image": "registry.example/before:1", **container}]}}
+
+
+USES = {
+    "env": {"container": {"env": [{"name": "A", "valueFrom": KEY}]}},
+    "env-from": env_from("db"),
+    "init-container": before_main(env=[{"name": "A", "valueFrom": KEY}]),
+    "sidecar": before_main(restartPolicy="Always", envFrom=[{"secretRef": NAME}]),
+    "volume": volume("db"),
+    "projected": mounted(projected={"sources": [{"configMap": {"name": "other"}}, {"secret": NAME}]}),
+    "csi": mounted(csi={"driver": "csi.example", "nodePublishSecretRef": NAME}),
+    "cephfs": mounted(cephfs={"monitors": ["127.0.0.1"], "secretRef": NAME}),
+    "rbd": mounted(rbd={"monitors": ["127.0.0.1"], "image": "one", "secretRef": NAME}),
+    "iscsi": mounted(
+        iscsi={"targetPortal": "127.0.0.1", "iqn": "iqn.2026-01.example:one", "lun": 0, "secretRef": NAME}
+    ),
+    "scale-io": mounted(
+        scaleIO={"gateway": "https://127.0.0.1", "system": "one", "volumeName": "v", "secretRef": NAME}
+    ),
+    "storage-os": mounted(storageos={"volumeName": "one", "secretRef": NAME}),
+    "flex-volume": mounted(flexVolume={"driver": "example/one", "secretRef": NAME}),
+    "azure-file": mounted(azureFile={"shareName": "one", "secretName": "db"}),
+}
+DOES_NOT = {
+    "nothing": {},
+    "other-secret": env_from("db-other"),
+    "config-map-env": {"container": {"envFrom": [{"configMapRef": NAME}]}},
+    "config-map": mounted(configMap=NAME),
+    "claim": mounted(persistentVolumeClaim={"claimName": "db"}),
+    "pull-secret": {"spec": {"imagePullSecrets": [NAME]}},
+    "account": {"spec": {"serviceAccountName": "db"}},
+    "db": {},
+}
+
+
+@pytest.fixture(scope="module")
+def rollouts(cloud: Cloud) -> Iterator[None]:
+    """The kind Rollout, as Argo's definition has it but for its schema."""
+    names = {"kind": "Rollout", "plural": "rollouts", "singular": "rollout", "listKind": "RolloutList"}
+    anything = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": anything}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "rollouts.argoproj.io"},
+        "spec": {"group": "argoproj.io", "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+    admin = cloud.admins[CLUSTER]
+
+    def served() -> bool:
+        found = admin.get("CustomResourceDefinition", "rollouts.argoproj.io") or {}
+        conditions = found.get("status", {}).get("conditions") or []
+        return ("Established", "True") in {(each["type"], each["status"]) for each in conditions}
+
+    admin.apply(definition)
+    until("rollouts served", served)
+    yield
+    admin.delete("CustomResourceDefinition", "rollouts.argoproj.io")
+
+
+def stamped(scene: Scene) -> set[str]:
+    """Return the Deployments that carry a stamp for the Secret."""
+    return {
+        each["metadata"]["name"]
+        for each in scene.admin.list("Deployment", scene.namespace)
+        if "keyferry.dev/db" in each["spec"]["template"]["metadata"].get("annotations", {})
+    }
+
+
+def test_every_way_to_use_the_secret_restarts_and_a_name_alone_does_not(scene: Scene) -> None:
+    scene.create({"password": "canary-restart-1"})
+    for name, pod in (USES | DOES_NOT).items():
+        scene.admin.apply(deployment(name, scene.namespace, pod))
+
+    report = scene.grant().deliver(scene.namespace)
+
+    assert not report.errors
+    assert stamped(scene) == set(USES)
+    assert set(report.outcomes[0].restarted) == {f"Deployment/{name}" for name in USES}
+
+
+def test_a_secret_of_another_namespace_restarts_nothing_here(scene: Scene, cloud: Cloud) -> None:
+    scene.create({"password": "canary-restart-2"})
+    scene.admin.apply(deployment("api", "default", env_from("db")))
+    scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
+    assert not scene.grant().deliver(scene.namespace).errors
+    assert stamped(scene) == {"api"}
+    other = cloud.admins[CLUSTER].get("Deployment", "api", "default")
+    assert other is not None
+    assert "annotations" not in other["spec"]["template"]["metadata"]
+    scene.admin.delete("Deployment", "api", "default")
+
+
+def test_workloads_on_later_pages_are_found(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAGE", 2)
+    scene.create({"password": "canary-restart-3"})
+    names = [f"api-{number}" for number in range(5)]
+    for name in names:
+        scene.admin.apply(deployment(name, scene.namespace, env_from("db")))
+    assert not scene.grant().deliver(scene.namespace).errors
+    assert stamped(scene) == set(names)
+
+
+def test_what_does_not_roll_out_at_once_is_reported_for_what_it_is(scene: Scene) -> None:
+    scene.create({"password": "canary-restart-4"})
+    made = deployment("api", scene.namespace, env_from("db"))
+    spec = made["spec"]
+    of_pods = {"selector": spec["selector"], "template": spec["template"]}
+    scene.make("Deployment", "paused", spec=spec | {"paused": True})
+    scene.make("Deployment", "asleep", spec=spec | {"replicas": 0})
+    scene.make("StatefulSet", "api", spec=of_pods | {"serviceName": "api", "updateStrategy": {"type": "OnDelete"}})
+    scene.make("DaemonSet", "api", spec=of_pods | {"updateStrategy": {"type": "OnDelete"}})
+    careful = made | {"metadata": made["metadata"] | {"annotations": {"keyferry.dev/restart": "false"}}}
+    scene.admin.apply(careful)
+
+    (outcome,) = scene.grant().deliver(scene.namespace).outcomes
+
+    on_delete = "OnDelete: each pod restarts when somebody deletes it"
+    assert set(outcome.restarted) == {
+        "Deployment/paused (paused: rolls out when it is resumed)",
+        "Deployment/asleep (no replicas)",
+        f"StatefulSet/api ({on_delete})",
+        f"DaemonSet/api ({on_delete})",
+    }
+    assert outcome.notes == ("Deployment/api (left alone: keyferry.dev/restart is false)",)
+    assert stamped(scene) == {"paused", "asleep"}
+    assert scene.stamp("StatefulSet", "api") == scene.stamp("DaemonSet", "api") == scene.stamp("Deployment", "paused")
+
+
+@pytest.mark.usefixtures("rollouts")
+def test_named_workloads_restart_a_rollout_too_and_none_beside_them(scene: Scene) -> None:
+    scene.create({"password": "canary-restart-5"})
+    made = deployment("api", scene.namespace, env_from("db"))
+    scene.admin.apply(made)
+    scene.make("Rollout", "canary", spec=made["spec"])
+    scene.make("StatefulSet", "unrelated", spec={"serviceName": "x"} | deployment("x", "", {})["spec"])
+    named = [("Rollout", "canary"), ("StatefulSet", "unrelated"), ("DaemonSet", "gone")]
+    direct = scene.grant(restart=[{"kind": kind, "name": name} for kind, name in named])
+
+    (outcome,) = direct.deliver(scene.namespace).outcomes
+
+    assert outcome.restarted == ("Rollout/canary", "StatefulSet/unrelated")
+    assert outcome.notes == ("DaemonSet/gone (not there)",)
+    assert scene.stamp("Rollout", "canary") == scene.stamp("StatefulSet", "unrelated") is not None
+    rollout = scene.admin.get("Rollout", "canary", scene.namespace)
+    assert rollout is not None
+    assert rollout["spec"]["template"]["spec"] == made["spec"]["template"]["spec"]  # merged, not replaced
+    assert stamped(scene) == set()
+
+
+@pytest.mark.usefixtures("rollouts")
+def test_a_rollout_of_another_workloads_pods_is_refused_until_the_mapping_names_that(scene: Scene) -> None:
+    scene.create({"password": "canary-restart-6"})
+    scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
+    scene.make(
+        "Rollout", "canary", spec={"workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"}}
+    )
+    direct = scene.grant(restart=[{"kind": "Rollout", "name": "canary"}])
+
+    with scene.untouched("Rollout", "canary"):
+        found = error(direct.deliver(scene.namespace))
+
+    assert isinstance(found, Refused)
+    assert "name Deployment/api in the mapping's restart" in str(found)
+    assert RESTART_DUE in scene.secret()["metadata"]["annotations"]
+    assert not scene.grant(restart=[{"kind": "Deployment", "name": "api"}]).deliver(scene.namespace).errors
+    assert stamped(scene) == {"api"}
+    assert RESTART_DUE not in scene.secret()["metadata"]["annotations"]

@@ -1,0 +1,130 @@
+"""Every kind of source, as AWS's own calls give it, and every way to make a key of it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from tests.integration.scene import Scene
+
+VALUE = '{"user": {"name": "me"}, "password": "canary-sources/1", "port": 5432, "hosts": ["a", "b"], "ratio": 1.50}'
+
+
+def source(scene: Scene, data: Mapping[str, Any], **db: str) -> dict[str, bytes] | None:
+    """Deliver one source, and return what the Secret holds."""
+    direct = scene.grant(sources={"db": db}, secret={"name": "db", "data": data})
+    assert not direct.deliver(scene.namespace).errors
+    return scene.data()
+
+
+def whole(scene: Scene, **db: str) -> bytes:
+    """Deliver one source whole, and return what arrives."""
+    return (source(scene, {"value": {"from": "db"}}, **db) or {})["value"]
+
+
+def arn(scene: Scene, name: str = "") -> str:
+    secrets = scene.cloud.aws.client("secretsmanager")
+    return str(secrets.describe_secret(SecretId=name or scene.source)["ARN"])
+
+
+def test_paths_and_templates_make_keys_of_a_document(scene: Scene) -> None:
+    scene.create(VALUE)
+    data = {
+        "name": {"from": "db", "path": "user.name"},
+        "port": {"from": "db", "path": "port"},
+        "ratio": {"from": "db", "path": "ratio"},
+        "hosts": {"from": "db", "path": "hosts"},
+        "first": {"from": "db", "path": "hosts[0]"},
+        "url": {"template": "postgres://{{ db.user.name }}:{{ db.password | urlencode }}@{{ db.hosts[1] }}/app"},
+        "all": {"from": "db"},
+    }
+    assert source(scene, data, secretsManager=scene.source) == {
+        "name": b"me",
+        "port": b"5432",
+        "ratio": b"1.50",
+        "hosts": b'["a","b"]',
+        "first": b"a",
+        "url": b"postgres://me:canary-sources%2F1@b/app",
+        "all": VALUE.encode(),
+    }
+
+
+def test_a_secret_is_read_by_name_by_arn_and_by_arn_without_its_end(scene: Scene) -> None:
+    scene.create("canary-sources-2")
+    full = arn(scene)
+    for identifier in (scene.source, full, full[:-7]):
+        assert whole(scene, secretsManager=identifier) == b"canary-sources-2"
+
+
+def test_a_name_that_ends_like_an_arn_is_a_name(scene: Scene) -> None:
+    name = f"{scene.source}-abc123"
+    scene.create("canary-sources-3", name=name)
+    scene.create("canary-sources-other")
+    for identifier in (name, arn(scene, name), arn(scene, name)[:-7]):
+        assert whole(scene, secretsManager=identifier) == b"canary-sources-3"
+
+
+def test_a_secret_is_read_by_label_and_by_version(scene: Scene) -> None:
+    first = scene.create("canary-sources-4")
+    scene.put("canary-sources-5")
+    assert whole(scene, secretsManager=scene.source) == b"canary-sources-5"
+    assert whole(scene, secretsManager=scene.source, label="AWSPREVIOUS") == b"canary-sources-4"
+    assert whole(scene, secretsManager=scene.source, version=first) == b"canary-sources-4"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("String", "canary-s"), ("StringList", "canary-a,b"), ("SecureString", "c")]
+)
+def test_a_parameter_of_each_type_is_read_decrypted(scene: Scene, kind: str, value: str) -> None:
+    name = f"/{scene.source}"
+    scene.cloud.aws.client("ssm").put_parameter(Name=name, Value=value, Type=kind)
+    assert whole(scene, parameterStore=name) == value.encode()
+
+
+def test_a_parameter_is_read_by_arn_by_version_and_by_label(scene: Scene) -> None:
+    ssm, name = scene.cloud.aws.client("ssm"), f"/{scene.source}"
+    for number in (1, 2, 3):
+        ssm.put_parameter(Name=name, Value=f"canary-sources-p{number}", Type="SecureString", Overwrite=True)
+    ssm.label_parameter_version(Name=name, ParameterVersion=2, Labels=["live"])
+    own = str(ssm.get_parameter(Name=name)["Parameter"]["ARN"])
+    assert whole(scene, parameterStore=name) == whole(scene, parameterStore=own) == b"canary-sources-p3"
+    assert whole(scene, parameterStore=name, version="1") == b"canary-sources-p1"
+    assert whole(scene, parameterStore=name, label="live") == b"canary-sources-p2"
+
+
+def test_sources_of_both_services_make_one_secret(scene: Scene) -> None:
+    scene.create({"password": "canary-sources-6"})
+    scene.cloud.aws.client("ssm").put_parameter(Name=f"/{scene.source}", Value="me", Type="String")
+    direct = scene.grant(
+        sources={"db": {"secretsManager": scene.source}, "user": {"parameterStore": f"/{scene.source}"}},
+        secret={"name": "db", "data": {"login": {"template": "{{ user }}:{{ db.password }}"}}},
+    )
+    assert not direct.deliver(scene.namespace).errors
+    assert scene.data() == {"login": b"me:canary-sources-6"}
+
+
+def change_label(scene: Scene, first: str, second: str) -> None:
+    secrets = scene.cloud.aws.client("secretsmanager")
+    secrets.update_secret_version_stage(
+        SecretId=scene.source, VersionStage="AWSCURRENT", MoveToVersionId=first, RemoveFromVersionId=second
+    )
+
+
+def put_pending(scene: Scene, _first: str, _second: str) -> None:
+    secrets = scene.cloud.aws.client("secretsmanager")
+    secrets.put_secret_value(SecretId=scene.source, SecretString="canary-pending", VersionStages=["AWSPENDING"])
+
+
+@pytest.mark.parametrize(
+    ("change", "after"),
+    [(change_label, b"canary-sources-7"), (put_pending, b"canary-sources-8")],
+    ids=["rolled back", "pending"],
+)
+def test_what_is_current_is_delivered_and_nothing_else(
+    scene: Scene, change: Callable[[Scene, str, str], None], after: bytes
+) -> None:
+    first = scene.create("canary-sources-7")
+    second = scene.put("canary-sources-8")
+    assert whole(scene, secretsManager=scene.source) == b"canary-sources-8"
+    change(scene, first, second)
+    assert whole(scene, secretsManager=scene.source) == after
