@@ -1,0 +1,69 @@
+"""A new mapping is one more deployment: delivered right after it, without new code, and taken back the same way."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from local import stack as stacks
+from local.install import STACK, Installation, grant
+from tests.integration.deployed import Deployed, now
+from tests.integration.direct import mapping
+
+
+def layers(stack: Deployed) -> dict[str, str]:
+    """Return the version of each layer that deliver runs with, by the layer's name without its hash."""
+    name = stack.installed.outputs["DeliverFunction"]
+    found = stack.functions.get_function_configuration(FunctionName=name)["Layers"]
+    names = [str(layer["Arn"]).split(":layer:")[1] for layer in found]
+    return {"code" if "Code" in each else "mappings": each for each in names}
+
+
+def deploy(stack: Deployed, mappings: Path) -> None:
+    """Generate, let the roles in, build and deploy, as docs/deploy.md says of a changed mapping."""
+    cloud = stack.cloud
+    checkout = stacks.stage(cloud.directory, mappings)
+    for name, admin in cloud.admins.items():
+        grant(admin, checkout / "generated/rbac" / f"{name}.yaml")
+    stacks.build(checkout, print, work=cloud.directory)
+    stacks.deploy(checkout, cloud.aws, stack_name=STACK, parameters={}, say=print)
+
+
+@pytest.fixture(scope="module")
+def stack(installed: Installation) -> Deployed:
+    """The stack, and what a new mapping needs: a secret and a namespace."""
+    stack = Deployed(installed)
+    stack.secrets.create_secret(Name="tests/added", SecretString="canary-added")
+    stack.eu.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "added"}})
+    return stack
+
+
+def test_a_new_mapping_is_delivered_by_its_deployment_which_uploads_no_code(stack: Deployed, place: Path) -> None:
+    before, since = layers(stack), now()
+    spec = {
+        "sources": {"db": {"secretsManager": "tests/added"}},
+        "clusters": ["prod-eu"],
+        "namespaces": ["added"],
+        "secret": {"name": "added", "data": {"password": {"from": "db"}}},
+    }
+    path = place / "mappings/added.yaml"
+    path.write_text(yaml.safe_dump(mapping("added", **spec).model_dump(by_alias=True, exclude_defaults=True)))
+
+    deploy(stack, place / "mappings")
+
+    (line, *_) = stack.deliveries("added", since, message="delivered")
+    assert line["targets"] == {"created": 1}
+    assert stack.eu.data("added", "added") == {"password": b"canary-added"}
+    added = layers(stack)
+    assert added["code"] == before["code"]
+    assert added["mappings"] != before["mappings"]
+
+    path.unlink()
+    deploy(stack, place / "mappings")
+
+    assert layers(stack)["code"] == before["code"]
+    since = now()
+    stack.put("tests/added", "canary-added-2")
+    (routed,) = stack.routed(since, names=["tests/added"])
+    assert routed["count"] == 0
+    assert stack.eu.data("added", "added") == {"password": b"canary-added"}  # kept: nobody asked to delete it
