@@ -8,9 +8,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import boto3
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import UnexpectedBatchTypeError
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.awsrequest import AWSResponse
 
 from keyferry.model import Message
 from keyferry.telemetry import Function, NotDone
@@ -143,3 +145,16 @@ def test_metrics_are_written_even_where_the_batch_is_no_batch(
     with pytest.raises(UnexpectedBatchTypeError):
         function.each_record({}, CONTEXT, lambda _message: None)
     assert "Deliveries" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("function")
+def test_no_level_makes_the_sdk_log_what_it_receives(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)  # of the root logger, as Lambda does for a function whose level is DEBUG
+    session = boto3.Session("AKIAEXAMPLE", "canary-key", region_name="eu-west-1")
+    client = session.client("secretsmanager")
+    answer = AWSResponse("https://example", 200, {}, None)
+    answer._content = b'{"SecretString": "canary-value", "VersionId": "1"}'  # as if it had come
+    client.meta.events.register("before-send", lambda **_: answer)
+    assert client.get_secret_value(SecretId="prod/db")["SecretString"] == "canary-value"
+    everything = caplog.text + "".join(str(vars(record)) for record in caplog.records)
+    assert "canary" not in everything

@@ -1,5 +1,6 @@
 """Logs and metrics of the functions, and what becomes of an error that nobody expected."""
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,8 @@ from keyferry.errors import place
 from keyferry.model import Message
 
 SECONDS = "Seconds"
+_TALKATIVE = ("boto3", "botocore", "kubernetes", "urllib3")
+"""Loggers that at DEBUG write down what they receive: values, and sign-ins."""
 
 
 class Function:
@@ -24,6 +27,8 @@ class Function:
         # Lambda takes the level of a line without an RFC 3339 timestamp for INFO.
         self.logger = Logger(use_rfc3339=True, utc=True)
         self.metrics = Metrics()
+        for name in _TALKATIVE:  # whatever level somebody sets for the function
+            logging.getLogger(name).setLevel(logging.INFO)
 
     def count(self, values: Mapping[str, float]) -> None:
         """Add metrics. Their only dimension is the service: never a secret's name."""
