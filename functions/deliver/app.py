@@ -1,6 +1,5 @@
 """deliver: one delivery from the FIFO queue → the Secrets and restarts of one mapping on one cluster."""
 
-import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -11,12 +10,15 @@ from keyferry.pipeline.consume import consume
 from keyferry.runtime import runtime
 from keyferry.telemetry import Function, NotDone
 
+RESERVE_SECONDS = 15
+"""What calls that have begun may take: three tries of AWS, of five seconds each."""
+
 function = Function()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle one delivery; where it fails for a passing reason it comes back."""
-    deadline = Deadline(time.monotonic() + context.get_remaining_time_in_millis() / 1000, time.monotonic)
+    deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
     return function.each_record(event, context, lambda message: _one(message, deadline))
 
 

@@ -3,7 +3,6 @@
 Started by messages (the schedule, a deployment) or invoked by hand with {"mapping", "cluster", "namespace"}.
 """
 
-import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,12 +15,15 @@ from keyferry.pipeline.reconcile import Sight, Swept, reconcile, sweep_of
 from keyferry.runtime import runtime
 from keyferry.telemetry import Function, NotDone
 
+RESERVE_SECONDS = 60
+"""What a call that has begun may take, and sending what was found."""
+
 function = Function()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a message that starts a sweep, or a request made by hand: then return what was sent and why."""
-    deadline = Deadline(time.monotonic() + context.get_remaining_time_in_millis() / 1000, time.monotonic)
+    deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
     if "Records" in event:
         return function.each_record(event, context, lambda message: _message(message, deadline))
     try:
@@ -42,7 +44,7 @@ def _message(message: Message, deadline: Deadline) -> None:
 
 
 def _sweep(request: object, event_id: str, deadline: Deadline) -> Swept:
-    sight = Sight(lambda cluster: runtime().connect(cluster, deadline), runtime().versions(), deadline)
+    sight = Sight(runtime().connect, runtime().versions(), deadline)
     swept = reconcile(sweep_of(request), runtime().catalog, sight, runtime().queue, event_id)
     function.count(swept.metrics())
     function.logger.info("swept", extra=swept.as_dict())

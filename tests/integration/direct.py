@@ -5,7 +5,6 @@ For what needs no queue: the same `Runtime` as the functions', run in the test's
 
 import json
 import os
-import time
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
@@ -125,7 +124,7 @@ def delivery(mapping: str, cluster: str = "prod-eu", **more: Any) -> Delivery:  
 
 def deadline(seconds: float = 60) -> Deadline:
     """Return a deadline that many seconds ahead."""
-    return Deadline(time.monotonic() + seconds, time.monotonic)
+    return Deadline.after(seconds)
 
 
 def statements(cloud: Cloud, whole: Catalog) -> list[Mapping[str, Any]]:

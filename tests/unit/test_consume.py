@@ -146,9 +146,13 @@ def test_a_message_that_cannot_be_postponed_comes_back_all_the_same_and_what_was
     assert found.log_fields()["targets"] == {"updated": 1, "failed": 1}
 
 
-def test_an_error_that_nobody_foresaw_is_left_to_the_function() -> None:
-    with pytest.raises(ZeroDivisionError):
-        consumed(raises(ZeroDivisionError()), FakeBox())
+def test_an_error_that_nobody_foresaw_is_told_without_its_text_and_comes_back() -> None:
+    box = FakeBox()
+    found = consumed(raises(ZeroDivisionError("canary")), box)
+    assert (found.fate, len(box.postponed)) == ("comes back", 1)
+    assert "Unexpected: ZeroDivisionError at " in found.reason
+    assert "canary" not in found.reason
+    assert found.metrics()["TargetsFailed"] == 1
 
 
 @pytest.mark.parametrize(

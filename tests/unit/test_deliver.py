@@ -21,7 +21,7 @@ from keyferry.errors import (
 )
 from keyferry.mapping import Source
 from keyferry.model import Deadline, SourceValue
-from keyferry.pipeline.deliver import PASSES, RESERVE_SECONDS, SETTLE_SECONDS
+from keyferry.pipeline.deliver import PASSES, SETTLE_SECONDS
 from keyferry.report import Outcome, Report
 from keyferry.workloads import AUTO_KINDS
 from tests.unit.fake_secret import encoded
@@ -335,7 +335,7 @@ def test_nothing_is_read_where_no_cluster_answers() -> None:
     assert calls.count("source") == 0
 
 
-@pytest.mark.parametrize("call", ["read", "apply", "list", "patch"])
+@pytest.mark.parametrize("call", ["apply", "list", "patch"])
 def test_a_call_that_found_no_answer_is_observed_again(call: str) -> None:
     world = World()
     outcome = only(world.deliver(failing(call, Unreachable("no answer"))))
@@ -350,7 +350,7 @@ def test_a_namespace_of_which_nothing_is_known_waits_for_the_next_pass_and_the_o
     assert calls.made.index("apply b/payments-db") < calls.made.index("apply a/payments-db")
 
 
-@pytest.mark.parametrize("call", ["read", "apply", "list", "patch"])
+@pytest.mark.parametrize("call", ["apply", "list", "patch"])
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_a_call_that_took_effect_without_an_answer_is_observed_again_and_not_done_twice(call: str, times: int) -> None:
     world = World()
@@ -375,11 +375,19 @@ def test_a_write_whose_answer_was_lost_is_never_sent_again_without_preconditions
     assert world.cluster.history[-1] == "rollout payments/Deployment/api"
 
 
-def test_a_cluster_that_never_answers_ends_after_some_passes_with_growing_pauses() -> None:
-    world, calls = World(), failing("read", Unreachable("no answer"), times=99)
+def test_a_cluster_that_does_not_answer_is_asked_once_and_the_delivery_comes_back() -> None:
+    world, calls = World("a", "b"), failing("read", Unreachable("no answer"), times=99)
+    report = world.deliver(calls)
+    assert {type(error) for error in report.errors} == {Unreachable}
+    assert report.comes_back
+    assert (calls.count("read"), calls.count("source"), world.slept) == (2, 0, [])
+
+
+def test_a_cluster_that_never_answers_to_a_write_ends_after_some_passes_with_growing_pauses() -> None:
+    world, calls = World(), failing("apply", Unreachable("no answer"), times=99)
     [error] = world.deliver(calls).errors
     assert isinstance(error, Unreachable)
-    assert calls.count("read") == PASSES
+    assert calls.count("apply") == PASSES
     assert len(world.slept) == PASSES - 1
     assert 0 < world.slept[0] < 0.5 < world.slept[-1] < 10
 
@@ -434,12 +442,12 @@ class Clock:
 
 @pytest.mark.parametrize("calls", range(1, 12))
 def test_work_stops_cleanly_when_too_little_time_is_left_and_the_next_delivery_does_the_rest(calls: int) -> None:
-    world, clock = World("a", "b", "c"), Clock(RESERVE_SECONDS + calls - 0.5)
+    world, clock = World("a", "b", "c"), Clock(calls - 0.5)
     made = clock.takes(1.0)
     report = world.deliver(made, deadline=clock.deadline)
     assert report.comes_back
     assert any(isinstance(error, OutOfTime) for error in report.errors)
-    assert clock.now <= RESERVE_SECONDS + calls + 3  # the calls of a step that had begun
+    assert clock.now <= calls + 3  # the calls of a step that had begun
     assert not world.deliver().errors
     for namespace in ("a", "b", "c"):
         assert world.cluster.history.count(f"write {namespace}/payments-db") == 1
@@ -448,15 +456,15 @@ def test_work_stops_cleanly_when_too_little_time_is_left_and_the_next_delivery_d
 
 def test_nothing_is_called_where_no_time_is_left_at_all() -> None:
     world, calls = World(), Calls()
-    report = world.deliver(calls, deadline=Deadline(1.0, lambda: 0.0))
+    report = world.deliver(calls, deadline=Deadline(0.0, lambda: 0.0))
     assert calls.made == []
     assert isinstance(only(report).error, OutOfTime)
 
 
 def test_a_pause_never_outlasts_the_time_that_is_left() -> None:
     world = World()
-    calls = failing("read", Unreachable("no answer"), times=99)
-    world.deliver(calls, deadline=Deadline(RESERVE_SECONDS + 0.01, lambda: 0.0))
+    calls = failing("apply", Unreachable("no answer"), times=99)
+    world.deliver(calls, deadline=Deadline(0.01, lambda: 0.0))
     assert max(world.slept) <= 0.0101
 
 
@@ -494,7 +502,7 @@ def test_nothing_waits_where_the_source_shows_what_the_event_names(versions: dic
 
 def test_nothing_waits_where_there_is_no_time_for_it() -> None:
     world = World()
-    deadline = Deadline(RESERVE_SECONDS + SETTLE_SECONDS / 2, lambda: 0.0)
+    deadline = Deadline(SETTLE_SECONDS / 2, lambda: 0.0)
     assert not world.deliver(delivery=delivery(versions={"db": "version-2"}), deadline=deadline).errors
     assert world.slept == []
 

@@ -34,7 +34,7 @@ def test_a_refused_sign_in_says_what_to_check() -> None:
 
 
 def test_out_of_time_says_that_the_next_try_goes_on() -> None:
-    assert str(errors.OutOfTime()) == "stopped cleanly, since too little time was left; the next try does the rest"
+    assert str(errors.OutOfTime()) == "too little time is left; the next try does the rest"
 
 
 def fail(text: str) -> None:

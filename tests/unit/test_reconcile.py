@@ -7,11 +7,11 @@ import pytest
 
 from keyferry.apply import ClusterClient
 from keyferry.catalog import Catalog, collect
-from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Unauthorized, Unreachable
+from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Throttled, Unauthorized, Unreachable
 from keyferry.mapping import Cluster, SecretMapping, Source
 from keyferry.model import Deadline, Delivery
 from keyferry.pipeline.deliver import Work, deliver
-from keyferry.pipeline.reconcile import Sight, Sweep, Swept, difference, reconcile, sweep_of
+from keyferry.pipeline.reconcile import CLUSTER_SECONDS, Sight, Sweep, Swept, difference, reconcile, sweep_of
 from keyferry.report import MAX_LISTED
 from keyferry.secret import Observed
 from tests.unit.fake_queues import FakeQueue, FakeSources
@@ -32,6 +32,7 @@ class World:
         self.calls, self.queue = Calls(), FakeQueue()
         self.lost: KeyferryError | None = None
         self.deadline = PLENTY
+        self.given: list[float] = []
         known = mappings or (mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"]),)
         self.catalog = collect(known, [cluster("prod-eu"), cluster("prod-us")])
         for name, each in self.clusters.items():
@@ -45,7 +46,8 @@ class World:
                 there = self.clusters[name].client()
                 deliver(Work(delivery(cluster=name), each, there, self.sources.reader(), PLENTY, concurrency=1))
 
-    def connect(self, asked: Cluster) -> ClusterClient:
+    def connect(self, asked: Cluster, deadline: Deadline) -> ClusterClient:
+        self.given.append(deadline.remaining())
         if self.lost and asked.name == "prod-us":
             self.calls.made.append("lost")
             raise self.lost
@@ -218,7 +220,9 @@ def test_a_deployment_without_mappings_has_nothing_to_sweep() -> None:
     assert world.sweep() == Swept(0)
 
 
-@pytest.mark.parametrize("lost", [Unreachable("no answer in time"), Unauthorized("prod-us", "a role")])
+@pytest.mark.parametrize(
+    "lost", [Unreachable("no answer in time"), Unauthorized("prod-us", "a role"), Throttled("429")]
+)
 def test_a_cluster_that_does_not_answer_is_asked_once(lost: KeyferryError) -> None:
     names = [f"m{number}" for number in range(20)]
     world = World(*(mapping(name, name=name, clusters=["prod-eu", "prod-us"]) for name in names))
@@ -227,11 +231,53 @@ def test_a_cluster_that_does_not_answer_is_asked_once(lost: KeyferryError) -> No
     assert world.calls.made.count("lost") == 1
 
 
+def test_no_cluster_is_waited_for_until_there_is_no_time_for_the_others() -> None:
+    world = World()
+    world.deadline = Deadline(840.0, lambda: 0.0)
+    world.sweep()
+    assert world.given == [CLUSTER_SECONDS] * 2
+
+
+def test_an_outage_of_aws_is_none_of_the_cluster() -> None:
+    world = World(mapping(clusters=["prod-eu"]), mapping("z", name="z", sources={"db": {"secretsManager": "prod/z"}}))
+    world.sources.put("prod/z", '{"username": "me", "password": "canary-z"}')
+    world.deliver("prod-eu")
+
+    def version(source: Source) -> str | None:
+        if source.names == (SOURCE,):
+            raise Unreachable("secretsmanager:ListSecrets: no answer from AWS")
+        return world.sources.version(source)
+
+    assert [(each.mapping, why) for each, why in world.sweep(version=version).sent] == [
+        ("payments-db", "not known: secretsmanager:ListSecrets: no answer from AWS")
+    ]
+
+
+def test_an_error_that_nobody_foresaw_stops_the_look_at_one_mapping_on_one_cluster_alone() -> None:
+    world = World()
+    world.clusters["prod-us"].delete(*WHERE)
+    connect = world.connect
+
+    def fails(asked: Cluster, deadline: Deadline) -> ClusterClient:
+        return fail("canary") if asked.name == "prod-eu" else connect(asked, deadline)
+
+    world.connect = fails  # type: ignore[method-assign]
+    first, second = world.found()
+    assert first.startswith("prod-eu: not known: ValueError at test_reconcile.py:")
+    assert second == "prod-us: payments: the Secret is missing"
+
+
+def fail(text: str) -> ClusterClient:
+    raise ValueError(text)
+
+
 def test_what_there_is_no_time_to_look_at_gets_a_delivery() -> None:
     world = World()
-    clock = iter([0.0, 0.0, 100.0, 200.0])
-    world.deadline = Deadline(150.0, lambda: next(clock))
-    assert world.found() == [f"{name}: not known: there was no time left to look" for name in ("prod-eu", "prod-us")]
+    clock = iter([0.0, 0.0, 0.0, 100.0, 200.0])
+    world.deadline = Deadline(150.0, lambda: next(clock, 200.0))
+    assert world.found() == [
+        f"{name}: not known: too little time is left; the next try does the rest" for name in ("prod-eu", "prod-us")
+    ]
     assert world.calls.made == ["metadata payments/payments-db"]
 
 

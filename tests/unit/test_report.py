@@ -40,7 +40,7 @@ def test_one_line_tells_what_was_done_where() -> None:
 
 def test_what_stopped_a_delivery_is_told() -> None:
     fields = Report(delivery(), error=OutOfTime()).log_fields()
-    assert fields["error"].startswith("OutOfTime: stopped cleanly")
+    assert fields["error"].startswith("OutOfTime: too little time")
     assert fields["namespaces"] == []
 
 

@@ -13,6 +13,8 @@ import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import UnexpectedBatchTypeError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from urllib3 import HTTPResponse
 
 from keyferry.model import Message
 from keyferry.telemetry import Function, NotDone
@@ -152,9 +154,10 @@ def test_no_level_makes_the_sdk_log_what_it_receives(caplog: pytest.LogCaptureFi
     caplog.set_level(logging.DEBUG)  # of the root logger, as Lambda does for a function whose level is DEBUG
     session = boto3.Session("AKIAEXAMPLE", "canary-key", region_name="eu-west-1")
     client = session.client("secretsmanager")
-    answer = AWSResponse("https://example", 200, {}, None)
-    answer._content = b'{"SecretString": "canary-value", "VersionId": "1"}'  # as if it had come
-    client.meta.events.register("before-send", lambda **_: answer)
+    came = HTTPResponse(io.BytesIO(b'{"SecretString": "canary-value", "VersionId": "1"}'), preload_content=False)
+    answer = AWSResponse("https://example", 200, HTTPHeaders(), came)
+    events = cast("Any", client.meta.events)
+    events.register("before-send", lambda **_: answer)
     assert client.get_secret_value(SecretId="prod/db")["SecretString"] == "canary-value"
     everything = caplog.text + "".join(str(vars(record)) for record in caplog.records)
     assert "canary" not in everything

@@ -70,7 +70,7 @@ class OutOfTime(DeliverAgain):
     """The invocation ends before the work does."""
 
     def __init__(self) -> None:
-        super().__init__("stopped cleanly, since too little time was left; the next try does the rest")
+        super().__init__("too little time is left; the next try does the rest")
 
 
 class UnknownName(DeliverAgain):

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,11 +140,25 @@ class Message:
 
 @dataclass(frozen=True)
 class Deadline:
-    """When work must stop, on a monotonic clock."""
+    """When no more work may begin, on a monotonic clock."""
 
     at: float
     """Reading of `clock`, in seconds."""
-    clock: Callable[[], float]
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """Return the one that so many seconds are left to."""
+        return cls(time.monotonic() + seconds)
+
+    def within(self, seconds: float) -> "Deadline":
+        """Return one that is at most so many seconds ahead."""
+        return Deadline(min(self.at, self.clock() + seconds), self.clock)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no time is left."""
+        return self.remaining() == 0
 
     def remaining(self) -> float:
         """Return the seconds left, never negative."""

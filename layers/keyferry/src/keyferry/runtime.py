@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from keyferry import eks, parameterstore, secretsmanager
 from keyferry.catalog import Catalog
-from keyferry.errors import InvalidInput
+from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.mapping import Cluster, Source
 from keyferry.model import CURRENT, Deadline, Delivery, SourceValue
 from keyferry.pipeline.deliver import Work, deliver
@@ -28,7 +28,7 @@ COMPILED = "mappings.json"
 """Name of the compiled mappings in their folder."""
 SESSION_MARGIN_SECONDS = 300
 """An assumed role's session is renewed when it has no longer than this."""
-_AWS = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+_AWS = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 class Runtime:
@@ -92,8 +92,8 @@ class Runtime:
 
     def versions(self) -> Callable[[Source], str | None]:
         """Return a look-up of the sources' current versions that lists each region's secrets and parameters once."""
-        secrets = functools.cache(lambda region: secretsmanager.versions(self._client("secretsmanager", region)))
-        parameters = functools.cache(lambda region: parameterstore.versions(self._client("ssm", region)))
+        secrets = _once(lambda region: secretsmanager.versions(self._client("secretsmanager", region)))
+        parameters = _once(lambda region: parameterstore.versions(self._client("ssm", region)))
 
         def current(source: Source) -> str | None:
             if source.service == "parameterstore":
@@ -171,6 +171,25 @@ def load(folder: Path) -> Catalog:
 def runtime() -> Runtime:
     """Return the runtime of this environment: one, for as long as it lives."""
     return Runtime(os.environ)
+
+
+def _once[T](listing: Callable[[str | None], T]) -> Callable[[str | None], T]:
+    """Return a listing that asks each region once, and says again what it said, be it an error."""
+
+    @functools.cache
+    def tried(region: str | None) -> T | KeyferryError:
+        try:
+            return listing(region)
+        except KeyferryError as error:
+            return error
+
+    def again(region: str | None) -> T:
+        found = tried(region)
+        if isinstance(found, KeyferryError):
+            raise found
+        return found
+
+    return again
 
 
 def _given(cluster: Cluster) -> eks.Endpoint | None:

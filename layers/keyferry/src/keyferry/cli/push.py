@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -151,13 +150,9 @@ def _check_aws() -> None:
         raise NoRegionError
 
 
-def _deadline() -> Deadline:
-    return Deadline(time.monotonic() + MINUTES * 60, time.monotonic)
-
-
 def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
     try:
-        return Plan(delivery, tuple(preview(runtime.work(delivery, _deadline()))))
+        return Plan(delivery, tuple(preview(runtime.work(delivery, Deadline.after(MINUTES * 60)))))
     except KeyferryError as error:
         return Plan(delivery, error=error)
     except Exception as error:  # its text can quote a value
@@ -166,7 +161,7 @@ def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
 
 def _deliver(runtime: Runtime, delivery: Delivery) -> Report:
     try:
-        return runtime.deliver(delivery, _deadline())
+        return runtime.deliver(delivery, Deadline.after(MINUTES * 60))
     except KeyferryError as error:
         return Report(delivery, error=error)
     except Exception as error:  # its text can quote a value

@@ -26,8 +26,8 @@ from keyferry.model import Deadline
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
-MARGIN_SECONDS = 1.0
-"""Kept back from the time that is left when waiting."""
+LEAST_SECONDS = 1.0
+"""What a request may take that was begun just before the deadline."""
 READ_TRIES = 3
 
 
@@ -117,7 +117,7 @@ class Connection:
         """Wait before another try, and return whether there is to be one."""
         again = status == 429 or (status >= 500 and request.method == "GET" and tries < READ_TRIES)
         seconds = max(retry_after, random.uniform(0.05, 0.15) * 2 ** min(tries, 6))  # noqa: S311  # jitter
-        if not again or seconds + MARGIN_SECONDS > deadline.remaining():
+        if not again or seconds > deadline.remaining():
             return False
         time.sleep(seconds)
         return True
@@ -128,6 +128,8 @@ class Connection:
         try:
             return _once(client, request, token, deadline)
         except (NewConnectionError, ConnectTimeoutError, _Untrusted) as error:
+            if deadline.passed:
+                raise self._unreachable(request, error) from None
             self._move(client, error)
         except (ProtocolError, ConnectionError):
             pass  # a kept connection that has died
@@ -164,7 +166,7 @@ def _once(client: ApiClient, request: Request, token: str, deadline: Deadline) -
     headers = client.default_headers | {"Authorization": f"Bearer {token}", "Accept": request.accept}
     if request.content_type:
         headers["Content-Type"] = request.content_type
-    answer_seconds = max(0.5, min(ANSWER_SECONDS, deadline.remaining() - MARGIN_SECONDS))
+    seconds = [max(LEAST_SECONDS, min(most, deadline.remaining())) for most in (CONNECT_SECONDS, ANSWER_SECONDS)]
     try:
         # Not `call_api`, which fails itself on an error without a body, as those of TLS are.
         response = client.rest_client.request(
@@ -174,7 +176,7 @@ def _once(client: ApiClient, request: Request, token: str, deadline: Deadline) -
             headers=headers,
             body=request.body,
             _preload_content=False,
-            _request_timeout=(CONNECT_SECONDS, answer_seconds),
+            _request_timeout=tuple(seconds),
         )
         # Always read: a response that is not keeps its connection, and the next call pays a handshake.
         return response.status, response.data, 0.0

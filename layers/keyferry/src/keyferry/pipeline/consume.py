@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
 
-from keyferry.errors import KeyferryError, NeedsRepair, UnknownName
+from keyferry.errors import KeyferryError, NeedsRepair, Unexpected, UnknownName
 from keyferry.model import Delivery, Message
 from keyferry.report import Report
 
@@ -84,6 +84,8 @@ def consume(message: Message, deliver: Callable[[Delivery], Report], box: Box) -
         report = Report(delivery, error=error)
     except KeyferryError as error:
         report = Report(delivery, error=error)
+    except Exception as error:
+        report = Report(delivery, error=Unexpected(error))
     return _settle(message, delivery, report, box)
 
 

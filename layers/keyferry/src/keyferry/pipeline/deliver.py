@@ -24,8 +24,6 @@ from keyferry.workloads import Stamp
 
 PASSES = 6
 """Two are needed, and one more for each time that somebody writes in between or an answer is lost."""
-RESERVE_SECONDS = 5.0
-"""Time that must be left to begin another call."""
 SETTLE_SECONDS = 1.0
 """How long to wait before reading once more a source that does not yet show the version that the event names."""
 
@@ -119,12 +117,17 @@ def desire(work: Work, *, settle: bool) -> Desired:
     Raises:
         KeyferryError: a source cannot be read, or the mapping cannot make its keys from it.
     """
-    values = {alias: work.read(source) for alias, source in work.mapping.spec.sources.items()}
+    values = {alias: _read(work, source) for alias, source in work.mapping.spec.sources.items()}
     late = [alias for alias, version in work.delivery.versions.items() if _is_other(values, alias, version)]
-    if settle and late and work.deadline.remaining() > RESERVE_SECONDS + SETTLE_SECONDS:
+    if settle and late and work.deadline.remaining() > SETTLE_SECONDS:
         work.sleep(SETTLE_SECONDS)
-        values |= {alias: work.read(work.mapping.spec.sources[alias]) for alias in late}
+        values |= {alias: _read(work, work.mapping.spec.sources[alias]) for alias in late}
     return Desired.of(work.mapping, render(work.mapping, values), values)
+
+
+def _read(work: Work, source: Source) -> SourceValue:
+    _check_time(work)
+    return work.read(source)
 
 
 def _is_other(values: Mapping[str, SourceValue], alias: str, version: str) -> bool:
@@ -140,7 +143,7 @@ def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, ver
             _pause(work, number)
         _each(work, pool, pending, lambda target: _observe(work, target))
         if not any(target.fresh and not target.done for target in pending):
-            continue
+            return  # nothing answers: the queue is what tries again
         desired = desire(work, settle=not versions)
         versions.update(desired.versions)
         _each(work, pool, pending, lambda target: _advance(work, target, desired))  # noqa: B023  # run at once
@@ -154,7 +157,7 @@ def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, ver
 
 def _pause(work: Work, number: int) -> None:
     seconds = random.uniform(0.05, 0.2) * 2**number  # noqa: S311  # jitter, no secret
-    work.sleep(max(0.0, min(seconds, work.deadline.remaining() - RESERVE_SECONDS)))
+    work.sleep(min(seconds, work.deadline.remaining()))
 
 
 def _each(work: Work, pool: ThreadPoolExecutor, targets: Iterable[Target], step: Callable[[Target], None]) -> None:
@@ -175,7 +178,7 @@ def _each(work: Work, pool: ThreadPoolExecutor, targets: Iterable[Target], step:
 
 
 def _check_time(work: Work) -> None:
-    if work.deadline.remaining() < RESERVE_SECONDS:
+    if work.deadline.passed:
         raise OutOfTime
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from keyferry.apply import observe, stamps
 from keyferry.errors import KeyferryError, OutOfTime, Unexpected
-from keyferry.pipeline.deliver import RESERVE_SECONDS, Work, desire, namespaces
+from keyferry.pipeline.deliver import Work, desire, namespaces
 from keyferry.plan import Annotate, Restart, Write, plan
 from keyferry.secret import Desired, Observed
 
@@ -71,7 +71,7 @@ def preview(work: Work) -> list[Preview]:
 
 def _tried[T](work: Work, step: Callable[[], T]) -> T | KeyferryError:
     """Return what a step returns, or what it raises: one namespace does not stop the others."""
-    if work.deadline.remaining() < RESERVE_SECONDS:
+    if work.deadline.passed:
         return OutOfTime()
     try:
         return step()

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from keyferry.apply import ClusterClient
 from keyferry.catalog import Catalog
-from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Unauthorized, Unreachable
+from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
 from keyferry.mapping import Cluster, SecretMapping, Selector, Source
 from keyferry.model import Deadline, Delivery, Record
 from keyferry.pipeline.route import Deliveries
@@ -26,8 +26,8 @@ from keyferry.secret import (
     versions_text,
 )
 
-RESERVE_SECONDS = 60.0
-"""Time that must be left to look at anything else: what is still to be sent needs it."""
+CLUSTER_SECONDS = 30
+"""How long a cluster may be waited for: the others need their time too."""
 
 type CurrentVersion = Callable[[Source], str | None]
 """Returns the version that a source has now; None where that is not known."""
@@ -64,7 +64,7 @@ class Swept:
 class Sight:
     """What the sweep sees with."""
 
-    connect: Callable[[Cluster], ClusterClient]
+    connect: Callable[[Cluster, Deadline], ClusterClient]
     version: CurrentVersion
     deadline: Deadline
 
@@ -144,39 +144,43 @@ def _look(sweep: Sweep, pairs: Iterable[tuple[SecretMapping, Cluster]], sight: S
     lost: dict[str, str] = {}
     for mapping, cluster in pairs:
         try:
-            yield lost.get(cluster.name) or why(sweep, mapping, cluster, sight)
-        except (Unreachable, Unauthorized) as error:
+            _check_time(sight)
+            versions = {alias: sight.version(source) for alias, source in mapping.spec.sources.items()}
+            yield lost.get(cluster.name) or _compare(sweep, mapping, versions, cluster, sight)
+        except _Lost as error:
             lost[cluster.name] = f"not known: {error}"
             yield lost[cluster.name]
-        except OutOfTime:
-            yield "not known: there was no time left to look"
         except KeyferryError as error:
             yield f"not known: {error}"
+        except Exception as error:  # one mapping, one cluster: the others are looked at all the same
+            yield f"not known: {Unexpected(error)}"
 
 
-def why(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, sight: Sight) -> str:
-    """Return why a mapping on a cluster needs a delivery; empty where all is right.
+class _Lost(Exception):  # never leaves this module
+    """A cluster that cannot be asked."""
 
-    Raises:
-        KeyferryError: it cannot be looked at, or there is no time left to.
-    """
-    _check_time(sight)
-    client = sight.connect(cluster)
-    chosen = mapping.spec.namespaces
-    names = client.namespaces(chosen) if isinstance(chosen, Selector) else chosen
-    versions = {alias: sight.version(source) for alias, source in mapping.spec.sources.items()}
-    for namespace in names:
-        if sweep.namespace in (None, namespace):
-            _check_time(sight)
-            raw = client.read_secret_metadata(namespace, mapping.spec.secret.name)
-            reason = difference(mapping, versions, Observed.of(raw) if raw else None)
-            if reason:
-                return f"{namespace}: {reason}"
+
+def _compare(
+    sweep: Sweep, mapping: SecretMapping, versions: Mapping[str, str | None], cluster: Cluster, sight: Sight
+) -> str:
+    try:
+        client = sight.connect(cluster, sight.deadline.within(CLUSTER_SECONDS))
+        chosen = mapping.spec.namespaces
+        names = client.namespaces(chosen) if isinstance(chosen, Selector) else chosen
+        for namespace in names:
+            if sweep.namespace in (None, namespace):
+                _check_time(sight)
+                raw = client.read_secret_metadata(namespace, mapping.spec.secret.name)
+                reason = difference(mapping, versions, Observed.of(raw) if raw else None)
+                if reason:
+                    return f"{namespace}: {reason}"
+    except (Unreachable, Unauthorized, Throttled) as error:
+        raise _Lost(str(error)) from None
     return ""
 
 
 def _check_time(sight: Sight) -> None:
-    if sight.deadline.remaining() < RESERVE_SECONDS:
+    if sight.deadline.passed:
         raise OutOfTime
 
 
