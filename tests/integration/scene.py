@@ -72,7 +72,7 @@ class Scene:
     def make(self, kind: str, name: str, **more: Any) -> Object:  # noqa: ANN401
         """Make an object by hand."""
         metadata = {"name": name, "namespace": self.namespace}
-        versions = {"Secret": "v1", "ConfigMap": "v1", "Rollout": "argoproj.io/v1alpha1"}
+        versions = {"Secret": "v1", "ConfigMap": "v1", "ResourceQuota": "v1", "Rollout": "argoproj.io/v1alpha1"}
         (made,) = self.admin.apply(
             {"apiVersion": versions.get(kind, "apps/v1"), "kind": kind, "metadata": metadata, **more}
         )
@@ -102,7 +102,7 @@ def connection(cloud: Cloud, role: str, cluster: str = CLUSTER) -> Connection:
     plane = cloud.clusters[cluster]
     endpoint = eks.Endpoint(plane.endpoint, plane.certificate_authority)
     known = Eks(name=cluster, region=plane.region, account=ACCOUNT)
-    tokens = eks.Tokens(lambda: cloud.aws.session(role), known)
+    tokens = eks.Tokens(lambda _renew: cloud.aws.session(role), known)
     return Connection(cluster, endpoint, lambda renew: tokens.get(renew=renew), look_up=lambda: endpoint, role=role)
 
 

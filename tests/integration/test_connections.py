@@ -13,17 +13,17 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from keyferry import eks
-from keyferry.errors import AccessDenied, Unreachable
+from keyferry.errors import AccessDenied, Unreachable, WrongCluster
 from keyferry.kube import Connection
 from keyferry.mapping import Eks
 from keyferry.runtime import Runtime
-from local import certificates, processes
+from local import certificates
 from local.certificates import Authority, Pair
 from local.cloud import ACCOUNT, Cloud
 from local.controlplane import ControlPlane
 from tests.integration.direct import Direct, catalog, deadline, delivery, statements
 from tests.integration.scene import CLUSTER, Scene, ask, error
-from tests.integration.wire import Proxy, gate, proxy
+from tests.integration.wire import Proxy, closed_port, gate, proxy
 
 VERSION = "/version"
 
@@ -34,7 +34,7 @@ def token(cloud: Cloud) -> Callable[[bool], str]:
     direct = Direct.grant(cloud, catalog(cloud, []))
     plane = cloud.clusters[CLUSTER]
     known = Eks(name=CLUSTER, region=plane.region, account=ACCOUNT)
-    tokens = eks.Tokens(lambda: cloud.aws.session(direct.role), known)
+    tokens = eks.Tokens(lambda _renew: cloud.aws.session(direct.role), known)
     return lambda renew: tokens.get(renew=renew)
 
 
@@ -43,11 +43,6 @@ def through(cloud: Cloud) -> Iterator[Proxy]:
     """A proxy before the API server."""
     with proxy(cloud.clusters[CLUSTER].endpoint) as found:
         yield found
-
-
-def closed_port() -> str:
-    """Return an address where nothing listens."""
-    return f"https://127.0.0.1:{processes.free_port()}"
 
 
 def connect(url: str, authority: str, token: Callable[[bool], str], look_up: Any = None) -> Connection:  # noqa: ANN401
@@ -135,8 +130,25 @@ def test_a_cluster_that_eks_does_not_know_is_reported(scene: Scene) -> None:
     unknown = whole.clusters[CLUSTER].model_copy(update={"eks": Eks(name="gone", region="eu-west-1", account=ACCOUNT)})
     direct.allow([{"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": "*"}])
 
-    with pytest.raises(Exception, match=r"eks:DescribeCluster on gone: it does not exist"):
+    where = f"cluster gone in eu-west-1 of account {ACCOUNT}"
+    with pytest.raises(Unreachable, match=f"EKS knows no {where}: create it, or mend clusters.yaml"):
         Runtime({}, whole, scene.cloud.aws.session(direct.role)).connect(unknown, deadline())
+
+
+def test_a_namesake_in_another_account_is_not_taken_for_the_cluster(scene: Scene) -> None:
+    scene.create({"password": "canary-connections-2"})
+    meant = {"name": CLUSTER, "region": "eu-west-1", "account": "999999999999"}
+    whole = catalog(scene.cloud, [scene.mapping()], eks=meant)
+    direct = Direct.grant(scene.cloud, whole)
+    direct.allow(
+        [{"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": "*"}, *statements(scene.cloud, whole)]
+    )
+
+    with pytest.raises(
+        WrongCluster, match="of account 999999999999, and EKS answers for arn:aws:eks:eu-west-1:111122223333"
+    ):
+        direct.deliver(scene.namespace)
+    assert scene.data() is None
 
 
 def test_an_authority_without_key_identifiers_is_accepted_and_another_one_is_not(

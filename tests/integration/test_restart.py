@@ -1,18 +1,22 @@
 """What uses a Secret restarts, and nothing else, as a real API server keeps the pod templates."""
 
+import uuid
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from keyferry.errors import Refused
+from keyferry.errors import Refused, ServerError
 from keyferry.kube import client
 from keyferry.secret import RESTART_DUE
+from local import admin
 from local.admin import Object
 from local.cloud import Cloud
 from local.watch import until
 from local.world import deployment, env_from, volume
 from tests.integration.scene import CLUSTER, Scene, error
+from tests.integration.wire import closed_port
 
 NAME = {"name": "db"}
 KEY = {"secretKeyRef": {**NAME, "key": "password"}}
@@ -191,3 +195,55 @@ def test_a_rollout_of_another_workloads_pods_is_refused_until_the_mapping_names_
     assert not scene.grant(restart=[{"kind": "Deployment", "name": "api"}]).deliver(scene.namespace).errors
     assert stamped(scene) == {"api"}
     assert RESTART_DUE not in scene.secret()["metadata"]["annotations"]
+
+
+@pytest.fixture
+def webhook(scene: Scene) -> Iterator[str]:
+    """A webhook without a server, which the API server asks about one Deployment."""
+    name = f"{scene.namespace}.example.com"
+    asked = {
+        "name": name,
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "clientConfig": {"url": closed_port() + "/"},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": scene.namespace}},
+        "matchConditions": [{"name": "one", "expression": "object.metadata.name == 'api'"}],
+        "rules": [
+            {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}
+        ],
+    }
+    body = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}
+    scene.admin.apply(body | {"metadata": {"name": name}, "webhooks": [asked]})
+    yield name
+    scene.admin.delete("ValidatingWebhookConfiguration", name)
+
+
+def test_a_workload_whose_webhook_fails_is_named_and_its_neighbours_restart(scene: Scene, webhook: str) -> None:
+    scene.create({"password": "canary-restart-7"})
+    scene.admin.apply(*(deployment(name, scene.namespace, env_from("db")) for name in ("api", "zebra")))
+    direct = scene.grant()
+    until("the webhook asked", partial(refuses, scene))
+
+    report = direct.deliver(scene.namespace)
+
+    assert isinstance(error(report), ServerError)
+    assert (
+        f'answers 500 to patch deployments/api in namespace {scene.namespace}: failed calling webhook "{webhook}"'
+        in (str(error(report)))
+    )
+    assert report.comes_back
+    assert stamped(scene) == {"zebra"}
+    scene.admin.delete("ValidatingWebhookConfiguration", webhook)
+    until("the webhook gone", lambda: not refuses(scene))
+    assert not direct.deliver(scene.namespace).errors
+    assert stamped(scene) == {"api", "zebra"}
+
+
+def refuses(scene: Scene) -> bool:
+    """Return whether the webhook is asked: the API server learns of it a moment later."""
+    try:
+        scene.admin.edit("Deployment", "api", scene.namespace, {"metadata": {"labels": {"seen": uuid.uuid4().hex}}})
+    except admin.Refused:
+        return True
+    return False

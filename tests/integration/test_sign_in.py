@@ -100,7 +100,7 @@ def test_a_cluster_of_the_wrong_name_is_refused(scene: Scene) -> None:
 def test_an_old_token_is_refused_once_and_a_new_one_works(
     cloud: Cloud, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens = eks.Tokens(lambda: cloud.aws.session(role), KNOWN)
+    tokens = eks.Tokens(lambda _renew: cloud.aws.session(role), KNOWN)
     with monkeypatch.context() as patch:
         move_clock(patch, timedelta(minutes=-16))
         old = tokens.get()
@@ -112,7 +112,7 @@ def test_an_old_token_is_refused_once_and_a_new_one_works(
 
 def test_a_token_is_kept_for_ten_minutes(cloud: Cloud, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    tokens = eks.Tokens(lambda: cloud.aws.session(role), KNOWN, lambda: now)
+    tokens = eks.Tokens(lambda _renew: cloud.aws.session(role), KNOWN, lambda: now)
     first = tokens.get()
     move_clock(monkeypatch, timedelta(minutes=10))
     now = 600.0
@@ -142,20 +142,34 @@ class Spoke:
     """A role of the cluster's account, which the pipeline's role assumes; it alone has an access entry."""
 
     def __init__(self, scene: Scene) -> None:
-        cloud, iam = scene.cloud, scene.cloud.aws.client("iam")
-        self.role = f"arn:aws:iam::{ACCOUNT}:role/{scene.namespace}"
+        cloud, self.name = scene.cloud, scene.namespace
+        self.role = f"arn:aws:iam::{ACCOUNT}:role/{self.name}"
         self.direct = Direct.grant(cloud, catalog(cloud, [scene.mapping()], role=self.role), entries=False)
-        hub = {"Effect": "Allow", "Principal": {"AWS": self.direct.role}, "Action": "sts:AssumeRole"}
-        describe = {"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": "*"}
-        trust = {"Version": "2012-10-17", "Statement": [hub]}
-        iam.create_role(RoleName=scene.namespace, AssumeRolePolicyDocument=json.dumps(trust))
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [describe]})
-        iam.put_role_policy(RoleName=scene.namespace, PolicyName="spoke", PolicyDocument=policy)
-        aws.add_access_entry(cloud.aws, CLUSTER, self.role, "keyferry", ["keyferry"])
+        self._make()
         session = cloud.aws.session(self.direct.role)
         self.assumed = 0
         session.events.register("before-call.sts.AssumeRole", self._count)
         self.runtime = runtime.Runtime({}, self.direct.catalog, session)
+
+    def _make(self) -> None:
+        cloud = self.direct.cloud
+        iam = cloud.aws.client("iam")
+        hub = {"Effect": "Allow", "Principal": {"AWS": self.direct.role}, "Action": "sts:AssumeRole"}
+        describe = {"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": "*"}
+        trust = {"Version": "2012-10-17", "Statement": [hub]}
+        iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=json.dumps(trust))
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [describe]})
+        iam.put_role_policy(RoleName=self.name, PolicyName="spoke", PolicyDocument=policy)
+        aws.add_access_entry(cloud.aws, CLUSTER, self.role, "keyferry", ["keyferry"])
+
+    def make_again(self) -> None:
+        """Delete role and access entry, and make both anew."""
+        iam, entries = self.direct.cloud.aws.client("iam"), self.direct.cloud.aws.client("eks")
+        entries.delete_access_entry(clusterName=CLUSTER, principalArn=self.role)
+        iam.delete_role_policy(RoleName=self.name, PolicyName="spoke")
+        iam.delete_role(RoleName=self.name)
+        time.sleep(1.1)  # the emulator's times are whole seconds
+        self._make()
 
     def _count(self, **_: object) -> None:
         self.assumed += 1
@@ -187,6 +201,19 @@ def test_a_session_is_assumed_anew_before_it_ends(scene: Scene, monkeypatch: pyt
     assert spoke.deliver(scene.namespace) == []
 
     assert spoke.assumed > 0
+
+
+def test_a_role_that_was_made_again_is_assumed_anew_once_its_session_is_refused(scene: Scene) -> None:
+    scene.create({"password": "canary-sign-in-1"})
+    spoke = Spoke(scene)
+    assert spoke.deliver(scene.namespace) == []
+    spoke.make_again()
+    time.sleep(10)  # as long as the API server remembers a token
+    spoke.assumed = 0
+
+    assert spoke.deliver(scene.namespace) == []
+
+    assert spoke.assumed == 1
 
 
 def test_a_role_that_does_not_trust_the_pipeline_is_named(scene: Scene) -> None:

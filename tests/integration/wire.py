@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from local import certificates
+from local import certificates, processes
 from local.certificates import Authority, Pair
 from local.controlplane import ControlPlane
 
@@ -213,3 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def closed_port() -> str:
+    """Return an address where nothing listens."""
+    return f"https://127.0.0.1:{processes.free_port()}"

@@ -144,27 +144,6 @@ def test_the_number_of_policies_that_needs_a_request_to_aws_is_told() -> None:
     assert access.policies_needed(Catalog()) == access.RESERVED_POLICIES
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        {"secretsManager": "prod/*"},
-        {"secretsManager": "prod/d?"},
-        {"secretsManager": "prod/${AWS::Region}"},
-        {"parameterStore": "/prod/*"},
-        {"secretsManager": "prod/db", "region": "*"},
-    ],
-)
-def test_a_name_that_would_grant_more_than_one_thing_is_refused(source: dict[str, str]) -> None:
-    with pytest.raises(InvalidInput, match="would grant more than one thing; give the exact name"):
-        granted(source)
-
-
-def test_a_role_that_would_grant_more_than_one_thing_is_refused() -> None:
-    whole = collect([mapping()], [cluster(role=f"{ROLE}/*")])
-    with pytest.raises(InvalidInput, match="would grant more than one thing"):
-        access.template(whole)
-
-
 def test_a_mapping_that_goes_to_no_cluster_is_granted_nothing() -> None:
     nowhere = mapping(clusters={"matchLabels": {"env": "none"}})
     assert set(access.template(catalog(nowhere))["Resources"]) == {"Nothing"}

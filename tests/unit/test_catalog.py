@@ -19,7 +19,7 @@ CLUSTERS = [
 
 
 def change(*names: str, service: Service = "secretsmanager", **more: Any) -> Change:  # noqa: ANN401
-    return Change(service, names, ACCOUNT, "eu-west-1", more.pop("kind", "updated"), "event-1", WHEN, **more)
+    return Change(service, names, more.pop("kind", "updated"), "event-1", WHEN, **more)
 
 
 def catalog(*mappings: SecretMapping) -> Catalog:
@@ -83,6 +83,8 @@ def test_clusters_are_chosen_by_every_label() -> None:
         ({"label": "blue"}, "blue", True),
         ({"label": "blue"}, "AWSCURRENT", False),
         ({"label": "blue"}, None, True),
+        ({"label": "AWSPREVIOUS"}, "AWSCURRENT", True),
+        ({"label": "AWSPREVIOUS"}, "blue", False),
     ],
 )
 def test_a_moved_label_concerns_the_sources_that_read_it(
@@ -108,6 +110,12 @@ def test_a_delivery_carries_the_event_and_the_version_that_it_named_for_each_sou
 def test_a_source_with_a_fixed_version_does_not_wait_for_the_one_that_the_event_names() -> None:
     fixed = {"secretsManager": "prod/payments/db", "version": "version-1"}
     [found] = catalog(mapping(sources={"db": fixed})).deliveries(change("prod/payments/db", version="version-2"))
+    assert found.versions == {}
+
+
+def test_the_previous_version_moves_with_the_current_one_and_is_not_the_one_that_the_event_names() -> None:
+    previous = {"secretsManager": "prod/payments/db", "label": "AWSPREVIOUS"}
+    [found] = catalog(mapping(sources={"db": previous})).deliveries(change("prod/payments/db", version="version-2"))
     assert found.versions == {}
 
 

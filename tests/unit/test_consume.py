@@ -13,8 +13,10 @@ from keyferry.errors import (
     OutOfTime,
     Overtaken,
     SourceUnavailable,
+    SourceUnusable,
     UnknownName,
     Unreachable,
+    WrongCluster,
 )
 from keyferry.model import Delivery
 from keyferry.pipeline.consume import GIVE_UP_SECONDS, UNKNOWN_SECONDS, Consumed, consume, delay_seconds, reason
@@ -69,7 +71,7 @@ def test_a_passing_failure_is_postponed_and_comes_back(error: KeyferryError) -> 
     assert box.buried == []
 
 
-@pytest.mark.parametrize("error", [Conflict("stop helm"), NamespaceGone("create it"), SourceUnavailable("restore it")])
+@pytest.mark.parametrize("error", [Conflict("stop helm"), NamespaceGone("create it"), SourceUnusable("mend it")])
 @pytest.mark.parametrize("of_the_whole", [False, True])
 def test_a_lasting_failure_is_put_on_the_dead_letter_queue_with_its_reason(
     error: KeyferryError, of_the_whole: bool
@@ -80,6 +82,13 @@ def test_a_lasting_failure_is_put_on_the_dead_letter_queue_with_its_reason(
     assert box.buried == [(BODY, f"{type(error).__name__}: {error}", delivery())]
     assert box.postponed == []
     assert found.metrics()["DeliveriesBuried"] == 1
+
+
+def test_a_source_that_is_not_there_is_asked_for_once_more_since_an_event_can_be_early() -> None:
+    box, gone = FakeBox(), SourceUnavailable("it does not exist")
+    found = [consumed(ends(gone), box, attempt=attempt).fate for attempt in (1, 2)]
+    assert found == ["comes back", "dead letter"]
+    assert len(box.postponed) == len(box.buried) == 1
 
 
 def test_a_delivery_comes_back_until_all_that_passes_has_passed() -> None:
@@ -113,7 +122,7 @@ def test_an_unknown_mapping_is_then_dropped_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "fate"), [(AccessDenied("grant it"), "comes back"), (SourceUnavailable("no such cluster"), "dead letter")]
+    ("error", "fate"), [(AccessDenied("grant it"), "comes back"), (WrongCluster("name a role"), "dead letter")]
 )
 def test_an_error_before_there_are_targets_is_settled_like_one_of_a_target(error: KeyferryError, fate: str) -> None:
     found = consumed(raises(error), FakeBox())

@@ -9,10 +9,12 @@ from keyferry.errors import (
     AccessDenied,
     Conflict,
     Forbidden,
+    KeyferryError,
     NamespaceGone,
     OutOfTime,
     Overtaken,
     Refused,
+    ServerError,
     SourceUnavailable,
     SourceUnusable,
     Throttled,
@@ -529,16 +531,12 @@ def test_named_workloads_are_restarted_and_one_that_is_missing_is_done() -> None
     assert world.cluster.stamps("payments", KIND, "api") == {}
 
 
-def test_a_workload_that_cannot_be_restarted_does_not_keep_the_others_from_it() -> None:
+@pytest.mark.parametrize("error", [Forbidden("grant it"), Refused("it is not valid"), ServerError("500")])
+def test_a_workload_that_cannot_be_restarted_does_not_keep_the_others_from_it(error: KeyferryError) -> None:
     world = World()
     world.cluster.run("payments", KIND, workload("zebra"))
-
-    def forbids(_number: int, what: str) -> None:
-        if what.startswith("patch payments/Deployment/api"):
-            raise Forbidden("the cluster forbids to patch deployments/api")
-
-    outcome = only(world.deliver(Calls(before=forbids)))
-    assert (outcome.did, outcome.restarted, type(outcome.error)) == ("failed", ("Deployment/zebra",), Forbidden)
+    outcome = only(world.deliver(failing("patch payments/Deployment/api", error, times=99)))
+    assert (outcome.did, outcome.restarted, outcome.error) == ("failed", ("Deployment/zebra",), error)
     assert DUE in world.cluster.annotations(*WHERE)
     outcome = only(world.deliver())
     assert (outcome.restarted, outcome.notes) == (("Deployment/api",), ("Deployment/zebra (stamped before)",))

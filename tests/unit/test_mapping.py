@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from keyferry.mapping import Clusters, Selector, Source, Workload
+from local import certificates
 from tests.unit.samples import ACCOUNT, SPEC, cluster, mapping
 
 ARN = f"arn:aws-us-gov:secretsmanager:us-gov-west-1:{ACCOUNT}:secret:prod/db-a1B2c3"
@@ -14,7 +15,8 @@ BOTH = ("prod/db", "prod/db-a1B2c3")
 PARAMETER_ARN = f"arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter/prod/tls"
 
 
-AUTHORITY = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMII").decode()
+AUTHORITY = base64.b64encode(certificates.authority().pem).decode()
+TRUNCATED = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMII").decode()
 
 
 def refused(call: Any) -> str:  # noqa: ANN401
@@ -45,6 +47,27 @@ def entry(**parts: str) -> dict[str, Any]:
         ({"parameterStore": ARN}, "not the ARN of a parameter"),
         ({"secretsManager": f"arn:aws:secretsmanager::{ACCOUNT}:secret:db-a1B2c3"}, "not the ARN of a secret"),
         ({"secretsManager": "arn:aws:s3:::bucket"}, "not the ARN of a secret"),
+        (
+            {"secretsManager": ARN, "region": "us-gov-east-1"},
+            "region is us-gov-east-1, and the ARN is in us-gov-west-1",
+        ),
+        ({"secretsManager": "arn:aws:secretsmanager:eu-west-1:*:secret:db-a1B2c3"}, "not the ARN of a secret"),
+        # What would grant more than one thing in a policy, or be filled in by CloudFormation:
+        ({"secretsManager": "prod/*"}, "not the name of a secret: letters, digits and / _ + = . @ -, no spaces"),
+        ({"secretsManager": "prod/d?"}, "not the name of a secret"),
+        ({"secretsManager": "prod/${AWS::Region}"}, "not the name of a secret"),
+        ({"secretsManager": "prod/db", "region": "*"}, "String should match pattern"),
+        ({"parameterStore": "/prod/*"}, "not the name of a parameter: letters, digits and / _ . -, no spaces"),
+        # What AWS would never find:
+        ({"secretsManager": "prod/db "}, "no spaces"),
+        ({"secretsManager": "prod/db\n"}, "no spaces"),
+        ({"secretsManager": "n" * 513}, "not the name of a secret"),
+        ({"parameterStore": "/prod/db:live"}, "a version or label has a field of its own"),
+        ({"parameterStore": f"{PARAMETER_ARN}:3"}, "a version or label has a field of its own"),
+        ({"parameterStore": "/prod/db", "version": "live"}, "the version of a parameter is a number"),
+        ({"parameterStore": "/prod/db", "label": ""}, "at least 1 character"),
+        ({"secretsManager": "prod/db", "version": ""}, "at least 1 character"),
+        ({"secretsManager": "prod/db", "region": "Frankfurt"}, "String should match pattern"),
     ],
 )
 def test_a_source_is_one_secret_or_parameter(source: dict[str, str], said: str) -> None:
@@ -58,7 +81,8 @@ def test_a_source_is_one_secret_or_parameter(source: dict[str, str], said: str) 
         ({"secretsManager": "prod/db-abc123"}, "secretsmanager", ("prod/db-abc123",), None),
         ({"secretsManager": "prod/db", "region": "eu-west-3"}, "secretsmanager", ("prod/db",), "eu-west-3"),
         ({"secretsManager": ARN}, "secretsmanager", BOTH, "us-gov-west-1"),
-        ({"secretsManager": ARN, "region": "us-gov-east-1"}, "secretsmanager", BOTH, "us-gov-east-1"),
+        ({"secretsManager": ARN, "region": "us-gov-west-1"}, "secretsmanager", BOTH, "us-gov-west-1"),
+        ({"secretsManager": "Team_A/db+x=1.2@eu-west"}, "secretsmanager", ("Team_A/db+x=1.2@eu-west",), None),
         ({"parameterStore": "/prod/tls"}, "parameterstore", ("prod/tls",), None),
         ({"parameterStore": "tls"}, "parameterstore", ("tls",), None),
         ({"parameterStore": PARAMETER_ARN}, "parameterstore", ("prod/tls",), "eu-central-1"),
@@ -244,7 +268,9 @@ def test_endpoint_and_authority_go_together(part: dict[str, str]) -> None:
     assert cluster(endpoint="https://a", certificateAuthority=AUTHORITY).endpoint == "https://a"
 
 
-@pytest.mark.parametrize("authority", ["", "LS0t", "not base64", "/etc/ca.pem", "-----BEGIN CERTIFICATE-----"])
+@pytest.mark.parametrize(
+    "authority", ["", "LS0t", TRUNCATED, "w7w=", "not base64", "/etc/ca.pem", "-----BEGIN CERTIFICATE-----"]
+)
 def test_an_authority_is_the_base64_of_a_certificate(authority: str) -> None:
     assert "needs the base64 of a PEM certificate" in refused(
         lambda: cluster(endpoint="https://a", certificateAuthority=authority)

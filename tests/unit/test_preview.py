@@ -120,7 +120,7 @@ def test_a_workload_that_cannot_be_restarted_shows_beforehand() -> None:
     world.cluster.run("payments", "Rollout", {"metadata": {"name": "canary"}, "spec": {"workloadRef": reference}})
     world.mapping = mapping(restart=[{"kind": "Rollout", "name": "canary"}])
     [found] = seen(world)
-    assert found.will == "fail"
+    assert (found.will, found.keys, found.notes) == ("create", ("password", "username"), ())
     assert "name Deployment/api in the mapping's restart" in str(found.error)
 
 

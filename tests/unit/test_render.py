@@ -117,6 +117,14 @@ def test_a_path_into_what_is_not_json_is_refused(content: str) -> None:
     assert "source db is not JSON: use it whole" in refused({"from": "db", "path": "a"}, db=value(content))
 
 
+@pytest.mark.parametrize("entry", [{"from": "db", "path": "password"}, {"template": "{{ db.password }}"}])
+def test_half_a_character_is_refused_without_what_is_around_it(entry: dict[str, str]) -> None:
+    with pytest.raises(SourceUnusable, match="half a character") as raised:
+        render(mapping(data={"key": entry}), {"db": value('{"password": "canary\\ud800"}')})
+    assert "canary" not in str(raised.value)
+    assert "mapping payments-db, key key" in str(raised.value)
+
+
 def test_a_path_into_a_binary_value_is_refused() -> None:
     assert "source db is binary: use it whole" in refused({"from": "db", "path": "a"}, db=value(b'{"a": "canary"}'))
 

@@ -1,5 +1,6 @@
 """What is logged and counted of a delivery."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -93,3 +94,12 @@ def test_a_delivery_comes_back_where_trying_again_can_help(
     report = Report(delivery(), outcomes, error=error)
     assert report.comes_back is comes_back
     assert len(report.errors) == count
+
+
+def test_a_line_has_room_for_the_busiest_namespaces() -> None:
+    workloads = tuple(f"Deployment/{'n' * 240}-{number}" for number in range(200))
+    busy = tuple(Outcome(f"{number}", "updated", restarted=workloads, notes=workloads) for number in range(2000))
+    fields = Report(delivery(), busy).log_fields()
+    assert len(json.dumps(fields)) < 256 * 1024
+    assert fields["namespaces"][0]["restarted"][-1] == "and 195 more"
+    assert Report(delivery(), busy[:1]).metrics()["WorkloadsRestarted"] == 200

@@ -126,19 +126,12 @@ def _sources(catalog: Catalog) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def _exact(name: str) -> str:
-    """Return a name that stands for itself alone in a policy and in CloudFormation's `Fn::Sub`."""
-    if any(character in name for character in "*?$"):
-        raise InvalidInput(f"{name}: a name with *, ? or $ in it would grant more than one thing; give the exact name")
-    return name
-
-
 def _of(source: Source) -> Iterator[tuple[str, str]]:
-    arn = _exact(source.identifier).split(":", 6)
+    arn = source.identifier.split(":", 6)
     partition, region, account = (
         (arn[1], arn[3], arn[4])
         if arn[0] == "arn"
-        else ("${AWS::Partition}", _exact(source.region or "") or "${AWS::Region}", "${AWS::AccountId}")
+        else ("${AWS::Partition}", source.region or "${AWS::Region}", "${AWS::AccountId}")
     )
     if source.service == "parameterstore":
         yield "ssm:GetParameter", f"arn:{partition}:ssm:{region}:{account}:parameter/{source.names[0]}"
@@ -155,7 +148,7 @@ def _clusters(catalog: Catalog) -> list[tuple[str, str]]:
     found = set()
     for cluster in (catalog.clusters[name] for name in used):
         if cluster.role:
-            found.add(("sts:AssumeRole", _exact(cluster.role)))
+            found.add(("sts:AssumeRole", cluster.role))
         else:
             eks = cluster.eks
             arn = f"arn:${{AWS::Partition}}:eks:{eks.region}:{eks.account}:cluster/{eks.name}"

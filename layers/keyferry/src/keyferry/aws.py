@@ -16,6 +16,7 @@ DENIED = {
     "InvalidClientTokenId",
     "ExpiredToken",
     "ExpiredTokenException",
+    "InvalidKeyId",  # of a parameter's KMS key
 }
 MISSING = {
     "ResourceNotFoundException",
@@ -23,7 +24,7 @@ MISSING = {
     "ParameterVersionNotFound",
     "ParameterVersionLabelNotFound",
 }
-INVALID = {"ValidationException", "InvalidParameterException", "InvalidKeyId", "UnsupportedParameterType"}
+INVALID = {"ValidationException", "InvalidParameterException", "UnsupportedParameterType"}
 THROTTLED = {
     "Throttling",
     "ThrottlingException",
@@ -52,7 +53,8 @@ def translated(what: str) -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "")
         raise _translate(code, error.response.get("Error", {}).get("Message", ""), what) from None
     except BotoCoreError as error:
-        raise Unreachable(f"{what}: no answer from AWS ({type(error).__name__})") from None
+        remedy = "look at the network, and at AWS_ENDPOINT_URL where it is set"
+        raise Unreachable(f"{what}: no answer from AWS ({type(error).__name__}); {remedy}") from None
 
 
 def _translate(code: str, message: str, what: str) -> AccessDenied | SourceUnavailable | Throttled | Unreachable:

@@ -7,8 +7,8 @@ from functools import cached_property
 from pydantic import Field
 
 from keyferry.errors import UnknownName
-from keyferry.mapping import Cluster, SecretMapping, Selector
-from keyferry.model import CURRENT, Change, Delivery, Record, Service
+from keyferry.mapping import Cluster, SecretMapping, Selector, Source
+from keyferry.model import CURRENT, PREVIOUS, Change, Delivery, Record, Service
 
 
 class Catalog(Record):
@@ -58,7 +58,7 @@ class Catalog(Record):
         for name in change.names:
             for mapping, alias in self._index.get((change.service, name), ()):
                 source = self.mappings[mapping].spec.sources[alias]
-                if change.label in (None, source.label or CURRENT):
+                if change.label in (None, _moves_with(source)):
                     found[mapping].add(alias)
         return dict(sorted(found.items()))
 
@@ -76,7 +76,13 @@ class Catalog(Record):
 def _expected(mapping: SecretMapping, aliases: Iterable[str], version: str | None) -> dict[str, str]:
     """Return the version that each source should show by now; none for one that reads a fixed version."""
     sources = mapping.spec.sources
-    return {alias: version for alias in sorted(aliases) if version and not sources[alias].version}
+    follow = [alias for alias in sorted(aliases) if not sources[alias].version and sources[alias].label != PREVIOUS]
+    return {alias: version for alias in follow if version}
+
+
+def _moves_with(source: Source) -> str:
+    """Return the label whose move changes what a source shows. AWSPREVIOUS follows AWSCURRENT, and has no event."""
+    return CURRENT if source.label in (None, PREVIOUS) else source.label
 
 
 def collect(mappings: Iterable[SecretMapping], clusters: Iterable[Cluster]) -> Catalog:

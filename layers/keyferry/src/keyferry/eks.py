@@ -17,7 +17,7 @@ from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
 from keyferry.aws import translated
-from keyferry.errors import AccessDenied, Unreachable
+from keyferry.errors import AccessDenied, SourceUnavailable, Unreachable, WrongCluster
 from keyferry.mapping import Cluster, Eks
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Tokens:
     """The sign-in tokens of one cluster: one at a time, renewed before it is too old."""
 
     def __init__(
-        self, session: Callable[[], boto3.Session], eks: Eks, clock: Callable[[], float] = time.monotonic
+        self, session: Callable[[bool], boto3.Session], eks: Eks, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._session, self._eks, self._clock = session, eks, clock
         self._lock, self._token, self._made = Lock(), "", 0.0
@@ -63,11 +63,11 @@ class Tokens:
         """Return a token that is good for five minutes at least.
 
         Args:
-            renew: make a new one even though the last is young, since it was refused.
+            renew: make a new one, in a new session, even though the last is young, since it was refused.
         """
         with self._lock:
             if renew or not self._token or self._clock() - self._made > RENEW_SECONDS:
-                self._token, self._made = sign_in(self._session(), self._eks), self._clock()
+                self._token, self._made = sign_in(self._session(renew), self._eks), self._clock()
             return self._token
 
 
@@ -108,15 +108,32 @@ def find(client: "EKSClient", cluster: Cluster) -> Endpoint:
     """Return where EKS says that a cluster is.
 
     Raises:
+        Unreachable: there is no such cluster now; it may be under way.
+        WrongCluster: EKS knows another cluster of that name.
         KeyferryError: as `keyferry.aws.translated` says.
     """
-    with translated(f"eks:DescribeCluster on {cluster.eks.name}"):
-        found = client.describe_cluster(name=cluster.eks.name)["cluster"]
+    where = f"cluster {cluster.eks.name} in {cluster.eks.region} of account {cluster.eks.account}"
+    try:
+        with translated(f"eks:DescribeCluster on {cluster.eks.name}"):
+            found = client.describe_cluster(name=cluster.eks.name)["cluster"]
+    except SourceUnavailable:
+        raise Unreachable(f"EKS knows no {where}: create it, or mend clusters.yaml") from None
+    _check(found["arn"], cluster, where)
     try:
         return Endpoint(found["endpoint"], found["certificateAuthority"]["data"])
     except KeyError:
         status = found.get("status", "unknown")
         raise Unreachable(f"cluster {cluster.eks.name} has no endpoint yet (status {status})") from None
+
+
+def _check(arn: str, cluster: Cluster, where: str) -> None:
+    """Refuse a namesake: without `role`, EKS is asked in the account of the function, whatever clusters.yaml says."""
+    _, _, _, region, account, _ = arn.split(":", 5)
+    if (region, account) != (cluster.eks.region, cluster.eks.account):
+        raise WrongCluster(
+            f"clusters.yaml means {where}, and EKS answers for {arn}: for a cluster of another account,"
+            " name a role there that can be assumed"
+        )
 
 
 def assume(client: "STSClient", role: str, region: str) -> tuple[boto3.Session, float]:

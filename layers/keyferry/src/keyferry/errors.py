@@ -6,7 +6,8 @@
     │   ├── AccessDenied       AWS refused a call
     │   ├── Unauthorized       the cluster does not know the caller
     │   ├── Forbidden          the cluster knows the caller and refuses a verb
-    │   ├── Unreachable        no answer, or an answer that says nothing about whether the call took effect
+    │   ├── Unreachable        no answer, so that nothing is known about whether the call took effect
+    │   │   └── ServerError      an answer (5xx) that does not say it either
     │   ├── Throttled          too many requests, and no time left to wait
     │   ├── Overtaken          the object changed between reading and writing it
     │   ├── OutOfTime          the invocation ends before the work does
@@ -17,6 +18,7 @@
         ├── SourceUnusable     a value from which the mapping cannot make its keys
         ├── Refused            the Secret cannot take the content: too large, another type, immutable
         ├── Conflict           somebody else owns what the mapping would write
+        ├── WrongCluster       clusters.yaml means one cluster, and EKS knows another of that name
         └── NamespaceGone      a namespace that is missing or being deleted
 
 Every message names the object and the remedy; none holds a secret value.
@@ -56,6 +58,10 @@ class Forbidden(DeliverAgain):
 
 class Unreachable(DeliverAgain):
     """No usable answer from AWS or a cluster; whether a write took effect is not known."""
+
+
+class ServerError(Unreachable):
+    """The cluster answers, and not whether the call took effect (5xx)."""
 
 
 class Throttled(DeliverAgain):
@@ -102,6 +108,10 @@ class Refused(NeedsRepair):
 
 class Conflict(NeedsRepair):
     """Somebody else owns what the mapping would write."""
+
+
+class WrongCluster(NeedsRepair):
+    """EKS answers for another cluster than clusters.yaml means."""
 
 
 class NamespaceGone(NeedsRepair):

@@ -15,8 +15,10 @@ from keyferry.model import Change, Service
 
 Kind = Literal["updated", "deleted", "restored", "rotation failed"]
 
-_SECRET_ARN = re.compile(r"arn:[a-z0-9-]+:secretsmanager:(?P<region>[^:]*):(?P<account>[^:]*):secret:(?P<name>.+)")
-_PARAMETER_ARN = re.compile(r"arn:[a-z0-9-]+:ssm:(?P<region>[^:]*):(?P<account>[^:]*):parameter/(?P<name>.+)")
+_SECRET_ARN = re.compile(
+    r"arn:[a-z0-9-]+:secretsmanager:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):secret:(?P<name>.+)"
+)
+_PARAMETER_ARN = re.compile(r"arn:[a-z0-9-]+:ssm:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):parameter/(?P<name>.+)")
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 
 _CLOUDTRAIL: Mapping[str, Kind] = {
@@ -51,8 +53,6 @@ class _Envelope(BaseModel):
     id: str
     type: str = Field(alias="detail-type")
     source: str
-    account: str
-    region: str
     time: AwareDatetime
     resources: list[str] = Field(default_factory=list)
     detail: dict[str, Any]
@@ -152,8 +152,6 @@ def _change(
     return Change(
         service=service,
         names=names,
-        account=event.account,
-        region=event.region,
         kind=kind,
         event_id=event.id,
         time=event.time,

@@ -1,6 +1,8 @@
 """The mapping language: which sources make which Secret in which namespaces of which clusters."""
 
 import base64
+import re
+import ssl
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -10,8 +12,6 @@ from pydantic import AfterValidator, Field, StringConstraints, field_validator, 
 
 from keyferry.events import parameter_name, secret_names
 from keyferry.model import Record, Service
-
-API_VERSION = "keyferry.dev/v1"
 
 Name = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253)
@@ -48,6 +48,11 @@ def _compiles(path: str) -> str:
 
 
 Path = Annotated[str, AfterValidator(_compiles)]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$")]
+"""An AWS region."""
+
+_SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
+_PARAMETER_NAME = re.compile(r"[A-Za-z0-9/_.-]{1,1011}")
 
 
 class Source(Record):
@@ -55,11 +60,11 @@ class Source(Record):
 
     secrets_manager: str | None = Field(default=None, alias="secretsManager", min_length=1)
     parameter_store: str | None = Field(default=None, alias="parameterStore", min_length=1)
-    region: str | None = None
+    region: Region | None = None
     """Region of the source; the pipeline's own, or that of the ARN, where absent."""
-    version: str | None = None
+    version: str | None = Field(default=None, min_length=1)
     """A fixed version: the version id of a secret, the number of a parameter."""
-    label: str | None = None
+    label: str | None = Field(default=None, min_length=1)
     """A staging label of the secret, or a label of the parameter."""
 
     @model_validator(mode="after")
@@ -70,8 +75,23 @@ class Source(Record):
             raise ValueError("takes version or label, not both")
         if self.label == "AWSPENDING":
             raise ValueError("AWSPENDING is never pushed: it is not in use yet")
-        if self.identifier.startswith("arn:") and not (self.home_region and self.names[0] != self.identifier):
-            raise ValueError(f"not the ARN of a {'secret' if self.secrets_manager else 'parameter'}")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_found(self) -> Self:
+        noun = "secret" if self.secrets_manager else "parameter"
+        if self.identifier.startswith("arn:") and not (self._arn_region and self.names[0] != self.identifier):
+            raise ValueError(f"not the ARN of a {noun}")
+        if self.region and self._arn_region not in (None, self.region):
+            raise ValueError(f"region is {self.region}, and the ARN is in {self._arn_region}")
+        if self.parameter_store and ":" in self.names[0]:
+            raise ValueError("a version or label has a field of its own: {parameterStore: /prod/db, label: live}")
+        if self.parameter_store and self.version and not self.version.isdecimal():
+            raise ValueError("the version of a parameter is a number; a label has a field of its own")
+        allowed = _SECRET_NAME if self.secrets_manager else _PARAMETER_NAME
+        if not allowed.fullmatch(self.names[0]):
+            marks = "/ _ + = . @ -" if self.secrets_manager else "/ _ . -"
+            raise ValueError(f"not the name of a {noun}: letters, digits and {marks}, no spaces")
         return self
 
     @property
@@ -87,8 +107,12 @@ class Source(Record):
     @property
     def home_region(self) -> str | None:
         """Where to read it: the region given, or the ARN's; None for the pipeline's own."""
+        return self.region or self._arn_region
+
+    @property
+    def _arn_region(self) -> str | None:
         arn = self.identifier.split(":")
-        return self.region or (arn[3] if arn[0] == "arn" and len(arn) > 5 else None)
+        return arn[3] if arn[0] == "arn" and len(arn) > 5 else None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -203,17 +227,17 @@ class Eks(Record):
     """A cluster as EKS knows it."""
 
     name: str = Field(pattern=r"^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$")
-    region: str = Field(pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$")
+    region: Region
     account: str = Field(pattern=r"^\d{12}$")
 
 
 def _is_pem(text: str) -> str:
     try:
-        pem = base64.b64decode(text, validate=True)
-    except ValueError:
-        pem = b""
-    if not pem.startswith(b"-----BEGIN CERTIFICATE-----"):
-        raise ValueError("needs the base64 of a PEM certificate, as `aws eks describe-cluster` shows it")
+        pem = base64.b64decode(text, validate=True).decode("ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ValueError, ssl.SSLError):
+        text = "needs the base64 of a PEM certificate, as `aws eks describe-cluster` shows it"
+        raise ValueError(text) from None
     return text
 
 
@@ -226,7 +250,7 @@ class Cluster(Record):
     certificate_authority: Annotated[str, AfterValidator(_is_pem)] | None = Field(
         default=None, alias="certificateAuthority"
     )
-    role: str | None = Field(default=None, pattern=r"^arn:[a-z0-9-]+:iam::\d{12}:role/\S+$")
+    role: str | None = Field(default=None, pattern=r"^arn:[a-z0-9-]+:iam::\d{12}:role/[\w+=,.@/-]+$")
     """Assumed before signing in."""
     labels: dict[str, str] = Field(default_factory=dict)
 

@@ -16,6 +16,9 @@ Service = Literal["secretsmanager", "parameterstore"]
 CURRENT = "AWSCURRENT"
 """The label of the version that consumers read."""
 
+PREVIOUS = "AWSPREVIOUS"
+"""The label of the version before it."""
+
 PREFIX = "keyferry.dev"
 """Prefix of every annotation that Keyferry writes."""
 
@@ -72,8 +75,6 @@ class Change:
     service: Service
     names: tuple[str, ...]
     """The name; two where the event's identifier could be read as either."""
-    account: str
-    region: str
     kind: Literal["updated", "deleted", "restored", "rotation failed"]
     event_id: str
     time: datetime

@@ -30,7 +30,7 @@ class DeliveryQueue:
 
         Raises:
             DeliverAgain: some could not be sent after three rounds. Those that were sent are sent again with
-                the next try, and dropped by their deduplication id.
+                the next try, and mostly dropped by their deduplication id, which counts for five minutes.
         """
         for chunk in batched(deliveries, BATCH, strict=False):
             self._send(list(_entries(chunk)))

@@ -29,11 +29,19 @@ def render(mapping: SecretMapping, sources: Mapping[str, SourceValue]) -> dict[s
 
 def _entry(entry: Entry, sources: Mapping[str, SourceValue], where: str) -> SecretValue:
     if entry.template is not None:
-        return SecretValue(_fill(entry.template, sources, where).encode())
+        return _encoded(_fill(entry.template, sources, where), where)
     source = sources[entry.source or ""]
     if entry.path is None:
         return source.content
-    return SecretValue(_find(entry.path, source, f"{where}: source {entry.source}").encode())
+    where = f"{where}: source {entry.source}"
+    return _encoded(_find(entry.path, source, where), where)
+
+
+def _encoded(text: str, where: str) -> SecretValue:
+    try:
+        return SecretValue(text.encode())
+    except UnicodeEncodeError:  # its text holds the value
+        raise SourceUnusable(f"{where}: half a character (\\ud800 to \\udfff alone), which no text can hold") from None
 
 
 def _find(path: str, source: SourceValue, where: str) -> str:

@@ -1,7 +1,7 @@
 """Outcomes → what is logged and counted. Pure, and free of values by construction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ type Did = Literal["created", "updated", "annotated", "unchanged", "failed"]
 
 MAX_LISTED = 50
 """Namespaces that one log line lists: a line has 256 KiB at most, a mapping can have thousands of namespaces."""
+MAX_WORKLOADS = 5
+"""Workloads of each that it lists."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class Outcome:
         }
         return {key: value for key, value in whole.items() if value}
 
+    def shortened(self) -> "Outcome":
+        """Return it with no more workloads than a log line has room for."""
+        return replace(self, restarted=_first(self.restarted), notes=_first(self.notes))
+
 
 @dataclass(frozen=True)
 class Report:
@@ -65,14 +71,14 @@ class Report:
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the one log line of a delivery."""
-        told = [outcome.as_dict() for outcome in sorted(self.outcomes, key=_urgency) if outcome.did != "unchanged"]
+        told = [outcome for outcome in sorted(self.outcomes, key=_urgency) if outcome.did != "unchanged"]
         return {
             "event_id": self.delivery.event_id,
             "mapping": self.delivery.mapping,
             "cluster": self.delivery.cluster,
             "versions": dict(self.versions),
             "targets": _counts(self.outcomes),
-            "namespaces": told[:MAX_LISTED],
+            "namespaces": [outcome.shortened().as_dict() for outcome in told[:MAX_LISTED]],
             "seconds": round(self.seconds, 3),
         } | ({"error": f"{type(self.error).__name__}: {self.error}"} if self.error else {})
 
@@ -90,6 +96,11 @@ class Report:
         if self.written:
             values["EventToWriteSeconds"] = max(0.0, (self.written - self.delivery.time).total_seconds())
         return values
+
+
+def _first(texts: tuple[str, ...]) -> tuple[str, ...]:
+    more = len(texts) - MAX_WORKLOADS
+    return texts if more <= 0 else (*texts[:MAX_WORKLOADS], f"and {more:,} more")
 
 
 def _urgency(outcome: Outcome) -> bool:

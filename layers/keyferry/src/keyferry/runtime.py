@@ -120,7 +120,7 @@ class Runtime:
         with self._lock:
             connection = self._connections.get(cluster.name)
             if connection is None:
-                tokens = eks.Tokens(lambda: self._session_of(cluster), cluster.eks)
+                tokens = eks.Tokens(lambda renew: self._session_of(cluster, renew=renew), cluster.eks)
                 connection = self._connections[cluster.name] = Connection(
                     cluster.name,
                     _given(cluster) or self._look_up(cluster),
@@ -135,12 +135,15 @@ class Runtime:
         session = self._session_of(cluster)
         return eks.find(session.client("eks", region_name=cluster.eks.region, config=_AWS), cluster)
 
-    def _session_of(self, cluster: Cluster) -> boto3.Session:
-        """Return the session that signs in to a cluster: the environment's own, or one of the cluster's role."""
+    def _session_of(self, cluster: Cluster, *, renew: bool = False) -> boto3.Session:
+        """Return the session that signs in to a cluster: the environment's own, or one of the cluster's role.
+
+        A session that was refused is begun anew: its role may have been deleted and made again.
+        """
         if cluster.role is None:
             return self._session
         session, until = self._assumed.get(cluster.role, (self._session, 0.0))
-        if until - time.monotonic() < SESSION_MARGIN_SECONDS:
+        if renew or until - time.monotonic() < SESSION_MARGIN_SECONDS:
             session, seconds = eks.assume(self._client("sts", cluster.eks.region), cluster.role, cluster.eks.region)
             self._assumed[cluster.role] = session, time.monotonic() + seconds
         return session

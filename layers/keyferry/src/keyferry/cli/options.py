@@ -22,7 +22,6 @@ _ADVICE = {
     "UnauthorizedSSOTokenError": "the AWS sign-in has ended: aws sso login",
     "TokenRetrievalError": "the AWS sign-in has ended: aws sso login",
     "SSOTokenLoadError": "there is no AWS sign-in: aws sso login",
-    "EndpointConnectionError": "AWS cannot be reached: look at the network, and at AWS_ENDPOINT_URL where it is set",
 }
 """botocore's error → what to do. Their own texts are not shown: some quote what was sent."""
 

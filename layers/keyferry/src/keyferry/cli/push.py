@@ -144,8 +144,10 @@ def _check_can_ask(settings: Settings) -> None:
 def _check_aws() -> None:
     """Say what is missing before anything is asked of AWS: once, and not for each namespace."""
     session = boto3.Session()
-    if session.get_credentials() is None:
+    credentials = session.get_credentials()
+    if credentials is None:
         raise NoCredentialsError
+    credentials.get_frozen_credentials()  # a sign-in that has ended is told here
     if session.region_name is None:
         raise NoRegionError
 

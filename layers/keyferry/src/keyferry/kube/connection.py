@@ -1,7 +1,7 @@
 """The kept connection to one API server: TLS, sign-in, and what is tried again.
 
-429 and failed reads are tried again within the time left, a 401 once with a new token, a kept connection that has
-died (an environment that was frozen) once, at once. An apply carries preconditions and a patch of a workload is the
+429 is tried again within the time left, a failed read a few times, a 401 once with a new token, a kept connection that
+has died (an environment that was frozen) once, at once. An apply carries preconditions and a patch of a workload is the
 same twice, so sending either again after a lost connection is safe; after a lost answer the caller observes first.
 """
 
@@ -98,16 +98,17 @@ class Connection:
         Raises:
             KeyferryError: as `keyferry.kube.refusals` says, and Unauthorized or Unreachable.
         """
-        renewed, tries = False, 0
+        renewed, renew, tries = False, False, 0
         while True:
             tries += 1
-            status, body, retry_after = self._exchange(request, deadline, renew=renewed)
+            status, body, retry_after = self._exchange(request, deadline, renew=renew)
+            renew = False
             if 200 <= status < 300:
                 return body
             if status == 404 and not request.is_apply:
                 return None
             if status == 401 and not renewed:
-                renewed = True
+                renewed = renew = True
             elif status == 401:
                 raise Unauthorized(self._name, self._role)
             elif not self._wait(request, status, tries, retry_after, deadline):

@@ -15,11 +15,12 @@ from keyferry.errors import (
     NamespaceGone,
     Overtaken,
     Refused,
+    ServerError,
     Throttled,
-    Unreachable,
 )
 
 _POLICY = re.compile(r"admission webhook \"[^\"]+\"|ValidatingAdmissionPolicy '[^']+'")
+_WEBHOOK = re.compile(r"failed calling webhook \"[^\"]+\"")
 _VERB = re.compile(r"cannot (create|get|list|patch) resource")
 _MANAGER = re.compile(r"conflicts? with \"([^\"]+)\"")
 
@@ -53,14 +54,21 @@ def refusal(status: int, body: bytes, *, verb: str, what: str, namespace: str | 
             return Refused(f"the API server does not accept {where} ({status}): {_fields(answer)}")
         case 429:
             return Throttled(f"the API server asks to slow down, for longer than there is time ({where})")
-    return Unreachable(f"the API server answers {status} to {verb} {where}")
+    webhook = _WEBHOOK.search(str(answer.get("message", "")))
+    why = f": {webhook[0]}" if webhook else ""
+    return ServerError(f"the API server answers {status} to {verb} {where}{why}")
 
 
 def _forbidden(answer: Mapping[str, Any], verb: str, where: str, namespace: str | None) -> KeyferryError:
     if any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(answer)):
         return NamespaceGone(f"{where}: namespace {namespace} is being deleted")
-    missing = _VERB.search(str(answer.get("message", "")))  # to create what is missing needs create too
-    verb = missing[1] if missing else verb
+    message = str(answer.get("message", ""))
+    if "exceeded quota" in message:
+        return Forbidden(f"{where}: a ResourceQuota of namespace {namespace} is used up; raise it")
+    missing = _VERB.search(message)  # to create what is missing needs create too
+    if missing is None:
+        return Forbidden(f"an admission plugin of the cluster forbids to {verb} {where}: allow it there")
+    verb = missing[1]
     return Forbidden(f"the cluster forbids to {verb} {where}: grant the verb {verb} by RBAC (see generated/)")
 
 

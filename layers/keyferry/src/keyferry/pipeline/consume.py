@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
 
-from keyferry.errors import KeyferryError, NeedsRepair, Unexpected, UnknownName
+from keyferry.errors import KeyferryError, NeedsRepair, SourceUnavailable, Unexpected, UnknownName
 from keyferry.model import Delivery, Message
 from keyferry.report import Report
 
@@ -92,9 +92,14 @@ def consume(message: Message, deliver: Callable[[Delivery], Report], box: Box) -
 def _settle(message: Message, delivery: Delivery, report: Report, box: Box) -> Consumed:
     if not report.errors:
         return Consumed("delivered", report=report)
-    if report.comes_back and message.age_seconds < GIVE_UP_SECONDS:
+    if (report.comes_back or _may_be_early(message, report)) and message.age_seconds < GIVE_UP_SECONDS:
         return _postpone(message, reason(report.errors), report, box)
     return _bury(message, reason(report.errors), delivery, report, box)
+
+
+def _may_be_early(message: Message, report: Report) -> bool:
+    """Return whether a source may not be there yet: an event can be ahead of what reads show."""
+    return message.attempt == 1 and any(isinstance(error, SourceUnavailable) for error in report.errors)
 
 
 def _postpone(message: Message, why: str, report: Report, box: Box) -> Consumed:

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from keyferry.apply import ClusterClient, Listing, clear, listing, observe, stamp_workload, stamps, write
-from keyferry.errors import Forbidden, KeyferryError, NeedsRepair, OutOfTime, Overtaken, Unexpected, Unreachable
+from keyferry.errors import (
+    Forbidden,
+    KeyferryError,
+    NeedsRepair,
+    OutOfTime,
+    Overtaken,
+    ServerError,
+    Unexpected,
+    Unreachable,
+)
 from keyferry.mapping import SecretMapping, Selector, Source
 from keyferry.model import Deadline, Delivery, SourceValue
 from keyferry.plan import Annotate, Done, Restart, Write, plan
@@ -170,9 +179,11 @@ def _each(work: Work, pool: ThreadPoolExecutor, targets: Iterable[Target], step:
         except (Overtaken, Unreachable) as error:  # step 1 again: observe, with nothing taken for granted
             target.fresh, target.due, target.error = False, None, error
         except KeyferryError as error:
-            target.done, target.due, target.error = True, None, error
+            target.done, target.due, target.error = True, None, error.with_traceback(None)
         except Exception as error:
             target.done, target.due, target.error = True, None, Unexpected(error)
+        if target.done:
+            target.observed = None  # there may be thousands of up to 1 MiB
 
     list(pool.map(guarded, [target for target in targets if not target.done]))
 
@@ -216,7 +227,11 @@ def _restart(work: Work, target: Target, desired: Desired) -> None:
             try:
                 if stamp_workload(work.cluster, target.namespace, desired, each):
                     target.restarted.append(each)
-            except (Forbidden, NeedsRepair) as error:  # of this workload: the others are restarted all the same
+            except (
+                Forbidden,
+                NeedsRepair,
+                ServerError,
+            ) as error:  # of this workload: the others are restarted all the same
                 refused.append(error)
         if refused:
             raise min(refused, key=lambda error: isinstance(error, NeedsRepair))

@@ -96,16 +96,14 @@ def _planned(work: Work, namespace: str, desired: Desired, observed: Observed | 
         case Restart():
             will, why = "restart", "restarts are due"
     found = stamps(work.cluster, namespace, desired, due) if due else []
-    for each in found:
-        if each.error:
-            raise each.error
     return Preview(
         namespace,
         will,
         why,
         keys,
         restarts=tuple(str(each) for each in found if each.patch is not None),
-        notes=tuple(str(each) for each in found if each.patch is None),
+        notes=tuple(str(each) for each in found if each.patch is None and not each.error),
+        error=next((each.error for each in found if each.error), None),
     )
 
 
