@@ -137,7 +137,7 @@ def _entry(principal: Principal, cluster: Cluster, eks: Any) -> dict[str, Any]: 
     entry: dict[str, Any] = answer["accessEntry"]
     # On EKS an entry holds the unique id of its role, and a role that was deleted and created again is a stranger.
     # MiniStack's entries do not; but a role that is younger than its entry can only be such a stranger.
-    if principal.created > entry["createdAt"]:
+    if principal.created.replace(microsecond=0) > entry["createdAt"]:  # MiniStack's time of an entry is whole seconds
         raise RefusedError(f"{principal.arn} was created after its access entry in {cluster.name}: make the entry anew")
     return entry
 

@@ -1,4 +1,4 @@
-"""The function `deliver`, each time in a process of its own that can kill itself at a request to the API server.
+"""The function `deliver`, each time in a process of its own that can die or wait at a request to the API server.
 
 As a program it imports all that the function needs and then forks for each invocation, so that a process costs no
 imports. A child shares nothing with another: settings, clients and connections are made in it, and end with it.
@@ -42,6 +42,30 @@ class Kill:
     """Before the request; when it is sent, its answer not read; or when its answer has come, nothing done with it."""
 
 
+@dataclass(frozen=True)
+class Hold:
+    """Where a process waits until it is let go: before which request to the API server, counted from 1."""
+
+    number: int
+    place: str
+    """A folder of its own."""
+
+    def reached(self) -> bool:
+        """Return whether it waits."""
+        return (Path(self.place) / "reached").exists()
+
+    def release(self) -> None:
+        """Let it go."""
+        (Path(self.place) / "released").touch()
+
+    def wait(self) -> None:
+        """Wait, in the process itself."""
+        (Path(self.place) / "reached").touch()
+        ends = time.monotonic() + SECONDS / 2
+        while not (Path(self.place) / "released").exists() and time.monotonic() < ends:
+            time.sleep(0.01)
+
+
 class Functions:
     """Runs the function, as often as is asked for."""
 
@@ -75,10 +99,10 @@ class Functions:
         self._process.stdout.close()
         self._log.close()
 
-    def begin(self, delivery: Delivery, kill: Kill | None = None, *, attempt: int = 1) -> None:
+    def begin(self, delivery: Delivery, at: Kill | Hold | None = None, *, attempt: int = 1) -> None:
         """Begin an invocation with the message of a delivery."""
         assert self._process.stdin
-        asked = {"event": event(delivery, attempt), "kill": asdict(kill) if kill else None}
+        asked = {"event": event(delivery, attempt)} | ({type(at).__name__: asdict(at)} if at else {})
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
 
@@ -171,6 +195,18 @@ def _arm(kill: Kill) -> None:
     patch.setattr(HTTPSConnection, "getresponse", getresponse)
 
 
+def _arm_hold(hold: Hold) -> None:
+    """Let this process wait before a request to the API server."""
+    numbers, exchange = itertools.count(1), HTTPSConnectionPool.urlopen
+
+    def urlopen(pool: HTTPSConnectionPool, *args: Any, **more: Any) -> Any:  # noqa: ANN401
+        if next(numbers) == hold.number:
+            hold.wait()
+        return exchange(pool, *args, **more)
+
+    pytest.MonkeyPatch().setattr(HTTPSConnectionPool, "urlopen", urlopen)
+
+
 def _die() -> NoReturn:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
@@ -180,8 +216,10 @@ def _child(asked: Mapping[str, Any], answer_to: int) -> None:
     from functions.deliver.app import handler  # noqa: PLC0415  # imported before: the program must not need it
 
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    if asked["kill"]:
-        _arm(Kill(**asked["kill"]))
+    if "Kill" in asked:
+        _arm(Kill(**asked["Kill"]))
+    if "Hold" in asked:
+        _arm_hold(Hold(**asked["Hold"]))
     answer = handler(asked["event"], _Context())  # type: ignore[arg-type]
     sys.stdout.flush()
     os.write(answer_to, json.dumps(answer).encode())

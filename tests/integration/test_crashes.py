@@ -63,6 +63,11 @@ class Killing:
         assert not self.direct.deliver(self.scene.namespace, versions={"db": version}).errors
         assert again.quiet()
 
+    def delete_the_secrets(self) -> None:
+        """Delete what is there: the next delivery creates it."""
+        for namespace in self.namespaces:
+            self.scene.admin.delete("Secret", "db", namespace)
+
     def everywhere(self, when: When, prepare: Callable[[], object] = lambda: None) -> int:
         """Kill at each request in turn until there is none left to kill at, and return how many there were."""
         numbers = itertools.takewhile(lambda number: self.trial(Kill(number, when), prepare), itertools.count(1))
@@ -91,3 +96,8 @@ def stage(cloud: Cloud, place: Path) -> Iterator[Killing]:
 @pytest.mark.parametrize("when", MODES)
 def test_a_rotation_that_is_killed_is_finished_by_the_next_delivery(stage: Killing, when: When) -> None:
     assert stage.everywhere(when) >= 16
+
+
+@pytest.mark.parametrize("when", MODES)
+def test_a_creation_that_is_killed_is_finished_by_the_next_delivery(stage: Killing, when: When) -> None:
+    assert stage.everywhere(when, stage.delete_the_secrets) >= 16

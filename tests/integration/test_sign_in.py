@@ -265,7 +265,8 @@ def test_without_credentials_the_error_says_so(monkeypatch: pytest.MonkeyPatch) 
 def test_a_cluster_that_is_still_being_made_is_waited_for(cloud: Cloud, role: str) -> None:
     class Creating:
         def describe_cluster(self, name: str) -> dict[str, Any]:
-            return {"cluster": {"name": name, "status": "CREATING"}}
+            arn = f"arn:aws:eks:eu-west-1:{ACCOUNT}:cluster/{name}"
+            return {"cluster": {"name": name, "arn": arn, "status": "CREATING"}}
 
     with pytest.raises(Unreachable, match=r"has no endpoint yet \(status CREATING\)"):
         eks.find(Creating(), _cluster())  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
@@ -382,8 +383,8 @@ class FakeAws:
     def __call__(self) -> "FakeAws":
         return self
 
-    def get_credentials(self) -> str:
-        return "some"
+    def get_credentials(self) -> Credentials:
+        return Credentials("AKIAEXAMPLE", "canary-key")
 
     def client(self, _service: str) -> "FakeAws":
         return self
