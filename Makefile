@@ -45,6 +45,7 @@ check: tools ## Check format, lint, types, layers, the template and what is gene
 
 .PHONY: build
 build: tools ## Build the functions and both layers with SAM, and print their size and import time
+	@$(BIN)/keyferry generate --check
 	@$(BIN)/python -m local build
 
 .PHONY: bench

@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
 from keyferry.model import Deadline, Message
 from keyferry.pipeline.consume import consume
-from keyferry.runtime import runtime
+from keyferry.runtime import postpone, runtime
 from keyferry.telemetry import Function, NotDone
 
 RESERVE_SECONDS = 15
@@ -19,7 +19,7 @@ function = Function()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle one delivery; where it fails for a passing reason it comes back."""
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
-    return function.each_record(event, context, lambda message: _one(message, deadline))
+    return function.each_record(event, context, lambda message: _one(message, deadline), postpone)
 
 
 def _one(message: Message, deadline: Deadline) -> None:

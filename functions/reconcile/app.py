@@ -8,12 +8,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
-from keyferry.errors import DeliverAgain, InvalidInput
+from keyferry.errors import InvalidInput
 from keyferry.model import Deadline, Message
-from keyferry.pipeline.consume import delay_seconds
 from keyferry.pipeline.reconcile import Sight, Swept, reconcile, sweep_of
-from keyferry.runtime import runtime
-from keyferry.telemetry import Function, NotDone
+from keyferry.runtime import postpone, runtime
+from keyferry.telemetry import Function
 
 RESERVE_SECONDS = 60
 """What a call that has begun may take, and sending what was found."""
@@ -25,7 +24,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a message that starts a sweep, or a request made by hand: then return what was sent and why."""
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
     if "Records" in event:
-        return function.each_record(event, context, lambda message: _message(message, deadline))
+        return function.each_record(event, context, lambda message: _message(message, deadline), postpone)
     try:
         return _sweep(event, context.aws_request_id, deadline).as_dict()
     finally:
@@ -37,10 +36,6 @@ def _message(message: Message, deadline: Deadline) -> None:
         _sweep(message.document, message.id, deadline)
     except InvalidInput as error:
         function.logger.error("no sweep", extra={"error": str(error)})  # noqa: TRY400
-    except DeliverAgain as error:
-        function.logger.warning("not swept", extra={"error": str(error)})
-        runtime().inbox.postpone(message, delay_seconds(message.attempt))
-        raise NotDone from None
 
 
 def _sweep(request: object, event_id: str, deadline: Deadline) -> Swept:

@@ -4,27 +4,20 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from keyferry.errors import DeliverAgain
 from keyferry.model import Message
-from keyferry.pipeline.consume import delay_seconds
 from keyferry.pipeline.route import route
-from keyferry.runtime import runtime
-from keyferry.telemetry import Function, NotDone
+from keyferry.runtime import postpone, runtime
+from keyferry.telemetry import Function
 
 function = Function()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle a batch of events; those whose deliveries could not be sent come back."""
-    return function.each_record(event, context, _one)
+    return function.each_record(event, context, _one, postpone)
 
 
 def _one(message: Message) -> None:
-    try:
-        routed = route(message.document, runtime().catalog, runtime().queue)
-    except DeliverAgain as error:
-        function.logger.warning("not routed", extra={"error": str(error)})
-        runtime().inbox.postpone(message, delay_seconds(message.attempt))
-        raise NotDone from None
+    routed = route(message.document, runtime().catalog, runtime().queue)
     function.count(routed.metrics())
     function.logger.info("routed", extra=routed.log_fields())

@@ -10,32 +10,64 @@ from tests.unit.stack_promises import Promise
 
 ROLE, FUNCTION, ALARM = "AWS::IAM::Role", "AWS::Serverless::Function", "AWS::CloudWatch::Alarm"
 
-UNBOUNDED = {
-    # AWS has no resources to name for these two; they list, and show no value.
-    ("ReconcileRole", "ListVersions"): {"secretsmanager:ListSecrets", "ssm:DescribeParameters"},
+CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
+SEND = {"sqs:SendMessage"}
+LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+RIGHTS: dict[str, dict[str, set[str]]] = {
+    "RouteRole": {"Changes": CONSUME, "Deliveries": SEND, "RouteLogs": LOG},
+    "DeliverRole": {"Deliveries": CONSUME, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
+    "ReconcileRole": {
+        "Sweeps": CONSUME,
+        "Deliveries": SEND,
+        "ReconcileLogs": LOG,
+        # AWS has no resources to name for these two; they list, and show no value.
+        "*": {"secretsmanager:ListSecrets", "ssm:DescribeParameters"},
+    },
+    "ScheduleRole": {"Sweeps": SEND, "EventsDeadLetters": SEND},
     # Neither for these; only where there is a VPC, and `NotFromCode` keeps the functions' own code from using it.
-    ("NetworkInterfaces", "Connect"): {
-        "ec2:CreateNetworkInterface",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeSubnets",
-        "ec2:DeleteNetworkInterface",
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:UnassignPrivateIpAddresses",
+    "NetworkInterfaces": {
+        "*": {
+            "ec2:CreateNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:DeleteNetworkInterface",
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:UnassignPrivateIpAddresses",
+        }
     },
 }
-"""The only statements that allow something on `*`, and what."""
+"""Role or policy → resource → what it may do there: all that the template grants."""
+SERVICES = {"ScheduleRole": "scheduler.amazonaws.com"}
+"""Who assumes a role; Lambda, all others."""
 
 
-def rights_name_their_resources(template: Template) -> Iterator[str]:
-    for name, statement in statements(template):
-        if statement["Effect"] != "Allow":
-            continue
-        actions = set(listed(statement["Action"]))
-        if any("*" in action for action in actions):
-            yield f"{name} may do whatever {actions} stands for"
-        unbounded = any(named(one) is None for one in listed(statement["Resource"]))
-        if unbounded and actions != UNBOUNDED.get((name, statement["Sid"])):
-            yield f"{name} may do {actions} on {statement['Resource']}"
+def rights_are_these_and_no_others(template: Template) -> Iterator[str]:
+    granted: dict[str, dict[str, set[str]]] = {}
+    for who, statement in statements(template):
+        if statement["Effect"] == "Allow":
+            for resource in listed(statement["Resource"]):
+                held = granted.setdefault(who, {}).setdefault(named(resource) or str(resource), set())
+                held.update(listed(statement["Action"]))
+    for who in granted.keys() | RIGHTS.keys():
+        if granted.get(who) != RIGHTS.get(who):
+            yield f"{who} may do {granted.get(who)}"
+
+
+def roles_are_assumed_by_one_service(template: Template) -> Iterator[str]:
+    for name, role in resources(template, ROLE).items():
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        wanted = {"Service": SERVICES.get(name, "lambda.amazonaws.com")}
+        if (statement["Principal"], statement["Action"]) != (wanted, "sts:AssumeRole"):
+            yield f"{name} is assumed by {statement['Principal']}"
+
+
+def functions_run_in_the_vpc(template: Template) -> Iterator[str]:
+    for name, function in resources(template, FUNCTION).items():
+        role = resources(template, ROLE)[named(function["Role"]) or ""]
+        if function.get("VpcConfig", {}).get("Fn::If", [""])[0] != "InVpc":
+            yield f"{name} does not run in the VPC"
+        if role.get("ManagedPolicyArns", {}).get("Fn::If", ["", ""])[:2] != ["InVpc", [{"Ref": "NetworkInterfaces"}]]:
+            yield f"{name} cannot be connected to the VPC"
 
 
 def interfaces_are_not_for_code(template: Template) -> Iterator[str]:
@@ -66,14 +98,6 @@ def functions_have_roles_of_their_own(template: Template) -> Iterator[str]:
             yield f"{role} is shared, or made by SAM"
 
 
-def functions_may_only_consume_their_queue(template: Template) -> Iterator[str]:
-    for name, function, queue, _ in sources(template):
-        for role, statement in statements(template):
-            receives = "sqs:ReceiveMessage" in listed(statement["Action"])
-            if role == named(function["Role"]) and receives and named(statement["Resource"]) != queue:
-                yield f"{name} may consume {statement['Resource']}"
-
-
 def logs_are_kept_for_a_time(template: Template) -> Iterator[str]:
     groups = resources(template, "AWS::Logs::LogGroup")
     for name, function in resources(template, FUNCTION).items():
@@ -82,13 +106,6 @@ def logs_are_kept_for_a_time(template: Template) -> Iterator[str]:
             yield f"{name} logs for ever"
         if function["LoggingConfig"].get("LogFormat") != "JSON":
             yield f"{name} logs text"
-        written = [
-            named(one["Resource"])
-            for role, one in statements(template)
-            if role == named(function["Role"]) and "logs:PutLogEvents" in listed(one["Action"])
-        ]
-        if written != [group]:
-            yield f"{name} may log to {written}"
 
 
 def logs_have_metrics_and_no_values(template: Template) -> Iterator[str]:
@@ -99,14 +116,35 @@ def logs_have_metrics_and_no_values(template: Template) -> Iterator[str]:
 
 
 def trouble_raises_an_alarm(template: Template) -> Iterator[str]:
-    watched = {(alarm["MetricName"], _of(alarm)) for alarm in resources(template, ALARM).values()}
+    watched = {_watched(alarm) for alarm in resources(template, ALARM).values()}
     queues = {queue for _, _, queue, _ in sources(template)}
-    wanted = {("ApproximateNumberOfMessagesVisible", queue) for queue in dead_letter_queues(template)}
-    wanted |= {("ApproximateAgeOfOldestMessage", queue) for queue in queues}
-    wanted |= {(metric, one) for metric in ("Errors", "Throttles") for one in resources(template, FUNCTION)}
-    wanted |= {("TargetsFailed", "${AWS::StackName}-deliver")}
-    for metric, what in wanted - watched:
-        yield f"no alarm watches {metric} of {what}"
+    functions = resources(template, FUNCTION)
+    wanted = {
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", one, "Maximum", 1) for one in dead_letter_queues(template)
+    }
+    wanted |= {
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage", queue, "Maximum", 300 if queue == "Changes" else 1800)
+        for queue in queues
+    }
+    wanted |= {("AWS/Lambda", metric, one, "Sum", 1) for metric in ("Errors", "Throttles") for one in functions}
+    wanted |= {("Keyferry", metric, f"${{AWS::StackName}}-{one}", "Sum", 1) for metric, one in OWN}
+    for one in wanted ^ watched:
+        yield f"{one} is not watched, or watched though it is no trouble"
+
+
+def _watched(alarm: dict[str, Any]) -> tuple[object, ...]:
+    if alarm["ComparisonOperator"] != "GreaterThanOrEqualToThreshold":
+        return (alarm["ComparisonOperator"],)
+    return alarm["Namespace"], alarm["MetricName"], _of(alarm), alarm["Statistic"], alarm["Threshold"]
+
+
+OWN = (
+    ("TargetsFailed", "deliver"),
+    ("MessagesPostponed", "route"),
+    ("MessagesPostponed", "reconcile"),
+    ("RotationsFailed", "route"),
+)
+"""Metrics of the functions' own that raise an alarm, and of which function."""
 
 
 def alarms_are_heard(template: Template) -> Iterator[str]:
@@ -115,6 +153,9 @@ def alarms_are_heard(template: Template) -> Iterator[str]:
             yield f"{name} tells nobody"
         if alarm.get("TreatMissingData") != "notBreaching":
             yield f"{name} has no state while there is nothing to measure"
+    (publish, *_) = resources(template, "AWS::SNS::TopicPolicy")["AlarmTopicPolicy"]["PolicyDocument"]["Statement"]
+    if (publish["Effect"], publish["Principal"]) != ("Allow", {"Service": "cloudwatch.amazonaws.com"}):
+        yield "alarms may not publish"
 
 
 def metrics_are_the_functions_own(template: Template) -> Iterator[str]:
@@ -145,6 +186,8 @@ METRICS = (
     "SweepsSent",
     "Deliveries",
     "DeliveriesPostponed",
+    "MessagesPostponed",
+    "RotationsFailed",
     "DeliveriesBuried",
     "DeliveriesDropped",
     "TargetsUpdated",
@@ -170,11 +213,12 @@ def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 ALL: tuple[Promise, ...] = (
-    rights_name_their_resources,
+    rights_are_these_and_no_others,
+    roles_are_assumed_by_one_service,
+    functions_run_in_the_vpc,
     interfaces_are_not_for_code,
     roles_have_fixed_names_and_bounds,
     functions_have_roles_of_their_own,
-    functions_may_only_consume_their_queue,
     logs_are_kept_for_a_time,
     logs_have_metrics_and_no_values,
     trouble_raises_an_alarm,

@@ -42,6 +42,14 @@ def consumed_queues_have_dead_letters(template: Template) -> Iterator[str]:
             yield f"{queue} has no dead-letter queue"
         elif queues[dead].get("FifoQueue") != queues[queue].get("FifoQueue"):
             yield f"{dead} is of another kind than {queue}"
+        elif not _admits(queues[dead], queues[queue]):
+            yield f"{dead} takes nothing from {queue}"
+
+
+def _admits(dead: dict[str, Any], queue: dict[str, Any]) -> bool:
+    """Return whether a dead-letter queue takes messages from a queue, and from no other."""
+    arns = [str(arn["Fn::Sub"]) for arn in dead.get("RedriveAllowPolicy", {}).get("sourceQueueArns", [])]
+    return [arn.endswith(f":{queue['QueueName']['Fn::Sub']}") for arn in arns] == [True]
 
 
 def messages_are_kept_for_14_days(template: Template) -> Iterator[str]:

@@ -16,6 +16,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from urllib3 import HTTPResponse
 
+from keyferry.errors import AccessDenied, Unreachable
 from keyferry.model import Message
 from keyferry.telemetry import Function, NotDone
 
@@ -46,8 +47,16 @@ def event(*bodies: str) -> dict[str, Any]:
     return {"Records": [record | {"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]}
 
 
+postponed: list[tuple[str, int]] = []
+
+
+def postpone(message: Message, seconds: int) -> None:
+    postponed.append((message.id, seconds))
+
+
 def failures(function: Function, work: Callable[[Message], None], *bodies: str) -> list[str]:
-    answer = function.each_record(event(*bodies), CONTEXT, work)
+    postponed.clear()
+    answer = function.each_record(event(*bodies), CONTEXT, work, postpone)
     return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
 
@@ -61,7 +70,7 @@ def test_every_record_is_worked_on_and_those_that_are_not_done_stay(function: Fu
 
     assert failures(function, work, "a", "b", "c") == ["m1"]
     assert seen == ["a", "b", "c"]
-    assert log.getvalue() == ""
+    assert (log.getvalue(), postponed) == ("", [])
 
 
 def test_a_batch_of_which_nothing_is_done_is_no_failure_of_the_function(function: Function) -> None:
@@ -113,6 +122,35 @@ def test_an_error_that_nobody_foresaw_is_logged_by_type_and_place_alone(
     assert "canary" not in everything
 
 
+def test_a_message_that_fails_for_a_passing_reason_is_postponed_counted_and_told(
+    function: Function, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(_message: Message) -> None:
+        raise Unreachable("no answer from SQS")
+
+    assert failures(function, work, "a") == ["m0"]
+    ((message, seconds),) = postponed
+    assert (message, 2 <= seconds <= 4) == ("m0", True)
+    line = json.loads(log.getvalue())
+    assert (line["level"], line["message"], line["reason"]) == (
+        "WARNING",
+        "comes back",
+        "Unreachable: no answer from SQS",
+    )
+    assert json.loads(capsys.readouterr().out)["MessagesPostponed"] == [1.0]
+
+
+def test_a_message_that_cannot_be_postponed_stays_all_the_same(function: Function) -> None:
+    def cannot(_message: Message, _seconds: int) -> None:
+        raise AccessDenied("AWS refuses sqs:ChangeMessageVisibility")
+
+    def work(_message: Message) -> None:
+        raise ZeroDivisionError
+
+    answer = function.each_record(event("a"), CONTEXT, work, cannot)
+    assert answer["batchItemFailures"] == [{"itemIdentifier": "m0"}]
+
+
 def test_an_error_of_one_record_does_not_stop_the_next(function: Function, log: io.StringIO) -> None:
     def work(message: Message) -> None:
         if message.body == "a":
@@ -145,7 +183,7 @@ def test_metrics_are_written_even_where_the_batch_is_no_batch(
 ) -> None:
     function.count({"Deliveries": 1})
     with pytest.raises(UnexpectedBatchTypeError):
-        function.each_record({}, CONTEXT, lambda _message: None)
+        function.each_record({}, CONTEXT, lambda _message: None, postpone)
     assert "Deliveries" in capsys.readouterr().out
 
 

@@ -12,11 +12,18 @@ DENIED = {
     "AccessDeniedException",
     "DecryptionFailure",
     "KMSAccessDeniedException",
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
+    "InvalidKeyId",  # of a parameter's KMS key
+}
+NOT_SIGNED_IN = {
     "ExpiredToken",
     "ExpiredTokenException",
-    "InvalidKeyId",  # of a parameter's KMS key
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
 }
 MISSING = {
     "ResourceNotFoundException",
@@ -42,7 +49,8 @@ def translated(what: str) -> Iterator[None]:
         what: action and object, as `secretsmanager:GetSecretValue on prod/db`.
 
     Raises:
-        AccessDenied: AWS refused; the text says what to grant.
+        AccessDenied: AWS refused, or does not accept the credentials; the text says what to grant or to do. A secret
+            that does not exist is refused too, to a role that may read exact names.
         SourceUnavailable: there is no such secret, parameter, version or label, or it is scheduled for deletion.
         Throttled: too many requests, after botocore's own retries.
         Unreachable: anything else.
@@ -59,7 +67,10 @@ def translated(what: str) -> Iterator[None]:
 
 def _translate(code: str, message: str, what: str) -> AccessDenied | SourceUnavailable | Throttled | Unreachable:
     if code in DENIED:
-        return AccessDenied(f"AWS refuses {what} ({code}): grant it to the role, and the use of its KMS key")
+        also = "; or it does not exist" if "GetSecretValue" in what else ""
+        return AccessDenied(f"AWS refuses {what} ({code}): grant it to the role, and the use of its KMS key{also}")
+    if code in NOT_SIGNED_IN:
+        return AccessDenied(f"AWS does not accept the credentials ({code}, {what}): sign in anew, or mend the clock")
     if code in MISSING:
         return SourceUnavailable(f"{what}: it does not exist ({code}); create it, or change the mapping")
     if code == "InvalidRequestException" and "delet" in message.lower():

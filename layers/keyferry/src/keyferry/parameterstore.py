@@ -20,7 +20,7 @@ def read(client: "SSMClient", source: Source) -> SourceValue:
     """
     which = source.version or source.label
     selector = f"{source.identifier}:{which}" if which else source.identifier
-    with translated(f"ssm:GetParameter on {selector}"):
+    with translated(f"ssm:GetParameter on {selector} in {client.meta.region_name}"):
         parameter = client.get_parameter(Name=selector, WithDecryption=True)["Parameter"]
     return SourceValue(
         SecretValue(parameter["Value"].encode()),

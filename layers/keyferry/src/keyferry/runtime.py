@@ -16,7 +16,7 @@ from keyferry import eks, parameterstore, secretsmanager
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.mapping import Cluster, Source
-from keyferry.model import CURRENT, Deadline, Delivery, SourceValue
+from keyferry.model import CURRENT, Deadline, Delivery, Message, SourceValue
 from keyferry.pipeline.deliver import Work, deliver
 from keyferry.queues import DeliveryQueue, Inbox
 from keyferry.report import Report
@@ -174,6 +174,11 @@ def load(folder: Path) -> Catalog:
 def runtime() -> Runtime:
     """Return the runtime of this environment: one, for as long as it lives."""
     return Runtime(os.environ)
+
+
+def postpone(message: Message, seconds: int) -> None:
+    """Hide a message of the queue that this function reads."""
+    runtime().inbox.postpone(message, seconds)
 
 
 def _once[T](listing: Callable[[str | None], T]) -> Callable[[str | None], T]:

@@ -22,7 +22,8 @@ def read(client: "SecretsManagerClient", source: Source) -> SourceValue:
         KeyferryError: as `keyferry.aws.translated` says.
     """
     which = {"VersionId": source.version} if source.version else {"VersionStage": source.label or CURRENT}
-    with translated(f"secretsmanager:GetSecretValue on {source.identifier} ({', '.join(which.values())})"):
+    where = f"{source.identifier} ({', '.join(which.values())}) in {client.meta.region_name}"
+    with translated(f"secretsmanager:GetSecretValue on {where}"):
         answer = client.get_secret_value(SecretId=source.identifier, **which)
     stages = answer.get("VersionStages", [])
     if PENDING in stages and CURRENT not in stages:

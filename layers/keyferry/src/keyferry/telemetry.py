@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +12,9 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from keyferry.errors import place
+from keyferry.errors import KeyferryError, place
 from keyferry.model import Message
+from keyferry.pipeline.consume import delay_seconds
 
 SECONDS = "Seconds"
 _TALKATIVE = ("boto3", "botocore", "kubernetes", "urllib3")
@@ -42,14 +44,19 @@ class Function:
             self.metrics.flush_metrics()
 
     def each_record(
-        self, event: dict[str, Any], context: LambdaContext, work: Callable[[Message], None]
+        self,
+        event: dict[str, Any],
+        context: LambdaContext,
+        work: Callable[[Message], None],
+        postpone: Callable[[Message, int], None],
     ) -> dict[str, Any]:
         """Do the work for every SQS record of an event; return the batch item failures.
 
         Args:
             event: what SQS sent.
             context: the invocation.
-            work: raises `NotDone` where the message must stay on its queue.
+            work: raises `NotDone` where the message has been postponed, any other error where it is to be.
+            postpone: hides a message for so many seconds.
         """
         # A message group is never split: the event source of the FIFO queue has batch size 1. So the plain processor
         # serves both, and a batch of which all fail is no error of the function.
@@ -58,25 +65,39 @@ class Function:
         try:
             return dict(
                 process_partial_response(
-                    event=event, record_handler=self._guarded(work), processor=processor, context=context
+                    event=event, record_handler=self._guarded(work, postpone), processor=processor, context=context
                 )
             )
         finally:
             self.flush()
 
-    def _guarded(self, work: Callable[[Message], None]) -> Callable[[SQSRecord], None]:
+    def _guarded(
+        self, work: Callable[[Message], None], postpone: Callable[[Message, int], None]
+    ) -> Callable[[SQSRecord], None]:
         def guarded(record: SQSRecord) -> None:
+            message = _message(record)
             try:
-                work(_message(record))
+                work(message)
             except NotDone:
                 raise
             except Exception as error:
-                # Neither text nor traceback of an unexpected error is logged: both can quote a value.
-                told = {"error": type(error).__name__, "at": place(error)}
-                self.logger.error("unexpected error", extra=told)  # noqa: TRY400
-                raise NotDone from None
+                self._tell(error)
+            else:
+                return
+            self.count({"MessagesPostponed": 1})
+            with suppress(Exception):  # it comes back all the same, when its visibility ends
+                postpone(message, delay_seconds(message.attempt))
+            raise NotDone
 
         return guarded
+
+    def _tell(self, error: Exception) -> None:
+        """Log an error; neither text nor traceback of one that nobody foresaw: both can quote a value."""
+        kind = type(error).__name__
+        if isinstance(error, KeyferryError):
+            self.logger.warning("comes back", extra={"reason": f"{kind}: {error}"})
+        else:
+            self.logger.error("unexpected error", extra={"error": kind, "at": place(error)})
 
 
 def _message(record: SQSRecord) -> Message:
@@ -90,4 +111,4 @@ def _message(record: SQSRecord) -> Message:
 
 
 class NotDone(Exception):  # a signal
-    """The message stays on its queue."""
+    """The message stays on its queue, for as long as it has been postponed."""
