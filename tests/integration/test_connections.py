@@ -136,19 +136,14 @@ def test_a_cluster_that_eks_does_not_know_is_reported(scene: Scene) -> None:
 
 
 def test_a_namesake_in_another_account_is_not_taken_for_the_cluster(scene: Scene) -> None:
-    scene.create({"password": "canary-connections-2"})
-    meant = {"name": CLUSTER, "region": "eu-west-1", "account": "999999999999"}
-    whole = catalog(scene.cloud, [scene.mapping()], eks=meant)
+    whole = catalog(scene.cloud, [scene.mapping()])
     direct = Direct.grant(scene.cloud, whole)
-    direct.allow(
-        [{"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": "*"}, *statements(scene.cloud, whole)]
-    )
+    meant = Eks(name=CLUSTER, region="eu-west-1", account="999999999999")
+    namesake = whole.clusters[CLUSTER].model_copy(update={"eks": meant})
 
-    with pytest.raises(
-        WrongCluster, match="of account 999999999999, and EKS answers for arn:aws:eks:eu-west-1:111122223333"
-    ):
-        direct.deliver(scene.namespace)
-    assert scene.data() is None
+    answered = f"and EKS answers for arn:aws:eks:eu-west-1:{ACCOUNT}:cluster/{CLUSTER}"
+    with pytest.raises(WrongCluster, match=f"in eu-west-1 of account 999999999999, {answered}"):
+        direct.runtime.connect(namesake, deadline())
 
 
 def test_an_authority_without_key_identifiers_is_accepted_and_another_one_is_not(
