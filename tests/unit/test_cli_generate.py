@@ -40,10 +40,13 @@ def test_files_are_written_beside_the_folder_of_the_mappings(mappings: Path) -> 
     assert result.stdout.splitlines() == [f"{folder}/{name}: written" for name in FILES]
 
 
-@pytest.mark.parametrize("option", ["--to", "--output"])
-def test_files_are_written_to_the_folder_that_is_named(mappings: Path, tmp_path: Path, option: str) -> None:
-    assert run(mappings, option, tmp_path / "a/b").exit_code == 0
+def test_files_are_written_to_the_folder_that_is_named(mappings: Path, tmp_path: Path) -> None:
+    assert run(mappings, "--to", tmp_path / "a/b").exit_code == 0
     assert names(tmp_path / "a/b") == FILES
+
+
+def test_the_form_of_the_result_is_no_folder(mappings: Path, tmp_path: Path) -> None:
+    assert run(mappings, "--output", tmp_path / "a").exit_code == 2
 
 
 def test_generating_again_changes_nothing(mappings: Path, tmp_path: Path) -> None:
@@ -115,14 +118,14 @@ def test_the_result_as_json_is_a_list_of_files_and_states(mappings: Path, where:
 
 
 def test_form_and_folder_can_both_be_named(mappings: Path, tmp_path: Path) -> None:
-    result = run(mappings, "--output", "json", "--output", tmp_path / "a")
+    result = run(mappings, "--output", "json", "--to", tmp_path / "a")
     assert {each["state"] for each in json.loads(result.stdout)} == {"written"}
     assert names(tmp_path / "a") == FILES
 
 
 def test_a_folder_that_cannot_be_written_is_told(mappings: Path, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a file")
-    result = run(mappings, "--output", tmp_path / "a/b")
+    result = run(mappings, "--to", tmp_path / "a/b")
     assert result.exit_code == 1
     assert "cannot be read or written" in result.stderr
 

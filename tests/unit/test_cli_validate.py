@@ -76,6 +76,14 @@ def test_problems_as_json_are_a_list_with_file_line_column_and_message(mappings:
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize("args", [["compile", "out"], ["explain", "-"], ["generate"], ["push", "--dry-run"]])
+def test_every_command_tells_problems_as_json_like_validate(mappings: Path, args: list[str]) -> None:
+    (mappings / "payments.yaml").write_text("]")
+    result = run(mappings, *args, before=("--output", "json"))
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.stdout == run(mappings, "validate", "--output", "json").stdout
+
+
 def test_nothing_wrong_is_an_empty_list_as_json(mappings: Path) -> None:
     result = run(mappings, "validate", "--output", "json")
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])

@@ -6,17 +6,10 @@ from pathlib import Path
 import click
 
 from keyferry.cli import generated, screen
-from keyferry.cli.options import FORMS, PROBLEMS, Settings
+from keyferry.cli.options import PROBLEMS, Settings, output
 from keyferry.errors import InvalidInput
 
 _DONE = {"missing": "written", "differs": "written", "superfluous": "removed"}
-
-
-def _form_or_folder(context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> Path | None:
-    for form in FORMS.intersection(values):
-        context.obj.output = form
-    folders = [value for value in values if value not in FORMS]
-    return Path(folders[-1]) if folders else None
 
 
 @click.command()
@@ -26,19 +19,12 @@ def _form_or_folder(context: click.Context, _parameter: click.Parameter, values:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the generated files.  [default: generated, beside the folder of the mappings]",
 )
-@click.option(
-    "--output",
-    "folder",
-    metavar="[text|json|DIR]",
-    multiple=True,
-    callback=_form_or_folder,
-    help="Form of the result; any other word is a folder, as with --to.",
-)
 @click.option("--check", is_flag=True, help="Write nothing; fail where a file is not what the mappings make it.")
+@output
 @click.pass_obj
-def generate(settings: Settings, to: Path | None, folder: Path | None, *, check: bool) -> None:
+def generate(settings: Settings, to: Path | None, *, check: bool) -> None:
     """Write what the mappings need: IAM policies, access entries, RBAC."""
-    folder = to or folder or settings.mappings.parent / "generated"
+    folder = to or settings.mappings.parent / "generated"
     files = generated.render_all(settings.catalog())
     try:
         found = generated.difference(folder, files) if check else generated.write(folder, files)

@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError
 
 from keyferry.catalog import Catalog
 from keyferry.cli import files, screen
+from keyferry.cli.problems import InvalidFiles
 from keyferry.errors import KeyferryError, place
 
-FORMS = frozenset({"text", "json"})
 PROBLEMS, USAGE, BUG, INTERRUPTED = 1, 2, 70, 130
 _ADVICE = {
     "NoCredentialsError": "there are no AWS credentials: set AWS_PROFILE, or sign in (aws sso login)",
@@ -47,6 +47,13 @@ class Settings:
         return files.load(self.mappings)
 
 
+def _tell_problems(settings: Settings, error: InvalidFiles) -> None:
+    if settings.is_json:
+        screen.tell_json([problem.as_dict() for problem in error.problems])
+    else:
+        screen.note(str(error))
+
+
 def _set_output(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value:
         context.obj.output = value
@@ -64,6 +71,9 @@ class Group(click.Group):
         except (KeyboardInterrupt, click.Abort):
             screen.note("interrupted")
             ctx.exit(INTERRUPTED)
+        except InvalidFiles as error:
+            _tell_problems(ctx.obj, error)
+            ctx.exit(PROBLEMS)
         except KeyferryError as error:
             screen.note(str(error))
             ctx.exit(PROBLEMS)
@@ -84,7 +94,7 @@ def output(command: Command) -> Command:
     """Accept `--output` after a command too."""
     return click.option(
         "--output",
-        type=click.Choice(sorted(FORMS, reverse=True)),
+        type=click.Choice(["text", "json"]),
         expose_value=False,
         callback=_set_output,
         help="Form of the result.",

@@ -21,10 +21,9 @@ def validate(settings: Settings) -> None:
         catalog = settings.catalog()
     except InvalidFiles as error:
         if settings.is_json:
-            screen.tell_json([problem.as_dict() for problem in error.problems])
-        else:
-            screen.tell(str(error))
-            screen.note(f"{settings.mappings}: {_count(len(error.problems), 'problem')}")
+            raise
+        screen.tell(str(error))  # here they are the result
+        screen.note(f"{settings.mappings}: {_count(len(error.problems), 'problem')}")
         raise SystemExit(PROBLEMS) from None
     if settings.is_json:
         screen.tell_json([])
