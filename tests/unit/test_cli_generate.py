@@ -138,6 +138,16 @@ def test_nothing_is_generated_from_mappings_that_are_wrong(mappings: Path) -> No
     assert not (mappings.parent / "generated").exists()
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_mapping_that_goes_nowhere_is_told_beside_the_result(mappings: Path, form: str) -> None:
+    path = mappings / "payments.yaml"
+    path.write_text(path.read_text().replace("[prod-eu, prod-us]", "{matchLabels: {env: test}}", 1))
+    result = run(mappings, "--output", form)
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"{path}:10:13: warning: mapping payments-db goes nowhere")
+    assert "nowhere" not in result.stdout
+
+
 def test_an_empty_catalogue_gives_a_template_that_grants_nothing(tmp_path: Path) -> None:
     (tmp_path / "mappings").mkdir()
     (tmp_path / "mappings/a.yaml").write_text("# nothing yet\n")

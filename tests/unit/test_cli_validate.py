@@ -71,6 +71,7 @@ def test_problems_as_json_are_a_list_with_file_line_column_and_message(mappings:
             "line": 14,
             "column": 3,
             "message": "unknown field restrat; did you mean restart?",
+            "level": "error",
         }
     ]
     assert result.stderr == ""
@@ -89,11 +90,26 @@ def test_nothing_wrong_is_an_empty_list_as_json(mappings: Path) -> None:
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
 
 
-def test_a_mapping_that_goes_nowhere_is_right_and_told(mappings: Path) -> None:
+NOWHERE = (
+    "mapping payments-db goes nowhere: no cluster has the labels env=test;"
+    " give them to one in clusters.yaml, or choose others"
+)
+
+
+def test_a_mapping_that_goes_nowhere_is_a_warning_in_both_forms(mappings: Path) -> None:
     (mappings / "payments.yaml").write_text(MAPPING.replace("[prod-eu]", "{matchLabels: {env: test}}"))
+    path = mappings / "payments.yaml"
     result = run(mappings, "validate")
     assert result.exit_code == 0
-    assert result.stderr == "mapping payments-db goes nowhere: no cluster has the labels env=test\n"
+    assert result.stdout.splitlines() == [
+        f"{path}:8:13: warning: {NOWHERE}",
+        f"{mappings}: 1 mapping, 1 cluster, 1 warning",
+    ]
+    result = run(mappings, "validate", "--output", "json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == [
+        {"file": str(path), "line": 8, "column": 13, "message": NOWHERE, "level": "warning"}
+    ]
 
 
 def test_the_form_after_the_command_counts(mappings: Path) -> None:

@@ -44,6 +44,15 @@ def load(folder: Path) -> Catalog:
     Raises:
         InvalidFiles: something is wrong; it holds every problem of every file.
     """
+    return check(folder)[0]
+
+
+def check(folder: Path) -> tuple[Catalog, list[Problem]]:
+    """Return the mappings and clusters of a folder and the folders below it, and what to be warned of.
+
+    Raises:
+        InvalidFiles: something is wrong; it holds every problem of every file.
+    """
     found = Found()
     for path in _files(folder, found):
         _read(path, found)
@@ -53,10 +62,11 @@ def load(folder: Path) -> Catalog:
     if found.problems:
         raise InvalidFiles(found.problems)
     catalog = collect((each for _, each in found.mappings), (each for _, each in found.clusters))
-    problems = list(references.collisions(catalog, [named for named, _ in found.mappings]))
+    names = [named for named, _ in found.mappings]
+    problems = list(references.collisions(catalog, names))
     if problems:
         raise InvalidFiles(problems)
-    return catalog
+    return catalog, sorted(references.nowhere(catalog, names))
 
 
 def _files(folder: Path, found: Found) -> Iterator[Path]:

@@ -25,7 +25,10 @@ _DONE = {"missing": "written", "differs": "written", "superfluous": "removed"}
 def generate(settings: Settings, to: Path | None, *, check: bool) -> None:
     """Write what the mappings need: IAM policies, access entries, RBAC."""
     folder = to or settings.mappings.parent / "generated"
-    files = generated.render_all(settings.catalog())
+    catalog, warnings = settings.check()
+    for warning in warnings:
+        screen.note(str(warning))
+    files = generated.render_all(catalog)
     try:
         found = generated.difference(folder, files) if check else generated.write(folder, files)
     except OSError as error:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError
 
 from keyferry.catalog import Catalog
 from keyferry.cli import files, screen
-from keyferry.cli.problems import InvalidFiles
+from keyferry.cli.problems import InvalidFiles, Problem
 from keyferry.errors import KeyferryError, place
 
 PROBLEMS, USAGE, BUG, INTERRUPTED = 1, 2, 70, 130
@@ -46,10 +46,18 @@ class Settings:
         """
         return files.load(self.mappings)
 
+    def check(self) -> tuple[Catalog, list[Problem]]:
+        """Return the catalogue of the folder, and what to be warned of.
+
+        Raises:
+            InvalidInput: something in it is wrong.
+        """
+        return files.check(self.mappings)
+
 
 def _tell_problems(settings: Settings, error: InvalidFiles) -> None:
     if settings.is_json:
-        screen.tell_json([problem.as_dict() for problem in error.problems])
+        screen.tell_json([each.as_dict() for each in error.problems])
     else:
         screen.note(str(error))
 

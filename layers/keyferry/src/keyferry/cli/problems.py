@@ -3,21 +3,24 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from keyferry.errors import InvalidInput
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong in a file."""
+    """One thing that is wrong in a file, or that is right and does nothing: a warning."""
 
     file: str
     line: int
     column: int
     message: str
+    level: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        level = "" if self.level == "error" else f"{self.level}: "
+        return f"{self.file}:{self.line}:{self.column}: {level}{self.message}"
 
     def as_dict(self) -> dict[str, str | int]:
         """Return it for `--output json`."""

@@ -1,7 +1,7 @@
 """What one document says about others: sources, clusters, names, and Secrets that two mappings would write."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jinja2.defaults import DEFAULT_NAMESPACE
 
@@ -103,6 +103,18 @@ def collisions(catalog: Catalog, found: Sequence[Named]) -> Iterator[Problem]:
                     f" {target[-2]} of the same cluster; give one of them another name, or make one mapping of both",
                 )
                 break
+
+
+def nowhere(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
+    """Yield a warning for each mapping whose labels no cluster has: one may be on its way."""
+    for each in found:
+        mapping = catalog.mappings[each.name]
+        if not catalog.targets(mapping):
+            message = (
+                f"mapping {each.name} goes nowhere: no cluster has the labels {mapping.spec.clusters};"
+                " give them to one in clusters.yaml, or choose others"
+            )
+            yield replace(each.document.problem(("spec", "clusters"), message), level="warning")
 
 
 def _targets(catalog: Catalog, mapping: SecretMapping) -> Iterator[tuple[object, ...]]:

@@ -18,7 +18,7 @@ from keyferry.runtime import COMPILED
 def validate(settings: Settings) -> None:
     """Show everything that is wrong with the mappings."""
     try:
-        catalog = settings.catalog()
+        catalog, warnings = settings.check()
     except InvalidFiles as error:
         if settings.is_json:
             raise
@@ -26,12 +26,12 @@ def validate(settings: Settings) -> None:
         screen.note(f"{settings.mappings}: {_count(len(error.problems), 'problem')}")
         raise SystemExit(PROBLEMS) from None
     if settings.is_json:
-        screen.tell_json([])
-    else:
-        screen.tell(f"{settings.mappings}: {summary(catalog)}, nothing wrong")
-        for mapping in catalog.mappings.values():
-            if not catalog.targets(mapping):
-                screen.note(f"mapping {mapping.name} goes nowhere: no cluster has the labels {mapping.spec.clusters}")
+        screen.tell_json([each.as_dict() for each in warnings])
+        return
+    for each in warnings:
+        screen.tell(str(each))
+    verdict = _count(len(warnings), "warning") if warnings else "nothing wrong"
+    screen.tell(f"{settings.mappings}: {summary(catalog)}, {verdict}")
 
 
 @click.command("compile")
