@@ -125,7 +125,7 @@ def test_every_problem_of_every_file_is_told_at_once_in_the_order_of_its_place(t
         ("auto", "[{kind: Job, name: a}]", "14:20: spec.restart[0].kind should be Deployment, StatefulSet, DaemonSet"),
         ("  name: payments-db\nspec", "  {}\nspec", "3:1: metadata.name is missing; add it"),
         ("    name: payments-db\n", "", "10:3: spec.secret.name is missing; add it"),
-        ("{from: db, path: password}", "x", "13:17: spec.secret.data.password should be a mapping of fields to values"),
+        ("{from: db, path: password}", "x", "13:17: spec.secret.data.password should be {from: db, path: password}"),
         ("password: {", "pass word: {", "13:7: spec.secret.data.pass word should be letters, digits, '-', '_' and '.'"),
         ("path: password", "path: 'a['", "13:34: spec.secret.data.password.path: not a JMESPath expression"),
         ("prod/payments/db}", "prod/payments/db, version: 3}", "7:53: spec.sources.db.version should be text"),
@@ -142,6 +142,30 @@ def test_a_mistake_is_told_with_its_place_and_what_would_be_right(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     assert any(each.startswith(f"a.yaml:{said}") for each in told(tmp_path, a=MAPPING.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("  name: payments-db\nspec", "  name: a\n  namespace: b\nspec", "in spec, as namespaces: [payments]"),
+        (
+            "{secretsManager: prod/payments/db}",
+            "prod/db",
+            "spec.sources.db should be {secretsManager: prod/payments/db}",
+        ),
+        ("{from: db, path: password}", "hello", "spec.secret.data.password should be {from: db, path: password}"),
+        ("restart: auto", "restart: [api]", "spec.restart[0] should be {kind: Deployment, name: api}"),
+        ("restart: auto", "restart: [api, web]", "spec.restart[1] should be {kind: Deployment, name: api}"),
+        (
+            "  sources:\n    db: {secretsManager: prod/payments/db}",
+            "  sources: db",
+            "spec.sources should be {db: {secretsManager:",
+        ),
+    ],
+)
+def test_what_has_another_shape_is_answered_with_an_example(tmp_path: Path, old: str, new: str, said: str) -> None:
+    found = told(tmp_path, a=MAPPING.replace(old, new))
+    assert any(said in each for each in found), found
 
 
 @pytest.mark.parametrize(
@@ -230,6 +254,26 @@ def test_clusters_that_cannot_be_read_are_not_told_of_again_in_each_mapping(tmp_
 def test_a_cluster_that_is_wrong_is_known_all_the_same(tmp_path: Path) -> None:
     [found] = told(tmp_path, clusters=CLUSTERS.replace('"111122223333"', "111122223333"), a=MAPPING)
     assert found == 'clusters.yaml:5:54: clusters[0].eks.account should be text; write it in quotes, as "…"'
+
+
+@pytest.mark.parametrize(
+    ("clusters", "said"),
+    [
+        (
+            "spec:\n  clusters: []\n",
+            "3:1: unknown field spec; in a file of clusters, clusters stands at the top, beside",
+        ),
+        (
+            "spec:\n  clusters: []\n",
+            "1:1: clusters is missing; add it, as [{name: prod-eu, eks: {name: prod-eu, region:",
+        ),
+        ("clusters: prod-eu\n", "3:11: clusters should be [{name: prod-eu, eks: {name: prod-eu, region:"),
+        ("clusters:\n- name: a\n", "4:3: clusters[0].eks is missing; add it, as {name: prod-eu, region: eu-west-1"),
+    ],
+)
+def test_a_mistake_in_clusters_is_answered_with_the_form_of_clusters(tmp_path: Path, clusters: str, said: str) -> None:
+    found = told(tmp_path, clusters=f"apiVersion: keyferry.dev/v1\nkind: Clusters\n{clusters}", a="")
+    assert any(each.startswith(f"clusters.yaml:{said}") for each in found), found
 
 
 def test_without_clusters_the_message_says_so(tmp_path: Path) -> None:

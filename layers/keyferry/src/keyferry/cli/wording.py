@@ -33,17 +33,28 @@ _SHAPES = {
 }
 _EXAMPLES = {
     "apiVersion": "apiVersion: keyferry.dev/v1",
-    "clusters": "[prod-eu], or {matchLabels: {env: prod}}",
-    "data": "{password: {from: db, path: password}}",
-    "eks": '{name: prod-eu, region: eu-west-1, account: "111122223333"}',
+    "clusters": '[{name: prod-eu, eks: {name: prod-eu, region: eu-west-1, account: "111122223333"}}]',
+    "clusters[*].eks": '{name: prod-eu, region: eu-west-1, account: "111122223333"}',
+    "clusters[*].labels": "{env: prod}",
     "metadata": "{name: payments-db}",
-    "namespaces": "[payments], or {matchLabels: {team: payments}}",
-    "restart": "auto, none, or [{kind: Deployment, name: api}]",
-    "secret": "{name: payments-db, data: {password: {from: db, path: password}}}",
-    "sources": "{db: {secretsManager: prod/payments/db}}",
-    "spec": "sources, clusters, namespaces and secret",
+    "spec": "{sources: …, clusters: …, namespaces: …, secret: …}",
+    "spec.clusters": "[prod-eu], or {matchLabels: {env: prod}}",
+    "spec.namespaces": "[payments], or {matchLabels: {team: payments}}",
+    "spec.restart": "auto, none, or [{kind: Deployment, name: api}]",
+    "spec.restart[*]": "{kind: Deployment, name: api}",
+    "spec.secret": "{name: payments-db, data: {password: {from: db, path: password}}}",
+    "spec.secret.data": "{password: {from: db, path: password}}",
+    "spec.secret.data.*": '{from: db, path: password}, or {template: "…"}',
+    "spec.sources": "{db: {secretsManager: prod/payments/db}}",
+    "spec.sources.*": "{secretsManager: prod/payments/db}",
 }
 """Field → what it can be, where it is missing or has another shape."""
+_ELSEWHERE = {
+    "metadata.namespace": "the namespaces to write to are in spec, as namespaces: [payments]",
+    "metadata.namespaces": "the namespaces to write to are in spec, as namespaces: [payments]",
+    "spec": "in a file of clusters, clusters stands at the top, beside kind",
+}
+"""Field that is not there → where what is meant is."""
 
 
 def problems_of(document: Document, model: type[BaseModel], error: ValidationError) -> list[Problem]:
@@ -89,12 +100,14 @@ class _Told:
         name = _dotted(self.path) or "the document"
         match self.kind:
             case "missing":
-                example = _EXAMPLES.get(str(self.path[-1]))
+                example = _example(self.path)
                 message = f"{name} is missing; add it" + (f", as {example}" if example else "")
                 yield self.document.problem(self.path[:-1], message, at_key=True)
             case "extra_forbidden":
                 known = _fields_at(schema, self.path[:-1])
-                message = f"unknown field {self.path[-1]}{nearest(str(self.path[-1]), known, 'possible here')}"
+                place = _ELSEWHERE.get(_dotted(self.path))
+                hint = f"; {place}" if place else nearest(str(self.path[-1]), known, "possible here")
+                message = f"unknown field {self.path[-1]}{hint}"
                 yield self.document.problem(self.path, message, at_key=True)
             case _:
                 yield self.document.problem(self.path, self._message(name), at_key=self.at_key)
@@ -111,8 +124,8 @@ class _Told:
             case "value_error":
                 text = str(self.context["error"]).splitlines()[0].rstrip(":")
                 return f"{name}: {text}" if self.path else text
-        example = _EXAMPLES.get(str(self.path[-1])) if self.path else None
-        if self.expects and example and (self.union is not None or self.kind == "model_type"):
+        example = _example(self.path)
+        if self.expects and example and (self.union is not None or self.kind in _SHAPES):
             return f"{name} should be {example}"
         if self.expects:
             return f"{name} should be {' or '.join(self.expects)}"
@@ -136,6 +149,12 @@ def _without_other_branches(told: Iterable[_Told]) -> list[_Told]:
             open_unions[each.union] = each
             kept.append(each)
     return kept
+
+
+def _example(path: Path) -> str | None:
+    """Return what a field can be; one of a list or with a name of one's own is looked for as `*`."""
+    general = "".join("[*]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return _EXAMPLES.get(general) or _EXAMPLES.get(f"{general.rpartition('.')[0]}.*")
 
 
 def _dotted(path: Path) -> str:
