@@ -99,7 +99,8 @@ def run(mappings: Path, *args: str, stdin: str = "") -> Result:
 
 def rows(result: Result) -> list[list[str]]:
     """Return the lines of a plain table, without its header, split into columns at wide gaps."""
-    return [[cell for cell in line.split("  ") if cell] for line in result.stdout.splitlines()[1:]]
+    table = result.stdout.partition("\n\n")[0]
+    return [[cell for cell in line.split("  ") if cell] for line in table.splitlines()[1:]]
 
 
 # The plan
@@ -167,6 +168,21 @@ def test_a_cluster_that_cannot_be_reached_does_not_hide_the_others(
     plans = json.loads(run(mappings, "--dry-run", "payments-db", "--output", "json").stdout)
     kind = type(failure).__name__ if isinstance(failure, KeyferryError) else "Unexpected"
     assert [plan.get("error", "").partition(":")[0] for plan in plans] == [kind, ""]
+
+
+def test_what_fails_is_named_in_the_table_and_told_in_full_below(mappings: Path, runtime: FakeRuntime) -> None:
+    runtime.clusters["prod-eu"].create("payments", "payments-db", {"password": "canary-theirs"}, manager="helm")
+    runtime.failure = lambda delivery: AccessDenied("AWS refuses") if delivery.cluster == "prod-us" else None
+    result = run(mappings, "--dry-run", "payments-db")
+    assert [[cell.strip() for cell in row] for row in rows(result)] == [
+        ["payments-db", "prod-eu", "payments", "fail", "Conflict"],
+        ["payments-db", "prod-us", "-", "fail", "AccessDenied"],
+    ]
+    first, second = result.stdout.partition("\n\n")[2].splitlines()
+    assert first.startswith(
+        "payments-db to prod-eu, namespace payments: Conflict: Secret payments-db: password belongs"
+    )
+    assert second == "payments-db to prod-us: AccessDenied: AWS refuses"
 
 
 def test_a_mapping_whose_labels_match_no_namespace_says_so(mappings: Path, runtime: FakeRuntime) -> None:

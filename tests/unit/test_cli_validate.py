@@ -268,6 +268,23 @@ def test_a_table_has_lines_and_colours_on_a_terminal(monkeypatch: pytest.MonkeyP
     assert "[shop]" in terminal.written
 
 
+def test_a_narrow_terminal_folds_what_is_long_and_cuts_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal(monkeypatch))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    words = [f"word{number}" for number in range(40)]
+    screen.table(("namespace", "will", "why"), [("n" * 63, "update", " ".join(words))])
+    assert "…" not in terminal.written
+    assert all(len(line) <= 80 for line in terminal.written.splitlines())
+    assert terminal.written.count("n") >= 63
+    assert all(word in terminal.written for word in words)
+
+
+def test_a_column_that_is_empty_in_every_row_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.table(("namespace", "keys", "will"), [(namespace, "", will) for namespace, will in ROWS])
+    assert capsys.readouterr().out == "namespace  will\npayments   update\n[shop]     fail\n"
+
+
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", terminal := Terminal(monkeypatch))
     monkeypatch.setenv("NO_COLOR", "1")

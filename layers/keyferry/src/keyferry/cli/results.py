@@ -10,6 +10,8 @@ from keyferry.model import Delivery
 from keyferry.pipeline.preview import Preview
 from keyferry.report import Report
 
+_NONE = "no namespace of this cluster matches"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -44,7 +46,7 @@ def tell_plans(plans: Sequence[Plan], *, is_json: bool) -> None:
         screen.tell_json([plan.as_dict() for plan in plans])
         return
     rows = [row for plan in plans for row in _planned(plan)]
-    screen.table(("mapping", "cluster", "namespace", "will", "keys", "restarts", "why"), rows)
+    _tell(("mapping", "cluster", "namespace", "will", "keys", "restarts", "why"), rows)
 
 
 def tell_reports(reports: Sequence[Report], *, is_json: bool) -> None:
@@ -55,25 +57,54 @@ def tell_reports(reports: Sequence[Report], *, is_json: bool) -> None:
         screen.tell("nothing to do")
     else:
         rows = [row for report in reports for row in _done(report)]
-        screen.table(("mapping", "cluster", "namespace", "did", "restarted", "why"), rows)
+        _tell(("mapping", "cluster", "namespace", "did", "restarted", "why"), rows)
 
 
-def _planned(plan: Plan) -> Iterator[tuple[str, ...]]:
-    names = plan.delivery.mapping, plan.delivery.cluster
+@dataclass(frozen=True)
+class _Row:
+    """A line of a table; of what fails it names the kind alone, and the text follows below."""
+
+    delivery: Delivery
+    namespace: str | None
+    """None where the whole delivery is meant."""
+    cells: tuple[str, ...]
+    why: str
+    error: KeyferryError | None
+
+    @property
+    def line(self) -> tuple[str, ...]:
+        """The whole line."""
+        why = type(self.error).__name__ if self.error else self.why
+        return self.delivery.mapping, self.delivery.cluster, self.namespace or "-", *self.cells, why
+
+    @property
+    def failure(self) -> str:
+        """The whole text of what fails, and where; empty where nothing does."""
+        place = f", namespace {self.namespace}" if self.namespace else ""
+        return f"{self.delivery.mapping} to {self.delivery.cluster}{place}: {_said(self.error)}" if self.error else ""
+
+
+def _tell(header: Sequence[str], rows: Sequence[_Row]) -> None:
+    screen.table(header, [row.line for row in rows])
+    failures = [row.failure for row in rows if row.error]
+    for line in ["", *failures] if failures else []:
+        screen.tell(line)
+
+
+def _planned(plan: Plan) -> Iterator[_Row]:
     for each in plan.previews:
-        why = _said(each.error) if each.error else "; ".join(filter(None, [each.why, *each.notes]))
-        yield *names, each.namespace, each.will, ", ".join(each.keys), ", ".join(each.restarts), why
+        cells = each.will, ", ".join(each.keys), ", ".join(each.restarts)
+        yield _Row(plan.delivery, each.namespace, cells, "; ".join(filter(None, [each.why, *each.notes])), each.error)
     if plan.error or not plan.previews:
-        yield *names, "-", "fail" if plan.error else "nothing", "", "", _none(plan.error)
+        yield _Row(plan.delivery, None, ("fail" if plan.error else "nothing", "", ""), _NONE, plan.error)
 
 
-def _done(report: Report) -> Iterator[tuple[str, ...]]:
-    names = report.delivery.mapping, report.delivery.cluster
+def _done(report: Report) -> Iterator[_Row]:
     for each in report.outcomes:
-        why = _said(each.error) if each.error else "; ".join(filter(None, [each.why, *each.notes]))
-        yield *names, each.namespace, each.did, ", ".join(each.restarted), why
+        cells = each.did, ", ".join(each.restarted)
+        yield _Row(report.delivery, each.namespace, cells, "; ".join(filter(None, [each.why, *each.notes])), each.error)
     if report.error or not report.outcomes:
-        yield *names, "-", "failed" if report.error else "unchanged", "", _none(report.error)
+        yield _Row(report.delivery, None, ("failed" if report.error else "unchanged", ""), _NONE, report.error)
 
 
 def _as_dict(report: Report) -> dict[str, Any]:
@@ -84,10 +115,6 @@ def _as_dict(report: Report) -> dict[str, Any]:
         "namespaces": [each.as_dict() for each in report.outcomes],
         "seconds": round(report.seconds, 3),
     } | ({"error": _said(report.error)} if report.error else {})
-
-
-def _none(error: KeyferryError | None) -> str:
-    return _said(error) if error else "no namespace of this cluster matches"
 
 
 def _said(error: KeyferryError) -> str:

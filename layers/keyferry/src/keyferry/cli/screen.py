@@ -40,16 +40,19 @@ def tell_json(value: object) -> None:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table: with lines and colours on a terminal, as plain columns elsewhere."""
-    shown = [[printable(cell) for cell in row] for row in rows]
+    """Write a table: with lines and colours on a terminal, as plain columns elsewhere; none that is empty."""
+    columns = [list(map(printable, column)) for column in zip(header, *rows, strict=True) if any(column[1:])]
+    shown = list(zip(*columns, strict=True))
     if sys.stdout.isatty():
-        made = Table(*header)
-        for row in shown:
+        made = Table()
+        for column in columns:
+            made.add_column(column[0], overflow="fold")
+        for row in shown[1:]:
             made.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
         Console(highlight=False).print(made)
         return
-    widths = [max(map(len, column)) for column in zip(header, *shown, strict=True)]
-    for line in [header, *shown]:
+    widths = [max(map(len, column)) for column in columns]
+    for line in shown:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
