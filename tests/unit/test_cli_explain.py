@@ -54,12 +54,20 @@ def test_an_event_can_come_from_standard_input(mappings: Path) -> None:
         ("delete-secret-refused", "no change: failed call (DeleteSecret)"),
         ("not-an-event", "no change: not an event (wrong or missing: "),
         ("from-another-source", "no change: other source ("),
+        ("stack-update-begun", "no change: no change (UPDATE_IN_PROGRESS of arn:aws:cloudformation:"),
     ],
 )
 def test_what_is_no_change_is_told_with_the_reason(mappings: Path, sample: str, said: str) -> None:
     result = run(mappings, EVENTS / f"{sample}.json")
     assert result.exit_code == 0
     assert result.stdout.startswith(said)
+
+
+@pytest.mark.parametrize("sample", ["stack-deployed", "stack-rolled-back"])
+def test_a_deployment_is_told_with_the_sweep_that_follows(mappings: Path, sample: str) -> None:
+    first, second = run(mappings, EVENTS / f"{sample}.json").stdout.splitlines()
+    assert first.startswith("no change: deployment (UPDATE_")
+    assert second == "a sweep follows, where this is Keyferry's own stack"
 
 
 def test_a_failed_rotation_delivers_nothing_and_says_why(mappings: Path) -> None:
@@ -121,7 +129,7 @@ def test_a_file_that_is_no_json_is_told_with_the_place(mappings: Path, tmp_path:
     (tmp_path / "event.json").write_text('{\n  "id": canary\n}')
     result = run(mappings, tmp_path / "event.json")
     assert result.exit_code == 1
-    assert result.stderr == "event.json:2:9: not JSON: Expecting value\n"
+    assert result.stderr == f"{tmp_path}/event.json:2:9: not JSON: Expecting value\n"
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[" * 200_000])

@@ -213,6 +213,29 @@ def test_what_other_services_send_is_ignored() -> None:
     assert ignored(envelope("EC2 Instance State-change Notification", "aws.ec2", {})) == "other source"
 
 
+@pytest.mark.parametrize(
+    ("details", "reason"),
+    [
+        ({"status": "CREATE_COMPLETE"}, "deployment"),
+        ({"status": "UPDATE_COMPLETE"}, "deployment"),
+        ({"status": "UPDATE_ROLLBACK_COMPLETE"}, "deployment"),
+        ({"status": "UPDATE_IN_PROGRESS"}, "no change"),
+        ({"status": "DELETE_COMPLETE"}, "no change"),
+        ({}, "no change"),
+        (None, "no change"),
+        ("UPDATE_COMPLETE", "no change"),
+    ],
+)
+def test_a_stack_that_was_deployed_is_told_from_one_that_is_not_there_yet(details: object, reason: str) -> None:
+    detail = {"stack-id": "arn:stack/keyferry", "status-details": details}
+    assert ignored(envelope("CloudFormation Stack Status Change", "aws.cloudformation", detail)) == reason
+
+
+def test_what_other_kinds_of_event_cloudformation_sends_are_of_another_source() -> None:
+    event = envelope("CloudFormation Resource Status Change", "aws.cloudformation", {})
+    assert parse(event) == Ignored("other source", "aws.cloudformation")
+
+
 @pytest.mark.parametrize("source", ["aws.ssm", "aws.secretsmanager"])
 def test_what_the_same_services_send_beside_changes_is_no_change(source: str) -> None:
     assert parse(envelope("Parameter Store Policy Action", source, {})) == Ignored(

@@ -58,4 +58,4 @@ def test_every_kind_of_verdict_is_among_the_samples() -> None:
     kinds = {kind for code in verdicts for kind in code}
     reasons = {code["ignored"] for code in verdicts if "ignored" in code}
     assert kinds == {"updated", "deleted", "restored", "rotation failed", "label", "ignored", "sweep"}
-    assert reasons >= {"not an event", "other source", "no change", "failed call", "read-only call"}
+    assert reasons >= {"not an event", "other source", "deployment", "no change", "failed call", "read-only call"}

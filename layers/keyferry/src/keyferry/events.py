@@ -37,13 +37,17 @@ _PARAMETER_OPERATIONS: Mapping[str, Kind] = {
     "LabelParameterVersion": "updated",
     "Delete": "deleted",
 }
+_DEPLOYED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+"""Statuses of a stack that is as its mappings say, or as the earlier ones said."""
 
 
 @dataclass(frozen=True)
 class Ignored:
     """Why an envelope is no change: a reason from a small fixed set, and what it was."""
 
-    reason: Literal["not an event", "other source", "no change", "failed call", "read-only call", "no name"]
+    reason: Literal[
+        "not an event", "other source", "deployment", "no change", "failed call", "read-only call", "no name"
+    ]
     detail: str
 
 
@@ -79,6 +83,8 @@ def parse(envelope: object) -> Change | Ignored:
             return _cloudtrail(event)
         case "aws.ssm", "Parameter Store Change":
             return _parameter_change(event)
+        case "aws.cloudformation", "CloudFormation Stack Status Change":
+            return _stack_status(event)
         case "aws.secretsmanager" | "aws.ssm", other:
             return Ignored("no change", other)
     return Ignored("other source", event.source)
@@ -136,6 +142,13 @@ def _parameter_change(event: _Envelope) -> Change | Ignored:
         return Ignored("no change", operation)
     name = _text(event.detail, "name") or next(iter(event.resources), "")
     return _change(event, "parameterstore", (parameter_name(name),) if name else (), kind)
+
+
+def _stack_status(event: _Envelope) -> Ignored:
+    details = event.detail.get("status-details")
+    status = (_text(details, "status") if isinstance(details, Mapping) else None) or "no status"
+    stack = _text(event.detail, "stack-id") or "a stack"
+    return Ignored("deployment" if status in _DEPLOYED else "no change", f"{status} of {stack}")
 
 
 def _change(

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -24,7 +23,8 @@ from keyferry.pipeline import route
 def explain(settings: Settings, event: IO[bytes]) -> None:
     """Show which change an EventBridge event is, or why it is none, and what follows.
 
-    EVENT is a file with the event as JSON, or - for standard input.
+    EVENT is a file with the event as JSON, or - for standard input. What is judged is the event itself: whether the
+    stack's rules forward its kind is in events/verdicts.yaml.
     """
     catalog = settings.catalog()
     routed = route.explain(_decoded(event), catalog)
@@ -33,13 +33,15 @@ def explain(settings: Settings, event: IO[bytes]) -> None:
         screen.tell_json(_as_dict(routed, matches))
     elif isinstance(routed.change, Ignored):
         screen.tell(f"no change: {routed.change.reason} ({routed.change.detail})")
+        if routed.change.reason == "deployment":
+            screen.tell("a sweep follows, where this is Keyferry's own stack")
     else:
         _tell(catalog, routed.change, matches, [(each.mapping, each.cluster) for each in routed.deliveries])
 
 
 def _decoded(event: IO[bytes]) -> object:
     path = str(getattr(event, "name", "-"))
-    name = "standard input" if path in ("-", "<stdin>") else Path(path).name
+    name = "standard input" if path in ("-", "<stdin>") else path
     try:
         return json.loads(event.read())
     except json.JSONDecodeError as error:
