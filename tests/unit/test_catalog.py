@@ -39,7 +39,7 @@ def reached(made: Catalog, what: Change) -> list[tuple[str, str]]:
         ({"secretsManager": ARN.removesuffix("-a1B2c3")}, change("prod/payments/db")),
         ({"secretsManager": "db-abc123"}, change("db", "db-abc123")),
         ({"parameterStore": "/prod/tls"}, change("prod/tls", service="parameterstore")),
-        ({"parameterStore": "prod/tls"}, change("prod/tls", service="parameterstore")),
+        ({"parameterStore": "tls"}, change("tls", service="parameterstore")),
         (
             {"parameterStore": f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/prod/tls"},
             change("prod/tls", service="parameterstore"),

@@ -64,6 +64,7 @@ def entry(**parts: str) -> dict[str, Any]:
         ({"secretsManager": "n" * 513}, "not the name of a secret"),
         ({"parameterStore": "/prod/db:live"}, "a version or label has a field of its own"),
         ({"parameterStore": f"{PARAMETER_ARN}:3"}, "a version or label has a field of its own"),
+        ({"parameterStore": "prod/payments/tls"}, "a parameter in a hierarchy begins with a slash: /prod/payments/tls"),
         ({"parameterStore": "/prod/db", "version": "live"}, "the version of a parameter is a number"),
         ({"parameterStore": "/prod/db", "label": ""}, "at least 1 character"),
         ({"secretsManager": "prod/db", "version": ""}, "at least 1 character"),

@@ -92,6 +92,8 @@ class Source(Record):
         if not allowed.fullmatch(self.names[0]):
             marks = "/ _ + = . @ -" if self.secrets_manager else "/ _ . -"
             raise ValueError(f"not the name of a {noun}: letters, digits and {marks}, no spaces")
+        if self.parameter_store and "/" in self.identifier and not self.identifier.startswith(("/", "arn:")):
+            raise ValueError(f"a parameter in a hierarchy begins with a slash: /{self.identifier}")
         return self
 
     @property
