@@ -1,13 +1,11 @@
 #!/bin/sh
 # Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.
 #
-# Lets Keyferry's roles sign in to the clusters: sh access-entries.sh [STACK]
-# An entry that exists already is reported and left as it is. An entry dies with its role: where the stack was deleted
-# and deployed anew, first delete the old one (aws eks delete-access-entry).
+# Lets Keyferry's roles sign in to the clusters of one account, that of the credentials it runs with:
+#   AWS_REGION=<region of the stack> sh access-entries.sh [STACK]
+# Run it once for each account that has clusters. In an account without the stack, clusters without a role of their own
+# need the stack's roles by name: DELIVER_ROLE_ARN=… RECONCILE_ROLE_ARN=… sh access-entries.sh
+# An entry that exists already is left as it is. An entry dies with its role: where the stack was deleted and deployed
+# anew, first delete the old one (aws eks delete-access-entry).
 # What the groups may do there: kubectl apply -f rbac/<cluster>.yaml
-set -u
-output() {
-  aws cloudformation describe-stacks --stack-name "$1" --output text \
-    --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue"
-}
 # There are no clusters yet.

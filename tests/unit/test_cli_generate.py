@@ -158,28 +158,6 @@ def test_an_empty_catalogue_gives_a_template_that_grants_nothing(tmp_path: Path)
     assert "aws eks" not in (tmp_path / "generated/access-entries.sh").read_text().partition("set -u")[2]
 
 
-def test_the_entries_let_both_roles_into_every_cluster(mappings: Path) -> None:
-    run(mappings)
-    text = (mappings.parent / "generated/access-entries.sh").read_text()
-    lines = [line for line in text.splitlines() if line.startswith("aws eks create-access-entry")]
-    assert [(line.split()[4], line.split()[6], line.split()[-1]) for line in lines] == [
-        ("eu-west-1", "prod-eu", "keyferry"),
-        ("eu-west-1", "prod-eu", "keyferry-readers"),
-        ("us-east-1", "prod-us", "keyferry"),
-        ("us-east-1", "prod-us", "keyferry-readers"),
-    ]
-
-
-def test_a_cluster_with_a_role_of_its_own_lets_that_one_in_once_with_both_groups(mappings: Path) -> None:
-    role = "arn:aws:iam::444455556666:role/keyferry"
-    clusters = (mappings / "clusters.yaml").read_text().replace("    labels:", f"    role: {role}\n    labels:", 1)
-    (mappings / "clusters.yaml").write_text(clusters)
-    run(mappings)
-    text = (mappings.parent / "generated/access-entries.sh").read_text()
-    [line] = [line for line in text.splitlines() if role in line]
-    assert line.endswith("--kubernetes-groups keyferry keyferry-readers")
-
-
 def test_a_template_that_needs_more_policies_than_usual_says_what_to_ask_of_aws(mappings: Path) -> None:
     names = [f"{'long/' * 60}{number:04}" for number in range(200)]
     sources = "\n".join(f"    s{number}: {{secretsManager: {name}}}" for number, name in enumerate(names))

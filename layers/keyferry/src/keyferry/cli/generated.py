@@ -1,6 +1,5 @@
 """The generated files: their names and texts, and how a folder differs from them."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import yaml
 
 from keyferry import access
 from keyferry.catalog import Catalog
+from keyferry.cli import entries
 from keyferry.mapping import Cluster, Selector
 from keyferry.model import shorten
 
@@ -31,19 +31,6 @@ _SELECTED = """\
 # Mappings that choose namespaces by labels ({names}) have their rights in all namespaces of the cluster: on Secrets of
 # that one name, and on the workloads that they restart. Which namespaces will match is not known here.
 """
-_ENTRIES = """\
-#
-# Lets Keyferry's roles sign in to the clusters: sh access-entries.sh [STACK]
-# An entry that exists already is reported and left as it is. An entry dies with its role: where the stack was deleted
-# and deployed anew, first delete the old one (aws eks delete-access-entry).
-# What the groups may do there: kubectl apply -f rbac/<cluster>.yaml
-set -u
-output() {
-  aws cloudformation describe-stacks --stack-name "$1" --output text \\
-    --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue"
-}
-"""
-_OUTPUTS = {access.DELIVER_OUTPUT: "deliver", access.RECONCILE_OUTPUT: "reconcile"}
 
 
 def render_all(catalog: Catalog) -> dict[str, str]:
@@ -53,7 +40,7 @@ def render_all(catalog: Catalog) -> dict[str, str]:
     note = _MANY.format(needed=needed, usual=access.USUAL_POLICIES, most=access.MAX_POLICIES) if many else ""
     files = {
         "access.yaml": HEADER + _KMS + note + _dump(access.template(catalog)),
-        "access-entries.sh": "#!/bin/sh\n" + HEADER + _ENTRIES + _entries(catalog),
+        "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.script(catalog),
     }
     for cluster in catalog.clusters.values():
         files[f"{RBAC}/{shorten(cluster.name, 250)}.yaml"] = HEADER + _rbac(catalog, cluster)
@@ -92,25 +79,6 @@ def write(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(files[name], newline="\n")
     return found
-
-
-def _entries(catalog: Catalog) -> str:
-    entries = access.access_entries(catalog)
-    used = [output for output in _OUTPUTS if any(entry["principal"] == output for entry in entries)]
-    lines = [f'{_OUTPUTS[output]}=$(output "${{1:-keyferry}}" {output})' for output in used]
-    cluster = ""
-    for entry in entries:
-        if entry["cluster"] != cluster:
-            cluster = entry["cluster"]
-            lines += ["", f"# {cluster}, with the rights of account {entry['account']}"]
-        principal = entry["principal"]
-        who = f'"${_OUTPUTS[principal]}"' if principal in _OUTPUTS else shlex.quote(principal)
-        groups = entry["kubernetesGroups"]
-        lines.append(
-            f"aws eks create-access-entry --region {entry['region']} --cluster-name {entry['clusterName']}"
-            f" --principal-arn {who} --username {groups[0]} --kubernetes-groups {' '.join(groups)}"
-        )
-    return "\n".join(lines or ["# There are no clusters yet."]) + "\n"
 
 
 def _text(path: Path) -> str:
