@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
@@ -35,7 +36,7 @@ class FakeRuntime:
     """Clusters and sources with memory, in place of the real ones."""
 
     def __init__(self) -> None:
-        self.catalog = Catalog()
+        self.catalog, self.region = Catalog(), ""
         self.sources = FakeSources()
         self.sources.put(SOURCE, secret("canary-1"))
         self.clusters = {name: FakeCluster("payments", "shop-web") for name in ("prod-eu", "prod-us")}
@@ -47,8 +48,8 @@ class FakeRuntime:
             cluster.namespaces["shop-web"] = {"team": "shop"}
             cluster.run("payments", KIND, workload("api"))
 
-    def __call__(self, _environment: object, catalog: Catalog) -> "FakeRuntime":
-        self.catalog = catalog
+    def __call__(self, _environment: object, catalog: Catalog, session: boto3.Session) -> "FakeRuntime":
+        self.catalog, self.region = catalog, session.region_name
         return self
 
     def read(self, source: Source) -> SourceValue:
@@ -74,6 +75,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> FakeRuntime:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-key")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.delenv("AWS_REGION", raising=False)
     return made
 
 
@@ -373,7 +375,6 @@ def test_without_credentials_or_region_nothing_is_begun(
 ) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    monkeypatch.delenv("AWS_REGION", raising=False)
     assert run(mappings, "--yes").stderr == "no AWS region is set: set AWS_REGION, or a region in the profile\n"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -383,20 +384,31 @@ def test_without_credentials_or_region_nothing_is_begun(
     assert result.stderr.startswith("there are no AWS credentials: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "region"), [("AWS_DEFAULT_REGION", "eu-west-2"), ("AWS_REGION", "eu-west-2"), ("AWS_REGION", "")]
+)
+def test_the_region_is_the_one_that_the_aws_cli_would_take(
+    mappings: Path, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch, name: str, region: str
+) -> None:
+    monkeypatch.setenv(name, region)
+    assert run(mappings, "--yes").exit_code == 0
+    assert runtime.region == (region or "eu-west-1")
+
+
 # Through the queue of a stack
 
 
 class FakeAws:
     """A session whose account has one stack."""
 
-    region_name = "eu-west-1"
-
     def __init__(self) -> None:
+        self.region_name = "eu-west-1"
         self.outputs = {"DeliveriesQueueUrl": "https://sqs.example/deliveries.fifo", "Other": "x"}
         self.code = ""
         self.sent: list[dict[str, Any]] = []
 
-    def __call__(self) -> "FakeAws":
+    def __call__(self, *, region_name: str | None) -> "FakeAws":
+        self.region_name = region_name or self.region_name
         return self
 
     def get_credentials(self) -> Credentials:
@@ -465,6 +477,14 @@ def test_a_stack_that_does_not_exist_is_told(mappings: Path, account: FakeAws) -
     result = run(mappings, "--yes", "--stack", "keyfery")
     assert result.exit_code == 1
     assert "there is no stack keyfery in eu-west-1: look at name, region and account" in result.stderr
+
+
+def test_a_stack_is_looked_for_in_the_region_that_is_named(
+    mappings: Path, account: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.code = "ValidationError"
+    monkeypatch.setenv("AWS_REGION", "eu-west-2")
+    assert "there is no stack keyferry in eu-west-2" in run(mappings, "--yes", "--stack", "keyferry").stderr
 
 
 def test_a_stack_of_something_else_is_told(mappings: Path, account: FakeAws) -> None:

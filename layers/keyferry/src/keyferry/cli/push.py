@@ -22,6 +22,7 @@ from keyferry.errors import InvalidInput, KeyferryError, Unexpected
 from keyferry.mapping import SecretMapping, Selector
 from keyferry.model import Deadline, Delivery
 from keyferry.pipeline.preview import preview
+from keyferry.queues import DeliveryQueue
 from keyferry.report import Report
 from keyferry.runtime import Runtime
 
@@ -67,11 +68,11 @@ def push(
     deliveries = choose(catalog, Choice(mappings, cluster, namespace))
     if not (dry_run or yes):
         _check_can_ask(settings)
-    _check_aws()
+    session = _session()
     if stack and not dry_run:
-        _through_the_queue(settings, stack, deliveries, ask=not yes)
+        _through_the_queue(settings, queue_of(session, stack), stack, deliveries, ask=not yes)
         return
-    runtime = Runtime(os.environ, catalog)
+    runtime = Runtime(os.environ, catalog, session)
     if not yes or dry_run:
         plans = _each(deliveries, lambda each: _plan(runtime, each), "planning")
         results.tell_plans(plans, is_json=settings.is_json)
@@ -141,15 +142,17 @@ def _check_can_ask(settings: Settings) -> None:
         raise click.UsageError(f"{why}; say --yes to push, or --dry-run to look")
 
 
-def _check_aws() -> None:
-    """Say what is missing before anything is asked of AWS: once, and not for each namespace."""
-    session = boto3.Session()
+def _session() -> boto3.Session:
+    """Return whose rights count, and say what is missing before anything is asked of AWS: not for each namespace."""
+    # boto3 does not know AWS_REGION, which the AWS CLI puts before AWS_DEFAULT_REGION.
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentialsError
     credentials.get_frozen_credentials()  # a sign-in that has ended is told here
     if session.region_name is None:
         raise NoRegionError
+    return session
 
 
 def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
@@ -183,8 +186,9 @@ def _each[T](deliveries: Sequence[Delivery], work: Callable[[Delivery], T], what
         return list(pool.map(counted, deliveries))
 
 
-def _through_the_queue(settings: Settings, stack: str, deliveries: Sequence[Delivery], *, ask: bool) -> None:
-    queue = queue_of(stack)
+def _through_the_queue(
+    settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequence[Delivery], *, ask: bool
+) -> None:
     if ask:
         for each in deliveries:
             screen.note(f"{each.mapping} to {each.cluster}")

@@ -13,14 +13,13 @@ from keyferry.queues import DeliveryQueue
 OUTPUT = "DeliveriesQueueUrl"
 
 
-def queue_of(stack: str) -> DeliveryQueue:
+def queue_of(session: boto3.Session, stack: str) -> DeliveryQueue:
     """Return the deliveries queue of a stack.
 
     Raises:
         InvalidInput: there is no such stack here, or it is none of Keyferry's.
         KeyferryError: as `keyferry.aws.translated` says.
     """
-    session = boto3.Session()
     with translated(f"cloudformation:DescribeStacks on {stack}"):
         try:
             found = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
