@@ -129,7 +129,8 @@ class Admin:
         return {key: base64.b64decode(text) for key, text in (found.get("data") or {}).items()}
 
     def _signed_in(self) -> dict[str, str]:
-        token = self._settings.get_api_key_with_prefix("authorization")
+        """Return the header for a token, if the kubeconfig has one; this also renews one that has expired."""
+        token = self._settings.get_api_key_with_prefix("BearerToken")
         return {"Authorization": token} if token else {}
 
     def _send(self, method: str, path: str, body: Object | None = None, content_type: str = "") -> Object:
