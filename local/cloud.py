@@ -123,13 +123,14 @@ def remember(cloud: Cloud, file: Path) -> None:
 
 
 def forget(file: Path) -> int:
-    """Stop the processes that a file remembers, remove it, and return how many there were."""
+    """Stop the processes that a file remembers, remove it, and return how many still ran."""
     if not file.exists():
         return 0
-    found = [Process(**{**each, "log": Path(each["log"])}) for each in json.loads(file.read_text())]
-    processes.stop(*found)
+    told = [Process(**{**each, "log": Path(each["log"])}) for each in json.loads(file.read_text())]
+    alive = [process for process in told if processes.is_alive(process)]
+    processes.stop(*alive)
     file.unlink()
-    return len(found)
+    return len(alive)
 
 
 def how_to_look(cloud: Cloud) -> str:
