@@ -18,6 +18,7 @@ from tests.integration.deployed import Deployed, now
 from tests.integration.direct import Direct
 from tests.integration.scene import Scene
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 KEYFERRY = Path(sys.executable).with_name("keyferry")
 
 
@@ -118,7 +119,7 @@ def test_a_push_that_fails_says_why_and_exits_with_1(scene: Scene, shell: Shell)
 
 
 def test_an_event_is_explained_with_the_deliveries_that_follow(scene: Scene, shell: Shell, tmp_path: Path) -> None:
-    event = json.loads(Path("events/secret-label-updated.json").read_text())
+    event = json.loads((ROOT / "events/secret-label-updated.json").read_text())
     event["detail"]["name"] = scene.source
     (tmp_path / "event.json").write_text(json.dumps(event))
     told = shell.told("explain", str(tmp_path / "event.json"))

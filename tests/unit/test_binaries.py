@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from local import binaries, toolchain
+from local.watch import until
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ["etcd", "kube-apiserver", "kube-controller-manager"]
 
 # A Go that takes a moment for a build, and keeps a record of its builds and of what it was told by the environment.
@@ -54,6 +56,11 @@ class Machine:
 
     def cached(self) -> list[str]:
         return sorted(path.name for path in binaries.cache_folder(os.environ).glob("*") if path.name != ".lock")
+
+
+def building_etcd(machine: Machine) -> None:
+    """Wait until a build of etcd has begun."""
+    until("a build of etcd", lambda: any(name.startswith(".building-etcd") for name in machine.cached()))
 
 
 @pytest.fixture
@@ -118,9 +125,8 @@ def test_a_failed_build_says_what_the_compiler_said_and_leaves_nothing(machine: 
 def test_a_build_that_was_killed_leaves_nothing_that_counts_and_the_next_run_finishes(machine: Machine) -> None:
     machine.install_go(seconds=1)
     program = "from local import binaries; binaries.provide(print)"
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL) as run:
-        while not any(name.startswith(".building-etcd") for name in machine.cached()):
-            time.sleep(0.02)
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
+        building_etcd(machine)
         run.send_signal(signal.SIGKILL)
     assert not set(NAMES) & set(machine.cached())
     machine.install_go()
@@ -135,9 +141,9 @@ def test_an_interrupted_build_takes_its_compiler_with_it(machine: Machine) -> No
     # A run in the background of a shell ignores interrupts, and what it starts would too.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     program = f"{heard}; from local import binaries; binaries.provide(print)"
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-        while not any(name.startswith(".building-etcd") for name in machine.cached()):
-            time.sleep(0.02)
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=quiet, stderr=quiet) as run:
+        building_etcd(machine)
         begun = time.monotonic()
         run.send_signal(signal.SIGINT)
     assert time.monotonic() - begun < 10
@@ -148,8 +154,7 @@ def test_two_runs_do_not_build_the_same_thing(machine: Machine) -> None:
     machine.install_go(seconds=0.3)
     other = threading.Thread(target=machine.provide)
     other.start()
-    while not machine.builds():
-        time.sleep(0.01)
+    until("the other's first build", machine.builds)
     machine.provide()
     other.join()
     assert len(machine.builds()) == 3

@@ -12,6 +12,7 @@ import pytest
 
 from local import processes
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
 FOREVER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 DEAF = [
@@ -25,16 +26,11 @@ def says(log: Path, word: str) -> bool:
     return word in log.read_text()
 
 
-def gone(pid: int, seconds: float = 5.0) -> bool:
+def gone(process: processes.Process, seconds: float = 5.0) -> bool:
     deadline = time.monotonic() + seconds
-    while running(pid) and time.monotonic() < deadline:
+    while processes.is_alive(process) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return not running(pid)
-
-
-def running(pid: int) -> bool:
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return state.strip() != "" and not state.startswith("Z")
+    return not processes.is_alive(process)
 
 
 def test_a_process_is_ready_when_its_probe_says_so_and_gone_after_stop(tmp_path: Path) -> None:
@@ -83,7 +79,7 @@ def test_a_process_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: p
     process = processes.start("it", DEAF, log)
     processes.wait_ready(process, lambda: says(log, "up"))
     processes.stop(process)
-    assert gone(process.pid, 0)
+    assert gone(process, 0)
 
 
 def test_a_process_with_nothing_to_put_in_order_is_killed_at_once(tmp_path: Path) -> None:
@@ -93,7 +89,7 @@ def test_a_process_with_nothing_to_put_in_order_is_killed_at_once(tmp_path: Path
     begun = time.monotonic()
     processes.stop(process)
     assert time.monotonic() - begun < 2
-    assert gone(process.pid, 0)
+    assert gone(process, 0)
 
 
 def test_a_process_with_the_same_id_but_another_birth_is_left_alone(tmp_path: Path) -> None:
@@ -108,13 +104,13 @@ def test_a_process_that_another_run_has_kept_is_stopped_by_what_is_known_of_it(t
     process = kept(tmp_path, keep=True)
     assert processes.is_alive(process)
     processes.stop(process)
-    assert gone(process.pid, 0)
+    assert gone(process, 0)
 
 
 @LINUX
 def test_a_process_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     process = kept(tmp_path, keep=False)
-    assert gone(process.pid)
+    assert gone(process)
 
 
 @LINUX
@@ -140,7 +136,7 @@ def kept(folder: Path, *, keep: bool) -> processes.Process:
         "processes.wait_ready(process, lambda: 'up' in log.read_text())\n"
         "print(process.pid, process.birth, flush=True); time.sleep(600)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         pid, birth = parent.stdout.readline().split()
         parent.send_signal(signal.SIGKILL)
