@@ -23,7 +23,6 @@ _COPIED = ("template.yaml", "samconfig.toml", "requirements", "functions", "laye
 _CACHES = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*_cache")
 _OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
-_CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
 
 
 class StackError(Exception):
@@ -75,8 +74,8 @@ def deploy(staged: Path, aws: Aws, *, stack_name: str, parameters: Mapping[str, 
     say(f"Deploying the stack {stack_name} (sam deploy)")
     began = time.monotonic()
     argv: list[str | Path] = [
-        *(_SAM, "deploy", "--stack-name", stack_name, "--region", aws.region, "--resolve-s3", "--no-progressbar"),
-        *("--no-confirm-changeset", "--no-fail-on-empty-changeset", "--capabilities", *_CAPABILITIES),
+        *(_SAM, "deploy", "--stack-name", stack_name, "--region", aws.region, "--no-progressbar"),
+        *("--no-confirm-changeset", "--no-fail-on-empty-changeset"),
         *("--parameter-overrides", *_overrides(parameters)),
     ]
     environment = aws.inherit(os.environ) | _sam_environment(staged.parent)
