@@ -10,6 +10,8 @@ import urllib3
 from kubernetes.client import Configuration
 from kubernetes.config import load_kube_config
 
+from local import certificates
+
 type Object = dict[str, Any]
 
 _GROUPS = {
@@ -65,12 +67,12 @@ class Admin:
     def apply(self, *objects: Object, manager: str = "kubectl") -> list[Object]:
         """Apply objects server-side, as `kubectl apply --server-side --field-manager` does, and return them."""
         query = f"?fieldManager={manager}&force=true"
-        return [self._send("PATCH", _path(each) + query, each, _APPLY) for each in objects]
+        return [self.send("PATCH", _path(each) + query, each, _APPLY) for each in objects]
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
         """Return an object; None where it is missing."""
         try:
-            return self._send("GET", _path_of(kind, name, namespace))
+            return self.send("GET", _path_of(kind, name, namespace))
         except Refused as error:
             if error.status == 404:
                 return None
@@ -78,7 +80,7 @@ class Admin:
 
     def list(self, kind: str, namespace: str | None = None, query: str = "") -> list[Object]:
         """Return all objects of a kind, in a namespace or in all."""
-        return list(self._send("GET", _path_of(kind, "", namespace) + query)["items"])
+        return list(self.send("GET", _path_of(kind, "", namespace) + query)["items"])
 
     def states(self, kind: str, namespace: str, *, since: str) -> tuple[Object, ...]:
         """Return each state that objects of a kind have had after a resourceVersion, in order, by a watch from there.
@@ -103,12 +105,12 @@ class Admin:
 
     def edit(self, kind: str, name: str, namespace: str, patch: Object, *, manager: str = "kubectl-edit") -> Object:
         """Change an object by hand, as `kubectl edit` does."""
-        return self._send("PATCH", f"{_path_of(kind, name, namespace)}?fieldManager={manager}", patch, _MERGE)
+        return self.send("PATCH", f"{_path_of(kind, name, namespace)}?fieldManager={manager}", patch, _MERGE)
 
     def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
         """Delete an object; one that is missing is fine."""
         try:
-            self._send("DELETE", _path_of(kind, name, namespace))
+            self.send("DELETE", _path_of(kind, name, namespace))
         except Refused as error:
             if error.status != 404:
                 raise
@@ -118,7 +120,7 @@ class Admin:
         asked = {"verb": verb, "group": api, "resource": resource, "namespace": namespace, "name": name}
         spec = {"user": "somebody", "groups": [group], "resourceAttributes": asked}
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
-        answer = self._send("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review, "application/json")
+        answer = self.send("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review, "application/json")
         return bool(answer["status"]["allowed"])
 
     def data(self, name: str, namespace: str) -> dict[str, bytes] | None:
@@ -128,12 +130,8 @@ class Admin:
             return None
         return {key: base64.b64decode(text) for key, text in (found.get("data") or {}).items()}
 
-    def _signed_in(self) -> dict[str, str]:
-        """Return the header for a token, if the kubeconfig has one; this also renews one that has expired."""
-        token = self._settings.get_api_key_with_prefix("BearerToken")
-        return {"Authorization": token} if token else {}
-
-    def _send(self, method: str, path: str, body: Object | None = None, content_type: str = "") -> Object:
+    def send(self, method: str, path: str, body: Object | None = None, content_type: str = "") -> Object:
+        """Make any request, and return the answer."""
         response = self._pool.request(
             method,
             self.endpoint + path,
@@ -145,6 +143,19 @@ class Admin:
         if response.status >= 400:
             raise Refused(response.status, str(answer.get("message", "")))
         return answer
+
+    def answers(self, path: str) -> bool:
+        """Return whether the API server is there, and has this path."""
+        try:
+            response = self._pool.request("GET", self.endpoint + path, headers=self._signed_in(), timeout=5)
+        except urllib3.exceptions.HTTPError:
+            return False
+        return bool(response.status == 200)
+
+    def _signed_in(self) -> dict[str, str]:
+        """Return the header for a token, if the kubeconfig has one; this also renews one that has expired."""
+        token = self._settings.get_api_key_with_prefix("BearerToken")
+        return {"Authorization": token} if token else {}
 
 
 def _path(body: Object) -> str:
@@ -160,8 +171,8 @@ def _path_of(kind: str, name: str, namespace: str | None) -> str:
 
 def _context(settings: Configuration) -> ssl.SSLContext:
     """Return the TLS settings: whom the administrator trusts, and with which certificate it signs in, if any."""
-    context = ssl.create_default_context(cafile=settings.ssl_ca_cert)
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # authorities of EKS clusters have no key identifiers
+    authority = settings.ssl_ca_cert
+    context = certificates.trusting(Path(authority).read_text() if authority else None)
     if settings.cert_file:
         context.load_cert_chain(settings.cert_file, settings.key_file)
     return context

@@ -6,6 +6,7 @@ context refuses such a chain since 3.13, on the local cloud as on EKS, so a clie
 
 import ipaddress
 import os
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,6 +68,13 @@ def client(issuer: Authority, user: str, group: str = "") -> Pair:
 def signing_key() -> bytes:
     """Make the key that signs service account tokens."""
     return _pem(ec.generate_private_key(ec.SECP256R1()))
+
+
+def trusting(authority: str | None) -> ssl.SSLContext:
+    """Make the TLS settings of a client that trusts this authority (PEM), or those of the system where it is None."""
+    context = ssl.create_default_context(cadata=authority)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # refuses an authority without key identifiers
+    return context
 
 
 def write(path: Path, content: bytes) -> Path:

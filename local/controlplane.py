@@ -4,13 +4,11 @@ There are no nodes and no scheduler: workloads roll out as far as ReplicaSets an
 """
 
 import base64
-import http.client
-import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from local import certificates, components, processes
+from local.admin import Admin
 from local.binaries import Binaries
 from local.components import Site
 from local.processes import Process
@@ -49,6 +47,7 @@ def start(
     directory.mkdir(parents=True, exist_ok=True)
     site = Site(name, directory, processes.free_port(), processes.free_port(), certificates.authority())
     kubeconfig = components.write_kubeconfig(site, directory / "kubeconfig", "admin", "system:masters")
+    admin = Admin(kubeconfig)
     running: list[Process] = []
 
     def run(program: Path, flags: list[str]) -> Process:
@@ -60,11 +59,10 @@ def start(
     try:
         run(binaries.etcd, components.etcd_flags(site))
         server = run(binaries.kube_apiserver, components.api_server_flags(site, authenticator))
-        ask = _admin(site)
-        processes.wait_ready(server, lambda: ask("/readyz"), seconds=_PATIENCE)
+        processes.wait_ready(server, lambda: admin.answers("/readyz"), seconds=_PATIENCE)
         controllers = run(binaries.kube_controller_manager, components.controller_flags(site))
         account_made = "/api/v1/namespaces/default/serviceaccounts/default"  # by one of the controllers
-        processes.wait_ready(controllers, lambda: ask(account_made), seconds=_PATIENCE)
+        processes.wait_ready(controllers, lambda: admin.answers(account_made), seconds=_PATIENCE)
     except BaseException:
         processes.stop(*reversed(running))
         raise
@@ -75,22 +73,3 @@ def start(
 def stop(control_plane: ControlPlane) -> None:
     """Stop the cluster's processes; its files stay."""
     processes.stop(*reversed(control_plane.processes))
-
-
-def _admin(site: Site) -> Callable[[str], bool]:
-    """Make a question: does this path exist, for the cluster's admin?"""
-    context = ssl.create_default_context(cadata=site.authority.pem.decode())
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # refuses an authority without key identifiers
-    pair = certificates.client(site.authority, "admin", "system:masters")
-    both = certificates.write(site.directory / "admin.pem", pair.certificate + pair.key)
-    context.load_cert_chain(both)
-
-    def ask(path: str) -> bool:
-        connection = http.client.HTTPSConnection("127.0.0.1", site.port, context=context, timeout=5)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status == http.HTTPStatus.OK
-        finally:
-            connection.close()
-
-    return ask

@@ -1,59 +1,32 @@
 """A local cluster is a real API server with RBAC on, that looks and lets people in as one of EKS does."""
 
 import base64
-import http.client
 import json
 import ssl
 import sys
-import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import urllib3
 from botocore.config import Config
 from cryptography import x509
 
-from local import authenticator, aws, binaries, controlplane, processes
+from local import authenticator, aws, binaries, controlplane, processes, watch
+from local.admin import Admin, Refused
 from local.controlplane import ControlPlane
+from local.watch import until
+from local.world import deployment
 from tests.tokens import Draft
 
 ACCOUNT = "111122223333"
-DEPLOYMENT = {
-    "apiVersion": "apps/v1",
-    "kind": "Deployment",
-    "metadata": {"name": "api"},
-    "spec": {
-        "selector": {"matchLabels": {"app": "api"}},
-        "template": {
-            "metadata": {"labels": {"app": "api"}},
-            "spec": {"containers": [{"name": "api", "image": "registry.invalid/api"}]},
-        },
-    },
-}
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Somebody who calls the API server."""
-
-    cluster: ControlPlane
-    context: ssl.SSLContext
-    token: str = ""
-
-    def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> tuple[int, Any]:  # noqa: ANN401
-        """Call, and give the status and the object."""
-        connection = http.client.HTTPSConnection(
-            self.cluster.endpoint.removeprefix("https://"), context=self.context, timeout=30
-        )
-        headers = {"Content-Type": kind} | ({"Authorization": f"Bearer {self.token}"} if self.token else {})
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        response = connection.getresponse()
-        answer = response.status, json.loads(response.read())
-        connection.close()
-        return answer
+GROUP = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True)
@@ -66,30 +39,24 @@ class Ground:
     role: str
     draft: Draft
 
-    def anyone(self, token: str = "") -> Caller:
-        """Call with a token, or without one."""
-        return Caller(self.cluster, trusting(self.cluster), token)
+    @cached_property
+    def admin(self) -> Admin:
+        """Whom the kubeconfig lets in."""
+        return Admin(self.cluster.kubeconfig)
 
-    def admin(self) -> Caller:
-        """Call as the kubeconfig lets one."""
-        user = json.loads(self.cluster.kubeconfig.read_text())["users"][0]["user"]
-        pem = self.directory / "test-admin.pem"
-        pem.write_bytes(b"".join(base64.b64decode(user[f"client-{part}-data"]) for part in ("certificate", "key")))
-        context = trusting(self.cluster)
-        context.load_cert_chain(pem)
-        return Caller(self.cluster, context)
-
-
-def trusting(cluster: ControlPlane) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=base64.b64decode(cluster.certificate_authority).decode())
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
+    def anyone(self, token: str = "") -> Admin:
+        """Return somebody with a token, or without one."""
+        config = json.loads(self.cluster.kubeconfig.read_text())
+        config["users"][0]["user"] = {"token": token} if token else {}
+        path = self.directory / f"{uuid.uuid4().hex}.kubeconfig"
+        path.write_text(json.dumps(config))
+        return Admin(path)
 
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     directory = tmp_path_factory.mktemp("cluster")
-    programs = binaries.provide(lambda line: print(line, file=sys.stderr))
+    programs = binaries.provide(print)
     services = aws.start(directory / "aws", account=ACCOUNT)
     webhook = authenticator.start(directory, aws=services.endpoint, environment=services.environment())
     cluster = controlplane.start(
@@ -124,15 +91,17 @@ def furnish(cluster: ControlPlane, directory: Path, endpoint: str) -> Ground:
     return Ground(cluster, directory, eks, role, draft)
 
 
-def eventually(true: Callable[[], bool], seconds: float = 15.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return true()
+def status(caller: Admin, path: str) -> int:
+    """Return what the API server says to a read."""
+    try:
+        caller.send("GET", path)
+    except Refused as error:
+        return error.status
+    return 200
 
 
 def test_the_api_server_is_of_the_pinned_version(ground: Ground) -> None:
-    _, version = ground.anyone().call("GET", "/version")
+    version = ground.anyone().send("GET", "/version")
     assert version["gitVersion"] == f"v{binaries.kubernetes_version()}"
 
 
@@ -143,16 +112,15 @@ def test_the_authority_has_no_key_identifiers_as_on_eks(ground: Ground) -> None:
 
 def test_pythons_default_tls_context_refuses_the_cluster_as_it_refuses_those_of_eks(ground: Ground) -> None:
     trusted = base64.b64decode(ground.cluster.certificate_authority).decode()
-    caller = Caller(ground.cluster, ssl.create_default_context(cadata=trusted))
-    with pytest.raises(ssl.SSLCertVerificationError, match="Authority Key Identifier"):
-        caller.call("GET", "/version")
+    pool = urllib3.PoolManager(ssl_context=ssl.create_default_context(cadata=trusted), retries=False)
+    with pytest.raises(urllib3.exceptions.SSLError, match="Authority Key Identifier"):
+        pool.request("GET", f"{ground.cluster.endpoint}/version")
 
 
 def test_a_token_signs_in_as_the_access_entry_says(ground: Ground) -> None:
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     caller = ground.anyone(ground.draft.token())
-    status, answer = caller.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
-    assert status == 201
+    answer = caller.send("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, "application/json")
     user = answer["status"]["userInfo"]
     assert user["username"] == "keyferry"
     assert set(user["groups"]) == {"keyferry:deliver", "system:authenticated"}
@@ -160,77 +128,73 @@ def test_a_token_signs_in_as_the_access_entry_says(ground: Ground) -> None:
 
 
 def test_a_group_may_do_what_rbac_allows_it_and_nothing_else(ground: Ground) -> None:
-    admin, caller = ground.admin(), ground.anyone(ground.draft.token())
-    rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/default"
-    assert caller.call("GET", "/api/v1/namespaces/default/secrets")[0] == 403
+    caller, secrets = ground.anyone(ground.draft.token()), "/api/v1/namespaces/default/secrets"
+    assert status(caller, secrets) == 403
     rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}
-    subject = {"kind": "Group", "name": "keyferry:deliver", "apiGroup": "rbac.authorization.k8s.io"}
-    reference = {"kind": "Role", "name": "reader", "apiGroup": "rbac.authorization.k8s.io"}
-    named = {"metadata": {"name": "reader"}}
-    assert admin.call("POST", f"{rbac}/roles", named | {"rules": [rule]})[0] == 201
-    binding = named | {"subjects": [subject], "roleRef": reference}
-    assert admin.call("POST", f"{rbac}/rolebindings", binding)[0] == 201
-    assert eventually(lambda: caller.call("GET", "/api/v1/namespaces/default/secrets")[0] == 200)
-    assert caller.call("GET", "/api/v1/namespaces/kube-system/secrets")[0] == 403
+    subject = {"kind": "Group", "name": "keyferry:deliver", "apiGroup": GROUP}
+    reference = {"kind": "Role", "name": "reader", "apiGroup": GROUP}
+    named = {"apiVersion": f"{GROUP}/v1", "metadata": {"name": "reader", "namespace": "default"}}
+    ground.admin.apply(
+        {**named, "kind": "Role", "rules": [rule]},
+        {**named, "kind": "RoleBinding", "subjects": [subject], "roleRef": reference},
+    )
+    until("the right to list", lambda: status(caller, secrets) == 200)
+    assert status(caller, "/api/v1/namespaces/kube-system/secrets") == 403
 
 
 @pytest.mark.parametrize("change", [{"cluster": "prod-us"}, {"secret_key": "canary-wrong-key"}, {"tail": "&x=1"}])
 def test_a_wrong_token_is_unauthorized(ground: Ground, change: dict[str, Any]) -> None:
-    assert ground.anyone(replace(ground.draft, **change).token()).call("GET", "/api/v1/namespaces")[0] == 401
+    assert status(ground.anyone(replace(ground.draft, **change).token()), "/api/v1/namespaces") == 401
 
 
 def test_without_a_token_nothing_is_readable(ground: Ground) -> None:
-    assert ground.anyone().call("GET", "/api/v1/namespaces")[0] == 403
+    assert status(ground.anyone(), "/api/v1/namespaces") == 403
 
 
 def test_a_new_token_is_refused_as_soon_as_the_access_entry_is_gone(ground: Ground) -> None:
-    assert ground.anyone(ground.draft.token()).call("GET", "/api")[0] == 200
+    assert status(ground.anyone(ground.draft.token()), "/api") == 200
     ground.eks.delete_access_entry(clusterName="prod-eu", principalArn=ground.role)
+    late = ground.anyone(replace(ground.draft, expires="61").token())
     try:
-        token = replace(ground.draft, expires="61").token()
-        assert ground.anyone(token).call("GET", "/api")[0] == 401
+        assert status(late, "/api") == 401
     finally:
         ground.eks.create_access_entry(
             clusterName="prod-eu", principalArn=ground.role, username="keyferry", kubernetesGroups=["keyferry:deliver"]
         )
-    assert ground.anyone(token).call("GET", "/api")[0] == 200
+    assert status(late, "/api") == 200
 
 
 def test_a_changed_pod_template_makes_one_new_replica_set(ground: Ground) -> None:
-    admin, apps = ground.admin(), "/apis/apps/v1/namespaces/default"
-
     def sets() -> int:
-        return len(admin.call("GET", f"{apps}/replicasets")[1]["items"])
+        return len(ground.admin.list("ReplicaSet", "default"))
 
-    assert admin.call("POST", f"{apps}/deployments", DEPLOYMENT)[0] == 201
-    assert eventually(lambda: sets() == 1)
+    ground.admin.apply(deployment("api", "default", {}))
+    until("the first ReplicaSet", lambda: sets() == 1)
     stamp = {"spec": {"template": {"metadata": {"annotations": {"stamp": "1"}}}}}
-    merge = "application/strategic-merge-patch+json"
-    assert admin.call("PATCH", f"{apps}/deployments/api", stamp, merge)[0] == 200
-    assert eventually(lambda: sets() == 2)
+    ground.admin.edit("Deployment", "api", "default", stamp)
+    until("one more", lambda: sets() == 2)
 
 
 def test_a_deleted_namespace_goes_with_all_that_is_in_it(ground: Ground) -> None:
-    admin = ground.admin()
-    assert admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": "passing"}})[0] == 201
-    secret = {"metadata": {"name": "s"}, "stringData": {"k": "canary-passing"}}
-    assert admin.call("POST", "/api/v1/namespaces/passing/secrets", secret)[0] == 201
-    assert admin.call("DELETE", "/api/v1/namespaces/passing")[0] == 200
-    assert eventually(lambda: admin.call("GET", "/api/v1/namespaces/passing")[0] == 404)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "passing"}}
+    ground.admin.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "passing"}},
+        {**secret, "stringData": {"k": "canary-passing"}},
+    )
+    ground.admin.delete("Namespace", "passing")
+    until("the namespace gone", lambda: ground.admin.get("Namespace", "passing") is None)
 
 
 def test_each_call_of_a_user_is_one_line_of_the_audit_log_and_values_are_in_none(ground: Ground) -> None:
-    def lines() -> list[Any]:
-        found = [json.loads(line) for line in ground.cluster.audit_log.read_text().splitlines()]
-        return [line for line in found if line.get("objectRef", {}).get("name") == "audited"]
+    def calls() -> list[tuple[str, str, int]]:
+        found = watch.calls(ground.cluster, since=datetime.fromtimestamp(0, UTC))
+        return [(call.user, call.verb, call.status) for call in found if call.name == "audited"]
 
-    secret = {"metadata": {"name": "audited"}, "stringData": {"password": "canary-audited"}}
-    assert ground.admin().call("POST", "/api/v1/namespaces/default/secrets", secret)[0] == 201
-    ground.anyone(ground.draft.token()).call("GET", "/api/v1/namespaces/default/secrets/audited")
-    assert eventually(lambda: len(lines()) == 2)
-    first, second = lines()
-    assert (first["user"]["username"], first["verb"], first["responseStatus"]["code"]) == ("admin", "create", 201)
-    assert (second["user"]["username"], second["verb"], second["objectRef"]["name"]) == ("keyferry", "get", "audited")
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "audited", "namespace": "default"}}
+    ground.admin.apply({**secret, "stringData": {"password": "canary-audited"}})
+    status(ground.anyone(ground.draft.token()), "/api/v1/namespaces/default/secrets/audited")
+    until("two lines", lambda: len(calls()) == 2)
+    assert calls() == [("admin", "patch", 201), ("keyferry", "get", 403)]
     for value in (b"canary-audited", base64.b64encode(b"canary-audited")):
         for log in (ground.cluster.audit_log, *(process.log for process in ground.cluster.processes)):
             assert value not in log.read_bytes()
@@ -249,7 +213,7 @@ def test_keys_are_readable_by_their_owner_alone(ground: Ground) -> None:
     assert all(path.stat().st_mode & 0o077 == 0 for path in [*private, ground.cluster.kubeconfig])
 
 
-def test_a_cluster_that_does_not_start_leaves_nothing_behind(ground: Ground, tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_start_leaves_nothing_behind(tmp_path: Path) -> None:
     programs = replace(binaries.provide(print), kube_apiserver=Path("/bin/false"))
     before = running()
     with pytest.raises(processes.StartError, match="false of broken ended before it was ready"):
