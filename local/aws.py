@@ -9,7 +9,7 @@ import os
 import secrets
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Aws:
     process: Process
     directory: Path
     administrator: Credentials
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def environment(self) -> dict[str, str]:
         """Name the variables that make the AWS CLI, SAM and SDKs use the local cloud as its administrator."""
@@ -57,8 +58,13 @@ class Aws:
         return aws_client.session(self.region, self.credentials(role) if role else self.administrator)
 
     def client(self, service: str, *, role: str | None = None, region: str | None = None) -> Any:  # noqa: ANN401
-        """Make a client of a service, as the administrator or as a role; its type depends on the name."""
-        return aws_client.client(self.session(role), service, self.endpoint, region or self.region)
+        """Give a client of a service, as the administrator or as a role; its type depends on the name."""
+        where = region or self.region
+        if role:
+            return aws_client.client(self.session(role), service, self.endpoint, where)
+        if (service, where) not in self._clients:  # kept: to make one takes as long as to look at ten queues
+            self._clients[service, where] = aws_client.client(self.session(), service, self.endpoint, where)
+        return self._clients[service, where]
 
     def credentials(self, role: str, session_name: str = "local") -> Credentials:
         """Get keys of a role as a function that runs as the role gets them, whoever else the role trusts."""
