@@ -47,7 +47,7 @@ def measure(place: Path, say: Callable[[str], None], *, rounds: int) -> Table:
 def _round(installed: Installation, password: str) -> dict[str, list[float]]:
     since = datetime.now(UTC)
     client = installed.cloud.aws.client("secretsmanager")
-    client.put_secret_value(SecretId="prod/payments/db", SecretString=world.database(password))
+    client.put_secret_value(SecretId=world.DATABASE, SecretString=world.database(password))
     for name, admin in installed.admins.items():
         until(f"{name}: {password}", partial(_has, admin, password.encode()))
     function, clusters = installed.outputs["DeliverFunction"], len(installed.admins)

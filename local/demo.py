@@ -130,11 +130,9 @@ def _repeat(demo: Demo, installed: Installation) -> None:
         before = _state(installed)
         since = datetime.now(UTC)
         aws, version = installed.cloud.aws, _current(installed)
-        for number in range(
-            10
-        ):  # half of them with the id of one event, as a duplicate has; half with ids of their own
-            event = world.label_updated(aws, version, f"repeated-{max(number - 4, 0)}")
-            world.send_event(aws, installed.outputs["ChangesQueueUrl"], event)
+        for number in range(10):  # half with the id of one event, as a duplicate has; half with ids of their own
+            event_id = f"repeated-{max(number - 4, 0)}"
+            world.send_event(aws, installed.outputs["ChangesQueueUrl"], world.DATABASE, version, event_id)
         function = installed.outputs["RouteFunction"]
         until("ten events routed", lambda: len(_routed(aws, function, since)) >= 10)
         _settled(installed)
@@ -203,12 +201,12 @@ def _put(installed: Installation, password: str) -> datetime:
 
 def _put_value(installed: Installation, text: str) -> str:
     client = installed.cloud.aws.client("secretsmanager")
-    return str(client.put_secret_value(SecretId="prod/payments/db", SecretString=text)["VersionId"])
+    return str(client.put_secret_value(SecretId=world.DATABASE, SecretString=text)["VersionId"])
 
 
 def _current(installed: Installation) -> str:
     client = installed.cloud.aws.client("secretsmanager")
-    return str(client.get_secret_value(SecretId="prod/payments/db")["VersionId"])
+    return str(client.get_secret_value(SecretId=world.DATABASE)["VersionId"])
 
 
 def _routed(aws: Aws, function: str, since: datetime) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,21 +34,23 @@ def until[T](what: str, look: Callable[[], T | None], *, seconds: float = 30.0) 
 
 
 def log_lines(aws: Aws, function: str, *, since: datetime) -> list[dict[str, Any]]:
-    """Return the JSON lines that a function has logged since then, oldest first."""
-    return list(_json_lines(aws, function, since))
-
-
-def _json_lines(aws: Aws, function: str, since: datetime) -> Iterator[dict[str, Any]]:
+    """Return the JSON lines that a function has logged since then, metrics among them, oldest first."""
     pages = aws.client("logs").get_paginator("filter_log_events")
-    start = int(since.timestamp() * 1000) - 1000
-    for page in pages.paginate(logGroupName=f"/aws/lambda/{function}", startTime=start):
-        for event in page["events"]:
-            try:
-                line = json.loads(event["message"])
-            except ValueError:
-                continue
-            if isinstance(line, dict) and "timestamp" in line and when(line["timestamp"]) >= since:
-                yield line
+    start = since.replace(microsecond=since.microsecond // 1000 * 1000)  # lines tell no more than milliseconds
+    found = (
+        _json(event["message"])
+        for page in pages.paginate(logGroupName=f"/aws/lambda/{function}", startTime=int(start.timestamp() * 1000))
+        for event in page["events"]  # whose time is that of the end of the invocation
+    )
+    return [line for line in found if line and ("timestamp" not in line or when(line["timestamp"]) >= start)]
+
+
+def _json(text: str) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
 
 
 def when(text: str) -> datetime:

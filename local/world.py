@@ -12,6 +12,8 @@ from local.aws import Aws
 
 type Object = dict[str, Any]
 
+DATABASE = "prod/payments/db"
+"""The secret that is rotated."""
 TEAMS = {"payments": "payments", "shop-web": "shop", "shop-jobs": "shop"}
 """Namespace → team."""
 
@@ -19,7 +21,7 @@ TEAMS = {"payments": "payments", "shop-web": "shop", "shop-jobs": "shop"}
 def create_sources(aws: Aws) -> None:
     """Create the secrets and the parameter."""
     secrets = aws.client("secretsmanager")
-    secrets.create_secret(Name="prod/payments/db", SecretString=database("canary-payments-1"))
+    secrets.create_secret(Name=DATABASE, SecretString=database("canary-payments-1"))
     secrets.create_secret(Name="prod/shop/session", SecretString=json.dumps({"key": "canary-session-1"}))
     secrets.create_secret(Name="prod/shop/keystore", SecretBinary=b"\x00\xffcanary-keystore-1")
     aws.client("ssm").put_parameter(Name="/prod/payments/tls", Value="canary-tls-1", Type="SecureString")
@@ -111,10 +113,12 @@ def resource_versions(admin: Admin) -> dict[str, str]:
     return {name: metadata.get("resourceVersion", "") for name, metadata in secrets.items()} | workloads
 
 
-def label_updated(aws: Aws, version: str, event_id: str, name: str = "prod/payments/db") -> Object:
-    """Return the event that AWS sends when AWSCURRENT of a secret, the database's by default, moves."""
-    arn = aws.client("secretsmanager").describe_secret(SecretId=name)["ARN"]
-    return {
+def send_event(aws: Aws, changes_queue_url: str, secret: str, version: str, event_id: str) -> None:
+    """Put the event that AWSCURRENT of a secret has moved on the changes queue, as EventBridge does.
+
+    Not on the bus: that takes no events of `aws.*` from others.
+    """
+    event = {
         "version": "0",
         "id": event_id,
         "detail-type": "Secret Label Updated",
@@ -122,11 +126,7 @@ def label_updated(aws: Aws, version: str, event_id: str, name: str = "prod/payme
         "account": aws.account,
         "time": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "region": aws.region,
-        "resources": [arn],
-        "detail": {"name": name, "labelUpdated": "AWSCURRENT", "versionId": version},
+        "resources": [aws.client("secretsmanager").describe_secret(SecretId=secret)["ARN"]],
+        "detail": {"name": secret, "labelUpdated": "AWSCURRENT", "versionId": version},
     }
-
-
-def send_event(aws: Aws, changes_queue_url: str, event: Object) -> None:
-    """Put an event on the changes queue, as EventBridge does: the bus itself takes no events of `aws.*` from others."""
     aws.client("sqs").send_message(QueueUrl=changes_queue_url, MessageBody=json.dumps(event))

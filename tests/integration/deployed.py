@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from local import watch, world
+from local import watch
 from local.admin import Admin
 from local.cloud import Cloud
 from local.install import Installation
@@ -51,10 +51,6 @@ class Deployed:
         """A client of Lambda."""
         return self.cloud.aws.client("lambda")
 
-    @cached_property
-    def _logs(self) -> Any:  # noqa: ANN401 - one of boto3's generated classes
-        return self.cloud.aws.client("logs")
-
     def put(self, name: str, value: str, **more: Any) -> str:  # noqa: ANN401 - whatever the call takes
         """Give a secret in AWS a new value, and return its version."""
         return str(self.secrets.put_secret_value(SecretId=name, SecretString=value, **more)["VersionId"])
@@ -62,11 +58,6 @@ class Deployed:
     def current(self, name: str) -> str:
         """Return the version that a secret has now."""
         return str(self.secrets.get_secret_value(SecretId=name)["VersionId"])
-
-    def send_event(self, secret: str, version: str, event_id: str) -> None:
-        """Put an event of a secret on the changes queue, as EventBridge does."""
-        event = world.label_updated(self.cloud.aws, version, event_id, secret)
-        self.sqs.send_message(QueueUrl=self.installed.outputs["ChangesQueueUrl"], MessageBody=json.dumps(event))
 
     def send(self, queue: str, body: str, group: str | None = None) -> None:
         """Put a message on a queue, by the name of its output; with a group on one that is FIFO."""
@@ -86,12 +77,7 @@ class Deployed:
 
     def lines(self, function: str, since: datetime) -> list[Line]:
         """Return every JSON line that a function, by the name of its output, has written since then."""
-        name = self.installed.outputs[function]
-        pages = self._logs.get_paginator("filter_log_events")
-        found = []
-        for page in pages.paginate(logGroupName=f"/aws/lambda/{name}", startTime=int(since.timestamp() * 1000)):
-            found += [_parsed(event["message"]) for event in page["events"]]
-        return [line for line in found if line]
+        return watch.log_lines(self.cloud.aws, self.installed.outputs[function], since=since)
 
     def metrics(self, function: str, since: datetime) -> list[Line]:
         """Return every line of metrics (EMF) that a function has written since then."""
@@ -172,11 +158,3 @@ class Deployed:
 def now() -> datetime:
     """Return the time, with which a test begins."""
     return datetime.now(UTC)
-
-
-def _parsed(text: str) -> Line | None:
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from local import world
 from local.install import Installation
 from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
@@ -66,6 +67,11 @@ def stamp(stack: Deployed, cluster: str) -> str:
     return str(found["spec"]["template"]["metadata"]["annotations"]["keyferry.dev/rotated"])
 
 
+def send_event(stack: Deployed, version: str, event_id: str) -> None:
+    url = stack.installed.outputs["ChangesQueueUrl"]
+    world.send_event(stack.cloud.aws, url, "tests/rotated", version, event_id)
+
+
 def put_a_value(stack: Deployed) -> None:
     stack.put("tests/rotated", value(f"put-{uuid.uuid4().hex}"))
 
@@ -110,7 +116,7 @@ def test_a_pending_version_is_never_pushed(stack: Deployed) -> None:
     before = {name: stack.cloud.admins[name].get("Secret", "rotated", "rotated") for name in BOTH}
     pending = stack.put("tests/rotated", value("pending"), VersionStages=["AWSPENDING"])
     since = now()
-    stack.send_event("tests/rotated", pending, uuid.uuid4().hex)
+    send_event(stack, pending, uuid.uuid4().hex)
     stack.deliveries("rotated", since, 2, message="delivered")
     assert {name: stack.cloud.admins[name].get("Secret", "rotated", "rotated") for name in BOTH} == before
 
@@ -120,9 +126,9 @@ def test_the_same_event_ten_times_among_older_ones_is_one_write_and_one_rollout(
     before = {name: stack.rollouts(name, "rotated") for name in BOTH}
     version = stack.put("tests/rotated", value("repeated"))
     for number in range(10):  # half with the id of one event, as a duplicate has; half with ids of their own
-        stack.send_event("tests/rotated", version, f"same-{max(number - 4, 0)}-{version}")
+        send_event(stack, version, f"same-{max(number - 4, 0)}-{version}")
         if number in (3, 7):
-            stack.send_event("tests/rotated", older, f"older-{number}-{version}")
+            send_event(stack, older, f"older-{number}-{version}")
     stack.routed(since, 13, names=["tests/rotated"])
     stack.deliveries("rotated", since, 2 * 9, message="delivered")  # the change's own, six, and two older ones
     for name in BOTH:
