@@ -7,7 +7,9 @@ import pytest
 
 from tests.integration.scene import Scene
 
-VALUE = '{"user": {"name": "me"}, "password": "canary-sources/1", "port": 5432, "hosts": ["a", "b"], "ratio": 1.50}'
+VALUE = (
+    '{"user": {"name": "canary-me"}, "password": "canary-sources/1", "port": 5432, "hosts": ["a", "b"], "ratio": 1.50}'
+)
 
 
 def source(scene: Scene, data: Mapping[str, Any], **db: str) -> dict[str, bytes] | None:
@@ -39,12 +41,12 @@ def test_paths_and_templates_make_keys_of_a_document(scene: Scene) -> None:
         "all": {"from": "db"},
     }
     assert source(scene, data, secretsManager=scene.source) == {
-        "name": b"me",
+        "name": b"canary-me",
         "port": b"5432",
         "ratio": b"1.50",
         "hosts": b'["a","b"]',
         "first": b"a",
-        "url": b"postgres://me:canary-sources%2F1@b/app",
+        "url": b"postgres://canary-me:canary-sources%2F1@b/app",
         "all": VALUE.encode(),
     }
 
@@ -73,7 +75,7 @@ def test_a_secret_is_read_by_label_and_by_version(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"), [("String", "canary-s"), ("StringList", "canary-a,b"), ("SecureString", "c")]
+    ("kind", "value"), [("String", "canary-s"), ("StringList", "canary-a,b"), ("SecureString", "canary-c")]
 )
 def test_a_parameter_of_each_type_is_read_decrypted(scene: Scene, kind: str, value: str) -> None:
     name = f"/{scene.source}"
@@ -94,13 +96,13 @@ def test_a_parameter_is_read_by_arn_by_version_and_by_label(scene: Scene) -> Non
 
 def test_sources_of_both_services_make_one_secret(scene: Scene) -> None:
     scene.create({"password": "canary-sources-6"})
-    scene.cloud.aws.client("ssm").put_parameter(Name=f"/{scene.source}", Value="me", Type="String")
+    scene.cloud.aws.client("ssm").put_parameter(Name=f"/{scene.source}", Value="canary-me", Type="String")
     direct = scene.grant(
         sources={"db": {"secretsManager": scene.source}, "user": {"parameterStore": f"/{scene.source}"}},
         secret={"name": "db", "data": {"login": {"template": "{{ user }}:{{ db.password }}"}}},
     )
     assert not direct.deliver(scene.namespace).errors
-    assert scene.data() == {"login": b"me:canary-sources-6"}
+    assert scene.data() == {"login": b"canary-me:canary-sources-6"}
 
 
 def change_label(scene: Scene, first: str, second: str) -> None:
