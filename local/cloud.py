@@ -131,18 +131,3 @@ def forget(file: Path) -> int:
     processes.stop(*alive)
     file.unlink()
     return len(alive)
-
-
-def how_to_look(cloud: Cloud) -> str:
-    """Return what a person types to look around in a cloud that is left running."""
-    keys = cloud.aws.environment()
-    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
-    lines = [
-        "The local cloud is left running.",
-        *(f"  export {name}={keys[name]}" for name in names),
-        "  aws secretsmanager put-secret-value --secret-id prod/payments/db --secret-string '…'",
-        *(f"  kubectl --kubeconfig {plane.kubeconfig} get secrets -A" for plane in cloud.clusters.values()),
-        "  .venv/bin/keyferry --mappings examples/mappings push --dry-run",
-        f"Logs: {cloud.directory}. Stop it with: make stop",
-    ]
-    return "\n".join(lines)

@@ -20,7 +20,8 @@ from local import world
 from local.admin import Admin
 from local.aws import Aws
 from local.binaries import BinariesError
-from local.install import Installation, install
+from local.install import Installation, install, let_administrator_in
+from local.look import how_to_look
 from local.processes import StartError
 from local.stack import StackError
 from local.timeline import Hop, hops
@@ -68,10 +69,11 @@ def run(directory: Path, console: Console, *, running: Path | None) -> int:
             if running:
                 clouds.remember(cloud, running)
             say(f"AWS at {cloud.aws.endpoint}, " + ", ".join(f"{n} at {p.endpoint}" for n, p in cloud.clusters.items()))
-        _tell(demo, _set_up(demo, cloud))
+        installed = _set_up(demo, cloud)
+        _tell(demo, installed)
         _summarise(demo)
-        if running:
-            console.print(clouds.how_to_look(cloud), highlight=False)
+        if running:  # without line breaks: commands to paste must stay whole
+            console.print(how_to_look(installed), highlight=False, markup=False, soft_wrap=True)
     except (NotSeenError, BinariesError, StartError, StackError) as error:
         console.print(f"[red]✗ {error}[/red]", highlight=False)
         return 1
@@ -89,7 +91,9 @@ def _set_up(demo: Demo, cloud: clouds.Cloud) -> Installation:
             world.create_workloads(admin)
         say("3 secrets, 1 parameter; 3 namespaces and 5 Deployments in each cluster")
     with demo.step("Keyferry: sam build, sam deploy, RBAC and access entries") as say:
-        return install(cloud, EXAMPLES, say)
+        installed = install(cloud, EXAMPLES, say)
+        let_administrator_in(cloud)
+        return installed
 
 
 def _tell(demo: Demo, installed: Installation) -> None:

@@ -52,6 +52,14 @@ def install(
     return Installation(cloud, checkout, outputs)
 
 
+def let_administrator_in(cloud: Cloud) -> None:
+    """Let the administrator of AWS into every cluster with the rights of deliver: to push from a terminal."""
+    arn = cloud.aws.client("sts").get_caller_identity()["Arn"]
+    group = GROUPS["DeliverRoleArn"]
+    for name, plane in cloud.clusters.items():
+        aws.add_access_entry(cloud.aws, name, arn, "administrator", [group], region=plane.region)
+
+
 def grant(admin: Admin, rbac: Path) -> None:
     """Apply the generated RBAC of a cluster, as `kubectl apply -f` does."""
     admin.apply(*(each for each in yaml.safe_load_all(rbac.read_text()) if each))

@@ -14,6 +14,8 @@ type Object = dict[str, Any]
 
 DATABASE = "prod/payments/db"
 """The secret that is rotated."""
+DATABASE_SECRET = ("payments-db", "payments")
+"""The Secret that its mapping makes: name, namespace."""
 TEAMS = {"payments": "payments", "shop-web": "shop", "shop-jobs": "shop"}
 """Namespace → team."""
 
@@ -82,23 +84,23 @@ def volume(secret: str) -> Object:
     }
 
 
-SECRETS = (("payments-db", "payments"), ("session", "shop-web"), ("session", "shop-jobs"), ("keystore", "payments"))
+SECRETS = (DATABASE_SECRET, ("session", "shop-web"), ("session", "shop-jobs"), ("keystore", "payments"))
 """The Secrets that examples/mappings make: name, namespace."""
 
 
 def password(admin: Admin) -> bytes | None:
     """Return the password that the cluster holds."""
-    return (admin.data("payments-db", "payments") or {}).get("password")
+    return (admin.data(*DATABASE_SECRET) or {}).get("password")
 
 
 def versions(admin: Admin) -> str:
     """Return what the Secret's journal says of versions."""
-    found = admin.get("Secret", "payments-db", "payments") or {"metadata": {}}
+    found = admin.get("Secret", *DATABASE_SECRET) or {"metadata": {}}
     return str(found["metadata"].get("annotations", {}).get("keyferry.dev/versions", ""))
 
 
 def replica_sets(admin: Admin) -> set[str]:
-    """Return the names of all ReplicaSets of payments: each rollout makes one."""
+    """Return the names of all ReplicaSets of payments: each rollout makes one, named for its Deployment."""
     return {each["metadata"]["name"] for each in admin.list("ReplicaSet", "payments")}
 
 
