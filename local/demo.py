@@ -4,53 +4,34 @@ Each step checks what it says; one that did not happen ends the demo with a reas
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from local import cloud as clouds
 from local import world
-from local.admin import Admin
+from local.admin import Admin, Refused
 from local.aws import Aws
 from local.binaries import BinariesError
+from local.cloud import Cloud
 from local.install import Installation, install, let_administrator_in
 from local.look import how_to_look
 from local.processes import StartError
 from local.stack import StackError
-from local.timeline import Hop, hops
+from local.story import Story
+from local.timeline import hops
 from local.watch import NotSeenError, depth, log_lines, until
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples/mappings"
 QUIET_SECONDS = 1.5
 """How long nothing must happen before the demo believes that nothing does."""
-
-
-@dataclass
-class Demo:
-    """The demo under way."""
-
-    console: Console
-    summary: list[tuple[str, str, float]] = field(default_factory=list)
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[Callable[[str], None]]:
-        """Announce a step, time it, and note it for the summary with what it says last."""
-        self.console.print(f"[bold]▸ {title}[/bold]")
-        began, said = time.monotonic(), [""]
-
-        def say(text: str) -> None:
-            said.append(text)
-            self.console.print(f"  {text}", style="dim", highlight=False)
-
-        yield say
-        self.summary.append((title, said[-1], time.monotonic() - began))
+SECRET = "/".join(reversed(world.DATABASE_SECRET))
+USERS = ["api", "worker"]
+"""The Deployments that use it; `docs`, beside them, does not."""
+BOTH = " and ".join(USERS)
 
 
 def run(directory: Path, console: Console, *, running: Path | None) -> int:
@@ -61,76 +42,84 @@ def run(directory: Path, console: Console, *, running: Path | None) -> int:
         console: where the story is told.
         running: where to write down the processes of the cloud, which then is left running; None to stop it.
     """
-    demo = Demo(console)
-    cloud = None
+    story, cloud = Story(console), None
     try:
-        with demo.step("A local cloud: AWS and the clusters prod-eu and prod-us") as say:
-            cloud = clouds.start(directory, say, keep=running is not None)
-            if running:
-                clouds.remember(cloud, running)
-            say(f"AWS at {cloud.aws.endpoint}, " + ", ".join(f"{n} at {p.endpoint}" for n, p in cloud.clusters.items()))
-        installed = _set_up(demo, cloud)
-        _tell(demo, installed)
-        _summarise(demo)
-        if running:  # without line breaks: commands to paste must stay whole
-            console.print(how_to_look(installed), highlight=False, markup=False, soft_wrap=True)
-    except (NotSeenError, BinariesError, StartError, StackError) as error:
-        console.print(f"[red]✗ {error}[/red]", highlight=False)
+        cloud = _start(story, directory, running)
+        installed = _set_up(story, cloud)
+        _tell(story, installed)
+        story.summarise()
+    except (NotSeenError, BinariesError, StartError, StackError, Refused) as error:
+        story.say(f"✗ {error}", "red")
         return 1
     finally:
         if cloud and not running:
             clouds.stop(cloud)
+    story.say(how_to_look(installed) if running else "Everything was stopped. To leave it running: make demo KEEP=1")
     return 0
 
 
-def _set_up(demo: Demo, cloud: clouds.Cloud) -> Installation:
-    with demo.step("Secrets in AWS, namespaces and Deployments in both clusters") as say:
+def _start(story: Story, directory: Path, running: Path | None) -> Cloud:
+    with story.step("A local cloud: AWS and the clusters prod-eu and prod-us") as say:
+        cloud = clouds.start(directory, say, keep=running is not None)
+        if running:
+            clouds.remember(cloud, running)
+        say(f"AWS at {cloud.aws.endpoint}, " + ", ".join(f"{n} at {p.endpoint}" for n, p in cloud.clusters.items()))
+        say("AWS, the sign-in of EKS, and a Kubernetes control plane for each cluster, on loopback")
+    return cloud
+
+
+def _set_up(story: Story, cloud: Cloud) -> Installation:
+    with story.step("Secrets in AWS, namespaces and Deployments in both clusters") as say:
         world.create_sources(cloud.aws)
         for admin in cloud.admins.values():
             world.create_namespaces(admin)
             world.create_workloads(admin)
-        say("3 secrets, 1 parameter; 3 namespaces and 5 Deployments in each cluster")
-    with demo.step("Keyferry: sam build, sam deploy, RBAC and access entries") as say:
+        say(f"in AWS {world.DATABASE}, prod/shop/session, prod/shop/keystore and the parameter /prod/payments/tls")
+        say(f"in each cluster the namespaces {', '.join(world.TEAMS)}, with 5 Deployments")
+    with story.step("Keyferry: sam build, sam deploy, RBAC and access entries") as say:
         installed = install(cloud, EXAMPLES, say)
         let_administrator_in(cloud)
-        return installed
+    return installed
 
 
-def _tell(demo: Demo, installed: Installation) -> None:
-    _first_delivery(demo, installed)
-    _rotate(demo, installed)
-    _repeat(demo, installed)
-    _change_unmapped(demo, installed)
-    _edit_by_hand(demo, installed)
+def _tell(story: Story, installed: Installation) -> None:
+    _first_delivery(story, installed)
+    _rotate(story, installed)
+    _repeat(story, installed)
+    _change_unmapped(story, installed)
+    _edit_by_hand(story, installed)
 
 
-def _first_delivery(demo: Demo, installed: Installation) -> None:
-    with demo.step("First delivery: the deployment itself starts a sweep") as say:
+def _first_delivery(story: Story, installed: Installation) -> None:
+    with story.step("First delivery: the deployment itself starts a sweep") as say:
         for name, admin in installed.admins.items():
             for secret, namespace in world.SECRETS:
                 until(f"{name}: Secret {namespace}/{secret}", partial(admin.data, secret, namespace))
-        _settled(installed)
-        say(f"{len(world.SECRETS)} Secrets in each of {len(installed.admins)} clusters, workloads restarted")
+        _settle(story, installed)
+        made = ", ".join(f"{namespace}/{secret}" for secret, namespace in world.SECRETS)
+        say(f"in each of {len(installed.admins)} clusters the Secrets {made}")
 
 
-def _rotate(demo: Demo, installed: Installation) -> None:
-    with demo.step("Rotation: put-secret-value, and nothing else") as say:
+def _rotate(story: Story, installed: Installation) -> None:
+    with story.step(f"Rotation: put-secret-value of {world.DATABASE}, and nothing else") as say:
         before = {name: world.replica_sets(admin) for name, admin in installed.admins.items()}
-        since = _put(installed, "canary-payments-2")
+        since = datetime.now(UTC)
+        _put(installed, world.database("canary-payments-2"))
         for name, admin in installed.admins.items():
-            until(f"{name}: the new password", partial(_has_password, admin, b"canary-payments-2"))
-            until(f"{name}: the rollout of api", partial(_has_rolled, admin, before[name]))
-        _settled(installed)
+            until(f"{name}: the new password in {SECRET}", partial(_has_password, admin, b"canary-payments-2"))
+            until(f"{name}: the rollout of {BOTH}", partial(_have_rolled, admin, before[name]))
+        _settle(story, installed)
         for name, admin in installed.admins.items():
-            new = world.replica_sets(admin) - before[name]
-            _check(len(new) == 2, f"{name}: api and worker roll out once each, and docs not at all; new: {len(new)}")
+            rolled = _rolled(admin, before[name])
+            _check(rolled == USERS, f"{name}: only {BOTH} roll out, once each; what did: {', '.join(rolled)}")
         told = hops(installed, since)
-        demo.console.print(_timeline(told))
-        say(f"in both clusters after {max(hop.seconds for hop in told if hop.name == 'Secret written'):.2f} s")
+        story.show_hops(told)
+        written = max(hop.seconds for hop in told if hop.name == "Secret written")
+        say(f"{SECRET} in both clusters after {written:.2f} s; {BOTH} rolled out, docs did not")
 
 
-def _repeat(demo: Demo, installed: Installation) -> None:
-    with demo.step("The same event ten times more") as say:
+def _repeat(story: Story, installed: Installation) -> None:
+    with story.step(f"The event of {world.DATABASE} ten times more") as say:
         before = _state(installed)
         since = datetime.now(UTC)
         aws, version = installed.cloud.aws, _current(installed)
@@ -139,48 +128,55 @@ def _repeat(demo: Demo, installed: Installation) -> None:
             world.send_event(aws, installed.outputs["ChangesQueueUrl"], world.DATABASE, version, event_id)
         function = installed.outputs["RouteFunction"]
         until("ten events routed", lambda: len(_routed(aws, function, since)) >= 10)
-        _settled(installed)
+        _settle(story, installed)
         _check(_state(installed) == before, "a repeated event changed an object")
         say("no object changed: every resourceVersion is as it was")
 
 
-def _change_unmapped(demo: Demo, installed: Installation) -> None:
-    with demo.step("A key changes that no mapping names") as say:
+def _change_unmapped(story: Story, installed: Installation) -> None:
+    with story.step(f"A key of {world.DATABASE} changes that no mapping names: comment") as say:
         before = {name: world.replica_sets(admin) for name, admin in installed.admins.items()}
-        version = _put_value(installed, world.database("canary-payments-2", comment="rotated by hand"))
+        version = _put(installed, world.database("canary-payments-2", comment="rotated by hand"))
         for name, admin in installed.admins.items():
-            until(f"{name}: the version noted", partial(_has_version, admin, version))
-        _settled(installed)
+            until(f"{name}: the version noted on {SECRET}", partial(_has_version, admin, version))
+        _settle(story, installed)
         after = {name: world.replica_sets(admin) for name, admin in installed.admins.items()}
         _check(after == before, "a key that is not mapped restarted a workload")
-        say("the new version is noted on the Secret; nothing restarts")
+        say(f"the new version is noted on {SECRET}; nothing restarts")
 
 
-def _edit_by_hand(demo: Demo, installed: Installation) -> None:
-    with demo.step("Somebody edits the Secret by hand; the sweep puts it right") as say:
+def _edit_by_hand(story: Story, installed: Installation) -> None:
+    with story.step(f"Somebody edits {SECRET} in prod-eu by hand; the sweep puts it right") as say:
         admin = installed.admins["prod-eu"]
-        admin.edit("Secret", "payments-db", "payments", {"data": {"password": "b29wcw=="}})
+        before = world.replica_sets(admin)
+        admin.edit("Secret", *world.DATABASE_SECRET, {"data": {"password": "b29wcw=="}})
         _check(world.password(admin) == b"oops", "the edit by hand did not arrive")
         client = installed.cloud.aws.client("lambda")
         client.invoke(FunctionName=installed.outputs["ReconcileFunction"], Payload=b"{}")
         until("prod-eu: the password put right", partial(_has_password, admin, b"canary-payments-2"))
-        _settled(installed)
-        say("put right, and the workloads that may have read it restarted")
+        until(f"prod-eu: the rollout of {BOTH}", partial(_have_rolled, admin, before))
+        _settle(story, installed)
+        say(f"put right, and {BOTH}, which may have read it, restarted")
 
 
 def _has_password(admin: Admin, password: bytes) -> bool:
     return world.password(admin) == password
 
 
-def _has_rolled(admin: Admin, before: set[str]) -> bool:
-    return len(world.replica_sets(admin) - before) >= 2
+def _rolled(admin: Admin, before: set[str]) -> list[str]:
+    """Return which Deployments have rolled out since then: as often as each has."""
+    return sorted(name.rpartition("-")[0] for name in world.replica_sets(admin) - before)
+
+
+def _have_rolled(admin: Admin, before: set[str]) -> bool:
+    return set(USERS) <= set(_rolled(admin, before))
 
 
 def _has_version(admin: Admin, version: str) -> bool:
     return version in world.versions(admin)
 
 
-def _settled(installed: Installation) -> None:
+def _settle(story: Story, installed: Installation) -> None:
     """Wait until every queue has been empty for a while; nothing may lie on a dead-letter queue."""
     urls = [url for name, url in installed.outputs.items() if name.endswith("QueueUrl")]
     dead = [url for name, url in installed.outputs.items() if name.endswith("DeadLettersQueueUrl")]
@@ -195,15 +191,10 @@ def _settled(installed: Installation) -> None:
         return time.monotonic() - quiet_since > QUIET_SECONDS
 
     until("empty queues", quiet, seconds=60)
+    story.idle(time.monotonic() - quiet_since)
 
 
-def _put(installed: Installation, password: str) -> datetime:
-    since = datetime.now(UTC)
-    _put_value(installed, world.database(password))
-    return since
-
-
-def _put_value(installed: Installation, text: str) -> str:
+def _put(installed: Installation, text: str) -> str:
     client = installed.cloud.aws.client("secretsmanager")
     return str(client.put_secret_value(SecretId=world.DATABASE, SecretString=text)["VersionId"])
 
@@ -224,17 +215,3 @@ def _state(installed: Installation) -> dict[str, object]:
 def _check(held: bool, otherwise: str) -> None:
     if not held:
         raise NotSeenError(otherwise)
-
-
-def _timeline(told: list[Hop]) -> Table:
-    table = Table("cluster", "what", "after", "hop", title="put-secret-value at 0", title_justify="left")
-    for hop in told:
-        table.add_row(hop.cluster, hop.name, f"{hop.seconds:.3f} s", f"+{hop.since_last:.3f} s")
-    return table
-
-
-def _summarise(demo: Demo) -> None:
-    table = Table("step", "result", "took", title="Summary", title_justify="left")
-    for title, result, seconds in demo.summary:
-        table.add_row(title, result, f"{seconds:.1f} s")
-    demo.console.print(table)

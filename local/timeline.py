@@ -46,9 +46,14 @@ def hops(installed: Installation, since: datetime) -> list[Hop]:
         last = since
         for title, at in points:
             if at:
-                told.append(Hop(name, title, (at - since).total_seconds(), (at - last).total_seconds()))
+                told.append(Hop(name, title, seconds(since, at), seconds(last, at)))
                 last = at
     return told
+
+
+def seconds(begin: datetime, end: datetime) -> float:
+    """Return how long it took: two clocks can differ by a millisecond, which is no time below 0."""
+    return max(0.0, (end - begin).total_seconds())
 
 
 def _first(found: list[Call], chosen: Callable[[Call], bool]) -> datetime | None:
