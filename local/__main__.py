@@ -17,6 +17,16 @@ HERE = ROOT / ".local"
 RUNNING = HERE / "demo/processes.json"
 
 
+def make_room(directory: Path) -> Path:
+    """Make the folder of a run anew; that of the last run is kept beside it, and its name returned."""
+    last = directory.with_name(f"{directory.name}.last")
+    shutil.rmtree(last, ignore_errors=True)
+    if directory.exists():
+        directory.rename(last)
+    directory.mkdir(parents=True)
+    return last
+
+
 @click.group()
 def main() -> None:
     """Verbs of the local cloud; `make help` shows how they are called."""
@@ -29,10 +39,12 @@ def demo(*, keep: bool) -> None:
     console = Console(highlight=False)
     if clouds.forget(RUNNING):
         console.print("stopped the local cloud that was left running", style="dim")
-    directory = RUNNING.parent
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    sys.exit(demonstration.run(directory, console, running=RUNNING if keep else None))
+    last = make_room(RUNNING.parent)
+    code = demonstration.run(RUNNING.parent, console, running=RUNNING if keep else None)
+    if code:
+        left = " The local cloud is left running; stop it with: make stop." if RUNNING.exists() else ""
+        console.print(f"Logs: {RUNNING.parent}. The next demo moves them to {last}.{left}", soft_wrap=True)
+    sys.exit(code)
 
 
 @main.command()

@@ -4,6 +4,7 @@ Each step checks what it says; one that did not happen ends the demo with a reas
 """
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from local.aws import Aws
 from local.binaries import BinariesError
 from local.cloud import Cloud
 from local.install import Installation, install, let_administrator_in
-from local.look import how_to_look
+from local.look import how_to_look, last_reasons
 from local.processes import StartError
 from local.stack import StackError
 from local.story import Story
@@ -42,20 +43,27 @@ def run(directory: Path, console: Console, *, running: Path | None) -> int:
         console: where the story is told.
         running: where to write down the processes of the cloud, which then is left running; None to stop it.
     """
-    story, cloud = Story(console), None
+    story, cloud, installed = Story(console), None, None
     try:
         cloud = _start(story, directory, running)
         installed = _set_up(story, cloud)
         _tell(story, installed)
         story.summarise()
     except (NotSeenError, BinariesError, StartError, StackError, Refused) as error:
-        story.say(f"✗ {error}", "red")
+        _explain(story, error, last_reasons(installed) if installed else [])
         return 1
     finally:
         if cloud and not running:
             clouds.stop(cloud)
     story.say(how_to_look(installed) if running else "Everything was stopped. To leave it running: make demo KEEP=1")
     return 0
+
+
+def _explain(story: Story, error: Exception, reasons: Iterable[str]) -> None:
+    """Say why the demo has ended early."""
+    story.say(f"✗ {error}", "red")
+    for reason in reasons:
+        story.say(f"The last reason of {reason}")
 
 
 def _start(story: Story, directory: Path, running: Path | None) -> Cloud:

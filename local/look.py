@@ -1,13 +1,17 @@
-"""What a person is told who looks into the local cloud: commands to paste."""
+"""What a person is told who looks into the local cloud: commands to paste, and why something did not happen."""
 
 import json
 import shlex
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local import world
 from local.install import Installation
+from local.watch import log_lines
 
 _SETTINGS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "NO_PROXY")
 _PROBES = {"aws": ["aws", "--version"], "kubectl": ["kubectl", "version", "--client"]}
@@ -48,6 +52,19 @@ def how_to_look(installed: Installation, has: Callable[[str], bool] = works) -> 
         f"Logs of AWS and of the clusters: {installed.cloud.directory}. Stop it with: make stop",
     ]
     return "\n".join(lines)
+
+
+def last_reasons(installed: Installation) -> list[str]:
+    """Return the last reason of each function for not doing its work, as far as there is one, and AWS still there."""
+    found = []
+    for output in ("RouteFunction", "DeliverFunction", "ReconcileFunction"):
+        try:
+            lines = log_lines(installed.cloud.aws, installed.outputs[output], since=datetime.fromtimestamp(0, UTC))
+        except (BotoCoreError, ClientError):
+            continue
+        told = [(line.get("timestamp"), text) for line in lines if (text := line.get("reason") or line.get("error"))]
+        found += [f"{installed.outputs[output]} ({at}): {text}" for at, text in told[-1:]]
+    return found
 
 
 def _aws(function: str) -> tuple[str, str]:

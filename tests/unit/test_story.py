@@ -2,12 +2,14 @@
 
 import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 from local import timeline
+from local.__main__ import make_room
 from local.story import Story
 
 
@@ -41,3 +43,13 @@ def test_no_hop_takes_less_than_no_time() -> None:
     begin = datetime(2026, 11, 25, tzinfo=UTC)
     assert timeline.seconds(begin, begin - timedelta(milliseconds=3)) == 0
     assert timeline.seconds(begin, begin + timedelta(milliseconds=3)) == 0.003
+
+
+def test_the_files_of_the_last_run_are_kept_for_who_looks_why_it_failed(tmp_path: Path) -> None:
+    directory = tmp_path / "demo"
+    for run in ("first", "second"):
+        last = make_room(directory)
+        (directory / "log").write_text(run)
+    make_room(directory)
+    assert list(directory.iterdir()) == []
+    assert (last / "log").read_text() == "second"
