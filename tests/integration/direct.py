@@ -16,10 +16,11 @@ from typing import Any
 
 from keyferry import access
 from keyferry.catalog import Catalog, collect
-from keyferry.mapping import Cluster, SecretMapping
+from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery
 from keyferry.report import Report
 from keyferry.runtime import COMPILED, Runtime
+from keyferry.targets import Cluster
 from local import aws
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud

@@ -9,8 +9,9 @@ from typing import Any
 from keyferry import eks
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
-from keyferry.mapping import Eks, SecretMapping
+from keyferry.mapping import SecretMapping
 from keyferry.report import Report
+from keyferry.targets import Eks
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
 from tests.integration.direct import Direct, catalog, deadline, mapping

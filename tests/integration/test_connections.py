@@ -15,8 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from keyferry import eks
 from keyferry.errors import AccessDenied, Unreachable, WrongCluster
 from keyferry.kube import Connection
-from keyferry.mapping import Eks
 from keyferry.runtime import Runtime
+from keyferry.targets import Eks
 from local import certificates
 from local.certificates import Authority, Pair
 from local.cloud import ACCOUNT, Cloud

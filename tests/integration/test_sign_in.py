@@ -16,7 +16,7 @@ from keyferry import eks, runtime
 from keyferry.catalog import collect
 from keyferry.errors import AccessDenied, Unauthorized, Unreachable
 from keyferry.kube import Connection
-from keyferry.mapping import Cluster, Eks
+from keyferry.targets import Cluster, Eks
 from local import aws
 from local.cloud import ACCOUNT, Cloud
 from tests.integration.direct import TRUST, Direct, catalog, deadline, delivery

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from keyferry.mapping import Source
 from keyferry.model import Delivery, Message, SecretValue, SourceValue
+from keyferry.source import Source
 from tests.unit.fakes import Calls
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from keyferry.apply import Object
 from keyferry.errors import NamespaceGone, Overtaken
-from keyferry.mapping import Kind, Selector, Workload
+from keyferry.mapping import Kind, Workload
+from keyferry.targets import Selector
 from tests.unit.fake_secret import FakeSecret, Fields, Owners, Path, data_of, encoded, fields_of
 
 type Step = Callable[[int, str], None]

@@ -4,8 +4,9 @@ import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from keyferry.mapping import Cluster, SecretMapping
+from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery, SecretValue, SourceValue
+from keyferry.targets import Cluster
 
 ACCOUNT = "111122223333"
 WHEN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 from keyferry.catalog import Catalog
 from keyferry.cli import main
 from keyferry.errors import AccessDenied, Forbidden, KeyferryError
-from keyferry.mapping import Source
 from keyferry.model import Deadline, Delivery, SourceValue
 from keyferry.pipeline.deliver import Work, deliver
 from keyferry.report import Report
+from keyferry.source import Source
 from tests.unit.fake_queues import FakeSources
 from tests.unit.fakes import Calls, FakeCluster
 from tests.unit.samples import workload

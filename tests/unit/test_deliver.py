@@ -21,10 +21,10 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
 )
-from keyferry.mapping import Source
 from keyferry.model import Deadline, SourceValue
 from keyferry.pipeline.deliver import PASSES, SETTLE_SECONDS
 from keyferry.report import Outcome, Report
+from keyferry.source import Source
 from keyferry.workloads import AUTO_KINDS
 from tests.unit.fake_secret import encoded
 from tests.unit.fakes import Calls

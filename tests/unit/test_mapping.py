@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from keyferry.mapping import Clusters, Selector, Source, Workload
+from keyferry.mapping import Workload
+from keyferry.source import Source
+from keyferry.targets import Clusters, Selector
 from local import certificates
 from tests.unit.samples import ACCOUNT, SPEC, cluster, mapping
 

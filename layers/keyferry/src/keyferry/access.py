@@ -10,7 +10,9 @@ from typing import Any
 from keyferry import admission
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput
-from keyferry.mapping import Cluster, SecretMapping, Selector, Source
+from keyferry.mapping import SecretMapping
+from keyferry.source import Source
+from keyferry.targets import Cluster, Selector
 
 MAX_POLICY = 6000
 """Characters of a managed policy's statements; AWS allows a policy 6,144 without white space."""

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
-from keyferry.mapping import Kind, Selector, Workload
+from keyferry.mapping import Kind, Workload
 from keyferry.plan import Annotate, Restart, Write
 from keyferry.secret import Desired, Observed
+from keyferry.targets import Selector
 from keyferry.workloads import AUTO_KINDS, Stamp, stamp, using
 
 type Object = dict[str, Any]

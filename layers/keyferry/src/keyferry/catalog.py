@@ -7,8 +7,10 @@ from functools import cached_property
 from pydantic import Field
 
 from keyferry.errors import UnknownName
-from keyferry.mapping import Cluster, SecretMapping, Selector, Source
+from keyferry.mapping import SecretMapping
 from keyferry.model import CURRENT, PREVIOUS, Change, Delivery, Record, Service
+from keyferry.source import Source
+from keyferry.targets import Cluster, Selector
 
 
 class Catalog(Record):

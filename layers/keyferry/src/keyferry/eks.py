@@ -18,7 +18,7 @@ from botocore.signers import RequestSigner
 
 from keyferry.aws import translated
 from keyferry.errors import AccessDenied, SourceUnavailable, Unreachable, WrongCluster
-from keyferry.mapping import Cluster, Eks
+from keyferry.targets import Cluster, Eks
 
 if TYPE_CHECKING:
     from mypy_boto3_eks import EKSClient

@@ -15,11 +15,12 @@ from pydantic import ValidationError
 from keyferry import eks, parameterstore, secretsmanager
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError
-from keyferry.mapping import Cluster, Source
 from keyferry.model import CURRENT, Deadline, Delivery, Message, SourceValue
 from keyferry.pipeline.deliver import Work, deliver
 from keyferry.queues import DeliveryQueue, Inbox
 from keyferry.report import Report
+from keyferry.source import Source
+from keyferry.targets import Cluster
 
 if TYPE_CHECKING:
     from keyferry.kube import Connection, KubeClient

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from keyferry.aws import translated
 from keyferry.errors import SourceUnusable
-from keyferry.mapping import Source
 from keyferry.model import CURRENT, SecretValue, SourceValue
+from keyferry.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -12,7 +12,8 @@ from keyferry.cli.documents import Document, read
 from keyferry.cli.problems import InvalidFiles, Problem, nearest
 from keyferry.cli.references import Named
 from keyferry.cli.wording import problems_of
-from keyferry.mapping import Cluster, Clusters, SecretMapping
+from keyferry.mapping import SecretMapping
+from keyferry.targets import Cluster, Clusters
 
 MAX_BYTES = 1024 * 1024
 """What a mapping file may have: a thousand mappings take less."""

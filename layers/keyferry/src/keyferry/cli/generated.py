@@ -8,8 +8,8 @@ import yaml
 from keyferry import access
 from keyferry.catalog import Catalog
 from keyferry.cli import entries
-from keyferry.mapping import Cluster, Selector
 from keyferry.model import shorten
+from keyferry.targets import Cluster, Selector
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
 RBAC = "rbac"

@@ -19,12 +19,13 @@ from keyferry.cli.problems import nearest
 from keyferry.cli.queue import follow, queue_of
 from keyferry.cli.results import Plan
 from keyferry.errors import InvalidInput, KeyferryError, Unexpected
-from keyferry.mapping import SecretMapping, Selector
+from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery
 from keyferry.pipeline.preview import preview
 from keyferry.queues import DeliveryQueue
 from keyferry.report import Report
 from keyferry.runtime import Runtime
+from keyferry.targets import Selector
 
 MINUTES = 10
 """How long a push may take: a function has less, a person can wait."""

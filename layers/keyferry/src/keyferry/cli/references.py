@@ -9,7 +9,8 @@ from keyferry import template
 from keyferry.catalog import Catalog
 from keyferry.cli.documents import Document, Path
 from keyferry.cli.problems import Problem, nearest
-from keyferry.mapping import SecretMapping, Selector
+from keyferry.mapping import SecretMapping
+from keyferry.targets import Selector
 
 ANSWERED_HERE = "no source is called"
 """What the model says of the same thing, without a place and one at a time."""

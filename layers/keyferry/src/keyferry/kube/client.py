@@ -5,8 +5,9 @@ from urllib.parse import quote
 
 from keyferry.apply import Object
 from keyferry.kube.connection import APPLY, Connection, Request
-from keyferry.mapping import Kind, Selector, Workload
+from keyferry.mapping import Kind, Workload
 from keyferry.model import Deadline
+from keyferry.targets import Selector
 
 PAGE = 500
 STRATEGIC = "application/strategic-merge-patch+json"

@@ -23,12 +23,14 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
 )
-from keyferry.mapping import SecretMapping, Selector, Source
+from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery, SourceValue
 from keyferry.plan import Annotate, Done, Restart, Write, plan
 from keyferry.render import render
 from keyferry.report import Did, Outcome, Report
 from keyferry.secret import Desired, Observed
+from keyferry.source import Source
+from keyferry.targets import Selector
 from keyferry.workloads import Stamp
 
 PASSES = 6

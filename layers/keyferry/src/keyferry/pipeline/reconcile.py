@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 from keyferry.apply import ClusterClient
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
-from keyferry.mapping import Cluster, SecretMapping, Selector, Source
+from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery, Record
 from keyferry.pipeline.route import Deliveries
 from keyferry.report import MAX_LISTED
@@ -25,6 +25,8 @@ from keyferry.secret import (
     revision,
     versions_text,
 )
+from keyferry.source import Source
+from keyferry.targets import Cluster, Selector
 
 CLUSTER_SECONDS = 30
 """How long a cluster may be waited for: the others need their time too."""
