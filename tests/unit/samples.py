@@ -27,7 +27,7 @@ def spec(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  # YAML is anything
     """Return the spec of a mapping; a change of `data`, `name` or `type` is one of its Secret."""
     whole = copy.deepcopy(SPEC)
     for key, value in changes.items():
-        (whole["secret"] if key in {"data", "name", "type"} else whole)[key] = value
+        (whole["secret"] if key in {"data", "dataFrom", "name", "type"} else whole)[key] = value
     return whole
 
 

@@ -29,7 +29,7 @@ def refused(call: Any) -> str:  # noqa: ANN401
     return str(raised.value)
 
 
-def entry(**parts: str) -> dict[str, Any]:
+def entry(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"data": {"key": parts}}
 
 
@@ -110,16 +110,23 @@ def test_a_source_is_called_what_a_template_can_name(alias: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (entry(), "needs exactly one of from and template"),
-        (entry(**{"from": "db", "template": "x"}), "needs exactly one of from and template"),
-        (entry(template="x", path="a"), "path goes with from"),
+        (entry(), "needs exactly one of from, template and value"),
+        (entry(**{"from": "db", "template": "x"}), "needs exactly one of from, template and value"),
+        (entry(value="x", template="x"), "needs exactly one of from, template and value"),
+        (entry(template="x", path="a"), "path and decode go with from"),
+        (entry(value="x", decode="base64"), "path and decode go with from"),
+        (entry(**{"from": "db", "default": "x"}), "default and optional go with path"),
+        (entry(**{"from": "db", "optional": True}), "default and optional go with path"),
+        (entry(**{"from": "db", "path": "a", "default": "x", "optional": True}), "takes default or optional, not both"),
+        (entry(**{"from": "db", "decode": "rot13"}), "'base64', 'base64url' or 'auto'"),
+        ({"data": {}, "dataFrom": [{"from": "tls"}]}, "secret.dataFrom.0: no source is called tls; there is db"),
         (entry(**{"from": "tls"}), "secret.data.key: no source is called tls; there is db"),
         (entry(**{"from": "db", "path": "a["}), "not a JMESPath expression"),
-        ({"data": {}}, "at least 1 item"),
+        ({"data": {}}, "needs data or dataFrom"),
         ({"type": "kubernetes.io/service-account-token"}, "the cluster's own and are never written"),
         ({"type": "bootstrap.kubernetes.io/token"}, "the cluster's own and are never written"),
         ({"type": ""}, "at least 1 character"),
-        ({"secret": {"name": "x"}}, "Field required"),
+        ({"secret": {"name": "x"}}, "needs data or dataFrom"),
     ],
 )
 def test_a_secret_that_cannot_be_made_is_refused(changes: dict[str, Any], said: str) -> None:

@@ -1,5 +1,8 @@
 """A mapping and the values of its sources make the bytes of the Secret, or an error that holds none of them."""
 
+import json
+from typing import Any
+
 import pytest
 
 from keyferry.errors import SourceUnusable
@@ -10,7 +13,7 @@ from tests.unit.samples import mapping, value
 CANARY = "canary-S3cr3t"
 
 
-def made(entry: dict[str, str], **sources: SourceValue) -> bytes:
+def made(entry: dict[str, Any], **sources: SourceValue) -> bytes:
     """Return what one key is made of."""
     named = {alias: {"secretsManager": alias} for alias in sources}
     return render(mapping(sources=named, data={"key": entry}), sources)["key"].reveal()
@@ -50,6 +53,123 @@ def test_each_key_is_made_by_its_own_entry() -> None:
         "all": b'{"u": "me"}',
         "url": b"me@host",
     }
+
+
+# What is not there, and what is encoded
+
+
+@pytest.mark.parametrize("content", ['{"a": null}', "{}", '{"a": []}'], ids=["null", "missing", "nothing under it"])
+def test_what_a_path_does_not_find_has_a_default_or_is_left_out(content: str) -> None:
+    path = "a[0]" if "[" in content else "a"
+    assert made({"from": "db", "path": path, "default": "5432"}, db=value(content)) == b"5432"
+    data: dict[str, Any] = {"port": {"from": "db", "path": path, "optional": True}, "all": {"from": "db"}}
+    assert render(mapping(data=data), {"db": value(content)}).keys() == {"all"}
+    assert "finds nothing" in refused({"from": "db", "path": path}, db=value(content))
+
+
+def test_what_a_path_finds_is_taken_though_there_is_a_default() -> None:
+    assert made({"from": "db", "path": "a", "default": "x"}, db=value('{"a": ""}')) == b""
+    assert made({"from": "db", "path": "a", "optional": True}, db=value('{"a": false}')) == b"false"
+
+
+def test_what_is_no_secret_stands_in_the_mapping() -> None:
+    assert made({"value": "lïve"}, db=value("{}")) == "lïve".encode()
+
+
+@pytest.mark.parametrize(
+    ("how", "encoded", "expected"),
+    [
+        ("base64", "aGVsbG8=", b"hello"),
+        ("base64", "aGVs\nbG8=\r\n", b"hello"),
+        ("base64url", "PDw_Pz8-Pg==", b"<<???>>"),
+        ("auto", "PDw_Pz8-Pg==", b"<<???>>"),
+        ("auto", "PDw/Pz8+Pg==", b"<<???>>"),
+        ("auto", "not encoded!", b"not encoded!"),
+        ("base64", "", b""),
+        ("base64", "/w==", b"\xff"),
+    ],
+)
+def test_what_is_encoded_is_decoded(how: str, encoded: str, expected: bytes) -> None:
+    assert made({"from": "db", "decode": how}, db=value(encoded)) == expected
+    document = json.dumps({"a": encoded})
+    assert made({"from": "db", "path": "a", "decode": how}, db=value(document)) == expected
+
+
+@pytest.mark.parametrize(
+    ("how", "content"),
+    [("base64", "canary-"), ("base64", "a-b_"), ("base64url", "a+b/"), ("base64", "aGVsbG8"), ("base64url", "canary!")],
+)
+def test_what_is_not_encoded_so_is_refused(how: str, content: str) -> None:
+    assert refused({"from": "db", "decode": how}, db=value(content)).endswith(f"source db is not {how}, as decode says")
+
+
+# Many keys at once
+
+
+def many(content: str | bytes, *, data: dict[str, dict[str, str]] | None = None, **more: Any) -> dict[str, bytes]:  # noqa: ANN401
+    """Return what a source's keys become."""
+    wanted = mapping(data=data or {}, dataFrom=[{"from": "db", **more}])
+    return {key: found.reveal() for key, found in render(wanted, {"db": value(content)}).items()}
+
+
+def not_many(content: str | bytes, **more: Any) -> str:  # noqa: ANN401
+    with pytest.raises(SourceUnusable) as raised:
+        many(content, **more)
+    assert "canary" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_every_key_of_an_object_becomes_one() -> None:
+    assert many('{"B": "x", "a": 1.50, "nested": {"ü": [true]}, "empty": ""}') == {
+        "B": b"x",
+        "a": b"1.50",
+        "nested": '{"ü":[true]}'.encode(),
+        "empty": b"",
+    }
+    assert many('{"in": {"a": "1"}}', path='"in"') == {"a": b"1"}
+    assert many('{"a": "aGVsbG8="}', decode="base64") == {"a": b"hello"}
+
+
+def test_later_ones_win_and_data_wins_over_all() -> None:
+    sources = {alias: {"secretsManager": alias} for alias in ("db", "other")}
+    data = {"c": {"value": "data"}, "d": {"from": "db", "path": "gone", "optional": True}}
+    wanted = mapping(sources=sources, data=data, dataFrom=[{"from": "db"}, {"from": "other"}])
+    found = render(wanted, {"db": value('{"a": "1", "b": "1", "c": "1", "d": "1"}'), "other": value('{"b": "2"}')})
+    assert {key: each.reveal() for key, each in found.items()} == {"a": b"1", "b": b"2", "c": b"data"}
+
+
+def test_keys_are_renamed_by_rules_in_order() -> None:
+    rules = [{"stripPrefix": "x-"}, {"regexp": {"source": "-(.)", "target": "_$1"}}, {"case": "upper"}]
+    assert many('{"x-db-host": "h"}', keys=rules) == {"DB_HOST": b"h"}
+    assert many('{"a": "1"}', keys=[{"addPrefix": "db."}, {"template": "{{ key | replace('.', '-') }}"}]) == {
+        "db-a": b"1"
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "said"),
+    [
+        ('["canary"]', {}, "dataFrom 1: source db: the value is no JSON object, whose keys could be taken"),
+        ('{"a": "canary"}', {"path": "a"}, "path a finds no JSON object"),
+        ('{"a": "canary"}', {"path": "b"}, "path b finds no JSON object"),
+        ("canary", {}, "is not JSON"),
+        (b"\xffcanary", {}, "is binary"),
+        ('{"a": "canary", "a": "canary-2"}', {}, "has the key a twice: take one of them out"),
+        ('{"a": null, "b": "canary"}', {}, "key a is null; give it a value, or name it in data with a default"),
+        ('{"a/b": "canary"}', {}, "a/b becomes 'a/b', and keys of a Secret have letters, digits"),
+        ('{"a": "canary", "A": "canary"}', {"keys": [{"case": "lower"}]}, "a and A both become a"),
+        ('{"a": "canary"}', {"keys": [{"template": "{{ kye }}"}]}, "key a: line 1 of the template: names something"),
+        ('{"a": "canary!"}', {"decode": "base64"}, "key a is not base64, as decode says"),
+        ('{"a": "canary\\ud800"}', {}, "key a: half a character"),
+    ],
+)
+def test_keys_that_cannot_be_made_are_named(content: str | bytes, more: dict[str, Any], said: str) -> None:
+    assert said in not_many(content, **more)
+
+
+@pytest.mark.parametrize("entry", [{"from": "db", "path": "a"}, {"template": "{{ db.a }}"}])
+def test_a_key_that_is_there_twice_is_refused_since_readers_differ_in_which_they_take(entry: dict[str, str]) -> None:
+    assert "a twice" in refused(entry, db=value('{"a": "canary-1", "a": "canary-2"}'))
 
 
 # Paths

@@ -22,14 +22,30 @@ class Number(float):
 Number.__name__ = "float"  # JMESPath tells types by their names
 
 
+class DuplicateKeyError(ValueError):
+    """An object has a key twice; the text names it."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise DuplicateKeyError(key)
+        made[key] = value
+    return made
+
+
 def parse(content: bytes) -> Any:  # noqa: ANN401  # JSON is anything
     """Return the document.
 
     Raises:
+        DuplicateKeyError: an object has a key twice: readers differ in which of them they take.
         ValueError: it is not JSON. The text holds nothing of it.
     """
     try:
-        return json.loads(content, parse_float=Number)
+        return json.loads(content, parse_float=Number, object_pairs_hook=_object)
+    except DuplicateKeyError:
+        raise
     except (ValueError, RecursionError):
         # The decoder's error holds the document.
         raise ValueError("not JSON") from None

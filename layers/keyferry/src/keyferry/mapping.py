@@ -4,6 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from keyferry.decode import Decoding
+from keyferry.keys import InvalidCharacters, KeyRule
 from keyferry.model import Record
 from keyferry.names import Alias, Key, Label, Name, Path
 from keyferry.source import Source
@@ -11,19 +13,44 @@ from keyferry.targets import Selector
 
 
 class Entry(Record):
-    """How one key of the Secret is made: a source, whole or by path, or a template over all sources."""
+    """How one key of the Secret is made: a source, whole or by path; a template over all sources; or a plain value."""
 
     source: Alias | None = Field(default=None, alias="from")
     path: Path | None = None
     template: str | None = None
+    value: str | None = None
+    """What is no secret."""
+    decode: Decoding | None = None
+    """The encoding of what is found."""
+    default: str | None = None
+    """What the key holds where the path finds nothing, or null."""
+    optional: bool = False
+    """Whether the key is left out where the path finds nothing, or null."""
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
-        if (self.source is None) == (self.template is None):
-            raise ValueError("needs exactly one of from and template")
-        if self.path is not None and self.source is None:
-            raise ValueError("path goes with from")
+        if sum(each is not None for each in (self.source, self.template, self.value)) != 1:
+            raise ValueError("needs exactly one of from, template and value")
+        if self.source is None and (self.path is not None or self.decode):
+            raise ValueError("path and decode go with from")
+        if self.path is None and (self.default is not None or self.optional):
+            raise ValueError("default and optional go with path: they are for what it does not find")
+        if self.default is not None and self.optional:
+            raise ValueError("takes default or optional, not both")
         return self
+
+
+class DataFrom(Record):
+    """Many keys at once: those of a JSON object, or of the object under a path in it."""
+
+    source: Alias = Field(alias="from")
+    path: Path | None = None
+    decode: Decoding | None = None
+    """The encoding of each value."""
+    keys: list[KeyRule] = Field(default_factory=list)
+    """What renames the keys, in order."""
+    invalid_characters: InvalidCharacters = Field(default="refuse", alias="invalidCharacters")
+    """What becomes of characters that no key of a Secret may have: `_`, or `_U002f_` for a slash."""
 
 
 class SecretSpec(Record):
@@ -31,7 +58,25 @@ class SecretSpec(Record):
 
     name: Name
     type: str = Field(default="Opaque", min_length=1, max_length=253)
-    data: dict[Key, Entry] = Field(min_length=1)
+    data: dict[Key, Entry] = Field(default_factory=dict)
+    data_from: list[DataFrom] = Field(default_factory=list, alias="dataFrom")
+    """Later ones win over earlier ones, and `data` over all."""
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if not self.data and not self.data_from:
+            raise ValueError("needs data or dataFrom")
+        return self
+
+    @property
+    def certain_keys(self) -> frozenset[str]:
+        """The keys that it has whatever the sources hold."""
+        return frozenset(key for key, entry in self.data.items() if not entry.optional)
+
+    @property
+    def known_keys(self) -> frozenset[str] | None:
+        """The keys that it can have; None where the sources decide."""
+        return None if self.data_from else frozenset(self.data)
 
     @field_validator("type")
     @classmethod
@@ -64,10 +109,12 @@ class Spec(Record):
 
     @model_validator(mode="after")
     def _names_its_sources(self) -> Self:
-        for key, entry in self.secret.data.items():
-            if entry.source is not None and entry.source not in self.sources:
+        named = [(f"data.{key}", entry.source) for key, entry in self.secret.data.items() if entry.source is not None]
+        named += [(f"dataFrom.{number}", each.source) for number, each in enumerate(self.secret.data_from)]
+        for place, source in named:
+            if source not in self.sources:
                 known = ", ".join(sorted(self.sources))
-                raise ValueError(f"secret.data.{key}: no source is called {entry.source}; there is {known}")
+                raise ValueError(f"secret.{place}: no source is called {source}; there is {known}")
         return self
 
     @field_validator("restart")

@@ -6,8 +6,10 @@ from typing import Any
 import jmespath
 
 from keyferry import document
+from keyferry.decode import Decoding, decode
 from keyferry.errors import SourceUnusable
-from keyferry.mapping import Entry, SecretMapping
+from keyferry.keys import rename
+from keyferry.mapping import DataFrom, Entry, SecretMapping
 from keyferry.model import SecretValue, SourceValue
 
 
@@ -21,20 +23,66 @@ def render(mapping: SecretMapping, sources: Mapping[str, SourceValue]) -> dict[s
     Raises:
         SourceUnusable: a value from which a key cannot be made. The text names mapping, key and source, no value.
     """
-    return {
-        key: _entry(entry, sources, f"mapping {mapping.name}, key {key}")
-        for key, entry in mapping.spec.secret.data.items()
-    }
+    made: dict[str, SecretValue] = {}
+    for number, each in enumerate(mapping.spec.secret.data_from, 1):
+        made |= _many(each, sources[each.source], f"mapping {mapping.name}, dataFrom {number}: source {each.source}")
+    for key, entry in mapping.spec.secret.data.items():
+        found = _entry(entry, sources, f"mapping {mapping.name}, key {key}")
+        made.pop(key, None)
+        if found is not None:
+            made[key] = found
+    return made
 
 
-def _entry(entry: Entry, sources: Mapping[str, SourceValue], where: str) -> SecretValue:
+def _entry(entry: Entry, sources: Mapping[str, SourceValue], where: str) -> SecretValue | None:
+    if entry.value is not None:
+        return _encoded(entry.value, where)
     if entry.template is not None:
         return _encoded(_fill(entry.template, sources, where), where)
-    source = sources[entry.source or ""]
+    source, where = sources[entry.source or ""], f"{where}: source {entry.source}"
     if entry.path is None:
-        return source.content
-    where = f"{where}: source {entry.source}"
-    return _encoded(_find(entry.path, source, where), where)
+        return _decoded(source.content, entry.decode, where)
+    found = _search(entry.path, source, where)
+    if found is not None:
+        return _decoded(_text(found, where), entry.decode, where)
+    if entry.default is None and not entry.optional:
+        raise SourceUnusable(f"{where}: path {entry.path} finds nothing; look at the secret's keys, or change the path")
+    return None if entry.default is None else _encoded(entry.default, where)
+
+
+def _many(each: DataFrom, source: SourceValue, where: str) -> dict[str, SecretValue]:
+    held = _document(source, where) if each.path is None else _search(each.path, source, where)
+    if not isinstance(held, dict):
+        what = f"path {each.path} finds" if each.path else "the value is"
+        raise SourceUnusable(f"{where}: {what} no JSON object, whose keys could be taken")
+    try:
+        renamed = dict(rename(held, each.keys, each.invalid_characters, lambda text, key: _key(text, key, where)))
+    except ValueError as error:
+        raise SourceUnusable(f"{where}: {error}") from None
+    return {renamed[key]: _member(value, each, f"{where}, key {key}") for key, value in held.items()}
+
+
+def _key(template: str, key: str, where: str) -> str:
+    from keyferry import template as templates  # noqa: PLC0415  # as in _fill
+
+    return templates.fill(template, {"key": key}, f"{where}, key {key}")
+
+
+def _member(value: object, each: DataFrom, where: str) -> SecretValue:
+    if value is None:
+        raise SourceUnusable(f"{where} is null; give it a value, or name it in data with a default")
+    return _decoded(_text(value, where), each.decode, where)
+
+
+def _text(found: object, where: str) -> SecretValue:
+    return _encoded(document.text(found), where)
+
+
+def _decoded(value: SecretValue, how: Decoding | None, where: str) -> SecretValue:
+    try:
+        return value if how is None else SecretValue(decode(value.reveal(), how))
+    except ValueError as error:
+        raise SourceUnusable(f"{where} is {error}, as decode says") from None
 
 
 def _encoded(text: str, where: str) -> SecretValue:
@@ -44,16 +92,16 @@ def _encoded(text: str, where: str) -> SecretValue:
         raise SourceUnusable(f"{where}: half a character (\\ud800 to \\udfff alone), which no text can hold") from None
 
 
-def _find(path: str, source: SourceValue, where: str) -> str:
+def _search(path: str, source: SourceValue, where: str) -> object:
+    """Return what a path finds; None where that is nothing, or null."""
     held = _document(source, where)
     try:
-        found = jmespath.search(path, held)
-        if found is not None:
-            return document.text(found)
+        found: object = jmespath.search(path, held)
+        document.text(found)
     except Exception as error:
         # The library's own texts can quote the value.
         raise SourceUnusable(f"{where}: path {path} does not fit the value ({type(error).__name__})") from None
-    raise SourceUnusable(f"{where}: path {path} finds nothing; look at the secret's keys, or change the path")
+    return found
 
 
 def _document(source: SourceValue, where: str) -> Any:  # noqa: ANN401  # JSON is anything
@@ -61,6 +109,8 @@ def _document(source: SourceValue, where: str) -> Any:  # noqa: ANN401  # JSON i
         raise SourceUnusable(f"{where} is binary: use it whole, without path or template")
     try:
         return document.parse(source.content.reveal())
+    except document.DuplicateKeyError as error:
+        raise _twice(error, where) from None
     except ValueError:
         raise SourceUnusable(f"{where} is not JSON: use it whole, without a path") from None
 
@@ -82,9 +132,15 @@ def _in_scope(source: SourceValue, where: str) -> object:
     """Return what a template sees: the document where the value is a JSON object, its text otherwise."""
     try:
         found = None if source.binary else document.parse(source.content.reveal())
+    except document.DuplicateKeyError as error:
+        raise _twice(error, where) from None
     except ValueError:
         found = None  # a password can begin with a brace
     try:
         return found if isinstance(found, dict) else source.content.reveal().decode()
     except UnicodeDecodeError:
         raise SourceUnusable(f"{where} is binary: use it whole, without path or template") from None
+
+
+def _twice(error: document.DuplicateKeyError, where: str) -> SourceUnusable:
+    return SourceUnusable(f"{where} has the key {error} twice: take one of them out")

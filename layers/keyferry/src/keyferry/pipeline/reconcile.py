@@ -204,8 +204,9 @@ def difference(mapping: SecretMapping, versions: Mapping[str, str | None], obser
         return "the version of a source is not known"
     if observed.annotations.get(VERSIONS) != versions_text(versions):
         return "a source has another version"
-    if not mapping.spec.secret.data.keys() <= observed.keys_owned_by(field_manager(mapping.name)):
-        return "somebody else has written a key"
-    if observed.keys_in_journal() != mapping.spec.secret.data.keys():
+    written, can_be = observed.keys_in_journal(), mapping.spec.secret.known_keys
+    if not mapping.spec.secret.certain_keys <= written or (can_be is not None and not written <= can_be):
         return f"the annotation {KEYS} is another"
+    if not written <= observed.keys_owned_by(field_manager(mapping.name)):
+        return "somebody else has written a key"
     return "restarts are due" if RESTART_DUE in observed.annotations else ""

@@ -1,0 +1,123 @@
+"""Keys are renamed as External Secrets renames them, and come out valid and distinct, or not at all."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from keyferry.keys import InvalidCharacters, KeyRule, Regexp, rename
+
+
+def rule(**says: Any) -> KeyRule:  # noqa: ANN401
+    return KeyRule.model_validate(says)
+
+
+def never(_template: str, _key: str) -> str:
+    raise AssertionError
+
+
+def renamed(key: str, *rules: KeyRule, invalid: InvalidCharacters = "refuse") -> str:
+    [(_, found)] = rename([key], rules, invalid, never)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "key", "expected"),
+    [
+        ("(.*)", "db_$1", "host", "db_host"),  # once: not a second time for the empty end
+        ("^(.+)$", "cache-$1", "host", "cache-host"),
+        ("team-a/(.*)", "$1", "team-a/db-pass", "db-pass"),
+        ("/", "_", "a/b/c", "a_b_c"),
+        ("(?P<first>.)(.)", "${first}-${2}", "ab", "a-b"),
+        ("x*", "-", "baxac", "-b-a-a-c-"),
+        ("b", "$$", "abc", "a$c"),
+        ("(z)?a", "<$1>", "a", "<>"),
+        ("none", "x", "abc", "abc"),
+    ],
+)
+def test_a_regular_expression_replaces_as_in_external_secrets(
+    source: str, target: str, key: str, expected: str
+) -> None:
+    assert Regexp(source=source, target=target).replace(key) == expected
+
+
+@pytest.mark.parametrize(
+    ("says", "said"),
+    [
+        ({}, "needs exactly one of regexp, stripPrefix"),
+        ({"case": "upper", "addPrefix": "x"}, "needs exactly one of regexp, stripPrefix"),
+        ({"case": "title"}, "'lower' or 'upper'"),
+        ({"stripPrefix": ""}, "at least 1 character"),
+        ({"regexp": {"source": "(", "target": ""}}, "not a regular expression: missing )"),
+        (
+            {"regexp": {"source": "a(b)", "target": "$1x"}},
+            "source has no group 1x, which target names; ${1}x is group 1",
+        ),
+        ({"regexp": {"source": "a", "target": "${name}"}}, "source has no group name"),
+        ({"regexp": {"source": "a(b)", "target": "$2"}}, "source has no group 2"),
+    ],
+)
+def test_a_rule_that_cannot_work_is_refused(says: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        rule(**says)
+    assert said in str(raised.value)
+
+
+def test_each_rule_is_one_step() -> None:
+    assert renamed("x-Db", rule(stripPrefix="x-"), rule(case="lower"), rule(addPrefix="my.")) == "my.db"
+    assert renamed("Db", rule(stripPrefix="x-"), rule(case="upper")) == "DB"
+
+
+def test_a_rule_can_be_a_template_over_the_key() -> None:
+    def fill(template: str, key: str) -> str:
+        assert (template, key) == ("{{ key }}-1", "a")
+        return "a-1"
+
+    assert list(rename(["a"], [rule(template="{{ key }}-1")], "refuse", fill)) == [("a", "a-1")]
+
+
+@pytest.mark.parametrize(
+    ("invalid", "expected"), [("replace", "team-a_db_pa.ss_"), ("escape", "team-a_U002f_db_U0020_pa.ss_Uffe6_")]
+)
+def test_characters_that_no_key_may_have_are_replaced_or_escaped(invalid: InvalidCharacters, expected: str) -> None:
+    assert renamed("team-a/db pa.ss￦", invalid=invalid) == expected
+
+
+@pytest.mark.parametrize("key", ["a/b", "", ".", "..", "..a", "a" * 254, "ü", "a\n"])
+def test_a_key_that_cannot_be_is_refused_with_what_to_do(key: str) -> None:
+    with pytest.raises(ValueError, match=r"rename it by the rules of keys, or say invalidCharacters: replace$"):
+        renamed(key)
+
+
+def test_two_keys_that_become_one_are_both_named() -> None:
+    with pytest.raises(ValueError, match=r"^a/b and a b both become a_b; tell them apart by the rules of keys$"):
+        list(rename(["a/b", "a b"], [], "replace", never))
+
+
+RULES = st.lists(
+    st.one_of(
+        st.sampled_from([rule(case="lower"), rule(case="upper"), rule(stripPrefix="a"), rule(addPrefix="/")]),
+        st.builds(
+            lambda source, target: rule(regexp={"source": source, "target": target}),
+            st.sampled_from(["a", "(.)", "(.*)", "x*", "[^a]", "^(?P<n>.+)$"]),
+            st.sampled_from(["", "$$", "-", "ü", "a/b"]),
+        ),
+    ),
+    max_size=4,
+)
+
+
+@given(st.sets(st.text(max_size=8), max_size=6), RULES, st.sampled_from(["refuse", "replace", "escape"]))
+def test_any_keys_and_any_rules_give_valid_and_distinct_keys_or_an_error(
+    keys: set[str], rules: list[KeyRule], invalid: InvalidCharacters
+) -> None:
+    try:
+        found = dict(rename(sorted(keys), rules, invalid, never))
+    except ValueError:
+        return
+    assert found.keys() == keys
+    assert len(set(found.values())) == len(keys)
+    allowed = set("-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+    assert all(key and set(key) <= allowed and key != "." and not key.startswith("..") for key in found.values())
