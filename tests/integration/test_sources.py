@@ -130,3 +130,39 @@ def test_what_is_current_is_delivered_and_nothing_else(
     assert whole(scene, secretsManager=scene.source) == b"canary-sources-8"
     change(scene, first, second)
     assert whole(scene, secretsManager=scene.source) == after
+
+
+def test_all_keys_of_a_document_are_renamed_by_rules_and_decoded(scene: Scene) -> None:
+    scene.create('{"app/host": "h", "app/port": 5432, "app/key": "Y2FuYXJ5LWtleQ==", "mode": "canary-mode"}')
+    rules = [{"stripPrefix": "app/"}, {"regexp": {"source": "^(.*)$", "target": "DB_$1"}}, {"case": "upper"}]
+    direct = scene.grant(
+        secret={
+            "name": "db",
+            "dataFrom": [{"from": "db", "keys": rules, "decode": "auto"}],
+            "data": {
+                "DB_PORT": {"from": "db", "path": '"app/ports"', "default": "6543"},
+                "DB_MODE": {"value": "live"},
+                "gone": {"from": "db", "path": "gone", "optional": True},
+            },
+        }
+    )
+    assert not direct.deliver(scene.namespace).errors
+    assert scene.data() == {
+        "DB_HOST": b"h",
+        "DB_PORT": b"6543",
+        "DB_KEY": b"canary-key",
+        "DB_MODE": b"live",
+    }
+
+
+def test_a_key_that_the_source_no_longer_has_goes_and_what_cannot_be_named_leaves_all_as_it_was(scene: Scene) -> None:
+    scene.create('{"a": "canary-many-1", "b": "canary-many-2"}')
+    direct = scene.grant(secret={"name": "db", "dataFrom": [{"from": "db"}]})
+    assert not direct.deliver(scene.namespace).errors
+    scene.put('{"b": "canary-many-3"}')
+    assert not direct.deliver(scene.namespace).errors
+    assert scene.data() == {"b": b"canary-many-3"}
+    scene.put('{"b": "canary-many-4", "a/b": "canary-many-5"}')
+    with scene.untouched("Secret", "db"):
+        (found,) = direct.deliver(scene.namespace).errors
+    assert "a/b becomes 'a/b', and keys of a Secret have letters" in str(found)

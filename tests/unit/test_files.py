@@ -129,7 +129,7 @@ def test_every_problem_of_every_file_is_told_at_once_in_the_order_of_its_place(t
         ("password: {", "pass word: {", "13:7: spec.secret.data.pass word should be letters, digits, '-', '_' and '.'"),
         ("path: password", "path: 'a['", "13:34: spec.secret.data.password.path: not a JMESPath expression"),
         ("prod/payments/db}", "prod/payments/db, version: 3}", "7:53: spec.sources.db.version should be text"),
-        ("prod/payments/db}", "prod/*}", "7:26: secretsManager has *, ? or $ in it, and would grant more than one"),
+        ("prod/payments/db}", "prod/*}", "7:9: spec.sources.db: not the name of a secret: letters, digits"),
         ("secretsManager: prod/", "parameterStore: prod/", "7:9: spec.sources.db: a parameter in a hierarchy"),
         ("{secretsManager: prod/payments/db}", "{}", "7:9: spec.sources.db: needs exactly one of secretsManager and"),
         ("    db:", "    range:", "7:5: range means something else in a template; call the source another name"),

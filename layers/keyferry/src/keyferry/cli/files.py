@@ -114,7 +114,7 @@ def _validate(document: Document, found: Found) -> None:
         return
     before = len(found.problems)
     if kind == "SecretMapping":
-        found.problems += [*references.sources(document), *references.wildcards(document)]
+        found.problems += references.sources(document)
     try:
         model = _KINDS[kind].model_validate(document.data, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -125,7 +125,7 @@ def _validate(document: Document, found: Found) -> None:
 
 
 def _is_answered(problem: Problem) -> bool:
-    return problem.message.startswith("spec: secret.data.") and references.ANSWERED_HERE in problem.message
+    return problem.message.startswith("spec: secret.data") and references.ANSWERED_HERE in problem.message
 
 
 def _take(document: Document, model: BaseModel, found: Found) -> None:

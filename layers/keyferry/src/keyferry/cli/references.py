@@ -28,20 +28,28 @@ class Named:
 
 def sources(document: Document) -> Iterator[Problem]:
     """Yield what a mapping's keys say wrongly of its sources, whether or not the rest of it is valid."""
-    known, data = document.get("spec", "sources"), document.get("spec", "secret", "data")
-    if not isinstance(known, dict) or not isinstance(data, dict):
+    known = document.get("spec", "sources")
+    if not isinstance(known, dict):
         return
     for alias in sorted(DEFAULT_NAMESPACE.keys() & known.keys()):
         message = f"{alias} means something else in a template; call the source another name"
         yield document.problem(("spec", "sources", alias), message, at_key=True)
-    for key in data:
-        path = ("spec", "secret", "data", key)
+    for path in _entries(document):
         source, text = document.get(*path, "from"), document.get(*path, "template")
         if isinstance(source, str) and source not in known:
             message = f"no source is called {source}{nearest(source, known, 'there is')}"
             yield document.problem((*path, "from"), message)
         if isinstance(text, str):
             yield from (document.problem((*path, "template"), each) for each in _template(text, set(known)))
+
+
+def _entries(document: Document) -> Iterator[Path]:
+    """Yield where a mapping says what keys are made of."""
+    data, many = (document.get("spec", "secret", field) for field in ("data", "dataFrom"))
+    for key in data if isinstance(data, dict) else ():
+        yield "spec", "secret", "data", key
+    for number, _ in enumerate(many if isinstance(many, list) else ()):
+        yield "spec", "secret", "dataFrom", number
 
 
 def _template(text: str, known: set[str]) -> Iterator[str]:
@@ -52,18 +60,6 @@ def _template(text: str, known: set[str]) -> Iterator[str]:
         return
     for name in sorted(used - known):
         yield f"the template names {name}, and no source is called so{nearest(name, known, 'there is')}"
-
-
-def wildcards(document: Document) -> Iterator[Problem]:
-    """Yield which sources are named by more than their name: in a policy that is generated, `*` would grant others."""
-    known = document.get("spec", "sources")
-    for alias in known if isinstance(known, dict) else ():
-        for field in ("secretsManager", "parameterStore", "region"):
-            path = ("spec", "sources", alias, field)
-            named = document.get(*path)
-            if isinstance(named, str) and set(named) & set("*?$"):
-                message = f"{field} has *, ? or $ in it, and would grant more than one thing; give the exact name"
-                yield document.problem(path, message)
 
 
 def clusters(document: Document, known: Iterable[str]) -> Iterator[Problem]:
