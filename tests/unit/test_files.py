@@ -107,6 +107,20 @@ def test_every_problem_of_every_file_is_told_at_once_in_the_order_of_its_place(t
 
 
 @pytest.mark.parametrize(
+    ("many", "said"),
+    [
+        ("{from: dbb}", "12:23: no source is called dbb; did you mean db?"),
+        ("{from: db, keys: [{template: '{{ kye }}'}]}", "12:45: the template names kye, and it knows key alone"),
+        ("{from: db, keys: [{case: title}]}", "12:41: spec.secret.dataFrom[0].keys[0].case should be lower or upper"),
+        ("{from: db, key: []}", "12:27: unknown field key; did you mean keys?"),
+    ],
+)
+def test_a_mistake_about_many_keys_is_told_with_its_place(tmp_path: Path, many: str, said: str) -> None:
+    (found,) = told(tmp_path, a=MAPPING.replace("    data:\n", f"    dataFrom: [{many}]\n    data:\n"))
+    assert found == f"a.yaml:{said}"
+
+
+@pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("restart: auto", "restrat: auto", "14:3: unknown field restrat; did you mean restart?"),

@@ -1,6 +1,7 @@
 """A mapping and the values of its sources make the bytes of the Secret, or an error that holds none of them."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from keyferry.errors import SourceUnusable
 from keyferry.model import SourceValue
 from keyferry.render import render
+from keyferry.template import names
 from tests.unit.samples import mapping, value
 
 CANARY = "canary-S3cr3t"
@@ -297,6 +299,54 @@ def test_a_source_that_a_template_does_not_name_may_be_binary() -> None:
 
 
 @pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ db.u | b64encode }}", "bcO8Ij48"),
+        ("{{ 'bcO8' | b64decode }}", "mü"),
+        ("{{ db.u | tojson }}", '"mü\\"><"'),
+        ("{{ db.n | tojson }}", '{"a":[1.50,true,null]}'),
+        ("{{ db.n.a[0] | tojson }}", "1.50"),
+        ("{{ db.u | quote }}", '"mü\\"><"'),
+        ("{{ db.n.a[0] | quote }}", '"1.50"'),
+        ('{{ "it\'s" | shellquote }}', "'it'\"'\"'s'"),
+    ],
+)
+def test_values_are_encoded_for_where_they_go(template: str, expected: str) -> None:
+    assert filled(template, '{"u": "mü\\"><", "n": {"a": [1.50, true, null]}}') == expected
+
+
+def test_a_pull_secret_is_made_of_its_parts() -> None:
+    template = """{"auths":{"reg.test:5000":{"auth":"{{ (db.user ~ ':' ~ db.pass) | b64encode }}"}}}"""
+    assert filled(template, '{"user": "bot", "pass": "b0t/p"}') == '{"auths":{"reg.test:5000":{"auth":"Ym90OmIwdC9w"}}}'
+
+
+def test_what_is_no_base64_says_so_without_a_value() -> None:
+    assert "line 1 of the template: fails (Error)" in refused({"template": "{{ db | b64decode }}"}, db=value("canary!"))
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ db | urlencod }}", "line 1 of the template: No filter named 'urlencod'. Did you mean urlencode?"),
+        ("{{ db | zzz }}", "No filter named 'zzz'."),
+        ("{{ db is definde }}", "Did you mean defined?"),
+        ("\n{% include 'x' %}", "line 2 of the template: a template stands alone, without other files"),
+        ("{% import 'x' as y %}", "a template stands alone"),
+        ("{% extends 'x' %}", "a template stands alone"),
+        ("{{ [1, 2] | random }}", "No filter named 'random'."),
+        ("{{ db", "line 1 of the template: unexpected end"),
+    ],
+)
+def test_a_template_that_cannot_work_is_refused_with_what_would(template: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        names(template)
+
+
+def test_no_name_brings_chance_in() -> None:
+    assert names("{{ lipsum() }}") == {"lipsum"}
+
+
+@pytest.mark.parametrize(
     ("template", "line", "what"),
     [
         ("{{ nothing }}", 1, "names something that the sources do not have, or that is null"),
@@ -308,7 +358,7 @@ def test_a_source_that_a_template_does_not_name_may_be_binary() -> None:
         ("\n\n{{ db.text + 1 }}", 3, "fails (TypeError)"),
         ("\n{{ 1 / db.zero }}", 2, "fails (ZeroDivisionError)"),
         ("\n{{ db.text | dictsort }}", 2, "fails (AttributeError)"),
-        ("\n{% include 'other' %}", 2, "fails (TypeError)"),
+        ("\n{% include 'other' %}", 2, "a template stands alone, without other files"),
         ("{{ db.text | map('upper') }}", 1, "fails (TypeError)"),
         ("{{ db.text.upper }}", 1, "fails (TypeError)"),
         ("{% for i in range(999999) %}{% endfor %}", 1, "fails (OverflowError)"),

@@ -1,10 +1,14 @@
 """Templates over the values of sources: Jinja, sandboxed, strict about undefined names."""
 
+import base64
+import difflib
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError, meta
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from keyferry import document
@@ -23,24 +27,60 @@ def _urlencode(value: object) -> str:
     return quote(_written(value), safe="")
 
 
+def _b64encode(value: object) -> str:
+    return base64.b64encode(_written(value).encode()).decode()
+
+
+def _b64decode(value: object) -> str:
+    return base64.b64decode(_written(value), validate=True).decode()
+
+
+def _tojson(value: object) -> str:
+    """Return JSON as it is in the source. Jinja's own filter writes `<`, `>`, `&` and `'` otherwise, for web pages."""
+    return document.text([document.text(value)] if isinstance(value, str) else [value])[1:-1]
+
+
+def _quote(value: object) -> str:
+    """Put text into double quotes, what is special between them escaped as JSON has it."""
+    return _tojson(_written(value))
+
+
+def _shellquote(value: object) -> str:
+    """Quote text for a POSIX shell."""
+    return shlex.quote(_written(value))
+
+
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, finalize=_written
 )
-_ENVIRONMENT.filters["urlencode"] = _urlencode
-for _unsteady in ("random",):  # rendering the same values twice gives the same bytes
-    del _ENVIRONMENT.filters[_unsteady]
+_ENVIRONMENT.filters |= {
+    "b64encode": _b64encode,
+    "b64decode": _b64decode,
+    "quote": _quote,
+    "shellquote": _shellquote,
+    "tojson": _tojson,
+    "urlencode": _urlencode,
+}
+# Rendering the same values twice gives the same bytes.
+del _ENVIRONMENT.filters["random"]
+del _ENVIRONMENT.globals["lipsum"]
+_UNKNOWN = re.compile(r"No (filter|test) named '(\w+)'")
+_OTHER_FILES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
 
 
 def names(template: str) -> set[str]:
     """Return the names that a template takes from outside.
 
     Raises:
-        ValueError: the template is not well-formed; the text says where and why.
+        ValueError: the template is not well-formed, or wants another file; the text says where and why.
     """
     try:
-        return meta.find_undeclared_variables(_ENVIRONMENT.parse(template))
+        parsed = _ENVIRONMENT.parse(template)
+        for other in parsed.find_all(_OTHER_FILES):
+            raise ValueError(f"line {other.lineno} of the template: a template stands alone, without other files")
+        return meta.find_undeclared_variables(parsed)
     except TemplateSyntaxError as error:
-        raise ValueError(f"line {error.lineno} of the template: {error.message}") from None
+        raise ValueError(f"line {error.lineno} of the template: {_said(error.message or '')}") from None
 
 
 def fill(template: str, values: Mapping[str, Any], where: str) -> str:
@@ -59,6 +99,16 @@ def fill(template: str, values: Mapping[str, Any], where: str) -> str:
     except Exception as error:
         # Texts of these errors can quote values.
         raise SourceUnusable(f"{where}: line {_line(error)} of the template: {_what(error)}") from None
+
+
+def _said(message: str) -> str:
+    """Return what Jinja says, and the nearest filter or test where there is none of that name."""
+    unknown = _UNKNOWN.match(message)
+    if unknown is None:
+        return message
+    known = _ENVIRONMENT.filters if unknown[1] == "filter" else _ENVIRONMENT.tests
+    near = difflib.get_close_matches(unknown[2], known, n=1)
+    return message + (f" Did you mean {near[0]}?" if near else "")
 
 
 def _what(error: Exception) -> str:

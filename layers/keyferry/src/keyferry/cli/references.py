@@ -41,6 +41,7 @@ def sources(document: Document) -> Iterator[Problem]:
             yield document.problem((*path, "from"), message)
         if isinstance(text, str):
             yield from (document.problem((*path, "template"), each) for each in _template(text, set(known)))
+        yield from _rules(document, path)
 
 
 def _entries(document: Document) -> Iterator[Path]:
@@ -52,6 +53,16 @@ def _entries(document: Document) -> Iterator[Path]:
         yield "spec", "secret", "dataFrom", number
 
 
+def _rules(document: Document, path: Path) -> Iterator[Problem]:
+    """Yield what templates that rename keys say wrongly: `key` is all that they know."""
+    rules = document.get(*path, "keys")
+    for number, _ in enumerate(rules if isinstance(rules, list) else ()):
+        place = (*path, "keys", number, "template")
+        text = document.get(*place)
+        if isinstance(text, str):
+            yield from (document.problem(place, each) for each in _template(text, {"key"}))
+
+
 def _template(text: str, known: set[str]) -> Iterator[str]:
     try:
         used = template.names(text)
@@ -59,7 +70,8 @@ def _template(text: str, known: set[str]) -> Iterator[str]:
         yield str(error)
         return
     for name in sorted(used - known):
-        yield f"the template names {name}, and no source is called so{nearest(name, known, 'there is')}"
+        what = "it knows key alone" if known == {"key"} else f"no source is called so{nearest(name, known, 'there is')}"
+        yield f"the template names {name}, and {what}"
 
 
 def clusters(document: Document, known: Iterable[str]) -> Iterator[Problem]:
