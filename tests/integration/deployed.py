@@ -127,6 +127,15 @@ class Deployed:
             for message in messages
         ]
 
+    def rest(self, mapping: str) -> None:
+        """Wait until nothing of a mapping waits or is under way: something always waits for the cluster `lost`."""
+
+        def quiet() -> bool:
+            deliveries = self.messages("DeliveriesQueueUrl")
+            return not self.messages("ChangesQueueUrl") and not any(f'"{mapping}"' in m["Body"] for m in deliveries)
+
+        until(f"no delivery of {mapping}", quiet)
+
     def dead_letter(self, body: str) -> dict[str, str]:
         """Wait until a message with such a body lies on the dead-letter queue, and return its attributes as text."""
 

@@ -19,7 +19,8 @@ def stack(installed: Installation) -> Deployed:
     """The stack, with a secret in place on prod-eu and a workload that uses it."""
     stack, since = Deployed(installed), now()
     stack.put("tests/returning", "canary-returning-1")
-    stack.deliveries("returning", since, message="delivered")
+    stack.routed(since, names=["tests/returning"])
+    stack.rest("returning")
     stack.eu.apply(deployment("api", "returning", env_from("returning")))
     return stack
 

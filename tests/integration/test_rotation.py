@@ -8,7 +8,6 @@ import pytest
 
 from local import world
 from local.install import Installation
-from local.watch import until
 from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.local_aws import function
@@ -50,7 +49,7 @@ def stack(installed: Installation) -> Deployed:
     since = now()
     stack.put("tests/rotated", value("rotated-1"))
     stack.routed(since, names=["tests/rotated"])
-    until("quiet queues", lambda: quiet(stack))
+    stack.rest("rotated")
     return stack
 
 
@@ -71,12 +70,6 @@ def stamp(stack: Deployed, cluster: str) -> str:
 def send_event(stack: Deployed, version: str, event_id: str) -> None:
     url = stack.installed.outputs["ChangesQueueUrl"]
     world.send_event(stack.cloud.aws, url, "tests/rotated", version, event_id)
-
-
-def quiet(stack: Deployed) -> bool:
-    """Return whether nothing of the mapping waits or is under way. Something always waits for the cluster `lost`."""
-    deliveries = stack.messages("DeliveriesQueueUrl")
-    return not stack.messages("ChangesQueueUrl") and not any('"rotated"' in each["Body"] for each in deliveries)
 
 
 def put_a_value(stack: Deployed) -> None:
@@ -129,7 +122,7 @@ def test_a_pending_version_is_never_pushed(stack: Deployed) -> None:
 
 
 def test_the_same_event_ten_times_among_older_ones_is_one_write_and_one_rollout(stack: Deployed) -> None:
-    until("quiet queues", lambda: quiet(stack))
+    stack.rest("rotated")
     older, since = stack.current("tests/rotated"), now()
     before = {name: stack.rollouts(name, "rotated") for name in BOTH}
     version = stack.put("tests/rotated", value("repeated"))
@@ -138,7 +131,7 @@ def test_the_same_event_ten_times_among_older_ones_is_one_write_and_one_rollout(
         if number in (3, 7):
             send_event(stack, older, f"older-{number}-{version}")
     stack.routed(since, 13, names=["tests/rotated"])
-    until("quiet queues", lambda: quiet(stack))
+    stack.rest("rotated")
     events = 1 + 6 + 2  # the change's own, the repeated, the older
     assert len(stack.deliveries("rotated", since, message="delivered")) == events * len(BOTH)
     for name in BOTH:

@@ -17,7 +17,8 @@ def stack(installed: Installation) -> Deployed:
     stack, since = Deployed(installed), now()
     stack.eu.apply(deployment("api", "swept", env_from("swept")))
     stack.put("tests/swept", "canary-swept")
-    stack.deliveries("swept", since, message="delivered")
+    stack.routed(since, names=["tests/swept"])
+    stack.rest("swept")
     return stack
 
 
