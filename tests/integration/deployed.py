@@ -83,10 +83,16 @@ class Deployed:
         """Return every line of metrics (EMF) that a function has written since then."""
         return [line for line in self.lines(function, since) if "_aws" in line]
 
-    def counted(self, function: str, since: datetime) -> dict[str, float]:
-        """Return the sum of each metric that a function has written since then."""
+    def metrics_after(self, line: Line, function: str, since: datetime) -> Line:
+        """Return the line of metrics that ends the invocation which has logged a line; others may run beside it."""
+        lines = self.lines(function, since)
+        return next(each for each in lines[lines.index(line) :] if "_aws" in each)
+
+    @staticmethod
+    def counted(*metrics: Line) -> dict[str, float]:
+        """Return the sum of each metric in lines of metrics."""
         sums: defaultdict[str, float] = defaultdict(float)
-        for line in self.metrics(function, since):
+        for line in metrics:
             (directive,) = line["_aws"]["CloudWatchMetrics"]
             for metric in directive["Metrics"]:
                 sums[metric["Name"]] += sum(line[metric["Name"]])

@@ -73,7 +73,7 @@ def test_a_delivery_of_an_unknown_mapping_comes_back_for_ten_minutes_and_is_drop
 
     (line,) = stack.deliveries("never-was", since, message="dropped")
     assert line["reason"] == "mapping never-was is not among this deployment's mappings"
-    assert stack.counted("DeliverFunction", since)["DeliveriesDropped"] == 1
+    assert stack.counted(*stack.metrics("DeliverFunction", since))["DeliveriesDropped"] == 1
 
 
 def test_one_line_tells_of_a_delivery_and_metrics_count_it_without_a_name(stack: Deployed) -> None:
@@ -91,7 +91,8 @@ def test_one_line_tells_of_a_delivery_and_metrics_count_it_without_a_name(stack:
     assert namespace["restarted"] == ["Deployment/api"]
     assert 0 < line["seconds"] < 60
 
-    deliver, route = (stack.counted(name, since) for name in ("DeliverFunction", "RouteFunction"))
+    told = {"DeliverFunction": line, "RouteFunction": routed}
+    deliver, route = (stack.counted(stack.metrics_after(of, name, since)) for name, of in told.items())
     assert {
         name: deliver[name] for name in ("Deliveries", "TargetsUpdated", "WorkloadsRestarted", "TargetsFailed")
     } == {
@@ -102,7 +103,7 @@ def test_one_line_tells_of_a_delivery_and_metrics_count_it_without_a_name(stack:
     }
     assert 0 < deliver["EventToWriteSeconds"] < 60
     assert (route["ChangesSeen"], route["ChangesUnmapped"]) == (1, 0)
-    for name in ("DeliverFunction", "RouteFunction"):
+    for name in told:
         for metrics in stack.metrics(name, since):
             (directive,) = metrics["_aws"]["CloudWatchMetrics"]
             assert (directive["Namespace"], directive["Dimensions"]) == ("Keyferry", [["service"]])
