@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from keyferry.mapping import Workload
 from keyferry.source import Source
-from keyferry.targets import Clusters, Selector
+from keyferry.targets import Clusters, Expression, NamespaceSelector, Selector
 from local import certificates
 from tests.unit.samples import ACCOUNT, SPEC, cluster, mapping
 
@@ -189,7 +189,7 @@ def test_labels_that_no_object_can_have_are_refused(labels: dict[str, str]) -> N
 
 @pytest.mark.parametrize("labels", [{"team": "payments"}, {"example.com/team": "A.b_c-1"}, {"team": ""}])
 def test_labels_that_an_object_can_have_are_taken(labels: dict[str, str]) -> None:
-    assert mapping(namespaces={"matchLabels": labels}).spec.namespaces == Selector(match_labels=labels)
+    assert mapping(namespaces={"matchLabels": labels}).spec.namespaces == NamespaceSelector(match_labels=labels)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +207,77 @@ def test_a_selector_matches_what_has_every_label(labels: dict[str, str], matches
 
 def test_a_selector_is_written_as_kubernetes_reads_it() -> None:
     assert str(Selector(match_labels={"team": "payments", "env": "prod"})) == "env=prod,team=payments"
+
+
+LABELS = {"env": "prod", "tier": "gold", "empty": ""}
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "values", "matches", "written"),
+    [
+        ("In", "tier", ["silver", "gold"], True, "tier in (gold,silver)"),
+        ("In", "tier", ["silver"], False, "tier in (silver)"),
+        ("In", "gone", ["x"], False, "gone in (x)"),
+        ("In", "empty", [""], True, "empty in ()"),
+        ("NotIn", "tier", ["silver"], True, "tier notin (silver)"),
+        ("NotIn", "tier", ["gold"], False, "tier notin (gold)"),
+        ("NotIn", "gone", ["x"], True, "gone notin (x)"),
+        ("Exists", "empty", [], True, "empty"),
+        ("Exists", "gone", [], False, "gone"),
+        ("DoesNotExist", "gone", [], True, "!gone"),
+        ("DoesNotExist", "tier", [], False, "!tier"),
+    ],
+)
+def test_an_expression_matches_as_in_kubernetes(
+    operator: str, key: str, values: list[str], matches: bool, written: str
+) -> None:
+    found = Expression.model_validate({"key": key, "operator": operator, "values": values})
+    assert (found.matches(LABELS), str(found)) == (matches, written)
+
+
+def test_labels_and_expressions_all_have_to_match() -> None:
+    gold = {"key": "tier", "operator": "In", "values": ["gold"]}
+    found = Selector.model_validate({"matchLabels": {"env": "prod"}, "matchExpressions": [gold]})
+    assert str(found) == "env=prod,tier in (gold)"
+    assert found.matches(LABELS)
+    assert not found.matches({"tier": "gold"})
+    assert not found.matches({"env": "prod"})
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"matchExpressions": [{"key": "a", "operator": "In"}]}, "In and NotIn need values"),
+        (
+            {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]},
+            "Exists and DoesNotExist take none",
+        ),
+        ({"matchExpressions": [{"key": "a", "operator": "Is", "values": ["b"]}]}, "'In', 'NotIn', 'Exists'"),
+        ({}, "chooses everything; say by which labels"),
+        ({"exclude": ["kube-*"]}, "chooses everything; say by which labels"),
+        ({"names": ["Team-*"]}, "String should match pattern"),
+    ],
+)
+def test_a_choice_of_namespaces_that_cannot_be_meant_is_refused(chosen: dict[str, Any], said: str) -> None:
+    assert said in refused(lambda: mapping(namespaces=chosen))
+
+
+def test_clusters_are_not_chosen_by_patterns_of_names() -> None:
+    assert "Extra inputs are not permitted" in refused(lambda: mapping(clusters={"names": ["prod-*"]}))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "admitted"),
+    [
+        ({"names": ["team-*", "shop"]}, ["team-a", "team-b", "team-long", "shop"]),
+        ({"names": ["team-?"], "exclude": ["*-b"]}, ["team-a"]),
+        ({"matchLabels": {"a": "b"}, "exclude": ["kube-*", "shop"]}, ["team-a", "team-b", "team-long"]),
+    ],
+)
+def test_namespaces_are_chosen_by_patterns_of_names_but_some(chosen: dict[str, Any], admitted: list[str]) -> None:
+    found = NamespaceSelector.model_validate(chosen)
+    names = ["team-a", "team-b", "team-long", "shop", "kube-system"]
+    assert sorted(name for name in names if found.admits(name)) == sorted(admitted)
 
 
 # Restarts, conflicts, the whole

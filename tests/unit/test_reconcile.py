@@ -181,6 +181,14 @@ def test_namespaces_are_found_by_their_labels() -> None:
     assert world.found() == ["prod-eu: shop: the Secret is missing"]
 
 
+def test_namespaces_that_are_left_out_are_not_looked_at() -> None:
+    world = World(mapping(clusters=["prod-eu"], namespaces={"names": ["*"], "exclude": ["shop"]}))
+    world.clusters["prod-eu"].delete(*WHERE)
+    assert world.found() == ["prod-eu: payments: the Secret is missing"]
+    with pytest.raises(InvalidInput, match="namespace shop"):
+        world.found(namespace="shop")
+
+
 @pytest.mark.parametrize(
     ("narrowed", "expected"),
     [

@@ -12,7 +12,7 @@ from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput
 from keyferry.mapping import SecretMapping
 from keyferry.source import Source
-from keyferry.targets import Cluster, Selector
+from keyferry.targets import Cluster, NamespaceSelector
 
 MAX_POLICY = 6000
 """Characters of a managed policy's statements; AWS allows a policy 6,144 without white space."""
@@ -74,11 +74,11 @@ def rbac(catalog: Catalog, cluster: Cluster, bind_in: Mapping[str, Sequence[str]
     objects: list[Object] = admission.policy() if any(m.spec.restart != "none" for m in mappings) else []
     for mapping in mappings:
         chosen = mapping.spec.namespaces
-        if not isinstance(chosen, Selector):
+        if not isinstance(chosen, NamespaceSelector):
             objects += _namespaced(mapping, sorted(set(chosen)))
         else:
             objects += _selected(mapping, (bind_in or {}).get(mapping.name))
-    if any(isinstance(m.spec.namespaces, Selector) for m in mappings):
+    if any(isinstance(m.spec.namespaces, NamespaceSelector) for m in mappings):
         rules = [_rule("", ["namespaces"], ["list"])]
         objects += _cluster_wide("keyferry:namespaces", rules, [DELIVER, READERS])
     return objects

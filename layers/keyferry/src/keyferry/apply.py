@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
-from keyferry.mapping import Kind, Workload
+from keyferry.mapping import Kind, SecretMapping, Workload
 from keyferry.plan import Annotate, Restart, Write
 from keyferry.secret import Desired, Observed
-from keyferry.targets import Selector
+from keyferry.targets import NamespaceSelector, Selector
 from keyferry.workloads import AUTO_KINDS, Stamp, stamp, using
 
 type Object = dict[str, Any]
@@ -48,8 +48,16 @@ class ClusterClient(Protocol):
         ...
 
     def namespaces(self, selector: Selector) -> list[str]:
-        """Return the names of the matching namespaces that are not being deleted."""
+        """Return the names of the namespaces with matching labels that are not being deleted."""
         ...
+
+
+def namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[str]:
+    """Return the names of a mapping's namespaces on a cluster, in order."""
+    chosen = mapping.spec.namespaces
+    if isinstance(chosen, NamespaceSelector):
+        return sorted(name for name in cluster.namespaces(chosen) if chosen.admits(name))
+    return sorted(set(chosen))
 
 
 def observe(cluster: ClusterClient, namespace: str, name: str) -> Observed | None:

@@ -9,7 +9,7 @@ from keyferry.keys import InvalidCharacters, KeyRule
 from keyferry.model import Record
 from keyferry.names import Alias, Key, Label, Name, Path
 from keyferry.source import Source
-from keyferry.targets import Selector
+from keyferry.targets import NamespaceSelector, Selector
 
 
 class Entry(Record):
@@ -101,7 +101,7 @@ class Spec(Record):
 
     sources: dict[Alias, Source] = Field(min_length=1)
     clusters: Annotated[list[Name], Field(min_length=1)] | Selector
-    namespaces: Annotated[list[Label], Field(min_length=1)] | Selector
+    namespaces: Annotated[list[Label], Field(min_length=1)] | NamespaceSelector
     secret: SecretSpec
     restart: Literal["auto", "none"] | list[Workload] = "auto"
     conflict: Literal["fail", "takeOver"] = "fail"

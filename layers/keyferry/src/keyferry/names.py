@@ -14,6 +14,10 @@ Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])
 """A DNS label, as Kubernetes names namespaces."""
 
 
+Glob = Annotated[str, StringConstraints(pattern=r"^[-a-z0-9*?]+$", max_length=63)]
+"""A pattern of namespaces' names: `*` stands for any characters, `?` for one."""
+
+
 def _is_no_path(key: str) -> str:
     if key == "." or key.startswith(".."):
         raise ValueError("keys become file names: neither . nor .. at the beginning")

@@ -3,25 +3,85 @@
 import base64
 import ssl
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from keyferry.model import Record
-from keyferry.names import LabelKey, LabelValue, Name, Region
+from keyferry.names import Glob, LabelKey, LabelValue, Name, Region
+
+
+class Expression(Record):
+    """One requirement of labels."""
+
+    key: LabelKey
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    values: list[LabelValue] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _has_values_where_it_compares(self) -> Self:
+        if bool(self.values) != self.operator.endswith("In"):
+            raise ValueError("In and NotIn need values; Exists and DoesNotExist take none")
+        return self
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Return whether the labels fulfil it; a label that is not there is NotIn anything, as in Kubernetes."""
+        if not self.values:
+            return (self.key in labels) is (self.operator == "Exists")
+        return (labels.get(self.key) in self.values) is (self.operator == "In")
+
+    def __str__(self) -> str:
+        """Return it as a label selector has it."""
+        if not self.values:
+            return self.key if self.operator == "Exists" else f"!{self.key}"
+        return f"{self.key} {self.operator.lower()} ({','.join(sorted(self.values))})"
 
 
 class Selector(Record):
     """Chooses by labels, as Kubernetes does."""
 
-    match_labels: dict[LabelKey, LabelValue] = Field(alias="matchLabels", min_length=1)
+    match_labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, alias="matchLabels")
+    match_expressions: list[Expression] = Field(default_factory=list, alias="matchExpressions")
+
+    @model_validator(mode="after")
+    def _chooses(self) -> Self:
+        if not self._says_something:
+            raise ValueError("chooses everything; say by which labels, as {matchLabels: {env: prod}}")
+        return self
+
+    @property
+    def _says_something(self) -> bool:
+        return bool(self.match_labels or self.match_expressions)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Return whether the labels hold every pair."""
-        return all(labels.get(key) == value for key, value in self.match_labels.items())
+        """Return whether the labels fulfil all of it."""
+        return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
+            each.matches(labels) for each in self.match_expressions
+        )
 
     def __str__(self) -> str:
-        return ",".join(f"{key}={value}" for key, value in sorted(self.match_labels.items()))
+        """Return it as Kubernetes' lists take it."""
+        equal = [f"{key}={value}" for key, value in sorted(self.match_labels.items())]
+        return ",".join([*equal, *map(str, self.match_expressions)])
+
+
+class NamespaceSelector(Selector):
+    """Chooses namespaces: by labels, by patterns of names, or by both; those of some names never."""
+
+    names: list[Glob] = Field(default_factory=list)
+    """Patterns of which a name has to fit one, as `team-*`."""
+    exclude: list[Glob] = Field(default_factory=list)
+    """Patterns of names that are left out."""
+
+    @property
+    def _says_something(self) -> bool:
+        return super()._says_something or bool(self.names)
+
+    def admits(self, name: str) -> bool:
+        """Return whether a namespace of that name can be chosen, whatever its labels are."""
+        fits = not self.names or any(fnmatchcase(name, each) for each in self.names)
+        return fits and not any(fnmatchcase(name, each) for each in self.exclude)
 
 
 class Eks(Record):

@@ -25,7 +25,7 @@ from keyferry.pipeline.preview import preview
 from keyferry.queues import DeliveryQueue
 from keyferry.report import Report
 from keyferry.runtime import Runtime
-from keyferry.targets import Selector
+from keyferry.targets import NamespaceSelector
 
 MINUTES = 10
 """How long a push may take: a function has less, a person can wait."""
@@ -120,7 +120,9 @@ def _check(noun: str, name: str, known: Collection[str]) -> None:
 def _reaches(mapping: SecretMapping, namespace: str | None) -> bool:
     """Return whether a mapping can write to a namespace, as far as that is known without asking a cluster."""
     chosen = mapping.spec.namespaces
-    return namespace is None or isinstance(chosen, Selector) or namespace in chosen
+    if isinstance(chosen, NamespaceSelector):
+        return namespace is None or chosen.admits(namespace)
+    return namespace is None or namespace in chosen
 
 
 def _nothing(catalog: Catalog, chosen: Sequence[SecretMapping], choice: Choice) -> str:
@@ -132,7 +134,7 @@ def _nothing(catalog: Catalog, chosen: Sequence[SecretMapping], choice: Choice) 
     if choice.namespace is None:
         return "none of these mappings has a cluster"
     lists = [mapping.spec.namespaces for mapping in chosen]
-    namespaces = {name for each in lists if not isinstance(each, Selector) for name in each}
+    namespaces = {name for each in lists if not isinstance(each, NamespaceSelector) for name in each}
     hint = nearest(choice.namespace, namespaces, "they go to")
     return f"none of these mappings goes to namespace {choice.namespace}{hint}"
 

@@ -12,6 +12,7 @@ _DNS = "lower-case letters, digits and '-', beginning and ending with a letter o
 _PATTERNS = {
     r"(\.[a-z0-9]": f"{_DNS}; dots may divide it, as payments-db",
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": f"{_DNS}, as payments",
+    r"^[-a-z0-9*?]+$": "a pattern of namespaces' names, as team-*",
     r"^[-._a-zA-Z0-9]+$": "letters, digits, '-', '_' and '.', as tls.crt",
     r"^[A-Za-z_]": "letters, digits and '_', not beginning with a digit, as db",
     r"^([a-z0-9.-]+/)?": "a label's key as Kubernetes has them, as team or example.com/team",
@@ -39,7 +40,7 @@ _EXAMPLES = {
     "metadata": "{name: payments-db}",
     "spec": "{sources: …, clusters: …, namespaces: …, secret: …}",
     "spec.clusters": "[prod-eu], or {matchLabels: {env: prod}}",
-    "spec.namespaces": "[payments], or {matchLabels: {team: payments}}",
+    "spec.namespaces": "[payments], or {matchLabels: {team: payments}, exclude: [kube-*]}",
     "spec.restart": "auto, none, or [{kind: Deployment, name: api}]",
     "spec.restart[*]": "{kind: Deployment, name: api}",
     "spec.secret": "{name: payments-db, data: {password: {from: db, path: password}}}",

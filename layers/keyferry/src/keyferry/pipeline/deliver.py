@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from keyferry import apply
 from keyferry.apply import ClusterClient, Listing, clear, listing, observe, stamp_workload, stamps, write
 from keyferry.errors import (
     Forbidden,
@@ -30,7 +31,6 @@ from keyferry.render import render
 from keyferry.report import Did, Outcome, Report
 from keyferry.secret import Desired, Observed
 from keyferry.source import Source
-from keyferry.targets import Selector
 from keyferry.workloads import Stamp
 
 PASSES = 6
@@ -112,8 +112,7 @@ def deliver(work: Work) -> Report:
 
 def namespaces(work: Work) -> list[str]:
     """Return the names of the mapping's namespaces on the cluster, or the one that the delivery asks for."""
-    chosen = work.mapping.spec.namespaces
-    found = work.cluster.namespaces(chosen) if isinstance(chosen, Selector) else sorted(set(chosen))
+    found = apply.namespaces(work.cluster, work.mapping)
     return [name for name in found if work.delivery.namespace in (None, name)]
 
 

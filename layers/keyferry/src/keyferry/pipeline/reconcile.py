@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from keyferry.apply import ClusterClient
+from keyferry.apply import ClusterClient, namespaces
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
 from keyferry.mapping import SecretMapping
@@ -26,7 +26,7 @@ from keyferry.secret import (
     versions_text,
 )
 from keyferry.source import Source
-from keyferry.targets import Cluster, Selector
+from keyferry.targets import Cluster, NamespaceSelector
 
 CLUSTER_SECONDS = 30
 """How long a cluster may be waited for: the others need their time too."""
@@ -125,7 +125,9 @@ def _pairs(sweep: Sweep, catalog: Catalog) -> list[tuple[SecretMapping, Cluster]
 
 def _may_have(sweep: Sweep, mapping: SecretMapping) -> bool:
     chosen = mapping.spec.namespaces
-    return sweep.namespace is None or isinstance(chosen, Selector) or sweep.namespace in chosen
+    if isinstance(chosen, NamespaceSelector):
+        return sweep.namespace is None or chosen.admits(sweep.namespace)
+    return sweep.namespace is None or sweep.namespace in chosen
 
 
 def _delivery(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, event_id: str) -> Delivery:
@@ -167,9 +169,7 @@ def _compare(
 ) -> str:
     try:
         client = sight.connect(cluster, sight.deadline.within(CLUSTER_SECONDS))
-        chosen = mapping.spec.namespaces
-        names = client.namespaces(chosen) if isinstance(chosen, Selector) else chosen
-        for namespace in names:
+        for namespace in namespaces(client, mapping):
             if sweep.namespace in (None, namespace):
                 _check_time(sight)
                 raw = client.read_secret_metadata(namespace, mapping.spec.secret.name)
