@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from keyferry.catalog import Catalog
 from keyferry.cli import main, screen
 from keyferry.cli.options import Group
+from keyferry.cli.problems import Problem
 from keyferry.errors import Unreachable
 from keyferry.runtime import load
 from tests.unit.test_files import CLUSTERS, MAPPING
@@ -327,3 +328,20 @@ def test_json_is_written_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     value: dict[str, Any] = {"name": "ü", "list": []}
     screen.tell_json(value)
     assert json.loads(capsys.readouterr().out) == value
+
+
+def test_a_problem_is_told_as_github_shows_it() -> None:
+    found = Problem("a,b:c.yaml", 3, 7, "50% is\nwrong", "warning").as_command()
+    assert found == "::warning file=a%2Cb%3Ac.yaml,line=3,col=7::50%25 is%0Awrong"
+
+
+def test_problems_are_annotations_in_a_workflow(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("kind: Nothing\n")
+    result = CliRunner().invoke(main, ["--mappings", str(tmp_path), "validate", "--output", "github"])
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"::error file={tmp_path}/a.yaml,line=1,col=7::unknown kind Nothing")
+
+
+def test_only_validate_takes_that_form(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["--mappings", str(tmp_path), "push", "--output", "github"])
+    assert result.exit_code == 2

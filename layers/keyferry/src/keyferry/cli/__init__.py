@@ -8,6 +8,7 @@ from keyferry.cli.explain import explain
 from keyferry.cli.generate import generate
 from keyferry.cli.options import Group, Settings
 from keyferry.cli.push import push
+from keyferry.cli.schema import schema
 from keyferry.cli.validate import compile_, validate
 
 EPILOG = """\b
@@ -36,5 +37,5 @@ def main(context: click.Context, mappings: Path, output: str) -> None:
     context.obj = Settings(mappings, output)
 
 
-for command in (validate, compile_, explain, generate, push):
+for command in (validate, schema, compile_, explain, generate, push):
     main.add_command(command)

@@ -100,10 +100,15 @@ type Command = Callable[..., Any]
 
 def output(command: Command) -> Command:
     """Accept `--output` after a command too."""
+    return output_of("text", "json")(command)
+
+
+def output_of(*forms: str) -> Callable[[Command], Command]:
+    """Accept `--output` with these forms after a command."""
     return click.option(
         "--output",
-        type=click.Choice(["text", "json"]),
+        type=click.Choice(forms),
         expose_value=False,
         callback=_set_output,
         help="Form of the result.",
-    )(command)
+    )

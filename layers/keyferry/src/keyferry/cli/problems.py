@@ -26,6 +26,15 @@ class Problem:
         """Return it for `--output json`."""
         return asdict(self)
 
+    def as_command(self) -> str:
+        """Return it as a workflow command, which GitHub shows at its line (GitHub's `toolkit`, command.ts)."""
+        file = _escaped(self.file).replace(":", "%3A").replace(",", "%2C")
+        return f"::{self.level} file={file},line={self.line},col={self.column}::{_escaped(self.message)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
 
 class InvalidFiles(InvalidInput):
     """The mapping files have problems: all of them, in the order of their places."""

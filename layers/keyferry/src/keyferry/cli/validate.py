@@ -6,30 +6,31 @@ import click
 
 from keyferry.catalog import Catalog
 from keyferry.cli import screen
-from keyferry.cli.options import PROBLEMS, Settings, output
-from keyferry.cli.problems import InvalidFiles
+from keyferry.cli.options import PROBLEMS, Settings, output, output_of
+from keyferry.cli.problems import InvalidFiles, Problem
 from keyferry.errors import InvalidInput
 from keyferry.runtime import COMPILED
 
 
 @click.command()
-@output
+@output_of("text", "json", "github")
 @click.pass_obj
 def validate(settings: Settings) -> None:
-    """Show everything that is wrong with the mappings."""
+    """Show everything that is wrong with the mappings; as annotations of a pull request with --output github."""
+    say = Problem.as_command if settings.output == "github" else str
     try:
         catalog, warnings = settings.check()
     except InvalidFiles as error:
         if settings.is_json:
             raise
-        screen.tell(str(error))  # here they are the result
+        screen.tell("\n".join(map(say, error.problems)))  # here they are the result
         screen.note(f"{settings.mappings}: {_count(len(error.problems), 'problem')}")
         raise SystemExit(PROBLEMS) from None
     if settings.is_json:
         screen.tell_json([each.as_dict() for each in warnings])
         return
     for each in warnings:
-        screen.tell(str(each))
+        screen.tell(say(each))
     verdict = _count(len(warnings), "warning") if warnings else "nothing wrong"
     screen.tell(f"{settings.mappings}: {summary(catalog)}, {verdict}")
 
