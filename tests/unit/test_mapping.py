@@ -133,6 +133,20 @@ def test_a_secret_that_cannot_be_made_is_refused(changes: dict[str, Any], said: 
     assert said in refused(lambda: mapping(**changes))
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "label app.kubernetes.io/managed-by is always keyferry"),
+        ({"annotations": {"keyferry.dev/keys": "x"}}, "keyferry.dev/ is where Keyferry keeps its own"),
+        ({"labels": {"app": "a b"}}, "String should match pattern"),
+        ({"annotations": {"a b": "x"}}, "String should match pattern"),
+    ],
+)
+def test_labels_and_annotations_that_cannot_be_given_are_refused(given: dict[str, Any], said: str) -> None:
+    secret = {"name": "x", "data": {"a": {"value": "b"}}}
+    assert said in refused(lambda: mapping(secret=secret | given))
+
+
 @pytest.mark.parametrize("kind", ["kubernetes.io/tls", "example.com/own", "Opaque"])
 def test_a_secret_has_the_type_that_the_mapping_says(kind: str) -> None:
     assert mapping(type=kind).spec.secret.type == kind

@@ -148,6 +148,16 @@ def test_a_changed_mapping_is_seen() -> None:
     assert world.found() == [f"{name}: payments: the mapping has changed" for name in ("prod-eu", "prod-us")]
 
 
+def test_a_label_or_annotation_that_is_another_is_seen_and_put_right() -> None:
+    given = {"name": "payments-db", "data": {"password": {"from": "db", "path": "password"}}}
+    world = World(mapping(secret=given | {"labels": {"app": "a"}, "annotations": {"example.com/b": "c"}}))
+    assert world.found() == []
+    world.clusters["prod-eu"].edit(*WHERE, annotations={"example.com/b": "other"})
+    assert world.found() == ["prod-eu: payments: a label or an annotation is another"]
+    world.deliver("prod-eu")
+    assert world.found() == []
+
+
 def test_a_version_that_is_not_known_is_no_version_that_is_right() -> None:
     world = World()
     swept = world.sweep(version=lambda _source: None)

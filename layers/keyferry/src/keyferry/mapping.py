@@ -6,8 +6,8 @@ from pydantic import Field, field_validator, model_validator
 
 from keyferry.decode import Decoding
 from keyferry.keys import InvalidCharacters, KeyRule
-from keyferry.model import Record
-from keyferry.names import Alias, Key, Label, Name, Path
+from keyferry.model import MANAGED_BY, PREFIX, Record
+from keyferry.names import Alias, Key, Label, LabelKey, LabelValue, Name, Path
 from keyferry.source import Source
 from keyferry.targets import NamespaceSelector, Selector
 
@@ -58,6 +58,8 @@ class SecretSpec(Record):
 
     name: Name
     type: str = Field(default="Opaque", min_length=1, max_length=253)
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    annotations: dict[LabelKey, str] = Field(default_factory=dict)
     data: dict[Key, Entry] = Field(default_factory=dict)
     data_from: list[DataFrom] = Field(default_factory=list, alias="dataFrom")
     """Later ones win over earlier ones, and `data` over all."""
@@ -66,6 +68,15 @@ class SecretSpec(Record):
     def _holds_something(self) -> Self:
         if not self.data and not self.data_from:
             raise ValueError("needs data or dataFrom")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_the_journal_alone(self) -> Self:
+        if MANAGED_BY in self.labels:
+            raise ValueError(f"label {MANAGED_BY} is always keyferry")
+        taken = [key for key in self.annotations if key.startswith(f"{PREFIX}/")]
+        if taken:
+            raise ValueError(f"annotation {taken[0]}: {PREFIX}/ is where Keyferry keeps its own; choose another prefix")
         return self
 
     @property

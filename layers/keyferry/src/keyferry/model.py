@@ -23,6 +23,10 @@ PREFIX = "keyferry.dev"
 """Prefix of every annotation that Keyferry writes."""
 
 
+MANAGED_BY = "app.kubernetes.io/managed-by"
+"""The label that every Secret of Keyferry's has."""
+
+
 class SecretValue:
     """Bytes that must not be seen. They leave by `reveal` alone.
 

@@ -8,8 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyferry.errors import Conflict, Refused
+from keyferry.mapping import SecretMapping
 from keyferry.model import SecretValue
-from keyferry.secret import JOURNAL, LABELS, MAPPING, RESTART_DUE, Desired, Observed
+from keyferry.secret import (
+    JOURNAL,
+    LABELS,
+    MAPPING,
+    RESTART_DUE,
+    REVISION,
+    Desired,
+    Observed,
+    metadata_fields,
+    revision,
+)
 
 MAX_DATA_BYTES = 1024 * 1024
 """What a Secret may hold, decoded (`MaxSecretSize` of Kubernetes)."""
@@ -109,6 +120,8 @@ def _annotation_change(desired: Desired, observed: Observed, due: str | None) ->
         return "new versions or mapping"
     if any(observed.labels.get(key) != value for key, value in LABELS.items()):
         return "label missing"
+    if differing_metadata(desired.mapping, observed):
+        return "other labels or annotations"
     if due == observed.restart_due:
         return ""
     return "mark of restarts by somebody else" if due else "no restarts wanted"
@@ -123,14 +136,30 @@ def _must_force(desired: Desired, observed: Observed) -> bool:
     takes_over = desired.mapping.spec.conflict == "takeOver"
     ours = observed.written_by(desired.mapping.name)
     known = observed.keys_owned_by(desired.manager) | (observed.keys_in_journal() if ours else frozenset())
+    given_before = _given_before(desired, observed)
     force = False
     for owner in observed.owners_beside(desired.manager):
         keys = owner.keys & desired.data.keys()
         metadata = (owner.annotations & set(JOURNAL)) | (owner.labels & LABELS.keys())
-        if not takes_over and (keys - known or (metadata and not ours)):
-            raise _conflict(desired, observed, owner.manager, sorted((keys - known) or metadata))
-        force = force or bool(keys or metadata)
+        given = differing_metadata(desired.mapping, observed) & owner.metadata
+        if not takes_over and (keys - known or (metadata and not ours) or given - given_before):
+            raise _conflict(desired, observed, owner.manager, sorted((keys - known) or metadata or given))
+        force = force or bool(keys or metadata or given)
     return force
+
+
+def differing_metadata(mapping: SecretMapping, observed: Observed) -> frozenset[str]:
+    """Return which of the labels and annotations that a mapping gives are others in the cluster."""
+    spec = mapping.spec.secret
+    labels = dict(spec.labels.items() - observed.labels.items())
+    return metadata_fields(labels, dict(spec.annotations.items() - observed.annotations.items()))
+
+
+def _given_before(desired: Desired, observed: Observed) -> frozenset[str]:
+    """Return the labels and annotations that are known to have been ours: all, where we wrote this very mapping."""
+    if observed.written_by(desired.mapping.name) and observed.annotations.get(REVISION) == revision(desired.mapping):
+        return metadata_fields(desired.labels, desired.annotations)
+    return observed.metadata_owned_by(desired.manager)
 
 
 def _conflict(desired: Desired, observed: Observed, manager: str, fields: list[str]) -> Conflict:

@@ -6,12 +6,12 @@ The annotations are the journal (docs/decisions/0002): what Keyferry knows about
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from keyferry.mapping import SecretMapping
-from keyferry.model import PREFIX, SecretValue, SourceValue, shorten
+from keyferry.model import MANAGED_BY, PREFIX, SecretValue, SourceValue, shorten
 
 MAPPING = f"{PREFIX}/mapping"
 VERSIONS = f"{PREFIX}/versions"
@@ -19,7 +19,6 @@ REVISION = f"{PREFIX}/revision"
 KEYS = f"{PREFIX}/keys"
 RESTART_DUE = f"{PREFIX}/restart-due"
 JOURNAL = (MAPPING, VERSIONS, REVISION, KEYS, RESTART_DUE)
-MANAGED_BY = "app.kubernetes.io/managed-by"
 LABELS = {MANAGED_BY: "keyferry"}
 
 
@@ -31,6 +30,11 @@ def field_manager(mapping: str) -> str:
 def stamp_key(secret: str) -> str:
     """Return the pod template annotation that carries a Secret's restarts: its name part has 63 characters at most."""
     return f"{PREFIX}/{shorten(secret, 63)}"
+
+
+def metadata_fields(labels: Iterable[str], annotations: Iterable[str]) -> frozenset[str]:
+    """Return what labels and annotations are called where both are meant."""
+    return frozenset([*(f"label {key}" for key in labels), *(f"annotation {key}" for key in annotations)])
 
 
 def revision(mapping: SecretMapping) -> str:
@@ -74,6 +78,16 @@ class Desired:
             KEYS: ",".join(sorted(self.data)),
         }
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels that the mapping gives it."""
+        return self.mapping.spec.secret.labels
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The annotations that the mapping gives it."""
+        return self.mapping.spec.secret.annotations
+
     def body(self, preconditions: Mapping[str, str], restart_due: str | None) -> dict[str, Any]:
         """Return the complete object of an apply: what an apply leaves out, it removes.
 
@@ -88,8 +102,8 @@ class Desired:
             "metadata": {
                 "name": self.mapping.spec.secret.name,
                 **preconditions,
-                "labels": LABELS,
-                "annotations": self.journal | due,
+                "labels": {**self.labels, **LABELS},
+                "annotations": {**self.annotations, **self.journal, **due},
             },
             "type": self.mapping.spec.secret.type,
             "data": {key: base64.b64encode(value.reveal()).decode() for key, value in self.data.items()},
@@ -106,6 +120,11 @@ class Owner:
     keys: frozenset[str]
     annotations: frozenset[str]
     labels: frozenset[str]
+
+    @property
+    def metadata(self) -> frozenset[str]:
+        """Its labels and annotations, as `metadata_fields` names them."""
+        return metadata_fields(self.labels, self.annotations)
 
 
 @dataclass(frozen=True)
@@ -154,6 +173,11 @@ class Observed:
     def keys_owned_by(self, manager: str) -> frozenset[str]:
         """Return the keys of data that a manager owns by apply."""
         return frozenset().union(*(owner.keys for owner in set(self.owners) - set(self.owners_beside(manager))))
+
+    def metadata_owned_by(self, manager: str) -> frozenset[str]:
+        """Return the labels and annotations that a manager owns by apply."""
+        ours = set(self.owners) - set(self.owners_beside(manager))
+        return frozenset().union(*(owner.metadata for owner in ours))
 
     def owners_beside(self, manager: str) -> tuple[Owner, ...]:
         """Return the owners that an apply by a manager can conflict with."""

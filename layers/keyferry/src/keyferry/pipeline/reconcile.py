@@ -13,6 +13,7 @@ from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, U
 from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery, Record
 from keyferry.pipeline.route import Deliveries
+from keyferry.plan import differing_metadata
 from keyferry.report import MAX_LISTED
 from keyferry.secret import (
     KEYS,
@@ -209,4 +210,6 @@ def difference(mapping: SecretMapping, versions: Mapping[str, str | None], obser
         return f"the annotation {KEYS} is another"
     if not written <= observed.keys_owned_by(field_manager(mapping.name)):
         return "somebody else has written a key"
+    if differing_metadata(mapping, observed):
+        return "a label or an annotation is another"
     return "restarts are due" if RESTART_DUE in observed.annotations else ""
