@@ -118,6 +118,7 @@ def not_many(content: str | bytes, **more: Any) -> str:  # noqa: ANN401
     with pytest.raises(SourceUnusable) as raised:
         many(content, **more)
     assert "canary" not in str(raised.value)
+    assert str(raised.value).encode()
     return str(raised.value)
 
 
@@ -163,6 +164,14 @@ def test_keys_are_renamed_by_rules_in_order() -> None:
         ('{"a": "canary"}', {"keys": [{"template": "{{ kye }}"}]}, "key a: line 1 of the template: names something"),
         ('{"a": "canary!"}', {"decode": "base64"}, "key a is not base64, as decode says"),
         ('{"a": "canary\\ud800"}', {}, "key a: half a character"),
+        ('{"a\\ud800": "canary"}', {}, "a\\ud800 becomes 'a\\ud800', and keys"),
+        ('{"a\\ud800": null}', {"invalidCharacters": "replace"}, "key a\\ud800 is null"),
+        (
+            '{"a\\ud800": "canary", "a\\udfff": "canary"}',
+            {"invalidCharacters": "replace"},
+            "a\\ud800 and a\\udfff",
+        ),
+        ('{"a\\ud800": 1, "a\\ud800": 2}', {}, "has the key a\\ud800 twice"),
     ],
 )
 def test_keys_that_cannot_be_made_are_named(content: str | bytes, more: dict[str, Any], said: str) -> None:

@@ -30,9 +30,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for key, value in pairs:
         if key in made:
-            raise DuplicateKeyError(key)
+            raise DuplicateKeyError(shown(key))
         made[key] = value
     return made
+
+
+def shown(key: str) -> str:
+    """Return a key as a message can hold it: half a character, which JSON can have, is written out."""
+    return key.encode(errors="backslashreplace").decode()
 
 
 def parse(content: bytes) -> Any:  # noqa: ANN401  # JSON is anything

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from keyferry.document import shown
 from keyferry.model import Record
 from keyferry.names import Key
 
@@ -97,7 +98,8 @@ def rename(
     for key in keys:
         renamed = _allowed(_stepped(key, steps, fill), invalid, key)
         if renamed in taken:
-            raise ValueError(f"{taken[renamed]} and {key} both become {renamed}; tell them apart by the rules of keys")
+            both = f"{shown(taken[renamed])} and {shown(key)}"
+            raise ValueError(f"{both} both become {renamed}; tell them apart by the rules of keys")
         taken[renamed] = key
         yield key, renamed
 
@@ -117,7 +119,8 @@ def _allowed(key: str, invalid: InvalidCharacters, origin: str) -> str:
         return str(_KEY.validate_python(key))
     except ValidationError:
         raise ValueError(
-            f"{origin} becomes {key!r}, and keys of a Secret have letters, digits, '-', '_' and '.', 253 at most:"
+            f"{shown(origin)} becomes {key!r}, and keys of a Secret have letters, digits, '-', '_' and '.',"
+            " 253 at most:"
             " rename it by the rules of keys, or say invalidCharacters: replace"
         ) from None
 

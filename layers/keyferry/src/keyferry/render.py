@@ -59,13 +59,13 @@ def _many(each: DataFrom, source: SourceValue, where: str) -> dict[str, SecretVa
         renamed = dict(rename(held, each.keys, each.invalid_characters, lambda text, key: _key(text, key, where)))
     except ValueError as error:
         raise SourceUnusable(f"{where}: {error}") from None
-    return {renamed[key]: _member(value, each, f"{where}, key {key}") for key, value in held.items()}
+    return {renamed[key]: _member(value, each, f"{where}, key {document.shown(key)}") for key, value in held.items()}
 
 
 def _key(template: str, key: str, where: str) -> str:
     from keyferry import template as templates  # noqa: PLC0415  # as in _fill
 
-    return templates.fill(template, {"key": key}, f"{where}, key {key}")
+    return templates.fill(template, {"key": key}, f"{where}, key {document.shown(key)}")
 
 
 def _member(value: object, each: DataFrom, where: str) -> SecretValue:
