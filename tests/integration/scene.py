@@ -81,7 +81,7 @@ class Scene:
 
     @contextmanager
     def untouched(self, kind: str, *names: str) -> Iterator[None]:
-        """Assert that objects are afterwards as they were before, to the resourceVersion."""
+        """Assert that objects are afterwards as they were before: to the resourceVersion where no controller writes."""
         before = [self._version(kind, name) for name in names]
         yield
         assert [self._version(kind, name) for name in names] == before
@@ -93,9 +93,17 @@ class Scene:
         annotations = found["spec"]["template"].get("metadata", {}).get("annotations") or {}
         return annotations.get(f"keyferry.dev/{of}")
 
-    def _version(self, kind: str, name: str) -> str:
+    def _version(self, kind: str, name: str) -> object:
         found = self.admin.get(kind, name, self.namespace)
-        return str(found["metadata"]["resourceVersion"]) if found else "missing"
+        if found is None:
+            return None
+        metadata = found["metadata"]
+        if "generation" not in metadata:
+            return metadata["resourceVersion"]
+        # Controllers write the status of a workload, and one annotation, whenever they come to it.
+        annotations = metadata.get("annotations", {}).items()
+        own = {key: value for key, value in annotations if key != "deployment.kubernetes.io/revision"}
+        return metadata["uid"], metadata["generation"], metadata.get("labels"), own, found["spec"]
 
 
 def connection(cloud: Cloud, role: str, cluster: str = CLUSTER) -> Connection:
