@@ -52,7 +52,7 @@ class ClusterClient(Protocol):
         ...
 
 
-def namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[str]:
+def chosen_namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[str]:
     """Return the names of a mapping's namespaces on a cluster, in order."""
     chosen = mapping.spec.namespaces
     if isinstance(chosen, NamespaceSelector):

@@ -128,6 +128,13 @@ class Spec(Record):
                 raise ValueError(f"secret.{place}: no source is called {source}; there is {known}")
         return self
 
+    def can_reach(self, namespace: str | None) -> bool:
+        """Return whether a namespace (None: any) can be one of the mapping's, as far as is known without asking."""
+        if namespace is None:
+            return True
+        chosen = self.namespaces
+        return chosen.admits(namespace) if isinstance(chosen, NamespaceSelector) else namespace in chosen
+
     @field_validator("restart")
     @classmethod
     def _names_each_once(cls, value: object) -> object:

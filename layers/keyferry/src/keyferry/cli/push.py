@@ -101,7 +101,7 @@ def choose(catalog: Catalog, choice: Choice) -> list[Delivery]:
         (mapping, target.name)
         for mapping in chosen
         for target in catalog.targets(mapping)
-        if choice.cluster in (None, target.name) and _reaches(mapping, choice.namespace)
+        if choice.cluster in (None, target.name) and mapping.spec.can_reach(choice.namespace)
     ]
     if not found:
         raise InvalidInput(_nothing(catalog, chosen, choice))
@@ -115,14 +115,6 @@ def choose(catalog: Catalog, choice: Choice) -> list[Delivery]:
 def _check(noun: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         raise InvalidInput(f"no {noun} is called {name}{nearest(name, known, 'there is')}")
-
-
-def _reaches(mapping: SecretMapping, namespace: str | None) -> bool:
-    """Return whether a mapping can write to a namespace, as far as that is known without asking a cluster."""
-    chosen = mapping.spec.namespaces
-    if isinstance(chosen, NamespaceSelector):
-        return namespace is None or chosen.admits(namespace)
-    return namespace is None or namespace in chosen
 
 
 def _nothing(catalog: Catalog, chosen: Sequence[SecretMapping], choice: Choice) -> str:

@@ -12,8 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from keyferry import apply
-from keyferry.apply import ClusterClient, Listing, clear, listing, observe, stamp_workload, stamps, write
+from keyferry.apply import (
+    ClusterClient,
+    Listing,
+    chosen_namespaces,
+    clear,
+    listing,
+    observe,
+    stamp_workload,
+    stamps,
+    write,
+)
 from keyferry.errors import (
     Forbidden,
     KeyferryError,
@@ -112,7 +121,7 @@ def deliver(work: Work) -> Report:
 
 def namespaces(work: Work) -> list[str]:
     """Return the names of the mapping's namespaces on the cluster, or the one that the delivery asks for."""
-    found = apply.namespaces(work.cluster, work.mapping)
+    found = chosen_namespaces(work.cluster, work.mapping)
     return [name for name in found if work.delivery.namespace in (None, name)]
 
 
@@ -228,12 +237,8 @@ def _restart(work: Work, target: Target, desired: Desired) -> None:
             try:
                 if stamp_workload(work.cluster, target.namespace, desired, each):
                     target.restarted.append(each)
-            except (
-                Forbidden,
-                NeedsRepair,
-                ServerError,
-            ) as error:  # of this workload: the others are restarted all the same
-                refused.append(error)
+            except (Forbidden, NeedsRepair, ServerError) as error:
+                refused.append(error)  # the others are restarted all the same
         if refused:
             raise min(refused, key=lambda error: isinstance(error, NeedsRepair))
         target.answered(clear(work.cluster, target.namespace, desired, action), "annotated", "restarts done")

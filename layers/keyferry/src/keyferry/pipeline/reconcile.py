@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from keyferry.apply import ClusterClient, namespaces
+from keyferry.apply import ClusterClient, chosen_namespaces
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
 from keyferry.mapping import SecretMapping
@@ -27,7 +27,7 @@ from keyferry.secret import (
     versions_text,
 )
 from keyferry.source import Source
-from keyferry.targets import Cluster, NamespaceSelector
+from keyferry.targets import Cluster
 
 CLUSTER_SECONDS = 30
 """How long a cluster may be waited for: the others need their time too."""
@@ -115,20 +115,14 @@ def _pairs(sweep: Sweep, catalog: Catalog) -> list[tuple[SecretMapping, Cluster]
         (mapping, cluster)
         for mapping in catalog.mappings.values()
         for cluster in catalog.targets(mapping)
-        if sweep.mapping in (None, mapping.name) and sweep.cluster in (None, cluster.name) and _may_have(sweep, mapping)
+        if sweep.mapping in (None, mapping.name) and sweep.cluster in (None, cluster.name)
+        if mapping.spec.can_reach(sweep.namespace)
     ]
     asked = sweep.model_dump(include={"mapping", "cluster", "namespace"}, exclude_none=True)
     if asked and not found:
         names = ", ".join(f"{noun} {name}" for noun, name in asked.items())
         raise InvalidInput(f"no mapping of this deployment has {names}: see `keyferry validate`")
     return found
-
-
-def _may_have(sweep: Sweep, mapping: SecretMapping) -> bool:
-    chosen = mapping.spec.namespaces
-    if isinstance(chosen, NamespaceSelector):
-        return sweep.namespace is None or chosen.admits(sweep.namespace)
-    return sweep.namespace is None or sweep.namespace in chosen
 
 
 def _delivery(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, event_id: str) -> Delivery:
@@ -170,7 +164,7 @@ def _compare(
 ) -> str:
     try:
         client = sight.connect(cluster, sight.deadline.within(CLUSTER_SECONDS))
-        for namespace in namespaces(client, mapping):
+        for namespace in chosen_namespaces(client, mapping):
             if sweep.namespace in (None, namespace):
                 _check_time(sight)
                 raw = client.read_secret_metadata(namespace, mapping.spec.secret.name)
