@@ -1,15 +1,19 @@
 """Mappings, clusters, workloads and deliveries that tests start from."""
 
 import copy
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from keyferry.mapping import SecretMapping
-from keyferry.model import Deadline, Delivery, SecretValue, SourceValue
+from keyferry.model import Deadline, Delivery, Place, SecretValue, SourceValue
+from keyferry.render import metadata, render
+from keyferry.secret import Desired
 from keyferry.targets import Cluster
 
 ACCOUNT = "111122223333"
 WHEN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+PLACE = Place("prod-eu", "payments")
 PLENTY = Deadline(1e9, lambda: 0.0)
 
 SPEC: dict[str, Any] = {
@@ -41,6 +45,18 @@ def mapping(called: str = "payments-db", **changes: Any) -> SecretMapping:  # no
             "spec": spec(**changes),
         }
     )
+
+
+def rendered(
+    wanted: SecretMapping, sources: Mapping[str, SourceValue], place: Place = PLACE
+) -> Mapping[str, SecretValue]:
+    """Return the data that a mapping makes of its sources' values."""
+    return render(wanted, sources, place).data
+
+
+def desired_of(wanted: SecretMapping, data: Mapping[str, SecretValue], versions: Mapping[str, str]) -> Desired:
+    """Return the Secret that should hold this data."""
+    return Desired(wanted, data, versions, *metadata(wanted, PLACE))
 
 
 def cluster(name: str = "prod-eu", **more: Any) -> Cluster:  # noqa: ANN401

@@ -94,7 +94,7 @@ def test_restarts_are_found_in_every_kind_of_the_namespace() -> None:
         cluster.run("payments", kind, workload("api"))
         cluster.run("payments", kind, workload("unrelated", uses("payments-db-2")))
         cluster.run("other", kind, workload("elsewhere"))
-    found = stamps(cluster.client(), "payments", desired("canary-1"), "nonce-1")
+    found = stamps(cluster.client(), "payments", mapping(), "nonce-1")
     assert [str(each) for each in found] == ["Deployment/api", "StatefulSet/api", "DaemonSet/api"]
 
 
@@ -103,7 +103,7 @@ def test_named_workloads_are_stamped_whether_they_use_the_secret_or_not_and_a_mi
     cluster, calls = FakeCluster(), Calls()
     cluster.run("payments", "Rollout", workload("api", {}))
     cluster.run("payments", "Deployment", workload("user-of-the-secret"))
-    found = stamps(cluster.client(calls), "payments", desired("canary-1", restart=named), "nonce-1")
+    found = stamps(cluster.client(calls), "payments", mapping(restart=named), "nonce-1")
     assert [str(each) for each in found] == ["Rollout/api", "Deployment/gone (not there)"]
     assert [each.patch is None for each in found] == [False, True]
     assert calls.made == ["get payments/Rollout/api", "get payments/Deployment/gone"]
@@ -111,14 +111,14 @@ def test_named_workloads_are_stamped_whether_they_use_the_secret_or_not_and_a_mi
 
 def test_no_restarts_are_looked_for_where_an_empty_list_names_none() -> None:
     calls = Calls()
-    assert stamps(FakeCluster().client(calls), "payments", desired("canary-1", restart=[]), "nonce-1") == []
+    assert stamps(FakeCluster().client(calls), "payments", mapping(restart=[]), "nonce-1") == []
     assert calls.made == []
 
 
 def test_a_workload_is_patched_under_the_mappings_name() -> None:
     cluster, calls = FakeCluster(), Calls()
     cluster.run("payments", "Deployment", workload("api"))
-    [found] = stamps(cluster.client(), "payments", desired("canary-1"), "nonce-1")
+    [found] = stamps(cluster.client(), "payments", mapping(), "nonce-1")
     assert stamp_workload(cluster.client(calls), "payments", desired("canary-1"), found)
     assert cluster.stamps("payments", "Deployment", "api") == {"keyferry.dev/payments-db": "nonce-1"}
     assert calls.made == ["patch payments/Deployment/api as keyferry:payments-db"]
@@ -141,9 +141,9 @@ def _crowd() -> FakeCluster:
 
 def test_workloads_of_many_namespaces_are_listed_once_per_kind() -> None:
     cluster, calls = _crowd(), Calls()
-    look = listing(cluster.client(calls), desired("canary-1"), WHOLE_CLUSTER_FROM)
+    look = listing(cluster.client(calls), mapping(), WHOLE_CLUSTER_FROM)
     for namespace, name in (("payments", "api"), ("other", "there"), ("empty", None)):
-        found = stamps(cluster.client(calls), namespace, desired("canary-1"), "nonce-1", look)
+        found = stamps(cluster.client(calls), namespace, mapping(), "nonce-1", look)
         assert [each.workload.name for each in found] == ([name] * 3 if name else [])
     assert calls.count("list") == 3
 
@@ -154,12 +154,12 @@ def test_where_the_whole_cluster_may_not_be_listed_each_namespace_is() -> None:
             raise Forbidden(what)
 
     cluster, calls = _crowd(), Calls(before=forbid)
-    look = listing(cluster.client(calls), desired("canary-1"), WHOLE_CLUSTER_FROM)
-    assert len(stamps(cluster.client(calls), "payments", desired("canary-1"), "nonce-1", look)) == 3
+    look = listing(cluster.client(calls), mapping(), WHOLE_CLUSTER_FROM)
+    assert len(stamps(cluster.client(calls), "payments", mapping(), "nonce-1", look)) == 3
 
 
 def test_few_namespaces_or_named_workloads_list_nothing_of_the_whole_cluster() -> None:
     cluster, calls = _crowd(), Calls()
-    listing(cluster.client(calls), desired("canary-1"), WHOLE_CLUSTER_FROM - 1)
-    listing(cluster.client(calls), desired("canary-1", restart=[API.model_dump()]), WHOLE_CLUSTER_FROM)
+    listing(cluster.client(calls), mapping(), WHOLE_CLUSTER_FROM - 1)
+    listing(cluster.client(calls), mapping(restart=[API.model_dump()]), WHOLE_CLUSTER_FROM)
     assert calls.made == []

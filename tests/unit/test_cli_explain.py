@@ -147,3 +147,11 @@ def test_what_an_event_holds_cannot_speak_to_the_terminal(mappings: Path) -> Non
     event = json.loads(UPDATED.read_text()) | {"detail-type": "\x1b[2J"}
     said = run(mappings, "-", stdin=json.dumps(event)).stdout
     assert said == "no change: no change (\\x1b[2J)\n"
+
+
+def test_a_namespace_that_the_mapping_does_not_have_is_told(mappings: Path) -> None:
+    path = mappings / "payments.yaml"
+    path.write_text(path.read_text().replace("prod/payments/db", '"prod/${namespace}/db"'))
+    assert "mapping payments-db, source db\ndelivery: " in run(mappings, UPDATED).stdout
+    other = UPDATED.read_text().replace("prod/payments/db", "prod/other/db")
+    assert "mapping payments-db, source db: it does not go to other\n" in run(mappings, "-", stdin=other).stdout

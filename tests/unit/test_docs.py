@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from keyferry.cli import files
 from keyferry.keys import KeyRule, Regexp
-from keyferry.mapping import DataFrom, Entry, SecretMapping, SecretSpec, Spec, Workload
+from keyferry.mapping import DataFrom, Entry, SecretMapping, SecretSpec, Spec, Template, Workload
 from keyferry.source import Source
 from keyferry.targets import Cluster, Eks, Expression, NamespaceSelector
 
@@ -18,8 +18,20 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [ROOT / "README.md", ROOT / "docs/mappings.md"]
 REFERENCE = (ROOT / "docs/mappings.md").read_text()
 MODELS = [
-    *(SecretMapping, Spec, Source, SecretSpec, Entry, DataFrom, KeyRule, Regexp, NamespaceSelector, Expression),
-    *(Workload, Cluster, Eks),
+    *(
+        SecretMapping,
+        Spec,
+        Source,
+        SecretSpec,
+        Entry,
+        DataFrom,
+        KeyRule,
+        Regexp,
+        NamespaceSelector,
+        Expression,
+        Template,
+    ),
+    *(Template, Workload, Cluster, Eks),
 ]
 
 

@@ -186,7 +186,10 @@ def test_what_has_another_shape_is_answered_with_an_example(tmp_path: Path, old:
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ('"{{ dv.password }}"', "13:28: the template names dv, and no source is called so; there is: db"),
+        (
+            '"{{ dv.password }}"',
+            "13:28: the template names dv, and no source is called so; there is: cluster, db, namespace",
+        ),
         ('"{{ db.password"', "13:28: line 1 of the template: unexpected end of template"),
         ('"{{ db | urlencod }}"', "13:28: line 1 of the template: No filter named 'urlencod'."),
         ("{{ db.password }}", '13:29: a key is text, no list or mapping; a template is written in quotes, as "{{'),
@@ -195,6 +198,13 @@ def test_what_has_another_shape_is_answered_with_an_example(tmp_path: Path, old:
 def test_a_template_that_cannot_be_filled_is_told(tmp_path: Path, template: str, said: str) -> None:
     wrong = MAPPING.replace("{from: db, path: password}", f"{{template: {template}}}")
     assert any(each.startswith(f"a.yaml:{said}") for each in told(tmp_path, a=wrong))
+
+
+@pytest.mark.parametrize("field", ["labels", "annotations"])
+def test_a_label_that_would_show_a_value_is_told(tmp_path: Path, field: str) -> None:
+    text = f"  secret:\n    {field}: {{team: {{template: '{{{{ db.team }}}}'}}}}\n"
+    found = told(tmp_path, a=MAPPING.replace("  secret:\n", text))
+    assert any("the template names db, and it knows cluster and namespace alone" in each for each in found), found
 
 
 def test_a_template_may_use_what_templates_have_themselves(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from keyferry.model import SecretValue
 from keyferry.plan import MAX_DATA_BYTES, Action, Annotate, Done, Restart, Write, plan
 from keyferry.secret import Desired, Observed
 from tests.unit.fakes import FakeCluster
-from tests.unit.samples import mapping, value
+from tests.unit.samples import desired_of, mapping
 
 DUE = "keyferry.dev/restart-due"
 WHERE = "payments", "payments-db"
@@ -21,7 +21,7 @@ def desired(holds: str = "canary-1", version: str = "version-1", **changes: Any)
     wanted = mapping(**changes)
     known = {"username": "me", "password": holds}
     data = {key: SecretValue(known.get(key, key).encode()) for key in wanted.spec.secret.data}
-    return Desired.of(wanted, data, {"db": value("{}", version)})
+    return desired_of(wanted, data, {"db": version})
 
 
 def observed(cluster: FakeCluster) -> Observed:

@@ -18,7 +18,7 @@ from keyferry.source import Source
 from keyferry.targets import Cluster
 from tests.unit.fake_queues import FakeQueue, FakeSources
 from tests.unit.fakes import Calls, FakeCluster
-from tests.unit.samples import PLENTY, cluster, delivery, mapping, workload
+from tests.unit.samples import PLACE, PLENTY, cluster, delivery, mapping, workload
 
 SOURCE = "prod/payments/db"
 WHERE = "payments", "payments-db"
@@ -191,6 +191,17 @@ def test_namespaces_are_found_by_their_labels() -> None:
     assert world.found() == ["prod-eu: shop: the Secret is missing"]
 
 
+def test_each_namespace_is_compared_with_its_own_source() -> None:
+    wanted = mapping(sources={"db": {"secretsManager": "teams/${namespace}/db"}}, namespaces=["payments", "shop"])
+    world = World(wanted)
+    for name in ("payments", "shop"):
+        world.sources.put(f"teams/{name}/db", '{"username": "me", "password": "canary-1"}')
+    world.deliver("prod-eu")
+    assert world.found() == []
+    world.sources.put("teams/shop/db", '{"username": "me", "password": "canary-2"}')
+    assert world.found() == ["prod-eu: shop: a source has another version"]
+
+
 def test_namespaces_that_are_left_out_are_not_looked_at() -> None:
     world = World(mapping(clusters=["prod-eu"], namespaces={"names": ["*"], "exclude": ["shop"]}))
     world.clusters["prod-eu"].delete(*WHERE)
@@ -320,8 +331,8 @@ def test_metadata_alone_is_enough_to_see_a_difference() -> None:
     raw = world.clusters["prod-eu"].client().read_secret_metadata(*WHERE)
     assert raw is not None
     wanted = world.catalog.mappings["payments-db"]
-    assert difference(wanted, {"db": "version-1"}, Observed.of(raw)) == ""
-    assert difference(wanted, {"db": "version-2"}, Observed.of(raw)) == "a source has another version"
+    assert difference(wanted, {"db": "version-1"}, Observed.of(raw), PLACE) == ""
+    assert difference(wanted, {"db": "version-2"}, Observed.of(raw), PLACE) == "a source has another version"
 
 
 @pytest.mark.parametrize(

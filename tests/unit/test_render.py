@@ -8,9 +8,8 @@ import pytest
 
 from keyferry.errors import SourceUnusable
 from keyferry.model import SourceValue
-from keyferry.render import render
 from keyferry.template import names
-from tests.unit.samples import mapping, value
+from tests.unit.samples import mapping, rendered, value
 
 CANARY = "canary-S3cr3t"
 
@@ -18,7 +17,7 @@ CANARY = "canary-S3cr3t"
 def made(entry: dict[str, Any], **sources: SourceValue) -> bytes:
     """Return what one key is made of."""
     named = {alias: {"secretsManager": alias} for alias in sources}
-    return render(mapping(sources=named, data={"key": entry}), sources)["key"].reveal()
+    return rendered(mapping(sources=named, data={"key": entry}), sources)["key"].reveal()
 
 
 def refused(entry: dict[str, str], **sources: SourceValue) -> str:
@@ -49,7 +48,7 @@ def test_a_whole_value_arrives_byte_for_byte(content: str | bytes) -> None:
 def test_each_key_is_made_by_its_own_entry() -> None:
     data = {"user": {"from": "db", "path": "u"}, "all": {"from": "db"}, "url": {"template": "{{ db.u }}@{{ tls }}"}}
     sources = {"db": {"secretsManager": "db"}, "tls": {"parameterStore": "/tls"}}
-    found = render(mapping(sources=sources, data=data), {"db": value('{"u": "me"}'), "tls": value("host")})
+    found = rendered(mapping(sources=sources, data=data), {"db": value('{"u": "me"}'), "tls": value("host")})
     assert {key: content.reveal() for key, content in found.items()} == {
         "user": b"me",
         "all": b'{"u": "me"}',
@@ -65,7 +64,7 @@ def test_what_a_path_does_not_find_has_a_default_or_is_left_out(content: str) ->
     path = "a[0]" if "[" in content else "a"
     assert made({"from": "db", "path": path, "default": "5432"}, db=value(content)) == b"5432"
     data: dict[str, Any] = {"port": {"from": "db", "path": path, "optional": True}, "all": {"from": "db"}}
-    assert render(mapping(data=data), {"db": value(content)}).keys() == {"all"}
+    assert rendered(mapping(data=data), {"db": value(content)}).keys() == {"all"}
     assert "finds nothing" in refused({"from": "db", "path": path}, db=value(content))
 
 
@@ -111,7 +110,7 @@ def test_what_is_not_encoded_so_is_refused(how: str, content: str) -> None:
 def many(content: str | bytes, *, data: dict[str, dict[str, str]] | None = None, **more: Any) -> dict[str, bytes]:  # noqa: ANN401
     """Return what a source's keys become."""
     wanted = mapping(data=data or {}, dataFrom=[{"from": "db", **more}])
-    return {key: found.reveal() for key, found in render(wanted, {"db": value(content)}).items()}
+    return {key: found.reveal() for key, found in rendered(wanted, {"db": value(content)}).items()}
 
 
 def not_many(content: str | bytes, **more: Any) -> str:  # noqa: ANN401
@@ -137,7 +136,7 @@ def test_later_ones_win_and_data_wins_over_all() -> None:
     sources = {alias: {"secretsManager": alias} for alias in ("db", "other")}
     data = {"c": {"value": "data"}, "d": {"from": "db", "path": "gone", "optional": True}}
     wanted = mapping(sources=sources, data=data, dataFrom=[{"from": "db"}, {"from": "other"}])
-    found = render(wanted, {"db": value('{"a": "1", "b": "1", "c": "1", "d": "1"}'), "other": value('{"b": "2"}')})
+    found = rendered(wanted, {"db": value('{"a": "1", "b": "1", "c": "1", "d": "1"}'), "other": value('{"b": "2"}')})
     assert {key: each.reveal() for key, each in found.items()} == {"a": b"1", "b": b"2", "c": b"data"}
 
 
@@ -251,7 +250,7 @@ def test_a_path_into_what_is_not_json_is_refused(content: str) -> None:
 @pytest.mark.parametrize("entry", [{"from": "db", "path": "password"}, {"template": "{{ db.password }}"}])
 def test_half_a_character_is_refused_without_what_is_around_it(entry: dict[str, str]) -> None:
     with pytest.raises(SourceUnusable, match="half a character") as raised:
-        render(mapping(data={"key": entry}), {"db": value('{"password": "canary\\ud800"}')})
+        rendered(mapping(data={"key": entry}), {"db": value('{"password": "canary\\ud800"}')})
     assert "canary" not in str(raised.value)
     assert "mapping payments-db, key key" in str(raised.value)
 

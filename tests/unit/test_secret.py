@@ -8,7 +8,7 @@ import pytest
 
 from keyferry.model import SecretValue
 from keyferry.secret import Desired, Observed, field_manager, revision, stamp_key, versions_text
-from tests.unit.samples import mapping, value
+from tests.unit.samples import desired_of, mapping
 
 LONG = "a" * 253
 RAW: dict[str, Any] = {
@@ -38,7 +38,7 @@ RAW: dict[str, Any] = {
 
 def desired(**changes: Any) -> Desired:  # noqa: ANN401
     data = {"username": SecretValue(b"me"), "password": SecretValue(b"canary-\xff")}
-    return Desired.of(mapping(**changes), data, {"tls": value("x", "2@2026"), "db": value("y", "version-1")})
+    return desired_of(mapping(**changes), data, {"db": "version-1", "tls": "2@2026"})
 
 
 def test_an_observed_secret_is_what_the_server_returned() -> None:

@@ -11,6 +11,7 @@ from keyferry import admission
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput
 from keyferry.mapping import SecretMapping
+from keyferry.model import Place
 from keyferry.source import Source
 from keyferry.targets import Cluster, NamespaceSelector
 
@@ -119,13 +120,19 @@ def _attached(catalog: Catalog) -> Object:
 def _sources(catalog: Catalog) -> list[tuple[str, str]]:
     """Return (action, resource) of every source that is read: of mappings that go to a cluster."""
     found = {
-        pair
-        for mapping in catalog.mappings.values()
-        if catalog.targets(mapping)
-        for source in mapping.spec.sources.values()
-        for pair in _of(source)
+        pair for mapping in catalog.mappings.values() for source in _read_by(catalog, mapping) for pair in _of(source)
     }
     return sorted(found)
+
+
+def _read_by(catalog: Catalog, mapping: SecretMapping) -> Iterator[Source]:
+    """Yield each source of each place; a namespace that only labels or patterns choose can have any name."""
+    chosen = mapping.spec.namespaces
+    names = ["*"] if isinstance(chosen, NamespaceSelector) else sorted(set(chosen))
+    for source in mapping.spec.sources.values():
+        for cluster in catalog.targets(mapping):
+            for name in names if "namespace" in source.placeholders else names[:1]:
+                yield source.at(Place(cluster.name, name))
 
 
 def _of(source: Source) -> Iterator[tuple[str, str]]:

@@ -76,7 +76,7 @@ def write(cluster: ClusterClient, namespace: str, desired: Desired, action: Writ
     return _apply(cluster, namespace, desired, action.body, force=action.force)
 
 
-def listing(cluster: ClusterClient, desired: Desired, targets: int) -> Listing:
+def listing(cluster: ClusterClient, mapping: SecretMapping, targets: int) -> Listing:
     """Return what lists the workloads of a namespace, as they are now.
 
     Each list waits for the API server's cache to have caught up, so for many targets there is one list of each kind
@@ -84,10 +84,10 @@ def listing(cluster: ClusterClient, desired: Desired, targets: int) -> Listing:
 
     Args:
         cluster: where.
-        desired: whose workloads.
+        mapping: whose workloads.
         targets: for how many namespaces it will be asked.
     """
-    if desired.mapping.spec.restart != "auto" or targets < WHOLE_CLUSTER_FROM:
+    if mapping.spec.restart != "auto" or targets < WHOLE_CLUSTER_FROM:
         return cluster.list_workloads
     found: defaultdict[tuple[Kind, str], list[Object]] = defaultdict(list)
     try:
@@ -100,19 +100,19 @@ def listing(cluster: ClusterClient, desired: Desired, targets: int) -> Listing:
 
 
 def stamps(
-    cluster: ClusterClient, namespace: str, desired: Desired, nonce: str, list_workloads: Listing | None = None
+    cluster: ClusterClient, namespace: str, mapping: SecretMapping, nonce: str, list_workloads: Listing | None = None
 ) -> list[Stamp]:
     """Return what to do with each workload that the mapping restarts, as the workloads are now.
 
     Args:
         cluster: where.
         namespace: of the Secret, and of the workloads that can use it.
-        desired: the Secret for which they restart.
+        mapping: whose Secret they restart for.
         nonce: the mark of the write.
         list_workloads: the result of `listing`; the cluster's own list where absent.
     """
     look = list_workloads or cluster.list_workloads
-    secret, wanted = desired.mapping.spec.secret.name, desired.mapping.spec.restart
+    secret, wanted = mapping.spec.secret.name, mapping.spec.restart
     if isinstance(wanted, list):
         return list(_named(cluster, namespace, wanted, secret, nonce))
     return [

@@ -1,7 +1,8 @@
 """Everything that a deployment knows, its compiled mappings and clusters, and which of them a change concerns."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from pydantic import Field
@@ -13,6 +14,32 @@ from keyferry.source import Source
 from keyferry.targets import Cluster, Selector
 
 
+@dataclass(frozen=True)
+class Match:
+    """A source that a change names."""
+
+    mapping: SecretMapping
+    alias: str
+    namespace: str | None = None
+    """The one namespace that is concerned; all where it is None."""
+    cluster: str | None = None
+    """The one cluster that is concerned; all where it is None."""
+
+    @property
+    def source(self) -> Source:
+        """The source, as the mapping has it."""
+        return self.mapping.spec.sources[self.alias]
+
+    @property
+    def reads(self) -> str:
+        """The label whose move changes what it shows. AWSPREVIOUS follows AWSCURRENT, and has no event."""
+        return CURRENT if self.source.label in (None, PREVIOUS) else self.source.label
+
+    def concerns(self, cluster: str) -> bool:
+        """Return whether it is about a cluster, and a namespace that the mapping can reach."""
+        return self.cluster in (None, cluster) and self.mapping.spec.can_reach(self.namespace)
+
+
 class Catalog(Record):
     """Everything that a deployment knows: the compiled mappings and clusters."""
 
@@ -21,17 +48,26 @@ class Catalog(Record):
 
     def deliveries(self, change: Change) -> list[Delivery]:
         """Return one delivery for each (mapping, cluster) that the change concerns; none where nothing names it."""
+        found: defaultdict[str, list[Match]] = defaultdict(list)
+        for match in self.matches(change):
+            if change.label in (None, match.reads):
+                found[match.mapping.name].append(match)
         return [
-            Delivery(
-                mapping=name,
-                cluster=cluster.name,
-                event_id=change.event_id,
-                time=change.time,
-                versions=_expected(self.mappings[name], found, change.version),
-            )
-            for name, found in self._aliases_of(change).items()
+            _delivery(change, cluster.name, concerned)
+            for name, matches in sorted(found.items())
             for cluster in self.targets(self.mappings[name])
+            if (concerned := [each for each in matches if each.concerns(cluster.name)])
         ]
+
+    def matches(self, change: Change) -> Iterator[Match]:
+        """Yield each source that a change names, whichever label it moves."""
+        found: dict[tuple[str, str], Match] = {}
+        for name in change.names:
+            for mapping, alias in self._candidates(change.service, name):
+                stands = self.mappings[mapping].spec.sources[alias].match(name)
+                if stands is not None:
+                    found.setdefault((mapping, alias), Match(self.mappings[mapping], alias, **stands))
+        yield from (found[each] for each in sorted(found))
 
     def targets(self, mapping: SecretMapping) -> list[Cluster]:
         """Return the clusters of a mapping, in the order of their names."""
@@ -54,37 +90,45 @@ class Catalog(Record):
             raise UnknownName(f"mapping {mapping} has no cluster {cluster} in this deployment")
         return known, target
 
-    def _aliases_of(self, change: Change) -> Mapping[str, set[str]]:
-        """Return mapping → its sources that the change concerns."""
-        found: defaultdict[str, set[str]] = defaultdict(set)
-        for name in change.names:
-            for mapping, alias in self._index.get((change.service, name), ()):
-                source = self.mappings[mapping].spec.sources[alias]
-                if change.label in (None, _moves_with(source)):
-                    found[mapping].add(alias)
-        return dict(sorted(found.items()))
+    def _candidates(self, service: Service, name: str) -> Iterator[tuple[str, str]]:
+        """Yield (mapping, source) of those whose names begin and end as this one does: as many look-ups as it has ends,
+        however many mappings there are.
+        """
+        for length in range(len(name) + 1):
+            by_end = self._index.get((service, name[:length]), {})
+            for end in {name[start:] for start in range(length, len(name) + 1)} if by_end else ():
+                yield from by_end.get(end, ())
 
     @cached_property
-    def _index(self) -> Mapping[tuple[Service, str], list[tuple[str, str]]]:
-        """(service, name) → (mapping, source): a look-up whose time does not depend on their number."""
-        index: defaultdict[tuple[Service, str], list[tuple[str, str]]] = defaultdict(list)
+    def _index(self) -> Mapping[tuple[Service, str], Mapping[str, list[tuple[str, str]]]]:
+        """(service, beginning of the name) → end of the name → (mapping, source)."""
+        index: dict[tuple[Service, str], dict[str, list[tuple[str, str]]]] = {}
         for mapping in self.mappings.values():
             for alias, source in mapping.spec.sources.items():
-                for name in source.names:
-                    index[source.service, name].append((mapping.name, alias))
+                for beginning, end in source.ends:
+                    by_end = index.setdefault((source.service, beginning), {})
+                    by_end.setdefault(end, []).append((mapping.name, alias))
         return index
 
 
-def _expected(mapping: SecretMapping, aliases: Iterable[str], version: str | None) -> dict[str, str]:
+def _delivery(change: Change, cluster: str, concerned: Iterable[Match]) -> Delivery:
+    """Return the delivery of one mapping to a cluster: of one namespace, where that is all that is concerned."""
+    matches = list(concerned)
+    namespaces = {match.namespace for match in matches}
+    return Delivery(
+        mapping=matches[0].mapping.name,
+        cluster=cluster,
+        namespace=namespaces.pop() if len(namespaces) == 1 else None,
+        event_id=change.event_id,
+        time=change.time,
+        versions=_expected(matches, change.version),
+    )
+
+
+def _expected(matches: Iterable[Match], version: str | None) -> dict[str, str]:
     """Return the version that each source should show by now; none for one that reads a fixed version."""
-    sources = mapping.spec.sources
-    follow = [alias for alias in sorted(aliases) if not sources[alias].version and sources[alias].label != PREVIOUS]
+    follow = sorted(each.alias for each in matches if not each.source.version and each.source.label != PREVIOUS)
     return {alias: version for alias in follow if version}
-
-
-def _moves_with(source: Source) -> str:
-    """Return the label whose move changes what a source shows. AWSPREVIOUS follows AWSCURRENT, and has no event."""
-    return CURRENT if source.label in (None, PREVIOUS) else source.label
 
 
 def collect(mappings: Iterable[SecretMapping], clusters: Iterable[Cluster]) -> Catalog:

@@ -53,13 +53,20 @@ class DataFrom(Record):
     """What becomes of characters that no key of a Secret may have: `_`, or `_U002f_` for a slash."""
 
 
+class Template(Record):
+    """Text with values in it."""
+
+    template: str
+
+
 class SecretSpec(Record):
     """The Secret to write."""
 
     name: Name
     type: str = Field(default="Opaque", min_length=1, max_length=253)
-    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
-    annotations: dict[LabelKey, str] = Field(default_factory=dict)
+    labels: dict[LabelKey, LabelValue | Template] = Field(default_factory=dict)
+    annotations: dict[LabelKey, str | Template] = Field(default_factory=dict)
+    """What it has beside Keyferry's own labels and annotations. Their templates can name no value of a source."""
     data: dict[Key, Entry] = Field(default_factory=dict)
     data_from: list[DataFrom] = Field(default_factory=list, alias="dataFrom")
     """Later ones win over earlier ones, and `data` over all."""
@@ -80,6 +87,13 @@ class SecretSpec(Record):
         return self
 
     @property
+    def templates(self) -> list[str]:
+        """Every template in it."""
+        metadata = (*self.labels.values(), *self.annotations.values())
+        texts = [each.template for each in metadata if isinstance(each, Template)]
+        return [*texts, *(each.template for each in self.data.values() if each.template is not None)]
+
+    @property
     def certain_keys(self) -> frozenset[str]:
         """The keys that it has whatever the sources hold."""
         return frozenset(key for key, entry in self.data.items() if not entry.optional)
@@ -96,6 +110,9 @@ class SecretSpec(Record):
             raise ValueError(f"Secrets of type {value} are the cluster's own and are never written")
         return value
 
+
+PLACE_NAMES = frozenset({"cluster", "namespace"})
+"""What every template can name: where the Secret goes."""
 
 type Kind = Literal["Deployment", "StatefulSet", "DaemonSet", "Rollout"]
 
@@ -128,12 +145,26 @@ class Spec(Record):
                 raise ValueError(f"secret.{place}: no source is called {source}; there is {known}")
         return self
 
+    @property
+    def differs_by_namespace(self) -> bool:
+        """Whether the Secret can be another in another namespace. A template that only looks as if counts too."""
+        return any("namespace" in each.placeholders for each in self.sources.values()) or any(
+            "namespace" in template for template in self.secret.templates
+        )
+
     def can_reach(self, namespace: str | None) -> bool:
         """Return whether a namespace (None: any) can be one of the mapping's, as far as is known without asking."""
         if namespace is None:
             return True
         chosen = self.namespaces
         return chosen.admits(namespace) if isinstance(chosen, NamespaceSelector) else namespace in chosen
+
+    @field_validator("sources")
+    @classmethod
+    def _leaves_the_place_its_names(cls, sources: dict[str, Source]) -> dict[str, Source]:
+        for name in sorted(PLACE_NAMES & sources.keys()):
+            raise ValueError(f"{name} is where the Secret goes, in a template; call the source another name")
+        return sources
 
     @field_validator("restart")
     @classmethod

@@ -73,6 +73,15 @@ class SourceValue:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a Secret goes."""
+
+    cluster: str
+    """As clusters.yaml calls it."""
+    namespace: str
+
+
+@dataclass(frozen=True)
 class Change:
     """What an event says has happened, as far as it is believed: which secret or parameter it concerns."""
 

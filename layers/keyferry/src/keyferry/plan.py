@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyferry.errors import Conflict, Refused
-from keyferry.mapping import SecretMapping
 from keyferry.model import SecretValue
 from keyferry.secret import (
     JOURNAL,
@@ -120,7 +119,7 @@ def _annotation_change(desired: Desired, observed: Observed, due: str | None) ->
         return "new versions or mapping"
     if any(observed.labels.get(key) != value for key, value in LABELS.items()):
         return "label missing"
-    if differing_metadata(desired.mapping, observed):
+    if observed.differing_metadata(desired.labels, desired.annotations):
         return "other labels or annotations"
     if due == observed.restart_due:
         return ""
@@ -141,18 +140,11 @@ def _must_force(desired: Desired, observed: Observed) -> bool:
     for owner in observed.owners_beside(desired.manager):
         keys = owner.keys & desired.data.keys()
         metadata = (owner.annotations & set(JOURNAL)) | (owner.labels & LABELS.keys())
-        given = differing_metadata(desired.mapping, observed) & owner.metadata
+        given = observed.differing_metadata(desired.labels, desired.annotations) & owner.metadata
         if not takes_over and (keys - known or (metadata and not ours) or given - given_before):
             raise _conflict(desired, observed, owner.manager, sorted((keys - known) or metadata or given))
         force = force or bool(keys or metadata or given)
     return force
-
-
-def differing_metadata(mapping: SecretMapping, observed: Observed) -> frozenset[str]:
-    """Return which of the labels and annotations that a mapping gives are others in the cluster."""
-    spec = mapping.spec.secret
-    labels = dict(spec.labels.items() - observed.labels.items())
-    return metadata_fields(labels, dict(spec.annotations.items() - observed.annotations.items()))
 
 
 def _given_before(desired: Desired, observed: Observed) -> frozenset[str]:

@@ -1,44 +1,88 @@
-"""A mapping and the values of its sources → the data of the Secret."""
+"""A mapping, the values of its sources and a place → the Secret that should be there."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import jmespath
+from pydantic import TypeAdapter, ValidationError
 
 from keyferry import document
 from keyferry.decode import Decoding, decode
 from keyferry.errors import SourceUnusable
 from keyferry.keys import rename
-from keyferry.mapping import DataFrom, Entry, SecretMapping
-from keyferry.model import SecretValue, SourceValue
+from keyferry.mapping import DataFrom, Entry, SecretMapping, Template
+from keyferry.model import Place, SecretValue, SourceValue
+from keyferry.names import LabelValue
+from keyferry.secret import Desired
+
+_LABEL = TypeAdapter[str](LabelValue)
 
 
-def render(mapping: SecretMapping, sources: Mapping[str, SourceValue]) -> dict[str, SecretValue]:
-    """Return the Secret's data.
+def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Place) -> Desired:
+    """Return the Secret as it should be.
 
     Args:
         mapping: what to make.
         sources: the value of each of its sources, by alias.
+        place: where it goes.
 
     Raises:
         SourceUnusable: a value from which a key cannot be made. The text names mapping, key and source, no value.
     """
+    labels, annotations = metadata(mapping, place)
+    return Desired(
+        mapping=mapping,
+        data=_data(mapping, sources, place),
+        versions={alias: source.version for alias, source in sorted(sources.items())},
+        labels=labels,
+        annotations=annotations,
+    )
+
+
+def metadata(mapping: SecretMapping, place: Place) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the labels and annotations of a place. No value of a source gets into them: many people can read them.
+
+    Raises:
+        SourceUnusable: a template fails, or makes what no label can be.
+    """
+    spec = mapping.spec.secret
+    labels = _texts(spec.labels, place, f"mapping {mapping.name}, label")
+    for key, value in labels.items():
+        try:
+            _LABEL.validate_python(value)
+        except ValidationError:
+            raise SourceUnusable(
+                f"mapping {mapping.name}, label {key}: the template makes what no label can be: 63 letters, digits,"
+                " '-', '_' and '.' at most, beginning and ending with a letter or digit"
+            ) from None
+    return labels, _texts(spec.annotations, place, f"mapping {mapping.name}, annotation")
+
+
+def _texts(given: Mapping[str, str | Template], place: Place, where: str) -> dict[str, str]:
+    return {
+        key: text if isinstance(text, str) else _fill(text.template, {}, place, f"{where} {key}")
+        for key, text in given.items()
+    }
+
+
+def _data(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Place) -> dict[str, SecretValue]:
     made: dict[str, SecretValue] = {}
     for number, each in enumerate(mapping.spec.secret.data_from, 1):
         made |= _many(each, sources[each.source], f"mapping {mapping.name}, dataFrom {number}: source {each.source}")
     for key, entry in mapping.spec.secret.data.items():
-        found = _entry(entry, sources, f"mapping {mapping.name}, key {key}")
+        found = _entry(entry, sources, place, f"mapping {mapping.name}, key {key}")
         made.pop(key, None)
         if found is not None:
             made[key] = found
     return made
 
 
-def _entry(entry: Entry, sources: Mapping[str, SourceValue], where: str) -> SecretValue | None:
+def _entry(entry: Entry, sources: Mapping[str, SourceValue], place: Place, where: str) -> SecretValue | None:
     if entry.value is not None:
         return _encoded(entry.value, where)
     if entry.template is not None:
-        return _encoded(_fill(entry.template, sources, where), where)
+        return _encoded(_fill(entry.template, sources, place, where), where)
     source, where = sources[entry.source or ""], f"{where}: source {entry.source}"
     if entry.path is None:
         return _decoded(source.content, entry.decode, where)
@@ -63,7 +107,7 @@ def _many(each: DataFrom, source: SourceValue, where: str) -> dict[str, SecretVa
 
 
 def _key(template: str, key: str, where: str) -> str:
-    from keyferry import template as templates  # noqa: PLC0415  # as in _fill
+    from keyferry import template as templates  # noqa: PLC0415  # as in _names
 
     return templates.fill(template, {"key": key}, f"{where}, key {document.shown(key)}")
 
@@ -115,17 +159,22 @@ def _document(source: SourceValue, where: str) -> Any:  # noqa: ANN401  # JSON i
         raise SourceUnusable(f"{where} is not JSON: use it whole, without a path") from None
 
 
-def _fill(template: str, sources: Mapping[str, SourceValue], where: str) -> str:
+def _fill(template: str, sources: Mapping[str, SourceValue], place: Place, where: str) -> str:
+    from keyferry import template as templates  # noqa: PLC0415  # as in _names
+
+    used = _names(template, where) & sources.keys()
+    values = {alias: _in_scope(sources[alias], f"{where}: source {alias}") for alias in used}
+    return templates.fill(template, values | asdict(place), where)
+
+
+def _names(template: str, where: str) -> set[str]:
     # Imported here: a function that meets no template starts without Jinja.
     from keyferry import template as templates  # noqa: PLC0415
 
     try:
-        used = templates.names(template) & sources.keys()
+        return templates.names(template)
     except ValueError as error:
         raise SourceUnusable(f"{where}: {error}") from None
-    return templates.fill(
-        template, {alias: _in_scope(sources[alias], f"{where}: source {alias}") for alias in used}, where
-    )
 
 
 def _in_scope(source: SourceValue, where: str) -> object:

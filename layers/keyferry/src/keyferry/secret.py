@@ -7,11 +7,11 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry.mapping import SecretMapping
-from keyferry.model import MANAGED_BY, PREFIX, SecretValue, SourceValue, shorten
+from keyferry.model import MANAGED_BY, PREFIX, SecretValue, shorten
 
 MAPPING = f"{PREFIX}/mapping"
 VERSIONS = f"{PREFIX}/versions"
@@ -55,13 +55,10 @@ class Desired:
     mapping: SecretMapping
     data: Mapping[str, SecretValue]
     versions: Mapping[str, str]
-
-    @classmethod
-    def of(
-        cls, mapping: SecretMapping, data: Mapping[str, SecretValue], sources: Mapping[str, SourceValue]
-    ) -> "Desired":
-        """Return it from what was rendered and read."""
-        return cls(mapping, data, {alias: source.version for alias, source in sorted(sources.items())})
+    """Source → the version that was read."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Those that the mapping gives it."""
 
     @property
     def manager(self) -> str:
@@ -77,16 +74,6 @@ class Desired:
             REVISION: revision(self.mapping),
             KEYS: ",".join(sorted(self.data)),
         }
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """The labels that the mapping gives it."""
-        return self.mapping.spec.secret.labels
-
-    @property
-    def annotations(self) -> Mapping[str, str]:
-        """The annotations that the mapping gives it."""
-        return self.mapping.spec.secret.annotations
 
     def body(self, preconditions: Mapping[str, str], restart_due: str | None) -> dict[str, Any]:
         """Return the complete object of an apply: what an apply leaves out, it removes.
@@ -165,6 +152,11 @@ class Observed:
     def restart_due(self) -> str | None:
         """The nonce of the restarts that are due, if any are."""
         return self.annotations.get(RESTART_DUE)
+
+    def differing_metadata(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> frozenset[str]:
+        """Return which of these labels and annotations it has otherwise, as `metadata_fields` names them."""
+        other = dict(labels.items() - self.labels.items()), dict(annotations.items() - self.annotations.items())
+        return metadata_fields(*other)
 
     def written_by(self, mapping: str) -> bool:
         """Return whether the journal says that this mapping wrote it."""

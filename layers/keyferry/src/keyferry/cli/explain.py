@@ -52,19 +52,17 @@ def _decoded(event: IO[bytes]) -> object:
 
 def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
     """Yield the sources that the change names, and why one of them is not concerned all the same."""
-    for mapping in catalog.mappings.values():
-        for alias, source in mapping.spec.sources.items():
-            if source.service != change.service or not set(source.names) & set(change.names):
-                continue
-            reads = source.label or CURRENT
-            why = ""
-            if change.kind == "rotation failed":
-                why = "a failed rotation leaves the current value as it was"
-            elif change.label not in (None, reads):
-                why = f"it reads the label {reads}, and the event moves {change.label}"
-            elif not catalog.targets(mapping):
-                why = "it has no cluster"
-            yield {"mapping": mapping.name, "source": alias} | ({"not": why} if why else {})
+    for match in catalog.matches(change):
+        why = ""
+        if change.kind == "rotation failed":
+            why = "a failed rotation leaves the current value as it was"
+        elif change.label not in (None, match.reads):
+            why = f"it reads the label {match.source.label or CURRENT}, and the event moves {change.label}"
+        elif not catalog.targets(match.mapping):
+            why = "it has no cluster"
+        elif not any(match.concerns(cluster.name) for cluster in catalog.targets(match.mapping)):
+            why = f"it does not go to {' in '.join(filter(None, (match.namespace, match.cluster)))}"
+        yield {"mapping": match.mapping.name, "source": match.alias} | ({"not": why} if why else {})
 
 
 def _as_dict(routed: route.Routed, matches: list[dict[str, str]]) -> dict[str, Any]:

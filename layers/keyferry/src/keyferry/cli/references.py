@@ -1,6 +1,6 @@
 """What one document says about others: sources, clusters, names, and Secrets that two mappings would write."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from jinja2.defaults import DEFAULT_NAMESPACE
@@ -9,7 +9,7 @@ from keyferry import template
 from keyferry.catalog import Catalog
 from keyferry.cli.documents import Document, Path
 from keyferry.cli.problems import Problem, nearest
-from keyferry.mapping import SecretMapping
+from keyferry.mapping import PLACE_NAMES, SecretMapping
 from keyferry.targets import NamespaceSelector
 
 ANSWERED_HERE = "no source is called"
@@ -40,8 +40,10 @@ def sources(document: Document) -> Iterator[Problem]:
             message = f"no source is called {source}{nearest(source, known, 'there is')}"
             yield document.problem((*path, "from"), message)
         if isinstance(text, str):
-            yield from (document.problem((*path, "template"), each) for each in _template(text, set(known)))
+            names = PLACE_NAMES | known.keys()
+            yield from (document.problem((*path, "template"), each) for each in _template(text, names))
         yield from _rules(document, path)
+    yield from _metadata(document)
 
 
 def _entries(document: Document) -> Iterator[Path]:
@@ -51,6 +53,17 @@ def _entries(document: Document) -> Iterator[Path]:
         yield "spec", "secret", "data", key
     for number, _ in enumerate(many if isinstance(many, list) else ()):
         yield "spec", "secret", "dataFrom", number
+
+
+def _metadata(document: Document) -> Iterator[Problem]:
+    """Yield what templates of labels and annotations say wrongly: everybody can read these, so no value gets there."""
+    for field in ("labels", "annotations"):
+        given = document.get("spec", "secret", field)
+        for key in given if isinstance(given, dict) else ():
+            path = ("spec", "secret", field, key, "template")
+            text = document.get(*path)
+            if isinstance(text, str):
+                yield from (document.problem(path, each) for each in _template(text, PLACE_NAMES))
 
 
 def _rules(document: Document, path: Path) -> Iterator[Problem]:
@@ -63,14 +76,16 @@ def _rules(document: Document, path: Path) -> Iterator[Problem]:
             yield from (document.problem(place, each) for each in _template(text, {"key"}))
 
 
-def _template(text: str, known: set[str]) -> Iterator[str]:
+def _template(text: str, known: Collection[str]) -> Iterator[str]:
     try:
         used = template.names(text)
     except ValueError as error:
         yield str(error)
         return
-    for name in sorted(used - known):
-        what = "it knows key alone" if known == {"key"} else f"no source is called so{nearest(name, known, 'there is')}"
+    for name in sorted(used - set(known)):
+        what = f"no source is called so{nearest(name, known, 'there is')}"
+        if known in ({"key"}, PLACE_NAMES):
+            what = f"it knows {' and '.join(sorted(known))} alone"
         yield f"the template names {name}, and {what}"
 
 

@@ -7,6 +7,7 @@ concurrently. The order is what keeps an outdated value from lasting (docs/decis
 import random
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ from keyferry.errors import (
     Unreachable,
 )
 from keyferry.mapping import SecretMapping
-from keyferry.model import Deadline, Delivery, SourceValue
+from keyferry.model import Deadline, Delivery, Place, SourceValue
 from keyferry.plan import Annotate, Done, Restart, Write, plan
 from keyferry.render import render
 from keyferry.report import Did, Outcome, Report
@@ -69,6 +70,8 @@ class Target:
     observed: Observed | None = None
     fresh: bool = False
     """Whether `observed` is this pass's observation."""
+    desired: Desired | None = None
+    """What it should be, read after it was observed."""
     due: Restart | None = None
     found: list[Stamp] = field(default_factory=list)
     did: Did = "unchanged"
@@ -125,28 +128,52 @@ def namespaces(work: Work) -> list[str]:
     return [name for name in found if work.delivery.namespace in (None, name)]
 
 
-def desire(work: Work, *, settle: bool) -> Desired:
-    """Read every source once and return the Secret that they make.
+def desire(
+    work: Work, pool: ThreadPoolExecutor, names: Sequence[str], *, settle: bool
+) -> dict[str, Desired | KeyferryError]:
+    """Read every source once and return, for each namespace, the Secret that they make there, or why they make none.
 
     Args:
         work: the delivery.
+        pool: reads what each namespace has of its own.
+        names: the namespaces.
         settle: whether to read again, after a short delay, a source that does not show the version of the event.
             Then what it shows is accepted: version ids have no order.
 
     Raises:
-        KeyferryError: a source cannot be read, or the mapping cannot make its keys from it.
+        KeyferryError: a source of all namespaces cannot be read, or the mapping cannot make its keys from it.
     """
-    values = {alias: _read(work, source) for alias, source in work.mapping.spec.sources.items()}
+    cluster, sources = work.delivery.cluster, work.mapping.spec.sources
+    own = {alias: source for alias, source in sources.items() if "namespace" in source.placeholders}
+    shared = {alias: source for alias, source in sources.items() if alias not in own}
+    values = _values(work, shared, Place(cluster, names[0]), settle=settle)
+    if not work.mapping.spec.differs_by_namespace:
+        return dict.fromkeys(names, render(work.mapping, values, Place(cluster, names[0])))
+
+    def there(name: str) -> Desired | KeyferryError:
+        try:
+            found = _values(work, own, Place(cluster, name), settle=settle)
+            return render(work.mapping, values | found, Place(cluster, name))
+        except KeyferryError as error:
+            return error
+        except Exception as error:
+            return Unexpected(error)
+
+    return dict(zip(names, pool.map(there, names), strict=True))
+
+
+def _values(work: Work, sources: Mapping[str, Source], place: Place, *, settle: bool) -> dict[str, SourceValue]:
+    values = {alias: _read(work, source, place) for alias, source in sources.items()}
     late = [alias for alias, version in work.delivery.versions.items() if _is_other(values, alias, version)]
     if settle and late and work.deadline.remaining() > SETTLE_SECONDS:
         work.sleep(SETTLE_SECONDS)
-        values |= {alias: _read(work, work.mapping.spec.sources[alias]) for alias in late}
-    return Desired.of(work.mapping, render(work.mapping, values), values)
+        values |= {alias: _read(work, sources[alias], place) for alias in late}
+    return values
 
 
-def _read(work: Work, source: Source) -> SourceValue:
+def _read(work: Work, source: Source, place: Place) -> SourceValue:
     _check_time(work)
-    return work.read(source)
+    return work.read(source.at(place))
 
 
 def _is_other(values: Mapping[str, SourceValue], alias: str, version: str) -> bool:
@@ -161,17 +188,36 @@ def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, ver
         if any(target.error for target in pending):
             _pause(work, number)
         _each(work, pool, pending, lambda target: _observe(work, target))
-        if not any(target.fresh and not target.done for target in pending):
+        seen = [target for target in pending if target.fresh and not target.done]
+        if not seen:
             return  # nothing answers: the queue is what tries again
-        desired = desire(work, settle=not versions)
-        versions.update(desired.versions)
-        _each(work, pool, pending, lambda target: _advance(work, target, desired))  # noqa: B023  # run at once
-        workloads = listing(work.cluster, desired, sum(target.due is not None for target in pending))
-        _each(work, pool, pending, lambda target: _list(work, target, desired, workloads))  # noqa: B023
-        _each(work, pool, pending, lambda target: _restart(work, target, desired))  # noqa: B023
+        made = desire(work, pool, [target.namespace for target in seen], settle=number == 0)
+        for target in seen:
+            _want(target, made[target.namespace])
+        versions.update(_versions(made.values()))
+        _each(work, pool, seen, lambda target: _advance(work, target))
+        workloads = listing(work.cluster, work.mapping, sum(target.due is not None for target in seen))
+        _each(work, pool, seen, lambda target: _list(work, target, workloads))  # noqa: B023  # run at once
+        _each(work, pool, seen, lambda target: _restart(work, target))
     for target in targets:
         if not target.done and target.error is None:
             target.error = Overtaken(f"the Secret in {target.namespace} kept changing while it was being written")
+
+
+def _want(target: Target, made: Desired | KeyferryError) -> None:
+    if isinstance(made, Desired):
+        target.desired = made
+    else:
+        target.done, target.error = True, made.with_traceback(None)
+
+
+def _versions(made: Iterable[Desired | KeyferryError]) -> dict[str, str]:
+    """Return the versions that were read; none of a source that is another in each of several namespaces."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for desired in made:
+        for alias, version in desired.versions.items() if isinstance(desired, Desired) else ():
+            found[alias].add(version)
+    return {alias: versions.pop() for alias, versions in found.items() if len(versions) == 1}
 
 
 def _pause(work: Work, number: int) -> None:
@@ -193,7 +239,7 @@ def _each(work: Work, pool: ThreadPoolExecutor, targets: Iterable[Target], step:
         except Exception as error:
             target.done, target.due, target.error = True, None, Unexpected(error)
         if target.done:
-            target.observed = None  # there may be thousands of up to 1 MiB
+            target.observed = target.desired = None  # there may be thousands of up to 1 MiB
 
     list(pool.map(guarded, [target for target in targets if not target.done]))
 
@@ -209,8 +255,9 @@ def _observe(work: Work, target: Target) -> None:
         target.fresh, target.error = True, None
 
 
-def _advance(work: Work, target: Target, desired: Desired) -> None:
-    if not target.fresh:
+def _advance(work: Work, target: Target) -> None:
+    desired = target.desired
+    if desired is None:
         return
     action = plan(desired, target.observed, secrets.token_hex(8))
     if isinstance(action, Write):
@@ -224,13 +271,14 @@ def _advance(work: Work, target: Target, desired: Desired) -> None:
     target.done = isinstance(action, Done)
 
 
-def _list(work: Work, target: Target, desired: Desired, workloads: Listing) -> None:
+def _list(work: Work, target: Target, workloads: Listing) -> None:
     if target.due:
-        target.found = stamps(work.cluster, target.namespace, desired, target.due.nonce, workloads)
+        target.found = stamps(work.cluster, target.namespace, work.mapping, target.due.nonce, workloads)
 
 
-def _restart(work: Work, target: Target, desired: Desired) -> None:
-    if target.due:
+def _restart(work: Work, target: Target) -> None:
+    desired = target.desired
+    if target.due and desired:
         action, target.due = target.due, None
         refused: list[KeyferryError] = []
         for each in target.found:

@@ -54,17 +54,16 @@ def preview(work: Work) -> list[Preview]:
     names, secret = namespaces(work), work.mapping.spec.secret.name
     with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(names)))) as pool:
         seen = list(pool.map(lambda name: _tried(work, lambda: observe(work.cluster, name, secret)), names))
-        desired = desire(work, settle=False)  # after every observation, as in `deliver`
+        made = desire(work, pool, names, settle=False) if names else {}  # after every observation, as in `deliver`
 
         def planned(pair: tuple[str, Observed | KeyferryError | None]) -> Preview:
-            name, found = pair
-            if not isinstance(found, KeyferryError):
-                observed = found
-                told = _tried(work, lambda: _planned(work, name, desired, observed))
-                if isinstance(told, Preview):
-                    return told
-                found = told
-            return Preview(name, "fail", error=found)
+            (name, observed), desired = pair, made[pair[0]]
+            if isinstance(observed, KeyferryError):
+                return Preview(name, "fail", error=observed)
+            if isinstance(desired, KeyferryError):
+                return Preview(name, "fail", error=desired)
+            told = _tried(work, lambda: _planned(work, name, desired, observed))
+            return told if isinstance(told, Preview) else Preview(name, "fail", error=told)
 
         return list(pool.map(planned, zip(names, seen, strict=True)))
 
@@ -95,7 +94,7 @@ def _planned(work: Work, namespace: str, desired: Desired, observed: Observed | 
             will, why = "annotate", action.why
         case Restart():
             will, why = "restart", "restarts are due"
-    found = stamps(work.cluster, namespace, desired, due) if due else []
+    found = stamps(work.cluster, namespace, desired.mapping, due) if due else []
     return Preview(
         namespace,
         will,

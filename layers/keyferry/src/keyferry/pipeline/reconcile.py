@@ -11,9 +11,9 @@ from keyferry.apply import ClusterClient, chosen_namespaces
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
 from keyferry.mapping import SecretMapping
-from keyferry.model import Deadline, Delivery, Record
+from keyferry.model import Deadline, Delivery, Place, Record
 from keyferry.pipeline.route import Deliveries
-from keyferry.plan import differing_metadata
+from keyferry.render import metadata
 from keyferry.report import MAX_LISTED
 from keyferry.secret import (
     KEYS,
@@ -144,8 +144,7 @@ def _look(sweep: Sweep, pairs: Iterable[tuple[SecretMapping, Cluster]], sight: S
     for mapping, cluster in pairs:
         try:
             _check_time(sight)
-            versions = {alias: sight.version(source) for alias, source in mapping.spec.sources.items()}
-            yield lost.get(cluster.name) or _compare(sweep, mapping, versions, cluster, sight)
+            yield lost.get(cluster.name) or _compare(sweep, mapping, cluster, sight)
         except _Lost as error:
             lost[cluster.name] = f"not known: {error}"
             yield lost[cluster.name]
@@ -159,21 +158,29 @@ class _Lost(Exception):  # never leaves this module
     """A cluster that cannot be asked."""
 
 
-def _compare(
-    sweep: Sweep, mapping: SecretMapping, versions: Mapping[str, str | None], cluster: Cluster, sight: Sight
-) -> str:
+def _compare(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, sight: Sight) -> str:
+    for namespace, observed in _seen(sweep, mapping, cluster, sight):
+        place = Place(cluster.name, namespace)
+        versions = {alias: sight.version(source.at(place)) for alias, source in mapping.spec.sources.items()}
+        reason = difference(mapping, versions, observed, place)
+        if reason:
+            return f"{namespace}: {reason}"
+    return ""
+
+
+def _seen(
+    sweep: Sweep, mapping: SecretMapping, cluster: Cluster, sight: Sight
+) -> Iterator[tuple[str, Observed | None]]:
+    """Yield each namespace, and the metadata of its Secret."""
     try:
         client = sight.connect(cluster, sight.deadline.within(CLUSTER_SECONDS))
         for namespace in chosen_namespaces(client, mapping):
             if sweep.namespace in (None, namespace):
                 _check_time(sight)
                 raw = client.read_secret_metadata(namespace, mapping.spec.secret.name)
-                reason = difference(mapping, versions, Observed.of(raw) if raw else None)
-                if reason:
-                    return f"{namespace}: {reason}"
+                yield namespace, Observed.of(raw) if raw else None
     except (Unreachable, Unauthorized, Throttled) as error:
         raise _Lost(str(error)) from None
-    return ""
 
 
 def _check_time(sight: Sight) -> None:
@@ -181,13 +188,16 @@ def _check_time(sight: Sight) -> None:
         raise OutOfTime
 
 
-def difference(mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed | None) -> str:
+def difference(
+    mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed | None, place: Place
+) -> str:
     """Return how a Secret's metadata differs from what it should say; empty where it does not.
 
     Args:
         mapping: what the Secret should be.
         versions: the version that each source has now; None where that is not known.
         observed: the Secret, its data not needed; None where it is missing.
+        place: where it is.
     """
     if observed is None:
         return "the Secret is missing"
@@ -204,6 +214,6 @@ def difference(mapping: SecretMapping, versions: Mapping[str, str | None], obser
         return f"the annotation {KEYS} is another"
     if not written <= observed.keys_owned_by(field_manager(mapping.name)):
         return "somebody else has written a key"
-    if differing_metadata(mapping, observed):
+    if observed.differing_metadata(*metadata(mapping, place)):
         return "a label or an annotation is another"
     return "restarts are due" if RESTART_DUE in observed.annotations else ""

@@ -1,0 +1,264 @@
+"""`${namespace}` and `${cluster}` in the names of sources: one mapping serves every team."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from keyferry import access
+from keyferry.catalog import Catalog, collect
+from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
+from keyferry.mapping import SecretMapping
+from keyferry.model import Change, Place, Service
+from keyferry.pipeline.preview import preview
+from keyferry.source import Source
+from tests.unit.fake_secret import encoded
+from tests.unit.fakes import Calls
+from tests.unit.samples import ACCOUNT, WHEN, cluster, delivery, mapping, rendered, value
+from tests.unit.world import DUE, World, secret
+
+PATTERN = {"secretsManager": "teams/${namespace}/db"}
+ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:teams/"
+
+
+def change(name: str, service: Service = "secretsmanager", **more: Any) -> Change:  # noqa: ANN401
+    return Change(service, (name,), "updated", "event-1", WHEN, **more)
+
+
+def catalog(*mappings: SecretMapping) -> Catalog:
+    return collect(mappings, [cluster("prod-eu"), cluster("prod-us")])
+
+
+def reached(made: Catalog, what: Change) -> list[tuple[str, str, str | None]]:
+    return [(each.mapping, each.cluster, each.namespace) for each in made.deliveries(what)]
+
+
+# Names
+
+
+def test_a_placeholder_stands_for_where_the_secret_goes() -> None:
+    source = Source.model_validate({"parameterStore": "/${cluster}/${namespace}/db", "region": "eu-west-1"})
+    there = source.at(Place("prod-eu", "shop"))
+    assert (there.identifier, there.home_region) == ("/prod-eu/shop/db", "eu-west-1")
+    assert (source.placeholders, there.placeholders) == (frozenset({"cluster", "namespace"}), frozenset())
+    assert there.at(Place("other", "other")) is there
+
+
+@pytest.mark.parametrize("name", ["teams/${team}/db", "teams/${}/db", "${NAMESPACE}"])
+def test_another_placeholder_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match=r"stands for nothing; \$\{namespace\} and \$\{cluster\} do"):
+        Source.model_validate({"secretsManager": name})
+
+
+@pytest.mark.parametrize("name", ["teams/${namespace/db", "teams/$namespace", "teams/${name space}/db"])
+def test_what_is_no_placeholder_is_no_name(name: str) -> None:
+    with pytest.raises(ValidationError, match="not the name of a secret"):
+        Source.model_validate({"secretsManager": name})
+
+
+@pytest.mark.parametrize("alias", ["cluster", "namespace"])
+def test_no_source_is_called_as_what_every_template_knows(alias: str) -> None:
+    with pytest.raises(ValidationError, match=f"{alias} is where the Secret goes"):
+        mapping(sources={alias: {"secretsManager": "db"}, "db": {"secretsManager": "db"}})
+
+
+# From an event to the namespaces concerned
+
+
+@pytest.mark.parametrize(
+    ("written", "event", "expected"),
+    [
+        (PATTERN, change("teams/shop/db"), [("prod-eu", "shop"), ("prod-us", "shop")]),
+        (PATTERN, change("teams/pay/db"), [("prod-eu", "pay"), ("prod-us", "pay")]),
+        (PATTERN, change("teams/other/db"), []),
+        (PATTERN, change("teams/shop/db/more"), []),
+        (PATTERN, change("teams/shop/pay/db"), []),
+        (PATTERN, change("teams//db"), []),
+        (PATTERN, change("teams/shop/db", service="parameterstore"), []),
+        (
+            {"secretsManager": ARN + "${namespace}/db"},
+            change("teams/shop/db"),
+            [("prod-eu", "shop"), ("prod-us", "shop")],
+        ),
+        ({"secretsManager": "${cluster}/db"}, change("prod-us/db"), [("prod-us", None)]),
+        ({"secretsManager": "${cluster}/db"}, change("prod-ap/db"), []),
+        ({"secretsManager": "${cluster}-${namespace}"}, change("prod-us-pay"), [("prod-us", "pay")]),
+        ({"secretsManager": "${namespace}/${namespace}"}, change("pay/pay"), [("prod-eu", "pay"), ("prod-us", "pay")]),
+        ({"secretsManager": "${namespace}/${namespace}"}, change("pay/shop"), []),
+        (
+            {"parameterStore": "/teams/${namespace}/db"},
+            change("teams/shop/db", service="parameterstore"),
+            [("prod-eu", "shop"), ("prod-us", "shop")],
+        ),
+        (PATTERN, change("teams/shop/db", label="other"), []),
+    ],
+)
+def test_an_event_finds_mapping_cluster_and_namespace_by_the_name_alone(
+    written: dict[str, str], event: Change, expected: list[tuple[str, str | None]]
+) -> None:
+    made = catalog(mapping(sources={"db": written}, clusters=["prod-eu", "prod-us"], namespaces=["shop", "pay"]))
+    assert reached(made, event) == [("payments-db", *each) for each in expected]
+
+
+def test_where_another_source_concerns_all_namespaces_all_are_delivered() -> None:
+    sources = {"own": PATTERN, "same": {"secretsManager": "teams/shop/db"}}
+    made = catalog(mapping(sources=sources, data={"a": {"from": "own"}}, namespaces=["shop", "pay"]))
+    [found] = made.deliveries(change("teams/shop/db", version="v2"))
+    assert (found.namespace, found.versions) == (None, {"own": "v2", "same": "v2"})
+
+
+def test_namespaces_that_patterns_leave_out_get_no_delivery() -> None:
+    made = catalog(mapping(sources={"db": PATTERN}, namespaces={"names": ["team-*"], "exclude": ["*-test"]}))
+    found = [reached(made, change(f"teams/{name}/db")) for name in ("team-a", "team-test", "shop")]
+    assert found == [[("payments-db", "prod-eu", "team-a")], [], []]
+
+
+def test_the_look_up_asks_as_many_mappings_as_can_be_meant() -> None:
+    many = [mapping(f"m{n}", sources={"db": {"secretsManager": f"teams/${{namespace}}/{n}"}}) for n in range(50)]
+    whole = catalog(*many, *(mapping(f"n{n}", sources={"db": {"secretsManager": f"teams/x/{n}"}}) for n in range(50)))
+    asked = list(whole._candidates("secretsmanager", "teams/x/7"))
+    assert sorted(asked) == [("m7", "db"), ("n7", "db")]
+
+
+# Deliveries
+
+
+def teams(*names: str) -> World:
+    """Return a world in which each namespace has a secret of its own."""
+    world = World(*names)
+    for name in names:
+        world.sources.put(f"teams/{name}/db", secret(f"canary-{name}"))
+    world.mapping = mapping(sources={"db": PATTERN}, namespaces=sorted(names))
+    return world
+
+
+def test_each_namespace_gets_its_own_secret() -> None:
+    world = teams("shop", "pay")
+    calls = Calls()
+    report = world.deliver(calls)
+    assert not report.errors
+    for name in ("shop", "pay"):
+        found = world.cluster.data(name, "payments-db")
+        assert found == {"username": encoded("me"), "password": encoded(f"canary-{name}")}
+    assert report.versions == {}, "they are different ones"
+    read = [what for what in calls.made if what.startswith("source")]
+    assert read == ["source teams/pay/db", "source teams/shop/db"] * 2, "once in each pass"
+
+
+def test_a_delivery_of_one_namespace_reads_its_source_alone() -> None:
+    world = teams("shop", "pay")
+    calls = Calls()
+    report = world.deliver(calls, delivery=delivery(namespace="pay", versions={"db": "version-3"}))
+    assert (report.versions, world.slept) == ({"db": "version-3"}, [])
+    assert {what for what in calls.made if what.startswith("source")} == {"source teams/pay/db"}
+
+
+def test_a_namespace_whose_source_fails_does_not_hold_up_the_others() -> None:
+    world = teams("shop", "pay", "new")
+    world.sources.put("teams/new/db", "canary, no JSON")
+
+    def missing(_number: int, what: str) -> None:
+        if what == "source teams/pay/db":
+            raise SourceUnavailable("teams/pay/db does not exist")
+
+    report = world.deliver(Calls(before=missing))
+    assert {each.namespace: (each.did, type(each.error)) for each in report.outcomes} == {
+        "shop": ("created", type(None)),
+        "pay": ("failed", SourceUnavailable),
+        "new": ("failed", SourceUnusable),
+    }
+    assert DUE not in world.cluster.annotations("shop", "payments-db")
+    assert ("pay", "payments-db") not in world.cluster.secrets
+
+
+def test_an_error_of_one_namespace_that_nobody_foresaw_is_told_without_its_text() -> None:
+    world = teams("shop", "pay")
+
+    def breaks(_number: int, what: str) -> None:
+        if what == "source teams/pay/db":
+            raise RuntimeError("canary")
+
+    report = world.deliver(Calls(before=breaks))
+    [error] = report.errors
+    assert isinstance(error, Unexpected)
+    assert "canary" not in str(error)
+
+
+def test_a_source_that_all_share_is_read_once() -> None:
+    world = teams("shop", "pay")
+    sources = {"db": PATTERN, "shared": {"secretsManager": "prod/payments/db"}}
+    calls = Calls()
+    wanted = mapping(sources=sources, namespaces=["shop", "pay"], restart="none")
+    report = world.deliver(calls, of=wanted)
+    assert sum(what == "source prod/payments/db" for what in calls.made) == 2, "once in each pass"
+    assert report.versions == {"shared": "version-1"}
+
+
+def test_what_would_be_done_is_told_for_each_namespace() -> None:
+    world = teams("shop", "pay")
+    world.sources.put("teams/pay/db", "canary, no JSON")
+    told = {each.namespace: (each.will, type(each.error)) for each in preview(world.work())}
+    assert told == {"shop": ("create", type(None)), "pay": ("fail", SourceUnusable)}
+    assert preview(world.work(delivery=delivery(namespace="gone"))) == []
+
+
+# Templates know the place
+
+
+def test_a_template_knows_cluster_and_namespace() -> None:
+    data = {"url": {"template": "https://{{ namespace }}.{{ cluster }}.example.com/{{ db.path }}"}}
+    sources = {"db": value('{"path": "x"}')}
+    assert rendered(mapping(data=data), sources)["url"].reveal() == b"https://payments.prod-eu.example.com/x"
+
+
+def test_a_secret_that_names_its_namespace_is_another_in_each() -> None:
+    world = World("shop", "pay")
+    data = {"where": {"template": "{{ namespace }}"}}
+    assert not world.deliver(of=mapping(data=data, namespaces=["shop", "pay"])).errors
+    held = {name: world.cluster.data(name, "payments-db")["where"] for name in ("shop", "pay")}
+    assert len(set(held.values())) == 2
+
+
+def test_labels_and_annotations_can_be_templates() -> None:
+    world = World()
+    given = {
+        "labels": {"team": {"template": "{{ namespace }}"}, "app": "payments"},
+        "annotations": {"example.com/from": {"template": "{{ cluster }}/{{ namespace }}"}},
+    }
+    wanted = mapping(secret=mapping().spec.secret.model_dump(by_alias=True, exclude_defaults=True) | given)
+    assert not world.deliver(of=wanted).errors
+    found = world.cluster.secrets["payments", "payments-db"]
+    assert found.part("labels") == {"team": "payments", "app": "payments", "app.kubernetes.io/managed-by": "keyferry"}
+    assert found.part("annotations")["example.com/from"] == "prod-eu/payments"
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("{{ db.password }}", "label team: line 1 of the template: names something that the sources do not have"),
+        ("{{ namespace }} x", "label team: the template makes what no label can be"),
+        ("{{ namespace", "label team: line 1 of the template: unexpected end of template"),
+    ],
+)
+def test_a_template_that_makes_no_label_fails(label: str, said: str) -> None:
+    secret_ = mapping().spec.secret.model_dump(by_alias=True, exclude_defaults=True)
+    wanted = mapping(secret=secret_ | {"labels": {"team": {"template": label}}})
+    with pytest.raises(SourceUnusable, match=said):
+        rendered(wanted, {"db": value('{"username": "me", "password": "canary"}')})
+
+
+# Rights
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "expected"),
+    [
+        (["shop", "pay"], ["teams/pay/prod-eu-??????", "teams/shop/prod-eu-??????"]),
+        ({"names": ["team-*"]}, ["teams/*/prod-eu-??????"]),
+    ],
+)
+def test_rights_are_for_the_names_that_there_are(namespaces: object, expected: list[str]) -> None:
+    source = {"secretsManager": "teams/${namespace}/${cluster}"}
+    found = access.template(catalog(mapping(sources={"db": source}, namespaces=namespaces)))
+    [statement] = found["Resources"]["Deliver1"]["Properties"]["PolicyDocument"]["Statement"]
+    assert [each["Fn::Sub"].rpartition(":secret:")[2] for each in statement["Resource"]] == expected
