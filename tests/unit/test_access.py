@@ -232,6 +232,12 @@ def test_namespaces_chosen_by_labels_can_be_bound_one_by_one_where_they_are_know
     assert [each["metadata"]["name"] for each in made["ClusterRoleBinding"]] == ["keyferry:namespaces"]
 
 
+def test_rights_in_all_namespaces_cover_those_that_are_named_beside_a_choice() -> None:
+    found = objects(mapping(namespaces=["payments", {"matchLabels": {"team": "pay"}}]))
+    assert {"Role", "RoleBinding"} & found.keys() == set()
+    assert "keyferry:payments-db" in [each["metadata"]["name"] for each in found["ClusterRoleBinding"]]
+
+
 def test_a_cluster_gets_the_rights_of_the_mappings_that_name_it() -> None:
     assert objects(mapping(), on="idle") == {}
     assert {each["metadata"]["name"] for each in objects(mapping(), mapping("us", clusters=["prod-us"]))["Role"]} == {

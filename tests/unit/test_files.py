@@ -132,7 +132,7 @@ def test_a_mistake_about_many_keys_is_told_with_its_place(tmp_path: Path, many: 
         ("[prod-eu]", "prod-eu", "8:13: spec.clusters should be [prod-eu], or {matchLabels: {env: prod}}"),
         ("[payments]", "{matchLabel: {a: b}}", "9:16: unknown field matchLabel; did you mean matchLabels?"),
         ("[payments]", "[Payments]", "9:16: spec.namespaces[0] should be lower-case letters, digits and '-'"),
-        ("[payments]", "[1]", "9:16: spec.namespaces[0] should be text; write it in quotes"),
+        ("[payments]", "[1]", "9:16: spec.namespaces[0] should be text in quotes, as "),
         ("[payments]", "[]", "9:15: spec.namespaces is empty; it needs something in it"),
         ("restart: auto", "restart: yes", "14:12: spec.restart should be auto, none, or [{kind: Deployment"),
         ("restart: auto", "restart: atuo", "14:12: spec.restart should be auto, none, or [{kind: Deployment"),

@@ -297,6 +297,14 @@ def test_namespaces_are_chosen_by_patterns_of_names_but_some(chosen: dict[str, A
 # Restarts, conflicts, the whole
 
 
+def test_a_list_of_namespaces_holds_names_and_choices() -> None:
+    found = mapping(namespaces=["shop", "pay", "shop", {"names": ["team-*"]}, {"matchLabels": {"a": "b"}}]).spec
+    assert found.namespace_names == ["pay", "shop"]
+    assert [str(each) for each in found.namespace_selectors] == ["", "a=b"]
+    named = mapping(namespaces=["shop", {"names": ["team-*"]}]).spec
+    assert [named.can_reach(name) for name in ("shop", "team-a", "pay")] == [True, True, False]
+
+
 def test_restarts_are_automatic_none_or_named() -> None:
     named = [{"kind": "Rollout", "name": "api"}, {"kind": "Deployment", "name": "api"}]
     assert mapping().spec.restart == "auto"

@@ -13,7 +13,7 @@ from keyferry.errors import InvalidInput
 from keyferry.mapping import SecretMapping
 from keyferry.model import Place
 from keyferry.source import Source
-from keyferry.targets import Cluster, NamespaceSelector
+from keyferry.targets import Cluster
 
 MAX_POLICY = 6000
 """Characters of a managed policy's statements; AWS allows a policy 6,144 without white space."""
@@ -74,12 +74,11 @@ def rbac(catalog: Catalog, cluster: Cluster, bind_in: Mapping[str, Sequence[str]
     mappings = [m for m in catalog.mappings.values() if cluster in catalog.targets(m)]
     objects: list[Object] = admission.policy() if any(m.spec.restart != "none" for m in mappings) else []
     for mapping in mappings:
-        chosen = mapping.spec.namespaces
-        if not isinstance(chosen, NamespaceSelector):
-            objects += _namespaced(mapping, sorted(set(chosen)))
-        else:
+        if mapping.spec.namespace_selectors:
             objects += _selected(mapping, (bind_in or {}).get(mapping.name))
-    if any(isinstance(m.spec.namespaces, NamespaceSelector) for m in mappings):
+        else:
+            objects += _namespaced(mapping, mapping.spec.namespace_names)
+    if any(m.spec.namespace_selectors for m in mappings):
         rules = [_rule("", ["namespaces"], ["list"])]
         objects += _cluster_wide("keyferry:namespaces", rules, [DELIVER, READERS])
     return objects
@@ -127,8 +126,7 @@ def _sources(catalog: Catalog) -> list[tuple[str, str]]:
 
 def _read_by(catalog: Catalog, mapping: SecretMapping) -> Iterator[Source]:
     """Yield each source of each place; a namespace that only labels or patterns choose can have any name."""
-    chosen = mapping.spec.namespaces
-    names = ["*"] if isinstance(chosen, NamespaceSelector) else sorted(set(chosen))
+    names = ["*"] if mapping.spec.namespace_selectors else mapping.spec.namespace_names
     for source in mapping.spec.sources.values():
         for cluster in catalog.targets(mapping):
             for name in names if "namespace" in source.placeholders else names[:1]:

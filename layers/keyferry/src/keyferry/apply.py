@@ -8,7 +8,7 @@ from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Ove
 from keyferry.mapping import Kind, SecretMapping, Workload
 from keyferry.plan import Annotate, Restart, Write
 from keyferry.secret import Desired, Observed
-from keyferry.targets import NamespaceSelector, Selector
+from keyferry.targets import Selector
 from keyferry.workloads import AUTO_KINDS, Stamp, stamp, using
 
 type Object = dict[str, Any]
@@ -54,10 +54,10 @@ class ClusterClient(Protocol):
 
 def chosen_namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[str]:
     """Return the names of a mapping's namespaces on a cluster, in order."""
-    chosen = mapping.spec.namespaces
-    if isinstance(chosen, NamespaceSelector):
-        return sorted(name for name in cluster.namespaces(chosen) if chosen.admits(name))
-    return sorted(set(chosen))
+    found = set(mapping.spec.namespace_names)
+    for selector in mapping.spec.namespace_selectors:
+        found.update(name for name in cluster.namespaces(selector) if selector.admits(name))
+    return sorted(found)
 
 
 def observe(cluster: ClusterClient, namespace: str, name: str) -> Observed | None:

@@ -1,5 +1,6 @@
 """The mapping language: which sources make which Secret in which namespaces of which clusters."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -129,7 +130,7 @@ class Spec(Record):
 
     sources: dict[Alias, Source] = Field(min_length=1)
     clusters: Annotated[list[Name], Field(min_length=1)] | Selector
-    namespaces: Annotated[list[Label], Field(min_length=1)] | NamespaceSelector
+    namespaces: Annotated[list[Label | NamespaceSelector], Field(min_length=1)] | NamespaceSelector
     secret: SecretSpec
     restart: Literal["auto", "none"] | list[Workload] = "auto"
     conflict: Literal["fail", "takeOver"] = "fail"
@@ -156,8 +157,21 @@ class Spec(Record):
         """Return whether a namespace (None: any) can be one of the mapping's, as far as is known without asking."""
         if namespace is None:
             return True
-        chosen = self.namespaces
-        return chosen.admits(namespace) if isinstance(chosen, NamespaceSelector) else namespace in chosen
+        return namespace in self.namespace_names or any(each.admits(namespace) for each in self.namespace_selectors)
+
+    @property
+    def namespace_names(self) -> list[str]:
+        """The namespaces that it names, each once."""
+        return sorted({each for each in self._namespaces if isinstance(each, str)})
+
+    @property
+    def namespace_selectors(self) -> list[NamespaceSelector]:
+        """What chooses further ones: which those are, only a cluster knows."""
+        return [each for each in self._namespaces if isinstance(each, NamespaceSelector)]
+
+    @property
+    def _namespaces(self) -> Sequence[str | NamespaceSelector]:
+        return [self.namespaces] if isinstance(self.namespaces, NamespaceSelector) else self.namespaces
 
     @field_validator("sources")
     @classmethod

@@ -9,7 +9,7 @@ from keyferry import access
 from keyferry.catalog import Catalog
 from keyferry.cli import entries
 from keyferry.model import shorten
-from keyferry.targets import Cluster, NamespaceSelector
+from keyferry.targets import Cluster
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
 RBAC = "rbac"
@@ -49,7 +49,7 @@ def render_all(catalog: Catalog) -> dict[str, str]:
 
 def _rbac(catalog: Catalog, cluster: Cluster) -> str:
     mappings = [each for each in catalog.mappings.values() if cluster in catalog.targets(each)]
-    names = ", ".join(each.name for each in mappings if isinstance(each.spec.namespaces, NamespaceSelector))
+    names = ", ".join(each.name for each in mappings if each.spec.namespace_selectors)
     note = _SELECTED.format(names=names) if names else ""
     return note + "---\n".join(map(_dump, access.rbac(catalog, cluster)))
 

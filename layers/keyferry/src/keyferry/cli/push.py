@@ -25,7 +25,6 @@ from keyferry.pipeline.preview import preview
 from keyferry.queues import DeliveryQueue
 from keyferry.report import Report
 from keyferry.runtime import Runtime
-from keyferry.targets import NamespaceSelector
 
 MINUTES = 10
 """How long a push may take: a function has less, a person can wait."""
@@ -125,8 +124,7 @@ def _nothing(catalog: Catalog, chosen: Sequence[SecretMapping], choice: Choice) 
         return f"none of these mappings goes to cluster {choice.cluster}{nearest('', clusters, 'they go to')}"
     if choice.namespace is None:
         return "none of these mappings has a cluster"
-    lists = [mapping.spec.namespaces for mapping in chosen]
-    namespaces = {name for each in lists if not isinstance(each, NamespaceSelector) for name in each}
+    namespaces = {name for mapping in chosen for name in mapping.spec.namespace_names}
     hint = nearest(choice.namespace, namespaces, "they go to")
     return f"none of these mappings goes to namespace {choice.namespace}{hint}"
 

@@ -10,7 +10,6 @@ from keyferry.catalog import Catalog
 from keyferry.cli.documents import Document, Path
 from keyferry.cli.problems import Problem, nearest
 from keyferry.mapping import PLACE_NAMES, SecretMapping
-from keyferry.targets import NamespaceSelector
 
 ANSWERED_HERE = "no source is called"
 """What the model says of the same thing, without a place and one at a time."""
@@ -143,8 +142,7 @@ def nowhere(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
 
 def _targets(catalog: Catalog, mapping: SecretMapping) -> Iterator[tuple[object, ...]]:
     """Yield what identifies each Secret: by the EKS cluster, which two names could stand for."""
-    chosen = mapping.spec.namespaces
     for cluster in catalog.targets(mapping):
-        for namespace in () if isinstance(chosen, NamespaceSelector) else sorted(set(chosen)):
+        for namespace in mapping.spec.namespace_names:
             eks = cluster.eks
             yield eks.account, eks.region, eks.name, namespace, mapping.spec.secret.name

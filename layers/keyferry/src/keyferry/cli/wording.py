@@ -41,6 +41,7 @@ _EXAMPLES = {
     "spec": "{sources: …, clusters: …, namespaces: …, secret: …}",
     "spec.clusters": "[prod-eu], or {matchLabels: {env: prod}}",
     "spec.namespaces": "[payments], or {matchLabels: {team: payments}, exclude: [kube-*]}",
+    "spec.namespaces[*]": 'text in quotes, as "payments", or {matchLabels: {team: payments}}',
     "spec.restart": "auto, none, or [{kind: Deployment, name: api}]",
     "spec.restart[*]": "{kind: Deployment, name: api}",
     "spec.secret": "{name: payments-db, data: {password: {from: db, path: password}}}",
