@@ -78,7 +78,8 @@ def _namespaces(spec: dict[str, Any]) -> list[str]:
 
 
 def _secrets(spec: dict[str, Any]) -> list[str]:
-    return [source["secretsManager"] for source in spec["sources"].values() if "secretsManager" in source]
+    written = [source["secretsManager"] for source in spec["sources"].values() if "secretsManager" in source]
+    return [name.replace("${namespace}", each) for name in written for each in _namespaces(spec) or [""]]
 
 
 def _lose_a_cluster(cloud: Cloud) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from keyferry.errors import AccessDenied
+from local.install import Installation
+from tests.integration.deployed import Deployed, now
 from tests.integration.scene import Scene
 
 
@@ -53,3 +55,20 @@ def test_a_team_without_a_secret_fails_alone(scene: Scene) -> None:
     assert scene.admin.data("db", shop) == {"password": b"canary-of-shop"}
     for name in (shop, pay):
         scene.admin.delete("Namespace", name)
+
+
+def test_an_event_brings_up_the_namespace_of_its_name_and_no_other(installed: Installation) -> None:
+    stack, since = Deployed(installed), now()
+    for team in ("team-one", "team-two"):
+        stack.put(f"tests/teams/{team}/db", f'{{"password": "canary-of-{team}"}}')
+    stack.deliveries("teams", since, 4, message="delivered")
+    stack.rest("teams")
+    others = {name: admin.get("Secret", "db", "team-two") for name, admin in stack.cloud.admins.items()}
+    since = now()
+    stack.put("tests/teams/team-one/db", '{"password": "canary-of-team-one-again"}')
+    lines = stack.deliveries("teams", since, 2, message="delivered")
+    assert [[each["namespace"] for each in line["namespaces"]] for line in lines] == [["team-one"], ["team-one"]]
+    for name, admin in stack.cloud.admins.items():
+        assert admin.data("db", "team-one") == {"password": b"canary-of-team-one-again"}
+        assert admin.get("Secret", "db", "team-two") == others[name]
+    assert stack.sweep(mapping="teams")["sent"] == []
