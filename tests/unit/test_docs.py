@@ -9,13 +9,16 @@ import yaml
 from pydantic import BaseModel
 
 from keyferry.cli import files
+from keyferry.cli.problems import InvalidFiles
 from keyferry.keys import KeyRule, Regexp
 from keyferry.mapping import DataFrom, Entry, SecretMapping, SecretSpec, Spec, Template, Workload
+from keyferry.policy import AllowedSources, Policy, Rule
 from keyferry.source import Source
 from keyferry.targets import Cluster, Eks, Expression, NamespaceSelector
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [ROOT / "README.md", ROOT / "docs/mappings.md"]
+TEAMS = ROOT / "docs/teams.md"
 REFERENCE = (ROOT / "docs/mappings.md").read_text()
 MODELS = [
     *(
@@ -70,3 +73,24 @@ def test_nothing_is_wrong_with_an_example(guide: str, example: dict[str, Any], t
 def test_every_field_is_in_the_reference(model: type[BaseModel]) -> None:
     names = {field.alias or name for name, field in model.model_fields.items()}
     assert {name for name in names if not re.search(rf"\b{name}\b", REFERENCE)} == set()
+
+
+def test_the_guide_for_teams_shows_a_folder_that_its_policy_allows(tmp_path: Path) -> None:
+    for text in re.findall(r"^```yaml\n(.*?)^```$", TEAMS.read_text(), re.MULTILINE | re.DOTALL):
+        path = tmp_path / text.splitlines()[0].removeprefix("# ")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert set(files.load(tmp_path / "mappings").mappings) == {"payments-db", "shop-session"}
+    theirs = (tmp_path / "mappings/payments/db.yaml").read_text().replace("payments-db", "shop-db")
+    (tmp_path / "mappings/shop/db.yaml").write_text(theirs)
+    with pytest.raises(InvalidFiles) as raised:
+        files.load(tmp_path / "mappings")
+    shown = re.search(r"^mappings/shop/db.yaml:[^`]*", TEAMS.read_text(), re.MULTILINE)
+    assert shown
+    assert " ".join(shown[0].split()) in str(raised.value).replace(f"{tmp_path}/", "")
+
+
+@pytest.mark.parametrize("model", [Policy, Rule, AllowedSources], ids=lambda model: model.__name__)
+def test_every_field_of_the_policy_is_in_the_guide_for_teams(model: type[BaseModel]) -> None:
+    text = TEAMS.read_text()
+    assert {name for name, field in model.model_fields.items() if f"{field.alias or name}:" not in text} == set()

@@ -148,7 +148,7 @@ def test_a_mistake_about_many_keys_is_told_with_its_place(tmp_path: Path, many: 
         ("{secretsManager: prod/payments/db}", "{}", "7:9: spec.sources.db: needs exactly one of secretsManager and"),
         ("    db:", "    range:", "7:5: range means something else in a template; call the source another name"),
         ("SecretMapping", "SecretMaping", "2:7: unknown kind SecretMaping; did you mean SecretMapping?"),
-        ("kind: SecretMapping\n", "", "1:1: kind is missing; there is: Clusters, SecretMapping"),
+        ("kind: SecretMapping\n", "", "1:1: kind is missing; there is: Clusters, Policy, SecretMapping"),
         ("keyferry.dev/v1", "v1", "1:13: apiVersion should be keyferry.dev/v1"),
         ("name: payments-db", f"name: {'a' * 254}", "4:9: metadata.name should have 253 characters at most"),
     ],

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, ValidationInfo
+
+from keyferry import paths
 
 Name = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253)
@@ -36,14 +36,16 @@ Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """What a mapping calls one of its sources: a name that templates can use."""
 
 
-def _compiles(path: str) -> str:
-    try:
-        jmespath.compile(path)
-    except JMESPathError as error:
-        raise ValueError(f"not a JMESPath expression: {error}") from None
+CHECKED = "checked"
+"""Key of a validation's context that says: this was checked when it was compiled, so leave out what takes long."""
+
+
+def _can_be_evaluated(path: str, info: ValidationInfo) -> str:
+    if not (info.context or {}).get(CHECKED):
+        paths.check(path)
     return path
 
 
-Path = Annotated[str, AfterValidator(_compiles)]
+Path = Annotated[str, AfterValidator(_can_be_evaluated)]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$")]
 """An AWS region."""

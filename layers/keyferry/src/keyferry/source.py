@@ -82,6 +82,12 @@ class Source(Record):
         return self.region or self._arn_region
 
     @property
+    def account(self) -> str | None:
+        """The account that its ARN names; None for the pipeline's own."""
+        arn = self.identifier.split(":")
+        return arn[4] if arn[0] == "arn" else None
+
+    @property
     def _arn_region(self) -> str | None:
         arn = self.identifier.split(":")
         return arn[3] if arn[0] == "arn" and len(arn) > 5 else None

@@ -37,6 +37,11 @@ class Document:
                 return Problem(self.file, *places[path], message)
         return self.problem(path[:-1], message, at_key=True) if path else Problem(self.file, 1, 1, message)
 
+    def place(self, path: Path) -> str:
+        """Return file and line of the part at a path."""
+        problem = self.problem(path, "")
+        return f"{problem.file}:{problem.line}"
+
     def get(self, *path: str | int) -> Any:  # noqa: ANN401  # YAML is anything
         """Return the part at a path; None where there is none."""
         found = self.data

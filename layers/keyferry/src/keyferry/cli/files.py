@@ -7,18 +7,19 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from keyferry.catalog import Catalog, collect
-from keyferry.cli import references
+from keyferry.cli import policies, references
 from keyferry.cli.documents import Document, read
 from keyferry.cli.problems import InvalidFiles, Problem, nearest
 from keyferry.cli.references import Named
 from keyferry.cli.wording import problems_of
 from keyferry.mapping import SecretMapping
+from keyferry.policy import Policy
 from keyferry.targets import Cluster, Clusters
 
 MAX_BYTES = 1024 * 1024
 """What a mapping file may have: a thousand mappings take less."""
 SUFFIXES = (".yaml", ".yml")
-_KINDS: dict[str, type[BaseModel]] = {"SecretMapping": SecretMapping, "Clusters": Clusters}
+_KINDS: dict[str, type[BaseModel]] = {"SecretMapping": SecretMapping, "Clusters": Clusters, "Policy": Policy}
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Found:
     documents: list[Document] = field(default_factory=list)
     mappings: list[tuple[Named, SecretMapping]] = field(default_factory=list)
     clusters: list[tuple[Named, Cluster]] = field(default_factory=list)
+    policy: tuple[Document, Policy] | None = None
     problems: list[Problem] = field(default_factory=list)
     unread: bool = False
     """Whether a file could not be read as YAML: then what it defines is not known."""
@@ -60,11 +62,15 @@ def check(folder: Path) -> tuple[Catalog, list[Problem]]:
     for document in found.documents:
         _validate(document, found)
     _compare(found)
+    if not found.unread:
+        found.problems += policies.misplaced(found.documents, folder)
     if found.problems:
         raise InvalidFiles(found.problems)
     catalog = collect((each for _, each in found.mappings), (each for _, each in found.clusters))
     names = [named for named, _ in found.mappings]
     problems = list(references.collisions(catalog, names))
+    if found.policy:
+        problems += policies.refused(catalog, names, *found.policy)
     if problems:
         raise InvalidFiles(problems)
     return catalog, sorted(references.nowhere(catalog, names))
@@ -134,6 +140,8 @@ def _take(document: Document, model: BaseModel, found: Found) -> None:
     elif isinstance(model, Clusters):
         for number, cluster in enumerate(model.clusters):
             found.clusters.append((Named(document, ("clusters", number, "name"), cluster.name), cluster))
+    elif isinstance(model, Policy):
+        found.policy = document, model
 
 
 def _compare(found: Found) -> None:

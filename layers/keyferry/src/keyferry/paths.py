@@ -1,0 +1,51 @@
+"""What is wrong with a JMESPath expression, as far as it can be known before there is a document."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jmespath
+from jmespath.functions import Functions
+
+_FUNCTIONS: Mapping[str, Mapping[str, Any]] = Functions.FUNCTION_TABLE
+
+
+def check(path: str) -> None:
+    """Pass an expression that can be evaluated.
+
+    Raises:
+        ValueError: it is none, calls a function that there is not, or one with too few or too many arguments.
+    """
+    try:
+        tree = jmespath.compile(path).parsed
+        calls = list(_calls(tree))
+    except RecursionError:
+        raise ValueError("not a JMESPath expression: nested too deeply") from None
+    except ValueError as error:  # JMESPath's own errors, and Python's of a number with thousands of digits
+        raise ValueError(f"not a JMESPath expression: {error}") from None
+    for call in calls:
+        _check_call(call["value"], len(call["children"]))
+
+
+def _calls(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    if node["type"] == "function_expression":
+        yield node
+    for child in node["children"]:
+        yield from _calls(child)
+
+
+def _check_call(name: str, given: int) -> None:
+    """Refuse a call as JMESPath does when it is evaluated; its compiler looks at neither name nor number."""
+    if name not in _FUNCTIONS:
+        raise ValueError(f"JMESPath has no function {name}{_nearest(name)}")
+    signature = _FUNCTIONS[name]["signature"]
+    wanted, more = len(signature), bool(signature[-1].get("variadic"))
+    if given < wanted or (given > wanted and not more):
+        number = f"{wanted} argument{'' if wanted == 1 else 's'}"
+        raise ValueError(f"JMESPath's {name} takes {number}{' or more' if more else ''}, and here are {given}")
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  # for a mistake alone
+
+    near = get_close_matches(name, _FUNCTIONS, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there is: {', '.join(sorted(_FUNCTIONS))}"

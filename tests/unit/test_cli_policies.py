@@ -1,0 +1,120 @@
+"""`mappings/policy.yaml`: what it does not allow is refused by every command, with place, rule and remedy."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from keyferry.cli import files, main
+from keyferry.cli.problems import InvalidFiles
+from tests.unit.test_files import CLUSTERS, MAPPING
+
+POLICY = """\
+apiVersion: keyferry.dev/v1
+kind: Policy
+rules:
+  - mappings: [payments/*.yaml]
+    sources: {secretsManager: ["prod/payments/*"]}
+    clusters: [prod-*]
+    namespaces: [payments]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of mappings that its policy allows."""
+    (tmp_path / "payments").mkdir()
+    (tmp_path / "clusters.yaml").write_text(CLUSTERS)
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    (tmp_path / "payments/db.yaml").write_text(MAPPING)
+    return tmp_path
+
+
+def told(folder: Path) -> list[str]:
+    with pytest.raises(InvalidFiles) as raised:
+        files.load(folder)
+    return [str(problem).replace(f"{folder}/", "") for problem in raised.value.problems]
+
+
+def test_what_the_policy_allows_is_loaded(folder: Path) -> None:
+    assert set(files.load(folder).mappings) == {"payments-db"}
+
+
+def test_what_it_does_not_allow_is_told_with_the_rules_that_were_looked_at(folder: Path) -> None:
+    wrong = MAPPING.replace("prod/payments/db", "prod/shop/db").replace("[payments]", "[payments, shop]")
+    (folder / "payments/db.yaml").write_text(wrong)
+    remedy = "Keep to what is allowed, or have it changed"
+    assert told(folder) == [
+        "payments/db.yaml:7:9: source db reads prod/shop/db, and the policy refuses that:"
+        f" rule policy.yaml:4 allows prod/payments/*. {remedy}",
+        "payments/db.yaml:9:26: it goes to namespace shop, and the policy refuses that:"
+        f" rule policy.yaml:4 allows payments. {remedy}",
+    ]
+
+
+def test_a_mapping_where_no_rule_looks_is_refused(folder: Path) -> None:
+    (folder / "shop.yaml").write_text(MAPPING.replace("payments", "shop"))
+    expected = "shop.yaml:4:9: no rule is for this file in policy.yaml; move it where one is, or have a rule written"
+    assert told(folder) == [expected]
+
+
+def test_a_policy_without_rules_refuses_everything(folder: Path) -> None:
+    (folder / "policy.yaml").write_text("apiVersion: keyferry.dev/v1\nkind: Policy\nrules: []\n")
+    assert told(folder)[0].startswith("payments/db.yaml:4:9: no rule is for this file")
+
+
+@pytest.mark.parametrize("command", [["compile", "out"], ["generate"], ["push", "--dry-run"], ["explain", "-"]])
+def test_every_command_refuses_what_validate_refuses(folder: Path, command: list[str]) -> None:
+    (folder / "payments/db.yaml").write_text(MAPPING.replace("prod/payments/db", "prod/shop/db"))
+    result = CliRunner().invoke(main, ["--mappings", str(folder), *command])
+    assert result.exit_code == 1
+    assert "source db reads prod/shop/db, and the policy refuses that" in result.stderr
+
+
+@pytest.mark.parametrize("file", ["payments/policy.yaml", "policy.yml", "clusters.yaml"])
+def test_nobody_writes_a_policy_of_his_own(folder: Path, file: str) -> None:
+    path = folder / file
+    path.write_text((path.read_text() + "---\n" if path.exists() else "") + POLICY)
+    [found] = told(folder)
+    assert f"{file}:" in found
+    assert "a policy stands in policy.yaml alone; move its rules there" in found
+
+
+def test_nobody_gives_a_cluster_another_name_where_there_is_a_policy(folder: Path) -> None:
+    other = CLUSTERS.replace("- name: prod-eu", "- name: prod-mine")
+    (folder / "payments/clusters.yaml").write_text(other)
+    [found] = told(folder)
+    expected = "where there is a policy, clusters stand in clusters.yaml alone; move them there"
+    assert found == f"payments/clusters.yaml:2:7: {expected}"
+    (folder / "policy.yaml").unlink()
+    assert set(files.load(folder).clusters) == {"prod-eu", "prod-mine"}
+
+
+def test_a_file_that_holds_no_policy_is_no_policy_that_allows_all(folder: Path) -> None:
+    (folder / "policy.yaml").write_text("# rules: []\n")
+    expected = "policy.yaml:1:1: holds no policy, and nothing would be refused; write its rules, or take the file away"
+    assert told(folder) == [expected]
+
+
+def test_there_is_one_policy(folder: Path) -> None:
+    (folder / "policy.yaml").write_text(f"{POLICY}---\n{POLICY}")
+    assert told(folder) == ["policy.yaml:10:7: a second policy; make one of both"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("sources:", "source:", "5:5: unknown field source; did you mean sources?"),
+        ("[payments/*.yaml]", "[/payments]", "4:16: rules[0].mappings[0] should be a pattern of files, relative to"),
+        ("[prod-*]", "[PROD]", "6:16: rules[0].clusters[0] should be a pattern of names, as prod-*"),
+        ("[payments]", "[a b]", "7:18: rules[0].namespaces[0] should be a pattern of namespaces' names, as team-*"),
+        ("[payments]", "payments", "7:17: rules[0].namespaces should be [team-a]"),
+        ('["prod/payments/*"]', "[a b]", "5:32: rules[0].sources.secretsManager[0] should be a pattern of names, as"),
+        ('["prod/payments/*"]', "[a], accounts: [x]", "5:47: rules[0].sources.accounts[0] should be the twelve digits"),
+        ("    clusters: [prod-*]\n", "", "4:5: rules[0].clusters is missing; add it, as [prod-eu]"),
+        ("    namespaces: [payments]\n", "    namespaces: [a]\n    types: [a b]\n", "8:13: rules[0].types[0] should be"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_policy_is_told_with_what_would_be_right(folder: Path, old: str, new: str, said: str) -> None:
+    (folder / "policy.yaml").write_text(POLICY.replace(old, new))
+    assert any(each.startswith(f"policy.yaml:{said}") for each in told(folder)), told(folder)

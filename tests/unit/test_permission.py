@@ -1,0 +1,228 @@
+"""What a policy allows is what one rule allows as a whole; all else is refused, at its place."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from keyferry.permission import Refusal, refusals
+from keyferry.policy import Policy, Rule
+from tests.unit.samples import ACCOUNT, cluster, mapping
+
+ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/payments/db-a1B2c3"
+ALLOWED: dict[str, Any] = {
+    "mappings": ["payments/*.yaml"],
+    "sources": {"secretsManager": ["prod/payments/*"], "parameterStore": ["/prod/payments/*"]},
+    "clusters": ["prod-*"],
+    "namespaces": ["payments", "payments-*"],
+}
+
+
+def rule(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    return ALLOWED | changes
+
+
+def policy(*rules: dict[str, Any]) -> Policy:
+    return Policy.model_validate({"apiVersion": "keyferry.dev/v1", "kind": "Policy", "rules": rules})
+
+
+def refused(*rules: dict[str, Any], file: str = "payments/db.yaml", **changes: Any) -> list[Refusal]:  # noqa: ANN401
+    targets = [cluster(name) for name in changes.get("clusters", ["prod-eu"])]
+    return list(refusals(mapping(**changes), targets, policy(*rules).rules_for(file)))
+
+
+def test_what_a_rule_allows_is_not_refused() -> None:
+    assert refused(rule()) == []
+
+
+def test_without_a_rule_for_its_file_a_mapping_is_refused() -> None:
+    expected = [Refusal(("metadata", "name"), "no rule is for this file")]
+    assert refused() == refused(rule(), file="shop/db.yaml") == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "file", "fits"),
+    [
+        ("payments/*.yaml", "payments/db.yaml", True),
+        ("payments/*.yaml", "payments/eu/db.yaml", False),
+        ("payments/**/*.yaml", "payments/eu/db.yaml", True),
+        ("payments/**/*.yaml", "payments/db.yaml", True),
+        ("payments/**", "payments/eu/db.yml", True),
+        ("*.yaml", "payments/db.yaml", False),
+        ("**", "payments/db.yaml", True),
+        ("payments/*.yaml", "Payments/db.yaml", False),
+    ],
+)
+def test_a_star_in_a_pattern_of_files_stops_at_a_slash(pattern: str, file: str, fits: bool) -> None:
+    assert bool(policy(rule(mappings=[pattern])).rules_for(file)) is fits
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "what", "allowed"),
+    [
+        (
+            {"sources": {"db": {"secretsManager": "prod/shop/db"}}},
+            ("spec", "sources", "db"),
+            "source db reads prod/shop/db",
+            "allows prod/payments/*",
+        ),
+        (
+            {"sources": {"db": {"parameterStore": "/prod/shop/db"}}},
+            ("spec", "sources", "db"),
+            "source db reads prod/shop/db",
+            "allows /prod/payments/*",
+        ),
+        (
+            {"sources": {"db": {"secretsManager": ARN}}},
+            ("spec", "sources", "db"),
+            f"source db reads prod/payments/db of account {ACCOUNT}",
+            "allows accounts: none",
+        ),
+        (
+            {"clusters": ["prod-eu", "test-eu"]},
+            ("spec", "clusters", 1),
+            "it goes to cluster test-eu",
+            "allows prod-*",
+        ),
+        (
+            {"namespaces": ["payments", "shop"]},
+            ("spec", "namespaces", 1),
+            "it goes to namespace shop",
+            "allows payments, payments-*",
+        ),
+        (
+            {"type": "kubernetes.io/tls"},
+            ("spec", "secret", "type"),
+            "the Secret is of type kubernetes.io/tls",
+            "allows Opaque",
+        ),
+        (
+            {"namespaces": {"names": ["payments-*"]}},
+            ("spec", "namespaces"),
+            "a selector chooses namespaces of cluster prod-eu",
+            "allows it in clusters: none",
+        ),
+    ],
+)
+def test_what_no_rule_allows_is_refused_at_its_place(
+    changes: dict[str, Any], place: tuple[str | int, ...], what: str, allowed: str
+) -> None:
+    assert refused(rule(), **changes) == [Refusal(place, what, ((0, allowed),))]
+
+
+def test_names_of_secrets_can_be_limited() -> None:
+    found = refused(rule(secrets=["pay-*"]))
+    assert found == [Refusal(("spec", "secret", "name"), "the Secret is called payments-db", ((0, "allows pay-*"),))]
+    assert refused(rule(secrets=["payments-*"])) == []
+
+
+def test_types_can_be_patterns() -> None:
+    assert refused(rule(types=["kubernetes.io/*"]), type="kubernetes.io/tls") == []
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"names": ["payments-*"], "matchLabels": {"team": "payments"}},
+        {"names": ["payments", "payments-eu-?"]},
+    ],
+)
+def test_a_selector_is_allowed_for_a_cluster_and_within_the_namespaces(chosen: dict[str, Any]) -> None:
+    assert refused(rule(namespaceSelectors=["prod-eu"]), namespaces=chosen) == []
+    found = refused(rule(namespaceSelectors=["prod-eu"]), namespaces=chosen, clusters=["prod-eu", "prod-us"])
+    assert [each.what for each in found] == ["a selector chooses namespaces of cluster prod-us"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "place", "what"),
+    [
+        (
+            {"matchLabels": {"team": "payments"}},
+            ("spec", "namespaces"),
+            "it can go to any namespace, as its names do not limit it",
+        ),
+        ({"names": ["payments-*", "pay*"]}, ("spec", "namespaces", "names", 1), "it goes to namespace pay*"),
+    ],
+)
+def test_labels_alone_could_choose_any_namespace(
+    chosen: dict[str, Any], place: tuple[str | int, ...], what: str
+) -> None:
+    [found] = refused(rule(namespaceSelectors=["*"]), namespaces=chosen)
+    assert (found.place, found.what) == (place, what)
+    assert refused(rule(namespaceSelectors=["*"], namespaces=["*"]), namespaces=chosen) == []
+
+
+def test_every_part_that_no_rule_allows_is_told_with_every_rule() -> None:
+    found = refused(rule(), rule(clusters=["dev"], types=["x"]), clusters=["test"], type="kubernetes.io/tls")
+    assert [each.place[-1] for each in found] == ["type", 0]
+    assert found[1].allowed == ((0, "allows prod-*"), (1, "allows dev"))
+
+
+def test_rules_that_allow_a_part_each_allow_nothing_together() -> None:
+    test = rule(clusters=["test"], sources={"secretsManager": ["*"]})
+    sources = {"db": {"secretsManager": "prod/payments/db"}, "other": {"secretsManager": "prod/shop/db"}}
+    [found] = refused(rule(), test, sources=sources)
+    assert found == Refusal(
+        ("spec", "sources", "other"),
+        "no one rule allows source other for namespace payments of cluster prod-eu",
+        (
+            (0, "does not allow that source other reads prod/shop/db"),
+            (1, "does not allow that it goes to cluster prod-eu"),
+        ),
+    )
+    [found] = refused(rule(), test, namespaces={"names": ["payments"]}, clusters=["prod-eu"])
+    assert found.what == "a selector chooses namespaces of cluster prod-eu"
+
+
+def test_sources_of_one_mapping_can_be_allowed_by_different_rules() -> None:
+    shared = rule(sources={"secretsManager": ["shared/*"]})
+    sources = {"db": {"secretsManager": "prod/payments/db"}, "ca": {"secretsManager": "shared/ca"}}
+    assert refused(rule(), shared, sources=sources) == []
+
+
+def test_a_selector_is_allowed_by_the_rule_that_allows_the_source() -> None:
+    rules = rule(), rule(sources={"secretsManager": ["shared/*"]}, namespaceSelectors=["*"])
+    [found] = refused(*rules, namespaces={"names": ["payments"]})
+    assert found.allowed[0] == (0, "does not allow that a selector chooses namespaces of cluster prod-eu")
+
+
+def test_an_arn_is_allowed_with_its_account_and_every_name_that_it_can_mean() -> None:
+    sources = {"db": {"secretsManager": ARN}}
+    allowed = {"secretsManager": ["prod/payments/*"], "accounts": [ACCOUNT]}
+    assert refused(rule(sources=allowed), sources=sources) == []
+    # The ARN could also be one without suffix, of a secret whose name ends so.
+    exact = {"secretsManager": ["prod/payments/db"], "accounts": ["*"]}
+    assert [each.allowed for each in refused(rule(sources=exact), sources=sources)] == [
+        ((0, "allows prod/payments/db"),)
+    ]
+
+
+def test_a_mapping_that_goes_to_no_cluster_yet_is_judged_by_the_rest() -> None:
+    nowhere = mapping(clusters={"matchLabels": {"env": "none"}}, sources={"db": {"secretsManager": "shop"}})
+    found = list(refusals(nowhere, [], policy(rule()).rules_for("payments/db.yaml")))
+    assert [each.what for each in found] == ["source db reads shop"]
+
+
+def test_a_cluster_chosen_by_labels_is_refused_where_the_labels_are() -> None:
+    chosen = mapping(clusters={"matchLabels": {"env": "prod"}})
+    [found] = refusals(chosen, [cluster("test")], policy(rule()).rules_for("payments/db.yaml"))
+    assert (found.place, found.what) == (("spec", "clusters"), "it goes to cluster test")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mappings": []},
+        {"mappings": ["/etc/*"]},
+        {"mappings": [""]},
+        {"namespaces": []},
+        {"namespaces": ["Team"]},
+        {"clusters": []},
+        {"types": []},
+        {"sources": {"accounts": ["123"]}},
+        {"sources": {"secretsManager": ["a[b]"]}},
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Rule.model_validate(rule(**change))
