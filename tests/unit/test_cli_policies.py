@@ -112,7 +112,7 @@ def test_there_is_one_policy(folder: Path) -> None:
         ('["prod/payments/*"]', "[a b]", "5:32: rules[0].sources.secretsManager[0] should be a pattern of names, as"),
         ('["prod/payments/*"]', "[a], accounts: [x]", "5:47: rules[0].sources.accounts[0] should be the twelve digits"),
         ("    clusters: [prod-*]\n", "", "4:5: rules[0].clusters is missing; add it, as [prod-eu]"),
-        ("    namespaces: [payments]\n", "    namespaces: [a]\n    types: [a b]\n", "8:13: rules[0].types[0] should be"),
+        ("    namespaces: [payments]\n", "    namespaces: [a]\n    types: [a b]\n", "8:13: rules[0].types[0] should"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_policy_is_told_with_what_would_be_right(folder: Path, old: str, new: str, said: str) -> None:
