@@ -197,6 +197,45 @@ def test_an_arn_is_allowed_with_its_account_and_every_name_that_it_can_mean() ->
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "namespaces", "allowed", "fits"),
+    [
+        ("teams/${namespace}/db", ["payments"], "teams/payments/*", True),
+        ("teams/${namespace}/db", ["payments", "payments-eu"], "teams/payments/*", False),
+        ("teams/${namespace}/db", [{"names": ["payments-*"]}], "teams/payments-*", True),
+        ("teams/${namespace}/db", {"names": ["payments-*"]}, "teams/payments-eu/*", False),
+        ("${cluster}/${namespace}", ["payments"], "prod-eu/payments", True),
+        ("${cluster}/${namespace}", ["payments"], "prod-us/*", False),
+    ],
+)
+def test_what_placeholders_can_stand_for_has_to_be_allowed(
+    name: str, namespaces: object, allowed: str, fits: bool
+) -> None:
+    rules = rule(sources={"secretsManager": [allowed]}, namespaceSelectors=["*"])
+    assert bool(refused(rules, sources={"db": {"secretsManager": name}}, namespaces=namespaces)) is not fits
+
+
+def test_each_place_that_placeholders_stand_for_can_have_its_rule() -> None:
+    rules = [rule(sources={"secretsManager": [f"teams/{name}"]}, namespaces=[name]) for name in ("a", "b")]
+    sources = {"db": {"secretsManager": "teams/${namespace}"}}
+    assert refused(*rules, sources=sources, namespaces=["a", "b"]) == []
+    [found] = refused(*rules, sources=sources, namespaces=["a", "c"])[1:]
+    assert found.what == "source db reads teams/${namespace}"
+
+
+def test_a_namespace_that_looks_like_the_suffix_of_an_arn_reads_nothing_else() -> None:
+    sources = {"db": {"secretsManager": ARN.replace("db-a1B2c3", "db-${namespace}")}}
+    allowed = {"secretsManager": ["prod/payments/db-*"], "accounts": [ACCOUNT]}
+    assert refused(rule(sources=allowed), sources=sources) != []
+    allowed = {"secretsManager": ["prod/payments/db*"], "accounts": [ACCOUNT]}
+    assert refused(rule(sources=allowed), sources=sources) == []
+
+
+def test_names_and_selectors_of_one_list_are_judged_each_at_its_place() -> None:
+    found = refused(rule(), namespaces=["payments", {"names": ["payments-*"]}, "shop", {"names": ["a", "shop-*"]}])
+    assert [each.place[2:] for each in found] == [(2,), (3, "names", 0), (3, "names", 1), (1,), (3,)]
+
+
 def test_a_mapping_that_goes_to_no_cluster_yet_is_judged_by_the_rest() -> None:
     nowhere = mapping(clusters={"matchLabels": {"env": "none"}}, sources={"db": {"secretsManager": "shop"}})
     found = list(refusals(nowhere, [], policy(rule()).rules_for("payments/db.yaml")))

@@ -46,6 +46,17 @@ class _Part:
         )
 
 
+@dataclass(frozen=True)
+class _Aim:
+    """Namespaces that a mapping goes to."""
+
+    namespace: str
+    """A name, or a pattern of names."""
+    place: Place
+    selector: Place | None = None
+    """Where what chooses them stands, if they are not named."""
+
+
 def refusals(
     mapping: SecretMapping, clusters: Sequence[Cluster], rules: Sequence[tuple[int, Rule]]
 ) -> Iterator[Refusal]:
@@ -68,29 +79,28 @@ def refusals(
 
 def _parts(mapping: SecretMapping, clusters: Sequence[str]) -> Iterator[_Part]:
     """Yield all that has to be allowed, each by itself."""
-    namespaces = _namespaces(mapping)
+    aims = list(_aims(mapping))
     yield from _secret(mapping)
     yield from (_cluster(mapping, cluster) for cluster in clusters)
-    yield from (_namespace(*each) for each in namespaces)
-    if isinstance(mapping.spec.namespaces, NamespaceSelector):
-        yield from map(_selector, clusters)
+    yield from map(_namespace, aims)
+    for cluster, aim in product(clusters, aims):
+        yield from _selector(cluster, aim)
     for alias, source in mapping.spec.sources.items():
-        for cluster, (namespace, _) in product(clusters or ["*"], namespaces):
-            yield _source(alias, source, cluster, namespace)
+        for cluster, aim in product(clusters or ["*"], aims):
+            yield _source(alias, source, cluster, aim)
 
 
 def _apart(mapping: SecretMapping, clusters: Sequence[str], rules: Sequence[tuple[int, Rule]]) -> Iterator[Refusal]:
     """Yield what rules allow in parts, and none as a whole: one for each source."""
-    selects = isinstance(mapping.spec.namespaces, NamespaceSelector)
     for alias, source in mapping.spec.sources.items():
-        for cluster, (namespace, place) in product(clusters, _namespaces(mapping)):
-            whole = [_source(alias, source, cluster, namespace), _cluster(mapping, cluster), *_secret(mapping)]
-            whole += [_namespace(namespace, place), *([_selector(cluster)] if selects else [])]
+        for cluster, aim in product(clusters, _aims(mapping)):
+            whole = [_source(alias, source, cluster, aim), _cluster(mapping, cluster), _namespace(aim)]
+            whole += [*_selector(cluster, aim), *_secret(mapping)]
             lacking = [
                 (number, next((each for each in whole if not each.allows(rule)), None)) for number, rule in rules
             ]
             if all(part for _, part in lacking):
-                what = f"no one rule allows source {alias} for namespace {namespace} of cluster {cluster}"
+                what = f"no one rule allows source {alias} for namespace {aim.namespace} of cluster {cluster}"
                 why = tuple((number, f"does not allow that {part.what}") for number, part in lacking if part)
                 yield Refusal(whole[0].place, what, why)
                 break
@@ -123,41 +133,48 @@ def _cluster(mapping: SecretMapping, cluster: str) -> _Part:
     )
 
 
-def _namespaces(mapping: SecretMapping) -> list[tuple[str, Place]]:
-    """Return the names, or the patterns of names, of all namespaces that it can go to, each with its place."""
-    chosen = mapping.spec.namespaces
-    if not isinstance(chosen, NamespaceSelector):
-        return [(name, ("spec", "namespaces", number)) for number, name in enumerate(chosen)]
-    if not chosen.names:
-        return [("*", ("spec", "namespaces"))]
-    return [(name, ("spec", "namespaces", "names", number)) for number, name in enumerate(chosen.names)]
+def _aims(mapping: SecretMapping) -> Iterator[_Aim]:
+    """Yield all namespaces that it can go to: labels are not looked at, and could be given to any."""
+    chosen, root = mapping.spec.namespaces, ("spec", "namespaces")
+    entries: list[tuple[Place, str | NamespaceSelector]] = (
+        [(root, chosen)]
+        if isinstance(chosen, NamespaceSelector)
+        else [((*root, number), each) for number, each in enumerate(chosen)]
+    )
+    for place, each in entries:
+        if isinstance(each, str):
+            yield _Aim(each, place)
+        elif not each.names:
+            yield _Aim("*", place, place)
+        else:
+            yield from (_Aim(name, (*place, "names", number), place) for number, name in enumerate(each.names))
 
 
-def _namespace(namespace: str, place: Place) -> _Part:
+def _namespace(aim: _Aim) -> _Part:
+    anywhere = "it can go to any namespace, as its names do not limit it"
     return _Part(
-        place,
-        "it can go to any namespace, as its names do not limit it"
-        if namespace == "*"
-        else f"it goes to namespace {namespace}",
-        lambda rule: any_covers(rule.namespaces, namespace),
+        aim.place,
+        anywhere if aim.namespace == "*" else f"it goes to namespace {aim.namespace}",
+        lambda rule: any_covers(rule.namespaces, aim.namespace),
         lambda rule: listed(rule.namespaces),
     )
 
 
-def _selector(cluster: str) -> _Part:
-    return _Part(
-        ("spec", "namespaces"),
-        f"a selector chooses namespaces of cluster {cluster}",
-        lambda rule: any_covers(rule.clusters, cluster) and any_covers(rule.namespace_selectors, cluster),
-        lambda rule: f"it in clusters: {listed(rule.namespace_selectors)}",
-    )
+def _selector(cluster: str, aim: _Aim) -> Iterator[_Part]:
+    if aim.selector is not None:
+        yield _Part(
+            aim.selector,
+            f"a selector chooses namespaces of cluster {cluster}",
+            lambda rule: any_covers(rule.clusters, cluster) and any_covers(rule.namespace_selectors, cluster),
+            lambda rule: f"it in clusters: {listed(rule.namespace_selectors)}",
+        )
 
 
-def _source(alias: str, source: Source, cluster: str, namespace: str) -> _Part:
+def _source(alias: str, source: Source, cluster: str, aim: _Aim) -> _Part:
     account = f" of account {source.account}" if source.account else ""
     return _Part(
         ("spec", "sources", alias),
         f"source {alias} reads {source.names[0]}{account}",
-        lambda rule: rule.sources.allow(source, cluster, namespace),
+        lambda rule: rule.sources.allow(source, cluster, aim.namespace),
         lambda rule: rule.sources.describe(source),
     )

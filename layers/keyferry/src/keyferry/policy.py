@@ -40,7 +40,7 @@ class AllowedSources(Record):
     def allow(self, source: Source, cluster: str, namespace: str) -> bool:
         """Return whether all that a source can read for a namespace is allowed; both can be patterns."""
         patterns = [each.lstrip("/") for each in self._of(source)]  # as events name parameters
-        names = (name.replace("${cluster}", cluster).replace("${namespace}", namespace) for name in source.names)
+        names = [name.replace("${cluster}", cluster).replace("${namespace}", namespace) for name in _names(source)]
         return self._allow_account(source) and all(any_covers(patterns, name) for name in names)
 
     def describe(self, source: Source) -> str:
@@ -91,6 +91,12 @@ class Policy(Record):
         """Return the rules that speak of a file, each with its index."""
         path = PurePosixPath(file)
         return [(number, rule) for number, rule in enumerate(self.rules) if rule.is_for(path)]
+
+
+def _names(source: Source) -> list[str]:
+    """Return the names of all that it can read. What a placeholder stands for can look like the suffix of an ARN."""
+    ends = [name.rpartition("-")[0] for name in source.names if source.account and name.endswith("}")]
+    return [*source.names, *filter(None, ends)]
 
 
 def any_covers(allowed: Sequence[str], pattern: str) -> bool:
