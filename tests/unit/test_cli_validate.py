@@ -1,6 +1,7 @@
 """What `keyferry validate` and `keyferry compile` say and write, and how every command ends."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -111,6 +112,38 @@ def test_a_mapping_that_goes_nowhere_is_a_warning_in_both_forms(mappings: Path) 
     assert json.loads(result.stdout) == [
         {"file": str(path), "line": 8, "column": 13, "message": NOWHERE, "level": "warning"}
     ]
+
+
+def test_where_each_mapping_goes_can_be_shown(mappings: Path) -> None:
+    chosen = "[shop, payments, {names: [pay-*], matchLabels: {team: a}, exclude: [pay-x]}, {matchLabels: {team: b}}]"
+    everywhere = MAPPING.replace("payments-db", "other").replace("[prod-eu]", "{matchLabels: {env: prod}}")
+    (mappings / "more.yaml").write_text(everywhere.replace("[payments]", chosen))
+    result = run(mappings, "validate", "--targets")
+    assert (result.exit_code, [re.split(" {2,}", line) for line in result.stdout.splitlines()[:-1]]) == (
+        0,
+        [
+            ["mapping", "secret", "clusters", "namespaces"],
+            ["other", "other", "prod-eu", "payments; shop; pay-* with team=a but pay-x; any with team=b"],
+            ["payments-db", "payments-db", "prod-eu", "payments"],
+        ],
+    )
+    found = json.loads(run(mappings, "validate", "--targets", "--output", "json").stdout)
+    assert found["problems"] == []
+    assert found["targets"][0] == {
+        "mapping": "other",
+        "secret": "other",
+        "clusters": ["prod-eu"],
+        "namespaces": ["payments", "shop"],
+        "namespaceSelectors": [
+            {"names": ["pay-*"], "matchLabels": {"team": "a"}, "exclude": ["pay-x"]},
+            {"matchLabels": {"team": "b"}},
+        ],
+    }
+
+
+def test_a_mapping_that_goes_nowhere_is_shown_so(mappings: Path) -> None:
+    (mappings / "payments.yaml").write_text(MAPPING.replace("[prod-eu]", "{matchLabels: {env: test}}"))
+    assert "payments-db  payments-db  none" in run(mappings, "validate", "--targets").stdout
 
 
 def test_the_form_after_the_command_counts(mappings: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyferry.globs import covers, is_glob, overlap
+from keyferry.globs import covers, literal_prefix, overlap
 
 PATTERNS = st.text("ab*?", max_size=5)
 NAMES = ["".join(letters) for size in range(8) for letters in product("abc", repeat=size)]
@@ -78,5 +78,6 @@ def test_a_pattern_that_takes_long_to_try_is_told_at_once() -> None:
     assert overlap("*a" * 100, "a*" * 100)
 
 
-def test_a_name_is_no_pattern() -> None:
-    assert (is_glob("team-a"), is_glob("team-*"), is_glob("team-?")) == (False, True, True)
+@pytest.mark.parametrize(("pattern", "prefix"), [("team-a", "team-a"), ("team-*-?", "team-"), ("a?b*", "a"), ("*", "")])
+def test_names_that_fit_begin_with_the_literal_prefix(pattern: str, prefix: str) -> None:
+    assert literal_prefix(pattern) == prefix

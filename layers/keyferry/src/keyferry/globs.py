@@ -3,9 +3,9 @@
 _ANY, _ONE = "*", "?"
 
 
-def is_glob(pattern: str) -> bool:
-    """Return whether it can fit more than one name."""
-    return _ANY in pattern or _ONE in pattern
+def literal_prefix(pattern: str) -> str:
+    """Return how every name begins that it fits."""
+    return pattern.partition(_ANY)[0].partition(_ONE)[0]
 
 
 def covers(allowed: str, pattern: str) -> bool:

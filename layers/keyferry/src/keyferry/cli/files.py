@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from keyferry.catalog import Catalog, collect
 from keyferry.cli import policies, references
 from keyferry.cli.documents import Document, read
+from keyferry.cli.overlaps import overlaps
 from keyferry.cli.problems import InvalidFiles, Problem, nearest
 from keyferry.cli.references import Named
 from keyferry.cli.wording import problems_of
@@ -68,12 +69,14 @@ def check(folder: Path) -> tuple[Catalog, list[Problem]]:
         raise InvalidFiles(found.problems)
     catalog = collect((each for _, each in found.mappings), (each for _, each in found.clusters))
     names = [named for named, _ in found.mappings]
-    problems = list(references.collisions(catalog, names))
+    problems = list(overlaps(catalog, names))
     if found.policy:
         problems += policies.refused(catalog, names, *found.policy)
-    if problems:
+    problems += references.nowhere(catalog, names)
+    warnings = sorted(each for each in problems if each.level == "warning")
+    if len(problems) > len(warnings):
         raise InvalidFiles(problems)
-    return catalog, sorted(references.nowhere(catalog, names))
+    return catalog, warnings
 
 
 def _files(folder: Path, found: Found) -> Iterator[Path]:

@@ -1,6 +1,6 @@
-"""What one document says about others: sources, clusters, names, and Secrets that two mappings would write."""
+"""What one document says about others: sources, clusters, names."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from jinja2.defaults import DEFAULT_NAMESPACE
@@ -9,7 +9,7 @@ from keyferry import template
 from keyferry.catalog import Catalog
 from keyferry.cli.documents import Document, Path
 from keyferry.cli.problems import Problem, nearest
-from keyferry.mapping import PLACE_NAMES, SecretMapping
+from keyferry.mapping import PLACE_NAMES
 
 ANSWERED_HERE = "no source is called"
 """What the model says of the same thing, without a place and one at a time."""
@@ -110,24 +110,6 @@ def duplicates(found: Iterable[Named], noun: str) -> Iterator[Problem]:
             first[each.name] = here
 
 
-def collisions(catalog: Catalog, found: Sequence[Named]) -> Iterator[Problem]:
-    """Yield which mappings would write a Secret that another one writes, where namespaces are given by name."""
-    written: dict[tuple[object, ...], tuple[str, Problem]] = {}
-    for each in found:
-        mapping = catalog.mappings[each.name]
-        path = ("spec", "secret", "name")
-        here = each.document.problem(path, "")
-        for target in _targets(catalog, mapping):
-            other, there = written.setdefault(target, (mapping.name, here))
-            if other != mapping.name:
-                yield each.document.problem(
-                    path,
-                    f"mapping {other} ({there.file}:{there.line}) writes Secret {mapping.spec.secret.name} in namespace"
-                    f" {target[-2]} of the same cluster; give one of them another name, or make one mapping of both",
-                )
-                break
-
-
 def nowhere(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
     """Yield a warning for each mapping whose labels no cluster has: one may be on its way."""
     for each in found:
@@ -138,11 +120,3 @@ def nowhere(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
                 " give them to one in clusters.yaml, or choose others"
             )
             yield replace(each.document.problem(("spec", "clusters"), message), level="warning")
-
-
-def _targets(catalog: Catalog, mapping: SecretMapping) -> Iterator[tuple[object, ...]]:
-    """Yield what identifies each Secret: by the EKS cluster, which two names could stand for."""
-    for cluster in catalog.targets(mapping):
-        for namespace in mapping.spec.namespace_names:
-            eks = cluster.eks
-            yield eks.account, eks.region, eks.name, namespace, mapping.spec.secret.name

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from keyferry.catalog import Catalog
-from keyferry.cli import screen
+from keyferry.cli import reach, screen
 from keyferry.cli.options import PROBLEMS, Settings, output, output_of
 from keyferry.cli.problems import InvalidFiles, Problem
 from keyferry.errors import InvalidInput
@@ -13,9 +13,10 @@ from keyferry.runtime import COMPILED
 
 
 @click.command()
+@click.option("--targets", is_flag=True, help="Show also to which namespaces of which clusters each mapping goes.")
 @output_of("text", "json", "github")
 @click.pass_obj
-def validate(settings: Settings) -> None:
+def validate(settings: Settings, *, targets: bool) -> None:
     """Show everything that is wrong with the mappings; as annotations of a pull request with --output github."""
     say = Problem.as_command if settings.output == "github" else str
     try:
@@ -27,8 +28,11 @@ def validate(settings: Settings) -> None:
         screen.note(f"{settings.mappings}: {_count(len(error.problems), 'problem')}")
         raise SystemExit(PROBLEMS) from None
     if settings.is_json:
-        screen.tell_json([each.as_dict() for each in warnings])
+        problems = [each.as_dict() for each in warnings]
+        screen.tell_json({"problems": problems, "targets": reach.as_dicts(catalog)} if targets else problems)
         return
+    if targets:
+        screen.table(("mapping", "secret", "clusters", "namespaces"), list(reach.rows(catalog)))
     for each in warnings:
         screen.tell(say(each))
     verdict = _count(len(warnings), "warning") if warnings else "nothing wrong"
