@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import change, namespaces
+from benchmarks import change, mappings, namespaces
 from local import layer, stack
 
 
 @click.command()
-@click.option("--only", type=click.Choice(["change", "namespaces", "layer"]), help="Measure one thing.")
+@click.option("--only", type=click.Choice(["mappings", "change", "namespaces", "layer"]), help="Measure one thing.")
 @click.option("--count", default=1000, show_default=True, help="Namespaces of the mapping that is delivered.")
 @click.option("--rounds", default=30, show_default=True, help="Changes that are timed.")
 def main(*, only: str | None, count: int, rounds: int) -> None:
@@ -19,6 +19,8 @@ def main(*, only: str | None, count: int, rounds: int) -> None:
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="keyferry-bench-") as directory:
         place = Path(directory)
+        if only in (None, "mappings"):
+            console.print(mappings.measure(place / "mappings"))
         if only in (None, "layer"):
             checkout = stack.stage(place, Path(__file__).resolve().parent.parent / "examples/mappings")
             layer.show(layer.measure(stack.build(checkout, console.print, work=place)))

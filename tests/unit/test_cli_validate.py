@@ -12,6 +12,7 @@ import click
 import pytest
 from botocore.exceptions import NoRegionError, ParamValidationError
 from click.testing import CliRunner, Result
+from pydantic import ValidationError
 
 from keyferry.catalog import Catalog
 from keyferry.cli import main, screen
@@ -159,6 +160,15 @@ def test_what_is_compiled_is_what_the_functions_read(mappings: Path, tmp_path: P
     result = run(mappings, "compile", out)
     assert (result.exit_code, result.stdout) == (0, f"{out}/mappings.json: 1 mapping, 1 cluster\n")
     assert set(load(out).mappings) == {"payments-db"}
+
+
+def test_what_was_checked_when_it_was_compiled_is_not_checked_again(mappings: Path, tmp_path: Path) -> None:
+    run(mappings, "compile", tmp_path)
+    compiled = tmp_path / "mappings.json"
+    compiled.write_text(compiled.read_text().replace('"path":"password"', '"path":"password["'))
+    assert load(tmp_path).mappings["payments-db"].spec.secret.data["password"].path == "password["
+    with pytest.raises(ValidationError):
+        Catalog.model_validate_json(compiled.read_bytes())
 
 
 def test_compiling_twice_gives_the_same_bytes(mappings: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from keyferry import eks, parameterstore, secretsmanager
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.model import CURRENT, Deadline, Delivery, Message, SourceValue
+from keyferry.names import CHECKED
 from keyferry.pipeline.deliver import Work, deliver
 from keyferry.queues import DeliveryQueue, Inbox
 from keyferry.report import Report
@@ -164,7 +165,7 @@ def load(folder: Path) -> Catalog:
     """
     path = folder / COMPILED
     try:
-        return Catalog.model_validate_json(path.read_bytes())
+        return Catalog.model_validate_json(path.read_bytes(), context={CHECKED: True})
     except OSError as error:
         raise InvalidInput(f"{path}: {error.strerror}; build the mappings layer with `make build`") from None
     except ValidationError:
