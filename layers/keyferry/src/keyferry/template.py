@@ -81,6 +81,8 @@ def names(template: str) -> set[str]:
         return meta.find_undeclared_variables(parsed)
     except TemplateSyntaxError as error:
         raise ValueError(f"line {error.lineno} of the template: {_said(error.message or '')}") from None
+    except RecursionError:
+        raise ValueError("the template is nested too deeply") from None
 
 
 def fill(template: str, values: Mapping[str, Any], where: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from yaml.events import AliasEvent, NodeEvent
+from yaml.events import AliasEvent, CollectionStartEvent, NodeEvent, ScalarEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from keyferry.cli.problems import Problem
@@ -58,11 +58,14 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:  # noqa: ANN401
         event = self.peek_event()  # type: ignore[no-untyped-call]
+        problem = ""
         if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor is not None):
-            raise yaml.MarkedYAMLError(
-                problem="anchors and aliases are not allowed; write the value out",
-                problem_mark=event.start_mark,  # type: ignore[arg-type]  # the C loader has marks of another class
-            )
+            problem = "anchors and aliases are not allowed; write the value out"
+        elif isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
+            problem = f"tags like {event.tag} are not allowed; write the value alone"
+        if problem:
+            mark: Any = event.start_mark  # the C loader has marks of another class
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         return super().compose_node(parent, index)
 
 
@@ -158,9 +161,7 @@ class _Build:
     def _scalar(self, node: Node) -> Any:  # noqa: ANN401
         try:
             return self._scalars.construct_object(node)
-        except yaml.constructor.ConstructorError:
-            self._note(node, f"tags like {node.tag} are not allowed; write the value alone")
-        except ValueError:
+        except (ValueError, OverflowError, yaml.constructor.ConstructorError):
             self._note(node, "neither text nor a number or date that exists; write it in quotes")
         return None
 
