@@ -220,6 +220,7 @@ def test_a_template_may_use_what_templates_have_themselves(tmp_path: Path) -> No
         ("a:\n\t- b\n", "2:1: a tab; YAML is indented with spaces"),
         ("a: 'b\n", "2:1: not YAML: found unexpected end of stream"),
         ("a: b: c\n", "1:5: not YAML: mapping values are not allowed here"),
+        ("a: {b: x/${c}/d}\n", '1:11: not YAML: a name with a placeholder is written in quotes, as "teams/'),
         ("a: 1\nb: 2\na: 3\n", "3:1: a appears twice (first on line 1); keep one of them"),
         ("on: 1\n", '1:1: a key is text: write it in quotes, as "on"'),
         ("[a]: 1\n", "1:1: a key is text, no list or mapping"),

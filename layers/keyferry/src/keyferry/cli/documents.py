@@ -3,6 +3,7 @@
 Mapping files are plain YAML: no aliases, no duplicate keys, no tags. Then what is read is what is written.
 """
 
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,7 +90,7 @@ def read(file: str, text: str) -> tuple[list[Document], list[Problem]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        problems.append(Problem(file, *place, _wording(error)))
+        problems.append(Problem(file, *place, _wording(error, _line(text, place[0]))))
     except yaml.reader.ReaderError as error:
         before = text[: int(error.position)]
         place = before.count("\n") + 1, len(before) - before.rfind("\n")
@@ -108,8 +109,14 @@ def _compose(text: str) -> Iterator[Node]:
         loader.dispose()
 
 
-def _wording(error: yaml.MarkedYAMLError) -> str:
+def _line(text: str, number: int) -> str:
+    return "".join(text.splitlines()[number - 1 : number])
+
+
+def _wording(error: yaml.MarkedYAMLError, line: str) -> str:
     problem = error.problem or "not YAML"
+    if re.search(r"[^'\"]\$\{\w+\}", line) and "{" in problem:
+        return 'not YAML: a name with a placeholder is written in quotes, as "teams/${namespace}/db"'
     if "'\\t'" in problem:
         return "a tab; YAML is indented with spaces"
     context = f" ({error.context})" if error.context else ""
