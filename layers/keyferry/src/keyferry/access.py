@@ -198,7 +198,8 @@ def _statements(pairs: Iterable[tuple[str, str]]) -> list[Object]:
 
 def _rules(mapping: SecretMapping) -> list[Object]:
     """Return what deliver does in a namespace."""
-    rules = [_rule("", ["secrets"], ["get", "patch", "create"], [mapping.spec.secret.name])]
+    deletes = ["delete"] if mapping.spec.policies.deletion == "delete" else []
+    rules = [_rule("", ["secrets"], ["get", "patch", "create", *deletes], [mapping.spec.secret.name])]
     restart = mapping.spec.restart
     if restart == "auto":
         # Which workloads use the Secret is found out: their names are not known here.

@@ -1,12 +1,12 @@
 """Actions → the cluster. Every call goes through a `ClusterClient`; nothing here knows how it speaks."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
 from keyferry.mapping import Kind, SecretMapping, Workload
-from keyferry.plan import Annotate, Restart, Write
+from keyferry.plan import Annotate, Delete, Prune, Release, Restart, Write
 from keyferry.secret import Desired, Observed
 from keyferry.targets import Selector
 from keyferry.workloads import AUTO_KINDS, Stamp, stamp, using
@@ -33,6 +33,14 @@ class ClusterClient(Protocol):
 
     def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
         """Apply server-side and return the Secret as it then is."""
+        ...
+
+    def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
+        """Patch the Secret, null removing a field, and return it as it then is; None where it is missing."""
+        ...
+
+    def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
+        """Delete the Secret; one that is missing is fine."""
         ...
 
     def list_workloads(self, kind: Kind, namespace: str | None) -> list[Object]:
@@ -66,14 +74,33 @@ def observe(cluster: ClusterClient, namespace: str, name: str) -> Observed | Non
     return None if raw is None else Observed.of(raw)
 
 
-def write(cluster: ClusterClient, namespace: str, desired: Desired, action: Write | Annotate) -> Observed:
-    """Carry out an apply and return its answer, which counts as the next observation.
+def write(cluster: ClusterClient, namespace: str, manager: str, action: Write | Annotate | Prune | Release) -> Observed:
+    """Carry out a write and return its answer, which counts as the next observation.
 
     Raises:
         Overtaken: the Secret is no longer the one that was observed.
-        Unreachable: whether the apply took effect is not known.
+        Unreachable: whether the write took effect is not known.
     """
-    return _apply(cluster, namespace, desired, action.body, force=action.force)
+    match action:
+        case Prune():
+            raw = cluster.patch_secret(namespace, action.patch, manager)
+            if raw is None:
+                raise Overtaken(f"Secret {action.patch['metadata']['name']} in {namespace} is no longer there")
+            return Observed.of(raw)
+        case Release():
+            return _apply(cluster, namespace, action.manager, action.body, force=False)
+        case _:
+            return _apply(cluster, namespace, manager, action.body, force=action.force)
+
+
+def delete(cluster: ClusterClient, namespace: str, name: str, action: Delete) -> None:
+    """Delete the Secret.
+
+    Raises:
+        Overtaken: the Secret is no longer the one that was observed.
+        Unreachable: whether it is deleted is not known.
+    """
+    cluster.delete_secret(namespace, name, action.preconditions)
 
 
 def listing(cluster: ClusterClient, mapping: SecretMapping, targets: int) -> Listing:
@@ -135,12 +162,12 @@ def clear(cluster: ClusterClient, namespace: str, desired: Desired, action: Rest
     Raises:
         Overtaken: the Secret is no longer the one that was observed.
     """
-    return _apply(cluster, namespace, desired, action.clear, force=action.force)
+    return _apply(cluster, namespace, desired.manager, action.clear, force=action.force)
 
 
-def _apply(cluster: ClusterClient, namespace: str, desired: Desired, body: Object, *, force: bool) -> Observed:
+def _apply(cluster: ClusterClient, namespace: str, manager: str, body: Object, *, force: bool) -> Observed:
     try:
-        return Observed.of(cluster.apply_secret(namespace, body, desired.manager, force=force))
+        return Observed.of(cluster.apply_secret(namespace, body, manager, force=force))
     except Conflict as error:
         # The API server looks at owners before it looks at preconditions. The plan found no conflict, so somebody
         # has written since: the next plan takes the key back, or says that it is a conflict.

@@ -5,7 +5,15 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyferry.errors import AccessDenied, SourceUnavailable, Throttled, Unreachable
+from keyferry.errors import (
+    AccessDenied,
+    KeyferryError,
+    SourceDeleted,
+    SourceMissing,
+    SourceUnavailable,
+    Throttled,
+    Unreachable,
+)
 
 DENIED = {
     "AccessDenied",
@@ -51,7 +59,9 @@ def translated(what: str) -> Iterator[None]:
     Raises:
         AccessDenied: AWS refused, or does not accept the credentials; the text says what to grant or to do. A secret
             that does not exist is refused too, to a role that may read exact names.
-        SourceUnavailable: there is no such secret, parameter, version or label, or it is scheduled for deletion.
+        SourceMissing: there is no such secret or parameter.
+        SourceDeleted: the secret is scheduled for deletion.
+        SourceUnavailable: there is no such version or label, or AWS does not take the name.
         Throttled: too many requests, after botocore's own retries.
         Unreachable: anything else.
     """
@@ -65,16 +75,17 @@ def translated(what: str) -> Iterator[None]:
         raise Unreachable(f"{what}: no answer from AWS ({type(error).__name__}); {remedy}") from None
 
 
-def _translate(code: str, message: str, what: str) -> AccessDenied | SourceUnavailable | Throttled | Unreachable:
+def _translate(code: str, message: str, what: str) -> KeyferryError:
     if code in DENIED:
         also = "; or it does not exist" if "GetSecretValue" in what else ""
         return AccessDenied(f"AWS refuses {what} ({code}): grant it to the role, and the use of its KMS key{also}")
     if code in NOT_SIGNED_IN:
         return AccessDenied(f"AWS does not accept the credentials ({code}, {what}): sign in anew, or mend the clock")
     if code in MISSING:
-        return SourceUnavailable(f"{what}: it does not exist ({code}); create it, or change the mapping")
+        kind = SourceMissing if _is_whole(code, message) else SourceUnavailable
+        return kind(f"{what}: it does not exist ({code}); create it, or change the mapping")
     if code == "InvalidRequestException" and "delet" in message.lower():
-        return SourceUnavailable(f"{what}: it is scheduled for deletion; restore it, or remove the mapping")
+        return SourceDeleted(f"{what}: it is scheduled for deletion; restore it, or remove the mapping")
     if code in INVALID:
         return SourceUnavailable(
             f"{what}: AWS does not accept that name, version or label ({code}); change the mapping"
@@ -82,3 +93,13 @@ def _translate(code: str, message: str, what: str) -> AccessDenied | SourceUnava
     if code in THROTTLED:
         return Throttled(f"{what}: AWS asks to slow down ({code})")
     return Unreachable(f"{what}: {code or 'an error without a code'}")
+
+
+def _is_whole(code: str, message: str) -> bool:
+    """Return whether the secret or parameter itself is missing, not one of its versions or labels.
+
+    Secrets Manager has one code for all: "…can't find the specified secret.", "…the specified secret value for…".
+    """
+    return code == "ParameterNotFound" or (
+        code == "ResourceNotFoundException" and message.endswith("the specified secret.")
+    )

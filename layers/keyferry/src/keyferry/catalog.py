@@ -122,6 +122,7 @@ def _delivery(change: Change, cluster: str, concerned: Iterable[Match]) -> Deliv
         event_id=change.event_id,
         time=change.time,
         versions=_expected(matches, change.version),
+        deleted=sorted(each.alias for each in matches) if change.kind == "deleted" else [],
     )
 
 

@@ -14,7 +14,9 @@
     │   ├── UnknownName        a mapping or cluster that this deployment does not have
     │   └── Unexpected         an error that nobody foresaw
     └── NeedsRepair          the same again until somebody changes the source, the mapping or the cluster: dead letter
-        ├── SourceUnavailable  a secret or parameter that does not exist, or is scheduled for deletion
+        ├── SourceUnavailable  a secret or parameter that cannot be had: not of that name, version or label
+        │   ├── SourceMissing    it does not exist, by what AWS answers now
+        │   └── SourceDeleted    it was deleted, as its service says: the one thing that can delete a Secret
         ├── SourceUnusable     a value from which the mapping cannot make its keys
         ├── Refused            the Secret cannot take the content: too large, another type, immutable
         ├── Conflict           somebody else owns what the mapping would write
@@ -95,7 +97,15 @@ class NeedsRepair(KeyferryError):
 
 
 class SourceUnavailable(NeedsRepair):
-    """A secret or parameter that does not exist or is scheduled for deletion."""
+    """A secret or parameter that cannot be had."""
+
+
+class SourceMissing(SourceUnavailable):
+    """A secret or parameter that does not exist: deleted, not yet made, or misspelt."""
+
+
+class SourceDeleted(SourceUnavailable):
+    """A secret that is scheduled for deletion, or what does not exist and of whose deletion an event has told."""
 
 
 class SourceUnusable(NeedsRepair):

@@ -68,6 +68,8 @@ class SecretSpec(Record):
     labels: dict[LabelKey, LabelValue | Template] = Field(default_factory=dict)
     annotations: dict[LabelKey, str | Template] = Field(default_factory=dict)
     """What it has beside Keyferry's own labels and annotations. Their templates can name no value of a source."""
+    immutable: bool = False
+    """Whether the cluster refuses every later change of the data; it can never be taken back."""
     data: dict[Key, Entry] = Field(default_factory=dict)
     data_from: list[DataFrom] = Field(default_factory=list, alias="dataFrom")
     """Later ones win over earlier ones, and `data` over all."""
@@ -125,6 +127,42 @@ class Workload(Record):
     name: Name
 
 
+class Policies(Record):
+    """What may become of a Secret, beside being written."""
+
+    creation: Literal["createOrUpdate", "merge", "createOnce"] = "createOrUpdate"
+    """Whether the Secret is made and kept right, only ever added to somebody else's, or made once and left alone."""
+    keys: Literal["ours", "exclusive"] = "ours"
+    """Whether keys of others stay in the Secret, or are removed."""
+    deletion: Literal["retain", "delete", "merge"] = "retain"
+    """What happens when a source is gone for certain: nothing, the Secret is deleted, or our keys are removed."""
+    conflict: Literal["fail", "takeOver"] = "fail"
+    """What to do where somebody else owns a key that was never ours, or the Secret itself."""
+
+    @model_validator(mode="after")
+    def _leaves_the_secret_of_others_theirs(self) -> Self:
+        if self.creation == "merge" and self.keys == "exclusive":
+            raise ValueError("creation: merge adds to somebody else's Secret, and keys: exclusive would remove theirs")
+        if self.creation == "merge" and self.deletion == "delete":
+            raise ValueError("creation: merge adds to somebody else's Secret; deletion: merge takes our keys out again")
+        if self.creation == "createOnce" and self.keys == "exclusive":
+            raise ValueError("creation: createOnce leaves a Secret that exists alone, and keys: exclusive does not")
+        return self
+
+
+class Team(Record):
+    """Who answers for a mapping: shown where a delivery is reported, without effect on the Secret."""
+
+    team: str = Field(min_length=1, max_length=100, examples=["payments"])
+    """The team's name."""
+    contact: str | None = Field(default=None, min_length=1, max_length=200, examples=["#payments-oncall"])
+    """Where it is reached: a channel, an address, a page."""
+
+    def __str__(self) -> str:
+        """Return both in one text."""
+        return self.team + (f" ({self.contact})" if self.contact else "")
+
+
 class Spec(Record):
     """What a mapping says."""
 
@@ -133,8 +171,9 @@ class Spec(Record):
     namespaces: Annotated[list[Label | NamespaceSelector], Field(min_length=1)] | NamespaceSelector
     secret: SecretSpec
     restart: Literal["auto", "none"] | list[Workload] = "auto"
-    conflict: Literal["fail", "takeOver"] = "fail"
-    """What to do where another field manager owns a key that never was ours."""
+    policies: Policies = Field(default_factory=Policies)
+    owner: Team | None = None
+    """Who answers for it."""
 
     @model_validator(mode="after")
     def _names_its_sources(self) -> Self:
@@ -180,6 +219,12 @@ class Spec(Record):
             raise ValueError(f"{name} is where the Secret goes, in a template; call the source another name")
         return sources
 
+    @model_validator(mode="after")
+    def _leaves_the_host_mutable(self) -> Self:
+        if self.secret.immutable and self.policies.creation == "merge":
+            raise ValueError("secret.immutable is not ours to say where creation: merge adds to somebody else's Secret")
+        return self
+
     @field_validator("restart")
     @classmethod
     def _names_each_once(cls, value: object) -> object:
@@ -192,6 +237,8 @@ class Metadata(Record):
     """What the mapping is called."""
 
     name: Name
+    previous_names: list[Name] = Field(default_factory=list, alias="previousNames", examples=[["payments-database"]])
+    """What it was called before: what it wrote under these names is its own."""
 
 
 class SecretMapping(Record):
@@ -202,7 +249,18 @@ class SecretMapping(Record):
     metadata: Metadata
     spec: Spec
 
+    @model_validator(mode="after")
+    def _was_called_otherwise(self) -> Self:
+        if self.metadata.name in self.metadata.previous_names:
+            raise ValueError("metadata.previousNames: names the mapping itself; there go the names that it had before")
+        return self
+
     @property
     def name(self) -> str:
         """The mapping's name."""
         return self.metadata.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is and was called."""
+        return self.metadata.name, *self.metadata.previous_names

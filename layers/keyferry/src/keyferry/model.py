@@ -115,6 +115,8 @@ class Delivery(Record):
     """When the change happened, for the time from event to write."""
     versions: dict[str, str] = Field(default_factory=dict)
     """Source → version id that the event named."""
+    deleted: list[str] = Field(default_factory=list)
+    """Sources that the event says are deleted."""
 
     @property
     def group(self) -> str:

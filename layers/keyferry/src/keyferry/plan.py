@@ -1,4 +1,4 @@
-"""Desired and observed state → the one next action on a target (the protocol, docs/decisions/0002).
+"""Desired and observed state → the one next action on a target (the protocol, docs/decisions/0002 and 0003).
 
 Step numbers in comments are those of the protocol.
 """
@@ -7,19 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keyferry.errors import Conflict, Refused
+from keyferry.conflicts import claims, must_force, without
+from keyferry.errors import Refused, SourceDeleted
+from keyferry.mapping import SecretMapping
 from keyferry.model import SecretValue
-from keyferry.secret import (
-    JOURNAL,
-    LABELS,
-    MAPPING,
-    RESTART_DUE,
-    REVISION,
-    Desired,
-    Observed,
-    metadata_fields,
-    revision,
-)
+from keyferry.secret import RESTART_DUE, Desired, Observed, field_manager
 
 MAX_DATA_BYTES = 1024 * 1024
 """What a Secret may hold, decoded (`MaxSecretSize` of Kubernetes)."""
@@ -45,6 +37,33 @@ class Annotate:
 
 
 @dataclass(frozen=True)
+class Prune:
+    """Remove what is somebody else's by a merge patch, which an apply cannot, and observe again."""
+
+    patch: dict[str, Any]
+    why: str
+    notes: tuple[str, ...] = ()
+    """What somebody has to do elsewhere."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Apply as a field manager all that it keeps: what it alone owned goes, what others own too is theirs alone."""
+
+    manager: str
+    body: dict[str, Any]
+    why: str
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete the Secret."""
+
+    preconditions: dict[str, str]
+    why: str
+
+
+@dataclass(frozen=True)
 class Restart:
     """Stamp every workload with the nonce, then clear the mark with this body."""
 
@@ -57,8 +76,11 @@ class Restart:
 class Done:
     """Nothing is left to do."""
 
+    note: str = ""
+    """Why nothing is done, where something might have been expected."""
 
-type Action = Write | Annotate | Restart | Done
+
+type Action = Write | Annotate | Prune | Release | Delete | Restart | Done
 
 
 def plan(desired: Desired, observed: Observed | None, nonce: str) -> Action:
@@ -71,33 +93,93 @@ def plan(desired: Desired, observed: Observed | None, nonce: str) -> Action:
 
     Raises:
         Refused: the Secret cannot take the content.
-        Conflict: somebody else owns what the mapping would write.
+        Conflict: somebody else owns what the mapping would write, or the Secret itself.
     """
     mark = None if desired.mapping.spec.restart == "none" else nonce
+    if observed is None:
+        return _create(desired, mark)  # 3
+    if desired.mapping.spec.policies.creation != "createOnce":
+        return _keep_right(desired, observed, mark, nonce)
+    if mark and observed.written_by(*desired.mapping.names) and observed.restart_due:
+        return _keep_right(desired.as_held(observed), observed, mark, nonce)
+    return Done("it exists, and is left as it is (creation: createOnce)")
+
+
+def _keep_right(desired: Desired, observed: Observed, mark: str | None, nonce: str) -> Action:
+    """Return the next action on a Secret that is there. The order is what makes each step safe (0003)."""
     _check_size(desired, observed)
-    if observed is None:  # 3
-        return Write(desired.body({"resourceVersion": "1"}, mark), force=False, creates=True, why="missing")
     _check_type(desired, observed)
-    force = _must_force(desired, observed)
-    why = content_change(desired, observed)
-    if why:  # 4
+    claimed, force = claims(desired, observed), must_force(desired, observed)
+    changed, superfluous = content_change(desired, observed), _superfluous(desired, observed)
+    if changed or superfluous:
         _check_mutable(desired, observed)
-        return Write(desired.body(observed.preconditions, mark), force, creates=False, why=why)
-    due = _due(desired, observed, mark, nonce)
-    why = _annotation_change(desired, observed, due)
+    if claimed:
+        return Prune(without(claimed, desired, observed), "taking over", tuple(map(str, claimed)))
+    if changed:  # 4
+        return Write(desired.body(observed, mark), force, creates=False, why=changed)
+    seal, due = desired.mapping.spec.secret.immutable and not superfluous, _due(desired, observed, mark, nonce)
+    why = _annotation_change(desired, observed, due, seal=seal)
     if why:  # 5
-        return Annotate(desired.body(observed.preconditions, due), force, why)
+        return Annotate(desired.body(observed, due, seal=seal), force, why)
+    if superfluous:
+        return Prune(_without_keys(superfluous, desired, observed, mark), f"not of this mapping: {_list(superfluous)}")
+    former = _former_manager(desired, observed)
+    if former:
+        return Release(former, observed.bare(desired.name), "released by its earlier name")
     if due is None:  # 6
         return Done()
-    return Restart(due, desired.body(observed.preconditions, None), force)  # 7, 8
+    return Restart(due, desired.body(observed, None), force)  # 7, 8
+
+
+def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: SourceDeleted) -> Action:
+    """Return the next action where a source was deleted, as its service says: nothing is restarted for it.
+
+    Args:
+        mapping: whose `policies.deletion` decides.
+        observed: the Secret; None where it is missing.
+        error: what the service says.
+
+    Raises:
+        SourceDeleted: the Secret is retained.
+        Refused: an immutable Secret keeps its keys.
+    """
+    policy = mapping.spec.policies.deletion
+    if policy == "retain":
+        raise error
+    if observed is None:
+        return Done(str(error))
+    if policy == "delete":
+        ours = observed.written_by(*mapping.names)
+        return Delete(observed.preconditions, str(error)) if ours else Done(f"not made by this mapping: kept; {error}")
+    return _withdrawal(mapping, observed, str(error))
+
+
+def _withdrawal(mapping: SecretMapping, observed: Observed, why: str) -> Release | Done:
+    """Return what removes all that the mapping owns, but the type: that of a Secret never changes."""
+    for manager in map(field_manager, mapping.names):
+        if observed.keys_owned_by(manager) and observed.immutable:
+            raise Refused(f"Secret {mapping.spec.secret.name} is immutable and keeps its keys: delete it; {why}")
+        if observed.keys_owned_by(manager) | observed.metadata_owned_by(manager):
+            kept = {"type": observed.type} | ({"immutable": True} if observed.immutable else {})
+            return Release(manager, observed.bare(mapping.spec.secret.name) | kept, why)
+    return Done(why)
+
+
+def _create(desired: Desired, mark: str | None) -> Write | Done:
+    if desired.merges:
+        return Done("the Secret is missing, and is not ours to make (creation: merge)")
+    _check_size(desired, None)
+    return Write(
+        desired.body(None, mark, seal=desired.mapping.spec.secret.immutable), force=False, creates=True, why="missing"
+    )
 
 
 def content_change(desired: Desired, observed: Observed) -> str:
     """Return why the content has changed; empty where it has not."""
-    owned = observed.keys_owned_by(desired.manager)
+    owned, ours = observed.keys_owned_by(desired.manager), observed.keys_owned_by(*desired.managers)
     changed = sorted(key for key, value in desired.data.items() if observed.data.get(key) != value)
     removed = sorted(owned - desired.data.keys())
-    lost = sorted(desired.data.keys() - owned) if observed.written_by(desired.mapping.name) else []
+    lost = sorted(desired.data.keys() - ours) if observed.written_by(*desired.mapping.names) else []
     if changed:
         return f"new content in {_list(changed)}"
     if removed:
@@ -112,63 +194,51 @@ def _due(desired: Desired, observed: Observed, mark: str | None, nonce: str) -> 
     return None if mark is None else observed.restart_due
 
 
-def _annotation_change(desired: Desired, observed: Observed, due: str | None) -> str:
+def _annotation_change(desired: Desired, observed: Observed, due: str | None, *, seal: bool) -> str:
     if not desired.data.keys() <= observed.keys_owned_by(desired.manager):
         return "taking over the same content"
     if any(observed.annotations.get(key) != value for key, value in desired.journal.items()):
         return "new versions or mapping"
-    if any(observed.labels.get(key) != value for key, value in LABELS.items()):
+    if any(observed.labels.get(key) != value for key, value in desired.own_labels.items()):
         return "label missing"
     if observed.differing_metadata(desired.labels, desired.annotations):
         return "other labels or annotations"
+    if seal and not observed.immutable:
+        return "not yet immutable"
     if due == observed.restart_due:
         return ""
     return "mark of restarts by somebody else" if due else "no restarts wanted"
 
 
-def _must_force(desired: Desired, observed: Observed) -> bool:
-    """Return whether an apply must take fields back, or over.
-
-    Force is per request, not per field: so everything that somebody else owns is looked at here. The preconditions
-    of the apply make that safe.
-    """
-    takes_over = desired.mapping.spec.conflict == "takeOver"
-    ours = observed.written_by(desired.mapping.name)
-    known = observed.keys_owned_by(desired.manager) | (observed.keys_in_journal() if ours else frozenset())
-    given_before = _given_before(desired, observed)
-    force = False
-    for owner in observed.owners_beside(desired.manager):
-        keys = owner.keys & desired.data.keys()
-        metadata = (owner.annotations & set(JOURNAL)) | (owner.labels & LABELS.keys())
-        given = observed.differing_metadata(desired.labels, desired.annotations) & owner.metadata
-        if not takes_over and (keys - known or (metadata and not ours) or given - given_before):
-            raise _conflict(desired, observed, owner.manager, sorted((keys - known) or metadata or given))
-        force = force or bool(keys or metadata or given)
-    return force
+def _superfluous(desired: Desired, observed: Observed) -> list[str]:
+    """Return the keys to remove that no apply of ours does: those of an earlier name; where asked for, of anybody."""
+    rest = observed.data.keys() - desired.data.keys()
+    if desired.mapping.spec.policies.keys == "exclusive":
+        return sorted(rest)
+    strangers = {key for owner in observed.owners_beside(*desired.managers) for key in owner.keys}
+    return sorted(rest & observed.keys_owned_by(*desired.managers) - strangers)
 
 
-def _given_before(desired: Desired, observed: Observed) -> frozenset[str]:
-    """Return the labels and annotations that are known to have been ours: all, where we wrote this very mapping."""
-    if observed.written_by(desired.mapping.name) and observed.annotations.get(REVISION) == revision(desired.mapping):
-        return metadata_fields(desired.labels, desired.annotations)
-    return observed.metadata_owned_by(desired.manager)
+def _without_keys(keys: list[str], desired: Desired, observed: Observed, mark: str | None) -> dict[str, Any]:
+    """Return the merge patch that removes keys and marks the restarts in one: no crash can come between."""
+    annotations = {} if mark is None else {"annotations": {RESTART_DUE: mark}}
+    return {"metadata": observed.named(desired.name) | annotations, "data": dict.fromkeys(keys)}
 
 
-def _conflict(desired: Desired, observed: Observed, manager: str, fields: list[str]) -> Conflict:
-    writer = observed.annotations.get(MAPPING)
-    by = f" (mapping {writer})" if writer and writer != desired.mapping.name else ""
-    return Conflict(
-        f"Secret {desired.mapping.spec.secret.name}: {_list(fields)} belongs to field manager {manager}{by};"
-        f" stop that manager from writing it, or set spec.conflict: takeOver in mapping {desired.mapping.name}"
-    )
+def _former_manager(desired: Desired, observed: Observed) -> str | None:
+    """Return the field manager of an earlier name that still owns something."""
+    former = desired.managers - {desired.manager}
+    return next((owner.manager for owner in observed.owners if owner.applies and owner.manager in former), None)
 
 
 def _data_after(desired: Desired, observed: Observed | None) -> Mapping[str, SecretValue]:
     """Return the data that the Secret will have: what an apply leaves out it removes, unless others own it too."""
     if observed is None:
         return desired.data
-    others = {key for owner in observed.owners_beside(desired.manager) for key in owner.keys}
-    removed = observed.keys_owned_by(desired.manager) - others
+    if desired.mapping.spec.policies.keys == "exclusive":
+        return desired.data
+    others = {key for owner in observed.owners_beside(*desired.managers) for key in owner.keys}
+    removed = observed.keys_owned_by(*desired.managers) - others
     return {key: value for key, value in observed.data.items() if key not in removed} | dict(desired.data)
 
 
@@ -176,16 +246,16 @@ def _check_size(desired: Desired, observed: Observed | None) -> None:
     size = sum(len(value) for value in _data_after(desired, observed).values())
     if size > MAX_DATA_BYTES:
         raise Refused(
-            f"Secret {desired.mapping.spec.secret.name} would hold {size:,} bytes;"
+            f"Secret {desired.name} would hold {size:,} bytes;"
             f" Kubernetes allows {MAX_DATA_BYTES:,}: map fewer keys, or split them over two mappings"
         )
 
 
 def _check_type(desired: Desired, observed: Observed) -> None:
-    wanted = desired.mapping.spec.secret.type
+    wanted = desired.type(observed)
     if observed.type != wanted:
         raise Refused(
-            f"Secret {desired.mapping.spec.secret.name} has type {observed.type}, and a Secret's type never changes:"
+            f"Secret {desired.name} has type {observed.type}, and a Secret's type never changes:"
             f" delete it (the next delivery makes it anew as {wanted}), or say type: {observed.type} in the mapping"
         )
 
@@ -193,7 +263,7 @@ def _check_type(desired: Desired, observed: Observed) -> None:
 def _check_mutable(desired: Desired, observed: Observed) -> None:
     if observed.immutable and _data_after(desired, observed) != observed.data:
         raise Refused(
-            f"Secret {desired.mapping.spec.secret.name} is immutable and holds other content:"
+            f"Secret {desired.name} is immutable and holds other content:"
             " delete it (the next delivery makes it anew), or map to another name"
         )
 

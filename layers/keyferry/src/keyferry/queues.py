@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from keyferry.aws import translated
 from keyferry.errors import Unreachable
+from keyferry.mapping import Team
 from keyferry.model import Delivery, Message
 
 if TYPE_CHECKING:
@@ -69,11 +70,12 @@ class Inbox:
                 QueueUrl=self._url, ReceiptHandle=message.receipt, VisibilityTimeout=seconds
             )
 
-    def bury(self, message: Message, reason: str, delivery: Delivery | None) -> None:
-        """Put the message on the dead-letter queue, with reason, mapping, cluster and attempt as attributes."""
+    def bury(self, message: Message, reason: str, delivery: Delivery | None, owner: Team | None = None) -> None:
+        """Put the message on the dead-letter queue, with reason, mapping, cluster, owner and attempt as attributes."""
         attributes = {"reason": reason[:1000], "attempt": str(message.attempt)}
         if delivery:
             attributes |= {"mapping": delivery.mapping, "cluster": delivery.cluster}
+        attributes |= owner.model_dump(exclude_none=True) if owner else {}
         with translated("sqs:SendMessage on the dead-letter queue"):
             self._client.send_message(
                 QueueUrl=self._dead_letters_url,

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Literal
 
 from keyferry.errors import DeliverAgain, KeyferryError, UnknownName
+from keyferry.mapping import Team
 from keyferry.model import Delivery
 
-type Did = Literal["created", "updated", "annotated", "unchanged", "failed"]
+type Did = Literal["created", "updated", "annotated", "deleted", "unchanged", "failed"]
 
 MAX_LISTED = 50
 """Namespaces that one log line lists: a line has 256 KiB at most, a mapping can have thousands of namespaces."""
@@ -25,7 +26,7 @@ class Outcome:
     why: str = ""
     restarted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """Workloads that were left alone, and why."""
+    """Workloads that were left alone, and why; what else was not done, or is to be done elsewhere."""
     error: KeyferryError | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,6 +59,8 @@ class Report:
     seconds: float = 0.0
     written: datetime | None = None
     """When the last write was answered."""
+    owner: Team | None = None
+    """Who answers for the mapping."""
 
     @property
     def errors(self) -> list[KeyferryError]:
@@ -76,6 +79,7 @@ class Report:
             "event_id": self.delivery.event_id,
             "mapping": self.delivery.mapping,
             "cluster": self.delivery.cluster,
+            **owned(self.owner),
             "versions": dict(self.versions),
             "targets": _counts(self.outcomes),
             "namespaces": [outcome.shortened().as_dict() for outcome in told[:MAX_LISTED]],
@@ -88,7 +92,7 @@ class Report:
         gone = isinstance(self.error, UnknownName)  # a mapping that is no longer there has no targets
         values: dict[str, float] = {
             "Deliveries": 1,
-            "TargetsUpdated": sum(counts.get(did, 0) for did in ("created", "updated", "annotated")),
+            "TargetsUpdated": sum(counts.get(did, 0) for did in ("created", "updated", "annotated", "deleted")),
             "TargetsUnchanged": counts.get("unchanged", 0),
             "TargetsFailed": counts.get("failed", 0) + (self.error is not None and not gone),
             "WorkloadsRestarted": sum(len(outcome.restarted) for outcome in self.outcomes),
@@ -96,6 +100,11 @@ class Report:
         if self.written:
             values["EventToWriteSeconds"] = max(0.0, (self.written - self.delivery.time).total_seconds())
         return values
+
+
+def owned(owner: Team | None) -> dict[str, Any]:
+    """Return who answers for a mapping, as fields of a log line or of `--output json`."""
+    return {"owner": owner.model_dump(exclude_none=True)} if owner else {}
 
 
 def _first(texts: tuple[str, ...]) -> tuple[str, ...]:

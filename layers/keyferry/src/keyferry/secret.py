@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keyferry.mapping import SecretMapping
@@ -20,6 +20,7 @@ KEYS = f"{PREFIX}/keys"
 RESTART_DUE = f"{PREFIX}/restart-due"
 JOURNAL = (MAPPING, VERSIONS, REVISION, KEYS, RESTART_DUE)
 LABELS = {MANAGED_BY: "keyferry"}
+OPAQUE = "Opaque"
 
 
 def field_manager(mapping: str) -> str:
@@ -38,8 +39,8 @@ def metadata_fields(labels: Iterable[str], annotations: Iterable[str]) -> frozen
 
 
 def revision(mapping: SecretMapping) -> str:
-    """Return a digest of what a mapping says (never of values), which changes when it does."""
-    spec = mapping.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    """Return a digest of what a mapping says of the Secret (never of values), which changes when it does."""
+    spec = mapping.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"owner"})
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -59,6 +60,13 @@ class Desired:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Those that the mapping gives it."""
+    held: Mapping[str, str] | None = None
+    """The journal of the Secret that it is, where what is wanted is that it stays as it is."""
+
+    @property
+    def name(self) -> str:
+        """The Secret's name."""
+        return self.mapping.spec.secret.name
 
     @property
     def manager(self) -> str:
@@ -66,8 +74,34 @@ class Desired:
         return field_manager(self.mapping.name)
 
     @property
+    def managers(self) -> frozenset[str]:
+        """That, and those of the mapping's earlier names."""
+        return frozenset(map(field_manager, self.mapping.names))
+
+    @property
+    def merges(self) -> bool:
+        """Whether it is added to somebody else's Secret."""
+        return self.mapping.spec.policies.creation == "merge"
+
+    def as_held(self, observed: "Observed") -> "Desired":
+        """Return the Secret as it is: what finishes its restarts and changes nothing else."""
+        owned = observed.metadata_owned_by(*self.managers)
+        keys = observed.keys_owned_by(*self.managers) & observed.data.keys()
+        return replace(
+            self,
+            data={key: observed.data[key] for key in keys},
+            labels={k: v for k, v in observed.labels.items() if f"label {k}" in owned and k != MANAGED_BY},
+            annotations={
+                k: v for k, v in observed.annotations.items() if f"annotation {k}" in owned and k not in JOURNAL
+            },
+            held={k: v for k, v in observed.annotations.items() if k in JOURNAL and k != RESTART_DUE},
+        )
+
+    @property
     def journal(self) -> dict[str, str]:
         """The annotations, all but `restart-due`."""
+        if self.held is not None:
+            return dict(self.held)
         return {
             MAPPING: self.mapping.name,
             VERSIONS: versions_text(self.versions),
@@ -75,26 +109,41 @@ class Desired:
             KEYS: ",".join(sorted(self.data)),
         }
 
-    def body(self, preconditions: Mapping[str, str], restart_due: str | None) -> dict[str, Any]:
+    @property
+    def own_labels(self) -> Mapping[str, str]:
+        """The label that every Secret of Keyferry's has; not one that is somebody else's."""
+        return {} if self.merges else LABELS
+
+    def type(self, observed: "Observed | None") -> str:
+        """Return its type: somebody else's Secret keeps its own, where the mapping asks for none in particular."""
+        wanted = self.mapping.spec.secret.type
+        keeps = observed is not None and self.merges and wanted == OPAQUE
+        return observed.type if observed and (keeps or self.held is not None) else wanted
+
+    def body(self, observed: "Observed | None", restart_due: str | None, *, seal: bool = False) -> dict[str, Any]:
         """Return the complete object of an apply: what an apply leaves out, it removes.
 
         Args:
-            preconditions: metadata that must be so in the cluster (uid, resourceVersion), or the apply is refused.
+            observed: what must be in the cluster, or the apply is refused; None where it must be missing.
             restart_due: the nonce of the restarts that are due, if any are.
+            seal: whether to make it immutable; one that is stays so.
         """
         due = {} if restart_due is None else {RESTART_DUE: restart_due}
-        return {
+        preconditions = {"resourceVersion": "1"} if observed is None else observed.preconditions
+        sealed = seal or (observed is not None and observed.immutable)
+        body: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Secret",
             "metadata": {
-                "name": self.mapping.spec.secret.name,
+                "name": self.name,
                 **preconditions,
-                "labels": {**self.labels, **LABELS},
+                "labels": {**self.labels, **self.own_labels},
                 "annotations": {**self.annotations, **self.journal, **due},
             },
-            "type": self.mapping.spec.secret.type,
+            "type": self.type(observed),
             "data": {key: base64.b64encode(value.reveal()).decode() for key, value in self.data.items()},
         }
+        return body | ({"immutable": True} if sealed else {})
 
 
 @dataclass(frozen=True)
@@ -115,6 +164,18 @@ class Owner:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """One of the Secret's ownerReferences: when all of them are gone, the cluster deletes the Secret."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return kind and name."""
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True)
 class Observed:
     """A Secret as the API server returned it."""
 
@@ -126,6 +187,7 @@ class Observed:
     annotations: Mapping[str, str]
     labels: Mapping[str, str]
     owners: tuple[Owner, ...]
+    references: tuple[Reference, ...] = ()
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> "Observed":
@@ -135,12 +197,13 @@ class Observed:
         return cls(
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
-            type=raw.get("type") or "Opaque",
+            type=raw.get("type") or OPAQUE,
             immutable=raw.get("immutable") is True,
             data={key: SecretValue(base64.b64decode(text)) for key, text in (raw.get("data") or {}).items()},
             annotations=metadata.get("annotations") or {},
             labels=metadata.get("labels") or {},
             owners=tuple(owners or [_first_owner(raw)]),
+            references=tuple(Reference(r["kind"], r["name"]) for r in metadata.get("ownerReferences") or ()),
         )
 
     @property
@@ -158,22 +221,33 @@ class Observed:
         other = dict(labels.items() - self.labels.items()), dict(annotations.items() - self.annotations.items())
         return metadata_fields(*other)
 
-    def written_by(self, mapping: str) -> bool:
-        """Return whether the journal says that this mapping wrote it."""
-        return self.annotations.get(MAPPING) == mapping
+    def written_by(self, *mappings: str) -> bool:
+        """Return whether the journal says that this mapping wrote it, under one of its names."""
+        return self.annotations.get(MAPPING) in mappings
 
-    def keys_owned_by(self, manager: str) -> frozenset[str]:
-        """Return the keys of data that a manager owns by apply."""
-        return frozenset().union(*(owner.keys for owner in set(self.owners) - set(self.owners_beside(manager))))
+    def keys_owned_by(self, *managers: str) -> frozenset[str]:
+        """Return the keys of data that managers own by apply."""
+        return frozenset().union(*(owner.keys for owner in self._owners(managers)))
 
-    def metadata_owned_by(self, manager: str) -> frozenset[str]:
-        """Return the labels and annotations that a manager owns by apply."""
-        ours = set(self.owners) - set(self.owners_beside(manager))
-        return frozenset().union(*(owner.metadata for owner in ours))
+    def metadata_owned_by(self, *managers: str) -> frozenset[str]:
+        """Return the labels and annotations that managers own by apply."""
+        return frozenset().union(*(owner.metadata for owner in self._owners(managers)))
 
-    def owners_beside(self, manager: str) -> tuple[Owner, ...]:
-        """Return the owners that an apply by a manager can conflict with."""
-        return tuple(owner for owner in self.owners if not (owner.applies and owner.manager == manager))
+    def owners_beside(self, *managers: str) -> tuple[Owner, ...]:
+        """Return the owners that an apply by these managers can conflict with."""
+        ours = self._owners(managers)
+        return tuple(owner for owner in self.owners if owner not in ours)
+
+    def _owners(self, managers: Iterable[str]) -> list[Owner]:
+        return [owner for owner in self.owners if owner.applies and owner.manager in managers]
+
+    def bare(self, name: str) -> dict[str, Any]:
+        """Return the least that an apply can say of it."""
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": self.named(name)}
+
+    def named(self, name: str) -> dict[str, Any]:
+        """Return the metadata that a patch of it begins with: it fails where the object is another, or was changed."""
+        return {"name": name, **self.preconditions}
 
     def keys_in_journal(self) -> frozenset[str]:
         """Return the keys that the journal says were written."""

@@ -1,6 +1,7 @@
 """The requests that Keyferry makes of a cluster, and their answers. Implements `keyferry.apply.ClusterClient`."""
 
 import json
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from keyferry.apply import Object
@@ -51,6 +52,34 @@ class KubeClient:
             content_type=APPLY,
         )
         return _decode(self._connection.send(request, self._deadline)) or {}
+
+    def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
+        """Patch the Secret, null removing a field, and return it as it then is; None where it is missing."""
+        name = patch["metadata"]["name"]
+        request = Request(
+            "PATCH",
+            _path("/api/v1", namespace, "secrets", name),
+            "patch",
+            f"secrets/{name}",
+            namespace,
+            query=(("fieldManager", manager),),
+            body=patch,
+            content_type=MERGE,
+        )
+        return _decode(self._connection.send(request, self._deadline))
+
+    def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
+        """Delete the Secret; one that is missing is fine."""
+        request = Request(
+            "DELETE",
+            _path("/api/v1", namespace, "secrets", name),
+            "delete",
+            f"secrets/{name}",
+            namespace,
+            body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": dict(preconditions)},
+            content_type="application/json",
+        )
+        self._connection.send(request, self._deadline)
 
     def list_workloads(self, kind: Kind, namespace: str | None) -> list[Object]:
         """Return the workloads of a kind in a namespace (None: in all) by a consistent read, page by page."""

@@ -1,8 +1,9 @@
 """The kept connection to one API server: TLS, sign-in, and what is tried again.
 
 429 is tried again within the time left, a failed read a few times, a 401 once with a new token, a kept connection that
-has died (an environment that was frozen) once, at once. An apply carries preconditions and a patch of a workload is the
-same twice, so sending either again after a lost connection is safe; after a lost answer the caller observes first.
+has died (an environment that was frozen) once, at once. A write of a Secret carries preconditions and a patch of a
+workload is the same twice, so sending either again after a lost connection is safe; after a lost answer the caller
+observes first.
 """
 
 import base64

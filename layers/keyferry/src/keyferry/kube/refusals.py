@@ -21,7 +21,7 @@ from keyferry.errors import (
 
 _POLICY = re.compile(r"admission webhook \"[^\"]+\"|ValidatingAdmissionPolicy '[^']+'")
 _WEBHOOK = re.compile(r"failed calling webhook \"[^\"]+\"")
-_VERB = re.compile(r"cannot (create|get|list|patch) resource")
+_VERB = re.compile(r"cannot (create|delete|get|list|patch) resource")
 _MANAGER = re.compile(r"conflicts? with \"([^\"]+)\"")
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from pydantic import ValidationError
 
 from keyferry.errors import KeyferryError, NeedsRepair, SourceUnavailable, Unexpected, UnknownName
+from keyferry.mapping import Team
 from keyferry.model import Delivery, Message
 from keyferry.report import Report
 
@@ -29,8 +30,8 @@ class Box(Protocol):
         """Hide the message for so long."""
         ...
 
-    def bury(self, message: Message, reason: str, delivery: Delivery | None) -> None:
-        """Put the message on the dead-letter queue with its reason."""
+    def bury(self, message: Message, reason: str, delivery: Delivery | None, owner: Team | None) -> None:
+        """Put the message on the dead-letter queue with its reason, and who answers for the mapping."""
         ...
 
 
@@ -112,7 +113,7 @@ def _postpone(message: Message, why: str, report: Report, box: Box) -> Consumed:
 
 def _bury(message: Message, why: str, delivery: Delivery | None, report: Report | None, box: Box) -> Consumed:
     try:
-        box.bury(message, why, delivery)
+        box.bury(message, why, delivery, report.owner if report else None)
     except KeyferryError as error:  # it must not leave its queue before it lies on the other one
         return Consumed("comes back", f"{why}; not put on the dead-letter queue: {error}", report)
     return Consumed("dead letter", why, report)

@@ -5,46 +5,36 @@ concurrently. The order is what keeps an outdated value from lasting (docs/decis
 """
 
 import random
-import secrets
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 from keyferry.apply import (
     ClusterClient,
-    Listing,
     chosen_namespaces,
-    clear,
     listing,
-    observe,
-    stamp_workload,
-    stamps,
-    write,
 )
 from keyferry.errors import (
-    Forbidden,
     KeyferryError,
-    NeedsRepair,
     OutOfTime,
     Overtaken,
-    ServerError,
+    SourceDeleted,
+    SourceMissing,
     Unexpected,
     Unreachable,
 )
 from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery, Place, SourceValue
-from keyferry.plan import Annotate, Done, Restart, Write, plan
 from keyferry.render import render
-from keyferry.report import Did, Outcome, Report
-from keyferry.secret import Desired, Observed
+from keyferry.report import Report
+from keyferry.secret import Desired
 from keyferry.source import Source
-from keyferry.workloads import Stamp
 
-PASSES = 6
-"""Two are needed, and one more for each time that somebody writes in between or an answer is lost."""
+PASSES = 8
+"""Two are needed, four where a Secret is taken over and emptied of others' keys, and one more for each time that
+somebody writes in between or an answer is lost."""
 SETTLE_SECONDS = 1.0
 """How long to wait before reading once more a source that does not yet show the version that the event names."""
 
@@ -62,50 +52,13 @@ class Work:
     sleep: Callable[[float], None] = time.sleep
 
 
-@dataclass
-class Target:
-    """One namespace under way."""
-
-    namespace: str
-    observed: Observed | None = None
-    fresh: bool = False
-    """Whether `observed` is this pass's observation."""
-    desired: Desired | None = None
-    """What it should be, read after it was observed."""
-    due: Restart | None = None
-    found: list[Stamp] = field(default_factory=list)
-    did: Did = "unchanged"
-    why: str = ""
-    restarted: list[Stamp] = field(default_factory=list)
-    done: bool = False
-    error: KeyferryError | None = None
-    written: datetime | None = None
-
-    def answered(self, observed: Observed, did: Did, why: str) -> None:
-        """Take the answer of an apply as the next observation."""
-        self.observed, self.fresh, self.written, self.error = observed, True, datetime.now(UTC), None
-        if self.did in ("unchanged", "annotated"):
-            self.did, self.why = did, why
-
-    def outcome(self) -> Outcome:
-        """Return what became of it."""
-        return Outcome(
-            namespace=self.namespace,
-            did="failed" if self.error else self.did,
-            why=self.why,
-            restarted=tuple(str(each) for each in self.restarted),
-            notes=tuple(str(each) for each in self.found if each.patch is None and not each.error),
-            error=self.error,
-        )
-
-
 def deliver(work: Work) -> Report:
     """Carry out one delivery and return what became of it; errors are in the report."""
     started, versions = time.monotonic(), dict[str, str]()
     targets: list[Target] = []
     error: KeyferryError | None = None
     try:
-        targets = [Target(name) for name in namespaces(work)]
+        targets = [Target(work.cluster, work.mapping, name) for name in namespaces(work)]
         with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(targets)))) as pool:
             _passes(work, targets, pool, versions)
     except KeyferryError as caught:
@@ -119,6 +72,7 @@ def deliver(work: Work) -> Report:
         error=error,
         seconds=time.monotonic() - started,
         written=max((target.written for target in targets if target.written), default=None),
+        owner=work.mapping.spec.owner,
     )
 
 
@@ -146,7 +100,12 @@ def desire(
     cluster, sources = work.delivery.cluster, work.mapping.spec.sources
     own = {alias: source for alias, source in sources.items() if "namespace" in source.placeholders}
     shared = {alias: source for alias, source in sources.items() if alias not in own}
-    values = _values(work, shared, Place(cluster, names[0]), settle=settle)
+    try:
+        values = _values(work, shared, Place(cluster, names[0]), settle=settle)
+    except SourceDeleted as gone:
+        if work.mapping.spec.policies.deletion == "retain":
+            raise
+        return dict.fromkeys(names, gone)
     if not work.mapping.spec.differs_by_namespace:
         return dict.fromkeys(names, render(work.mapping, values, Place(cluster, names[0])))
 
@@ -163,17 +122,31 @@ def desire(
 
 
 def _values(work: Work, sources: Mapping[str, Source], place: Place, *, settle: bool) -> dict[str, SourceValue]:
-    values = {alias: _read(work, source, place) for alias, source in sources.items()}
+    values = {alias: _read(work, alias, source.at(place)) for alias, source in sources.items()}
     late = [alias for alias, version in work.delivery.versions.items() if _is_other(values, alias, version)]
     if settle and late and work.deadline.remaining() > SETTLE_SECONDS:
         work.sleep(SETTLE_SECONDS)
-        values |= {alias: _read(work, sources[alias], place) for alias in late}
+        values |= {alias: _read(work, alias, sources[alias].at(place)) for alias in late}
     return values
 
 
-def _read(work: Work, source: Source, place: Place) -> SourceValue:
+def _read(work: Work, alias: str, source: Source) -> SourceValue:
+    """Return what a source holds now.
+
+    Raises:
+        SourceDeleted: an event says that it was deleted, and twice it is not there: a read can be behind.
+    """
     _check_time(work)
-    return work.read(source.at(place))
+    for last in (False, True):
+        try:
+            return work.read(source)
+        except SourceMissing as error:
+            if alias not in work.delivery.deleted or work.mapping.spec.policies.deletion == "retain":
+                raise
+            if last:
+                raise SourceDeleted(f"source {alias} was deleted, and is not there: {error}") from None
+            work.sleep(min(SETTLE_SECONDS, work.deadline.remaining()))
+    raise AssertionError
 
 
 def _is_other(values: Mapping[str, SourceValue], alias: str, version: str) -> bool:
@@ -187,28 +160,21 @@ def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, ver
             return
         if any(target.error for target in pending):
             _pause(work, number)
-        _each(work, pool, pending, lambda target: _observe(work, target))
+        _each(work, pool, pending, Target.observe)
         seen = [target for target in pending if target.fresh and not target.done]
         if not seen:
             return  # nothing answers: the queue is what tries again
         made = desire(work, pool, [target.namespace for target in seen], settle=number == 0)
         for target in seen:
-            _want(target, made[target.namespace])
+            target.want(made[target.namespace])
         versions.update(_versions(made.values()))
-        _each(work, pool, seen, lambda target: _advance(work, target))
+        _each(work, pool, seen, Target.advance)
         workloads = listing(work.cluster, work.mapping, sum(target.due is not None for target in seen))
-        _each(work, pool, seen, lambda target: _list(work, target, workloads))  # noqa: B023  # run at once
-        _each(work, pool, seen, lambda target: _restart(work, target))
+        _each(work, pool, seen, lambda target: target.look(workloads))  # noqa: B023  # run at once
+        _each(work, pool, seen, Target.restart)
     for target in targets:
         if not target.done and target.error is None:
             target.error = Overtaken(f"the Secret in {target.namespace} kept changing while it was being written")
-
-
-def _want(target: Target, made: Desired | KeyferryError) -> None:
-    if isinstance(made, Desired):
-        target.desired = made
-    else:
-        target.done, target.error = True, made.with_traceback(None)
 
 
 def _versions(made: Iterable[Desired | KeyferryError]) -> dict[str, str]:
@@ -247,47 +213,3 @@ def _each(work: Work, pool: ThreadPoolExecutor, targets: Iterable[Target], step:
 def _check_time(work: Work) -> None:
     if work.deadline.passed:
         raise OutOfTime
-
-
-def _observe(work: Work, target: Target) -> None:
-    if not target.fresh:
-        target.observed = observe(work.cluster, target.namespace, work.mapping.spec.secret.name)
-        target.fresh, target.error = True, None
-
-
-def _advance(work: Work, target: Target) -> None:
-    desired = target.desired
-    if desired is None:
-        return
-    action = plan(desired, target.observed, secrets.token_hex(8))
-    if isinstance(action, Write):
-        answer = write(work.cluster, target.namespace, desired, action)
-        target.answered(answer, "created" if action.creates else "updated", action.why)
-        return
-    if isinstance(action, Annotate):
-        target.answered(write(work.cluster, target.namespace, desired, action), "annotated", action.why)
-        action = plan(desired, target.observed, "")
-    target.due = action if isinstance(action, Restart) else None
-    target.done = isinstance(action, Done)
-
-
-def _list(work: Work, target: Target, workloads: Listing) -> None:
-    if target.due:
-        target.found = stamps(work.cluster, target.namespace, work.mapping, target.due.nonce, workloads)
-
-
-def _restart(work: Work, target: Target) -> None:
-    desired = target.desired
-    if target.due and desired:
-        action, target.due = target.due, None
-        refused: list[KeyferryError] = []
-        for each in target.found:
-            try:
-                if stamp_workload(work.cluster, target.namespace, desired, each):
-                    target.restarted.append(each)
-            except (Forbidden, NeedsRepair, ServerError) as error:
-                refused.append(error)  # the others are restarted all the same
-        if refused:
-            raise min(refused, key=lambda error: isinstance(error, NeedsRepair))
-        target.answered(clear(work.cluster, target.namespace, desired, action), "annotated", "restarts done")
-        target.done = True

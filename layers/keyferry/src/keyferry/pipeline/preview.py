@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from keyferry.apply import observe, stamps
-from keyferry.errors import KeyferryError, OutOfTime, Unexpected
+from keyferry.errors import KeyferryError, OutOfTime, SourceDeleted, Unexpected
 from keyferry.pipeline.deliver import Work, desire, namespaces
-from keyferry.plan import Annotate, Restart, Write, plan
+from keyferry.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
 from keyferry.secret import Desired, Observed
 
-type Will = Literal["create", "update", "annotate", "restart", "nothing", "fail"]
+type Will = Literal["create", "update", "annotate", "restart", "delete", "nothing", "fail"]
 
 NONCE = "preview"
 """Stands for the random mark of a write. No pod template carries it, so every workload shows as to be restarted."""
@@ -60,7 +60,7 @@ def preview(work: Work) -> list[Preview]:
             (name, observed), desired = pair, made[pair[0]]
             if isinstance(observed, KeyferryError):
                 return Preview(name, "fail", error=observed)
-            if isinstance(desired, KeyferryError):
+            if isinstance(desired, KeyferryError) and not isinstance(desired, SourceDeleted):
                 return Preview(name, "fail", error=desired)
             told = _tried(work, lambda: _planned(work, name, desired, observed))
             return told if isinstance(told, Preview) else Preview(name, "fail", error=told)
@@ -80,30 +80,41 @@ def _tried[T](work: Work, step: Callable[[], T]) -> T | KeyferryError:
         return Unexpected(error)
 
 
-def _planned(work: Work, namespace: str, desired: Desired, observed: Observed | None) -> Preview:
+def _planned(work: Work, namespace: str, desired: Desired | SourceDeleted, observed: Observed | None) -> Preview:
+    if isinstance(desired, SourceDeleted):
+        return _shown(namespace, plan_deletion(work.mapping, observed, desired))
     action = plan(desired, observed, NONCE)
+    shown = _shown(namespace, action)
     restarts = desired.mapping.spec.restart != "none"
-    due = observed.restart_due if observed and restarts else None
-    will: Will = "nothing"
-    why, keys = "", tuple[str, ...]()
-    match action:
-        case Write():
-            will, why, keys = ("create" if action.creates else "update"), action.why, _keys(desired, observed)
-            due = NONCE if restarts else None
-        case Annotate():
-            will, why = "annotate", action.why
-        case Restart():
-            will, why = "restart", "restarts are due"
+    due = observed.restart_due if observed and restarts and not isinstance(action, Done) else None
+    if isinstance(action, Write):
+        shown = replace(shown, keys=_keys(desired, observed))
+    if isinstance(action, Write | Prune):
+        due = NONCE if restarts and (shown.keys or isinstance(action, Write)) else due
     found = stamps(work.cluster, namespace, desired.mapping, due) if due else []
-    return Preview(
-        namespace,
-        will,
-        why,
-        keys,
+    return replace(
+        shown,
         restarts=tuple(str(each) for each in found if each.patch is not None),
-        notes=tuple(str(each) for each in found if each.patch is None and not each.error),
+        notes=(*shown.notes, *(str(each) for each in found if each.patch is None and not each.error)),
         error=next((each.error for each in found if each.error), None),
     )
+
+
+def _shown(namespace: str, action: Action) -> Preview:
+    """Return what an action does, as far as it says it itself."""
+    match action:
+        case Write():
+            return Preview(namespace, "create" if action.creates else "update", action.why)
+        case Prune():
+            return Preview(namespace, "update", action.why, tuple(action.patch.get("data", ())), notes=action.notes)
+        case Release() | Annotate():
+            return Preview(namespace, "annotate", action.why)
+        case Delete():
+            return Preview(namespace, "delete", action.why)
+        case Restart():
+            return Preview(namespace, "restart", "restarts are due")
+        case Done():
+            return Preview(namespace, "nothing", notes=(action.note,) if action.note else ())
 
 
 def _keys(desired: Desired, observed: Observed | None) -> tuple[str, ...]:

@@ -199,8 +199,17 @@ def difference(
         observed: the Secret, its data not needed; None where it is missing.
         place: where it is.
     """
+    policies = mapping.spec.policies
     if observed is None:
-        return "the Secret is missing"
+        return "" if policies.creation == "merge" else "the Secret is missing"
+    due = "restarts are due" if RESTART_DUE in observed.annotations else ""
+    if policies.creation == "createOnce":
+        return due if observed.written_by(*mapping.names) and mapping.spec.restart != "none" else ""
+    return _journal(mapping, versions, observed, place) or _owners(mapping, observed) or due
+
+
+def _journal(mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed, place: Place) -> str:
+    """Return what the journal says otherwise than the mapping and its sources do."""
     if not observed.written_by(mapping.name):
         return f"the annotation {MAPPING} is another"
     if observed.annotations.get(REVISION) != revision(mapping):
@@ -212,8 +221,21 @@ def difference(
     written, can_be = observed.keys_in_journal(), mapping.spec.secret.known_keys
     if not mapping.spec.secret.certain_keys <= written or (can_be is not None and not written <= can_be):
         return f"the annotation {KEYS} is another"
-    if not written <= observed.keys_owned_by(field_manager(mapping.name)):
-        return "somebody else has written a key"
     if observed.differing_metadata(*metadata(mapping, place)):
         return "a label or an annotation is another"
-    return "restarts are due" if RESTART_DUE in observed.annotations else ""
+    return ""
+
+
+def _owners(mapping: SecretMapping, observed: Observed) -> str:
+    """Return which of its fields somebody else owns who should not."""
+    manager, *former = map(field_manager, mapping.names)
+    written = observed.keys_in_journal()
+    if not written <= observed.keys_owned_by(manager):
+        return "somebody else has written a key"
+    if any(owner.applies and owner.manager in former for owner in observed.owners):
+        return "an earlier name of the mapping owns fields"
+    if observed.references and mapping.spec.policies.creation != "merge":
+        return f"it is owned by {observed.references[0]}"
+    if mapping.spec.policies.keys == "exclusive" and any(o.keys - written for o in observed.owners_beside(manager)):
+        return "somebody else has added a key"
+    return ""
