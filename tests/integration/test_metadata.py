@@ -65,7 +65,9 @@ def test_a_label_that_was_never_ours_is_a_conflict_until_it_is_taken_over(scene:
 
     assert isinstance(found, Conflict)
     assert "Secret db: label team belongs to field manager argocd" in str(found)
-    over = scene.grant(secret={"name": "db", "data": DATA} | GIVEN | {"labels": labels}, conflict="takeOver")
+    over = scene.grant(
+        secret={"name": "db", "data": DATA} | GIVEN | {"labels": labels}, policies={"conflict": "takeOver"}
+    )
     assert not over.deliver(scene.namespace).errors
     assert scene.secret()["metadata"]["labels"]["team"] == "payments"
 

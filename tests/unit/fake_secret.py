@@ -7,7 +7,7 @@ managedFields owned by `before-first-apply`.
 import base64
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keyferry.apply import Object
 from keyferry.errors import Conflict, Overtaken, Refused
@@ -29,6 +29,8 @@ class FakeSecret:
     version: int
     fields: Fields
     owners: Owners
+    references: list[Object] = field(default_factory=list)
+    """Its ownerReferences, which no apply of ours names."""
 
     def as_object(self, name: str) -> Object:
         """Return it as the API server does."""
@@ -38,6 +40,7 @@ class FakeSecret:
             {"manager": manager, "operation": operation, "fieldsV1": _fields_v1(paths)}
             for (manager, operation), paths in sorted(self.owners.items())
         ]
+        metadata |= {"ownerReferences": self.references} if self.references else {}
         whole: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
         whole["type"] = self.fields[("type",)]
         whole |= {"data": data} if (data := self.part("data")) else {}
@@ -52,15 +55,20 @@ class FakeSecret:
         metadata, wanted, us = body["metadata"], fields_of(body), (manager, "Apply")
         owners = copy.deepcopy(self.owners) or {FIRST: set(self.fields)}
         self._settle_conflicts(wanted, owners, us, force=force)
-        if metadata.get("resourceVersion", str(self.version)) != str(self.version):
-            raise Overtaken(f"secrets/{metadata['name']} changed")
-        if metadata.get("uid", self.uid) != self.uid:
-            raise Refused("metadata.uid: FieldValueInvalid")
+        self.check_preconditions(metadata)
         dropped = owners.get(us, set()) - wanted.keys()
         kept = set[Path]().union(*(paths for who, paths in owners.items() if who != us))
         fields = {path: value for path, value in self.fields.items() if path not in dropped - kept} | wanted
-        self._check(fields)
+        fields.setdefault(("type",), "Opaque")
+        self.check(fields)
         return fields, {who: paths for who, paths in (owners | {us: set(wanted)}).items() if paths}
+
+    def check_preconditions(self, metadata: Mapping[str, str]) -> None:
+        """Refuse what means another state of the object."""
+        if metadata.get("resourceVersion", str(self.version)) != str(self.version):
+            raise Overtaken(f"the Secret {metadata.get('name')} changed")
+        if metadata.get("uid", self.uid) != self.uid:
+            raise Refused("metadata.uid: FieldValueInvalid")
 
     def _settle_conflicts(self, wanted: Fields, owners: Owners, us: tuple[str, str], *, force: bool) -> None:
         other = {path for path, value in wanted.items() if self.fields.get(path) != value}
@@ -70,11 +78,14 @@ class FakeSecret:
                 raise Conflict(f"{sorted('.'.join(path) for path in clashes)} belongs to field manager {who[0]}")
             owners[who] -= clashes
 
-    def _check(self, fields: Fields) -> None:
+    def check(self, fields: Fields) -> None:
+        """Refuse what can never change."""
         if self.fields[("type",)] != fields[("type",)]:
             raise Refused("type: FieldValueInvalid")
         if ("immutable",) in self.fields and data_of(self.fields) != data_of(fields):
             raise Refused("data: FieldValueForbidden")
+        if ("immutable",) in self.fields and ("immutable",) not in fields:
+            raise Refused("immutable: FieldValueForbidden")
 
 
 def encoded(text: str) -> str:
@@ -87,7 +98,8 @@ def fields_of(body: Object) -> Fields:
     metadata = body["metadata"]
     parts = {"data": body.get("data"), "annotations": metadata.get("annotations"), "labels": metadata.get("labels")}
     fields: Fields = {(part, key): value for part, pairs in parts.items() for key, value in (pairs or {}).items()}
-    return fields | {("type",): str(body["type"])}
+    fields |= {("immutable",): "true"} if body.get("immutable") else {}
+    return fields | ({("type",): str(body["type"])} if "type" in body else {})
 
 
 def data_of(fields: Mapping[Path, str]) -> Fields:

@@ -48,7 +48,7 @@ class Calls:
     @property
     def writes(self) -> list[str]:
         """The calls that may change something."""
-        return [what for what in self.made if what.split()[0] in ("apply", "patch")]
+        return [what for what in self.made if what.split()[0] in ("apply", "patch", "prune", "delete")]
 
 
 def dying(number: int, when: str) -> Calls:
@@ -113,6 +113,37 @@ class FakeCluster:
             self.history.append(f"rollout {namespace}/{workload.kind}/{workload.name}")
         return True
 
+    def prune(self, namespace: str, patch: Object, manager: str) -> Object | None:
+        """Patch a Secret by a merge patch: null removes a field."""
+        name, metadata = patch["metadata"]["name"], patch["metadata"]
+        found = self.secrets.get((namespace, name))
+        if found is None:
+            return None
+        found.check_preconditions(metadata)
+        parts = {
+            "data": patch.get("data"),
+            "annotations": metadata.get("annotations"),
+            "labels": metadata.get("labels"),
+        }
+        changes: dict[Path, str | None] = {
+            (part, key): value for part, pairs in parts.items() for key, value in (pairs or {}).items()
+        }
+        found.check({path: value for path, value in (found.fields | changes).items() if value is not None})
+        old, owned = found.fields, bool(found.references) and "ownerReferences" in metadata
+        self._update(found, changes, manager)
+        if owned:
+            found.references, found.version = [], next(self._numbers)
+        self._remember(namespace, name, old, found.fields)
+        return found.as_object(name)
+
+    def remove(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
+        """Delete a Secret that is as is said."""
+        found = self.secrets.get((namespace, name))
+        if found is not None:
+            found.check_preconditions(preconditions)
+            self.delete(namespace, name)
+            self.history.append(f"delete {namespace}/{name}")
+
     # What people and others do
 
     def edit(
@@ -133,6 +164,12 @@ class FakeCluster:
             {(part, key): value for part, pairs in parts.items() for key, value in pairs.items()},
             manager,
         )
+
+    def own(self, namespace: str, name: str, *owners: str) -> None:
+        """Give a Secret ownerReferences, each as `ExternalSecret/db`."""
+        found = self.secrets[namespace, name]
+        found.references = [dict(zip(("kind", "name"), owner.split("/"), strict=True)) for owner in owners]
+        found.version = next(self._numbers)
 
     def make_immutable(self, namespace: str, name: str) -> None:
         """Set `immutable: true`."""
@@ -229,6 +266,14 @@ class FakeClient:
     def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
         with self.calls.call(f"apply {namespace}/{body['metadata']['name']}"):
             return self.cluster.apply(namespace, body, manager, force=force)
+
+    def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
+        with self.calls.call(f"prune {namespace}/{patch['metadata']['name']}"):
+            return self.cluster.prune(namespace, patch, manager)
+
+    def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
+        with self.calls.call(f"delete {namespace}/{name}"):
+            self.cluster.remove(namespace, name, preconditions)
 
     def list_workloads(self, kind: Kind, namespace: str | None) -> list[Object]:
         with self.calls.call(f"list {namespace}/{kind}"):

@@ -28,20 +28,20 @@ SPEC: dict[str, Any] = {
 
 
 def spec(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  # YAML is anything
-    """Return the spec of a mapping; a change of `data`, `name` or `type` is one of its Secret."""
+    """Return the spec of a mapping; a change of `data`, `name`, `type` or the like is one of its Secret."""
     whole = copy.deepcopy(SPEC)
     for key, value in changes.items():
-        (whole["secret"] if key in {"data", "dataFrom", "name", "type"} else whole)[key] = value
+        (whole["secret"] if key in {"data", "dataFrom", "name", "type", "immutable"} else whole)[key] = value
     return whole
 
 
-def mapping(called: str = "payments-db", **changes: Any) -> SecretMapping:  # noqa: ANN401
-    """Return a mapping."""
+def mapping(called: str = "payments-db", was: Any = (), **changes: Any) -> SecretMapping:  # noqa: ANN401
+    """Return a mapping, with the names that it had before."""
     return SecretMapping.model_validate(
         {
             "apiVersion": "keyferry.dev/v1",
             "kind": "SecretMapping",
-            "metadata": {"name": called},
+            "metadata": {"name": called, "previousNames": list(was)},
             "spec": spec(**changes),
         }
     )

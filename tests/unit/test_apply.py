@@ -15,6 +15,7 @@ from tests.unit.fakes import Calls, FakeCluster
 from tests.unit.samples import mapping, uses, workload
 
 WHERE = "payments", "payments-db"
+MANAGER = "keyferry:payments-db"
 API = Workload(kind="Deployment", name="api")
 
 
@@ -27,7 +28,7 @@ def written(password: str) -> FakeCluster:
     cluster = FakeCluster()
     action = plan(desired(password), None, "nonce-1")
     assert isinstance(action, Write)
-    write(cluster.client(), "payments", desired(password), action)
+    write(cluster.client(), "payments", MANAGER, action)
     return cluster
 
 
@@ -39,7 +40,7 @@ def test_the_answer_of_a_write_is_what_would_be_observed() -> None:
     cluster = FakeCluster()
     action = plan(desired("canary-1"), None, "nonce-1")
     assert isinstance(action, Write)
-    assert write(cluster.client(), "payments", desired("canary-1"), action) == observe(cluster.client(), *WHERE)
+    assert write(cluster.client(), "payments", MANAGER, action) == observe(cluster.client(), *WHERE)
 
 
 def test_a_secret_that_changed_since_it_was_observed_is_not_written() -> None:
@@ -49,7 +50,7 @@ def test_a_secret_that_changed_since_it_was_observed_is_not_written() -> None:
     cluster.edit(*WHERE, data={"theirs": "x"})
     before = cluster.data(*WHERE)
     with pytest.raises(Overtaken):
-        write(cluster.client(), "payments", desired("canary-2"), action)
+        write(cluster.client(), "payments", MANAGER, action)
     assert cluster.data(*WHERE) == before
 
 
@@ -61,7 +62,7 @@ def test_a_key_of_ours_that_is_edited_between_observing_and_writing_is_looked_at
     cluster.edit(*WHERE, data={"password": "by hand"})
     with pytest.raises(Overtaken, match="kubectl-edit"):
         if isinstance(action, Write):
-            write(cluster.client(), "payments", desired("canary-2"), action)
+            write(cluster.client(), "payments", MANAGER, action)
         else:
             assert isinstance(action, Restart)
             clear(cluster.client(), "payments", desired("canary-1"), action)
@@ -73,7 +74,7 @@ def test_a_secret_made_by_another_manager_meanwhile_is_looked_at_again() -> None
     assert isinstance(action, Write)
     cluster.create(*WHERE, {"password": "theirs"})
     with pytest.raises(Overtaken, match="helm"):
-        write(cluster.client(), "payments", desired("canary-1"), action)
+        write(cluster.client(), "payments", MANAGER, action)
 
 
 @pytest.mark.parametrize("again", ["", "anew"])
@@ -85,7 +86,7 @@ def test_a_secret_that_was_deleted_meanwhile_is_not_made_by_a_write_meant_to_cha
     if again:
         cluster.create(*WHERE, {"theirs": "x"})
     with pytest.raises(Overtaken):
-        write(cluster.client(), "payments", desired("canary-2"), action)
+        write(cluster.client(), "payments", MANAGER, action)
 
 
 def test_restarts_are_found_in_every_kind_of_the_namespace() -> None:

@@ -11,7 +11,18 @@ from pydantic import BaseModel
 from keyferry.cli import files
 from keyferry.cli.problems import InvalidFiles
 from keyferry.keys import KeyRule, Regexp
-from keyferry.mapping import DataFrom, Entry, SecretMapping, SecretSpec, Spec, Template, Workload
+from keyferry.mapping import (
+    DataFrom,
+    Entry,
+    Metadata,
+    Policies,
+    SecretMapping,
+    SecretSpec,
+    Spec,
+    Team,
+    Template,
+    Workload,
+)
 from keyferry.policy import AllowedSources, Policy, Rule
 from keyferry.source import Source
 from keyferry.targets import Cluster, Eks, Expression, NamespaceSelector
@@ -23,7 +34,10 @@ REFERENCE = (ROOT / "docs/mappings.md").read_text()
 MODELS = [
     *(
         SecretMapping,
+        Metadata,
         Spec,
+        Policies,
+        Team,
         Source,
         SecretSpec,
         Entry,

@@ -325,9 +325,9 @@ def test_a_workload_that_is_named_twice_is_refused() -> None:
 
 
 def test_a_mapping_takes_nothing_over_unless_it_says_so() -> None:
-    assert mapping().spec.conflict == "fail"
-    assert mapping(conflict="takeOver").spec.conflict == "takeOver"
-    refused(lambda: mapping(conflict="force"))
+    assert mapping().spec.policies.conflict == "fail"
+    assert mapping(policies={"conflict": "takeOver"}).spec.policies.conflict == "takeOver"
+    refused(lambda: mapping(policies={"conflict": "force"}))
 
 
 @pytest.mark.parametrize("change", [{"apiVersion": "v1"}, {"kind": "Mapping"}, {"metadata": {}}, {"status": {}}])

@@ -32,7 +32,7 @@ def carry_out(cluster: FakeCluster, wanted: Desired, nonce: str = "nonce-1") -> 
     """Plan against what is there, and apply the plan."""
     action = plan(wanted, observed(cluster) if WHERE in cluster.secrets else None, nonce)
     if isinstance(action, Write | Annotate):
-        write(cluster.client(), "payments", wanted, action)
+        write(cluster.client(), "payments", wanted.manager, action)
     if isinstance(action, Restart):
         cluster.apply("payments", action.clear, wanted.manager, force=action.force)
     return action
@@ -71,7 +71,7 @@ def content_write(cluster: FakeCluster, wanted: Desired) -> Write:
     assert not action.creates
     assert action.body["metadata"].items() >= observed(cluster).preconditions.items()
     assert action.body["metadata"]["annotations"][DUE] == "nonce-2"
-    write(cluster.client(), "payments", wanted, action)
+    write(cluster.client(), "payments", wanted.manager, action)
     assert isinstance(next_action(cluster, wanted), Restart)
     return action
 
@@ -156,7 +156,7 @@ def test_a_key_that_somebody_else_owns_and_that_was_never_ours_is_a_conflict() -
     cluster.create(*WHERE, {"password": "canary-1", "other": "x"}, manager="helm")
     assert conflict(cluster, desired()) == (
         "Secret payments-db: password belongs to field manager helm;"
-        " stop that manager from writing it, or set spec.conflict: takeOver in mapping payments-db"
+        " stop that manager from writing it, or set spec.policies.conflict: takeOver in mapping payments-db"
     )
 
 
@@ -185,7 +185,7 @@ def test_two_mappings_of_one_secret_conflict_even_over_different_keys() -> None:
 
 def test_the_label_of_another_manager_is_a_conflict() -> None:
     cluster = FakeCluster()
-    cluster.create(*WHERE, {"other": "x"}, labels={"app.kubernetes.io/managed-by": "Helm"})
+    cluster.create(*WHERE, {"other": "x"}, labels={"app.kubernetes.io/managed-by": "kustomize"})
     assert "app.kubernetes.io/managed-by belongs to field manager helm" in conflict(cluster, desired())
 
 
@@ -200,20 +200,20 @@ def test_a_secret_without_owners_that_was_never_ours_is_a_conflict() -> None:
     cluster.create(*WHERE, {"password": "x"})
     cluster.forget_owners(*WHERE)
     assert "password belongs to field manager before-first-apply" in conflict(cluster, desired())
-    assert content_write(cluster, desired(conflict="takeOver")).force
+    assert content_write(cluster, desired(policies={"conflict": "takeOver"})).force
 
 
 def test_taking_over_other_content_is_a_write() -> None:
     cluster = FakeCluster()
     cluster.create(*WHERE, {"password": "old", "other": "x"})
-    action = content_write(cluster, desired(conflict="takeOver"))
+    action = content_write(cluster, desired(policies={"conflict": "takeOver"}))
     assert (action.force, action.why) == (True, "new content in password, username")
     assert cluster.owners(*WHERE, "password") == {"keyferry:payments-db"}
     assert cluster.data(*WHERE).keys() == {"username", "password", "other"}
 
 
 def test_taking_over_the_same_content_changes_and_restarts_nothing() -> None:
-    cluster, wanted = FakeCluster(), desired(conflict="takeOver")
+    cluster, wanted = FakeCluster(), desired(policies={"conflict": "takeOver"})
     cluster.create(*WHERE, {"username": "me", "password": "canary-1"})
     before = cluster.data(*WHERE)
     action = carry_out(cluster, wanted)
@@ -228,7 +228,7 @@ def test_taking_over_the_same_content_changes_and_restarts_nothing() -> None:
 def test_restarts_that_were_due_when_another_mapping_wrote_are_done_by_the_one_that_takes_over() -> None:
     cluster = FakeCluster()
     carry_out(cluster, desired(), "nonce-1")
-    successor = Desired(mapping("second", conflict="takeOver"), desired().data, desired().versions)
+    successor = Desired(mapping("second", policies={"conflict": "takeOver"}), desired().data, desired().versions)
     assert isinstance(carry_out(cluster, successor, "nonce-2"), Annotate)
     action = carry_out(cluster, successor, "nonce-3")
     assert isinstance(action, Restart)
@@ -302,7 +302,7 @@ def test_due_restarts_come_with_the_complete_body_that_clears_them() -> None:
     action = next_action(cluster, desired())
     assert isinstance(action, Restart)
     assert (action.nonce, action.force) == ("nonce-1", False)
-    assert action.clear == desired().body(observed(cluster).preconditions, None)
+    assert action.clear == desired().body(observed(cluster), None)
 
 
 @pytest.mark.parametrize("how", ["edited", "added", "co-owned"])

@@ -93,7 +93,7 @@ def test_metadata_alone_is_enough_to_observe() -> None:
 
 
 def test_a_body_is_the_complete_object() -> None:
-    assert desired().body({"uid": "uid-1", "resourceVersion": "7"}, "nonce-1") == {
+    assert desired().body(Observed.of(RAW), "nonce-1") == {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
@@ -118,7 +118,7 @@ def test_a_body_is_the_complete_object() -> None:
 
 
 def test_a_body_without_restarts_due_has_no_mark() -> None:
-    assert "keyferry.dev/restart-due" not in desired().body({}, None)["metadata"]["annotations"]
+    assert "keyferry.dev/restart-due" not in desired().body(None, None)["metadata"]["annotations"]
 
 
 def test_the_journal_holds_versions_and_names_and_nothing_of_the_values() -> None:
@@ -128,7 +128,12 @@ def test_the_journal_holds_versions_and_names_and_nothing_of_the_values() -> Non
 
 @pytest.mark.parametrize(
     "change",
-    [{"restart": "none"}, {"clusters": ["prod-us"]}, {"data": {"a": {"from": "db"}}}, {"conflict": "takeOver"}],
+    [
+        {"restart": "none"},
+        {"clusters": ["prod-us"]},
+        {"data": {"a": {"from": "db"}}},
+        {"policies": {"conflict": "takeOver"}},
+    ],
 )
 def test_the_revision_changes_with_the_mapping(change: dict[str, Any]) -> None:
     assert revision(mapping(**change)) != revision(mapping())
@@ -136,7 +141,7 @@ def test_the_revision_changes_with_the_mapping(change: dict[str, Any]) -> None:
 
 
 def test_the_revision_stays_where_the_mapping_says_the_same() -> None:
-    same = mapping(restart="auto", conflict="fail", type="Opaque")
+    same = mapping(restart="auto", policies={"conflict": "fail"}, type="Opaque", owner={"team": "payments"})
     assert revision(same) == revision(mapping()) == revision(mapping("another-name"))
 
 

@@ -237,7 +237,7 @@ class Metadata(Record):
     """What the mapping is called."""
 
     name: Name
-    previous_names: list[Name] = Field(default_factory=list, alias="previousNames", examples=[["payments-database"]])
+    previous_names: tuple[Name, ...] = Field(default=(), alias="previousNames", examples=[["payments-database"]])
     """What it was called before: what it wrote under these names is its own."""
 
 

@@ -85,16 +85,14 @@ class Desired:
 
     def as_held(self, observed: "Observed") -> "Desired":
         """Return the Secret as it is: what finishes its restarts and changes nothing else."""
-        owned = observed.metadata_owned_by(*self.managers)
+        owned = observed.metadata_owned_by(*self.managers) - metadata_fields([MANAGED_BY], JOURNAL)
         keys = observed.keys_owned_by(*self.managers) & observed.data.keys()
         return replace(
             self,
             data={key: observed.data[key] for key in keys},
-            labels={k: v for k, v in observed.labels.items() if f"label {k}" in owned and k != MANAGED_BY},
-            annotations={
-                k: v for k, v in observed.annotations.items() if f"annotation {k}" in owned and k not in JOURNAL
-            },
-            held={k: v for k, v in observed.annotations.items() if k in JOURNAL and k != RESTART_DUE},
+            labels={key: text for key, text in observed.labels.items() if f"label {key}" in owned},
+            annotations={key: text for key, text in observed.annotations.items() if f"annotation {key}" in owned},
+            held={key: text for key, text in observed.journal.items() if key != RESTART_DUE},
         )
 
     @property
@@ -210,6 +208,11 @@ class Observed:
     def preconditions(self) -> dict[str, str]:
         """The metadata that makes an apply fail where the object is another, or was changed."""
         return {"uid": self.uid, "resourceVersion": self.resource_version}
+
+    @property
+    def journal(self) -> dict[str, str]:
+        """Those of its annotations that are the journal."""
+        return {key: text for key, text in self.annotations.items() if key in JOURNAL}
 
     @property
     def restart_due(self) -> str | None:
