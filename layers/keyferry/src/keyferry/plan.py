@@ -155,12 +155,16 @@ def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: Sour
 
 
 def _withdrawal(mapping: SecretMapping, observed: Observed, why: str) -> Release | Done:
-    """Return what removes all that the mapping owns, but the type: that of a Secret never changes."""
+    """Return what removes all that the mapping owns.
+
+    The type stays, since that of a Secret never changes; so does an empty `data`: who leaves that out as well removes
+    what others have applied as `stringData`, which the API server does not know for theirs.
+    """
     for manager in map(field_manager, mapping.names):
         if observed.keys_owned_by(manager) and observed.immutable:
             raise Refused(f"Secret {mapping.spec.secret.name} is immutable and keeps its keys: delete it; {why}")
         if observed.keys_owned_by(manager) | observed.metadata_owned_by(manager):
-            kept = {"type": observed.type} | ({"immutable": True} if observed.immutable else {})
+            kept = {"type": observed.type, "data": {}} | ({"immutable": True} if observed.immutable else {})
             return Release(manager, observed.bare(mapping.spec.secret.name) | kept, why)
     return Done(why)
 
