@@ -176,10 +176,17 @@ class FakeCluster:
         self._update(self.secrets[namespace, name], {("immutable",): "true"}, "kubectl-edit")
 
     def create(
-        self, namespace: str, name: str, data: Mapping[str, str], *, manager: str = "helm", **metadata: Object
+        self,
+        namespace: str,
+        name: str,
+        data: Mapping[str, str],
+        *,
+        manager: str = "helm",
+        of: str = "Opaque",
+        **metadata: Object,
     ) -> None:
-        """Create a Secret as somebody else does, with annotations or labels."""
-        body = {"metadata": metadata, "type": "Opaque", "data": {key: encoded(text) for key, text in data.items()}}
+        """Create a Secret of some type as somebody else does, with annotations or labels."""
+        body = {"metadata": metadata, "type": of, "data": {key: encoded(text) for key, text in data.items()}}
         self._add(namespace, name, body, (manager, "Update"))
 
     def delete(self, namespace: str, name: str) -> None:

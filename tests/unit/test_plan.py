@@ -1,19 +1,34 @@
 """The protocol as a decision table: what is observed and what is desired give the one next action."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from keyferry.apply import write
-from keyferry.errors import Conflict, Refused
+from keyferry.errors import Conflict, Refused, SourceDeleted
 from keyferry.model import SecretValue
-from keyferry.plan import MAX_DATA_BYTES, Action, Annotate, Done, Restart, Write, plan
+from keyferry.plan import (
+    MAX_DATA_BYTES,
+    Action,
+    Annotate,
+    Delete,
+    Done,
+    Prune,
+    Release,
+    Restart,
+    Write,
+    plan,
+    plan_deletion,
+)
 from keyferry.secret import Desired, Observed
+from tests.unit.fake_secret import encoded
 from tests.unit.fakes import FakeCluster
 from tests.unit.samples import desired_of, mapping
 
 DUE = "keyferry.dev/restart-due"
 WHERE = "payments", "payments-db"
+TAKE_OVER = {"conflict": "takeOver"}
 
 
 def desired(holds: str = "canary-1", version: str = "version-1", **changes: Any) -> Desired:  # noqa: ANN401
@@ -31,17 +46,26 @@ def observed(cluster: FakeCluster) -> Observed:
 def carry_out(cluster: FakeCluster, wanted: Desired, nonce: str = "nonce-1") -> Action:
     """Plan against what is there, and apply the plan."""
     action = plan(wanted, observed(cluster) if WHERE in cluster.secrets else None, nonce)
-    if isinstance(action, Write | Annotate):
+    if isinstance(action, Write | Annotate | Prune | Release):
         write(cluster.client(), "payments", wanted.manager, action)
     if isinstance(action, Restart):
         cluster.apply("payments", action.clear, wanted.manager, force=action.force)
     return action
 
 
+def settle(cluster: FakeCluster, wanted: Desired) -> list[Action]:
+    """Carry out all that is planned until nothing is left to do, and return it."""
+    actions: list[Action] = []
+    while not (actions and isinstance(actions[-1], Done)):
+        assert len(actions) < 8
+        actions.append(carry_out(cluster, wanted, f"nonce-{len(actions) + 10}"))
+    return actions
+
+
 def settled(wanted: Desired | None = None) -> FakeCluster:
     """Return a cluster that holds what is wanted, its restarts done."""
     cluster, wanted = FakeCluster(), wanted or desired()
-    assert any(isinstance(carry_out(cluster, wanted), Done) for _ in range(4))
+    settle(cluster, wanted)
     return cluster
 
 
@@ -235,6 +259,312 @@ def test_restarts_that_were_due_when_another_mapping_wrote_are_done_by_the_one_t
     assert action.nonce == "nonce-2"
     assert next_action(cluster, successor) == Done()
     assert DUE not in cluster.annotations(*WHERE)
+
+
+# Whole Secrets of others
+
+
+def test_an_owner_is_a_conflict_that_names_it_and_its_remedy() -> None:
+    cluster = settled()
+    cluster.own(*WHERE, "ExternalSecret/db")
+    assert conflict(cluster, desired()) == (
+        "Secret payments-db is owned by ExternalSecret/db, which writes or deletes it too: set"
+        " spec.policies.conflict: takeOver in mapping payments-db and then delete that ExternalSecret"
+    )
+
+
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        ({"annotations": {"meta.helm.sh/release-name": "shop"}}, "Helm (shop)"),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "Helm"),
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "shop:/Secret:payments/db"}}, "Argo CD (shop)"),
+        ({"labels": {"argocd.argoproj.io/instance": "shop"}}, "Argo CD (shop)"),
+        ({"labels": {"secrets-store.csi.k8s.io/managed": "true"}}, "Secrets Store CSI driver"),
+    ],
+)
+def test_the_mark_of_a_tool_is_a_conflict_until_it_is_taken_over(marks: dict[str, Any], said: str) -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"username": "me", "password": "canary-1"}, **marks)
+    assert f"is owned by {said}, which" in conflict(cluster, desired())
+    action = next_action(cluster, desired(policies=TAKE_OVER))
+    assert isinstance(action, Prune)
+    assert action.notes[0].startswith(f"was owned by {said}: take ")
+    assert action.patch["metadata"].items() >= observed(cluster).preconditions.items()
+    settle(cluster, desired(policies=TAKE_OVER))
+    assert cluster.history == []
+
+
+def test_a_mark_that_the_mapping_itself_gives_is_nobodys() -> None:
+    labels = {"argocd.argoproj.io/instance": "shop"}
+    wanted = mapping()
+    secret = wanted.spec.secret.model_copy(update={"labels": labels})
+    wanted = wanted.model_copy(update={"spec": wanted.spec.model_copy(update={"secret": secret})})
+    settled(desired_of(wanted, desired().data, desired().versions))
+
+
+def test_nothing_is_taken_over_that_could_not_be_written() -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"password": "old"})
+    cluster.own(*WHERE, "Widget/x")
+    with pytest.raises(Refused, match="has type Opaque"):
+        next_action(cluster, desired(policies=TAKE_OVER, type="kubernetes.io/basic-auth"))
+
+
+def test_taking_over_takes_the_owners_off_before_it_writes() -> None:
+    cluster, wanted = FakeCluster(), desired(policies=TAKE_OVER)
+    cluster.create(*WHERE, {"password": "old"})
+    cluster.own(*WHERE, "SecretProviderClassPodStatus/x", "Widget/y")
+    assert [type(each) for each in settle(cluster, wanted)] == [Prune, Write, Restart, Done]
+    assert observed(cluster).references == ()
+
+
+# Merging
+
+
+MERGE = {"creation": "merge"}
+
+
+def test_merging_makes_no_secret() -> None:
+    assert plan(desired(policies=MERGE), None, "nonce-1") == Done(
+        "the Secret is missing, and is not ours to make (creation: merge)"
+    )
+
+
+def test_merging_leaves_label_type_owners_and_keys_of_the_host_alone() -> None:
+    cluster, wanted = FakeCluster(), desired(policies=MERGE)
+    cluster.create(*WHERE, {"theirs": "x"}, labels={"app.kubernetes.io/managed-by": "Helm"}, of="kubernetes.io/tls")
+    cluster.own(*WHERE, "ExternalSecret/db")
+    assert [type(each) for each in settle(cluster, wanted)] == [Write, Restart, Done]
+    assert cluster.data(*WHERE).keys() == {"theirs", "username", "password"}
+    found = observed(cluster)
+    assert (found.type, dict(found.labels)) == ("kubernetes.io/tls", {"app.kubernetes.io/managed-by": "Helm"})
+    assert [str(each) for each in found.references] == ["ExternalSecret/db"]
+
+
+def test_merging_into_a_type_that_was_asked_for_needs_that_type() -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"theirs": "x"})
+    with pytest.raises(Refused, match="has type Opaque"):
+        next_action(cluster, desired(policies=MERGE, type="kubernetes.io/tls"))
+
+
+# Creating once
+
+
+ONCE = {"creation": "createOnce"}
+
+
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+def test_a_secret_that_exists_is_left_alone_where_it_is_made_once(whose: str) -> None:
+    cluster = settled() if whose == "ours" else FakeCluster()
+    if whose == "theirs":
+        cluster.create(*WHERE, {"password": "x"}, annotations={DUE: "theirs"})
+    action = next_action(cluster, desired("canary-2", policies=ONCE))
+    assert action == Done("it exists, and is left as it is (creation: createOnce)")
+
+
+@pytest.mark.parametrize("restart", ["auto", "none"])
+def test_restarts_due_for_a_secret_made_once_are_finished_with_what_it_holds(restart: str) -> None:
+    cluster = FakeCluster()
+    first = desired(policies=ONCE)
+    first = replace(first, labels={"app": "a"}, annotations={"example.com/x": "y"})
+    carry_out(cluster, first, "nonce-1")
+    before = cluster.annotations(*WHERE)
+    cluster.edit(*WHERE, data={"username": "by hand"})
+    actions = settle(cluster, desired("canary-2", "version-2", policies=ONCE, restart=restart))
+    assert [type(each) for each in actions] == ([Restart, Done] if restart == "auto" else [Done])
+    assert cluster.data(*WHERE)["password"] == encoded("canary-1")
+    assert cluster.data(*WHERE)["username"] == encoded("by hand")
+    after = cluster.annotations(*WHERE)
+    assert after == ({key: text for key, text in before.items() if key != DUE} if restart == "auto" else before)
+    assert observed(cluster).labels["app"] == "a"
+
+
+# Keys of others
+
+
+EXCLUSIVE = {"keys": "exclusive"}
+
+
+@pytest.mark.parametrize("restart", ["auto", "none"])
+def test_keys_of_others_are_removed_and_marked_in_one_where_the_mapping_wants_the_secret_alone(restart: str) -> None:
+    wanted = desired(policies=EXCLUSIVE, restart=restart)
+    cluster = settled(wanted)
+    cluster.edit(*WHERE, data={"theirs": "x"})
+    action = next_action(cluster, wanted)
+    assert isinstance(action, Prune)
+    assert action.why == "not of this mapping: theirs"
+    assert action.patch["metadata"].items() >= observed(cluster).preconditions.items()
+    assert action.patch["metadata"].get("annotations") == ({DUE: "nonce-2"} if restart == "auto" else None)
+    expected = [Prune, Annotate, Restart, Done] if restart == "auto" else [Prune, Done]
+    assert [type(each) for each in settle(cluster, wanted)] == expected
+    assert cluster.data(*WHERE).keys() == {"username", "password"}
+
+
+def test_new_content_is_written_before_keys_of_others_are_removed() -> None:
+    wanted = desired(policies=EXCLUSIVE | TAKE_OVER)
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"old": "x"})
+    assert [type(each) for each in settle(cluster, wanted)] == [Write, Prune, Annotate, Restart, Done]
+    assert cluster.data(*WHERE).keys() == {"username", "password"}
+
+
+def test_a_mark_that_workloads_carry_already_does_not_do_for_keys_that_are_removed_later() -> None:
+    wanted = desired(policies=EXCLUSIVE)
+    cluster = FakeCluster()
+    carry_out(cluster, wanted, "nonce-1")
+    cluster.edit(*WHERE, data={"theirs": "x"})
+    settle(cluster, wanted)
+    assert "nonce-1" not in cluster.annotations(*WHERE).values()
+
+
+def test_keys_of_others_in_an_immutable_secret_are_refused() -> None:
+    wanted = desired(policies=EXCLUSIVE)
+    cluster = settled(wanted)
+    cluster.edit(*WHERE, data={"theirs": "x"})
+    cluster.make_immutable(*WHERE)
+    with pytest.raises(Refused, match="is immutable and holds other content"):
+        next_action(cluster, wanted)
+
+
+# Immutable
+
+
+def test_a_secret_is_sealed_once_nothing_superfluous_is_in_it() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, data={"theirs": "x"})
+    wanted = desired(policies=EXCLUSIVE, immutable=True)
+    actions = settle(cluster, wanted)
+    assert [getattr(each, "why", "") for each in actions[:3]] == [
+        "new versions or mapping",
+        "not of this mapping: theirs",
+        "not yet immutable",
+    ]
+    assert observed(cluster).immutable
+
+
+def test_a_secret_is_made_immutable_and_stays_so() -> None:
+    cluster = settled(desired(immutable=True))
+    assert observed(cluster).immutable
+    assert isinstance(carry_out(cluster, desired(version="version-2")), Annotate)
+    assert observed(cluster).immutable
+
+
+# Renaming
+
+
+def renamed(wanted: Desired, *was: str) -> Desired:
+    """Return what is wanted under a new name of the mapping."""
+    metadata = wanted.mapping.metadata.model_copy(update={"name": "new", "previous_names": was})
+    return replace(wanted, mapping=wanted.mapping.model_copy(update={"metadata": metadata}))
+
+
+def test_another_name_is_a_conflict_and_an_earlier_one_is_not() -> None:
+    cluster = settled()
+    assert "(mapping payments-db)" in conflict(cluster, renamed(desired()))
+    wanted = renamed(desired(), "older", "payments-db")
+    assert [type(each) for each in settle(cluster, wanted)] == [Annotate, Release, Done]
+    assert {manager for manager, _ in cluster.secrets[WHERE].owners} == {"keyferry:new"}
+    assert cluster.history == ["write payments/payments-db"]
+
+
+def test_a_renamed_mapping_that_maps_less_marks_the_restarts_with_the_removal() -> None:
+    cluster = settled()
+    wanted = renamed(desired(data={"username": {"from": "db"}}), "payments-db")
+    actions = settle(cluster, wanted)
+    assert [type(each) for each in actions] == [Annotate, Prune, Annotate, Release, Restart, Done]
+    assert cluster.data(*WHERE).keys() == {"username"}
+
+
+def test_what_a_stranger_owns_too_of_the_earlier_names_keys_is_theirs() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, data={"password": "x"})
+    cluster.edit(*WHERE, data={"password": "canary-1"})
+    carry_out(cluster, desired())
+    assert [type(each) for each in settle(cluster, desired())] == [Restart, Done]
+    wanted = renamed(desired(data={"username": {"from": "db"}}), "payments-db")
+    assert [type(each) for each in settle(cluster, wanted)] == [Annotate, Release, Done]
+    assert cluster.owners(*WHERE, "password") == {"kubectl-edit"}
+
+
+def test_restarts_that_were_due_under_the_earlier_name_are_done_under_the_new_one() -> None:
+    cluster = FakeCluster()
+    carry_out(cluster, desired(), "nonce-1")
+    actions = settle(cluster, renamed(desired(), "payments-db"))
+    assert [type(each) for each in actions] == [Annotate, Release, Restart, Done]
+    assert DUE not in cluster.annotations(*WHERE)
+
+
+# A source that was deleted
+
+
+GONE = SourceDeleted("prod/payments/db: it is scheduled for deletion")
+
+
+def deletion(cluster: FakeCluster, policy: str, *was: str) -> Action:
+    wanted = mapping(policies={"deletion": policy}, was=was)
+    return plan_deletion(wanted, observed(cluster) if WHERE in cluster.secrets else None, GONE)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_secret_is_retained_unless_the_mapping_says_otherwise(there: bool) -> None:
+    with pytest.raises(SourceDeleted):
+        deletion(settled() if there else FakeCluster(), "retain")
+
+
+@pytest.mark.parametrize("policy", ["delete", "merge"])
+def test_where_there_is_no_secret_nothing_is_left_to_do(policy: str) -> None:
+    assert deletion(FakeCluster(), policy) == Done(str(GONE))
+
+
+def test_a_secret_that_the_mapping_made_is_deleted_as_it_was_observed() -> None:
+    cluster = settled()
+    assert deletion(cluster, "delete") == Delete(observed(cluster).preconditions, str(GONE))
+
+
+def test_a_secret_that_somebody_else_made_is_not_deleted() -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"password": "x"})
+    assert deletion(cluster, "delete") == Done(f"not made by this mapping: kept; {GONE}")
+
+
+def test_all_that_is_ours_is_removed_under_each_name_and_no_restart_marked() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, data={"theirs": "x"}, labels={"theirs": "y"})
+    wanted = renamed(desired(data={"password": {"from": "db"}}), "payments-db")
+    carry_out(cluster, wanted)
+    for manager in ("keyferry:new", "keyferry:payments-db"):
+        action = plan_deletion(
+            wanted.mapping.model_copy(
+                update={"spec": mapping(policies={"deletion": "merge"}).spec},
+            ),
+            observed(cluster),
+            GONE,
+        )
+        assert isinstance(action, Release)
+        assert action.manager == manager
+        write(cluster.client(), "payments", manager, action)
+    assert cluster.data(*WHERE).keys() == {"theirs"}
+    assert (dict(observed(cluster).annotations), dict(observed(cluster).labels)) == ({}, {"theirs": "y"})
+    assert deletion(cluster, "merge") == Done(str(GONE))
+
+
+def test_an_immutable_secret_keeps_its_keys_and_says_so() -> None:
+    cluster = settled(desired(immutable=True))
+    with pytest.raises(Refused, match="is immutable and keeps its keys: delete it"):
+        deletion(cluster, "merge")
+
+
+def test_an_immutable_secret_of_which_only_the_journal_is_ours_loses_that() -> None:
+    cluster = settled(desired(immutable=True))
+    cluster.edit(*WHERE, annotations={})
+    for path in [path for path in cluster.secrets[WHERE].owners["keyferry:payments-db", "Apply"] if path[0] == "data"]:
+        cluster.secrets[WHERE].owners["keyferry:payments-db", "Apply"].remove(path)
+    action = deletion(cluster, "merge")
+    assert isinstance(action, Release)
+    write(cluster.client(), "payments", action.manager, action)
+    assert observed(cluster).immutable
 
 
 # 5: only versions or revision differ
