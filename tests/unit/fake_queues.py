@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from keyferry.errors import KeyferryError
 from keyferry.mapping import Team
 from keyferry.model import Delivery, Message, SecretValue, SourceValue
 from keyferry.source import Source
@@ -16,6 +17,8 @@ class FakeSources:
     """Secrets and parameters by identifier; each put makes a new version the current one."""
 
     held: dict[str, SourceValue] = field(default_factory=dict)
+    errors: dict[str, KeyferryError] = field(default_factory=dict)
+    """What AWS answers instead."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def put(self, identifier: str, text: str, version: str | None = None) -> str:
@@ -30,7 +33,10 @@ class FakeSources:
 
         def read(source: Source) -> SourceValue:
             with made.call(f"source {source.identifier}"):
-                return self.held[source.identifier]
+                found = self.errors.get(source.identifier) or self.held[source.identifier]
+            if isinstance(found, KeyferryError):
+                raise found
+            return found
 
         return read
 

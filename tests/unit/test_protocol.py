@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from keyferry.errors import SourceDeleted
 from keyferry.mapping import Kind
 from tests.unit.fake_secret import encoded
 from tests.unit.fakes import Calls, Crash, dying
@@ -184,6 +185,113 @@ def test_a_crash_in_one_of_many_namespaces_loses_no_restart_of_another(when: str
             assert world.count("write", "rollout") == [3, 9]
         else:
             return
+
+
+# What is somebody else's
+
+
+def add_a_key(world: World) -> None:
+    """Somebody adds a key where the mapping wants the Secret alone."""
+    world.mapping = mapping(policies={"keys": "exclusive"})
+    world.cluster.edit(*WHERE, data={"theirs": "x"})
+
+
+def rename_and_unmap(world: World) -> None:
+    """The mapping gets another name, and maps less."""
+    world.mapping = mapping("new", ["payments-db"], data={"password": {"from": "db", "path": "password"}})
+
+
+def hand_over(world: World) -> None:
+    """An operator has made the Secret instead, and the mapping takes it over."""
+    world.mapping = mapping(policies={"keys": "exclusive", "conflict": "takeOver"})
+    world.cluster.delete(*WHERE)
+    world.cluster.create(*WHERE, {"password": "old", "theirs": "x"}, manager="external-secrets")
+    world.cluster.own(*WHERE, "ExternalSecret/db")
+
+
+OTHERS: list[Change] = [add_a_key, rename_and_unmap, hand_over]
+
+
+def check_ours_alone(world: World) -> None:
+    """Fail unless the Secret is the mapping's alone, and everything that uses it restarted once."""
+    held = world.cluster.secrets[WHERE]
+    assert world.cluster.data(*WHERE).keys() == world.mapping.spec.secret.data.keys()
+    assert world.password == encoded("canary-1")
+    assert DUE not in world.cluster.annotations(*WHERE)
+    owners = {who for who, paths in held.owners.items() if paths != {("type",)}}
+    assert (owners, held.references) == ({(f"keyferry:{world.mapping.name}", "Apply")}, [])
+
+
+def check_restarted_once(world: World) -> None:
+    rollouts = [f"rollout payments/{kind}/api" for kind in KINDS]
+    assert world.count(*rollouts) == [1, 1, 1]
+    last = max(number for number, what in enumerate(world.cluster.history) if what.startswith("write"))
+    assert all(what.startswith("rollout") for what in world.cluster.history[last + 1 :])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("others", OTHERS)
+def test_a_delivery_that_dies_while_it_removes_what_is_not_its_own_is_finished_by_the_next(
+    others: Change, when: str
+) -> None:
+    for world in until_it_lives(others, when):
+        assert not world.deliver().errors
+        check_ours_alone(world)
+        check_restarted_once(world)
+        check_idle(world)
+
+
+@pytest.mark.parametrize("others", OTHERS)
+def test_a_whole_delivery_at_any_call_of_one_that_removes_what_is_not_its_own_leaves_it_right(others: Change) -> None:
+    for world, _ in overtaken(others, nothing, whole_delivery):
+        check_ours_alone(world)
+        check_idle(world)
+
+
+@pytest.mark.parametrize("others", OTHERS)
+def test_a_key_that_comes_at_any_call_of_a_delivery_does_not_last(others: Change) -> None:
+    def add(world: World) -> None:
+        if WHERE in world.cluster.secrets:
+            world.cluster.edit(*WHERE, data={"more": str(len(world.cluster.history))})
+
+    for world, _ in overtaken(others, add, nothing):
+        assert not world.deliver().errors
+        if others is not rename_and_unmap:
+            check_ours_alone(world)
+        check_idle(world)
+        last = max(number for number, what in enumerate(world.cluster.history) if what.startswith("write"))
+        assert world.cluster.history[last + 1 :] == [f"rollout payments/{kind}/api" for kind in KINDS]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("policy", ["delete", "merge"])
+def test_a_delivery_that_dies_after_its_source_was_deleted_is_finished_by_the_next(policy: str, when: str) -> None:
+    def gone(world: World) -> None:
+        world.mapping = mapping(policies={"deletion": policy})
+        world.sources.errors[SOURCE] = SourceDeleted("scheduled for deletion")
+
+    for world in until_it_lives(gone, when):
+        assert not world.deliver().errors
+        assert (WHERE in world.cluster.secrets) is (policy == "merge")
+        check_idle(world)
+        assert world.count("rollout") == [0]
+        del world.sources.errors[SOURCE]
+        assert not world.deliver().errors
+        check_right(world, "canary-1")
+
+
+def test_a_source_that_comes_back_at_any_call_of_its_deletion_has_its_secret_again() -> None:
+    def gone(world: World) -> None:
+        world.mapping = mapping(policies={"deletion": "delete"})
+        world.sources.errors[SOURCE] = SourceDeleted("scheduled for deletion")
+
+    def restored(world: World) -> None:
+        world.sources.errors.clear()
+
+    for world, _ in overtaken(gone, restored, whole_delivery):
+        assert not world.deliver().errors
+        check_right(world, "canary-1")
+        check_idle(world)
 
 
 # In a row
