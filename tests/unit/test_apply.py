@@ -8,7 +8,7 @@ from keyferry.apply import WHOLE_CLUSTER_FROM, clear, listing, observe, stamp_wo
 from keyferry.errors import Forbidden, Overtaken
 from keyferry.mapping import Workload
 from keyferry.model import SecretValue
-from keyferry.plan import Restart, Write, plan
+from keyferry.plan import Prune, Restart, Write, plan
 from keyferry.secret import Desired
 from keyferry.workloads import Stamp
 from tests.unit.fakes import Calls, FakeCluster
@@ -30,6 +30,11 @@ def written(password: str) -> FakeCluster:
     assert isinstance(action, Write)
     write(cluster.client(), "payments", MANAGER, action)
     return cluster
+
+
+def test_a_patch_of_what_is_no_longer_there_is_looked_at_again() -> None:
+    with pytest.raises(Overtaken, match="no longer there"):
+        write(FakeCluster().client(), "payments", MANAGER, Prune({"metadata": {"name": "payments-db"}}, "why"))
 
 
 def test_a_missing_secret_is_observed_as_none() -> None:

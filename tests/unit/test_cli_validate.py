@@ -388,3 +388,19 @@ def test_problems_are_annotations_in_a_workflow(tmp_path: Path) -> None:
 def test_only_validate_takes_that_form(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--mappings", str(tmp_path), "push", "--output", "github"])
     assert result.exit_code == 2
+
+
+def test_a_previous_name_is_one_that_no_other_mapping_has_or_had(mappings: Path) -> None:
+    def written(name: str, secret: str, was: str) -> str:
+        text = MAPPING.replace("name: payments-db\nspec", f"name: {name}\n  previousNames: [{was}]\nspec")
+        return text.replace("    name: payments-db", f"    name: {secret}")
+
+    texts = [written("a", "a", "b"), written("b", "b", "old"), written("c", "c", "old")]
+    (mappings / "payments.yaml").write_text("---\n".join(texts))
+    result = run(mappings, "validate")
+    assert result.exit_code == 1
+    said = [line.partition(": ")[2] for line in result.stdout.splitlines()]
+    assert said == [
+        "mapping b is called so, and what Secrets hold under that name is its own; take it out here, or there",
+        "mapping b was called so, and what Secrets hold under that name is its own; take it out here, or there",
+    ]

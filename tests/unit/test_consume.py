@@ -18,6 +18,7 @@ from keyferry.errors import (
     Unreachable,
     WrongCluster,
 )
+from keyferry.mapping import Team
 from keyferry.model import Delivery
 from keyferry.pipeline.consume import GIVE_UP_SECONDS, UNKNOWN_SECONDS, Consumed, consume, delay_seconds, reason
 from keyferry.report import Outcome, Report
@@ -82,6 +83,12 @@ def test_a_lasting_failure_is_put_on_the_dead_letter_queue_with_its_reason(
     assert box.buried == [(BODY, f"{type(error).__name__}: {error}", delivery())]
     assert box.postponed == []
     assert found.metrics()["DeliveriesBuried"] == 1
+
+
+def test_a_dead_letter_names_who_answers_for_the_mapping() -> None:
+    box, owner = FakeBox(), Team(team="payments")
+    consumed(lambda asked: Report(asked, error=Conflict("stop helm"), owner=owner), box)
+    assert box.owners == [owner]
 
 
 def test_a_source_that_is_not_there_is_asked_for_once_more_since_an_event_can_be_early() -> None:

@@ -1,6 +1,7 @@
 """One delivery against a cluster with memory: what is called, what is written, what is reported."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from keyferry.errors import (
     Overtaken,
     Refused,
     ServerError,
+    SourceDeleted,
+    SourceMissing,
     SourceUnavailable,
     SourceUnusable,
     Throttled,
@@ -22,7 +25,7 @@ from keyferry.errors import (
     Unreachable,
 )
 from keyferry.model import Deadline, SourceValue
-from keyferry.pipeline.deliver import PASSES, SETTLE_SECONDS
+from keyferry.pipeline.deliver import PASSES, SETTLE_SECONDS, deliver
 from keyferry.report import Outcome, Report
 from keyferry.source import Source
 from keyferry.workloads import AUTO_KINDS
@@ -586,3 +589,119 @@ def test_a_workload_that_goes_between_being_listed_and_stamped_is_done() -> None
     outcome = only(world.deliver(Calls(before=goes)))
     assert (outcome.did, outcome.restarted) == ("created", ())
     assert DUE not in world.cluster.annotations(*WHERE)
+
+
+# Policies
+
+
+def ending(world: World, **changes: Any) -> Outcome:  # noqa: ANN401
+    return only(world.deliver(**changes))
+
+
+def test_where_the_secret_of_somebody_else_is_missing_it_is_said_and_is_no_failure() -> None:
+    world = World()
+    world.mapping = mapping(policies={"creation": "merge"})
+    outcome = ending(world)
+    assert (outcome.did, outcome.error) == ("unchanged", None)
+    assert outcome.notes == ("the Secret is missing, and is not ours to make (creation: merge)",)
+
+
+def test_what_was_taken_over_says_what_to_remove_elsewhere() -> None:
+    world = World()
+    world.mapping = mapping(policies={"conflict": "takeOver"})
+    world.cluster.create(*WHERE, {"password": "old"})
+    world.cluster.own(*WHERE, "ExternalSecret/db")
+    outcome = ending(world)
+    assert (outcome.did, outcome.error) == ("updated", None)
+    assert outcome.notes == ("was owned by ExternalSecret/db: delete that ExternalSecret, or it writes again",)
+
+
+def test_all_writes_that_change_no_content_are_made_in_one_pass() -> None:
+    world = World()
+    world.deliver()
+    world.mapping = mapping("new", ["payments-db"])
+    calls = Calls()
+    assert not world.deliver(calls).errors
+    assert [what.split()[0] for what in calls.made] == ["read", "source", "apply", "apply"]
+
+
+def test_who_answers_for_the_mapping_is_in_the_report() -> None:
+    world = World()
+    world.mapping = mapping(owner={"team": "payments"})
+    assert str(world.deliver().owner) == "payments"
+
+
+# Sources that were deleted
+
+PARAMETER: dict[str, Any] = {"sources": {"db": {"parameterStore": "/db"}}, "data": {"password": {"from": "db"}}}
+
+
+def with_parameter(deletion: str) -> World:
+    """Return a world that holds what a parameter held that is not there any more."""
+    world = World()
+    world.sources.put("/db", "canary-1")
+    world.mapping = mapping(**PARAMETER, policies={"deletion": deletion})
+    assert not world.deliver().errors
+    world.sources.errors["/db"] = SourceMissing("it does not exist")
+    return world
+
+
+def test_a_source_that_is_missing_deletes_nothing() -> None:
+    world = with_parameter("delete")
+    [error] = world.deliver().errors
+    assert isinstance(error, SourceMissing)
+    assert WHERE in world.cluster.secrets
+
+
+def test_a_source_that_is_missing_after_an_event_has_told_of_its_deletion_deletes_the_secret() -> None:
+    world = with_parameter("delete")
+    outcome = ending(world, delivery=delivery(deleted=["db"]))
+    assert outcome.did == "deleted"
+    assert outcome.why == "source db was deleted, and is not there: it does not exist"
+    assert WHERE not in world.cluster.secrets
+    assert world.slept == [SETTLE_SECONDS]
+    assert ending(world, delivery=delivery(deleted=["db"])).did == "unchanged"
+
+
+def test_a_source_that_is_there_at_the_second_look_deletes_nothing() -> None:
+    world = with_parameter("delete")
+    before = world.cluster.versions()
+    work = world.work(delivery=delivery(deleted=["db"]), sleep=lambda _seconds: world.sources.errors.clear())
+    assert not deliver(work).errors
+    assert world.cluster.versions() == before
+
+
+def test_the_deletion_of_another_source_and_what_may_not_be_read_delete_nothing() -> None:
+    world = with_parameter("delete")
+    [error] = world.deliver(delivery=delivery(deleted=["other"])).errors
+    assert isinstance(error, SourceMissing)
+    world.sources.errors["/db"] = AccessDenied("grant it")
+    [error] = world.deliver(delivery=delivery(deleted=["db"])).errors
+    assert isinstance(error, AccessDenied)
+    assert WHERE in world.cluster.secrets
+
+
+@pytest.mark.parametrize("gone", [SourceMissing("it does not exist"), SourceDeleted("scheduled for deletion")])
+def test_a_secret_is_retained_where_nothing_else_is_said(gone: KeyferryError) -> None:
+    world = with_parameter("retain")
+    world.sources.errors["/db"] = gone
+    report = world.deliver(delivery=delivery(deleted=["db"]))
+    assert report.error is gone
+    assert WHERE in world.cluster.secrets
+
+
+def test_only_the_namespaces_whose_own_source_was_deleted_lose_their_secret() -> None:
+    world = World("payments", "shop")
+    for namespace in ("payments", "shop"):
+        world.sources.put(f"/{namespace}/db", "canary-1")
+    world.mapping = mapping(
+        sources={"db": {"parameterStore": "/${namespace}/db"}},
+        data={"password": {"from": "db"}},
+        namespaces=["payments", "shop"],
+        policies={"deletion": "delete"},
+    )
+    assert not world.deliver().errors
+    world.sources.errors["/shop/db"] = SourceDeleted("scheduled for deletion")
+    report = world.deliver()
+    assert [outcome.did for outcome in report.outcomes] == ["unchanged", "deleted"]
+    assert set(world.cluster.secrets) == {WHERE}

@@ -395,3 +395,27 @@ def test_a_file_of_clusters_has_any_number() -> None:
     file = {"apiVersion": "keyferry.dev/v1", "kind": "Clusters", "clusters": []}
     assert Clusters.model_validate(file).clusters == []
     refused(lambda: Clusters.model_validate(file | {"kind": "Cluster"}))
+
+
+# Policies and names
+
+
+@pytest.mark.parametrize(
+    ("policies", "said"),
+    [
+        ({"creation": "merge", "keys": "exclusive"}, "keys: exclusive would remove theirs"),
+        ({"creation": "merge", "deletion": "delete"}, "deletion: merge takes our keys out again"),
+        ({"creation": "createOnce", "keys": "exclusive"}, "leaves a Secret that exists alone"),
+    ],
+)
+def test_policies_that_contradict_each_other_are_refused(policies: dict[str, str], said: str) -> None:
+    assert said in refused(lambda: mapping(policies=policies))
+
+
+def test_what_is_merged_into_somebody_elses_secret_does_not_make_it_immutable() -> None:
+    assert "not ours to say" in refused(lambda: mapping(policies={"creation": "merge"}, immutable=True))
+
+
+def test_the_names_of_a_mapping_are_its_own_and_those_before_and_none_twice() -> None:
+    assert mapping("b", ["a"]).names == ("b", "a")
+    assert "names the mapping itself" in refused(lambda: mapping("a", ["a"]))

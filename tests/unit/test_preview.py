@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from keyferry.errors import AccessDenied, Forbidden, OutOfTime, Unexpected
+from keyferry.errors import AccessDenied, Forbidden, OutOfTime, SourceDeleted, Unexpected
 from keyferry.mapping import SecretMapping
-from keyferry.model import Deadline
+from keyferry.model import Deadline, SecretValue
 from keyferry.pipeline.preview import Preview, preview
+from keyferry.secret import Observed
 from tests.unit.fakes import Calls
-from tests.unit.samples import mapping, workload
+from tests.unit.samples import desired_of, mapping, workload
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
 
 CONTENT = ("password", "username")
@@ -20,7 +21,7 @@ def refusing(world: World) -> Calls:
     """Return calls that fail the test at the first write."""
 
     def step(_number: int, what: str) -> None:
-        assert what.split(maxsplit=1)[0] not in ("apply", "patch"), what
+        assert what.split(maxsplit=1)[0] not in ("apply", "patch", "prune", "delete"), what
 
     return Calls(before=step)
 
@@ -202,8 +203,69 @@ def _remapped(world: World) -> None:
     )
 
 
+def _exclusive(world: World) -> None:
+    world.mapping = mapping(policies={"keys": "exclusive"})
+    world.deliver()
+    world.cluster.edit(*WHERE, data={"theirs": "x"})
+
+
+def _claimed(world: World) -> None:
+    world.mapping = mapping(policies={"conflict": "takeOver"})
+    world.deliver()
+    world.cluster.own(*WHERE, "ExternalSecret/db")
+
+
+def _owned(world: World) -> None:
+    world.cluster.own(*WHERE, "ExternalSecret/db")
+
+
+def _renamed(world: World) -> None:
+    world.mapping = mapping("new", ["payments-db"])
+
+
+def _released(world: World) -> None:
+    """The delivery after the renaming died before its last call."""
+    _renamed(world)
+    world.cluster.apply(
+        "payments",
+        desired_of(
+            world.mapping,
+            {"username": SecretValue(b"me"), "password": SecretValue(b"canary-1")},
+            {"db": world.sources.held[SOURCE].version},
+        ).body(Observed.of(world.cluster.secrets[WHERE].as_object(WHERE[1])), None),
+        "keyferry:new",
+        force=True,
+    )
+
+
+def _once(world: World) -> None:
+    world.mapping = mapping(policies={"creation": "createOnce"})
+    _new(world)
+
+
+def _gone(policy: str) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.mapping = mapping(policies={"deletion": policy})
+        world.sources.errors[SOURCE] = SourceDeleted("scheduled for deletion")
+
+    return change
+
+
+def _gone_for_good(world: World) -> None:
+    _gone("delete")(world)
+    world.deliver()
+
+
 CHANGES: list[Callable[[World], None]] = [_new, _same, _edited, _edited_back, _deleted, _immutable, _remapped]
-DID = {"create": "created", "update": "updated", "annotate": "annotated", "nothing": "unchanged", "fail": "failed"}
+CHANGES += [_exclusive, _claimed, _owned, _renamed, _released, _once, _gone("delete"), _gone("merge"), _gone_for_good]
+DID = {
+    "create": "created",
+    "update": "updated",
+    "annotate": "annotated",
+    "nothing": "unchanged",
+    "fail": "failed",
+    "delete": "deleted",
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -212,5 +274,9 @@ def test_what_is_told_is_what_then_happens(change: Callable[[World], None]) -> N
     change(world)
     [told] = seen(world)
     [done] = world.deliver().outcomes
-    assert (DID[told.will], told.restarts) == (done.did, done.restarted)
+    if told.will == "annotate" and done.did == "updated":
+        assert told.restarts == ()  # what releases all of its keys
+    else:
+        assert (DID[told.will], told.restarts) == (done.did, done.restarted)
     assert (told.why == done.why) or told.will == "fail"
+    assert set(told.notes) <= set(done.notes)

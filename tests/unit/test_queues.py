@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from keyferry.errors import AccessDenied, Unreachable
+from keyferry.mapping import Team
 from keyferry.model import Delivery
 from keyferry.queues import ROUNDS, DeliveryQueue, Inbox
 from tests.unit.fake_queues import message
@@ -159,6 +160,14 @@ def test_a_dead_letter_carries_reason_mapping_cluster_and_attempt() -> None:
         "cluster": "prod-eu",
         "attempt": "7",
     }
+
+
+def test_a_dead_letter_names_who_answers_for_the_mapping() -> None:
+    sqs = FakeSqs()
+    owner = Team(team="payments", contact="#payments")
+    Inbox(sqs.client, "deliveries", "dead").bury(message("{}"), "why", delivery(), owner)
+    found = attributes(sqs.kept["dead"][0])
+    assert (found["team"], found["contact"]) == ("payments", "#payments")
 
 
 def test_a_dead_letter_that_was_no_delivery_goes_to_a_group_of_its_own() -> None:

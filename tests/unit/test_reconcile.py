@@ -135,6 +135,70 @@ def test_every_difference_is_seen_and_a_delivery_puts_it_right(breaks: Callable[
     assert world.found() == []
 
 
+def once(**more: str) -> SecretMapping:
+    return mapping(clusters=["prod-us"], policies={"creation": "createOnce"}, **more)
+
+
+def test_a_secret_that_is_made_once_is_looked_at_for_being_there_and_for_its_restarts() -> None:
+    world = World(once())
+    edited(world)
+    annotated("versions", None)(world)
+    assert world.found() == []
+    annotated("restart-due", "nonce")(world)
+    assert world.found() == ["prod-us: payments: restarts are due"]
+    world.catalog = Catalog(mappings={"payments-db": once(restart="none")}, clusters=world.catalog.clusters)
+    assert world.found() == []
+    annotated("mapping", "other")(world)
+    world.catalog = Catalog(mappings={"payments-db": once()}, clusters=world.catalog.clusters)
+    assert world.found() == []
+    missing(world)
+    assert world.found() == ["prod-us: payments: the Secret is missing"]
+
+
+def test_a_secret_of_somebody_else_is_waited_for_without_deliveries() -> None:
+    world = World(mapping(clusters=["prod-us"], policies={"creation": "merge"}))
+    assert world.found() == []
+    cluster = world.clusters["prod-us"]
+    cluster.create(*WHERE, {"theirs": "x"})
+    assert world.found() == ["prod-us: payments: the annotation keyferry.dev/mapping is another"]
+    cluster.own(*WHERE, "ExternalSecret/db")
+    world.deliver("prod-us")
+    assert world.found() == []
+
+
+def test_a_key_of_others_is_seen_where_the_mapping_wants_the_secret_alone() -> None:
+    world = World(mapping(clusters=["prod-us"], policies={"keys": "exclusive"}))
+    world.clusters["prod-us"].edit(*WHERE, data={"theirs": "x"})
+    assert world.found() == ["prod-us: payments: somebody else has added a key"]
+    world.deliver("prod-us")
+    assert world.found() == []
+
+
+def test_an_owner_that_takes_the_secret_with_it_is_seen() -> None:
+    world = World(mapping(clusters=["prod-us"], policies={"conflict": "takeOver"}))
+    world.clusters["prod-us"].own(*WHERE, "ExternalSecret/db")
+    assert world.found() == ["prod-us: payments: it is owned by ExternalSecret/db"]
+    world.deliver("prod-us")
+    assert world.found() == []
+
+
+def test_an_earlier_name_that_still_owns_fields_is_seen() -> None:
+    world = World(mapping(clusters=["prod-us"], policies={"conflict": "takeOver"}))
+    held = world.clusters["prod-us"].secrets[WHERE]
+    held.owners["keyferry:older", "Apply"] = {("data", "password")}
+    world.catalog = Catalog(
+        mappings={
+            "payments-db": mapping("payments-db", ["older"], clusters=["prod-us"], policies={"conflict": "takeOver"})
+        },
+        clusters=world.catalog.clusters,
+    )
+    assert world.found() == ["prod-us: payments: an earlier name of the mapping owns fields"]
+    for each in world.catalog.mappings.values():
+        assert each.names == ("payments-db", "older")
+    world.deliver("prod-us")
+    assert world.found() == []
+
+
 def test_a_new_version_is_seen_on_every_cluster() -> None:
     world = World()
     world.sources.put(SOURCE, '{"username": "me", "password": "canary-2"}')

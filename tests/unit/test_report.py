@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from keyferry.errors import Forbidden, KeyferryError, NamespaceGone, OutOfTime, UnknownName
+from keyferry.mapping import Team
 from keyferry.report import MAX_LISTED, Outcome, Report
 from tests.unit.samples import WHEN, delivery
 
@@ -37,6 +38,14 @@ def test_one_line_tells_what_was_done_where() -> None:
         ],
         "seconds": 1.235,
     }
+
+
+def test_who_answers_for_the_mapping_is_told() -> None:
+    assert "owner" not in Report(delivery()).log_fields()
+    owner = Team(team="payments", contact="#payments")
+    assert Report(delivery(), owner=owner).log_fields()["owner"] == {"team": "payments", "contact": "#payments"}
+    assert Report(delivery(), owner=Team(team="shop")).log_fields()["owner"] == {"team": "shop"}
+    assert (str(owner), str(Team(team="shop"))) == ("payments (#payments)", "shop")
 
 
 def test_what_stopped_a_delivery_is_told() -> None:

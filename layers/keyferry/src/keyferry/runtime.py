@@ -75,7 +75,11 @@ class Runtime:
         Raises:
             UnknownName: this deployment does not have its mapping or cluster.
         """
-        return deliver(self.work(delivery, deadline))
+        mapping, _ = self.catalog.find(delivery.mapping, delivery.cluster)
+        try:
+            return deliver(self.work(delivery, deadline))
+        except KeyferryError as error:
+            return Report(delivery, error=error, owner=mapping.spec.owner)
 
     def work(self, delivery: Delivery, deadline: Deadline) -> Work:
         """Return a delivery with all that it needs.

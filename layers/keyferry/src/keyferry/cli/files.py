@@ -151,6 +151,7 @@ def _compare(found: Found) -> None:
     """Note what documents say wrongly of each other."""
     found.problems += references.duplicates([named for named, _ in found.mappings], "mapping")
     found.problems += references.duplicates([named for named, _ in found.clusters], "cluster")
+    found.problems += references.renamed(found.mappings)
     if not found.unread:
         known = found.cluster_names()
         for document in found.documents:

@@ -149,21 +149,21 @@ def _session() -> boto3.Session:
 
 
 def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
+    owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
-        return Plan(delivery, tuple(preview(runtime.work(delivery, Deadline.after(MINUTES * 60)))))
+        return Plan(delivery, tuple(preview(runtime.work(delivery, Deadline.after(MINUTES * 60)))), owner=owner)
     except KeyferryError as error:
-        return Plan(delivery, error=error)
+        return Plan(delivery, error=error, owner=owner)
     except Exception as error:  # its text can quote a value
-        return Plan(delivery, error=Unexpected(error))
+        return Plan(delivery, error=Unexpected(error), owner=owner)
 
 
 def _deliver(runtime: Runtime, delivery: Delivery) -> Report:
+    owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
         return runtime.deliver(delivery, Deadline.after(MINUTES * 60))
-    except KeyferryError as error:
-        return Report(delivery, error=error)
     except Exception as error:  # its text can quote a value
-        return Report(delivery, error=Unexpected(error))
+        return Report(delivery, error=Unexpected(error), owner=owner)
 
 
 def _each[T](deliveries: Sequence[Delivery], work: Callable[[Delivery], T], what: str) -> list[T]:

@@ -110,6 +110,17 @@ def duplicates(found: Iterable[Named], noun: str) -> Iterator[Problem]:
             first[each.name] = here
 
 
+def renamed(found: Sequence[tuple[Named, SecretMapping]]) -> Iterator[Problem]:
+    """Yield which previous names of mappings are another mapping's: what is written under one name is one mapping's."""
+    taken = {each.name: f"mapping {each.name} is called so" for each, _ in found}
+    for each, mapping in found:
+        for number, name in enumerate(mapping.metadata.previous_names):
+            why = taken.setdefault(name, f"mapping {mapping.name} was called so")
+            if why != f"mapping {mapping.name} was called so":
+                message = f"{why}, and what Secrets hold under that name is its own; take it out here, or there"
+                yield each.document.problem(("metadata", "previousNames", number), message)
+
+
 def nowhere(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
     """Yield a warning for each mapping whose labels no cluster has: one may be on its way."""
     for each in found:

@@ -6,9 +6,10 @@ from typing import Any
 
 from keyferry.cli import screen
 from keyferry.errors import KeyferryError
+from keyferry.mapping import Team
 from keyferry.model import Delivery
 from keyferry.pipeline.preview import Preview
-from keyferry.report import Report
+from keyferry.report import Report, owned
 
 _NONE = "no namespace of this cluster matches"
 
@@ -20,6 +21,8 @@ class Plan:
     delivery: Delivery
     previews: tuple[Preview, ...] = ()
     error: KeyferryError | None = None
+    owner: Team | None = None
+    """Who answers for the mapping."""
 
     @property
     def fails(self) -> bool:
@@ -36,6 +39,7 @@ class Plan:
         return {
             "mapping": self.delivery.mapping,
             "cluster": self.delivery.cluster,
+            **owned(self.owner),
             "namespaces": [each.as_dict() for each in self.previews],
         } | ({"error": _said(self.error)} if self.error else {})
 
@@ -46,7 +50,7 @@ def tell_plans(plans: Sequence[Plan], *, is_json: bool) -> None:
         screen.tell_json([plan.as_dict() for plan in plans])
         return
     rows = [row for plan in plans for row in _planned(plan)]
-    _tell(("mapping", "cluster", "namespace", "will", "keys", "restarts", "why"), rows)
+    _tell(("mapping", "cluster", "namespace", "will", "keys", "restarts", "owner", "why"), rows)
 
 
 def tell_reports(reports: Sequence[Report], *, is_json: bool) -> None:
@@ -57,7 +61,7 @@ def tell_reports(reports: Sequence[Report], *, is_json: bool) -> None:
         screen.tell("nothing to do")
     else:
         rows = [row for report in reports for row in _done(report)]
-        _tell(("mapping", "cluster", "namespace", "did", "restarted", "why"), rows)
+        _tell(("mapping", "cluster", "namespace", "did", "restarted", "owner", "why"), rows)
 
 
 @dataclass(frozen=True)
@@ -92,25 +96,28 @@ def _tell(header: Sequence[str], rows: Sequence[_Row]) -> None:
 
 
 def _planned(plan: Plan) -> Iterator[_Row]:
+    owner = str(plan.owner or "")
     for each in plan.previews:
-        cells = each.will, ", ".join(each.keys), ", ".join(each.restarts)
+        cells = each.will, ", ".join(each.keys), ", ".join(each.restarts), owner
         yield _Row(plan.delivery, each.namespace, cells, "; ".join(filter(None, [each.why, *each.notes])), each.error)
     if plan.error or not plan.previews:
-        yield _Row(plan.delivery, None, ("fail" if plan.error else "nothing", "", ""), _NONE, plan.error)
+        yield _Row(plan.delivery, None, ("fail" if plan.error else "nothing", "", "", owner), _NONE, plan.error)
 
 
 def _done(report: Report) -> Iterator[_Row]:
+    owner = str(report.owner or "")
     for each in report.outcomes:
-        cells = each.did, ", ".join(each.restarted)
+        cells = each.did, ", ".join(each.restarted), owner
         yield _Row(report.delivery, each.namespace, cells, "; ".join(filter(None, [each.why, *each.notes])), each.error)
     if report.error or not report.outcomes:
-        yield _Row(report.delivery, None, ("failed" if report.error else "unchanged", ""), _NONE, report.error)
+        yield _Row(report.delivery, None, ("failed" if report.error else "unchanged", "", owner), _NONE, report.error)
 
 
 def _as_dict(report: Report) -> dict[str, Any]:
     return {
         "mapping": report.delivery.mapping,
         "cluster": report.delivery.cluster,
+        **owned(report.owner),
         "versions": dict(report.versions),
         "namespaces": [each.as_dict() for each in report.outcomes],
         "seconds": round(report.seconds, 3),

@@ -17,6 +17,8 @@ PATIENCE_SECONDS = 2.0
 _STYLES = {
     "failed": "red",
     "fail": "red",
+    "delete": "red",
+    "deleted": "red",
     "create": "green",
     "created": "green",
     "update": "yellow",

@@ -122,7 +122,7 @@ class Target:
     def _answered(self, observed: Observed | None, did: Did, why: str) -> None:
         """Take the answer of a write as the next observation."""
         self.observed, self.fresh, self.written, self.error = observed, True, datetime.now(UTC), None
-        if self.did in ("unchanged", "annotated"):
+        if self.did == "unchanged" or (self.did == "annotated" and did != "annotated"):
             self.did, self.why = did, why
 
     def _note(self, action: Action) -> None:
