@@ -26,7 +26,7 @@ def changed(workload: Object) -> Object:
 def client_side(scene: Scene, _old: Object, new: Object) -> None:
     """Apply as `kubectl apply` does: a strategic merge patch made of last applied, wanted and live.
 
-    As only `replicas` differs between all three, the patch is that and the annotation; what it does not know, it leaves.
+    Only `replicas` differs between the three, so that is the patch, and the annotation; all else it leaves alone.
     """
     patch = {"metadata": {"annotations": {LAST: json.dumps(new)}}, "spec": {"replicas": new["spec"]["replicas"]}}
     path = f"/apis/apps/v1/namespaces/{scene.namespace}/deployments/api?fieldManager=kubectl-client-side-apply"
