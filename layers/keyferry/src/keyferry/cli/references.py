@@ -1,6 +1,6 @@
 """What one document says about others: sources, clusters, names."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from jinja2.defaults import DEFAULT_NAMESPACE
@@ -9,7 +9,7 @@ from keyferry import template
 from keyferry.catalog import Catalog
 from keyferry.cli.documents import Document, Path
 from keyferry.cli.problems import Problem, nearest
-from keyferry.mapping import PLACE_NAMES
+from keyferry.mapping import PLACE_NAMES, SecretMapping
 
 ANSWERED_HERE = "no source is called"
 """What the model says of the same thing, without a place and one at a time."""
