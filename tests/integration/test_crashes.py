@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from keyferry.model import Delivery
+from keyferry.secret import RESTART_DUE
 from local.cloud import Cloud
 from local.world import deployment, env_from, volume
 from tests.integration.direct import Direct, delivery
@@ -101,3 +102,25 @@ def test_a_rotation_that_is_killed_is_finished_by_the_next_delivery(stage: Killi
 @pytest.mark.parametrize("when", MODES)
 def test_a_creation_that_is_killed_is_finished_by_the_next_delivery(stage: Killing, when: When) -> None:
     assert stage.everywhere(when, stage.delete_the_secrets) >= 16
+
+
+@pytest.mark.parametrize("when", MODES)
+def test_a_key_of_somebody_else_is_removed_and_restarted_for_once_wherever_it_is_killed(
+    cloud: Cloud, place: Path, scene: Scene, when: When
+) -> None:
+    scene.create({"password": "canary-killed-0"})
+    scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
+    direct = scene.grant(policies={"keys": "exclusive"})
+    assert not direct.deliver(scene.namespace).errors
+    with Functions(environment(direct, place / scene.namespace), place / scene.namespace) as functions:
+        for number in itertools.count(1):
+            scene.admin.edit("Secret", "db", scene.namespace, {"data": {"theirs": "eA=="}})
+            history = History(scene.admin, scene.namespace)
+            killed = functions.invoke(delivery(scene.namespace), Kill(number, when)) is None
+            assert functions.invoke(delivery(scene.namespace), attempt=2) == {"batchItemFailures": []}
+            assert scene.data() == {"password": b"canary-killed-0"}
+            assert RESTART_DUE not in scene.secret()["metadata"]["annotations"]
+            assert history.new_replica_sets(scene.namespace) == 1
+            if not killed:
+                break
+    assert number >= 8

@@ -166,6 +166,13 @@ def test_deliver_gets_the_secret_by_name_and_the_workloads_of_the_namespace() ->
     ]
 
 
+@pytest.mark.parametrize("deletion", ["retain", "merge", "delete"])
+def test_the_right_to_delete_is_for_mappings_that_delete_alone(deletion: str) -> None:
+    [deliver, readers] = objects(mapping(policies={"deletion": deletion}))["Role"]
+    assert ("delete" in deliver["rules"][0]["verbs"]) is (deletion == "delete")
+    assert readers["rules"][0]["verbs"] == ["get"]
+
+
 def test_reconcile_gets_the_secret_by_name_and_nothing_else() -> None:
     [_, readers] = objects(mapping())["Role"]
     assert readers["metadata"]["name"] == "keyferry-readers:payments-db"

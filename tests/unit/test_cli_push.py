@@ -65,7 +65,10 @@ class FakeRuntime:
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
         self.delivered.append(delivery)
-        return deliver(self.work(delivery, deadline))
+        try:
+            return deliver(self.work(delivery, deadline))
+        except KeyferryError as error:
+            return Report(delivery, error=error)
 
 
 @pytest.fixture
@@ -124,6 +127,16 @@ def test_a_dry_run_shows_what_would_be_done_by_name_and_does_nothing(mappings: P
         ["payments-db", "prod-eu", "payments", "create", "password", "Deployment/api", "missing"]
     ]
     assert (runtime.delivered, runtime.calls.writes) == ([], [])
+
+
+def test_who_answers_for_a_mapping_is_in_the_table_and_in_the_json(mappings: Path, runtime: FakeRuntime) -> None:
+    owned = MAPPING + '  owner: {team: payments, contact: "#payments"}\n'
+    (mappings / "payments.yaml").write_text(owned)
+    for option in ("--dry-run", "--yes"):
+        result = run(mappings, option, "payments-db")
+        assert "payments (#payments)" in result.stdout
+        [found] = json.loads(run(mappings, option, "payments-db", "--output", "json").stdout)
+        assert found["owner"] == {"team": "payments", "contact": "#payments"}
 
 
 def test_a_dry_run_as_json_lists_deliveries_and_their_namespaces(mappings: Path, runtime: FakeRuntime) -> None:
