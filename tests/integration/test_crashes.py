@@ -112,6 +112,7 @@ def test_a_key_of_somebody_else_is_removed_and_restarted_for_once_wherever_it_is
     scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
     direct = scene.grant(policies={"keys": "exclusive"})
     assert not direct.deliver(scene.namespace).errors
+    History(scene.admin, scene.namespace).new_replica_sets(scene.namespace)  # the controller has caught up
     with Functions(environment(direct, place / scene.namespace), place / scene.namespace) as functions:
         for number in itertools.count(1):
             scene.admin.edit("Secret", "db", scene.namespace, {"data": {"theirs": "eA=="}})
