@@ -10,19 +10,9 @@ from pydantic import BaseModel
 
 from keyferry.cli import files
 from keyferry.cli.problems import InvalidFiles
+from keyferry.entry import Entry, Registry, Tls
 from keyferry.keys import KeyRule, Regexp
-from keyferry.mapping import (
-    DataFrom,
-    Entry,
-    Metadata,
-    Policies,
-    SecretMapping,
-    SecretSpec,
-    Spec,
-    Team,
-    Template,
-    Workload,
-)
+from keyferry.mapping import DataFrom, Metadata, Policies, SecretMapping, SecretSpec, Spec, Team, Template, Workload
 from keyferry.policy import AllowedSources, Policy, Rule
 from keyferry.source import Source
 from keyferry.targets import Cluster, Eks, Expression, NamespaceSelector
@@ -40,15 +30,14 @@ MODELS = [
         Team,
         Source,
         SecretSpec,
+        Tls,
+        Registry,
         Entry,
         DataFrom,
         KeyRule,
         Regexp,
-        NamespaceSelector,
-        Expression,
-        Template,
     ),
-    *(Template, Workload, Cluster, Eks),
+    *(NamespaceSelector, Expression, Template, Workload, Cluster, Eks),
 ]
 
 
@@ -78,6 +67,7 @@ def test_nothing_is_wrong_with_an_example(guide: str, example: dict[str, Any], t
     clusters = next(each for name, each in examples() if name == guide and each.get("kind") == "Clusters")
     documents = [clusters] if example == clusters else [clusters, whole(example)]
     (tmp_path / "example.yaml").write_text(yaml.safe_dump_all(documents))
+    (tmp_path / "payments.conf.j2").write_text("password = {{ db.password }}\n")
     catalog = files.load(tmp_path)
     assert set(catalog.clusters) == {"prod-eu", "prod-us"}
     assert len(catalog.mappings) == len(documents) - 1

@@ -172,6 +172,32 @@ def test_a_mistake_is_told_with_its_place_and_what_would_be_right(
         ("restart: auto", "restart: [api]", "spec.restart[0] should be {kind: Deployment, name: api}"),
         ("restart: auto", "restart: [api, web]", "spec.restart[1] should be {kind: Deployment, name: api}"),
         (
+            "    data:\n",
+            "    registries: [{server: x, password: me}]\n    data:\n",
+            "spec.secret.registries[0].password should be {from: db, path: password}",
+        ),
+        (
+            "    data:\n",
+            "    registries: [{server: x, password: {from: db}}]\n    data:\n",
+            "spec.secret.registries[0].username is missing; add it, as {from: db, path: username}",
+        ),
+        ("    data:\n", "    tls: db\n    data:\n", "spec.secret.tls should be {from: bundle}, or {certificate: {from"),
+        (
+            "    data:\n",
+            "    tls: {certificate: {form: db}, key: {from: db}}\n    data:\n",
+            "unknown field form; did you mean from?",
+        ),
+        (
+            "    data:\n",
+            "    tls: {from: db, password: {template: '{{ dv }}'}}\n    data:\n",
+            "12:42: the template names dv, and no source is called so",
+        ),
+        (
+            "    data:\n",
+            "    type: kubernetes.io/tls\n    data:\n",
+            "type kubernetes.io/tls needs tls.crt and tls.key: add it to secret.data, or give another type",
+        ),
+        (
             "  sources:\n    db: {secretsManager: prod/payments/db}",
             "  sources: db",
             "spec.sources should be {db: {secretsManager:",

@@ -110,9 +110,9 @@ def test_a_source_is_called_what_a_template_can_name(alias: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        (entry(), "needs exactly one of from, template and value"),
-        (entry(**{"from": "db", "template": "x"}), "needs exactly one of from, template and value"),
-        (entry(value="x", template="x"), "needs exactly one of from, template and value"),
+        (entry(), "needs exactly one of from, template, templateFile and value"),
+        (entry(**{"from": "db", "template": "x"}), "needs exactly one of from, template, templateFile and value"),
+        (entry(value="x", template="x"), "needs exactly one of from, template, templateFile and value"),
         (entry(template="x", path="a"), "path and decode go with from"),
         (entry(value="x", decode="base64"), "path and decode go with from"),
         (entry(**{"from": "db", "default": "x"}), "default and optional go with path"),
@@ -122,11 +122,11 @@ def test_a_source_is_called_what_a_template_can_name(alias: str) -> None:
         ({"data": {}, "dataFrom": [{"from": "tls"}]}, "secret.dataFrom.0: no source is called tls; there is db"),
         (entry(**{"from": "tls"}), "secret.data.key: no source is called tls; there is db"),
         (entry(**{"from": "db", "path": "a["}), "not a JMESPath expression"),
-        ({"data": {}}, "needs data or dataFrom"),
+        ({"data": {}}, "needs data, dataFrom, tls or registries"),
         ({"type": "kubernetes.io/service-account-token"}, "the cluster's own and are never written"),
         ({"type": "bootstrap.kubernetes.io/token"}, "the cluster's own and are never written"),
         ({"type": ""}, "at least 1 character"),
-        ({"secret": {"name": "x"}}, "needs data or dataFrom"),
+        ({"secret": {"name": "x"}}, "needs data, dataFrom, tls or registries"),
     ],
 )
 def test_a_secret_that_cannot_be_made_is_refused(changes: dict[str, Any], said: str) -> None:
@@ -147,7 +147,7 @@ def test_labels_and_annotations_that_cannot_be_given_are_refused(given: dict[str
     assert said in refused(lambda: mapping(secret=secret | given))
 
 
-@pytest.mark.parametrize("kind", ["kubernetes.io/tls", "example.com/own", "Opaque"])
+@pytest.mark.parametrize("kind", ["example.com/own", "Opaque"])
 def test_a_secret_has_the_type_that_the_mapping_says(kind: str) -> None:
     assert mapping(type=kind).spec.secret.type == kind
     assert mapping().spec.secret.type == "Opaque"

@@ -91,9 +91,9 @@ def test_a_star_in_a_pattern_of_files_stops_at_a_slash(pattern: str, file: str, 
             "allows payments, payments-*",
         ),
         (
-            {"type": "kubernetes.io/tls"},
+            {"type": "kubernetes.io/basic-auth"},
             ("spec", "secret", "type"),
-            "the Secret is of type kubernetes.io/tls",
+            "the Secret is of type kubernetes.io/basic-auth",
             "allows Opaque",
         ),
         (
@@ -117,7 +117,7 @@ def test_names_of_secrets_can_be_limited() -> None:
 
 
 def test_types_can_be_patterns() -> None:
-    assert refused(rule(types=["kubernetes.io/*"]), type="kubernetes.io/tls") == []
+    assert refused(rule(types=["kubernetes.io/*"]), type="kubernetes.io/basic-auth") == []
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_labels_alone_could_choose_any_namespace(
 
 
 def test_every_part_that_no_rule_allows_is_told_with_every_rule() -> None:
-    found = refused(rule(), rule(clusters=["dev"], types=["x"]), clusters=["test"], type="kubernetes.io/tls")
+    found = refused(rule(), rule(clusters=["dev"], types=["x"]), clusters=["test"], type="kubernetes.io/basic-auth")
     assert [each.place[-1] for each in found] == ["type", 0]
     assert found[1].allowed == ((0, "allows prod-*"), (1, "allows dev"))
 

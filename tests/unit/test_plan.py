@@ -333,10 +333,11 @@ def test_merging_makes_no_secret() -> None:
 
 def test_merging_leaves_label_type_owners_and_keys_of_the_host_alone() -> None:
     cluster, wanted = FakeCluster(), desired(policies=MERGE)
-    cluster.create(*WHERE, {"theirs": "x"}, labels={"app.kubernetes.io/managed-by": "Helm"}, of="kubernetes.io/tls")
+    theirs = {"tls.crt": "x", "tls.key": "x"}
+    cluster.create(*WHERE, theirs, labels={"app.kubernetes.io/managed-by": "Helm"}, of="kubernetes.io/tls")
     cluster.own(*WHERE, "ExternalSecret/db")
     assert [type(each) for each in settle(cluster, wanted)] == [Write, Restart, Done]
-    assert cluster.data(*WHERE).keys() == {"theirs", "username", "password"}
+    assert cluster.data(*WHERE).keys() == {"tls.crt", "tls.key", "username", "password"}
     found = observed(cluster)
     assert (found.type, dict(found.labels)) == ("kubernetes.io/tls", {"app.kubernetes.io/managed-by": "Helm"})
     assert [str(each) for each in found.references] == ["ExternalSecret/db"]

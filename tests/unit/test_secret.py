@@ -141,7 +141,7 @@ def test_the_revision_changes_with_the_mapping(change: dict[str, Any]) -> None:
 
 
 def test_the_revision_stays_where_the_mapping_says_the_same() -> None:
-    same = mapping(restart="auto", policies={"conflict": "fail"}, type="Opaque", owner={"team": "payments"})
+    same = mapping(restart="auto", policies={"conflict": "fail"}, owner={"team": "payments"})
     assert revision(same) == revision(mapping()) == revision(mapping("another-name"))
 
 

@@ -1,44 +1,18 @@
 """The mapping language: which sources make which Secret in which namespaces of which clusters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from keyferry import typed
 from keyferry.decode import Decoding
+from keyferry.entry import Entry, Registry, Tls
 from keyferry.keys import InvalidCharacters, KeyRule
 from keyferry.model import MANAGED_BY, PREFIX, Record
 from keyferry.names import Alias, Key, Label, LabelKey, LabelValue, Name, Path
 from keyferry.source import Source
 from keyferry.targets import NamespaceSelector, Selector
-
-
-class Entry(Record):
-    """How one key of the Secret is made: a source, whole or by path; a template over all sources; or a plain value."""
-
-    source: Alias | None = Field(default=None, alias="from")
-    path: Path | None = None
-    template: str | None = None
-    value: str | None = None
-    """What is no secret."""
-    decode: Decoding | None = None
-    """The encoding of what is found."""
-    default: str | None = None
-    """What the key holds where the path finds nothing, or null."""
-    optional: bool = False
-    """Whether the key is left out where the path finds nothing, or null."""
-
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> Self:
-        if sum(each is not None for each in (self.source, self.template, self.value)) != 1:
-            raise ValueError("needs exactly one of from, template and value")
-        if self.source is None and (self.path is not None or self.decode):
-            raise ValueError("path and decode go with from")
-        if self.path is None and (self.default is not None or self.optional):
-            raise ValueError("default and optional go with path: they are for what it does not find")
-        if self.default is not None and self.optional:
-            raise ValueError("takes default or optional, not both")
-        return self
 
 
 class DataFrom(Record):
@@ -64,7 +38,14 @@ class SecretSpec(Record):
     """The Secret to write."""
 
     name: Name
-    type: str = Field(default="Opaque", min_length=1, max_length=253)
+    given_type: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = Field(
+        default=None, alias="type", examples=["kubernetes.io/tls"]
+    )
+    """`Opaque` where none is given; with `tls` and `registries` the type that they are for."""
+    tls: Tls | None = None
+    """What makes tls.crt, tls.key and, where there is a root, ca.crt."""
+    registries: list[Registry] = Field(default_factory=list)
+    """What makes .dockerconfigjson."""
     labels: dict[LabelKey, LabelValue | Template] = Field(default_factory=dict)
     annotations: dict[LabelKey, str | Template] = Field(default_factory=dict)
     """What it has beside Keyferry's own labels and annotations. Their templates can name no value of a source."""
@@ -76,8 +57,18 @@ class SecretSpec(Record):
 
     @model_validator(mode="after")
     def _holds_something(self) -> Self:
-        if not self.data and not self.data_from:
-            raise ValueError("needs data or dataFrom")
+        if not (self.data or self.data_from or self.tls or self.registries):
+            raise ValueError("needs data, dataFrom, tls or registries")
+        if self.tls and self.registries:
+            raise ValueError("takes tls or registries, not both: they are for two types of Secrets")
+        return self
+
+    @model_validator(mode="after")
+    def _makes_each_key_once(self) -> Self:
+        for key in sorted(self._made & self.data.keys()):
+            raise ValueError(f"data.{key} is what {'tls' if self.tls else 'registries'} makes: take one of them out")
+        if len({each.server for each in self.registries}) < len(self.registries):
+            raise ValueError("registries names a server twice")
         return self
 
     @model_validator(mode="after")
@@ -94,21 +85,46 @@ class SecretSpec(Record):
         """Every template in it."""
         metadata = (*self.labels.values(), *self.annotations.values())
         texts = [each.template for each in metadata if isinstance(each, Template)]
-        return [*texts, *(each.template for each in self.data.values() if each.template is not None)]
+        return [*texts, *(entry.template for _, entry in self.entries if entry.template is not None)]
+
+    @property
+    def type(self) -> str:
+        """The type of the Secret."""
+        if self.given_type is not None:
+            return self.given_type
+        if self.tls:
+            return typed.TLS
+        return typed.DOCKER_CONFIG_JSON if self.registries else typed.OPAQUE
+
+    @property
+    def _made(self) -> frozenset[str]:
+        """The keys that tls and registries make."""
+        made = {typed.CERTIFICATE, typed.PRIVATE_KEY} if self.tls else set()
+        return frozenset(made | ({typed.REGISTRIES} if self.registries else set()))
 
     @property
     def certain_keys(self) -> frozenset[str]:
         """The keys that it has whatever the sources hold."""
-        return frozenset(key for key, entry in self.data.items() if not entry.optional)
+        return frozenset(key for key, entry in self.data.items() if not entry.optional) | self._made
 
     @property
     def known_keys(self) -> frozenset[str] | None:
         """The keys that it can have; None where the sources decide."""
-        return None if self.data_from else frozenset(self.data)
+        if self.data_from:
+            return None
+        return frozenset(self.data) | self._made | ({typed.AUTHORITY} if self.tls else frozenset())
 
-    @field_validator("type")
+    @property
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        """Every entry, each with its place."""
+        yield from ((f"data.{key}", entry) for key, entry in self.data.items())
+        yield from ((f"tls.{name}", entry) for name, entry in (self.tls.entries if self.tls else ()))
+        for number, registry in enumerate(self.registries):
+            yield from ((f"registries.{number}.{name}", entry) for name, entry in registry.entries)
+
+    @field_validator("given_type")
     @classmethod
-    def _is_ours_to_make(cls, value: str) -> str:
+    def _is_ours_to_make(cls, value: str | None) -> str | None:
         if value in {"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"}:
             raise ValueError(f"Secrets of type {value} are the cluster's own and are never written")
         return value
@@ -177,7 +193,7 @@ class Spec(Record):
 
     @model_validator(mode="after")
     def _names_its_sources(self) -> Self:
-        named = [(f"data.{key}", entry.source) for key, entry in self.secret.data.items() if entry.source is not None]
+        named = [(place, entry.source) for place, entry in self.secret.entries if entry.source is not None]
         named += [(f"dataFrom.{number}", each.source) for number, each in enumerate(self.secret.data_from)]
         for place, source in named:
             if source not in self.sources:
@@ -218,6 +234,16 @@ class Spec(Record):
         for name in sorted(PLACE_NAMES & sources.keys()):
             raise ValueError(f"{name} is where the Secret goes, in a template; call the source another name")
         return sources
+
+    @model_validator(mode="after")
+    def _has_what_the_type_requires(self) -> Self:
+        secret, keys = self.secret, self.secret.known_keys
+        lacking = typed.missing(secret.type, keys) if keys is not None and self.policies.creation != "merge" else ""
+        if lacking:
+            raise ValueError(
+                f"a Secret of type {secret.type} needs {lacking}: add it to secret.data, or give another type"
+            )
+        return self
 
     @model_validator(mode="after")
     def _leaves_the_host_mutable(self) -> Self:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from keyferry import typed
 from keyferry.conflicts import claims, must_force, without
 from keyferry.errors import Refused, SourceDeleted
 from keyferry.mapping import SecretMapping
@@ -109,6 +110,7 @@ def _keep_right(desired: Desired, observed: Observed, mark: str | None, nonce: s
     """Return the next action on a Secret that is there. The order is what makes each step safe (0003)."""
     _check_size(desired, observed)
     _check_type(desired, observed)
+    _check_keys(desired, observed)
     claimed, force = claims(desired, observed), must_force(desired, observed)
     changed, superfluous = content_change(desired, observed), _superfluous(desired, observed)
     if changed or superfluous:
@@ -173,6 +175,7 @@ def _create(desired: Desired, mark: str | None) -> Write | Done:
     if desired.merges:
         return Done("the Secret is missing, and is not ours to make (creation: merge)")
     _check_size(desired, None)
+    _check_keys(desired, None)
     return Write(
         desired.body(None, mark, seal=desired.mapping.spec.secret.immutable), force=False, creates=True, why="missing"
     )
@@ -252,6 +255,16 @@ def _check_size(desired: Desired, observed: Observed | None) -> None:
         raise Refused(
             f"Secret {desired.name} would hold {size:,} bytes;"
             f" Kubernetes allows {MAX_DATA_BYTES:,}: map fewer keys, or split them over two mappings"
+        )
+
+
+def _check_keys(desired: Desired, observed: Observed | None) -> None:
+    kind = desired.type(observed)
+    lacking = typed.missing(kind, _data_after(desired, observed))
+    if lacking:
+        raise Refused(
+            f"Secret {desired.mapping.spec.secret.name} would lack {lacking}, and type {kind} needs it:"
+            " map it, or give the Secret another type"
         )
 
 

@@ -1,17 +1,18 @@
 """A mapping, the values of its sources and a place → the Secret that should be there."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import jmespath
 from pydantic import TypeAdapter, ValidationError
 
-from keyferry import document
+from keyferry import document, typed
 from keyferry.decode import Decoding, decode
+from keyferry.entry import Entry, Registry, Tls
 from keyferry.errors import SourceUnusable
 from keyferry.keys import rename
-from keyferry.mapping import DataFrom, Entry, SecretMapping, Template
+from keyferry.mapping import DataFrom, SecretMapping, Template
 from keyferry.model import Place, SecretValue, SourceValue
 from keyferry.names import LabelValue
 from keyferry.secret import Desired
@@ -68,14 +69,58 @@ def _texts(given: Mapping[str, str | Template], place: Place, where: str) -> dic
 
 def _data(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Place) -> dict[str, SecretValue]:
     made: dict[str, SecretValue] = {}
-    for number, each in enumerate(mapping.spec.secret.data_from, 1):
-        made |= _many(each, sources[each.source], f"mapping {mapping.name}, dataFrom {number}: source {each.source}")
-    for key, entry in mapping.spec.secret.data.items():
-        found = _entry(entry, sources, place, f"mapping {mapping.name}, key {key}")
+    secret, where = mapping.spec.secret, f"mapping {mapping.name}"
+    for number, each in enumerate(secret.data_from, 1):
+        made |= _many(each, sources[each.source], f"{where}, dataFrom {number}: source {each.source}")
+    if secret.tls:
+        made |= _tls(secret.tls, sources, place, f"{where}, tls")
+    if secret.registries:
+        made |= _registries(secret.registries, sources, place, f"{where}, registries")
+    for key, entry in secret.data.items():
+        found = _entry(entry, sources, place, f"{where}, key {key}")
         made.pop(key, None)
         if found is not None:
             made[key] = found
+    typed.check(secret.type, made, where)
     return made
+
+
+def _tls(tls: Tls, sources: Mapping[str, SourceValue], place: Place, where: str) -> dict[str, SecretValue]:
+    # Imported here: it is large, and few mappings have certificates.
+    from keyferry import certificates  # noqa: PLC0415
+
+    parts = {name: _certain(entry, sources, place, f"{where}.{name}").reveal() for name, entry in tls.entries}
+    password = parts.pop("password", None)
+    bundle, at = certificates.Bundle(), where
+    try:
+        for name, content in parts.items():
+            at = f"{where}.{name}"
+            bundle += certificates.open_bundle(content, password)
+        at = where
+        return {key: SecretValue(content) for key, content in certificates.chain(bundle).data.items()}
+    except certificates.UnusableCertificate as error:
+        raise SourceUnusable(f"{at}: {error}") from None
+
+
+def _registries(
+    registries: Iterable[Registry], sources: Mapping[str, SourceValue], place: Place, where: str
+) -> dict[str, SecretValue]:
+    accounts: dict[str, dict[str, str]] = {}
+    for each in registries:
+        account = accounts[each.server] = {}
+        for name, entry in each.entries:
+            at = f"{where} ({each.server}), {name}"
+            try:
+                account[name] = _certain(entry, sources, place, at).reveal().decode()
+            except UnicodeDecodeError:
+                raise SourceUnusable(f"{at} is binary, and a sign-in is text") from None
+        account |= {"email": each.email} if each.email else {}
+    return {typed.REGISTRIES: SecretValue(typed.docker_config(accounts).encode())}
+
+
+def _certain(entry: Entry, sources: Mapping[str, SourceValue], place: Place, where: str) -> SecretValue:
+    """Return what an entry makes that is not optional."""
+    return _entry(entry, sources, place, where) or SecretValue(b"")
 
 
 def _entry(entry: Entry, sources: Mapping[str, SourceValue], place: Place, where: str) -> SecretValue | None:
@@ -150,7 +195,7 @@ def _search(path: str, source: SourceValue, where: str) -> object:
 
 def _document(source: SourceValue, where: str) -> Any:  # noqa: ANN401  # JSON is anything
     if source.binary:
-        raise SourceUnusable(f"{where} is binary: use it whole, without path or template")
+        raise SourceUnusable(f"{where} is binary: use it whole, without a path")
     try:
         return document.parse(source.content.reveal())
     except document.DuplicateKeyError as error:
@@ -162,12 +207,13 @@ def _document(source: SourceValue, where: str) -> Any:  # noqa: ANN401  # JSON i
 def _fill(template: str, sources: Mapping[str, SourceValue], place: Place, where: str) -> str:
     from keyferry import template as templates  # noqa: PLC0415  # as in _names
 
-    used = _names(template, where) & sources.keys()
+    used = _names(template, where).keys() & sources.keys()
     values = {alias: _in_scope(sources[alias], f"{where}: source {alias}") for alias in used}
-    return templates.fill(template, values | asdict(place), where)
+    versions = {alias: sources[alias].version for alias in used}
+    return templates.fill(template, values | asdict(place), where, {"where": where, "versions": versions})
 
 
-def _names(template: str, where: str) -> set[str]:
+def _names(template: str, where: str) -> Mapping[str, int]:
     # Imported here: a function that meets no template starts without Jinja.
     from keyferry import template as templates  # noqa: PLC0415
 
@@ -178,7 +224,10 @@ def _names(template: str, where: str) -> set[str]:
 
 
 def _in_scope(source: SourceValue, where: str) -> object:
-    """Return what a template sees: the document where the value is a JSON object, its text otherwise."""
+    """Return what a template sees: the document where the value is a JSON object, its text otherwise.
+
+    What is no text it sees as a value that some filters take, and that cannot be written.
+    """
     try:
         found = None if source.binary else document.parse(source.content.reveal())
     except document.DuplicateKeyError as error:
@@ -188,7 +237,7 @@ def _in_scope(source: SourceValue, where: str) -> object:
     try:
         return found if isinstance(found, dict) else source.content.reveal().decode()
     except UnicodeDecodeError:
-        raise SourceUnusable(f"{where} is binary: use it whole, without path or template") from None
+        return source.content
 
 
 def _twice(error: document.DuplicateKeyError, where: str) -> SourceUnusable:

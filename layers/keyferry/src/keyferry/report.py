@@ -26,7 +26,7 @@ class Outcome:
     why: str = ""
     restarted: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """Workloads that were left alone, and why; what else was not done, or is to be done elsewhere."""
+    """Workloads that were left alone, and why; when a certificate expires; what else was not done, or is to be done."""
     error: KeyferryError | None = None
 
     def as_dict(self) -> dict[str, Any]:

@@ -8,8 +8,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
+from keyferry import typed
 from keyferry.mapping import SecretMapping
 from keyferry.model import MANAGED_BY, PREFIX, SecretValue, shorten
 
@@ -20,7 +23,6 @@ KEYS = f"{PREFIX}/keys"
 RESTART_DUE = f"{PREFIX}/restart-due"
 JOURNAL = (MAPPING, VERSIONS, REVISION, KEYS, RESTART_DUE)
 LABELS = {MANAGED_BY: "keyferry"}
-OPAQUE = "Opaque"
 
 
 def field_manager(mapping: str) -> str:
@@ -73,6 +75,14 @@ class Desired:
         """The field manager that writes it."""
         return field_manager(self.mapping.name)
 
+    @cached_property
+    def _certificate(self) -> typed.Certificate | None:
+        return typed.certificate(self.mapping.spec.secret.type, self.data)
+
+    def notes(self, now: datetime) -> tuple[str, ...]:
+        """Return what a report says of it: when its certificate expires."""
+        return () if self._certificate is None else (self._certificate.note(now),)
+
     @property
     def managers(self) -> frozenset[str]:
         """That, and those of the mapping's earlier names."""
@@ -114,9 +124,9 @@ class Desired:
 
     def type(self, observed: "Observed | None") -> str:
         """Return its type: somebody else's Secret keeps its own, where the mapping asks for none in particular."""
-        wanted = self.mapping.spec.secret.type
-        keeps = observed is not None and self.merges and wanted == OPAQUE
-        return observed.type if observed and (keeps or self.held is not None) else wanted
+        spec = self.mapping.spec.secret
+        keeps = (self.merges and spec.given_type is None) or self.held is not None
+        return observed.type if observed and keeps else spec.type
 
     def body(self, observed: "Observed | None", restart_due: str | None, *, seal: bool = False) -> dict[str, Any]:
         """Return the complete object of an apply: what an apply leaves out, it removes.
@@ -195,7 +205,7 @@ class Observed:
         return cls(
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
-            type=raw.get("type") or OPAQUE,
+            type=raw.get("type") or typed.OPAQUE,
             immutable=raw.get("immutable") is True,
             data={key: SecretValue(base64.b64decode(text)) for key, text in (raw.get("data") or {}).items()},
             annotations=metadata.get("annotations") or {},

@@ -1,66 +1,21 @@
 """Templates over the values of sources: Jinja, sandboxed, strict about undefined names."""
 
-import base64
 import difflib
+import inspect
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
+from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from keyferry import document
+from keyferry import filters
 from keyferry.errors import SourceUnusable
 
-
-def _written(value: object) -> str:
-    """Return what a template writes for a value: the same as a path that finds it."""
-    if value is None:
-        raise UndefinedError("null")
-    return str(value) if isinstance(value, Undefined) else document.text(value)  # str raises UndefinedError
-
-
-def _urlencode(value: object) -> str:
-    """Percent-encode all but unreserved characters. Jinja's own filter keeps `/`, which ends the user part of a URL."""
-    return quote(_written(value), safe="")
-
-
-def _b64encode(value: object) -> str:
-    return base64.b64encode(_written(value).encode()).decode()
-
-
-def _b64decode(value: object) -> str:
-    return base64.b64decode(_written(value), validate=True).decode()
-
-
-def _tojson(value: object) -> str:
-    """Return JSON as it is in the source. Jinja's own filter writes `<`, `>`, `&` and `'` otherwise, for web pages."""
-    return document.text([document.text(value)] if isinstance(value, str) else [value])[1:-1]
-
-
-def _quote(value: object) -> str:
-    """Put text into double quotes, what is special between them escaped as JSON has it."""
-    return _tojson(_written(value))
-
-
-def _shellquote(value: object) -> str:
-    """Quote text for a POSIX shell."""
-    return shlex.quote(_written(value))
-
-
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, finalize=_written
+    undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, finalize=filters.written
 )
-_ENVIRONMENT.filters |= {
-    "b64encode": _b64encode,
-    "b64decode": _b64decode,
-    "quote": _quote,
-    "shellquote": _shellquote,
-    "tojson": _tojson,
-    "urlencode": _urlencode,
-}
+_ENVIRONMENT.filters |= filters.FILTERS
 # Rendering the same values twice gives the same bytes.
 del _ENVIRONMENT.filters["random"]
 del _ENVIRONMENT.globals["lipsum"]
@@ -68,36 +23,68 @@ _UNKNOWN = re.compile(r"No (filter|test) named '(\w+)'")
 _OTHER_FILES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
 
 
-def names(template: str) -> set[str]:
-    """Return the names that a template takes from outside.
+class InvalidTemplate(ValueError):
+    """A template that can never work."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        self.line, self.reason = line, reason
+        super().__init__(f"line {line} of the template: {reason}")
+
+
+def names(template: str) -> dict[str, int]:
+    """Return the names that a template takes from outside, each with the line that has it first.
 
     Raises:
-        ValueError: the template is not well-formed, or wants another file; the text says where and why.
+        InvalidTemplate: it is not well-formed, wants another file, or gives a filter what this one does not take.
     """
     try:
         parsed = _ENVIRONMENT.parse(template)
         for other in parsed.find_all(_OTHER_FILES):
-            raise ValueError(f"line {other.lineno} of the template: a template stands alone, without other files")
-        return meta.find_undeclared_variables(parsed)
+            raise InvalidTemplate(other.lineno, "a template stands alone, without other files")
+        free = meta.find_undeclared_variables(parsed)
+        for call in parsed.find_all(nodes.Filter):
+            _check_call(call)
     except TemplateSyntaxError as error:
-        raise ValueError(f"line {error.lineno} of the template: {_said(error.message or '')}") from None
+        raise InvalidTemplate(error.lineno, _said(error.message or "")) from None
     except RecursionError:
-        raise ValueError("the template is nested too deeply") from None
+        raise InvalidTemplate(1, "nested too deeply") from None
+    found = [(each.lineno, each.name) for each in parsed.find_all(nodes.Name) if each.name in free]
+    return {name: line for line, name in sorted(found, reverse=True)}
 
 
-def fill(template: str, values: Mapping[str, Any], where: str) -> str:
+def _check_call(call: nodes.Filter) -> None:
+    """Check that a filter takes the arguments that it is given, as far as they can be seen."""
+    function = _ENVIRONMENT.filters[call.name]
+    if call.dyn_args is not None or call.dyn_kwargs is not None:
+        return
+    # The value, after what Jinja itself gives; some of its own are wrapped, and take less than the wrapper.
+    extra = 2 if hasattr(inspect.unwrap(function), "jinja_pass_arg") else 1
+    named = {str(each.key): each.value for each in call.kwargs}
+    try:
+        bound = inspect.signature(function).bind(*[None] * extra, *call.args, **named)
+    except TypeError as error:
+        raise InvalidTemplate(call.lineno, f"filter {call.name}: {error}") from None
+    for name, allowed in filters.CHOICES.get(call.name, {}).items():
+        given = bound.arguments.get(name)
+        if isinstance(given, nodes.Const) and given.value not in allowed:
+            choices = ", ".join(map(str, allowed))
+            raise InvalidTemplate(call.lineno, f"filter {call.name}: {name} is one of {choices}")
+
+
+def fill(template: str, values: Mapping[str, Any], where: str, origin: Mapping[str, object] | None = None) -> str:
     """Return the template's text.
 
     Args:
         template: the template.
         values: what it can name.
         where: mapping and key, for errors.
+        origin: what the salts of passwords are made of, as `filters.salts` takes it.
 
     Raises:
         SourceUnusable: it names what is not there, or an operation fails. The text holds no value.
     """
     try:
-        return _ENVIRONMENT.from_string(template).render(values)
+        return _ENVIRONMENT.from_string(template).render({**values, filters.SALTS: filters.salts(origin or {})})
     except Exception as error:
         # Texts of these errors can quote values.
         raise SourceUnusable(f"{where}: line {_line(error)} of the template: {_what(error)}") from None
@@ -115,6 +102,8 @@ def _said(message: str) -> str:
 
 def _what(error: Exception) -> str:
     kind = type(error).__name__
+    if isinstance(error, filters.FilterError):
+        return str(error)
     return (
         "names something that the sources do not have, or that is null"
         if kind == "UndefinedError"

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from yaml.events import AliasEvent, CollectionStartEvent, NodeEvent, ScalarEvent
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from keyferry.cli.problems import Problem
+from keyferry.yamltext import PlainLoader
 
 type Path = tuple[str | int, ...]
 type Place = tuple[int, int]
@@ -30,6 +30,8 @@ class Document:
     data: Any
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
+    files: dict[Path, str] = field(default_factory=dict)
+    """What was read from another file, and which."""
 
     def problem(self, path: Path, message: str, *, at_key: bool = False) -> Problem:
         """Return a problem with the part at a path, or with the nearest part around it."""
@@ -43,6 +45,10 @@ class Document:
         problem = self.problem(path, "")
         return f"{problem.file}:{problem.line}"
 
+    def in_text(self, path: Path, line: int, there: str, here: str) -> Problem:
+        """Return a problem with a text: `there`, at its line in its own file, or `here`, where the document has it."""
+        return Problem(self.files[path], line, 1, there) if path in self.files else self.problem(path, here)
+
     def get(self, *path: str | int) -> Any:  # noqa: ANN401  # YAML is anything
         """Return the part at a path; None where there is none."""
         found = self.data
@@ -52,22 +58,6 @@ class Document:
             except (KeyError, IndexError, TypeError):
                 return None
         return found
-
-
-class _Loader(yaml.SafeLoader):
-    """Composes nodes, and refuses what makes YAML more than what is written."""
-
-    def compose_node(self, parent: Node | None, index: Any) -> Node | None:  # noqa: ANN401
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        problem = ""
-        if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor is not None):
-            problem = "anchors and aliases are not allowed; write the value out"
-        elif isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
-            problem = f"tags like {event.tag} are not allowed; write the value alone"
-        if problem:
-            mark: Any = event.start_mark  # the C loader has marks of another class
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
-        return super().compose_node(parent, index)
 
 
 def read(file: str, text: str) -> tuple[list[Document], list[Problem]]:
@@ -99,7 +89,7 @@ def read(file: str, text: str) -> tuple[list[Document], list[Problem]]:
 
 
 def _compose(text: str) -> Iterator[Node]:
-    loader = _Loader(text)
+    loader = PlainLoader(text)
     try:
         while loader.check_node():
             node = loader.get_node()

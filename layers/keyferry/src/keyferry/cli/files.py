@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from keyferry.catalog import Catalog, collect
-from keyferry.cli import policies, references
+from keyferry.cli import policies, references, templatefiles
 from keyferry.cli.documents import Document, read
 from keyferry.cli.overlaps import overlaps
 from keyferry.cli.problems import InvalidFiles, Problem, nearest
@@ -61,6 +61,7 @@ def check(folder: Path) -> tuple[Catalog, list[Problem]]:
     for path in _files(folder, found):
         _read(path, found)
     for document in found.documents:
+        found.problems += templatefiles.inline(document, folder, SUFFIXES)
         _validate(document, found)
     _compare(found)
     if not found.unread:
@@ -134,7 +135,7 @@ def _validate(document: Document, found: Found) -> None:
 
 
 def _is_answered(problem: Problem) -> bool:
-    return problem.message.startswith("spec: secret.data") and references.ANSWERED_HERE in problem.message
+    return problem.message.startswith("spec: secret.") and references.ANSWERED_HERE in problem.message
 
 
 def _take(document: Document, model: BaseModel, found: Found) -> None:

@@ -33,25 +33,28 @@ def sources(document: Document) -> Iterator[Problem]:
     for alias in sorted(DEFAULT_NAMESPACE.keys() & known.keys()):
         message = f"{alias} means something else in a template; call the source another name"
         yield document.problem(("spec", "sources", alias), message, at_key=True)
-    for path in _entries(document):
-        source, text = document.get(*path, "from"), document.get(*path, "template")
+    for path in entries(document):
+        source = document.get(*path, "from")
         if isinstance(source, str) and source not in known:
             message = f"no source is called {source}{nearest(source, known, 'there is')}"
             yield document.problem((*path, "from"), message)
-        if isinstance(text, str):
-            names = PLACE_NAMES | known.keys()
-            yield from (document.problem((*path, "template"), each) for each in _template(text, names))
+        yield from _template(document, (*path, "template"), PLACE_NAMES | known.keys())
         yield from _rules(document, path)
     yield from _metadata(document)
 
 
-def _entries(document: Document) -> Iterator[Path]:
+def entries(document: Document) -> Iterator[Path]:
     """Yield where a mapping says what keys are made of."""
     data, many = (document.get("spec", "secret", field) for field in ("data", "dataFrom"))
     for key in data if isinstance(data, dict) else ():
         yield "spec", "secret", "data", key
     for number, _ in enumerate(many if isinstance(many, list) else ()):
         yield "spec", "secret", "dataFrom", number
+    yield "spec", "secret", "tls"
+    yield from (("spec", "secret", "tls", part) for part in ("certificate", "key", "chain", "password"))
+    registries = document.get("spec", "secret", "registries")
+    for number, _ in enumerate(registries if isinstance(registries, list) else ()):
+        yield from (("spec", "secret", "registries", number, part) for part in ("username", "password"))
 
 
 def _metadata(document: Document) -> Iterator[Problem]:
@@ -59,33 +62,31 @@ def _metadata(document: Document) -> Iterator[Problem]:
     for field in ("labels", "annotations"):
         given = document.get("spec", "secret", field)
         for key in given if isinstance(given, dict) else ():
-            path = ("spec", "secret", field, key, "template")
-            text = document.get(*path)
-            if isinstance(text, str):
-                yield from (document.problem(path, each) for each in _template(text, PLACE_NAMES))
+            yield from _template(document, ("spec", "secret", field, key, "template"), PLACE_NAMES)
 
 
 def _rules(document: Document, path: Path) -> Iterator[Problem]:
     """Yield what templates that rename keys say wrongly: `key` is all that they know."""
     rules = document.get(*path, "keys")
     for number, _ in enumerate(rules if isinstance(rules, list) else ()):
-        place = (*path, "keys", number, "template")
-        text = document.get(*place)
-        if isinstance(text, str):
-            yield from (document.problem(place, each) for each in _template(text, {"key"}))
+        yield from _template(document, (*path, "keys", number, "template"), {"key"})
 
 
-def _template(text: str, known: Collection[str]) -> Iterator[str]:
+def _template(document: Document, path: Path, known: Collection[str]) -> Iterator[Problem]:
+    text = document.get(*path)
+    if not isinstance(text, str):
+        return
     try:
         used = template.names(text)
-    except ValueError as error:
-        yield str(error)
+    except template.InvalidTemplate as error:
+        yield document.in_text(path, error.line, error.reason, f"line {error.line} of the template: {error.reason}")
         return
-    for name in sorted(used - set(known)):
+    for name in sorted(used.keys() - set(known)):
         what = f"no source is called so{nearest(name, known, 'there is')}"
         if known in ({"key"}, PLACE_NAMES):
             what = f"it knows {' and '.join(sorted(known))} alone"
-        yield f"the template names {name}, and {what}"
+        message = f"the template names {name}, and {what}"
+        yield document.in_text(path, used[name], message, message)
 
 
 def clusters(document: Document, known: Iterable[str]) -> Iterator[Problem]:

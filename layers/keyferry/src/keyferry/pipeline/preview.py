@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from keyferry.apply import observe, stamps
@@ -28,7 +29,7 @@ class Preview:
     """Keys that would be added, changed, taken back or removed, by name."""
     restarts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """Workloads that would be left alone, and why."""
+    """When a certificate expires; workloads that would be left alone, and why."""
     error: KeyferryError | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,7 +96,11 @@ def _planned(work: Work, namespace: str, desired: Desired | SourceDeleted, obser
     return replace(
         shown,
         restarts=tuple(str(each) for each in found if each.patch is not None),
-        notes=(*shown.notes, *(str(each) for each in found if each.patch is None and not each.error)),
+        notes=(
+            *shown.notes,
+            *desired.notes(datetime.now(UTC)),
+            *(str(each) for each in found if each.patch is None and not each.error),
+        ),
         error=next((each.error for each in found if each.error), None),
     )
 

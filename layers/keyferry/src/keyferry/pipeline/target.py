@@ -27,6 +27,8 @@ class Target:
     fresh: bool = False
     """Whether `observed` is this pass's observation."""
     desired: Desired | None = None
+    facts: tuple[str, ...] = ()
+    """What is to be said of it, whatever is done."""
     gone: SourceDeleted | None = None
     """What is known of a source that was deleted: then nothing is desired."""
     due: Restart | None = None
@@ -48,6 +50,7 @@ class Target:
     def want(self, made: Desired | KeyferryError) -> None:
         """Take what the sources make there, or why they make nothing."""
         self.desired = made if isinstance(made, Desired) else None
+        self.facts = made.notes(datetime.now(UTC)) if isinstance(made, Desired) else ()
         self.gone = made if isinstance(made, SourceDeleted) else None
         if isinstance(made, KeyferryError) and not self.gone:
             self.done, self.error = True, made.with_traceback(None)
@@ -88,7 +91,11 @@ class Target:
             did="failed" if self.error else self.did,
             why=self.why,
             restarted=tuple(str(each) for each in self.restarted),
-            notes=(*self.notes, *(str(each) for each in self.found if each.patch is None and not each.error)),
+            notes=(
+                *self.notes,
+                *self.facts,
+                *(str(each) for each in self.found if each.patch is None and not each.error),
+            ),
             error=self.error,
         )
 

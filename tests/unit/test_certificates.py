@@ -1,0 +1,192 @@
+"""PEM and PKCS#12 become the keys of a TLS Secret, in order; what does not fit is told without a value."""
+
+import base64
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+
+from keyferry import certificates
+from keyferry.certificates import UnusableCertificate
+from tests.unit import pki
+from tests.unit.pki import CHAIN, EDWARDS, FIRST, LEAF, PASSWORD, ROOT, RSA, SECOND, STRANGER, Pair
+
+
+def made(content: str | bytes, password: str | None = None) -> dict[str, str]:
+    """Return what a TLS Secret is made of."""
+    found = certificates.open_bundle(_bytes(content), password.encode() if password else None)
+    return {key: value.decode() for key, value in certificates.chain(found).data.items()}
+
+
+def refused(step: Callable[[], object]) -> str:
+    with pytest.raises(UnusableCertificate) as raised:
+        step()
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+    assert "canary" not in str(raised.value)
+    return str(raised.value)
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+PARTS = [LEAF.pem, LEAF.crt, SECOND.crt, FIRST.crt, ROOT.crt]
+
+
+@pytest.mark.parametrize("parts", [*itertools.islice(itertools.permutations(PARTS), 0, 120, 7)], ids=lambda _: "order")
+def test_a_bundle_in_any_order_is_put_in_order(parts: tuple[str, ...]) -> None:
+    assert made("".join(parts)) == {"tls.crt": CHAIN, "tls.key": LEAF.pem, "ca.crt": ROOT.crt}
+
+
+def test_a_bundle_without_a_root_makes_no_ca() -> None:
+    assert made(LEAF.pem + CHAIN) == {"tls.crt": CHAIN, "tls.key": LEAF.pem}
+
+
+def test_what_is_there_twice_or_leads_nowhere_is_left_out() -> None:
+    assert made(LEAF.pem * 2 + CHAIN + STRANGER.crt + CHAIN)["tls.crt"] == CHAIN
+
+
+def test_an_authority_of_the_same_name_with_another_key_is_not_the_issuer() -> None:
+    namesake = pki.issue("second", FIRST, authority=True)
+    assert made(LEAF.pem + LEAF.crt + namesake.crt + SECOND.crt)["tls.crt"] == LEAF.crt + SECOND.crt
+
+
+def test_of_two_ways_to_a_root_the_shorter_one_is_taken() -> None:
+    cross = Pair(pki.issue("root", STRANGER, authority=True, key=ROOT.key).certificate, ROOT.key)
+    found = made(LEAF.pem + CHAIN + cross.crt + ROOT.crt)
+    assert found == {"tls.crt": CHAIN, "tls.key": LEAF.pem, "ca.crt": ROOT.crt}
+
+
+def test_a_certificate_that_is_its_own_issuer_stands_alone() -> None:
+    assert made(STRANGER.pem + STRANGER.crt) == {"tls.crt": STRANGER.crt, "tls.key": STRANGER.pem}
+
+
+@pytest.mark.parametrize("pair", [RSA, EDWARDS], ids=["RSA", "Ed25519"])
+def test_keys_of_every_usual_kind_fit(pair: Pair) -> None:
+    assert made(pair.pem + pair.crt) == {"tls.crt": pair.crt, "tls.key": pair.pem}
+
+
+@pytest.mark.parametrize("pair", [LEAF, RSA], ids=["EC", "RSA"])
+def test_a_key_arrives_as_it_was(pair: Pair) -> None:
+    text = f"Bag Attributes\n    friendlyName: me\n{pair.traditional}\n{pair.crt}"
+    assert made(text)["tls.key"] == pair.traditional
+
+
+@pytest.mark.parametrize("kind", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_an_encrypted_key_is_opened(kind: PrivateFormat) -> None:
+    text = LEAF.encrypted(kind) + CHAIN
+    assert made(text, PASSWORD) == {"tls.crt": CHAIN, "tls.key": LEAF.pem}
+    assert refused(lambda: made(text)) == "the private key is encrypted: give its password"
+    assert refused(lambda: made(text, "canary-wrong")) == "the private key cannot be opened with that password"
+
+
+@pytest.mark.parametrize("password", [PASSWORD, None], ids=["password", "no password"])
+@pytest.mark.parametrize("encode", [bytes, base64.b64encode, base64.encodebytes], ids=["binary", "base64", "lines"])
+def test_a_pkcs12_file_is_opened(password: str | None, encode: Callable[[bytes], bytes]) -> None:
+    more = (ROOT.certificate, FIRST.certificate, SECOND.certificate)
+    found = made(encode(LEAF.pkcs12(*more, password=password)), password)
+    assert found == {"tls.crt": CHAIN, "tls.key": LEAF.pem, "ca.crt": ROOT.crt}
+
+
+def test_a_pkcs12_file_that_does_not_open_says_what_it_needs() -> None:
+    assert refused(lambda: made(LEAF.pkcs12())) == "no PKCS#12, or it has a password"
+    assert refused(lambda: made(LEAF.pkcs12(), "canary-x")) == "no PKCS#12, or that password does not open it"
+    assert refused(lambda: made(b"\x30canary")) == "no PKCS#12, or it has a password"
+
+
+def test_a_pkcs12_file_of_certificates_alone_has_no_key() -> None:
+    kept = pkcs12.serialize_key_and_certificates(None, None, None, [ROOT.certificate], NoEncryption())
+    assert refused(lambda: made(kept)) == "no private keys in it; a TLS Secret has one"
+
+
+def test_pem_may_be_base64_once_more() -> None:
+    assert made(base64.b64encode((LEAF.pem + CHAIN).encode()))["tls.crt"] == CHAIN
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("canary12", "neither PEM nor PKCS#12"),  # base64 of something
+        ("canary!", "neither PEM nor PKCS#12"),
+        (CHAIN, "no private keys in it; a TLS Secret has one"),
+        (LEAF.pem + STRANGER.pem + CHAIN, "2 private keys in it; a TLS Secret has one"),
+        (LEAF.pem, "no certificate in it"),
+        (STRANGER.pem + CHAIN, "the private key does not fit the certificate: they are not of one pair"),
+        (
+            LEAF.pem + "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n-----END CERTIFICATE-----",
+            "a certificate in it cannot be read",
+        ),
+        ("-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----", "the private key cannot be read"),
+    ],
+)
+def test_what_makes_no_tls_secret_says_why(text: str, said: str) -> None:
+    assert refused(lambda: made(text)) == said
+
+
+def test_what_holds_a_key_shows_nothing_of_it() -> None:
+    found = certificates.open_bundle((LEAF.pem + CHAIN).encode(), None)
+    assert (repr(found), repr(certificates.chain(found))) == ("Bundle(…)", "Chain(…)")
+
+
+def test_the_key_is_compared_with_the_first_certificate() -> None:
+    assert certificates.fits(CHAIN.encode(), LEAF.pem.encode()) is True
+    assert certificates.fits((SECOND.crt + LEAF.crt).encode(), LEAF.pem.encode()) is False
+    assert certificates.fits(CHAIN.encode(), STRANGER.pem.encode()) is False
+
+
+@pytest.mark.parametrize(("crt", "key"), [("none", LEAF.pem), (CHAIN, "none"), (CHAIN, LEAF.encrypted())])
+def test_what_cannot_be_read_cannot_be_compared(crt: str, key: str) -> None:
+    assert certificates.fits(crt.encode(), key.encode()) is None
+
+
+def test_a_certificate_says_when_it_expires() -> None:
+    short = pki.issue("short", expires=datetime(2027, 1, 31, tzinfo=UTC))
+    assert certificates.expiry((short.crt + CHAIN).encode()) == datetime(2027, 1, 31, tzinfo=UTC)
+    assert certificates.expiry(b"none") is None
+    assert certificates.expiry(b"-----BEGIN CERTIFICATE-----\nY2Fu\n-----END CERTIFICATE-----") is None
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [("leaf", LEAF.crt + STRANGER.crt), ("intermediate", SECOND.crt + FIRST.crt), ("root", ROOT.crt)],
+)
+def test_parts_of_a_chain_are_told_apart(part: str, expected: str) -> None:
+    assert certificates.part((CHAIN + ROOT.crt + STRANGER.crt).encode(), part).decode() == expected
+
+
+def test_a_certificate_without_constraints_is_a_leaf() -> None:
+    plain = (
+        x509.CertificateBuilder()
+        .subject_name(LEAF.certificate.subject)
+        .issuer_name(LEAF.certificate.issuer)
+        .public_key(LEAF.key.public_key())
+        .serial_number(1)
+        .not_valid_before(LEAF.certificate.not_valid_before_utc)
+        .not_valid_after(pki.EXPIRES)
+        .sign(RSA.key, RSA.certificate.signature_hash_algorithm)  # type: ignore[arg-type]  # that of any would do
+        .public_bytes(Encoding.PEM)
+    )
+    assert certificates.part(plain, "leaf") == plain
+
+
+def test_there_is_no_other_part_of_a_chain() -> None:
+    assert refused(lambda: certificates.part(b"", "stem")) == "parts of a chain are leaf, intermediate and root"
+
+
+def test_all_certificates_of_a_bundle_are_put_in_order() -> None:
+    for parts, expected in (
+        (LEAF.pem + ROOT.crt + FIRST.crt + SECOND.crt + LEAF.crt, CHAIN + ROOT.crt),
+        (LEAF.pem + LEAF.crt, LEAF.crt),
+    ):
+        found = certificates.chain(certificates.open_bundle(parts.encode(), None))
+        assert found.pem.decode() == expected
+
+
+def test_a_certificate_of_an_unknown_kind_belongs_to_no_key() -> None:
+    known, unknown = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")
+    changed = LEAF.certificate.public_bytes(Encoding.DER).replace(known, unknown)
+    text = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(changed) + b"-----END CERTIFICATE-----"
+    assert certificates.fits(text, LEAF.pem.encode()) is False

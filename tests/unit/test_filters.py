@@ -1,0 +1,341 @@
+"""The filters of templates make the same of the same, and say what they cannot do without a value."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from itertools import islice
+from typing import Any
+
+import bcrypt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyferry import document, filters, yamltext
+from keyferry.errors import SourceUnusable
+from keyferry.model import SourceValue
+from keyferry.template import names
+from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND
+from tests.unit.samples import mapping, rendered, value
+
+
+def filled(
+    template: str, db: str | bytes = "{}", /, called: str = "payments-db", key: str = "key", **more: SourceValue
+) -> str:
+    """Return what a template makes of a source."""
+    sources = {"db": value(db)} | more
+    data = {key: {"template": template}}
+    wanted = mapping(called, sources={alias: {"secretsManager": alias} for alias in sources}, data=data)
+    return rendered(wanted, sources)[key].reveal().decode()
+
+
+def refused(template: str, db: str | bytes = "{}") -> str:
+    with pytest.raises(SourceUnusable) as raised:
+        filled(template, db)
+    assert "canary" not in str(raised.value)
+    return str(raised.value).removeprefix("mapping payments-db, key key: ")
+
+
+# JSON and YAML
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ (db.json | fromjson).a[0] }}", "1.50"),
+        ("{{ db.json | fromjson | tojson }}", '{"a":[1.50,true,null]}'),
+        ("{{ db.json | fromjson | toyaml }}", "a:\n- 1.50\n- true\n- null"),
+        ("{{ (db.yaml | fromyaml).a.b }}", "1.50"),
+        ("{{ db.yaml | fromyaml | tojson }}", '{"a":{"b":1.50,"c":"no","d":"12:30"},"e":["2026-01-01",null]}'),
+        ("{{ db.lines | toyaml }}", "|-\n  a\n  b"),
+        ("{{ {'z': db.n, 'a': db.lines} | toyaml }}", "z: 12345678901234567890\na: |-\n  a\n  b"),
+    ],
+)
+def test_documents_in_documents_are_read_and_written(template: str, expected: str) -> None:
+    db = {
+        "json": '{"a": [1.50, true, null]}',
+        "yaml": "a: {b: 1.50, c: no, d: 12:30}\ne:\n- 2026-01-01\n- ~\n",
+        "lines": "a\nb",
+        "n": 12345678901234567890,
+    }
+    assert filled(template, json.dumps(db)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"b": 1, "a": [{"x": "y", "z": []}, {}]}, "b: 1\na:\n- x: y\n  z: []\n- {}"),
+        ("text", "text"),
+        ("", "''"),
+        (["yes", "1e5", "0o14", "2026-01-01", "1.50", "~", "null", "-"], None),
+        ({"t": "end \nx", "l": " lead", "e": "a\n\n", "u": "ü😀", "tab": "a\tb"}, None),
+        ([None, True, False, 0, -0.0, 1e300], None),
+        ("x" * 200 + " " + "y" * 200, "x" * 200 + " " + "y" * 200),
+    ],
+)
+def test_yaml_says_what_the_document_says(value: object, expected: str | None) -> None:
+    written = yamltext.text(value)
+    assert expected in (None, written)
+    assert yamltext.parse(written) == value
+
+
+@pytest.mark.parametrize("number", ["1.50", "1e5", "1E+5", "-0.0", "0.1e-3", "12345678901234567890123", "-7"])
+def test_numbers_keep_their_text_through_yaml(number: str) -> None:
+    held = document.parse(f'{{"a": {number}, "b": "{number}"}}'.encode())
+    assert yamltext.text(held) == f"a: {number}\nb: '{number}'"
+    assert document.text(yamltext.parse(yamltext.text(held))) == f'{{"a":{number},"b":"{number}"}}'
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda each: st.lists(each, max_size=4) | st.dictionaries(st.text(), each, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(JSON)
+def test_any_json_comes_through_yaml_as_it_was(content: Any) -> None:  # noqa: ANN401
+    held = document.parse(json.dumps(content).encode())
+    assert document.text(yamltext.parse(yamltext.text(held))) == document.text(held)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x canary\nb: *x",
+        "a: [canary",
+        "1: canary",
+        "!!python/object:os.system canary",
+        "a: canary\n---\nb: 2",
+        "[" * 5000,
+        "\x01canary",
+        "? [a]\n: canary",
+    ],
+)
+def test_yaml_that_is_more_than_plain_data_is_refused(text: str) -> None:
+    what = "fails: not YAML, or not plain: without anchors, tags, and keys that are no text"
+    assert refused("{{ db.y | fromyaml }}", json.dumps({"y": text})) == f"line 1 of the template: fromyaml {what}"
+
+
+def test_a_key_that_is_there_twice_is_named() -> None:
+    assert refused("{{ db.y | fromyaml }}", '{"y": "a: 1\\na: canary"}').endswith("fromyaml: the key a is there twice")
+    assert refused("{{ db.j | fromjson }}", '{"j": "{\\"a\\": 1, \\"a\\": 2}"}').endswith(
+        "fromjson: the key a is there twice"
+    )
+    assert refused("{{ db.j | fromjson }}", '{"j": "{canary"}').endswith("fromjson fails: not JSON")
+
+
+# Passwords
+
+
+def test_a_password_is_hashed_so_that_it_can_be_checked() -> None:
+    made = filled("{{ db.p | bcrypt(rounds=4) }}", '{"p": "canary/ü"}')
+    assert made.startswith("$2b$04$")
+    assert bcrypt.checkpw("canary/ü".encode(), made.encode())
+
+
+def test_the_hash_is_the_same_in_every_release() -> None:
+    assert (
+        filled("{{ db.p | bcrypt(rounds=4) }}", '{"p": "canary"}')
+        == "$2b$04$tB0DhoWYbGWfqGMk.uOS9uQa7/UOaQCD6Tzxt3ASVrMuditdQ8Y0e"
+    )
+
+
+def test_the_hash_is_another_for_another_version_mapping_or_key() -> None:
+    template, db = "{{ db | bcrypt(4) }}", "canary"
+    hashes = [
+        filled(template, db),
+        filled(template, db, db=value(db, "version-2")),
+        filled(template, db, called="other"),
+        filled(template, db, key="other"),
+        *filled(f"{template} {template}", db).split(),
+    ]
+    assert len(set(hashes)) == 5
+    assert hashes[4] == hashes[0]  # the first of two is the same
+
+
+def test_the_hash_stays_where_another_source_changes() -> None:
+    first, second = (filled("{{ db | bcrypt(4) }}", "canary", tls=value("x", version)) for version in ("1", "2"))
+    assert first == second
+
+
+def test_ten_rounds_are_taken_where_none_are_given() -> None:
+    assert filled("{{ db | bcrypt }}", "canary").startswith("$2b$10$")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ db.long | bcrypt }}", "bcrypt takes a password of 72 bytes at most, without a zero byte"),
+        ("{{ db.zero | bcrypt }}", "bcrypt takes a password of 72 bytes at most, without a zero byte"),
+        ("{{ db.p | bcrypt(db.rounds) }}", "bcrypt takes 4 to 15 rounds"),
+        ("{{ db.p | bcrypt('canary') }}", "filter bcrypt: rounds is one of 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15"),
+        ("{{ db.p | bcrypt(3) }}", "filter bcrypt: rounds is one of 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15"),
+    ],
+)
+def test_a_password_that_cannot_be_hashed_says_why(template: str, said: str) -> None:
+    db = json.dumps({"long": "canary-" + "x" * 66, "zero": "canary\0", "p": "canary", "rounds": 99})
+    assert refused(template, db) == f"line 1 of the template: {said}"
+
+
+def test_salts_are_of_sixteen_bytes_and_never_twice_the_same() -> None:
+    found = list(islice(filters.salts({"where": "x"}), 50))
+    assert len(set(found)) == 50
+    assert {len(each) for each in found} == {16}
+
+
+# Certificates
+
+
+def _db() -> str:
+    store = LEAF.pkcs12(ROOT.certificate, FIRST.certificate, SECOND.certificate)
+    plain = LEAF.pkcs12(SECOND.certificate, password=None)
+    return json.dumps(
+        {
+            "pem": f"{LEAF.traditional}{CHAIN}{ROOT.crt}",
+            "store": base64.b64encode(store).decode(),
+            "plain": base64.b64encode(plain).decode(),
+            "pass": PASSWORD,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ db.pem | filter_pem }}", CHAIN + ROOT.crt),
+        ("{{ db.pem | filter_pem('EC PRIVATE KEY') }}", LEAF.traditional),
+        ("{{ db.pem | filter_pem('PRIVATE KEY') }}", LEAF.traditional),
+        ("{{ db.pem | filter_cert_chain }}", LEAF.crt),
+        ("{{ db.pem | filter_cert_chain('intermediate') }}", SECOND.crt + FIRST.crt),
+        ("{{ db.pem | filter_cert_chain(part='root') }}", ROOT.crt),
+        ("{{ '' | filter_cert_chain }}", ""),
+        ("{{ db.store | pkcs12_key(db.pass) }}", LEAF.pem),
+        ("{{ db.store | b64decode | pkcs12_key(db.pass) }}", LEAF.pem),
+        ("{{ db.plain | pkcs12_key }}", LEAF.pem),
+        ("{{ db.store | pkcs12_cert(password=db.pass) }}", CHAIN + ROOT.crt),
+    ],
+)
+def test_certificates_and_keys_are_taken_out(template: str, expected: str) -> None:
+    assert filled(template, _db()) == expected
+
+
+def test_a_binary_source_is_opened() -> None:
+    store = LEAF.pkcs12()
+    assert filled(f"{{{{ db | pkcs12_key('{PASSWORD}') }}}}", store) == LEAF.pem
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ db.pem | filter_pem('CANARY') }}", "filter_pem finds no block of that kind"),
+        ("{{ db.pass | pkcs12_key }}", "not base64"),
+        ("{{ db.store | pkcs12_key }}", "pkcs12_key: no PKCS#12, or it has a password"),
+        ("{{ db.store | pkcs12_key('canary-x') }}", "pkcs12_key: no PKCS#12, or that password does not open it"),
+        ("\n{{ db.store | pkcs12_cert('canary-x') }}", "pkcs12_cert: no PKCS#12, or that password does not open it"),
+        (
+            "{{ db.pem | filter_cert_chain('stem') }}",
+            "filter filter_cert_chain: part is one of leaf, intermediate, root",
+        ),
+        (
+            "{{ db.pem | filter_cert_chain(db.pass) }}",
+            "filter_cert_chain: parts of a chain are leaf, intermediate and root",
+        ),
+    ],
+)
+def test_what_is_not_there_or_does_not_open_says_so(template: str, said: str) -> None:
+    line = template.count("\n") + 1
+    assert refused(template, _db()) == f"line {line} of the template: {said}"
+
+
+# What can be known before
+
+
+@pytest.mark.parametrize(
+    ("template", "line", "said"),
+    [
+        ("{{ db | b64encode(1) }}", 1, "filter b64encode: too many positional arguments"),
+        ("\n{{ db | bcrypt(cost=4) }}", 2, "filter bcrypt: got an unexpected keyword argument 'cost'"),
+        ("{{ db | replace('a') }}", 1, "filter replace: missing a required argument: 'new'"),
+        ("{{ db | bcrypt(rounds=30) }}", 1, "filter bcrypt: rounds is one of 4"),
+        ("{{ db | filter_cert_chain('stem') }}", 1, "filter filter_cert_chain: part is one of leaf"),
+    ],
+)
+def test_a_filter_that_is_given_what_it_does_not_take_is_known_before(template: str, line: int, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^line {line} of the template: {said}"):
+        names(template)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ db | bcrypt(*a) }}",
+        "{{ db | bcrypt(**a) }}",
+        "{{ db | bcrypt(rounds=r) }}",
+        "{{ db | join(',') }}",
+        "{{ db | map('upper') | list }}",
+        "{{ db | dictsort(true, 'key') }}",
+        "{% filter upper %}x{% endfilter %}",
+        "{{ db | indent(2, first=true) }}",
+        "{{ db | default('x', true) }}",
+    ],
+)
+def test_what_cannot_be_known_before_is_let_through(template: str) -> None:
+    assert names(template).keys() <= {"db", "a", "r"}
+
+
+def test_a_name_has_the_line_that_uses_it_first() -> None:
+    assert names("{{ a }}\n{{ b }}{% set c = 1 %}{{ c }}\n{{ b ~ a }}") == {"a": 1, "b": 2}
+
+
+# The same, always
+
+_RENDER = """
+import json, sys
+from tests.unit.samples import mapping, rendered, value
+data, db = json.load(sys.stdin)
+found = rendered(mapping(data=data), {"db": value(db)})
+json.dump({key: content.reveal().hex() for key, content in found.items()}, sys.stdout)
+"""
+
+
+def test_another_process_makes_the_same_bytes() -> None:
+    db = json.loads(_db()) | {"b": 1, "a": [1, {"z": 1, "c": 2}]}
+    templates = {
+        "hash": "{{ db.pass | bcrypt(4) }}{{ db.pass | bcrypt(4) }}",
+        "yaml": "{{ db.a | toyaml }}",
+        "json": "{{ {'x': db.a, 'y': 1} | tojson }}",
+        "key": "{{ db.store | pkcs12_key(db.pass) }}",
+        "certificates": "{{ db.store | pkcs12_cert(db.pass) }}",
+        "unique": "{% for x in ['b', 'a', 'b'] | unique %}{{ x }}{% endfor %}",
+    }
+    data = {key: {"template": template} for key, template in templates.items()}
+    asked = json.dumps([data, json.dumps(db)])
+    here = {
+        key: found.reveal().hex() for key, found in rendered(mapping(data=data), {"db": value(json.dumps(db))}).items()
+    }
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        done = subprocess.run(
+            [sys.executable, "-c", _RENDER], input=asked, env=environment, capture_output=True, text=True, check=True
+        )
+        assert json.loads(done.stdout) == here
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), JSON, max_size=5),
+    st.sampled_from(["toyaml", "tojson"]),
+)
+def test_the_same_values_make_the_same_bytes(content: dict[str, Any], how: str) -> None:
+    template = f"{{{{ db | {how} }}}}{{{{ 'x' | bcrypt(4) }}}}"
+    text = json.dumps(content)
+    try:
+        first = filled(template, text)
+    except SourceUnusable as error:  # half a character
+        assert "half a character" in str(error)
+        return
+    assert filled(template, text) == first
