@@ -1,6 +1,5 @@
 """Editors know mapping files by their schema, and it says what `validate` says."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,11 @@ import yaml
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from keyferry.cli import main
-from keyferry.cli.schema import text
+from keyferry.cli import main, reference
+from keyferry.cli.examples import examples
+from keyferry.cli.schema import document as schema
+from keyferry.cli.schema import models
+from keyferry.errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "docs/mappings.schema.json"
@@ -18,7 +20,7 @@ EXAMPLES = [*(ROOT / "examples/mappings").glob("*.yaml"), *(ROOT / "tests/integr
 
 
 def problems(document: Any) -> list[str]:  # noqa: ANN401  # YAML is anything
-    return [error.message for error in Draft202012Validator(json.loads(text())).iter_errors(document)]
+    return [error.message for error in Draft202012Validator(schema()).iter_errors(document)]
 
 
 def test_the_command_prints_what_is_published() -> None:
@@ -28,7 +30,7 @@ def test_the_command_prints_what_is_published() -> None:
 
 
 def test_it_is_a_schema_itself() -> None:
-    Draft202012Validator.check_schema(json.loads(text()))
+    Draft202012Validator.check_schema(schema())
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
@@ -53,3 +55,43 @@ def test_what_is_wrong_does_not_follow_it(change: dict[str, Any]) -> None:
     document = next(yaml.safe_load_all((ROOT / "examples/mappings/payments.yaml").read_text()))
     assert problems(document) == []
     assert problems(document | change) != []
+
+
+# The reference
+
+
+def test_the_reference_is_what_the_models_say() -> None:
+    result = CliRunner().invoke(main, ["schema", "--output", "markdown"])
+    published = (ROOT / "docs/reference.md").read_text()
+    assert result.exit_code == 0
+    assert result.stdout == published, "make it anew: keyferry schema --output markdown > docs/reference.md"
+
+
+EACH = [(name, number) for name, several in examples().items() for number, _ in enumerate(several)]
+
+
+@pytest.mark.parametrize(("name", "number"), EACH)
+def test_every_example_of_the_reference_is_valid(name: str, number: int) -> None:
+    [model] = [each for each in models() if each.__name__ == name]
+    example = {key: value for key, value in examples()[name][number].items() if "…" not in str(value)}
+    model.model_validate(example, by_alias=True, by_name=False)
+
+
+@pytest.mark.parametrize("model", sorted(schema()["$defs"]))
+def test_every_example_of_a_field_is_as_its_schema_says(model: str) -> None:
+    whole = schema()
+    for made in whole["$defs"][model].get("properties", {}).values():
+        validator = Draft202012Validator({"$defs": whole["$defs"], **made})
+        for example in made["examples"]:
+            assert "…" in str(example) or not list(validator.iter_errors(example))
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [("description", "write a docstring below it"), ("examples", "write one in cli/examples.py")],
+)
+def test_a_field_without_description_or_example_is_named(part: str, said: str) -> None:
+    made = schema()
+    del made["$defs"]["Source"]["properties"]["region"][part]
+    with pytest.raises(InvalidInput, match=rf"^Source\.region has no {part.rstrip('s')}: {said}$"):
+        reference.text(made)

@@ -231,6 +231,15 @@ def test_a_namespace_that_looks_like_the_suffix_of_an_arn_reads_nothing_else() -
     assert refused(rule(sources=allowed), sources=sources) == []
 
 
+@pytest.mark.parametrize("field", ["find", "role"])
+def test_a_source_that_says_more_than_is_judged_is_refused(field: str) -> None:
+    made = mapping()
+    source = made.spec.sources["db"].model_copy(update={field: "anything"})
+    unjudged = made.model_copy(update={"spec": made.spec.model_copy(update={"sources": {"db": source}})})
+    [found] = refusals(unjudged, [cluster()], policy(rule()).rules_for("payments/db.yaml"))
+    assert found.place == ("spec", "sources", "db")
+
+
 def test_names_and_selectors_of_one_list_are_judged_each_at_its_place() -> None:
     found = refused(rule(), namespaces=["payments", {"names": ["payments-*"]}, "shop", {"names": ["a", "shop-*"]}])
     assert [each.place[2:] for each in found] == [(2,), (3, "names", 0), (3, "names", 1), (1,), (3,)]

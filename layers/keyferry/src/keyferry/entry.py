@@ -14,8 +14,11 @@ class Entry(Record):
     """How one key of the Secret is made: a source, whole or by path; a template over all sources; or a plain value."""
 
     source: Alias | None = Field(default=None, alias="from")
+    """A source: its whole value, byte for byte, where there is no path."""
     path: Path | None = None
+    """A JMESPath expression into its JSON: text is taken as it is, everything else as JSON."""
     template: str | None = None
+    """A Jinja template over all sources, `cluster` and `namespace`."""
     template_file: str | None = Field(default=None, alias="templateFile", examples=["payments.conf.j2"])
     """A file that holds the template, beside the mapping's: it is read when mappings are compiled."""
     value: str | None = None
@@ -48,7 +51,9 @@ class Tls(Record):
     path: Path | None = None
     """Where in its JSON it is."""
     certificate: Entry | None = None
+    """The certificate, in PEM."""
     key: Entry | None = None
+    """Its private key."""
     chain: Entry | None = None
     """The certificates that lead from it to a root, in any order."""
     password: Entry | None = None
@@ -78,9 +83,13 @@ class Registry(Record):
     """A sign-in to a registry of container images, in the terms of `kubectl create secret docker-registry`."""
 
     server: Annotated[str, StringConstraints(min_length=1)] = Field(examples=["registry.example.com"])
+    """Its host, with a port where it has one of its own."""
     username: Entry
+    """The user's name."""
     password: Entry
+    """The user's password, or a token."""
     email: str | None = None
+    """The user's address, which some registries want."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

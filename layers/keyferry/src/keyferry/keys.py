@@ -63,9 +63,13 @@ class KeyRule(Record):
     """One step from the key that a value has to the key that it gets."""
 
     regexp: Regexp | None = None
+    """Replaces every match of a regular expression."""
     strip_prefix: str | None = Field(default=None, alias="stripPrefix", min_length=1)
+    """Takes a prefix away where it is there."""
     add_prefix: str | None = Field(default=None, alias="addPrefix", min_length=1)
+    """Puts a prefix before."""
     case: Literal["lower", "upper"] | None = None
+    """Changes the case."""
     template: str | None = None
     """A template over `key`."""
 

@@ -19,7 +19,9 @@ class DataFrom(Record):
     """Many keys at once: those of a JSON object, or of the object under a path in it."""
 
     source: Alias = Field(alias="from")
+    """The source."""
     path: Path | None = None
+    """A JMESPath expression that finds the object in its JSON."""
     decode: Decoding | None = None
     """The encoding of each value."""
     keys: list[KeyRule] = Field(default_factory=list)
@@ -32,26 +34,30 @@ class Template(Record):
     """Text with values in it."""
 
     template: str
+    """A Jinja template."""
 
 
 class SecretSpec(Record):
     """The Secret to write."""
 
     name: Name
+    """Its name in each namespace."""
     given_type: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = Field(
         default=None, alias="type", examples=["kubernetes.io/tls"]
     )
-    """`Opaque` where none is given; with `tls` and `registries` the type that they are for."""
+    """Its type, which never changes: `Opaque` where none is given; with `tls` and `registries` what they are for."""
     tls: Tls | None = None
     """What makes tls.crt, tls.key and, where there is a root, ca.crt."""
     registries: list[Registry] = Field(default_factory=list)
     """What makes .dockerconfigjson."""
     labels: dict[LabelKey, LabelValue | Template] = Field(default_factory=dict)
+    """What it has beside Keyferry's own label. Templates know `cluster` and `namespace`."""
     annotations: dict[LabelKey, str | Template] = Field(default_factory=dict)
     """What it has beside Keyferry's own labels and annotations. Their templates can name no value of a source."""
     immutable: bool = False
     """Whether the cluster refuses every later change of the data; it can never be taken back."""
     data: dict[Key, Entry] = Field(default_factory=dict)
+    """What each key is made of."""
     data_from: list[DataFrom] = Field(default_factory=list, alias="dataFrom")
     """Later ones win over earlier ones, and `data` over all."""
 
@@ -140,7 +146,9 @@ class Workload(Record):
     """A workload to restart, by name."""
 
     kind: Kind
+    """What it is; `Rollout` is that of Argo."""
     name: Name
+    """Its name."""
 
 
 class Policies(Record):
@@ -183,11 +191,17 @@ class Spec(Record):
     """What a mapping says."""
 
     sources: dict[Alias, Source] = Field(min_length=1)
+    """Where values come from, each under a name that the rest of the mapping uses."""
     clusters: Annotated[list[Name], Field(min_length=1)] | Selector
+    """Clusters by the names of clusters.yaml, or by the labels that they have there."""
     namespaces: Annotated[list[Label | NamespaceSelector], Field(min_length=1)] | NamespaceSelector
+    """Namespaces by name, by labels or patterns of names, or both in a list."""
     secret: SecretSpec
+    """The Secret to write in each of them."""
     restart: Literal["auto", "none"] | list[Workload] = "auto"
+    """What restarts when the content has changed: what uses the Secret, nothing, or these workloads."""
     policies: Policies = Field(default_factory=Policies)
+    """What may become of the Secret, beside being written."""
     owner: Team | None = None
     """Who answers for it."""
 
@@ -263,6 +277,7 @@ class Metadata(Record):
     """What the mapping is called."""
 
     name: Name
+    """The name, which also names the field manager of the Secret."""
     previous_names: tuple[Name, ...] = Field(default=(), alias="previousNames", examples=[["payments-database"]])
     """What it was called before: what it wrote under these names is its own."""
 
@@ -271,9 +286,13 @@ class SecretMapping(Record):
     """One mapping: sources → one Secret in every target namespace."""
 
     api_version: Literal["keyferry.dev/v1"] = Field(alias="apiVersion")
+    """The version of the format."""
     kind: Literal["SecretMapping"]
+    """What the document is."""
     metadata: Metadata
+    """What it is called."""
     spec: Spec
+    """What it says."""
 
     @model_validator(mode="after")
     def _was_called_otherwise(self) -> Self:

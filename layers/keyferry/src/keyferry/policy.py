@@ -27,6 +27,10 @@ AccountGlob = Annotated[str, StringConstraints(pattern=r"^(\d{12}|\*)$")]
 """An AWS account, or any."""
 
 
+_JUDGED = {"secrets_manager", "parameter_store", "region", "version", "label"}
+"""Fields of a source that say nothing more of what it reads than is looked at here; one with another is refused."""
+
+
 class AllowedSources(Record):
     """Which sources may be read: patterns of names; those of other accounts only where these are allowed too."""
 
@@ -41,7 +45,8 @@ class AllowedSources(Record):
         """Return whether all that a source can read for a namespace is allowed; both can be patterns."""
         patterns = [each.lstrip("/") for each in self._of(source)]  # as events name parameters
         names = [name.replace("${cluster}", cluster).replace("${namespace}", namespace) for name in _names(source)]
-        return self._allow_account(source) and all(any_covers(patterns, name) for name in names)
+        judged = bool(names) and source.model_fields_set <= _JUDGED
+        return judged and self._allow_account(source) and all(any_covers(patterns, name) for name in names)
 
     def describe(self, source: Source) -> str:
         """Return what it allows in the place of a source."""

@@ -22,7 +22,9 @@ class Source(Record):
     """Where a value comes from: a secret or a parameter."""
 
     secrets_manager: str | None = Field(default=None, alias="secretsManager", min_length=1)
+    """A secret: its name or ARN."""
     parameter_store: str | None = Field(default=None, alias="parameterStore", min_length=1)
+    """A parameter: its name or ARN."""
     region: Region | None = None
     """Region of the source; the pipeline's own, or that of the ARN, where absent."""
     version: str | None = Field(default=None, min_length=1)

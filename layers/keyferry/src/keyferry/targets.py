@@ -16,8 +16,11 @@ class Expression(Record):
     """One requirement of labels."""
 
     key: LabelKey
+    """The label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    """What has to hold; a label that is not there is `NotIn` anything."""
     values: list[LabelValue] = Field(default_factory=list)
+    """What `In` and `NotIn` compare with."""
 
     @model_validator(mode="after")
     def _has_values_where_it_compares(self) -> Self:
@@ -42,7 +45,9 @@ class Selector(Record):
     """Chooses by labels, as Kubernetes does."""
 
     match_labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, alias="matchLabels")
+    """Labels that it has, each with this value."""
     match_expressions: list[Expression] = Field(default_factory=list, alias="matchExpressions")
+    """Requirements of its labels, all of which hold."""
 
     @model_validator(mode="after")
     def _chooses(self) -> Self:
@@ -88,8 +93,11 @@ class Eks(Record):
     """A cluster as EKS knows it."""
 
     name: str = Field(pattern=r"^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$")
+    """Its name in EKS."""
     region: Region
+    """Its region."""
     account: str = Field(pattern=r"^\d{12}$")
+    """Its account."""
 
 
 def _is_pem(text: str) -> str:
@@ -106,14 +114,19 @@ class Cluster(Record):
     """A cluster that mappings can name."""
 
     name: Name
+    """What mappings call it."""
     eks: Eks
+    """Which cluster of EKS it is."""
     endpoint: str | None = Field(default=None, pattern=r"^https://[^/\s]+$")
+    """Its API server, as `aws eks describe-cluster` shows it: saves that call, with `certificateAuthority`."""
     certificate_authority: Annotated[str, AfterValidator(_is_pem)] | None = Field(
         default=None, alias="certificateAuthority"
     )
+    """Its certificate authority in base64, as `aws eks describe-cluster` shows it."""
     role: str | None = Field(default=None, pattern=r"^arn:[a-z0-9-]+:iam::\d{12}:role/[\w+=,.@/-]+$")
     """Assumed before signing in."""
     labels: dict[str, str] = Field(default_factory=dict)
+    """What `matchLabels` and `matchExpressions` of mappings compare."""
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
@@ -126,5 +139,8 @@ class Clusters(Record):
     """The file clusters.yaml."""
 
     api_version: Literal["keyferry.dev/v1"] = Field(alias="apiVersion")
+    """The version of the format."""
     kind: Literal["Clusters"]
+    """What the document is."""
     clusters: list[Cluster]
+    """The clusters that mappings can name."""

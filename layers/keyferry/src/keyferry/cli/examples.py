@@ -1,0 +1,135 @@
+"""An example of everything that a mapping file can say, by the name of its model: for the schema and the reference.
+
+Each is valid as it stands; where values are long, `…` stands for what is left out.
+A field can bring its own instead: `Field(examples=[…])`.
+"""
+
+from functools import cache
+from typing import Any
+
+import yaml
+
+_TEXT = """
+SecretMapping:
+  - apiVersion: keyferry.dev/v1
+    kind: SecretMapping
+    metadata: {name: payments-db}
+    spec:
+      sources: {db: {secretsManager: prod/payments/db}}
+      clusters: [prod-eu]
+      namespaces: [payments]
+      secret: {name: payments-db, data: {password: {from: db, path: password}}}
+Metadata:
+  - {name: payments-db, previousNames: [payments-database]}
+Spec:
+  - sources: {db: {secretsManager: prod/payments/db}}
+    clusters: [prod-eu, prod-us]
+    namespaces: [payments, {names: ["payments-*"]}]
+    secret: {name: payments-db, data: {password: {from: db, path: password}}}
+    restart: auto
+    policies: {deletion: delete, conflict: takeOver}
+    owner: {team: payments, contact: "#payments-oncall"}
+Source:
+  - {secretsManager: prod/payments/db, label: AWSPREVIOUS, region: eu-west-1}
+  - {parameterStore: /prod/payments/tls, version: "3"}
+Policies:
+  - {creation: createOrUpdate, keys: exclusive, deletion: delete, conflict: takeOver}
+Team:
+  - {team: payments, contact: "#payments-oncall"}
+SecretSpec:
+  - name: payments-tls
+    type: kubernetes.io/tls
+    labels: {app.kubernetes.io/part-of: payments}
+    annotations: {example.com/place: {template: "{{ cluster }}/{{ namespace }}"}}
+    immutable: true
+    data: {tls.crt: {from: tls, path: certificate}, tls.key: {from: tls, path: key}}
+    dataFrom: [{from: tls, path: more}]
+  - {name: payments-tls, tls: {from: tls}}
+  - name: registry
+    registries: [{server: registry.example.com, username: {from: db, path: user}, password: {from: db, path: password}}]
+Entry:
+  - {from: db, path: port, default: "5432"}
+  - {from: db, path: "replicas[0].host", optional: true}
+  - {from: db, path: keystore, decode: base64}
+  - {template: "postgres://{{ db.username }}:{{ db.password | urlencode }}@db.internal/app"}
+  - {value: live}
+Tls:
+  - {from: db, path: bundle, password: {from: db, path: password}}
+  - certificate: {from: db, path: certificate}
+    key: {from: db, path: key}
+    chain: {from: db, path: chain}
+Registry:
+  - server: registry.example.com
+    username: {from: db, path: username}
+    password: {from: db, path: password}
+    email: platform@example.com
+DataFrom:
+  - {from: db, path: settings, decode: auto, keys: [{addPrefix: DB_}], invalidCharacters: replace}
+KeyRule:
+  - {regexp: {source: "^(.+)-(.+)$", target: "${2}_$1"}}
+  - {stripPrefix: app/}
+  - {addPrefix: DB_}
+  - {case: upper}
+  - {template: "{{ key | replace('.', '_') }}"}
+Regexp:
+  - {source: "^(.+)-(.+)$", target: "${2}_$1"}
+Template:
+  - {template: "{{ cluster }}/{{ namespace }}"}
+Selector:
+  - matchLabels: {env: prod}
+    matchExpressions: [{key: site, operator: In, values: [eu, us]}]
+NamespaceSelector:
+  - names: ["payments-*"]
+    exclude: ["*-sandbox"]
+    matchLabels: {team: payments}
+    matchExpressions: [{key: tier, operator: NotIn, values: [test]}]
+Expression:
+  - {key: tier, operator: NotIn, values: [test]}
+Workload:
+  - {kind: Deployment, name: api}
+Clusters:
+  - apiVersion: keyferry.dev/v1
+    kind: Clusters
+    clusters: [{name: prod-eu, eks: {name: prod-eu, region: eu-west-1, account: "111122223333"}}]
+Cluster:
+  - name: prod-eu
+    eks: {name: prod-eu, region: eu-west-1, account: "111122223333"}
+    role: arn:aws:iam::111122223333:role/keyferry
+    endpoint: https://….eks.amazonaws.com
+    certificateAuthority: LS0tLS1CRUdJTi…
+    labels: {env: prod}
+Eks:
+  - {name: prod-eu, region: eu-west-1, account: "111122223333"}
+Policy:
+  - apiVersion: keyferry.dev/v1
+    kind: Policy
+    rules:
+      - mappings: ["payments/**/*.yaml"]
+        sources: {secretsManager: ["prod/payments/*"]}
+        clusters: ["prod-*"]
+        namespaces: [payments]
+Rule:
+  - mappings: ["payments/**/*.yaml"]
+    sources: {secretsManager: ["prod/payments/*"]}
+    clusters: ["prod-*"]
+    namespaces: [payments, "payments-*"]
+    namespaceSelectors: [prod-eu]
+    types: [Opaque, kubernetes.io/tls]
+    secrets: ["payments-*"]
+AllowedSources:
+  - secretsManager: ["prod/payments/*"]
+    parameterStore: ["/prod/payments/*"]
+    accounts: ["444455556666"]
+"""
+
+
+@cache
+def examples() -> dict[str, list[dict[str, Any]]]:
+    """Return model → examples of it, which have each of its fields at least once."""
+    made: dict[str, list[dict[str, Any]]] = yaml.safe_load(_TEXT)
+    return made
+
+
+def example_of(model: str, field: str) -> object:
+    """Return an example of a field; None where there is none."""
+    return next((each[field] for each in examples().get(model, ()) if field in each), None)
