@@ -7,13 +7,15 @@ import contextvars
 import json
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core import iam_actions  # type: ignore[import-not-found]
-from ministack.core.responses import get_region, json_response  # type: ignore[import-not-found]
-from ministack.services import eventbridge, lambda_svc, secretsmanager, sqs  # type: ignore[import-not-found]
+from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-not-found]
+from ministack.core.responses import error_response_json, get_region, json_response  # type: ignore[import-not-found]
+from ministack.core.router import extract_access_key_id  # type: ignore[import-not-found]
+from ministack.services import eventbridge, lambda_svc, secretsmanager, sqs, ssm  # type: ignore[import-not-found]
 from ministack.services.cloudformation import changesets, handlers, stacks  # type: ignore[import-not-found]
 
 from local import ministack_calls, ministack_events, ministack_trail
@@ -43,6 +45,10 @@ def close() -> None:
     _announce_stack_status()
     _deliver_message_groups_concurrently()
     _authorize_parameters_by_name()
+    _filter_parameters_by_tag()
+    _refuse_tags_of_missing_parameters()
+    secretsmanager._tag_resource = _changing(secretsmanager._tag_resource)
+    secretsmanager._untag_resource = _changing(secretsmanager._untag_resource)
     _authorize_batches_as_single_calls()
     _ask_the_policy_of_a_queue()
     secretsmanager._rotate_secret = _rotating(secretsmanager._rotate_secret)
@@ -79,7 +85,7 @@ def _deliver_message_groups_concurrently() -> None:
 def _authorize_parameters_by_name() -> None:
     """The resource of a Parameter Store call is the parameter, also where it is named by ARN, version or label.
 
-    A call that names several stays one on `*`, as in MiniStack: exact statements do not allow it.
+    A call that names several is refused where one of them would be: that one is its resource then.
     """
     extract = iam_actions.extract_resource_arn
 
@@ -87,11 +93,53 @@ def _authorize_parameters_by_name() -> None:
         service: str, method: str, path: str, headers: Json, body: bytes, query: Json, region: str, account: str
     ) -> str:
         names = ministack_calls.parameter_names(ministack_calls.parse(body)) if service == "ssm" else []
-        if len(names) == 1:
-            return ministack_calls.parameter_arn(names[0], region, account)
-        return str(extract(service, method, path, headers, body, query, region, account))
+        arns = [ministack_calls.parameter_arn(name, region, account) for name in names]
+        if not arns:
+            return str(extract(service, method, path, headers, body, query, region, account))
+        key, action = extract_access_key_id(headers, query) or "", f"ssm:{headers['x-amz-target'].rpartition('.')[2]}"
+        refused = (arn for arn in arns[1:] if iam_evaluator.enforce(key, action, service, region, resource_arn=arn))
+        return next(refused, arns[0])
 
     iam_actions.extract_resource_arn = resource
+
+
+def _filter_parameters_by_tag() -> None:
+    """DescribeParameters takes filters `tag:KEY`; MiniStack lets every parameter through them."""
+    apply = ssm._apply_filter
+
+    def applying(parameter: Json, key: str, option: str, values: list[str]) -> bool:
+        if not key.startswith("tag:"):
+            return bool(apply(parameter, key, option, values))
+        return ssm._tags.get(parameter["ARN"], {}).get(key.removeprefix("tag:")) in values
+
+    ssm._apply_filter = applying
+
+
+def _refuse_tags_of_missing_parameters() -> None:
+    """ListTagsForResource refuses a parameter that does not exist; MiniStack says that it has no tags."""
+    listing = ssm._list_tags_for_resource
+
+    def listed(data: Json) -> Answer:
+        if data.get("ResourceType") == "Parameter" and not ssm._lookup_parameter(data.get("ResourceId"))[1]:
+            refused: Answer = error_response_json("InvalidResourceId", "The resource ID isn't valid.", 400)
+            return refused
+        answer: Answer = listing(data)
+        return answer
+
+    ssm._list_tags_for_resource = listed
+
+
+def _changing(change: Callable[[Json], Answer]) -> Callable[[Json], Answer]:
+    """A secret is changed by a change of its tags too: LastChangedDate is when it was modified in any way."""
+
+    def changing(data: Json) -> Answer:
+        answer = change(data)
+        _, secret = secretsmanager._resolve(data.get("SecretId"))
+        if secret and answer[0] == 200:
+            secret["LastChangedDate"] = int(time.time())
+        return answer
+
+    return changing
 
 
 def _authorize_batches_as_single_calls() -> None:

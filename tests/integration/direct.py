@@ -18,6 +18,7 @@ from keyferry import access
 from keyferry.catalog import Catalog, collect
 from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery
+from keyferry.pipeline.reconcile import Sight, Sweep, reconcile
 from keyferry.report import Report
 from keyferry.runtime import COMPILED, Runtime
 from keyferry.targets import Cluster
@@ -25,6 +26,7 @@ from local import aws
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
 from local.watch import until
+from tests.unit.fake_queues import FakeQueue
 
 TRUST = {
     "Version": "2012-10-17",
@@ -137,3 +139,15 @@ def statements(cloud: Cloud, whole: Catalog) -> list[Mapping[str, Any]]:
         s for r in resources.values() for s in r.get("Properties", {}).get("PolicyDocument", {}).get("Statement", [])
     ]
     return [s | {"Resource": [each["Fn::Sub"] for each in s["Resource"]]} for s in found]
+
+
+def swept(direct: Direct) -> list[str]:
+    """Sweep with a role that may list, and read no value, and return the mappings that need a delivery."""
+    iam, name, queue = direct.cloud.aws.client("iam"), direct.role.rpartition("/")[2], FakeQueue()
+    lists = ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "eks:DescribeCluster"]
+    before = iam.get_role_policy(RoleName=name, PolicyName="generated")["PolicyDocument"]["Statement"]
+    direct.allow([{"Effect": "Allow", "Action": lists, "Resource": "*"}])
+    sight = Sight(direct.runtime.connect, direct.runtime.versions(), deadline())
+    reconcile(Sweep(), direct.catalog, sight, queue, "event-1")
+    direct.allow(before)
+    return [each.mapping for each in queue.sent]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from keyferry import eks, runtime
+from keyferry import eks, runtime, sessions
 from keyferry.catalog import collect
 from keyferry.errors import AccessDenied, Unauthorized, Unreachable
 from keyferry.kube import Connection
@@ -194,7 +194,7 @@ def test_a_session_is_assumed_anew_before_it_ends(scene: Scene, monkeypatch: pyt
     scene.create({"password": "canary-sign-in-1"})
     spoke = Spoke(scene)
     assert spoke.deliver(scene.namespace) == []
-    monkeypatch.setattr(runtime, "SESSION_MARGIN_SECONDS", 3700)  # a session has an hour
+    monkeypatch.setattr(sessions, "MARGIN_SECONDS", 3700)  # a session has an hour
     monkeypatch.setattr(eks, "RENEW_SECONDS", -1)
     spoke.assumed = 0
 

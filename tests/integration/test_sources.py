@@ -1,10 +1,13 @@
 """Every kind of source, as AWS's own calls give it, and every way to make a key of it."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
+from keyferry.errors import AccessDenied, SourceUnavailable
+from tests.integration.direct import statements, swept
 from tests.integration.scene import Scene
 
 VALUE = (
@@ -166,3 +169,53 @@ def test_a_key_that_the_source_no_longer_has_goes_and_what_cannot_be_named_leave
     with scene.untouched("Secret", "db"):
         (found,) = direct.deliver(scene.namespace).errors
     assert "a/b becomes 'a/b', and keys of a Secret have letters" in str(found)
+
+
+def test_the_tags_of_a_secret_and_of_a_parameter_are_values_and_no_right_to_read_either_is_needed(scene: Scene) -> None:
+    tags = [{"Key": "team", "Value": "payments"}, {"Key": "Owner", "Value": "me & you"}]
+    name = f"/{scene.source}"
+    secrets, ssm = scene.cloud.aws.client("secretsmanager"), scene.cloud.aws.client("ssm")
+    secrets.create_secret(Name=scene.source, SecretString="canary-untold", Tags=tags)
+    ssm.put_parameter(Name=name, Value="canary-untold", Type="String", Tags=tags)
+    direct = scene.grant(
+        sources={
+            "db": {"secretsManager": scene.source, "metadata": "tags"},
+            "tls": {"parameterStore": name, "metadata": "tags"},
+        },
+        secret={
+            "name": "db",
+            "data": {"all": {"from": "db"}, "team": {"from": "tls", "path": "team"}},
+        },
+    )
+    assert not direct.deliver(scene.namespace).errors
+    assert scene.data() == {"all": b'{"Owner":"me & you","team":"payments"}', "team": b"payments"}
+    actions = {each["Action"] for each in statements(scene.cloud, direct.catalog)}
+    assert actions == {"secretsmanager:DescribeSecret", "ssm:ListTagsForResource", "eks:DescribeCluster"}
+
+
+@pytest.mark.parametrize("service", ["secretsManager", "parameterStore"])
+def test_tags_of_what_is_not_there_are_an_error_that_says_so(scene: Scene, service: str) -> None:
+    direct = scene.grant(
+        sources={"db": {service: f"/{scene.source}", "metadata": "tags"}},
+        secret={"name": "db", "data": {"all": {"from": "db"}}},
+    )
+    (found,) = direct.deliver(scene.namespace).errors
+    assert isinstance(found, SourceUnavailable | AccessDenied)
+    assert f"on /{scene.source} in eu-west-1" in str(found)
+    assert scene.data() is None
+
+
+def test_the_sweep_sees_that_tags_of_a_secret_have_changed(scene: Scene) -> None:
+    scene.create("canary-untold")
+    direct = scene.grant(
+        sources={"db": {"secretsManager": scene.source, "metadata": "tags"}},
+        secret={"name": "db", "data": {"all": {"from": "db"}}},
+    )
+    assert not direct.deliver(scene.namespace).errors
+    assert swept(direct) == []
+    time.sleep(1.1)  # the emulator's times are whole seconds
+    secrets = scene.cloud.aws.client("secretsmanager")
+    secrets.tag_resource(SecretId=scene.source, Tags=[{"Key": "team", "Value": "payments"}])
+    assert swept(direct) == [scene.namespace]
+    assert not direct.deliver(scene.namespace).errors
+    assert swept(direct) == []

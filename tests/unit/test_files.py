@@ -145,7 +145,7 @@ def test_a_mistake_about_many_keys_is_told_with_its_place(tmp_path: Path, many: 
         ("prod/payments/db}", "prod/payments/db, version: 3}", "7:53: spec.sources.db.version should be text"),
         ("prod/payments/db}", "prod/*}", "7:9: spec.sources.db: not the name of a secret: letters, digits"),
         ("secretsManager: prod/", "parameterStore: prod/", "7:9: spec.sources.db: a parameter in a hierarchy"),
-        ("{secretsManager: prod/payments/db}", "{}", "7:9: spec.sources.db: needs exactly one of secretsManager and"),
+        ("{secretsManager: prod/payments/db}", "{}", "7:9: spec.sources.db: needs exactly one of secretsManager, "),
         ("    db:", "    range:", "7:5: range means something else in a template; call the source another name"),
         ("SecretMapping", "SecretMaping", "2:7: unknown kind SecretMaping; did you mean SecretMapping?"),
         ("kind: SecretMapping\n", "", "1:1: kind is missing; there is: Clusters, Policy, SecretMapping"),

@@ -39,8 +39,11 @@ def entry(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ({}, "needs exactly one of secretsManager and parameterStore"),
-        ({"secretsManager": "a", "parameterStore": "b"}, "needs exactly one of secretsManager and parameterStore"),
+        ({}, "needs exactly one of secretsManager, parameterStore and find"),
+        (
+            {"secretsManager": "a", "parameterStore": "b"},
+            "needs exactly one of secretsManager, parameterStore and find",
+        ),
         ({"secretsManager": "a", "version": "1", "label": "x"}, "takes version or label, not both"),
         ({"secretsManager": "a", "label": "AWSPENDING"}, "AWSPENDING is never pushed"),
         ({"secretsManager": ""}, "at least 1 character"),

@@ -3,20 +3,16 @@
 Exact names only, where AWS and Kubernetes have them. What RBAC cannot say, an admission policy does (`admission`).
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from keyferry import admission
+from keyferry import admission, grants
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput
+from keyferry.grants import Grant
 from keyferry.mapping import SecretMapping
-from keyferry.model import Place
-from keyferry.source import Source
 from keyferry.targets import Cluster
 
-MAX_POLICY = 6000
-"""Characters of a managed policy's statements; AWS allows a policy 6,144 without white space."""
 MAX_POLICIES = 20
 """Managed policies of a role: AWS allows 10, and 20 on request."""
 USUAL_POLICIES = 10
@@ -111,59 +107,12 @@ def _principals(cluster: Cluster) -> list[tuple[str, list[str]]]:
 
 def _attached(catalog: Catalog) -> Object:
     return {
-        **_policies("Deliver", ["DeliverRole"], _sources(catalog)),
-        **_policies("SignIn", ["DeliverRole", "ReconcileRole"], _clusters(catalog)),
+        **_policies("Deliver", ["DeliverRole"], grants.of_sources(catalog)),
+        **_policies("SignIn", ["DeliverRole", "ReconcileRole"], grants.of_clusters(catalog)),
     }
 
 
-def _sources(catalog: Catalog) -> list[tuple[str, str]]:
-    """Return (action, resource) of every source that is read: of mappings that go to a cluster."""
-    found = {
-        pair for mapping in catalog.mappings.values() for source in _read_by(catalog, mapping) for pair in _of(source)
-    }
-    return sorted(found)
-
-
-def _read_by(catalog: Catalog, mapping: SecretMapping) -> Iterator[Source]:
-    """Yield each source of each place; a namespace that only labels or patterns choose can have any name."""
-    names = ["*"] if mapping.spec.namespace_selectors else mapping.spec.namespace_names
-    for source in mapping.spec.sources.values():
-        for cluster in catalog.targets(mapping):
-            for name in names if "namespace" in source.placeholders else names[:1]:
-                yield source.at(Place(cluster.name, name))
-
-
-def _of(source: Source) -> Iterator[tuple[str, str]]:
-    arn = source.identifier.split(":", 6)
-    partition, region, account = (
-        (arn[1], arn[3], arn[4])
-        if arn[0] == "arn"
-        else ("${AWS::Partition}", source.region or "${AWS::Region}", "${AWS::AccountId}")
-    )
-    if source.service == "parameterstore":
-        yield "ssm:GetParameter", f"arn:{partition}:ssm:{region}:{account}:parameter/{source.names[0]}"
-        return
-    base = f"arn:{partition}:secretsmanager:{region}:{account}:secret:"
-    if arn[0] == "arn" and len(source.names) > 1:
-        # Suffix or part of the name: either.
-        yield "secretsmanager:GetSecretValue", f"{base}{source.names[1]}"
-    yield "secretsmanager:GetSecretValue", f"{base}{source.names[-1]}-??????"
-
-
-def _clusters(catalog: Catalog) -> list[tuple[str, str]]:
-    used = {c.name for mapping in catalog.mappings.values() for c in catalog.targets(mapping)}
-    found = set()
-    for cluster in (catalog.clusters[name] for name in used):
-        if cluster.role:
-            found.add(("sts:AssumeRole", cluster.role))
-        else:
-            eks = cluster.eks
-            arn = f"arn:${{AWS::Partition}}:eks:{eks.region}:{eks.account}:cluster/{eks.name}"
-            found.add(("eks:DescribeCluster", arn))
-    return sorted(found)
-
-
-def _policies(prefix: str, roles: list[str], pairs: list[tuple[str, str]]) -> Object:
+def _policies(prefix: str, roles: list[str], granted: Iterable[Grant]) -> Object:
     return {
         f"{prefix}{number}": {
             "Type": "AWS::IAM::ManagedPolicy",
@@ -173,27 +122,8 @@ def _policies(prefix: str, roles: list[str], pairs: list[tuple[str, str]]) -> Ob
                 "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
             },
         }
-        for number, statements in enumerate(_split(pairs), start=1)
+        for number, statements in enumerate(grants.policies(granted), start=1)
     }
-
-
-def _split(pairs: list[tuple[str, str]]) -> Iterator[list[Object]]:
-    """Yield the statements of as few policies as hold them."""
-    chunk: list[tuple[str, str]] = []
-    for pair in pairs:
-        if chunk and len(json.dumps(_statements([*chunk, pair]))) > MAX_POLICY:
-            yield _statements(chunk)
-            chunk = []
-        chunk.append(pair)
-    if chunk:
-        yield _statements(chunk)
-
-
-def _statements(pairs: Iterable[tuple[str, str]]) -> list[Object]:
-    by_action: dict[str, list[Object]] = {}
-    for action, resource in pairs:
-        by_action.setdefault(action, []).append({"Fn::Sub": resource})
-    return [{"Effect": "Allow", "Action": action, "Resource": found} for action, found in by_action.items()]
 
 
 def _rules(mapping: SecretMapping) -> list[Object]:

@@ -8,6 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from keyferry.errors import (
     AccessDenied,
     KeyferryError,
+    NotSignedIn,
+    Rejected,
     SourceDeleted,
     SourceMissing,
     SourceUnavailable,
@@ -34,6 +36,7 @@ NOT_SIGNED_IN = {
     "UnrecognizedClientException",
 }
 MISSING = {
+    "InvalidResourceId",  # of a parameter whose tags are asked for
     "ResourceNotFoundException",
     "ParameterNotFound",
     "ParameterVersionNotFound",
@@ -57,34 +60,45 @@ def translated(what: str) -> Iterator[None]:
         what: action and object, as `secretsmanager:GetSecretValue on prod/db`.
 
     Raises:
-        AccessDenied: AWS refused, or does not accept the credentials; the text says what to grant or to do. A secret
-            that does not exist is refused too, to a role that may read exact names.
+        AccessDenied: AWS refused; the text says what to grant. A secret that does not exist is refused too, to a role
+            that may read exact names.
+        NotSignedIn: AWS does not accept the credentials.
         SourceMissing: there is no such secret or parameter.
         SourceDeleted: the secret is scheduled for deletion.
         SourceUnavailable: there is no such version or label, or AWS does not take the name.
         Throttled: too many requests, after botocore's own retries.
-        Unreachable: anything else.
+        Rejected: any other refusal (4xx).
+        Unreachable: no answer, or one (5xx) that AWS is at fault.
     """
     try:
         yield
     except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        raise _translate(code, error.response.get("Error", {}).get("Message", ""), what) from None
+        said = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+        raise refusal(said.get("Code", ""), said.get("Message", ""), what, status) from None
     except BotoCoreError as error:
         remedy = "look at the network, and at AWS_ENDPOINT_URL where it is set"
         raise Unreachable(f"{what}: no answer from AWS ({type(error).__name__}); {remedy}") from None
 
 
-def _translate(code: str, message: str, what: str) -> KeyferryError:
+def refusal(code: str, message: str, what: str, status: int = 400) -> KeyferryError:
+    """Return Keyferry's error for one of AWS: of a call, or of one entry of a batch.
+
+    Args:
+        code: AWS's name for the error.
+        message: AWS's text. It is never quoted: it can hold what the caller has sent.
+        what: action and object, as `secretsmanager:GetSecretValue on prod/db`.
+        status: the HTTP status of the answer.
+    """
     if code in DENIED:
         also = "; or it does not exist" if "GetSecretValue" in what else ""
         return AccessDenied(f"AWS refuses {what} ({code}): grant it to the role, and the use of its KMS key{also}")
     if code in NOT_SIGNED_IN:
-        return AccessDenied(f"AWS does not accept the credentials ({code}, {what}): sign in anew, or mend the clock")
+        return NotSignedIn(f"AWS does not accept the credentials ({code}, {what}): sign in anew, or mend the clock")
     if code in MISSING:
-        kind = SourceMissing if _is_whole(code, message) else SourceUnavailable
-        return kind(f"{what}: it does not exist ({code}); create it, or change the mapping")
-    if code == "InvalidRequestException" and "delet" in message.lower():
+        missing = SourceMissing if _is_whole(code, message) else SourceUnavailable
+        return missing(f"{what}: it does not exist ({code}); create it, or change the mapping")
+    if is_deletion(code, message):
         return SourceDeleted(f"{what}: it is scheduled for deletion; restore it, or remove the mapping")
     if code in INVALID:
         return SourceUnavailable(
@@ -92,7 +106,13 @@ def _translate(code: str, message: str, what: str) -> KeyferryError:
         )
     if code in THROTTLED:
         return Throttled(f"{what}: AWS asks to slow down ({code})")
-    return Unreachable(f"{what}: {code or 'an error without a code'}")
+    kind = Unreachable if status >= 500 else Rejected
+    return kind(f"{what}: {code or 'an error without a code'}")
+
+
+def is_deletion(code: str, message: str) -> bool:
+    """Return whether AWS refuses a secret since it is scheduled for deletion."""
+    return code == "InvalidRequestException" and "delet" in message.lower()
 
 
 def _is_whole(code: str, message: str) -> bool:

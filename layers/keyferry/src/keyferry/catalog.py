@@ -127,8 +127,8 @@ def _delivery(change: Change, cluster: str, concerned: Iterable[Match]) -> Deliv
 
 
 def _expected(matches: Iterable[Match], version: str | None) -> dict[str, str]:
-    """Return the version that each source should show by now; none for one that reads a fixed version."""
-    follow = sorted(each.alias for each in matches if not each.source.version and each.source.label != PREVIOUS)
+    """Return the version that each source should show by now; none for one that shows another, or more than that."""
+    follow = sorted(each.alias for each in matches if each.source.follows and each.source.label != PREVIOUS)
     return {alias: version for alias in follow if version}
 
 

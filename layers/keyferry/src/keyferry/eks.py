@@ -1,4 +1,4 @@
-"""EKS: the sign-in token, where a cluster is, and the role to assume for it.
+"""EKS: the sign-in token, and where a cluster is.
 
 Token: `k8s-aws-v1.` and a presigned `GetCallerIdentity` URL of the cluster's regional STS host, with the cluster's
 name as a signed header. Signing needs no network. Source: kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
@@ -22,7 +22,6 @@ from keyferry.targets import Cluster, Eks
 
 if TYPE_CHECKING:
     from mypy_boto3_eks import EKSClient
-    from mypy_boto3_sts import STSClient
 
 RENEW_SECONDS = 10 * 60
 """Age at which a token is made anew. The authenticator refuses one of 15 minutes, whatever its expiry says."""
@@ -134,20 +133,3 @@ def _check(arn: str, cluster: Cluster, where: str) -> None:
             f"clusters.yaml means {where}, and EKS answers for {arn}: for a cluster of another account,"
             " name a role there that can be assumed"
         )
-
-
-def assume(client: "STSClient", role: str, region: str) -> tuple[boto3.Session, float]:
-    """Return a session of the role, and for how many seconds it is good.
-
-    Raises:
-        KeyferryError: as `keyferry.aws.translated` says.
-    """
-    with translated(f"sts:AssumeRole on {role}"):
-        found = client.assume_role(RoleArn=role, RoleSessionName="keyferry")["Credentials"]
-    session = boto3.Session(
-        aws_access_key_id=found["AccessKeyId"],
-        aws_secret_access_key=found["SecretAccessKey"],
-        aws_session_token=found["SessionToken"],
-        region_name=region,
-    )
-    return session, found["Expiration"].timestamp() - time.time()

@@ -4,11 +4,14 @@
     ├── InvalidInput         a mapping, event file or argument is wrong: tell the user, change nothing
     ├── DeliverAgain         passes by itself or by somebody's repair: the message comes back
     │   ├── AccessDenied       AWS refused a call
+    │   │   └── NotSignedIn      AWS does not accept the credentials, or no longer
+    │   ├── Rejected           AWS refused a call, for a reason that is none of the others
     │   ├── Unauthorized       the cluster does not know the caller
     │   ├── Forbidden          the cluster knows the caller and refuses a verb
     │   ├── Unreachable        no answer, so that nothing is known about whether the call took effect
     │   │   └── ServerError      an answer (5xx) that does not say it either
     │   ├── Throttled          too many requests, and no time left to wait
+    │   ├── Outdated           a region that serves in place of another has an older version than the Secret
     │   ├── Overtaken          the object changed between reading and writing it
     │   ├── OutOfTime          the invocation ends before the work does
     │   ├── UnknownName        a mapping or cluster that this deployment does not have
@@ -43,6 +46,14 @@ class AccessDenied(DeliverAgain):
     """AWS refused a call. Passing, since permissions take seconds to arrive after a deployment."""
 
 
+class NotSignedIn(AccessDenied):
+    """AWS does not accept the credentials: they have ended, or their role was deleted and made anew."""
+
+
+class Rejected(DeliverAgain):
+    """AWS refused a call (4xx), for a reason that is none of the others."""
+
+
 class Unauthorized(DeliverAgain):
     """The cluster does not accept the token. Passing, since access entries take seconds to arrive."""
 
@@ -68,6 +79,10 @@ class ServerError(Unreachable):
 
 class Throttled(DeliverAgain):
     """Asked to slow down for longer than there is time left."""
+
+
+class Outdated(DeliverAgain):
+    """What a region serves in place of another is older than what the Secret holds."""
 
 
 class Overtaken(DeliverAgain):

@@ -5,13 +5,13 @@ Regular expressions and escapes behave as those of External Secrets (`rewrite`, 
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from keyferry.document import shown
 from keyferry.model import Record
-from keyferry.names import Key
+from keyferry.names import Key, Regular
 
 InvalidCharacters = Literal["refuse", "replace", "escape"]
 type Fill = Callable[[str, str], str]
@@ -22,18 +22,10 @@ _INVALID = re.compile(r"[^-._a-zA-Z0-9]")
 _KEY = TypeAdapter(Key)
 
 
-def _is_regular(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    return pattern
-
-
 class Regexp(Record):
     """Replaces every match."""
 
-    source: Annotated[str, AfterValidator(_is_regular)]
+    source: Regular
     """The regular expression."""
     target: str
     """What comes in its place; `$1` and `${name}` stand for groups, `$$` for a dollar."""

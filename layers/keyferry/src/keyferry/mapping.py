@@ -16,7 +16,7 @@ from keyferry.targets import NamespaceSelector, Selector
 
 
 class DataFrom(Record):
-    """Many keys at once: those of a JSON object, or of the object under a path in it."""
+    """Many keys at once: those of a JSON object, or of the object under a path in it; or all that a source finds."""
 
     source: Alias = Field(alias="from")
     """The source."""
@@ -221,6 +221,20 @@ class Spec(Record):
         return any("namespace" in each.placeholders for each in self.sources.values()) or any(
             "namespace" in template for template in self.secret.templates
         )
+
+    @model_validator(mode="after")
+    def _takes_all_that_is_found(self) -> Self:
+        taken = [(f"data.{key}", entry.source) for key, entry in self.secret.data.items()]
+        taken += [
+            (f"dataFrom.{n}", each.source) for n, each in enumerate(self.secret.data_from) if each.path is not None
+        ]
+        for place, source in taken:
+            if source is not None and self.sources[source].find is not None:
+                raise ValueError(
+                    f"secret.{place}: source {source} finds many values, which have no path: take them all by dataFrom,"
+                    " or one by a template"
+                )
+        return self
 
     def can_reach(self, namespace: str | None) -> bool:
         """Return whether a namespace (None: any) can be one of the mapping's, as far as is known without asking."""

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NoReturn
@@ -70,6 +70,17 @@ class SourceValue:
     version: str
     """Version id; for a parameter `<version>@<last modified, ISO 8601>`, since a parameter made anew counts from 1."""
     binary: bool = False
+    created: datetime | None = None
+    """When this version was made."""
+    served: str | None = None
+    """The region that served it, where that is not the first one."""
+    found: "Mapping[str, SourceValue] | None" = None
+    """The values of what was found, by full name, where the source is a find."""
+
+    def shows(self, version: str) -> bool:
+        """Return whether this is a version, or one of what was found is."""
+        values = [self] if self.found is None else self.found.values()
+        return any(is_version(each.version, version) for each in values)
 
 
 @dataclass(frozen=True)
@@ -179,6 +190,22 @@ class Deadline:
     def remaining(self) -> float:
         """Return the seconds left, never negative."""
         return max(0.0, self.at - self.clock())
+
+
+def moment(when: datetime) -> str:
+    """Return a time as versions hold it."""
+    return when.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def dated(version: str) -> tuple[str, str]:
+    """Return the id of a version, and its date where it shows one behind an @."""
+    number, at, date = version.rpartition("@")
+    return (number, date) if at else (version, "")
+
+
+def is_version(shown: str, version: str) -> bool:
+    """Return whether a version, which may show its date, is the one that is asked for."""
+    return version in (shown, dated(shown)[0])
 
 
 def shorten(name: str, limit: int) -> str:

@@ -1,5 +1,6 @@
 """Names as Kubernetes and AWS have them: what a field of a mapping may hold."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, ValidationInfo
@@ -47,5 +48,17 @@ def _can_be_evaluated(path: str, info: ValidationInfo) -> str:
 
 
 Path = Annotated[str, AfterValidator(_can_be_evaluated)]
+
+
+def _is_regular(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return pattern
+
+
+Regular = Annotated[str, AfterValidator(_is_regular)]
+"""A regular expression."""
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$")]
 """An AWS region."""

@@ -1,15 +1,22 @@
-"""Parameter Store: values, and the versions that a sweep compares."""
+"""Parameter Store: values, tags, and the listing that a sweep and a `find` compare."""
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import batched
+from typing import TYPE_CHECKING, Any
 
+from keyferry import document
 from keyferry.aws import translated
-from keyferry.events import parameter_name
-from keyferry.model import SecretValue, SourceValue
+from keyferry.errors import SourceUnavailable
+from keyferry.find import checked, version_of
+from keyferry.model import SecretValue, SourceValue, moment
 from keyferry.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
+
+BATCH = 10
+"""What GetParameters takes."""
 
 
 def read(client: "SSMClient", source: Source) -> SourceValue:
@@ -21,23 +28,79 @@ def read(client: "SSMClient", source: Source) -> SourceValue:
     which = source.version or source.label
     selector = f"{source.identifier}:{which}" if which else source.identifier
     with translated(f"ssm:GetParameter on {selector} in {client.meta.region_name}"):
-        parameter = client.get_parameter(Name=selector, WithDecryption=True)["Parameter"]
+        return _value(client.get_parameter(Name=selector, WithDecryption=True)["Parameter"])
+
+
+def _value(parameter: Mapping[str, Any]) -> SourceValue:
+    modified = parameter["LastModifiedDate"]
     return SourceValue(
-        SecretValue(parameter["Value"].encode()),
-        version_of(parameter["Version"], parameter["LastModifiedDate"]),
+        SecretValue(parameter["Value"].encode()), numbered(parameter["Version"], modified), created=modified
     )
 
 
-def version_of(number: int, modified: datetime) -> str:
+def numbered(number: int, modified: datetime) -> str:
     """Return what identifies a version: its number alone does not, since a parameter made anew counts from 1."""
-    return f"{number}@{modified.astimezone(UTC).isoformat(timespec='seconds')}"
+    return f"{number}@{moment(modified)}"
 
 
-def versions(client: "SSMClient") -> dict[str, str]:
-    """Return name (without leading slash) → latest version of every parameter of the region, without a value."""
-    with translated("ssm:DescribeParameters"):
+def read_tags(client: "SSMClient", source: Source) -> SourceValue:
+    """Return the tags of a parameter, as a JSON object. Nothing tells one state of them from another.
+
+    Raises:
+        KeyferryError: as `keyferry.aws.translated` says.
+    """
+    with translated(f"ssm:ListTagsForResource on {source.identifier} in {client.meta.region_name}"):
+        found = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=source.identifier)["TagList"]
+    tags = {tag["Key"]: tag["Value"] for tag in sorted(found, key=lambda tag: tag["Key"])}
+    return SourceValue(SecretValue(document.text(tags).encode()), "tags")
+
+
+def find(client: "SSMClient", source: Source) -> SourceValue:
+    """Return the latest values of all parameters that a source finds, by name.
+
+    Raises:
+        SourceUnusable: it finds nothing, or too much.
+        KeyferryError: one of them cannot be read; as `keyferry.aws.translated` says.
+    """
+    listed = listing(client, source.tags, (source.path or "").rstrip("/"))
+    names = checked(str(source), {name: version for name, version in listed.items() if source.finds(name)})
+    chunks = batched(names, BATCH, strict=False)
+    found = checked(str(source), {name: value for chunk in chunks for name, value in _fetch(client, chunk)})
+    return SourceValue(SecretValue(b""), version_of({name: each.version for name, each in found.items()}), found=found)
+
+
+def _fetch(client: "SSMClient", names: Iterable[str]) -> Iterator[tuple[str, SourceValue]]:
+    wanted = list(names)
+    where = f"{', '.join(wanted)} in {client.meta.region_name}"
+    with translated(f"ssm:GetParameters on {where}"):
+        answer = client.get_parameters(Names=wanted, WithDecryption=True)
+    missing = set(wanted) - {each["Name"] for each in answer["Parameters"]}
+    if missing:
+        raise SourceUnavailable(
+            f"ssm:GetParameters on {', '.join(sorted(missing))} in {client.meta.region_name}: it does not exist any"
+            " more; the next try looks again"
+        )
+    for each in answer["Parameters"]:
+        yield each["Name"], _value(each)
+
+
+def listing(client: "SSMClient", tags: Mapping[str, str] | None = None, path: str = "") -> dict[str, str]:
+    """Return name → latest version of every parameter of the region, without a value.
+
+    Args:
+        client: of the region.
+        tags: those that it must have: the listing does not show them.
+        path: what it must be below, at any depth.
+    """
+    filters: list[Any] = [{"Key": f"tag:{key}", "Values": [value]} for key, value in sorted((tags or {}).items())]
+    if path:
+        filters.append({"Key": "Path", "Option": "Recursive", "Values": [path]})
+    with translated(f"ssm:DescribeParameters in {client.meta.region_name}"):
+        pages = client.get_paginator("describe_parameters").paginate(
+            ParameterFilters=filters, PaginationConfig={"PageSize": 50}
+        )
         return {
-            parameter_name(parameter["Name"]): version_of(parameter["Version"], parameter["LastModifiedDate"])
-            for page in client.get_paginator("describe_parameters").paginate(PaginationConfig={"PageSize": 50})
+            parameter["Name"]: numbered(parameter["Version"], parameter["LastModifiedDate"])
+            for page in pages
             for parameter in page["Parameters"]
         }

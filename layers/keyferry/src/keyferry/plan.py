@@ -9,9 +9,9 @@ from typing import Any
 
 from keyferry import typed
 from keyferry.conflicts import claims, must_force, without
-from keyferry.errors import Refused, SourceDeleted
+from keyferry.errors import Outdated, Refused, SourceDeleted
 from keyferry.mapping import SecretMapping
-from keyferry.model import SecretValue
+from keyferry.model import SecretValue, dated
 from keyferry.secret import RESTART_DUE, Desired, Observed, field_manager
 
 MAX_DATA_BYTES = 1024 * 1024
@@ -95,6 +95,7 @@ def plan(desired: Desired, observed: Observed | None, nonce: str) -> Action:
     Raises:
         Refused: the Secret cannot take the content.
         Conflict: somebody else owns what the mapping would write, or the Secret itself.
+        Outdated: what a region served in place of another is older than what the Secret holds.
     """
     mark = None if desired.mapping.spec.restart == "none" else nonce
     if observed is None:
@@ -109,6 +110,7 @@ def plan(desired: Desired, observed: Observed | None, nonce: str) -> Action:
 def _keep_right(desired: Desired, observed: Observed, mark: str | None, nonce: str) -> Action:
     """Return the next action on a Secret that is there. The order is what makes each step safe (0003)."""
     _check_size(desired, observed)
+    _check_age(desired, observed)
     _check_type(desired, observed)
     _check_keys(desired, observed)
     claimed, force = claims(desired, observed), must_force(desired, observed)
@@ -266,6 +268,24 @@ def _check_keys(desired: Desired, observed: Observed | None) -> None:
             f"Secret {desired.mapping.spec.secret.name} would lack {lacking}, and type {kind} needs it:"
             " map it, or give the Secret another type"
         )
+
+
+def _check_age(desired: Desired, observed: Observed) -> None:
+    """Refuse what a region served in place of the first one, unless the Secret is known to hold nothing newer.
+
+    Versions have no order but their dates. Where the first region goes back, it was told to.
+    """
+    held = observed.versions_in_journal() if observed.written_by(*desired.mapping.names) else {}
+    for alias, region in desired.served.items():
+        (there, made), (here, before) = dated(desired.versions[alias]), dated(held.get(alias, ""))
+        # Replicas of a secret share the ids of its versions; parameters are numbered in each region.
+        same = there == here and desired.mapping.spec.sources[alias].service == "secretsmanager"
+        if alias in held and not same and not (before and before <= made):
+            raise Outdated(
+                f"source {alias}: region {region}, which serves in place of the first one, has a version of {made}, and"
+                f" Secret {desired.mapping.spec.secret.name} holds one of {before or 'an unknown date'}: it is left as"
+                " it was until the first region answers, or the other one has caught up"
+            )
 
 
 def _check_type(desired: Desired, observed: Observed) -> None:

@@ -27,7 +27,10 @@ AccountGlob = Annotated[str, StringConstraints(pattern=r"^(\d{12}|\*)$")]
 """An AWS account, or any."""
 
 
-_JUDGED = {"secrets_manager", "parameter_store", "region", "version", "label"}
+JUDGED = frozenset(
+    {"secrets_manager", "parameter_store", "find", "path", "regexp", "tags"}
+    | {"metadata", "region", "version", "label", "failover", "role"}
+)
 """Fields of a source that say nothing more of what it reads than is looked at here; one with another is refused."""
 
 
@@ -39,13 +42,13 @@ class AllowedSources(Record):
     parameter_store: list[SourceGlob] = Field(default_factory=list, alias="parameterStore")
     """Parameters by their names, as `/team-a/*`."""
     accounts: list[AccountGlob] = Field(default_factory=list)
-    """Accounts that an ARN may name; a name alone is always one of the stack's own account."""
+    """Accounts that ARNs of sources and roles may name; a name alone is always one of the stack's own account."""
 
     def allow(self, source: Source, cluster: str, namespace: str) -> bool:
         """Return whether all that a source can read for a namespace is allowed; both can be patterns."""
         patterns = [each.lstrip("/") for each in self._of(source)]  # as events name parameters
         names = [name.replace("${cluster}", cluster).replace("${namespace}", namespace) for name in _names(source)]
-        judged = bool(names) and source.model_fields_set <= _JUDGED
+        judged = bool(names) and source.model_fields_set <= JUDGED
         return judged and self._allow_account(source) and all(any_covers(patterns, name) for name in names)
 
     def describe(self, source: Source) -> str:
@@ -53,7 +56,7 @@ class AllowedSources(Record):
         return listed(self._of(source)) if self._allow_account(source) else f"accounts: {listed(self.accounts)}"
 
     def _allow_account(self, source: Source) -> bool:
-        return source.account is None or any_covers(self.accounts, source.account)
+        return all(any_covers(self.accounts, account) for account in source.accounts)
 
     def _of(self, source: Source) -> list[str]:
         return self.secrets_manager if source.service == "secretsmanager" else self.parameter_store
@@ -99,9 +102,15 @@ class Policy(Record):
 
 
 def _names(source: Source) -> list[str]:
-    """Return the names of all that it can read. What a placeholder stands for can look like the suffix of an ARN."""
-    ends = [name.rpartition("-")[0] for name in source.names if source.account and name.endswith("}")]
-    return [*source.names, *filter(None, ends)]
+    """Return the names of all that it can read, in each of its regions; of a find, the pattern of what it can find.
+
+    What a placeholder stands for can look like the suffix of an ARN.
+    """
+    if source.find is not None:
+        return [f"{source.prefix.lstrip('/')}*"]
+    found = [name for each in (source, *source.elsewhere) for name in each.names]
+    ends = [name.rpartition("-")[0] for name in found if source.accounts and name.endswith("}")]
+    return [*found, *filter(None, ends)]
 
 
 def any_covers(allowed: Sequence[str], pattern: str) -> bool:

@@ -36,6 +36,7 @@ def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Pl
         mapping=mapping,
         data=_data(mapping, sources, place),
         versions={alias: source.version for alias, source in sorted(sources.items())},
+        served={alias: source.served for alias, source in sorted(sources.items()) if source.served},
         labels=labels,
         annotations=annotations,
     )
@@ -140,15 +141,23 @@ def _entry(entry: Entry, sources: Mapping[str, SourceValue], place: Place, where
 
 
 def _many(each: DataFrom, source: SourceValue, where: str) -> dict[str, SecretValue]:
-    held = _document(source, where) if each.path is None else _search(each.path, source, where)
-    if not isinstance(held, dict):
-        what = f"path {each.path} finds" if each.path else "the value is"
-        raise SourceUnusable(f"{where}: {what} no JSON object, whose keys could be taken")
+    held = _members(each, source, where)
     try:
         renamed = dict(rename(held, each.keys, each.invalid_characters, lambda text, key: _key(text, key, where)))
     except ValueError as error:
         raise SourceUnusable(f"{where}: {error}") from None
     return {renamed[key]: _member(value, each, f"{where}, key {document.shown(key)}") for key, value in held.items()}
+
+
+def _members(each: DataFrom, source: SourceValue, where: str) -> Mapping[str, object]:
+    """Return what has a key each: the values of what was found, or the members of a JSON object."""
+    if source.found is not None:
+        return {name: value.content for name, value in source.found.items()}
+    held = _document(source, where) if each.path is None else _search(each.path, source, where)
+    if not isinstance(held, dict):
+        what = f"path {each.path} finds" if each.path else "the value is"
+        raise SourceUnusable(f"{where}: {what} no JSON object, whose keys could be taken")
+    return held
 
 
 def _key(template: str, key: str, where: str) -> str:
@@ -160,7 +169,8 @@ def _key(template: str, key: str, where: str) -> str:
 def _member(value: object, each: DataFrom, where: str) -> SecretValue:
     if value is None:
         raise SourceUnusable(f"{where} is null; give it a value, or name it in data with a default")
-    return _decoded(_text(value, where), each.decode, where)
+    found = value if isinstance(value, SecretValue) else _text(value, where)
+    return _decoded(found, each.decode, where)
 
 
 def _text(found: object, where: str) -> SecretValue:
@@ -224,10 +234,12 @@ def _names(template: str, where: str) -> Mapping[str, int]:
 
 
 def _in_scope(source: SourceValue, where: str) -> object:
-    """Return what a template sees: the document where the value is a JSON object, its text otherwise.
+    """Return what a template sees: the document where the value is a JSON object, its text otherwise; all of a find.
 
     What is no text it sees as a value that some filters take, and that cannot be written.
     """
+    if source.found is not None:
+        return {name: _in_scope(value, f"{where}, {name}") for name, value in source.found.items()}
     try:
         found = None if source.binary else document.parse(source.content.reveal())
     except document.DuplicateKeyError as error:

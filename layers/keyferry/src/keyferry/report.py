@@ -1,6 +1,7 @@
 """Outcomes → what is logged and counted. Pure, and free of values by construction."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from typing import Any, Literal
 from keyferry.errors import DeliverAgain, KeyferryError, UnknownName
 from keyferry.mapping import Team
 from keyferry.model import Delivery
+from keyferry.secret import Desired
 
 type Did = Literal["created", "updated", "annotated", "deleted", "unchanged", "failed"]
 
@@ -47,6 +49,25 @@ class Outcome:
         return replace(self, restarted=_first(self.restarted), notes=_first(self.notes))
 
 
+@dataclass
+class Read:
+    """What was read of the sources, for the report."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    """Source → version; none of a source that is another in each of several namespaces."""
+    served: dict[str, str] = field(default_factory=dict)
+    """Source → the region that served it, where that is not its first one."""
+
+    def take(self, made: Iterable[Desired]) -> None:
+        """Take what one pass has read."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for desired in made:
+            self.served |= desired.served
+            for alias, version in desired.versions.items():
+                found[alias].add(version)
+        self.versions |= {alias: versions.pop() for alias, versions in found.items() if len(versions) == 1}
+
+
 @dataclass(frozen=True)
 class Report:
     """What became of one delivery."""
@@ -54,6 +75,8 @@ class Report:
     delivery: Delivery
     outcomes: tuple[Outcome, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    served: Mapping[str, str] = field(default_factory=dict)
+    """Source → the region that served it, where that is not its first one."""
     error: KeyferryError | None = None
     """What stopped the delivery before it had targets."""
     seconds: float = 0.0
@@ -72,6 +95,10 @@ class Report:
         """Whether trying again can help."""
         return any(isinstance(error, DeliverAgain) for error in self.errors)
 
+    def served_elsewhere(self) -> dict[str, dict[str, str]]:
+        """Return `{"served": {source: region}}`; nothing where every source was read in its first region."""
+        return {"served": dict(self.served)} if self.served else {}
+
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the one log line of a delivery."""
         told = [outcome for outcome in sorted(self.outcomes, key=_urgency) if outcome.did != "unchanged"]
@@ -81,6 +108,7 @@ class Report:
             "cluster": self.delivery.cluster,
             **owned(self.owner),
             "versions": dict(self.versions),
+            **self.served_elsewhere(),
             "targets": _counts(self.outcomes),
             "namespaces": [outcome.shortened().as_dict() for outcome in told[:MAX_LISTED]],
             "seconds": round(self.seconds, 3),

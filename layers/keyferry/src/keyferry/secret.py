@@ -62,6 +62,8 @@ class Desired:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Those that the mapping gives it."""
+    served: Mapping[str, str] = field(default_factory=dict)
+    """Source → the region that served it, where that is not its first one."""
     held: Mapping[str, str] | None = None
     """The journal of the Secret that it is, where what is wanted is that it stays as it is."""
 
@@ -261,6 +263,14 @@ class Observed:
     def named(self, name: str) -> dict[str, Any]:
         """Return the metadata that a patch of it begins with: it fails where the object is another, or was changed."""
         return {"name": name, **self.preconditions}
+
+    def versions_in_journal(self) -> dict[str, str]:
+        """Return source → version, as the journal says they were read; nothing where it cannot be understood."""
+        try:
+            found = json.loads(self.annotations.get(VERSIONS, "{}"))
+        except ValueError:
+            return {}
+        return {str(alias): str(version) for alias, version in found.items()} if isinstance(found, dict) else {}
 
     def keys_in_journal(self) -> frozenset[str]:
         """Return the keys that the journal says were written."""

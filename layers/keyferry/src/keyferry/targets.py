@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from keyferry.model import Record
 from keyferry.names import Glob, LabelKey, LabelValue, Name, Region
+from keyferry.role import Role, RoleArn
 
 
 class Expression(Record):
@@ -123,7 +124,7 @@ class Cluster(Record):
         default=None, alias="certificateAuthority"
     )
     """Its certificate authority in base64, as `aws eks describe-cluster` shows it."""
-    role: str | None = Field(default=None, pattern=r"^arn:[a-z0-9-]+:iam::\d{12}:role/[\w+=,.@/-]+$")
+    role: RoleArn | None = None
     """Assumed before signing in."""
     labels: dict[str, str] = Field(default_factory=dict)
     """What `matchLabels` and `matchExpressions` of mappings compare."""
@@ -133,6 +134,11 @@ class Cluster(Record):
         if (self.endpoint is None) != (self.certificate_authority is None):
             raise ValueError("endpoint and certificateAuthority go together")
         return self
+
+    @property
+    def roles(self) -> list[Role]:
+        """What is assumed before signing in."""
+        return [Role(arn=self.role)] if self.role else []
 
 
 class Clusters(Record):

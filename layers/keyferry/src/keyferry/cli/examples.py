@@ -32,6 +32,16 @@ Spec:
 Source:
   - {secretsManager: prod/payments/db, label: AWSPREVIOUS, region: eu-west-1}
   - {parameterStore: /prod/payments/tls, version: "3"}
+  - {find: secretsManager, path: prod/payments/, regexp: "-key$", tags: {team: payments}}
+  - {secretsManager: prod/payments/db, metadata: tags}
+  - secretsManager: prod/payments/db
+    failover: [us-east-1, {region: eu-central-1, name: prod-db}]
+  - secretsManager: "arn:aws:secretsmanager:eu-west-1:444455556666:secret:shared/ca"
+    role: "arn:aws:iam::444455556666:role/secrets"
+Failover:
+  - {region: eu-central-1, name: prod-db}
+Role:
+  - {arn: "arn:aws:iam::444455556666:role/secrets", externalId: payments-7f3a, sessionTags: {team: payments}}
 Policies:
   - {creation: createOrUpdate, keys: exclusive, deletion: delete, conflict: takeOver}
 Team:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from keyferry import access
+from keyferry import access, grants
 from keyferry.catalog import Catalog
 from keyferry.cli import entries
 from keyferry.model import shorten
@@ -27,6 +27,11 @@ _MANY = """\
 # The role of deliver gets {needed} managed policies. AWS allows {usual} until you ask for more: Service Quotas, IAM,
 # "Managed policies attached to an IAM role" ({most} at most).
 """
+_UNBOUNDED = """\
+# CAREFUL: these sources can find any name, so the role of deliver may read EVERYTHING in their service here:
+#   {sources}
+# Give each a path, tags, or a regexp with a fixed beginning, as ^team-a/.
+"""
 _SELECTED = """\
 # Mappings that choose namespaces by labels ({names}) have their rights in all namespaces of the cluster: on Secrets of
 # that one name, and on the workloads that they restart. Which namespaces will match is not known here.
@@ -39,12 +44,22 @@ def render_all(catalog: Catalog) -> dict[str, str]:
     many = needed > access.USUAL_POLICIES
     note = _MANY.format(needed=needed, usual=access.USUAL_POLICIES, most=access.MAX_POLICIES) if many else ""
     files = {
-        "access.yaml": HEADER + _KMS + note + _dump(access.template(catalog)),
+        "access.yaml": HEADER + _unbounded(catalog) + _KMS + note + _dump(access.template(catalog)),
         "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.script(catalog),
     }
     for cluster in catalog.clusters.values():
         files[f"{RBAC}/{shorten(cluster.name, 250)}.yaml"] = HEADER + _rbac(catalog, cluster)
     return files
+
+
+def _unbounded(catalog: Catalog) -> str:
+    named = [
+        f"{alias} of mapping {mapping.name}"
+        for mapping in catalog.mappings.values()
+        for alias, source in mapping.spec.sources.items()
+        if catalog.targets(mapping) and grants.is_unbounded(source)
+    ]
+    return _UNBOUNDED.format(sources=", ".join(named)) if named else ""
 
 
 def _rbac(catalog: Catalog, cluster: Cluster) -> str:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 from jinja2.defaults import DEFAULT_NAMESPACE
 
-from keyferry import template
+from keyferry import grants, template
 from keyferry.catalog import Catalog
 from keyferry.cli.documents import Document, Path
 from keyferry.cli.problems import Problem, nearest
 from keyferry.mapping import PLACE_NAMES, SecretMapping
 
-ANSWERED_HERE = "no source is called"
-"""What the model says of the same thing, without a place and one at a time."""
+ANSWERED_HERE = ("no source is called", "finds many values")
+"""What the model says of the same things, without a place and one at a time."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ def sources(document: Document) -> Iterator[Problem]:
         if isinstance(source, str) and source not in known:
             message = f"no source is called {source}{nearest(source, known, 'there is')}"
             yield document.problem((*path, "from"), message)
+        if isinstance(source, str) and document.get("spec", "sources", source, "find"):
+            yield from _of_a_find(document, path, source)
         yield from _template(document, (*path, "template"), PLACE_NAMES | known.keys())
         yield from _rules(document, path)
     yield from _metadata(document)
@@ -55,6 +57,17 @@ def entries(document: Document) -> Iterator[Path]:
     registries = document.get("spec", "secret", "registries")
     for number, _ in enumerate(registries if isinstance(registries, list) else ()):
         yield from (("spec", "secret", "registries", number, part) for part in ("username", "password"))
+
+
+def _of_a_find(document: Document, path: Path, source: str) -> Iterator[Problem]:
+    """Yield what a key cannot take of many values."""
+    many = f"source {source} finds many values"
+    if path[2] != "dataFrom":
+        yield document.problem(
+            (*path, "from"), f'{many}: take them all by dataFrom, or one by a template, as {{{{ {source}["name"] }}}}'
+        )
+    elif document.get(*path, "path") is not None:
+        yield document.problem((*path, "path"), f"{many}, each with a key: dataFrom takes them without a path")
 
 
 def _metadata(document: Document) -> Iterator[Problem]:
@@ -120,6 +133,18 @@ def renamed(found: Sequence[tuple[Named, SecretMapping]]) -> Iterator[Problem]:
             if why != f"mapping {mapping.name} was called so":
                 message = f"{why}, and what Secrets hold under that name is its own; take it out here, or there"
                 yield each.document.problem(("metadata", "previousNames", number), message)
+
+
+def unbounded(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
+    """Yield a warning for each source that takes the right to read everything there is."""
+    for each in found:
+        for alias, source in catalog.mappings[each.name].spec.sources.items():
+            if grants.is_unbounded(source):
+                message = (
+                    f"source {alias} can find any name, so deliver gets the right to read everything in {source.find}"
+                    " of the account; give it a path, tags, or a regexp with a fixed beginning, as ^team-a/"
+                )
+                yield replace(each.document.problem(("spec", "sources", alias), message), level="warning")
 
 
 def nowhere(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:

@@ -106,9 +106,11 @@ def _planned(plan: Plan) -> Iterator[_Row]:
 
 def _done(report: Report) -> Iterator[_Row]:
     owner = str(report.owner or "")
+    served = [f"{alias} from {region}" for alias, region in report.served.items()]
     for each in report.outcomes:
         cells = each.did, ", ".join(each.restarted), owner
-        yield _Row(report.delivery, each.namespace, cells, "; ".join(filter(None, [each.why, *each.notes])), each.error)
+        why = "; ".join(filter(None, [each.why, *each.notes, *served]))
+        yield _Row(report.delivery, each.namespace, cells, why, each.error)
     if report.error or not report.outcomes:
         yield _Row(report.delivery, None, ("failed" if report.error else "unchanged", "", owner), _NONE, report.error)
 
@@ -119,6 +121,7 @@ def _as_dict(report: Report) -> dict[str, Any]:
         "cluster": report.delivery.cluster,
         **owned(report.owner),
         "versions": dict(report.versions),
+        **report.served_elsewhere(),
         "namespaces": [each.as_dict() for each in report.outcomes],
         "seconds": round(report.seconds, 3),
     } | ({"error": _said(report.error)} if report.error else {})

@@ -26,6 +26,8 @@ _PATTERNS = {
     r":role/": "the ARN of a role, as arn:aws:iam::111122223333:role/keyferry",
     r"^\d{12}$": 'the twelve digits of an account in quotes, as "111122223333"',
     r"^[a-z]{2,}(-": "a region, as eu-west-1",
+    r"[\w .:/=+@-]": "what a tag of AWS can have: letters, digits, spaces and _ . : / = + - @",
+    r"[A-Za-z0-9_+=,.@:/-]+": "an external id: letters, digits and _ + = , . @ : / -",
     r"^[0-9A-Za-z][": "the name of an EKS cluster: letters, digits, '-' and '_'",
 }
 """Part of a pattern → what fits it, in words. The first one that is found counts."""
@@ -71,6 +73,9 @@ _EXAMPLES = {
     "spec.secret.tls.password": "{from: db, path: password}",
     "spec.sources": "{db: {secretsManager: prod/payments/db}}",
     "spec.sources.*": "{secretsManager: prod/payments/db}",
+    "spec.sources.*.failover": "[us-east-1], or [{region: us-east-1, name: prod/payments/db}]",
+    "spec.sources.*.role": "arn:aws:iam::444455556666:role/secrets, or {arn: …, externalId: …}, or a list of these",
+    "spec.sources.*.tags": "{team: payments}",
 }
 """Field → what it can be, where it is missing or has another shape."""
 _ELSEWHERE = {
@@ -176,9 +181,11 @@ def _without_other_branches(told: Iterable[_Told]) -> list[_Told]:
 
 
 def _example(path: Path) -> str | None:
-    """Return what a field can be; one of a list or with a name of one's own is looked for as `*`."""
-    general = "".join("[*]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
-    return _EXAMPLES.get(general) or _EXAMPLES.get(f"{general.rpartition('.')[0]}.*")
+    """Return what a field can be; one of a list is looked for as `[*]`, and one with a name of one's own as `*`."""
+    steps = ["[*]" if isinstance(step, int) else f".{step}" for step in path]
+    named = [[*steps[:number], ".*", *steps[number + 1 :]] for number in reversed(range(len(steps)))]
+    found = ("".join(each).removeprefix(".") for each in (steps, *named))
+    return next((_EXAMPLES[each] for each in found if each in _EXAMPLES), None)
 
 
 def _dotted(path: Path) -> str:

@@ -6,7 +6,6 @@ concurrently. The order is what keeps an outdated value from lasting (docs/decis
 
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery, Place, SourceValue
 from keyferry.pipeline.target import Target
 from keyferry.render import render
-from keyferry.report import Report
+from keyferry.report import Read, Report
 from keyferry.secret import Desired
 from keyferry.source import Source
 
@@ -43,13 +42,13 @@ class Work:
 
 def deliver(work: Work) -> Report:
     """Carry out one delivery and return what became of it; errors are in the report."""
-    started, versions = time.monotonic(), dict[str, str]()
+    started, sources = time.monotonic(), Read()
     targets: list[Target] = []
     error: KeyferryError | None = None
     try:
         targets = [Target(work.cluster, work.mapping, name) for name in namespaces(work)]
         with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(targets)))) as pool:
-            _passes(work, targets, pool, versions)
+            _passes(work, targets, pool, sources)
     except KeyferryError as caught:
         error = caught
     except Exception as caught:
@@ -57,7 +56,8 @@ def deliver(work: Work) -> Report:
     return Report(
         delivery=work.delivery,
         outcomes=tuple(target.outcome() for target in targets if target.done or target.error or target.written),
-        versions=versions,
+        versions=sources.versions,
+        served=sources.served,
         error=error,
         seconds=time.monotonic() - started,
         written=max((target.written for target in targets if target.written), default=None),
@@ -139,10 +139,10 @@ def _read(work: Work, alias: str, source: Source) -> SourceValue:
 
 
 def _is_other(values: Mapping[str, SourceValue], alias: str, version: str) -> bool:
-    return alias in values and values[alias].version != version
+    return alias in values and not values[alias].shows(version)
 
 
-def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, versions: dict[str, str]) -> None:
+def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, sources: Read) -> None:
     for number in range(PASSES):
         pending = [target for target in targets if not target.done]
         if not pending:
@@ -156,7 +156,7 @@ def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, ver
         made = desire(work, pool, [target.namespace for target in seen], settle=number == 0)
         for target in seen:
             target.want(made[target.namespace])
-        versions.update(_versions(made.values()))
+        sources.take(each for each in made.values() if isinstance(each, Desired))
         _each(work, pool, seen, Target.advance)
         workloads = listing(work.cluster, work.mapping, sum(target.due is not None for target in seen))
         _each(work, pool, seen, lambda target: target.look(workloads))  # noqa: B023  # run at once
@@ -164,15 +164,6 @@ def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, ver
     for target in targets:
         if not target.done and target.error is None:
             target.error = Overtaken(f"the Secret in {target.namespace} kept changing while it was being written")
-
-
-def _versions(made: Iterable[Desired | KeyferryError]) -> dict[str, str]:
-    """Return the versions that were read; none of a source that is another in each of several namespaces."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for desired in made:
-        for alias, version in desired.versions.items() if isinstance(desired, Desired) else ():
-            found[alias].add(version)
-    return {alias: versions.pop() for alias, versions in found.items() if len(versions) == 1}
 
 
 def _pause(work: Work, number: int) -> None:

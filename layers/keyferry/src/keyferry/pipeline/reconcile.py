@@ -11,7 +11,7 @@ from keyferry.apply import ClusterClient, chosen_namespaces
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
 from keyferry.mapping import SecretMapping
-from keyferry.model import Deadline, Delivery, Place, Record
+from keyferry.model import Deadline, Delivery, Place, Record, is_version
 from keyferry.pipeline.route import Deliveries
 from keyferry.render import metadata
 from keyferry.report import MAX_LISTED
@@ -20,11 +20,9 @@ from keyferry.secret import (
     MAPPING,
     RESTART_DUE,
     REVISION,
-    VERSIONS,
     Observed,
     field_manager,
     revision,
-    versions_text,
 )
 from keyferry.source import Source
 from keyferry.targets import Cluster
@@ -188,6 +186,11 @@ def _check_time(sight: Sight) -> None:
         raise OutOfTime
 
 
+def _are_versions(held: Mapping[str, str], now: Mapping[str, str | None]) -> bool:
+    """Return whether the Secret holds the versions of now, which it may show with a date."""
+    return held.keys() == now.keys() and all(is_version(held[alias], version or "") for alias, version in now.items())
+
+
 def difference(
     mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed | None, place: Place
 ) -> str:
@@ -216,7 +219,7 @@ def _journal(mapping: SecretMapping, versions: Mapping[str, str | None], observe
         return "the mapping has changed"
     if None in versions.values():
         return "the version of a source is not known"
-    if observed.annotations.get(VERSIONS) != versions_text(versions):
+    if not _are_versions(observed.versions_in_journal(), versions):
         return "a source has another version"
     written, can_be = observed.keys_in_journal(), mapping.spec.secret.known_keys
     if not mapping.spec.secret.certain_keys <= written or (can_be is not None and not written <= can_be):

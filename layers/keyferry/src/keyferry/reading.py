@@ -1,0 +1,156 @@
+"""Sources as a delivery reads them and as a sweep compares them: with which client, by which call, in which region."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+
+from keyferry import parameterstore, secretsmanager
+from keyferry.errors import KeyferryError, NotSignedIn, Throttled, Unreachable
+from keyferry.find import version_of
+from keyferry.model import CURRENT, SourceValue, moment
+from keyferry.sessions import Sessions
+from keyferry.source import Source
+
+SILENT_SECONDS = 30
+"""For so long a region that did not answer is asked after the others."""
+
+
+class Sources:
+    """Reads sources, with the rights of their roles, in the first of their regions that answers."""
+
+    def __init__(self, sessions: Sessions, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sessions, self._clock = sessions, clock
+        self._silent: dict[tuple[str, str | None], float] = {}
+
+    def read(self, source: Source) -> SourceValue:
+        """Return the current value of a source.
+
+        Where its first region refuses, that is an error; where it does not answer, the next one is asked.
+
+        Raises:
+            KeyferryError: the first region refuses, or none answers.
+        """
+        return self._first_answer(source) if source.failover else self._read(source)
+
+    def _first_answer(self, source: Source) -> SourceValue:
+        places = sorted([source, *source.elsewhere], key=self._was_silent)
+        errors: list[tuple[Source, KeyferryError]] = []
+        for number, place in enumerate(places, start=1):
+            try:
+                found = self._read(place, hurried=number < len(places))
+            except (Unreachable, Throttled) as error:
+                self._silent[place.service, place.home_region] = self._clock() + SILENT_SECONDS
+                errors.append((place, error))
+            except KeyferryError as error:
+                if place is source:
+                    raise
+                errors.append((place, error))
+            else:
+                return _dated(replace(found, served=None if place is source else place.home_region), source)
+        raise self._all(errors)
+
+    def _was_silent(self, place: Source) -> bool:
+        return self._silent.get((place.service, place.home_region), 0.0) > self._clock()
+
+    def _all(self, errors: Sequence[tuple[Source, KeyferryError]]) -> KeyferryError:
+        """Return the error of the first region, with what the others said."""
+        first, *others = sorted(errors, key=lambda each: not each[0].failover)
+        told = [f"{place.home_region}: {error}" for place, error in others]
+        return type(first[1])("; ".join([str(first[1]), *told]))
+
+    def _read(self, source: Source, *, hurried: bool = False) -> SourceValue:
+        try:
+            return self._call(source, hurried=hurried)
+        except NotSignedIn:
+            if not source.role:
+                raise
+            return self._call(source, hurried=hurried, renew=True)
+
+    def _call(self, source: Source, *, hurried: bool, renew: bool = False) -> SourceValue:
+        region, role = source.home_region, source.role
+        if source.service == "secretsmanager":
+            secrets = self._sessions.client("secretsmanager", region, role, hurried=hurried, renew=renew)
+            if source.find:
+                return secretsmanager.find(secrets, source)
+            return (
+                secretsmanager.read_tags(secrets, source) if source.metadata else secretsmanager.read(secrets, source)
+            )
+        parameters = self._sessions.client("ssm", region, role, hurried=hurried, renew=renew)
+        if source.find:
+            return parameterstore.find(parameters, source)
+        return (
+            parameterstore.read_tags(parameters, source) if source.metadata else parameterstore.read(parameters, source)
+        )
+
+
+def _dated(value: SourceValue, source: Source) -> SourceValue:
+    """Return the value of a source that fails over: its version shows its date, since ids have no order."""
+    if source.service == "parameterstore" or value.created is None:
+        return value
+    return replace(value, version=f"{value.version}@{moment(value.created)}")
+
+
+class Versions:
+    """The versions that sources have now, for one sweep: each region's secrets and parameters are listed once."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._secrets = _once(lambda region: secretsmanager.listing(sessions.client("secretsmanager", region)))
+        self._parameters = _once(
+            lambda region, *tags: parameterstore.listing(sessions.client("ssm", region), dict(tags))
+        )
+
+    def of(self, source: Source) -> str | None:
+        """Return the version of a source; None where it is not known.
+
+        That of a source with a role is not: the sweep has no right to read with it.
+
+        Raises:
+            KeyferryError: as `keyferry.aws.translated` says.
+        """
+        if source.role:
+            return None
+        return self._secret(source) if source.service == "secretsmanager" else self._parameter(source)
+
+    def _secret(self, source: Source) -> str | None:
+        listed = self._secrets(source.home_region)
+        if source.find:
+            found = secretsmanager.matching(source, listed.values())
+            return version_of({each.name: each.labels.get(CURRENT) for each in found})
+        known = next((listed[name] for name in source.names if name in listed), None)
+        if known is None:
+            return None
+        if source.metadata:
+            return known.changed
+        if source.version:
+            return source.version if source.version in known.labels.values() else None
+        return known.labels.get(source.label or CURRENT)
+
+    def _parameter(self, source: Source) -> str | None:
+        if source.version or source.label or source.metadata:
+            return None  # the listing shows neither labels nor earlier versions, nor tags
+        listed = self._parameters(source.home_region, *sorted(source.tags.items()))
+        if source.find:
+            return version_of({name: version for name, version in listed.items() if source.finds(name)})
+        (name,) = source.names
+        return listed.get(f"/{name}") or listed.get(name)
+
+
+def _once[**P, T](listing: Callable[P, T]) -> Callable[P, T]:
+    """Return a listing that asks once for the same, and says again what it said, be it an error."""
+
+    def tried(*args: P.args, **kwargs: P.kwargs) -> T | KeyferryError:
+        try:
+            return listing(*args, **kwargs)
+        except KeyferryError as error:
+            return error
+
+    kept = cache(tried)
+
+    def again(*args: P.args, **kwargs: P.kwargs) -> T:
+        found = kept(*args, **kwargs)  # type: ignore[arg-type]  # cache knows nothing of parameters
+        if isinstance(found, KeyferryError):
+            raise found
+        return found
+
+    return again
