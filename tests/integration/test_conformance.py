@@ -1,0 +1,127 @@
+"""What External Secrets and the Secrets Store CSI driver make of their manifests, a mapping makes too.
+
+The cases and where they are from: conformance/README.md.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from keyferry.cli import files
+from keyferry.mapping import SecretMapping
+from local.admin import Object
+from local.cloud import Cloud
+from tests.integration.direct import Direct, catalog
+
+HERE = Path(__file__).parent / "conformance"
+FILES = [HERE / "eso-open.yaml", HERE / "ascp-open.yaml"]
+CASES = {case["id"]: case for file in FILES for case in yaml.safe_load(file.read_text())}
+OURS = re.compile(r"keyferry\.dev/|app\.kubernetes\.io/managed-by$")
+
+
+def mappings(case: str) -> list[SecretMapping]:
+    """Return the mappings of a case."""
+    whole = yaml.safe_load_all((HERE / "mappings.yaml").read_text())
+    return [SecretMapping.model_validate(m) for m in whole if m["metadata"]["name"].partition(".")[0] == case]
+
+
+class Contents:
+    """What a case has in AWS. Names are the case's own, so all of it is taken away again."""
+
+    def __init__(self, cloud: Cloud, given: dict[str, Any]) -> None:
+        self.secrets, self.parameters = cloud.aws.client("secretsmanager"), cloud.aws.client("ssm")
+        self.given = given
+        for name, secret in given.get("secretsmanager", {}).items():
+            self._secret(name, **secret)
+        for name, parameter in given.get("ssm", {}).items():
+            self._parameter(name, **parameter)
+
+    def _secret(self, name: str, string: str | None = None, binary_b64: str | None = None) -> None:
+        if binary_b64 is not None:
+            self.secrets.create_secret(Name=name, SecretBinary=base64.b64decode(binary_b64))
+        else:
+            self.secrets.create_secret(Name=name, SecretString=string)
+
+    def _parameter(self, name: str, value: str, type: str) -> None:  # noqa: A002  # as the cases call it
+        self.parameters.put_parameter(Name=name, Value=value, Type=type)
+
+    def remove(self) -> None:
+        """Take it all away."""
+        for name in self.given.get("secretsmanager", {}):
+            self.secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+        for name in self.given.get("ssm", {}):
+            self.parameters.delete_parameter(Name=name)
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest, cloud: Cloud) -> Iterator[dict[str, Any]]:
+    """A case, its contents of AWS and its namespaces."""
+    found: dict[str, Any] = CASES[request.param]
+    admin = cloud.admins["prod-eu"]
+    labels: dict[str, Any] = {name: {} for each in mappings(request.param) for name in each.spec.namespace_names}
+    for name, own in (labels | found.get("namespaces", {})).items():  # they stay: other cases have them too
+        admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": own}})
+    if "existingSecret" in found:
+        admin.apply(found["existingSecret"])
+    contents = Contents(cloud, found["aws"])
+    yield found
+    contents.remove()
+    for each in found["expect"].get("secrets", ()):
+        admin.delete("Secret", each["name"], each["namespace"])
+
+
+def _held(cloud: Cloud) -> dict[tuple[str, str], str]:
+    """Return the resourceVersion of every Secret."""
+    found = cloud.admins["prod-eu"].list("Secret", None)
+    return {(m["namespace"], m["name"]): m["resourceVersion"] for m in (each["metadata"] for each in found)}
+
+
+def _seen(raw: Object) -> dict[str, Any]:
+    metadata = raw["metadata"]
+    return {
+        "type": raw["type"],
+        "data": {key: base64.b64decode(text) for key, text in raw.get("data", {}).items()},
+        "immutable": raw.get("immutable", False),
+        **{
+            field: {key: text for key, text in metadata.get(field, {}).items() if not OURS.match(key)}
+            for field in ("labels", "annotations")
+        },
+    }
+
+
+def _expected(secret: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
+    data = {key: text.encode() for key, text in secret["data"].items()}
+    data |= {key: base64.b64decode(text) for key, text in secret.get("data_b64", {}).items()}
+    metadata = {field: secret.get(field, seen[field]) for field in ("labels", "annotations")}
+    return {"type": secret["type"], "data": data, "immutable": secret.get("immutable", False), **metadata}
+
+
+def test_every_mapping_is_of_a_case_and_valid(tmp_path: Path) -> None:
+    clusters = "apiVersion: keyferry.dev/v1\nkind: Clusters\nclusters:\n- name: prod-eu\n  eks: "
+    (tmp_path / "clusters.yaml").write_text(clusters + '{name: a, region: eu-west-1, account: "111122223333"}\n')
+    (tmp_path / "mappings.yaml").write_text((HERE / "mappings.yaml").read_text())
+    assert {name.partition(".")[0] for name in files.load(tmp_path).mappings} == CASES.keys()
+
+
+@pytest.mark.parametrize("case", CASES, indirect=True)
+def test_a_mapping_makes_what_the_case_expects(case: dict[str, Any], cloud: Cloud) -> None:
+    wanted, before = mappings(case["id"]), _held(cloud)
+    direct = Direct.grant(cloud, catalog(cloud, wanted))
+    errors = [str(error) for each in wanted for error in direct.deliver(each.name).errors]
+    written = {key for key, version in _held(cloud).items() if before.get(key) != version}
+
+    if "error" in case["expect"]:
+        assert any(re.search(case["expect"]["error"], text, re.IGNORECASE) for text in errors), errors
+    else:
+        assert errors == []
+    expected = {(each["namespace"], each["name"]): each for each in case["expect"].get("secrets", ())}
+    assert written == expected.keys()
+    for (namespace, name), secret in expected.items():
+        raw = cloud.admins["prod-eu"].get("Secret", name, namespace)
+        assert raw is not None
+        assert _seen(raw) == _expected(secret, _seen(raw))
