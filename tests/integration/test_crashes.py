@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keyferry.model import Delivery
-from keyferry.secret import RESTART_DUE
+from keyferry.observed import RESTART_DUE
 from local.cloud import Cloud
 from local.world import deployment, env_from, volume
 from tests.integration.direct import Direct, delivery

@@ -7,8 +7,8 @@ import pytest
 
 from keyferry.errors import Conflict, Forbidden, Overtaken, Refused, SourceDeleted, SourceUnavailable
 from keyferry.kube import KubeClient
+from keyferry.observed import MAPPING, RESTART_DUE
 from keyferry.report import Report
-from keyferry.secret import MAPPING, RESTART_DUE
 from local.admin import Object
 from local.watch import until
 from local.world import deployment, env_from

@@ -9,7 +9,7 @@ import pytest
 
 from keyferry.errors import Refused, ServerError
 from keyferry.kube import client
-from keyferry.secret import RESTART_DUE
+from keyferry.observed import RESTART_DUE
 from local import admin
 from local.admin import Object
 from local.cloud import Cloud

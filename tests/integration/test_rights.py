@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from keyferry import access
 from keyferry.errors import AccessDenied, Forbidden
-from keyferry.secret import RESTART_DUE
+from keyferry.observed import RESTART_DUE
 from local import aws
 from local.admin import Object
 from local.cloud import ACCOUNT

@@ -12,8 +12,9 @@ from keyferry.cli import files
 from keyferry.cli.problems import InvalidFiles
 from keyferry.entry import Entry, Registry, Tls
 from keyferry.keys import KeyRule, Regexp
-from keyferry.mapping import DataFrom, Metadata, Policies, SecretMapping, SecretSpec, Spec, Team, Template, Workload
+from keyferry.mapping import Metadata, Policies, SecretMapping, Spec, Team, Workload
 from keyferry.policy import AllowedSources, Policy, Rule
+from keyferry.secretspec import DataFrom, SecretSpec, Template
 from keyferry.source import Source
 from keyferry.targets import Cluster, Eks, Expression, NamespaceSelector
 

@@ -7,21 +7,11 @@ import pytest
 
 from keyferry.apply import write
 from keyferry.errors import Conflict, Refused, SourceDeleted
+from keyferry.limits import MAX_DATA_BYTES
 from keyferry.model import SecretValue
-from keyferry.plan import (
-    MAX_DATA_BYTES,
-    Action,
-    Annotate,
-    Delete,
-    Done,
-    Prune,
-    Release,
-    Restart,
-    Write,
-    plan,
-    plan_deletion,
-)
-from keyferry.secret import Desired, Observed
+from keyferry.observed import Observed
+from keyferry.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
+from keyferry.secret import Desired
 from tests.unit.fake_secret import encoded
 from tests.unit.fakes import FakeCluster
 from tests.unit.samples import desired_of, mapping

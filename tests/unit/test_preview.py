@@ -8,8 +8,8 @@ import pytest
 from keyferry.errors import AccessDenied, Forbidden, OutOfTime, SourceDeleted, Unexpected
 from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, SecretValue
+from keyferry.observed import Observed
 from keyferry.pipeline.preview import Preview, preview
-from keyferry.secret import Observed
 from tests.unit.fakes import Calls
 from tests.unit.samples import desired_of, mapping, workload
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret

@@ -10,10 +10,10 @@ from keyferry.catalog import Catalog, collect
 from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Throttled, Unauthorized, Unreachable
 from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery
+from keyferry.observed import Observed
 from keyferry.pipeline.deliver import Work, deliver
 from keyferry.pipeline.reconcile import CLUSTER_SECONDS, Sight, Sweep, Swept, difference, reconcile, sweep_of
 from keyferry.report import MAX_LISTED
-from keyferry.secret import Observed
 from keyferry.source import Source
 from keyferry.targets import Cluster
 from tests.unit.fake_queues import FakeQueue, FakeSources

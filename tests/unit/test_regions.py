@@ -21,13 +21,14 @@ from keyferry.errors import (
 from keyferry.grants import Grant
 from keyferry.mapping import SecretMapping
 from keyferry.model import Place, SourceValue
+from keyferry.observed import VERSIONS, Observed
 from keyferry.pipeline.reconcile import difference
 from keyferry.plan import Annotate, Done, Restart, Write, plan
 from keyferry.policy import AllowedSources
 from keyferry.reading import Sources
 from keyferry.render import render
 from keyferry.role import Role, key
-from keyferry.secret import VERSIONS, Desired, Observed
+from keyferry.secret import Desired
 from keyferry.source import Source
 from tests.unit.fakes import FakeCluster
 from tests.unit.samples import ACCOUNT, PLACE, WHEN, mapping, value

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from keyferry.model import SecretValue
-from keyferry.secret import Desired, Observed, field_manager, revision, stamp_key, versions_text
+from keyferry.observed import Observed
+from keyferry.secret import Desired, field_manager, revision, stamp_key, versions_text
 from tests.unit.samples import desired_of, mapping
 
 LONG = "a" * 253

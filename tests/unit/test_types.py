@@ -8,9 +8,10 @@ import pytest
 
 from keyferry.errors import Refused, SourceUnusable
 from keyferry.mapping import SecretMapping
+from keyferry.observed import Observed
 from keyferry.plan import Write, plan
 from keyferry.render import render
-from keyferry.secret import Desired, Observed
+from keyferry.secret import Desired
 from keyferry.typed import missing
 from tests.unit import pki
 from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND, STRANGER

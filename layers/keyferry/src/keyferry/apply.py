@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
 from keyferry.mapping import Kind, SecretMapping, Workload
+from keyferry.observed import Observed
 from keyferry.plan import Annotate, Delete, Prune, Release, Restart, Write
-from keyferry.secret import Desired, Observed
+from keyferry.secret import Desired
 from keyferry.targets import Selector
 from keyferry.workloads import AUTO_KINDS, Stamp, stamp, using
 

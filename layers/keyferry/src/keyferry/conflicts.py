@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from keyferry.errors import Conflict
 from keyferry.model import MANAGED_BY
-from keyferry.secret import JOURNAL, MAPPING, REVISION, Desired, Observed, metadata_fields, revision
+from keyferry.observed import JOURNAL, MAPPING, REVISION, Observed, metadata_fields
+from keyferry.secret import Desired, revision
 
 _REMEDIES = {
     "ExternalSecret": "delete that ExternalSecret",

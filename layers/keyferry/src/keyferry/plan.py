@@ -3,19 +3,15 @@
 Step numbers in comments are those of the protocol.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keyferry import typed
 from keyferry.conflicts import claims, must_force, without
-from keyferry.errors import Outdated, Refused, SourceDeleted
+from keyferry.errors import Refused, SourceDeleted
+from keyferry.limits import check, check_mutable
 from keyferry.mapping import SecretMapping
-from keyferry.model import SecretValue, dated
-from keyferry.secret import RESTART_DUE, Desired, Observed, field_manager
-
-MAX_DATA_BYTES = 1024 * 1024
-"""What a Secret may hold, decoded (`MaxSecretSize` of Kubernetes)."""
+from keyferry.observed import RESTART_DUE, Observed
+from keyferry.secret import Desired, field_manager
 
 
 @dataclass(frozen=True)
@@ -109,14 +105,11 @@ def plan(desired: Desired, observed: Observed | None, nonce: str) -> Action:
 
 def _keep_right(desired: Desired, observed: Observed, mark: str | None, nonce: str) -> Action:
     """Return the next action on a Secret that is there. The order is what makes each step safe (0003)."""
-    _check_size(desired, observed)
-    _check_age(desired, observed)
-    _check_type(desired, observed)
-    _check_keys(desired, observed)
+    check(desired, observed)
     claimed, force = claims(desired, observed), must_force(desired, observed)
     changed, superfluous = content_change(desired, observed), _superfluous(desired, observed)
     if changed or superfluous:
-        _check_mutable(desired, observed)
+        check_mutable(desired, observed)
     if claimed:
         return Prune(without(claimed, desired, observed), "taking over", tuple(map(str, claimed)))
     if changed:  # 4
@@ -176,8 +169,7 @@ def _withdrawal(mapping: SecretMapping, observed: Observed, why: str) -> Release
 def _create(desired: Desired, mark: str | None) -> Write | Done:
     if desired.merges:
         return Done("the Secret is missing, and is not ours to make (creation: merge)")
-    _check_size(desired, None)
-    _check_keys(desired, None)
+    check(desired, None)
     return Write(
         desired.body(None, mark, seal=desired.mapping.spec.secret.immutable), force=False, creates=True, why="missing"
     )
@@ -238,71 +230,6 @@ def _former_manager(desired: Desired, observed: Observed) -> str | None:
     """Return the field manager of an earlier name that still owns something."""
     former = desired.managers - {desired.manager}
     return next((owner.manager for owner in observed.owners if owner.applies and owner.manager in former), None)
-
-
-def _data_after(desired: Desired, observed: Observed | None) -> Mapping[str, SecretValue]:
-    """Return the data that the Secret will have: what an apply leaves out it removes, unless others own it too."""
-    if observed is None:
-        return desired.data
-    if desired.mapping.spec.policies.keys == "exclusive":
-        return desired.data
-    others = {key for owner in observed.owners_beside(*desired.managers) for key in owner.keys}
-    removed = observed.keys_owned_by(*desired.managers) - others
-    return {key: value for key, value in observed.data.items() if key not in removed} | dict(desired.data)
-
-
-def _check_size(desired: Desired, observed: Observed | None) -> None:
-    size = sum(len(value) for value in _data_after(desired, observed).values())
-    if size > MAX_DATA_BYTES:
-        raise Refused(
-            f"Secret {desired.name} would hold {size:,} bytes;"
-            f" Kubernetes allows {MAX_DATA_BYTES:,}: map fewer keys, or split them over two mappings"
-        )
-
-
-def _check_keys(desired: Desired, observed: Observed | None) -> None:
-    kind = desired.type(observed)
-    lacking = typed.missing(kind, _data_after(desired, observed))
-    if lacking:
-        raise Refused(
-            f"Secret {desired.mapping.spec.secret.name} would lack {lacking}, and type {kind} needs it:"
-            " map it, or give the Secret another type"
-        )
-
-
-def _check_age(desired: Desired, observed: Observed) -> None:
-    """Refuse what a region served in place of the first one, unless the Secret is known to hold nothing newer.
-
-    Versions have no order but their dates. Where the first region goes back, it was told to.
-    """
-    held = observed.versions_in_journal() if observed.written_by(*desired.mapping.names) else {}
-    for alias, region in desired.served.items():
-        (there, made), (here, before) = dated(desired.versions[alias]), dated(held.get(alias, ""))
-        # Replicas of a secret share the ids of its versions; parameters are numbered in each region.
-        same = there == here and desired.mapping.spec.sources[alias].service == "secretsmanager"
-        if alias in held and not same and not (before and before <= made):
-            raise Outdated(
-                f"source {alias}: region {region}, which serves in place of the first one, has a version of {made}, and"
-                f" Secret {desired.mapping.spec.secret.name} holds one of {before or 'an unknown date'}: it is left as"
-                " it was until the first region answers, or the other one has caught up"
-            )
-
-
-def _check_type(desired: Desired, observed: Observed) -> None:
-    wanted = desired.type(observed)
-    if observed.type != wanted:
-        raise Refused(
-            f"Secret {desired.name} has type {observed.type}, and a Secret's type never changes:"
-            f" delete it (the next delivery makes it anew as {wanted}), or say type: {observed.type} in the mapping"
-        )
-
-
-def _check_mutable(desired: Desired, observed: Observed) -> None:
-    if observed.immutable and _data_after(desired, observed) != observed.data:
-        raise Refused(
-            f"Secret {desired.name} is immutable and holds other content:"
-            " delete it (the next delivery makes it anew), or map to another name"
-        )
 
 
 def _list(names: list[str]) -> str:

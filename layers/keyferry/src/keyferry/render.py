@@ -12,10 +12,11 @@ from keyferry.decode import Decoding, decode
 from keyferry.entry import Entry, Registry, Tls
 from keyferry.errors import SourceUnusable
 from keyferry.keys import rename
-from keyferry.mapping import DataFrom, SecretMapping, Template
+from keyferry.mapping import SecretMapping
 from keyferry.model import Place, SecretValue, SourceValue
 from keyferry.names import LabelValue
 from keyferry.secret import Desired
+from keyferry.secretspec import DataFrom, Template
 
 _LABEL = TypeAdapter[str](LabelValue)
 

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from keyferry.apply import observe, stamps
 from keyferry.errors import KeyferryError, OutOfTime, SourceDeleted, Unexpected
+from keyferry.observed import Observed
 from keyferry.pipeline.deliver import Work, desire, namespaces
 from keyferry.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
-from keyferry.secret import Desired, Observed
+from keyferry.secret import Desired
 
 type Will = Literal["create", "update", "annotate", "restart", "delete", "nothing", "fail"]
 

@@ -12,18 +12,11 @@ from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
 from keyferry.mapping import SecretMapping
 from keyferry.model import Deadline, Delivery, Place, Record, is_version
+from keyferry.observed import KEYS, MAPPING, RESTART_DUE, REVISION, Observed
 from keyferry.pipeline.route import Deliveries
 from keyferry.render import metadata
 from keyferry.report import MAX_LISTED
-from keyferry.secret import (
-    KEYS,
-    MAPPING,
-    RESTART_DUE,
-    REVISION,
-    Observed,
-    field_manager,
-    revision,
-)
+from keyferry.secret import field_manager, revision
 from keyferry.source import Source
 from keyferry.targets import Cluster
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from keyferry.apply import ClusterClient, Listing, clear, delete, observe, stamp_workload, stamps, write
 from keyferry.errors import Forbidden, KeyferryError, NeedsRepair, ServerError, SourceDeleted
 from keyferry.mapping import SecretMapping
+from keyferry.observed import Observed
 from keyferry.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
 from keyferry.report import Did, Outcome
-from keyferry.secret import Desired, Observed
+from keyferry.secret import Desired
 from keyferry.workloads import Stamp
 
 IN_A_ROW = 4
