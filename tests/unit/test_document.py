@@ -18,7 +18,20 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize(
     "written",
-    ["1.50", "0.10", "1e400", "-1E-7", "12345678901234567890", "0.12345678901234567890", "3", "true", "null"],
+    [
+        "1.50",
+        "0.10",
+        "1e400",
+        "-1E-7",
+        "12345678901234567890",
+        "0.12345678901234567890",
+        "3",
+        "-0",
+        "9" * 5000,
+        "true",
+        "null",
+    ],
+    ids=lambda text: text[:30],
 )
 @pytest.mark.parametrize("form", ["{}", "[{}]", '{{"a":{{"b":[{}]}}}}'])
 def test_a_number_keeps_its_text_at_any_depth(form: str, written: str) -> None:

@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+_DIGITS = 4000
+"""Python reads integers of up to 4,300 digits (`sys.set_int_max_str_digits`)."""
+
 
 class Number(float):
-    """A JSON number that is no integer, and how it was written: 1.50 stays 1.50."""
+    """A JSON number, and how it was written: 1.50 stays 1.50."""
 
     text: str
 
@@ -40,6 +43,11 @@ def shown(key: str) -> str:
     return key.encode(errors="backslashreplace").decode()
 
 
+def _integer(text: str) -> int | Number:
+    """Return a number; one that Python's integers would change, or would not read, keeps its text as the others do."""
+    return Number(text) if text == "-0" or len(text) > _DIGITS else int(text)
+
+
 def parse(content: bytes) -> Any:  # noqa: ANN401  # JSON is anything
     """Return the document.
 
@@ -48,7 +56,7 @@ def parse(content: bytes) -> Any:  # noqa: ANN401  # JSON is anything
         ValueError: it is not JSON. The text holds nothing of it.
     """
     try:
-        return json.loads(content, parse_float=Number, object_pairs_hook=_object)
+        return json.loads(content, parse_float=Number, parse_int=_integer, object_pairs_hook=_object)
     except DuplicateKeyError:
         raise
     except (ValueError, RecursionError):
