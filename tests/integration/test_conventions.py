@@ -30,7 +30,11 @@ def test_each_namespace_gets_the_secret_of_its_name(scene: Scene, *, selected: b
     direct = scene.grant(
         sources={"db": {"secretsManager": "teams/${cluster}/${namespace}/db"}},
         namespaces=chosen,
-        secret={"name": "db", "labels": labels, "data": data},
+        secret={
+            "name": "own",
+            "labels": labels,
+            "data": data,
+        },  # where labels choose, its rights are for all namespaces
     )
 
     report = direct.deliver(scene.namespace)
@@ -38,8 +42,8 @@ def test_each_namespace_gets_the_secret_of_its_name(scene: Scene, *, selected: b
     assert not report.errors
     for name in (shop, pay):
         held = {"password": f"canary-of-{name}".encode(), "where": f"prod-eu/{name}".encode()}
-        assert scene.admin.data("db", name) == held
-        found = scene.admin.get("Secret", "db", name)
+        assert scene.admin.data("own", name) == held
+        found = scene.admin.get("Secret", "own", name)
         assert found is not None
         assert found["metadata"]["labels"]["team"] == name
     for name in (shop, pay):

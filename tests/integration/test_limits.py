@@ -52,8 +52,8 @@ CASES = {
     ),
     "not what its type asks for": Case(
         "canary-limits-5",
-        Refused,
-        "data[.dockerconfigjson]",
+        SourceUnusable,
+        "key .dockerconfigjson: no JSON object, as type kubernetes.io/dockerconfigjson needs it",
         {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": WHOLE}},
     ),
     "another type in the cluster": Case('{"password": "canary-limits-6"}', Refused, "type", prepare=of_another_type),

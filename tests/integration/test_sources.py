@@ -8,7 +8,7 @@ import pytest
 
 from keyferry.errors import AccessDenied, SourceUnavailable
 from tests.integration.direct import statements, swept
-from tests.integration.scene import Scene
+from tests.integration.scene import Scene, error
 
 VALUE = (
     '{"user": {"name": "canary-me"}, "password": "canary-sources/1", "port": 5432, "hosts": ["a", "b"], "ratio": 1.50}'
@@ -219,3 +219,18 @@ def test_the_sweep_sees_that_tags_of_a_secret_have_changed(scene: Scene) -> None
     assert swept(direct) == [scene.namespace]
     assert not direct.deliver(scene.namespace).errors
     assert swept(direct) == []
+
+
+def test_many_parameters_are_read_by_ten(scene: Scene) -> None:
+    ssm = scene.cloud.aws.client("ssm")
+    names = {f"p{number}": f"/{scene.source}/{number}" for number in range(12)}
+    for alias, name in names.items():
+        ssm.put_parameter(Name=name, Value=f"canary-{alias}", Type="SecureString")
+    direct = scene.grant(
+        sources={alias: {"parameterStore": name} for alias, name in names.items()},
+        secret={"name": "db", "data": {alias: {"from": alias} for alias in names}},
+    )
+    assert not direct.deliver(scene.namespace).errors
+    assert scene.data() == {alias: f"canary-{alias}".encode() for alias in names}
+    ssm.delete_parameter(Name=names["p3"])
+    assert f"ssm:GetParameter on {names['p3']} in " in str(error(direct.deliver(scene.namespace)))

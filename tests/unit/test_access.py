@@ -67,7 +67,10 @@ def objects(*mappings: SecretMapping, on: str = "prod-eu", **more: Any) -> dict[
         ),
         (
             {"parameterStore": "/prod/tls"},
-            [("ssm:GetParameter", "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/prod/tls")],
+            [
+                (action, "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/prod/tls")
+                for action in ("ssm:GetParameter", "ssm:GetParameters")
+            ],
         ),
         (
             {"parameterStore": f"arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter/prod/tls"},
@@ -75,7 +78,7 @@ def objects(*mappings: SecretMapping, on: str = "prod-eu", **more: Any) -> dict[
         ),
     ],
 )
-def test_reading_a_source_needs_one_action_on_that_source(
+def test_reading_a_source_takes_rights_on_that_source_alone(
     source: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
     assert granted(source) == expected

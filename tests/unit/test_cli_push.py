@@ -3,7 +3,7 @@
 import importlib
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from keyferry.catalog import Catalog
 from keyferry.cli import main
 from keyferry.errors import AccessDenied, Forbidden, KeyferryError
-from keyferry.model import Deadline, Delivery, SourceValue
-from keyferry.pipeline.deliver import Work, deliver
+from keyferry.model import Deadline, Delivery
+from keyferry.pipeline.deliver import Reader, Work, deliver
 from keyferry.report import Report
 from keyferry.source import Source
 from tests.unit.fake_queues import FakeSources
@@ -52,8 +52,8 @@ class FakeRuntime:
         self.catalog, self.region = catalog, session.region_name
         return self
 
-    def read(self, source: Source) -> SourceValue:
-        return self.sources.reader(self.calls)(source)
+    def reader(self, _sources: Collection[Source]) -> Reader:
+        return self.sources.reader(self.calls)
 
     def work(self, delivery: Delivery, deadline: Deadline) -> Work:
         failure = self.failure(delivery)
@@ -61,7 +61,7 @@ class FakeRuntime:
             raise failure
         self.deadlines.append(deadline.remaining())
         mapping, cluster = self.catalog.find(delivery.mapping, delivery.cluster)
-        return Work(delivery, mapping, self.clusters[cluster.name].client(self.calls), self.read, deadline)
+        return Work(delivery, mapping, self.clusters[cluster.name].client(self.calls), self.reader, deadline)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
         self.delivered.append(delivery)

@@ -328,7 +328,7 @@ def test_what_was_written_before_the_source_failed_is_reported() -> None:
             raise AccessDenied("grant it")
         return answers.pop()(source)
 
-    report = world.deliver(read=read)
+    report = world.deliver(reader=lambda _: read)
     assert [(outcome.namespace, outcome.did) for outcome in report.outcomes] == [("payments", "created")]
     assert isinstance(report.error, AccessDenied)
     assert DUE in world.cluster.annotations(*WHERE)
@@ -423,7 +423,7 @@ def test_a_source_that_changes_in_every_pass_ends_after_some_passes_and_comes_ba
         world.sources.put(SOURCE, secret(f"canary-{next(numbers)}"))
         return world.sources.reader()(source)
 
-    report = world.deliver(read=read)
+    report = world.deliver(reader=lambda _: read)
     [error] = report.errors
     assert str(error) == "the Secret in payments kept changing while it was being written"
     assert report.comes_back

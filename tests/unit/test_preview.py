@@ -155,7 +155,7 @@ def test_a_source_that_cannot_be_read_fails_the_whole() -> None:
         raise AccessDenied("AWS refuses secretsmanager:GetSecretValue")
 
     with pytest.raises(AccessDenied):
-        preview(world.work(read=refuse))
+        preview(world.work(reader=lambda _: refuse))
 
 
 def test_without_time_nothing_more_is_asked_of_the_cluster() -> None:

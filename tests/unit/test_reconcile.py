@@ -46,7 +46,9 @@ class World:
         for each in self.catalog.mappings.values():
             if name in [target.name for target in self.catalog.targets(each)]:
                 there = self.clusters[name].client()
-                deliver(Work(delivery(cluster=name), each, there, self.sources.reader(), PLENTY, concurrency=1))
+                deliver(
+                    Work(delivery(cluster=name), each, there, lambda _: self.sources.reader(), PLENTY, concurrency=1)
+                )
 
     def connect(self, asked: Cluster, deadline: Deadline) -> ClusterClient:
         self.given.append(deadline.remaining())

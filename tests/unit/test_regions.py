@@ -184,9 +184,8 @@ def test_the_sweep_compares_ids_without_their_dates(now: str, *, same: bool) -> 
 
 def test_the_report_says_which_region_served_and_where_it_was_the_first_nothing() -> None:
     world = World("payments")
-    report = world.deliver(
-        read=lambda _: served(f"v1@{NEW}", '{"username": "me", "password": "canary-1"}', "us-east-1")
-    )
+    found = served(f"v1@{NEW}", '{"username": "me", "password": "canary-1"}', "us-east-1")
+    report = world.deliver(reader=lambda _sources: lambda _source: found)
     assert report.log_fields()["served"] == {"db": "us-east-1"}
     assert results._as_dict(report)["served"] == {"db": "us-east-1"}
     [row] = results._done(report)

@@ -43,7 +43,7 @@ class World:
             delivery=delivery(),
             mapping=of or self.mapping,
             cluster=self.cluster.client(made),
-            read=self.sources.reader(made),
+            reader=lambda _sources: self.sources.reader(made),
             deadline=PLENTY,
             concurrency=1,
             sleep=self.slept.append,

@@ -95,8 +95,12 @@ def _of_parameter(source: Source) -> Iterator[Grant]:
         tags = tuple(sorted(source.tags.items()))
         yield Grant("ssm:GetParameters", f"{base}{source.prefix.lstrip('/')}*", tags)
         return
-    action = "ssm:ListTagsForResource" if source.metadata else "ssm:GetParameter"
-    yield Grant(action, f"{base}{source.names[0]}")
+    if source.metadata:
+        yield Grant("ssm:ListTagsForResource", f"{base}{source.names[0]}")
+        return
+    yield Grant("ssm:GetParameter", f"{base}{source.names[0]}")
+    if not (source.account or source.failover):
+        yield Grant("ssm:GetParameters", f"{base}{source.names[0]}")  # several are read by one call
 
 
 def _owner(source: Source, service: str) -> str:

@@ -25,10 +25,27 @@ def read(client: "SSMClient", source: Source) -> SourceValue:
     Raises:
         KeyferryError: as `keyferry.aws.translated` says.
     """
+    name = selector(source)
+    with translated(f"ssm:GetParameter on {name} in {client.meta.region_name}"):
+        return _value(client.get_parameter(Name=name, WithDecryption=True)["Parameter"])
+
+
+def read_together(client: "SSMClient", sources: Iterable[Source]) -> dict[str, SourceValue]:
+    """Return selector → value of up to ten parameters; what is not there is left out.
+
+    Raises:
+        KeyferryError: as `keyferry.aws.translated` says.
+    """
+    names = list(map(selector, sources))
+    with translated(f"ssm:GetParameters on {', '.join(names)} in {client.meta.region_name}"):
+        answer = client.get_parameters(Names=names, WithDecryption=True)["Parameters"]
+    return {each["Name"] + each.get("Selector", ""): _value(each) for each in answer}
+
+
+def selector(source: Source) -> str:
+    """Return how calls name a parameter: with its version or label, where one is asked for."""
     which = source.version or source.label
-    selector = f"{source.identifier}:{which}" if which else source.identifier
-    with translated(f"ssm:GetParameter on {selector} in {client.meta.region_name}"):
-        return _value(client.get_parameter(Name=selector, WithDecryption=True)["Parameter"])
+    return f"{source.identifier}:{which}" if which else source.identifier
 
 
 def _value(parameter: Mapping[str, Any]) -> SourceValue:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from keyferry import eks
 from keyferry.catalog import Catalog
 from keyferry.errors import InvalidInput, KeyferryError
-from keyferry.model import Deadline, Delivery, Message, SourceValue
+from keyferry.model import Deadline, Delivery, Message
 from keyferry.names import CHECKED
 from keyferry.pipeline.deliver import Work, deliver
 from keyferry.queues import DeliveryQueue, Inbox
@@ -84,11 +84,9 @@ class Runtime:
             UnknownName: this deployment does not have its mapping or cluster.
         """
         mapping, cluster = self.catalog.find(delivery.mapping, delivery.cluster)
-        return Work(delivery, mapping, self.connect(cluster, deadline), self.read, deadline, self.concurrency)
-
-    def read(self, source: Source) -> SourceValue:
-        """Return the current value of a source."""
-        return self._sources.read(source)
+        return Work(
+            delivery, mapping, self.connect(cluster, deadline), self._sources.reader, deadline, self.concurrency
+        )
 
     def versions(self) -> Callable[[Source], str | None]:
         """Return a look-up of the sources' current versions, for one sweep."""

@@ -6,7 +6,7 @@ concurrently. The order is what keeps an outdated value from lasting (docs/decis
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -27,6 +27,10 @@ SETTLE_SECONDS = 1.0
 """How long to wait before reading once more a source that does not yet show the version that the event names."""
 
 
+type Reader = Callable[[Source], SourceValue]
+"""Reads one source."""
+
+
 @dataclass(frozen=True)
 class Work:
     """One delivery and all that it needs."""
@@ -34,7 +38,8 @@ class Work:
     delivery: Delivery
     mapping: SecretMapping
     cluster: ClusterClient
-    read: Callable[[Source], SourceValue]
+    reader: Callable[[Collection[Source]], Reader]
+    """Returns what reads these sources now, some of them together."""
     deadline: Deadline
     concurrency: int = 8
     sleep: Callable[[float], None] = time.sleep
@@ -111,15 +116,18 @@ def desire(
 
 
 def _values(work: Work, sources: Mapping[str, Source], place: Place, *, settle: bool) -> dict[str, SourceValue]:
-    values = {alias: _read(work, alias, source.at(place)) for alias, source in sources.items()}
+    there = {alias: source.at(place) for alias, source in sources.items()}
+    read = work.reader(list(there.values()))
+    values = {alias: _read(work, alias, source, read) for alias, source in there.items()}
     late = [alias for alias, version in work.delivery.versions.items() if _is_other(values, alias, version)]
     if settle and late and work.deadline.remaining() > SETTLE_SECONDS:
         work.sleep(SETTLE_SECONDS)
-        values |= {alias: _read(work, alias, sources[alias].at(place)) for alias in late}
+        read = work.reader([there[alias] for alias in late])
+        values |= {alias: _read(work, alias, there[alias], read) for alias in late}
     return values
 
 
-def _read(work: Work, alias: str, source: Source) -> SourceValue:
+def _read(work: Work, alias: str, source: Source, read: Reader) -> SourceValue:
     """Return what a source holds now.
 
     Raises:
@@ -127,13 +135,13 @@ def _read(work: Work, alias: str, source: Source) -> SourceValue:
     """
     _check_time(work)
     try:
-        return work.read(source)
+        return read(source)
     except SourceMissing:
         if alias not in work.delivery.deleted or work.mapping.spec.policies.deletion == "retain":
             raise
     work.sleep(min(SETTLE_SECONDS, work.deadline.remaining()))
     try:
-        return work.read(source)
+        return work.reader([source])(source)
     except SourceMissing as error:
         raise SourceDeleted(f"source {alias} was deleted, and is not there: {error}") from None
 
