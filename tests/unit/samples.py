@@ -56,7 +56,7 @@ def rendered(
 
 def desired_of(wanted: SecretMapping, data: Mapping[str, SecretValue], versions: Mapping[str, str]) -> Desired:
     """Return the Secret that should hold this data."""
-    return Desired(wanted, data, versions, *metadata(wanted, PLACE))
+    return Desired(wanted, data, versions, *metadata(wanted, PLACE, {}))
 
 
 def cluster(name: str = "prod-eu", **more: Any) -> Cluster:  # noqa: ANN401

@@ -11,10 +11,11 @@ from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
 from keyferry.mapping import SecretMapping
 from keyferry.model import Change, Place, Service
 from keyferry.pipeline.preview import preview
+from keyferry.render import metadata, render
 from keyferry.source import Source
 from tests.unit.fake_secret import encoded
 from tests.unit.fakes import Calls
-from tests.unit.samples import ACCOUNT, WHEN, cluster, delivery, mapping, rendered, value
+from tests.unit.samples import ACCOUNT, PLACE, WHEN, cluster, delivery, mapping, rendered, value
 from tests.unit.world import DUE, World, secret
 
 PATTERN = {"secretsManager": "teams/${namespace}/db"}
@@ -245,6 +246,25 @@ def test_a_template_that_makes_no_label_fails(label: str, said: str) -> None:
     wanted = mapping(secret=secret_ | {"labels": {"team": {"template": label}}})
     with pytest.raises(SourceUnusable, match=said):
         rendered(wanted, {"db": value('{"username": "me", "password": "canary"}')})
+
+
+def with_tags(template: str) -> SecretMapping:
+    """Return a mapping whose label is made of the tags of its source."""
+    secret_ = mapping().spec.secret.model_dump(by_alias=True, exclude_defaults=True)
+    sources = {"db": {"secretsManager": "db"}, "tags": {"secretsManager": "db", "metadata": "tags"}}
+    return mapping(sources=sources, secret=secret_ | {"labels": {"team": {"template": template}, "app": "pay"}})
+
+
+def test_a_label_can_be_made_of_tags() -> None:
+    sources = {"db": value('{"username": "me", "password": "canary"}'), "tags": value('{"team": "payments"}')}
+    assert render(with_tags("{{ tags.team }}"), sources, PLACE).labels == {"team": "payments", "app": "pay"}
+    with pytest.raises(SourceUnusable, match="label team: line 1 of the template: names something"):
+        render(with_tags("{{ tags.team }}{{ db.password }}"), sources, PLACE)
+
+
+def test_where_tags_were_not_read_a_label_of_them_is_not_judged() -> None:
+    assert metadata(with_tags("{{ tags.team }}"), PLACE, {}) == ({"app": "pay"}, {})
+    assert metadata(with_tags("{{ namespace }}"), PLACE, {}) == ({"team": "payments", "app": "pay"}, {})
 
 
 # Rights

@@ -233,6 +233,15 @@ def test_a_label_that_would_show_a_value_is_told(tmp_path: Path, field: str) -> 
     assert any("the template names db, and it knows cluster and namespace alone" in each for each in found), found
 
 
+def test_a_label_can_name_tags(tmp_path: Path) -> None:
+    text = MAPPING.replace("  sources:\n", "  sources:\n    tags: {secretsManager: db, metadata: tags}\n")
+    labels = "  secret:\n    labels: {team: {template: '{{ tags.team }}'}}\n"
+    assert load(tmp_path, a=text.replace("  secret:\n", labels)).mappings
+    labels = labels.replace("}}'", " ~ db.team }}'")
+    found = told(tmp_path, a=text.replace("  secret:\n", labels))
+    assert any("names db, and it knows cluster and namespace and tags alone" in each for each in found), found
+
+
 def test_a_template_may_use_what_templates_have_themselves(tmp_path: Path) -> None:
     text = '"{% for i in range(2) %}{{ db.password }}{% endfor %}"'
     assert load(tmp_path, a=MAPPING.replace("{from: db, path: password}", f"{{template: {text}}}")).mappings

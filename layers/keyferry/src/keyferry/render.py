@@ -32,7 +32,7 @@ def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Pl
     Raises:
         SourceUnusable: a value from which a key cannot be made. The text names mapping, key and source, no value.
     """
-    labels, annotations = metadata(mapping, place)
+    labels, annotations = metadata(mapping, place, sources)
     return Desired(
         mapping=mapping,
         data=_data(mapping, sources, place),
@@ -43,14 +43,23 @@ def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Pl
     )
 
 
-def metadata(mapping: SecretMapping, place: Place) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the labels and annotations of a place. No value of a source gets into them: many people can read them.
+def metadata(
+    mapping: SecretMapping, place: Place, sources: Mapping[str, SourceValue]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the labels and annotations of a place. No value gets into them, since many people can read them: tags can.
+
+    Args:
+        mapping: what gives them.
+        place: where they go.
+        sources: what was read. A template over tags that were not is left out.
 
     Raises:
         SourceUnusable: a template fails, or makes what no label can be.
     """
-    spec = mapping.spec.secret
-    labels = _texts(spec.labels, place, f"mapping {mapping.name}, label")
+    spec, tags = mapping.spec.secret, {alias for alias, each in mapping.spec.sources.items() if each.metadata}
+    seen = {alias: sources[alias] for alias in tags & sources.keys()}
+    hidden = tags - seen.keys()
+    labels = _texts(spec.labels, seen, hidden, place, f"mapping {mapping.name}, label")
     for key, value in labels.items():
         try:
             _LABEL.validate_python(value)
@@ -59,14 +68,19 @@ def metadata(mapping: SecretMapping, place: Place) -> tuple[dict[str, str], dict
                 f"mapping {mapping.name}, label {key}: the template makes what no label can be: 63 letters, digits,"
                 " '-', '_' and '.' at most, beginning and ending with a letter or digit"
             ) from None
-    return labels, _texts(spec.annotations, place, f"mapping {mapping.name}, annotation")
+    return labels, _texts(spec.annotations, seen, hidden, place, f"mapping {mapping.name}, annotation")
 
 
-def _texts(given: Mapping[str, str | Template], place: Place, where: str) -> dict[str, str]:
-    return {
-        key: text if isinstance(text, str) else _fill(text.template, {}, place, f"{where} {key}")
-        for key, text in given.items()
-    }
+def _texts(
+    given: Mapping[str, str | Template], tags: Mapping[str, SourceValue], hidden: set[str], place: Place, where: str
+) -> dict[str, str]:
+    made = {}
+    for key, text in given.items():
+        if isinstance(text, str):
+            made[key] = text
+        elif not hidden & _names(text.template, f"{where} {key}").keys():
+            made[key] = _fill(text.template, tags, place, f"{where} {key}")
+    return made
 
 
 def _data(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Place) -> dict[str, SecretValue]:

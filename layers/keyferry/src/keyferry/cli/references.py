@@ -71,21 +71,24 @@ def _of_a_find(document: Document, path: Path, source: str) -> Iterator[Problem]
 
 
 def _metadata(document: Document) -> Iterator[Problem]:
-    """Yield what templates of labels and annotations say wrongly: everybody can read these, so no value gets there."""
+    """Yield what templates of labels and annotations say wrongly: many people can read these, so no value is there."""
+    sources = document.get("spec", "sources")
+    named = sources if isinstance(sources, dict) else {}
+    tags = {alias for alias in named if document.get("spec", "sources", alias, "metadata") == "tags"}
     for field in ("labels", "annotations"):
         given = document.get("spec", "secret", field)
         for key in given if isinstance(given, dict) else ():
-            yield from _template(document, ("spec", "secret", field, key, "template"), PLACE_NAMES)
+            yield from _template(document, ("spec", "secret", field, key, "template"), PLACE_NAMES | tags, alone=True)
 
 
 def _rules(document: Document, path: Path) -> Iterator[Problem]:
     """Yield what templates that rename keys say wrongly: `key` is all that they know."""
     rules = document.get(*path, "keys")
     for number, _ in enumerate(rules if isinstance(rules, list) else ()):
-        yield from _template(document, (*path, "keys", number, "template"), {"key"})
+        yield from _template(document, (*path, "keys", number, "template"), {"key"}, alone=True)
 
 
-def _template(document: Document, path: Path, known: Collection[str]) -> Iterator[Problem]:
+def _template(document: Document, path: Path, known: Collection[str], *, alone: bool = False) -> Iterator[Problem]:
     text = document.get(*path)
     if not isinstance(text, str):
         return
@@ -96,7 +99,7 @@ def _template(document: Document, path: Path, known: Collection[str]) -> Iterato
         return
     for name in sorted(used.keys() - set(known)):
         what = f"no source is called so{nearest(name, known, 'there is')}"
-        if known in ({"key"}, PLACE_NAMES):
+        if alone:
             what = f"it knows {' and '.join(sorted(known))} alone"
         message = f"the template names {name}, and {what}"
         yield document.in_text(path, used[name], message, message)

@@ -217,7 +217,7 @@ def _journal(mapping: SecretMapping, versions: Mapping[str, str | None], observe
     written, can_be = observed.keys_in_journal(), mapping.spec.secret.known_keys
     if not mapping.spec.secret.certain_keys <= written or (can_be is not None and not written <= can_be):
         return f"the annotation {KEYS} is another"
-    if observed.differing_metadata(*metadata(mapping, place)):
+    if observed.differing_metadata(*metadata(mapping, place, {})):
         return "a label or an annotation is another"
     return ""
 
