@@ -25,6 +25,8 @@ def create_sources(aws: Aws) -> None:
     secrets = aws.client("secretsmanager")
     secrets.create_secret(Name=DATABASE, SecretString=database("canary-payments-1"))
     secrets.create_secret(Name="prod/shop/session", SecretString=json.dumps({"key": "canary-session-1"}))
+    robot = {"username": "robot", "password": "canary-registry-1"}
+    secrets.create_secret(Name="prod/platform/registry", SecretString=json.dumps(robot))
     secrets.create_secret(Name="prod/shop/keystore", SecretBinary=b"\x00\xffcanary-keystore-1")
     aws.client("ssm").put_parameter(Name="/prod/payments/tls", Value="canary-tls-1", Type="SecureString")
 
@@ -84,7 +86,10 @@ def volume(secret: str) -> Object:
     }
 
 
-SECRETS = (DATABASE_SECRET, ("session", "shop-web"), ("session", "shop-jobs"), ("keystore", "payments"))
+SECRETS = (
+    *(DATABASE_SECRET, ("session", "shop-web"), ("session", "shop-jobs"), ("keystore", "payments")),
+    *(("registry", namespace) for namespace in TEAMS),
+)
 """The Secrets that examples/mappings make: name, namespace."""
 
 
