@@ -33,8 +33,8 @@ _UNBOUNDED = """\
 # Give each a path, tags, or a regexp with a fixed beginning, as ^team-a/.
 """
 _SELECTED = """\
-# Mappings that choose namespaces by labels or patterns ({names}) have their rights in all namespaces of the cluster: on Secrets of
-# that one name, and on the workloads that they restart. Which namespaces will match is not known here.
+# Mappings that choose namespaces by labels or patterns ({names}) have their rights in all namespaces of the
+# cluster: on Secrets of that one name, and on the workloads that they restart. Which namespaces will match is not known here.
 """
 
 
