@@ -1,5 +1,6 @@
 """Many secrets or parameters at once: by path, regular expression and tags, every page, with rights for these alone."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -27,11 +28,17 @@ def put(scene: Scene, service: str, name: str, value: str, **tags: str) -> str:
     return full
 
 
-def granted(scene: Scene, service: str, data: Any = None, **by: Any) -> Direct:  # noqa: ANN401
+def granted(
+    scene: Scene,
+    service: str,
+    data: Any = None,  # noqa: ANN401
+    more: Mapping[str, Any] | None = None,
+    **by: Any,  # noqa: ANN401
+) -> Direct:
     """Return a role that may find, and a mapping of all that is found."""
     many = [{"from": "all", "invalidCharacters": "replace", "keys": [{"stripPrefix": f"/{scene.namespace}/"}]}]
     secret = {"name": "db", "data": data} if data else {"name": "db", "dataFrom": many}
-    return scene.grant(sources={"all": {"find": service, **by}}, secret=secret)
+    return scene.grant(sources={"all": {"find": service, **by}}, secret=secret, **(more or {}))
 
 
 def found(scene: Scene, service: str, **by: Any) -> Object | None:  # noqa: ANN401
@@ -110,13 +117,16 @@ def remove(scene: Scene, service: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_is_deleted_goes_with_its_key(scene: Scene, service: str) -> None:
+def test_what_is_deleted_keeps_its_key_unless_the_mapping_lets_it_go(scene: Scene, service: str) -> None:
     put(scene, service, "a", "canary-find-8")
     put(scene, service, "b", "canary-find-9")
-    direct = granted(scene, service, path=f"/{scene.namespace}")
-    assert not direct.deliver(scene.namespace).errors
+    assert not granted(scene, service, path=f"/{scene.namespace}").deliver(scene.namespace).errors
     remove(scene, service, "a")
-    assert not direct.deliver(scene.namespace).errors
+    with scene.untouched("Secret", "db"):
+        said = error(granted(scene, service, path=f"/{scene.namespace}").deliver(scene.namespace))
+    assert "source all no longer finds what a was made of" in str(said)
+    more = {"policies": {"deletion": "merge"}}
+    assert not granted(scene, service, more=more, path=f"/{scene.namespace}").deliver(scene.namespace).errors
     assert scene.data() == {"b": b"canary-find-9"}
 
 

@@ -309,6 +309,16 @@ def test_a_secret_is_deleted_with_its_source_and_made_again_with_it(
     assert api() != stamp
 
 
+def test_a_secret_in_which_somebody_else_has_a_key_is_not_deleted(scene: Scene) -> None:
+    scene.create({"password": "canary-policies-17"})
+    scene.make("Secret", "db", stringData={"theirs": "x"})
+    direct = scene.grant(policies={"deletion": "delete"})
+    deliver(scene, direct)
+    schedule_deletion(scene)
+    deliver(scene, direct, deleted=["db"])
+    assert scene.data() == {"theirs": b"x"}
+
+
 def test_our_keys_are_removed_with_their_source(scene: Scene, api: Callable[[], str | None]) -> None:
     scene.create({"password": "canary-policies-15"})
     scene.make("Secret", "db", stringData={"theirs": "x"})

@@ -9,7 +9,8 @@ from keyferry import access
 from keyferry.catalog import Catalog, collect
 from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
 from keyferry.mapping import SecretMapping
-from keyferry.model import Change, Place, Service
+from keyferry.model import Change, Deadline, Place, Service
+from keyferry.pipeline.deliver import AT_ONCE
 from keyferry.pipeline.preview import preview
 from keyferry.render import metadata, render
 from keyferry.source import Source
@@ -51,6 +52,33 @@ def test_another_placeholder_is_refused(name: str) -> None:
         Source.model_validate({"secretsManager": name})
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"secretsManager": "${namespace}-${cluster}"},
+        {"secretsManager": "${cluster}${namespace}"},
+        {"find": "secretsManager", "path": "teams/${namespace}"},
+        {"find": "secretsManager", "path": "teams/${namespace}-"},
+    ],
+)
+def test_a_name_that_could_be_read_as_that_of_two_teams_is_refused(source: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="put a slash behind it"):
+        Source.model_validate(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"secretsManager": "${namespace}-db"},
+        {"secretsManager": "${namespace}_${cluster}"},
+        {"find": "secretsManager", "path": "teams/${namespace}/"},
+        {"find": "parameterStore", "path": "/teams/${namespace}"},
+    ],
+)
+def test_a_name_that_can_be_read_as_one_team_s_alone_is_taken(source: dict[str, str]) -> None:
+    assert Source.model_validate(source).placeholders >= {"namespace"}
+
+
 @pytest.mark.parametrize("name", ["teams/${namespace/db", "teams/$namespace", "teams/${name space}/db"])
 def test_what_is_no_placeholder_is_no_name(name: str) -> None:
     with pytest.raises(ValidationError, match="not the name of a secret"):
@@ -83,7 +111,7 @@ def test_no_source_is_called_as_what_every_template_knows(alias: str) -> None:
         ),
         ({"secretsManager": "${cluster}/db"}, change("prod-us/db"), [("prod-us", None)]),
         ({"secretsManager": "${cluster}/db"}, change("prod-ap/db"), []),
-        ({"secretsManager": "${cluster}-${namespace}"}, change("prod-us-pay"), [("prod-us", "pay")]),
+        ({"secretsManager": "${cluster}/${namespace}"}, change("prod-us/pay"), [("prod-us", "pay")]),
         ({"secretsManager": "${namespace}/${namespace}"}, change("pay/pay"), [("prod-eu", "pay"), ("prod-us", "pay")]),
         ({"secretsManager": "${namespace}/${namespace}"}, change("pay/shop"), []),
         (
@@ -170,6 +198,24 @@ def test_a_namespace_whose_source_fails_does_not_hold_up_the_others() -> None:
     }
     assert DUE not in world.cluster.annotations("shop", "payments-db")
     assert ("pay", "payments-db") not in world.cluster.secrets
+
+
+def test_what_takes_longer_than_there_is_time_gets_further_with_each_try() -> None:
+    names = [f"n{number}" for number in range(3 * AT_ONCE)]
+    world = teams(*names)
+    for _ in range(40):
+        clock = iter(range(10_000))
+        deadline = Deadline(4.0 * AT_ONCE, lambda: float(next(clock)))  # noqa: B023  # each try has a clock of its own
+        world.deliver(deadline=deadline)
+        if len(world.cluster.secrets) == len(names):
+            return
+    pytest.fail(f"{len(world.cluster.secrets)} of {len(names)} were written")
+
+
+def test_deliveries_of_single_namespaces_do_not_wait_for_each_other() -> None:
+    made = catalog(mapping(sources={"db": PATTERN}, namespaces=["shop", "pay"]))
+    groups = [each.group for name in ("shop", "pay") for each in made.deliveries(change(f"teams/{name}/db"))]
+    assert groups == ["payments-db/prod-eu/shop", "payments-db/prod-eu/pay"]
 
 
 def test_an_error_of_one_namespace_that_nobody_foresaw_is_told_without_its_text() -> None:

@@ -56,6 +56,12 @@ def test_what_says_too_little_or_contradicts_itself_is_refused(wrong: dict[str, 
     assert said in str(raised.value)
 
 
+def test_no_expression_takes_long_for_any_name() -> None:
+    source = Source.model_validate({"find": "secretsManager", "regexp": "^([a-z]+-?)+/db$"})
+    assert source.match("a" * 500) is None, "an engine that goes back on its steps would not end before the sun does"
+    assert source.match("a-b/db") == {}
+
+
 @pytest.mark.parametrize(
     ("by", "name", "fits"),
     [

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-LARGE = {"jinja2", "cryptography", "bcrypt", "keyferry.certificates", "keyferry.filters", "keyferry.yamltext"}
+LARGE = {"jinja2", "re2", "cryptography", "bcrypt", "keyferry.certificates", "keyferry.filters", "keyferry.yamltext"}
 PLAIN = """
 import sys
 from keyferry import runtime

@@ -415,6 +415,15 @@ def test_policies_that_contradict_each_other_are_refused(policies: dict[str, str
     assert said in refused(lambda: mapping(policies=policies))
 
 
+@pytest.mark.parametrize("kind", ["kubernetes.io/basic-auth", "kubernetes.io/ssh-auth"])
+def test_a_typed_secret_cannot_lose_its_keys_and_stay(kind: str) -> None:
+    data = {"username": {"value": "me"}, "ssh-privatekey": {"value": "x"}}
+    said = refused(lambda: mapping(data=data, type=kind, policies={"deletion": "merge"}))
+    assert f"deletion: merge would leave a Secret of type {kind} without" in said
+    assert mapping(data=data, type=kind, policies={"deletion": "merge", "creation": "merge"})
+    assert mapping(data=data, type=kind, policies={"deletion": "delete"})
+
+
 def test_what_is_merged_into_somebody_elses_secret_does_not_make_it_immutable() -> None:
     assert "not ours to say" in refused(lambda: mapping(policies={"creation": "merge"}, immutable=True))
 

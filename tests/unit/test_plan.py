@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from keyferry.apply import write
-from keyferry.errors import Conflict, Refused, SourceDeleted
+from keyferry.errors import Conflict, Refused, SourceDeleted, SourceUnavailable
 from keyferry.limits import MAX_DATA_BYTES
 from keyferry.model import SecretValue
 from keyferry.observed import Observed
@@ -518,6 +518,46 @@ def test_a_secret_that_somebody_else_made_is_not_deleted() -> None:
     cluster = FakeCluster()
     cluster.create(*WHERE, {"password": "x"})
     assert deletion(cluster, "delete") == Done(f"not made by this mapping: kept; {GONE}")
+
+
+def test_a_secret_in_which_others_have_keys_loses_ours_alone() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, data={"theirs": "canary-theirs"})
+    action = deletion(cluster, "delete")
+    assert isinstance(action, Release)
+    cluster.client().apply_secret("payments", action.body, action.manager, force=False)
+    assert cluster.data(*WHERE).keys() == {"theirs"}
+    assert deletion(cluster, "delete") == Done(f"not made by this mapping: kept; {GONE}")
+
+
+FIND: dict[str, Any] = {
+    "sources": {"db": {"find": "secretsManager", "path": "prod/"}},
+    "data": {},
+    "dataFrom": [{"from": "db", "invalidCharacters": "replace"}],
+}
+
+
+def finding(*keys: str, version: str, **changes: Any) -> Desired:  # noqa: ANN401
+    return desired_of(mapping(**FIND, **changes), {key: SecretValue(b"x") for key in keys}, {"db": version})
+
+
+def test_what_a_find_no_longer_finds_stays_unless_the_mapping_lets_it_go() -> None:
+    cluster = FakeCluster()
+    settle(cluster, finding("a", "b", version="v1"))
+    with pytest.raises(SourceUnavailable, match="source db no longer finds what b was made of") as raised:
+        plan(finding("a", version="v2"), observed(cluster), "nonce-2")
+    assert "set merge there" in str(raised.value)
+    assert isinstance(plan(finding("a", "b", "c", version="v2"), observed(cluster), "nonce-2"), Write)
+    for policy in ("merge", "delete"):
+        settle(cluster, finding("a", "b", version="v3", policies={"deletion": policy}))
+        assert isinstance(plan(finding("a", version="v4", policies={"deletion": policy}), observed(cluster), ""), Write)
+
+
+def test_a_changed_mapping_can_drop_keys_of_a_find() -> None:
+    cluster = FakeCluster()
+    settle(cluster, finding("a", "b", version="v1"))
+    assert isinstance(plan(finding("a", version="v2", restart="none"), observed(cluster), "nonce-2"), Write)
+    assert isinstance(plan(finding("a", version="v1"), observed(cluster), "nonce-2"), Write), "its keys were renamed"
 
 
 def test_all_that_is_ours_is_removed_under_each_name_and_no_restart_marked() -> None:

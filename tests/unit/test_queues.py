@@ -88,7 +88,7 @@ def test_a_message_is_the_delivery_with_its_group_and_deduplication_id() -> None
     [entry] = sqs.kept["deliveries"]
     assert Delivery.model_validate_json(entry["MessageBody"]) == asked
     assert json.loads(entry["MessageBody"])["eventId"] == "event-1"
-    assert entry["MessageGroupId"] == "payments-db/prod-eu"
+    assert entry["MessageGroupId"] == "payments-db/prod-eu/payments"
     assert entry["MessageDeduplicationId"] == asked.deduplication_id
 
 

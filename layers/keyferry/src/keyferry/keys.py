@@ -5,13 +5,14 @@ Regular expressions and escapes behave as those of External Secrets (`rewrite`, 
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, model_validator
 
 from keyferry.document import shown
 from keyferry.model import Record
-from keyferry.names import Key, Regular
+from keyferry.names import CHECKED, Key, Regular
+from keyferry.regular import compiled
 
 InvalidCharacters = Literal["refuse", "replace", "escape"]
 type Fill = Callable[[str, str], str]
@@ -31,8 +32,10 @@ class Regexp(Record):
     """What comes in its place; `$1` and `${name}` stand for groups, `$$` for a dollar."""
 
     @model_validator(mode="after")
-    def _names_groups_that_there_are(self) -> Self:
-        pattern = re.compile(self.source)
+    def _names_groups_that_there_are(self, info: ValidationInfo) -> Self:
+        if (info.context or {}).get(CHECKED):
+            return self
+        pattern = compiled(self.source)
         for name in _references(self.target):
             known = name in pattern.groupindex or (name.isdecimal() and int(name) <= pattern.groups)
             if not known:
@@ -40,10 +43,16 @@ class Regexp(Record):
         return self
 
     def replace(self, text: str) -> str:
-        """Return the text with every match replaced; an empty match right after another one is none, as in Go."""
+        """Return the text with every match replaced; an empty match right after another one is none, as in Go.
+
+        Raises:
+            ValueError: the text has half a character.
+        """
+        if not text.isascii() and shown(text) != text:
+            raise ValueError(f"key {shown(text)} has half a character, which no regular expression reads")
         made, end = "", -1
         last = 0
-        for match in re.finditer(self.source, text):
+        for match in compiled(self.source).finditer(text):
             if match.start() == match.end() == end:
                 continue
             made += text[last : match.start()] + _expanded(self.target, match)
@@ -127,11 +136,11 @@ def _references(target: str) -> Iterator[str]:
             yield match[1] or match[2]
 
 
-def _expanded(target: str, match: re.Match[str]) -> str:
+def _expanded(target: str, match: Any) -> str:  # noqa: ANN401  # re2 has no types
     def group(reference: re.Match[str]) -> str:
         name = reference[1] or reference[2]
         if name is None:
             return "$"
-        return match[int(name) if name.isdecimal() else name] or ""
+        return str(match[int(name) if name.isdecimal() else name] or "")
 
     return _REFERENCE.sub(group, target)

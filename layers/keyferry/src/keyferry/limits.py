@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from keyferry import typed
-from keyferry.errors import Outdated, Refused
+from keyferry.errors import Outdated, Refused, SourceUnavailable
 from keyferry.model import SecretValue, dated
-from keyferry.observed import Observed
-from keyferry.secret import Desired
+from keyferry.observed import REVISION, Observed
+from keyferry.secret import Desired, revision
 
 MAX_DATA_BYTES = 1024 * 1024
 """What a Secret may hold, decoded (`MaxSecretSize` of Kubernetes)."""
@@ -18,9 +18,11 @@ def check(desired: Desired, observed: Observed | None) -> None:
     Raises:
         Refused: it cannot: the text says why, and what would help.
         Outdated: it holds what is newer.
+        SourceUnavailable: it would lose what a source no longer finds.
     """
     _check_size(desired, observed)
     if observed is not None:
+        _check_found(desired, observed)
         _check_age(desired, observed)
         _check_type(desired, observed)
     _check_keys(desired, observed)
@@ -33,6 +35,20 @@ def _check_size(desired: Desired, observed: Observed | None) -> None:
             f"Secret {desired.name} would hold {size:,} bytes;"
             f" Kubernetes allows {MAX_DATA_BYTES:,}: map fewer keys, or split them over two mappings"
         )
+
+
+def _check_found(desired: Desired, observed: Observed) -> None:
+    """Refuse to remove keys because a source finds less than before: a listing can be behind, and a tag taken off."""
+    spec, managers = desired.mapping.spec, desired.managers
+    if spec.policies.deletion != "retain" or observed.annotations.get(REVISION) != revision(desired.mapping):
+        return
+    held, lost = observed.versions_in_journal(), observed.keys_owned_by(*managers) - desired.data.keys()
+    for alias, source in spec.sources.items():
+        if lost and source.find and held.get(alias) != desired.versions[alias]:
+            raise SourceUnavailable(
+                f"source {alias} no longer finds what {', '.join(sorted(lost))} was made of: Secret {desired.name} is"
+                " left as it is (policies.deletion: retain); set merge there to let such keys go, or restore the source"
+            )
 
 
 def _check_keys(desired: Desired, observed: Observed | None) -> None:

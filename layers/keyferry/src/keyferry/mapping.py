@@ -150,6 +150,16 @@ class Spec(Record):
         return self
 
     @model_validator(mode="after")
+    def _leaves_a_secret_that_can_be(self) -> Self:
+        lacking = typed.missing(self.secret.type, frozenset())
+        if lacking and self.policies.deletion == "merge" and self.policies.creation != "merge":
+            raise ValueError(
+                f"deletion: merge would leave a Secret of type {self.secret.type} without {lacking}, which the cluster"
+                " refuses; deletion: delete takes it away with the source"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _leaves_the_host_mutable(self) -> Self:
         if self.secret.immutable and self.policies.creation == "merge":
             raise ValueError("secret.immutable is not ours to say where creation: merge adds to somebody else's Secret")

@@ -131,8 +131,11 @@ class Delivery(Record):
 
     @property
     def group(self) -> str:
-        """The FIFO message group: one (mapping, cluster), 128 characters at most."""
-        return shorten(f"{self.mapping}/{self.cluster}", 128)
+        """The FIFO message group: one (mapping, cluster), 128 characters at most.
+
+        What is for one namespace alone has a group of its own: a team whose source fails holds up no other team.
+        """
+        return shorten("/".join(filter(None, (self.mapping, self.cluster, self.namespace))), 128)
 
     @property
     def deduplication_id(self) -> str:

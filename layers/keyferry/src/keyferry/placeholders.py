@@ -8,13 +8,30 @@ from keyferry.model import Place
 _PLACEHOLDER = re.compile(r"\$\{(\w*)\}")
 _STANDS_FOR = {"namespace": r"[a-z0-9-]{1,63}", "cluster": r"[a-z0-9.-]{1,253}"}
 """What they stand for, as regular expressions."""
+_DIVIDES = re.compile(r"[^a-z0-9.-]")
+"""What none of them can hold."""
 
 
-def check(name: str) -> None:
-    """Raise ValueError where a name has a placeholder that stands for nothing."""
+def check(name: str, *, goes_on: bool = False) -> None:
+    """Check that a name has known placeholders, and that it can be told from any name what they stand for.
+
+    Args:
+        name: as written.
+        goes_on: whether names go on after it in any way.
+
+    Raises:
+        ValueError: it has others, or two ways to read one name: that would give one team what is another's.
+    """
     for each in named(name):
         if each not in _STANDS_FOR:
             raise ValueError(f"${{{each}}} stands for nothing; ${{namespace}} and ${{cluster}} do")
+    texts = _PLACEHOLDER.split(name)[2::2]
+    for text in texts if goes_on else texts[:-1]:
+        if not _DIVIDES.search(text):
+            raise ValueError(
+                "a placeholder ends where a character stands that no name of a namespace or cluster has:"
+                " put a slash behind it, as in teams/${namespace}/db"
+            )
 
 
 def named(name: str) -> frozenset[str]:

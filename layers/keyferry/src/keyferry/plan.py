@@ -145,9 +145,12 @@ def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: Sour
         raise error
     if observed is None:
         return Done(str(error))
-    if policy == "delete":
-        ours = observed.written_by(*mapping.names)
-        return Delete(observed.preconditions, str(error)) if ours else Done(f"not made by this mapping: kept; {error}")
+    if policy == "delete" and not observed.written_by(*mapping.names):
+        return Done(f"not made by this mapping: kept; {error}")
+    managers = [field_manager(each) for each in mapping.names]
+    strangers = {key for owner in observed.owners_beside(*managers) for key in owner.keys}
+    if policy == "delete" and observed.data.keys() <= observed.keys_owned_by(*managers) - strangers:
+        return Delete(observed.preconditions, str(error))
     return _withdrawal(mapping, observed, str(error))
 
 

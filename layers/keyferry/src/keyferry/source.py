@@ -12,6 +12,7 @@ from keyferry.events import parameter_name, secret_names
 from keyferry.find import literal_prefix
 from keyferry.model import Place, Record, Service
 from keyferry.names import Region, Regular
+from keyferry.regular import compiled
 from keyferry.role import Roles, TagKey, TagValue
 
 _ALLOWED: Mapping[Service, tuple[str, str]] = {
@@ -80,6 +81,7 @@ class Source(Record):
     def _has_known_placeholders(self) -> Self:
         for name in self._written:
             placeholders.check(name)
+        placeholders.check(self._stem, goes_on=True)
         return self
 
     @model_validator(mode="after")
@@ -225,7 +227,7 @@ class Source(Record):
 
     def finds(self, name: str) -> bool:
         """Return whether it finds what is called so, as far as names tell."""
-        return name.startswith(self._stem) and re.search(self.regexp or "", name) is not None
+        return name.startswith(self._stem) and self._fits(name)
 
     @property
     def ends(self) -> tuple[tuple[str, str], ...]:
@@ -237,9 +239,12 @@ class Source(Record):
     def match(self, name: str) -> Mapping[str, str] | None:
         """Return what the placeholders stand for where an event calls it by that name; None where that is another."""
         found = next(filter(None, (pattern.fullmatch(name) for pattern in self._patterns)), None)
-        if found is None or not any(re.search(self.regexp or "", each) for each in (name, f"/{name}")):
+        if found is None or not any(self._fits(each) for each in (name, f"/{name}")):
             return None
         return found.groupdict()
+
+    def _fits(self, name: str) -> bool:
+        return self.regexp is None or compiled(self.regexp).search(name) is not None
 
     @cached_property
     def _patterns(self) -> list[re.Pattern[str]]:

@@ -34,7 +34,8 @@ _UNBOUNDED = """\
 """
 _SELECTED = """\
 # Mappings that choose namespaces by labels or patterns ({names}) have their rights in all namespaces of the
-# cluster: on Secrets of that one name, and on the workloads that they restart. Which namespaces will match is not known here.
+# cluster: on Secrets of that one name, and on the workloads that they restart. Which namespaces will match is not known
+# here.
 """
 
 

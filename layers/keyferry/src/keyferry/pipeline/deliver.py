@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import batched
 
 from keyferry.apply import ClusterClient, chosen_namespaces, listing
 from keyferry.errors import KeyferryError, OutOfTime, Overtaken, SourceDeleted, SourceMissing, Unexpected, Unreachable
@@ -23,6 +24,8 @@ from keyferry.source import Source
 PASSES = 6
 """Two are needed, four at most where somebody else's is taken over or removed, and one more for each time that somebody
 writes in between or an answer is lost."""
+AT_ONCE = 50
+"""Namespaces whose contents are made before they are written, where each has its own."""
 SETTLE_SECONDS = 1.0
 """How long to wait before reading once more a source that does not yet show the version that the event names."""
 
@@ -53,7 +56,8 @@ def deliver(work: Work) -> Report:
     try:
         targets = [Target(work.cluster, work.mapping, name) for name in namespaces(work)]
         with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(targets)))) as pool:
-            _passes(work, targets, pool, sources)
+            for some in _in_turn(work, targets):
+                _passes(work, some, pool, sources)
     except KeyferryError as caught:
         error = caught
     except Exception as caught:
@@ -148,6 +152,19 @@ def _read(work: Work, alias: str, source: Source, read: Reader) -> SourceValue:
 
 def _is_other(values: Mapping[str, SourceValue], alias: str, version: str) -> bool:
     return alias in values and not values[alias].shows(version)
+
+
+def _in_turn(work: Work, targets: Sequence[Target]) -> list[list[Target]]:
+    """Return which targets are brought up together: all, unless each has a content of its own.
+
+    Then it can take longer to make all contents than there is time, and what is made is written some by some. By chance
+    each try begins elsewhere, so that every target has its turn.
+    """
+    if not work.mapping.spec.differs_by_namespace:
+        return [list(targets)]
+    turns = [list(some) for some in batched(targets, AT_ONCE, strict=False)]
+    random.shuffle(turns)
+    return turns
 
 
 def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, sources: Read) -> None:
