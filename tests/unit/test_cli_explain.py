@@ -152,6 +152,7 @@ def test_what_an_event_holds_cannot_speak_to_the_terminal(mappings: Path) -> Non
 def test_a_namespace_that_the_mapping_does_not_have_is_told(mappings: Path) -> None:
     path = mappings / "payments.yaml"
     path.write_text(path.read_text().replace("prod/payments/db", '"prod/${namespace}/db"'))
-    assert "mapping payments-db, source db\ndelivery: " in run(mappings, UPDATED).stdout
+    said = run(mappings, UPDATED).stdout
+    assert "mapping payments-db, source db\ndelivery: payments-db to prod-eu, namespace payments\n" in said
     other = UPDATED.read_text().replace("prod/payments/db", "prod/other/db")
     assert "mapping payments-db, source db: it does not go to other\n" in run(mappings, "-", stdin=other).stdout

@@ -320,7 +320,9 @@ def test_where_tags_were_not_read_a_label_of_them_is_not_judged() -> None:
     ("namespaces", "expected"),
     [
         (["shop", "pay"], ["teams/pay/prod-eu-??????", "teams/shop/prod-eu-??????"]),
-        ({"names": ["team-*"]}, ["teams/*/prod-eu-??????"]),
+        ({"names": ["team-*"]}, ["teams/team-*/prod-eu-??????"]),
+        (["shop", {"names": ["team-*"]}], ["teams/shop/prod-eu-??????", "teams/team-*/prod-eu-??????"]),
+        ({"matchLabels": {"a": "b"}}, ["teams/*/prod-eu-??????"]),
     ],
 )
 def test_rights_are_for_the_names_that_there_are(namespaces: object, expected: list[str]) -> None:

@@ -133,6 +133,8 @@ def test_a_mistake_about_many_keys_is_told_with_its_place(tmp_path: Path, many: 
         ("[payments]", "{matchLabel: {a: b}}", "9:16: unknown field matchLabel; did you mean matchLabels?"),
         ("[payments]", "[Payments]", "9:16: spec.namespaces[0] should be lower-case letters, digits and '-'"),
         ("[payments]", "[1]", "9:16: spec.namespaces[0] should be text in quotes, as "),
+        ("[payments]", '["team-*"]', '9:16: spec.namespaces[0]: patterns have a place of their own, as {names: ["'),
+        ("[payments]", "[a, {matchLabels: {a: true}}]", "9:37: spec.namespaces[1].matchLabels.a should be text"),
         ("[payments]", "[]", "9:15: spec.namespaces is empty; it needs something in it"),
         ("restart: auto", "restart: yes", "14:12: spec.restart should be auto, none, or [{kind: Deployment"),
         ("restart: auto", "restart: atuo", "14:12: spec.restart should be auto, none, or [{kind: Deployment"),
@@ -141,6 +143,7 @@ def test_a_mistake_about_many_keys_is_told_with_its_place(tmp_path: Path, many: 
         ("    name: payments-db\n", "", "10:3: spec.secret.name is missing; add it"),
         ("{from: db, path: password}", "x", "13:17: spec.secret.data.password should be {from: db, path: password}"),
         ("password: {", "pass word: {", "13:7: spec.secret.data.pass word should be letters, digits, '-', '_' and '.'"),
+        ("path: password", "path: a, optional: 'true'", "13:47: spec.secret.data.password.optional should be true"),
         ("path: password", "path: 'a['", "13:34: spec.secret.data.password.path: not a JMESPath expression"),
         ("prod/payments/db}", "prod/payments/db, version: 3}", "7:53: spec.sources.db.version should be text"),
         ("prod/payments/db}", "prod/*}", "7:9: spec.sources.db: not the name of a secret: letters, digits"),
@@ -242,6 +245,50 @@ def test_a_label_can_name_tags(tmp_path: Path) -> None:
     assert any("names db, and it knows cluster and namespace and tags alone" in each for each in found), found
 
 
+def test_a_path_with_a_dash_is_told_how_to_quote_it(tmp_path: Path) -> None:
+    found = told(tmp_path, a=MAPPING.replace("path: password", "path: db-password"))
+    assert found[0].endswith("""path: a name with a dash is written in double quotes, as '"db-password"'""")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("[payments]", '["team-*"]'), ("[payments]", "[payments, {matchLabels: {a: true}}]")]
+)
+def test_a_mistake_in_a_list_of_namespaces_is_told_once(tmp_path: Path, old: str, new: str) -> None:
+    assert len(told(tmp_path, a=MAPPING.replace(old, new))) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("    db: {", "    un: {secretsManager: x}\n    db: {", "7:9: warning: source un is used nowhere"),
+        ("{from: db, path: password}", "{value: '{{ db.x }}'}", "13:25: warning: the Secret will hold these braces"),
+        (
+            "    db: {secretsManager: prod/payments/db}",
+            "    db: {secretsManager: x}\n    all: {find: parameterStore, path: /app}",
+            "14:7: warning: no name that begins with /app/ can be a key of a Secret, which has no slash: add keys",
+        ),
+    ],
+)
+def test_what_is_probably_not_meant_is_a_warning(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = MAPPING.replace(old, new)
+    if "find:" in new:
+        text = text.replace("    data:\n", "    dataFrom:\n    - {from: all}\n    data:\n")
+    (tmp_path / "clusters.yaml").write_text(CLUSTERS)
+    (tmp_path / "a.yaml").write_text(text)
+    found = [str(each).removeprefix(f"{tmp_path}/a.yaml:") for each in files.check(tmp_path)[1]]
+    assert any(each.startswith(said) for each in found), found
+
+
+@pytest.mark.parametrize(
+    "many", ["{from: all, keys: [{stripPrefix: /app/}]}", "{from: all, invalidCharacters: escape}"]
+)
+def test_names_that_become_keys_are_no_warning(tmp_path: Path, many: str) -> None:
+    text = MAPPING.replace("    db: {", "    all: {find: parameterStore, path: /app}\n    db: {")
+    (tmp_path / "clusters.yaml").write_text(CLUSTERS)
+    (tmp_path / "a.yaml").write_text(text.replace("    data:\n", f"    dataFrom:\n    - {many}\n    data:\n"))
+    assert files.check(tmp_path)[1] == []
+
+
 def test_a_template_may_use_what_templates_have_themselves(tmp_path: Path) -> None:
     text = '"{% for i in range(2) %}{{ db.password }}{% endfor %}"'
     assert load(tmp_path, a=MAPPING.replace("{from: db, path: password}", f"{{template: {text}}}")).mappings
@@ -254,8 +301,14 @@ def test_a_template_may_use_what_templates_have_themselves(tmp_path: Path) -> No
         ("a: &x\n  - *x\n", "1:4: anchors and aliases are not allowed; write the value out"),
         ("a:\n\t- b\n", "2:1: a tab; YAML is indented with spaces"),
         ("a: 'b\n", "2:1: not YAML: found unexpected end of stream"),
-        ("a: b: c\n", "1:5: not YAML: mapping values are not allowed here"),
+        ("a: b: c\n", "1:5: not YAML: a text with a colon and a space in it is written in quotes"),
         ("a: {b: x/${c}/d}\n", '1:11: not YAML: a name with a placeholder is written in quotes, as "teams/'),
+        ("a: {{ b }}:{{ c }}@x\n", '1:11: not YAML: a template is written in quotes, as "{{ db.password }}"'),
+        ("a: {b: *}\n", '1:9: not YAML: a text that begins with * is written in quotes, as "*.yaml"'),
+        (
+            "a: [*-x]\n",
+            "1:5: anchors and aliases are not allowed; write the value out, or text that begins so",
+        ),
         ("a: 1\nb: 2\na: 3\n", "3:1: a appears twice (first on line 1); keep one of them"),
         ("on: 1\n", '1:1: a key is text: write it in quotes, as "on"'),
         ("[a]: 1\n", "1:1: a key is text, no list or mapping"),

@@ -44,7 +44,7 @@ spec:
     data:
       password: {from: db, path: "a[?b].c | [0]", default: canary-default, decode: base64}
       mode: {value: canary-value}
-      url: {template: "postgres://{{ db.username }}:{{ db.password | urlencode }}@host"}
+      url: {template: "postgres://{{ db.username }}:{{ db.password | urlencode }}@{{ arn }}"}
       whole: {from: team}
     dataFrom:
       - from: db

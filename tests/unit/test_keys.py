@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from keyferry.keys import InvalidCharacters, KeyRule, Regexp, rename
+from keyferry.names import CHECKED
 
 
 def rule(**says: Any) -> KeyRule:  # noqa: ANN401
@@ -121,3 +122,19 @@ def test_any_keys_and_any_rules_give_valid_and_distinct_keys_or_an_error(
     assert len(set(found.values())) == len(keys)
     allowed = set("-._abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
     assert all(key and set(key) <= allowed and key != "." and not key.startswith("..") for key in found.values())
+
+
+def test_what_was_checked_when_it_was_compiled_is_not_checked_again() -> None:
+    rule = {"regexp": {"source": "(", "target": "$9"}}
+    assert KeyRule.model_validate(rule, context={CHECKED: True}).regexp
+    with pytest.raises(ValidationError, match="not a regular expression: missing"):
+        KeyRule.model_validate(rule)
+    with pytest.raises(ValidationError, match="half a character"):
+        KeyRule.model_validate({"regexp": {"source": "\ud800", "target": ""}})
+
+
+def test_a_key_with_half_a_character_meets_no_regular_expression() -> None:
+    rule = KeyRule.model_validate({"regexp": {"source": "a", "target": "b"}})
+    with pytest.raises(ValueError, match=r"key a\\ud800 has half a character"):
+        rule.apply("a\ud800", lambda text, _: text)
+    assert rule.apply("aü", lambda text, _: text) == "bü"

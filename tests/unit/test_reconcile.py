@@ -283,8 +283,8 @@ def test_namespaces_that_are_left_out_are_not_looked_at() -> None:
         ({"mapping": "a"}, ["a/prod-eu", "a/prod-us"]),
         ({"cluster": "prod-eu"}, ["a/prod-eu", "b/prod-eu"]),
         ({"mapping": "a", "cluster": "prod-us"}, ["a/prod-us"]),
-        ({"namespace": "shop"}, ["a/prod-eu", "a/prod-us"]),
-        ({"namespace": "shop", "cluster": "prod-us"}, ["a/prod-us"]),
+        ({"namespace": "shop"}, ["a/prod-eu/shop", "a/prod-us/shop"]),
+        ({"namespace": "shop", "cluster": "prod-us"}, ["a/prod-us/shop"]),
     ],
 )
 def test_a_sweep_by_hand_looks_only_at_what_it_names(narrowed: dict[str, str], expected: list[str]) -> None:

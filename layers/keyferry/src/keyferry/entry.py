@@ -27,7 +27,7 @@ class Entry(Record):
     """The encoding of what is found."""
     default: str | None = None
     """What the key holds where the path finds nothing, or null."""
-    optional: bool = False
+    optional: bool = Field(default=False, strict=True)
     """Whether the key is left out where the path finds nothing, or null."""
 
     @model_validator(mode="after")

@@ -50,8 +50,9 @@ def of_clusters(catalog: Catalog) -> list[Grant]:
 
 
 def _read_by(catalog: Catalog, mapping: SecretMapping) -> Iterator[Source]:
-    """Yield each source of each place; a namespace that only labels or patterns choose can have any name."""
-    names = ["*"] if mapping.spec.namespace_selectors else mapping.spec.namespace_names
+    """Yield each source of each place; a namespace that only labels choose can have any name."""
+    patterns = {name for each in mapping.spec.namespace_selectors for name in each.names or ["*"]}
+    names = ["*"] if "*" in patterns else sorted({*patterns, *mapping.spec.namespace_names})
     for source in mapping.spec.sources.values():
         for cluster in catalog.targets(mapping):
             for name in names if "namespace" in source.placeholders else names[:1]:

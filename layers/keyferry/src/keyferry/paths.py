@@ -1,11 +1,14 @@
 """What is wrong with a JMESPath expression, as far as it can be known before there is a document."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jmespath
 from jmespath.functions import Functions
 
+_DASH = re.compile(r"^[^\"'`]*[A-Za-z0-9_]-")
+"""A dash in a name that nothing quotes."""
 _FUNCTIONS: Mapping[str, Mapping[str, Any]] = Functions.FUNCTION_TABLE
 
 
@@ -21,6 +24,8 @@ def check(path: str) -> None:
     except RecursionError:
         raise ValueError("not a JMESPath expression: nested too deeply") from None
     except ValueError as error:  # JMESPath's own errors, and Python's of a number with thousands of digits
+        if _DASH.search(path):  # JMESPath's own text has several lines
+            raise ValueError("""a name with a dash is written in double quotes, as '"db-password"'""") from None
         raise ValueError(f"not a JMESPath expression: {error}") from None
     for call in calls:
         _check_call(call["value"], len(call["children"]))

@@ -52,7 +52,7 @@ class SecretSpec(Record):
     """What it has beside Keyferry's own label. Templates know `cluster` and `namespace`."""
     annotations: dict[LabelKey, str | Template] = Field(default_factory=dict)
     """What it has beside Keyferry's own labels and annotations. Their templates can name no value of a source."""
-    immutable: bool = False
+    immutable: bool = Field(default=False, strict=True)
     """Whether the cluster refuses every later change of the data; it can never be taken back."""
     data: dict[Key, Entry] = Field(default_factory=dict)
     """What each key is made of."""

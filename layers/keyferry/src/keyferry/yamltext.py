@@ -26,7 +26,7 @@ class PlainLoader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         problem = ""
         if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor is not None):
-            problem = "anchors and aliases are not allowed; write the value out"
+            problem = "anchors and aliases are not allowed; write the value out, or text that begins so in quotes"
         elif isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
             problem = f"tags like {event.tag} are not allowed; write the value alone"
         if problem:

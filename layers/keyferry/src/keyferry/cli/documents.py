@@ -109,6 +109,12 @@ def _wording(error: yaml.MarkedYAMLError, line: str) -> str:
         return 'not YAML: a name with a placeholder is written in quotes, as "teams/${namespace}/db"'
     if "'\\t'" in problem:
         return "a tab; YAML is indented with spaces"
+    if re.search(r":\s*\{\{", line):
+        return 'not YAML: a template is written in quotes, as "{{ db.password }}"'
+    if "alias" in (error.context or ""):
+        return 'not YAML: a text that begins with * is written in quotes, as "*.yaml"'
+    if "mapping values are not allowed" in problem:
+        return "not YAML: a text with a colon and a space in it is written in quotes"
     context = f" ({error.context})" if error.context else ""
     return problem if "not allowed;" in problem else f"not YAML: {problem}{context}"
 

@@ -1,7 +1,7 @@
 """`keyferry explain`: what an event would cause."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import click
@@ -12,7 +12,7 @@ from keyferry.cli.options import Settings, output
 from keyferry.cli.problems import nearest
 from keyferry.errors import InvalidInput
 from keyferry.events import Ignored
-from keyferry.model import CURRENT, Change
+from keyferry.model import CURRENT, Change, Delivery
 from keyferry.pipeline import route
 
 
@@ -36,7 +36,7 @@ def explain(settings: Settings, event: IO[bytes]) -> None:
         if routed.change.reason == "deployment":
             screen.tell("a sweep follows, where this is Keyferry's own stack")
     else:
-        _tell(catalog, routed.change, matches, [(each.mapping, each.cluster) for each in routed.deliveries])
+        _tell(catalog, routed.change, matches, routed.deliveries)
 
 
 def _decoded(event: IO[bytes]) -> object:
@@ -85,7 +85,7 @@ def _as_dict(routed: route.Routed, matches: list[dict[str, str]]) -> dict[str, A
     }
 
 
-def _tell(catalog: Catalog, change: Change, matches: list[dict[str, str]], deliveries: list[tuple[str, str]]) -> None:
+def _tell(catalog: Catalog, change: Change, matches: list[dict[str, str]], deliveries: Sequence[Delivery]) -> None:
     more = [f"{what} {text}" for what, text in (("label", change.label), ("version", change.version)) if text]
     screen.tell(f"change: {change.kind}, {change.service} {' or '.join(change.names)}{''.join(f', {m}' for m in more)}")
     for match in matches:
@@ -95,7 +95,8 @@ def _tell(catalog: Catalog, change: Change, matches: list[dict[str, str]], deliv
     if not matches:
         known = {n for m in catalog.mappings.values() for s in m.spec.sources.values() for n in s.names}
         screen.tell(f"no mapping names it{nearest(change.names[0], known)}")
-    for mapping, cluster in deliveries:
-        screen.tell(f"delivery: {mapping} to {cluster}")
+    for each in deliveries:
+        where = f", namespace {each.namespace}" if each.namespace else ""
+        screen.tell(f"delivery: {each.mapping} to {each.cluster}{where}")
     if not deliveries:
         screen.tell("no delivery follows")

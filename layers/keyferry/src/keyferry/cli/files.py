@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from keyferry.catalog import Catalog, collect
-from keyferry.cli import policies, references, templatefiles
+from keyferry.cli import doubts, policies, references, templatefiles
 from keyferry.cli.documents import Document, read
 from keyferry.cli.overlaps import overlaps
 from keyferry.cli.problems import InvalidFiles, Problem, nearest
@@ -75,6 +75,7 @@ def check(folder: Path) -> tuple[Catalog, list[Problem]]:
         problems += policies.refused(catalog, names, *found.policy)
     problems += references.nowhere(catalog, names)
     problems += references.unbounded(catalog, names)
+    problems += doubts.about(catalog, names)
     warnings = sorted(each for each in problems if each.level == "warning")
     if len(problems) > len(warnings):
         raise InvalidFiles(problems)

@@ -104,20 +104,21 @@ class _Told:
             self.expects = [str(self.context["expected"]).replace("'", "")]
         loc = error["loc"]
         self.at_key = bool(loc) and loc[-1] == "[key]"
-        self.path, self.union = self._resolve(loc[:-1] if self.at_key else loc)
+        self.path, self.unions = self._resolve(loc[:-1] if self.at_key else loc)
+        self.union = self.unions[-1] if self.unions else None
 
-    def _resolve(self, loc: Path) -> tuple[Path, Path | None]:
-        """Return the document's path, and where a union is that pydantic names a branch of."""
+    def _resolve(self, loc: Path) -> tuple[Path, list[Path]]:
+        """Return the document's path, and where unions are that pydantic names a branch of."""
         path: Path = ()
-        union: Path | None = None
+        unions: list[Path] = []
         last = len(loc) - 1
         for number, step in enumerate(loc):
             held = self.document.get(*path)
             if _holds(held, step) or (number == last and self.kind == "missing"):
                 path = (*path, step)
             else:
-                union = path
-        return path, union
+                unions.append(path)
+        return path, unions
 
     @property
     def is_mismatch(self) -> bool:
@@ -141,9 +142,17 @@ class _Told:
             case _:
                 yield self.document.problem(self.path, self._message(name), at_key=self.at_key)
 
+    @property
+    def _held(self) -> str:
+        return str(self.document.get(*self.path))
+
     def _message(self, name: str) -> str:
         limit = next((self.context[key] for key in ("max_length", "min_length") if key in self.context), None)
         match self.kind:
+            case "string_pattern_mismatch" if name.startswith("spec.namespaces[") and "*" in self._held:
+                return f'{name}: patterns have a place of their own, as {{names: ["{self._held}"]}}'
+            case "string_pattern_mismatch" if name.startswith("spec.clusters[") and "*" in self._held:
+                return f"{name}: patterns choose no clusters; labels do, as {{matchLabels: {{env: prod}}}}"
             case "string_pattern_mismatch":
                 return f"{name} should be {_fitting(str(self.context['pattern']))}"
             case "string_too_long":
@@ -164,7 +173,7 @@ class _Told:
 def _without_other_branches(told: Iterable[_Told]) -> list[_Told]:
     """Return the errors, of each union only those of the branch that was meant; one where none fits."""
     told = list(told)
-    meant = {each.union for each in told if each.union is not None and not each.is_mismatch}
+    meant = {union for each in told for union in each.unions if union != each.path or not each.is_mismatch}
     kept: list[_Told] = []
     open_unions: dict[Path, _Told] = {}
     for each in told:
