@@ -60,6 +60,38 @@ def test_of_two_ways_to_a_root_the_shorter_one_is_taken() -> None:
     assert found == {"tls.crt": CHAIN, "tls.key": LEAF.pem, "ca.crt": ROOT.crt}
 
 
+def test_of_a_renewal_what_expires_last_is_taken_in_any_order() -> None:
+    later = datetime(2036, 1, 31, tzinfo=UTC)
+    leaf = pki.issue("leaf.example.com", SECOND, key=LEAF.key, expires=later)
+    second = pki.issue("second", FIRST, authority=True, key=SECOND.key, expires=later)
+    root = pki.issue("root", authority=True, key=ROOT.key, expires=later)
+    old, new = CHAIN + ROOT.crt, leaf.crt + second.crt + root.crt
+    expected = {"tls.crt": leaf.crt + second.crt + FIRST.crt, "tls.key": LEAF.pem, "ca.crt": root.crt}
+    assert made(LEAF.pem + old + new) == made(LEAF.pem + new + old) == expected
+
+
+def test_of_two_that_expire_together_the_same_is_taken_in_any_order() -> None:
+    again = pki.issue("leaf.example.com", SECOND, key=LEAF.key)
+    assert made(LEAF.pem + LEAF.crt + again.crt) == made(LEAF.pem + again.crt + LEAF.crt)
+
+
+def test_a_new_root_that_an_old_one_of_the_same_name_has_signed_leads_on_to_it() -> None:
+    old, new = pki.issue("root", authority=True), pki.issue("root", authority=True)
+    cross = pki.issue("root", old, authority=True, key=new.key)
+    leaf = pki.issue("leaf.example.com", new)
+    assert made(leaf.pem + leaf.crt + cross.crt + old.crt) == {
+        "tls.crt": leaf.crt + cross.crt,
+        "tls.key": leaf.pem,
+        "ca.crt": old.crt,
+    }
+    assert made(leaf.pem + leaf.crt + cross.crt + old.crt + new.crt)["ca.crt"] == new.crt
+    text = (cross.crt + old.crt).encode()
+    assert (certificates.part(text, "intermediate"), certificates.part(text, "root")) == (
+        cross.crt.encode(),
+        old.crt.encode(),
+    )
+
+
 def test_a_certificate_that_is_its_own_issuer_stands_alone() -> None:
     assert made(STRANGER.pem + STRANGER.crt) == {"tls.crt": STRANGER.crt, "tls.key": STRANGER.pem}
 

@@ -144,7 +144,8 @@ def open_pkcs12(content: bytes, password: bytes | None) -> Bundle:
 def chain(bundle: Bundle) -> Chain:
     """Return the key of a bundle, the certificate that it fits, and those that lead from it to a root.
 
-    Certificates that are there twice or lead nowhere are left out.
+    Certificates that are there twice or lead nowhere are left out. Of two with the same key, as a renewal leaves them,
+    that which expires last is taken, in whatever order they are.
 
     Raises:
         UnusableCertificate: there is no key, or more than one, or it fits no certificate.
@@ -154,9 +155,10 @@ def chain(bundle: Bundle) -> Chain:
         raise UnusableCertificate(f"{len(keys) or 'no'} private keys in it; a TLS Secret has one")
     if not bundle.certificates:
         raise UnusableCertificate("no certificate in it")
-    leaf = next((each for each in bundle.certificates if _belongs(each, keys[0])), None)
-    if leaf is None:
+    own = [each for each in bundle.certificates if _belongs(each, keys[0])]
+    if not own:
         raise UnusableCertificate("the private key does not fit the certificate: they are not of one pair")
+    leaf = _latest(own)
     return Chain(keys[0], leaf, *_path(leaf, bundle.certificates))
 
 
@@ -228,7 +230,7 @@ def _path(leaf: Certificate, known: Sequence[Certificate]) -> tuple[tuple[Certif
         issuers = [each for each in left if _issued(each, last)]
         if not issuers:
             return tuple(path), None
-        last = next(filter(_is_root, issuers), issuers[0])
+        last = _latest([each for each in issuers if _is_root(each)] or issuers)
         path.append(last)
     return (tuple(path[:-1]), last) if path else ((), None)
 
@@ -242,7 +244,13 @@ def _issued(issuer: Certificate, certificate: Certificate) -> bool:
 
 
 def _is_root(certificate: Certificate) -> bool:
-    return certificate.subject == certificate.issuer
+    # By its signature: a root that an older one of the same name has signed leads on to that.
+    return _issued(certificate, certificate)
+
+
+def _latest(known: Iterable[Certificate]) -> Certificate:
+    """Return the certificate that expires last."""
+    return max(known, key=lambda each: (each.not_valid_after_utc, each.public_bytes(Encoding.DER)))
 
 
 def _part_of(certificate: Certificate) -> str:
