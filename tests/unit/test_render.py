@@ -200,7 +200,9 @@ def test_a_key_that_is_there_twice_is_refused_since_readers_differ_in_which_they
         ('"dotted.key"', "dotted"),
         ("list[-1]", "2.5"),
         ("join('-', names)", "a-b"),
-        ("to_string(price)", "1.5"),  # JMESPath's own text of a number
+        ("to_string(price)", "1.50"),
+        ("to_string(nested)", '{"a":[1.50,null,"ü"]}'),
+        ("join('/', [unicode, to_string(price), to_string(yes), to_string(missing)])", "pä😀ß/1.50/true/null"),
     ],
 )
 def test_a_path_finds_text_as_it_is_and_everything_else_as_json(path: str, expected: str) -> None:

@@ -1,15 +1,28 @@
-"""What is wrong with a JMESPath expression, as far as it can be known before there is a document."""
+"""JMESPath: what is wrong with an expression, as far as it can be known before there is a document; what it finds."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jmespath
-from jmespath.functions import Functions
+from jmespath.functions import Functions, signature
+
+from keyferry import document
 
 _DASH = re.compile(r"^[^\"'`]*[A-Za-z0-9_]-")
 """A dash in a name that nothing quotes."""
-_FUNCTIONS: Mapping[str, Mapping[str, Any]] = Functions.FUNCTION_TABLE
+
+
+class _Functions(Functions):
+    """JMESPath's own, but for what would change what is in the document."""
+
+    @signature({"types": []})
+    def _func_to_string(self, value: object) -> str:
+        return document.text(value)
+
+
+_FUNCTIONS: Mapping[str, Mapping[str, Any]] = _Functions.FUNCTION_TABLE
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 
 def check(path: str) -> None:
@@ -29,6 +42,15 @@ def check(path: str) -> None:
         raise ValueError(f"not a JMESPath expression: {error}") from None
     for call in calls:
         _check_call(call["value"], len(call["children"]))
+
+
+def search(path: str, held: object) -> object:
+    """Return what an expression finds in a document; None where that is nothing, or null.
+
+    Raises:
+        Exception: it does not fit the document, of JMESPath's kinds or Python's. The text can quote the document.
+    """
+    return jmespath.search(path, held, _OPTIONS)
 
 
 def _calls(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

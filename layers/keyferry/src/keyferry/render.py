@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import jmespath
 from pydantic import TypeAdapter, ValidationError
 
-from keyferry import document, typed
+from keyferry import document, paths, typed
 from keyferry.decode import Decoding, decode
 from keyferry.entry import Entry, Registry, Tls
 from keyferry.errors import SourceUnusable
@@ -210,7 +209,7 @@ def _search(path: str, source: SourceValue, where: str) -> object:
     """Return what a path finds; None where that is nothing, or null."""
     held = _document(source, where)
     try:
-        found: object = jmespath.search(path, held)
+        found = paths.search(path, held)
         document.text(found)
     except Exception as error:
         # The library's own texts can quote the value.
