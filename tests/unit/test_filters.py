@@ -162,6 +162,20 @@ def test_the_hash_stays_where_another_source_changes() -> None:
     assert first == second
 
 
+def test_the_hash_stays_where_another_region_serves_the_same_version() -> None:
+    there = {"parameterStore": "/db", "failover": ["us-east-1"]}
+    dates = ("3@2026-01-01T00:00:00+00:00", "3@2026-01-02T00:00:00+00:00", "4@2026-01-02T00:00:00+00:00")
+
+    def hashed(version: str, source: dict[str, Any]) -> bytes:
+        wanted = mapping(sources={"db": source}, data={"key": {"template": "{{ db | bcrypt(4) }}"}})
+        return rendered(wanted, {"db": value("canary", version)})["key"].reveal()
+
+    here, elsewhere, changed = (hashed(version, there) for version in dates)
+    assert here == elsewhere != changed
+    alone = {"parameterStore": "/db"}  # a parameter that is made anew counts from 1
+    assert hashed(dates[0], alone) != hashed(dates[1], alone)
+
+
 def test_ten_rounds_are_taken_where_none_are_given() -> None:
     assert filled("{{ db | bcrypt }}", "canary").startswith("$2b$10$")
 

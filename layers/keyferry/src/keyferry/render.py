@@ -1,7 +1,7 @@
 """A mapping, the values of its sources and a place → the Secret that should be there."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,7 +12,7 @@ from keyferry.entry import Entry, Registry, Tls
 from keyferry.errors import SourceUnusable
 from keyferry.keys import rename
 from keyferry.mapping import SecretMapping
-from keyferry.model import Place, SecretValue, SourceValue
+from keyferry.model import Place, SecretValue, SourceValue, dated
 from keyferry.names import LabelValue
 from keyferry.secret import Desired
 from keyferry.secretspec import DataFrom, Template
@@ -34,12 +34,24 @@ def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Pl
     labels, annotations = metadata(mapping, place, sources)
     return Desired(
         mapping=mapping,
-        data=_data(mapping, sources, place),
+        data=_data(mapping, _regardless_of_region(mapping, sources), place),
         versions={alias: source.version for alias, source in sorted(sources.items())},
         served={alias: source.served for alias, source in sorted(sources.items()) if source.served},
         labels=labels,
         annotations=annotations,
     )
+
+
+def _regardless_of_region(mapping: SecretMapping, sources: Mapping[str, SourceValue]) -> dict[str, SourceValue]:
+    """Return values whose versions, of which passwords have their salts, are the same in every region that serves them.
+
+    A parameter's date is that of its write in one region.
+    """
+    declared = mapping.spec.sources
+    return {
+        alias: replace(value, version=dated(value.version)[0]) if declared[alias].failover else value
+        for alias, value in sources.items()
+    }
 
 
 def metadata(
