@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyferry import document, filters, yamltext
+from keyferry import document, filters, template, yamltext
 from keyferry.errors import SourceUnusable
 from keyferry.model import SourceValue
 from keyferry.template import names
@@ -303,6 +303,17 @@ def test_what_cannot_be_known_before_is_let_through(template: str) -> None:
 
 def test_a_name_has_the_line_that_uses_it_first() -> None:
     assert names("{{ a }}\n{{ b }}{% set c = 1 %}{{ c }}\n{{ b ~ a }}") == {"a": 1, "b": 2}
+
+
+def test_a_template_is_read_once() -> None:
+    text = "{{ read.once }}"
+    assert names(text) is names(text)
+    before = template._compiled.cache_info()
+    for content in ("1", "2"):
+        assert template.fill(text, {"read": {"once": content}}, "here") == content
+    after = template._compiled.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 1)
+    assert after.maxsize is not None
 
 
 # The same, always

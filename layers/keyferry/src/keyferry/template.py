@@ -4,9 +4,11 @@ import difflib
 import inspect
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from keyferry import filters
@@ -31,7 +33,12 @@ class InvalidTemplate(ValueError):
         super().__init__(f"line {line} of the template: {reason}")
 
 
-def names(template: str) -> dict[str, int]:
+_CACHED = 256
+"""How many templates are kept as they were parsed: each is rendered for every key, namespace and pass."""
+
+
+@lru_cache(_CACHED)
+def names(template: str) -> Mapping[str, int]:
     """Return the names that a template takes from outside, each with the line that has it first.
 
     Raises:
@@ -49,7 +56,12 @@ def names(template: str) -> dict[str, int]:
     except RecursionError:
         raise InvalidTemplate(1, "nested too deeply") from None
     found = [(each.lineno, each.name) for each in parsed.find_all(nodes.Name) if each.name in free]
-    return {name: line for line, name in sorted(found, reverse=True)}
+    return MappingProxyType({name: line for line, name in sorted(found, reverse=True)})
+
+
+@lru_cache(_CACHED)
+def _compiled(template: str) -> Template:
+    return _ENVIRONMENT.from_string(template)
 
 
 def _check_call(call: nodes.Filter) -> None:
@@ -84,7 +96,7 @@ def fill(template: str, values: Mapping[str, Any], where: str, origin: Mapping[s
         SourceUnusable: it names what is not there, or an operation fails. The text holds no value.
     """
     try:
-        return _ENVIRONMENT.from_string(template).render({**values, filters.SALTS: filters.salts(origin or {})})
+        return _compiled(template).render({**values, filters.SALTS: filters.salts(origin or {})})
     except Exception as error:
         # Texts of these errors can quote values.
         raise SourceUnusable(f"{where}: line {_line(error)} of the template: {_what(error)}") from None
