@@ -59,6 +59,11 @@ def test_what_is_not_json_is_refused_without_a_word_of_it(content: bytes) -> Non
     assert raised.value.__suppress_context__
 
 
+def test_keys_are_text() -> None:
+    held = {1: "a", False: "b", None: "c", document.Number("1.50"): "d", "ü": "e"}
+    assert document.text(held) == '{"1":"a","false":"b","null":"c","1.50":"d","ü":"e"}'
+
+
 def test_what_json_cannot_say_is_refused() -> None:
     with pytest.raises(TypeError):
         document.text(object())

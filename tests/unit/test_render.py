@@ -285,6 +285,101 @@ def test_numbers_keep_their_text_when_they_are_joined() -> None:
     assert filled("{{ db.price ~ '/' ~ (db.price | string) }}", '{"price": 1.50}') == "1.50/1.50"
 
 
+# What a template does with a value, and what that makes of `flag` true, `price` 1.50, and `deep`.
+WRITTEN = [
+    ("{{ 'x=' ~ VALUE }}", "x=TEXT"),
+    ("{{ VALUE ~ '' ~ (VALUE ~ '!') }}", "TEXTTEXT!"),
+    ("{{ VALUE | trim }}", "TEXT"),
+    ("{{ VALUE | string }}", "TEXT"),
+    ("{{ VALUE | indent | safe }}", "TEXT"),
+    ("{{ [VALUE, 'x'] | map('trim') | list | first }}", "TEXT"),
+    ("{{ [VALUE, VALUE] | join('/') }}", "TEXT/TEXT"),
+    ("{{ [{'a': VALUE}] | join('/', attribute='a') }}", "TEXT"),
+    ("{{ ['a', 'b'] | join(VALUE) }}", "aTEXTb"),
+    ("{{ '%s' | format(VALUE) }}", "TEXT"),
+    ("{{ '%(a)s' | format(a=VALUE) }}", "TEXT"),
+    ("{{ '%s' % VALUE }}", "TEXT"),
+    ("{{ '%s/%s' % (VALUE, VALUE) }}", "TEXT/TEXT"),
+    ("{{ '%(a)s' % {'a': VALUE} }}", "TEXT"),
+    ("{{ '{}'.format(VALUE) }}", "TEXT"),
+    ("{{ '{a!s:}'.format(a=VALUE) }}", "TEXT"),
+    ("{{ '{0[a]}'.format({'a': VALUE}) }}", "TEXT"),
+    ("{{ '{a}'.format_map({'a': VALUE}) }}", "TEXT"),
+    ("{{ 'a' | replace('a', VALUE) }}", "TEXT"),
+    ("{% filter trim %}{{ VALUE }}{% endfilter %}", "TEXT"),
+    ("{% macro m(x) %}{{ x }}{% endmacro %}{{ m(VALUE) ~ '' }}", "TEXT"),
+]
+VALUES = {
+    "db.flag": "true",
+    "true": "true",
+    "(1 == 2)": "false",
+    "db.price": "1.50",
+    "db.deep": '{"a":[1.50,null,false,"ü"],"b":{}}',
+    "db.deep.a": '[1.50,null,false,"ü"]',
+    "db.text": "it's",
+}
+
+
+@pytest.mark.parametrize(("value", "text"), VALUES.items())
+@pytest.mark.parametrize(("template", "expected"), WRITTEN)
+def test_a_value_is_written_the_same_by_whatever_writes_it(template: str, expected: str, value: str, text: str) -> None:
+    content = """{"flag": true, "price": 1.50, "text": "it's", "deep": {"a": [1.50, null, false, "ü"], "b": {}}}"""
+    assert filled(template.replace("VALUE", value), content) == expected.replace("TEXT", text)
+
+
+@pytest.mark.parametrize("null", ["db.null", "none", "db.get('nothing')"])
+@pytest.mark.parametrize("template", [template for template, _ in WRITTEN])
+def test_null_is_an_error_wherever_it_is_written(template: str, null: str) -> None:
+    said = refused({"template": template.replace("VALUE", null)}, db=value('{"null": null}'))
+    assert said.endswith("line 1 of the template: names something that the sources do not have, or that is null")
+
+
+@pytest.mark.parametrize("template", [template for template, _ in WRITTEN])
+@pytest.mark.parametrize(
+    "callable_", ["db.items", "range", "db.keys()", "db.text.upper", "tls", "(['a'] | map('trim'))"]
+)
+def test_what_is_no_value_is_written_nowhere(template: str, callable_: str) -> None:
+    made = template.replace("VALUE", callable_)
+    said = refused({"template": made}, db=value(f'{{"text": "{CANARY}"}}'), tls=value(b"\xffcanary"))
+    assert "line 1 of the template" in said
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{ db.null is none }}{{ db.flag is none }}", "truefalse"),
+        ("{{ db.null | default('x', true) }}", "x"),
+        ("{{ db.null or 'x' }}{{ db.nothing | default('y') }}", "xy"),
+        ("{% if db.flag and not db.null and db.flag == true and db.flag is true %}yes{% endif %}", "yes"),
+        (
+            "{{ db.n + 1 }}/{{ db.n * 1.5 }}/{{ db.n % 2 }}/{{ '%03d' % db.n }}/{{ '%.1f' | format(db.n) }}",
+            "4/4.5/1/003/3.0",
+        ),
+        ("{{ '{:04d}|{:>3}'.format(db.n, db.u) }}", "0003|  b"),
+        ("{{ db.l | length }}{{ db.l | sort | join }}{{ db.l | max }}", "3abcc"),
+        ("{% for k, v in db.o | dictsort %}{{ k }}={{ v }};{% endfor %}", "a=1;b=2;"),
+        ("{% for k, v in db.o.items() %}{{ k }}{{ v }}{% endfor %}{% for k in db.o %}{{ k }}{% endfor %}", "b2a1ba"),
+        (
+            "{{ db.o | tojson }}{{ db.o | toyaml }}{{ {1: db.flag, true: 2} | tojson }}",
+            '{"b":2,"a":1}b: 2\na: 1{"1":2}',
+        ),
+        ("{{ 'b' in db.l }}{{ db.l | replace('\"', '', 1) }}{{ '%s' % db.o }}", 'true[b","a","c"]{"b":2,"a":1}'),
+        (
+            "{{ '<' | e | upper }}{{ ('<b>' | safe) | e }}{{ 'a b' | wordcount }}{{ 'abc' | center(5) }}",
+            "&LT;<b>2 abc ",
+        ),
+        (
+            "<a{{ {'x': db.flag, 'y': db.null, 'z': db.nothing, 'o': db.l} | xmlattr }}>",
+            '<a x="true" o="[&#34;b&#34;,&#34;a&#34;,&#34;c&#34;]">',
+        ),
+        ("{{ 'a' ~ {'x': [none, true]} ~ [1, 'b'] }}", 'a{"x":[null,true]}[1,"b"]'),
+    ],
+)
+def test_what_a_template_can_ask_and_calculate_is_as_in_jinja(template: str, expected: str) -> None:
+    content = '{"null": null, "flag": true, "n": 3, "u": "b", "l": ["b", "a", "c"], "o": {"b": 2, "a": 1}}'
+    assert filled(template, content) == expected
+
+
 def test_a_url_is_made_of_parts_of_which_none_can_end_another() -> None:
     document = '{"user": "m@e", "password": "a/b?c#d%e:f g+ü", "port": 5432}'
     template = "postgres://{{ db.user | urlencode }}:{{ db.password | urlencode }}@db:{{ db.port | urlencode }}/app"
@@ -350,6 +445,7 @@ def test_what_is_no_base64_says_so_without_a_value() -> None:
         ("{% import 'x' as y %}", "a template stands alone"),
         ("{% extends 'x' %}", "a template stands alone"),
         ("{{ [1, 2] | random }}", "No filter named 'random'."),
+        ("{{ [1, 2] | pprint }}", "No filter named 'pprint'."),
         ("{{ db", "line 1 of the template: unexpected end"),
     ],
 )
@@ -358,8 +454,9 @@ def test_a_template_that_cannot_work_is_refused_with_what_would(template: str, s
         names(template)
 
 
-def test_no_name_brings_chance_in() -> None:
-    assert names("{{ lipsum() }}").keys() == {"lipsum"}
+@pytest.mark.parametrize("name", ["lipsum"])
+def test_no_name_brings_chance_or_state_in(name: str) -> None:
+    assert names(f"{{{{ {name}() }}}}").keys() == {name}
 
 
 @pytest.mark.parametrize(

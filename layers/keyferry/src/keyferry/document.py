@@ -78,7 +78,11 @@ def _json(value: object) -> str:
         case Number():
             return value.text
         case dict():
-            return "{" + ",".join(f"{_json(str(key))}:{_json(item)}" for key, item in value.items()) + "}"
+            return "{" + ",".join(f"{_json(_key(key))}:{_json(item)}" for key, item in value.items()) + "}"
         case list() | tuple():
             return "[" + ",".join(map(_json, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _key(value: object) -> str:
+    return value if isinstance(value, str) else _json(value)

@@ -4,14 +4,18 @@ What only some templates need is imported by the filter that needs it.
 """
 
 import base64
+import functools
 import hmac
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jinja2 import Undefined, UndefinedError, pass_context
+from jinja2 import Environment, Undefined, UndefinedError, pass_context, pass_environment, pass_eval_context
+from jinja2.filters import FILTERS as JINJA
+from jinja2.filters import do_format, do_xmlattr, make_attrgetter
+from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 
 from keyferry import document
@@ -55,6 +59,63 @@ def written(value: object) -> str:
     if isinstance(value, SecretValue):
         raise FilterError("a binary value is written by b64encode, or opened by pkcs12_key and pkcs12_cert")
     return str(value) if isinstance(value, Undefined) else document.text(value)  # str raises UndefinedError
+
+
+def shown(value: object) -> object:
+    """Return what may be formatted: a number itself, as `%d` needs it; anything else as it is written."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else written(value)
+
+
+class _Named(dict[str, object]):
+    """What `%(name)s` names."""
+
+    def __getitem__(self, name: str) -> object:
+        return shown(super().__getitem__(name))
+
+    def __repr__(self) -> str:
+        return document.text(self)
+
+
+def percent(text: str, value: object) -> str:
+    """Return what `%` makes: `'%s:%d' % (user, port)`."""
+    if isinstance(value, dict):
+        return text % _Named(value)
+    return text % (tuple(map(shown, value)) if isinstance(value, tuple) else shown(value))
+
+
+def formatted(value: object, *args: object, **named: object) -> str:
+    """Do as Jinja's own filter, which writes values as Python does."""
+    return do_format(written(value), *map(shown, args), **{name: shown(each) for name, each in named.items()})
+
+
+@pass_environment
+def join(environment: Environment, value: Iterable[object], d: object = "", attribute: str | int | None = None) -> str:
+    """Do as Jinja's own filter, which writes values as Python does."""
+    found = value if attribute is None else map(make_attrgetter(environment, attribute), value)
+    return written(d).join(map(written, found))
+
+
+def replace(value: object, old: object, new: object, count: int | None = None) -> str:
+    """Do as Jinja's own filter, which writes values as Python does."""
+    return written(value).replace(written(old), written(new), -1 if count is None else count)
+
+
+@pass_eval_context
+def xmlattr(context: EvalContext, value: Mapping[str, object], autospace: bool = True) -> str:
+    """Do as Jinja's own filter, which leaves out what is null, and writes values as Python does."""
+    kept = {name: each for name, each in value.items() if each is not None and not isinstance(each, Undefined)}
+    return do_xmlattr(context, {name: written(each) for name, each in kept.items()}, autospace)
+
+
+def _of_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter of Jinja's own that takes its value as it is written."""
+    at = 1 if hasattr(function, "jinja_pass_arg") else 0
+
+    @functools.wraps(function)
+    def made(*args: object, **named: object) -> object:
+        return function(*args[:at], written(args[at]), *args[at + 1 :], **named)
+
+    return made
 
 
 def urlencode(value: object) -> str:
@@ -188,21 +249,30 @@ def _decoded(value: object) -> bytes:
         raise FilterError("not base64") from None
 
 
-FILTERS = {
+_OF_TEXT = (
+    *("capitalize", "center", "e", "escape", "forceescape", "indent", "lower", "safe", "striptags", "title", "trim"),
+    *("truncate", "upper", "urlize", "wordcount", "wordwrap"),
+)
+FILTERS: dict[str, Callable[..., Any]] = {name: _of_text(JINJA[name]) for name in _OF_TEXT} | {
     "b64decode": b64decode,
     "b64encode": b64encode,
     "bcrypt": bcrypt,
     "filter_cert_chain": filter_cert_chain,
     "filter_pem": filter_pem,
+    "format": formatted,
     "fromjson": fromjson,
     "fromyaml": fromyaml,
+    "join": join,
     "pkcs12_cert": pkcs12_cert,
     "pkcs12_key": pkcs12_key,
     "quote": double_quote,
+    "replace": replace,
     "shellquote": shellquote,
+    "string": written,
     "tojson": tojson,
     "toyaml": toyaml,
     "urlencode": urlencode,
+    "xmlattr": xmlattr,
 }
 """Name in a template → what it does. Those of certificates are External Secrets', in Jinja's spelling."""
 

@@ -3,23 +3,61 @@
 import difflib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
 
 from keyferry import filters
 from keyferry.errors import SourceUnusable
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(
+
+class _Formatter(SandboxedFormatter):
+    """`str.format`, with values as a template writes them."""
+
+    def convert_field(self, value: object, conversion: str | None) -> object:
+        """Convert as `!s` says."""
+        return super().convert_field(filters.shown(value), conversion)
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        """Write one value."""
+        return str(super().format_field(filters.shown(value), format_spec))
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Jinja, where Python's own text of a value is nowhere written."""
+
+    intercepted_binops = frozenset("%")
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # as the library has it
+        """Format a text, or calculate."""
+        return (
+            filters.percent(left, right)
+            if isinstance(left, str)
+            else super().call_binop(context, operator, left, right)
+        )
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:  # noqa: ANN401  # as above
+        """Return what is called for `str.format`, or `str.format_map`; None for anything else."""
+        if super().wrap_str_format(value) is None:
+            return None
+        write, text = _Formatter(self).vformat, value.__self__
+        if value.__name__ == "format_map":
+            return lambda named: write(text, (), named)
+        return lambda *args, **named: write(text, args, named)
+
+
+_ENVIRONMENT = _Environment(
     undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, finalize=filters.written
 )
 _ENVIRONMENT.filters |= filters.FILTERS
-# Rendering the same values twice gives the same bytes.
-del _ENVIRONMENT.filters["random"]
+# Rendering the same values twice gives the same bytes, and those are no Python.
+for _name in ("pprint", "random"):
+    del _ENVIRONMENT.filters[_name]
 del _ENVIRONMENT.globals["lipsum"]
 _UNKNOWN = re.compile(r"No (filter|test) named '(\w+)'")
 _OTHER_FILES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
@@ -45,7 +83,7 @@ def names(template: str) -> Mapping[str, int]:
         InvalidTemplate: it is not well-formed, wants another file, or gives a filter what this one does not take.
     """
     try:
-        parsed = _ENVIRONMENT.parse(template)
+        parsed = _parsed(template)
         for other in parsed.find_all(_OTHER_FILES):
             raise InvalidTemplate(other.lineno, "a template stands alone, without other files")
         free = meta.find_undeclared_variables(parsed)
@@ -61,7 +99,16 @@ def names(template: str) -> Mapping[str, int]:
 
 @lru_cache(_CACHED)
 def _compiled(template: str) -> Template:
-    return _ENVIRONMENT.from_string(template)
+    return _ENVIRONMENT.from_string(_parsed(template))
+
+
+def _parsed(template: str) -> nodes.Template:
+    """Return what a template says, with what `~` joins as a template writes it."""
+    parsed = _ENVIRONMENT.parse(template)
+    for joined in parsed.find_all(nodes.Concat):
+        joined.nodes = [nodes.Filter(each, "string", [], [], None, None, lineno=each.lineno) for each in joined.nodes]
+    parsed.set_environment(_ENVIRONMENT)
+    return parsed
 
 
 def _check_call(call: nodes.Filter) -> None:
