@@ -380,6 +380,14 @@ def test_what_a_template_can_ask_and_calculate_is_as_in_jinja(template: str, exp
     assert filled(template, content) == expected
 
 
+def test_an_item_is_found_though_objects_have_a_method_of_its_name() -> None:
+    methods = ["items", "keys", "values", "get", "copy", "update", "pop"]
+    content = json.dumps({"o": {name: f"my {name}" for name in methods}})
+    for name in methods:
+        assert filled(f"{{{{ db.o.{name} }}}}/{{{{ db['o']['{name}'] }}}}", content) == f"my {name}/my {name}"
+    assert filled("{{ db.values() | list | length }}{{ db.get('o') is mapping }}", content) == "1true"
+
+
 def test_a_url_is_made_of_parts_of_which_none_can_end_another() -> None:
     document = '{"user": "m@e", "password": "a/b?c#d%e:f g+ü", "port": 5432}'
     template = "postgres://{{ db.user | urlencode }}:{{ db.password | urlencode }}@db:{{ db.port | urlencode }}/app"
@@ -454,7 +462,7 @@ def test_a_template_that_cannot_work_is_refused_with_what_would(template: str, s
         names(template)
 
 
-@pytest.mark.parametrize("name", ["lipsum"])
+@pytest.mark.parametrize("name", ["lipsum", "cycler", "joiner"])
 def test_no_name_brings_chance_or_state_in(name: str) -> None:
     assert names(f"{{{{ {name}() }}}}").keys() == {name}
 

@@ -33,7 +33,11 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     intercepted_binops = frozenset("%")
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # as the library has it
+    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401  # as the library has it
+        """Take the item of an object before a method of the same name, as `values` or `items`."""
+        return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # as above
         """Format a text, or calculate."""
         return (
             filters.percent(left, right)
@@ -58,7 +62,8 @@ _ENVIRONMENT.filters |= filters.FILTERS
 # Rendering the same values twice gives the same bytes, and those are no Python.
 for _name in ("pprint", "random"):
     del _ENVIRONMENT.filters[_name]
-del _ENVIRONMENT.globals["lipsum"]
+for _name in ("cycler", "joiner", "lipsum"):
+    del _ENVIRONMENT.globals[_name]
 _UNKNOWN = re.compile(r"No (filter|test) named '(\w+)'")
 _OTHER_FILES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
 
