@@ -511,3 +511,21 @@ def test_a_template_that_fails_says_on_which_line_and_no_value(template: str, li
 )
 def test_a_template_cannot_reach_out_of_its_sandbox(escape: str) -> None:
     assert "line 1 of the template" in refused({"template": escape}, db=value(f'{{"a": "{CANARY}"}}'))
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{{ 'x' * 10**9 }}", "{{ 10**10**100**100 }}", "{{ [1] * 2**30 }}", "{{ 2**30 * db.a }}", "{{ 2**-10000 }}"],
+)
+def test_a_few_characters_cannot_take_all_memory(template: str) -> None:
+    assert names(template).keys() <= {"db"}, "looking at it calculates nothing"
+    assert "fails (OverflowError)" in refused({"template": template}, db=value('{"a": "canary"}'))
+
+
+def test_what_is_calculated_within_bounds_is_calculated() -> None:
+    assert filled("{{ '-' * 3 }}{{ 2**10 }}{{ 3 * 4 }}{{ db.n * 2 }}{{ 2 * [1] }}", '{"n": 21}') == "---10241242[1,1]"
+
+
+def test_a_filter_of_other_systems_is_told_what_it_is_called_here() -> None:
+    for name, said in (("base64", "b64encode"), ("b64enc", "b64encode"), ("toJson", "tojson")):
+        assert f"Did you mean {said}?" in refused({"template": f"{{{{ db | {name} }}}}"}, db=value("x"))

@@ -28,22 +28,38 @@ class _Formatter(SandboxedFormatter):
         return str(super().format_field(filters.shown(value), format_spec))
 
 
+MAX_CHARACTERS = 1024 * 1024
+"""What a template may make by repeating: no Secret holds more."""
+_MOST_BITS = 4096
+"""How large a power may be."""
+
+
+def _repeated(left: object, right: object) -> int:
+    """Return how long the product of a text or list and a number is; 0 for any other."""
+    for some, times in ((left, right), (right, left)):
+        if isinstance(some, str | list | tuple) and isinstance(times, int):
+            return len(some) * times
+    return 0
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     """Jinja, where Python's own text of a value is nowhere written."""
 
-    intercepted_binops = frozenset("%")
+    intercepted_binops = frozenset({"%", "*", "**"})
 
     def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401  # as the library has it
         """Take the item of an object before a method of the same name, as `values` or `items`."""
         return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # as above
-        """Format a text, or calculate."""
-        return (
-            filters.percent(left, right)
-            if isinstance(left, str)
-            else super().call_binop(context, operator, left, right)
-        )
+        """Format a text, or calculate within bounds: a few characters of a template could take all memory."""
+        if operator == "%" and isinstance(left, str):
+            return filters.percent(left, right)
+        if operator == "**" and abs(right) * max(1, int(abs(left)).bit_length()) > _MOST_BITS:
+            raise OverflowError
+        if operator == "*" and _repeated(left, right) > MAX_CHARACTERS:
+            raise OverflowError
+        return super().call_binop(context, operator, left, right)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:  # noqa: ANN401  # as above
         """Return what is called for `str.format`, or `str.format_map`; None for anything else."""
@@ -56,7 +72,11 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 _ENVIRONMENT = _Environment(
-    undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, finalize=filters.written
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+    autoescape=False,
+    finalize=filters.written,
+    optimized=False,  # nothing is calculated before a template is rendered
 )
 _ENVIRONMENT.filters |= filters.FILTERS
 # Rendering the same values twice gives the same bytes, and those are no Python.
@@ -65,6 +85,8 @@ for _name in ("pprint", "random"):
 for _name in ("cycler", "joiner", "lipsum"):
     del _ENVIRONMENT.globals[_name]
 _UNKNOWN = re.compile(r"No (filter|test) named '(\w+)'")
+_ELSEWHERE = {"base64": "b64encode", "b64dec": "b64decode"}
+"""What other systems call a filter, where no likeness tells."""
 _OTHER_FILES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
 
 
@@ -160,7 +182,7 @@ def _said(message: str) -> str:
     if unknown is None:
         return message
     known = _ENVIRONMENT.filters if unknown[1] == "filter" else _ENVIRONMENT.tests
-    near = difflib.get_close_matches(unknown[2], known, n=1)
+    near = [_ELSEWHERE[unknown[2]]] if unknown[2] in _ELSEWHERE else difflib.get_close_matches(unknown[2], known, n=1)
     return message + (f" Did you mean {near[0]}?" if near else "")
 
 
