@@ -1,6 +1,7 @@
 """A folder of mapping files → the catalogue, or everything that is wrong with them at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,27 +43,45 @@ class Found:
         return {str(entry.get("name")) for entry in entries if isinstance(entry, dict)}
 
 
-def load(folder: Path) -> Catalog:
+type Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+"""Shows how far work is: what it is, and of how many parts."""
+
+
+def load(folder: Path, progress: Progress | None = None) -> Catalog:
     """Return the mappings and clusters of a folder and the folders below it.
 
     Raises:
         InvalidFiles: something is wrong; it holds every problem of every file.
     """
-    return check(folder)[0]
+    return check(folder, progress or _unseen)[0]
 
 
-def check(folder: Path) -> tuple[Catalog, list[Problem]]:
+@contextmanager
+def _unseen(_what: str, _total: int) -> Iterator[Callable[[], None]]:
+    yield lambda: None
+
+
+def check(folder: Path, progress: Progress = _unseen) -> tuple[Catalog, list[Problem]]:
     """Return the mappings and clusters of a folder and the folders below it, and what to be warned of.
+
+    Args:
+        folder: of the mappings.
+        progress: shows how far it is, as `screen.progress`.
 
     Raises:
         InvalidFiles: something is wrong; it holds every problem of every file.
     """
     found = Found()
-    for path in _files(folder, found):
-        _read(path, found)
-    for document in found.documents:
-        found.problems += templatefiles.inline(document, folder, SUFFIXES)
-        _validate(document, found)
+    paths = list(_files(folder, found))
+    with progress("reading files", len(paths)) as step:
+        for path in paths:
+            _read(path, found)
+            step()
+    with progress("checking mappings", len(found.documents)) as step:
+        for document in found.documents:
+            found.problems += templatefiles.inline(document, folder, SUFFIXES)
+            _validate(document, found)
+            step()
     _compare(found)
     if not found.unread:
         found.problems += policies.misplaced(found.documents, folder)

@@ -44,7 +44,7 @@ class Settings:
         Raises:
             InvalidInput: something in it is wrong.
         """
-        return files.load(self.mappings)
+        return files.load(self.mappings, screen.progress)
 
     def check(self) -> tuple[Catalog, list[Problem]]:
         """Return the catalogue of the folder, and what to be warned of.
@@ -52,7 +52,7 @@ class Settings:
         Raises:
             InvalidInput: something in it is wrong.
         """
-        return files.check(self.mappings)
+        return files.check(self.mappings, screen.progress)
 
 
 def _tell_problems(settings: Settings, error: InvalidFiles) -> None:
