@@ -7,7 +7,7 @@ from typing import Any, Literal
 from keyferry.errors import Conflict
 from keyferry.model import MANAGED_BY
 from keyferry.observed import JOURNAL, MAPPING, REVISION, Observed, metadata_fields
-from keyferry.secret import Desired, revision
+from keyferry.secret import Desired
 
 _REMEDIES = {
     "ExternalSecret": "delete that ExternalSecret",
@@ -122,7 +122,7 @@ def _claims(desired: Desired, observed: Observed) -> Iterator[Claim]:
 def _given_before(desired: Desired, observed: Observed) -> frozenset[str]:
     """Return the labels and annotations that are known to have been ours: all, where we wrote this very mapping."""
     ours = observed.written_by(*desired.mapping.names)
-    if ours and observed.annotations.get(REVISION) == revision(desired.mapping):
+    if ours and observed.annotations.get(REVISION) == desired.revision:
         return metadata_fields(desired.labels, desired.annotations)
     return observed.metadata_owned_by(*desired.managers)
 

@@ -6,7 +6,7 @@ from keyferry import typed
 from keyferry.errors import Outdated, Refused, SourceUnavailable
 from keyferry.model import SecretValue, dated
 from keyferry.observed import REVISION, Observed
-from keyferry.secret import Desired, revision
+from keyferry.secret import Desired
 
 MAX_DATA_BYTES = 1024 * 1024
 """What a Secret may hold, decoded (`MaxSecretSize` of Kubernetes)."""
@@ -40,7 +40,7 @@ def _check_size(desired: Desired, observed: Observed | None) -> None:
 def _check_found(desired: Desired, observed: Observed) -> None:
     """Refuse to remove keys because a source finds less than before: a listing can be behind, and a tag taken off."""
     spec, managers = desired.mapping.spec, desired.managers
-    if spec.policies.deletion != "retain" or observed.annotations.get(REVISION) != revision(desired.mapping):
+    if spec.policies.deletion != "retain" or observed.annotations.get(REVISION) != desired.revision:
         return
     held, lost = observed.versions_in_journal(), observed.keys_owned_by(*managers) - desired.data.keys()
     for alias, source in spec.sources.items():

@@ -63,6 +63,11 @@ class Desired:
         return field_manager(self.mapping.name)
 
     @cached_property
+    def revision(self) -> str:
+        """The revision of the mapping: made once, however many namespaces it is for."""
+        return revision(self.mapping)
+
+    @cached_property
     def _certificate(self) -> typed.Certificate | None:
         return typed.certificate(self.mapping.spec.secret.type, self.data)
 
@@ -100,7 +105,7 @@ class Desired:
         return {
             MAPPING: self.mapping.name,
             VERSIONS: versions_text(self.versions),
-            REVISION: revision(self.mapping),
+            REVISION: self.revision,
             KEYS: ",".join(sorted(self.data)),
         }
 
