@@ -7,7 +7,8 @@ import pytest
 
 from keyferry.cli import files
 from keyferry.cli.problems import InvalidFiles
-from tests.unit.samples import rendered, value
+from keyferry.render import metadata
+from tests.unit.samples import PLACE, rendered, value
 from tests.unit.test_files import CLUSTERS, MAPPING
 
 
@@ -43,6 +44,19 @@ def test_it_may_be_elsewhere_in_the_folder_of_the_mappings(tmp_path: Path) -> No
     assert found.spec.secret.data["password"].template == "{{ db }}"
     write(tmp_path, "{templateFile: ../shared/link.j2}")
     assert files.load(tmp_path).mappings
+
+
+def test_labels_and_annotations_may_be_in_files_too(tmp_path: Path) -> None:
+    write(tmp_path, "{value: x}", notice_j2="in {{ cluster }}")
+    path, place = tmp_path / "teams/a.yaml", "  secret:\n"
+    given = "    annotations: {notice: {templateFile: notice.j2}}\n    labels: {app: pay}\n"
+    path.write_text(path.read_text().replace(place, place + given))
+    (found,) = files.load(tmp_path).mappings.values()
+    assert metadata(found, PLACE, {}) == ({"app": "pay"}, {"notice": "in prod-eu"})
+    (tmp_path / "teams/notice.j2").write_text("\n{{ db }}")
+    assert "teams/notice.j2:2" in told(tmp_path)[0]
+    path.write_text(path.read_text().replace("{templateFile: notice.j2}", "{templateFile: a, template: b}"))
+    assert "needs exactly one of template and templateFile" in told(tmp_path)[0]
 
 
 def test_parts_of_certificates_and_sign_ins_may_be_in_files_too(tmp_path: Path) -> None:

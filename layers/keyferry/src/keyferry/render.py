@@ -89,8 +89,8 @@ def _texts(
     for key, text in given.items():
         if isinstance(text, str):
             made[key] = text
-        elif not hidden & _names(text.template, f"{where} {key}").keys():
-            made[key] = _fill(text.template, tags, place, f"{where} {key}")
+        elif not hidden & _names(text.template or "", f"{where} {key}").keys():
+            made[key] = _fill(text.template or "", tags, place, f"{where} {key}")
     return made
 
 

@@ -31,8 +31,16 @@ class DataFrom(Record):
 class Template(Record):
     """Text with values in it."""
 
-    template: str
-    """A Jinja template."""
+    template: str | None = None
+    """A Jinja template over `cluster`, `namespace` and tags."""
+    template_file: str | None = Field(default=None, alias="templateFile", examples=["notice.j2"])
+    """A file that holds the template, beside the mapping's: it is read when mappings are compiled."""
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if (self.template is None) == (self.template_file is None):
+            raise ValueError("needs exactly one of template and templateFile")
+        return self
 
 
 class SecretSpec(Record):
@@ -88,7 +96,7 @@ class SecretSpec(Record):
     def templates(self) -> list[str]:
         """Every template in it."""
         metadata = (*self.labels.values(), *self.annotations.values())
-        texts = [each.template for each in metadata if isinstance(each, Template)]
+        texts = [each.template for each in metadata if isinstance(each, Template) and each.template is not None]
         return [*texts, *(entry.template for _, entry in self.entries if entry.template is not None)]
 
     @property

@@ -70,15 +70,20 @@ def _of_a_find(document: Document, path: Path, source: str) -> Iterator[Problem]
         yield document.problem((*path, "path"), f"{many}, each with a key: dataFrom takes them without a path")
 
 
+def metadata(document: Document) -> Iterator[Path]:
+    """Yield where a mapping gives labels and annotations."""
+    for field in ("labels", "annotations"):
+        given = document.get("spec", "secret", field)
+        yield from (("spec", "secret", field, key) for key in (given if isinstance(given, dict) else ()))
+
+
 def _metadata(document: Document) -> Iterator[Problem]:
     """Yield what templates of labels and annotations say wrongly: many people can read these, so no value is there."""
     sources = document.get("spec", "sources")
     named = sources if isinstance(sources, dict) else {}
     tags = {alias for alias in named if document.get("spec", "sources", alias, "metadata") == "tags"}
-    for field in ("labels", "annotations"):
-        given = document.get("spec", "secret", field)
-        for key in given if isinstance(given, dict) else ():
-            yield from _template(document, ("spec", "secret", field, key, "template"), PLACE_NAMES | tags, alone=True)
+    for path in metadata(document):
+        yield from _template(document, (*path, "template"), PLACE_NAMES | tags, alone=True)
 
 
 def _rules(document: Document, path: Path) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ def inline(document: Document, folder: Path, suffixes: tuple[str, ...]) -> Itera
         folder: the folder of all mappings, out of which no file may be.
         suffixes: those of mapping files, which a template file cannot have.
     """
-    for path in references.entries(document):
+    for path in (*references.entries(document), *references.metadata(document)):
         entry, name = document.get(*path), document.get(*path, "templateFile")
         if not isinstance(name, str) or "template" in entry:
             continue
