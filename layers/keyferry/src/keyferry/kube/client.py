@@ -40,33 +40,12 @@ class KubeClient:
 
     def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
         """Apply server-side and return the Secret as it then is."""
-        name = body["metadata"]["name"]
-        request = Request(
-            "PATCH",
-            _path("/api/v1", namespace, "secrets", name),
-            "patch",
-            f"secrets/{name}",
-            namespace,
-            query=(("fieldManager", manager), ("force", "true" if force else "false")),
-            body=body,
-            content_type=APPLY,
-        )
-        return _decode(self._connection.send(request, self._deadline)) or {}
+        query = (("fieldManager", manager), ("force", "true" if force else "false"))
+        return self._change_secret(namespace, body, query, APPLY) or {}
 
     def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
         """Patch the Secret, null removing a field, and return it as it then is; None where it is missing."""
-        name = patch["metadata"]["name"]
-        request = Request(
-            "PATCH",
-            _path("/api/v1", namespace, "secrets", name),
-            "patch",
-            f"secrets/{name}",
-            namespace,
-            query=(("fieldManager", manager),),
-            body=patch,
-            content_type=MERGE,
-        )
-        return _decode(self._connection.send(request, self._deadline))
+        return self._change_secret(namespace, patch, (("fieldManager", manager),), MERGE)
 
     def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
         """Delete the Secret; one that is missing is fine."""
@@ -113,6 +92,16 @@ class KubeClient:
         """Return the names of the matching namespaces that are not being deleted."""
         found = self._list("/api/v1/namespaces", "namespaces", None, (("labelSelector", str(selector)),))
         return [each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]]
+
+    def _change_secret(
+        self, namespace: str, body: Object, query: tuple[tuple[str, str], ...], content_type: str
+    ) -> Object | None:
+        name = body["metadata"]["name"]
+        path = _path("/api/v1", namespace, "secrets", name)
+        request = Request(
+            "PATCH", path, "patch", f"secrets/{name}", namespace, query=query, body=body, content_type=content_type
+        )
+        return _decode(self._connection.send(request, self._deadline))
 
     def _read_secret(self, namespace: str, name: str, accept: str) -> Object | None:
         path = _path("/api/v1", namespace, "secrets", name)
