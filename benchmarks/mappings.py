@@ -16,10 +16,10 @@ from typing import Any
 import yaml
 from rich.table import Table
 
-from keyferry.catalog import Catalog
-from keyferry.cli import files
+from keyferry.cli.check import files
+from keyferry.mapping.catalog import Catalog
 from keyferry.model import Change
-from keyferry.runtime import COMPILED, load
+from keyferry.runtime.wiring import COMPILED, load
 
 COUNTS = (10, 500, 5000)
 IN_ONE_FILE = 50

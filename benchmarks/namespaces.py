@@ -16,7 +16,7 @@ from unittest import mock
 import urllib3
 from rich.table import Table
 
-from keyferry.mapping import SecretMapping
+from keyferry.mapping.mapping import SecretMapping
 from local import cloud as clouds
 from local.admin import Admin, Object
 from local.cloud import Site

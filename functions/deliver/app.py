@@ -6,9 +6,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
 from keyferry.model import Deadline, Message
-from keyferry.pipeline.consume import consume
-from keyferry.runtime import postpone, runtime
-from keyferry.telemetry import Function, NotDone
+from keyferry.pipeline.settle import consume
+from keyferry.runtime.telemetry import Function, NotDone
+from keyferry.runtime.wiring import postpone, runtime
 
 RESERVE_SECONDS = 15
 """What calls that have begun may take: three tries of AWS, of five seconds each."""

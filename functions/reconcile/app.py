@@ -10,9 +10,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
 from keyferry.errors import InvalidInput
 from keyferry.model import Deadline, Message
-from keyferry.pipeline.reconcile import Sight, Swept, reconcile, sweep_of
-from keyferry.runtime import postpone, runtime
-from keyferry.telemetry import Function
+from keyferry.pipeline.sweep import Sight, Swept, reconcile, sweep_of
+from keyferry.runtime.telemetry import Function
+from keyferry.runtime.wiring import postpone, runtime
 
 RESERVE_SECONDS = 60
 """What a call that has begun may take, and sending what was found."""

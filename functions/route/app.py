@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from keyferry.model import Message
 from keyferry.pipeline.route import route
-from keyferry.runtime import postpone, runtime
-from keyferry.telemetry import Function
+from keyferry.runtime.telemetry import Function
+from keyferry.runtime.wiring import postpone, runtime
 
 function = Function()
 

@@ -14,14 +14,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from keyferry import access
-from keyferry.catalog import Catalog, collect
-from keyferry.mapping import SecretMapping
+from keyferry.access import rbac as access
+from keyferry.delivery.report import Report
+from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.targets import Cluster
 from keyferry.model import Deadline, Delivery
-from keyferry.pipeline.reconcile import Sight, Sweep, reconcile
-from keyferry.report import Report
-from keyferry.runtime import COMPILED, Runtime
-from keyferry.targets import Cluster
+from keyferry.pipeline.sweep import Sight, Sweep, reconcile
+from keyferry.runtime.wiring import COMPILED, Runtime
 from local import aws
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud

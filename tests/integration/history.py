@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from keyferry.observed import RESTART_DUE
+from keyferry.delivery.observed import RESTART_DUE
 from local.admin import Admin, Object
 from local.watch import until
 from tests.integration.scene import Scene

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from keyferry import eks
+from keyferry.aws import eks
+from keyferry.delivery.report import Report
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
-from keyferry.mapping import SecretMapping
-from keyferry.report import Report
-from keyferry.targets import Eks
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.targets import Eks
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
 from tests.integration.direct import Direct, catalog, deadline, mapping

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keyferry import access, admission
+from keyferry.access import admission, rbac
 from keyferry.errors import Forbidden
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
@@ -60,7 +60,7 @@ def pipeline(scene: Scene) -> Connection:
     role = scene.grant().role
     rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     metadata = {"name": "too-much", "namespace": scene.namespace}
-    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": access.DELIVER}]
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": rbac.DELIVER}]
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": metadata["name"]}
     version = "rbac.authorization.k8s.io/v1"
     apply_rbac(

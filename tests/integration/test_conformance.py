@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from keyferry.cli import files
-from keyferry.mapping import SecretMapping
+from keyferry.cli.check import files
+from keyferry.mapping.mapping import SecretMapping
 from local.admin import Object
 from local.cloud import Cloud
 from tests.integration.direct import Direct, catalog

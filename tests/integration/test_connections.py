@@ -12,11 +12,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from keyferry import eks
+from keyferry.aws import eks
 from keyferry.errors import AccessDenied, Unreachable, WrongCluster
 from keyferry.kube import Connection
-from keyferry.runtime import Runtime
-from keyferry.targets import Eks
+from keyferry.mapping.targets import Eks
+from keyferry.runtime.wiring import Runtime
 from local import certificates
 from local.certificates import Authority, Pair
 from local.cloud import ACCOUNT, Cloud

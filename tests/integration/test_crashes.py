@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from keyferry.delivery.observed import RESTART_DUE
 from keyferry.model import Delivery
-from keyferry.observed import RESTART_DUE
 from local.cloud import Cloud
 from local.world import deployment, env_from, volume
 from tests.integration.direct import Direct, delivery

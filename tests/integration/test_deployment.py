@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from keyferry.pipeline.consume import MAX_DELAY_SECONDS
+from keyferry.pipeline.settle import MAX_DELAY_SECONDS
 from local import stack as stacks
 from local.install import STACK, Installation, grant
 from local.watch import until

@@ -8,9 +8,9 @@ from typing import get_args
 
 import pytest
 
+from keyferry.delivery.report import Report
 from keyferry.errors import AccessDenied, Outdated, SourceUnavailable, Throttled, Unreachable
-from keyferry.report import Report
-from keyferry.runtime import Runtime
+from keyferry.runtime.wiring import Runtime
 from tests.integration.direct import Direct, deadline, delivery
 from tests.integration.regions import Regions, Trouble, regions
 from tests.integration.scene import Scene, error

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from keyferry.catalog import Catalog
 from keyferry.cli import generated
 from keyferry.errors import AccessDenied, SourceUnavailable, SourceUnusable
+from keyferry.mapping.catalog import Catalog
 from local.admin import Object
 from tests.integration.direct import Direct, swept
 from tests.integration.scene import Scene, error

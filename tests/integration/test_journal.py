@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.observed import RESTART_DUE
+from keyferry.delivery.observed import RESTART_DUE
 from local.cloud import Cloud
 from local.watch import until
 from local.world import deployment, env_from

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from keyferry.delivery.observed import MAPPING, RESTART_DUE
+from keyferry.delivery.report import Report
 from keyferry.errors import Conflict, Forbidden, Overtaken, Refused, SourceDeleted, SourceUnavailable
 from keyferry.kube import KubeClient
-from keyferry.observed import MAPPING, RESTART_DUE
-from keyferry.report import Report
 from local.admin import Object
 from local.watch import until
 from local.world import deployment, env_from

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import Refused, ServerError
 from keyferry.kube import client
-from keyferry.observed import RESTART_DUE
 from local import admin
 from local.admin import Object
 from local.cloud import Cloud

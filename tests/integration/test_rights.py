@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from keyferry import access
+from keyferry.access import rbac
+from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import AccessDenied, Forbidden
-from keyferry.observed import RESTART_DUE
 from local import aws
 from local.admin import Object
 from local.cloud import ACCOUNT
@@ -30,7 +30,7 @@ class Limited:
     def __init__(self, scene: Scene, **spec: Any) -> None:  # noqa: ANN401
         self.scene, self.group = scene, f"limited-{uuid.uuid4().hex[:8]}"
         whole = catalog(scene.cloud, [scene.mapping(**spec)])
-        told = json.dumps(access.rbac(whole, whole.clusters[CLUSTER])).replace('"keyferry', f'"{self.group}')
+        told = json.dumps(rbac.rbac(whole, whole.clusters[CLUSTER])).replace('"keyferry', f'"{self.group}')
         self.rbac: list[Object] = json.loads(told)
         self.direct = Direct.grant(scene.cloud, whole, rbac=False, entries=False)
         region = whole.clusters[CLUSTER].eks.region

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from keyferry import sessions
+from keyferry.aws import sessions
 from keyferry.errors import AccessDenied
-from keyferry.runtime import Runtime
+from keyferry.runtime.wiring import Runtime
 from local import aws_client
 from local.aws_client import Credentials
 from tests.integration.direct import Direct, deadline, delivery

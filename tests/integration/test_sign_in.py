@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from keyferry import eks, runtime, sessions
-from keyferry.catalog import collect
+from keyferry.aws import eks, sessions
 from keyferry.errors import AccessDenied, Unauthorized, Unreachable
 from keyferry.kube import Connection
-from keyferry.targets import Cluster, Eks
+from keyferry.mapping.catalog import collect
+from keyferry.mapping.targets import Cluster, Eks
+from keyferry.runtime import wiring
 from local import aws
 from local.cloud import ACCOUNT, Cloud
 from tests.integration.direct import TRUST, Direct, catalog, deadline, delivery
@@ -149,7 +150,7 @@ class Spoke:
         session = cloud.aws.session(self.direct.role)
         self.assumed = 0
         session.events.register("before-call.sts.AssumeRole", self._count)
-        self.runtime = runtime.Runtime({}, self.direct.catalog, session)
+        self.runtime = wiring.Runtime({}, self.direct.catalog, session)
 
     def _make(self) -> None:
         cloud = self.direct.cloud

@@ -9,9 +9,9 @@ from typing import Any
 import bcrypt
 import pytest
 
-from keyferry.cli import files
+from keyferry.cli.check import files
+from keyferry.delivery.report import Report
 from keyferry.errors import Refused, SourceUnusable
-from keyferry.report import Report
 from tests.integration.direct import Direct
 from tests.integration.scene import Scene, error
 from tests.unit import pki

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from keyferry.errors import KeyferryError
-from keyferry.mapping import Team
+from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, Message, SecretValue, SourceValue
-from keyferry.source import Source
+from keyferry.stores.source import Source
 from tests.unit.fakes import Calls
 
 

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from keyferry.apply import Object
+from keyferry.delivery.apply import Object
 from keyferry.errors import Conflict, Overtaken, Refused
 
 type Path = tuple[str, ...]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from keyferry.apply import Object
+from keyferry.delivery.apply import Object
 from keyferry.errors import NamespaceGone, Overtaken
-from keyferry.mapping import Kind, Workload
-from keyferry.targets import Selector
+from keyferry.mapping.mapping import Kind, Workload
+from keyferry.mapping.targets import Selector
 from tests.unit.fake_secret import FakeSecret, Fields, Owners, Path, data_of, encoded, fields_of
 
 type Step = Callable[[int, str], None]

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from keyferry.mapping import SecretMapping
+from keyferry.delivery.desired import Desired
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.targets import Cluster
 from keyferry.model import Deadline, Delivery, Place, SecretValue, SourceValue
-from keyferry.render import metadata, render
-from keyferry.secret import Desired
-from keyferry.targets import Cluster
+from keyferry.render.render import metadata, render
 
 ACCOUNT = "111122223333"
 WHEN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from keyferry import access, admission
-from keyferry.catalog import Catalog, collect
+from keyferry.access import admission, rbac
 from keyferry.errors import InvalidInput
-from keyferry.mapping import SecretMapping
+from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.mapping import SecretMapping
 from tests.unit.samples import ACCOUNT, cluster, mapping
 
 ARN = f"arn:aws-cn:secretsmanager:cn-north-1:{ACCOUNT}:secret:prod/db"
@@ -22,7 +22,7 @@ def catalog(*mappings: SecretMapping) -> Catalog:
 
 
 def policies(*mappings: SecretMapping) -> dict[str, Any]:
-    return {name: each["Properties"] for name, each in access.template(catalog(*mappings))["Resources"].items()}
+    return {name: each["Properties"] for name, each in rbac.template(catalog(*mappings))["Resources"].items()}
 
 
 def granted(source: dict[str, str]) -> list[tuple[str, str]]:
@@ -35,7 +35,7 @@ def objects(*mappings: SecretMapping, on: str = "prod-eu", **more: Any) -> dict[
     """Return kind → the objects of a cluster."""
     whole = catalog(*mappings)
     found: dict[str, list[dict[str, Any]]] = {}
-    for each in access.rbac(whole, whole.clusters[on], **more):
+    for each in rbac.rbac(whole, whole.clusters[on], **more):
         found.setdefault(each["kind"], []).append(each)
     return found
 
@@ -114,7 +114,7 @@ def test_what_two_mappings_share_is_granted_once() -> None:
 
 
 def test_without_mappings_the_stack_has_a_resource_that_does_nothing() -> None:
-    assert access.template(Catalog())["Resources"] == {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
+    assert rbac.template(Catalog())["Resources"] == {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
 
 
 def many(count: int) -> SecretMapping:
@@ -142,14 +142,14 @@ def test_more_policies_than_a_role_can_have_are_refused() -> None:
 
 
 def test_the_number_of_policies_that_needs_a_request_to_aws_is_told() -> None:
-    assert access.policies_needed(catalog(many(20))) == 4
-    assert access.policies_needed(catalog(many(200))) > access.USUAL_POLICIES
-    assert access.policies_needed(Catalog()) == access.RESERVED_POLICIES
+    assert rbac.policies_needed(catalog(many(20))) == 4
+    assert rbac.policies_needed(catalog(many(200))) > rbac.USUAL_POLICIES
+    assert rbac.policies_needed(Catalog()) == rbac.RESERVED_POLICIES
 
 
 def test_a_mapping_that_goes_to_no_cluster_is_granted_nothing() -> None:
     nowhere = mapping(clusters={"matchLabels": {"env": "none"}})
-    assert set(access.template(catalog(nowhere))["Resources"]) == {"Nothing"}
+    assert set(rbac.template(catalog(nowhere))["Resources"]) == {"Nothing"}
 
 
 # RBAC
@@ -285,7 +285,7 @@ def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_t
 
 
 def test_each_function_s_role_gets_an_entry_with_its_group() -> None:
-    [deliver, reconcile] = access.access_entries(collect([], [cluster()]))
+    [deliver, reconcile] = rbac.access_entries(collect([], [cluster()]))
     assert deliver == {
         "cluster": "prod-eu",
         "clusterName": "prod-eu",
@@ -298,5 +298,5 @@ def test_each_function_s_role_gets_an_entry_with_its_group() -> None:
 
 
 def test_a_role_that_both_assume_gets_one_entry_with_both_groups() -> None:
-    [entry] = access.access_entries(collect([], [ASSUMED]))
+    [entry] = rbac.access_entries(collect([], [ASSUMED]))
     assert (entry["principal"], entry["kubernetesGroups"]) == (ROLE, ["keyferry", "keyferry-readers"])

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from keyferry.apply import WHOLE_CLUSTER_FROM, clear, listing, observe, stamp_workload, stamps, write
+from keyferry.delivery.apply import WHOLE_CLUSTER_FROM, clear, listing, observe, stamp_workload, stamps, write
+from keyferry.delivery.desired import Desired
+from keyferry.delivery.plan import Prune, Restart, Write, plan
+from keyferry.delivery.workloads import Stamp
 from keyferry.errors import Forbidden, Overtaken
-from keyferry.mapping import Workload
+from keyferry.mapping.mapping import Workload
 from keyferry.model import SecretValue
-from keyferry.plan import Prune, Restart, Write, plan
-from keyferry.secret import Desired
-from keyferry.workloads import Stamp
 from tests.unit.fakes import Calls, FakeCluster
 from tests.unit.samples import mapping, uses, workload
 

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from keyferry.aws import translated
+from keyferry.aws.errors import translated
 from keyferry.errors import AccessDenied, KeyferryError, SourceDeleted, SourceMissing, SourceUnavailable
 
 MISSING = "Secrets Manager can't find the specified secret"

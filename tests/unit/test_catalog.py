@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from keyferry.catalog import Catalog, collect
 from keyferry.errors import UnknownName
-from keyferry.mapping import SecretMapping
+from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Change, Service
 from tests.unit.samples import ACCOUNT, WHEN, cluster, mapping
 

@@ -9,8 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 
-from keyferry import certificates
-from keyferry.certificates import UnusableCertificate
+from keyferry.render import certificates
+from keyferry.render.certificates import UnusableCertificate
 from tests.unit import pki
 from tests.unit.pki import CHAIN, EDWARDS, FIRST, LEAF, PASSWORD, ROOT, RSA, SECOND, STRANGER, Pair
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.cli import files, generated
+from keyferry.cli import generated
+from keyferry.cli.check import files
 
 ROOT = Path(__file__).resolve().parents[2]
 DELIVER = "arn:aws:iam::111122223333:role/keyferry-deliver"

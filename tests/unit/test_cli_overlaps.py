@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.cli import files
-from keyferry.cli.problems import InvalidFiles
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
 from tests.unit.test_files import CLUSTERS, MAPPING
 
 TWO_NAMES = CLUSTERS + CLUSTERS.partition("clusters:\n")[2].replace("- name: prod-eu", "- name: alias")

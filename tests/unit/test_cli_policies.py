@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from keyferry.cli import files, main
-from keyferry.cli.problems import InvalidFiles
+from keyferry.cli import main
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
 from tests.unit.test_files import CLUSTERS, MAPPING
 
 POLICY = """\

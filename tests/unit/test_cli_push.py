@@ -13,20 +13,20 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
-from keyferry.catalog import Catalog
 from keyferry.cli import main
+from keyferry.delivery.passes import Reader, Work, deliver
+from keyferry.delivery.report import Report
 from keyferry.errors import AccessDenied, Forbidden, KeyferryError
+from keyferry.mapping.catalog import Catalog
 from keyferry.model import Deadline, Delivery
-from keyferry.pipeline.deliver import Reader, Work, deliver
-from keyferry.report import Report
-from keyferry.source import Source
+from keyferry.stores.source import Source
 from tests.unit.fake_queues import FakeSources
 from tests.unit.fakes import Calls, FakeCluster
 from tests.unit.samples import workload
 from tests.unit.test_files import CLUSTERS, MAPPING
 from tests.unit.world import KIND, SOURCE, secret
 
-push = importlib.import_module("keyferry.cli.push")
+push = importlib.import_module("keyferry.cli.commands.push")
 
 US = '  - name: prod-us\n    eks: {name: prod-us, region: us-east-1, account: "111122223333"}\n'
 SHOP = MAPPING.replace("payments-db", "shop-session").replace("[payments]", "{matchLabels: {team: shop}}")
@@ -332,7 +332,7 @@ def test_only_the_namespace_that_is_named_is_written(mappings: Path, runtime: Fa
 def test_what_takes_long_shows_how_far_it_is(
     mappings: Path, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("keyferry.cli.screen.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("keyferry.cli.output.console.PATIENCE_SECONDS", 0.01)
 
     def slow(_delivery: Delivery) -> None:
         time.sleep(0.1)

@@ -8,10 +8,11 @@ import yaml
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from keyferry.cli import main, reference
-from keyferry.cli.examples import examples
-from keyferry.cli.schema import document as schema
-from keyferry.cli.schema import models
+from keyferry.cli import main
+from keyferry.cli.commands.schema import document as schema
+from keyferry.cli.commands.schema import models
+from keyferry.cli.reference import markdown
+from keyferry.cli.reference.examples import examples
 from keyferry.errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,4 +95,4 @@ def test_a_field_without_description_or_example_is_named(part: str, said: str) -
     made = schema()
     del made["$defs"]["Source"]["properties"]["region"][part]
     with pytest.raises(InvalidInput, match=rf"^Source\.region has no {part.rstrip('s')}: {said}$"):
-        reference.text(made)
+        markdown.text(made)

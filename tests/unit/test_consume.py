@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from keyferry.delivery.report import Outcome, Report
 from keyferry.errors import (
     AccessDenied,
     Conflict,
@@ -18,10 +19,9 @@ from keyferry.errors import (
     Unreachable,
     WrongCluster,
 )
-from keyferry.mapping import Team
+from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
-from keyferry.pipeline.consume import GIVE_UP_SECONDS, UNKNOWN_SECONDS, Consumed, consume, delay_seconds, reason
-from keyferry.report import Outcome, Report
+from keyferry.pipeline.settle import GIVE_UP_SECONDS, UNKNOWN_SECONDS, Consumed, consume, delay_seconds, reason
 from tests.unit.fake_queues import FakeBox, message
 from tests.unit.samples import delivery
 

@@ -5,15 +5,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from keyferry import access
-from keyferry.catalog import Catalog, collect
+from keyferry.access import rbac
+from keyferry.delivery.passes import AT_ONCE
+from keyferry.delivery.preview import preview
 from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
-from keyferry.mapping import SecretMapping
+from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Change, Deadline, Place, Service
-from keyferry.pipeline.deliver import AT_ONCE
-from keyferry.pipeline.preview import preview
-from keyferry.render import metadata, render
-from keyferry.source import Source
+from keyferry.render.render import metadata, render
+from keyferry.stores.source import Source
 from tests.unit.fake_secret import encoded
 from tests.unit.fakes import Calls
 from tests.unit.samples import ACCOUNT, PLACE, WHEN, cluster, delivery, mapping, rendered, value
@@ -327,6 +327,6 @@ def test_where_tags_were_not_read_a_label_of_them_is_not_judged() -> None:
 )
 def test_rights_are_for_the_names_that_there_are(namespaces: object, expected: list[str]) -> None:
     source = {"secretsManager": "teams/${namespace}/${cluster}"}
-    found = access.template(catalog(mapping(sources={"db": source}, namespaces=namespaces)))
+    found = rbac.template(catalog(mapping(sources={"db": source}, namespaces=namespaces)))
     [statement] = found["Resources"]["Deliver1"]["Properties"]["PolicyDocument"]["Statement"]
     assert [each["Fn::Sub"].rpartition(":secret:")[2] for each in statement["Resource"]] == expected

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from keyferry.apply import WHOLE_CLUSTER_FROM
+from keyferry.delivery.apply import WHOLE_CLUSTER_FROM
+from keyferry.delivery.passes import PASSES, SETTLE_SECONDS, deliver
+from keyferry.delivery.report import Outcome, Report
+from keyferry.delivery.workloads import AUTO_KINDS
 from keyferry.errors import (
     AccessDenied,
     Conflict,
@@ -25,10 +28,7 @@ from keyferry.errors import (
     Unreachable,
 )
 from keyferry.model import Deadline, SourceValue
-from keyferry.pipeline.deliver import PASSES, SETTLE_SECONDS, deliver
-from keyferry.report import Outcome, Report
-from keyferry.source import Source
-from keyferry.workloads import AUTO_KINDS
+from keyferry.stores.source import Source
 from tests.unit.fake_secret import encoded
 from tests.unit.fakes import Calls
 from tests.unit.samples import delivery, mapping, uses, workload

@@ -8,15 +8,15 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from keyferry.cli import files
-from keyferry.cli.problems import InvalidFiles
-from keyferry.entry import Entry, Registry, Tls
-from keyferry.keys import KeyRule, Regexp
-from keyferry.mapping import Metadata, Policies, SecretMapping, Spec, Team, Workload
-from keyferry.policy import AllowedSources, Policy, Rule
-from keyferry.secretspec import DataFrom, SecretSpec, Template
-from keyferry.source import Source
-from keyferry.targets import Cluster, Eks, Expression, NamespaceSelector
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
+from keyferry.mapping.data import Entry, Registry, Tls
+from keyferry.mapping.keys import KeyRule, Regexp
+from keyferry.mapping.mapping import Metadata, Policies, SecretMapping, Spec, Team, Workload
+from keyferry.mapping.secret import DataFrom, SecretSpec, Template
+from keyferry.mapping.targets import Cluster, Eks, Expression, NamespaceSelector
+from keyferry.policy.rules import AllowedSources, Policy, Rule
+from keyferry.stores.source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [ROOT / "README.md", ROOT / "docs/mappings.md"]

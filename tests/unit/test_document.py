@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyferry import document
+from keyferry.formats import jsontext
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -36,34 +36,34 @@ JSON = st.recursive(
 @pytest.mark.parametrize("form", ["{}", "[{}]", '{{"a":{{"b":[{}]}}}}'])
 def test_a_number_keeps_its_text_at_any_depth(form: str, written: str) -> None:
     whole = form.format(written)
-    assert document.text(document.parse(whole.encode())) == whole
+    assert jsontext.text(jsontext.parse(whole.encode())) == whole
 
 
 def test_a_string_is_written_as_it_is_and_quoted_inside_a_document() -> None:
-    assert document.text('sa"y ü') == 'sa"y ü'
-    assert document.text(['sa"y ü', {"ü": None}]) == '["sa\\"y ü",{"ü":null}]'
-    assert document.text(("a", 1)) == '["a",1]'
+    assert jsontext.text('sa"y ü') == 'sa"y ü'
+    assert jsontext.text(['sa"y ü', {"ü": None}]) == '["sa\\"y ü",{"ü":null}]'
+    assert jsontext.text(("a", 1)) == '["a",1]'
 
 
 @given(JSON)
 def test_what_is_read_and_written_is_the_same_document(held: Any) -> None:  # noqa: ANN401
     text = json.dumps(held)
-    written = document.text(document.parse(text.encode()))
+    written = jsontext.text(jsontext.parse(text.encode()))
     assert written == held if isinstance(held, str) else json.loads(written) == held
 
 
 @pytest.mark.parametrize("content", [b"canary-1", b'{"a": canary-2}', b"\xff\xfe", b"[" * 100_000, b""])
 def test_what_is_not_json_is_refused_without_a_word_of_it(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"^not JSON$") as raised:
-        document.parse(content)
+        jsontext.parse(content)
     assert raised.value.__suppress_context__
 
 
 def test_keys_are_text() -> None:
-    held = {1: "a", False: "b", None: "c", document.Number("1.50"): "d", "ü": "e"}
-    assert document.text(held) == '{"1":"a","false":"b","null":"c","1.50":"d","ü":"e"}'
+    held = {1: "a", False: "b", None: "c", jsontext.Number("1.50"): "d", "ü": "e"}
+    assert jsontext.text(held) == '{"1":"a","false":"b","null":"c","1.50":"d","ü":"e"}'
 
 
 def test_what_json_cannot_say_is_refused() -> None:
     with pytest.raises(TypeError):
-        document.text(object())
+        jsontext.text(object())

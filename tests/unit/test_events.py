@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyferry.events import Ignored, parameter_name, parse, secret_names
 from keyferry.model import Change
+from keyferry.stores.events import Ignored, parameter_name, parse, secret_names
 from tests.unit.samples import ACCOUNT, WHEN, envelope
 
 ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/payments/db-a1B2c3"

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from keyferry.catalog import collect
-from keyferry.events import Ignored, parse
-from keyferry.pipeline.reconcile import Sweep, sweep_of
+from keyferry.mapping.catalog import collect
 from keyferry.pipeline.route import explain
+from keyferry.pipeline.sweep import Sweep, sweep_of
+from keyferry.stores.events import Ignored, parse
 from tests.unit.samples import cluster, mapping
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.catalog import Catalog
-from keyferry.cli import files
-from keyferry.cli.problems import InvalidFiles
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
+from keyferry.mapping.catalog import Catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTERS = """\

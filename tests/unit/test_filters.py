@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyferry import document, filters, template, yamltext
 from keyferry.errors import SourceUnusable
+from keyferry.formats import jsontext, yamltext
 from keyferry.model import SourceValue
-from keyferry.template import names
+from keyferry.render import filters
+from keyferry.render import templates as template
+from keyferry.render.templates import names
 from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND
 from tests.unit.samples import mapping, rendered, value
 
@@ -83,9 +85,9 @@ def test_yaml_says_what_the_document_says(value: object, expected: str | None) -
 
 @pytest.mark.parametrize("number", ["1.50", "1e5", "1E+5", "-0.0", "0.1e-3", "12345678901234567890123", "-7"])
 def test_numbers_keep_their_text_through_yaml(number: str) -> None:
-    held = document.parse(f'{{"a": {number}, "b": "{number}"}}'.encode())
+    held = jsontext.parse(f'{{"a": {number}, "b": "{number}"}}'.encode())
     assert yamltext.text(held) == f"a: {number}\nb: '{number}'"
-    assert document.text(yamltext.parse(yamltext.text(held))) == f'{{"a":{number},"b":"{number}"}}'
+    assert jsontext.text(yamltext.parse(yamltext.text(held))) == f'{{"a":{number},"b":"{number}"}}'
 
 
 JSON = st.recursive(
@@ -98,8 +100,8 @@ JSON = st.recursive(
 @settings(deadline=None)
 @given(JSON)
 def test_any_json_comes_through_yaml_as_it_was(content: Any) -> None:  # noqa: ANN401
-    held = document.parse(json.dumps(content).encode())
-    assert document.text(yamltext.parse(yamltext.text(held))) == document.text(held)
+    held = jsontext.parse(json.dumps(content).encode())
+    assert jsontext.text(yamltext.parse(yamltext.text(held))) == jsontext.text(held)
 
 
 @pytest.mark.parametrize(

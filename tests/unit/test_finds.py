@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from keyferry import find, grants, secretsmanager
-from keyferry.catalog import Catalog, collect
-from keyferry.cli import files, generated
-from keyferry.cli.problems import InvalidFiles
+from keyferry.access import iam
+from keyferry.access.iam import Grant
+from keyferry.aws import secrets_manager
+from keyferry.aws.secrets_manager import Listed
+from keyferry.cli import generated
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
 from keyferry.errors import AccessDenied, SourceUnusable
-from keyferry.grants import Grant
+from keyferry.mapping.catalog import Catalog, collect
 from keyferry.model import Change, Place, Service, SourceValue
-from keyferry.secretsmanager import Listed
-from keyferry.source import Source
+from keyferry.stores import find
+from keyferry.stores.source import Source
 from tests.unit.samples import WHEN, cluster, mapping, rendered, value
 
 OWNER = "${AWS::Region}:${AWS::AccountId}"
@@ -311,7 +314,7 @@ def test_what_is_wrong_is_told_once_at_its_place(tmp_path: Path, by: str, what: 
     ],
 )
 def test_the_right_to_read_secrets_is_for_what_names_begin_with(by: dict[str, Any], resource: str) -> None:
-    assert list(grants.of_source(source(**by))) == [
+    assert list(iam.of_source(source(**by))) == [
         Grant("secretsmanager:ListSecrets", "*"),
         Grant("secretsmanager:BatchGetSecretValue", "*"),
         Grant("secretsmanager:GetSecretValue", resource),
@@ -320,14 +323,14 @@ def test_the_right_to_read_secrets_is_for_what_names_begin_with(by: dict[str, An
 
 def test_the_right_to_read_parameters_is_for_a_hierarchy() -> None:
     tagged = source("parameterStore", path="/prod", tags={"team": "a"}, region="us-east-1")
-    assert list(grants.of_source(tagged)) == [
+    assert list(iam.of_source(tagged)) == [
         Grant("ssm:DescribeParameters", "*"),
         Grant("ssm:GetParameters", PARAMETERS.replace("${AWS::Region}", "us-east-1") + "prod/*", (("team", "a"),)),
     ]
 
 
 def test_tags_are_a_condition_of_the_statement() -> None:
-    made = list(grants.policies(grants.of_sources(catalog({"find": "secretsManager", "tags": {"team": "a"}}))))
+    made = list(iam.policies(iam.of_sources(catalog({"find": "secretsManager", "tags": {"team": "a"}}))))
     assert made == [
         [
             {"Effect": "Allow", "Action": "secretsmanager:BatchGetSecretValue", "Resource": [{"Fn::Sub": "*"}]},
@@ -398,7 +401,7 @@ def got(name: str) -> dict[str, Any]:
 
 def read(*pages: dict[str, Any]) -> tuple[SourceValue, FakeSecretsManager]:
     client: Any = FakeSecretsManager(*pages)
-    return secretsmanager.find(client, source(regexp=".")), client
+    return secrets_manager.find(client, source(regexp=".")), client
 
 
 def test_a_batch_is_asked_for_until_nothing_is_left_of_it() -> None:
@@ -428,4 +431,4 @@ def test_tags_have_to_be_the_same() -> None:
     listed = [
         Listed(f"arn:{name}", name, {}, tags, "") for name, tags in (("a", {"t": "x", "u": "y"}), ("b", {"t": "X"}))
     ]
-    assert [each.name for each in secretsmanager.matching(source(tags={"t": "x"}), listed)] == ["a"]
+    assert [each.name for each in secrets_manager.matching(source(tags={"t": "x"}), listed)] == ["a"]

@@ -12,10 +12,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyferry.catalog import Catalog, collect
-from keyferry.cli import files
-from keyferry.cli.problems import InvalidFiles
-from keyferry.events import Ignored, parse
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
+from keyferry.mapping.catalog import Catalog, collect
+from keyferry.stores.events import Ignored, parse
 from tests.unit.samples import ACCOUNT, cluster, mapping
 from tests.unit.test_cli_policies import POLICY
 from tests.unit.test_files import CLUSTERS, MAPPING

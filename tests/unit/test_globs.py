@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyferry.globs import covers, literal_prefix, overlap
+from keyferry.formats.globs import covers, literal_prefix, overlap
 
 PATTERNS = st.text("ab*?", max_size=5)
 NAMES = ["".join(letters) for size in range(8) for letters in product("abc", repeat=size)]

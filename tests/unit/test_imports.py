@@ -5,11 +5,20 @@ import sys
 
 import pytest
 
-LARGE = {"jinja2", "re2", "cryptography", "bcrypt", "keyferry.certificates", "keyferry.filters", "keyferry.yamltext"}
+LARGE = {
+    "jinja2",
+    "re2",
+    "cryptography",
+    "bcrypt",
+    "keyferry.render.certificates",
+    "keyferry.render.filters",
+    "keyferry.formats.yamltext",
+}
 PLAIN = """
 import sys
-from keyferry import runtime
-from keyferry.pipeline import consume, deliver, reconcile, route
+from keyferry.runtime import wiring
+from keyferry.delivery import passes
+from keyferry.pipeline import route, settle, sweep
 from tests.unit.samples import mapping, rendered, value
 {more}
 print("\\n".join(sys.modules))
@@ -30,7 +39,10 @@ def test_what_few_mappings_need_is_not_imported_for_the_others() -> None:
 
 @pytest.mark.parametrize(
     ("template", "needs"),
-    [("{{ db.a }}", {"jinja2", "keyferry.filters"}), ("{{ db.a | bcrypt }}", {"jinja2", "keyferry.filters", "bcrypt"})],
+    [
+        ("{{ db.a }}", {"jinja2", "keyferry.render.filters"}),
+        ("{{ db.a | bcrypt }}", {"jinja2", "keyferry.render.filters", "bcrypt"}),
+    ],
 )
 def test_a_template_imports_what_it_uses(template: str, needs: set[str]) -> None:
     assert imported(ONE_KEY.format(entry={"template": template})) == needs

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from keyferry.keys import InvalidCharacters, KeyRule, Regexp, rename
-from keyferry.names import CHECKED
+from keyferry.formats.fields import CHECKED
+from keyferry.mapping.keys import InvalidCharacters, KeyRule, Regexp, rename
 
 
 def rule(**says: Any) -> KeyRule:  # noqa: ANN401

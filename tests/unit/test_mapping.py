@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from keyferry.mapping import Workload
-from keyferry.source import Source
-from keyferry.targets import Clusters, Expression, NamespaceSelector, Selector
+from keyferry.mapping.mapping import Workload
+from keyferry.mapping.targets import Clusters, Expression, NamespaceSelector, Selector
+from keyferry.stores.source import Source
 from local import certificates
 from tests.unit.samples import ACCOUNT, SPEC, cluster, mapping
 

@@ -4,7 +4,7 @@ import jmespath
 import pytest
 from jmespath.functions import Functions
 
-from keyferry import paths
+from keyferry.formats import jmespath as paths
 
 
 @pytest.mark.parametrize(

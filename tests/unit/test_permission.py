@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from keyferry.permission import Refusal, refusals
-from keyferry.policy import JUDGED, Policy, Rule
-from keyferry.source import Source
+from keyferry.policy.judge import Refusal, refusals
+from keyferry.policy.rules import JUDGED, Policy, Rule
+from keyferry.stores.source import Source
 from tests.unit.samples import ACCOUNT, cluster, mapping
 
 ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/payments/db-a1B2c3"

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from keyferry.apply import write
+from keyferry.delivery.apply import write
+from keyferry.delivery.desired import Desired
+from keyferry.delivery.limits import MAX_DATA_BYTES
+from keyferry.delivery.observed import Observed
+from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
 from keyferry.errors import Conflict, Refused, SourceDeleted, SourceUnavailable
-from keyferry.limits import MAX_DATA_BYTES
 from keyferry.model import SecretValue
-from keyferry.observed import Observed
-from keyferry.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
-from keyferry.secret import Desired
 from tests.unit.fake_secret import encoded
 from tests.unit.fakes import FakeCluster
 from tests.unit.samples import desired_of, mapping

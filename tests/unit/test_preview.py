@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from keyferry.delivery.observed import Observed
+from keyferry.delivery.preview import Preview, preview
 from keyferry.errors import AccessDenied, Forbidden, OutOfTime, SourceDeleted, Unexpected
-from keyferry.mapping import SecretMapping
+from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Deadline, SecretValue
-from keyferry.observed import Observed
-from keyferry.pipeline.preview import Preview, preview
 from tests.unit.fakes import Calls
 from tests.unit.samples import desired_of, mapping, workload
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret

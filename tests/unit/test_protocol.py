@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from keyferry.errors import SourceDeleted
-from keyferry.mapping import Kind
+from keyferry.mapping.mapping import Kind
 from tests.unit.fake_secret import encoded
 from tests.unit.fakes import Calls, Crash, dying
 from tests.unit.samples import mapping, uses, workload

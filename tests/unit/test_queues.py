@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from keyferry.aws.sqs import ROUNDS, DeliveryQueue, Inbox
 from keyferry.errors import AccessDenied, Unreachable
-from keyferry.mapping import Team
+from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
-from keyferry.queues import ROUNDS, DeliveryQueue, Inbox
 from tests.unit.fake_queues import message
 from tests.unit.samples import delivery
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from keyferry.aws.sources import Sources
 from keyferry.errors import SourceMissing
-from keyferry.reading import Sources
-from keyferry.source import Source
+from keyferry.stores.source import Source
 
 WHEN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

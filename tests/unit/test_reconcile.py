@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from keyferry.apply import ClusterClient
-from keyferry.catalog import Catalog, collect
+from keyferry.delivery.apply import ClusterClient
+from keyferry.delivery.observed import Observed
+from keyferry.delivery.passes import Work, deliver
+from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Throttled, Unauthorized, Unreachable
-from keyferry.mapping import SecretMapping
+from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.targets import Cluster
 from keyferry.model import Deadline, Delivery
-from keyferry.observed import Observed
-from keyferry.pipeline.deliver import Work, deliver
-from keyferry.pipeline.reconcile import CLUSTER_SECONDS, Sight, Sweep, Swept, difference, reconcile, sweep_of
-from keyferry.report import MAX_LISTED
-from keyferry.source import Source
-from keyferry.targets import Cluster
+from keyferry.pipeline.sweep import CLUSTER_SECONDS, Sight, Sweep, Swept, difference, reconcile, sweep_of
+from keyferry.stores.source import Source
 from tests.unit.fake_queues import FakeQueue, FakeSources
 from tests.unit.fakes import Calls, FakeCluster
 from tests.unit.samples import PLACE, PLENTY, cluster, delivery, mapping, workload

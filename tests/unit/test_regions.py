@@ -5,9 +5,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from keyferry import grants, reading
-from keyferry.aws import refusal
-from keyferry.cli import results
+from keyferry.access import iam
+from keyferry.access.iam import Grant
+from keyferry.aws import sources as reading
+from keyferry.aws.errors import refusal
+from keyferry.aws.sources import Sources
+from keyferry.cli.output import results
+from keyferry.delivery.desired import Desired
+from keyferry.delivery.observed import VERSIONS, Observed
+from keyferry.delivery.plan import Annotate, Done, Restart, Write, plan
 from keyferry.errors import (
     AccessDenied,
     KeyferryError,
@@ -18,18 +24,13 @@ from keyferry.errors import (
     Throttled,
     Unreachable,
 )
-from keyferry.grants import Grant
-from keyferry.mapping import SecretMapping
+from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place, SourceValue
-from keyferry.observed import VERSIONS, Observed
-from keyferry.pipeline.reconcile import difference
-from keyferry.plan import Annotate, Done, Restart, Write, plan
-from keyferry.policy import AllowedSources
-from keyferry.reading import Sources
-from keyferry.render import render
+from keyferry.pipeline.sweep import difference
+from keyferry.policy.rules import AllowedSources
+from keyferry.render.render import render
 from keyferry.role import Role, key
-from keyferry.secret import Desired
-from keyferry.source import Source
+from keyferry.stores.source import Source
 from tests.unit.fakes import FakeCluster
 from tests.unit.samples import ACCOUNT, PLACE, WHEN, mapping, value
 from tests.unit.world import World
@@ -86,7 +87,7 @@ def test_placeholders_are_filled_in_every_region() -> None:
 
 def test_the_rights_are_for_every_region() -> None:
     spread = source(failover=["us-east-1", {"region": "eu-central-1", "name": "backup/db"}])
-    assert [each.resource for each in grants.of_source(spread)] == [
+    assert [each.resource for each in iam.of_source(spread)] == [
         f"{SECRETS}:${{AWS::Region}}:${{AWS::AccountId}}:secret:prod/db-??????",
         f"{SECRETS}:us-east-1:${{AWS::AccountId}}:secret:prod/db-??????",
         f"{SECRETS}:eu-central-1:${{AWS::AccountId}}:secret:backup/db-??????",
@@ -95,7 +96,7 @@ def test_the_rights_are_for_every_region() -> None:
 
 def test_tags_take_the_right_to_describe_and_none_to_read() -> None:
     told = [source(metadata="tags"), Source.model_validate({"parameterStore": "/a", "metadata": "tags"})]
-    assert [grant.action for each in told for grant in grants.of_source(each)] == [
+    assert [grant.action for each in told for grant in iam.of_source(each)] == [
         "secretsmanager:DescribeSecret",
         "ssm:ListTagsForResource",
     ]
@@ -334,11 +335,11 @@ def test_chains_are_told_apart_by_all_that_is_in_them() -> None:
 
 def test_a_source_with_a_role_takes_the_right_to_assume_the_first_one_and_none_to_read() -> None:
     chain = [{"arn": HUB, "sessionTags": {"team": "a"}}, {"arn": SPOKE, "sessionTags": {"team": "a"}}]
-    assert list(grants.of_source(source(role=chain, failover=["us-east-1"]))) == [
+    assert list(iam.of_source(source(role=chain, failover=["us-east-1"]))) == [
         Grant("sts:AssumeRole", HUB),
         Grant("sts:TagSession", HUB),
     ]
-    assert list(grants.of_source(source(role=SPOKE))) == [Grant("sts:AssumeRole", SPOKE)]
+    assert list(iam.of_source(source(role=SPOKE))) == [Grant("sts:AssumeRole", SPOKE)]
 
 
 # The policy

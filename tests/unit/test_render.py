@@ -8,7 +8,7 @@ import pytest
 
 from keyferry.errors import SourceUnusable
 from keyferry.model import SourceValue
-from keyferry.template import names
+from keyferry.render.templates import names
 from tests.unit.samples import mapping, rendered, value
 
 CANARY = "canary-S3cr3t"

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from keyferry.delivery.report import MAX_LISTED, Outcome, Report
 from keyferry.errors import Forbidden, KeyferryError, NamespaceGone, OutOfTime, UnknownName
-from keyferry.mapping import Team
-from keyferry.report import MAX_LISTED, Outcome, Report
+from keyferry.mapping.mapping import Team
 from tests.unit.samples import WHEN, delivery
 
 CREATED = Outcome("a", "created", "missing", ("Deployment/api", "StatefulSet/db"), ("Deployment/x (left alone)",))

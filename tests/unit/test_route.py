@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyferry.catalog import collect
+from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import Unreachable
+from keyferry.mapping.catalog import collect
 from keyferry.pipeline.route import explain, route
-from keyferry.report import MAX_LISTED
 from tests.unit.fake_queues import FakeQueue
 from tests.unit.samples import cluster, envelope, mapping
 

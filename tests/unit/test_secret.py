@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from keyferry.delivery.desired import Desired, field_manager, revision, stamp_key, versions_text
+from keyferry.delivery.observed import Observed
 from keyferry.model import SecretValue
-from keyferry.observed import Observed
-from keyferry.secret import Desired, field_manager, revision, stamp_key, versions_text
 from tests.unit.samples import desired_of, mapping
 
 LONG = "a" * 253

@@ -18,7 +18,7 @@ from urllib3 import HTTPResponse
 
 from keyferry.errors import AccessDenied, Unreachable
 from keyferry.model import Message
-from keyferry.telemetry import Function, NotDone
+from keyferry.runtime.telemetry import Function, NotDone
 
 CONTEXT = cast("LambdaContext", SimpleNamespace(function_name="test", aws_request_id="request-1"))
 ARN = "arn:aws:sqs:eu-west-1:111122223333:deliveries.fifo"

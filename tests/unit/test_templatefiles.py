@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.cli import files
-from keyferry.cli.problems import InvalidFiles
-from keyferry.render import metadata
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
+from keyferry.render.render import metadata
 from tests.unit.samples import PLACE, rendered, value
 from tests.unit.test_files import CLUSTERS, MAPPING
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from keyferry.delivery.desired import Desired
+from keyferry.delivery.observed import Observed
+from keyferry.delivery.plan import Write, plan
 from keyferry.errors import Refused, SourceUnusable
-from keyferry.mapping import SecretMapping
-from keyferry.observed import Observed
-from keyferry.plan import Write, plan
-from keyferry.render import render
-from keyferry.secret import Desired
-from keyferry.typed import missing
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.render.render import render
+from keyferry.secret_types import missing
 from tests.unit import pki
 from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND, STRANGER
 from tests.unit.samples import PLACE, mapping, value

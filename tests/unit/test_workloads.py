@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from keyferry.mapping import Workload
-from keyferry.workloads import secrets_of, stamp, using
+from keyferry.delivery.workloads import secrets_of, stamp, using
+from keyferry.mapping.mapping import Workload
 from tests.unit.samples import uses, workload
 
 REFERENCE = {"name": "payments-db"}

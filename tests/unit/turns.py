@@ -2,7 +2,7 @@
 
 from threading import Semaphore, Thread
 
-from keyferry.report import Report
+from keyferry.delivery.report import Report
 from tests.unit.fakes import Calls, Crash
 from tests.unit.world import World
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from keyferry.mapping import SecretMapping
-from keyferry.pipeline.deliver import Work, deliver
-from keyferry.report import Report
+from keyferry.delivery.passes import Work, deliver
+from keyferry.delivery.report import Report
+from keyferry.mapping.mapping import SecretMapping
 from tests.unit.fake_queues import FakeSources
 from tests.unit.fakes import Calls, FakeCluster
 from tests.unit.samples import PLENTY, delivery, mapping, workload

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from keyferry.cli.explain import explain
-from keyferry.cli.generate import generate
+from keyferry.cli.commands.explain import explain
+from keyferry.cli.commands.generate import generate
+from keyferry.cli.commands.push import push
+from keyferry.cli.commands.schema import schema
+from keyferry.cli.commands.validate import compile_, validate
 from keyferry.cli.options import Group, Settings
-from keyferry.cli.push import push
-from keyferry.cli.schema import schema
-from keyferry.cli.validate import compile_, validate
 
 EPILOG = """\b
 Exit codes:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from keyferry import access, grants
-from keyferry.catalog import Catalog
-from keyferry.cli import entries
+from keyferry.access import entries, iam, rbac
+from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.targets import Cluster
 from keyferry.model import shorten
-from keyferry.targets import Cluster
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
 RBAC = "rbac"
@@ -41,11 +40,11 @@ _SELECTED = """\
 
 def render_all(catalog: Catalog) -> dict[str, str]:
     """Return file name → text of everything that is generated."""
-    needed = access.policies_needed(catalog)
-    many = needed > access.USUAL_POLICIES
-    note = _MANY.format(needed=needed, usual=access.USUAL_POLICIES, most=access.MAX_POLICIES) if many else ""
+    needed = rbac.policies_needed(catalog)
+    many = needed > rbac.USUAL_POLICIES
+    note = _MANY.format(needed=needed, usual=rbac.USUAL_POLICIES, most=rbac.MAX_POLICIES) if many else ""
     files = {
-        "access.yaml": HEADER + _unbounded(catalog) + _KMS + note + _dump(access.template(catalog)),
+        "access.yaml": HEADER + _unbounded(catalog) + _KMS + note + _dump(rbac.template(catalog)),
         "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.script(catalog),
     }
     for cluster in catalog.clusters.values():
@@ -58,7 +57,7 @@ def _unbounded(catalog: Catalog) -> str:
         f"{alias} of mapping {mapping.name}"
         for mapping in catalog.mappings.values()
         for alias, source in mapping.spec.sources.items()
-        if catalog.targets(mapping) and grants.is_unbounded(source)
+        if catalog.targets(mapping) and iam.is_unbounded(source)
     ]
     return _UNBOUNDED.format(sources=", ".join(named)) if named else ""
 
@@ -67,7 +66,7 @@ def _rbac(catalog: Catalog, cluster: Cluster) -> str:
     mappings = [each for each in catalog.mappings.values() if cluster in catalog.targets(each)]
     names = ", ".join(each.name for each in mappings if each.spec.namespace_selectors)
     note = _SELECTED.format(names=names) if names else ""
-    return note + "---\n".join(map(_dump, access.rbac(catalog, cluster)))
+    return note + "---\n".join(map(_dump, rbac.rbac(catalog, cluster)))
 
 
 def difference(folder: Path, files: Mapping[str, str]) -> dict[str, str]:

@@ -8,10 +8,11 @@ from typing import Any
 import click
 from botocore.exceptions import BotoCoreError
 
-from keyferry.catalog import Catalog
-from keyferry.cli import files, screen
-from keyferry.cli.problems import InvalidFiles, Problem
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles, Problem
+from keyferry.cli.output import console
 from keyferry.errors import KeyferryError, place
+from keyferry.mapping.catalog import Catalog
 
 PROBLEMS, USAGE, BUG, INTERRUPTED = 1, 2, 70, 130
 _ADVICE = {
@@ -44,7 +45,7 @@ class Settings:
         Raises:
             InvalidInput: something in it is wrong.
         """
-        return files.load(self.mappings, screen.progress)
+        return files.load(self.mappings, console.progress)
 
     def check(self) -> tuple[Catalog, list[Problem]]:
         """Return the catalogue of the folder, and what to be warned of.
@@ -52,14 +53,14 @@ class Settings:
         Raises:
             InvalidInput: something in it is wrong.
         """
-        return files.check(self.mappings, screen.progress)
+        return files.check(self.mappings, console.progress)
 
 
 def _tell_problems(settings: Settings, error: InvalidFiles) -> None:
     if settings.is_json:
-        screen.tell_json([each.as_dict() for each in error.problems])
+        console.tell_json([each.as_dict() for each in error.problems])
     else:
-        screen.note(str(error))
+        console.note(str(error))
 
 
 def _set_output(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
@@ -77,21 +78,21 @@ class Group(click.Group):
         except (click.ClickException, click.exceptions.Exit):
             raise
         except (KeyboardInterrupt, click.Abort):
-            screen.note("interrupted")
+            console.note("interrupted")
             ctx.exit(INTERRUPTED)
         except InvalidFiles as error:
             _tell_problems(ctx.obj, error)
             ctx.exit(PROBLEMS)
         except KeyferryError as error:
-            screen.note(str(error))
+            console.note(str(error))
             ctx.exit(PROBLEMS)
         except BotoCoreError as error:
             kind = type(error).__name__
-            screen.note(_ADVICE.get(kind, f"AWS cannot be asked ({kind})"))
+            console.note(_ADVICE.get(kind, f"AWS cannot be asked ({kind})"))
             ctx.exit(PROBLEMS)
         except Exception as error:
             # Its text is not shown: it can quote a value.
-            screen.note(f"unexpected {type(error).__name__} at {place(error)}: a bug in Keyferry; please report it")
+            console.note(f"unexpected {type(error).__name__} at {place(error)}: a bug in Keyferry; please report it")
             ctx.exit(BUG)
 
 

@@ -1,14 +1,14 @@
-"""The requests that Keyferry makes of a cluster, and their answers. Implements `keyferry.apply.ClusterClient`."""
+"""The requests that Keyferry makes of a cluster, and their answers: a `ClusterClient` of `keyferry.delivery.apply`."""
 
 import json
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from keyferry.apply import Object
+from keyferry.delivery.apply import Object
 from keyferry.kube.connection import APPLY, Connection, Request
-from keyferry.mapping import Kind, Workload
+from keyferry.mapping.mapping import Kind, Workload
+from keyferry.mapping.targets import Selector
 from keyferry.model import Deadline
-from keyferry.targets import Selector
 
 PAGE = 500
 STRATEGIC = "application/strategic-merge-patch+json"

@@ -21,7 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.exceptions import TimeoutError as SlowError
 
 from keyferry.errors import KeyferryError, Unauthorized, Unreachable
-from keyferry.kube.refusals import refusal
+from keyferry.kube.errors import refusal
 from keyferry.model import Deadline
 
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
@@ -97,7 +97,7 @@ class Connection:
         """Send a request and return the answer's body; None for 404 on a read or a patch of one object.
 
         Raises:
-            KeyferryError: as `keyferry.kube.refusals` says, and Unauthorized or Unreachable.
+            KeyferryError: as `keyferry.kube.errors` says, and Unauthorized or Unreachable.
         """
         renewed, renew, tries = False, False, 0
         while True:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from keyferry.catalog import Catalog
-from keyferry.events import Ignored, parse
+from keyferry.delivery.report import MAX_LISTED
+from keyferry.mapping.catalog import Catalog
 from keyferry.model import Change, Delivery
-from keyferry.report import MAX_LISTED
+from keyferry.stores.events import Ignored, parse
 
 
 class Deliveries(Protocol):

@@ -1,0 +1,1 @@
+"""Mappings → the rights that they need and no more."""

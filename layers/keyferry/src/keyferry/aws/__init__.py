@@ -1,0 +1,1 @@
+"""The edges to AWS, one module for each service."""

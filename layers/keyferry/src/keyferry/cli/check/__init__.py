@@ -1,0 +1,1 @@
+"""Files of mappings → the catalogue, or everything that is wrong with them."""

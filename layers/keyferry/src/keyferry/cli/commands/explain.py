@@ -1,0 +1,104 @@
+"""`keyferry explain`: what an event would cause."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+import click
+
+from keyferry.cli.check.problems import nearest
+from keyferry.cli.options import Settings, output
+from keyferry.cli.output import console
+from keyferry.errors import InvalidInput
+from keyferry.mapping.catalog import Catalog
+from keyferry.model import CURRENT, Change, Delivery
+from keyferry.pipeline import route
+from keyferry.stores.events import Ignored
+
+
+@click.command()
+@click.argument("event", type=click.File("rb"))
+@output
+@click.pass_obj
+def explain(settings: Settings, event: IO[bytes]) -> None:
+    """Show which change an EventBridge event is, or why it is none, and what follows.
+
+    EVENT is a file with the event as JSON, or - for standard input. What is judged is the event itself: whether the
+    stack's rules forward its kind is in events/verdicts.yaml.
+    """
+    catalog = settings.catalog()
+    routed = route.explain(_decoded(event), catalog)
+    matches = [] if isinstance(routed.change, Ignored) else list(_matches(catalog, routed.change))
+    if settings.is_json:
+        console.tell_json(_as_dict(routed, matches))
+    elif isinstance(routed.change, Ignored):
+        console.tell(f"no change: {routed.change.reason} ({routed.change.detail})")
+        if routed.change.reason == "deployment":
+            console.tell("a sweep follows, where this is Keyferry's own stack")
+    else:
+        _tell(catalog, routed.change, matches, routed.deliveries)
+
+
+def _decoded(event: IO[bytes]) -> object:
+    path = str(getattr(event, "name", "-"))
+    name = "standard input" if path in ("-", "<stdin>") else path
+    try:
+        return json.loads(event.read())
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+    except (UnicodeDecodeError, RecursionError):
+        raise InvalidInput(f"{name}: not JSON") from None
+
+
+def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
+    """Yield the sources that the change names, and why one of them is not concerned all the same."""
+    for match in catalog.matches(change):
+        why = ""
+        if change.kind == "rotation failed":
+            why = "a failed rotation leaves the current value as it was"
+        elif change.label not in (None, match.reads):
+            why = f"it reads the label {match.source.label or CURRENT}, and the event moves {change.label}"
+        elif not catalog.targets(match.mapping):
+            why = "it has no cluster"
+        elif not any(match.concerns(cluster.name) for cluster in catalog.targets(match.mapping)):
+            why = f"it does not go to {' in '.join(filter(None, (match.namespace, match.cluster)))}"
+        yield {"mapping": match.mapping.name, "source": match.alias} | ({"not": why} if why else {})
+
+
+def _as_dict(routed: route.Routed, matches: list[dict[str, str]]) -> dict[str, Any]:
+    change = routed.change
+    return {
+        "change": None
+        if isinstance(change, Ignored)
+        else {
+            "kind": change.kind,
+            "service": change.service,
+            "names": list(change.names),
+            "label": change.label,
+            "version": change.version,
+            "eventId": change.event_id,
+            "time": change.time.isoformat(),
+        },
+        "ignored": {"reason": change.reason, "detail": change.detail} if isinstance(change, Ignored) else None,
+        "mappings": matches,
+        "deliveries": [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in routed.deliveries],
+    }
+
+
+def _tell(catalog: Catalog, change: Change, matches: list[dict[str, str]], deliveries: Sequence[Delivery]) -> None:
+    more = [f"{what} {text}" for what, text in (("label", change.label), ("version", change.version)) if text]
+    console.tell(
+        f"change: {change.kind}, {change.service} {' or '.join(change.names)}{''.join(f', {m}' for m in more)}"
+    )
+    for match in matches:
+        console.tell(
+            f"mapping {match['mapping']}, source {match['source']}" + (f": {match['not']}" if "not" in match else "")
+        )
+    if not matches:
+        known = {n for m in catalog.mappings.values() for s in m.spec.sources.values() for n in s.names}
+        console.tell(f"no mapping names it{nearest(change.names[0], known)}")
+    for each in deliveries:
+        where = f", namespace {each.namespace}" if each.namespace else ""
+        console.tell(f"delivery: {each.mapping} to {each.cluster}{where}")
+    if not deliveries:
+        console.tell("no delivery follows")

@@ -1,0 +1,1 @@
+"""The reference and the schema of mapping files."""

@@ -1,0 +1,184 @@
+"""Actions → the cluster. Every call goes through a `ClusterClient`; nothing here knows how it speaks."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from keyferry.delivery.desired import Desired
+from keyferry.delivery.observed import Observed
+from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
+from keyferry.delivery.workloads import AUTO_KINDS, Stamp, stamp, using
+from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
+from keyferry.mapping.mapping import Kind, SecretMapping, Workload
+from keyferry.mapping.targets import Selector
+
+type Object = dict[str, Any]
+"""A Kubernetes object as decoded JSON."""
+type Listing = Callable[[Kind, str], list[Object]]
+"""Lists the workloads of a kind in a namespace."""
+
+WHOLE_CLUSTER_FROM = 50
+"""Targets from which on workloads are listed for the whole cluster at once."""
+
+
+class ClusterClient(Protocol):
+    """What is asked of one cluster. Raises the errors of `keyferry.errors` alone."""
+
+    def read_secret(self, namespace: str, name: str) -> Object | None:
+        """Return the Secret; None where it, or its namespace, is missing."""
+        ...
+
+    def read_secret_metadata(self, namespace: str, name: str) -> Object | None:
+        """Return the Secret without its data."""
+        ...
+
+    def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
+        """Apply server-side and return the Secret as it then is."""
+        ...
+
+    def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
+        """Patch the Secret, null removing a field, and return it as it then is; None where it is missing."""
+        ...
+
+    def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
+        """Delete the Secret; one that is missing is fine."""
+        ...
+
+    def list_workloads(self, kind: Kind, namespace: str | None) -> list[Object]:
+        """Return the workloads of a kind in a namespace (None: in all) by a consistent read."""
+        ...
+
+    def read_workload(self, workload: Workload, namespace: str) -> Object | None:
+        """Return one workload; None where it is missing."""
+        ...
+
+    def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
+        """Patch a workload and return whether it was there."""
+        ...
+
+    def namespaces(self, selector: Selector) -> list[str]:
+        """Return the names of the namespaces with matching labels that are not being deleted."""
+        ...
+
+
+def chosen_namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[str]:
+    """Return the names of a mapping's namespaces on a cluster, in order."""
+    found = set(mapping.spec.namespace_names)
+    for selector in mapping.spec.namespace_selectors:
+        found.update(name for name in cluster.namespaces(selector) if selector.admits(name))
+    return sorted(found)
+
+
+def observe(cluster: ClusterClient, namespace: str, name: str) -> Observed | None:
+    """Return the Secret as it is now; None where it is missing."""
+    raw = cluster.read_secret(namespace, name)
+    return None if raw is None else Observed.of(raw)
+
+
+def write(cluster: ClusterClient, namespace: str, manager: str, action: Write | Annotate | Prune | Release) -> Observed:
+    """Carry out a write and return its answer, which counts as the next observation.
+
+    Raises:
+        Overtaken: the Secret is no longer the one that was observed.
+        Unreachable: whether the write took effect is not known.
+    """
+    match action:
+        case Prune():
+            raw = cluster.patch_secret(namespace, action.patch, manager)
+            if raw is None:
+                raise Overtaken(f"Secret {action.patch['metadata']['name']} in {namespace} is no longer there")
+            return Observed.of(raw)
+        case Release():
+            return _apply(cluster, namespace, action.manager, action.body, force=False)
+        case _:
+            return _apply(cluster, namespace, manager, action.body, force=action.force)
+
+
+def delete(cluster: ClusterClient, namespace: str, name: str, action: Delete) -> None:
+    """Delete the Secret.
+
+    Raises:
+        Overtaken: the Secret is no longer the one that was observed.
+        Unreachable: whether it is deleted is not known.
+    """
+    cluster.delete_secret(namespace, name, action.preconditions)
+
+
+def listing(cluster: ClusterClient, mapping: SecretMapping, targets: int) -> Listing:
+    """Return what lists the workloads of a namespace, as they are now.
+
+    Each list waits for the API server's cache to have caught up, so for many targets there is one list of each kind
+    for the whole cluster, where the rights allow it.
+
+    Args:
+        cluster: where.
+        mapping: whose workloads.
+        targets: for how many namespaces it will be asked.
+    """
+    if mapping.spec.restart != "auto" or targets < WHOLE_CLUSTER_FROM:
+        return cluster.list_workloads
+    found: defaultdict[tuple[Kind, str], list[Object]] = defaultdict(list)
+    try:
+        for kind in AUTO_KINDS:
+            for raw in cluster.list_workloads(kind, None):
+                found[kind, raw["metadata"]["namespace"]].append(raw)
+    except KeyferryError:
+        return cluster.list_workloads
+    return lambda kind, namespace: found.get((kind, namespace), [])
+
+
+def stamps(
+    cluster: ClusterClient, namespace: str, mapping: SecretMapping, nonce: str, list_workloads: Listing | None = None
+) -> list[Stamp]:
+    """Return what to do with each workload that the mapping restarts, as the workloads are now.
+
+    Args:
+        cluster: where.
+        namespace: of the Secret, and of the workloads that can use it.
+        mapping: whose Secret they restart for.
+        nonce: the mark of the write.
+        list_workloads: the result of `listing`; the cluster's own list where absent.
+    """
+    look = list_workloads or cluster.list_workloads
+    secret, wanted = mapping.spec.secret.name, mapping.spec.restart
+    if isinstance(wanted, list):
+        return list(_named(cluster, namespace, wanted, secret, nonce))
+    return [
+        stamp(workload, raw, secret, nonce)
+        for kind in AUTO_KINDS
+        for workload, raw in using(kind, look(kind, namespace), secret)
+    ]
+
+
+def stamp_workload(cluster: ClusterClient, namespace: str, desired: Desired, found: Stamp) -> bool:
+    """Patch one workload where it needs it, and return whether it was patched; one that has gone needs nothing."""
+    if found.error:
+        raise found.error
+    return found.patch is not None and cluster.patch_workload(found.workload, namespace, found.patch, desired.manager)
+
+
+def clear(cluster: ClusterClient, namespace: str, desired: Desired, action: Restart) -> Observed:
+    """Take the mark of due restarts off the Secret, once every workload is stamped.
+
+    Raises:
+        Overtaken: the Secret is no longer the one that was observed.
+    """
+    return _apply(cluster, namespace, desired.manager, action.clear, force=action.force)
+
+
+def _apply(cluster: ClusterClient, namespace: str, manager: str, body: Object, *, force: bool) -> Observed:
+    try:
+        return Observed.of(cluster.apply_secret(namespace, body, manager, force=force))
+    except Conflict as error:
+        # The API server looks at owners before it looks at preconditions. The plan found no conflict, so somebody
+        # has written since: the next plan takes the key back, or says that it is a conflict.
+        raise Overtaken(str(error)) from None
+
+
+def _named(cluster: ClusterClient, namespace: str, wanted: list[Workload], secret: str, nonce: str) -> Iterator[Stamp]:
+    for workload in wanted:
+        try:
+            raw = cluster.read_workload(workload, namespace)
+            yield Stamp(workload, None, "not there") if raw is None else stamp(workload, raw, secret, nonce)
+        except (Forbidden, NeedsRepair) as error:
+            yield Stamp(workload, None, error=error)

@@ -1,0 +1,126 @@
+"""Which workloads use a Secret, and the patch that restarts one."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keyferry.delivery.desired import stamp_key
+from keyferry.errors import KeyferryError, Refused
+from keyferry.mapping.mapping import Kind, Workload
+from keyferry.model import PREFIX
+
+AUTO_KINDS: tuple[Kind, ...] = ("Deployment", "StatefulSet", "DaemonSet")
+OPT_OUT = f"{PREFIX}/restart"
+"""Annotation of a workload; `"false"` leaves it alone."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """One workload to restart: the patch of its pod template, or the reason why there is none."""
+
+    workload: Workload
+    patch: dict[str, Any] | None
+    note: str = ""
+    """What the reader of a report should know: left alone, paused, no replicas, …"""
+    error: KeyferryError | None = None
+    """Why it cannot be restarted, though the mapping wants it to be."""
+
+    def __str__(self) -> str:
+        return f"{self.workload.kind}/{self.workload.name}" + (f" ({self.note})" if self.note else "")
+
+
+def stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: str) -> Stamp:
+    """Return what to do with one workload.
+
+    Args:
+        workload: its kind and name.
+        raw: the object.
+        secret: name of the Secret for which it restarts.
+        nonce: the mark of the write; a pod template that carries it has been stamped before.
+
+    Raises:
+        Refused: a Rollout whose pods are made from another workload's pod template.
+    """
+    if _annotations(raw.get("metadata")).get(OPT_OUT) == "false":
+        return Stamp(workload, None, f"left alone: {OPT_OUT} is false")
+    _check_template(workload, raw.get("spec") or {})
+    key = stamp_key(secret)
+    if _annotations(_template(raw).get("metadata")).get(key) == nonce:
+        return Stamp(workload, None, "stamped before")
+    patch = {"spec": {"template": {"metadata": {"annotations": {key: nonce}}}}}
+    return Stamp(workload, patch, _note(raw.get("spec") or {}))
+
+
+def using(
+    kind: Kind, objects: Iterable[Mapping[str, Any]], secret: str
+) -> Iterator[tuple[Workload, Mapping[str, Any]]]:
+    """Yield the workloads among `objects` whose pod template uses the Secret of that name."""
+    for raw in objects:
+        if secret in secrets_of(_template(raw).get("spec") or {}):
+            yield Workload.model_construct(kind=kind, name=raw["metadata"]["name"]), raw
+
+
+def secrets_of(pod: Mapping[str, Any]) -> set[str]:
+    """Return the names of the Secrets that a pod spec uses.
+
+    Not those of imagePullSecrets, which running pods no longer need.
+    """
+    found = set(_of_volumes(pod.get("volumes") or ()))
+    for container in [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]:
+        found.update(_of_container(container))
+    return found
+
+
+def _of_container(container: Mapping[str, Any]) -> Iterator[str]:
+    for variable in container.get("env") or ():
+        yield from _name((variable.get("valueFrom") or {}).get("secretKeyRef"))
+    for source in container.get("envFrom") or ():
+        yield from _name(source.get("secretRef"))
+
+
+def _of_volumes(volumes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for volume in volumes:
+        for kind, source in volume.items():
+            if kind == "projected":
+                for projection in source.get("sources") or ():
+                    yield from _name(projection.get("secret"))
+            elif isinstance(source, Mapping):
+                # secret and azureFile: secretName; cephfs, rbd, iscsi, scaleIO, storageos, flexVolume: secretRef;
+                # csi: nodePublishSecretRef. All of them name a Secret of the pod's own namespace.
+                yield from filter(None, [source.get("secretName")])
+                yield from _name(source.get("secretRef"))
+                yield from _name(source.get("nodePublishSecretRef"))
+
+
+def _name(reference: Mapping[str, Any] | None) -> Iterator[str]:
+    name = (reference or {}).get("name")
+    if name:
+        yield name
+
+
+def _check_template(workload: Workload, spec: Mapping[str, Any]) -> None:
+    """Refuse a Rollout with `workloadRef` (Argo): it takes the pod template of another, and has none of its own."""
+    reference = spec.get("workloadRef")
+    if reference:
+        other = f"{reference.get('kind')}/{reference.get('name')}"
+        raise Refused(
+            f"{workload.kind}/{workload.name} takes its pod template from {other} (workloadRef):"
+            f" name {other} in the mapping's restart instead, and Argo follows it"
+        )
+
+
+def _note(spec: Mapping[str, Any]) -> str:
+    strategy = spec.get("updateStrategy") or spec.get("strategy") or {}
+    if spec.get("paused") is True:
+        return "paused: rolls out when it is resumed"
+    if strategy.get("type") == "OnDelete":
+        return "OnDelete: each pod restarts when somebody deletes it"
+    return "no replicas" if spec.get("replicas") == 0 else ""
+
+
+def _template(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (raw.get("spec") or {}).get("template") or {}
+
+
+def _annotations(metadata: Mapping[str, Any] | None) -> Mapping[str, str]:
+    return (metadata or {}).get("annotations") or {}

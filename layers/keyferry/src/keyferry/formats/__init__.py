@@ -1,0 +1,1 @@
+"""Texts and their forms: JSON, YAML, JMESPath, regular expressions, patterns, encodings, types of fields."""

@@ -1,0 +1,1 @@
+"""The mapping language as models, and the compiled catalogue."""

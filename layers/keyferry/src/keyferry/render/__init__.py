@@ -1,0 +1,1 @@
+"""Values of sources → the content of a Secret."""

@@ -1,0 +1,1 @@
+"""Everything real, built once, and what surrounds the work of a function."""
