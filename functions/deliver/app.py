@@ -5,7 +5,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
-from keyferry.model import Deadline, Message
+from keyferry.deadline import Deadline
+from keyferry.model import Message
 from keyferry.pipeline.settle import consume
 from keyferry.runtime.telemetry import Function, NotDone
 from keyferry.runtime.wiring import postpone, runtime

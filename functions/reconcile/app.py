@@ -8,8 +8,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
+from keyferry.deadline import Deadline
 from keyferry.errors import InvalidInput
-from keyferry.model import Deadline, Message
+from keyferry.model import Message
 from keyferry.pipeline.sweep import Sight, Swept, reconcile, sweep_of
 from keyferry.runtime.telemetry import Function
 from keyferry.runtime.wiring import postpone, runtime

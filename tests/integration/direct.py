@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from keyferry.access import rbac as access
+from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
 from keyferry.mapping.catalog import Catalog, collect
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
-from keyferry.model import Deadline, Delivery
+from keyferry.model import Delivery
 from keyferry.pipeline.sweep import Sight, Sweep, reconcile
 from keyferry.runtime.wiring import COMPILED, Runtime
 from local import aws

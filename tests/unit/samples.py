@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from keyferry.deadline import Deadline
 from keyferry.delivery.desired import Desired
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
-from keyferry.model import Deadline, Delivery, Place, SecretValue, SourceValue
+from keyferry.model import Delivery, Place, SecretValue, SourceValue
 from keyferry.render.render import metadata, render
 
 ACCOUNT = "111122223333"

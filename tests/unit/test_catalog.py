@@ -7,7 +7,7 @@ import pytest
 from keyferry.errors import UnknownName
 from keyferry.mapping.catalog import Catalog, collect
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.model import Change, Service
+from keyferry.model import Change, StoreName
 from tests.unit.samples import ACCOUNT, WHEN, cluster, mapping
 
 ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/payments/db-a1B2c3"
@@ -18,8 +18,8 @@ CLUSTERS = [
 ]
 
 
-def change(*names: str, service: Service = "secretsmanager", **more: Any) -> Change:  # noqa: ANN401
-    return Change(service, names, more.pop("kind", "updated"), "event-1", WHEN, **more)
+def change(*names: str, store: StoreName = "secretsmanager", **more: Any) -> Change:  # noqa: ANN401
+    return Change(store, names, more.pop("kind", "updated"), "event-1", WHEN, **more)
 
 
 def catalog(*mappings: SecretMapping) -> Catalog:
@@ -38,11 +38,11 @@ def reached(made: Catalog, what: Change) -> list[tuple[str, str]]:
         ({"secretsManager": ARN}, change("prod/payments/db")),
         ({"secretsManager": ARN.removesuffix("-a1B2c3")}, change("prod/payments/db")),
         ({"secretsManager": "db-abc123"}, change("db", "db-abc123")),
-        ({"parameterStore": "/prod/tls"}, change("prod/tls", service="parameterstore")),
-        ({"parameterStore": "tls"}, change("tls", service="parameterstore")),
+        ({"parameterStore": "/prod/tls"}, change("prod/tls", store="parameterstore")),
+        ({"parameterStore": "tls"}, change("tls", store="parameterstore")),
         (
             {"parameterStore": f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/prod/tls"},
-            change("prod/tls", service="parameterstore"),
+            change("prod/tls", store="parameterstore"),
         ),
     ],
 )
@@ -52,7 +52,7 @@ def test_a_change_reaches_the_mapping_however_either_names_the_source(written: d
 
 @pytest.mark.parametrize(
     "event",
-    [change("prod/payments/db2"), change("prod/payments"), change("prod/payments/db", service="parameterstore")],
+    [change("prod/payments/db2"), change("prod/payments"), change("prod/payments/db", store="parameterstore")],
 )
 def test_a_change_of_something_else_reaches_nothing(event: Change) -> None:
     assert reached(catalog(mapping()), event) == []

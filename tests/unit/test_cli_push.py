@@ -14,11 +14,12 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
+from keyferry.deadline import Deadline
 from keyferry.delivery.passes import Reader, Work, deliver
 from keyferry.delivery.report import Report
 from keyferry.errors import AccessDenied, Forbidden, KeyferryError
 from keyferry.mapping.catalog import Catalog
-from keyferry.model import Deadline, Delivery
+from keyferry.model import Delivery
 from keyferry.stores.source import Source
 from tests.unit.fake_queues import FakeSources
 from tests.unit.fakes import Calls, FakeCluster

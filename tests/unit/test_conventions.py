@@ -6,12 +6,13 @@ import pytest
 from pydantic import ValidationError
 
 from keyferry.access import rbac
+from keyferry.deadline import Deadline
 from keyferry.delivery.passes import AT_ONCE
 from keyferry.delivery.preview import preview
 from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
 from keyferry.mapping.catalog import Catalog, collect
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.model import Change, Deadline, Place, Service
+from keyferry.model import Change, Place, StoreName
 from keyferry.render.render import metadata, render
 from keyferry.stores.source import Source
 from tests.unit.fake_secret import encoded
@@ -23,8 +24,8 @@ PATTERN = {"secretsManager": "teams/${namespace}/db"}
 ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:teams/"
 
 
-def change(name: str, service: Service = "secretsmanager", **more: Any) -> Change:  # noqa: ANN401
-    return Change(service, (name,), "updated", "event-1", WHEN, **more)
+def change(name: str, store: StoreName = "secretsmanager", **more: Any) -> Change:  # noqa: ANN401
+    return Change(store, (name,), "updated", "event-1", WHEN, **more)
 
 
 def catalog(*mappings: SecretMapping) -> Catalog:
@@ -103,7 +104,7 @@ def test_no_source_is_called_as_what_every_template_knows(alias: str) -> None:
         (PATTERN, change("teams/shop/db/more"), []),
         (PATTERN, change("teams/shop/pay/db"), []),
         (PATTERN, change("teams//db"), []),
-        (PATTERN, change("teams/shop/db", service="parameterstore"), []),
+        (PATTERN, change("teams/shop/db", store="parameterstore"), []),
         (
             {"secretsManager": ARN + "${namespace}/db"},
             change("teams/shop/db"),
@@ -116,7 +117,7 @@ def test_no_source_is_called_as_what_every_template_knows(alias: str) -> None:
         ({"secretsManager": "${namespace}/${namespace}"}, change("pay/shop"), []),
         (
             {"parameterStore": "/teams/${namespace}/db"},
-            change("teams/shop/db", service="parameterstore"),
+            change("teams/shop/db", store="parameterstore"),
             [("prod-eu", "shop"), ("prod-us", "shop")],
         ),
         (PATTERN, change("teams/shop/db", label="other"), []),

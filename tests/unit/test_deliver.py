@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from keyferry.deadline import Deadline
 from keyferry.delivery.apply import WHOLE_CLUSTER_FROM
 from keyferry.delivery.passes import PASSES, SETTLE_SECONDS, deliver
 from keyferry.delivery.report import Outcome, Report
@@ -27,7 +28,7 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
 )
-from keyferry.model import Deadline, SourceValue
+from keyferry.model import SourceValue
 from keyferry.stores.source import Source
 from tests.unit.fake_secret import encoded
 from tests.unit.fakes import Calls

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyferry.model import Change
-from keyferry.stores.events import Ignored, parameter_name, parse, secret_names
+from keyferry.stores import parameter_store, secrets_manager
+from keyferry.stores.envelope import Ignored
+from keyferry.stores.events import parse
 from tests.unit.samples import ACCOUNT, WHEN, envelope
 
 ARN = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/payments/db-a1B2c3"
@@ -44,7 +46,7 @@ def ignored(event: object) -> str:
 
 def test_a_moved_label_is_a_change_with_label_and_version() -> None:
     assert parse(native()) == Change(
-        service="secretsmanager",
+        store="secretsmanager",
         names=("prod/payments/db",),
         kind="updated",
         event_id="6a7e8feb-b491-4cf7-a9f1-bf3703467718",
@@ -129,8 +131,8 @@ def test_a_rotation_names_its_secret_beside_the_request(name: str, kind: str, de
 @pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn", "aws-iso-b", "aws-eusc"])
 def test_every_partition_is_understood(partition: str) -> None:
     arn = f"arn:{partition}:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/db-a1B2c3"
-    assert secret_names(arn) == ("prod/db", "prod/db-a1B2c3")
-    assert parameter_name(f"arn:{partition}:ssm:eu-west-1:{ACCOUNT}:parameter/prod/tls") == "prod/tls"
+    assert secrets_manager.names(arn) == ("prod/db", "prod/db-a1B2c3")
+    assert parameter_store.names(f"arn:{partition}:ssm:eu-west-1:{ACCOUNT}:parameter/prod/tls") == ("prod/tls",)
 
 
 @pytest.mark.parametrize(
@@ -149,14 +151,14 @@ def test_every_partition_is_understood(partition: str) -> None:
 def test_an_identifier_means_one_name_or_two_where_its_end_can_be_either(
     identifier: str, expected: tuple[str, ...]
 ) -> None:
-    assert secret_names(identifier) == expected
+    assert secrets_manager.names(identifier) == expected
 
 
 @pytest.mark.parametrize("operation", ["Create", "Update", "LabelParameterVersion"])
 def test_a_changed_parameter_is_a_change(operation: str) -> None:
     change = parse(parameter(operation))
     assert isinstance(change, Change)
-    assert (change.service, change.names, change.kind) == ("parameterstore", ("prod/payments/tls",), "updated")
+    assert (change.store, change.names, change.kind) == ("parameterstore", ("prod/payments/tls",), "updated")
 
 
 def test_a_deleted_parameter_is_a_deletion() -> None:

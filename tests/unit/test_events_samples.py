@@ -10,7 +10,8 @@ import yaml
 from keyferry.mapping.catalog import collect
 from keyferry.pipeline.route import explain
 from keyferry.pipeline.sweep import Sweep, sweep_of
-from keyferry.stores.events import Ignored, parse
+from keyferry.stores.envelope import Ignored
+from keyferry.stores.events import parse
 from tests.unit.samples import cluster, mapping
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"

@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 
 from keyferry.access import iam
-from keyferry.access.iam import Grant
 from keyferry.aws import secrets_manager
 from keyferry.aws.secrets_manager import Listed
 from keyferry.cli import generated
@@ -16,8 +15,9 @@ from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.errors import AccessDenied, SourceUnusable
 from keyferry.mapping.catalog import Catalog, collect
-from keyferry.model import Change, Place, Service, SourceValue
+from keyferry.model import Change, Place, SourceValue, StoreName
 from keyferry.stores import find
+from keyferry.stores.grant import Grant
 from keyferry.stores.source import Source
 from tests.unit.samples import WHEN, cluster, mapping, rendered, value
 
@@ -145,8 +145,8 @@ def test_its_version_is_one_of_all_names_and_versions() -> None:
 # Events
 
 
-def change(name: str, service: Service = "secretsmanager", **more: Any) -> Change:  # noqa: ANN401
-    return Change(service, (name,), "updated", "event-1", WHEN, **more)
+def change(name: str, store: StoreName = "secretsmanager", **more: Any) -> Change:  # noqa: ANN401
+    return Change(store, (name,), "updated", "event-1", WHEN, **more)
 
 
 def catalog(*spec: dict[str, Any], **more: Any) -> Catalog:  # noqa: ANN401
@@ -401,7 +401,7 @@ def got(name: str) -> dict[str, Any]:
 
 def read(*pages: dict[str, Any]) -> tuple[SourceValue, FakeSecretsManager]:
     client: Any = FakeSecretsManager(*pages)
-    return secrets_manager.find(client, source(regexp=".")), client
+    return secrets_manager.read(client, source(regexp=".")), client
 
 
 def test_a_batch_is_asked_for_until_nothing_is_left_of_it() -> None:

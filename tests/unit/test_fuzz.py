@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.mapping.catalog import Catalog, collect
-from keyferry.stores.events import Ignored, parse
+from keyferry.stores.envelope import Ignored
+from keyferry.stores.events import parse
 from tests.unit.samples import ACCOUNT, cluster, mapping
 from tests.unit.test_cli_policies import POLICY
 from tests.unit.test_files import CLUSTERS, MAPPING

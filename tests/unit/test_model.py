@@ -16,7 +16,8 @@ import pytest
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from keyferry.model import Deadline, Delivery, SecretValue, SourceValue, shorten
+from keyferry.deadline import Deadline
+from keyferry.model import Delivery, SecretValue, SourceValue, shorten
 from tests.unit.fake_queues import message
 from tests.unit.samples import WHEN, delivery, value
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from keyferry.deadline import Deadline
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.preview import Preview, preview
 from keyferry.errors import AccessDenied, Forbidden, OutOfTime, SourceDeleted, Unexpected
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.model import Deadline, SecretValue
+from keyferry.model import SecretValue
 from tests.unit.fakes import Calls
 from tests.unit.samples import desired_of, mapping, workload
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.passes import Work, deliver
@@ -13,7 +14,7 @@ from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Throttled
 from keyferry.mapping.catalog import Catalog, collect
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
-from keyferry.model import Deadline, Delivery
+from keyferry.model import Delivery
 from keyferry.pipeline.sweep import CLUSTER_SECONDS, Sight, Sweep, Swept, difference, reconcile, sweep_of
 from keyferry.stores.source import Source
 from tests.unit.fake_queues import FakeQueue, FakeSources

@@ -6,7 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from keyferry.access import iam
-from keyferry.access.iam import Grant
 from keyferry.aws import sources as reading
 from keyferry.aws.errors import refusal
 from keyferry.aws.sources import Sources
@@ -30,6 +29,7 @@ from keyferry.pipeline.sweep import difference
 from keyferry.policy.rules import AllowedSources
 from keyferry.render.render import render
 from keyferry.role import Role, key
+from keyferry.stores.grant import Grant
 from keyferry.stores.source import Source
 from tests.unit.fakes import FakeCluster
 from tests.unit.samples import ACCOUNT, PLACE, WHEN, mapping, value
@@ -111,7 +111,7 @@ WHOLE: dict[str, Any] = SPREAD | {"data": {"key": {"from": "db"}}}
 
 
 def render_at(wanted: SecretMapping, sources: dict[str, SourceValue]) -> Desired:
-    return render(wanted, sources, PLACE)
+    return Desired.of(wanted, render(wanted, sources, PLACE))
 
 
 def served(version: str, text: str = "canary-1", region: str | None = None) -> SourceValue:

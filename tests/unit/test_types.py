@@ -29,7 +29,8 @@ def secret(**fields: Any) -> SecretMapping:  # noqa: ANN401
 
 
 def desired(db: str | bytes, store: str | bytes = b"", **fields: Any) -> Desired:  # noqa: ANN401
-    return render(secret(**fields), {"db": value(db), "store": value(store)}, PLACE)
+    whole = secret(**fields)
+    return Desired.of(whole, render(whole, {"db": value(db), "store": value(store)}, PLACE))
 
 
 def made(db: str | bytes, store: str | bytes = b"", **fields: Any) -> dict[str, str]:  # noqa: ANN401

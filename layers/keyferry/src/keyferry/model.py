@@ -3,21 +3,16 @@
 import hashlib
 import hmac
 import json
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NoReturn
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-Service = Literal["secretsmanager", "parameterstore"]
-
-CURRENT = "AWSCURRENT"
-"""The label of the version that consumers read."""
-
-PREVIOUS = "AWSPREVIOUS"
-"""The label of the version before it."""
+StoreName = Literal["secretsmanager", "parameterstore"]
+"""The AWS stores that values come from: each is a module of `keyferry.stores`."""
+ChangeKind = Literal["updated", "deleted", "restored", "rotation failed"]
 
 PREFIX = "keyferry.dev"
 """Prefix of every annotation that Keyferry writes."""
@@ -96,10 +91,10 @@ class Place:
 class Change:
     """What an event says has happened, as far as it is believed: which secret or parameter it concerns."""
 
-    service: Service
+    store: StoreName
     names: tuple[str, ...]
     """The name; two where the event's identifier could be read as either."""
-    kind: Literal["updated", "deleted", "restored", "rotation failed"]
+    kind: ChangeKind
     event_id: str
     time: datetime
     label: str | None = None
@@ -166,33 +161,6 @@ class Message:
     def age_seconds(self) -> float:
         """How long ago it was sent."""
         return (datetime.now(UTC) - self.sent).total_seconds()
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """When no more work may begin, on a monotonic clock."""
-
-    at: float
-    """Reading of `clock`, in seconds."""
-    clock: Callable[[], float] = time.monotonic
-
-    @classmethod
-    def after(cls, seconds: float) -> "Deadline":
-        """Return the one that so many seconds are left to."""
-        return cls(time.monotonic() + seconds)
-
-    def within(self, seconds: float) -> "Deadline":
-        """Return one that is at most so many seconds ahead."""
-        return Deadline(min(self.at, self.clock() + seconds), self.clock)
-
-    @property
-    def passed(self) -> bool:
-        """Whether no time is left."""
-        return self.remaining() == 0
-
-    def remaining(self) -> float:
-        """Return the seconds left, never negative."""
-        return max(0.0, self.at - self.clock())
 
 
 def moment(when: datetime) -> str:

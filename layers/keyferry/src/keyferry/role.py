@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from keyferry.arn import Arn
 from keyferry.model import Record
 
 RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:[a-z0-9-]+:iam::\d{12}:role/[\w+=,.@/-]+$")]
@@ -38,7 +39,8 @@ class Role(Record):
     @property
     def account(self) -> str:
         """The account that it belongs to."""
-        return self.arn.split(":")[4]
+        arn = Arn.parse(self.arn)
+        return arn.account if arn else ""  # what follows RoleArn is one
 
 
 def _listed(value: object) -> object:

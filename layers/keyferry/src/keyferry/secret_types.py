@@ -1,16 +1,9 @@
-"""Typed Secrets: the keys that a type requires, as the API server checks them, and what they have to hold.
+"""The types of Secrets that Kubernetes gives a meaning to, and the keys that each requires.
 
 Keys: `ValidateSecret` in kubernetes/pkg/apis/core/validation/validation.go.
 """
 
-import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-
-from keyferry.errors import SourceUnusable
-from keyferry.formats import jsontext
-from keyferry.model import SecretValue
 
 OPAQUE = "Opaque"
 TLS = "kubernetes.io/tls"
@@ -19,92 +12,28 @@ DOCKER_CONFIG = "kubernetes.io/dockercfg"
 SSH_AUTH = "kubernetes.io/ssh-auth"
 
 CERTIFICATE, PRIVATE_KEY, AUTHORITY = "tls.crt", "tls.key", "ca.crt"
-REGISTRIES = ".dockerconfigjson"
-_SSH_KEY = "ssh-privatekey"
-_JSON = {DOCKER_CONFIG_JSON: REGISTRIES, DOCKER_CONFIG: ".dockercfg"}
+"""Keys of a TLS Secret; the authority's is optional."""
+REGISTRIES, OLD_REGISTRIES = ".dockerconfigjson", ".dockercfg"
+"""Keys of Secrets that sign in to registries of images, in today's form and in the one before it."""
+SSH_KEY = "ssh-privatekey"
 
 _REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     TLS: ((CERTIFICATE,), (PRIVATE_KEY,)),
     DOCKER_CONFIG_JSON: ((REGISTRIES,),),
-    DOCKER_CONFIG: ((".dockercfg",),),
+    DOCKER_CONFIG: ((OLD_REGISTRIES,),),
     "kubernetes.io/basic-auth": (("username", "password"),),
-    SSH_AUTH: ((_SSH_KEY,),),
+    SSH_AUTH: ((SSH_KEY,),),
 }
-"""Type → keys, of each group at least one."""
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What can be said of the certificate of a Secret."""
-
-    expires: datetime | None
-    """None where it cannot be read."""
-
-    def note(self, now: datetime) -> str:
-        """Return what a report says of it."""
-        if self.expires is None:
-            return f"{CERTIFICATE} holds no certificate in PEM that can be read"
-        verb = "expires" if self.expires > now else "has expired"
-        return f"the certificate in {CERTIFICATE} {verb} on {self.expires:%Y-%m-%d}"
+"""Type → groups of keys; a Secret of the type has at least one key of each group."""
 
 
 def missing(kind: str, keys: Iterable[str]) -> str:
-    """Return what a Secret of a type lacks if it has these keys; empty where it lacks nothing."""
-    there = set(keys)
-    lacking = [" or ".join(group) for group in _REQUIRED.get(kind, ()) if not there & set(group)]
+    """Return which keys a Secret of a type lacks, as text for a message; empty where it lacks none.
+
+    Args:
+        kind: the type of the Secret.
+        keys: the keys that it has.
+    """
+    present = set(keys)
+    lacking = [" or ".join(group) for group in _REQUIRED.get(kind, ()) if not present & set(group)]
     return " and ".join(lacking)
-
-
-def check(kind: str, data: Mapping[str, SecretValue], where: str) -> None:
-    """Check what the keys hold that a type gives a meaning to.
-
-    Args:
-        kind: the type.
-        data: the Secret's data. What is not there is not looked at.
-        where: the mapping, for errors.
-
-    Raises:
-        SourceUnusable: what the API server, or whoever uses the Secret, could not use. The text holds no value.
-    """
-    if kind in _JSON and _JSON[kind] in data and not _is_object(data[_JSON[kind]]):
-        raise SourceUnusable(f"{where}, key {_JSON[kind]}: no JSON object, as type {kind} needs it")
-    if kind == SSH_AUTH and _SSH_KEY in data and not len(data[_SSH_KEY]):
-        raise SourceUnusable(f"{where}, key {_SSH_KEY}: empty, and type {kind} needs a private key")
-    if kind == TLS and {CERTIFICATE, PRIVATE_KEY} <= data.keys():
-        from keyferry.render import certificates  # noqa: PLC0415  # large, and only TLS Secrets need it
-
-        if certificates.fits(data[CERTIFICATE].reveal(), data[PRIVATE_KEY].reveal()) is False:
-            raise SourceUnusable(
-                f"{where}: the private key in {PRIVATE_KEY} does not fit the certificate in {CERTIFICATE}:"
-                " take both from one pair"
-            )
-
-
-def certificate(kind: str, data: Mapping[str, SecretValue]) -> Certificate | None:
-    """Return what can be said of the certificate of a TLS Secret; None for a Secret that has none."""
-    if kind != TLS or CERTIFICATE not in data:
-        return None
-    from keyferry.render import certificates  # noqa: PLC0415  # as in `check`
-
-    return Certificate(certificates.expiry(data[CERTIFICATE].reveal()))
-
-
-def docker_config(accounts: Mapping[str, Mapping[str, str]]) -> str:
-    """Return the JSON with which Kubernetes signs in to registries.
-
-    Args:
-        accounts: server → username, password and, where there is one, email.
-    """
-    return jsontext.text({"auths": {server: {**account, **_auth(account)} for server, account in accounts.items()}})
-
-
-def _auth(account: Mapping[str, str]) -> dict[str, str]:
-    pair = f"{account['username']}:{account['password']}"
-    return {"auth": base64.b64encode(pair.encode()).decode()}
-
-
-def _is_object(value: SecretValue) -> bool:
-    try:
-        return isinstance(jsontext.parse(value.reveal()), dict)
-    except ValueError:
-        return False

@@ -2,34 +2,17 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place
 from keyferry.role import Role
+from keyferry.stores.grant import Grant
 from keyferry.stores.source import Source
 
 MAX_POLICY = 6000
 """Characters of a managed policy's statements; AWS allows a policy 6,144 without white space."""
-
-
-@dataclass(frozen=True, order=True)
-class Grant:
-    """One action on one resource."""
-
-    action: str
-    resource: str
-    """An ARN, with CloudFormation's pseudo parameters in it."""
-    tags: tuple[tuple[str, str], ...] = ()
-    """Tags that the resource must have."""
-
-    @property
-    def condition(self) -> dict[str, Any]:
-        """The condition of a statement (`aws:ResourceTag`, which both services have), empty where there is none."""
-        equal = {f"aws:ResourceTag/{key}": value for key, value in self.tags}
-        return {"Condition": {"StringEquals": equal}} if equal else {}
 
 
 def of_sources(catalog: Catalog) -> list[Grant]:
@@ -66,50 +49,12 @@ def of_source(source: Source) -> Iterator[Grant]:
         if source.role[0].session_tags:
             yield Grant("sts:TagSession", source.role[0].arn)
         return
-    for place in (source, *source.elsewhere):
-        grants = _of_secret if source.service == "secretsmanager" else _of_parameter
-        yield from grants(place)
+    for region in (source, *source.elsewhere):
+        yield from source.store.grants(region)
 
 
 def _assume(role: Role) -> Grant:
     return Grant("sts:AssumeRole", role.arn)
-
-
-def _of_secret(source: Source) -> Iterator[Grant]:
-    base = f"arn:{_owner(source, 'secretsmanager')}:secret:"
-    if source.find:
-        yield Grant("secretsmanager:ListSecrets", "*")
-        yield Grant("secretsmanager:BatchGetSecretValue", "*")
-        yield Grant("secretsmanager:GetSecretValue", f"{base}{source.prefix}*", tuple(sorted(source.tags.items())))
-        return
-    action = "secretsmanager:DescribeSecret" if source.metadata else "secretsmanager:GetSecretValue"
-    if source.identifier.startswith("arn:") and len(source.names) > 1:
-        # Suffix or part of the name: either.
-        yield Grant(action, f"{base}{source.names[1]}")
-    yield Grant(action, f"{base}{source.names[-1]}-??????")
-
-
-def _of_parameter(source: Source) -> Iterator[Grant]:
-    base = f"arn:{_owner(source, 'ssm')}:parameter/"
-    if source.find:
-        yield Grant("ssm:DescribeParameters", "*")
-        tags = tuple(sorted(source.tags.items()))
-        yield Grant("ssm:GetParameters", f"{base}{source.prefix.lstrip('/')}*", tags)
-        return
-    if source.metadata:
-        yield Grant("ssm:ListTagsForResource", f"{base}{source.names[0]}")
-        return
-    yield Grant("ssm:GetParameter", f"{base}{source.names[0]}")
-    if not (source.account or source.failover):
-        yield Grant("ssm:GetParameters", f"{base}{source.names[0]}")  # several are read by one call
-
-
-def _owner(source: Source, service: str) -> str:
-    """Return partition, service, region and account of an ARN."""
-    arn = source.identifier.split(":", 6)
-    if arn[0] == "arn":
-        return ":".join([arn[1], service, *arn[3:5]])
-    return f"${{AWS::Partition}}:{service}:{source.region or '${AWS::Region}'}:${{AWS::AccountId}}"
 
 
 def is_unbounded(source: Source) -> bool:

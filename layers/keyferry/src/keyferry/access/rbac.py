@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from keyferry.access import admission, iam
-from keyferry.access.iam import Grant
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
+from keyferry.stores.grant import Grant
 
 MAX_POLICIES = 20
 """Managed policies of a role: AWS allows 10, and 20 on request."""

@@ -16,6 +16,7 @@ import boto3
 from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
+from keyferry.arn import Arn
 from keyferry.aws.errors import translated
 from keyferry.errors import AccessDenied, SourceUnavailable, Unreachable, WrongCluster
 from keyferry.mapping.targets import Cluster, Eks
@@ -127,8 +128,8 @@ def find(client: "EKSClient", cluster: Cluster) -> Endpoint:
 
 def _check(arn: str, cluster: Cluster, where: str) -> None:
     """Refuse a namesake: without `role`, EKS is asked in the account of the function, whatever clusters.yaml says."""
-    _, _, _, region, account, _ = arn.split(":", 5)
-    if (region, account) != (cluster.eks.region, cluster.eks.account):
+    answering = Arn.parse(arn)
+    if answering is None or (answering.region, answering.account) != (cluster.eks.region, cluster.eks.account):
         raise WrongCluster(
             f"clusters.yaml means {where}, and EKS answers for {arn}: for a cluster of another account,"
             " name a role there that can be assumed"

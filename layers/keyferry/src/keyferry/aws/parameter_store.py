@@ -1,11 +1,13 @@
 """Parameter Store: values, tags, and the listing that a sweep and a `find` compare."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
+from keyferry.aws.calls import Together, once
 from keyferry.aws.errors import translated
+from keyferry.aws.sessions import Service
 from keyferry.errors import SourceUnavailable
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue, SourceValue, moment
@@ -15,31 +17,40 @@ from keyferry.stores.source import Source
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
+CLIENT: Service = "ssm"
 BATCH = 10
 """What GetParameters takes."""
 
 
 def read(client: "SSMClient", source: Source) -> SourceValue:
-    """Return the value of a parameter of any type, decrypted: the latest, or that of a version or label.
+    """Return what a source holds now: the value of a parameter, its tags, or the values of all that it finds.
 
     Raises:
+        SourceUnusable: nothing, or too much, is found.
         KeyferryError: as `keyferry.aws.errors.translated` says.
     """
+    if source.find:
+        return _find(client, source)
+    return _read_tags(client, source) if source.metadata else _read_value(client, source)
+
+
+def _read_value(client: "SSMClient", source: Source) -> SourceValue:
+    """Return the value of a parameter of any type, decrypted: the latest, or that of a version or label."""
     name = selector(source)
     with translated(f"ssm:GetParameter on {name} in {client.meta.region_name}"):
         return _value(client.get_parameter(Name=name, WithDecryption=True)["Parameter"])
 
 
-def read_together(client: "SSMClient", sources: Iterable[Source]) -> dict[str, SourceValue]:
-    """Return selector → value of up to ten parameters; what is not there is left out.
+def _name_together(source: Source) -> str | None:
+    """Return how GetParameters names a parameter; None for one that it does not read, or may not."""
+    alone = source.find or source.metadata or source.failover or source.account
+    return None if alone else selector(source)
 
-    Raises:
-        KeyferryError: as `keyferry.aws.errors.translated` says.
-    """
-    names = list(map(selector, sources))
+
+def _read_together(client: "SSMClient", names: Sequence[str]) -> dict[str, SourceValue]:
     with translated(f"ssm:GetParameters on {', '.join(names)} in {client.meta.region_name}"):
-        answer = client.get_parameters(Names=names, WithDecryption=True)["Parameters"]
-    return {each["Name"] + each.get("Selector", ""): _value(each) for each in answer}
+        answer = client.get_parameters(Names=list(names), WithDecryption=True)["Parameters"]
+    return {parameter["Name"] + parameter.get("Selector", ""): _value(parameter) for parameter in answer}
 
 
 def selector(source: Source) -> str:
@@ -60,7 +71,7 @@ def numbered(number: int, modified: datetime) -> str:
     return f"{number}@{moment(modified)}"
 
 
-def read_tags(client: "SSMClient", source: Source) -> SourceValue:
+def _read_tags(client: "SSMClient", source: Source) -> SourceValue:
     """Return the tags of a parameter, as a JSON object. Nothing tells one state of them from another.
 
     Raises:
@@ -72,7 +83,7 @@ def read_tags(client: "SSMClient", source: Source) -> SourceValue:
     return SourceValue(SecretValue(jsontext.text(tags).encode()), "tags")
 
 
-def find(client: "SSMClient", source: Source) -> SourceValue:
+def _find(client: "SSMClient", source: Source) -> SourceValue:
     """Return the latest values of all parameters that a source finds, by name.
 
     Raises:
@@ -121,3 +132,30 @@ def listing(client: "SSMClient", tags: Mapping[str, str] | None = None, path: st
             for page in pages
             for parameter in page["Parameters"]
         }
+
+
+def versions(client_in: "Callable[[str | None], SSMClient]") -> Callable[[Source], str | None]:
+    """Return a look-up of the versions that parameters have now; each region is listed once for the same tags.
+
+    Args:
+        client_in: returns the client for a region; None stands for the pipeline's own.
+
+    Returns:
+        What gives the version of a source; None where it is not known: the listing shows neither labels nor earlier
+        versions, nor tags.
+    """
+    list_once = once(lambda region, tags: listing(client_in(region), dict(tags)))
+
+    def version(source: Source) -> str | None:
+        if source.version or source.label or source.metadata:
+            return None
+        listed = list_once(source.home_region, tuple(sorted(source.tags.items())))
+        if source.find:
+            return version_of({name: latest for name, latest in listed.items() if source.finds(name)})
+        (name,) = source.names
+        return listed.get(f"/{name}") or listed.get(name)
+
+    return version
+
+
+TOGETHER: Together | None = Together(BATCH, _name_together, _read_together)

@@ -1,23 +1,28 @@
 """Secrets Manager: values, tags, and the listing that a sweep and a `find` compare."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from keyferry.aws import errors
+from keyferry.aws.calls import Together, once
 from keyferry.aws.errors import translated
+from keyferry.aws.sessions import Service
 from keyferry.errors import SourceMissing, SourceUnavailable, SourceUnusable
 from keyferry.formats import jsontext
-from keyferry.model import CURRENT, SecretValue, SourceValue, moment
+from keyferry.model import SecretValue, SourceValue, moment
 from keyferry.stores.find import checked, version_of
+from keyferry.stores.secrets_manager import CURRENT, PENDING
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-PENDING = "AWSPENDING"
+CLIENT: Service = "secretsmanager"
+TOGETHER: Together | None = None
+"""BatchGetSecretValue has no resource-level permissions, so that only a find uses it."""
 BATCH = 20
 """What BatchGetSecretValue takes."""
 
@@ -36,6 +41,18 @@ class Listed:
 
 
 def read(client: "SecretsManagerClient", source: Source) -> SourceValue:
+    """Return what a source holds now: the value of a secret, its tags, or the values of all that it finds.
+
+    Raises:
+        SourceUnusable: the version is still pending, or nothing, or too much, is found.
+        KeyferryError: as `keyferry.aws.errors.translated` says.
+    """
+    if source.find:
+        return _find(client, source)
+    return _read_tags(client, source) if source.metadata else _read_value(client, source)
+
+
+def _read_value(client: "SecretsManagerClient", source: Source) -> SourceValue:
     """Return the value of a secret: the current one, that of a label, or that of a version.
 
     Raises:
@@ -60,7 +77,7 @@ def _value(answer: Mapping[str, Any], name: str) -> SourceValue:
     return SourceValue(SecretValue(content), answer["VersionId"], binary=text is None, created=answer["CreatedDate"])
 
 
-def read_tags(client: "SecretsManagerClient", source: Source) -> SourceValue:
+def _read_tags(client: "SecretsManagerClient", source: Source) -> SourceValue:
     """Return the tags of a secret, as a JSON object.
 
     Raises:
@@ -71,7 +88,7 @@ def read_tags(client: "SecretsManagerClient", source: Source) -> SourceValue:
     return SourceValue(SecretValue(jsontext.text(dict(sorted(_tags(answer).items()))).encode()), _changed(answer))
 
 
-def find(client: "SecretsManagerClient", source: Source) -> SourceValue:
+def _find(client: "SecretsManagerClient", source: Source) -> SourceValue:
     """Return the current values of all secrets that a source finds, by name.
 
     Raises:
@@ -135,6 +152,33 @@ def listing(client: "SecretsManagerClient", prefix: str = "") -> dict[str, Liste
         return {
             each["Name"]: _listed(each) for page in pages for each in page["SecretList"] if "DeletedDate" not in each
         }
+
+
+def versions(client_in: "Callable[[str | None], SecretsManagerClient]") -> Callable[[Source], str | None]:
+    """Return a look-up of the versions that secrets have now; each region is listed once.
+
+    Args:
+        client_in: returns the client for a region; None stands for the pipeline's own.
+
+    Returns:
+        What gives the version of a source; None where it is not known.
+    """
+    list_once = once(lambda region: listing(client_in(region)))
+
+    def version(source: Source) -> str | None:
+        listed = list_once(source.home_region)
+        if source.find:
+            return version_of({secret.name: secret.labels.get(CURRENT) for secret in matching(source, listed.values())})
+        secret = next((listed[name] for name in source.names if name in listed), None)
+        if secret is None:
+            return None
+        if source.metadata:
+            return secret.changed
+        if source.version:
+            return source.version if source.version in secret.labels.values() else None
+        return secret.labels.get(source.label or CURRENT)
+
+    return version
 
 
 def matching(source: Source, listed: Iterable[Listed]) -> list[Listed]:

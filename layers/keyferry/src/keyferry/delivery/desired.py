@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from keyferry import secret_types
 from keyferry.delivery.observed import (
     JOURNAL,
     KEYS,
@@ -23,6 +22,8 @@ from keyferry.delivery.observed import (
 )
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import MANAGED_BY, PREFIX, SecretValue, shorten
+from keyferry.render import contents
+from keyferry.render.render import Rendered
 
 
 def field_manager(mapping: str) -> str:
@@ -62,6 +63,18 @@ class Desired:
     held: Mapping[str, str] | None = None
     """The journal of the Secret that it is, where what is wanted is that it stays as it is."""
 
+    @classmethod
+    def of(cls, mapping: SecretMapping, rendered: Rendered) -> "Desired":
+        """Return the Secret that a mapping wants, of what was rendered for one of its namespaces."""
+        return cls(
+            mapping=mapping,
+            data=rendered.data,
+            versions=rendered.versions,
+            labels=rendered.labels,
+            annotations=rendered.annotations,
+            served=rendered.served,
+        )
+
     @property
     def name(self) -> str:
         """The Secret's name."""
@@ -78,8 +91,8 @@ class Desired:
         return revision(self.mapping)
 
     @cached_property
-    def _certificate(self) -> secret_types.Certificate | None:
-        return secret_types.certificate(self.mapping.spec.secret.type, self.data)
+    def _certificate(self) -> contents.Certificate | None:
+        return contents.certificate(self.mapping.spec.secret.type, self.data)
 
     def notes(self, now: datetime) -> tuple[str, ...]:
         """Return what a report says of it: when its certificate expires."""

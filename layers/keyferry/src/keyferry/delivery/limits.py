@@ -70,7 +70,7 @@ def _check_age(desired: Desired, observed: Observed) -> None:
     for alias, region in desired.served.items():
         (there, made), (here, before) = dated(desired.versions[alias]), dated(held.get(alias, ""))
         # Replicas of a secret share the ids of its versions; parameters are numbered in each region.
-        same = there == here and desired.mapping.spec.sources[alias].service == "secretsmanager"
+        same = there == here and desired.mapping.spec.sources[alias].store.SAME_VERSIONS_IN_REPLICAS
         if alias in held and not same and not (before and before <= made):
             raise Outdated(
                 f"source {alias}: region {region}, which serves in place of the first one, has a version of {made}, and"

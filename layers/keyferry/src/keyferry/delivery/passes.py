@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import batched
 
+from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient, chosen_namespaces, listing
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.report import Read, Report
 from keyferry.delivery.target import Target
 from keyferry.errors import KeyferryError, OutOfTime, Overtaken, SourceDeleted, SourceMissing, Unexpected, Unreachable
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.model import Deadline, Delivery, Place, SourceValue
+from keyferry.model import Delivery, Place, SourceValue
 from keyferry.render.render import render
 from keyferry.stores.source import Source
 
@@ -105,18 +106,23 @@ def desire(
             raise
         return dict.fromkeys(names, gone)
     if not work.mapping.spec.differs_by_namespace:
-        return dict.fromkeys(names, render(work.mapping, values, Place(cluster, names[0])))
+        return dict.fromkeys(names, _desired(work, values, names[0]))
 
     def there(name: str) -> Desired | KeyferryError:
         try:
             found = _values(work, own, Place(cluster, name), settle=settle)
-            return render(work.mapping, values | found, Place(cluster, name))
+            return _desired(work, values | found, name)
         except KeyferryError as error:
             return error
         except Exception as error:
             return Unexpected(error)
 
     return dict(zip(names, pool.map(there, names), strict=True))
+
+
+def _desired(work: Work, values: Mapping[str, SourceValue], namespace: str) -> Desired:
+    place = Place(work.delivery.cluster, namespace)
+    return Desired.of(work.mapping, render(work.mapping, values, place))
 
 
 def _values(work: Work, sources: Mapping[str, Source], place: Place, *, settle: bool) -> dict[str, SourceValue]:

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from keyferry.deadline import Deadline
 from keyferry.delivery.apply import Object
 from keyferry.kube.connection import APPLY, Connection, Request
 from keyferry.mapping.mapping import Kind, Workload
 from keyferry.mapping.targets import Selector
-from keyferry.model import Deadline
 
 PAGE = 500
 STRATEGIC = "application/strategic-merge-patch+json"

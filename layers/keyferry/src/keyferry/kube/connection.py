@@ -20,9 +20,9 @@ from kubernetes.client import ApiClient, ApiException, Configuration
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as SlowError
 
+from keyferry.deadline import Deadline
 from keyferry.errors import KeyferryError, Unauthorized, Unreachable
 from keyferry.kube.errors import refusal
-from keyferry.model import Deadline
 
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 CONNECT_SECONDS = 3.0

@@ -10,7 +10,7 @@ from pydantic import Field
 from keyferry.errors import UnknownName
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Selector
-from keyferry.model import CURRENT, PREVIOUS, Change, Delivery, Record, Service
+from keyferry.model import Change, Delivery, Record, StoreName
 from keyferry.stores.source import Source
 
 
@@ -30,11 +30,6 @@ class Match:
         """The source, as the mapping has it."""
         return self.mapping.spec.sources[self.alias]
 
-    @property
-    def reads(self) -> str:
-        """The label whose move changes what it shows. AWSPREVIOUS follows AWSCURRENT, and has no event."""
-        return CURRENT if self.source.label in (None, PREVIOUS) else self.source.label
-
     def concerns(self, cluster: str) -> bool:
         """Return whether it is about a cluster, and a namespace that the mapping can reach."""
         return self.cluster in (None, cluster) and self.mapping.spec.can_reach(self.namespace)
@@ -50,7 +45,7 @@ class Catalog(Record):
         """Return one delivery for each (mapping, cluster) that the change concerns; none where nothing names it."""
         found: defaultdict[str, list[Match]] = defaultdict(list)
         for match in self.matches(change):
-            if change.label in (None, match.reads):
+            if change.label in (None, match.source.watched_label):
                 found[match.mapping.name].append(match)
         return [
             _delivery(change, cluster.name, concerned)
@@ -63,7 +58,7 @@ class Catalog(Record):
         """Yield each source that a change names, whichever label it moves."""
         found: dict[tuple[str, str], Match] = {}
         for name in change.names:
-            for mapping, alias in self._candidates(change.service, name):
+            for mapping, alias in self._candidates(change.store, name):
                 stands = self.mappings[mapping].spec.sources[alias].match(name)
                 if stands is not None:
                     found.setdefault((mapping, alias), Match(self.mappings[mapping], alias, **stands))
@@ -90,23 +85,23 @@ class Catalog(Record):
             raise UnknownName(f"mapping {mapping} has no cluster {cluster} in this deployment")
         return known, target
 
-    def _candidates(self, service: Service, name: str) -> Iterator[tuple[str, str]]:
+    def _candidates(self, store: StoreName, name: str) -> Iterator[tuple[str, str]]:
         """Yield (mapping, source) of those whose names begin and end as this one does: as many look-ups as it has ends,
         however many mappings there are.
         """
         for length in range(len(name) + 1):
-            by_end = self._index.get((service, name[:length]), {})
+            by_end = self._index.get((store, name[:length]), {})
             for end in {name[start:] for start in range(length, len(name) + 1)} if by_end else ():
                 yield from by_end.get(end, ())
 
     @cached_property
-    def _index(self) -> Mapping[tuple[Service, str], Mapping[str, list[tuple[str, str]]]]:
-        """(service, beginning of the name) → end of the name → (mapping, source)."""
-        index: dict[tuple[Service, str], dict[str, list[tuple[str, str]]]] = {}
+    def _index(self) -> Mapping[tuple[StoreName, str], Mapping[str, list[tuple[str, str]]]]:
+        """(store, beginning of the name) → end of the name → (mapping, source)."""
+        index: dict[tuple[StoreName, str], dict[str, list[tuple[str, str]]]] = {}
         for mapping in self.mappings.values():
             for alias, source in mapping.spec.sources.items():
                 for beginning, end in source.ends:
-                    by_end = index.setdefault((source.service, beginning), {})
+                    by_end = index.setdefault((source.store_name, beginning), {})
                     by_end.setdefault(end, []).append((mapping.name, alias))
         return index
 
@@ -128,7 +123,7 @@ def _delivery(change: Change, cluster: str, concerned: Iterable[Match]) -> Deliv
 
 def _expected(matches: Iterable[Match], version: str | None) -> dict[str, str]:
     """Return the version that each source should show by now; none for one that shows another, or more than that."""
-    follow = sorted(each.alias for each in matches if each.source.follows and each.source.label != PREVIOUS)
+    follow = sorted(each.alias for each in matches if each.source.follows)
     return {alias: version for alias in follow if version}
 
 

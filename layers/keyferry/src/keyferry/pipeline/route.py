@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Change, Delivery
-from keyferry.stores.events import Ignored, parse
+from keyferry.stores.envelope import Ignored
+from keyferry.stores.events import parse
 
 
 class Deliveries(Protocol):
@@ -39,7 +40,7 @@ class Routed:
         return {
             "event_id": self.change.event_id,
             "change": self.change.kind,
-            "store": self.change.service,
+            "store": self.change.store,
             "names": list(self.change.names),
             "deliveries": [delivery.group for delivery in self.deliveries[:MAX_LISTED]],
             "count": len(self.deliveries),

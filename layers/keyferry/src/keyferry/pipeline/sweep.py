@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient, chosen_namespaces
 from keyferry.delivery.desired import field_manager, revision
 from keyferry.delivery.observed import KEYS, MAPPING, RESTART_DUE, REVISION, Observed
@@ -15,7 +16,7 @@ from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, U
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
-from keyferry.model import Deadline, Delivery, Place, Record, is_version
+from keyferry.model import Delivery, Place, Record, is_version
 from keyferry.pipeline.route import Deliveries
 from keyferry.render.render import metadata
 from keyferry.stores.source import Source

@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 from keyferry.formats.fields import Glob
 from keyferry.formats.globs import covers
 from keyferry.model import Record
+from keyferry.stores.registry import STORES
 from keyferry.stores.source import Source
 
 FileGlob = Annotated[str, StringConstraints(pattern=r"^[^/\\]+(/[^/\\]+)*$", max_length=500)]
@@ -28,8 +29,8 @@ AccountGlob = Annotated[str, StringConstraints(pattern=r"^(\d{12}|\*)$")]
 
 
 JUDGED = frozenset(
-    {"secrets_manager", "parameter_store", "find", "path", "regexp", "tags"}
-    | {"metadata", "region", "version", "label", "failover", "role"}
+    {store.FIELD for store in STORES.values()}
+    | {"find", "path", "regexp", "tags", "metadata", "region", "version", "label", "failover", "role"}
 )
 """Fields of a source that say nothing more of what it reads than is looked at here; one with another is refused."""
 
@@ -46,7 +47,7 @@ class AllowedSources(Record):
 
     def allow(self, source: Source, cluster: str, namespace: str) -> bool:
         """Return whether all that a source can read for a namespace is allowed; both can be patterns."""
-        patterns = [each.lstrip("/") for each in self._of(source)]  # as events name parameters
+        patterns = [source.store.event_name(pattern) for pattern in self._of(source)]
         names = [name.replace("${cluster}", cluster).replace("${namespace}", namespace) for name in _names(source)]
         judged = bool(names) and source.model_fields_set <= JUDGED
         return judged and self._allow_account(source) and all(any_covers(patterns, name) for name in names)
@@ -59,7 +60,8 @@ class AllowedSources(Record):
         return all(any_covers(self.accounts, account) for account in source.accounts)
 
     def _of(self, source: Source) -> list[str]:
-        return self.secrets_manager if source.service == "secretsmanager" else self.parameter_store
+        patterns: list[str] = getattr(self, source.store.FIELD)
+        return patterns
 
 
 class Rule(Record):
@@ -107,7 +109,7 @@ def _names(source: Source) -> list[str]:
     What a placeholder stands for can look like the suffix of an ARN.
     """
     if source.find is not None:
-        return [f"{source.prefix.lstrip('/')}*"]
+        return [f"{source.store.event_name(source.prefix)}*"]
     found = [name for each in (source, *source.elsewhere) for name in each.names]
     ends = [name.rpartition("-")[0] for name in found if source.accounts and name.endswith("}")]
     return [*found, *filter(None, ends)]

@@ -1,13 +1,12 @@
-"""A mapping, the values of its sources and a place → the Secret that should be there."""
+"""A mapping, the values of its sources and a place → what the Secret there should hold."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from keyferry import secret_types
-from keyferry.delivery.desired import Desired
 from keyferry.errors import SourceUnusable
 from keyferry.formats import jmespath, jsontext
 from keyferry.formats.encodings import Decoding, decode
@@ -17,12 +16,26 @@ from keyferry.mapping.keys import rename
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.secret import DataFrom, Template
 from keyferry.model import Place, SecretValue, SourceValue, dated
+from keyferry.render import contents
 
 _LABEL = TypeAdapter[str](LabelValue)
 
 
-def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Place) -> Desired:
-    """Return the Secret as it should be.
+@dataclass(frozen=True)
+class Rendered:
+    """What a mapping makes of the values of its sources, for one namespace."""
+
+    data: Mapping[str, SecretValue]
+    versions: Mapping[str, str]
+    """Source → the version that was read."""
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    served: Mapping[str, str]
+    """Source → the region that served it, where that is not its first one."""
+
+
+def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Place) -> Rendered:
+    """Return what the Secret should hold.
 
     Args:
         mapping: what to make.
@@ -33,8 +46,7 @@ def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Pl
         SourceUnusable: a value from which a key cannot be made. The text names mapping, key and source, no value.
     """
     labels, annotations = metadata(mapping, place, sources)
-    return Desired(
-        mapping=mapping,
+    return Rendered(
         data=_data(mapping, _regardless_of_region(mapping, sources), place),
         versions={alias: source.version for alias, source in sorted(sources.items())},
         served={alias: source.served for alias, source in sorted(sources.items()) if source.served},
@@ -109,7 +121,7 @@ def _data(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Pla
         made.pop(key, None)
         if found is not None:
             made[key] = found
-    secret_types.check(secret.type, made, where)
+    contents.check(secret.type, made, where)
     return made
 
 
@@ -143,7 +155,7 @@ def _registries(
             except UnicodeDecodeError:
                 raise SourceUnusable(f"{at} is binary, and a sign-in is text") from None
         account |= {"email": each.email} if each.email else {}
-    return {secret_types.REGISTRIES: SecretValue(secret_types.docker_config(accounts).encode())}
+    return {secret_types.REGISTRIES: SecretValue(contents.docker_config(accounts).encode())}
 
 
 def _certain(entry: Entry, sources: Mapping[str, SourceValue], place: Place, where: str) -> SecretValue:

@@ -12,15 +12,16 @@ from pydantic import ValidationError
 
 from keyferry.aws import eks
 from keyferry.aws.sessions import Sessions
-from keyferry.aws.sources import Sources, Versions
+from keyferry.aws.sources import Sources, current_versions
 from keyferry.aws.sqs import DeliveryQueue, Inbox
+from keyferry.deadline import Deadline
 from keyferry.delivery.passes import Work, deliver
 from keyferry.delivery.report import Report
 from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
-from keyferry.model import Deadline, Delivery, Message
+from keyferry.model import Delivery, Message
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Runtime:
 
     def versions(self) -> Callable[[Source], str | None]:
         """Return a look-up of the sources' current versions, for one sweep."""
-        return Versions(self._sessions).of
+        return current_versions(self._sessions)
 
     def connect(self, cluster: Cluster, deadline: Deadline) -> "KubeClient":
         """Return a client of a cluster, on the connection that is kept for it.

@@ -2,24 +2,22 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from keyferry.arn import Arn
 from keyferry.formats.fields import Region, Regular
 from keyferry.formats.re2 import compiled
-from keyferry.model import Place, Record, Service
+from keyferry.model import Place, Record, StoreName
 from keyferry.role import Roles, TagKey, TagValue
 from keyferry.stores import placeholders
-from keyferry.stores.events import parameter_name, secret_names
 from keyferry.stores.find import literal_prefix
+from keyferry.stores.registry import STORES, Store
 
-_ALLOWED: Mapping[Service, tuple[str, str]] = {
-    "secretsmanager": (r"[A-Za-z0-9/_+=.@-]{1,512}", "letters, digits and / _ + = . @ -, no spaces"),
-    "parameterstore": (r"[A-Za-z0-9/_.-]{1,1011}", "letters, digits and / _ . -, no spaces"),
-}
-"""What names have, as a regular expression and in words."""
+_BY_ALIAS = {store.ALIAS: store for store in STORES.values()}
 
 
 class Failover(Record):
@@ -67,12 +65,10 @@ class Source(Record):
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
-        if sum(each is not None for each in (self.secrets_manager, self.parameter_store, self.find)) != 1:
-            raise ValueError("needs exactly one of secretsManager, parameterStore and find")
+        if sum(value is not None for value in (*self._identifiers.values(), self.find)) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(_BY_ALIAS)} and find")
         if self.version is not None and self.label is not None:
             raise ValueError("takes version or label, not both")
-        if self.label == "AWSPENDING":
-            raise ValueError("AWSPENDING is never pushed: it is not in use yet")
         if self.metadata and (self.version or self.label or self.failover):
             raise ValueError("tags belong to no version: metadata takes neither version nor label, nor failover")
         return self
@@ -94,8 +90,7 @@ class Source(Record):
             raise ValueError("find needs path, regexp or tags, as {find: secretsManager, path: prod/}")
         if self.version or self.label or self.metadata or self.failover:
             raise ValueError("find reads what is current: it takes neither version nor label, metadata nor failover")
-        if self.path and self.service == "parameterstore" and not self.path.startswith("/"):
-            raise ValueError(f"a hierarchy of parameters begins with a slash: /{self.path}")
+        self.store.check(self)
         self._check_name(self.path or "x", "what names begin with")
         return self
 
@@ -103,18 +98,13 @@ class Source(Record):
     def _can_be_found(self) -> Self:
         if self.find is not None:
             return self
-        noun = "secret" if self.service == "secretsmanager" else "parameter"
-        if self.identifier.startswith("arn:") and not (self._arn_region and self.names[0] != self.identifier):
+        noun = self.store.NOUN
+        if self.identifier.startswith("arn:") and self.names[0] == self.identifier:
             raise ValueError(f"not the ARN of a {noun}")
-        if self.region and self._arn_region not in (None, self.region):
-            raise ValueError(f"region is {self.region}, and the ARN is in {self._arn_region}")
-        if self.parameter_store and ":" in self.names[0]:
-            raise ValueError("a version or label has a field of its own: {parameterStore: /prod/db, label: live}")
-        if self.parameter_store and self.version and not self.version.isdecimal():
-            raise ValueError("the version of a parameter is a number; a label has a field of its own")
+        if self.region and self.arn and self.arn.region != self.region:
+            raise ValueError(f"region is {self.region}, and the ARN is in {self.arn.region}")
+        self.store.check(self)
         self._check_name(self.names[0], f"the name of a {noun}")
-        if self.parameter_store and "/" in self.identifier and not self.identifier.startswith(("/", "arn:")):
-            raise ValueError(f"a parameter in a hierarchy begins with a slash: /{self.identifier}")
         return self
 
     @model_validator(mode="after")
@@ -128,31 +118,46 @@ class Source(Record):
         return self
 
     def _check_name(self, name: str, noun: str) -> None:
-        allowed, words = _ALLOWED[self.service]
-        if not re.fullmatch(allowed, placeholders.without(name)):
+        allowed, words = self.store.ALLOWED
+        if not allowed.fullmatch(placeholders.without(name)):
             raise ValueError(f"not {noun}: {words}")
 
     @property
-    def service(self) -> Service:
-        """The service that holds it."""
-        is_secret = self.secrets_manager is not None or self.find == "secretsManager"
-        return "secretsmanager" if is_secret else "parameterstore"
+    def store(self) -> Store:
+        """The store that holds it."""
+        if self.find is not None:
+            return _BY_ALIAS[self.find]
+        return next(store for store in STORES.values() if self._identifiers[store.FIELD] is not None)
+
+    @property
+    def store_name(self) -> StoreName:
+        """The name of that store."""
+        return self.store.NAME
+
+    @property
+    def _identifiers(self) -> dict[str, str | None]:
+        """Field of a store → the name or ARN that it gives."""
+        return {store.FIELD: getattr(self, store.FIELD) for store in STORES.values()}
 
     @property
     def identifier(self) -> str:
         """Name or ARN, as written; empty where it is found."""
-        return self.secrets_manager or self.parameter_store or ""
+        return next(filter(None, self._identifiers.values()), "")
+
+    @property
+    def arn(self) -> Arn | None:
+        """Its ARN; None where it is given by name, or found."""
+        return Arn.parse(self.identifier)
 
     @property
     def home_region(self) -> str | None:
         """Where to read it: the region given, or the ARN's; None for the pipeline's own."""
-        return self.region or self._arn_region
+        return self.region or (self.arn.region if self.arn else None)
 
     @property
     def account(self) -> str | None:
         """The account that its ARN names; None for the pipeline's own."""
-        arn = self.identifier.split(":")
-        return arn[4] if arn[0] == "arn" else None
+        return self.arn.account if self.arn else None
 
     @property
     def accounts(self) -> list[str]:
@@ -161,23 +166,21 @@ class Source(Record):
         return sorted(set(filter(None, found)))
 
     @property
-    def _arn_region(self) -> str | None:
-        arn = self.identifier.split(":")
-        return arn[3] if arn[0] == "arn" and len(arn) > 5 else None
-
-    @property
     def names(self) -> tuple[str, ...]:
         """The names by which events can call it, none where it is found; placeholders stand in them as they are."""
         if self.find is not None:
             return ()
-        if self.secrets_manager is not None:
-            return secret_names(self.secrets_manager)
-        return (parameter_name(self.identifier),)
+        return self.store.names(self.identifier)
 
     @property
     def follows(self) -> bool:
         """Whether it shows the version that an event names, once that has arrived."""
-        return self.version is None and self.metadata is None
+        return self.version is None and self.metadata is None and self.store.reads_new_version(self)
+
+    @property
+    def watched_label(self) -> str | None:
+        """The label whose move changes what it reads."""
+        return self.store.watched_label(self)
 
     @property
     def _written(self) -> list[str]:
@@ -195,7 +198,7 @@ class Source(Record):
             return self
         changed = {
             field: placeholders.fill(name, place)
-            for field in ("secrets_manager", "parameter_store", "path")
+            for field in (*self._identifiers, "path")
             if (name := getattr(self, field))
         }
         others = [
@@ -207,12 +210,15 @@ class Source(Record):
     @property
     def elsewhere(self) -> list["Source"]:
         """The same source in its other regions. A replica of a secret has the same ARN but for the region."""
-        field, arn = "secrets_manager" if self.secrets_manager else "parameter_store", self.identifier.split(":")
-        made = []
-        for each in self.failover:
-            same = ":".join([*arn[:3], each.region, *arn[4:]]) if self._arn_region else self.identifier
-            made.append(self.model_copy(update={field: each.name or same, "region": each.region, "failover": []}))
-        return made
+        return [
+            self.model_copy(
+                update={self.store.FIELD: other.name or self._in(other.region), "region": other.region, "failover": []}
+            )
+            for other in self.failover
+        ]
+
+    def _in(self, region: str) -> str:
+        return str(replace(self.arn, region=region)) if self.arn else self.identifier
 
     @property
     def prefix(self) -> str:
@@ -222,8 +228,7 @@ class Source(Record):
 
     @property
     def _stem(self) -> str:
-        path = self.path or ""
-        return f"{path.rstrip('/')}/" if path and self.service == "parameterstore" else path
+        return self.store.find_prefix(self.path or "")
 
     def finds(self, name: str) -> bool:
         """Return whether it finds what is called so, as far as names tell."""
@@ -233,13 +238,13 @@ class Source(Record):
     def ends(self) -> tuple[tuple[str, str], ...]:
         """How the names begin and end by which events can call it: all of each before and after its placeholders."""
         if self.find is not None:
-            return ((placeholders.ends(self._event_name(self.prefix))[0], ""),)
+            return ((placeholders.ends(self.store.event_name(self.prefix))[0], ""),)
         return tuple(map(placeholders.ends, self.names))
 
     def match(self, name: str) -> Mapping[str, str] | None:
         """Return what the placeholders stand for where an event calls it by that name; None where that is another."""
         found = next(filter(None, (pattern.fullmatch(name) for pattern in self._patterns)), None)
-        if found is None or not any(self._fits(each) for each in (name, f"/{name}")):
+        if found is None or not any(map(self._fits, self.store.full_names(name))):
             return None
         return found.groupdict()
 
@@ -249,11 +254,8 @@ class Source(Record):
     @cached_property
     def _patterns(self) -> list[re.Pattern[str]]:
         if self.find is not None:
-            return [re.compile(placeholders.pattern(self._event_name(self._stem)) + ".*")]
+            return [re.compile(placeholders.pattern(self.store.event_name(self._stem)) + ".*")]
         return [re.compile(placeholders.pattern(name)) for name in self.names]
-
-    def _event_name(self, name: str) -> str:
-        return name if self.service == "secretsmanager" else name.lstrip("/")
 
     def __str__(self) -> str:
         """Return what it is, for messages."""

@@ -11,9 +11,9 @@ from keyferry.cli.options import Settings, output
 from keyferry.cli.output import console
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
-from keyferry.model import CURRENT, Change, Delivery
+from keyferry.model import Change, Delivery
 from keyferry.pipeline import route
-from keyferry.stores.events import Ignored
+from keyferry.stores.envelope import Ignored
 
 
 @click.command()
@@ -56,8 +56,9 @@ def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
         why = ""
         if change.kind == "rotation failed":
             why = "a failed rotation leaves the current value as it was"
-        elif change.label not in (None, match.reads):
-            why = f"it reads the label {match.source.label or CURRENT}, and the event moves {change.label}"
+        elif change.label not in (None, match.source.watched_label):
+            reads = match.source.label or match.source.watched_label
+            why = f"it reads the label {reads}, and the event moves {change.label}"
         elif not catalog.targets(match.mapping):
             why = "it has no cluster"
         elif not any(match.concerns(cluster.name) for cluster in catalog.targets(match.mapping)):
@@ -72,7 +73,7 @@ def _as_dict(routed: route.Routed, matches: list[dict[str, str]]) -> dict[str, A
         if isinstance(change, Ignored)
         else {
             "kind": change.kind,
-            "service": change.service,
+            "store": change.store,
             "names": list(change.names),
             "label": change.label,
             "version": change.version,
@@ -87,9 +88,7 @@ def _as_dict(routed: route.Routed, matches: list[dict[str, str]]) -> dict[str, A
 
 def _tell(catalog: Catalog, change: Change, matches: list[dict[str, str]], deliveries: Sequence[Delivery]) -> None:
     more = [f"{what} {text}" for what, text in (("label", change.label), ("version", change.version)) if text]
-    console.tell(
-        f"change: {change.kind}, {change.service} {' or '.join(change.names)}{''.join(f', {m}' for m in more)}"
-    )
+    console.tell(f"change: {change.kind}, {change.store} {' or '.join(change.names)}{''.join(f', {m}' for m in more)}")
     for match in matches:
         console.tell(
             f"mapping {match['mapping']}, source {match['source']}" + (f": {match['not']}" if "not" in match else "")

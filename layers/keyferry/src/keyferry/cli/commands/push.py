@@ -18,12 +18,13 @@ from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, output
 from keyferry.cli.output import console, results
 from keyferry.cli.output.results import Plan
 from keyferry.cli.stack import follow, queue_of
+from keyferry.deadline import Deadline
 from keyferry.delivery.preview import preview
 from keyferry.delivery.report import Report
 from keyferry.errors import InvalidInput, KeyferryError, Unexpected
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.model import Deadline, Delivery
+from keyferry.model import Delivery
 from keyferry.runtime.wiring import Runtime
 
 MINUTES = 10

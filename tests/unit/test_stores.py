@@ -1,0 +1,34 @@
+"""Every store is whole: a pure module, what reads it, its fields in the language, and what the layer ships for it."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from keyferry.aws.readers import READERS
+from keyferry.model import StoreName
+from keyferry.policy.rules import JUDGED, AllowedSources
+from keyferry.stores.registry import STORES
+from keyferry.stores.source import Source
+
+MAKEFILE = Path(__file__).resolve().parents[2] / "layers/keyferry/Makefile"
+
+
+def test_every_store_has_a_reader() -> None:
+    assert set(READERS) == set(STORES) == set(get_args(StoreName))
+
+
+@pytest.mark.parametrize("store", STORES.values(), ids=str)
+def test_every_store_has_its_fields_in_mappings_and_in_the_policy(store: object) -> None:
+    field, alias = getattr(store, "FIELD"), getattr(store, "ALIAS")  # noqa: B009  # of a module, as the registry takes it
+    assert Source.model_fields[field].alias == alias
+    assert alias in get_args(get_args(Source.model_fields["find"].annotation)[0])
+    assert AllowedSources.model_fields[field].alias == alias
+    assert field in JUDGED
+
+
+def test_the_layer_has_what_botocore_knows_of_every_store() -> None:
+    shipped = re.search(r"^SERVICES := (.*)$", MAKEFILE.read_text(), re.MULTILINE)
+    assert shipped is not None
+    assert {reader.CLIENT for reader in READERS.values()} <= set(shipped[1].split())
