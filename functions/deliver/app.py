@@ -7,9 +7,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
 from keyferry.deadline import Deadline
 from keyferry.model import Message
-from keyferry.pipeline.settle import consume
-from keyferry.runtime.telemetry import Function, NotDone
-from keyferry.runtime.wiring import postpone, runtime
+from keyferry.pipeline.settle import Settlement, settle_delivery
+from keyferry.runtime.telemetry import Function
+from keyferry.runtime.wiring import control, runtime
 
 RESERVE_SECONDS = 15
 """What calls that have begun may take: three tries of AWS, of five seconds each."""
@@ -20,12 +20,8 @@ function = Function()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Handle one delivery; where it fails for a passing reason it comes back."""
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
-    return function.each_record(event, context, lambda message: _one(message, deadline), postpone)
 
+    def work(message: Message) -> Settlement:
+        return settle_delivery(message, lambda delivery: runtime().deliver(delivery, deadline))
 
-def _one(message: Message, deadline: Deadline) -> None:
-    consumed = consume(message, lambda delivery: runtime().deliver(delivery, deadline), runtime().inbox)
-    function.count(consumed.metrics())
-    getattr(function.logger, consumed.log_level)(consumed.fate, extra=consumed.log_fields())
-    if consumed.comes_back:
-        raise NotDone
+    return function.handle_messages(event, context, work, control, done="delivered")

@@ -11,9 +11,10 @@ import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rathe
 from keyferry.deadline import Deadline
 from keyferry.errors import InvalidInput
 from keyferry.model import Message
+from keyferry.pipeline.settle import Settlement
 from keyferry.pipeline.sweep import Sight, Swept, reconcile, sweep_of
 from keyferry.runtime.telemetry import Function
-from keyferry.runtime.wiring import postpone, runtime
+from keyferry.runtime.wiring import control, runtime
 
 RESERVE_SECONDS = 60
 """What a call that has begun may take, and sending what was found."""
@@ -22,26 +23,26 @@ function = Function()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle a message that starts a sweep, or a request made by hand: then return what was sent and why."""
+    """Handle messages that start a sweep, or a request made by hand: then return what was sent and why."""
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
     if "Records" in event:
-        return function.each_record(event, context, lambda message: _message(message, deadline), postpone)
+        return function.handle_messages(event, context, lambda message: _work(message, deadline), control, done="swept")
     try:
-        return _sweep(event, context.aws_request_id, deadline).as_dict()
+        swept = _sweep(event, context.aws_request_id, deadline)
+        function.count(swept.metrics())
+        function.logger.info("swept", extra=swept.log_fields())
+        return swept.log_fields()
     finally:
         function.flush()
 
 
-def _message(message: Message, deadline: Deadline) -> None:
+def _work(message: Message, deadline: Deadline) -> Settlement:
     try:
-        _sweep(message.document, message.id, deadline)
+        return Settlement("done", _sweep(message.document, message.id, deadline))
     except InvalidInput as error:
-        function.logger.error("no sweep", extra={"error": str(error)})  # noqa: TRY400
+        return Settlement("dropped", reason=str(error))
 
 
 def _sweep(request: object, event_id: str, deadline: Deadline) -> Swept:
     sight = Sight(runtime().connect, runtime().versions(), deadline)
-    swept = reconcile(sweep_of(request), runtime().catalog, sight, runtime().queue, event_id)
-    function.count(swept.metrics())
-    function.logger.info("swept", extra=swept.as_dict())
-    return swept
+    return reconcile(sweep_of(request), runtime().catalog, sight, runtime().queue.send, event_id)

@@ -149,6 +149,6 @@ def swept(direct: Direct) -> list[str]:
     before = iam.get_role_policy(RoleName=name, PolicyName="generated")["PolicyDocument"]["Statement"]
     direct.allow([{"Effect": "Allow", "Action": lists, "Resource": "*"}])
     sight = Sight(direct.runtime.connect, direct.runtime.versions(), deadline())
-    reconcile(Sweep(), direct.catalog, sight, queue, "event-1")
+    reconcile(Sweep(), direct.catalog, sight, queue.send, "event-1")
     direct.allow(before)
     return [each.mapping for each in queue.sent]

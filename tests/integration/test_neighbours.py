@@ -61,7 +61,7 @@ def test_the_others_are_delivered_to_beside_what_is_wrong(stack: Deployed) -> No
     assert stack.eu.data("lacking", "near") is None
     assert "SourceUnusable: mapping lacking, key password" in lacking["reason"]
     assert near["message"] == "delivered"
-    assert lost["message"] == "comes back"
+    assert lost["message"] == "retry later"
     assert "Unreachable: cluster lost at https://127.0.0.1:1: no connection" in lost["reason"]
     for namespace in ("scattered-1", "scattered-3"):
         assert stack.eu.data("scattered", namespace) == {"password": b"canary-neighbours-2"}

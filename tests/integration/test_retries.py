@@ -50,7 +50,7 @@ def test_a_delivery_that_the_cluster_forbids_comes_back_and_brings_the_newest_va
 ) -> None:
     before, since = stack.rollouts("prod-eu", "returning"), now()
     stack.put("tests/returning", "canary-returning-2")
-    (failed, *_) = stack.deliveries("returning", since, message="comes back")
+    (failed, *_) = stack.deliveries("returning", since, message="retry later")
     assert "Forbidden: the cluster forbids to get secrets/returning in namespace returning" in failed["reason"]
     stack.put("tests/returning", "canary-returning-3")
     stack.eu.apply(forbidden)
@@ -67,13 +67,13 @@ def test_a_delivery_of_an_unknown_mapping_comes_back_for_ten_minutes_and_is_drop
     body = json.dumps({"mapping": "never-was", "cluster": "prod-eu", "eventId": "e", "time": "2026-11-24T12:00:00Z"})
     since = now()
     stack.send("DeliveriesQueueUrl", body, group="never-was/prod-eu")
-    stack.deliveries("never-was", since, message="comes back")
+    stack.deliveries("never-was", since, message="retry later")
 
     assert stack.invoke("DeliverFunction", old(body)) == {"batchItemFailures": []}
 
     (line,) = stack.deliveries("never-was", since, message="dropped")
     assert line["reason"] == "mapping never-was is not among this deployment's mappings"
-    assert stack.counted(*stack.metrics("DeliverFunction", since))["DeliveriesDropped"] == 1
+    assert stack.counted(*stack.metrics("DeliverFunction", since))["MessagesDropped"] == 1
 
 
 def test_one_line_tells_of_a_delivery_and_metrics_count_it_without_a_name(stack: Deployed) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from keyferry.errors import KeyferryError
-from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, Message, SecretValue, SourceValue
 from keyferry.stores.source import Source
 from tests.unit.fakes import Calls
@@ -57,30 +56,6 @@ class FakeQueue:
         if self.failure:
             raise self.failure
         self.sent += deliveries
-
-
-@dataclass
-class FakeBox:
-    """The queue as `deliver` sees it: what was postponed and buried, in order."""
-
-    postponed: list[tuple[str, int]] = field(default_factory=list)
-    buried: list[tuple[str, str, Delivery | None]] = field(default_factory=list)
-    owners: list[Team | None] = field(default_factory=list)
-    """Who answers for what was buried."""
-    failure: Exception | None = None
-
-    def postpone(self, message: Message, seconds: int) -> None:
-        """Hide the message."""
-        if self.failure:
-            raise self.failure
-        self.postponed.append((message.id, seconds))
-
-    def bury(self, message: Message, reason: str, delivery: Delivery | None, owner: Team | None) -> None:
-        """Keep the message with its reason."""
-        if self.failure:
-            raise self.failure
-        self.buried.append((message.body, reason, delivery))
-        self.owners.append(owner)
 
 
 def message(body: str, *, attempt: int = 1, age: float = 0.0) -> Message:

@@ -140,8 +140,8 @@ def _watched(alarm: dict[str, Any]) -> tuple[object, ...]:
 
 OWN = (
     ("TargetsFailed", "deliver"),
-    ("MessagesPostponed", "route"),
-    ("MessagesPostponed", "reconcile"),
+    ("MessagesRetried", "route"),
+    ("MessagesRetried", "reconcile"),
     ("RotationsFailed", "route"),
 )
 """Metrics of the functions' own that raise an alarm, and of which function."""
@@ -185,11 +185,10 @@ METRICS = (
     "SweepsChecked",
     "SweepsSent",
     "Deliveries",
-    "DeliveriesPostponed",
-    "MessagesPostponed",
+    "MessagesRetried",
     "RotationsFailed",
-    "DeliveriesBuried",
-    "DeliveriesDropped",
+    "MessagesDeadLettered",
+    "MessagesDropped",
     "TargetsUpdated",
     "TargetsUnchanged",
     "TargetsFailed",

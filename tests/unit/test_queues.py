@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from keyferry.aws.sqs import ROUNDS, DeliveryQueue, Inbox
+from keyferry.aws.sqs import ROUNDS, DeliveryQueue, MessageControl
 from keyferry.errors import AccessDenied, Unreachable
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
+from keyferry.pipeline.settle import Settlement
 from tests.unit.fake_queues import message
 from tests.unit.samples import delivery
 
@@ -124,11 +125,11 @@ LOST = EndpointConnectionError(endpoint_url="https://canary")
 @pytest.mark.parametrize(("error", "kind"), [(DENIED, AccessDenied), (LOST, Unreachable)])
 def test_errors_of_sqs_become_keyferrys_own(error: Exception, kind: type[Exception]) -> None:
     sqs = FakeSqs(error=error)
-    box = Inbox(sqs.client, "deliveries", "dead")
+    control = MessageControl(sqs.client, "deliveries", "dead")
     calls: list[Callable[[], None]] = [
         lambda: DeliveryQueue(sqs.client, "deliveries").send(many(1)),
-        lambda: box.postpone(message("{}"), 5),
-        lambda: box.bury(message("{}"), "why", None),
+        lambda: control.retry_later(message("{}")),
+        lambda: control.dead_letter(message("{}"), dead("why")),
     ]
     for call in calls:
         with pytest.raises(kind, match="sqs:") as raised:
@@ -136,10 +137,15 @@ def test_errors_of_sqs_become_keyferrys_own(error: Exception, kind: type[Excepti
         assert "canary" not in str(raised.value)
 
 
-def test_a_postponed_message_is_hidden_on_its_own_queue() -> None:
+def test_a_message_that_comes_back_is_hidden_on_its_own_queue_for_as_long_as_its_attempts_say() -> None:
     sqs = FakeSqs()
-    Inbox(sqs.client, "deliveries", "dead").postpone(message("{}"), 17)
-    assert sqs.hidden == [("deliveries", "receipt-1", 17)]
+    MessageControl(sqs.client, "deliveries", "dead").retry_later(message("{}", attempt=6))
+    [(queue, receipt, seconds)] = sqs.hidden
+    assert (queue, receipt, 64 <= seconds <= 128) == ("deliveries", "receipt-1", True)
+
+
+def dead(reason: str, wanted: Delivery | None = None, owner: Team | None = None) -> Settlement:
+    return Settlement("dead letter", reason=reason, delivery=wanted, owner=owner)
 
 
 def attributes(entry: dict[str, Any]) -> dict[str, str]:
@@ -150,7 +156,9 @@ def attributes(entry: dict[str, Any]) -> dict[str, str]:
 def test_a_dead_letter_carries_reason_mapping_cluster_and_attempt() -> None:
     sqs = FakeSqs()
     body = delivery().model_dump_json(by_alias=True)
-    Inbox(sqs.client, "deliveries", "dead").bury(message(body, attempt=7), "Conflict: stop helm", delivery())
+    MessageControl(sqs.client, "deliveries", "dead").dead_letter(
+        message(body, attempt=7), dead("Conflict: stop helm", delivery())
+    )
     [entry] = sqs.kept["dead"]
     assert (entry["MessageBody"], entry["MessageGroupId"]) == (body, "payments-db/prod-eu")
     assert entry["MessageDeduplicationId"] == "message-1"
@@ -165,14 +173,14 @@ def test_a_dead_letter_carries_reason_mapping_cluster_and_attempt() -> None:
 def test_a_dead_letter_names_who_answers_for_the_mapping() -> None:
     sqs = FakeSqs()
     owner = Team(team="payments", contact="#payments")
-    Inbox(sqs.client, "deliveries", "dead").bury(message("{}"), "why", delivery(), owner)
+    MessageControl(sqs.client, "deliveries", "dead").dead_letter(message("{}"), dead("why", delivery(), owner))
     found = attributes(sqs.kept["dead"][0])
     assert (found["team"], found["contact"]) == ("payments", "#payments")
 
 
 def test_a_dead_letter_that_was_no_delivery_goes_to_a_group_of_its_own() -> None:
     sqs = FakeSqs()
-    Inbox(sqs.client, "deliveries", "dead").bury(message("garbage"), "not a delivery", None)
+    MessageControl(sqs.client, "deliveries", "dead").dead_letter(message("garbage"), dead("not a delivery"))
     [entry] = sqs.kept["dead"]
     assert (entry["MessageBody"], entry["MessageGroupId"]) == ("garbage", "unknown")
     assert attributes(entry) == {"reason": "not a delivery", "attempt": "1"}
@@ -180,7 +188,9 @@ def test_a_dead_letter_that_was_no_delivery_goes_to_a_group_of_its_own() -> None
 
 def test_a_reason_is_what_an_attribute_can_hold() -> None:
     sqs = FakeSqs()
-    Inbox(sqs.client, "deliveries", "dead").bury(message("{}"), "ü\n\x00\x1b" + "x" * 5000, delivery())
+    MessageControl(sqs.client, "deliveries", "dead").dead_letter(
+        message("{}"), dead("ü\n\x00\x1b" + "x" * 5000, delivery())
+    )
     found = attributes(sqs.kept["dead"][0])["reason"]
     assert found.startswith("ü\\n\\u0000\\u001bx")
     assert len(found) < 1100

@@ -60,7 +60,7 @@ class World:
 
     def sweep(self, sweep: Sweep | None = None, version: Callable[[Source], str | None] | None = None) -> Swept:
         sight = Sight(self.connect, version or self.sources.version, self.deadline)
-        return reconcile(sweep or Sweep(), self.catalog, sight, self.queue, "event-9")
+        return reconcile(sweep or Sweep(), self.catalog, sight, self.queue.send, "event-9")
 
     def found(self, **narrowed: str) -> list[str]:
         """Return why a sweep sends what it sends."""
@@ -84,7 +84,7 @@ def test_a_wrong_namespace_sends_one_delivery_for_its_mapping_and_cluster() -> N
     [sent] = world.queue.sent
     assert (sent.mapping, sent.cluster, sent.namespace, sent.event_id) == ("payments-db", "prod-us", None, "event-9")
     assert sent.time.utcoffset() is not None
-    assert swept.as_dict() == {
+    assert swept.log_fields() == {
         "checked": 2,
         "count": 1,
         "sent": [{"mapping": "payments-db", "cluster": "prod-us", "why": "payments: the Secret is missing"}],
@@ -389,7 +389,7 @@ def test_deliveries_that_cannot_be_sent_fail_the_sweep() -> None:
 
 def test_a_line_lists_some_deliveries_and_counts_all() -> None:
     sent: tuple[tuple[Delivery, str], ...] = ((delivery(), "why"),) * 120
-    told = Swept(500, sent).as_dict()
+    told = Swept(500, sent).log_fields()
     assert (len(told["sent"]), told["count"], told["checked"]) == (MAX_LISTED, 120, 500)
 
 

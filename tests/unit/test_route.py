@@ -26,7 +26,7 @@ def moved(name: str = "prod/payments/db") -> dict[str, Any]:
 
 def test_a_change_sends_one_delivery_for_each_mapping_and_cluster() -> None:
     queue = FakeQueue()
-    routed = route(moved(), CATALOG, queue)
+    routed = route(moved(), CATALOG, queue.send)
     assert [each.group for each in queue.sent] == ["a/prod-eu", "a/prod-us", "b/prod-us"]
     assert {version for each in queue.sent for version in each.versions.values()} == {"version-2"}
     assert routed.deliveries == tuple(queue.sent)
@@ -43,7 +43,7 @@ def test_a_change_sends_one_delivery_for_each_mapping_and_cluster() -> None:
 
 def test_a_change_that_no_mapping_names_is_a_counted_no_op() -> None:
     queue = FakeQueue()
-    routed = route(moved("other"), CATALOG, queue)
+    routed = route(moved("other"), CATALOG, queue.send)
     assert queue.sent == []
     assert routed.metrics() == {"ChangesSeen": 1, "ChangesUnmapped": 1}
 
@@ -58,20 +58,20 @@ def test_a_change_that_no_mapping_names_is_a_counted_no_op() -> None:
 )
 def test_what_is_no_change_sends_nothing_and_says_why(event: object, reason: str) -> None:
     queue = FakeQueue()
-    routed = route(event, CATALOG, queue)
+    routed = route(event, CATALOG, queue.send)
     assert queue.sent == []
     assert routed.metrics() == {"ChangesIgnored": 1}
     assert routed.log_fields()["ignored"] == reason
 
 
 def test_what_is_said_of_an_ignored_event_is_short() -> None:
-    assert len(route(envelope("x" * 10_000, "aws.ssm", {}), CATALOG, FakeQueue()).log_fields()["detail"]) == 200
+    assert len(route(envelope("x" * 10_000, "aws.ssm", {}), CATALOG, FakeQueue().send).log_fields()["detail"]) == 200
 
 
 def test_a_failed_rotation_delivers_nothing_and_is_counted() -> None:
     detail = {"eventName": "RotationFailed", "additionalEventData": {"SecretId": "prod/payments/db"}}
     queue = FakeQueue()
-    routed = route(envelope("AWS Service Event via CloudTrail", "aws.secretsmanager", detail), CATALOG, queue)
+    routed = route(envelope("AWS Service Event via CloudTrail", "aws.secretsmanager", detail), CATALOG, queue.send)
     assert queue.sent == []
     assert routed.metrics() == {"ChangesSeen": 1, "ChangesUnmapped": 0, "RotationsFailed": 1}
     assert routed.log_fields()["change"] == "rotation failed"
@@ -85,11 +85,11 @@ def test_a_line_lists_some_deliveries_and_counts_all() -> None:
 
 def test_a_delivery_that_cannot_be_sent_fails_the_event() -> None:
     with pytest.raises(Unreachable):
-        route(moved(), CATALOG, FakeQueue(failure=Unreachable("no answer")))
+        route(moved(), CATALOG, FakeQueue(failure=Unreachable("no answer")).send)
 
 
 def test_explaining_sends_nothing_and_finds_the_same() -> None:
-    assert explain(moved(), CATALOG) == route(moved(), CATALOG, FakeQueue())
+    assert explain(moved(), CATALOG) == route(moved(), CATALOG, FakeQueue().send)
 
 
 @given(
@@ -99,4 +99,4 @@ def test_explaining_sends_nothing_and_finds_the_same() -> None:
     )
 )
 def test_no_event_of_ours_makes_it_fail(detail: dict[str, Any]) -> None:
-    route(moved() | {"detail": moved()["detail"] | detail}, CATALOG, FakeQueue())
+    route(moved() | {"detail": moved()["detail"] | detail}, CATALOG, FakeQueue().send)

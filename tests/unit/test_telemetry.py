@@ -5,8 +5,9 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import boto3
 import pytest
@@ -16,9 +17,11 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from urllib3 import HTTPResponse
 
-from keyferry.errors import AccessDenied, Unreachable
+from keyferry.aws.sqs import MessageControl
+from keyferry.errors import Unreachable
 from keyferry.model import Message
-from keyferry.runtime.telemetry import Function, NotDone
+from keyferry.pipeline.settle import Settlement
+from keyferry.runtime.telemetry import Function
 
 CONTEXT = cast("LambdaContext", SimpleNamespace(function_name="test", aws_request_id="request-1"))
 ARN = "arn:aws:sqs:eu-west-1:111122223333:deliveries.fifo"
@@ -47,37 +50,71 @@ def event(*bodies: str) -> dict[str, Any]:
     return {"Records": [record | {"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]}
 
 
-postponed: list[tuple[str, int]] = []
+@dataclass
+class Control:
+    """The queue that a function reads, and what it was asked to do with messages."""
+
+    retried: list[str] = field(default_factory=list)
+    dead: list[tuple[str, str]] = field(default_factory=list)
+    failure: Exception | None = None
+
+    def retry_later(self, message: Message) -> None:
+        """Hide the message."""
+        if self.failure:
+            raise self.failure
+        self.retried.append(message.id)
+
+    def dead_letter(self, message: Message, settlement: Settlement) -> None:
+        """Keep the message with its reason."""
+        if self.failure:
+            raise self.failure
+        self.dead.append((message.body, settlement.reason))
 
 
-def postpone(message: Message, seconds: int) -> None:
-    postponed.append((message.id, seconds))
+DONE = Settlement("done")
 
 
-def failures(function: Function, work: Callable[[Message], None], *bodies: str) -> list[str]:
-    postponed.clear()
-    answer = function.each_record(event(*bodies), CONTEXT, work, postpone)
-    return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+def failures(
+    function: Function, work: Callable[[Message], Settlement], *bodies: str, control: Control | None = None
+) -> list[str]:
+    queue = cast("MessageControl", control or Control())
+    answer = function.handle_messages(event(*bodies), CONTEXT, work, lambda: queue, done="worked")
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def test_every_record_is_worked_on_and_those_that_are_not_done_stay(function: Function, log: io.StringIO) -> None:
-    seen = []
+def test_every_message_is_worked_on_and_those_that_come_back_stay(function: Function, log: io.StringIO) -> None:
+    bodies, control = [], Control()
 
-    def work(message: Message) -> None:
-        seen.append(message.body)
-        if message.body == "b":
-            raise NotDone
+    def work(message: Message) -> Settlement:
+        bodies.append(message.body)
+        return Settlement("retry later" if message.body == "b" else "done")
 
-    assert failures(function, work, "a", "b", "c") == ["m1"]
-    assert seen == ["a", "b", "c"]
-    assert (log.getvalue(), postponed) == ("", [])
+    assert failures(function, work, "a", "b", "c", control=control) == ["m1"]
+    assert (bodies, control.retried, control.dead) == (["a", "b", "c"], ["m1"], [])
+    assert [json.loads(line)["message"] for line in log.getvalue().splitlines()] == ["worked", "retry later", "worked"]
 
 
 def test_a_batch_of_which_nothing_is_done_is_no_failure_of_the_function(function: Function) -> None:
-    def work(message: Message) -> None:
-        raise NotDone
+    assert failures(function, lambda _message: Settlement("retry later"), "a", "b") == ["m0", "m1"]
 
-    assert failures(function, work, "a", "b") == ["m0", "m1"]
+
+def test_a_dead_letter_leaves_its_queue_once_it_is_on_the_other_one(function: Function) -> None:
+    control = Control()
+    assert failures(function, lambda _message: Settlement("dead letter", reason="why"), "a", control=control) == []
+    assert control.dead == [("a", "why")]
+
+
+@pytest.mark.parametrize("fate", ["dead letter", "retry later"])
+def test_a_message_that_the_queue_refuses_to_take_stays(
+    function: Function, log: io.StringIO, fate: Literal["dead letter", "retry later"]
+) -> None:
+    control = Control(failure=Unreachable("no answer from SQS"))
+    assert failures(function, lambda _message: Settlement(fate, reason="why"), "a", control=control) == ["m0"]
+    line = json.loads(log.getvalue())
+    assert (line["message"], line["reason"]) == (
+        "retry later",
+        "why; and the queue refuses it: Unreachable: no answer from SQS",
+    )
 
 
 class Loud(Exception):
@@ -95,11 +132,12 @@ class Loud(Exception):
         return "canary-repr"
 
 
-def fail(secret: str) -> None:
+def fail(secret: str) -> Settlement:
     try:
         int(secret)
     except ValueError as error:
         raise Loud from error
+    return DONE
 
 
 def test_an_error_that_nobody_foresaw_is_logged_by_type_and_place_alone(
@@ -108,13 +146,8 @@ def test_an_error_that_nobody_foresaw_is_logged_by_type_and_place_alone(
     with caplog.at_level(logging.DEBUG):
         assert failures(function, lambda _message: fail("canary-value"), "canary-body") == ["m0"]
     line = json.loads(log.getvalue())
-    assert (line["level"], line["message"], line["error"], line["service"]) == (
-        "ERROR",
-        "unexpected error",
-        "Loud",
-        "deliver",
-    )
-    assert line["at"].startswith("test_telemetry.py:")
+    assert (line["level"], line["message"], line["service"]) == ("ERROR", "retry later", "deliver")
+    assert line["reason"].startswith("Unexpected: Loud at test_telemetry.py:")
     assert re.fullmatch(r"[-\d]{10}T[:\d]{8}\.\d{3}\+00:00", line["timestamp"])  # RFC 3339, or Lambda forgets the level
     out, err = capfd.readouterr()
     everything = log.getvalue() + out + err + caplog.text
@@ -122,49 +155,40 @@ def test_an_error_that_nobody_foresaw_is_logged_by_type_and_place_alone(
     assert "canary" not in everything
 
 
-def test_a_message_that_fails_for_a_passing_reason_is_postponed_counted_and_told(
+def test_work_that_ends_in_an_error_is_tried_again_counted_and_told(
     function: Function, log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def work(_message: Message) -> None:
+    def work(_message: Message) -> Settlement:
         raise Unreachable("no answer from SQS")
 
-    assert failures(function, work, "a") == ["m0"]
-    ((message, seconds),) = postponed
-    assert (message, 2 <= seconds <= 4) == ("m0", True)
+    control = Control()
+    assert failures(function, work, "a", control=control) == ["m0"]
+    assert control.retried == ["m0"]
     line = json.loads(log.getvalue())
     assert (line["level"], line["message"], line["reason"]) == (
         "WARNING",
-        "comes back",
+        "retry later",
         "Unreachable: no answer from SQS",
     )
-    assert json.loads(capsys.readouterr().out)["MessagesPostponed"] == [1.0]
+    assert json.loads(capsys.readouterr().out)["MessagesRetried"] == [1.0]
 
 
-def test_a_message_that_cannot_be_postponed_stays_all_the_same(function: Function) -> None:
-    def cannot(_message: Message, _seconds: int) -> None:
-        raise AccessDenied("AWS refuses sqs:ChangeMessageVisibility")
-
-    def work(_message: Message) -> None:
-        raise ZeroDivisionError
-
-    answer = function.each_record(event("a"), CONTEXT, work, cannot)
-    assert answer["batchItemFailures"] == [{"itemIdentifier": "m0"}]
-
-
-def test_an_error_of_one_record_does_not_stop_the_next(function: Function, log: io.StringIO) -> None:
-    def work(message: Message) -> None:
+def test_an_error_of_one_message_does_not_stop_the_next(function: Function, log: io.StringIO) -> None:
+    def work(message: Message) -> Settlement:
         if message.body == "a":
             raise RuntimeError("canary")
+        return DONE
 
     assert failures(function, work, "a", "b") == ["m0"]
-    assert log.getvalue().count("\n") == 1
+    assert log.getvalue().count("\n") == 2
 
 
 def test_counts_and_seconds_are_metrics_whose_only_dimension_is_the_service(
     function: Function, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def work(message: Message) -> None:
+    def work(message: Message) -> Settlement:
         function.count({"Deliveries": 1, "EventToWriteSeconds": 1.5})
+        return DONE
 
     failures(function, work, "a")
     told = json.loads(capsys.readouterr().out)
@@ -183,7 +207,7 @@ def test_metrics_are_written_even_where_the_batch_is_no_batch(
 ) -> None:
     function.count({"Deliveries": 1})
     with pytest.raises(UnexpectedBatchTypeError):
-        function.each_record({}, CONTEXT, lambda _message: None, postpone)
+        function.handle_messages({}, CONTEXT, lambda _message: DONE, lambda: cast("MessageControl", Control()), done="")
     assert "Deliveries" in capsys.readouterr().out
 
 

@@ -1,4 +1,4 @@
-"""The SQS queues: sending deliveries, postponing and burying messages."""
+"""The SQS queues: sending deliveries, and what becomes of messages."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from keyferry.aws.errors import translated
 from keyferry.errors import Unreachable
-from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, Message
+from keyferry.pipeline.settle import Settlement, delay_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -57,22 +57,23 @@ def _entries(deliveries: Iterable[Delivery]) -> "Iterator[SendMessageBatchReques
         }
 
 
-class Inbox:
-    """The queue that a function reads, and the dead-letter queue that it sends to, where it has one."""
+class MessageControl:
+    """The queue that a function reads: what can be done with a message of it, other than to let it go."""
 
     def __init__(self, client: "SQSClient", url: str, dead_letters_url: str = "") -> None:
         self._client, self._url, self._dead_letters_url = client, url, dead_letters_url
 
-    def postpone(self, message: Message, seconds: int) -> None:
-        """Hide the message for so long. Its group, if it has one, waits with it."""
+    def retry_later(self, message: Message) -> None:
+        """Hide the message for as long as its attempts say. Its group, if it has one, waits with it."""
         with translated("sqs:ChangeMessageVisibility on the queue that the function reads"):
             self._client.change_message_visibility(
-                QueueUrl=self._url, ReceiptHandle=message.receipt, VisibilityTimeout=seconds
+                QueueUrl=self._url, ReceiptHandle=message.receipt, VisibilityTimeout=delay_seconds(message.attempt)
             )
 
-    def bury(self, message: Message, reason: str, delivery: Delivery | None, owner: Team | None = None) -> None:
+    def dead_letter(self, message: Message, settlement: Settlement) -> None:
         """Put the message on the dead-letter queue, with reason, mapping, cluster, owner and attempt as attributes."""
-        attributes = {"reason": reason[:1000], "attempt": str(message.attempt)}
+        delivery, owner = settlement.delivery, settlement.owner
+        attributes = {"reason": settlement.reason[:1000], "attempt": str(message.attempt)}
         if delivery:
             attributes |= {"mapping": delivery.mapping, "cluster": delivery.cluster}
         attributes |= owner.model_dump(exclude_none=True) if owner else {}

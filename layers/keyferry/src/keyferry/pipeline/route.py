@@ -1,8 +1,8 @@
 """Events → deliveries on the FIFO queue."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.mapping.catalog import Catalog
@@ -10,13 +10,8 @@ from keyferry.model import Change, Delivery
 from keyferry.stores.envelope import Ignored
 from keyferry.stores.events import parse
 
-
-class Deliveries(Protocol):
-    """The queue of deliveries."""
-
-    def send(self, deliveries: Iterable[Delivery]) -> None:
-        """Send all; raises DeliverAgain where some could not be sent."""
-        ...
+type Send = Callable[[Iterable[Delivery]], None]
+"""Sends deliveries to their queue; raises DeliverAgain where some could not be sent."""
 
 
 @dataclass(frozen=True)
@@ -47,31 +42,31 @@ class Routed:
         }
 
 
-def route(envelope: object, catalog: Catalog, queue: Deliveries) -> Routed:
-    """Send one delivery for each (mapping, cluster) that the event concerns.
+def route(event: object, catalog: Catalog, send: Send) -> Routed:
+    """Send one delivery for each (mapping, cluster) that an event concerns.
 
     Args:
-        envelope: the decoded JSON of an EventBridge event, whatever it is.
+        event: the decoded JSON of an EventBridge event, whatever it is.
         catalog: the mappings and clusters of this deployment.
-        queue: where deliveries go.
+        send: sends deliveries to their queue.
 
     Returns:
-        The change, or why the envelope is none; and the deliveries that were sent.
+        The change, or why the event is none; and the deliveries that were sent.
 
     Raises:
         DeliverAgain: not every delivery could be sent.
     """
-    routed = explain(envelope, catalog)
-    queue.send(routed.deliveries)
+    routed = explain(event, catalog)
+    send(routed.deliveries)
     return routed
 
 
-def explain(envelope: object, catalog: Catalog) -> Routed:
+def explain(event: object, catalog: Catalog) -> Routed:
     """Return what `route` would send.
 
     A failed rotation has left the current value as it was: it is counted and logged, and delivers nothing.
     """
-    change = parse(envelope)
+    change = parse(event)
     if isinstance(change, Ignored) or change.kind == "rotation failed":
         return Routed(change)
     return Routed(change, tuple(catalog.deliveries(change)))

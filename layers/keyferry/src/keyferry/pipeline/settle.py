@@ -1,12 +1,12 @@
-"""One message of the deliveries queue: carry it out, and decide what becomes of the message.
+"""What becomes of a message: it leaves its queue, comes back later, or goes to the dead-letter queue with its reason.
 
-A message leaves the queue only when the cluster has accepted the result, or when it lies on the dead-letter queue
-with its reason.
+A message leaves its queue only when what it asks for is done, when it is on the dead-letter queue, or when nothing can
+come of it any more. The decision is made here for all functions; `keyferry.runtime.telemetry` carries it out.
 """
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
@@ -21,106 +21,113 @@ UNKNOWN_SECONDS = 10 * 60
 GIVE_UP_SECONDS = 24 * 60 * 60
 """How long a condition may take to pass before the delivery counts as one that never succeeds."""
 MAX_DELAY_SECONDS = 300
+METRICS = {"retry later": "MessagesRetried", "dead letter": "MessagesDeadLettered", "dropped": "MessagesDropped"}
+"""What becomes of a message → the metric that counts it. What is done counts by its result alone."""
 
 
-class Box(Protocol):
-    """What can be done with a message, other than to let it go."""
+class Result(Protocol):
+    """What came of the work on a message."""
 
-    def postpone(self, message: Message, seconds: int) -> None:
-        """Hide the message for so long."""
-        ...
+    def log_fields(self) -> Mapping[str, Any]:
+        """Return the fields of its log line."""
 
-    def bury(self, message: Message, reason: str, delivery: Delivery | None, owner: Team | None) -> None:
-        """Put the message on the dead-letter queue with its reason, and who answers for the mapping."""
-        ...
+    def metrics(self) -> Mapping[str, float]:
+        """Return metric name → value."""
 
 
 @dataclass(frozen=True)
-class Consumed:
-    """What became of a message."""
+class Settlement:
+    """What becomes of a message, and what is logged and counted of it."""
 
-    fate: Literal["delivered", "comes back", "dead letter", "dropped"]
+    fate: Literal["done", "retry later", "dead letter", "dropped"]
+    result: Result | None = None
     reason: str = ""
-    report: Report | None = None
+    """Why it is not done."""
+    delivery: Delivery | None = None
+    """The delivery that it asks for, where it can be read."""
+    owner: Team | None = None
+    """The team that owns the mapping."""
+    unexpected: bool = False
+    """Whether an error that nobody foresaw is among the reasons."""
 
     @property
-    def comes_back(self) -> bool:
-        """Whether the message must stay on its queue."""
-        return self.fate == "comes back"
+    def stays(self) -> bool:
+        """Whether the message stays on its queue."""
+        return self.fate == "retry later"
 
     @property
     def log_level(self) -> Literal["info", "warning", "error"]:
-        """How loud the log line is."""
-        return "info" if self.fate == "delivered" else "warning" if self.fate == "comes back" else "error"
+        """The level of the log line."""
+        if self.fate == "done":
+            return "info"
+        return "warning" if self.stays and not self.unexpected else "error"
 
     def log_fields(self) -> dict[str, Any]:
-        """Return the fields of the one log line of a delivery."""
-        told = {"reason": self.reason} if self.reason else {}
-        return told | (self.report.log_fields() if self.report else {})
+        """Return the fields of the log line."""
+        reason = {"reason": self.reason} if self.reason else {}
+        return {**reason, **(self.result.log_fields() if self.result else {})}
 
     def metrics(self) -> dict[str, float]:
         """Return metric name → value."""
-        fates = {"comes back": "DeliveriesPostponed", "dead letter": "DeliveriesBuried", "dropped": "DeliveriesDropped"}
-        counted = {fates[self.fate]: 1.0} if self.fate in fates else {}
-        return counted | (self.report.metrics() if self.report else {})
+        counted = {METRICS[self.fate]: 1.0} if self.fate in METRICS else {}
+        return {**counted, **(self.result.metrics() if self.result else {})}
+
+    def kept(self, why: str) -> "Settlement":
+        """Return that the message stays on its queue after all: what was to be done with it failed."""
+        return replace(self, fate="retry later", reason=f"{self.reason}; {why}")
 
 
-def consume(message: Message, deliver: Callable[[Delivery], Report], box: Box) -> Consumed:
-    """Carry out the delivery of a message, and postpone or bury the message where it fails.
+def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> Settlement:
+    """Carry out the delivery that a message asks for, and decide what becomes of the message.
 
     Args:
         message: what was received.
-        deliver: carries out a delivery; may raise any KeyferryError.
-        box: the queue.
+        deliver: carries out a delivery; may raise any error.
     """
     try:
         delivery = Delivery.model_validate_json(message.body)
     except ValidationError:
-        return _bury(message, "not a delivery: the body does not follow the form of this version", None, None, box)
+        return Settlement("dead letter", reason="not a delivery: the body does not follow the form of this version")
     try:
         report = deliver(delivery)
     except UnknownName as error:
-        if message.age_seconds > UNKNOWN_SECONDS:
-            return Consumed("dropped", str(error), Report(delivery, error=error))
         report = Report(delivery, error=error)
+        if message.age_seconds > UNKNOWN_SECONDS:
+            return Settlement("dropped", report, str(error), delivery)
     except KeyferryError as error:
         report = Report(delivery, error=error)
     except Exception as error:
         report = Report(delivery, error=Unexpected(error))
-    return _settle(message, delivery, report, box)
+    return _settle_report(message, delivery, report)
 
 
-def _settle(message: Message, delivery: Delivery, report: Report, box: Box) -> Consumed:
+def settle_error(error: Exception) -> Settlement:
+    """Return what becomes of a message whose work ended in an error: it comes back.
+
+    Of an error that nobody foresaw neither text nor traceback is told: both can quote a value.
+    """
+    known = error if isinstance(error, KeyferryError) else Unexpected(error)
+    return Settlement("retry later", reason=reason([known]), unexpected=isinstance(known, Unexpected))
+
+
+def _settle_report(message: Message, delivery: Delivery, report: Report) -> Settlement:
     if not report.errors:
-        return Consumed("delivered", report=report)
-    if (report.comes_back or _may_be_early(message, report)) and message.age_seconds < GIVE_UP_SECONDS:
-        return _postpone(message, reason(report.errors), report, box)
-    return _bury(message, reason(report.errors), delivery, report, box)
+        return Settlement("done", report, delivery=delivery)
+    may_pass = report.comes_back or _may_be_early(message, report)
+    fate: Literal["retry later", "dead letter"] = (
+        "retry later" if may_pass and message.age_seconds < GIVE_UP_SECONDS else "dead letter"
+    )
+    unexpected = any(isinstance(error, Unexpected) for error in report.errors)
+    return Settlement(fate, report, reason(report.errors), delivery, report.owner, unexpected)
 
 
 def _may_be_early(message: Message, report: Report) -> bool:
-    """Return whether a source may not be there yet: an event can be ahead of what reads show."""
+    """Return whether a source may not exist yet: an event can be ahead of what reads show."""
     return message.attempt == 1 and any(isinstance(error, SourceUnavailable) for error in report.errors)
 
 
-def _postpone(message: Message, why: str, report: Report, box: Box) -> Consumed:
-    try:
-        box.postpone(message, delay_seconds(message.attempt))
-    except KeyferryError as error:  # it comes back all the same, when its visibility ends
-        why = f"{why}; not postponed: {error}"
-    return Consumed("comes back", why, report)
-
-
-def _bury(message: Message, why: str, delivery: Delivery | None, report: Report | None, box: Box) -> Consumed:
-    try:
-        box.bury(message, why, delivery, report.owner if report else None)
-    except KeyferryError as error:  # it must not leave its queue before it lies on the other one
-        return Consumed("comes back", f"{why}; not put on the dead-letter queue: {error}", report)
-    return Consumed("dead letter", why, report)
-
-
 def delay_seconds(attempt: int) -> int:
-    """Return how long to wait after a failed attempt: seconds at first, five minutes at most, jittered.
+    """Return how many seconds to wait after a failed attempt: few at first, five minutes at most, jittered.
 
     Args:
         attempt: how often the message was received; from 1.

@@ -17,7 +17,7 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery, Place, Record, is_version
-from keyferry.pipeline.route import Deliveries
+from keyferry.pipeline.route import Send
 from keyferry.render.render import metadata
 from keyferry.stores.source import Source
 
@@ -49,8 +49,8 @@ class Swept:
         """Return metric name → value."""
         return {"SweepsChecked": self.checked, "SweepsSent": len(self.sent)}
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for a log line or as the answer to a request made by hand."""
+    def log_fields(self) -> dict[str, Any]:
+        """Return the fields of its log line, which are also the answer to a request made by hand."""
         told = [{"mapping": d.mapping, "cluster": d.cluster, "why": reason} for d, reason in self.sent[:MAX_LISTED]]
         return {"checked": self.checked, "count": len(self.sent), "sent": told}
 
@@ -84,7 +84,7 @@ def sweep_of(request: object) -> Sweep:
         raise InvalidInput(text) from None
 
 
-def reconcile(sweep: Sweep, catalog: Catalog, sight: Sight, queue: Deliveries, event_id: str) -> Swept:
+def reconcile(sweep: Sweep, catalog: Catalog, sight: Sight, send: Send, event_id: str) -> Swept:
     """Send a delivery for every (mapping, cluster) in which something is not, or not known to be, right.
 
     Raises:
@@ -98,7 +98,7 @@ def reconcile(sweep: Sweep, catalog: Catalog, sight: Sight, queue: Deliveries, e
         for (mapping, cluster), reason in zip(pairs, reasons, strict=True)
         if reason
     )
-    queue.send(delivery for delivery, _ in wrong)
+    send(delivery for delivery, _ in wrong)
     return Swept(len(pairs), wrong)
 
 

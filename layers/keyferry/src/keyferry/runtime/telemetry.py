@@ -1,8 +1,7 @@
-"""Logs and metrics of the functions, and what becomes of an error that nobody expected."""
+"""What surrounds the work of a function: its logger, its metrics, and one way through the messages of a batch."""
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +11,9 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from keyferry.errors import KeyferryError, place
+from keyferry.aws.sqs import MessageControl
 from keyferry.model import Message
-from keyferry.pipeline.settle import delay_seconds
+from keyferry.pipeline.settle import Settlement, settle_error
 
 SECONDS = "Seconds"
 _TALKATIVE = ("boto3", "botocore", "kubernetes", "urllib3")
@@ -22,7 +21,7 @@ _TALKATIVE = ("boto3", "botocore", "kubernetes", "urllib3")
 
 
 class Function:
-    """What each function has around its work: logger, metrics, and one way to go through SQS records."""
+    """Logger and metrics of one function, and its way through the messages of a batch."""
 
     def __init__(self) -> None:
         """Make it. Service and namespace come from `POWERTOOLS_*`."""
@@ -39,65 +38,71 @@ class Function:
             self.metrics.add_metric(name=name, unit=unit, value=value)
 
     def flush(self) -> None:
-        """Write the metrics, where there are any."""
+        """Write the metrics, if there are any."""
         if self.metrics.metric_set:
             self.metrics.flush_metrics()
 
-    def each_record(
+    def handle_messages(
         self,
         event: dict[str, Any],
         context: LambdaContext,
-        work: Callable[[Message], None],
-        postpone: Callable[[Message, int], None],
+        work: Callable[[Message], Settlement],
+        control: Callable[[], MessageControl],
+        *,
+        done: str,
     ) -> dict[str, Any]:
-        """Do the work for every SQS record of an event; return the batch item failures.
+        """Work on every message of a batch; return the batch item failures, which are those that come back.
 
         Args:
             event: what SQS sent.
             context: the invocation.
-            work: raises `NotDone` where the message has been postponed, any other error where it is to be.
-            postpone: hides a message for so many seconds.
+            work: works on one message; where it raises, the message comes back.
+            control: returns the queue that the function reads.
+            done: what the log says of a message whose work is done.
         """
+
+        def handle(record: SQSRecord) -> None:
+            message = _message(record)
+            settlement = _carry_out(message, _settle(message, work), control)
+            self.count(settlement.metrics())
+            line = done if settlement.fate == "done" else settlement.fate
+            getattr(self.logger, settlement.log_level)(line, extra=settlement.log_fields())
+            if settlement.stays:
+                raise _Stays
+
         # A message group is never split: the event source of the FIFO queue has batch size 1. So the plain processor
         # serves both, and a batch of which all fail is no error of the function.
         processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
         self.logger.set_correlation_id(None)
         try:
             return dict(
-                process_partial_response(
-                    event=event, record_handler=self._guarded(work, postpone), processor=processor, context=context
-                )
+                process_partial_response(event=event, record_handler=handle, processor=processor, context=context)
             )
         finally:
             self.flush()
 
-    def _guarded(
-        self, work: Callable[[Message], None], postpone: Callable[[Message, int], None]
-    ) -> Callable[[SQSRecord], None]:
-        def guarded(record: SQSRecord) -> None:
-            message = _message(record)
-            try:
-                work(message)
-            except NotDone:
-                raise
-            except Exception as error:
-                self._tell(error)
-            else:
-                return
-            self.count({"MessagesPostponed": 1})
-            with suppress(Exception):  # it comes back all the same, when its visibility ends
-                postpone(message, delay_seconds(message.attempt))
-            raise NotDone
 
-        return guarded
+def _settle(message: Message, work: Callable[[Message], Settlement]) -> Settlement:
+    try:
+        return work(message)
+    except Exception as error:
+        return settle_error(error)
 
-    def _tell(self, error: Exception) -> None:
-        """Log an error; neither text nor traceback of one that nobody foresaw: both can quote a value."""
-        kind = type(error).__name__
-        if isinstance(error, KeyferryError):
-            self.logger.warning("comes back", extra={"reason": f"{kind}: {error}"})
-        else:
-            self.logger.error("unexpected error", extra={"error": kind, "at": place(error)})
+
+def _carry_out(message: Message, settlement: Settlement, control: Callable[[], MessageControl]) -> Settlement:
+    """Do with a message what was decided, and return what became of it in the end.
+
+    It must not leave its queue before it is on the dead-letter queue. One that cannot be hidden comes back all the
+    same, when its visibility timeout ends.
+    """
+    try:
+        if settlement.fate == "dead letter":
+            control().dead_letter(message, settlement)
+        if settlement.fate == "retry later":
+            control().retry_later(message)
+    except Exception as error:
+        return settlement.kept(f"and the queue refuses it: {settle_error(error).reason}")
+    return settlement
 
 
 def _message(record: SQSRecord) -> Message:
@@ -110,5 +115,5 @@ def _message(record: SQSRecord) -> Message:
     )
 
 
-class NotDone(Exception):  # a signal
-    """The message stays on its queue, for as long as it has been postponed."""
+class _Stays(Exception):  # a signal to the batch processor
+    """The message stays on its queue."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from keyferry.aws import eks
 from keyferry.aws.sessions import Sessions
 from keyferry.aws.sources import Sources, current_versions
-from keyferry.aws.sqs import DeliveryQueue, Inbox
+from keyferry.aws.sqs import DeliveryQueue, MessageControl
 from keyferry.deadline import Deadline
 from keyferry.delivery.passes import Work, deliver
 from keyferry.delivery.report import Report
@@ -21,7 +21,7 @@ from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
-from keyferry.model import Delivery, Message
+from keyferry.model import Delivery
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ class Runtime:
         return DeliveryQueue(self._sessions.client("sqs"), self._environment["KEYFERRY_DELIVERIES_QUEUE_URL"])
 
     @functools.cached_property
-    def inbox(self) -> Inbox:
+    def control(self) -> MessageControl:
         """The queue that this function reads."""
         dead_letters = self._environment.get("KEYFERRY_DEAD_LETTERS_QUEUE_URL", "")
-        return Inbox(self._sessions.client("sqs"), self._environment["KEYFERRY_INBOX_QUEUE_URL"], dead_letters)
+        return MessageControl(self._sessions.client("sqs"), self._environment["KEYFERRY_INBOX_QUEUE_URL"], dead_letters)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
         """Carry out a delivery.
@@ -143,9 +143,9 @@ def runtime() -> Runtime:
     return Runtime(os.environ)
 
 
-def postpone(message: Message, seconds: int) -> None:
-    """Hide a message of the queue that this function reads."""
-    runtime().inbox.postpone(message, seconds)
+def control() -> MessageControl:
+    """Return the queue that this function reads."""
+    return runtime().control
 
 
 def _given(cluster: Cluster) -> eks.Endpoint | None:
