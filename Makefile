@@ -19,7 +19,7 @@ INSTALL := $(UV) pip sync --quiet --require-hashes
 
 .PHONY: help
 help: ## Show the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: tools ## Rotate a secret on a local cloud and watch it reach two clusters (KEEP=1 leaves it running)
@@ -34,6 +34,10 @@ else
 	@$(BIN)/coverage report --omit='$(subst $(space),$(comma),$(EDGES:%=*/keyferry/%/*))' --fail-under=100
 	@$(BIN)/pytest tests/integration tests/e2e --cov --cov-append --cov-fail-under=95
 endif
+
+.PHONY: test-local
+test-local: tools ## Run the local cloud's own tests (ARGS='-k name' for some of them)
+	@$(BIN)/pytest tests/local $(ARGS)
 
 .PHONY: check
 check: tools ## Check format, lint, types, layers, the template and what is generated

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import aws
-from local.aws import Aws
 from local.cloud import Cloud
 from tests.integration.scene import Scene
 
@@ -21,14 +19,6 @@ def _no_aws_but_the_local_one(cloud: Cloud) -> Iterator[None]:
         for name, value in cloud.aws.environment().items():
             patch.setenv(name, value)
         yield
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    """An AWS of the module's own, without Keyferry."""
-    started = aws.start(tmp_path_factory.mktemp("aws"))
-    yield started
-    aws.stop(started)
 
 
 @pytest.fixture
