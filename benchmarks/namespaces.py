@@ -20,8 +20,8 @@ from keyferry.mapping.mapping import SecretMapping
 from local import cloud as clouds
 from local.admin import Admin, Object
 from local.cloud import Site
+from local.direct import Direct, catalog, mapping
 from local.world import deployment, env_from
-from tests.integration.direct import Direct, catalog, mapping
 
 CONNECTIONS = 8
 ROUNDS = 5

@@ -25,7 +25,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
 from keyferry.model import Delivery
-from tests.integration.direct import Direct
+from local.direct import Direct
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60

@@ -12,9 +12,11 @@ from keyferry.kube import Connection
 from keyferry.kube.connection import Request
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Eks
+from keyferry.pipeline.sweep import Sight, Sweep, reconcile
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
-from tests.integration.direct import Direct, catalog, deadline, mapping
+from local.direct import Direct, catalog, deadline, mapping
+from tests.unit.fake_queues import FakeQueue
 
 CLUSTER = "prod-eu"
 
@@ -120,6 +122,18 @@ def ask(where: Connection, method: str, path: str, body: Object | None = None) -
     kind = None if body is None else "application/json"
     answer = where.send(Request(method, path, method.lower(), path, body=body, content_type=kind), deadline(20))
     return dict(json.loads(answer)) if answer else {}
+
+
+def swept(direct: Direct) -> list[str]:
+    """Sweep with a role that may list, and read no value, and return the mappings that need a delivery."""
+    iam, name, queue = direct.cloud.aws.client("iam"), direct.role.rpartition("/")[2], FakeQueue()
+    lists = ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "eks:DescribeCluster"]
+    before = iam.get_role_policy(RoleName=name, PolicyName="generated")["PolicyDocument"]["Statement"]
+    direct.allow([{"Effect": "Allow", "Action": lists, "Resource": "*"}])
+    sight = Sight(direct.runtime.connect, direct.runtime.versions(), deadline())
+    reconcile(Sweep(), direct.catalog, sight, queue.send, "event-1")
+    direct.allow(before)
+    return [each.mapping for each in queue.sent]
 
 
 def error(report: Report) -> Exception:

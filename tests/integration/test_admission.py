@@ -10,9 +10,9 @@ from keyferry.errors import Forbidden
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
 from local.admin import Object
+from local.direct import apply_rbac, deadline
 from local.watch import until
 from local.world import deployment, env_from
-from tests.integration.direct import apply_rbac, deadline
 from tests.integration.scene import Scene, connection
 
 MERGE = "application/merge-patch+json"

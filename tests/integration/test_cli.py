@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from local.direct import Direct
 from local.install import STACK, Installation
 from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
-from tests.integration.direct import Direct
 from tests.integration.scene import Scene
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -16,7 +16,7 @@ from keyferry.cli.check import files
 from keyferry.mapping.mapping import SecretMapping
 from local.admin import Object
 from local.cloud import Cloud
-from tests.integration.direct import Direct, catalog
+from local.direct import Direct, catalog
 
 HERE = Path(__file__).parent / "conformance"
 FILES = [HERE / "eso-open.yaml", HERE / "ascp-open.yaml"]

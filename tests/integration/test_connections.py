@@ -21,7 +21,7 @@ from local import certificates
 from local.certificates import Authority, Pair
 from local.cloud import ACCOUNT, Cloud
 from local.controlplane import ControlPlane
-from tests.integration.direct import Direct, catalog, deadline, delivery, statements
+from local.direct import Direct, catalog, deadline, delivery, statements
 from tests.integration.scene import CLUSTER, Scene, ask, error
 from tests.integration.wire import Proxy, closed_port, gate, proxy
 

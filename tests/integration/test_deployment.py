@@ -9,10 +9,10 @@ import yaml
 
 from keyferry.pipeline.settle import MAX_DELAY_SECONDS
 from local import stack as stacks
+from local.direct import mapping
 from local.install import STACK, Installation, grant
 from local.watch import until
 from tests.integration.deployed import Deployed, now
-from tests.integration.direct import mapping
 
 
 def layers(stack: Deployed) -> dict[str, str]:

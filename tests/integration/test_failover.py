@@ -11,7 +11,7 @@ import pytest
 from keyferry.delivery.report import Report
 from keyferry.errors import AccessDenied, Outdated, SourceUnavailable, Throttled, Unreachable
 from keyferry.runtime.wiring import Runtime
-from tests.integration.direct import Direct, deadline, delivery
+from local.direct import Direct, deadline, delivery
 from tests.integration.regions import Regions, Trouble, regions
 from tests.integration.scene import Scene, error
 

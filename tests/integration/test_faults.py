@@ -8,7 +8,7 @@ import pytest
 from keyferry.delivery.report import Report
 from keyferry.errors import Throttled, Unauthorized, Unreachable
 from keyferry.runtime.wiring import Runtime
-from tests.integration.direct import Direct, catalog, deadline, delivery
+from local.direct import Direct, catalog, deadline, delivery
 from tests.integration.scene import CLUSTER, Scene, error
 from tests.integration.wire import Fault, Gate, gate
 

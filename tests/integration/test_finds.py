@@ -9,8 +9,8 @@ from keyferry.cli import generated
 from keyferry.errors import AccessDenied, SourceUnavailable, SourceUnusable
 from keyferry.mapping.catalog import Catalog
 from local.admin import Object
-from tests.integration.direct import Direct, swept
-from tests.integration.scene import Scene, error
+from local.direct import Direct
+from tests.integration.scene import Scene, error, swept
 
 SERVICES = ["secretsManager", "parameterStore"]
 KEYS = [{"stripPrefix": "/"}]

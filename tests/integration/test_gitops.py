@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from local.admin import Object
+from local.direct import Direct
 from local.world import deployment, env_from
-from tests.integration.direct import Direct
 from tests.integration.history import History
 from tests.integration.scene import Scene
 

@@ -10,9 +10,9 @@ import pytest
 
 from keyferry.delivery.observed import RESTART_DUE
 from local.cloud import Cloud
+from local.direct import Direct, delivery
 from local.watch import until
 from local.world import deployment, env_from
-from tests.integration.direct import Direct, delivery
 from tests.integration.history import History, check_right
 from tests.integration.killed import Functions, Hold, Kill, environment
 from tests.integration.scene import Scene

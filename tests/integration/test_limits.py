@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from keyferry.errors import Conflict, Forbidden, KeyferryError, Refused, SourceUnavailable, SourceUnusable
+from local.direct import Direct, catalog
 from local.world import deployment, env_from
-from tests.integration.direct import Direct, catalog
 from tests.integration.scene import Scene, error
 
 WHOLE = {"from": "db"}

@@ -10,9 +10,9 @@ from keyferry.delivery.report import Report
 from keyferry.errors import Conflict, Forbidden, Overtaken, Refused, SourceDeleted, SourceUnavailable
 from keyferry.kube import KubeClient
 from local.admin import Object
+from local.direct import Direct, catalog, deadline, mapping
 from local.watch import until
 from local.world import deployment, env_from
-from tests.integration.direct import Direct, catalog, deadline, mapping
 from tests.integration.scene import Scene, connection, error
 from tests.integration.test_rights import Limited
 

@@ -15,8 +15,8 @@ from keyferry.errors import AccessDenied, Forbidden
 from local import aws
 from local.admin import Object
 from local.cloud import ACCOUNT
+from local.direct import Direct, apply_rbac, catalog, statements
 from local.world import deployment, env_from
-from tests.integration.direct import Direct, apply_rbac, catalog, statements
 from tests.integration.scene import CLUSTER, Scene, ask, connection, error
 
 KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet"}

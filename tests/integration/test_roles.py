@@ -10,7 +10,7 @@ from keyferry.errors import AccessDenied
 from keyferry.runtime.wiring import Runtime
 from local import aws_client
 from local.aws_client import Credentials
-from tests.integration.direct import Direct, deadline, delivery
+from local.direct import Direct, deadline, delivery
 from tests.integration.scene import Scene, error
 
 HUB, SPOKE = "444455556666", "777788889999"

@@ -20,7 +20,7 @@ from keyferry.mapping.targets import Cluster, Eks
 from keyferry.runtime import wiring
 from local import aws
 from local.cloud import ACCOUNT, Cloud
-from tests.integration.direct import TRUST, Direct, catalog, deadline, delivery
+from local.direct import TRUST, Direct, catalog, deadline, delivery
 from tests.integration.scene import CLUSTER, Scene, ask, connection, error
 from tests.tokens import Draft
 

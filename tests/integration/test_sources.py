@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from keyferry.errors import AccessDenied, SourceUnavailable
-from tests.integration.direct import statements, swept
-from tests.integration.scene import Scene, error
+from local.direct import statements
+from tests.integration.scene import Scene, error, swept
 
 VALUE = (
     '{"user": {"name": "canary-me"}, "password": "canary-sources/1", "port": 5432, "hosts": ["a", "b"], "ratio": 1.50}'

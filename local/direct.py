@@ -1,6 +1,6 @@
 """A role of its own, with exactly the rights that are generated for some mappings, and deliveries in its name.
 
-For what needs no queue: the same `Runtime` as the functions', run in the test's process or in one that a test kills.
+For tests and measurements that need no queue: the same `Runtime` as the functions', in the process that asks.
 """
 
 import json
@@ -21,13 +21,11 @@ from keyferry.mapping.catalog import Catalog, collect
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
-from keyferry.pipeline.sweep import Sight, Sweep, reconcile
 from keyferry.runtime.wiring import COMPILED, Runtime
 from local import aws
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
 from local.watch import until
-from tests.unit.fake_queues import FakeQueue
 
 TRUST = {
     "Version": "2012-10-17",
@@ -140,15 +138,3 @@ def statements(cloud: Cloud, whole: Catalog) -> list[Mapping[str, Any]]:
         s for r in resources.values() for s in r.get("Properties", {}).get("PolicyDocument", {}).get("Statement", [])
     ]
     return [s | {"Resource": [each["Fn::Sub"] for each in s["Resource"]]} for s in found]
-
-
-def swept(direct: Direct) -> list[str]:
-    """Sweep with a role that may list, and read no value, and return the mappings that need a delivery."""
-    iam, name, queue = direct.cloud.aws.client("iam"), direct.role.rpartition("/")[2], FakeQueue()
-    lists = ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "eks:DescribeCluster"]
-    before = iam.get_role_policy(RoleName=name, PolicyName="generated")["PolicyDocument"]["Statement"]
-    direct.allow([{"Effect": "Allow", "Action": lists, "Resource": "*"}])
-    sight = Sight(direct.runtime.connect, direct.runtime.versions(), deadline())
-    reconcile(Sweep(), direct.catalog, sight, queue.send, "event-1")
-    direct.allow(before)
-    return [each.mapping for each in queue.sent]
