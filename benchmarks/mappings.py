@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from keyferry.runtime.wiring import COMPILED, load
 COUNTS = (10, 500, 5000)
 IN_ONE_FILE = 50
 LOOK_UPS = 2000
+RIVALS = 300
+"""Mappings of Secrets with one name, each for namespaces by a pattern: whether two overlap has to be found out."""
 
 
 def measure(place: Path) -> Table:
@@ -45,10 +48,8 @@ def measure(place: Path) -> Table:
     )
     for count in COUNTS:
         folder = place / str(count)
-        _write(folder, count)
-        started = time.perf_counter()
-        catalog, _ = files.check(folder)
-        seconds = time.perf_counter() - started
+        _write(folder, [_mapping(number, _cluster(number, count)) for number in range(count)])
+        catalog, seconds = _validated(folder)
         compiled = catalog.model_dump_json(by_alias=True, exclude_defaults=True)
         (folder / COMPILED).write_text(compiled)
         found = json.loads(subprocess.check_output([sys.executable, "-m", __name__, folder, str(count)]))
@@ -63,19 +64,32 @@ def measure(place: Path) -> Table:
             f"{found['any'] * 1e6:.0f} µs",
             f"{found['delivery'] * 1e6:.0f} µs",
         )
+    rivals = place / "rivals"
+    _write(rivals, [_rival(number) for number in range(RIVALS)])
+    table.add_row(f"{RIVALS}, one Secret", f"{_validated(rivals)[1]:.2f} s")
     return table
 
 
-def _write(folder: Path, count: int) -> None:
+def _validated(folder: Path) -> tuple[Catalog, float]:
+    """Return the catalogue of a folder, and the seconds that it takes to check it."""
+    started = time.perf_counter()
+    catalog, _ = files.check(folder)
+    return catalog, time.perf_counter() - started
+
+
+def _cluster(number: int, count: int) -> str:
+    return f"cluster-{number % max(1, count // 100)}"
+
+
+def _write(folder: Path, mappings: Sequence[dict[str, Any]]) -> None:
     folder.mkdir(parents=True)
-    names = [f"cluster-{number}" for number in range(max(1, count // 100))]
+    names = sorted({mapping["spec"]["clusters"][0] for mapping in mappings})
     eks = {"region": "eu-west-1", "account": "111122223333"}
     clusters = [{"name": name, "eks": {"name": name} | eks} for name in names]
     head = {"apiVersion": "keyferry.dev/v1"}
     (folder / "clusters.yaml").write_text(yaml.safe_dump(head | {"kind": "Clusters", "clusters": clusters}))
-    for first in range(0, count, IN_ONE_FILE):
-        numbers = range(first, min(first + IN_ONE_FILE, count))
-        text = yaml.safe_dump_all([_mapping(number, names[number % len(names)]) for number in numbers])
+    for first in range(0, len(mappings), IN_ONE_FILE):
+        text = yaml.safe_dump_all(mappings[first : first + IN_ONE_FILE])
         (folder / f"team-{first}.yaml").write_text(text)
 
 
@@ -102,6 +116,13 @@ def _mapping(number: int, cluster: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def _rival(number: int) -> dict[str, Any]:
+    mapping = _mapping(number, _cluster(number, 1))
+    mapping["spec"]["namespaces"] = [{"names": [f"team-{number}-*"]}]
+    mapping["spec"]["secret"]["name"] = "app"
+    return mapping
 
 
 def _source(number: int) -> str:

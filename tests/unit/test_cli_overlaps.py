@@ -108,16 +108,3 @@ def test_a_mapping_does_not_meet_itself(tmp_path: Path) -> None:
     chosen = "[payments, payments, {names: [pay*]}, {matchLabels: {team: a}}]"
     (tmp_path / "a.yaml").write_text(MAPPING.replace("[payments]", chosen))
     assert files.check(tmp_path)[1] == []
-
-
-def test_many_mappings_of_secrets_with_one_name_take_no_long_comparison(tmp_path: Path) -> None:
-    (tmp_path / "clusters.yaml").write_text(CLUSTERS)
-    texts = [
-        MAPPING.replace("name: payments-db\nspec", f"name: m{n}\nspec").replace(
-            "[payments]", f"{{names: [team-{n}-*]}}"
-        )
-        for n in range(300)
-    ]
-    (tmp_path / "a.yaml").write_text("---\n".join(texts))
-    catalog, _ = files.check(tmp_path)
-    assert len(catalog.mappings) == 300

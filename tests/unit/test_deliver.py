@@ -157,13 +157,13 @@ def test_workloads_that_were_left_alone_are_reported() -> None:
 # Many namespaces
 
 
-def test_a_change_in_1000_namespaces_costs_two_reads_of_the_source_and_as_few_calls_as_the_design_says() -> None:
-    world, calls = World(*(f"n{number:03}" for number in range(1000))), Calls()
+def test_a_change_in_many_namespaces_costs_two_reads_of_the_source_and_as_few_calls_as_the_design_says() -> None:
+    world, calls = World(*(f"n{number:02}" for number in range(40))), Calls()
     report = world.deliver(calls)
-    assert len(report.outcomes) == 1000
+    assert len(report.outcomes) == 40
     assert {outcome.did for outcome in report.outcomes} == {"created"}
-    assert [calls.count(verb) for verb in ("source", "read", "apply", "patch")] == [2, 1000, 2000, 1000]
-    assert [calls.made.index(each) for each in ("source prod/payments/db", "read n000/payments-db")] == [1000, 0]
+    assert [calls.count(verb) for verb in ("source", "read", "apply", "patch")] == [2, 40, 80, 40]
+    assert [calls.made.index(each) for each in ("source prod/payments/db", "read n00/payments-db")] == [40, 0]
 
 
 def test_workloads_of_many_namespaces_are_listed_once_for_the_cluster_where_the_rights_allow_it() -> None:
@@ -192,10 +192,10 @@ def test_few_namespaces_and_named_workloads_never_list_the_cluster() -> None:
     assert not [what for what in (*few.made, *named.made) if what.startswith("list None")]
 
 
-def test_without_restarts_a_change_in_1000_namespaces_costs_1000_applies() -> None:
-    world, calls = World(*(f"n{number:03}" for number in range(1000))), Calls()
+def test_without_restarts_a_change_costs_one_apply_for_each_namespace() -> None:
+    world, calls = World(*(f"n{number:02}" for number in range(40))), Calls()
     world.deliver(calls, of=mapping(restart="none", namespaces=sorted(world.cluster.namespaces)))
-    assert [calls.count(verb) for verb in ("source", "read", "apply")] == [2, 1000, 1000]
+    assert [calls.count(verb) for verb in ("source", "read", "apply")] == [2, 40, 40]
 
 
 def test_namespaces_are_worked_on_concurrently_and_no_more_than_are_allowed() -> None:
