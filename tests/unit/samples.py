@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from keyferry.deadline import Deadline
 from keyferry.delivery.desired import Desired
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
@@ -15,7 +14,6 @@ from keyferry.render.render import metadata, render
 ACCOUNT = "111122223333"
 WHEN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PLACE = Place("prod-eu", "payments")
-PLENTY = Deadline(1e9, lambda: 0.0)
 
 SPEC: dict[str, Any] = {
     "sources": {"db": {"secretsManager": "prod/payments/db"}},

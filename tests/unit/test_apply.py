@@ -11,7 +11,7 @@ from keyferry.delivery.workloads import Stamp
 from keyferry.errors import Forbidden, Overtaken
 from keyferry.mapping.mapping import Workload
 from keyferry.model import SecretValue
-from tests.unit.fakes import Calls, FakeCluster
+from keyferry.testing import Calls, FakeCluster
 from tests.unit.samples import mapping, uses, workload
 
 WHERE = "payments", "payments-db"
@@ -112,13 +112,13 @@ def test_named_workloads_are_stamped_whether_they_use_the_secret_or_not_and_a_mi
     found = stamps(cluster.client(calls), "payments", mapping(restart=named), "nonce-1")
     assert [str(each) for each in found] == ["Rollout/api", "Deployment/gone (not there)"]
     assert [each.patch is None for each in found] == [False, True]
-    assert calls.made == ["get payments/Rollout/api", "get payments/Deployment/gone"]
+    assert calls.recorded == ["get payments/Rollout/api", "get payments/Deployment/gone"]
 
 
 def test_no_restarts_are_looked_for_where_an_empty_list_names_none() -> None:
     calls = Calls()
     assert stamps(FakeCluster().client(calls), "payments", mapping(restart=[]), "nonce-1") == []
-    assert calls.made == []
+    assert calls.recorded == []
 
 
 def test_a_workload_is_patched_under_the_mappings_name() -> None:
@@ -127,14 +127,14 @@ def test_a_workload_is_patched_under_the_mappings_name() -> None:
     [found] = stamps(cluster.client(), "payments", mapping(), "nonce-1")
     assert stamp_workload(cluster.client(calls), "payments", desired("canary-1"), found)
     assert cluster.stamps("payments", "Deployment", "api") == {"keyferry.dev/payments-db": "nonce-1"}
-    assert calls.made == ["patch payments/Deployment/api as keyferry:payments-db"]
+    assert calls.recorded == ["patch payments/Deployment/api as keyferry:payments-db"]
 
 
 def test_a_workload_that_has_gone_or_needs_nothing_is_not_patched() -> None:
     cluster, calls = FakeCluster(), Calls()
     assert not stamp_workload(cluster.client(), "payments", desired("canary-1"), Stamp(API, {"spec": {}}))
     assert not stamp_workload(cluster.client(calls), "payments", desired("canary-1"), Stamp(API, None, "left alone"))
-    assert calls.made == []
+    assert calls.recorded == []
 
 
 def _crowd() -> FakeCluster:
@@ -168,4 +168,4 @@ def test_few_namespaces_or_named_workloads_list_nothing_of_the_whole_cluster() -
     cluster, calls = _crowd(), Calls()
     listing(cluster.client(calls), mapping(), WHOLE_CLUSTER_FROM - 1)
     listing(cluster.client(calls), mapping(restart=[API.model_dump()]), WHOLE_CLUSTER_FROM)
-    assert calls.made == []
+    assert calls.recorded == []

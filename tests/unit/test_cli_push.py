@@ -21,8 +21,7 @@ from keyferry.errors import AccessDenied, Forbidden, KeyferryError
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery
 from keyferry.stores.source import Source
-from tests.unit.fake_queues import FakeSources
-from tests.unit.fakes import Calls, FakeCluster
+from keyferry.testing import Calls, FakeCluster, FakeSources
 from tests.unit.samples import workload
 from tests.unit.test_files import CLUSTERS, MAPPING
 from tests.unit.world import KIND, SOURCE, secret
@@ -248,7 +247,7 @@ def test_nothing_is_asked_where_all_would_fail(mappings: Path, runtime: FakeRunt
 
 def test_without_a_terminal_it_refuses_and_names_the_options(mappings: Path, runtime: FakeRuntime) -> None:
     result = run(mappings)
-    assert (result.exit_code, runtime.calls.made) == (2, [])
+    assert (result.exit_code, runtime.calls.recorded) == (2, [])
     assert "there is no terminal to ask on; say --yes to push, or --dry-run to look" in result.stderr
 
 
@@ -257,7 +256,7 @@ def test_json_and_questions_do_not_go_together(
 ) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     result = run(mappings, "--output", "json")
-    assert (result.exit_code, runtime.calls.made) == (2, [])
+    assert (result.exit_code, runtime.calls.recorded) == (2, [])
     assert "--output json asks nothing; say --yes to push, or --dry-run to look" in result.stderr
 
 
@@ -362,7 +361,7 @@ def test_a_name_that_is_not_there_is_told_with_the_nearest(
     mappings: Path, runtime: FakeRuntime, args: list[str], said: str
 ) -> None:
     result = run(mappings, "--yes", *args)
-    assert (result.exit_code, runtime.calls.made) == (1, [])
+    assert (result.exit_code, runtime.calls.recorded) == (1, [])
     assert said in result.stderr
 
 
@@ -394,7 +393,7 @@ def test_without_credentials_or_region_nothing_is_begun(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     result = run(mappings, "--yes")
-    assert (result.exit_code, runtime.calls.made) == (1, [])
+    assert (result.exit_code, runtime.calls.recorded) == (1, [])
     assert result.stderr.startswith("there are no AWS credentials: ")
 
 
@@ -462,7 +461,7 @@ def test_with_a_stack_the_deliveries_go_through_its_queue_and_the_way_to_follow_
         "sent 2 deliveries to keyferry; follow them with:",
         f"  aws logs tail /aws/lambda/keyferry-deliver --follow --filter-pattern '\"{event}\"'",
     ]
-    assert (runtime.delivered, runtime.calls.made) == ([], [])
+    assert (runtime.delivered, runtime.calls.recorded) == ([], [])
 
 
 def test_what_was_sent_can_be_told_as_json(mappings: Path, account: FakeAws) -> None:

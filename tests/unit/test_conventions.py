@@ -6,7 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from keyferry.access import rbac
-from keyferry.deadline import Deadline
 from keyferry.delivery.passes import AT_ONCE
 from keyferry.delivery.preview import preview
 from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
@@ -15,8 +14,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Change, Place, StoreName
 from keyferry.render.render import metadata, render
 from keyferry.stores.source import Source
-from tests.unit.fake_secret import encoded
-from tests.unit.fakes import Calls
+from keyferry.testing import Calls, encoded
 from tests.unit.samples import ACCOUNT, PLACE, WHEN, cluster, delivery, mapping, rendered, value
 from tests.unit.world import DUE, World, secret
 
@@ -171,7 +169,7 @@ def test_each_namespace_gets_its_own_secret() -> None:
         found = world.cluster.data(name, "payments-db")
         assert found == {"username": encoded("me"), "password": encoded(f"canary-{name}")}
     assert report.versions == {}, "they are different ones"
-    read = [what for what in calls.made if what.startswith("source")]
+    read = [what for what in calls.recorded if what.startswith("source")]
     assert read == ["source teams/pay/db", "source teams/shop/db"] * 2, "once in each pass"
 
 
@@ -179,8 +177,8 @@ def test_a_delivery_of_one_namespace_reads_its_source_alone() -> None:
     world = teams("shop", "pay")
     calls = Calls()
     report = world.deliver(calls, delivery=delivery(namespace="pay", versions={"db": "version-3"}))
-    assert (report.versions, world.slept) == ({"db": "version-3"}, [])
-    assert {what for what in calls.made if what.startswith("source")} == {"source teams/pay/db"}
+    assert (report.versions, world.clock.slept) == ({"db": "version-3"}, [])
+    assert {what for what in calls.recorded if what.startswith("source")} == {"source teams/pay/db"}
 
 
 def test_a_namespace_whose_source_fails_does_not_hold_up_the_others() -> None:
@@ -205,9 +203,8 @@ def test_what_takes_longer_than_there_is_time_gets_further_with_each_try() -> No
     names = [f"n{number}" for number in range(3 * AT_ONCE)]
     world = teams(*names)
     for _ in range(40):
-        clock = iter(range(10_000))
-        deadline = Deadline(4.0 * AT_ONCE, lambda: float(next(clock)))  # noqa: B023  # each try has a clock of its own
-        world.deliver(deadline=deadline)
+        a_second_each = Calls(before=lambda *_: world.clock.jump(1.0))
+        world.deliver(a_second_each, deadline=world.clock.deadline(4 * AT_ONCE))
         if len(world.cluster.secrets) == len(names):
             return
     pytest.fail(f"{len(world.cluster.secrets)} of {len(names)} were written")
@@ -238,7 +235,7 @@ def test_a_source_that_all_share_is_read_once() -> None:
     calls = Calls()
     wanted = mapping(sources=sources, namespaces=["shop", "pay"], restart="none")
     report = world.deliver(calls, of=wanted)
-    assert sum(what == "source prod/payments/db" for what in calls.made) == 2, "once in each pass"
+    assert sum(what == "source prod/payments/db" for what in calls.recorded) == 2, "once in each pass"
     assert report.versions == {"shared": "version-1"}
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from keyferry.deadline import Deadline
 from keyferry.delivery.apply import WHOLE_CLUSTER_FROM
 from keyferry.delivery.passes import PASSES, SETTLE_SECONDS, deliver
 from keyferry.delivery.report import Outcome, Report
@@ -30,8 +29,7 @@ from keyferry.errors import (
 )
 from keyferry.model import SourceValue
 from keyferry.stores.source import Source
-from tests.unit.fake_secret import encoded
-from tests.unit.fakes import Calls
+from keyferry.testing import Calls, encoded
 from tests.unit.samples import delivery, mapping, uses, workload
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
 
@@ -80,7 +78,7 @@ def test_a_change_is_observed_then_read_then_written_then_read_again_then_restar
     world.sources.put(SOURCE, secret("canary-2"))
     outcome = only(world.deliver(calls))
     assert (outcome.did, outcome.why) == ("updated", "new content in password")
-    assert calls.made == [
+    assert calls.recorded == [
         "read payments/payments-db",
         "source prod/payments/db",
         "apply payments/payments-db",
@@ -110,7 +108,7 @@ def test_a_second_delivery_of_the_same_state_writes_nothing() -> None:
     report = world.deliver(calls)
     assert only(report).did == "unchanged"
     assert calls.writes == []
-    assert calls.made == ["read payments/payments-db", "source prod/payments/db"]
+    assert calls.recorded == ["read payments/payments-db", "source prod/payments/db"]
     assert (world.cluster.versions(), world.cluster.history) == before
     assert report.written is None
     assert "EventToWriteSeconds" not in report.metrics()
@@ -122,7 +120,7 @@ def test_a_new_version_that_leaves_the_mapped_keys_as_they_are_restarts_nothing(
     version = world.sources.put(SOURCE, '{"username": "me", "password": "canary-1", "other": "x"}')
     outcome = only(world.deliver(calls))
     assert (outcome.did, outcome.why, outcome.restarted) == ("annotated", "new versions or mapping", ())
-    assert calls.made == ["read payments/payments-db", "source prod/payments/db", "apply payments/payments-db"]
+    assert calls.recorded == ["read payments/payments-db", "source prod/payments/db", "apply payments/payments-db"]
     assert f'"{version}"' in world.cluster.annotations(*WHERE)["keyferry.dev/versions"]
 
 
@@ -158,19 +156,19 @@ def test_workloads_that_were_left_alone_are_reported() -> None:
 
 
 def test_a_change_in_many_namespaces_costs_two_reads_of_the_source_and_as_few_calls_as_the_design_says() -> None:
-    world, calls = World(*(f"n{number:02}" for number in range(40))), Calls()
+    world, calls = World(*(f"n{number:02}" for number in range(60))), Calls()
     report = world.deliver(calls)
-    assert len(report.outcomes) == 40
+    assert len(report.outcomes) == 60
     assert {outcome.did for outcome in report.outcomes} == {"created"}
-    assert [calls.count(verb) for verb in ("source", "read", "apply", "patch")] == [2, 40, 80, 40]
-    assert [calls.made.index(each) for each in ("source prod/payments/db", "read n00/payments-db")] == [40, 0]
+    assert [calls.count(verb) for verb in ("source", "read", "apply", "patch")] == [2, 60, 120, 60]
+    assert [calls.recorded.index(each) for each in ("source prod/payments/db", "read n00/payments-db")] == [60, 0]
 
 
 def test_workloads_of_many_namespaces_are_listed_once_for_the_cluster_where_the_rights_allow_it() -> None:
     names = [f"n{number:02}" for number in range(WHOLE_CLUSTER_FROM)]
     world, calls = World(*names, "other"), Calls()
     report = world.deliver(calls, of=mapping(namespaces=names))
-    assert [what for what in calls.made if what.startswith("list")] == [f"list None/{kind}" for kind in AUTO_KINDS]
+    assert [what for what in calls.recorded if what.startswith("list")] == [f"list None/{kind}" for kind in AUTO_KINDS]
     assert {outcome.restarted for outcome in report.outcomes} == {("Deployment/api",)}
     assert world.count("rollout n", "rollout other") == [len(names), 0]
 
@@ -189,13 +187,13 @@ def test_few_namespaces_and_named_workloads_never_list_the_cluster() -> None:
     few, named = Calls(), Calls()
     World(*names[1:]).deliver(few)
     World(*names).deliver(named, of=mapping(namespaces=names, restart=[{"kind": "Deployment", "name": "api"}]))
-    assert not [what for what in (*few.made, *named.made) if what.startswith("list None")]
+    assert not [what for what in (*few.recorded, *named.recorded) if what.startswith("list None")]
 
 
 def test_without_restarts_a_change_costs_one_apply_for_each_namespace() -> None:
-    world, calls = World(*(f"n{number:02}" for number in range(40))), Calls()
+    world, calls = World(*(f"n{number:02}" for number in range(60))), Calls()
     world.deliver(calls, of=mapping(restart="none", namespaces=sorted(world.cluster.namespaces)))
-    assert [calls.count(verb) for verb in ("source", "read", "apply")] == [2, 40, 40]
+    assert [calls.count(verb) for verb in ("source", "read", "apply")] == [2, 60, 60]
 
 
 def test_namespaces_are_worked_on_concurrently_and_no_more_than_are_allowed() -> None:
@@ -225,8 +223,8 @@ def test_namespaces_are_worked_on_concurrently_and_no_more_than_are_allowed() ->
 def test_every_workload_is_listed_before_the_first_is_stamped() -> None:
     world, calls = World("a", "b"), Calls()
     world.deliver(calls)
-    last_list = max(number for number, what in enumerate(calls.made) if what.startswith("list"))
-    first_patch = min(number for number, what in enumerate(calls.made) if what.startswith("patch"))
+    last_list = max(number for number, what in enumerate(calls.recorded) if what.startswith("list"))
+    first_patch = min(number for number, what in enumerate(calls.recorded) if what.startswith("patch"))
     assert last_list < first_patch
 
 
@@ -242,7 +240,7 @@ def test_a_delivery_for_one_namespace_touches_no_other() -> None:
     world, calls = World("a", "b"), Calls()
     report = world.deliver(calls, delivery=delivery(namespace="b"))
     assert [outcome.namespace for outcome in report.outcomes] == ["b"]
-    assert not [what for what in calls.made if " a/" in what]
+    assert not [what for what in calls.recorded if " a/" in what]
 
 
 def test_a_namespace_that_the_mapping_does_not_name_is_not_touched() -> None:
@@ -353,7 +351,7 @@ def test_a_namespace_of_which_nothing_is_known_waits_for_the_next_pass_and_the_o
     world, calls = World("a", "b"), failing("read a/", Unreachable("no answer"))
     report = world.deliver(calls)
     assert not report.errors
-    assert calls.made.index("apply b/payments-db") < calls.made.index("apply a/payments-db")
+    assert calls.recorded.index("apply b/payments-db") < calls.recorded.index("apply a/payments-db")
 
 
 @pytest.mark.parametrize("call", ["apply", "list", "patch"])
@@ -386,7 +384,7 @@ def test_a_cluster_that_does_not_answer_is_asked_once_and_the_delivery_comes_bac
     report = world.deliver(calls)
     assert {type(error) for error in report.errors} == {Unreachable}
     assert report.comes_back
-    assert (calls.count("read"), calls.count("source"), world.slept) == (2, 0, [])
+    assert (calls.count("read"), calls.count("source"), world.clock.slept) == (2, 0, [])
 
 
 def test_a_cluster_that_never_answers_to_a_write_ends_after_some_passes_with_growing_pauses() -> None:
@@ -394,8 +392,8 @@ def test_a_cluster_that_never_answers_to_a_write_ends_after_some_passes_with_gro
     [error] = world.deliver(calls).errors
     assert isinstance(error, Unreachable)
     assert calls.count("apply") == PASSES
-    assert len(world.slept) == PASSES - 1
-    assert 0 < world.slept[0] < 0.5 < world.slept[-1] < 10
+    assert len(world.clock.slept) == PASSES - 1
+    assert 0 < world.clock.slept[0] < 0.5 < world.clock.slept[-1] < 10
 
 
 def test_a_secret_that_keeps_changing_ends_after_some_passes_and_comes_back() -> None:
@@ -405,7 +403,7 @@ def test_a_secret_that_keeps_changing_ends_after_some_passes_and_comes_back() ->
 
     def meddle(_number: int, what: str) -> None:
         if what.startswith("apply"):
-            count = len(calls.made)
+            count = len(calls.recorded)
             world.cluster.edit(*WHERE, annotations={"theirs": str(count)})
 
     calls = Calls(before=meddle)
@@ -433,27 +431,14 @@ def test_a_source_that_changes_in_every_pass_ends_after_some_passes_and_comes_ba
 # Time
 
 
-class Clock:
-    """A clock that a call takes time on."""
-
-    def __init__(self, seconds: float) -> None:
-        self.now, self.deadline = 0.0, Deadline(seconds, lambda: self.now)
-
-    def takes(self, seconds: float) -> Calls:
-        def step(_number: int, _what: str) -> None:
-            self.now += seconds
-
-        return Calls(before=step)
-
-
 @pytest.mark.parametrize("calls", range(1, 12))
 def test_work_stops_cleanly_when_too_little_time_is_left_and_the_next_delivery_does_the_rest(calls: int) -> None:
-    world, clock = World("a", "b", "c"), Clock(calls - 0.5)
-    made = clock.takes(1.0)
-    report = world.deliver(made, deadline=clock.deadline)
+    world = World("a", "b", "c")
+    a_second_each = Calls(before=lambda *_: world.clock.jump(1.0))
+    report = world.deliver(a_second_each, deadline=world.clock.deadline(calls - 0.5))
     assert report.comes_back
     assert any(isinstance(error, OutOfTime) for error in report.errors)
-    assert clock.now <= calls + 3  # the calls of a step that had begun
+    assert world.clock.now <= calls + 3  # the calls of a step that had begun
     assert not world.deliver().errors
     for namespace in ("a", "b", "c"):
         assert world.cluster.history.count(f"write {namespace}/payments-db") == 1
@@ -462,16 +447,16 @@ def test_work_stops_cleanly_when_too_little_time_is_left_and_the_next_delivery_d
 
 def test_nothing_is_called_where_no_time_is_left_at_all() -> None:
     world, calls = World(), Calls()
-    report = world.deliver(calls, deadline=Deadline(0.0, lambda: 0.0))
-    assert calls.made == []
+    report = world.deliver(calls, deadline=world.clock.deadline(0))
+    assert calls.recorded == []
     assert isinstance(only(report).error, OutOfTime)
 
 
 def test_a_pause_never_outlasts_the_time_that_is_left() -> None:
     world = World()
     calls = failing("apply", Unreachable("no answer"), times=99)
-    world.deliver(calls, deadline=Deadline(0.01, lambda: 0.0))
-    assert max(world.slept) <= 0.0101
+    world.deliver(calls, deadline=world.clock.deadline(0.01))
+    assert world.clock.now <= 0.0101
 
 
 # The version that the event names
@@ -481,12 +466,12 @@ def test_a_source_that_does_not_show_the_events_version_yet_is_read_once_more_af
     world, calls = World(), Calls()
 
     def arrives(seconds: float) -> None:
-        world.slept.append(seconds)
+        world.clock.sleep(seconds)
         world.sources.put(SOURCE, secret("canary-2"), "version-2")
 
     report = world.deliver(calls, delivery=delivery(versions={"db": "version-2"}), sleep=arrives)
     assert report.versions == {"db": "version-2"}
-    assert world.slept == [SETTLE_SECONDS]
+    assert world.clock.slept == [SETTLE_SECONDS]
     assert calls.count("source") == 3
     assert world.cluster.history.count("write payments/payments-db") == 1
 
@@ -496,21 +481,21 @@ def test_what_the_source_shows_then_is_accepted() -> None:
     report = world.deliver(calls, delivery=delivery(versions={"db": "version-0"}))
     assert report.versions == {"db": "version-1"}
     assert not report.errors
-    assert (world.slept, calls.count("source")) == ([SETTLE_SECONDS], 3)
+    assert (world.clock.slept, calls.count("source")) == ([SETTLE_SECONDS], 3)
 
 
 @pytest.mark.parametrize("versions", [{}, {"db": "version-1"}, {"gone": "version-9"}])
 def test_nothing_waits_where_the_source_shows_what_the_event_names(versions: dict[str, str]) -> None:
     world, calls = World(), Calls()
     world.deliver(calls, delivery=delivery(versions=versions))
-    assert (world.slept, calls.count("source")) == ([], 2)
+    assert (world.clock.slept, calls.count("source")) == ([], 2)
 
 
 def test_nothing_waits_where_there_is_no_time_for_it() -> None:
     world = World()
-    deadline = Deadline(SETTLE_SECONDS / 2, lambda: 0.0)
-    assert not world.deliver(delivery=delivery(versions={"db": "version-2"}), deadline=deadline).errors
-    assert world.slept == []
+    little = world.clock.deadline(SETTLE_SECONDS / 2)
+    assert not world.deliver(delivery=delivery(versions={"db": "version-2"}), deadline=little).errors
+    assert world.clock.slept == []
 
 
 def test_only_the_source_that_lags_is_read_once_more() -> None:
@@ -519,7 +504,7 @@ def test_only_the_source_that_lags_is_read_once_more() -> None:
     sources = {"db": {"secretsManager": SOURCE}, "tls": {"parameterStore": "tls"}}
     wanted = mapping(sources=sources, data={"db": {"from": "db"}, "tls": {"from": "tls"}}, restart="none")
     world.deliver(calls, of=wanted, delivery=delivery(versions={"db": "version-2"}))
-    assert [calls.made.count(f"source {name}") for name in (SOURCE, "tls")] == [3, 2]
+    assert [calls.recorded.count(f"source {name}") for name in (SOURCE, "tls")] == [3, 2]
 
 
 # Named workloads
@@ -623,7 +608,7 @@ def test_all_writes_that_change_no_content_are_made_in_one_pass() -> None:
     world.mapping = mapping("new", ["payments-db"])
     calls = Calls()
     assert not world.deliver(calls).errors
-    assert [what.split()[0] for what in calls.made] == ["read", "source", "apply", "apply"]
+    assert [what.split()[0] for what in calls.recorded] == ["read", "source", "apply", "apply"]
 
 
 def test_who_answers_for_the_mapping_is_in_the_report() -> None:
@@ -660,7 +645,7 @@ def test_a_source_that_is_missing_after_an_event_has_told_of_its_deletion_delete
     assert outcome.did == "deleted"
     assert outcome.why == "source db was deleted, and is not there: it does not exist"
     assert WHERE not in world.cluster.secrets
-    assert world.slept == [SETTLE_SECONDS]
+    assert world.clock.slept == [SETTLE_SECONDS]
     assert ending(world, delivery=delivery(deleted=["db"])).did == "unchanged"
 
 

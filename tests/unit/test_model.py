@@ -7,7 +7,6 @@ import logging
 import pickle
 import pprint
 import string
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -16,8 +15,8 @@ import pytest
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from keyferry.deadline import Deadline
 from keyferry.model import Delivery, SecretValue, SourceValue, shorten
+from keyferry.testing import FakeClock
 from tests.unit.fake_queues import message
 from tests.unit.samples import WHEN, delivery, value
 
@@ -157,9 +156,12 @@ def test_a_message_knows_its_age() -> None:
 
 
 def test_a_deadline_has_no_time_left_once_it_is_over() -> None:
-    now = time.monotonic()
-    assert Deadline(now + 5, lambda: now + 2).remaining() == 3
-    assert Deadline(now, lambda: now + 2).remaining() == 0.0
+    clock = FakeClock()
+    deadline = clock.deadline(5)
+    clock.jump(2)
+    assert (deadline.remaining(), deadline.passed) == (3, False)
+    clock.sleep(4)
+    assert (deadline.remaining(), deadline.passed) == (0, True)
 
 
 def test_a_source_value_is_text_unless_it_says_otherwise() -> None:

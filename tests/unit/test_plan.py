@@ -12,8 +12,7 @@ from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
 from keyferry.errors import Conflict, Refused, SourceDeleted, SourceUnavailable
 from keyferry.model import SecretValue
-from tests.unit.fake_secret import encoded
-from tests.unit.fakes import FakeCluster
+from keyferry.testing import FakeCluster, encoded
 from tests.unit.samples import desired_of, mapping
 
 DUE = "keyferry.dev/restart-due"
@@ -39,7 +38,7 @@ def carry_out(cluster: FakeCluster, wanted: Desired, nonce: str = "nonce-1") -> 
     if isinstance(action, Write | Annotate | Prune | Release):
         write(cluster.client(), "payments", wanted.manager, action)
     if isinstance(action, Restart):
-        cluster.apply("payments", action.clear, wanted.manager, force=action.force)
+        cluster.apply_secret("payments", action.clear, wanted.manager, force=action.force)
     return action
 
 

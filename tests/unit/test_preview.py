@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from keyferry.deadline import Deadline
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.preview import Preview, preview
 from keyferry.errors import AccessDenied, Forbidden, OutOfTime, SourceDeleted, Unexpected
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import SecretValue
-from tests.unit.fakes import Calls
+from keyferry.testing import Calls
 from tests.unit.samples import desired_of, mapping, workload
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
 
@@ -163,8 +162,8 @@ def test_without_time_nothing_more_is_asked_of_the_cluster() -> None:
     world = World()
     calls = Calls()
     with pytest.raises(OutOfTime):
-        preview(world.work(calls, deadline=Deadline(0.0, lambda: 0.0)))
-    assert calls.made == []
+        preview(world.work(calls, deadline=world.clock.deadline(0)))
+    assert calls.recorded == []
 
 
 def test_labels_choose_the_namespaces_and_none_is_no_error() -> None:
@@ -227,7 +226,7 @@ def _renamed(world: World) -> None:
 def _released(world: World) -> None:
     """The delivery after the renaming died before its last call."""
     _renamed(world)
-    world.cluster.apply(
+    world.cluster.apply_secret(
         "payments",
         desired_of(
             world.mapping,

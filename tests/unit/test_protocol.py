@@ -11,10 +11,9 @@ import pytest
 
 from keyferry.errors import SourceDeleted
 from keyferry.mapping.mapping import Kind
-from tests.unit.fake_secret import encoded
-from tests.unit.fakes import Calls, Crash, dying
+from keyferry.testing import Calls, encoded
 from tests.unit.samples import mapping, uses, workload
-from tests.unit.turns import Process
+from tests.unit.turns import Crash, Process, dying
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, Change, World, secret
 
 KINDS: tuple[Kind, ...] = ("Deployment", "StatefulSet", "DaemonSet")
@@ -360,7 +359,7 @@ def overtaken(scenario: Change, change: Change, other: Change) -> Iterator[tuple
 
         calls = Calls(before=meanwhile)
         report = world.deliver(calls)
-        if number >= len(calls.made):
+        if number >= len(calls.recorded):
             return
         if report.errors:
             assert report.comes_back

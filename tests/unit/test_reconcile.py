@@ -17,9 +17,9 @@ from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
 from keyferry.pipeline.sweep import CLUSTER_SECONDS, Sight, Sweep, Swept, difference, reconcile, sweep_of
 from keyferry.stores.source import Source
-from tests.unit.fake_queues import FakeQueue, FakeSources
-from tests.unit.fakes import Calls, FakeCluster
-from tests.unit.samples import PLACE, PLENTY, cluster, delivery, mapping, workload
+from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources
+from tests.unit.fake_queues import FakeQueue
+from tests.unit.samples import PLACE, cluster, delivery, mapping, workload
 
 SOURCE = "prod/payments/db"
 WHERE = "payments", "payments-db"
@@ -34,7 +34,8 @@ class World:
         self.clusters = {name: FakeCluster("payments", "shop") for name in ("prod-eu", "prod-us")}
         self.calls, self.queue = Calls(), FakeQueue()
         self.lost: KeyferryError | None = None
-        self.deadline = PLENTY
+        self.clock = FakeClock()
+        self.deadline = self.clock.deadline(840)
         self.given: list[float] = []
         known = mappings or (mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"]),)
         self.catalog = collect(known, [cluster("prod-eu"), cluster("prod-us")])
@@ -46,15 +47,13 @@ class World:
         """Carry out every mapping on a cluster."""
         for each in self.catalog.mappings.values():
             if name in [target.name for target in self.catalog.targets(each)]:
-                there = self.clusters[name].client()
-                deliver(
-                    Work(delivery(cluster=name), each, there, lambda _: self.sources.reader(), PLENTY, concurrency=1)
-                )
+                client, deadline = self.clusters[name].client(), self.clock.deadline(100)
+                deliver(Work(delivery(cluster=name), each, client, lambda _: self.sources.reader(), deadline))
 
     def connect(self, asked: Cluster, deadline: Deadline) -> ClusterClient:
         self.given.append(deadline.remaining())
         if self.lost and asked.name == "prod-us":
-            self.calls.made.append("lost")
+            self.calls.recorded.append("lost")
             raise self.lost
         return self.clusters[asked.name].client(self.calls)
 
@@ -71,8 +70,8 @@ def test_where_all_is_right_nothing_is_sent_and_no_value_is_read() -> None:
     world = World()
     swept = world.sweep()
     assert (swept.checked, swept.sent, world.queue.sent) == (2, (), [])
-    assert {what.split()[0] for what in world.calls.made} == {"metadata"}
-    assert len(world.calls.made) == 4
+    assert {what.split()[0] for what in world.calls.recorded} == {"metadata"}
+    assert len(world.calls.recorded) == 4
     assert swept.metrics() == {"SweepsChecked": 2, "SweepsSent": 0}
 
 
@@ -326,12 +325,11 @@ def test_a_cluster_that_does_not_answer_is_asked_once(lost: KeyferryError) -> No
     world = World(*(mapping(name, name=name, clusters=["prod-eu", "prod-us"]) for name in names))
     world.lost = lost
     assert world.found() == [f"prod-us: not known: {lost}"] * 20
-    assert world.calls.made.count("lost") == 1
+    assert world.calls.recorded.count("lost") == 1
 
 
 def test_no_cluster_is_waited_for_until_there_is_no_time_for_the_others() -> None:
     world = World()
-    world.deadline = Deadline(840.0, lambda: 0.0)
     world.sweep()
     assert world.given == [CLUSTER_SECONDS] * 2
 
@@ -371,12 +369,11 @@ def fail(text: str) -> ClusterClient:
 
 def test_what_there_is_no_time_to_look_at_gets_a_delivery() -> None:
     world = World()
-    clock = iter([0.0, 0.0, 0.0, 100.0, 200.0])
-    world.deadline = Deadline(150.0, lambda: next(clock, 200.0))
+    world.calls.after = lambda *_: world.clock.jump(840)
     assert world.found() == [
         f"{name}: not known: too little time is left; the next try does the rest" for name in ("prod-eu", "prod-us")
     ]
-    assert world.calls.made == ["metadata payments/payments-db"]
+    assert world.calls.recorded == ["metadata payments/payments-db"]
 
 
 def test_deliveries_that_cannot_be_sent_fail_the_sweep() -> None:

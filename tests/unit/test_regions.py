@@ -31,7 +31,7 @@ from keyferry.render.render import render
 from keyferry.role import Role, key
 from keyferry.stores.grant import Grant
 from keyferry.stores.source import Source
-from tests.unit.fakes import FakeCluster
+from keyferry.testing import FakeCluster
 from tests.unit.samples import ACCOUNT, PLACE, WHEN, mapping, value
 from tests.unit.world import World
 
@@ -124,7 +124,7 @@ def holding(version: str) -> Observed:
     cluster, wanted = FakeCluster(), render_at(mapping(**WHOLE), {"db": served(version)})
     action = plan(wanted, None, "nonce")
     assert isinstance(action, Write)
-    return Observed.of(cluster.apply("payments", action.body, wanted.manager, force=False))
+    return Observed.of(cluster.apply_secret("payments", action.body, wanted.manager, force=False))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_parameters_are_numbered_in_each_region_and_only_dates_count() -> None:
     cluster, first = FakeCluster(), render_at(mapping(**spec), {"db": served(f"3@{NEW}")})
     action = plan(first, None, "nonce")
     assert isinstance(action, Write)
-    observed = Observed.of(cluster.apply("payments", action.body, first.manager, force=False))
+    observed = Observed.of(cluster.apply_secret("payments", action.body, first.manager, force=False))
     with pytest.raises(Outdated):
         plan(render_at(mapping(**spec), {"db": served(f"3@{OLD}", region="us-east-1")}), observed, "nonce")
 
@@ -169,7 +169,7 @@ def test_what_another_mapping_has_written_or_nobody_can_read_holds_nothing_of_ou
         cluster = FakeCluster()
         action = plan(wanted, None, "nonce")
         assert isinstance(action, Write)
-        cluster.apply("payments", action.body, wanted.manager, force=False)
+        cluster.apply_secret("payments", action.body, wanted.manager, force=False)
         cluster.edit("payments", "payments-db", annotations={VERSIONS: text}, manager="keyferry:payments-db")
         observed = Observed.of(cluster.secrets["payments", "payments-db"].as_object("payments-db"))
         assert observed.versions_in_journal() == {}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.fake_secret import encoded
+from keyferry.testing import encoded
 from tests.unit.samples import workload
 from tests.unit.turns import Process
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret

@@ -1,10 +1,27 @@
-"""Deliveries that overlap, one call at a time, in the order that a test says."""
+"""Processes that die at a call, and deliveries that overlap, one call at a time, in the order that a test says."""
 
 from threading import Semaphore, Thread
 
 from keyferry.delivery.report import Report
-from tests.unit.fakes import Calls, Crash
+from keyferry.testing import Calls
 from tests.unit.world import World
+
+
+class Crash(BaseException):
+    """The process died: nothing may catch this."""
+
+
+def dying(number: int, when: str) -> Calls:
+    """Return the calls of a process that dies `before` or `after` one of them, and calls nothing from then on."""
+    dead = False
+
+    def step(this: int, what: str) -> None:
+        nonlocal dead
+        dead = dead or this == number
+        if dead:
+            raise Crash(what)
+
+    return Calls(before=step) if when == "before" else Calls(after=step)
 
 
 class Process:

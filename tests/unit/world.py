@@ -8,9 +8,8 @@ from typing import Any, Final
 from keyferry.delivery.passes import Work, deliver
 from keyferry.delivery.report import Report
 from keyferry.mapping.mapping import SecretMapping
-from tests.unit.fake_queues import FakeSources
-from tests.unit.fakes import Calls, FakeCluster
-from tests.unit.samples import PLENTY, delivery, mapping, workload
+from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources
+from tests.unit.samples import delivery, mapping, workload
 
 SOURCE = "prod/payments/db"
 WHERE = "payments", "payments-db"
@@ -32,7 +31,7 @@ class World:
         self.sources = FakeSources()
         self.sources.put(SOURCE, secret("canary-1"))
         self.mapping = mapping(namespaces=sorted(self.cluster.namespaces))
-        self.slept: list[float] = []
+        self.clock = FakeClock()
         for namespace in self.cluster.namespaces:
             self.cluster.run(namespace, KIND, workload("api"))
 
@@ -44,9 +43,9 @@ class World:
             mapping=of or self.mapping,
             cluster=self.cluster.client(made),
             reader=lambda _sources: self.sources.reader(made),
-            deadline=PLENTY,
+            deadline=self.clock.deadline(100),
             concurrency=1,
-            sleep=self.slept.append,
+            sleep=self.clock.sleep,
         )
         return replace(work, **changes)
 

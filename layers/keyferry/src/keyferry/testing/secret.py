@@ -35,7 +35,7 @@ class FakeSecret:
     def as_object(self, name: str) -> Object:
         """Return it as the API server does."""
         metadata: Object = {"name": name, "uid": self.uid, "resourceVersion": str(self.version)}
-        metadata |= {part: found for part in ("annotations", "labels") if (found := self.part(part))}
+        metadata |= {part: pairs for part in ("annotations", "labels") if (pairs := self.part(part))}
         metadata["managedFields"] = [
             {"manager": manager, "operation": operation, "fieldsV1": _fields_v1(paths)}
             for (manager, operation), paths in sorted(self.owners.items())
@@ -82,7 +82,7 @@ class FakeSecret:
         """Refuse what can never change."""
         if self.fields[("type",)] != fields[("type",)]:
             raise Refused("type: FieldValueInvalid")
-        if ("immutable",) in self.fields and data_of(self.fields) != data_of(fields):
+        if ("immutable",) in self.fields and _data_of(self.fields) != _data_of(fields):
             raise Refused("data: FieldValueForbidden")
         if ("immutable",) in self.fields and ("immutable",) not in fields:
             raise Refused("immutable: FieldValueForbidden")
@@ -102,7 +102,7 @@ def fields_of(body: Object) -> Fields:
     return fields | ({("type",): str(body["type"])} if "type" in body else {})
 
 
-def data_of(fields: Mapping[Path, str]) -> Fields:
+def _data_of(fields: Mapping[Path, str]) -> Fields:
     """Return the fields of `data` alone."""
     return {path: value for path, value in fields.items() if path[0] == "data"}
 

@@ -1,0 +1,31 @@
+"""For tests of deliveries: a cluster and sources with memory, and a clock that jumps. None of it is deployed.
+
+```python
+from keyferry.delivery.passes import Work, deliver
+from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources, encoded
+
+cluster, sources, clock = FakeCluster("payments"), FakeSources(), FakeClock()
+sources.put("prod/payments/db", '{"password": "canary-1"}')
+calls = Calls()
+report = deliver(
+    Work(
+        delivery=delivery,
+        mapping=mapping,
+        cluster=cluster.client(calls),
+        reader=lambda _sources: sources.reader(calls),
+        deadline=clock.deadline(seconds=60),
+        sleep=clock.sleep,
+    )
+)
+assert not report.errors
+assert cluster.data("payments", "payments-db") == {"password": encoded("canary-1")}
+```
+"""
+
+from keyferry.testing.calls import Calls
+from keyferry.testing.clock import FakeClock
+from keyferry.testing.cluster import FakeClient, FakeCluster
+from keyferry.testing.secret import FakeSecret, encoded
+from keyferry.testing.sources import FakeSources
+
+__all__ = ["Calls", "FakeClient", "FakeClock", "FakeCluster", "FakeSecret", "FakeSources", "encoded"]
