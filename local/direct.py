@@ -17,6 +17,7 @@ from typing import Any
 from keyferry.access import rbac as access
 from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
+from keyferry.identity import IDENTITY
 from keyferry.mapping.catalog import Catalog, collect
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
@@ -70,8 +71,8 @@ class Direct:
             if rbac:
                 apply_rbac(cloud.admins[cluster.name], access.rbac(whole, cluster))
             if entries:
-                groups, region = [access.DELIVER], cluster.eks.region
-                aws.add_access_entry(cloud.aws, cluster.eks.name, direct.role, "keyferry", groups, region=region)
+                group, region = IDENTITY.deliver, cluster.eks.region
+                aws.add_access_entry(cloud.aws, cluster.eks.name, direct.role, group, [group], region=region)
         return direct
 
     def allow(self, allowed: Sequence[Mapping[str, Any]]) -> None:

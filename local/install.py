@@ -6,12 +6,14 @@ from pathlib import Path
 
 import yaml
 
+from keyferry.access.rbac import DELIVER_OUTPUT, RECONCILE_OUTPUT
+from keyferry.identity import IDENTITY
 from local import aws, stack
 from local.admin import Admin
 from local.cloud import Cloud
 
 STACK = "keyferry"
-GROUPS = {"DeliverRoleArn": "keyferry", "ReconcileRoleArn": "keyferry-readers"}
+GROUPS = {DELIVER_OUTPUT: IDENTITY.deliver, RECONCILE_OUTPUT: IDENTITY.readers}
 """Output of the stack → Kubernetes group of that role, as in generated/access-entries."""
 
 
@@ -55,7 +57,7 @@ def install(
 def let_administrator_in(cloud: Cloud) -> None:
     """Let the administrator of AWS into every cluster with the rights of deliver: to push from a terminal."""
     arn = cloud.aws.client("sts").get_caller_identity()["Arn"]
-    group = GROUPS["DeliverRoleArn"]
+    group = IDENTITY.deliver
     for name, plane in cloud.clusters.items():
         aws.add_access_entry(cloud.aws, name, arn, "administrator", [group], region=plane.region)
 

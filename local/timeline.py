@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from keyferry.identity import IDENTITY
 from local.install import Installation
 from local.watch import Call, calls, log_lines, when
 
@@ -33,7 +34,9 @@ def hops(installed: Installation, since: datetime) -> list[Hop]:
     ]
     told: list[Hop] = []
     for name, plane in installed.cloud.clusters.items():
-        ours = [call for call in calls(plane, since=since) if call.user.startswith("keyferry") and call.status < 400]
+        ours = [
+            call for call in calls(plane, since=since) if call.user.startswith(IDENTITY.prefix) and call.status < 400
+        ]
         points = [
             ("event routed: delivery sent", min(routed, default=None)),
             ("delivery begun: Secret observed", _first(ours, lambda c: (c.verb, c.resource) == ("get", "secrets"))),

@@ -13,6 +13,7 @@ from typing import Any, cast
 import boto3
 import pytest
 
+from keyferry.identity import IDENTITY
 from local.admin import Admin, Object
 from local.cloud import Cloud
 from local.install import STACK, Installation
@@ -87,7 +88,7 @@ def held(target: Target) -> str | None:
 def stamp(target: Target, workload: str) -> str | None:
     """Return the mark of the last restart that a Deployment's pod template carries."""
     metadata = _deployment(target, workload)["spec"]["template"]["metadata"]
-    return (metadata.get("annotations") or {}).get(f"keyferry.dev/{NAME}")
+    return (metadata.get("annotations") or {}).get(IDENTITY.stamp_key(NAME))
 
 
 def seen(target: Target, workload: str) -> bool:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from keyferry.identity import IDENTITY
 from local import watch
 from local.admin import Admin
 from local.cloud import Cloud
@@ -155,7 +156,7 @@ class Deployed:
     def writes(self, cluster: str, namespace: str, resource: str, since: datetime) -> int:
         """Count the patches of one kind that a cluster has taken from deliver in a namespace since then."""
         calls = watch.calls(self.cloud.clusters[cluster], since=since)
-        ours = [call for call in calls if call.user == "keyferry" and call.verb == "patch" and call.status < 300]
+        ours = [call for call in calls if call.user == IDENTITY.deliver and call.verb == "patch" and call.status < 300]
         return sum(call.resource == resource and call.namespace == namespace for call in ours)
 
     def rollouts(self, cluster: str, namespace: str) -> set[str]:

@@ -6,11 +6,12 @@ from itertools import pairwise
 from typing import Any
 
 from keyferry.delivery.observed import RESTART_DUE
+from keyferry.identity import IDENTITY
 from local.admin import Admin, Object
 from local.watch import until
 from tests.integration.scene import Scene
 
-STAMP = "keyferry.dev/db"
+STAMP = IDENTITY.stamp_key("db")
 WORKLOADS = ("Deployment", "StatefulSet")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from keyferry.aws import eks
 from keyferry.delivery.report import Report
+from keyferry.identity import IDENTITY
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
 from keyferry.mapping.mapping import SecretMapping
@@ -93,7 +94,7 @@ class Scene:
         found = self.admin.get(kind, name, self.namespace)
         assert found is not None
         annotations = found["spec"]["template"].get("metadata", {}).get("annotations") or {}
-        return annotations.get(f"keyferry.dev/{of}")
+        return annotations.get(IDENTITY.stamp_key(of))
 
     def _version(self, kind: str, name: str) -> object:
         found = self.admin.get(kind, name, self.namespace)

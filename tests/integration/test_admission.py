@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from keyferry.access import admission, rbac
 from keyferry.errors import Forbidden
+from keyferry.identity import IDENTITY
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
 from local.admin import Object
@@ -60,7 +60,7 @@ def pipeline(scene: Scene) -> Connection:
     role = scene.grant().role
     rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     metadata = {"name": "too-much", "namespace": scene.namespace}
-    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": rbac.DELIVER}]
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": IDENTITY.deliver}]
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": metadata["name"]}
     version = "rbac.authorization.k8s.io/v1"
     apply_rbac(
@@ -98,7 +98,7 @@ def is_refused(who: Connection, scene: Scene, kind: str, patch: Object | None, *
     try:
         send(who, scene, kind, patch, **more)
     except Forbidden as error:
-        assert admission.NAME in str(error)
+        assert IDENTITY.admission_policy in str(error)
         return True
     return False
 
@@ -131,7 +131,7 @@ def test_the_pipeline_scales_deletes_and_creates_no_workload(scene: Scene, pipel
         assert is_refused(pipeline, scene, "Deployment", {"status": {"observedGeneration": 99}}, rest="/status")
         assert is_refused(pipeline, scene, "Deployment", None, method="DELETE")
         path = f"/apis/apps/v1/namespaces/{scene.namespace}/deployments"
-        with pytest.raises(Forbidden, match=admission.NAME):
+        with pytest.raises(Forbidden, match=IDENTITY.admission_policy):
             pipeline.send(
                 Request("POST", path, "create", "deployments", body=other, content_type="application/json"),
                 deadline(20),
@@ -147,7 +147,7 @@ def test_everybody_else_changes_workloads_as_before(scene: Scene, pipeline: Conn
 
 def test_the_api_server_finds_nothing_to_warn_of_in_the_policy(scene: Scene, pipeline: Connection) -> None:
     def checked() -> Object | None:
-        found = scene.admin.get("ValidatingAdmissionPolicy", admission.NAME) or {}
+        found = scene.admin.get("ValidatingAdmissionPolicy", IDENTITY.admission_policy) or {}
         return dict(found.get("status", {})) if "observedGeneration" in found.get("status", {}) else None
 
     assert until("the policy is checked", checked).get("typeChecking", {}).get("expressionWarnings", []) == []

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from keyferry.identity import IDENTITY
 from local.install import Installation
 from local.watch import until
 from tests.integration.deployed import Deployed, now
@@ -25,7 +26,7 @@ def stack(installed: Installation) -> Iterator[Deployed]:
             "verbs": ["get", "patch", "create"],
         }
     ]
-    subjects = [{"apiGroup": group, "kind": "Group", "name": "keyferry"}]
+    subjects = [{"apiGroup": group, "kind": "Group", "name": IDENTITY.deliver}]
     reference = {"apiGroup": group, "kind": "ClusterRole", "name": "scattered"}
     named = {"apiVersion": f"{group}/v1", "metadata": {"name": "scattered"}}
     stack.eu.apply(

@@ -9,6 +9,7 @@ import pytest
 
 from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import Refused, ServerError
+from keyferry.identity import IDENTITY
 from keyferry.kube import client
 from local import admin
 from local.admin import Object
@@ -92,7 +93,7 @@ def stamped(scene: Scene) -> set[str]:
     return {
         each["metadata"]["name"]
         for each in scene.admin.list("Deployment", scene.namespace)
-        if "keyferry.dev/db" in each["spec"]["template"]["metadata"].get("annotations", {})
+        if IDENTITY.stamp_key("db") in each["spec"]["template"]["metadata"].get("annotations", {})
     }
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from keyferry.identity import IDENTITY, role_name
 from local.install import Installation
 from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 
 OLD_SECONDS = 11 * 60
+ROLE = role_name(IDENTITY.deliver, "returning")
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +30,11 @@ def stack(installed: Installation) -> Deployed:
 @pytest.fixture
 def forbidden(stack: Deployed) -> Iterator[dict[str, Any]]:
     """The cluster lets the pipeline do nothing in the namespace; what is yielded lets it again."""
-    binding = stack.eu.get("RoleBinding", "keyferry:returning", "returning")
+    binding = stack.eu.get("RoleBinding", ROLE, "returning")
     assert binding is not None
-    metadata = {"name": "keyferry:returning", "namespace": "returning"}
+    metadata = {"name": ROLE, "namespace": "returning"}
     again = {key: binding[key] for key in ("apiVersion", "kind", "roleRef", "subjects")} | {"metadata": metadata}
-    stack.eu.delete("RoleBinding", "keyferry:returning", "returning")
+    stack.eu.delete("RoleBinding", ROLE, "returning")
     yield again
     stack.eu.apply(again)
 

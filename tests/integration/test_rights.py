@@ -1,6 +1,5 @@
 """The generated rights suffice, each of them is needed and named where it is missing, and they give nothing more."""
 
-import json
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from botocore.exceptions import ClientError
 from keyferry.access import rbac
 from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import AccessDenied, Forbidden
+from keyferry.identity import Identity, role_name
 from local import aws
 from local.admin import Object
 from local.cloud import ACCOUNT
@@ -30,8 +30,7 @@ class Limited:
     def __init__(self, scene: Scene, **spec: Any) -> None:  # noqa: ANN401
         self.scene, self.group = scene, f"limited-{uuid.uuid4().hex[:8]}"
         whole = catalog(scene.cloud, [scene.mapping(**spec)])
-        told = json.dumps(rbac.rbac(whole, whole.clusters[CLUSTER])).replace('"keyferry', f'"{self.group}')
-        self.rbac: list[Object] = json.loads(told)
+        self.rbac: list[Object] = rbac.rbac(whole, whole.clusters[CLUSTER], identity=Identity(self.group))
         self.direct = Direct.grant(scene.cloud, whole, rbac=False, entries=False)
         region = whole.clusters[CLUSTER].eks.region
         aws.add_access_entry(scene.cloud.aws, CLUSTER, self.direct.role, self.group, [self.group], region=region)
@@ -154,7 +153,7 @@ def test_the_generated_rights_are_all_that_the_role_has(scene: Scene) -> None:
     (role,) = (
         each
         for each in limited.rbac
-        if each["kind"] == "Role" and each["metadata"]["name"].endswith(f"{limited.group}:{scene.namespace}")
+        if each["kind"] == "Role" and each["metadata"]["name"] == role_name(limited.group, scene.namespace)
     )
     assert sorted(rules, key=str) == sorted(role["rules"], key=str)
 

@@ -14,6 +14,7 @@ import pytest
 
 from keyferry.aws import eks, sessions
 from keyferry.errors import AccessDenied, Unauthorized, Unreachable
+from keyferry.identity import IDENTITY
 from keyferry.kube import Connection
 from keyferry.mapping.catalog import collect
 from keyferry.mapping.targets import Cluster, Eks
@@ -93,7 +94,7 @@ def test_a_cluster_of_the_wrong_name_is_refused(scene: Scene) -> None:
         certificateAuthority=plane.certificate_authority,
     )
     direct = Direct.grant(scene.cloud, collect([scene.mapping()], [wrong]), entries=False)
-    aws.add_access_entry(scene.cloud.aws, CLUSTER, direct.role, "keyferry", ["keyferry"])
+    aws.add_access_entry(scene.cloud.aws, CLUSTER, direct.role, IDENTITY.deliver, [IDENTITY.deliver])
 
     assert "eks.name" in str(error(direct.deliver(scene.namespace)))
 
@@ -135,7 +136,7 @@ def test_a_role_that_was_made_again_is_a_stranger_until_it_has_a_new_entry(cloud
         ask(connection(cloud, direct.role), "GET", VERSION)
 
     entries.delete_access_entry(clusterName=CLUSTER, principalArn=direct.role)
-    aws.add_access_entry(cloud.aws, CLUSTER, direct.role, "keyferry", ["keyferry"])
+    aws.add_access_entry(cloud.aws, CLUSTER, direct.role, IDENTITY.deliver, [IDENTITY.deliver])
     assert ask(connection(cloud, direct.role), "GET", VERSION)
 
 
@@ -161,7 +162,7 @@ class Spoke:
         iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=json.dumps(trust))
         policy = json.dumps({"Version": "2012-10-17", "Statement": [describe]})
         iam.put_role_policy(RoleName=self.name, PolicyName="spoke", PolicyDocument=policy)
-        aws.add_access_entry(cloud.aws, CLUSTER, self.role, "keyferry", ["keyferry"])
+        aws.add_access_entry(cloud.aws, CLUSTER, self.role, IDENTITY.deliver, [IDENTITY.deliver])
 
     def make_again(self) -> None:
         """Delete role and access entry, and make both anew."""

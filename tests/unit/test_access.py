@@ -7,6 +7,7 @@ import pytest
 
 from keyferry.access import admission, rbac
 from keyferry.errors import InvalidInput
+from keyferry.identity import IDENTITY
 from keyferry.mapping.catalog import Catalog, collect
 from keyferry.mapping.mapping import SecretMapping
 from tests.unit.samples import ACCOUNT, cluster, mapping
@@ -270,7 +271,7 @@ def test_where_something_restarts_the_pipeline_is_held_to_its_stamps() -> None:
 
 
 def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_to_change_it() -> None:
-    rules = admission.policy()[0]["spec"]["matchConstraints"]["resourceRules"]
+    rules = admission.policy(IDENTITY)[0]["spec"]["matchConstraints"]["resourceRules"]
     assert [(rule["apiGroups"], rule["resources"]) for rule in rules] == [
         (
             ["apps"],

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery.desired import Desired, field_manager, revision, stamp_key, versions_text
+from keyferry.delivery.desired import Desired, revision, versions_text
 from keyferry.delivery.observed import Observed
 from keyferry.model import SecretValue
 from tests.unit.samples import desired_of, mapping
 
-LONG = "a" * 253
 RAW: dict[str, Any] = {
     "metadata": {
         "uid": "uid-1",
@@ -144,17 +143,3 @@ def test_the_revision_changes_with_the_mapping(change: dict[str, Any]) -> None:
 def test_the_revision_stays_where_the_mapping_says_the_same() -> None:
     same = mapping(restart="auto", policies={"conflict": "fail"}, owner={"team": "payments"})
     assert revision(same) == revision(mapping()) == revision(mapping("another-name"))
-
-
-@pytest.mark.parametrize("name", ["payments-db", LONG[:119], LONG[:120], LONG])
-def test_a_field_manager_has_at_most_128_bytes(name: str) -> None:
-    assert len(field_manager(name).encode()) <= 128
-    assert field_manager(name).startswith("keyferry:")
-
-
-@pytest.mark.parametrize("name", ["payments-db", LONG[:63], LONG[:64], LONG])
-def test_a_stamps_key_is_one_that_an_annotation_can_have(name: str) -> None:
-    key = stamp_key(name)
-    assert re.fullmatch(r"keyferry\.dev/[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?", key)
-    assert stamp_key(name[:-1] + "c") != key
-    assert (key == f"keyferry.dev/{name}") is (len(name) <= 63)

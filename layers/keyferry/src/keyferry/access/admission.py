@@ -1,43 +1,41 @@
 """What RBAC cannot say: the pipeline may restart a workload, and change nothing else about it.
 
 `patch` on a Deployment is the right to run anything in its namespace. A ValidatingAdmissionPolicy takes all of that
-right away again but the annotations `keyferry.dev/*` of the pod template.
+right away again but the stamps, annotations `keyferry.dev/*` of the pod template.
 """
 
 from typing import Any
 
-from keyferry.model import PREFIX
-
-GROUP = "keyferry"
-"""Kubernetes group of the role of deliver."""
-NAME = "keyferry-restarts-only"
+from keyferry.identity import Identity
 
 type Object = dict[str, Any]
 
 _API = "admissionregistration.k8s.io/v1"
-_OWN = f"k.startsWith('{PREFIX}/')"
 _COUNTED = "k in ['generation', 'managedFields', 'resourceVersion']"
 """What the API server itself changes of an object's metadata with every change."""
 _COUNTED_ANNOTATION = "k == 'deprecated.daemonset.template.generation'"
 """What it changes of a DaemonSet's annotations with every change of the pod template."""
 
 
-def policy() -> list[Object]:
+def policy(identity: Identity) -> list[Object]:
     """Return the policy and its binding, the same for every cluster."""
+    name = identity.admission_policy
     return [
         {
             "apiVersion": _API,
             "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": NAME},
+            "metadata": {"name": name},
             "spec": {
                 "failurePolicy": "Fail",
                 "matchConstraints": {"resourceRules": _resources()},
-                "matchConditions": [{"name": "keyferry", "expression": f"'{GROUP}' in request.userInfo.groups"}],
+                "matchConditions": [
+                    {"name": identity.prefix, "expression": f"'{identity.deliver}' in request.userInfo.groups"}
+                ],
                 "variables": [{"name": name, "expression": text} for name, text in _variables()],
                 "validations": [
                     {
-                        "expression": _only_annotations(),
-                        "message": f"Keyferry may change the annotations {PREFIX}/* of a pod template alone",
+                        "expression": _only_annotations(identity),
+                        "message": f"Keyferry may change the annotations {identity.domain}/* of a pod template alone",
                         "reason": "Forbidden",
                     }
                 ],
@@ -46,8 +44,8 @@ def policy() -> list[Object]:
         {
             "apiVersion": _API,
             "kind": "ValidatingAdmissionPolicyBinding",
-            "metadata": {"name": NAME},
-            "spec": {"policyName": NAME, "validationActions": ["Deny"]},
+            "metadata": {"name": name},
+            "spec": {"policyName": name, "validationActions": ["Deny"]},
         },
     ]
 
@@ -80,14 +78,14 @@ def _variables() -> list[tuple[str, str]]:
     return found
 
 
-def _only_annotations() -> str:
+def _only_annotations(identity: Identity) -> str:
     same = [
         _same("Metadata", f"k == 'annotations' || {_COUNTED}"),
         _same("OwnAnnotations", _COUNTED_ANNOTATION),
         _same("Spec", "k == 'template'"),
         _same("Template", "k == 'metadata'"),
         _same("TemplateMetadata", "k == 'annotations'"),
-        _same("Annotations", _OWN),
+        _same("Annotations", f"k.startsWith('{identity.domain}/')"),
     ]
     return " && ".join(["request.operation == 'UPDATE'", "!has(request.subResource)", *same])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from keyferry.access import admission, iam
 from keyferry.errors import InvalidInput
+from keyferry.identity import IDENTITY, Identity, role_name
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
@@ -18,8 +19,6 @@ MAX_POLICIES = 20
 USUAL_POLICIES = 10
 RESERVED_POLICIES = 1
 """Managed policies that template.yaml attaches to the roles itself."""
-DELIVER, READERS = admission.GROUP, "keyferry-readers"
-"""Kubernetes groups of the roles of deliver and reconcile, which their access entries give them."""
 DELIVER_OUTPUT, RECONCILE_OUTPUT = "DeliverRoleArn", "ReconcileRoleArn"
 """Outputs of the stack that hold these roles."""
 
@@ -58,7 +57,12 @@ def policies_needed(catalog: Catalog) -> int:
     return len(_attached(catalog)) + RESERVED_POLICIES
 
 
-def rbac(catalog: Catalog, cluster: Cluster, bind_in: Mapping[str, Sequence[str]] | None = None) -> list[Object]:
+def rbac(
+    catalog: Catalog,
+    cluster: Cluster,
+    bind_in: Mapping[str, Sequence[str]] | None = None,
+    identity: Identity = IDENTITY,
+) -> list[Object]:
     """Return the Roles and bindings of one cluster.
 
     Args:
@@ -66,17 +70,18 @@ def rbac(catalog: Catalog, cluster: Cluster, bind_in: Mapping[str, Sequence[str]
         cluster: one of its clusters.
         bind_in: mapping → namespaces, for mappings that choose namespaces by labels: which those are is not known
             here. Where it has none for a mapping, the rights are given in all namespaces.
+        identity: whose groups get the rights.
     """
     mappings = [m for m in catalog.mappings.values() if cluster in catalog.targets(m)]
-    objects: list[Object] = admission.policy() if any(m.spec.restart != "none" for m in mappings) else []
+    objects: list[Object] = admission.policy(identity) if any(m.spec.restart != "none" for m in mappings) else []
     for mapping in mappings:
         if mapping.spec.namespace_selectors:
-            objects += _selected(mapping, (bind_in or {}).get(mapping.name))
+            objects += _selected(identity, mapping, (bind_in or {}).get(mapping.name))
         else:
-            objects += _namespaced(mapping, mapping.spec.namespace_names)
+            objects += _namespaced(identity, mapping, mapping.spec.namespace_names)
     if any(m.spec.namespace_selectors for m in mappings):
         rules = [_rule("", ["namespaces"], ["list"])]
-        objects += _cluster_wide("keyferry:namespaces", rules, [DELIVER, READERS])
+        objects += _cluster_wide(identity.namespaces_role, rules, [identity.deliver, identity.readers])
     return objects
 
 
@@ -101,8 +106,8 @@ def access_entries(catalog: Catalog) -> list[Object]:
 
 def _principals(cluster: Cluster) -> list[tuple[str, list[str]]]:
     if cluster.role:  # one entry for each role is all that EKS takes
-        return [(cluster.role, [DELIVER, READERS])]
-    return [(DELIVER_OUTPUT, [DELIVER]), (RECONCILE_OUTPUT, [READERS])]
+        return [(cluster.role, [IDENTITY.deliver, IDENTITY.readers])]
+    return [(DELIVER_OUTPUT, [IDENTITY.deliver]), (RECONCILE_OUTPUT, [IDENTITY.readers])]
 
 
 def _attached(catalog: Catalog) -> Object:
@@ -152,22 +157,27 @@ def _rule(group: str, resources: list[str], verbs: list[str], names: list[str] |
     return rule | ({"resourceNames": names} if names else {})
 
 
-def _namespaced(mapping: SecretMapping, namespaces: Sequence[str]) -> list[Object]:
+def _groups(identity: Identity, mapping: SecretMapping) -> list[tuple[str, str, list[Object]]]:
+    """Return each group that a mapping concerns, the name of its role, and what the role may do in a namespace."""
+    rules = {identity.deliver: _rules(mapping), identity.readers: _reader_rules(mapping)}
+    return [(group, role_name(group, mapping.name), allowed) for group, allowed in rules.items()]
+
+
+def _namespaced(identity: Identity, mapping: SecretMapping, namespaces: Sequence[str]) -> list[Object]:
     return [
         each
         for namespace in namespaces
-        for group, rules in ((DELIVER, _rules(mapping)), (READERS, _reader_rules(mapping)))
+        for group, name, rules in _groups(identity, mapping)
         for each in (
-            _object("Role", f"{group}:{mapping.name}", namespace, rules=rules),
-            _binding("Role", f"{group}:{mapping.name}", namespace, [group]),
+            _object("Role", name, namespace, rules=rules),
+            _binding("Role", name, namespace, [group]),
         )
     ]
 
 
-def _selected(mapping: SecretMapping, namespaces: Sequence[str] | None) -> list[Object]:
+def _selected(identity: Identity, mapping: SecretMapping, namespaces: Sequence[str] | None) -> list[Object]:
     objects: list[Object] = []
-    for group, rules in ((DELIVER, _rules(mapping)), (READERS, _reader_rules(mapping))):
-        name = f"{group}:{mapping.name}"
+    for group, name, rules in _groups(identity, mapping):
         if namespaces is None:
             objects += _cluster_wide(name, rules, [group])
         else:

@@ -20,20 +20,11 @@ from keyferry.delivery.observed import (
     Observed,
     metadata_fields,
 )
+from keyferry.identity import IDENTITY
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.model import MANAGED_BY, PREFIX, SecretValue, shorten
+from keyferry.model import MANAGED_BY, SecretValue
 from keyferry.render import contents
 from keyferry.render.render import Rendered
-
-
-def field_manager(mapping: str) -> str:
-    """Return the field manager of a mapping: at most 128 bytes, as the API server allows."""
-    return shorten(f"keyferry:{mapping}", 128)
-
-
-def stamp_key(secret: str) -> str:
-    """Return the pod template annotation that carries a Secret's restarts: its name part has 63 characters at most."""
-    return f"{PREFIX}/{shorten(secret, 63)}"
 
 
 def revision(mapping: SecretMapping) -> str:
@@ -83,7 +74,7 @@ class Desired:
     @property
     def manager(self) -> str:
         """The field manager that writes it."""
-        return field_manager(self.mapping.name)
+        return IDENTITY.field_manager(self.mapping.name)
 
     @cached_property
     def revision(self) -> str:
@@ -101,7 +92,7 @@ class Desired:
     @property
     def managers(self) -> frozenset[str]:
         """That, and those of the mapping's earlier names."""
-        return frozenset(map(field_manager, self.mapping.names))
+        return frozenset(map(IDENTITY.field_manager, self.mapping.names))
 
     @property
     def merges(self) -> bool:

@@ -6,11 +6,12 @@ Step numbers in comments are those of the protocol.
 from dataclasses import dataclass
 from typing import Any
 
-from keyferry.delivery.desired import Desired, field_manager
+from keyferry.delivery.desired import Desired
 from keyferry.delivery.limits import check, check_mutable
 from keyferry.delivery.observed import RESTART_DUE, Observed
 from keyferry.delivery.ownership import claims, must_force, without
 from keyferry.errors import Refused, SourceDeleted
+from keyferry.identity import IDENTITY
 from keyferry.mapping.mapping import SecretMapping
 
 
@@ -147,7 +148,7 @@ def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: Sour
         return Done(str(error))
     if policy == "delete" and not observed.written_by(*mapping.names):
         return Done(f"not made by this mapping: kept; {error}")
-    managers = [field_manager(each) for each in mapping.names]
+    managers = [IDENTITY.field_manager(each) for each in mapping.names]
     strangers = {key for owner in observed.owners_beside(*managers) for key in owner.keys}
     if policy == "delete" and observed.data.keys() <= observed.keys_owned_by(*managers) - strangers:
         return Delete(observed.preconditions, str(error))
@@ -160,7 +161,7 @@ def _withdrawal(mapping: SecretMapping, observed: Observed, why: str) -> Release
     The type stays, since that of a Secret never changes; so does an empty `data`: who leaves that out as well removes
     what others have applied as `stringData`, which the API server does not know for theirs.
     """
-    for manager in map(field_manager, mapping.names):
+    for manager in map(IDENTITY.field_manager, mapping.names):
         if observed.keys_owned_by(manager) and observed.immutable:
             raise Refused(f"Secret {mapping.spec.secret.name} is immutable and keeps its keys: delete it; {why}")
         if observed.keys_owned_by(manager) | observed.metadata_owned_by(manager):

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keyferry.delivery.desired import stamp_key
 from keyferry.errors import KeyferryError, Refused
+from keyferry.identity import IDENTITY
 from keyferry.mapping.mapping import Kind, Workload
 from keyferry.model import PREFIX
 
@@ -44,7 +44,7 @@ def stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: str) -
     if _annotations(raw.get("metadata")).get(OPT_OUT) == "false":
         return Stamp(workload, None, f"left alone: {OPT_OUT} is false")
     _check_template(workload, raw.get("spec") or {})
-    key = stamp_key(secret)
+    key = IDENTITY.stamp_key(secret)
     if _annotations(_template(raw).get("metadata")).get(key) == nonce:
         return Stamp(workload, None, "stamped before")
     patch = {"spec": {"template": {"metadata": {"annotations": {key: nonce}}}}}

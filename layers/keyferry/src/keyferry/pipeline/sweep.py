@@ -9,10 +9,11 @@ from pydantic import Field, ValidationError
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient, chosen_namespaces
-from keyferry.delivery.desired import field_manager, revision
+from keyferry.delivery.desired import revision
 from keyferry.delivery.observed import KEYS, MAPPING, RESTART_DUE, REVISION, Observed
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
+from keyferry.identity import IDENTITY
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
@@ -225,7 +226,7 @@ def _journal(mapping: SecretMapping, versions: Mapping[str, str | None], observe
 
 def _owners(mapping: SecretMapping, observed: Observed) -> str:
     """Return which of its fields somebody else owns who should not."""
-    manager, *former = map(field_manager, mapping.names)
+    manager, *former = map(IDENTITY.field_manager, mapping.names)
     written = observed.keys_in_journal()
     if not written <= observed.keys_owned_by(manager):
         return "somebody else has written a key"
