@@ -10,21 +10,19 @@ import urllib3
 from kubernetes.client import Configuration
 from kubernetes.config import load_kube_config
 
+from keyferry.kinds import KINDS
 from local import certificates
 
 type Object = dict[str, Any]
 
 _GROUPS = {
+    **{kind.name: (f"/apis/{kind.group}/{kind.version}", kind.resource, True) for kind in KINDS.values()},
     "Namespace": ("/api/v1", "namespaces", False),
     "Secret": ("/api/v1", "secrets", True),
     "ConfigMap": ("/api/v1", "configmaps", True),
     "ResourceQuota": ("/api/v1", "resourcequotas", True),
-    "Deployment": ("/apis/apps/v1", "deployments", True),
-    "StatefulSet": ("/apis/apps/v1", "statefulsets", True),
-    "DaemonSet": ("/apis/apps/v1", "daemonsets", True),
     "ReplicaSet": ("/apis/apps/v1", "replicasets", True),
     "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
-    "Rollout": ("/apis/argoproj.io/v1alpha1", "rollouts", True),
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles", True),
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
     "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False),

@@ -9,6 +9,7 @@ from typing import Any
 from keyferry.aws import eks
 from keyferry.delivery.report import Report
 from keyferry.identity import IDENTITY
+from keyferry.kinds import KINDS
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
 from keyferry.mapping.mapping import SecretMapping
@@ -76,10 +77,9 @@ class Scene:
     def make(self, kind: str, name: str, **more: Any) -> Object:  # noqa: ANN401
         """Make an object by hand."""
         metadata = {"name": name, "namespace": self.namespace}
-        versions = {"Secret": "v1", "ConfigMap": "v1", "ResourceQuota": "v1", "Rollout": "argoproj.io/v1alpha1"}
-        (made,) = self.admin.apply(
-            {"apiVersion": versions.get(kind, "apps/v1"), "kind": kind, "metadata": metadata, **more}
-        )
+        known = KINDS.get(kind)
+        version = f"{known.group}/{known.version}" if known else "v1"
+        (made,) = self.admin.apply({"apiVersion": version, "kind": kind, "metadata": metadata, **more})
         return made
 
     @contextmanager

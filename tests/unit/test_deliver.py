@@ -8,7 +8,6 @@ import pytest
 from keyferry.delivery.apply import WHOLE_CLUSTER_FROM
 from keyferry.delivery.passes import PASSES, SETTLE_SECONDS, deliver
 from keyferry.delivery.report import Outcome, Report
-from keyferry.delivery.workloads import AUTO_KINDS
 from keyferry.errors import (
     AccessDenied,
     Conflict,
@@ -27,6 +26,7 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
 )
+from keyferry.kinds import DEFAULT_KINDS
 from keyferry.model import SourceValue
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, encoded
@@ -168,7 +168,9 @@ def test_workloads_of_many_namespaces_are_listed_once_for_the_cluster_where_the_
     names = [f"n{number:02}" for number in range(WHOLE_CLUSTER_FROM)]
     world, calls = World(*names, "other"), Calls()
     report = world.deliver(calls, of=mapping(namespaces=names))
-    assert [what for what in calls.recorded if what.startswith("list")] == [f"list None/{kind}" for kind in AUTO_KINDS]
+    assert [what for what in calls.recorded if what.startswith("list")] == [
+        f"list None/{kind}" for kind in DEFAULT_KINDS
+    ]
     assert {outcome.restarted for outcome in report.outcomes} == {("Deployment/api",)}
     assert world.count("rollout n", "rollout other") == [len(names), 0]
 

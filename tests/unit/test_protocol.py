@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import pytest
 
 from keyferry.errors import SourceDeleted
-from keyferry.mapping.mapping import Kind
+from keyferry.kinds import DEFAULT_KINDS
 from keyferry.testing import Calls, encoded
 from tests.unit.samples import mapping, uses, workload
 from tests.unit.turns import Crash, Process, dying
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, Change, World, secret
 
-KINDS: tuple[Kind, ...] = ("Deployment", "StatefulSet", "DaemonSet")
+KINDS = [kind.name for kind in DEFAULT_KINDS]
 
 
 def put(password: str) -> Change:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from keyferry.delivery.workloads import secrets_of, stamp, using
+from keyferry.kinds import KINDS
 from keyferry.mapping.mapping import Workload
 from tests.unit.samples import uses, workload
 
@@ -90,7 +91,7 @@ def test_workloads_that_use_the_secret_are_chosen_among_others() -> None:
         {"metadata": {"name": "no-template"}, "spec": {"workloadRef": REFERENCE}},
         {"metadata": {"name": "no-spec"}},
     ]
-    found = list(using("StatefulSet", objects, "payments-db"))
+    found = list(using(KINDS["StatefulSet"], objects, "payments-db"))
     assert [each for each, _ in found] == [Workload(kind="StatefulSet", name=name) for name in "ac"]
     assert [raw["metadata"]["name"] for _, raw in found] == ["a", "c"]
 

@@ -7,14 +7,13 @@ right away again but the stamps, annotations `keyferry.dev/*` of the pod templat
 from typing import Any
 
 from keyferry.identity import Identity
+from keyferry.kinds import KINDS
 
 type Object = dict[str, Any]
 
 _API = "admissionregistration.k8s.io/v1"
 _COUNTED = "k in ['generation', 'managedFields', 'resourceVersion']"
 """What the API server itself changes of an object's metadata with every change."""
-_COUNTED_ANNOTATION = "k == 'deprecated.daemonset.template.generation'"
-"""What it changes of a DaemonSet's annotations with every change of the pod template."""
 
 
 def policy(identity: Identity) -> list[Object]:
@@ -52,15 +51,17 @@ def policy(identity: Identity) -> list[Object]:
 
 def _resources() -> list[Object]:
     """Return every kind that a mapping can restart, its scale, status and other subresources too."""
-    kinds = {"apps": ("deployments", "statefulsets", "daemonsets"), "argoproj.io": ("rollouts",)}
+    groups = dict.fromkeys(kind.group for kind in KINDS.values())
     return [
         {
             "apiGroups": [group],
             "apiVersions": ["*"],
             "operations": ["CREATE", "UPDATE", "DELETE"],
-            "resources": [each for name in names for each in (name, f"{name}/*")],
+            "resources": [
+                name for kind in KINDS.values() if kind.group == group for name in (kind.resource, f"{kind.resource}/*")
+            ],
         }
-        for group, names in kinds.items()
+        for group in groups
     ]
 
 
@@ -79,9 +80,10 @@ def _variables() -> list[tuple[str, str]]:
 
 
 def _only_annotations(identity: Identity) -> str:
+    counted = " || ".join(f"k == '{name}'" for kind in KINDS.values() for name in kind.counters)
     same = [
         _same("Metadata", f"k == 'annotations' || {_COUNTED}"),
-        _same("OwnAnnotations", _COUNTED_ANNOTATION),
+        _same("OwnAnnotations", counted),
         _same("Spec", "k == 'template'"),
         _same("Template", "k == 'metadata'"),
         _same("TemplateMetadata", "k == 'annotations'"),

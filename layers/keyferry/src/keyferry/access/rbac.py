@@ -4,11 +4,14 @@ Exact names only, where AWS and Kubernetes have them. What RBAC cannot say, an a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from keyferry.access import admission, iam
 from keyferry.errors import InvalidInput
 from keyferry.identity import IDENTITY, Identity, role_name
+from keyferry.kinds import DEFAULT_KINDS
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
@@ -25,6 +28,7 @@ DELIVER_OUTPUT, RECONCILE_OUTPUT = "DeliverRoleArn", "ReconcileRoleArn"
 type Object = dict[str, Any]
 
 _RBAC = "rbac.authorization.k8s.io"
+_group = attrgetter("group")
 
 
 def template(catalog: Catalog) -> Object:
@@ -138,12 +142,14 @@ def _rules(mapping: SecretMapping) -> list[Object]:
     restart = mapping.spec.restart
     if restart == "auto":
         # Which workloads use the Secret is found out: their names are not known here.
-        rules.append(_rule("apps", ["daemonsets", "deployments", "statefulsets"], ["list", "patch"]))
+        rules += [
+            _rule(group, sorted(kind.resource for kind in kinds), ["list", "patch"])
+            for group, kinds in groupby(sorted(DEFAULT_KINDS, key=_group), key=_group)
+        ]
     elif restart != "none":
-        for kind in sorted({workload.kind for workload in restart}):
-            group = "argoproj.io" if kind == "Rollout" else "apps"
+        for kind in sorted({workload.kind for workload in restart}, key=str):
             names = sorted(workload.name for workload in restart if workload.kind == kind)
-            rules.append(_rule(group, [f"{kind.lower()}s"], ["get", "patch"], names))
+            rules.append(_rule(kind.group, [kind.resource], ["get", "patch"], names))
     return rules
 
 

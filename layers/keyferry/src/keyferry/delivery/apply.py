@@ -7,14 +7,15 @@ from typing import Any, Protocol
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
-from keyferry.delivery.workloads import AUTO_KINDS, Stamp, stamp, using
+from keyferry.delivery.workloads import Stamp, stamp, using
 from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
-from keyferry.mapping.mapping import Kind, SecretMapping, Workload
+from keyferry.kinds import DEFAULT_KINDS, WorkloadKind
+from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.targets import Selector
 
 type Object = dict[str, Any]
 """A Kubernetes object as decoded JSON."""
-type Listing = Callable[[Kind, str], list[Object]]
+type Listing = Callable[[WorkloadKind, str], list[Object]]
 """Lists the workloads of a kind in a namespace."""
 
 WHOLE_CLUSTER_FROM = 50
@@ -44,7 +45,7 @@ class ClusterClient(Protocol):
         """Delete the Secret; one that is missing is fine."""
         ...
 
-    def list_workloads(self, kind: Kind, namespace: str | None) -> list[Object]:
+    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> list[Object]:
         """Return the workloads of a kind in a namespace (None: in all) by a consistent read."""
         ...
 
@@ -117,9 +118,9 @@ def listing(cluster: ClusterClient, mapping: SecretMapping, targets: int) -> Lis
     """
     if mapping.spec.restart != "auto" or targets < WHOLE_CLUSTER_FROM:
         return cluster.list_workloads
-    found: defaultdict[tuple[Kind, str], list[Object]] = defaultdict(list)
+    found: defaultdict[tuple[WorkloadKind, str], list[Object]] = defaultdict(list)
     try:
-        for kind in AUTO_KINDS:
+        for kind in DEFAULT_KINDS:
             for raw in cluster.list_workloads(kind, None):
                 found[kind, raw["metadata"]["namespace"]].append(raw)
     except KeyferryError:
@@ -145,7 +146,7 @@ def stamps(
         return list(_named(cluster, namespace, wanted, secret, nonce))
     return [
         stamp(workload, raw, secret, nonce)
-        for kind in AUTO_KINDS
+        for kind in DEFAULT_KINDS
         for workload, raw in using(kind, look(kind, namespace), secret)
     ]
 

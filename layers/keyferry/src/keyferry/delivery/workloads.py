@@ -6,10 +6,10 @@ from typing import Any
 
 from keyferry.errors import KeyferryError, Refused
 from keyferry.identity import IDENTITY
-from keyferry.mapping.mapping import Kind, Workload
+from keyferry.kinds import WorkloadKind
+from keyferry.mapping.mapping import Workload
 from keyferry.model import PREFIX
 
-AUTO_KINDS: tuple[Kind, ...] = ("Deployment", "StatefulSet", "DaemonSet")
 OPT_OUT = f"{PREFIX}/restart"
 """Annotation of a workload; `"false"` leaves it alone."""
 
@@ -52,7 +52,7 @@ def stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: str) -
 
 
 def using(
-    kind: Kind, objects: Iterable[Mapping[str, Any]], secret: str
+    kind: WorkloadKind, objects: Iterable[Mapping[str, Any]], secret: str
 ) -> Iterator[tuple[Workload, Mapping[str, Any]]]:
     """Yield the workloads among `objects` whose pod template uses the Secret of that name."""
     for raw in objects:

@@ -6,22 +6,13 @@ from urllib.parse import quote
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import Object
+from keyferry.kinds import JSON_MERGE, WorkloadKind
 from keyferry.kube.connection import APPLY, Connection, Request
-from keyferry.mapping.mapping import Kind, Workload
+from keyferry.mapping.mapping import Workload
 from keyferry.mapping.targets import Selector
 
 PAGE = 500
-STRATEGIC = "application/strategic-merge-patch+json"
-MERGE = "application/merge-patch+json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-
-_APPS = "/apis/apps/v1"
-_GROUPS = {
-    "Deployment": (_APPS, "deployments"),
-    "StatefulSet": (_APPS, "statefulsets"),
-    "DaemonSet": (_APPS, "daemonsets"),
-    "Rollout": ("/apis/argoproj.io/v1alpha1", "rollouts"),
-}
 
 
 class KubeClient:
@@ -45,7 +36,7 @@ class KubeClient:
 
     def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
         """Patch the Secret, null removing a field, and return it as it then is; None where it is missing."""
-        return self._change_secret(namespace, patch, (("fieldManager", manager),), MERGE)
+        return self._change_secret(namespace, patch, (("fieldManager", manager),), JSON_MERGE)
 
     def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
         """Delete the Secret; one that is missing is fine."""
@@ -60,30 +51,29 @@ class KubeClient:
         )
         self._connection.send(request, self._deadline)
 
-    def list_workloads(self, kind: Kind, namespace: str | None) -> list[Object]:
+    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> list[Object]:
         """Return the workloads of a kind in a namespace (None: in all) by a consistent read, page by page."""
-        base, resource = _GROUPS[kind]
-        return self._list(_path(base, namespace, resource), resource, namespace, ())
+        return self._list(_path(_base(kind), namespace, kind.resource), kind.resource, namespace, ())
 
     def read_workload(self, workload: Workload, namespace: str) -> Object | None:
         """Return one workload; None where it is missing."""
-        base, resource = _GROUPS[workload.kind]
-        path = _path(base, namespace, resource, workload.name)
-        request = Request("GET", path, "get", f"{resource}/{workload.name}", namespace)
+        kind = workload.kind
+        path = _path(_base(kind), namespace, kind.resource, workload.name)
+        request = Request("GET", path, "get", f"{kind.resource}/{workload.name}", namespace)
         return _decode(self._connection.send(request, self._deadline))
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
         """Patch a workload and return whether it was there. A patch, since an apply would create it."""
-        base, resource = _GROUPS[workload.kind]
+        kind = workload.kind
         request = Request(
             "PATCH",
-            _path(base, namespace, resource, workload.name),
+            _path(_base(kind), namespace, kind.resource, workload.name),
             "patch",
-            f"{resource}/{workload.name}",
+            f"{kind.resource}/{workload.name}",
             namespace,
             query=(("fieldManager", manager),),
             body=patch,
-            content_type=MERGE if workload.kind == "Rollout" else STRATEGIC,
+            content_type=kind.patch,
             accept=METADATA_ONLY,
         )
         return self._connection.send(request, self._deadline) is not None
@@ -121,6 +111,10 @@ class KubeClient:
             token = (answer.get("metadata") or {}).get("continue") or ""
             if not token:
                 return found
+
+
+def _base(kind: WorkloadKind) -> str:
+    return f"/apis/{kind.group}/{kind.version}"
 
 
 def _path(base: str, namespace: str | None, resource: str, name: str = "") -> str:

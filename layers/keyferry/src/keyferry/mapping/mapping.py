@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from keyferry import secret_types
 from keyferry.formats.fields import Alias, Label, Name
+from keyferry.kinds import WorkloadKind
 from keyferry.mapping.secret import SecretSpec
 from keyferry.mapping.targets import NamespaceSelector, Selector
 from keyferry.model import Record
@@ -15,13 +16,11 @@ from keyferry.stores.source import Source
 PLACE_NAMES = frozenset({"cluster", "namespace"})
 """What every template can name: where the Secret goes."""
 
-type Kind = Literal["Deployment", "StatefulSet", "DaemonSet", "Rollout"]
-
 
 class Workload(Record):
     """A workload to restart, by name."""
 
-    kind: Kind
+    kind: WorkloadKind
     """What it is; `Rollout` is that of Argo."""
     name: Name
     """Its name."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from keyferry.delivery.apply import Object
 from keyferry.errors import NamespaceGone, Overtaken
-from keyferry.mapping.mapping import Kind, Workload
+from keyferry.kinds import WorkloadKind
+from keyferry.mapping.mapping import Workload
 from keyferry.mapping.targets import Selector
 from keyferry.testing.calls import Calls
 from keyferry.testing.secret import FakeSecret, Fields, Owners, Path, encoded, fields_of
@@ -94,7 +95,7 @@ class FakeCluster:
         secret = self.secrets[namespace, name]
         self._store(secret, secret.fields, {})
 
-    def run(self, namespace: str, kind: Kind, raw: Object) -> None:
+    def run(self, namespace: str, kind: str, raw: Object) -> None:
         """Create or replace a workload; another pod template, so one without its stamp, rolls out."""
         key = namespace, kind, raw["metadata"]["name"]
         if key in self.workloads and self.workloads[key]["spec"].get("template") != raw["spec"].get("template"):
@@ -117,7 +118,7 @@ class FakeCluster:
         owners = self.secrets[namespace, name].owners
         return {manager for (manager, _), paths in owners.items() if ("data", key) in paths}
 
-    def stamps(self, namespace: str, kind: Kind, name: str) -> dict[str, str]:
+    def stamps(self, namespace: str, kind: str, name: str) -> dict[str, str]:
         """Return the annotations of a workload's pod template."""
         template = self.workloads[namespace, kind, name]["spec"].get("template", {})
         return dict(template.get("metadata", {}).get("annotations", {}))
@@ -189,7 +190,7 @@ class FakeCluster:
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object) -> bool:
         """Patch the pod template's annotations by a strategic merge patch, and return whether the workload is there."""
-        raw = self.workloads.get((namespace, workload.kind, workload.name))
+        raw = self.workloads.get((namespace, workload.kind.name, workload.name))
         if raw is None:
             return False
         metadata = raw["spec"].setdefault("template", {}).setdefault("metadata", {})
@@ -258,19 +259,19 @@ class FakeClient:
         with self.calls.call(f"delete {namespace}/{name}"):
             self.cluster.delete_secret(namespace, name, preconditions)
 
-    def list_workloads(self, kind: Kind, namespace: str | None) -> list[Object]:
+    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> list[Object]:
         """List the workloads of a kind: `list payments/Deployment`, `list None/Deployment` for all namespaces."""
         with self.calls.call(f"list {namespace}/{kind}"):
             return [
                 copy.deepcopy(raw)
                 for (where, what, _), raw in sorted(self.cluster.workloads.items())
-                if what == kind and namespace in (None, where)
+                if what == kind.name and namespace in (None, where)
             ]
 
     def read_workload(self, workload: Workload, namespace: str) -> Object | None:
         """Return a workload: `get payments/Deployment/api`."""
         with self.calls.call(f"get {namespace}/{workload.kind}/{workload.name}"):
-            return copy.deepcopy(self.cluster.workloads.get((namespace, workload.kind, workload.name)))
+            return copy.deepcopy(self.cluster.workloads.get((namespace, workload.kind.name, workload.name)))
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
         """Patch a workload: `patch payments/Deployment/api as keyferry-payments-db`."""

@@ -1,0 +1,93 @@
+"""The kinds of workloads that can be restarted, and all that is peculiar to each: one row for a kind.
+
+The mapping language, `restart: auto`, the Kubernetes client, RBAC and the admission policy read this table; nothing
+else lists kinds. A kind can stand in it if its pod template is `spec.template`, and a change of that restarts its pods.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+STRATEGIC_MERGE: Final = "application/strategic-merge-patch+json"
+JSON_MERGE: Final = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadKind:
+    """One kind of workload, as the API server knows it. Mapping files give its name, and are refused for any other."""
+
+    name: str
+    """The kind, as manifests have it."""
+    group: str
+    """Its API group."""
+    version: str
+    """The version of that group which is asked for."""
+    resource: str
+    """Its plural, as paths and RBAC have it."""
+    patch: str
+    """Media type of a patch: custom resources take no strategic merge patch."""
+    by_default: bool
+    """Whether `restart: auto` looks for it."""
+    counters: tuple[str, ...]
+    """Annotations of its objects that the API server itself writes with each change of the pod template."""
+
+    def __str__(self) -> str:
+        """Return its name."""
+        return self.name
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return how it is read and written: by its name, one of those in the table."""
+        return core_schema.no_info_after_validator_function(
+            KINDS.__getitem__,
+            core_schema.literal_schema(list[Any](KINDS)),
+            serialization=core_schema.to_string_ser_schema(when_used="always"),
+        )
+
+
+KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        WorkloadKind(
+            name="Deployment",
+            group="apps",
+            version="v1",
+            resource="deployments",
+            patch=STRATEGIC_MERGE,
+            by_default=True,
+            counters=(),
+        ),
+        WorkloadKind(
+            name="StatefulSet",
+            group="apps",
+            version="v1",
+            resource="statefulsets",
+            patch=STRATEGIC_MERGE,
+            by_default=True,
+            counters=(),
+        ),
+        WorkloadKind(
+            name="DaemonSet",
+            group="apps",
+            version="v1",
+            resource="daemonsets",
+            patch=STRATEGIC_MERGE,
+            by_default=True,
+            counters=("deprecated.daemonset.template.generation",),
+        ),
+        WorkloadKind(
+            name="Rollout",  # Argo's
+            group="argoproj.io",
+            version="v1alpha1",
+            resource="rollouts",
+            patch=JSON_MERGE,
+            by_default=False,
+            counters=(),
+        ),
+    )
+}
+"""Name → kind."""
+DEFAULT_KINDS: Final = tuple(kind for kind in KINDS.values() if kind.by_default)
+"""The kinds that `restart: auto` looks for."""

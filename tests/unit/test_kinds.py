@@ -1,0 +1,29 @@
+"""The table of workload kinds: whole in each row, and the only one."""
+
+from dataclasses import MISSING, fields
+
+import pytest
+
+from keyferry.kinds import JSON_MERGE, KINDS, STRATEGIC_MERGE, WorkloadKind
+from keyferry.mapping.mapping import Workload
+
+
+def test_a_row_without_one_of_the_columns_is_no_row() -> None:
+    assert {default for each in fields(WorkloadKind) for default in (each.default, each.default_factory)} == {MISSING}
+
+
+def test_mappings_name_the_kinds_of_the_table_and_no_others() -> None:
+    assert Workload.model_json_schema()["properties"]["kind"]["enum"] == list(KINDS)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_mapping_gives_a_kind_by_its_name(name: str) -> None:
+    read = Workload.model_validate({"kind": name, "name": "api"})
+    assert read.kind is KINDS[name]
+    assert read.model_dump() == {"kind": name, "name": "api"}
+    assert Workload.model_validate_json(read.model_dump_json()) == read
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=str)
+def test_only_what_is_built_in_takes_a_strategic_merge_patch(kind: WorkloadKind) -> None:
+    assert kind.patch == (STRATEGIC_MERGE if kind.group == "apps" else JSON_MERGE)
