@@ -1,19 +1,21 @@
 """The usual scene of a test: one secret in AWS, one mapping called as its namespace, one cluster."""
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from keyferry.aws import eks
+from keyferry.aws.sessions import Sessions
 from keyferry.delivery.report import Report
 from keyferry.identity import IDENTITY
 from keyferry.kinds import KINDS
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.targets import Eks
+from keyferry.mapping.targets import Cluster, Eks
 from keyferry.pipeline.sweep import Sight, Sweep, reconcile
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
@@ -111,11 +113,15 @@ class Scene:
 
 def connection(cloud: Cloud, role: str, cluster: str = CLUSTER) -> Connection:
     """Return a connection of the product's to a cluster, in the name of a role."""
-    plane = cloud.clusters[cluster]
+    plane, signing = cloud.clusters[cluster], tokens(cloud, role, cluster)
     endpoint = eks.Endpoint(plane.endpoint, plane.certificate_authority)
-    known = Eks(name=cluster, region=plane.region, account=ACCOUNT)
-    tokens = eks.Tokens(lambda _renew: cloud.aws.session(role), known)
-    return Connection(cluster, endpoint, lambda renew: tokens.get(renew=renew), look_up=lambda: endpoint, role=role)
+    return Connection(cluster, endpoint, signing.get, forget=signing.forget, look_up=lambda: endpoint, role=role)
+
+
+def tokens(cloud: Cloud, role: str, cluster: str = CLUSTER, clock: Callable[[], float] = time.monotonic) -> eks.Tokens:
+    """Return the product's tokens for a cluster, in the name of a role."""
+    known = Eks(name=cluster, region=cloud.clusters[cluster].region, account=ACCOUNT)
+    return eks.Tokens(Sessions(cloud.aws.session(role)), Cluster(name=cluster, eks=known), clock)
 
 
 def ask(where: Connection, method: str, path: str, body: Object | None = None) -> Object:

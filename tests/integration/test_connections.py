@@ -22,20 +22,16 @@ from local.certificates import Authority, Pair
 from local.cloud import ACCOUNT, Cloud
 from local.controlplane import ControlPlane
 from local.direct import Direct, catalog, deadline, delivery, statements
-from tests.integration.scene import CLUSTER, Scene, ask, error
+from tests.integration.scene import CLUSTER, Scene, ask, error, tokens
 from tests.integration.wire import Proxy, closed_port, gate, proxy
 
 VERSION = "/version"
 
 
 @pytest.fixture(scope="module")
-def token(cloud: Cloud) -> Callable[[bool], str]:
+def signing(cloud: Cloud) -> eks.Tokens:
     """Tokens of somebody who may sign in."""
-    direct = Direct.grant(cloud, catalog(cloud, []))
-    plane = cloud.clusters[CLUSTER]
-    known = Eks(name=CLUSTER, region=plane.region, account=ACCOUNT)
-    tokens = eks.Tokens(lambda _renew: cloud.aws.session(direct.role), known)
-    return lambda renew: tokens.get(renew=renew)
+    return tokens(cloud, Direct.grant(cloud, catalog(cloud, [])).role)
 
 
 @pytest.fixture
@@ -45,13 +41,14 @@ def through(cloud: Cloud) -> Iterator[Proxy]:
         yield found
 
 
-def connect(url: str, authority: str, token: Callable[[bool], str], look_up: Any = None) -> Connection:  # noqa: ANN401
+def connect(url: str, authority: str, signing: eks.Tokens, look_up: Any = None) -> Connection:  # noqa: ANN401
     """Return a connection to an address."""
 
     def unknown() -> eks.Endpoint:
         raise AccessDenied("AWS refuses eks:DescribeCluster")
 
-    return Connection(CLUSTER, eks.Endpoint(url, authority), token, look_up=look_up or unknown, role="role")
+    where, look_up = eks.Endpoint(url, authority), look_up or unknown
+    return Connection(CLUSTER, where, signing.get, forget=signing.forget, look_up=look_up, role="role")
 
 
 def describes(session: Any) -> list[str]:  # noqa: ANN401
@@ -147,16 +144,16 @@ def test_a_namesake_in_another_account_is_not_taken_for_the_cluster(scene: Scene
 
 
 def test_an_authority_without_key_identifiers_is_accepted_and_another_one_is_not(
-    cloud: Cloud, token: Callable[[bool], str]
+    cloud: Cloud, signing: eks.Tokens
 ) -> None:
     plane = cloud.clusters[CLUSTER]
     authority = x509.load_pem_x509_certificate(base64.b64decode(plane.certificate_authority))
     assert not {each.oid._name for each in authority.extensions} & {"subjectKeyIdentifier", "authorityKeyIdentifier"}
-    assert ask(connect(plane.endpoint, plane.certificate_authority, token), "GET", VERSION)
+    assert ask(connect(plane.endpoint, plane.certificate_authority, signing), "GET", VERSION)
 
     other = base64.b64encode(certificates.authority().pem).decode()
     with pytest.raises(Unreachable, match="its certificate is not of the certificateAuthority given"):
-        ask(connect(plane.endpoint, other, token, lambda: eks.Endpoint(plane.endpoint, other)), "GET", VERSION)
+        ask(connect(plane.endpoint, other, signing, lambda: eks.Endpoint(plane.endpoint, other)), "GET", VERSION)
 
 
 def of_another_host(authority: Authority) -> Pair:
@@ -167,24 +164,24 @@ def of_another_host(authority: Authority) -> Pair:
 
 
 def test_a_certificate_of_another_host_is_refused_before_anything_is_sent(
-    cloud: Cloud, token: Callable[[bool], str], tmp_path: Path
+    cloud: Cloud, signing: eks.Tokens, tmp_path: Path
 ) -> None:
     with gate(cloud.clusters[CLUSTER], tmp_path, of_another_host) as server:
         endpoint = eks.Endpoint(server.url, server.certificate_authority)
         with pytest.raises(Unreachable, match="its certificate"):
-            ask(connect(server.url, server.certificate_authority, token, lambda: endpoint), "GET", VERSION)
+            ask(connect(server.url, server.certificate_authority, signing, lambda: endpoint), "GET", VERSION)
         assert server.seen == []
 
 
 def test_a_server_that_hangs_up_during_the_handshake_is_not_taken_for_another_cluster(
-    cloud: Cloud, token: Callable[[bool], str]
+    cloud: Cloud, signing: eks.Tokens
 ) -> None:
     plane: ControlPlane = cloud.clusters[CLUSTER]
     with closing(socket.create_server(("127.0.0.1", 0))) as listener, ThreadPoolExecutor(1) as pool:
         pool.submit(_hang_up, listener, 2)
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(Unreachable, match="no connection"):
-            ask(connect(url, plane.certificate_authority, token), "GET", VERSION)
+            ask(connect(url, plane.certificate_authority, signing), "GET", VERSION)
 
 
 def _hang_up(listener: socket.socket, times: int) -> None:

@@ -1,11 +1,11 @@
 """Sources of other accounts: roles, chains of them, external ids and session tags; each assumed once."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from keyferry.aws import sessions
 from keyferry.errors import AccessDenied
 from keyferry.runtime.wiring import Runtime
 from local import aws_client
@@ -55,7 +55,7 @@ READ = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource"
 
 
 class Delivering:
-    """Deliveries of a source with a role; counts who is assumed."""
+    """Deliveries of a source with a role; counts who is assumed, and can change what STS answers."""
 
     def __init__(self, scene: Scene, role: Any) -> None:  # noqa: ANN401
         self.scene = scene
@@ -64,12 +64,16 @@ class Delivering:
             secret={"name": "db", "data": {"value": {"from": "db"}}},
         )
         self.assumed = 0
-        self.session = scene.cloud.aws.session(self.direct.role)
-        self.session.events.register("before-call.sts.AssumeRole", self._count)
-        self.runtime = Runtime({}, self.direct.catalog, self.session)
+        self.answers: list[dict[str, Any]] = []
+        """What the credentials are changed by that are given first."""
+        session = scene.cloud.aws.session(self.direct.role)
+        session.events.register("after-call.sts.AssumeRole", self._answer)
+        self.runtime = Runtime({}, self.direct.catalog, session)
 
-    def _count(self, **_: object) -> None:
+    def _answer(self, parsed: dict[str, Any], **_: object) -> None:
         self.assumed += 1
+        if self.answers:
+            parsed["Credentials"] |= self.answers.pop(0)
 
     def deliver(self) -> Any:  # noqa: ANN401
         """Carry out a delivery."""
@@ -142,31 +146,30 @@ def test_policies_of_the_role_see_the_session_tags(scene: Scene, team: str, *, f
         assert isinstance(error(report), AccessDenied)
 
 
-def test_a_session_is_begun_anew_before_it_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_is_begun_anew_before_it_ends(scene: Scene) -> None:
     hub = Account(scene, HUB)
     hub.create("canary-role-5")
     delivering = Delivering(scene, hub.role)
     hub.make_role(delivering.direct.role, [READ])
+    delivering.answers.append({"Expiration": datetime.now(UTC) + timedelta(minutes=14)})
+
     assert not delivering.deliver().errors
-    monkeypatch.setattr(sessions, "MARGIN_SECONDS", 3700)  # a session has an hour
     assert not delivering.deliver().errors
-    assert delivering.assumed > 1
+
+    assert delivering.assumed == 2
 
 
-def test_a_session_that_aws_no_longer_accepts_is_begun_anew_once(scene: Scene) -> None:
+def test_a_session_that_aws_does_not_accept_is_begun_anew_once(scene: Scene) -> None:
     hub = Account(scene, HUB)
     hub.create("canary-role-6")
     delivering = Delivering(scene, hub.role)
     hub.make_role(delivering.direct.role, [READ])
-    assert not delivering.deliver().errors
-    ended = aws_client.session(scene.cloud.aws.region, Credentials("ASIAENDED00000000000", "canary-ended", "ended"))
-    for kept in delivering.runtime._sessions._assumed.values():
-        kept.session = ended
-    delivering.assumed = 0
+    delivering.answers.append({"AccessKeyId": "ASIAENDED00000000000", "SecretAccessKey": "canary-ended"})
 
     report = delivering.deliver()
 
-    assert (report.errors, delivering.assumed) == ([], 1)
+    assert (report.errors, delivering.assumed) == ([], 2)
+    assert scene.data() == {"value": b"canary-role-6"}
 
 
 def test_a_role_that_does_not_trust_the_pipeline_is_named(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from keyferry.aws import eks, sessions
+from keyferry.aws import eks
 from keyferry.errors import AccessDenied, Unauthorized, Unreachable
 from keyferry.identity import IDENTITY
 from keyferry.kube import Connection
@@ -22,7 +22,7 @@ from keyferry.runtime import wiring
 from local import aws
 from local.cloud import ACCOUNT, Cloud
 from local.direct import TRUST, Direct, catalog, deadline, delivery
-from tests.integration.scene import CLUSTER, Scene, ask, connection, error
+from tests.integration.scene import CLUSTER, Scene, ask, connection, error, tokens
 from tests.tokens import Draft
 
 VERSION = "/version"
@@ -39,11 +39,11 @@ def _cluster(**more: Any) -> Cluster:  # noqa: ANN401
     return Cluster.model_validate({"name": CLUSTER, "eks": KNOWN.model_dump()} | more)
 
 
-def with_tokens(cloud: Cloud, tokens: Callable[[bool], str]) -> Connection:
-    """Return a connection that signs in with these tokens."""
+def with_tokens(cloud: Cloud, get: Callable[[], str], forget: Callable[[str], None]) -> Connection:
+    """Return a connection that signs in with what `get` returns."""
     plane = cloud.clusters[CLUSTER]
     endpoint = eks.Endpoint(plane.endpoint, plane.certificate_authority)
-    return Connection(CLUSTER, endpoint, tokens, look_up=lambda: endpoint, role="arn:of:the:role")
+    return Connection(CLUSTER, endpoint, get, forget=forget, look_up=lambda: endpoint, role="arn:of:the:role")
 
 
 def move_clock(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
@@ -61,16 +61,16 @@ def test_a_wrong_token_is_refused_after_one_more_try_and_the_error_says_what_to_
 ) -> None:
     keys = cloud.aws.credentials(role)
     draft = replace(Draft(keys.access_key, keys.secret_key, keys.session_token), **wrong)
-    asked: list[bool] = []
+    given, refused = list[str](), list[str]()
 
-    def token(renew: bool) -> str:
-        asked.append(renew)
-        return draft.token()
+    def get() -> str:
+        given.append(draft.token())
+        return given[-1]
 
     with pytest.raises(Unauthorized) as refusal:
-        ask(with_tokens(cloud, token), "GET", VERSION)
+        ask(with_tokens(cloud, get, refused.append), "GET", VERSION)
 
-    assert asked == [False, True]
+    assert (len(given), refused) == (2, given[:1])
     for told in ("prod-eu", "arn:of:the:role", "access entry", "eks.name", "eks.region", "clock"):
         assert told in str(refusal.value)
 
@@ -102,25 +102,25 @@ def test_a_cluster_of_the_wrong_name_is_refused(scene: Scene) -> None:
 def test_an_old_token_is_refused_once_and_a_new_one_works(
     cloud: Cloud, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokens = eks.Tokens(lambda _renew: cloud.aws.session(role), KNOWN)
+    signing = tokens(cloud, role)
     with monkeypatch.context() as patch:
         move_clock(patch, timedelta(minutes=-16))
-        old = tokens.get()
-    assert tokens.get() == old
+        old = signing.get()
+    assert signing.get() == old
 
-    assert "gitVersion" in ask(with_tokens(cloud, lambda renew: tokens.get(renew=renew)), "GET", VERSION)
-    assert tokens.get() != old
+    assert "gitVersion" in ask(with_tokens(cloud, signing.get, signing.forget), "GET", VERSION)
+    assert signing.get() != old
 
 
 def test_a_token_is_kept_for_ten_minutes(cloud: Cloud, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    tokens = eks.Tokens(lambda _renew: cloud.aws.session(role), KNOWN, lambda: now)
-    first = tokens.get()
+    signing = tokens(cloud, role, clock=lambda: now)
+    first = signing.get()
     move_clock(monkeypatch, timedelta(minutes=10))
     now = 600.0
-    assert tokens.get() == first
+    assert signing.get() == first
     now = 601.0
-    assert tokens.get() != first
+    assert signing.get() != first
 
 
 def test_a_role_that_was_made_again_is_a_stranger_until_it_has_a_new_entry(cloud: Cloud) -> None:
@@ -190,19 +190,6 @@ def test_the_role_of_a_cluster_is_assumed_once_for_finding_it_and_for_signing_in
 
     assert scene.data() == {"password": b"canary-sign-in-1"}
     assert spoke.assumed == 1
-
-
-def test_a_session_is_assumed_anew_before_it_ends(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.create({"password": "canary-sign-in-1"})
-    spoke = Spoke(scene)
-    assert spoke.deliver(scene.namespace) == []
-    monkeypatch.setattr(sessions, "MARGIN_SECONDS", 3700)  # a session has an hour
-    monkeypatch.setattr(eks, "RENEW_SECONDS", -1)
-    spoke.assumed = 0
-
-    assert spoke.deliver(scene.namespace) == []
-
-    assert spoke.assumed > 0
 
 
 def test_a_role_that_was_made_again_is_assumed_anew_once_its_session_is_refused(scene: Scene) -> None:

@@ -213,10 +213,14 @@ class Places:
 
     def client(self, _service: str, region: str | None, _role: object, **how: bool) -> "Places":
         """Return a client of a region."""
-        self.asked.append((region or "home") + "!" * how["hurried"] + "+" * how["renew"])
+        self.asked.append((region or "home") + "!" * how["hurried"])
         self.meta = type("meta", (), {"region_name": region})
         self.answer = self.says[(region or "home").replace("-", "_")]
         return self
+
+    def forget(self, roles: list[Role]) -> None:
+        """Remember which roles are to be assumed anew."""
+        self.asked.append(f"forget {roles[-1].arn}")
 
     def get_secret_value(self, **_: str) -> dict[str, Any]:
         """Answer."""
@@ -257,10 +261,10 @@ def test_a_session_that_is_refused_is_begun_anew_once_and_only_that_of_a_role() 
     places = Places(home=NotSignedIn("ended"))
     with pytest.raises(NotSignedIn):
         places.read(role=HUB)
-    assert places.asked == ["home", "home+"]
+    assert places.asked == ["home", f"forget {HUB}", "home"]
     with pytest.raises(NotSignedIn):
         places.read()
-    assert places.asked == ["home", "home+", "home"]
+    assert places.asked == ["home", f"forget {HUB}", "home", "home"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from botocore.signers import RequestSigner
 
 from keyferry.arn import Arn
 from keyferry.aws.errors import translated
+from keyferry.aws.sessions import Sessions
 from keyferry.errors import AccessDenied, SourceUnavailable, Unreachable, WrongCluster
 from keyferry.mapping.targets import Cluster, Eks
 
@@ -51,24 +52,30 @@ DNS_SUFFIXES = {
 
 
 class Tokens:
-    """The sign-in tokens of one cluster: one at a time, renewed before it is too old."""
+    """The sign-in tokens of one cluster: one at a time for all threads, made anew before it is too old."""
 
-    def __init__(
-        self, session: Callable[[bool], boto3.Session], eks: Eks, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._session, self._eks, self._clock = session, eks, clock
+    def __init__(self, sessions: Sessions, cluster: Cluster, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sessions, self._cluster, self._clock = sessions, cluster, clock
         self._lock, self._token, self._made = Lock(), "", 0.0
 
-    def get(self, *, renew: bool = False) -> str:
+    def get(self) -> str:
         """Return a token that is good for five minutes at least.
 
-        Args:
-            renew: make a new one, in a new session, even though the last is young, since it was refused.
+        Raises:
+            KeyferryError: as `sign_in` says.
         """
         with self._lock:
-            if renew or not self._token or self._clock() - self._made > RENEW_SECONDS:
-                self._token, self._made = sign_in(self._session(renew), self._eks), self._clock()
+            if not self._token or self._clock() - self._made > RENEW_SECONDS:
+                session = self._sessions.session(self._cluster.roles, self._cluster.eks.region)
+                self._token, self._made = sign_in(session, self._cluster.eks), self._clock()
             return self._token
+
+    def forget(self, refused: str) -> None:
+        """Forget a token that the cluster has refused, and the session of the role that signed it."""
+        with self._lock:
+            if refused == self._token:  # of several threads that were refused the same, the first forgets it
+                self._token = ""
+                self._sessions.forget(self._cluster.roles)
 
 
 def sign_in(session: boto3.Session, eks: Eks) -> str:
@@ -76,6 +83,7 @@ def sign_in(session: boto3.Session, eks: Eks) -> str:
 
     Raises:
         AccessDenied: there are no credentials, or the token would be too long for the authenticator.
+        KeyferryError: the session is that of a role, which cannot be assumed.
     """
     credentials = session.get_credentials()
     if credentials is None:

@@ -54,7 +54,7 @@ THROTTLED = {
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raise Keyferry's error in place of botocore's.
+    """Raise Keyferry's error in place of botocore's; one that is Keyferry's stays, as of a role assumed for the call.
 
     Args:
         what: action and object, as `secretsmanager:GetSecretValue on prod/db`.

@@ -1,40 +1,35 @@
-"""The sessions and clients of AWS: the environment's own, and those of roles, kept until they near their end."""
+"""The sessions and clients of AWS: the environment's own, and those of roles, which botocore assumes and renews."""
 
-import time
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from threading import RLock
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError
 
 from keyferry import role
 from keyferry.aws.errors import translated
 from keyferry.role import Role
 
-if TYPE_CHECKING:
-    from mypy_boto3_sts import STSClient
-
-MARGIN_SECONDS = 300
-"""A session is begun anew when it has no longer than this."""
-Service = Literal["secretsmanager", "ssm", "sts", "sqs", "eks"]
+Service = Literal["secretsmanager", "ssm", "sqs", "eks"]
 _USUAL = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 _HURRIED = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 """Where another region can be asked: silence costs 4 to 8 seconds instead of 8 to 18."""
 
 
-@dataclass
-class _Assumed:
-    """The session of a chain of roles. Whoever holds the lock may begin it anew."""
-
-    lock: Lock = field(default_factory=Lock)
-    session: boto3.Session | None = None
-    until: float = 0.0
-
-
 class Sessions:
-    """Sessions and clients. Safe for use by several threads: each role is assumed once, whoever needs it."""
+    """Sessions and clients. Safe for use by several threads: each chain of roles is assumed once by each region's STS.
+
+    A role is assumed when a request is first signed with it, and again once its session, of an hour, has less than 15
+    minutes left. Should that fail, the session is used until it has 10 (botocore.credentials, `_refresh`). What is
+    assumed is kept in memory only.
+    """
 
     def __init__(self, own: boto3.Session) -> None:
         """Make it.
@@ -42,45 +37,33 @@ class Sessions:
         Args:
             own: the session that the first role of every chain is assumed with.
         """
-        self._own, self._lock = own, Lock()
-        self._assumed: dict[tuple[str, ...], _Assumed] = {}
-        self._clients: dict[tuple[Any, ...], tuple[boto3.Session, Any]] = {}
+        self._own, self._lock = own, RLock()
+        self._sessions: dict[tuple[Any, ...], boto3.Session] = {}
+        self._clients: dict[tuple[Any, ...], Any] = {}
+        # It writes a traceback for each role that cannot be assumed, which is raised as well.
+        logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
 
-    @property
-    def region(self) -> str:
-        """The region of the environment."""
-        return str(self._own.region_name)
-
-    def session(self, roles: Sequence[Role] = (), region: str | None = None, *, renew: bool = False) -> boto3.Session:
+    def session(self, roles: Sequence[Role] = (), region: str | None = None) -> boto3.Session:
         """Return the session of a chain of roles; the environment's own where there are none.
+
+        Whatever is signed with it raises a KeyferryError, as `keyferry.aws.errors.translated` says, that names the
+        role which cannot be assumed.
 
         Args:
             roles: each is assumed by the one before.
             region: whose STS is asked; that of the environment where absent.
-            renew: begin anew, all along the chain: AWS or a cluster has refused the session.
-
-        Raises:
-            KeyferryError: as `keyferry.aws.errors.translated` says.
         """
         if not roles:
             return self._own
+        region = region or self._own.region_name
+        wanted = role.key(roles), region
         with self._lock:
-            kept = self._assumed.setdefault(role.key(roles), _Assumed())
-        with kept.lock:
-            if renew or kept.session is None or kept.until - time.monotonic() < MARGIN_SECONDS:
-                client = self.client("sts", region, roles[:-1], renew=renew)
-                kept.session, seconds = assume(client, roles[-1], self.region)
-                kept.until = time.monotonic() + seconds
-            return kept.session
+            if wanted not in self._sessions:
+                self._sessions[wanted] = self._assuming(roles, region)
+            return self._sessions[wanted]
 
     def client(
-        self,
-        service: Service,
-        region: str | None = None,
-        roles: Sequence[Role] = (),
-        *,
-        hurried: bool = False,
-        renew: bool = False,
+        self, service: Service, region: str | None = None, roles: Sequence[Role] = (), *, hurried: bool = False
     ) -> Any:  # noqa: ANN401  # one of boto3's generated classes
         """Return a client of a service.
 
@@ -89,33 +72,45 @@ class Sessions:
             region: its region; that of the environment where absent.
             roles: whose rights it has, as in `session`.
             hurried: give up early, since another region can be asked.
-            renew: with a session that is begun anew.
         """
-        session = self.session(roles, region, renew=renew)
-        wanted = service, region, role.key(roles), hurried
+        wanted = role.key(roles), region, service, hurried
         with self._lock:  # a session makes one client at a time
-            known = self._clients.get(wanted)
-            if known is None or known[0] is not session:
-                made = session.client(service, region_name=region, config=_HURRIED if hurried else _USUAL)
-                known = self._clients[wanted] = session, made
-            return known[1]
+            if wanted not in self._clients:
+                config = _HURRIED if hurried else _USUAL
+                self._clients[wanted] = self.session(roles, region).client(service, region_name=region, config=config)
+            return self._clients[wanted]
+
+    def forget(self, roles: Sequence[Role]) -> None:
+        """Forget a chain of roles that was refused, so that all along it each is assumed anew when next needed."""
+        chains = {role.key(roles[:length]) for length in range(1, len(roles) + 1)}
+        with self._lock:
+            self._sessions = {key: kept for key, kept in self._sessions.items() if key[0] not in chains}
+            self._clients = {key: kept for key, kept in self._clients.items() if key[0] not in chains}
+
+    def _assuming(self, roles: Sequence[Role], region: str) -> boto3.Session:
+        """Return a session that assumes the last role of a chain, with the session of those before."""
+        *before, last = roles
+        source = self.session(before, region).get_credentials()
+        fetcher = AssumeRoleCredentialFetcher(partial(self._sts, region), source, last.arn, extra_args=_asked(last))
+
+        def assume() -> Any:  # noqa: ANN401  # what botocore makes credentials of
+            with translated(f"sts:AssumeRole on {last.arn}"):
+                if source is None:
+                    raise NoCredentialsError
+                return fetcher.fetch_credentials()
+
+        credentials = DeferredRefreshableCredentials(assume, "assume-role")
+        core = botocore.session.get_session()
+        core.register_component("credential_provider", SimpleNamespace(load_credentials=lambda: credentials))
+        return boto3.Session(botocore_session=core, region_name=self._own.region_name)
+
+    def _sts(self, region: str, _service: str, **keys: Any) -> Any:  # noqa: ANN401  # as the fetcher calls it
+        with self._lock:
+            return self._own.client("sts", region_name=region, config=_USUAL, **keys)
 
 
-def assume(client: "STSClient", wanted: Role, region: str) -> tuple[boto3.Session, float]:
-    """Return a session of a role, and for how many seconds it is good.
-
-    Raises:
-        KeyferryError: as `keyferry.aws.errors.translated` says.
-    """
-    more: dict[str, Any] = {"ExternalId": wanted.external_id} if wanted.external_id else {}
-    if wanted.session_tags:
-        more["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(wanted.session_tags.items())]
-    with translated(f"sts:AssumeRole on {wanted.arn}"):
-        found = client.assume_role(RoleArn=wanted.arn, RoleSessionName="keyferry", **more)["Credentials"]
-    session = boto3.Session(
-        aws_access_key_id=found["AccessKeyId"],
-        aws_secret_access_key=found["SecretAccessKey"],
-        aws_session_token=found["SessionToken"],
-        region_name=region,
-    )
-    return session, found["Expiration"].timestamp() - time.time()
+def _asked(wanted: Role) -> dict[str, Any]:
+    """Return what AssumeRole is told beside the role's ARN."""
+    external = {"ExternalId": wanted.external_id} if wanted.external_id else {}
+    tags = [{"Key": key, "Value": value} for key, value in sorted(wanted.session_tags.items())]
+    return {"RoleSessionName": "keyferry"} | external | ({"Tags": tags} if tags else {})

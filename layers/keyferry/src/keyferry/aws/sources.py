@@ -93,11 +93,12 @@ class Sources:
         except NotSignedIn:
             if not source.role:
                 raise
-            return self._call(source, hurried=hurried, renew=True)
+            self._sessions.forget(source.role)
+            return self._call(source, hurried=hurried)
 
-    def _call(self, source: Source, *, hurried: bool, renew: bool = False) -> SourceValue:
+    def _call(self, source: Source, *, hurried: bool) -> SourceValue:
         reader = READERS[source.store_name]
-        client = self._sessions.client(reader.CLIENT, source.home_region, source.role, hurried=hurried, renew=renew)
+        client = self._sessions.client(reader.CLIENT, source.home_region, source.role, hurried=hurried)
         return reader.read(client, source)
 
 

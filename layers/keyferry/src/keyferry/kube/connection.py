@@ -73,8 +73,9 @@ class Connection:
         self,
         name: str,
         endpoint: Endpoint,
-        token: Callable[[bool], str],
+        token: Callable[[], str],
         *,
+        forget: Callable[[str], None],
         look_up: Callable[[], Endpoint],
         role: str,
         pool_size: int = 8,
@@ -84,12 +85,14 @@ class Connection:
         Args:
             name: what mappings call the cluster.
             endpoint: where it should be.
-            token: returns a sign-in token, a new one where the argument is true.
+            token: returns a sign-in token.
+            forget: takes a token that the cluster has refused, so that the next one is new.
             look_up: asks EKS where it is, when it is not there.
             role: who signs in, for messages.
             pool_size: how many requests are sent at once.
         """
-        self._name, self._role, self._token, self._look_up = name, role, token, look_up
+        self._name, self._role, self._look_up = name, role, look_up
+        self._token, self._forget = token, forget
         self._pool_size, self._lock = pool_size, Lock()
         self._endpoint, self._client = endpoint, _client(endpoint, pool_size)
 
@@ -99,19 +102,20 @@ class Connection:
         Raises:
             KeyferryError: as `keyferry.kube.errors` says, and Unauthorized or Unreachable.
         """
-        renewed, renew, tries = False, False, 0
+        renewed, tries = False, 0
         while True:
             tries += 1
-            status, body, retry_after = self._exchange(request, deadline, renew=renew)
-            renew = False
+            token = self._token()
+            status, body, retry_after = self._exchange(request, token, deadline)
             if 200 <= status < 300:
                 return body
             if status == 404 and not request.is_apply:
                 return None
-            if status == 401 and not renewed:
-                renewed = renew = True
-            elif status == 401:
-                raise Unauthorized(self._name, self._role)
+            if status == 401:
+                if renewed:
+                    raise Unauthorized(self._name, self._role)
+                self._forget(token)
+                renewed = True
             elif not self._wait(request, status, tries, retry_after, deadline):
                 raise refusal(status, body, verb=request.verb, what=request.what, namespace=request.namespace)
 
@@ -124,9 +128,8 @@ class Connection:
         time.sleep(seconds)
         return True
 
-    def _exchange(self, request: Request, deadline: Deadline, *, renew: bool) -> tuple[int, bytes, float]:
+    def _exchange(self, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, float]:
         client = self._client
-        token = self._token(renew)
         try:
             return _once(client, request, token, deadline)
         except (NewConnectionError, ConnectTimeoutError, _Untrusted) as error:

@@ -105,13 +105,12 @@ class Runtime:
         with self._lock:
             connection = self._connections.get(cluster.name)
             if connection is None:
-                tokens = eks.Tokens(
-                    lambda renew: self._sessions.session(cluster.roles, cluster.eks.region, renew=renew), cluster.eks
-                )
+                tokens = eks.Tokens(self._sessions, cluster)
                 connection = self._connections[cluster.name] = Connection(
                     cluster.name,
                     _given(cluster) or self._look_up(cluster),
-                    lambda renew: tokens.get(renew=renew),
+                    tokens.get,
+                    forget=tokens.forget,
                     look_up=lambda: self._look_up(cluster),
                     role=cluster.role or "the function's role",
                     pool_size=self.concurrency,
