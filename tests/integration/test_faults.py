@@ -1,6 +1,8 @@
 """What an API server says on a bad day, said by a gate before a real one: slow down, broken, no such user."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -52,22 +54,47 @@ def test_a_server_that_is_busy_is_asked_again(behind: Behind, method: str) -> No
     assert behind.scene.data() == {"password": b"canary-faults"}
 
 
+@pytest.mark.parametrize(
+    "written", [str, lambda seconds: formatdate(time.time() + seconds, usegmt=True)], ids=["seconds", "a date"]
+)
 def test_a_server_that_stays_busy_for_longer_than_there_is_time_is_left_for_the_message_to_come_back(
-    behind: Behind,
+    behind: Behind, written: Callable[[int], str]
 ) -> None:
-    behind.fault(Fault(429, headers={"Retry-After": "30"}), "GET", times=100)
+    behind.fault(Fault(429, headers={"Retry-After": written(30)}), "GET", times=100)
     assert isinstance(error(behind.deliver(seconds=20)), Throttled)
     assert behind.gate.requests("GET", SECRET) == 1
     assert behind.scene.data() is None
 
 
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [("2", 2), (formatdate(time.time() - 60, usegmt=True), 0), ("soon", 0), ("9" * 5000, 0)],
+    ids=["seconds", "a date that is past", "no number", "no number that anybody reads"],
+)
+def test_a_server_that_is_busy_is_waited_for_as_long_as_it_asks_where_that_is_well_formed(
+    behind: Behind, asked: str, least: float
+) -> None:
+    behind.fault(Fault(429, headers={"Retry-After": asked}), "GET", times=1)
+    began = time.monotonic()
+    assert not behind.deliver().errors
+    assert time.monotonic() - began >= least
+
+
+def test_where_the_server_says_nothing_the_pauses_grow_and_none_outlasts_the_time(behind: Behind) -> None:
+    behind.fault(Fault(429), "GET", times=100)
+    assert isinstance(error(behind.deliver(seconds=2.5)), Throttled)
+    assert 2 < behind.gate.requests("GET", SECRET) < 5  # after 0, 0.4 to 0.9, 0.8 to 1.3 seconds, not after 1.6 to 2.1
+
+
 def test_a_read_that_fails_is_tried_again_and_given_up_in_the_end(behind: Behind) -> None:
     behind.fault(BROKEN, "GET", times=2)
     assert not behind.deliver().errors
+    before = behind.gate.requests("GET", SECRET)
     behind.fault(BROKEN, "GET", times=100)
     found = error(behind.deliver())
     assert isinstance(found, Unreachable)
     assert "503" in str(found)
+    assert behind.gate.requests("GET", SECRET) - before == 3
 
 
 @pytest.mark.parametrize("carried_out", [True, False])

@@ -7,7 +7,6 @@ observes first.
 """
 
 import base64
-import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +16,9 @@ from typing import Any, Protocol
 
 import urllib3
 from kubernetes.client import ApiClient, ApiException, Configuration
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as SlowError
+from urllib3.util import Retry
 
 from keyferry.deadline import Deadline
 from keyferry.errors import KeyferryError, Unauthorized, Unreachable
@@ -30,6 +30,15 @@ ANSWER_SECONDS = 10.0
 LEAST_SECONDS = 1.0
 """What a request may take that was begun just before the deadline."""
 READ_TRIES = 3
+RETRY = Retry(
+    total=None,
+    allowed_methods=["GET"],
+    status_forcelist=range(500, 600),
+    backoff_factor=0.2,
+    backoff_jitter=0.5,
+    backoff_max=10,
+)
+"""Which answers to try again beside 429, and when: at once, after 0.4 to 0.9 seconds, 0.8 to 1.3, and so on."""
 
 
 class Endpoint(Protocol):
@@ -102,9 +111,8 @@ class Connection:
         Raises:
             KeyferryError: as `keyferry.kube.errors` says, and Unauthorized or Unreachable.
         """
-        renewed, tries = False, 0
+        renewed, retry = False, RETRY
         while True:
-            tries += 1
             token = self._token()
             status, body, retry_after = self._exchange(request, token, deadline)
             if 200 <= status < 300:
@@ -116,19 +124,16 @@ class Connection:
                     raise Unauthorized(self._name, self._role)
                 self._forget(token)
                 renewed = True
-            elif not self._wait(request, status, tries, retry_after, deadline):
+                continue
+            few = len(retry.history) < READ_TRIES - 1
+            again = status == 429 or (few and retry.is_retry(request.method, status))
+            retry = retry.increment()
+            seconds = _pause(retry, retry_after)
+            if not again or seconds >= deadline.remaining():
                 raise refusal(status, body, verb=request.verb, what=request.what, namespace=request.namespace)
+            time.sleep(seconds)
 
-    def _wait(self, request: Request, status: int, tries: int, retry_after: float, deadline: Deadline) -> bool:
-        """Wait before another try, and return whether there is to be one."""
-        again = status == 429 or (status >= 500 and request.method == "GET" and tries < READ_TRIES)
-        seconds = max(retry_after, random.uniform(0.05, 0.15) * 2 ** min(tries, 6))  # noqa: S311  # jitter
-        if not again or seconds > deadline.remaining():
-            return False
-        time.sleep(seconds)
-        return True
-
-    def _exchange(self, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, float]:
+    def _exchange(self, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
         client = self._client
         try:
             return _once(client, request, token, deadline)
@@ -167,7 +172,7 @@ class _Untrusted(Exception):  # never leaves this module
     """The server's certificate is not one of the cluster's."""
 
 
-def _once(client: ApiClient, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, float]:
+def _once(client: ApiClient, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
     headers = client.default_headers | {"Authorization": f"Bearer {token}", "Accept": request.accept}
     if request.content_type:
         headers["Content-Type"] = request.content_type
@@ -184,11 +189,11 @@ def _once(client: ApiClient, request: Request, token: str, deadline: Deadline) -
             _request_timeout=tuple(seconds),
         )
         # Always read: a response that is not keeps its connection, and the next call pays a handshake.
-        return response.status, response.data, 0.0
+        return response.status, response.data, ""
     except ApiException as error:
         if not error.status:
             raise _of_tls(error) from None
-        return error.status, _body(error), _seconds((error.headers or {}).get("Retry-After"))
+        return error.status, _body(error), (error.headers or {}).get("Retry-After", "")
 
 
 def _of_tls(error: ApiException) -> Exception:
@@ -216,8 +221,13 @@ def _body(error: ApiException) -> bytes:
     return error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
 
 
-def _seconds(text: str | None) -> float:
-    return float(text) if text and text.isdigit() else 0.0
+def _pause(retry: Retry, retry_after: str) -> float:
+    """Return the seconds before the next try: what the server asks for, as a number or a date, and our own at least."""
+    try:
+        asked = retry.parse_retry_after(retry_after)
+    except (InvalidHeader, ValueError):  # none, or none that is well-formed
+        asked = 0.0
+    return max(asked, retry.get_backoff_time())
 
 
 def _why(error: Exception) -> str:
