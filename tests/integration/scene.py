@@ -15,7 +15,7 @@ from keyferry.kinds import KINDS
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.targets import Cluster, Eks
+from keyferry.mapping.targets import Cluster, Eks, Endpoint
 from keyferry.pipeline.sweep import Sight, Sweep, reconcile
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
@@ -114,7 +114,7 @@ class Scene:
 def connection(cloud: Cloud, role: str, cluster: str = CLUSTER) -> Connection:
     """Return a connection of the product's to a cluster, in the name of a role."""
     plane, signing = cloud.clusters[cluster], tokens(cloud, role, cluster)
-    endpoint = eks.Endpoint(plane.endpoint, plane.certificate_authority)
+    endpoint = Endpoint(plane.endpoint, plane.certificate_authority)
     return Connection(cluster, endpoint, signing.get, forget=signing.forget, look_up=lambda: endpoint, role=role)
 
 

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from keyferry.aws import eks
 from keyferry.errors import AccessDenied, Unreachable, WrongCluster
 from keyferry.kube import Connection
-from keyferry.mapping.targets import Eks
+from keyferry.mapping.targets import Eks, Endpoint
 from keyferry.runtime.wiring import Runtime
 from local import certificates
 from local.certificates import Authority, Pair
@@ -44,10 +44,10 @@ def through(cloud: Cloud) -> Iterator[Proxy]:
 def connect(url: str, authority: str, signing: eks.Tokens, look_up: Any = None) -> Connection:  # noqa: ANN401
     """Return a connection to an address."""
 
-    def unknown() -> eks.Endpoint:
+    def unknown() -> Endpoint:
         raise AccessDenied("AWS refuses eks:DescribeCluster")
 
-    where, look_up = eks.Endpoint(url, authority), look_up or unknown
+    where, look_up = Endpoint(url, authority), look_up or unknown
     return Connection(CLUSTER, where, signing.get, forget=signing.forget, look_up=look_up, role="role")
 
 
@@ -153,7 +153,7 @@ def test_an_authority_without_key_identifiers_is_accepted_and_another_one_is_not
 
     other = base64.b64encode(certificates.authority().pem).decode()
     with pytest.raises(Unreachable, match="its certificate is not of the certificateAuthority given"):
-        ask(connect(plane.endpoint, other, signing, lambda: eks.Endpoint(plane.endpoint, other)), "GET", VERSION)
+        ask(connect(plane.endpoint, other, signing, lambda: Endpoint(plane.endpoint, other)), "GET", VERSION)
 
 
 def of_another_host(authority: Authority) -> Pair:
@@ -167,7 +167,7 @@ def test_a_certificate_of_another_host_is_refused_before_anything_is_sent(
     cloud: Cloud, signing: eks.Tokens, tmp_path: Path
 ) -> None:
     with gate(cloud.clusters[CLUSTER], tmp_path, of_another_host) as server:
-        endpoint = eks.Endpoint(server.url, server.certificate_authority)
+        endpoint = Endpoint(server.url, server.certificate_authority)
         with pytest.raises(Unreachable, match="its certificate"):
             ask(connect(server.url, server.certificate_authority, signing, lambda: endpoint), "GET", VERSION)
         assert server.seen == []

@@ -17,7 +17,7 @@ from keyferry.errors import AccessDenied, Unauthorized, Unreachable
 from keyferry.identity import IDENTITY
 from keyferry.kube import Connection
 from keyferry.mapping.catalog import collect
-from keyferry.mapping.targets import Cluster, Eks
+from keyferry.mapping.targets import Cluster, Eks, Endpoint
 from keyferry.runtime import wiring
 from local import aws
 from local.cloud import ACCOUNT, Cloud
@@ -42,7 +42,7 @@ def _cluster(**more: Any) -> Cluster:  # noqa: ANN401
 def with_tokens(cloud: Cloud, get: Callable[[], str], forget: Callable[[str], None]) -> Connection:
     """Return a connection that signs in with what `get` returns."""
     plane = cloud.clusters[CLUSTER]
-    endpoint = eks.Endpoint(plane.endpoint, plane.certificate_authority)
+    endpoint = Endpoint(plane.endpoint, plane.certificate_authority)
     return Connection(CLUSTER, endpoint, get, forget=forget, look_up=lambda: endpoint, role="arn:of:the:role")
 
 

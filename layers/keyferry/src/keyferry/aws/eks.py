@@ -7,7 +7,6 @@ name as a signed header. Signing needs no network. Source: kubernetes-sigs/aws-i
 import base64
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -20,7 +19,7 @@ from keyferry.arn import Arn
 from keyferry.aws.errors import translated
 from keyferry.aws.sessions import Sessions
 from keyferry.errors import AccessDenied, SourceUnavailable, Unreachable, WrongCluster
-from keyferry.mapping.targets import Cluster, Eks
+from keyferry.mapping.targets import Cluster, Eks, Endpoint
 
 if TYPE_CHECKING:
     from mypy_boto3_eks import EKSClient
@@ -29,15 +28,6 @@ RENEW_SECONDS = 10 * 60
 """Age at which a token is made anew. The authenticator refuses one of 15 minutes, whatever its expiry says."""
 MAX_TOKEN_BYTES = 4096
 """What the authenticator takes."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where an API server is, and whose certificates it shows."""
-
-    url: str
-    certificate_authority: str
-    """The PEM of the cluster's CA, base64-encoded, as EKS gives it."""
 
 
 DNS_SUFFIXES = {

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 import urllib3
 from kubernetes.client import ApiClient, ApiException, Configuration
@@ -23,6 +23,7 @@ from urllib3.util import Retry
 from keyferry.deadline import Deadline
 from keyferry.errors import KeyferryError, Unauthorized, Unreachable
 from keyferry.kube.errors import refusal
+from keyferry.mapping.targets import Endpoint
 
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 CONNECT_SECONDS = 3.0
@@ -39,20 +40,6 @@ RETRY = Retry(
     backoff_max=10,
 )
 """Which answers to try again beside 429, and when: at once, after 0.4 to 0.9 seconds, 0.8 to 1.3, and so on."""
-
-
-class Endpoint(Protocol):
-    """Where an API server is."""
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        ...
-
-    @property
-    def certificate_authority(self) -> str:
-        """The PEM of its CA, base64-encoded."""
-        ...
 
 
 @dataclass(frozen=True)

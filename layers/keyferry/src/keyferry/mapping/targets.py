@@ -3,6 +3,7 @@
 import base64
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 
@@ -90,6 +91,15 @@ class NamespaceSelector(Selector):
         return fits and not any(fnmatchcase(name, each) for each in self.exclude)
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """The address of an API server, and the certificate authority of its certificates."""
+
+    url: str
+    certificate_authority: str
+    """The PEM of the cluster's certificate authority in base64, as EKS gives it."""
+
+
 class Eks(Record):
     """A cluster as EKS knows it."""
 
@@ -134,6 +144,13 @@ class Cluster(Record):
         if (self.endpoint is None) != (self.certificate_authority is None):
             raise ValueError("endpoint and certificateAuthority go together")
         return self
+
+    @property
+    def given_endpoint(self) -> Endpoint | None:
+        """The endpoint that clusters.yaml gives; None where EKS is to be asked."""
+        if self.endpoint is None or self.certificate_authority is None:
+            return None
+        return Endpoint(self.endpoint, self.certificate_authority)
 
     @property
     def roles(self) -> list[Role]:

@@ -20,7 +20,7 @@ from keyferry.delivery.report import Report
 from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
-from keyferry.mapping.targets import Cluster
+from keyferry.mapping.targets import Cluster, Endpoint
 from keyferry.model import Delivery
 from keyferry.stores.source import Source
 
@@ -108,7 +108,7 @@ class Runtime:
                 tokens = eks.Tokens(self._sessions, cluster)
                 connection = self._connections[cluster.name] = Connection(
                     cluster.name,
-                    _given(cluster) or self._look_up(cluster),
+                    cluster.given_endpoint or self._look_up(cluster),
                     tokens.get,
                     forget=tokens.forget,
                     look_up=lambda: self._look_up(cluster),
@@ -117,7 +117,7 @@ class Runtime:
                 )
         return KubeClient(connection, deadline)
 
-    def _look_up(self, cluster: Cluster) -> eks.Endpoint:
+    def _look_up(self, cluster: Cluster) -> Endpoint:
         return eks.find(self._sessions.client("eks", cluster.eks.region, cluster.roles), cluster)
 
 
@@ -145,9 +145,3 @@ def runtime() -> Runtime:
 def control() -> MessageControl:
     """Return the queue that this function reads."""
     return runtime().control
-
-
-def _given(cluster: Cluster) -> eks.Endpoint | None:
-    if cluster.endpoint is None or cluster.certificate_authority is None:
-        return None
-    return eks.Endpoint(cluster.endpoint, cluster.certificate_authority)
