@@ -1,71 +1,90 @@
-"""template.yaml as tests read it: with intrinsic functions spelled out, and each resource by its kind."""
+"""template.yaml as rules read it: loaded by cfn-lint, and what its resources say of each other; and what a rule is."""
 
 import copy
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
+from cfnlint.decode import decode
+from cfnlint.template import Template
 
 ROOT = Path(__file__).resolve().parents[2]
-DAY = 86_400
-QUEUE = "AWS::SQS::Queue"
 
-type Template = dict[str, Any]
-type Resources = dict[str, dict[str, Any]]
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads `!Name x` as `{"Fn::Name": x}`, as CloudFormation does."""
-
-
-def _function(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        argument: Any = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        argument = loader.construct_sequence(node, deep=True)
-    else:
-        assert isinstance(node, yaml.MappingNode)
-        argument = loader.construct_mapping(node, deep=True)
-    if tag == "GetAtt" and isinstance(argument, str):
-        argument = argument.split(".", 1)
-    return {tag if tag in {"Ref", "Condition"} else f"Fn::{tag}": argument}
-
-
-_Loader.add_multi_constructor("!", _function)
-
-
-def load() -> Template:
-    """Return the template, with the globals in each function as SAM merges them; the caller may change it."""
-    return copy.deepcopy(_loaded())
+type Properties = dict[str, Any]
 
 
 @functools.cache
-def _loaded() -> Template:
-    template: Template = yaml.load((ROOT / "template.yaml").read_text(), _Loader)  # noqa: S506  # a SafeLoader
-    for properties in resources(template, "AWS::Serverless::Function").values():
-        merged = _merged(template["Globals"]["Function"], properties)
-        properties.clear()
-        properties.update(merged)
-    return template
+def _loaded() -> dict[str, Any]:
+    """Load the template, with the globals in each function as SAM merges them."""
+    document, problems = decode(str(ROOT / "template.yaml"))
+    assert not problems
+    template = Template("template.yaml", document)
+    template.transform()
+    return dict(template.template)
 
 
-def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    whole: dict[str, Any] = copy.deepcopy(dict(common))
-    for key, value in own.items():
-        both = isinstance(value, dict) and isinstance(whole.get(key), dict)
-        whole[key] = _merged(whole[key], value) if both else value
-    return whole
+@dataclass(frozen=True)
+class Stack:
+    """The template, and questions about it. Types of resources are written without their `AWS::`."""
 
+    template: dict[str, Any]
 
-def resources(template: Template, kind: str) -> Resources:
-    """Return logical id → properties of all resources of a type."""
-    return {
-        name: resource.setdefault("Properties", {})
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == kind
-    }
+    @classmethod
+    def load(cls) -> "Stack":
+        """Return the template; the caller may change it."""
+        return cls(copy.deepcopy(_loaded()))
+
+    def of(self, *kinds: str) -> dict[str, Properties]:
+        """Return logical id → properties of all resources of some types."""
+        resources = self.template["Resources"].items()
+        return {name: one["Properties"] for name, one in resources if one["Type"].removeprefix("AWS::") in kinds}
+
+    def change(self, place: str, value: object) -> None:
+        """Set a property given as `LogicalId.Property.Property`, or take it away where the value is None."""
+        name, *keys, last = place.split(".")
+        inside: Any = at(self.template["Resources"][name]["Properties"], keys)
+        if value is None:
+            del inside[last]
+        else:
+            inside[int(last) if last.isdigit() else last] = value
+
+    @property
+    def functions(self) -> dict[str, Properties]:
+        """The functions by logical id."""
+        return self.of("Serverless::Function")
+
+    @property
+    def queues(self) -> dict[str, Properties]:
+        """The queues by logical id."""
+        return self.of("SQS::Queue")
+
+    @property
+    def consumers(self) -> dict[str | None, str]:
+        """Queue → the function that consumes it."""
+        return {named(self.event(name)["Queue"]): name for name in self.functions}
+
+    def event(self, function: str) -> Properties:
+        """Return how a function consumes its queue."""
+        [event] = self.functions[function]["Events"].values()
+        return dict(event["Properties"])
+
+    @property
+    def dead_letter_queues(self) -> set[str]:
+        """The queues that nothing consumes."""
+        return self.queues.keys() - self.consumers.keys()
+
+    def targets(self) -> Iterator[tuple[str, Properties]]:
+        """Yield each rule or schedule, and each of its targets."""
+        for name, rule in self.of("Events::Rule", "Scheduler::Schedule").items():
+            yield from ((name, target) for target in rule.get("Targets") or [rule["Target"]])
+
+    def policies(self, of: str) -> list[list[dict[str, Any]]]:
+        """Return the statements of each policy on a queue or topic."""
+        on = {"SQS::QueuePolicy": "Queues", "SNS::TopicPolicy": "Topics"}
+        policies = [(one, key) for kind, key in on.items() for one in self.of(kind).values()]
+        return [one["PolicyDocument"]["Statement"] for one, key in policies if of in map(named, one[key])]
 
 
 def named(value: object) -> str | None:
@@ -76,23 +95,22 @@ def named(value: object) -> str | None:
     return None
 
 
-def sources(template: Template) -> Iterator[tuple[str, dict[str, Any], str, dict[str, Any]]]:
-    """Yield each function and queue that it consumes: name, properties, the queue's name, the event's properties."""
-    for name, function in resources(template, "AWS::Serverless::Function").items():
-        for event in function.get("Events", {}).values():
-            queue = named(event["Properties"]["Queue"])
-            assert queue, f"{name} consumes what is no queue of this stack"
-            yield name, function, queue, event["Properties"]
-
-
-def dead_letter_queues(template: Template) -> set[str]:
-    """Return the queues that nothing consumes."""
-    return set(resources(template, QUEUE)) - {queue for _, _, queue, _ in sources(template)}
+def at(properties: object, path: Sequence[str]) -> object:
+    """Return the property at a path of names and numbers."""
+    inside: Any = properties
+    for key in path:
+        inside = inside[int(key) if key.isdigit() else key]
+    return inside
 
 
 def listed(value: object) -> list[Any]:
     """Return what a policy gives as one or as a list, always as a list."""
     return value if isinstance(value, list) else [value]
+
+
+def says(statements: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> bool:
+    """Return whether one of them says all this, and perhaps more."""
+    return any({key: one.get(key) for key in wanted} == wanted for one in statements)
 
 
 def matches(pattern: object, event: object) -> bool:
@@ -102,3 +120,44 @@ def matches(pattern: object, event: object) -> bool:
         return all(matches(wanted, fields.get(key)) for key, wanted in pattern.items())
     assert isinstance(pattern, list)
     return any(wanted == {"exists": False} if event is None else wanted == event for wanted in pattern)
+
+
+type Holds = Callable[[Stack, str, Properties], bool]
+"""Whether a rule holds for one resource: the stack, the resource's logical id, its properties."""
+
+
+@dataclass
+class Rule:
+    """What holds for every resource of some kinds, and what breaks it."""
+
+    kinds: tuple[str, ...]
+    holds: Holds
+    breaks: list[tuple[str, Any]] = field(default_factory=list)
+    """Property, and a value that it must not have; None: that it is gone."""
+
+    def broken(self, stack: Stack) -> list[str]:
+        """Return the resources that it does not hold for."""
+        return [name for name, one in stack.of(*self.kinds).items() if not self.holds(stack, name, one)]
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(*kinds: str) -> Callable[[Holds], Rule]:
+    """Make a function a rule about resources of some kinds."""
+
+    def register(holds: Holds) -> Rule:
+        subject = " or ".join(kind.rpartition("::")[2] for kind in kinds)
+        return RULES.setdefault(f"{subject} {holds.__name__.replace('_', ' ')}", Rule(kinds, holds))
+
+    return register
+
+
+def broken_by(place: str, value: Any = None) -> Callable[[Rule], Rule]:  # noqa: ANN401  # any value of a property
+    """Add a change that breaks a rule: a property as `LogicalId.Property`, and the value that it gets instead."""
+
+    def add(to: Rule) -> Rule:
+        to.breaks.append((place, value))
+        return to
+
+    return add
