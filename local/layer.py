@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,18 @@ RUNS = 5
 LIMIT_MB = 250
 """What Lambda takes: a function and its layers, unzipped."""
 
+BASELINE = "boto3"
+"""What imports are compared with: boto3, and clients of two services."""
+_WORK = {
+    BASELINE: "import boto3; [boto3.client(n, region_name='eu-west-1') for n in ('secretsmanager', 'sts')]",
+    **dict.fromkeys(FUNCTIONS, "import app"),
+}
+
 _IMPORT = """
 import sys, time
-sys.path[:0] = sys.argv[1:]
+sys.path[:0] = sys.argv[2:]
 began = time.perf_counter()
-import app
+exec(sys.argv[1])
 seconds = time.perf_counter() - began
 import json, resource
 kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (10 if sys.platform == "darwin" else 0)
@@ -54,9 +61,12 @@ class Import:
     seconds: float
     megabytes: float
     """The most memory that the process had resident."""
+    ratio: float
+    """Its seconds to those of boto3 and two clients, in the same minute."""
 
     def __str__(self) -> str:
-        return f"{self.name:<14}{self.megabytes:7.1f} MB of memory, imported in {self.seconds:.2f} s"
+        took = f"imported in {self.seconds:.2f} s, {self.ratio:.2f} times boto3 and two clients"
+        return f"{self.name:<14}{self.megabytes:7.1f} MB of memory, {took}"
 
 
 @dataclass(frozen=True)
@@ -88,7 +98,7 @@ def measure(build_dir: Path) -> list[Measurement]:
     if foreign:
         why = f"the layer is built for {foreign}, this machine is {platform.machine()}"
         return [*layers, *(Unmeasured(name, why) for name in FUNCTIONS)]
-    return [*layers, *(_import(build_dir, name) for name in FUNCTIONS)]
+    return [*layers, *_imports(build_dir)]
 
 
 def show(measurements: Iterable[Measurement]) -> None:
@@ -120,15 +130,18 @@ def _foreign(layer: Path) -> str | None:
     return None
 
 
-def _import(build_dir: Path, function: str) -> Import:
+def _imports(build_dir: Path) -> Iterator[Import]:
+    """Yield what each import takes; they are timed in turns, so that all have the same share of a busy machine."""
+    runs = [{name: _run(build_dir, name) for name in _WORK} for _ in range(RUNS)]
+    medians = {name: tuple(map(statistics.median, zip(*(run[name] for run in runs), strict=True))) for name in _WORK}
+    for name, (seconds, kilobytes) in medians.items():
+        yield Import(name, seconds, kilobytes / 1024, seconds / medians[BASELINE][0])
+
+
+def _run(build_dir: Path, name: str) -> list[float]:
     # -I and -S: nothing is imported but the standard library and what was built.
-    path = build_dir / function, build_dir / "CodeLayer/python"
-    argv = [sys.executable, "-I", "-S", "-c", _IMPORT, *map(str, path)]
-    seconds, kilobytes = (statistics.median(run) for run in zip(*(_run(argv) for _ in range(RUNS)), strict=True))
-    return Import(function, seconds, kilobytes / 1024)
-
-
-def _run(argv: Sequence[str]) -> list[float]:
+    path = build_dir / name, build_dir / "CodeLayer/python"
+    argv = [sys.executable, "-I", "-S", "-c", _IMPORT, _WORK[name], *map(str, path)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ImportFailed(f"A function cannot be imported from what was built:\n{done.stderr}")

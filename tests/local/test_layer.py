@@ -16,6 +16,7 @@ def built(tmp_path: Path) -> Path:
     for function in layer.FUNCTIONS:
         write(tmp_path / function / "app.py", APP)
     write(tmp_path / "CodeLayer/python/dependency.py", "value = 1\n" + "# padding\n" * 100_000)
+    write(tmp_path / "CodeLayer/python/boto3.py", "def client(name, region_name): return name\n")
     write(tmp_path / "CodeLayer/python/keyferry/kube.py", "import dependency\n")
     write(tmp_path / "MappingsLayer/keyferry/mappings/mappings.json", "{}")
     return tmp_path
@@ -31,8 +32,9 @@ def test_layers_are_weighed(built: Path) -> None:
 
 def test_each_handler_is_imported_from_its_folder_and_the_layer(built: Path) -> None:
     imports = [one for one in layer.measure(built) if isinstance(one, layer.Import)]
-    assert [one.name for one in imports] == list(layer.FUNCTIONS)
+    assert [one.name for one in imports] == [layer.BASELINE, *layer.FUNCTIONS]
     assert all(one.seconds > 0 and one.megabytes > 1 for one in imports)
+    assert [one.ratio for one in imports] == [one.seconds / imports[0].seconds for one in imports]
 
 
 def test_a_handler_that_cannot_be_imported_is_told_of_with_pythons_words(built: Path) -> None:

@@ -13,9 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
-from kubernetes.client import ApiClient, ApiException, Configuration
+
+# Not from `kubernetes.client`: these three modules are all that the layer has of the package (see its Makefile).
+from kubernetes.client.configuration import Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTClientObject
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as SlowError
 from urllib3.util import Retry
@@ -31,6 +36,7 @@ ANSWER_SECONDS = 10.0
 LEAST_SECONDS = 1.0
 """What a request may take that was begun just before the deadline."""
 READ_TRIES = 3
+USER_AGENT = "keyferry"
 RETRY = Retry(
     total=None,
     allowed_methods=["GET"],
@@ -137,7 +143,7 @@ class Connection:
         except (HTTPError, ConnectionError, _Untrusted) as error:
             raise self._unreachable(request, error) from None
 
-    def _move(self, failed: ApiClient, error: Exception) -> None:
+    def _move(self, failed: RESTClientObject, error: Exception) -> None:
         """Ask EKS where the cluster is now, and connect there."""
         with self._lock:
             if self._client is not failed:
@@ -159,28 +165,24 @@ class _Untrusted(Exception):  # never leaves this module
     """The server's certificate is not one of the cluster's."""
 
 
-def _once(client: ApiClient, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
-    headers = client.default_headers | {"Authorization": f"Bearer {token}", "Accept": request.accept}
+def _once(client: RESTClientObject, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
+    headers = {"Authorization": f"Bearer {token}", "Accept": request.accept, "User-Agent": USER_AGENT}
     if request.content_type:
         headers["Content-Type"] = request.content_type
     seconds = [max(LEAST_SECONDS, min(most, deadline.remaining())) for most in (CONNECT_SECONDS, ANSWER_SECONDS)]
+    query = f"?{urlencode(request.query)}" if request.query else ""
     try:
-        # Not `call_api`, which fails itself on an error without a body, as those of TLS are.
-        response = client.rest_client.request(
+        response = client.request(
             request.method,
-            client.configuration.host + request.path,
-            query_params=list(request.query),
+            client.configuration.host + request.path + query,
             headers=headers,
             body=request.body,
-            _preload_content=False,
             _request_timeout=tuple(seconds),
         )
-        # Always read: a response that is not keeps its connection, and the next call pays a handshake.
-        return response.status, response.data, ""
     except ApiException as error:
-        if not error.status:
-            raise _of_tls(error) from None
-        return error.status, _body(error), (error.headers or {}).get("Retry-After", "")
+        raise _of_tls(error) from None
+    # Always read: a response that is not keeps its connection, and the next call pays a handshake.
+    return response.status, response.read(), response.headers.get("Retry-After", "")
 
 
 def _of_tls(error: ApiException) -> Exception:
@@ -190,22 +192,15 @@ def _of_tls(error: ApiException) -> Exception:
     return _Untrusted() if untrusted else ProtocolError("the handshake broke off")
 
 
-def _client(endpoint: Endpoint, pool_size: int) -> ApiClient:
-    configuration = Configuration()
-    configuration.host = endpoint.url
-    client = ApiClient(configuration)
+def _client(endpoint: Endpoint, pool_size: int) -> RESTClientObject:
+    # No proxy: the one of the environment would be of the pools that are replaced here.
+    client = RESTClientObject(Configuration(host=endpoint.url, proxy=""))
     # The client has no setting for a TLS context. Python's default one refuses the CAs of many EKS clusters, which
     # have no key identifiers: that one check is off; chain, expiry and host name stay checked.
     context = ssl.create_default_context(cadata=base64.b64decode(endpoint.certificate_authority).decode())
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    client.rest_client.pool_manager = urllib3.PoolManager(
-        ssl_context=context, maxsize=pool_size, block=True, retries=False
-    )
+    client.pool_manager = urllib3.PoolManager(ssl_context=context, maxsize=pool_size, block=True, retries=False)
     return client
-
-
-def _body(error: ApiException) -> bytes:
-    return error.body if isinstance(error.body, bytes) else str(error.body or "").encode()
 
 
 def _pause(retry: Retry, retry_after: str) -> float:
