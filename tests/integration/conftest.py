@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from keyferry.kinds import WorkloadKind
+from local.admin import Object
 from local.cloud import Cloud
-from tests.integration.scene import Scene
+from local.watch import until
+from tests.integration.scene import CLUSTER, CUSTOM, Scene
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,6 +22,39 @@ def _no_aws_but_the_local_one(cloud: Cloud) -> Iterator[None]:
         for name, value in cloud.aws.environment().items():
             patch.setenv(name, value)
         yield
+
+
+@pytest.fixture(scope="module")
+def custom_kinds(cloud: Cloud) -> Iterator[None]:
+    """Every custom kind of workload, in the first cluster: as its project defines it, but for the schema."""
+    admin = cloud.admins[CLUSTER]
+    paths = [f"/apis/{kind.group}/{kind.version}/{kind.resource}" for kind in CUSTOM]
+    made = admin.apply(*map(_definition, CUSTOM))
+    until("custom kinds served", lambda: all(map(admin.answers, paths)))
+    yield
+    for each in made:
+        admin.delete("CustomResourceDefinition", each["metadata"]["name"])
+    until("custom kinds gone", lambda: not any(map(admin.answers, paths)))
+
+
+def _definition(kind: WorkloadKind) -> Object:
+    names = {"kind": kind.name, "plural": kind.resource, "singular": kind.name.lower(), "listKind": f"{kind}List"}
+    version = {
+        "name": kind.version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+        "subresources": {
+            "status": {},
+            "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"},
+        },
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.resource}.{kind.group}"},
+        "spec": {"group": kind.group, "names": names, "scope": "Namespaced", "versions": [version]},
+    }
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from local.direct import Direct, catalog, deadline, mapping
 from tests.unit.fake_queues import FakeQueue
 
 CLUSTER = "prod-eu"
+CUSTOM = [kind for kind in KINDS.values() if kind.group != "apps"]
+"""The kinds of workloads that are custom resources: a cluster has them if somebody has installed them."""
 
 
 @dataclass(frozen=True)

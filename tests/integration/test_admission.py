@@ -7,17 +7,17 @@ import pytest
 
 from keyferry.errors import Forbidden
 from keyferry.identity import IDENTITY
+from keyferry.kinds import KINDS, WorkloadKind
 from keyferry.kube import Connection
 from keyferry.kube.connection import Request
 from local.admin import Object
 from local.direct import apply_rbac, deadline
 from local.watch import until
 from local.world import deployment, env_from
-from tests.integration.scene import Scene, connection
+from tests.integration.scene import CUSTOM, Scene, connection
 
 MERGE = "application/merge-patch+json"
 STAMP = {"keyferry.dev/db": "nonce-0"}
-RESOURCES = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 
 
 def in_template(**annotations: Any) -> Object:  # noqa: ANN401
@@ -47,16 +47,13 @@ FORBIDDEN: dict[str, Object] = {
 
 
 @pytest.fixture
-def pipeline(scene: Scene) -> Connection:
+def pipeline(scene: Scene, custom_kinds: None) -> Connection:
     """The pipeline, which RBAC here allows everything with workloads."""
-    for kind in RESOURCES:
-        workload = deployment("api", scene.namespace, env_from("db")) | {"kind": kind}
-        workload["spec"]["template"]["metadata"]["annotations"] = {"example.com/kept": "x"}
-        if kind != "Deployment":
-            del workload["spec"]["replicas"]
-        scene.admin.apply(
-            workload | ({"spec": workload["spec"] | {"serviceName": "api"}} if kind == "StatefulSet" else {})
-        )
+    spec = deployment("api", scene.namespace, env_from("db"))["spec"]
+    spec["template"]["metadata"]["annotations"] = {"example.com/kept": "x"}
+    del spec["replicas"]  # a DaemonSet has none
+    for kind in KINDS:
+        scene.make(kind, "api", spec=spec | ({"serviceName": "api"} if kind == "StatefulSet" else {}))
     role = scene.grant().role
     rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     metadata = {"name": "too-much", "namespace": scene.namespace}
@@ -89,7 +86,8 @@ def send(
     who: Connection, scene: Scene, kind: str, patch: Object | None, *, method: str = "PATCH", rest: str = ""
 ) -> None:
     """Change a workload."""
-    path = f"/apis/apps/v1/namespaces/{scene.namespace}/{RESOURCES[kind]}/api{rest}"
+    known = KINDS[kind]
+    path = f"/apis/{known.group}/{known.version}/namespaces/{scene.namespace}/{known.resource}/api{rest}"
     who.send(Request(method, path, method.lower(), f"{kind}/api", body=patch, content_type=MERGE), deadline(20))
 
 
@@ -103,7 +101,7 @@ def is_refused(who: Connection, scene: Scene, kind: str, patch: Object | None, *
     return False
 
 
-@pytest.mark.parametrize("kind", sorted(RESOURCES))
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_pipeline_sets_changes_and_removes_its_own_stamps(scene: Scene, pipeline: Connection, kind: str) -> None:
     for value in ("nonce-1", "nonce-2", None):
         send(pipeline, scene, kind, in_template(**{"keyferry.dev/db": value}))
@@ -116,24 +114,29 @@ def test_the_first_annotation_of_a_pod_template_may_be_its_stamp(scene: Scene, p
     assert scene.stamp("Deployment", "api") == "nonce-0"
 
 
-@pytest.mark.parametrize("kind", sorted(RESOURCES))
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_pipeline_changes_nothing_else_of_a_workload(scene: Scene, pipeline: Connection, kind: str) -> None:
     with scene.untouched(kind, "api"):
         allowed = [what for what, patch in FORBIDDEN.items() if not is_refused(pipeline, scene, kind, patch)]
     assert allowed == []
 
 
-def test_the_pipeline_scales_deletes_and_creates_no_workload(scene: Scene, pipeline: Connection) -> None:
-    scale, other = {"spec": {"replicas": 5}}, deployment("other", scene.namespace, env_from("db"))
-    with scene.untouched("Deployment", "api", "other"):
-        assert is_refused(pipeline, scene, "Deployment", scale)
-        assert is_refused(pipeline, scene, "Deployment", scale, rest="/scale")
-        assert is_refused(pipeline, scene, "Deployment", {"status": {"observedGeneration": 99}}, rest="/status")
-        assert is_refused(pipeline, scene, "Deployment", None, method="DELETE")
-        path = f"/apis/apps/v1/namespaces/{scene.namespace}/deployments"
+@pytest.mark.parametrize("kind", [KINDS["Deployment"], *CUSTOM], ids=str)
+def test_the_pipeline_scales_deletes_and_creates_no_workload(
+    scene: Scene, pipeline: Connection, kind: WorkloadKind
+) -> None:
+    scale, version = {"spec": {"replicas": 5}}, f"{kind.group}/{kind.version}"
+    other = deployment("other", scene.namespace, env_from("db"))
+    other |= {"apiVersion": version, "kind": kind.name}
+    with scene.untouched(kind.name, "api", "other"):
+        assert is_refused(pipeline, scene, kind.name, scale)
+        assert is_refused(pipeline, scene, kind.name, scale, rest="/scale")
+        assert is_refused(pipeline, scene, kind.name, {"status": {"observedGeneration": 99}}, rest="/status")
+        assert is_refused(pipeline, scene, kind.name, None, method="DELETE")
+        path = f"/apis/{version}/namespaces/{scene.namespace}/{kind.resource}"
         with pytest.raises(Forbidden, match=IDENTITY.admission_policy):
             pipeline.send(
-                Request("POST", path, "create", "deployments", body=other, content_type="application/json"),
+                Request("POST", path, "create", kind.resource, body=other, content_type="application/json"),
                 deadline(20),
             )
 

@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from keyferry.delivery.observed import RESTART_DUE
-from keyferry.errors import Refused, ServerError
+from keyferry.errors import Forbidden, Refused, ServerError
 from keyferry.identity import IDENTITY
-from keyferry.kube import client
+from keyferry.kinds import WorkloadKind
+from keyferry.kube import KubeClient, client
 from local import admin
 from local.admin import Object
 from local.cloud import Cloud
+from local.direct import Direct, catalog, deadline
 from local.watch import until
 from local.world import deployment, env_from, volume
-from tests.integration.scene import CLUSTER, Scene, error
+from tests.integration.scene import CLUSTER, CUSTOM, Scene, connection, error
 from tests.integration.wire import closed_port
 
 NAME = {"name": "db"}
@@ -61,31 +63,6 @@ DOES_NOT = {
     "account": {"spec": {"serviceAccountName": "db"}},
     "db": {},
 }
-
-
-@pytest.fixture(scope="module")
-def rollouts(cloud: Cloud) -> Iterator[None]:
-    """The kind Rollout, as Argo's definition has it but for its schema."""
-    names = {"kind": "Rollout", "plural": "rollouts", "singular": "rollout", "listKind": "RolloutList"}
-    anything = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": anything}
-    definition = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "rollouts.argoproj.io"},
-        "spec": {"group": "argoproj.io", "names": names, "scope": "Namespaced", "versions": [version]},
-    }
-    admin = cloud.admins[CLUSTER]
-
-    def served() -> bool:
-        found = admin.get("CustomResourceDefinition", "rollouts.argoproj.io") or {}
-        conditions = found.get("status", {}).get("conditions") or []
-        return ("Established", "True") in {(each["type"], each["status"]) for each in conditions}
-
-    admin.apply(definition)
-    until("rollouts served", served)
-    yield
-    admin.delete("CustomResourceDefinition", "rollouts.argoproj.io")
 
 
 def stamped(scene: Scene) -> set[str]:
@@ -157,7 +134,7 @@ def test_what_does_not_roll_out_at_once_is_reported_for_what_it_is(scene: Scene)
     assert scene.stamp("StatefulSet", "api") == scene.stamp("DaemonSet", "api") == scene.stamp("Deployment", "paused")
 
 
-@pytest.mark.usefixtures("rollouts")
+@pytest.mark.usefixtures("custom_kinds")
 def test_named_workloads_restart_a_rollout_too_and_none_beside_them(scene: Scene) -> None:
     scene.create({"password": "canary-restart-5"})
     made = deployment("api", scene.namespace, env_from("db"))
@@ -178,7 +155,7 @@ def test_named_workloads_restart_a_rollout_too_and_none_beside_them(scene: Scene
     assert stamped(scene) == set()
 
 
-@pytest.mark.usefixtures("rollouts")
+@pytest.mark.usefixtures("custom_kinds")
 def test_a_rollout_of_another_workloads_pods_is_refused_until_the_mapping_names_that(scene: Scene) -> None:
     scene.create({"password": "canary-restart-6"})
     scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
@@ -196,6 +173,59 @@ def test_a_rollout_of_another_workloads_pods_is_refused_until_the_mapping_names_
     assert not scene.grant(restart=[{"kind": "Deployment", "name": "api"}]).deliver(scene.namespace).errors
     assert stamped(scene) == {"api"}
     assert RESTART_DUE not in scene.secret()["metadata"]["annotations"]
+
+
+@pytest.mark.usefixtures("custom_kinds")
+@pytest.mark.parametrize("kind", CUSTOM, ids=str)
+def test_what_uses_the_secret_restarts_by_itself_if_it_is_of_a_kind_that_the_cluster_names(
+    scene: Scene, kind: WorkloadKind
+) -> None:
+    scene.create({"password": "canary-restart-8"})
+    scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
+    spec = deployment("web", scene.namespace, env_from("db"))["spec"]
+    scene.make(kind.name, "web", spec=spec)
+    scene.make(kind.name, "unrelated", spec=deployment("unrelated", scene.namespace, {})["spec"])
+    direct = Direct.grant(scene.cloud, catalog(scene.cloud, [scene.mapping()], restartKinds=["StatefulSet", kind.name]))
+
+    with scene.untouched("Deployment", "api"), scene.untouched(kind.name, "unrelated"):
+        (outcome,) = direct.deliver(scene.namespace).outcomes
+
+    assert (outcome.restarted, outcome.error) == ((f"{kind}/web",), None)
+    assert scene.stamp(kind.name, "web")
+    found = scene.admin.get(kind.name, "web", scene.namespace)
+    assert found is not None
+    assert found["spec"]["template"]["spec"] == spec["template"]["spec"]  # merged, not replaced
+
+
+@pytest.mark.usefixtures("custom_kinds")
+@pytest.mark.parametrize("kind", CUSTOM, ids=str)
+def test_a_kind_that_the_cluster_does_not_name_is_neither_looked_at_nor_allowed(
+    scene: Scene, kind: WorkloadKind
+) -> None:
+    scene.create({"password": "canary-restart-9"})
+    scene.make(kind.name, "web", spec=deployment("web", scene.namespace, env_from("db"))["spec"])
+    direct = scene.grant()
+
+    with scene.untouched(kind.name, "web"):
+        (outcome,) = direct.deliver(scene.namespace).outcomes
+
+    assert (outcome.restarted, outcome.notes, outcome.error) == ((), (), None)
+    with pytest.raises(Forbidden, match=f"forbids to list {kind.resource}"):
+        KubeClient(connection(scene.cloud, direct.role), deadline()).list_workloads(kind, scene.namespace)
+
+
+@pytest.mark.parametrize("kind", CUSTOM, ids=str)
+def test_a_kind_that_the_cluster_does_not_have_is_looked_for_in_vain(scene: Scene, kind: WorkloadKind) -> None:
+    scene.create({"password": "canary-restart-10"})
+    mapping = scene.mapping(clusters=["prod-us"], restart="auto")
+    named = scene.mapping(clusters=["prod-us"], restart=[{"kind": kind.name, "name": "web"}])
+    admin = scene.cloud.admins["prod-us"]
+    admin.apply(deployment("api", scene.namespace, env_from("db")))
+
+    for wanted, said in ((mapping, ("Deployment/api",)), (named, ())):
+        whole = catalog(scene.cloud, [wanted], restartKinds=[kind.name, "Deployment"])
+        (outcome,) = Direct.grant(scene.cloud, whole).deliver(scene.namespace, "prod-us").outcomes
+        assert (outcome.restarted, outcome.error) == (said, None)
 
 
 @pytest.fixture

@@ -170,6 +170,18 @@ def test_deliver_gets_the_secret_by_name_and_the_workloads_of_the_namespace() ->
     ]
 
 
+def test_the_workloads_are_those_of_the_kinds_that_the_cluster_names_group_by_group() -> None:
+    several = cluster("prod-us", restartKinds=["Rollout", "StatefulSet", "Deployment"])
+    whole = collect([mapping(clusters=["prod-eu", "prod-us"])], [cluster(), several])
+    [role, *_] = [each for each in rbac.rbac(whole, several) if each["kind"] == "Role"]
+    assert role["rules"][1:] == [
+        {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["list", "patch"]},
+        {"apiGroups": ["argoproj.io"], "resources": ["rollouts"], "verbs": ["list", "patch"]},
+    ]
+    [other, *_] = [each for each in rbac.rbac(whole, whole.clusters["prod-eu"]) if each["kind"] == "Role"]
+    assert [rule["apiGroups"] for rule in other["rules"]] == [[""], ["apps"]]
+
+
 @pytest.mark.parametrize("deletion", ["retain", "merge", "delete"])
 def test_the_right_to_delete_is_for_mappings_that_delete_alone(deletion: str) -> None:
     [deliver, readers] = objects(mapping(policies={"deletion": deletion}))["Role"]
@@ -268,6 +280,12 @@ def test_where_something_restarts_the_pipeline_is_held_to_its_stamps() -> None:
     assert policy["spec"]["matchConditions"] == [
         {"name": "keyferry", "expression": "'keyferry' in request.userInfo.groups"}
     ]
+
+
+def test_the_policy_is_the_same_whatever_kinds_a_cluster_names() -> None:
+    one, other = (collect([mapping()], [cluster(restartKinds=[kind])]) for kind in ("Deployment", "Rollout"))
+    first, second = (rbac.rbac(whole, whole.clusters["prod-eu"])[:2] for whole in (one, other))
+    assert first == second == admission.policy(IDENTITY)
 
 
 def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_to_change_it() -> None:

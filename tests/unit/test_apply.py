@@ -1,5 +1,6 @@
 """Actions are carried out through a client, and its answers are what is observed next."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from keyferry.delivery.desired import Desired
 from keyferry.delivery.plan import Prune, Restart, Write, plan
 from keyferry.delivery.workloads import Stamp
 from keyferry.errors import Forbidden, Overtaken
-from keyferry.mapping.mapping import Workload
+from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
+from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.model import SecretValue
-from keyferry.testing import Calls, FakeCluster
+from keyferry.testing import Calls, FakeClient, FakeCluster
 from tests.unit.samples import mapping, uses, workload
 
 WHERE = "payments", "payments-db"
@@ -94,14 +96,21 @@ def test_a_secret_that_was_deleted_meanwhile_is_not_made_by_a_write_meant_to_cha
         write(cluster.client(), "payments", MANAGER, action)
 
 
-def test_restarts_are_found_in_every_kind_of_the_namespace() -> None:
-    cluster = FakeCluster("payments", "other")
-    for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+def stamped(client: FakeClient, wanted: SecretMapping, kinds: Sequence[WorkloadKind] = DEFAULT_KINDS) -> list[Stamp]:
+    """Return what is to be done with the workloads of the namespace payments."""
+    return stamps(client, "payments", wanted, "nonce-1", listing(client, wanted, kinds))
+
+
+@pytest.mark.parametrize("kinds", [("Deployment", "StatefulSet", "DaemonSet"), ("Rollout", "Deployment"), ("Rollout",)])
+def test_restarts_are_found_in_every_kind_of_the_namespace_that_the_cluster_names(kinds: tuple[str, ...]) -> None:
+    cluster, calls = FakeCluster("payments", "other"), Calls()
+    for kind in KINDS:
         cluster.run("payments", kind, workload("api"))
         cluster.run("payments", kind, workload("unrelated", uses("payments-db-2")))
         cluster.run("other", kind, workload("elsewhere"))
-    found = stamps(cluster.client(), "payments", mapping(), "nonce-1")
-    assert [str(each) for each in found] == ["Deployment/api", "StatefulSet/api", "DaemonSet/api"]
+    found = stamped(cluster.client(calls), mapping(), [KINDS[kind] for kind in kinds])
+    assert [str(each) for each in found] == [f"{kind}/api" for kind in kinds]
+    assert calls.recorded == [f"list payments/{kind}" for kind in kinds]
 
 
 def test_named_workloads_are_stamped_whether_they_use_the_secret_or_not_and_a_missing_one_is_told() -> None:
@@ -109,7 +118,7 @@ def test_named_workloads_are_stamped_whether_they_use_the_secret_or_not_and_a_mi
     cluster, calls = FakeCluster(), Calls()
     cluster.run("payments", "Rollout", workload("api", {}))
     cluster.run("payments", "Deployment", workload("user-of-the-secret"))
-    found = stamps(cluster.client(calls), "payments", mapping(restart=named), "nonce-1")
+    found = stamped(cluster.client(calls), mapping(restart=named))
     assert [str(each) for each in found] == ["Rollout/api", "Deployment/gone (not there)"]
     assert [each.patch is None for each in found] == [False, True]
     assert calls.recorded == ["get payments/Rollout/api", "get payments/Deployment/gone"]
@@ -117,14 +126,14 @@ def test_named_workloads_are_stamped_whether_they_use_the_secret_or_not_and_a_mi
 
 def test_no_restarts_are_looked_for_where_an_empty_list_names_none() -> None:
     calls = Calls()
-    assert stamps(FakeCluster().client(calls), "payments", mapping(restart=[]), "nonce-1") == []
+    assert stamped(FakeCluster().client(calls), mapping(restart=[])) == []
     assert calls.recorded == []
 
 
 def test_a_workload_is_patched_under_the_mappings_name() -> None:
     cluster, calls = FakeCluster(), Calls()
     cluster.run("payments", "Deployment", workload("api"))
-    [found] = stamps(cluster.client(), "payments", mapping(), "nonce-1")
+    [found] = stamped(cluster.client(), mapping())
     assert stamp_workload(cluster.client(calls), "payments", desired("canary-1"), found)
     assert cluster.stamps("payments", "Deployment", "api") == {"keyferry.dev/payments-db": "nonce-1"}
     assert calls.recorded == ["patch payments/Deployment/api as keyferry:payments-db"]
@@ -147,7 +156,7 @@ def _crowd() -> FakeCluster:
 
 def test_workloads_of_many_namespaces_are_listed_once_per_kind() -> None:
     cluster, calls = _crowd(), Calls()
-    look = listing(cluster.client(calls), mapping(), WHOLE_CLUSTER_FROM)
+    look = listing(cluster.client(calls), mapping(), DEFAULT_KINDS, WHOLE_CLUSTER_FROM)
     for namespace, name in (("payments", "api"), ("other", "there"), ("empty", None)):
         found = stamps(cluster.client(calls), namespace, mapping(), "nonce-1", look)
         assert [each.workload.name for each in found] == ([name] * 3 if name else [])
@@ -160,12 +169,12 @@ def test_where_the_whole_cluster_may_not_be_listed_each_namespace_is() -> None:
             raise Forbidden(what)
 
     cluster, calls = _crowd(), Calls(before=forbid)
-    look = listing(cluster.client(calls), mapping(), WHOLE_CLUSTER_FROM)
+    look = listing(cluster.client(calls), mapping(), DEFAULT_KINDS, WHOLE_CLUSTER_FROM)
     assert len(stamps(cluster.client(calls), "payments", mapping(), "nonce-1", look)) == 3
 
 
 def test_few_namespaces_or_named_workloads_list_nothing_of_the_whole_cluster() -> None:
     cluster, calls = _crowd(), Calls()
-    listing(cluster.client(calls), mapping(), WHOLE_CLUSTER_FROM - 1)
-    listing(cluster.client(calls), mapping(restart=[API.model_dump()]), WHOLE_CLUSTER_FROM)
+    listing(cluster.client(calls), mapping(), DEFAULT_KINDS, WHOLE_CLUSTER_FROM - 1)
+    listing(cluster.client(calls), mapping(restart=[API.model_dump()]), DEFAULT_KINDS, WHOLE_CLUSTER_FROM)
     assert calls.recorded == []

@@ -61,7 +61,8 @@ class FakeRuntime:
             raise failure
         self.deadlines.append(deadline.remaining())
         mapping, cluster = self.catalog.find(delivery.mapping, delivery.cluster)
-        return Work(delivery, mapping, self.clusters[cluster.name].client(self.calls), self.reader, deadline)
+        client = self.clusters[cluster.name].client(self.calls)
+        return Work(delivery, mapping, client, cluster.restart_kinds, self.reader, deadline)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
         self.delivered.append(delivery)

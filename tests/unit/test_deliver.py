@@ -26,7 +26,7 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
 )
-from keyferry.kinds import DEFAULT_KINDS
+from keyferry.kinds import DEFAULT_KINDS, KINDS
 from keyferry.model import SourceValue
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, encoded
@@ -173,6 +173,17 @@ def test_workloads_of_many_namespaces_are_listed_once_for_the_cluster_where_the_
     ]
     assert {outcome.restarted for outcome in report.outcomes} == {("Deployment/api",)}
     assert world.count("rollout n", "rollout other") == [len(names), 0]
+
+
+@pytest.mark.parametrize("count", [1, WHOLE_CLUSTER_FROM])
+def test_what_restarts_is_of_the_kinds_that_the_cluster_names(count: int) -> None:
+    names = [f"n{number:02}" for number in range(count)]
+    world, calls = World(*names), Calls()
+    for name in names:
+        world.cluster.run(name, "Rollout", workload("web"))
+    report = world.deliver(calls, kinds=[KINDS["StatefulSet"], KINDS["Rollout"]])
+    assert {outcome.restarted for outcome in report.outcomes} == {("Rollout/web",)}
+    assert calls.count("list") == 2
 
 
 @pytest.mark.parametrize("error", [Forbidden("grant list"), Unreachable("no answer")])

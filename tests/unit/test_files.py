@@ -370,6 +370,9 @@ def test_a_cluster_that_is_wrong_is_known_all_the_same(tmp_path: Path) -> None:
     assert found == 'clusters.yaml:5:54: clusters[0].eks.account should be text; write it in quotes, as "…"'
 
 
+WHOLE = 'name: a, eks: {name: a, region: eu-west-1, account: "111122223333"}'
+
+
 @pytest.mark.parametrize(
     ("clusters", "said"),
     [
@@ -382,6 +385,14 @@ def test_a_cluster_that_is_wrong_is_known_all_the_same(tmp_path: Path) -> None:
             "1:1: clusters is missing; add it, as [{name: prod-eu, eks: {name: prod-eu, region:",
         ),
         ("clusters: prod-eu\n", "3:11: clusters should be [{name: prod-eu, eks: {name: prod-eu, region:"),
+        (
+            f"clusters:\n- {{{WHOLE}, restartKinds: [CronJob]}}",
+            "4:88: clusters[0].restartKinds[0] should be Deployment, StatefulSet, DaemonSet",
+        ),
+        (
+            f"clusters:\n- {{{WHOLE}, restartKinds: Rollout}}",
+            "4:87: clusters[0].restartKinds should be [Deployment, StatefulSet, DaemonSet]",
+        ),
         ("clusters:\n- name: a\n", "4:3: clusters[0].eks is missing; add it, as {name: prod-eu, region: eu-west-1"),
     ],
 )

@@ -1,13 +1,15 @@
 """A mapping or cluster that is wrong is refused with what is wrong; a right one says what it means."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from keyferry.kinds import DEFAULT_KINDS, KINDS
 from keyferry.mapping.mapping import Workload
-from keyferry.mapping.targets import Clusters, Expression, NamespaceSelector, Selector
+from keyferry.mapping.targets import Cluster, Clusters, Expression, NamespaceSelector, Selector
 from keyferry.stores.source import Source
 from local import certificates
 from tests.unit.samples import ACCOUNT, SPEC, cluster, mapping
@@ -392,6 +394,31 @@ def test_an_endpoint_is_an_https_address(endpoint: str) -> None:
 def test_a_role_is_the_arn_of_one(role: str) -> None:
     refused(lambda: cluster(role=role))
     assert cluster(role=f"arn:aws-cn:iam::{ACCOUNT}:role/path/keyferry").role
+
+
+def test_a_cluster_looks_for_the_built_in_kinds_where_it_names_no_others() -> None:
+    assert cluster().restart_kinds == DEFAULT_KINDS
+    assert list(map(str, DEFAULT_KINDS)) == ["Deployment", "StatefulSet", "DaemonSet"]
+    assert cluster(restartKinds=["Rollout", "Deployment"]).restart_kinds == (KINDS["Rollout"], KINDS["Deployment"])
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        (["Deployment", "Rollout", "Deployment"], "names Deployment twice; name each kind once"),
+        ([], "names no kind; leave it out"),
+    ],
+)
+def test_a_cluster_names_each_kind_once_and_one_at_least(kinds: list[str], said: str) -> None:
+    assert said in refused(lambda: cluster(restartKinds=kinds))
+
+
+def test_the_kinds_of_a_cluster_are_compiled_by_their_names() -> None:
+    made = cluster(restartKinds=["Rollout"])
+    text = made.model_dump_json(by_alias=True, exclude_defaults=True)
+    assert json.loads(text)["restartKinds"] == ["Rollout"]
+    assert Cluster.model_validate_json(text) == made
+    assert "restartKinds" not in cluster().model_dump_json(by_alias=True, exclude_defaults=True)
 
 
 def test_a_file_of_clusters_has_any_number() -> None:

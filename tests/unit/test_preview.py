@@ -8,6 +8,7 @@ import pytest
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.preview import Preview, preview
 from keyferry.errors import AccessDenied, Forbidden, OutOfTime, SourceDeleted, Unexpected
+from keyferry.kinds import KINDS
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import SecretValue
 from keyferry.testing import Calls
@@ -102,6 +103,13 @@ def test_without_restarts_nothing_is_listed() -> None:
     [found] = preview(world.work(calls))
     assert (found.will, found.restarts) == ("create", ())
     assert calls.count("list") == 0
+
+
+def test_what_would_restart_is_of_the_kinds_that_the_cluster_names() -> None:
+    world = World()
+    world.cluster.run("payments", "Rollout", workload("web"))
+    [found] = seen(world, kinds=[KINDS["Rollout"]])
+    assert found.restarts == ("Rollout/web",)
 
 
 def test_workloads_that_would_be_left_alone_are_noted_with_the_reason() -> None:

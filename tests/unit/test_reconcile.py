@@ -48,7 +48,8 @@ class World:
         for each in self.catalog.mappings.values():
             if name in [target.name for target in self.catalog.targets(each)]:
                 client, deadline = self.clusters[name].client(), self.clock.deadline(100)
-                deliver(Work(delivery(cluster=name), each, client, lambda _: self.sources.reader(), deadline))
+                asked, kinds = delivery(cluster=name), self.catalog.clusters[name].restart_kinds
+                deliver(Work(asked, each, client, kinds, lambda _: self.sources.reader(), deadline))
 
     def connect(self, asked: Cluster, deadline: Deadline) -> ClusterClient:
         self.given.append(deadline.remaining())

@@ -88,10 +88,11 @@ def test_workloads_that_use_the_secret_are_chosen_among_others() -> None:
         workload("b", uses("payments-db-2")),
         workload("payments-db", {}),
         workload("c"),
+        workload("takes-pods-of-another", workloadRef={"kind": "Deployment", "name": "a"}),
         {"metadata": {"name": "no-template"}, "spec": {"workloadRef": REFERENCE}},
         {"metadata": {"name": "no-spec"}},
     ]
-    found = list(using(KINDS["StatefulSet"], objects, "payments-db"))
+    found = list(using([(KINDS["StatefulSet"], each) for each in objects], "payments-db"))
     assert [each for each, _ in found] == [Workload(kind="StatefulSet", name=name) for name in "ac"]
     assert [raw["metadata"]["name"] for _, raw in found] == ["a", "c"]
 

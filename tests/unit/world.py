@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from keyferry.delivery.passes import Work, deliver
 from keyferry.delivery.report import Report
+from keyferry.kinds import DEFAULT_KINDS
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources
 from tests.unit.samples import delivery, mapping, workload
@@ -42,6 +43,7 @@ class World:
             delivery=delivery(),
             mapping=of or self.mapping,
             cluster=self.cluster.client(made),
+            kinds=DEFAULT_KINDS,
             reader=lambda _sources: self.sources.reader(made),
             deadline=self.clock.deadline(100),
             concurrency=1,

@@ -29,7 +29,7 @@ class WorkloadKind:
     patch: str
     """Media type of a patch: custom resources take no strategic merge patch."""
     by_default: bool
-    """Whether `restart: auto` looks for it."""
+    """Whether `restart: auto` looks for it in a cluster that does not say otherwise."""
     counters: tuple[str, ...]
     """Annotations of its objects that the API server itself writes with each change of the pod template."""
 
@@ -90,4 +90,4 @@ KINDS: Final = {
 }
 """Name → kind."""
 DEFAULT_KINDS: Final = tuple(kind for kind in KINDS.values() if kind.by_default)
-"""The kinds that `restart: auto` looks for."""
+"""The kinds that `restart: auto` looks for in a cluster that does not say otherwise."""

@@ -11,7 +11,7 @@ from typing import Any
 from keyferry.access import admission, iam
 from keyferry.errors import InvalidInput
 from keyferry.identity import IDENTITY, Identity, role_name
-from keyferry.kinds import DEFAULT_KINDS
+from keyferry.kinds import WorkloadKind
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
@@ -26,6 +26,8 @@ DELIVER_OUTPUT, RECONCILE_OUTPUT = "DeliverRoleArn", "ReconcileRoleArn"
 """Outputs of the stack that hold these roles."""
 
 type Object = dict[str, Any]
+type _Granted = list[tuple[str, str, list[Object]]]
+"""Each Kubernetes group, the name of its role, and the rules of that."""
 
 _RBAC = "rbac.authorization.k8s.io"
 _group = attrgetter("group")
@@ -79,10 +81,11 @@ def rbac(
     mappings = [m for m in catalog.mappings.values() if cluster in catalog.targets(m)]
     objects: list[Object] = admission.policy(identity) if any(m.spec.restart != "none" for m in mappings) else []
     for mapping in mappings:
+        groups = _groups(identity, mapping, cluster)
         if mapping.spec.namespace_selectors:
-            objects += _selected(identity, mapping, (bind_in or {}).get(mapping.name))
+            objects += _selected(groups, (bind_in or {}).get(mapping.name))
         else:
-            objects += _namespaced(identity, mapping, mapping.spec.namespace_names)
+            objects += _namespaced(groups, mapping.spec.namespace_names)
     if any(m.spec.namespace_selectors for m in mappings):
         rules = [_rule("", ["namespaces"], ["list"])]
         objects += _cluster_wide(identity.namespaces_role, rules, [identity.deliver, identity.readers])
@@ -135,16 +138,16 @@ def _policies(prefix: str, roles: list[str], granted: Iterable[Grant]) -> Object
     }
 
 
-def _rules(mapping: SecretMapping) -> list[Object]:
-    """Return what deliver does in a namespace."""
+def _rules(mapping: SecretMapping, kinds: Iterable[WorkloadKind]) -> list[Object]:
+    """Return what deliver does in a namespace, of a cluster where `restart: auto` looks for these kinds."""
     deletes = ["delete"] if mapping.spec.policies.deletion == "delete" else []
     rules = [_rule("", ["secrets"], ["get", "patch", "create", *deletes], [mapping.spec.secret.name])]
     restart = mapping.spec.restart
     if restart == "auto":
         # Which workloads use the Secret is found out: their names are not known here.
         rules += [
-            _rule(group, sorted(kind.resource for kind in kinds), ["list", "patch"])
-            for group, kinds in groupby(sorted(DEFAULT_KINDS, key=_group), key=_group)
+            _rule(group, sorted(kind.resource for kind in some), ["list", "patch"])
+            for group, some in groupby(sorted(kinds, key=_group), key=_group)
         ]
     elif restart != "none":
         for kind in sorted({workload.kind for workload in restart}, key=str):
@@ -163,17 +166,17 @@ def _rule(group: str, resources: list[str], verbs: list[str], names: list[str] |
     return rule | ({"resourceNames": names} if names else {})
 
 
-def _groups(identity: Identity, mapping: SecretMapping) -> list[tuple[str, str, list[Object]]]:
-    """Return each group that a mapping concerns, the name of its role, and what the role may do in a namespace."""
-    rules = {identity.deliver: _rules(mapping), identity.readers: _reader_rules(mapping)}
+def _groups(identity: Identity, mapping: SecretMapping, cluster: Cluster) -> _Granted:
+    """Return what a mapping needs in each of its namespaces."""
+    rules = {identity.deliver: _rules(mapping, cluster.restart_kinds), identity.readers: _reader_rules(mapping)}
     return [(group, role_name(group, mapping.name), allowed) for group, allowed in rules.items()]
 
 
-def _namespaced(identity: Identity, mapping: SecretMapping, namespaces: Sequence[str]) -> list[Object]:
+def _namespaced(groups: _Granted, namespaces: Sequence[str]) -> list[Object]:
     return [
         each
         for namespace in namespaces
-        for group, name, rules in _groups(identity, mapping)
+        for group, name, rules in groups
         for each in (
             _object("Role", name, namespace, rules=rules),
             _binding("Role", name, namespace, [group]),
@@ -181,9 +184,9 @@ def _namespaced(identity: Identity, mapping: SecretMapping, namespaces: Sequence
     ]
 
 
-def _selected(identity: Identity, mapping: SecretMapping, namespaces: Sequence[str] | None) -> list[Object]:
+def _selected(groups: _Granted, namespaces: Sequence[str] | None) -> list[Object]:
     objects: list[Object] = []
-    for group, name, rules in _groups(identity, mapping):
+    for group, name, rules in groups:
         if namespaces is None:
             objects += _cluster_wide(name, rules, [group])
         else:

@@ -1,7 +1,8 @@
 """Actions → the cluster. Every call goes through a `ClusterClient`; nothing here knows how it speaks."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from keyferry.delivery.desired import Desired
@@ -9,14 +10,14 @@ from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
 from keyferry.delivery.workloads import Stamp, stamp, using
 from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
-from keyferry.kinds import DEFAULT_KINDS, WorkloadKind
+from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.targets import Selector
 
 type Object = dict[str, Any]
 """A Kubernetes object as decoded JSON."""
-type Listing = Callable[[WorkloadKind, str], list[Object]]
-"""Lists the workloads of a kind in a namespace."""
+type Listing = Callable[[str], Iterable[tuple[WorkloadKind, Object]]]
+"""Lists the workloads of a namespace, each with its kind."""
 
 WHOLE_CLUSTER_FROM = 50
 """Targets from which on workloads are listed for the whole cluster at once."""
@@ -105,7 +106,7 @@ def delete(cluster: ClusterClient, namespace: str, name: str, action: Delete) ->
     cluster.delete_secret(namespace, name, action.preconditions)
 
 
-def listing(cluster: ClusterClient, mapping: SecretMapping, targets: int) -> Listing:
+def listing(cluster: ClusterClient, mapping: SecretMapping, kinds: Sequence[WorkloadKind], targets: int = 1) -> Listing:
     """Return what lists the workloads of a namespace, as they are now.
 
     Each list waits for the API server's cache to have caught up, so for many targets there is one list of each kind
@@ -114,22 +115,23 @@ def listing(cluster: ClusterClient, mapping: SecretMapping, targets: int) -> Lis
     Args:
         cluster: where.
         mapping: whose workloads.
+        kinds: those that `restart: auto` looks for on the cluster.
         targets: for how many namespaces it will be asked.
     """
+    in_one = partial(_workloads, cluster, kinds)
     if mapping.spec.restart != "auto" or targets < WHOLE_CLUSTER_FROM:
-        return cluster.list_workloads
-    found: defaultdict[tuple[WorkloadKind, str], list[Object]] = defaultdict(list)
+        return in_one
+    found: defaultdict[str, list[tuple[WorkloadKind, Object]]] = defaultdict(list)
     try:
-        for kind in DEFAULT_KINDS:
-            for raw in cluster.list_workloads(kind, None):
-                found[kind, raw["metadata"]["namespace"]].append(raw)
+        for kind, raw in _workloads(cluster, kinds, None):
+            found[raw["metadata"]["namespace"]].append((kind, raw))
     except KeyferryError:
-        return cluster.list_workloads
-    return lambda kind, namespace: found.get((kind, namespace), [])
+        return in_one
+    return lambda namespace: found.get(namespace, [])
 
 
 def stamps(
-    cluster: ClusterClient, namespace: str, mapping: SecretMapping, nonce: str, list_workloads: Listing | None = None
+    cluster: ClusterClient, namespace: str, mapping: SecretMapping, nonce: str, list_workloads: Listing
 ) -> list[Stamp]:
     """Return what to do with each workload that the mapping restarts, as the workloads are now.
 
@@ -138,17 +140,12 @@ def stamps(
         namespace: of the Secret, and of the workloads that can use it.
         mapping: whose Secret they restart for.
         nonce: the mark of the write.
-        list_workloads: the result of `listing`; the cluster's own list where absent.
+        list_workloads: the result of `listing`.
     """
-    look = list_workloads or cluster.list_workloads
     secret, wanted = mapping.spec.secret.name, mapping.spec.restart
     if isinstance(wanted, list):
         return list(_named(cluster, namespace, wanted, secret, nonce))
-    return [
-        stamp(workload, raw, secret, nonce)
-        for kind in DEFAULT_KINDS
-        for workload, raw in using(kind, look(kind, namespace), secret)
-    ]
+    return [stamp(workload, raw, secret, nonce) for workload, raw in using(list_workloads(namespace), secret)]
 
 
 def stamp_workload(cluster: ClusterClient, namespace: str, desired: Desired, found: Stamp) -> bool:
@@ -174,6 +171,14 @@ def _apply(cluster: ClusterClient, namespace: str, manager: str, body: Object, *
         # The API server looks at owners before it looks at preconditions. The plan found no conflict, so somebody
         # has written since: the next plan takes the key back, or says that it is a conflict.
         raise Overtaken(str(error)) from None
+
+
+def _workloads(
+    cluster: ClusterClient, kinds: Sequence[WorkloadKind], namespace: str | None
+) -> Iterator[tuple[WorkloadKind, Object]]:
+    for kind in kinds:
+        for raw in cluster.list_workloads(kind, namespace):
+            yield kind, raw
 
 
 def _named(cluster: ClusterClient, namespace: str, wanted: list[Workload], secret: str, nonce: str) -> Iterator[Stamp]:

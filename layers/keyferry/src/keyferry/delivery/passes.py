@@ -17,6 +17,7 @@ from keyferry.delivery.desired import Desired
 from keyferry.delivery.report import Read, Report
 from keyferry.delivery.target import Target
 from keyferry.errors import KeyferryError, OutOfTime, Overtaken, SourceDeleted, SourceMissing, Unexpected, Unreachable
+from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery, Place, SourceValue
 from keyferry.render.render import render
@@ -42,6 +43,8 @@ class Work:
     delivery: Delivery
     mapping: SecretMapping
     cluster: ClusterClient
+    kinds: Sequence[WorkloadKind]
+    """Those that `restart: auto` looks for on the cluster."""
     reader: Callable[[Collection[Source]], Reader]
     """Returns what reads these sources now, some of them together."""
     deadline: Deadline
@@ -189,7 +192,9 @@ def _passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, sou
             target.want(made[target.namespace])
         sources.take(each for each in made.values() if isinstance(each, Desired))
         _each(work, pool, seen, Target.advance)
-        workloads = listing(work.cluster, work.mapping, sum(target.due is not None for target in seen))
+        workloads = listing(
+            work.cluster, work.mapping, work.kinds, targets=sum(target.due is not None for target in seen)
+        )
         _each(work, pool, seen, lambda target: target.look(workloads))  # noqa: B023  # run at once
         _each(work, pool, seen, Target.restart)
     for target in targets:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from keyferry.delivery.apply import observe, stamps
+from keyferry.delivery.apply import listing, observe, stamps
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.passes import Work, desire, namespaces
@@ -93,7 +93,8 @@ def _planned(work: Work, namespace: str, desired: Desired | SourceDeleted, obser
         shown = replace(shown, keys=_keys(desired, observed))
     if isinstance(action, Write | Prune):
         due = NONCE if restarts and (shown.keys or isinstance(action, Write)) else due
-    found = stamps(work.cluster, namespace, desired.mapping, due) if due else []
+    workloads = listing(work.cluster, work.mapping, work.kinds)
+    found = stamps(work.cluster, namespace, desired.mapping, due, workloads) if due else []
     return replace(
         shown,
         restarts=tuple(str(each) for each in found if each.patch is not None),

@@ -43,7 +43,7 @@ def stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: str) -
     """
     if _annotations(raw.get("metadata")).get(OPT_OUT) == "false":
         return Stamp(workload, None, f"left alone: {OPT_OUT} is false")
-    _check_template(workload, raw.get("spec") or {})
+    _check_template(workload, _reference(raw))
     key = IDENTITY.stamp_key(secret)
     if _annotations(_template(raw).get("metadata")).get(key) == nonce:
         return Stamp(workload, None, "stamped before")
@@ -52,11 +52,14 @@ def stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: str) -
 
 
 def using(
-    kind: WorkloadKind, objects: Iterable[Mapping[str, Any]], secret: str
+    objects: Iterable[tuple[WorkloadKind, Mapping[str, Any]]], secret: str
 ) -> Iterator[tuple[Workload, Mapping[str, Any]]]:
-    """Yield the workloads among `objects` whose pod template uses the Secret of that name."""
-    for raw in objects:
-        if secret in secrets_of(_template(raw).get("spec") or {}):
+    """Yield the workloads among `objects` whose pod template uses the Secret of that name.
+
+    Not one that takes the pod template of another: that is looked at itself.
+    """
+    for kind, raw in objects:
+        if secret in secrets_of(_template(raw).get("spec") or {}) and not _reference(raw):
             yield Workload.model_construct(kind=kind, name=raw["metadata"]["name"]), raw
 
 
@@ -98,9 +101,12 @@ def _name(reference: Mapping[str, Any] | None) -> Iterator[str]:
         yield name
 
 
-def _check_template(workload: Workload, spec: Mapping[str, Any]) -> None:
-    """Refuse a Rollout with `workloadRef` (Argo): it takes the pod template of another, and has none of its own."""
-    reference = spec.get("workloadRef")
+def _reference(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return whose pod template a workload takes, where it has none of its own: the `workloadRef` of Argo's Rollout."""
+    return (raw.get("spec") or {}).get("workloadRef") or {}
+
+
+def _check_template(workload: Workload, reference: Mapping[str, Any]) -> None:
     if reference:
         other = f"{reference.get('kind')}/{reference.get('name')}"
         raise Refused(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from keyferry.formats.fields import Glob, LabelKey, LabelValue, Name, Region
+from keyferry.kinds import DEFAULT_KINDS, WorkloadKind
 from keyferry.model import Record
 from keyferry.role import Role, RoleArn
 
@@ -138,6 +139,22 @@ class Cluster(Record):
     """Assumed before signing in."""
     labels: dict[str, str] = Field(default_factory=dict)
     """What `matchLabels` and `matchExpressions` of mappings compare."""
+    restart_kinds: tuple[WorkloadKind, ...] = Field(
+        default=DEFAULT_KINDS,
+        alias="restartKinds",
+        json_schema_extra={"default": list(map(str, DEFAULT_KINDS)), "minItems": 1, "uniqueItems": True},
+    )
+    """Kinds of workloads that `restart: auto` looks for here, and gets rights on."""
+
+    @field_validator("restart_kinds")
+    @classmethod
+    def _names_each_once(cls, kinds: tuple[WorkloadKind, ...]) -> tuple[WorkloadKind, ...]:
+        if not kinds:
+            raise ValueError("names no kind; leave it out, or say restart: none in the mappings that restart nothing")
+        for number, kind in enumerate(kinds):
+            if kind in kinds[:number]:
+                raise ValueError(f"names {kind} twice; name each kind once")
+        return kinds
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:

@@ -85,9 +85,8 @@ class Runtime:
             UnknownName: this deployment does not have its mapping or cluster.
         """
         mapping, cluster = self.catalog.find(delivery.mapping, delivery.cluster)
-        return Work(
-            delivery, mapping, self.connect(cluster, deadline), self._sources.reader, deadline, self.concurrency
-        )
+        client = self.connect(cluster, deadline)
+        return Work(delivery, mapping, client, cluster.restart_kinds, self._sources.reader, deadline, self.concurrency)
 
     def versions(self) -> Callable[[Source], str | None]:
         """Return a look-up of the sources' current versions, for one sweep."""

@@ -2,6 +2,7 @@
 
 ```python
 from keyferry.delivery.passes import Work, deliver
+from keyferry.kinds import DEFAULT_KINDS
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources, encoded
 
 cluster, sources, clock = FakeCluster("payments"), FakeSources(), FakeClock()
@@ -12,6 +13,7 @@ report = deliver(
         delivery=delivery,
         mapping=mapping,
         cluster=cluster.client(calls),
+        kinds=DEFAULT_KINDS,
         reader=lambda _sources: sources.reader(calls),
         deadline=clock.deadline(seconds=60),
         sleep=clock.sleep,

@@ -108,6 +108,7 @@ Cluster:
     endpoint: https://….eks.amazonaws.com
     certificateAuthority: LS0tLS1CRUdJTi…
     labels: {env: prod}
+    restartKinds: [Deployment, StatefulSet, Rollout]
 Eks:
   - {name: prod-eu, region: eu-west-1, account: "111122223333"}
 Policy:
