@@ -228,6 +228,33 @@ def test_a_kind_that_the_cluster_does_not_have_is_looked_for_in_vain(scene: Scen
         assert (outcome.restarted, outcome.error) == (said, None)
 
 
+@pytest.mark.usefixtures("custom_kinds")
+def test_a_clone_set_is_stamped_and_reported_for_how_it_updates(scene: Scene) -> None:
+    scene.create({"password": "canary-restart-11"})
+    spec = deployment("web", scene.namespace, env_from("db"))["spec"]
+    strategies: dict[str, Object] = {
+        "at-once": {"type": "ReCreate"},
+        "in-place": {"type": "InPlaceIfPossible"},
+        "partly": {"type": "ReCreate", "partition": "50%"},
+        "paused": {"paused": True},
+    }
+    for name, strategy in strategies.items():
+        scene.make("CloneSet", name, spec=spec | {"updateStrategy": strategy})
+    direct = scene.grant(restart=[{"kind": "CloneSet", "name": name} for name in (*strategies, "gone")])
+
+    (outcome,) = direct.deliver(scene.namespace).outcomes
+
+    in_place = "pods get the stamp in place, and a container restarts only if it has the stamp in a variable"
+    assert outcome.restarted == (
+        "CloneSet/at-once",
+        f"CloneSet/in-place (InPlaceIfPossible: {in_place})",
+        "CloneSet/partly (partition 50%: that many pods restart when it is lowered)",
+        "CloneSet/paused (paused: rolls out when it is resumed)",
+    )
+    assert outcome.notes == ("CloneSet/gone (not there)",)
+    assert all(scene.stamp("CloneSet", name) for name in strategies)
+
+
 @pytest.fixture
 def webhook(scene: Scene) -> Iterator[str]:
     """A webhook without a server, which the API server asks about one Deployment."""

@@ -296,6 +296,7 @@ def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_t
             ["deployments", "deployments/*", "statefulsets", "statefulsets/*", "daemonsets", "daemonsets/*"],
         ),
         (["argoproj.io"], ["rollouts", "rollouts/*"]),
+        (["apps.kruise.io"], ["clonesets", "clonesets/*"]),
     ]
     assert all(rule["operations"] == ["CREATE", "UPDATE", "DELETE"] for rule in rules)
 

@@ -133,6 +133,10 @@ def test_a_workload_that_asks_for_it_is_left_alone_and_told(value: str, alone: b
     assert (str(found) == "Deployment/api (left alone: keyferry.dev/restart is false)") is alone
 
 
+IN_PLACE = "pods get the stamp in place, and a container restarts only if it has the stamp in a variable"
+PARTITION = "that many pods restart when it is lowered"
+
+
 @pytest.mark.parametrize(
     ("spec", "note"),
     [
@@ -140,6 +144,15 @@ def test_a_workload_that_asks_for_it_is_left_alone_and_told(value: str, alone: b
         ({"updateStrategy": {"type": "OnDelete"}}, "OnDelete: each pod restarts when somebody deletes it"),
         ({"replicas": 0}, "no replicas"),
         ({"replicas": 0, "paused": True}, "paused: rolls out when it is resumed"),
+        ({"updateStrategy": {"paused": True}}, "paused: rolls out when it is resumed"),
+        ({"updateStrategy": {"type": "InPlaceIfPossible"}}, f"InPlaceIfPossible: {IN_PLACE}"),
+        ({"updateStrategy": {"type": "InPlaceOnly", "partition": 1}, "replicas": 0}, f"InPlaceOnly: {IN_PLACE}"),
+        ({"updateStrategy": {"type": "InPlaceOnly", "paused": True}}, "paused: rolls out when it is resumed"),
+        ({"updateStrategy": {"type": "ReCreate", "partition": 2}}, f"partition 2: {PARTITION}"),
+        ({"updateStrategy": {"partition": "20%"}}, f"partition 20%: {PARTITION}"),
+        ({"updateStrategy": {"partition": 2}, "replicas": 0}, "no replicas"),
+        ({"updateStrategy": {"type": "ReCreate", "partition": 0, "paused": False}}, ""),
+        ({"updateStrategy": {"partition": "0%"}}, ""),
         ({"strategy": {"type": "Recreate"}}, ""),
         ({"strategy": {"canary": {}}}, ""),
         ({"replicas": None, "paused": False}, ""),

@@ -86,6 +86,15 @@ KINDS: Final = {
             by_default=False,
             counters=(),
         ),
+        WorkloadKind(
+            name="CloneSet",  # OpenKruise's
+            group="apps.kruise.io",
+            version="v1alpha1",
+            resource="clonesets",
+            patch=JSON_MERGE,
+            by_default=False,
+            counters=(),
+        ),
     )
 }
 """Name → kind."""

@@ -12,6 +12,13 @@ from keyferry.model import PREFIX
 
 OPT_OUT = f"{PREFIX}/restart"
 """Annotation of a workload; `"false"` leaves it alone."""
+IN_PLACE = ("InPlaceIfPossible", "InPlaceOnly")
+"""Update strategies of a CloneSet that write a change of the template's annotations into pods as they run; a container
+restarts for it where a variable of its environment shows the annotation.
+https://openkruise.io/docs/core-concepts/inplace-update
+"""
+NO_PARTITION = (None, 0, "0", "0%")
+"""Partitions of a CloneSet that keep no pod back. A partition says how many pods stay on the old revision."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +123,18 @@ def _check_template(workload: Workload, reference: Mapping[str, Any]) -> None:
 
 
 def _note(spec: Mapping[str, Any]) -> str:
+    """Return why a workload does not restart at once, or not all of it; empty where it does."""
     strategy = spec.get("updateStrategy") or spec.get("strategy") or {}
-    if spec.get("paused") is True:
+    how, partition = strategy.get("type"), strategy.get("partition")
+    if True in (spec.get("paused"), strategy.get("paused")):
         return "paused: rolls out when it is resumed"
-    if strategy.get("type") == "OnDelete":
+    if how == "OnDelete":
         return "OnDelete: each pod restarts when somebody deletes it"
-    return "no replicas" if spec.get("replicas") == 0 else ""
+    if how in IN_PLACE:
+        return f"{how}: pods get the stamp in place, and a container restarts only if it has the stamp in a variable"
+    if spec.get("replicas") == 0:
+        return "no replicas"
+    return "" if partition in NO_PARTITION else f"partition {partition}: that many pods restart when it is lowered"
 
 
 def _template(raw: Mapping[str, Any]) -> Mapping[str, Any]:

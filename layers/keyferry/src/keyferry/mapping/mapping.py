@@ -21,7 +21,7 @@ class Workload(Record):
     """A workload to restart, by name."""
 
     kind: WorkloadKind
-    """What it is; `Rollout` is that of Argo."""
+    """What it is; `Rollout` is that of Argo, `CloneSet` that of OpenKruise."""
     name: Name
     """Its name."""
 

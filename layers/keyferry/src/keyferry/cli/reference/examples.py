@@ -108,7 +108,7 @@ Cluster:
     endpoint: https://….eks.amazonaws.com
     certificateAuthority: LS0tLS1CRUdJTi…
     labels: {env: prod}
-    restartKinds: [Deployment, StatefulSet, Rollout]
+    restartKinds: [Deployment, StatefulSet, Rollout, CloneSet]
 Eks:
   - {name: prod-eu, region: eu-west-1, account: "111122223333"}
 Policy:
