@@ -12,7 +12,7 @@ from keyferry.deadline import Deadline
 from keyferry.errors import InvalidInput
 from keyferry.model import Message
 from keyferry.pipeline.settle import Settlement
-from keyferry.pipeline.sweep import Sight, Swept, reconcile, sweep_of
+from keyferry.pipeline.sweep import Observer, SweepReport, parse_sweep, reconcile
 from keyferry.runtime.telemetry import Function
 from keyferry.runtime.wiring import control, runtime
 
@@ -43,6 +43,6 @@ def _work(message: Message, deadline: Deadline) -> Settlement:
         return Settlement("dropped", reason=str(error))
 
 
-def _sweep(request: object, event_id: str, deadline: Deadline) -> Swept:
-    sight = Sight(runtime().connect, runtime().versions(), deadline)
-    return reconcile(sweep_of(request), runtime().catalog, sight, runtime().queue.send, event_id)
+def _sweep(request: object, event_id: str, deadline: Deadline) -> SweepReport:
+    observer = Observer(runtime().connect, runtime().versions(), deadline)
+    return reconcile(parse_sweep(request), runtime().catalog, observer, runtime().queue.send, event_id)

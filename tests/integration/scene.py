@@ -16,7 +16,7 @@ from keyferry.kube import Connection
 from keyferry.kube.connection import Request
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
-from keyferry.pipeline.sweep import Sight, Sweep, reconcile
+from keyferry.pipeline.sweep import Observer, Sweep, reconcile
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
 from local.direct import Direct, catalog, deadline, mapping
@@ -139,8 +139,8 @@ def swept(direct: Direct) -> list[str]:
     lists = ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "eks:DescribeCluster"]
     before = iam.get_role_policy(RoleName=name, PolicyName="generated")["PolicyDocument"]["Statement"]
     direct.allow([{"Effect": "Allow", "Action": lists, "Resource": "*"}])
-    sight = Sight(direct.runtime.connect, direct.runtime.versions(), deadline())
-    reconcile(Sweep(), direct.catalog, sight, queue.send, "event-1")
+    observer = Observer(direct.runtime.connect, direct.runtime.versions(), deadline())
+    reconcile(Sweep(), direct.catalog, observer, queue.send, "event-1")
     direct.allow(before)
     return [each.mapping for each in queue.sent]
 

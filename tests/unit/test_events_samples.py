@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from keyferry.mapping.catalog import collect
-from keyferry.pipeline.route import explain
-from keyferry.pipeline.sweep import Sweep, sweep_of
+from keyferry.pipeline.route import plan_deliveries
+from keyferry.pipeline.sweep import Sweep, parse_sweep
 from keyferry.stores.envelope import Ignored
 from keyferry.stores.events import parse
 from tests.unit.samples import cluster, mapping
@@ -24,7 +24,7 @@ CATALOG = collect([mapping("db"), mapping("tls", name="tls", **TLS)], [cluster()
 def verdict(sample: dict[str, Any], rules: list[str]) -> dict[str, Any]:
     """Return what the function does with a sample that the rules bring to it."""
     if "StackDeployed" in rules:
-        asked = sweep_of(sample)
+        asked = parse_sweep(sample)
         assert asked == Sweep(reason=asked.reason), "a deployment asks for everything"
         return {"sweep": asked.reason}
     found = parse(sample)
@@ -48,7 +48,7 @@ def test_a_sample_reaches_the_mapping_of_its_secret_and_no_other(name: str) -> N
     code = SAMPLES[name]["code"]
     names = [each for kind in ("updated", "deleted", "restored") for each in code.get(kind, ())]
     expected = [] if code.get("label", "AWSCURRENT") != "AWSCURRENT" else names
-    routed = explain(json.loads(FILES[name].read_text()), CATALOG)
+    routed = plan_deliveries(json.loads(FILES[name].read_text()), CATALOG)
     assert [each.mapping for each in routed.deliveries] == [
         called for called in ("db", "tls") if f"prod/payments/{called}" in expected
     ]

@@ -15,7 +15,15 @@ from keyferry.mapping.catalog import Catalog, collect
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
-from keyferry.pipeline.sweep import CLUSTER_SECONDS, Sight, Sweep, Swept, difference, reconcile, sweep_of
+from keyferry.pipeline.sweep import (
+    CLUSTER_SECONDS,
+    Observer,
+    Sweep,
+    SweepReport,
+    compare_secret,
+    parse_sweep,
+    reconcile,
+)
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources
 from tests.unit.fake_queues import FakeQueue
@@ -58,9 +66,9 @@ class World:
             raise self.lost
         return self.clusters[asked.name].client(self.calls)
 
-    def sweep(self, sweep: Sweep | None = None, version: Callable[[Source], str | None] | None = None) -> Swept:
-        sight = Sight(self.connect, version or self.sources.version, self.deadline)
-        return reconcile(sweep or Sweep(), self.catalog, sight, self.queue.send, "event-9")
+    def sweep(self, sweep: Sweep | None = None, version: Callable[[Source], str | None] | None = None) -> SweepReport:
+        observer = Observer(self.connect, version or self.sources.version, self.deadline)
+        return reconcile(sweep or Sweep(), self.catalog, observer, self.queue.send, "event-9")
 
     def found(self, **narrowed: str) -> list[str]:
         """Return why a sweep sends what it sends."""
@@ -120,11 +128,11 @@ def annotated(key: str, value: str | None) -> Callable[[World], None]:
         (edited, "somebody else has written a key"),
         (edited_back, "somebody else has written a key"),
         (without_owners, "somebody else has written a key"),
-        (annotated("mapping", None), "the annotation keyferry.dev/mapping is another"),
-        (annotated("mapping", "other"), "the annotation keyferry.dev/mapping is another"),
+        (annotated("mapping", None), "the annotation keyferry.dev/mapping differs"),
+        (annotated("mapping", "other"), "the annotation keyferry.dev/mapping differs"),
         (annotated("revision", "0"), "the mapping has changed"),
         (annotated("versions", '{"db":"version-0"}'), "a source has another version"),
-        (annotated("keys", "password"), "the annotation keyferry.dev/keys is another"),
+        (annotated("keys", "password"), "the annotation keyferry.dev/keys differs"),
         (annotated("restart-due", "nonce"), "restarts are due"),
     ],
 )
@@ -163,7 +171,7 @@ def test_a_secret_of_somebody_else_is_waited_for_without_deliveries() -> None:
     assert world.found() == []
     cluster = world.clusters["prod-us"]
     cluster.create(*WHERE, {"theirs": "x"})
-    assert world.found() == ["prod-us: payments: the annotation keyferry.dev/mapping is another"]
+    assert world.found() == ["prod-us: payments: the annotation keyferry.dev/mapping differs"]
     cluster.own(*WHERE, "ExternalSecret/db")
     world.deliver("prod-us")
     assert world.found() == []
@@ -220,7 +228,7 @@ def test_a_label_or_annotation_that_is_another_is_seen_and_put_right() -> None:
     world = World(mapping(secret=given | {"labels": {"app": "a"}, "annotations": {"example.com/b": "c"}}))
     assert world.found() == []
     world.clusters["prod-eu"].edit(*WHERE, annotations={"example.com/b": "other"})
-    assert world.found() == ["prod-eu: payments: a label or an annotation is another"]
+    assert world.found() == ["prod-eu: payments: a label or an annotation differs"]
     world.deliver("prod-eu")
     assert world.found() == []
 
@@ -315,7 +323,7 @@ def test_a_sweep_by_hand_of_what_no_mapping_has_is_refused(narrowed: dict[str, s
 def test_a_deployment_without_mappings_has_nothing_to_sweep() -> None:
     world = World()
     world.catalog = Catalog()
-    assert world.sweep() == Swept(0)
+    assert world.sweep() == SweepReport(0)
 
 
 @pytest.mark.parametrize(
@@ -387,7 +395,7 @@ def test_deliveries_that_cannot_be_sent_fail_the_sweep() -> None:
 
 def test_a_line_lists_some_deliveries_and_counts_all() -> None:
     sent: tuple[tuple[Delivery, str], ...] = ((delivery(), "why"),) * 120
-    told = Swept(500, sent).log_fields()
+    told = SweepReport(500, sent).log_fields()
     assert (len(told["sent"]), told["count"], told["checked"]) == (MAX_LISTED, 120, 500)
 
 
@@ -396,8 +404,8 @@ def test_metadata_alone_is_enough_to_see_a_difference() -> None:
     raw = world.clusters["prod-eu"].client().read_secret_metadata(*WHERE)
     assert raw is not None
     wanted = world.catalog.mappings["payments-db"]
-    assert difference(wanted, {"db": "version-1"}, Observed.of(raw), PLACE) == ""
-    assert difference(wanted, {"db": "version-2"}, Observed.of(raw), PLACE) == "a source has another version"
+    assert compare_secret(wanted, {"db": "version-1"}, Observed.of(raw), PLACE) == ""
+    assert compare_secret(wanted, {"db": "version-2"}, Observed.of(raw), PLACE) == "a source has another version"
 
 
 @pytest.mark.parametrize(
@@ -413,7 +421,7 @@ def test_metadata_alone_is_enough_to_see_a_difference() -> None:
     ],
 )
 def test_a_sweep_is_asked_for_by_hand_or_by_an_event(request_: dict[str, Any], expected: Sweep) -> None:
-    assert sweep_of(request_) == expected
+    assert parse_sweep(request_) == expected
 
 
 @pytest.mark.parametrize(
@@ -422,7 +430,7 @@ def test_a_sweep_is_asked_for_by_hand_or_by_an_event(request_: dict[str, Any], e
 )
 def test_another_request_is_refused_with_what_it_takes(wrong: object, field: str) -> None:
     with pytest.raises(InvalidInput) as raised:
-        sweep_of(wrong)
+        parse_sweep(wrong)
     assert str(raised.value) == (
         f'not understood: {field}; a sweep takes {{"mapping", "cluster", "namespace"}}, each optional'
     )

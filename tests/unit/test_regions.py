@@ -25,7 +25,7 @@ from keyferry.errors import (
 )
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place, SourceValue
-from keyferry.pipeline.sweep import difference
+from keyferry.pipeline.sweep import compare_secret
 from keyferry.policy.rules import AllowedSources
 from keyferry.render.render import render
 from keyferry.role import Role, key
@@ -179,7 +179,7 @@ def test_what_another_mapping_has_written_or_nobody_can_read_holds_nothing_of_ou
 
 @pytest.mark.parametrize(("now", "same"), [("v2", True), (f"v2@{NEW}", True), ("v3", False), (NEW, False)])
 def test_the_sweep_compares_ids_without_their_dates(now: str, *, same: bool) -> None:
-    said = difference(mapping(**WHOLE), {"db": now}, holding(f"v2@{NEW}"), Place("prod-eu", "payments"))
+    said = compare_secret(mapping(**WHOLE), {"db": now}, holding(f"v2@{NEW}"), Place("prod-eu", "payments"))
     assert said == ("" if same else "a source has another version")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import Unreachable
 from keyferry.mapping.catalog import collect
-from keyferry.pipeline.route import explain, route
+from keyferry.pipeline.route import plan_deliveries, route
 from tests.unit.fake_queues import FakeQueue
 from tests.unit.samples import cluster, envelope, mapping
 
@@ -79,7 +79,7 @@ def test_a_failed_rotation_delivers_nothing_and_is_counted() -> None:
 
 def test_a_line_lists_some_deliveries_and_counts_all() -> None:
     many = collect([mapping(f"m{number:03}") for number in range(120)], [cluster("prod-eu")])
-    fields = explain(moved(), many).log_fields()
+    fields = plan_deliveries(moved(), many).log_fields()
     assert (len(fields["deliveries"]), fields["count"]) == (MAX_LISTED, 120)
 
 
@@ -89,7 +89,7 @@ def test_a_delivery_that_cannot_be_sent_fails_the_event() -> None:
 
 
 def test_explaining_sends_nothing_and_finds_the_same() -> None:
-    assert explain(moved(), CATALOG) == route(moved(), CATALOG, FakeQueue().send)
+    assert plan_deliveries(moved(), CATALOG) == route(moved(), CATALOG, FakeQueue().send)
 
 
 @given(

@@ -23,12 +23,12 @@ from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
 from keyferry.pipeline.settle import (
     GIVE_UP_SECONDS,
-    UNKNOWN_SECONDS,
+    UNKNOWN_NAME_SECONDS,
     Settlement,
-    delay_seconds,
-    reason,
+    choose_delay_seconds,
     settle_delivery,
     settle_error,
+    summarize,
 )
 from tests.unit.fake_queues import message
 from tests.unit.samples import delivery
@@ -62,7 +62,12 @@ def test_what_was_asked_is_delivered_and_the_message_goes() -> None:
 
     settlement = settled(deliver)
     assert asked == [delivery()]
-    assert (settlement.fate, settlement.stays, settlement.log_level, settlement.reason) == ("done", False, "info", "")
+    assert (settlement.decision, settlement.is_retried, settlement.log_level, settlement.reason) == (
+        "done",
+        False,
+        "info",
+        "",
+    )
     assert settlement.metrics() == Report(delivery(), (Outcome("payments", "updated"),)).metrics()
     assert settlement.log_fields()["targets"] == {"updated": 1}
 
@@ -70,7 +75,7 @@ def test_what_was_asked_is_delivered_and_the_message_goes() -> None:
 @pytest.mark.parametrize("error", [Forbidden("grant it"), Unreachable("no answer"), Overtaken("changed"), OutOfTime()])
 def test_a_message_whose_failure_passes_comes_back(error: KeyferryError) -> None:
     settlement = settled(ends(error))
-    assert (settlement.fate, settlement.stays, settlement.log_level) == ("retry later", True, "warning")
+    assert (settlement.decision, settlement.is_retried, settlement.log_level) == ("retry later", True, "warning")
     assert settlement.reason == f"{type(error).__name__}: {error}"
     assert settlement.metrics()["MessagesRetried"] == 1
 
@@ -81,7 +86,7 @@ def test_a_message_whose_failure_lasts_is_a_dead_letter_with_its_reason(
     error: KeyferryError, of_the_whole: bool
 ) -> None:
     settlement = settled(ends(of_the_whole=error) if of_the_whole else ends(error))
-    assert (settlement.fate, settlement.stays, settlement.log_level) == ("dead letter", False, "error")
+    assert (settlement.decision, settlement.is_retried, settlement.log_level) == ("dead letter", False, "error")
     assert (settlement.reason, settlement.delivery) == (f"{type(error).__name__}: {error}", delivery())
     assert settlement.metrics()["MessagesDeadLettered"] == 1
 
@@ -93,61 +98,61 @@ def test_a_dead_letter_names_the_owner_of_the_mapping() -> None:
 
 def test_a_source_that_is_missing_is_asked_for_once_more_since_an_event_can_be_early() -> None:
     gone = SourceUnavailable("it does not exist")
-    assert [settled(ends(gone), attempt=attempt).fate for attempt in (1, 2)] == ["retry later", "dead letter"]
+    assert [settled(ends(gone), attempt=attempt).decision for attempt in (1, 2)] == ["retry later", "dead letter"]
 
 
 def test_a_delivery_comes_back_until_all_that_passes_has_passed() -> None:
-    assert settled(ends(Conflict("stop helm"), Unreachable("no answer"))).fate == "retry later"
-    assert settled(ends(Conflict("stop helm"))).fate == "dead letter"
+    assert settled(ends(Conflict("stop helm"), Unreachable("no answer"))).decision == "retry later"
+    assert settled(ends(Conflict("stop helm"))).decision == "dead letter"
 
 
 def test_a_passing_failure_that_lasts_for_a_day_is_given_up_with_its_reason() -> None:
-    assert settled(ends(Forbidden("grant it")), age=GIVE_UP_SECONDS - 60).fate == "retry later"
+    assert settled(ends(Forbidden("grant it")), age=GIVE_UP_SECONDS - 60).decision == "retry later"
     settlement = settled(ends(Forbidden("grant it"), Conflict("stop helm")), age=GIVE_UP_SECONDS + 1)
-    assert (settlement.fate, settlement.reason) == ("dead letter", "Conflict: stop helm; Forbidden: grant it")
+    assert (settlement.decision, settlement.reason) == ("dead letter", "Conflict: stop helm; Forbidden: grant it")
 
 
-@pytest.mark.parametrize("age", [0, UNKNOWN_SECONDS - 60])
+@pytest.mark.parametrize("age", [0, UNKNOWN_NAME_SECONDS - 60])
 def test_an_unknown_mapping_is_waited_for_for_ten_minutes(age: int) -> None:
     missing = UnknownName("mapping x is not among this deployment's mappings")
-    assert settled(raises(missing), age=age).fate == "retry later"
+    assert settled(raises(missing), age=age).decision == "retry later"
 
 
 def test_an_unknown_mapping_is_then_dropped_and_counted() -> None:
-    settlement = settled(raises(UnknownName("mapping x is not here")), age=UNKNOWN_SECONDS + 1)
-    assert (settlement.fate, settlement.stays, settlement.log_level) == ("dropped", False, "error")
+    settlement = settled(raises(UnknownName("mapping x is not here")), age=UNKNOWN_NAME_SECONDS + 1)
+    assert (settlement.decision, settlement.is_retried, settlement.log_level) == ("dropped", False, "error")
     assert settlement.metrics()["MessagesDropped"] == 1
     assert settlement.log_fields()["reason"] == "mapping x is not here"
 
 
 @pytest.mark.parametrize(
-    ("error", "fate"), [(AccessDenied("grant it"), "retry later"), (WrongCluster("name a role"), "dead letter")]
+    ("error", "decision"), [(AccessDenied("grant it"), "retry later"), (WrongCluster("name a role"), "dead letter")]
 )
-def test_an_error_before_there_are_targets_is_settled_like_one_of_a_target(error: KeyferryError, fate: str) -> None:
+def test_an_error_before_there_are_targets_is_settled_like_one_of_a_target(error: KeyferryError, decision: str) -> None:
     settlement = settled(raises(error))
-    assert settlement.fate == fate
+    assert settlement.decision == decision
     assert settlement.metrics()["TargetsFailed"] == 1
 
 
 @pytest.mark.parametrize("body", ["", "not JSON", "[]", "{}", '{"mapping": "canary-1"}', BODY[:-1] + ',"more":1}'])
 def test_a_body_that_is_no_delivery_is_a_dead_letter(body: str) -> None:
     settlement = settle_delivery(message(body), raises(AssertionError("nothing to deliver")))
-    assert (settlement.fate, settlement.result, settlement.delivery) == ("dead letter", None, None)
+    assert (settlement.decision, settlement.result, settlement.delivery) == ("dead letter", None, None)
     assert settlement.reason == "not a delivery: the body does not follow the form of this version"
     assert settlement.metrics() == {"MessagesDeadLettered": 1.0}
     assert "canary" not in str(settlement.log_fields())
 
 
 def test_what_was_done_is_told_even_where_the_queue_refuses_what_was_decided() -> None:
-    settlement = settled(ends(Conflict("stop helm"))).kept("the queue refuses it")
-    assert settlement.stays
+    settlement = settled(ends(Conflict("stop helm"))).retry_instead("the queue refuses it")
+    assert settlement.is_retried
     assert settlement.reason == "Conflict: stop helm; the queue refuses it"
     assert settlement.log_fields()["targets"] == {"updated": 1, "failed": 1}
 
 
 def test_an_error_that_nobody_foresaw_is_told_without_its_text_and_comes_back() -> None:
     settlement = settled(raises(ZeroDivisionError("canary")))
-    assert (settlement.fate, settlement.log_level) == ("retry later", "error")
+    assert (settlement.decision, settlement.log_level) == ("retry later", "error")
     assert "Unexpected: ZeroDivisionError at " in settlement.reason
     assert "canary" not in settlement.reason
     assert settlement.metrics()["TargetsFailed"] == 1
@@ -156,7 +161,7 @@ def test_an_error_that_nobody_foresaw_is_told_without_its_text_and_comes_back() 
 @pytest.mark.parametrize(("error", "level"), [(Unreachable("no answer"), "warning"), (ValueError("canary"), "error")])
 def test_work_that_ends_in_an_error_is_tried_again(error: Exception, level: str) -> None:
     settlement = settle_error(error)
-    assert (settlement.fate, settlement.log_level) == ("retry later", level)
+    assert (settlement.decision, settlement.log_level) == ("retry later", level)
     assert settlement.metrics() == {"MessagesRetried": 1.0}
     assert "canary" not in str(settlement.log_fields())
 
@@ -166,7 +171,7 @@ def test_work_that_ends_in_an_error_is_tried_again(error: Exception, level: str)
     [(1, 2, 4), (2, 4, 8), (3, 8, 16), (6, 64, 128), (7, 128, 256), (8, 150, 300), (9, 150, 300), (500, 150, 300)],
 )
 def test_delays_grow_from_seconds_to_five_minutes_and_differ(attempt: int, least: int, most: int) -> None:
-    found = {delay_seconds(attempt) for _ in range(300)}
+    found = {choose_delay_seconds(attempt) for _ in range(300)}
     assert least <= min(found) <= max(found) <= most
     assert len(found) > 1
 
@@ -175,11 +180,11 @@ def test_a_days_worth_of_delays_is_not_more_attempts_than_a_queue_counts() -> No
     attempts, seconds = 0, 0
     while seconds < GIVE_UP_SECONDS:
         attempts += 1
-        seconds += delay_seconds(attempts)
+        seconds += choose_delay_seconds(attempts)
     assert attempts < 600  # a queue gives up after 1,000 at most
 
 
 def test_reasons_name_each_failure_once_those_that_need_repair_first() -> None:
     errors = [Forbidden("a"), Forbidden("a"), Conflict("b"), Forbidden("c"), Forbidden("d"), Forbidden("e")]
-    assert reason(errors) == "Conflict: b; Forbidden: a; Forbidden: c (and 2 more)"
-    assert reason(errors[:1]) == "Forbidden: a"
+    assert summarize(errors) == "Conflict: b; Forbidden: a; Forbidden: c (and 2 more)"
+    assert summarize(errors[:1]) == "Forbidden: a"

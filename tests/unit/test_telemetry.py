@@ -104,12 +104,12 @@ def test_a_dead_letter_leaves_its_queue_once_it_is_on_the_other_one(function: Fu
     assert control.dead == [("a", "why")]
 
 
-@pytest.mark.parametrize("fate", ["dead letter", "retry later"])
+@pytest.mark.parametrize("decision", ["dead letter", "retry later"])
 def test_a_message_that_the_queue_refuses_to_take_stays(
-    function: Function, log: io.StringIO, fate: Literal["dead letter", "retry later"]
+    function: Function, log: io.StringIO, decision: Literal["dead letter", "retry later"]
 ) -> None:
     control = Control(failure=Unreachable("no answer from SQS"))
-    assert failures(function, lambda _message: Settlement(fate, reason="why"), "a", control=control) == ["m0"]
+    assert failures(function, lambda _message: Settlement(decision, reason="why"), "a", control=control) == ["m0"]
     line = json.loads(log.getvalue())
     assert (line["message"], line["reason"]) == (
         "retry later",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keyferry.aws.errors import translated
 from keyferry.errors import Unreachable
 from keyferry.model import Delivery, Message
-from keyferry.pipeline.settle import Settlement, delay_seconds
+from keyferry.pipeline.settle import Settlement, choose_delay_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -67,7 +67,9 @@ class MessageControl:
         """Hide the message for as long as its attempts say. Its group, if it has one, waits with it."""
         with translated("sqs:ChangeMessageVisibility on the queue that the function reads"):
             self._client.change_message_visibility(
-                QueueUrl=self._url, ReceiptHandle=message.receipt, VisibilityTimeout=delay_seconds(message.attempt)
+                QueueUrl=self._url,
+                ReceiptHandle=message.receipt,
+                VisibilityTimeout=choose_delay_seconds(message.attempt),
             )
 
     def dead_letter(self, message: Message, settlement: Settlement) -> None:

@@ -1,7 +1,7 @@
-"""What becomes of a message: it leaves its queue, comes back later, or goes to the dead-letter queue with its reason.
+"""Decide what becomes of a message: it leaves its queue, is retried later, or goes to the dead-letter queue.
 
-A message leaves its queue only when what it asks for is done, when it is on the dead-letter queue, or when nothing can
-come of it any more. The decision is made here for all functions; `keyferry.runtime.telemetry` carries it out.
+A message leaves its queue only if its work is done, if it is on the dead-letter queue, or if no retry can help. The
+decision is made here for all functions; `keyferry.runtime.telemetry` carries it out.
 """
 
 import random
@@ -16,51 +16,51 @@ from keyferry.errors import KeyferryError, NeedsRepair, SourceUnavailable, Unexp
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, Message
 
-UNKNOWN_SECONDS = 10 * 60
+UNKNOWN_NAME_SECONDS = 10 * 60
 """How long a delivery waits for a mapping that this deployment does not have: longer than a deployment takes."""
 GIVE_UP_SECONDS = 24 * 60 * 60
-"""How long a condition may take to pass before the delivery counts as one that never succeeds."""
+"""How old a message may become before a failure that could pass counts as one that never will."""
 MAX_DELAY_SECONDS = 300
 METRICS = {"retry later": "MessagesRetried", "dead letter": "MessagesDeadLettered", "dropped": "MessagesDropped"}
-"""What becomes of a message → the metric that counts it. What is done counts by its result alone."""
+"""The metric that counts each decision. A message that is done is counted by its result alone."""
 
 
 class Result(Protocol):
-    """What came of the work on a message."""
+    """The result of the work on a message: a report."""
 
     def log_fields(self) -> Mapping[str, Any]:
-        """Return the fields of its log line."""
+        """Return the fields of the log line."""
 
     def metrics(self) -> Mapping[str, float]:
-        """Return metric name → value."""
+        """Return the value of each metric, by its name."""
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """What becomes of a message, and what is logged and counted of it."""
+    """The decision about a message, with what is logged and counted for it."""
 
-    fate: Literal["done", "retry later", "dead letter", "dropped"]
+    decision: Literal["done", "retry later", "dead letter", "dropped"]
     result: Result | None = None
     reason: str = ""
-    """Why it is not done."""
+    """Why the message is not done; empty if it is."""
     delivery: Delivery | None = None
-    """The delivery that it asks for, where it can be read."""
+    """The delivery that the message asks for; None if the body is not a delivery."""
     owner: Team | None = None
     """The team that owns the mapping."""
     unexpected: bool = False
-    """Whether an error that nobody foresaw is among the reasons."""
+    """Whether one of the errors is `Unexpected`."""
 
     @property
-    def stays(self) -> bool:
-        """Whether the message stays on its queue."""
-        return self.fate == "retry later"
+    def is_retried(self) -> bool:
+        """Whether the message stays on its queue and is retried."""
+        return self.decision == "retry later"
 
     @property
     def log_level(self) -> Literal["info", "warning", "error"]:
         """The level of the log line."""
-        if self.fate == "done":
+        if self.decision == "done":
             return "info"
-        return "warning" if self.stays and not self.unexpected else "error"
+        return "warning" if self.is_retried and not self.unexpected else "error"
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the log line."""
@@ -68,20 +68,24 @@ class Settlement:
         return {**reason, **(self.result.log_fields() if self.result else {})}
 
     def metrics(self) -> dict[str, float]:
-        """Return metric name → value."""
-        counted = {METRICS[self.fate]: 1.0} if self.fate in METRICS else {}
-        return {**counted, **(self.result.metrics() if self.result else {})}
+        """Return the value of each metric, by its name."""
+        decisions = {METRICS[self.decision]: 1.0} if self.decision in METRICS else {}
+        return {**decisions, **(self.result.metrics() if self.result else {})}
 
-    def kept(self, why: str) -> "Settlement":
-        """Return that the message stays on its queue after all: what was to be done with it failed."""
-        return replace(self, fate="retry later", reason=f"{self.reason}; {why}")
+    def retry_instead(self, reason: str) -> "Settlement":
+        """Return a copy that retries the message, because the first decision could not be carried out.
+
+        Args:
+            reason: why it could not; added to the reason of the first decision.
+        """
+        return replace(self, decision="retry later", reason=f"{self.reason}; {reason}")
 
 
 def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> Settlement:
     """Carry out the delivery that a message asks for, and decide what becomes of the message.
 
     Args:
-        message: what was received.
+        message: the message as it was received.
         deliver: carries out a delivery; may raise any error.
     """
     try:
@@ -92,7 +96,7 @@ def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> 
         report = deliver(delivery)
     except UnknownName as error:
         report = Report(delivery, error=error)
-        if message.age_seconds > UNKNOWN_SECONDS:
+        if message.age_seconds > UNKNOWN_NAME_SECONDS:
             return Settlement("dropped", report, str(error), delivery)
     except KeyferryError as error:
         report = Report(delivery, error=error)
@@ -102,42 +106,44 @@ def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> 
 
 
 def settle_error(error: Exception) -> Settlement:
-    """Return what becomes of a message whose work ended in an error: it comes back.
+    """Return the settlement of a message whose work raised an error: it is retried.
 
-    Of an error that nobody foresaw neither text nor traceback is told: both can quote a value.
+    The reason has neither the text nor the traceback of an unexpected error: both can quote a secret value.
     """
-    known = error if isinstance(error, KeyferryError) else Unexpected(error)
-    return Settlement("retry later", reason=reason([known]), unexpected=isinstance(known, Unexpected))
+    keyferry_error = error if isinstance(error, KeyferryError) else Unexpected(error)
+    return Settlement(
+        "retry later", reason=summarize([keyferry_error]), unexpected=isinstance(keyferry_error, Unexpected)
+    )
 
 
 def _settle_report(message: Message, delivery: Delivery, report: Report) -> Settlement:
     if not report.errors:
         return Settlement("done", report, delivery=delivery)
     may_pass = report.comes_back or _may_be_early(message, report)
-    fate: Literal["retry later", "dead letter"] = (
+    decision: Literal["retry later", "dead letter"] = (
         "retry later" if may_pass and message.age_seconds < GIVE_UP_SECONDS else "dead letter"
     )
     unexpected = any(isinstance(error, Unexpected) for error in report.errors)
-    return Settlement(fate, report, reason(report.errors), delivery, report.owner, unexpected)
+    return Settlement(decision, report, summarize(report.errors), delivery, report.owner, unexpected)
 
 
 def _may_be_early(message: Message, report: Report) -> bool:
-    """Return whether a source may not exist yet: an event can be ahead of what reads show."""
+    """Return whether a source may not exist yet: an event can arrive before reads show the change."""
     return message.attempt == 1 and any(isinstance(error, SourceUnavailable) for error in report.errors)
 
 
-def delay_seconds(attempt: int) -> int:
-    """Return how many seconds to wait after a failed attempt: few at first, five minutes at most, jittered.
+def choose_delay_seconds(attempt: int) -> int:
+    """Return how long to wait before the next attempt, in seconds, with jitter: a few at first, 300 at most.
 
     Args:
-        attempt: how often the message was received; from 1.
+        attempt: how often the message was received, from 1.
     """
     longest = min(MAX_DELAY_SECONDS, 2 * 2 ** min(attempt, 10))
     return random.randint(longest // 2, longest)  # noqa: S311  # jitter, no secret
 
 
-def reason(errors: list[KeyferryError]) -> str:
-    """Return one text for all errors, those that need repair first, each once."""
+def summarize(errors: list[KeyferryError]) -> str:
+    """Return one text for several errors: each text once, errors that need repair first, three at most."""
     ordered = sorted(errors, key=lambda error: not isinstance(error, NeedsRepair))
     texts = list(dict.fromkeys(f"{type(error).__name__}: {error}" for error in ordered))
     more = f" (and {len(texts) - 3} more)" if len(texts) > 3 else ""

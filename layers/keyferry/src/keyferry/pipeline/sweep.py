@@ -1,4 +1,4 @@
-"""The sweep: a delivery for every (mapping, cluster) whose state is not known to be right. Reads no secret value."""
+"""Send a delivery for every (mapping, cluster) that is not known to be up to date. Reads no secret value."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,102 +23,114 @@ from keyferry.render.render import metadata
 from keyferry.stores.source import Source
 
 CLUSTER_SECONDS = 30
-"""How long a cluster may be waited for: the others need their time too."""
+"""How long one cluster may take to answer, so that time is left for the others."""
 
-type CurrentVersion = Callable[[Source], str | None]
-"""Returns the version that a source has now; None where that is not known."""
+type VersionReader = Callable[[Source], str | None]
+"""Returns the current version of a source; None if it is not known."""
 
 
 class Sweep(Record):
-    """What to look at: everything, unless narrowed."""
+    """Which mappings, clusters and namespaces to compare: all, unless a name is given."""
 
     mapping: str | None = None
     cluster: str | None = None
     namespace: str | None = None
     reason: str = Field(default="by hand")
+    """Why the sweep was started."""
 
 
 @dataclass(frozen=True)
-class Swept:
-    """What a sweep found."""
+class SweepReport:
+    """The result of a sweep."""
 
     checked: int
+    """How many (mapping, cluster) were compared."""
     sent: tuple[tuple[Delivery, str], ...] = field(default=())
-    """Each delivery, and why it was sent."""
+    """Each delivery that was sent, and why."""
 
     def metrics(self) -> dict[str, float]:
-        """Return metric name → value."""
+        """Return the value of each metric, by its name."""
         return {"SweepsChecked": self.checked, "SweepsSent": len(self.sent)}
 
     def log_fields(self) -> dict[str, Any]:
-        """Return the fields of its log line, which are also the answer to a request made by hand."""
-        told = [{"mapping": d.mapping, "cluster": d.cluster, "why": reason} for d, reason in self.sent[:MAX_LISTED]]
-        return {"checked": self.checked, "count": len(self.sent), "sent": told}
+        """Return the fields of the log line, which are also the answer to a request made by hand."""
+        sent = [
+            {"mapping": delivery.mapping, "cluster": delivery.cluster, "why": reason}
+            for delivery, reason in self.sent[:MAX_LISTED]
+        ]
+        return {"checked": self.checked, "count": len(self.sent), "sent": sent}
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the sweep sees with."""
+class Observer:
+    """Gives a sweep access to the clusters and to the versions of the sources."""
 
     connect: Callable[[Cluster, Deadline], ClusterClient]
-    version: CurrentVersion
+    read_version: VersionReader
     deadline: Deadline
 
 
-def sweep_of(request: object) -> Sweep:
-    """Return what a message or an invocation by hand asks for.
+def parse_sweep(request: object) -> Sweep:
+    """Return the sweep that a message or an invocation by hand asks for.
 
     Args:
-        request: `{"mapping", "cluster", "namespace", "reason"}`, each optional; or an EventBridge envelope (a
+        request: `{"mapping", "cluster", "namespace", "reason"}`, each optional; or an EventBridge envelope (of a
             deployment), which asks for everything.
 
     Raises:
-        InvalidInput: it is neither.
+        InvalidInput: the request is neither.
     """
     if isinstance(request, Mapping) and "detail-type" in request:
         return Sweep(reason=str(request["detail-type"]))
     try:
         return Sweep.model_validate(request)
     except ValidationError as error:
-        fields = ", ".join(sorted({".".join(map(str, each["loc"])) or "the whole" for each in error.errors()}))
+        fields = ", ".join(sorted({".".join(map(str, entry["loc"])) or "the whole" for entry in error.errors()}))
         text = f'not understood: {fields}; a sweep takes {{"mapping", "cluster", "namespace"}}, each optional'
         raise InvalidInput(text) from None
 
 
-def reconcile(sweep: Sweep, catalog: Catalog, sight: Sight, send: Send, event_id: str) -> Swept:
-    """Send a delivery for every (mapping, cluster) in which something is not, or not known to be, right.
+def reconcile(sweep: Sweep, catalog: Catalog, observer: Observer, send: Send, event_id: str) -> SweepReport:
+    """Send a delivery for every (mapping, cluster) that is not, or not known to be, up to date.
+
+    Args:
+        sweep: what to compare.
+        catalog: the mappings and clusters of this deployment.
+        observer: reads the clusters and the versions of the sources.
+        send: sends deliveries to their queue.
+        event_id: the event id of the deliveries.
 
     Raises:
-        InvalidInput: this deployment has nothing that the sweep asks for.
+        InvalidInput: this deployment has no mapping, cluster or namespace that the sweep names.
         DeliverAgain: not every delivery could be sent.
     """
-    pairs = _pairs(sweep, catalog)
-    reasons = _look(sweep, pairs, sight)
-    wrong = tuple(
-        (_delivery(sweep, mapping, cluster, event_id), reason)
+    pairs = _select_pairs(sweep, catalog)
+    reasons = _compare_pairs(sweep, pairs, observer)
+    sent = tuple(
+        (_create_delivery(sweep, mapping, cluster, event_id), reason)
         for (mapping, cluster), reason in zip(pairs, reasons, strict=True)
         if reason
     )
-    send(delivery for delivery, _ in wrong)
-    return Swept(len(pairs), wrong)
+    send(delivery for delivery, _ in sent)
+    return SweepReport(len(pairs), sent)
 
 
-def _pairs(sweep: Sweep, catalog: Catalog) -> list[tuple[SecretMapping, Cluster]]:
-    found = [
+def _select_pairs(sweep: Sweep, catalog: Catalog) -> list[tuple[SecretMapping, Cluster]]:
+    pairs = [
         (mapping, cluster)
         for mapping in catalog.mappings.values()
         for cluster in catalog.targets(mapping)
         if sweep.mapping in (None, mapping.name) and sweep.cluster in (None, cluster.name)
         if mapping.spec.can_reach(sweep.namespace)
     ]
-    asked = sweep.model_dump(include={"mapping", "cluster", "namespace"}, exclude_none=True)
-    if asked and not found:
-        names = ", ".join(f"{noun} {name}" for noun, name in asked.items())
+    requested = sweep.model_dump(include={"mapping", "cluster", "namespace"}, exclude_none=True)
+    if requested and not pairs:
+        names = ", ".join(f"{noun} {name}" for noun, name in requested.items())
         raise InvalidInput(f"no mapping of this deployment has {names}: see `keyferry validate`")
-    return found
+    return pairs
 
 
-def _delivery(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, event_id: str) -> Delivery:
+def _create_delivery(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, event_id: str) -> Delivery:
     return Delivery(
         mapping=mapping.name,
         cluster=cluster.name,
@@ -128,109 +140,113 @@ def _delivery(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, event_id: 
     )
 
 
-def _look(sweep: Sweep, pairs: Iterable[tuple[SecretMapping, Cluster]], sight: Sight) -> Iterator[str]:
-    """Yield why each mapping on a cluster needs a delivery; empty where all is right.
+def _compare_pairs(sweep: Sweep, pairs: Iterable[tuple[SecretMapping, Cluster]], observer: Observer) -> Iterator[str]:
+    """Yield for each (mapping, cluster) why it needs a delivery; empty if it needs none.
 
     A cluster that does not answer is asked once, so that it does not use up the time of the others.
     """
-    lost: dict[str, str] = {}
+    unavailable: dict[str, str] = {}
     for mapping, cluster in pairs:
         try:
-            _check_time(sight)
-            yield lost.get(cluster.name) or _compare(sweep, mapping, cluster, sight)
-        except _Lost as error:
-            lost[cluster.name] = f"not known: {error}"
-            yield lost[cluster.name]
+            _check_time(observer)
+            yield unavailable.get(cluster.name) or _compare_pair(sweep, mapping, cluster, observer)
+        except _ClusterUnavailable as error:
+            unavailable[cluster.name] = f"not known: {error}"
+            yield unavailable[cluster.name]
         except KeyferryError as error:
             yield f"not known: {error}"
-        except Exception as error:  # one mapping, one cluster: the others are looked at all the same
+        except Exception as error:  # one mapping on one cluster: the others are compared all the same
             yield f"not known: {Unexpected(error)}"
 
 
-class _Lost(Exception):  # never leaves this module
-    """A cluster that cannot be asked."""
+class _ClusterUnavailable(Exception):  # never leaves this module
+    """A cluster does not answer, or refuses the sign-in."""
 
 
-def _compare(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, sight: Sight) -> str:
-    for namespace, observed in _seen(sweep, mapping, cluster, sight):
+def _compare_pair(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, observer: Observer) -> str:
+    for namespace, observed in _observe_secrets(sweep, mapping, cluster, observer):
         place = Place(cluster.name, namespace)
-        versions = {alias: sight.version(source.at(place)) for alias, source in mapping.spec.sources.items()}
-        reason = difference(mapping, versions, observed, place)
-        if reason:
-            return f"{namespace}: {reason}"
+        versions = {alias: observer.read_version(source.at(place)) for alias, source in mapping.spec.sources.items()}
+        difference = compare_secret(mapping, versions, observed, place)
+        if difference:
+            return f"{namespace}: {difference}"
     return ""
 
 
-def _seen(
-    sweep: Sweep, mapping: SecretMapping, cluster: Cluster, sight: Sight
+def _observe_secrets(
+    sweep: Sweep, mapping: SecretMapping, cluster: Cluster, observer: Observer
 ) -> Iterator[tuple[str, Observed | None]]:
-    """Yield each namespace, and the metadata of its Secret."""
+    """Yield each namespace with the metadata of its Secret; None if the Secret is missing."""
     try:
-        client = sight.connect(cluster, sight.deadline.within(CLUSTER_SECONDS))
+        client = observer.connect(cluster, observer.deadline.within(CLUSTER_SECONDS))
         for namespace in chosen_namespaces(client, mapping):
             if sweep.namespace in (None, namespace):
-                _check_time(sight)
-                raw = client.read_secret_metadata(namespace, mapping.spec.secret.name)
-                yield namespace, Observed.of(raw) if raw else None
+                _check_time(observer)
+                secret = client.read_secret_metadata(namespace, mapping.spec.secret.name)
+                yield namespace, Observed.of(secret) if secret else None
     except (Unreachable, Unauthorized, Throttled) as error:
-        raise _Lost(str(error)) from None
+        raise _ClusterUnavailable(str(error)) from None
 
 
-def _check_time(sight: Sight) -> None:
-    if sight.deadline.passed:
+def _check_time(observer: Observer) -> None:
+    if observer.deadline.passed:
         raise OutOfTime
 
 
-def _are_versions(held: Mapping[str, str], now: Mapping[str, str | None]) -> bool:
-    """Return whether the Secret holds the versions of now, which it may show with a date."""
-    return held.keys() == now.keys() and all(is_version(held[alias], version or "") for alias, version in now.items())
-
-
-def difference(
+def compare_secret(
     mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed | None, place: Place
 ) -> str:
-    """Return how a Secret's metadata differs from what it should say; empty where it does not.
+    """Return the first difference between the metadata of a Secret and what its mapping asks for; empty if none.
 
     Args:
-        mapping: what the Secret should be.
-        versions: the version that each source has now; None where that is not known.
-        observed: the Secret, its data not needed; None where it is missing.
-        place: where it is.
+        mapping: the mapping that the Secret belongs to.
+        versions: the current version of each source, by alias; None if it is not known.
+        observed: the Secret, with or without its data; None if it is missing.
+        place: the cluster and namespace of the Secret.
     """
     policies = mapping.spec.policies
     if observed is None:
         return "" if policies.creation == "merge" else "the Secret is missing"
-    due = "restarts are due" if RESTART_DUE in observed.annotations else ""
+    restarts = "restarts are due" if RESTART_DUE in observed.annotations else ""
     if policies.creation == "createOnce":
-        return due if observed.written_by(*mapping.names) and mapping.spec.restart != "none" else ""
-    return _journal(mapping, versions, observed, place) or _owners(mapping, observed) or due
+        return restarts if observed.written_by(*mapping.names) and mapping.spec.restart != "none" else ""
+    return _compare_journal(mapping, versions, observed, place) or _compare_managers(mapping, observed) or restarts
 
 
-def _journal(mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed, place: Place) -> str:
-    """Return what the journal says otherwise than the mapping and its sources do."""
+def _compare_journal(
+    mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed, place: Place
+) -> str:
+    """Return the first difference between the annotations and labels that Keyferry writes and their new values."""
     if not observed.written_by(mapping.name):
-        return f"the annotation {MAPPING} is another"
+        return f"the annotation {MAPPING} differs"
     if observed.annotations.get(REVISION) != revision(mapping):
         return "the mapping has changed"
     if None in versions.values():
         return "the version of a source is not known"
-    if not _are_versions(observed.versions_in_journal(), versions):
+    if not _are_current(observed.versions_in_journal(), versions):
         return "a source has another version"
-    written, can_be = observed.keys_in_journal(), mapping.spec.secret.known_keys
-    if not mapping.spec.secret.certain_keys <= written or (can_be is not None and not written <= can_be):
-        return f"the annotation {KEYS} is another"
+    written, known = observed.keys_in_journal(), mapping.spec.secret.known_keys
+    if not mapping.spec.secret.certain_keys <= written or (known is not None and not written <= known):
+        return f"the annotation {KEYS} differs"
     if observed.differing_metadata(*metadata(mapping, place, {})):
-        return "a label or an annotation is another"
+        return "a label or an annotation differs"
     return ""
 
 
-def _owners(mapping: SecretMapping, observed: Observed) -> str:
-    """Return which of its fields somebody else owns who should not."""
-    manager, *former = map(IDENTITY.field_manager, mapping.names)
+def _are_current(written: Mapping[str, str], current: Mapping[str, str | None]) -> bool:
+    """Return whether the versions of a Secret are the current ones; a version in a Secret may end in its date."""
+    return written.keys() == current.keys() and all(
+        is_version(written[alias], version or "") for alias, version in current.items()
+    )
+
+
+def _compare_managers(mapping: SecretMapping, observed: Observed) -> str:
+    """Return the first field or key that belongs to somebody else and should not; empty if there is none."""
+    manager, *former_managers = map(IDENTITY.field_manager, mapping.names)
     written = observed.keys_in_journal()
     if not written <= observed.keys_owned_by(manager):
         return "somebody else has written a key"
-    if any(owner.applies and owner.manager in former for owner in observed.owners):
+    if any(owner.applies and owner.manager in former_managers for owner in observed.owners):
         return "an earlier name of the mapping owns fields"
     if observed.references and mapping.spec.policies.creation != "merge":
         return f"it is owned by {observed.references[0]}"

@@ -65,9 +65,9 @@ class Function:
             message = _message(record)
             settlement = _carry_out(message, _settle(message, work), control)
             self.count(settlement.metrics())
-            line = done if settlement.fate == "done" else settlement.fate
+            line = done if settlement.decision == "done" else settlement.decision
             getattr(self.logger, settlement.log_level)(line, extra=settlement.log_fields())
-            if settlement.stays:
+            if settlement.is_retried:
                 raise _Stays
 
         # A message group is never split: the event source of the FIFO queue has batch size 1. So the plain processor
@@ -96,12 +96,12 @@ def _carry_out(message: Message, settlement: Settlement, control: Callable[[], M
     same, when its visibility timeout ends.
     """
     try:
-        if settlement.fate == "dead letter":
+        if settlement.decision == "dead letter":
             control().dead_letter(message, settlement)
-        if settlement.fate == "retry later":
+        if settlement.decision == "retry later":
             control().retry_later(message)
     except Exception as error:
-        return settlement.kept(f"and the queue refuses it: {settle_error(error).reason}")
+        return settlement.retry_instead(f"and the queue refuses it: {settle_error(error).reason}")
     return settlement
 
 

@@ -27,16 +27,16 @@ def explain(settings: Settings, event: IO[bytes]) -> None:
     stack's rules forward its kind is in events/verdicts.yaml.
     """
     catalog = settings.catalog()
-    routed = route.explain(_decoded(event), catalog)
-    matches = [] if isinstance(routed.change, Ignored) else list(_matches(catalog, routed.change))
+    report = route.plan_deliveries(_decoded(event), catalog)
+    matches = [] if isinstance(report.change, Ignored) else list(_matches(catalog, report.change))
     if settings.is_json:
-        console.tell_json(_as_dict(routed, matches))
-    elif isinstance(routed.change, Ignored):
-        console.tell(f"no change: {routed.change.reason} ({routed.change.detail})")
-        if routed.change.reason == "deployment":
+        console.tell_json(_as_dict(report, matches))
+    elif isinstance(report.change, Ignored):
+        console.tell(f"no change: {report.change.reason} ({report.change.detail})")
+        if report.change.reason == "deployment":
             console.tell("a sweep follows, where this is Keyferry's own stack")
     else:
-        _tell(catalog, routed.change, matches, routed.deliveries)
+        _tell(catalog, report.change, matches, report.deliveries)
 
 
 def _decoded(event: IO[bytes]) -> object:
@@ -66,8 +66,8 @@ def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
         yield {"mapping": match.mapping.name, "source": match.alias} | ({"not": why} if why else {})
 
 
-def _as_dict(routed: route.Routed, matches: list[dict[str, str]]) -> dict[str, Any]:
-    change = routed.change
+def _as_dict(report: route.RouteReport, matches: list[dict[str, str]]) -> dict[str, Any]:
+    change = report.change
     return {
         "change": None
         if isinstance(change, Ignored)
@@ -82,7 +82,7 @@ def _as_dict(routed: route.Routed, matches: list[dict[str, str]]) -> dict[str, A
         },
         "ignored": {"reason": change.reason, "detail": change.detail} if isinstance(change, Ignored) else None,
         "mappings": matches,
-        "deliveries": [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in routed.deliveries],
+        "deliveries": [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in report.deliveries],
     }
 
 
