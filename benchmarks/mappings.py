@@ -20,7 +20,7 @@ from rich.table import Table
 from keyferry.cli.check import files
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Change
-from keyferry.runtime.wiring import COMPILED, load
+from keyferry.runtime.wiring import COMPILED_FILE, load_catalog
 
 COUNTS = (10, 500, 5000)
 IN_ONE_FILE = 50
@@ -51,7 +51,7 @@ def measure(place: Path) -> Table:
         _write(folder, [_mapping(number, _cluster(number, count)) for number in range(count)])
         catalog, seconds = _validated(folder)
         compiled = catalog.model_dump_json(by_alias=True, exclude_defaults=True)
-        (folder / COMPILED).write_text(compiled)
+        (folder / COMPILED_FILE).write_text(compiled)
         found = json.loads(subprocess.check_output([sys.executable, "-m", __name__, folder, str(count)]))
         table.add_row(
             f"{count:,}",
@@ -133,7 +133,7 @@ def _once(folder: Path, count: int) -> dict[str, float]:
     """Return what it takes to load, and to find what an event and a delivery ask for, in seconds and MB."""
     before = _memory()
     started = time.perf_counter()
-    catalog = load(folder)
+    catalog = load_catalog(folder)
     loaded = time.perf_counter()
     catalog.deliveries(_change(0))
     first = time.perf_counter()

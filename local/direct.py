@@ -22,7 +22,7 @@ from keyferry.mapping.catalog import Catalog, collect
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
-from keyferry.runtime.wiring import COMPILED, Runtime
+from keyferry.runtime.wiring import COMPILED_FILE, Runtime
 from local import aws
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
@@ -97,7 +97,7 @@ class Direct:
     def environment(self, directory: Path) -> dict[str, str]:
         """Return the environment in which the function `deliver` runs in a process of its own."""
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / COMPILED).write_text(self.catalog.model_dump_json(by_alias=True, exclude_defaults=True))
+        (directory / COMPILED_FILE).write_text(self.catalog.model_dump_json(by_alias=True, exclude_defaults=True))
         credentials = self.cloud.aws.credentials(self.role, "deliver")
         return self.cloud.aws.inherit(os.environ) | {
             "AWS_ACCESS_KEY_ID": credentials.access_key,

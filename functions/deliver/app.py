@@ -8,20 +8,20 @@ import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rathe
 from keyferry.deadline import Deadline
 from keyferry.model import Message
 from keyferry.pipeline.settle import Settlement, settle_delivery
-from keyferry.runtime.telemetry import Function
-from keyferry.runtime.wiring import control, runtime
+from keyferry.runtime.telemetry import LambdaFunction
+from keyferry.runtime.wiring import get_control, get_runtime
 
 RESERVE_SECONDS = 15
-"""What calls that have begun may take: three tries of AWS, of five seconds each."""
+"""How long a call that has begun may still take: three tries of AWS, of five seconds each."""
 
-function = Function()
+function = LambdaFunction()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle one delivery; where it fails for a passing reason it comes back."""
+    """Carry out a batch of deliveries; one whose failure can pass is retried."""
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
 
-    def work(message: Message) -> Settlement:
-        return settle_delivery(message, lambda delivery: runtime().deliver(delivery, deadline))
+    def settle(message: Message) -> Settlement:
+        return settle_delivery(message, lambda delivery: get_runtime().deliver(delivery, deadline))
 
-    return function.handle_messages(event, context, work, control, done="delivered")
+    return function.handle_messages(event, context, settle, get_control, done_text="delivered")

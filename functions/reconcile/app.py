@@ -13,30 +13,32 @@ from keyferry.errors import InvalidInput
 from keyferry.model import Message
 from keyferry.pipeline.settle import Settlement
 from keyferry.pipeline.sweep import Observer, SweepReport, parse_sweep, reconcile
-from keyferry.runtime.telemetry import Function
-from keyferry.runtime.wiring import control, runtime
+from keyferry.runtime.telemetry import LambdaFunction
+from keyferry.runtime.wiring import get_control, get_runtime
 
 RESERVE_SECONDS = 60
-"""What a call that has begun may take, and sending what was found."""
+"""How long a call that has begun, and then the sending of the deliveries, may still take."""
 
-function = Function()
+function = LambdaFunction()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle messages that start a sweep, or a request made by hand: then return what was sent and why."""
+    """Sweep for each message of a batch, or for a request made by hand, whose answer says what was sent and why."""
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
     if "Records" in event:
-        return function.handle_messages(event, context, lambda message: _work(message, deadline), control, done="swept")
+        return function.handle_messages(
+            event, context, lambda message: _settle(message, deadline), get_control, done_text="swept"
+        )
     try:
-        swept = _sweep(event, context.aws_request_id, deadline)
-        function.count(swept.metrics())
-        function.logger.info("swept", extra=swept.log_fields())
-        return swept.log_fields()
+        report = _sweep(event, context.aws_request_id, deadline)
+        function.count(report.metrics())
+        function.logger.info("swept", extra=report.log_fields())
+        return report.log_fields()
     finally:
         function.flush()
 
 
-def _work(message: Message, deadline: Deadline) -> Settlement:
+def _settle(message: Message, deadline: Deadline) -> Settlement:
     try:
         return Settlement("done", _sweep(message.document, message.id, deadline))
     except InvalidInput as error:
@@ -44,5 +46,6 @@ def _work(message: Message, deadline: Deadline) -> Settlement:
 
 
 def _sweep(request: object, event_id: str, deadline: Deadline) -> SweepReport:
-    observer = Observer(runtime().connect, runtime().versions(), deadline)
-    return reconcile(parse_sweep(request), runtime().catalog, observer, runtime().queue.send, event_id)
+    runtime = get_runtime()
+    observer = Observer(runtime.connect, runtime.create_version_reader(), deadline)
+    return reconcile(parse_sweep(request), runtime.catalog, observer, runtime.queue.send, event_id)

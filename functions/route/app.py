@@ -7,16 +7,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from keyferry.model import Message
 from keyferry.pipeline.route import route
 from keyferry.pipeline.settle import Settlement
-from keyferry.runtime.telemetry import Function
-from keyferry.runtime.wiring import control, runtime
+from keyferry.runtime.telemetry import LambdaFunction
+from keyferry.runtime.wiring import get_control, get_runtime
 
-function = Function()
+function = LambdaFunction()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Handle a batch of events; those whose deliveries could not be sent come back."""
-    return function.handle_messages(event, context, _work, control, done="routed")
+    """Route a batch of events; one whose deliveries could not be sent is retried."""
+    return function.handle_messages(event, context, _settle, get_control, done_text="routed")
 
 
-def _work(message: Message) -> Settlement:
-    return Settlement("done", route(message.document, runtime().catalog, runtime().queue.send))
+def _settle(message: Message) -> Settlement:
+    return Settlement("done", route(message.document, get_runtime().catalog, get_runtime().queue.send))

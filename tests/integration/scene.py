@@ -139,7 +139,7 @@ def swept(direct: Direct) -> list[str]:
     lists = ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "eks:DescribeCluster"]
     before = iam.get_role_policy(RoleName=name, PolicyName="generated")["PolicyDocument"]["Statement"]
     direct.allow([{"Effect": "Allow", "Action": lists, "Resource": "*"}])
-    observer = Observer(direct.runtime.connect, direct.runtime.versions(), deadline())
+    observer = Observer(direct.runtime.connect, direct.runtime.create_version_reader(), deadline())
     reconcile(Sweep(), direct.catalog, observer, queue.send, "event-1")
     direct.allow(before)
     return [each.mapping for each in queue.sent]

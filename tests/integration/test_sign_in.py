@@ -230,7 +230,7 @@ def test_the_token_is_for_the_regional_host_whatever_endpoint_is_set(
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
     session = boto3.Session("AKIACANARY0000000000", "canary-key")
 
-    token = eks.sign_in(session, Eks(name=CLUSTER, region=region, account=ACCOUNT))
+    token = eks.create_token(session, Eks(name=CLUSTER, region=region, account=ACCOUNT))
 
     encoded = token.removeprefix("k8s-aws-v1.")
     url = urlsplit(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode())
@@ -241,7 +241,7 @@ def test_a_session_that_makes_too_long_a_token_is_refused_before_the_cluster_doe
     session = boto3.Session("ASIACANARY0000000000", "canary-key", "canary" * 600)
 
     with pytest.raises(AccessDenied, match=r"bytes and the cluster takes 4096: the role's session carries too many"):
-        eks.sign_in(session, KNOWN)
+        eks.create_token(session, KNOWN)
 
 
 def test_without_credentials_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ def test_without_credentials_the_error_says_so(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delenv(name)
 
     with pytest.raises(AccessDenied, match="there are no AWS credentials"):
-        eks.sign_in(boto3.Session(), KNOWN)
+        eks.create_token(boto3.Session(), KNOWN)
 
 
 def test_a_cluster_that_is_still_being_made_is_waited_for(cloud: Cloud, role: str) -> None:
@@ -259,4 +259,4 @@ def test_a_cluster_that_is_still_being_made_is_waited_for(cloud: Cloud, role: st
             return {"cluster": {"name": name, "arn": arn, "status": "CREATING"}}
 
     with pytest.raises(Unreachable, match=r"has no endpoint yet \(status CREATING\)"):
-        eks.find(Creating(), _cluster())  # type: ignore[arg-type]
+        eks.read_endpoint(Creating(), _cluster())  # type: ignore[arg-type]

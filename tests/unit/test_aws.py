@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from keyferry.aws.errors import translated
+from keyferry.aws.errors import translate_errors
 from keyferry.errors import AccessDenied, KeyferryError, SourceDeleted, SourceMissing, SourceUnavailable
 
 MISSING = "Secrets Manager can't find the specified secret"
@@ -31,7 +31,7 @@ MARKED = (
 def test_only_what_says_so_itself_counts_as_missing_or_deleted(
     code: str, message: str, kind: type[KeyferryError]
 ) -> None:
-    with pytest.raises(KeyferryError) as raised, translated("secretsmanager:GetSecretValue on db"):
+    with pytest.raises(KeyferryError) as raised, translate_errors("secretsmanager:GetSecretValue on db"):
         raise ClientError({"Error": {"Code": code, "Message": message}}, "GetSecretValue")
     assert type(raised.value) is kind
     assert "secretsmanager:GetSecretValue on db" in str(raised.value)

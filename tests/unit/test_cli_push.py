@@ -55,7 +55,7 @@ class FakeRuntime:
     def reader(self, _sources: Collection[Source]) -> Reader:
         return self.sources.reader(self.calls)
 
-    def work(self, delivery: Delivery, deadline: Deadline) -> Work:
+    def prepare(self, delivery: Delivery, deadline: Deadline) -> Work:
         failure = self.failure(delivery)
         if failure:
             raise failure
@@ -67,7 +67,7 @@ class FakeRuntime:
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
         self.delivered.append(delivery)
         try:
-            return deliver(self.work(delivery, deadline))
+            return deliver(self.prepare(delivery, deadline))
         except KeyferryError as error:
             return Report(delivery, error=error)
 

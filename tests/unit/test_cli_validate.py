@@ -20,7 +20,7 @@ from keyferry.cli.options import Group
 from keyferry.cli.output import console
 from keyferry.errors import Unreachable
 from keyferry.mapping.catalog import Catalog
-from keyferry.runtime.wiring import load
+from keyferry.runtime.wiring import load_catalog
 from tests.unit.test_files import CLUSTERS, MAPPING
 
 
@@ -160,14 +160,14 @@ def test_what_is_compiled_is_what_the_functions_read(mappings: Path, tmp_path: P
     out = tmp_path / "layer/keyferry/mappings"
     result = run(mappings, "compile", out)
     assert (result.exit_code, result.stdout) == (0, f"{out}/mappings.json: 1 mapping, 1 cluster\n")
-    assert set(load(out).mappings) == {"payments-db"}
+    assert set(load_catalog(out).mappings) == {"payments-db"}
 
 
 def test_what_was_checked_when_it_was_compiled_is_not_checked_again(mappings: Path, tmp_path: Path) -> None:
     run(mappings, "compile", tmp_path)
     compiled = tmp_path / "mappings.json"
     compiled.write_text(compiled.read_text().replace('"path":"password"', '"path":"password["'))
-    assert load(tmp_path).mappings["payments-db"].spec.secret.data["password"].path == "password["
+    assert load_catalog(tmp_path).mappings["payments-db"].spec.secret.data["password"].path == "password["
     with pytest.raises(ValidationError):
         Catalog.model_validate_json(compiled.read_bytes())
 
@@ -187,7 +187,7 @@ def test_an_empty_catalogue_can_be_compiled(mappings: Path, tmp_path: Path) -> N
     (mappings / "clusters.yaml").write_text("")
     (mappings / "payments.yaml").write_text("")
     assert run(mappings, "compile", tmp_path).exit_code == 0
-    assert load(tmp_path) == Catalog()
+    assert load_catalog(tmp_path) == Catalog()
 
 
 def test_what_is_wrong_is_not_compiled(mappings: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from keyferry.access import iam
 from keyferry.aws import secrets_manager
-from keyferry.aws.secrets_manager import Listed
+from keyferry.aws.secrets_manager import SecretListEntry
 from keyferry.cli import generated
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
@@ -429,6 +429,7 @@ def test_what_aws_says_nothing_of_is_an_error_that_names_it() -> None:
 
 def test_tags_have_to_be_the_same() -> None:
     listed = [
-        Listed(f"arn:{name}", name, {}, tags, "") for name, tags in (("a", {"t": "x", "u": "y"}), ("b", {"t": "X"}))
+        SecretListEntry(f"arn:{name}", name, {}, tags, "")
+        for name, tags in (("a", {"t": "x", "u": "y"}), ("b", {"t": "X"}))
     ]
-    assert [each.name for each in secrets_manager.matching(source(tags={"t": "x"}), listed)] == ["a"]
+    assert [each.name for each in secrets_manager.select_members(source(tags={"t": "x"}), listed)] == ["a"]

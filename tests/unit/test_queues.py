@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from keyferry.aws.sqs import ROUNDS, DeliveryQueue, MessageControl
+from keyferry.aws.sqs import SEND_TRIES, DeliveryQueue, MessageControl
 from keyferry.errors import AccessDenied, Unreachable
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
@@ -101,7 +101,7 @@ def test_failed_entries_of_a_batch_are_sent_again_and_only_those() -> None:
 
 
 def test_an_entry_that_keeps_failing_fails_the_event_and_the_next_try_sends_nothing_twice() -> None:
-    sqs = FakeSqs(fails={"m03/prod-eu": ROUNDS})
+    sqs = FakeSqs(fails={"m03/prod-eu": SEND_TRIES})
     queue = DeliveryQueue(sqs.client, "deliveries")
     with pytest.raises(Unreachable, match="1 deliveries could not be sent: InternalError"):
         queue.send(many(12))

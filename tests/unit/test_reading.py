@@ -63,7 +63,7 @@ def parameter(name: str, **more: Any) -> Source:  # noqa: ANN401
 
 def read(store: FakeStore, *sources: Source) -> list[str]:
     """Read sources as a delivery does, and return what they hold."""
-    reader = Sources(FakeSessions(store)).reader(sources)  # type: ignore[arg-type]
+    reader = Sources(FakeSessions(store)).create_reader(sources)  # type: ignore[arg-type]
     return [reader(source).content.reveal().decode() for source in sources]
 
 
@@ -120,6 +120,6 @@ def test_what_is_read_again_is_read_anew() -> None:
     sources = Sources(FakeSessions(store))  # type: ignore[arg-type]
     wanted = [parameter("/a"), parameter("/b")]
     for _ in range(2):
-        reader = sources.reader(wanted)
+        reader = sources.create_reader(wanted)
         assert [reader(each).version for each in wanted] == ["3@2026-11-24T12:00:00+00:00"] * 2
     assert store.calls == [["/a", "/b"]] * 2

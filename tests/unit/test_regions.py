@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from keyferry.access import iam
 from keyferry.aws import sources as reading
-from keyferry.aws.errors import refusal
+from keyferry.aws.errors import build_error
 from keyferry.aws.sources import Sources
 from keyferry.cli.output import results
 from keyferry.delivery.desired import Desired
@@ -213,7 +213,7 @@ class Places:
 
     def client(self, _service: str, region: str | None, _role: object, **how: bool) -> "Places":
         """Return a client of a region."""
-        self.asked.append((region or "home") + "!" * how["hurried"])
+        self.asked.append((region or "home") + "!" * how["fail_fast"])
         self.meta = type("meta", (), {"region_name": region})
         self.answer = self.says[(region or "home").replace("-", "_")]
         return self
@@ -241,7 +241,7 @@ def test_a_region_that_was_silent_comes_after_the_others_until_some_time_has_pas
     assert places.read("us-east-1").served == "us-east-1"
     assert places.read("us-east-1").served == "us-east-1"
     assert places.asked == ["home!", "us-east-1", "us-east-1!"]
-    places.says["home"], places.now = "v2", reading.SILENT_SECONDS
+    places.says["home"], places.now = "v2", reading.UNAVAILABLE_SECONDS
     found = places.read("us-east-1")
     assert (found.served, found.version, places.asked[-1]) == (None, f"v2@{NEW}", "home!")
 
@@ -282,8 +282,8 @@ def test_a_session_that_is_refused_is_begun_anew_once_and_only_that_of_a_role() 
     ],
 )
 def test_a_refusal_of_aws_is_no_outage(code: str, status: int, kind: type[KeyferryError]) -> None:
-    assert type(refusal(code, "canary", "secretsmanager:GetSecretValue on a", status)) is kind
-    assert "canary" not in str(refusal(code, "canary", "it", status))
+    assert type(build_error(code, "canary", "secretsmanager:GetSecretValue on a", status)) is kind
+    assert "canary" not in str(build_error(code, "canary", "it", status))
 
 
 # Roles

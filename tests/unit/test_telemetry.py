@@ -21,22 +21,22 @@ from keyferry.aws.sqs import MessageControl
 from keyferry.errors import Unreachable
 from keyferry.model import Message
 from keyferry.pipeline.settle import Settlement
-from keyferry.runtime.telemetry import Function
+from keyferry.runtime.telemetry import LambdaFunction
 
 CONTEXT = cast("LambdaContext", SimpleNamespace(function_name="test", aws_request_id="request-1"))
 ARN = "arn:aws:sqs:eu-west-1:111122223333:deliveries.fifo"
 
 
 @pytest.fixture
-def function(monkeypatch: pytest.MonkeyPatch) -> Function:
+def function(monkeypatch: pytest.MonkeyPatch) -> LambdaFunction:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "deliver")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Keyferry")
     monkeypatch.setenv("POWERTOOLS_DEV", "false")
-    return Function()
+    return LambdaFunction()
 
 
 @pytest.fixture
-def log(function: Function) -> io.StringIO:
+def log(function: LambdaFunction) -> io.StringIO:
     stream = io.StringIO()
     for handler in function.logger.handlers:
         assert isinstance(handler, logging.StreamHandler)
@@ -75,14 +75,14 @@ DONE = Settlement("done")
 
 
 def failures(
-    function: Function, work: Callable[[Message], Settlement], *bodies: str, control: Control | None = None
+    function: LambdaFunction, work: Callable[[Message], Settlement], *bodies: str, control: Control | None = None
 ) -> list[str]:
     queue = cast("MessageControl", control or Control())
-    answer = function.handle_messages(event(*bodies), CONTEXT, work, lambda: queue, done="worked")
+    answer = function.handle_messages(event(*bodies), CONTEXT, work, lambda: queue, done_text="worked")
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def test_every_message_is_worked_on_and_those_that_come_back_stay(function: Function, log: io.StringIO) -> None:
+def test_every_message_is_worked_on_and_those_that_come_back_stay(function: LambdaFunction, log: io.StringIO) -> None:
     bodies, control = [], Control()
 
     def work(message: Message) -> Settlement:
@@ -94,11 +94,11 @@ def test_every_message_is_worked_on_and_those_that_come_back_stay(function: Func
     assert [json.loads(line)["message"] for line in log.getvalue().splitlines()] == ["worked", "retry later", "worked"]
 
 
-def test_a_batch_of_which_nothing_is_done_is_no_failure_of_the_function(function: Function) -> None:
+def test_a_batch_of_which_nothing_is_done_is_no_failure_of_the_function(function: LambdaFunction) -> None:
     assert failures(function, lambda _message: Settlement("retry later"), "a", "b") == ["m0", "m1"]
 
 
-def test_a_dead_letter_leaves_its_queue_once_it_is_on_the_other_one(function: Function) -> None:
+def test_a_dead_letter_leaves_its_queue_once_it_is_on_the_other_one(function: LambdaFunction) -> None:
     control = Control()
     assert failures(function, lambda _message: Settlement("dead letter", reason="why"), "a", control=control) == []
     assert control.dead == [("a", "why")]
@@ -106,7 +106,7 @@ def test_a_dead_letter_leaves_its_queue_once_it_is_on_the_other_one(function: Fu
 
 @pytest.mark.parametrize("decision", ["dead letter", "retry later"])
 def test_a_message_that_the_queue_refuses_to_take_stays(
-    function: Function, log: io.StringIO, decision: Literal["dead letter", "retry later"]
+    function: LambdaFunction, log: io.StringIO, decision: Literal["dead letter", "retry later"]
 ) -> None:
     control = Control(failure=Unreachable("no answer from SQS"))
     assert failures(function, lambda _message: Settlement(decision, reason="why"), "a", control=control) == ["m0"]
@@ -141,7 +141,7 @@ def fail(secret: str) -> Settlement:
 
 
 def test_an_error_that_nobody_foresaw_is_logged_by_type_and_place_alone(
-    function: Function, log: io.StringIO, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    function: LambdaFunction, log: io.StringIO, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         assert failures(function, lambda _message: fail("canary-value"), "canary-body") == ["m0"]
@@ -156,7 +156,7 @@ def test_an_error_that_nobody_foresaw_is_logged_by_type_and_place_alone(
 
 
 def test_work_that_ends_in_an_error_is_tried_again_counted_and_told(
-    function: Function, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+    function: LambdaFunction, log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def work(_message: Message) -> Settlement:
         raise Unreachable("no answer from SQS")
@@ -173,7 +173,7 @@ def test_work_that_ends_in_an_error_is_tried_again_counted_and_told(
     assert json.loads(capsys.readouterr().out)["MessagesRetried"] == [1.0]
 
 
-def test_an_error_of_one_message_does_not_stop_the_next(function: Function, log: io.StringIO) -> None:
+def test_an_error_of_one_message_does_not_stop_the_next(function: LambdaFunction, log: io.StringIO) -> None:
     def work(message: Message) -> Settlement:
         if message.body == "a":
             raise RuntimeError("canary")
@@ -184,7 +184,7 @@ def test_an_error_of_one_message_does_not_stop_the_next(function: Function, log:
 
 
 def test_counts_and_seconds_are_metrics_whose_only_dimension_is_the_service(
-    function: Function, capsys: pytest.CaptureFixture[str]
+    function: LambdaFunction, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def work(message: Message) -> Settlement:
         function.count({"Deliveries": 1, "EventToWriteSeconds": 1.5})
@@ -203,11 +203,13 @@ def test_counts_and_seconds_are_metrics_whose_only_dimension_is_the_service(
 
 
 def test_metrics_are_written_even_where_the_batch_is_no_batch(
-    function: Function, capsys: pytest.CaptureFixture[str]
+    function: LambdaFunction, capsys: pytest.CaptureFixture[str]
 ) -> None:
     function.count({"Deliveries": 1})
     with pytest.raises(UnexpectedBatchTypeError):
-        function.handle_messages({}, CONTEXT, lambda _message: DONE, lambda: cast("MessageControl", Control()), done="")
+        function.handle_messages(
+            {}, CONTEXT, lambda _message: DONE, lambda: cast("MessageControl", Control()), done_text=""
+        )
     assert "Deliveries" in capsys.readouterr().out
 
 

@@ -1,4 +1,4 @@
-"""How calls to a store are saved: several sources by one call, and the same listing once."""
+"""Make fewer calls to a store: several sources by one call, and the same listing only once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ from keyferry.stores.source import Source
 
 
 @dataclass(frozen=True)
-class Together:
-    """How several sources of a store are read by one call."""
+class BatchRead:
+    """How one call reads several sources of a store."""
 
-    most: int
-    """How many sources one call takes."""
-    name_of: Callable[[Source], str | None]
-    """Returns what the call names a source; None for one that takes a call of its own."""
+    max_names: int
+    """How many names one call takes."""
+    get_name: Callable[[Source], str | None]
+    """Returns the name of a source in the call; None if the source needs a call of its own."""
     read: Callable[[Any, Sequence[str]], dict[str, SourceValue]]
-    """Returns name → value, of a client and names; what is missing is left out."""
+    """Takes a client and names, and returns the value of each name; leaves out names that do not exist."""
 
 
-def once[**P, T](listing: Callable[P, T]) -> Callable[P, T]:
-    """Return a listing that asks once for the same arguments, and says again what it said, be it an error."""
+def cache_answers[**P, T](function: Callable[P, T]) -> Callable[P, T]:
+    """Return a function that calls another once for the same arguments, and repeats its answer or its KeyferryError."""
 
-    def tried(*args: P.args, **kwargs: P.kwargs) -> T | KeyferryError:
+    def call(*args: P.args, **kwargs: P.kwargs) -> T | KeyferryError:
         try:
-            return listing(*args, **kwargs)
+            return function(*args, **kwargs)
         except KeyferryError as error:
             return error
 
-    kept = cache(tried)
+    call_once = cache(call)
 
-    def again(*args: P.args, **kwargs: P.kwargs) -> T:
-        answer = kept(*args, **kwargs)  # type: ignore[arg-type]  # cache knows nothing of parameters
+    def answer_from_cache(*args: P.args, **kwargs: P.kwargs) -> T:
+        answer = call_once(*args, **kwargs)  # type: ignore[arg-type]  # cache does not keep the parameters' types
         if isinstance(answer, KeyferryError):
             raise answer
         return answer
 
-    return again
+    return answer_from_cache

@@ -1,7 +1,7 @@
-"""EKS: the sign-in token, and where a cluster is.
+"""Create the sign-in token for an EKS cluster, and read the cluster's endpoint.
 
-Token: `k8s-aws-v1.` and a presigned `GetCallerIdentity` URL of the cluster's regional STS host, with the cluster's
-name as a signed header. Signing needs no network. Source: kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
+A token is `k8s-aws-v1.` and a presigned `GetCallerIdentity` URL of the cluster's regional STS host, with the cluster's
+name in a signed header. Signing needs no network. Source: kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.
 """
 
 import base64
@@ -16,7 +16,7 @@ from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
 from keyferry.arn import Arn
-from keyferry.aws.errors import translated
+from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Sessions
 from keyferry.errors import AccessDenied, SourceUnavailable, Unreachable, WrongCluster
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from mypy_boto3_eks import EKSClient
 
 RENEW_SECONDS = 10 * 60
-"""Age at which a token is made anew. The authenticator refuses one of 15 minutes, whatever its expiry says."""
+"""Age at which a new token replaces the old one. The authenticator refuses one of 15 minutes, whatever its expiry."""
 MAX_TOKEN_BYTES = 4096
-"""What the authenticator takes."""
-
+"""The longest token that the authenticator accepts."""
 
 DNS_SUFFIXES = {
     "aws-cn": "amazonaws.com.cn",
@@ -38,42 +37,43 @@ DNS_SUFFIXES = {
     "aws-iso-e": "cloud.adc-e.uk",
     "aws-iso-f": "csp.hci.ic.gov",
 }
-"""Of partitions that do not have amazonaws.com, as botocore's partitions.json gives them (it has no public reader)."""
+"""DNS suffix of each partition whose suffix is not amazonaws.com. From botocore's partitions.json, which has no public
+reader."""
 
 
 class Tokens:
-    """The sign-in tokens of one cluster: one at a time for all threads, made anew before it is too old."""
+    """The sign-in token of one cluster, shared by all threads and replaced before it is too old."""
 
     def __init__(self, sessions: Sessions, cluster: Cluster, clock: Callable[[], float] = time.monotonic) -> None:
         self._sessions, self._cluster, self._clock = sessions, cluster, clock
-        self._lock, self._token, self._made = Lock(), "", 0.0
+        self._lock, self._token, self._created = Lock(), "", 0.0
 
     def get(self) -> str:
-        """Return a token that is good for five minutes at least.
+        """Return a token that is valid for at least five more minutes.
 
         Raises:
-            KeyferryError: as `sign_in` says.
+            KeyferryError: as `create_token` says.
         """
         with self._lock:
-            if not self._token or self._clock() - self._made > RENEW_SECONDS:
+            if not self._token or self._clock() - self._created > RENEW_SECONDS:
                 session = self._sessions.session(self._cluster.roles, self._cluster.eks.region)
-                self._token, self._made = sign_in(session, self._cluster.eks), self._clock()
+                self._token, self._created = create_token(session, self._cluster.eks), self._clock()
             return self._token
 
     def forget(self, refused: str) -> None:
-        """Forget a token that the cluster has refused, and the session of the role that signed it."""
+        """Forget a token that the cluster refused, and the session of the role that signed it."""
         with self._lock:
-            if refused == self._token:  # of several threads that were refused the same, the first forgets it
+            if refused == self._token:  # if the cluster refused it to several threads, the first of them forgets it
                 self._token = ""
                 self._sessions.forget(self._cluster.roles)
 
 
-def sign_in(session: boto3.Session, eks: Eks) -> str:
-    """Return a new token for a cluster.
+def create_token(session: boto3.Session, eks: Eks) -> str:
+    """Return a new sign-in token for a cluster.
 
     Raises:
-        AccessDenied: there are no credentials, or the token would be too long for the authenticator.
-        KeyferryError: the session is that of a role, which cannot be assumed.
+        AccessDenied: there are no credentials, or the token is too long for the authenticator.
+        KeyferryError: the role of the session cannot be assumed.
     """
     credentials = session.get_credentials()
     if credentials is None:
@@ -102,33 +102,33 @@ def _sts_host(session: boto3.Session, region: str) -> str:
     return f"sts.{region}.{DNS_SUFFIXES.get(session.get_partition_for_region(region), 'amazonaws.com')}"
 
 
-def find(client: "EKSClient", cluster: Cluster) -> Endpoint:
-    """Return where EKS says that a cluster is.
+def read_endpoint(client: "EKSClient", cluster: Cluster) -> Endpoint:
+    """Return the endpoint of a cluster, as EKS describes it.
 
     Raises:
-        Unreachable: there is no such cluster now; it may be under way.
-        WrongCluster: EKS knows another cluster of that name.
-        KeyferryError: as `keyferry.aws.errors.translated` says.
+        Unreachable: the cluster does not exist, or has no endpoint yet; somebody may be creating it.
+        WrongCluster: EKS describes a cluster of that name in another region or account.
+        KeyferryError: as `keyferry.aws.errors.translate_errors` says.
     """
-    where = f"cluster {cluster.eks.name} in {cluster.eks.region} of account {cluster.eks.account}"
+    name = f"cluster {cluster.eks.name} in {cluster.eks.region} of account {cluster.eks.account}"
     try:
-        with translated(f"eks:DescribeCluster on {cluster.eks.name}"):
-            found = client.describe_cluster(name=cluster.eks.name)["cluster"]
+        with translate_errors(f"eks:DescribeCluster on {cluster.eks.name}"):
+            description = client.describe_cluster(name=cluster.eks.name)["cluster"]
     except SourceUnavailable:
-        raise Unreachable(f"EKS knows no {where}: create it, or mend clusters.yaml") from None
-    _check(found["arn"], cluster, where)
+        raise Unreachable(f"EKS knows no {name}: create it, or mend clusters.yaml") from None
+    _check_arn(description["arn"], cluster, name)
     try:
-        return Endpoint(found["endpoint"], found["certificateAuthority"]["data"])
+        return Endpoint(description["endpoint"], description["certificateAuthority"]["data"])
     except KeyError:
-        status = found.get("status", "unknown")
+        status = description.get("status", "unknown")
         raise Unreachable(f"cluster {cluster.eks.name} has no endpoint yet (status {status})") from None
 
 
-def _check(arn: str, cluster: Cluster, where: str) -> None:
-    """Refuse a namesake: without `role`, EKS is asked in the account of the function, whatever clusters.yaml says."""
-    answering = Arn.parse(arn)
-    if answering is None or (answering.region, answering.account) != (cluster.eks.region, cluster.eks.account):
+def _check_arn(text: str, cluster: Cluster, name: str) -> None:
+    """Refuse a cluster of the same name elsewhere: without `role`, EKS of the function's own account answers."""
+    arn = Arn.parse(text)
+    if arn is None or (arn.region, arn.account) != (cluster.eks.region, cluster.eks.account):
         raise WrongCluster(
-            f"clusters.yaml means {where}, and EKS answers for {arn}: for a cluster of another account,"
+            f"clusters.yaml means {name}, and EKS answers for {text}: for a cluster of another account,"
             " name a role there that can be assumed"
         )

@@ -1,4 +1,4 @@
-"""botocore's errors → Keyferry's. One place, for every AWS edge."""
+"""Turn errors of botocore into errors of Keyferry, for every AWS service."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,72 +53,74 @@ THROTTLED = {
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Raise Keyferry's error in place of botocore's; one that is Keyferry's stays, as of a role assumed for the call.
+def translate_errors(call: str) -> Iterator[None]:
+    """Raise a KeyferryError in place of an error of botocore; a KeyferryError passes as it is.
+
+    A KeyferryError comes out of botocore where it assumes a role for the call.
 
     Args:
-        what: action and object, as `secretsmanager:GetSecretValue on prod/db`.
+        call: action and object, as `secretsmanager:GetSecretValue on prod/db`.
 
     Raises:
-        AccessDenied: AWS refused; the text says what to grant. A secret that does not exist is refused too, to a role
-            that may read exact names.
+        AccessDenied: AWS refuses the call; the text says what to grant. A role that may read only exact names gets
+            this error for a secret that does not exist, too.
         NotSignedIn: AWS does not accept the credentials.
-        SourceMissing: there is no such secret or parameter.
+        SourceMissing: the secret or parameter does not exist.
         SourceDeleted: the secret is scheduled for deletion.
-        SourceUnavailable: there is no such version or label, or AWS does not take the name.
-        Throttled: too many requests, after botocore's own retries.
-        Rejected: any other refusal (4xx).
-        Unreachable: no answer, or one (5xx) that AWS is at fault.
+        SourceUnavailable: the version or label does not exist, or AWS does not accept the name.
+        Throttled: too many requests, also after botocore's own retries.
+        Rejected: AWS refuses the call for any other reason (4xx).
+        Unreachable: AWS does not answer, or answers that it is at fault (5xx).
     """
     try:
         yield
     except ClientError as error:
-        said = error.response.get("Error", {})
+        details = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-        raise refusal(said.get("Code", ""), said.get("Message", ""), what, status) from None
+        raise build_error(details.get("Code", ""), details.get("Message", ""), call, status) from None
     except BotoCoreError as error:
         remedy = "look at the network, and at AWS_ENDPOINT_URL where it is set"
-        raise Unreachable(f"{what}: no answer from AWS ({type(error).__name__}); {remedy}") from None
+        raise Unreachable(f"{call}: no answer from AWS ({type(error).__name__}); {remedy}") from None
 
 
-def refusal(code: str, message: str, what: str, status: int = 400) -> KeyferryError:
-    """Return Keyferry's error for one of AWS: of a call, or of one entry of a batch.
+def build_error(code: str, message: str, call: str, status: int = 400) -> KeyferryError:
+    """Return the KeyferryError for an error of AWS: of a whole call, or of one entry of a batch.
 
     Args:
-        code: AWS's name for the error.
-        message: AWS's text. It is never quoted: it can hold what the caller has sent.
-        what: action and object, as `secretsmanager:GetSecretValue on prod/db`.
+        code: the error code.
+        message: the text of AWS. It is never quoted, because it can hold what the caller sent.
+        call: action and object, as `secretsmanager:GetSecretValue on prod/db`.
         status: the HTTP status of the answer.
     """
     if code in DENIED:
-        also = "; or it does not exist" if "GetSecretValue" in what else ""
-        return AccessDenied(f"AWS refuses {what} ({code}): grant it to the role, and the use of its KMS key{also}")
+        missing = "; or it does not exist" if "GetSecretValue" in call else ""
+        return AccessDenied(f"AWS refuses {call} ({code}): grant it to the role, and the use of its KMS key{missing}")
     if code in NOT_SIGNED_IN:
-        return NotSignedIn(f"AWS does not accept the credentials ({code}, {what}): sign in anew, or mend the clock")
+        return NotSignedIn(f"AWS does not accept the credentials ({code}, {call}): sign in anew, or mend the clock")
     if code in MISSING:
-        missing = SourceMissing if _is_whole(code, message) else SourceUnavailable
-        return missing(f"{what}: it does not exist ({code}); create it, or change the mapping")
+        error_type = SourceMissing if _is_source_missing(code, message) else SourceUnavailable
+        return error_type(f"{call}: it does not exist ({code}); create it, or change the mapping")
     if is_deletion(code, message):
-        return SourceDeleted(f"{what}: it is scheduled for deletion; restore it, or remove the mapping")
+        return SourceDeleted(f"{call}: it is scheduled for deletion; restore it, or remove the mapping")
     if code in INVALID:
         return SourceUnavailable(
-            f"{what}: AWS does not accept that name, version or label ({code}); change the mapping"
+            f"{call}: AWS does not accept that name, version or label ({code}); change the mapping"
         )
     if code in THROTTLED:
-        return Throttled(f"{what}: AWS asks to slow down ({code})")
-    kind = Unreachable if status >= 500 else Rejected
-    return kind(f"{what}: {code or 'an error without a code'}")
+        return Throttled(f"{call}: AWS asks to slow down ({code})")
+    return (Unreachable if status >= 500 else Rejected)(f"{call}: {code or 'an error without a code'}")
 
 
 def is_deletion(code: str, message: str) -> bool:
-    """Return whether AWS refuses a secret since it is scheduled for deletion."""
+    """Return whether an error of AWS means that the secret is scheduled for deletion."""
     return code == "InvalidRequestException" and "delet" in message.lower()
 
 
-def _is_whole(code: str, message: str) -> bool:
-    """Return whether the secret or parameter itself is missing, not one of its versions or labels.
+def _is_source_missing(code: str, message: str) -> bool:
+    """Return whether the secret or parameter itself is missing, not only a version or label.
 
-    Secrets Manager has one code for all: "…can't find the specified secret.", "…the specified secret value for…".
+    Secrets Manager has one code for both; the texts are "…can't find the specified secret." and "…the specified secret
+    value for…".
     """
     return code == "ParameterNotFound" or (
         code == "ResourceNotFoundException" and message.endswith("the specified secret.")

@@ -1,12 +1,12 @@
-"""Parameter Store: values, tags, and the listing that a sweep and a `find` compare."""
+"""Read Parameter Store: values, tags, and the listing of parameters that sweeps and finds need."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from keyferry.aws.calls import Together, once
-from keyferry.aws.errors import translated
+from keyferry.aws.calls import BatchRead, cache_answers
+from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
 from keyferry.errors import SourceUnavailable
 from keyferry.formats import jsontext
@@ -18,144 +18,140 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 CLIENT: Service = "ssm"
-BATCH = 10
-"""What GetParameters takes."""
+MAX_NAMES = 10
+"""How many names GetParameters takes."""
 
 
 def read(client: "SSMClient", source: Source) -> SourceValue:
-    """Return what a source holds now: the value of a parameter, its tags, or the values of all that it finds.
+    """Return the current content of a source: a parameter's value or tags, or the values of all members of a find.
 
     Raises:
-        SourceUnusable: nothing, or too much, is found.
-        KeyferryError: as `keyferry.aws.errors.translated` says.
+        SourceUnusable: the find has no members, or too many.
+        KeyferryError: as `keyferry.aws.errors.translate_errors` says.
     """
     if source.find:
-        return _find(client, source)
+        return _read_find(client, source)
     return _read_tags(client, source) if source.metadata else _read_value(client, source)
 
 
 def _read_value(client: "SSMClient", source: Source) -> SourceValue:
-    """Return the value of a parameter of any type, decrypted: the latest, or that of a version or label."""
-    name = selector(source)
-    with translated(f"ssm:GetParameter on {name} in {client.meta.region_name}"):
-        return _value(client.get_parameter(Name=name, WithDecryption=True)["Parameter"])
+    """Return the decrypted value of a parameter of any type: the latest, or that of a version or label."""
+    name = format_name(source)
+    with translate_errors(f"ssm:GetParameter on {name} in {client.meta.region_name}"):
+        return _parse_parameter(client.get_parameter(Name=name, WithDecryption=True)["Parameter"])
 
 
-def _name_together(source: Source) -> str | None:
-    """Return how GetParameters names a parameter; None for one that it does not read, or may not."""
-    alone = source.find or source.metadata or source.failover or source.account
-    return None if alone else selector(source)
+def _get_batch_name(source: Source) -> str | None:
+    """Return the name of a parameter for GetParameters; None if that call cannot, or may not, read the source."""
+    needs_own_call = source.find or source.metadata or source.failover or source.account
+    return None if needs_own_call else format_name(source)
 
 
-def _read_together(client: "SSMClient", names: Sequence[str]) -> dict[str, SourceValue]:
-    with translated(f"ssm:GetParameters on {', '.join(names)} in {client.meta.region_name}"):
-        answer = client.get_parameters(Names=list(names), WithDecryption=True)["Parameters"]
-    return {parameter["Name"] + parameter.get("Selector", ""): _value(parameter) for parameter in answer}
+def _read_batch(client: "SSMClient", names: Sequence[str]) -> dict[str, SourceValue]:
+    """Return the value of each parameter that exists, by its name with version or label."""
+    with translate_errors(f"ssm:GetParameters on {', '.join(names)} in {client.meta.region_name}"):
+        parameters = client.get_parameters(Names=list(names), WithDecryption=True)["Parameters"]
+    return {parameter["Name"] + parameter.get("Selector", ""): _parse_parameter(parameter) for parameter in parameters}
 
 
-def selector(source: Source) -> str:
-    """Return how calls name a parameter: with its version or label, where one is asked for."""
-    which = source.version or source.label
-    return f"{source.identifier}:{which}" if which else source.identifier
+def format_name(source: Source) -> str:
+    """Return the name of a parameter for a call, with its version or label where the source has one: `/db:3`."""
+    selector = source.version or source.label
+    return f"{source.identifier}:{selector}" if selector else source.identifier
 
 
-def _value(parameter: Mapping[str, Any]) -> SourceValue:
+def _parse_parameter(parameter: Mapping[str, Any]) -> SourceValue:
     modified = parameter["LastModifiedDate"]
     return SourceValue(
-        SecretValue(parameter["Value"].encode()), numbered(parameter["Version"], modified), created=modified
+        SecretValue(parameter["Value"].encode()), format_version(parameter["Version"], modified), created=modified
     )
 
 
-def numbered(number: int, modified: datetime) -> str:
-    """Return what identifies a version: its number alone does not, since a parameter made anew counts from 1."""
+def format_version(number: int, modified: datetime) -> str:
+    """Return the version id `<number>@<date>`: a parameter that is created again counts from 1 again."""
     return f"{number}@{moment(modified)}"
 
 
 def _read_tags(client: "SSMClient", source: Source) -> SourceValue:
-    """Return the tags of a parameter, as a JSON object. Nothing tells one state of them from another.
-
-    Raises:
-        KeyferryError: as `keyferry.aws.errors.translated` says.
-    """
-    with translated(f"ssm:ListTagsForResource on {source.identifier} in {client.meta.region_name}"):
-        found = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=source.identifier)["TagList"]
-    tags = {tag["Key"]: tag["Value"] for tag in sorted(found, key=lambda tag: tag["Key"])}
+    """Return the tags of a parameter as a JSON object. Their version is always `tags`: AWS gives them none."""
+    with translate_errors(f"ssm:ListTagsForResource on {source.identifier} in {client.meta.region_name}"):
+        tag_list = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=source.identifier)["TagList"]
+    tags = {tag["Key"]: tag["Value"] for tag in sorted(tag_list, key=lambda tag: tag["Key"])}
     return SourceValue(SecretValue(jsontext.text(tags).encode()), "tags")
 
 
-def _find(client: "SSMClient", source: Source) -> SourceValue:
-    """Return the latest values of all parameters that a source finds, by name.
+def _read_find(client: "SSMClient", source: Source) -> SourceValue:
+    """Return the latest values of all parameters that a find matches, by name."""
+    parameters = list_parameters(client, source.tags, (source.path or "").rstrip("/"))
+    names = checked(str(source), {name: version for name, version in parameters.items() if source.finds(name)})
+    chunks = batched(names, MAX_NAMES, strict=False)
+    members = checked(str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)})
+    version = version_of({name: value.version for name, value in members.items()})
+    return SourceValue(SecretValue(b""), version, found=members)
+
+
+def _read_members(client: "SSMClient", names: Iterable[str]) -> Iterator[tuple[str, SourceValue]]:
+    """Yield the name and value of each parameter.
 
     Raises:
-        SourceUnusable: it finds nothing, or too much.
-        KeyferryError: one of them cannot be read; as `keyferry.aws.errors.translated` says.
+        SourceUnavailable: one of them has been deleted since it was listed.
     """
-    listed = listing(client, source.tags, (source.path or "").rstrip("/"))
-    names = checked(str(source), {name: version for name, version in listed.items() if source.finds(name)})
-    chunks = batched(names, BATCH, strict=False)
-    found = checked(str(source), {name: value for chunk in chunks for name, value in _fetch(client, chunk)})
-    return SourceValue(SecretValue(b""), version_of({name: each.version for name, each in found.items()}), found=found)
-
-
-def _fetch(client: "SSMClient", names: Iterable[str]) -> Iterator[tuple[str, SourceValue]]:
-    wanted = list(names)
-    where = f"{', '.join(wanted)} in {client.meta.region_name}"
-    with translated(f"ssm:GetParameters on {where}"):
-        answer = client.get_parameters(Names=wanted, WithDecryption=True)
-    missing = set(wanted) - {each["Name"] for each in answer["Parameters"]}
+    requested = list(names)
+    with translate_errors(f"ssm:GetParameters on {', '.join(requested)} in {client.meta.region_name}"):
+        parameters = client.get_parameters(Names=requested, WithDecryption=True)["Parameters"]
+    missing = set(requested) - {parameter["Name"] for parameter in parameters}
     if missing:
         raise SourceUnavailable(
             f"ssm:GetParameters on {', '.join(sorted(missing))} in {client.meta.region_name}: it does not exist any"
             " more; the next try looks again"
         )
-    for each in answer["Parameters"]:
-        yield each["Name"], _value(each)
+    for parameter in parameters:
+        yield parameter["Name"], _parse_parameter(parameter)
 
 
-def listing(client: "SSMClient", tags: Mapping[str, str] | None = None, path: str = "") -> dict[str, str]:
-    """Return name → latest version of every parameter of the region, without a value.
+def list_parameters(client: "SSMClient", tags: Mapping[str, str] | None = None, path: str = "") -> dict[str, str]:
+    """Return the latest version of every parameter of a region, by name. Reads no value.
 
     Args:
-        client: of the region.
-        tags: those that it must have: the listing does not show them.
-        path: what it must be below, at any depth.
+        client: a client of the region.
+        tags: only parameters with these tags; the listing itself does not show tags.
+        path: only parameters below this path, at any depth.
     """
     filters: list[Any] = [{"Key": f"tag:{key}", "Values": [value]} for key, value in sorted((tags or {}).items())]
     if path:
         filters.append({"Key": "Path", "Option": "Recursive", "Values": [path]})
-    with translated(f"ssm:DescribeParameters in {client.meta.region_name}"):
+    with translate_errors(f"ssm:DescribeParameters in {client.meta.region_name}"):
         pages = client.get_paginator("describe_parameters").paginate(
             ParameterFilters=filters, PaginationConfig={"PageSize": 50}
         )
         return {
-            parameter["Name"]: numbered(parameter["Version"], parameter["LastModifiedDate"])
+            parameter["Name"]: format_version(parameter["Version"], parameter["LastModifiedDate"])
             for page in pages
             for parameter in page["Parameters"]
         }
 
 
-def versions(client_in: "Callable[[str | None], SSMClient]") -> Callable[[Source], str | None]:
-    """Return a look-up of the versions that parameters have now; each region is listed once for the same tags.
+def create_version_reader(get_client: "Callable[[str | None], SSMClient]") -> Callable[[Source], str | None]:
+    """Return a function that gives the current version of a parameter, or None if it is not known.
+
+    It is not known for a label, a fixed version or tags: the listing does not show them. Each region is listed once
+    for the same tags.
 
     Args:
-        client_in: returns the client for a region; None stands for the pipeline's own.
-
-    Returns:
-        What gives the version of a source; None where it is not known: the listing shows neither labels nor earlier
-        versions, nor tags.
+        get_client: returns the client of a region; None is the pipeline's own region.
     """
-    list_once = once(lambda region, tags: listing(client_in(region), dict(tags)))
+    list_once = cache_answers(lambda region, tags: list_parameters(get_client(region), dict(tags)))
 
-    def version(source: Source) -> str | None:
+    def read_version(source: Source) -> str | None:
         if source.version or source.label or source.metadata:
             return None
-        listed = list_once(source.home_region, tuple(sorted(source.tags.items())))
+        parameters = list_once(source.home_region, tuple(sorted(source.tags.items())))
         if source.find:
-            return version_of({name: latest for name, latest in listed.items() if source.finds(name)})
+            return version_of({name: version for name, version in parameters.items() if source.finds(name)})
         (name,) = source.names
-        return listed.get(f"/{name}") or listed.get(name)
+        return parameters.get(f"/{name}") or parameters.get(name)
 
-    return version
+    return read_version
 
 
-TOGETHER: Together | None = Together(BATCH, _name_together, _read_together)
+BATCH_READ: BatchRead | None = BatchRead(MAX_NAMES, _get_batch_name, _read_batch)

@@ -1,4 +1,4 @@
-"""Secrets Manager: values, tags, and the listing that a sweep and a `find` compare."""
+"""Read Secrets Manager: values, tags, and the listing of secrets that sweeps and finds need."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from keyferry.aws import errors
-from keyferry.aws.calls import Together, once
-from keyferry.aws.errors import translated
+from keyferry.aws.calls import BatchRead, cache_answers
+from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
 from keyferry.errors import SourceMissing, SourceUnavailable, SourceUnusable
 from keyferry.formats import jsontext
@@ -21,55 +21,54 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CLIENT: Service = "secretsmanager"
-TOGETHER: Together | None = None
-"""BatchGetSecretValue has no resource-level permissions, so that only a find uses it."""
-BATCH = 20
-"""What BatchGetSecretValue takes."""
+BATCH_READ: BatchRead | None = None
+"""Only a find uses BatchGetSecretValue, because IAM cannot limit that action to some secrets."""
+MAX_SECRETS = 20
+"""How many secrets BatchGetSecretValue takes."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A secret as the listing shows it."""
+class SecretListEntry:
+    """A secret in the answer of ListSecrets."""
 
     arn: str
     name: str
     labels: Mapping[str, str]
-    """Staging label → version id."""
+    """The version id of each staging label."""
     tags: Mapping[str, str]
-    changed: str
-    """When anything of it was changed, its tags too."""
+    last_changed: str
+    """When the secret was last changed in any way, its tags included."""
 
 
 def read(client: "SecretsManagerClient", source: Source) -> SourceValue:
-    """Return what a source holds now: the value of a secret, its tags, or the values of all that it finds.
+    """Return the current content of a source: a secret's value or tags, or the values of all members of a find.
 
     Raises:
-        SourceUnusable: the version is still pending, or nothing, or too much, is found.
-        KeyferryError: as `keyferry.aws.errors.translated` says.
+        SourceUnusable: the version is still pending or has no value, or the find has no members, or too many.
+        KeyferryError: as `keyferry.aws.errors.translate_errors` says.
     """
     if source.find:
-        return _find(client, source)
+        return _read_find(client, source)
     return _read_tags(client, source) if source.metadata else _read_value(client, source)
 
 
 def _read_value(client: "SecretsManagerClient", source: Source) -> SourceValue:
-    """Return the value of a secret: the current one, that of a label, or that of a version.
+    """Return the value of a secret: the current one, or that of a label or version.
 
     Raises:
         SourceUnusable: the version is still pending; such a value is never pushed.
-        KeyferryError: as `keyferry.aws.errors.translated` says.
     """
-    which = {"VersionId": source.version} if source.version else {"VersionStage": source.label or CURRENT}
-    where = f"{source.identifier} ({', '.join(which.values())}) in {client.meta.region_name}"
-    with translated(f"secretsmanager:GetSecretValue on {where}"):
-        answer = client.get_secret_value(SecretId=source.identifier, **which)
-    stages = answer.get("VersionStages", [])
-    if PENDING in stages and CURRENT not in stages:
+    selector = {"VersionId": source.version} if source.version else {"VersionStage": source.label or CURRENT}
+    secret = f"{source.identifier} ({', '.join(selector.values())}) in {client.meta.region_name}"
+    with translate_errors(f"secretsmanager:GetSecretValue on {secret}"):
+        answer = client.get_secret_value(SecretId=source.identifier, **selector)
+    labels = answer.get("VersionStages", [])
+    if PENDING in labels and CURRENT not in labels:
         raise SourceUnusable(f"secret {source.identifier}: version {answer['VersionId']} is pending, not current")
-    return _value(answer, source.identifier)
+    return _parse_value(answer, source.identifier)
 
 
-def _value(answer: Mapping[str, Any], name: str) -> SourceValue:
+def _parse_value(answer: Mapping[str, Any], name: str) -> SourceValue:
     text, binary = answer.get("SecretString"), answer.get("SecretBinary")
     if text is None and binary is None:
         raise SourceUnusable(f"secret {name}: version {answer['VersionId']} is empty")
@@ -78,124 +77,129 @@ def _value(answer: Mapping[str, Any], name: str) -> SourceValue:
 
 
 def _read_tags(client: "SecretsManagerClient", source: Source) -> SourceValue:
-    """Return the tags of a secret, as a JSON object.
-
-    Raises:
-        KeyferryError: as `keyferry.aws.errors.translated` says.
-    """
-    with translated(f"secretsmanager:DescribeSecret on {source.identifier} in {client.meta.region_name}"):
+    """Return the tags of a secret as a JSON object. Their version is the date of the secret's last change."""
+    with translate_errors(f"secretsmanager:DescribeSecret on {source.identifier} in {client.meta.region_name}"):
         answer = client.describe_secret(SecretId=source.identifier)
-    return SourceValue(SecretValue(jsontext.text(dict(sorted(_tags(answer).items()))).encode()), _changed(answer))
+    tags = dict(sorted(_parse_tags(answer).items()))
+    return SourceValue(SecretValue(jsontext.text(tags).encode()), _parse_last_changed(answer))
 
 
-def _find(client: "SecretsManagerClient", source: Source) -> SourceValue:
-    """Return the current values of all secrets that a source finds, by name.
-
-    Raises:
-        SourceUnusable: it finds nothing, or too much.
-        KeyferryError: one of them cannot be read; as `keyferry.aws.errors.translated` says.
-    """
-    listed = matching(source, listing(client, source.prefix).values())
-    names = checked(str(source), {each.name: each.arn for each in listed})
-    chunks = batched(names.items(), BATCH, strict=False)
-    found = checked(str(source), {name: value for chunk in chunks for name, value in _fetch(client, chunk)})
-    return SourceValue(SecretValue(b""), version_of({name: each.version for name, each in found.items()}), found=found)
+def _read_find(client: "SecretsManagerClient", source: Source) -> SourceValue:
+    """Return the current values of all secrets that a find matches, by name."""
+    entries = select_members(source, list_secrets(client, source.prefix).values())
+    arns = checked(str(source), {entry.name: entry.arn for entry in entries})
+    chunks = batched(arns.items(), MAX_SECRETS, strict=False)
+    members = checked(str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)})
+    version = version_of({name: value.version for name, value in members.items()})
+    return SourceValue(SecretValue(b""), version, found=members)
 
 
-def _fetch(client: "SecretsManagerClient", chunk: Iterable[tuple[str, str]]) -> Iterator[tuple[str, SourceValue]]:
-    """Yield the values of a batch. What was scheduled for deletion since it was listed is left out, as by the listing.
+def _read_members(
+    client: "SecretsManagerClient", chunk: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, SourceValue]]:
+    """Yield the name and value of each secret, except secrets that have been scheduled for deletion since the listing.
+
+    Args:
+        client: a client of the region.
+        chunk: the name and ARN of each secret, `MAX_SECRETS` at most.
 
     Raises:
         KeyferryError: one of them cannot be read.
     """
-    left = {arn: name for name, arn in chunk}
-    where = f"in {client.meta.region_name}"
-    for page in _pages(client, list(left)):
-        for each in page["SecretValues"]:
-            yield each["Name"], _value(each, each["Name"])
-            left.pop(each["ARN"], None)
+    remaining = {arn: name for name, arn in chunk}
+    region = f"in {client.meta.region_name}"
+    for page in _read_pages(client, list(remaining)):
+        for secret in page["SecretValues"]:
+            yield secret["Name"], _parse_value(secret, secret["Name"])
+            remaining.pop(secret["ARN"], None)
         for error in page.get("Errors", []):
-            name = left.pop(error["SecretId"], error["SecretId"])
+            name = remaining.pop(error["SecretId"], error["SecretId"])
             if not errors.is_deletion(error["ErrorCode"], error.get("Message", "")):
-                action = f"secretsmanager:GetSecretValue on {name} {where}"
-                refused = errors.refusal(error["ErrorCode"], error.get("Message", ""), action)
-                # One of many that is missing is no source that is gone.
-                raise SourceUnavailable(str(refused)) if isinstance(refused, SourceMissing) else refused
-    if left:
-        raise SourceUnusable(f"secrets {', '.join(left.values())} {where}: AWS answers with neither value nor error")
+                call = f"secretsmanager:GetSecretValue on {name} {region}"
+                failure = errors.build_error(error["ErrorCode"], error.get("Message", ""), call)
+                # One missing member does not mean that the source is missing.
+                raise SourceUnavailable(str(failure)) if isinstance(failure, SourceMissing) else failure
+    if remaining:
+        names = ", ".join(remaining.values())
+        raise SourceUnusable(f"secrets {names} {region}: AWS answers with neither value nor error")
 
 
-def _pages(client: "SecretsManagerClient", arns: list[str]) -> Iterator[Mapping[str, Any]]:
-    """Yield the answers about a batch; botocore has no paginator for it."""
-    more: dict[str, str] = {}
+def _read_pages(client: "SecretsManagerClient", arns: list[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield each page of the answer of BatchGetSecretValue, for which botocore has no paginator."""
+    next_token: dict[str, str] = {}
     while True:
-        with translated(f"secretsmanager:BatchGetSecretValue in {client.meta.region_name}"):
-            page = client.batch_get_secret_value(SecretIdList=arns, **more)  # type: ignore[arg-type]
+        with translate_errors(f"secretsmanager:BatchGetSecretValue in {client.meta.region_name}"):
+            page = client.batch_get_secret_value(SecretIdList=arns, **next_token)  # type: ignore[arg-type]
         yield page
         if not page.get("NextToken"):
             return
-        more = {"NextToken": page["NextToken"]}
+        next_token = {"NextToken": page["NextToken"]}
 
 
-def listing(client: "SecretsManagerClient", prefix: str = "") -> dict[str, Listed]:
-    """Return by name every secret of the region that is not scheduled for deletion, without reading a value.
+def list_secrets(client: "SecretsManagerClient", prefix: str = "") -> dict[str, SecretListEntry]:
+    """Return every secret of a region that is not scheduled for deletion, by name. Reads no value.
 
-    The listing lags by up to five minutes.
+    The listing can be up to five minutes behind.
 
     Args:
-        client: of the region.
-        prefix: what names begin with, to ask for less; others may come all the same.
+        client: a client of the region.
+        prefix: asks AWS for names that begin so, to list fewer; the answer can hold other names too.
     """
     filters = {"Filters": [{"Key": "name", "Values": [prefix]}]} if prefix else {}
-    with translated(f"secretsmanager:ListSecrets in {client.meta.region_name}"):
+    with translate_errors(f"secretsmanager:ListSecrets in {client.meta.region_name}"):
         pages = client.get_paginator("list_secrets").paginate(PaginationConfig={"PageSize": 100}, **filters)  # type: ignore[arg-type]
         return {
-            each["Name"]: _listed(each) for page in pages for each in page["SecretList"] if "DeletedDate" not in each
+            secret["Name"]: _parse_entry(secret)
+            for page in pages
+            for secret in page["SecretList"]
+            if "DeletedDate" not in secret
         }
 
 
-def versions(client_in: "Callable[[str | None], SecretsManagerClient]") -> Callable[[Source], str | None]:
-    """Return a look-up of the versions that secrets have now; each region is listed once.
+def create_version_reader(
+    get_client: "Callable[[str | None], SecretsManagerClient]",
+) -> Callable[[Source], str | None]:
+    """Return a function that gives the current version of a secret, or None if it is not known.
+
+    Each region is listed once.
 
     Args:
-        client_in: returns the client for a region; None stands for the pipeline's own.
-
-    Returns:
-        What gives the version of a source; None where it is not known.
+        get_client: returns the client of a region; None is the pipeline's own region.
     """
-    list_once = once(lambda region: listing(client_in(region)))
+    list_once = cache_answers(lambda region: list_secrets(get_client(region)))
 
-    def version(source: Source) -> str | None:
-        listed = list_once(source.home_region)
+    def read_version(source: Source) -> str | None:
+        entries = list_once(source.home_region)
         if source.find:
-            return version_of({secret.name: secret.labels.get(CURRENT) for secret in matching(source, listed.values())})
-        secret = next((listed[name] for name in source.names if name in listed), None)
-        if secret is None:
+            members = select_members(source, entries.values())
+            return version_of({entry.name: entry.labels.get(CURRENT) for entry in members})
+        entry = next((entries[name] for name in source.names if name in entries), None)
+        if entry is None:
             return None
         if source.metadata:
-            return secret.changed
+            return entry.last_changed
         if source.version:
-            return source.version if source.version in secret.labels.values() else None
-        return secret.labels.get(source.label or CURRENT)
+            return source.version if source.version in entry.labels.values() else None
+        return entry.labels.get(source.label or CURRENT)
 
-    return version
-
-
-def matching(source: Source, listed: Iterable[Listed]) -> list[Listed]:
-    """Return the secrets that a source finds."""
-    return [each for each in listed if source.finds(each.name) and source.tags.items() <= each.tags.items()]
+    return read_version
 
 
-def _listed(secret: Mapping[str, Any]) -> Listed:
-    stages = secret.get("SecretVersionsToStages", {})
-    labels = {label: version for version, labels in stages.items() for label in labels}
-    return Listed(secret["ARN"], secret["Name"], labels, _tags(secret), _changed(secret))
+def select_members(source: Source, entries: Iterable[SecretListEntry]) -> list[SecretListEntry]:
+    """Return the secrets that a find matches."""
+    return [entry for entry in entries if source.finds(entry.name) and source.tags.items() <= entry.tags.items()]
 
 
-def _tags(secret: Mapping[str, Any]) -> dict[str, str]:
+def _parse_entry(secret: Mapping[str, Any]) -> SecretListEntry:
+    versions = secret.get("SecretVersionsToStages", {})
+    labels = {label: version for version, stages in versions.items() for label in stages}
+    return SecretListEntry(secret["ARN"], secret["Name"], labels, _parse_tags(secret), _parse_last_changed(secret))
+
+
+def _parse_tags(secret: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag.get("Value", "") for tag in secret.get("Tags") or ()}
 
 
-def _changed(secret: Mapping[str, Any]) -> str:
-    found = secret.get("LastChangedDate") or secret.get("CreatedDate")
-    return moment(found) if isinstance(found, datetime) else ""
+def _parse_last_changed(secret: Mapping[str, Any]) -> str:
+    date = secret.get("LastChangedDate") or secret.get("CreatedDate")
+    return moment(date) if isinstance(date, datetime) else ""

@@ -1,4 +1,4 @@
-"""Sources as a delivery reads them and as a sweep compares them: with which client, by which call, in which region."""
+"""Read the values of sources for a delivery, and their versions for a sweep."""
 
 import time
 from collections import defaultdict
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import batched
 
-from keyferry.aws.calls import Together
+from keyferry.aws.calls import BatchRead
 from keyferry.aws.readers import READERS
 from keyferry.aws.sessions import Sessions
 from keyferry.errors import KeyferryError, NotSignedIn, Throttled, Unreachable
@@ -16,37 +16,38 @@ from keyferry.role import Role
 from keyferry.role import key as role_key
 from keyferry.stores.source import Source
 
-SILENT_SECONDS = 30
-"""For so long a region that did not answer is asked after the others."""
+UNAVAILABLE_SECONDS = 30
+"""For how long a region that did not answer is asked after the other regions."""
 
 
 class Sources:
-    """Reads sources, with the rights of their roles, in the first of their regions that answers."""
+    """Reads sources with the rights of their roles, in the first of their regions that answers."""
 
     def __init__(self, sessions: Sessions, clock: Callable[[], float] = time.monotonic) -> None:
         self._sessions, self._clock = sessions, clock
-        self._silent: dict[tuple[str, str | None], float] = {}
+        self._unavailable_until: dict[tuple[str, str | None], float] = {}
 
-    def reader(self, sources: Iterable[Source]) -> Callable[[Source], SourceValue]:
-        """Return what reads these sources now, several by one call where their store can.
+    def create_reader(self, sources: Iterable[Source]) -> Callable[[Source], SourceValue]:
+        """Return a function that reads one of these sources, as `read` does, with fewer calls.
 
-        What such a call does not give is read alone, for its own error.
+        Where a store can, one call reads several sources, when the first of them is asked for. A source that is
+        missing in the answer is read by a call of its own, which raises its own error.
         """
-        batches = {key: batch for batch in _batches(sources) for key in batch.names}
+        batches = {key: batch for batch in _build_batches(sources) for key in batch.names}
         values: dict[str, SourceValue | None] = {}
 
         def read(source: Source) -> SourceValue:
-            batch = batches.get(_key(source))
-            if batch and _key(source) not in values:
-                values.update(self._read_together(batch))
-            return values.get(_key(source)) or self.read(source)
+            batch = batches.get(_build_key(source))
+            if batch and _build_key(source) not in values:
+                values.update(self._read_batch(batch))
+            return values.get(_build_key(source)) or self.read(source)
 
         return read
 
-    def _read_together(self, batch: "_Batch") -> dict[str, SourceValue | None]:
+    def _read_batch(self, batch: "_Batch") -> dict[str, SourceValue | None]:
         client = self._sessions.client(READERS[batch.store].CLIENT, batch.region, batch.roles)
         try:
-            values = batch.together.read(client, sorted(set(batch.names.values())))
+            values = batch.call.read(client, sorted(set(batch.names.values())))
         except KeyferryError:
             values = {}
         return {key: values.get(name) for key, name in batch.names.items()}
@@ -54,55 +55,57 @@ class Sources:
     def read(self, source: Source) -> SourceValue:
         """Return the current value of a source.
 
-        Where its first region refuses, that is an error; where it does not answer, the next one is asked.
+        If its first region does not answer, or asks to slow down, the regions of its failover are read in their order.
 
         Raises:
-            KeyferryError: the first region refuses, or none answers.
+            KeyferryError: the first region refuses, or no region gives the value.
         """
-        return self._first_answer(source) if source.failover else self._read(source)
+        return self._read_regions(source) if source.failover else self._read_region(source)
 
-    def _first_answer(self, source: Source) -> SourceValue:
-        places = sorted([source, *source.elsewhere], key=self._was_silent)
+    def _read_regions(self, source: Source) -> SourceValue:
+        replicas = sorted([source, *source.elsewhere], key=self._is_unavailable)
         errors: list[tuple[Source, KeyferryError]] = []
-        for number, place in enumerate(places, start=1):
+        for number, replica in enumerate(replicas, start=1):
             try:
-                found = self._read(place, hurried=number < len(places))
+                value = self._read_region(replica, fail_fast=number < len(replicas))
             except (Unreachable, Throttled) as error:
-                self._silent[place.store_name, place.home_region] = self._clock() + SILENT_SECONDS
-                errors.append((place, error))
+                self._unavailable_until[replica.store_name, replica.home_region] = self._clock() + UNAVAILABLE_SECONDS
+                errors.append((replica, error))
             except KeyferryError as error:
-                if place is source:
+                if replica is source:
                     raise
-                errors.append((place, error))
+                errors.append((replica, error))
             else:
-                return _dated(replace(found, served=None if place is source else place.home_region))
-        raise self._all(errors)
+                return _add_date(replace(value, served=None if replica is source else replica.home_region))
+        raise _join_errors(errors)
 
-    def _was_silent(self, place: Source) -> bool:
-        return self._silent.get((place.store_name, place.home_region), 0.0) > self._clock()
+    def _is_unavailable(self, replica: Source) -> bool:
+        return self._unavailable_until.get((replica.store_name, replica.home_region), 0.0) > self._clock()
 
-    def _all(self, errors: Sequence[tuple[Source, KeyferryError]]) -> KeyferryError:
-        """Return the error of the first region, with what the others said."""
-        first, *others = sorted(errors, key=lambda each: not each[0].failover)
-        told = [f"{place.home_region}: {error}" for place, error in others]
-        return type(first[1])("; ".join([str(first[1]), *told]))
-
-    def _read(self, source: Source, *, hurried: bool = False) -> SourceValue:
+    def _read_region(self, source: Source, *, fail_fast: bool = False) -> SourceValue:
+        """Return the value of a source in its own region; if its role's session is refused, try with a new one."""
         try:
-            return self._call(source, hurried=hurried)
+            return self._call(source, fail_fast=fail_fast)
         except NotSignedIn:
             if not source.role:
                 raise
             self._sessions.forget(source.role)
-            return self._call(source, hurried=hurried)
+            return self._call(source, fail_fast=fail_fast)
 
-    def _call(self, source: Source, *, hurried: bool) -> SourceValue:
+    def _call(self, source: Source, *, fail_fast: bool) -> SourceValue:
         reader = READERS[source.store_name]
-        client = self._sessions.client(reader.CLIENT, source.home_region, source.role, hurried=hurried)
+        client = self._sessions.client(reader.CLIENT, source.home_region, source.role, fail_fast=fail_fast)
         return reader.read(client, source)
 
 
-def _key(source: Source) -> str:
+def _join_errors(errors: Sequence[tuple[Source, KeyferryError]]) -> KeyferryError:
+    """Return the error of the first region, with the texts of the other regions' errors."""
+    (_, first_error), *others = sorted(errors, key=lambda entry: not entry[0].failover)
+    texts = [f"{replica.home_region}: {error}" for replica, error in others]
+    return type(first_error)("; ".join([str(first_error), *texts]))
+
+
+def _build_key(source: Source) -> str:
     return source.model_dump_json(exclude_defaults=True)
 
 
@@ -113,39 +116,45 @@ class _Batch:
     store: StoreName
     region: str | None
     roles: Sequence[Role]
-    together: Together
+    call: BatchRead
     names: Mapping[str, str]
-    """Key of a source → what the call names it."""
+    """The name of each source in the call, by the key of the source."""
 
 
-def _batches(sources: Iterable[Source]) -> Iterator[_Batch]:
-    groups: defaultdict[object, list[tuple[Source, Together, str]]] = defaultdict(list)
+def _build_batches(sources: Iterable[Source]) -> Iterator[_Batch]:
+    """Yield the batches that sources can be read in; none for a source that needs a call of its own."""
+    groups: defaultdict[object, list[tuple[Source, BatchRead, str]]] = defaultdict(list)
     for source in sources:
-        together = READERS[source.store_name].TOGETHER
-        name = together.name_of(source) if together else None
-        if together and name:
-            groups[source.store_name, source.home_region, role_key(source.role)].append((source, together, name))
+        call = READERS[source.store_name].BATCH_READ
+        name = call.get_name(source) if call else None
+        if call and name:
+            groups[source.store_name, source.home_region, role_key(source.role)].append((source, call, name))
     for group in groups.values():
-        first, together, _ = group[0]
-        for members in batched(group, together.most, strict=False):
-            if len(members) > 1:
-                names = {_key(source): name for source, _, name in members}
-                yield _Batch(first.store_name, first.home_region, first.role, together, names)
+        first, call, _ = group[0]
+        for entries in batched(group, call.max_names, strict=False):
+            if len(entries) > 1:
+                names = {_build_key(source): name for source, _, name in entries}
+                yield _Batch(first.store_name, first.home_region, first.role, call, names)
 
 
-def _dated(value: SourceValue) -> SourceValue:
-    """Return the value of a source that fails over: its version shows its date, since ids have no order."""
+def _add_date(value: SourceValue) -> SourceValue:
+    """Return the value with its date in its version: regions are compared by date, since version ids have no order."""
     if dated(value.version)[1] or value.created is None:
         return value
     return replace(value, version=f"{value.version}@{moment(value.created)}")
 
 
-def current_versions(sessions: Sessions) -> Callable[[Source], str | None]:
-    """Return a look-up of the versions that sources have now, for one sweep: it reads no value.
+def create_version_reader(sessions: Sessions) -> Callable[[Source], str | None]:
+    """Return a function that gives the current version of a source, or None if it is not known. It reads no value.
+
+    The version of a source with a role is not known, because the sweep has no right to assume roles. Each region is
+    listed once, so use the function for one sweep only.
 
     Returns:
-        What gives the version of a source. None where it is not known: that of a source with a role is not, since the
-        sweep has no right to read with it. Raises KeyferryError as `keyferry.aws.errors.translated` says.
+        The function; it raises a KeyferryError as `keyferry.aws.errors.translate_errors` says.
     """
-    versions = {store: reader.versions(partial(sessions.client, reader.CLIENT)) for store, reader in READERS.items()}
-    return lambda source: None if source.role else versions[source.store_name](source)
+    readers = {
+        store: reader.create_version_reader(partial(sessions.client, reader.CLIENT))
+        for store, reader in READERS.items()
+    }
+    return lambda source: None if source.role else readers[source.store_name](source)

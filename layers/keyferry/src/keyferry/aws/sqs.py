@@ -1,11 +1,11 @@
-"""The SQS queues: sending deliveries, and what becomes of messages."""
+"""Send deliveries to their SQS queue, and hide or dead-letter the messages of a queue."""
 
 import json
 from collections.abc import Iterable, Iterator
 from itertools import batched
 from typing import TYPE_CHECKING
 
-from keyferry.aws.errors import translated
+from keyferry.aws.errors import translate_errors
 from keyferry.errors import Unreachable
 from keyferry.model import Delivery, Message
 from keyferry.pipeline.settle import Settlement, choose_delay_seconds
@@ -14,40 +14,40 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
-BATCH = 10
-"""What SendMessageBatch takes."""
-ROUNDS = 3
-"""How often the failed entries of a batch are sent again before the event comes back."""
+MAX_ENTRIES = 10
+"""How many messages SendMessageBatch takes."""
+SEND_TRIES = 3
+"""How often the entries of a batch are sent, before those that still fail are an error."""
 
 
 class DeliveryQueue:
-    """The FIFO queue of deliveries, as senders see it."""
+    """The FIFO queue of deliveries, for those who send to it."""
 
     def __init__(self, client: "SQSClient", url: str) -> None:
         self._client, self._url = client, url
 
     def send(self, deliveries: Iterable[Delivery]) -> None:
-        """Send all, in batches of ten.
+        """Send deliveries, in batches of ten.
 
         Raises:
-            DeliverAgain: some could not be sent after three rounds. Those that were sent are sent again with
-                the next try, and mostly dropped by their deduplication id, which counts for five minutes.
+            DeliverAgain: some could not be sent after three tries. The next attempt sends all of them again; SQS drops
+                most of those that were sent already by their deduplication id, which it keeps for five minutes.
         """
-        for chunk in batched(deliveries, BATCH, strict=False):
-            self._send(list(_entries(chunk)))
+        for chunk in batched(deliveries, MAX_ENTRIES, strict=False):
+            self._send_batch(list(_build_entries(chunk)))
 
-    def _send(self, entries: "list[SendMessageBatchRequestEntryTypeDef]") -> None:
-        for _ in range(ROUNDS):
-            with translated("sqs:SendMessage on the deliveries queue"):
+    def _send_batch(self, entries: "list[SendMessageBatchRequestEntryTypeDef]") -> None:
+        for _ in range(SEND_TRIES):
+            with translate_errors("sqs:SendMessage on the deliveries queue"):
                 failed = self._client.send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed", [])
-            ids = {failure["Id"] for failure in failed}
-            entries = [entry for entry in entries if entry["Id"] in ids]
+            failed_ids = {failure["Id"] for failure in failed}
+            entries = [entry for entry in entries if entry["Id"] in failed_ids]
             if not entries:
                 return
         raise Unreachable(f"{len(entries)} deliveries could not be sent: {failed[0]['Code']}")
 
 
-def _entries(deliveries: Iterable[Delivery]) -> "Iterator[SendMessageBatchRequestEntryTypeDef]":
+def _build_entries(deliveries: Iterable[Delivery]) -> "Iterator[SendMessageBatchRequestEntryTypeDef]":
     for number, delivery in enumerate(deliveries):
         yield {
             "Id": str(number),
@@ -58,14 +58,14 @@ def _entries(deliveries: Iterable[Delivery]) -> "Iterator[SendMessageBatchReques
 
 
 class MessageControl:
-    """The queue that a function reads: what can be done with a message of it, other than to let it go."""
+    """Control of the messages on the queue that a function reads: it can retry a message later, or dead-letter it."""
 
     def __init__(self, client: "SQSClient", url: str, dead_letters_url: str = "") -> None:
         self._client, self._url, self._dead_letters_url = client, url, dead_letters_url
 
     def retry_later(self, message: Message) -> None:
-        """Hide the message for as long as its attempts say. Its group, if it has one, waits with it."""
-        with translated("sqs:ChangeMessageVisibility on the queue that the function reads"):
+        """Hide a message for a time that grows with its attempts. If it has a message group, the group waits too."""
+        with translate_errors("sqs:ChangeMessageVisibility on the queue that the function reads"):
             self._client.change_message_visibility(
                 QueueUrl=self._url,
                 ReceiptHandle=message.receipt,
@@ -73,24 +73,24 @@ class MessageControl:
             )
 
     def dead_letter(self, message: Message, settlement: Settlement) -> None:
-        """Put the message on the dead-letter queue, with reason, mapping, cluster, owner and attempt as attributes."""
+        """Send a message to the dead-letter queue; reason, mapping, cluster, owner and attempt are its attributes."""
         delivery, owner = settlement.delivery, settlement.owner
         attributes = {"reason": settlement.reason[:1000], "attempt": str(message.attempt)}
         if delivery:
             attributes |= {"mapping": delivery.mapping, "cluster": delivery.cluster}
         attributes |= owner.model_dump(exclude_none=True) if owner else {}
-        with translated("sqs:SendMessage on the dead-letter queue"):
+        with translate_errors("sqs:SendMessage on the dead-letter queue"):
             self._client.send_message(
                 QueueUrl=self._dead_letters_url,
                 MessageBody=message.body,
                 MessageGroupId=delivery.group if delivery else "unknown",
                 MessageDeduplicationId=message.id,
                 MessageAttributes={
-                    name: {"DataType": "String", "StringValue": _printable(text)} for name, text in attributes.items()
+                    name: {"DataType": "String", "StringValue": _escape(text)} for name, text in attributes.items()
                 },
             )
 
 
-def _printable(text: str) -> str:
-    """Return the text with what an SQS attribute may not hold escaped."""
+def _escape(text: str) -> str:
+    """Return the text with escapes for the characters that an SQS attribute may not hold."""
     return json.dumps(text, ensure_ascii=False)[1:-1]

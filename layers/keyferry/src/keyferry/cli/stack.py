@@ -5,7 +5,7 @@ import shlex
 import boto3
 from botocore.exceptions import ClientError
 
-from keyferry.aws.errors import translated
+from keyferry.aws.errors import translate_errors
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli.check.problems import nearest
 from keyferry.errors import InvalidInput
@@ -18,9 +18,9 @@ def queue_of(session: boto3.Session, stack: str) -> DeliveryQueue:
 
     Raises:
         InvalidInput: there is no such stack here, or it is none of Keyferry's.
-        KeyferryError: as `keyferry.aws.errors.translated` says.
+        KeyferryError: as `keyferry.aws.errors.translate_errors` says.
     """
-    with translated(f"cloudformation:DescribeStacks on {stack}"):
+    with translate_errors(f"cloudformation:DescribeStacks on {stack}"):
         try:
             found = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         except ClientError as error:

@@ -1,1 +1,1 @@
-"""Everything real, built once, and what surrounds the work of a function."""
+"""The clients of a Lambda environment, and the logs and metrics of a function."""

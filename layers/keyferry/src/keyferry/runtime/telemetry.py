@@ -1,4 +1,4 @@
-"""What surrounds the work of a function: its logger, its metrics, and one way through the messages of a batch."""
+"""Log, count and settle the work of a Lambda function on its messages."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -15,30 +15,31 @@ from keyferry.aws.sqs import MessageControl
 from keyferry.model import Message
 from keyferry.pipeline.settle import Settlement, settle_error
 
-SECONDS = "Seconds"
-_TALKATIVE = ("boto3", "botocore", "kubernetes", "urllib3")
-"""Loggers that at DEBUG write down what they receive: values, and sign-ins."""
+_SECONDS_SUFFIX = "Seconds"
+"""Ends the name of a metric whose unit is seconds; all others are counts."""
+_LEAKING_LOGGERS = ("boto3", "botocore", "kubernetes", "urllib3")
+"""Loggers that at DEBUG write what they receive: secret values and sign-in tokens."""
 
 
-class Function:
-    """Logger and metrics of one function, and its way through the messages of a batch."""
+class LambdaFunction:
+    """The logger and metrics of one Lambda function, and how it handles a batch of messages."""
 
     def __init__(self) -> None:
-        """Make it. Service and namespace come from `POWERTOOLS_*`."""
-        # Lambda takes the level of a line without an RFC 3339 timestamp for INFO.
+        """Create the logger and the metrics; their service and namespace come from `POWERTOOLS_*`."""
+        # Lambda takes a line without an RFC 3339 timestamp for level INFO.
         self.logger = Logger(use_rfc3339=True, utc=True)
         self.metrics = Metrics()
-        for name in _TALKATIVE:  # whatever level somebody sets for the function
+        for name in _LEAKING_LOGGERS:  # whatever level somebody sets for the function
             logging.getLogger(name).setLevel(logging.INFO)
 
     def count(self, values: Mapping[str, float]) -> None:
-        """Add metrics. Their only dimension is the service: never a secret's name."""
+        """Add metrics, by name. Their only dimension is the service, never the name of a secret."""
         for name, value in values.items():
-            unit = MetricUnit.Seconds if name.endswith(SECONDS) else MetricUnit.Count
+            unit = MetricUnit.Seconds if name.endswith(_SECONDS_SUFFIX) else MetricUnit.Count
             self.metrics.add_metric(name=name, unit=unit, value=value)
 
     def flush(self) -> None:
-        """Write the metrics, if there are any."""
+        """Write the metrics to the log, if there are any."""
         if self.metrics.metric_set:
             self.metrics.flush_metrics()
 
@@ -46,32 +47,35 @@ class Function:
         self,
         event: dict[str, Any],
         context: LambdaContext,
-        work: Callable[[Message], Settlement],
-        control: Callable[[], MessageControl],
+        settle: Callable[[Message], Settlement],
+        get_control: Callable[[], MessageControl],
         *,
-        done: str,
+        done_text: str,
     ) -> dict[str, Any]:
-        """Work on every message of a batch; return the batch item failures, which are those that come back.
+        """Settle every message of a batch, and return the messages that are retried, as SQS batch item failures.
 
         Args:
-            event: what SQS sent.
-            context: the invocation.
-            work: works on one message; where it raises, the message comes back.
-            control: returns the queue that the function reads.
-            done: what the log says of a message whose work is done.
+            event: the event that Lambda made of the SQS messages.
+            context: the context of the invocation.
+            settle: does the work of one message; if it raises, the message is retried.
+            get_control: returns the control of the queue that the function reads.
+            done_text: the text of the log line for a message that is done.
+
+        Raises:
+            UnexpectedBatchTypeError: the event is not one of SQS (aws_lambda_powertools.utilities.batch).
         """
 
         def handle(record: SQSRecord) -> None:
-            message = _message(record)
-            settlement = _carry_out(message, _settle(message, work), control)
+            message = _parse_message(record)
+            settlement = _carry_out(message, _settle_safely(message, settle), get_control)
             self.count(settlement.metrics())
-            line = done if settlement.decision == "done" else settlement.decision
-            getattr(self.logger, settlement.log_level)(line, extra=settlement.log_fields())
+            text = done_text if settlement.decision == "done" else settlement.decision
+            getattr(self.logger, settlement.log_level)(text, extra=settlement.log_fields())
             if settlement.is_retried:
-                raise _Stays
+                raise _RetryLater
 
-        # A message group is never split: the event source of the FIFO queue has batch size 1. So the plain processor
-        # serves both, and a batch of which all fail is no error of the function.
+        # The event source of the FIFO queue has batch size 1, so a batch never holds two messages of a group: the
+        # plain processor serves both queues. If every message of a batch fails, that is not an error of the function.
         processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
         self.logger.set_correlation_id(None)
         try:
@@ -82,30 +86,30 @@ class Function:
             self.flush()
 
 
-def _settle(message: Message, work: Callable[[Message], Settlement]) -> Settlement:
+def _settle_safely(message: Message, settle: Callable[[Message], Settlement]) -> Settlement:
     try:
-        return work(message)
+        return settle(message)
     except Exception as error:
         return settle_error(error)
 
 
-def _carry_out(message: Message, settlement: Settlement, control: Callable[[], MessageControl]) -> Settlement:
-    """Do with a message what was decided, and return what became of it in the end.
+def _carry_out(message: Message, settlement: Settlement, get_control: Callable[[], MessageControl]) -> Settlement:
+    """Carry out the decision about a message, and return it; if that fails, return that the message is retried.
 
-    It must not leave its queue before it is on the dead-letter queue. One that cannot be hidden comes back all the
-    same, when its visibility timeout ends.
+    A message must not leave its queue before it is on the dead-letter queue. A message that cannot be hidden is
+    retried all the same, when its visibility timeout ends.
     """
     try:
         if settlement.decision == "dead letter":
-            control().dead_letter(message, settlement)
+            get_control().dead_letter(message, settlement)
         if settlement.decision == "retry later":
-            control().retry_later(message)
+            get_control().retry_later(message)
     except Exception as error:
         return settlement.retry_instead(f"and the queue refuses it: {settle_error(error).reason}")
     return settlement
 
 
-def _message(record: SQSRecord) -> Message:
+def _parse_message(record: SQSRecord) -> Message:
     return Message(
         body=record.body,
         id=record.message_id,
@@ -115,5 +119,5 @@ def _message(record: SQSRecord) -> Message:
     )
 
 
-class _Stays(Exception):  # a signal to the batch processor
-    """The message stays on its queue."""
+class _RetryLater(Exception):
+    """Tells the batch processor that the message stays on its queue."""

@@ -1,4 +1,4 @@
-"""Everything real, built once per environment: mappings, AWS clients, connections to clusters."""
+"""Build the mappings, the AWS clients and the connections to clusters, each once for a Lambda environment."""
 
 import functools
 import os
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from keyferry.aws import eks
 from keyferry.aws.sessions import Sessions
-from keyferry.aws.sources import Sources, current_versions
+from keyferry.aws.sources import Sources, create_version_reader
 from keyferry.aws.sqs import DeliveryQueue, MessageControl
 from keyferry.deadline import Deadline
 from keyferry.delivery.passes import Work, deliver
@@ -27,12 +27,12 @@ from keyferry.stores.source import Source
 if TYPE_CHECKING:
     from keyferry.kube import Connection, KubeClient
 
-COMPILED = "mappings.json"
-"""Name of the compiled mappings in their folder."""
+COMPILED_FILE = "mappings.json"
+"""File name of the compiled mappings."""
 
 
 class Runtime:
-    """The clients and settings of one environment. Safe for use by several threads."""
+    """The settings and clients of one Lambda environment, or of one command. Safe for use by several threads."""
 
     def __init__(
         self,
@@ -40,65 +40,69 @@ class Runtime:
         catalog: Catalog | None = None,
         session: boto3.Session | None = None,
     ) -> None:
-        """Make it; clients are built when they are first needed.
+        """Load the mappings; each client is created when it is first needed.
 
         Args:
-            environment: `KEYFERRY_*` settings, as in template.yaml.
-            catalog: the mappings; those of the folder named by `KEYFERRY_MAPPINGS` where absent.
-            session: whose credentials are used; those of the environment where absent.
+            environment: the environment variables, with the `KEYFERRY_*` settings of template.yaml.
+            catalog: the mappings; by default those of the folder that `KEYFERRY_MAPPINGS` names.
+            session: gives the credentials; by default those of the environment.
+
+        Raises:
+            InvalidInput: the folder has no compiled mappings of this version.
         """
         self._environment = environment
         self._sessions = Sessions(session or boto3.Session())
         self._sources = Sources(self._sessions)
         self._lock = Lock()
         self._connections: dict[str, Connection] = {}
-        self.catalog = catalog or load(Path(environment.get("KEYFERRY_MAPPINGS", "/opt/keyferry/mappings")))
+        self.catalog = catalog or load_catalog(Path(environment.get("KEYFERRY_MAPPINGS", "/opt/keyferry/mappings")))
         self.concurrency = int(environment.get("KEYFERRY_CONCURRENCY", "8"))
 
     @functools.cached_property
     def queue(self) -> DeliveryQueue:
-        """The queue of deliveries, to send to."""
+        """The queue that deliveries are sent to."""
         return DeliveryQueue(self._sessions.client("sqs"), self._environment["KEYFERRY_DELIVERIES_QUEUE_URL"])
 
     @functools.cached_property
     def control(self) -> MessageControl:
-        """The queue that this function reads."""
+        """Control of the messages on the queue that this function reads."""
         dead_letters = self._environment.get("KEYFERRY_DEAD_LETTERS_QUEUE_URL", "")
         return MessageControl(self._sessions.client("sqs"), self._environment["KEYFERRY_INBOX_QUEUE_URL"], dead_letters)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
-        """Carry out a delivery.
+        """Carry out a delivery and return what became of it; errors are in the report.
 
         Raises:
-            UnknownName: this deployment does not have its mapping or cluster.
+            UnknownName: this deployment does not have the mapping or the cluster.
         """
         mapping, _ = self.catalog.find(delivery.mapping, delivery.cluster)
         try:
-            return deliver(self.work(delivery, deadline))
+            return deliver(self.prepare(delivery, deadline))
         except KeyferryError as error:
             return Report(delivery, error=error, owner=mapping.spec.owner)
 
-    def work(self, delivery: Delivery, deadline: Deadline) -> Work:
-        """Return a delivery with all that it needs.
+    def prepare(self, delivery: Delivery, deadline: Deadline) -> Work:
+        """Return a delivery with its mapping and the clients that it needs.
 
         Raises:
-            UnknownName: this deployment does not have its mapping or cluster.
+            UnknownName: this deployment does not have the mapping or the cluster.
+            KeyferryError: EKS does not give the cluster's endpoint.
         """
         mapping, cluster = self.catalog.find(delivery.mapping, delivery.cluster)
         client = self.connect(cluster, deadline)
-        return Work(delivery, mapping, client, cluster.restart_kinds, self._sources.reader, deadline, self.concurrency)
+        return Work(delivery, mapping, client, cluster.restart_kinds, self._sources.create_reader, deadline, self.concurrency)
 
-    def versions(self) -> Callable[[Source], str | None]:
-        """Return a look-up of the sources' current versions, for one sweep."""
-        return current_versions(self._sessions)
+    def create_version_reader(self) -> Callable[[Source], str | None]:
+        """Return a function that gives the current version of a source, or None. Use it for one sweep only."""
+        return create_version_reader(self._sessions)
 
     def connect(self, cluster: Cluster, deadline: Deadline) -> "KubeClient":
-        """Return a client of a cluster, on the connection that is kept for it.
+        """Return a client for a cluster; its connection is kept and used again.
 
         Raises:
-            KeyferryError: where the cluster is cannot be found out.
+            KeyferryError: EKS does not give the cluster's endpoint.
         """
-        # Imported here: it takes as long as all the rest, and `route` never needs it.
+        # Imported here: it takes as long as everything else together, and `route` never needs it.
         from keyferry.kube import Connection, KubeClient  # noqa: PLC0415
 
         with self._lock:
@@ -107,26 +111,26 @@ class Runtime:
                 tokens = eks.Tokens(self._sessions, cluster)
                 connection = self._connections[cluster.name] = Connection(
                     cluster.name,
-                    cluster.given_endpoint or self._look_up(cluster),
+                    cluster.given_endpoint or self._read_endpoint(cluster),
                     tokens.get,
                     forget=tokens.forget,
-                    look_up=lambda: self._look_up(cluster),
+                    look_up=lambda: self._read_endpoint(cluster),
                     role=cluster.role or "the function's role",
                     pool_size=self.concurrency,
                 )
         return KubeClient(connection, deadline)
 
-    def _look_up(self, cluster: Cluster) -> Endpoint:
-        return eks.find(self._sessions.client("eks", cluster.eks.region, cluster.roles), cluster)
+    def _read_endpoint(self, cluster: Cluster) -> Endpoint:
+        return eks.read_endpoint(self._sessions.client("eks", cluster.eks.region, cluster.roles), cluster)
 
 
-def load(folder: Path) -> Catalog:
+def load_catalog(folder: Path) -> Catalog:
     """Return the compiled mappings of a folder.
 
     Raises:
-        InvalidInput: there are none, or they are of another version.
+        InvalidInput: the folder has none, or another version compiled them.
     """
-    path = folder / COMPILED
+    path = folder / COMPILED_FILE
     try:
         return Catalog.model_validate_json(path.read_bytes(), context={CHECKED: True})
     except OSError as error:
@@ -136,11 +140,11 @@ def load(folder: Path) -> Catalog:
 
 
 @functools.cache
-def runtime() -> Runtime:
-    """Return the runtime of this environment: one, for as long as it lives."""
+def get_runtime() -> Runtime:
+    """Return the runtime of this environment: always the same one."""
     return Runtime(os.environ)
 
 
-def control() -> MessageControl:
-    """Return the queue that this function reads."""
-    return runtime().control
+def get_control() -> MessageControl:
+    """Return the control of the messages on the queue that this function reads."""
+    return get_runtime().control

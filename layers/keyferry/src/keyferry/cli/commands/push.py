@@ -152,7 +152,7 @@ def _session() -> boto3.Session:
 def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
     owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
-        return Plan(delivery, tuple(preview(runtime.work(delivery, Deadline.after(MINUTES * 60)))), owner=owner)
+        return Plan(delivery, tuple(preview(runtime.prepare(delivery, Deadline.after(MINUTES * 60)))), owner=owner)
     except KeyferryError as error:
         return Plan(delivery, error=error, owner=owner)
     except Exception as error:  # its text can quote a value

@@ -10,7 +10,7 @@ from keyferry.cli.output import console
 from keyferry.cli.output import targets as reach
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
-from keyferry.runtime.wiring import COMPILED
+from keyferry.runtime.wiring import COMPILED_FILE
 
 
 @click.command()
@@ -47,7 +47,7 @@ def validate(settings: Settings, *, targets: bool) -> None:
 def compile_(settings: Settings, out_dir: Path) -> None:
     """Write the mappings to OUT_DIR in the form that the functions read."""
     catalog = settings.catalog()
-    path = out_dir / COMPILED
+    path = out_dir / COMPILED_FILE
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         path.write_text(catalog.model_dump_json(by_alias=True, exclude_defaults=True) + "\n")
