@@ -117,7 +117,9 @@ def connection(cloud: Cloud, role: str, cluster: str = CLUSTER) -> Connection:
     """Return a connection of the product's to a cluster, in the name of a role."""
     plane, signing = cloud.clusters[cluster], tokens(cloud, role, cluster)
     endpoint = Endpoint(plane.endpoint, plane.certificate_authority)
-    return Connection(cluster, endpoint, signing.get, forget=signing.forget, look_up=lambda: endpoint, role=role)
+    return Connection(
+        cluster, endpoint, signing.get, forget_token=signing.forget, read_endpoint=lambda: endpoint, role=role
+    )
 
 
 def tokens(cloud: Cloud, role: str, cluster: str = CLUSTER, clock: Callable[[], float] = time.monotonic) -> eks.Tokens:

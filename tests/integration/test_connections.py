@@ -48,7 +48,7 @@ def connect(url: str, authority: str, signing: eks.Tokens, look_up: Any = None) 
         raise AccessDenied("AWS refuses eks:DescribeCluster")
 
     where, look_up = Endpoint(url, authority), look_up or unknown
-    return Connection(CLUSTER, where, signing.get, forget=signing.forget, look_up=look_up, role="role")
+    return Connection(CLUSTER, where, signing.get, forget_token=signing.forget, read_endpoint=look_up, role="role")
 
 
 def describes(session: Any) -> list[str]:  # noqa: ANN401
@@ -128,7 +128,7 @@ def test_a_cluster_that_eks_does_not_know_is_reported(scene: Scene) -> None:
     direct.allow([{"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": "*"}])
 
     where = f"cluster gone in eu-west-1 of account {ACCOUNT}"
-    with pytest.raises(Unreachable, match=f"EKS knows no {where}: create it, or mend clusters.yaml"):
+    with pytest.raises(Unreachable, match=f"EKS knows no {where}: create it, or correct clusters.yaml"):
         Runtime({}, whole, scene.cloud.aws.session(direct.role)).connect(unknown, deadline())
 
 

@@ -99,7 +99,7 @@ def test_a_secret_of_another_namespace_restarts_nothing_here(scene: Scene, cloud
 
 
 def test_workloads_on_later_pages_are_found(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "PAGE", 2)
+    monkeypatch.setattr(client, "PAGE_SIZE", 2)
     scene.create({"password": "canary-restart-3"})
     names = [f"api-{number}" for number in range(5)]
     for name in names:

@@ -43,7 +43,9 @@ def with_tokens(cloud: Cloud, get: Callable[[], str], forget: Callable[[str], No
     """Return a connection that signs in with what `get` returns."""
     plane = cloud.clusters[CLUSTER]
     endpoint = Endpoint(plane.endpoint, plane.certificate_authority)
-    return Connection(CLUSTER, endpoint, get, forget=forget, look_up=lambda: endpoint, role="arn:of:the:role")
+    return Connection(
+        CLUSTER, endpoint, get, forget_token=forget, read_endpoint=lambda: endpoint, role="arn:of:the:role"
+    )
 
 
 def move_clock(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:

@@ -115,7 +115,7 @@ def read_endpoint(client: "EKSClient", cluster: Cluster) -> Endpoint:
         with translate_errors(f"eks:DescribeCluster on {cluster.eks.name}"):
             description = client.describe_cluster(name=cluster.eks.name)["cluster"]
     except SourceUnavailable:
-        raise Unreachable(f"EKS knows no {name}: create it, or mend clusters.yaml") from None
+        raise Unreachable(f"EKS knows no {name}: create it, or correct clusters.yaml") from None
     _check_arn(description["arn"], cluster, name)
     try:
         return Endpoint(description["endpoint"], description["certificateAuthority"]["data"])

@@ -17,6 +17,7 @@ from keyferry.errors import (
     Unreachable,
 )
 
+# Error codes of AWS, by the error that they become.
 DENIED = {
     "AccessDenied",
     "AccessDeniedException",
@@ -96,7 +97,7 @@ def build_error(code: str, message: str, call: str, status: int = 400) -> Keyfer
         missing = "; or it does not exist" if "GetSecretValue" in call else ""
         return AccessDenied(f"AWS refuses {call} ({code}): grant it to the role, and the use of its KMS key{missing}")
     if code in NOT_SIGNED_IN:
-        return NotSignedIn(f"AWS does not accept the credentials ({code}, {call}): sign in anew, or mend the clock")
+        return NotSignedIn(f"AWS does not accept the credentials ({code}, {call}): sign in anew, or correct the clock")
     if code in MISSING:
         error_type = SourceMissing if _is_source_missing(code, message) else SourceUnavailable
         return error_type(f"{call}: it does not exist ({code}); create it, or change the mapping")

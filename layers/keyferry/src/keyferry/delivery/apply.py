@@ -58,7 +58,7 @@ class ClusterClient(Protocol):
         """Patch a workload and return whether it was there."""
         ...
 
-    def namespaces(self, selector: Selector) -> list[str]:
+    def list_namespaces(self, selector: Selector) -> list[str]:
         """Return the names of the namespaces with matching labels that are not being deleted."""
         ...
 
@@ -67,7 +67,7 @@ def chosen_namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[st
     """Return the names of a mapping's namespaces on a cluster, in order."""
     found = set(mapping.spec.namespace_names)
     for selector in mapping.spec.namespace_selectors:
-        found.update(name for name in cluster.namespaces(selector) if selector.admits(name))
+        found.update(name for name in cluster.list_namespaces(selector) if selector.admits(name))
     return sorted(found)
 
 

@@ -1,4 +1,4 @@
-"""One cluster's API server, through the `kubernetes` client."""
+"""A client for the API server of one cluster, on top of the `kubernetes` package."""
 
 from keyferry.kube.client import KubeClient
 from keyferry.kube.connection import Connection

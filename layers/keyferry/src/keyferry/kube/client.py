@@ -1,4 +1,4 @@
-"""The requests that Keyferry makes of a cluster, and their answers: a `ClusterClient` of `keyferry.delivery.apply`."""
+"""Read and write Secrets and workloads of a cluster: the `ClusterClient` of `keyferry.delivery.apply`."""
 
 import json
 from collections.abc import Mapping
@@ -11,38 +11,55 @@ from keyferry.kube.connection import APPLY, Connection, Request
 from keyferry.mapping.mapping import Workload
 from keyferry.mapping.targets import Selector
 
-PAGE = 500
+PAGE_SIZE = 500
+"""How many objects one page of a list has."""
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 class KubeClient:
-    """One delivery's view of a cluster: the kept connection and the time that is left."""
+    """A client for one cluster, which uses a kept connection until a deadline.
+
+    Its methods raise KeyferryErrors, as `keyferry.kube.connection.Connection.send` says.
+    """
 
     def __init__(self, connection: Connection, deadline: Deadline) -> None:
         self._connection, self._deadline = connection, deadline
 
     def read_secret(self, namespace: str, name: str) -> Object | None:
-        """Return the Secret; None where it, or its namespace, is missing."""
+        """Return a Secret; None if it or its namespace is missing."""
         return self._read_secret(namespace, name, "application/json")
 
     def read_secret_metadata(self, namespace: str, name: str) -> Object | None:
-        """Return the Secret without its data."""
+        """Return a Secret without its data; None if it or its namespace is missing."""
         return self._read_secret(namespace, name, METADATA_ONLY)
 
     def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
-        """Apply server-side and return the Secret as it then is."""
+        """Apply a Secret server-side and return the new state of it.
+
+        Args:
+            namespace: the namespace of the Secret.
+            body: the complete Secret, as far as the field manager owns it.
+            manager: the field manager.
+            force: whether to take over fields that other field managers own.
+        """
         query = (("fieldManager", manager), ("force", "true" if force else "false"))
         return self._change_secret(namespace, body, query, APPLY) or {}
 
     def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
-        """Patch the Secret, null removing a field, and return it as it then is; None where it is missing."""
+        """Patch a Secret and return the new state of it; None if it is missing. A null in the patch removes a field."""
         return self._change_secret(namespace, patch, (("fieldManager", manager),), JSON_MERGE)
 
     def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
-        """Delete the Secret; one that is missing is fine."""
+        """Delete a Secret; it is no error if it is missing.
+
+        Args:
+            namespace: the namespace of the Secret.
+            name: the name of the Secret.
+            preconditions: the uid and resourceVersion that the Secret must have.
+        """
         request = Request(
             "DELETE",
-            _path("/api/v1", namespace, "secrets", name),
+            _build_path("/api/v1", namespace, "secrets", name),
             "delete",
             f"secrets/{name}",
             namespace,
@@ -52,22 +69,22 @@ class KubeClient:
         self._connection.send(request, self._deadline)
 
     def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> list[Object]:
-        """Return the workloads of a kind in a namespace (None: in all) by a consistent read, page by page."""
-        return self._list(_path(_base(kind), namespace, kind.resource), kind.resource, namespace, ())
+        """Return the workloads of a kind in a namespace (None: in all namespaces), by a consistent read."""
+        return self._list(_build_path(_build_base(kind), namespace, kind.resource), kind.resource, namespace, ())
 
     def read_workload(self, workload: Workload, namespace: str) -> Object | None:
-        """Return one workload; None where it is missing."""
+        """Return a workload; None if it is missing."""
         kind = workload.kind
-        path = _path(_base(kind), namespace, kind.resource, workload.name)
+        path = _build_path(_build_base(kind), namespace, kind.resource, workload.name)
         request = Request("GET", path, "get", f"{kind.resource}/{workload.name}", namespace)
-        return _decode(self._connection.send(request, self._deadline))
+        return _parse_object(self._connection.send(request, self._deadline))
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
-        """Patch a workload and return whether it was there. A patch, since an apply would create it."""
+        """Patch a workload and return whether it exists. This is no apply, because an apply would create it."""
         kind = workload.kind
         request = Request(
             "PATCH",
-            _path(_base(kind), namespace, kind.resource, workload.name),
+            _build_path(_build_base(kind), namespace, kind.resource, workload.name),
             "patch",
             f"{kind.resource}/{workload.name}",
             namespace,
@@ -78,49 +95,54 @@ class KubeClient:
         )
         return self._connection.send(request, self._deadline) is not None
 
-    def namespaces(self, selector: Selector) -> list[str]:
-        """Return the names of the matching namespaces that are not being deleted."""
-        found = self._list("/api/v1/namespaces", "namespaces", None, (("labelSelector", str(selector)),))
-        return [each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]]
+    def list_namespaces(self, selector: Selector) -> list[str]:
+        """Return the names of the namespaces whose labels match and that are not being deleted."""
+        namespaces = self._list("/api/v1/namespaces", "namespaces", None, (("labelSelector", str(selector)),))
+        return [
+            namespace["metadata"]["name"]
+            for namespace in namespaces
+            if "deletionTimestamp" not in namespace["metadata"]
+        ]
 
     def _change_secret(
         self, namespace: str, body: Object, query: tuple[tuple[str, str], ...], content_type: str
     ) -> Object | None:
         name = body["metadata"]["name"]
-        path = _path("/api/v1", namespace, "secrets", name)
+        path = _build_path("/api/v1", namespace, "secrets", name)
         request = Request(
             "PATCH", path, "patch", f"secrets/{name}", namespace, query=query, body=body, content_type=content_type
         )
-        return _decode(self._connection.send(request, self._deadline))
+        return _parse_object(self._connection.send(request, self._deadline))
 
     def _read_secret(self, namespace: str, name: str, accept: str) -> Object | None:
-        path = _path("/api/v1", namespace, "secrets", name)
+        path = _build_path("/api/v1", namespace, "secrets", name)
         request = Request("GET", path, "get", f"secrets/{name}", namespace, accept=accept)
-        return _decode(self._connection.send(request, self._deadline))
+        return _parse_object(self._connection.send(request, self._deadline))
 
     def _list(
         self, path: str, resource: str, namespace: str | None, query: tuple[tuple[str, str], ...]
     ) -> list[Object]:
-        found: list[Object] = []
+        """Return all objects of a list, read page by page."""
+        objects: list[Object] = []
         token = ""
         while True:
-            page = (*query, ("limit", str(PAGE)), *((("continue", token),) if token else ()))
-            request = Request("GET", path, "list", resource, namespace, query=page)
-            answer = _decode(self._connection.send(request, self._deadline)) or {}
-            found += answer.get("items") or []
-            token = (answer.get("metadata") or {}).get("continue") or ""
+            page_query = (*query, ("limit", str(PAGE_SIZE)), *((("continue", token),) if token else ()))
+            request = Request("GET", path, "list", resource, namespace, query=page_query)
+            page = _parse_object(self._connection.send(request, self._deadline)) or {}
+            objects += page.get("items") or []
+            token = (page.get("metadata") or {}).get("continue") or ""
             if not token:
-                return found
+                return objects
 
 
-def _base(kind: WorkloadKind) -> str:
+def _build_base(kind: WorkloadKind) -> str:
     return f"/apis/{kind.group}/{kind.version}"
 
 
-def _path(base: str, namespace: str | None, resource: str, name: str = "") -> str:
+def _build_path(base: str, namespace: str | None, resource: str, name: str = "") -> str:
     parts = [*(("namespaces", namespace) if namespace else ()), resource, *((name,) if name else ())]
     return "/".join([base, *(quote(part, safe="") for part in parts)])
 
 
-def _decode(body: bytes | None) -> Object | None:
+def _parse_object(body: bytes | None) -> Object | None:
     return None if body is None else json.loads(body)

@@ -1,9 +1,9 @@
-"""The kept connection to one API server: TLS, sign-in, and what is tried again.
+"""Send requests to one API server over a connection that is kept: TLS, sign-in and retries.
 
-429 is tried again within the time left, a failed read a few times, a 401 once with a new token, a kept connection that
-has died (an environment that was frozen) once, at once. A write of a Secret carries preconditions and a patch of a
-workload is the same twice, so sending either again after a lost connection is safe; after a lost answer the caller
-observes first.
+Retried are: 429, while there is time; a failed read, a few times; 401, once, with a new token; and a connection that
+died while the Lambda environment was frozen, once, without a pause. Sending a write again on a new connection is safe:
+a write of a Secret carries preconditions, and patching a workload twice has the same result. When the answer to a write
+is lost, the caller observes the object before it writes again.
 """
 
 import base64
@@ -27,14 +27,14 @@ from urllib3.util import Retry
 
 from keyferry.deadline import Deadline
 from keyferry.errors import KeyferryError, Unauthorized, Unreachable
-from keyferry.kube.errors import refusal
+from keyferry.kube.errors import build_error
 from keyferry.mapping.targets import Endpoint
 
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
 LEAST_SECONDS = 1.0
-"""What a request may take that was begun just before the deadline."""
+"""How long a request may take that begins just before the deadline."""
 READ_TRIES = 3
 USER_AGENT = "keyferry"
 RETRY = Retry(
@@ -45,17 +45,19 @@ RETRY = Retry(
     backoff_jitter=0.5,
     backoff_max=10,
 )
-"""Which answers to try again beside 429, and when: at once, after 0.4 to 0.9 seconds, 0.8 to 1.3, and so on."""
+"""Which answers are retried beside 429, and when: at once, after 0.4 to 0.9 seconds, after 0.8 to 1.3, and so on."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request, as RBAC and HTTP see it."""
+    """One request to the API server, in the words of HTTP and of RBAC."""
 
     method: str
     path: str
     verb: str
-    what: str
+    """The verb in RBAC."""
+    resource: str
+    """Resource and name, as `secrets/payments-db`, for messages."""
     namespace: str | None = None
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] | None = None
@@ -64,108 +66,118 @@ class Request:
 
     @property
     def is_apply(self) -> bool:
-        """Whether it creates what is missing."""
+        """Whether the request is a server-side apply, which creates an object that is missing."""
         return self.content_type == APPLY
 
 
 class Connection:
-    """One cluster's API server, kept for the environment's life. Safe for use by several threads."""
+    """A connection to one cluster's API server, kept for the environment's life. Safe for use by several threads."""
 
     def __init__(
         self,
         name: str,
         endpoint: Endpoint,
-        token: Callable[[], str],
+        get_token: Callable[[], str],
         *,
-        forget: Callable[[str], None],
-        look_up: Callable[[], Endpoint],
+        forget_token: Callable[[str], None],
+        read_endpoint: Callable[[], Endpoint],
         role: str,
         pool_size: int = 8,
     ) -> None:
-        """Make a connection; nothing is sent yet.
+        """Create a connection; nothing is sent yet.
 
         Args:
-            name: what mappings call the cluster.
-            endpoint: where it should be.
-            token: returns a sign-in token.
-            forget: takes a token that the cluster has refused, so that the next one is new.
-            look_up: asks EKS where it is, when it is not there.
-            role: who signs in, for messages.
-            pool_size: how many requests are sent at once.
+            name: the cluster's name in mappings.
+            endpoint: the expected endpoint.
+            get_token: returns a sign-in token.
+            forget_token: takes a token that the cluster refused; the next token is a new one.
+            read_endpoint: asks EKS for the endpoint; called when the API server does not answer at the expected one.
+            role: the role that signs in, for messages.
+            pool_size: how many requests can be under way at once.
         """
-        self._name, self._role, self._look_up = name, role, look_up
-        self._token, self._forget = token, forget
+        self._name, self._role, self._read_endpoint = name, role, read_endpoint
+        self._get_token, self._forget_token = get_token, forget_token
         self._pool_size, self._lock = pool_size, Lock()
         self._endpoint, self._client = endpoint, _client(endpoint, pool_size)
 
     def send(self, request: Request, deadline: Deadline) -> bytes | None:
-        """Send a request and return the answer's body; None for 404 on a read or a patch of one object.
+        """Send a request and return the body of the answer; None if the object is missing (404), but not for an apply.
 
         Raises:
-            KeyferryError: as `keyferry.kube.errors` says, and Unauthorized or Unreachable.
+            Unauthorized: the cluster refuses the sign-in, also with a new token.
+            Unreachable: the cluster does not answer.
+            KeyferryError: as `keyferry.kube.errors.build_error` says.
         """
-        renewed, retry = False, RETRY
+        has_new_token, retry = False, RETRY
         while True:
-            token = self._token()
-            status, body, retry_after = self._exchange(request, token, deadline)
+            token = self._get_token()
+            status, body, retry_after = self._send_reconnecting(request, token, deadline)
             if 200 <= status < 300:
                 return body
             if status == 404 and not request.is_apply:
                 return None
             if status == 401:
-                if renewed:
+                if has_new_token:
                     raise Unauthorized(self._name, self._role)
-                self._forget(token)
-                renewed = True
+                self._forget_token(token)
+                has_new_token = True
                 continue
-            few = len(retry.history) < READ_TRIES - 1
-            again = status == 429 or (few and retry.is_retry(request.method, status))
+            has_tries_left = len(retry.history) < READ_TRIES - 1
+            may_retry = status == 429 or (has_tries_left and retry.is_retry(request.method, status))
             retry = retry.increment()
-            seconds = _pause(retry, retry_after)
-            if not again or seconds >= deadline.remaining():
-                raise refusal(status, body, verb=request.verb, what=request.what, namespace=request.namespace)
+            seconds = _get_pause_seconds(retry, retry_after)
+            if not may_retry or seconds >= deadline.remaining():
+                raise build_error(
+                    status, body, verb=request.verb, resource=request.resource, namespace=request.namespace
+                )
             time.sleep(seconds)
 
-    def _exchange(self, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
+    def _send_reconnecting(self, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
+        """Send a request, and again on a new connection if the first one fails; ask EKS for the endpoint if needed.
+
+        Returns:
+            The HTTP status, the body and the `Retry-After` header of the answer.
+        """
         client = self._client
         try:
-            return _once(client, request, token, deadline)
-        except (NewConnectionError, ConnectTimeoutError, _Untrusted) as error:
+            return _send_once(client, request, token, deadline)
+        except (NewConnectionError, ConnectTimeoutError, _UntrustedCertificate) as error:
             if deadline.passed:
-                raise self._unreachable(request, error) from None
-            self._move(client, error)
+                raise self._build_unreachable(request, error) from None
+            self._reconnect(client, error)
         except (ProtocolError, ConnectionError):
             pass  # a kept connection that has died
         except HTTPError as error:
-            raise self._unreachable(request, error) from None
+            raise self._build_unreachable(request, error) from None
         try:
-            return _once(self._client, request, token, deadline)
-        except (HTTPError, ConnectionError, _Untrusted) as error:
-            raise self._unreachable(request, error) from None
+            return _send_once(self._client, request, token, deadline)
+        except (HTTPError, ConnectionError, _UntrustedCertificate) as error:
+            raise self._build_unreachable(request, error) from None
 
-    def _move(self, failed: RESTClientObject, error: Exception) -> None:
-        """Ask EKS where the cluster is now, and connect there."""
+    def _reconnect(self, failed: RESTClientObject, error: Exception) -> None:
+        """Ask EKS for the cluster's endpoint, and connect to that."""
         with self._lock:
             if self._client is not failed:
                 return  # another thread has done so
             try:
-                endpoint = self._look_up()
-            except KeyferryError as also:
-                text = f"cluster {self._name} at {self._endpoint.url}: {_why(error)}; and {also}"
+                endpoint = self._read_endpoint()
+            except KeyferryError as second_error:
+                text = f"cluster {self._name} at {self._endpoint.url}: {_describe_failure(error)}; and {second_error}"
                 raise Unreachable(text) from None
             self._endpoint, self._client = endpoint, _client(endpoint, self._pool_size)
 
-    def _unreachable(self, request: Request, error: Exception) -> Unreachable:
+    def _build_unreachable(self, request: Request, error: Exception) -> Unreachable:
         return Unreachable(
-            f"cluster {self._name} at {self._endpoint.url}: {_why(error)} ({request.verb} {request.what})"
+            f"cluster {self._name} at {self._endpoint.url}: {_describe_failure(error)}"
+            f" ({request.verb} {request.resource})"
         )
 
 
-class _Untrusted(Exception):  # never leaves this module
-    """The server's certificate is not one of the cluster's."""
+class _UntrustedCertificate(Exception):  # never leaves this module
+    """The server's certificate is not valid by the certificate authority of the cluster."""
 
 
-def _once(client: RESTClientObject, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
+def _send_once(client: RESTClientObject, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
     headers = {"Authorization": f"Bearer {token}", "Accept": request.accept, "User-Agent": USER_AGENT}
     if request.content_type:
         headers["Content-Type"] = request.content_type
@@ -180,16 +192,16 @@ def _once(client: RESTClientObject, request: Request, token: str, deadline: Dead
             _request_timeout=tuple(seconds),
         )
     except ApiException as error:
-        raise _of_tls(error) from None
-    # Always read: a response that is not keeps its connection, and the next call pays a handshake.
+        raise _convert_tls_error(error) from None
+    # Always read the body: a response that is not read keeps its connection, and the next call needs a new one.
     return response.status, response.read(), response.headers.get("Retry-After", "")
 
 
-def _of_tls(error: ApiException) -> Exception:
-    """Return what went wrong with TLS, which the client tells by an error without a status."""
-    reasons = getattr(error.__context__, "args", ())
-    untrusted = any(isinstance(each, ssl.SSLCertVerificationError) for each in reasons)
-    return _Untrusted() if untrusted else ProtocolError("the handshake broke off")
+def _convert_tls_error(error: ApiException) -> Exception:
+    """Return what went wrong with TLS; the client raises an error without a status for that."""
+    causes = getattr(error.__context__, "args", ())
+    is_untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+    return _UntrustedCertificate() if is_untrusted else ProtocolError("the handshake broke off")
 
 
 def _client(endpoint: Endpoint, pool_size: int) -> RESTClientObject:
@@ -203,17 +215,17 @@ def _client(endpoint: Endpoint, pool_size: int) -> RESTClientObject:
     return client
 
 
-def _pause(retry: Retry, retry_after: str) -> float:
-    """Return the seconds before the next try: what the server asks for, as a number or a date, and our own at least."""
+def _get_pause_seconds(retry: Retry, retry_after: str) -> float:
+    """Return the seconds before the next try: what `Retry-After` asks for, a number or a date, but at least our own."""
     try:
-        asked = retry.parse_retry_after(retry_after)
-    except (InvalidHeader, ValueError):  # none, or none that is well-formed
-        asked = 0.0
-    return max(asked, retry.get_backoff_time())
+        requested = retry.parse_retry_after(retry_after)
+    except (InvalidHeader, ValueError):  # the header is missing or malformed
+        requested = 0.0
+    return max(requested, retry.get_backoff_time())
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, _Untrusted):
+def _describe_failure(error: Exception) -> str:
+    if isinstance(error, _UntrustedCertificate):
         return "its certificate is not of the certificateAuthority given"
     if isinstance(error, SlowError) and not isinstance(error, NewConnectionError):
         return "no answer in time"

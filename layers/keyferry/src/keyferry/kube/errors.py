@@ -1,6 +1,6 @@
-"""What the API server refuses → Keyferry's errors.
+"""Turn errors of the API server into errors of Keyferry.
 
-Of the server's own text nothing is passed on but names: it can quote what was sent.
+Only names are taken from the server's text, because it can quote what was sent.
 """
 
 import json
@@ -25,72 +25,72 @@ _VERB = re.compile(r"cannot (create|delete|get|list|patch) resource")
 _MANAGER = re.compile(r"conflicts? with \"([^\"]+)\"")
 
 
-def refusal(status: int, body: bytes, *, verb: str, what: str, namespace: str | None) -> KeyferryError:
-    """Return the error for an answer that is none of 2xx.
+def build_error(status: int, body: bytes, *, verb: str, resource: str, namespace: str | None) -> KeyferryError:
+    """Return the KeyferryError for an answer whose HTTP status is not 2xx.
 
     Args:
         status: the HTTP status.
-        body: the answer, a Kubernetes `Status` where it is well-formed.
-        verb: the verb as RBAC calls it.
-        what: resource and name, as `secrets/payments-db`.
-        namespace: where, None for what has no namespace.
+        body: the body of the answer, which is a Kubernetes `Status` if it is well-formed.
+        verb: the verb in RBAC.
+        resource: resource and name, as `secrets/payments-db`.
+        namespace: the namespace of the object; None if it has none.
     """
-    answer = _status(body)
-    where = f"{what} in namespace {namespace}" if namespace else what
+    answer = _parse_status(body)
+    object_name = f"{resource} in namespace {namespace}" if namespace else resource
     policy = _POLICY.search(str(answer.get("message", "")))
-    if policy and status in (400, 403, 422):  # a policy chooses its status itself
-        return Forbidden(f"{policy[0]} refuses to {verb} {where}: allow it there")
+    if policy and status in (400, 403, 422):  # each policy chooses its own status
+        return Forbidden(f"{policy[0]} refuses to {verb} {object_name}: allow it there")
     match status:
         case 403:
-            return _forbidden(answer, verb, where, namespace)
+            return _build_forbidden(answer, verb, object_name, namespace)
         case 404:
             return NamespaceGone(
-                f"{where}: namespace {namespace} does not exist; create it, then start the reconcile function with"
-                f' {{"namespace": "{namespace}"}}'
+                f"{object_name}: namespace {namespace} does not exist; create it, then start the reconcile function"
+                f' with {{"namespace": "{namespace}"}}'
             )
         case 409:
-            return _conflict(answer, where)
+            return _build_conflict(answer, object_name)
         case 413 | 422 | 400:
-            return Refused(f"the API server does not accept {where} ({status}): {_fields(answer)}")
+            return Refused(f"the API server does not accept {object_name} ({status}): {_list_fields(answer)}")
         case 429:
-            return Throttled(f"the API server asks to slow down, for longer than there is time ({where})")
+            return Throttled(f"the API server asks to slow down, for longer than there is time ({object_name})")
     webhook = _WEBHOOK.search(str(answer.get("message", "")))
-    why = f": {webhook[0]}" if webhook else ""
-    return ServerError(f"the API server answers {status} to {verb} {where}{why}")
+    cause = f": {webhook[0]}" if webhook else ""
+    return ServerError(f"the API server answers {status} to {verb} {object_name}{cause}")
 
 
-def _forbidden(answer: Mapping[str, Any], verb: str, where: str, namespace: str | None) -> KeyferryError:
-    if any(cause.get("reason") == "NamespaceTerminating" for cause in _causes(answer)):
-        return NamespaceGone(f"{where}: namespace {namespace} is being deleted")
+def _build_forbidden(answer: Mapping[str, Any], verb: str, object_name: str, namespace: str | None) -> KeyferryError:
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in _get_causes(answer)):
+        return NamespaceGone(f"{object_name}: namespace {namespace} is being deleted")
     message = str(answer.get("message", ""))
     if "exceeded quota" in message:
-        return Forbidden(f"{where}: a ResourceQuota of namespace {namespace} is used up; raise it")
-    missing = _VERB.search(message)  # to create what is missing needs create too
-    if missing is None:
-        return Forbidden(f"an admission plugin of the cluster forbids to {verb} {where}: allow it there")
-    verb = missing[1]
-    return Forbidden(f"the cluster forbids to {verb} {where}: grant the verb {verb} by RBAC (see generated/)")
+        return Forbidden(f"{object_name}: a ResourceQuota of namespace {namespace} is used up; raise it")
+    missing_verb = _VERB.search(message)  # can differ from `verb`: an apply that creates the object needs create too
+    if missing_verb is None:
+        return Forbidden(f"an admission plugin of the cluster forbids to {verb} {object_name}: allow it there")
+    verb = missing_verb[1]
+    return Forbidden(f"the cluster forbids to {verb} {object_name}: grant the verb {verb} by RBAC (see generated/)")
 
 
-def _conflict(answer: Mapping[str, Any], where: str) -> KeyferryError:
-    causes = [cause for cause in _causes(answer) if cause.get("reason") == "FieldManagerConflict"]
+def _build_conflict(answer: Mapping[str, Any], object_name: str) -> KeyferryError:
+    causes = [cause for cause in _get_causes(answer) if cause.get("reason") == "FieldManagerConflict"]
     if not causes:
-        return Overtaken(f"{where} changed between reading and writing it")
+        return Overtaken(f"{object_name} changed between reading and writing it")
     managers = sorted({match[1] for cause in causes if (match := _MANAGER.search(str(cause.get("message", ""))))})
     fields = ", ".join(sorted({str(cause.get("field", "")) for cause in causes}))
-    return Conflict(f"{where}: {fields} belongs to field manager {', '.join(managers) or 'unknown'}")
+    return Conflict(f"{object_name}: {fields} belongs to field manager {', '.join(managers) or 'unknown'}")
 
 
-def _fields(answer: Mapping[str, Any]) -> str:
-    told = [f"{cause.get('field', 'a field')}: {cause.get('reason', 'invalid')}" for cause in _causes(answer)]
-    return "; ".join(told) or str(answer.get("reason", "no reason given"))
+def _list_fields(answer: Mapping[str, Any]) -> str:
+    fields = [f"{cause.get('field', 'a field')}: {cause.get('reason', 'invalid')}" for cause in _get_causes(answer)]
+    return "; ".join(fields) or str(answer.get("reason", "no reason given"))
 
 
-def _causes(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _get_causes(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return (answer.get("details") or {}).get("causes") or []
 
 
-def _status(body: bytes) -> Mapping[str, Any]:
+def _parse_status(body: bytes) -> Mapping[str, Any]:
     try:
         answer = json.loads(body)
     except ValueError:

@@ -90,7 +90,9 @@ class Runtime:
         """
         mapping, cluster = self.catalog.find(delivery.mapping, delivery.cluster)
         client = self.connect(cluster, deadline)
-        return Work(delivery, mapping, client, cluster.restart_kinds, self._sources.create_reader, deadline, self.concurrency)
+        return Work(
+            delivery, mapping, client, cluster.restart_kinds, self._sources.create_reader, deadline, self.concurrency
+        )
 
     def create_version_reader(self) -> Callable[[Source], str | None]:
         """Return a function that gives the current version of a source, or None. Use it for one sweep only."""
@@ -113,8 +115,8 @@ class Runtime:
                     cluster.name,
                     cluster.given_endpoint or self._read_endpoint(cluster),
                     tokens.get,
-                    forget=tokens.forget,
-                    look_up=lambda: self._read_endpoint(cluster),
+                    forget_token=tokens.forget,
+                    read_endpoint=lambda: self._read_endpoint(cluster),
                     role=cluster.role or "the function's role",
                     pool_size=self.concurrency,
                 )

@@ -278,7 +278,7 @@ class FakeClient:
         with self.calls.call(f"patch {namespace}/{workload.kind}/{workload.name} as {manager}"):
             return self.cluster.patch_workload(workload, namespace, patch)
 
-    def namespaces(self, selector: Selector) -> list[str]:
+    def list_namespaces(self, selector: Selector) -> list[str]:
         """Return the namespaces that a selector chooses: `namespaces`."""
         with self.calls.call("namespaces"):
             return [
