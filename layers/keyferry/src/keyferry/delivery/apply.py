@@ -34,8 +34,10 @@ class ClusterClient(Protocol):
         """Return the Secret without its data."""
         ...
 
-    def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
-        """Apply server-side and return the Secret as it then is."""
+    def apply_secret(
+        self, namespace: str, body: Object, manager: str, *, force: bool, metadata_only: bool = False
+    ) -> Object:
+        """Apply server-side and return the Secret as it then is, or its metadata alone."""
         ...
 
     def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
@@ -91,9 +93,9 @@ def write(cluster: ClusterClient, namespace: str, manager: str, action: Write | 
                 raise Overtaken(f"Secret {action.patch['metadata']['name']} in {namespace} is no longer there")
             return Observed.of(raw)
         case Release():
-            return _apply(cluster, namespace, action.manager, action.body, force=False)
+            return Observed.of(_apply(cluster, namespace, action.manager, action.body, force=False))
         case _:
-            return _apply(cluster, namespace, manager, action.body, force=action.force)
+            return Observed.of(_apply(cluster, namespace, manager, action.body, force=action.force))
 
 
 def delete(cluster: ClusterClient, namespace: str, name: str, action: Delete) -> None:
@@ -155,18 +157,22 @@ def stamp_workload(cluster: ClusterClient, namespace: str, desired: Desired, fou
     return found.patch is not None and cluster.patch_workload(found.workload, namespace, found.patch, desired.manager)
 
 
-def clear(cluster: ClusterClient, namespace: str, desired: Desired, action: Restart) -> Observed:
+def clear(cluster: ClusterClient, namespace: str, desired: Desired, action: Restart) -> None:
     """Take the mark of due restarts off the Secret, once every workload is stamped.
+
+    Nothing follows it, so of the answer no more is asked for than the metadata.
 
     Raises:
         Overtaken: the Secret is no longer the one that was observed.
     """
-    return _apply(cluster, namespace, desired.manager, action.clear, force=action.force)
+    _apply(cluster, namespace, desired.manager, action.clear, force=action.force, metadata_only=True)
 
 
-def _apply(cluster: ClusterClient, namespace: str, manager: str, body: Object, *, force: bool) -> Observed:
+def _apply(
+    cluster: ClusterClient, namespace: str, manager: str, body: Object, *, force: bool, metadata_only: bool = False
+) -> Object:
     try:
-        return Observed.of(cluster.apply_secret(namespace, body, manager, force=force))
+        return cluster.apply_secret(namespace, body, manager, force=force, metadata_only=metadata_only)
     except Conflict as error:
         # The API server looks at owners before it looks at preconditions. The plan found no conflict, so somebody
         # has written since: the next plan takes the key back, or says that it is a conflict.

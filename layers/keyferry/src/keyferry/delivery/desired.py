@@ -71,14 +71,16 @@ class Desired:
         """The Secret's name."""
         return self.mapping.spec.secret.name
 
-    @property
+    # What follows is made once, however many namespaces it is for.
+
+    @cached_property
     def manager(self) -> str:
         """The field manager that writes it."""
         return IDENTITY.field_manager(self.mapping.name)
 
     @cached_property
     def revision(self) -> str:
-        """The revision of the mapping: made once, however many namespaces it is for."""
+        """The revision of the mapping."""
         return revision(self.mapping)
 
     @cached_property
@@ -89,7 +91,7 @@ class Desired:
         """Return what a report says of it: when its certificate expires."""
         return () if self._certificate is None else (self._certificate.note(now),)
 
-    @property
+    @cached_property
     def managers(self) -> frozenset[str]:
         """That, and those of the mapping's earlier names."""
         return frozenset(map(IDENTITY.field_manager, self.mapping.names))
@@ -111,8 +113,8 @@ class Desired:
             held={key: text for key, text in observed.journal.items() if key != RESTART_DUE},
         )
 
-    @property
-    def journal(self) -> dict[str, str]:
+    @cached_property
+    def journal(self) -> Mapping[str, str]:
         """The annotations, all but `restart-due`."""
         if self.held is not None:
             return dict(self.held)

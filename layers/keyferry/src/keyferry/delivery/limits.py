@@ -20,16 +20,17 @@ def check(desired: Desired, observed: Observed | None) -> None:
         Outdated: it holds what is newer.
         SourceUnavailable: it would lose what a source no longer finds.
     """
-    _check_size(desired, observed)
+    data = data_after(desired, observed)
+    _check_size(desired, data)
     if observed is not None:
         _check_found(desired, observed)
         _check_age(desired, observed)
         _check_type(desired, observed)
-    _check_keys(desired, observed)
+    _check_keys(desired, observed, data)
 
 
-def _check_size(desired: Desired, observed: Observed | None) -> None:
-    size = sum(len(value) for value in data_after(desired, observed).values())
+def _check_size(desired: Desired, data: Mapping[str, SecretValue]) -> None:
+    size = sum(map(len, data.values()))
     if size > MAX_DATA_BYTES:
         raise Refused(
             f"Secret {desired.name} would hold {size:,} bytes;"
@@ -51,9 +52,9 @@ def _check_found(desired: Desired, observed: Observed) -> None:
             )
 
 
-def _check_keys(desired: Desired, observed: Observed | None) -> None:
+def _check_keys(desired: Desired, observed: Observed | None, data: Mapping[str, SecretValue]) -> None:
     kind = desired.type(observed)
-    lacking = secret_types.missing(kind, data_after(desired, observed))
+    lacking = secret_types.missing(kind, data)
     if lacking:
         raise Refused(
             f"Secret {desired.mapping.spec.secret.name} would lack {lacking}, and type {kind} needs it:"

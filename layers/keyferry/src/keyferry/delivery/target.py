@@ -82,7 +82,8 @@ class Target:
                 refused.append(error)  # the others are restarted all the same
         if refused:
             raise min(refused, key=lambda error: isinstance(error, NeedsRepair))
-        self._answered(clear(self.cluster, self.namespace, self.desired, action), "annotated", "restarts done")
+        clear(self.cluster, self.namespace, self.desired, action)
+        self._answered(None, "annotated", "restarts done")
         self.done = True
 
     def outcome(self) -> Outcome:

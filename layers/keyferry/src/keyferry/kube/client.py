@@ -13,6 +13,7 @@ from keyferry.mapping.targets import Selector
 
 PAGE_SIZE = 500
 """How many objects one page of a list has."""
+JSON = "application/json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
@@ -27,13 +28,15 @@ class KubeClient:
 
     def read_secret(self, namespace: str, name: str) -> Object | None:
         """Return a Secret; None if it or its namespace is missing."""
-        return self._read_secret(namespace, name, "application/json")
+        return self._read_secret(namespace, name, JSON)
 
     def read_secret_metadata(self, namespace: str, name: str) -> Object | None:
         """Return a Secret without its data; None if it or its namespace is missing."""
         return self._read_secret(namespace, name, METADATA_ONLY)
 
-    def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
+    def apply_secret(
+        self, namespace: str, body: Object, manager: str, *, force: bool, metadata_only: bool = False
+    ) -> Object:
         """Apply a Secret server-side and return the new state of it.
 
         Args:
@@ -41,13 +44,15 @@ class KubeClient:
             body: the complete Secret, as far as the field manager owns it.
             manager: the field manager.
             force: whether to take over fields that other field managers own.
+            metadata_only: whether to return the metadata alone, which costs the API server less.
         """
         query = (("fieldManager", manager), ("force", "true" if force else "false"))
-        return self._change_secret(namespace, body, query, APPLY) or {}
+        accept = METADATA_ONLY if metadata_only else JSON
+        return self._change_secret(namespace, body, query, APPLY, accept) or {}
 
     def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
         """Patch a Secret and return the new state of it; None if it is missing. A null in the patch removes a field."""
-        return self._change_secret(namespace, patch, (("fieldManager", manager),), JSON_MERGE)
+        return self._change_secret(namespace, patch, (("fieldManager", manager),), JSON_MERGE, JSON)
 
     def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
         """Delete a Secret; it is no error if it is missing.
@@ -105,12 +110,19 @@ class KubeClient:
         ]
 
     def _change_secret(
-        self, namespace: str, body: Object, query: tuple[tuple[str, str], ...], content_type: str
+        self, namespace: str, body: Object, query: tuple[tuple[str, str], ...], content_type: str, accept: str
     ) -> Object | None:
         name = body["metadata"]["name"]
-        path = _build_path("/api/v1", namespace, "secrets", name)
         request = Request(
-            "PATCH", path, "patch", f"secrets/{name}", namespace, query=query, body=body, content_type=content_type
+            "PATCH",
+            _build_path("/api/v1", namespace, "secrets", name),
+            "patch",
+            f"secrets/{name}",
+            namespace,
+            query=query,
+            body=body,
+            content_type=content_type,
+            accept=accept,
         )
         return _parse_object(self._connection.send(request, self._deadline))
 

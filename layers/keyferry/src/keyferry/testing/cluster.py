@@ -244,10 +244,13 @@ class FakeClient:
             secret = self.cluster.secrets.get((namespace, name))
             return None if secret is None else {"metadata": secret.as_object(name)["metadata"]}
 
-    def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
+    def apply_secret(
+        self, namespace: str, body: Object, manager: str, *, force: bool, metadata_only: bool = False
+    ) -> Object:
         """Apply a Secret: `apply payments/db`."""
         with self.calls.call(f"apply {namespace}/{body['metadata']['name']}"):
-            return self.cluster.apply_secret(namespace, body, manager, force=force)
+            secret = self.cluster.apply_secret(namespace, body, manager, force=force)
+            return {"metadata": secret["metadata"]} if metadata_only else secret
 
     def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
         """Patch a Secret: `prune payments/db`."""
