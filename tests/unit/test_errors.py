@@ -48,4 +48,4 @@ def test_an_unexpected_error_is_told_by_type_and_innermost_place_alone() -> None
 
 
 def test_an_error_that_was_never_raised_has_no_place() -> None:
-    assert errors.place(ValueError("canary-1")) == "unknown"
+    assert errors.raised_at(ValueError("canary-1")) == "unknown"

@@ -187,9 +187,9 @@ def test_an_event_finds_the_namespace_of_a_path() -> None:
 
 
 def test_the_version_of_an_event_is_looked_for_among_all_that_was_found() -> None:
-    found = SourceValue(value("").content, "digest", found={"a": value("x", "v1"), "b": value("x", "v2@2026")})
-    assert [found.shows(each) for each in ("v1", "v2", "digest")] == [True, True, False]
-    assert value("x", "v1").shows("v1")
+    found = SourceValue(value("").content, "digest", members={"a": value("x", "v1"), "b": value("x", "v2@2026")})
+    assert [found.has_version(each) for each in ("v1", "v2", "digest")] == [True, True, False]
+    assert value("x", "v1").has_version("v1")
 
 
 # The Secret
@@ -197,7 +197,7 @@ def test_the_version_of_an_event_is_looked_for_among_all_that_was_found() -> Non
 
 def held(**values: str | bytes) -> SourceValue:
     each = {name.replace("__", "/"): value(text) for name, text in values.items()}
-    return SourceValue(value("").content, "digest", found=each)
+    return SourceValue(value("").content, "digest", members=each)
 
 
 def data(made: Any) -> dict[str, bytes]:  # noqa: ANN401
@@ -406,14 +406,14 @@ def read(*pages: dict[str, Any]) -> tuple[SourceValue, FakeSecretsManager]:
 
 def test_a_batch_is_asked_for_until_nothing_is_left_of_it() -> None:
     found, client = read({"SecretValues": [got("b")], "NextToken": "more"}, {"SecretValues": [got("a")]})
-    assert list(found.found or ()) == ["a", "b"]
+    assert list(found.members or ()) == ["a", "b"]
     assert client.asked[1] == {"SecretIdList": ["arn:a", "arn:b"], "NextToken": "more"}
 
 
 def test_what_was_scheduled_for_deletion_since_it_was_listed_is_left_out() -> None:
     gone = {"SecretId": "arn:a", "ErrorCode": "InvalidRequestException", "Message": "it was marked for deletion"}
     found, _ = read({"SecretValues": [got("b")], "Errors": [gone]})
-    assert list(found.found or ()) == ["b"]
+    assert list(found.members or ()) == ["b"]
 
 
 def test_what_cannot_be_decrypted_is_an_error_that_names_it() -> None:

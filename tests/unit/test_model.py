@@ -159,9 +159,9 @@ def test_a_deadline_has_no_time_left_once_it_is_over() -> None:
     clock = FakeClock()
     deadline = clock.deadline(5)
     clock.jump(2)
-    assert (deadline.remaining(), deadline.passed) == (3, False)
+    assert (deadline.remaining(), deadline.has_passed) == (3, False)
     clock.sleep(4)
-    assert (deadline.remaining(), deadline.passed) == (0, True)
+    assert (deadline.remaining(), deadline.has_passed) == (0, True)
 
 
 def test_a_source_value_is_text_unless_it_says_otherwise() -> None:

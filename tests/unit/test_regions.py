@@ -28,7 +28,7 @@ from keyferry.model import Place, SourceValue
 from keyferry.pipeline.sweep import compare_secret
 from keyferry.policy.rules import AllowedSources
 from keyferry.render.render import render
-from keyferry.role import Role, key
+from keyferry.role import Role, chain_key
 from keyferry.stores.grant import Grant
 from keyferry.stores.source import Source
 from keyferry.testing import FakeCluster
@@ -334,7 +334,7 @@ def test_chains_are_told_apart_by_all_that_is_in_them() -> None:
         [Role(arn=HUB, external_id="x-1")],
         [Role(arn=HUB, session_tags={"a": "b"})],
     ]
-    assert len({key(chain) for chain in chains}) == len(chains)
+    assert len({chain_key(chain) for chain in chains}) == len(chains)
 
 
 def test_a_source_with_a_role_takes_the_right_to_assume_the_first_one_and_none_to_read() -> None:

@@ -12,7 +12,7 @@ from keyferry.delivery.plan import Write, plan
 from keyferry.errors import Refused, SourceUnusable
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.render.render import render
-from keyferry.secret_types import missing
+from keyferry.secret_types import describe_missing_keys
 from tests.unit import pki
 from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND, STRANGER
 from tests.unit.samples import PLACE, mapping, value
@@ -195,7 +195,7 @@ def test_registries_that_cannot_be_made_are_refused() -> None:
     ],
 )
 def test_a_type_requires_keys(kind: str, keys: str, lacking: str) -> None:
-    assert missing(kind, keys.split()) == lacking
+    assert describe_missing_keys(kind, keys.split()) == lacking
 
 
 def test_a_mapping_that_cannot_have_them_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Amazon Resource Names, taken apart and put together."""
+"""Amazon Resource Names (ARNs): parsing and formatting."""
 
 from dataclasses import dataclass
 
@@ -15,27 +15,28 @@ class Arn:
     partition: str
     service: str
     region: str
-    """Empty for what belongs to no region, as IAM's roles."""
+    """Empty for resources that belong to no region, such as IAM roles."""
     account: str
     resource: str
-    """Everything after the account, as `secret:prod/db-a1b2c3`; it can hold colons."""
+    """The text after the account, such as `secret:prod/db-a1b2c3`. It can contain colons."""
 
     @classmethod
     def parse(cls, text: str) -> "Arn | None":
-        """Return the parts of an ARN; None for a text that is none."""
+        """Return the parts of an ARN; None where the text is not an ARN."""
         prefix, *parts = text.split(":", _PARTS - 1)
         return cls(*parts) if prefix == "arn" and len(parts) == _PARTS - 1 else None
 
-    def name_of(self, service: str, kind: str) -> str | None:
-        """Return the name of what a service has of a kind in a region; None where the ARN is that of something else.
+    def name_of(self, service: str, prefix: str) -> str | None:
+        """Return the name of a service's resource; None where the ARN is of another service or type of resource.
 
         Args:
-            service: as ARNs have it, as `ssm`.
-            kind: how the resource begins, with what divides it from the name, as `parameter/`.
+            service: the service as ARNs call it, such as `ssm`.
+            prefix: the type of the resource with its separator, such as `parameter/`.
         """
-        is_there = self.service == service and self.region and len(self.account) == 12 and self.account.isdecimal()
-        kind_is, name = self.resource[: len(kind)] == kind, self.resource[len(kind) :]
-        return name or None if is_there and kind_is else None
+        has_account = len(self.account) == 12 and self.account.isdecimal()
+        if self.service != service or not self.region or not has_account or not self.resource.startswith(prefix):
+            return None
+        return self.resource.removeprefix(prefix) or None
 
     def __str__(self) -> str:
         return ":".join(["arn", self.partition, self.service, self.region, self.account, self.resource])

@@ -1,4 +1,4 @@
-"""How much time is left."""
+"""Deadlines: how much time is left for the work of an invocation."""
 
 import time
 from collections.abc import Callable
@@ -7,23 +7,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Deadline:
-    """When no more work may begin, on a monotonic clock."""
+    """The time after which no more work may begin, on a monotonic clock."""
 
     at: float
-    """Reading of `clock`, in seconds."""
+    """The time, as `clock` counts it, in seconds."""
     clock: Callable[[], float] = time.monotonic
+    """Returns the current time in seconds."""
 
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
-        """Return the one that so many seconds are left to."""
+        """Return a deadline that many seconds from now."""
         return cls(time.monotonic() + seconds)
 
     def within(self, seconds: float) -> "Deadline":
-        """Return one that is at most so many seconds ahead."""
+        """Return this deadline, or an earlier one that is that many seconds from now."""
         return Deadline(min(self.at, self.clock() + seconds), self.clock)
 
     @property
-    def passed(self) -> bool:
+    def has_passed(self) -> bool:
         """Whether no time is left."""
         return self.remaining() == 0
 

@@ -1,37 +1,37 @@
-"""What can go wrong, grouped by what the caller does about it.
+"""Keyferry's exceptions, grouped by what the caller does about them.
 
     KeyferryError
-    ├── InvalidInput         a mapping, event file or argument is wrong: tell the user, change nothing
-    ├── DeliverAgain         passes by itself or by somebody's repair: the message comes back
+    ├── InvalidInput         a mapping, event file or argument is wrong: report it, change nothing
+    ├── DeliverAgain         may pass by itself: the message is retried later
     │   ├── AccessDenied       AWS refused a call
-    │   │   └── NotSignedIn      AWS does not accept the credentials, or no longer
-    │   ├── Rejected           AWS refused a call, for a reason that is none of the others
+    │   │   └── NotSignedIn      AWS does not accept the credentials, or no longer does
+    │   ├── Rejected           AWS refused a call for another reason
     │   ├── Unauthorized       the cluster does not know the caller
     │   ├── Forbidden          the cluster knows the caller and refuses a verb
-    │   ├── Unreachable        no answer, so that nothing is known about whether the call took effect
-    │   │   └── ServerError      an answer (5xx) that does not say it either
+    │   ├── Unreachable        no answer: whether the call took effect is unknown
+    │   │   └── ServerError      an answer (5xx) that leaves it unknown, too
     │   ├── Throttled          too many requests, and no time left to wait
-    │   ├── Outdated           a region that serves in place of another has an older version than the Secret
+    │   ├── Outdated           a failover region has an older version than the Secret
     │   ├── Overtaken          the object changed between reading and writing it
     │   ├── OutOfTime          the invocation ends before the work does
-    │   ├── UnknownName        a mapping or cluster that this deployment does not have
-    │   └── Unexpected         an error that nobody foresaw
-    └── NeedsRepair          the same again until somebody changes the source, the mapping or the cluster: dead letter
-        ├── SourceUnavailable  a secret or parameter that cannot be had: not of that name, version or label
-        │   ├── SourceMissing    it does not exist, by what AWS answers now
-        │   └── SourceDeleted    it was deleted, as its service says: the one thing that can delete a Secret
-        ├── SourceUnusable     a value from which the mapping cannot make its keys
-        ├── Refused            the Secret cannot take the content: too large, another type, immutable
-        ├── Conflict           somebody else owns what the mapping would write
-        ├── WrongCluster       clusters.yaml means one cluster, and EKS knows another of that name
-        └── NamespaceGone      a namespace that is missing or being deleted
+    │   ├── UnknownName        this deployment has no such mapping or cluster
+    │   └── Unexpected         an error of a type that is not handled
+    └── NeedsRepair          stays until somebody changes the source, the mapping or the cluster: dead-lettered
+        ├── SourceUnavailable  there is no secret or parameter of this name, version or label
+        │   ├── SourceMissing    AWS answers that it does not exist
+        │   └── SourceDeleted    AWS says that it was deleted: the only error that can delete a Secret
+        ├── SourceUnusable     the mapping cannot make its keys from the value
+        ├── Refused            the Secret cannot hold the content: too large, another type, immutable
+        ├── Conflict           another manager owns what the mapping would write
+        ├── WrongCluster       EKS has a cluster of this name, and it is not the one of clusters.yaml
+        └── NamespaceGone      the namespace is missing or being deleted
 
-Every message names the object and the remedy; none holds a secret value.
+Every message names the object and the remedy. None contains a secret value.
 """
 
 
 class KeyferryError(Exception):
-    """Base of all errors that Keyferry raises on purpose."""
+    """Base class of all errors that Keyferry raises itself."""
 
 
 class InvalidInput(KeyferryError):
@@ -39,23 +39,23 @@ class InvalidInput(KeyferryError):
 
 
 class DeliverAgain(KeyferryError):
-    """A condition that passes: the delivery is tried again."""
+    """A condition that may pass by itself: the delivery is retried."""
 
 
 class AccessDenied(DeliverAgain):
-    """AWS refused a call. Passing, since permissions take seconds to arrive after a deployment."""
+    """AWS refused a call for lack of permission. It is retried: new permissions take seconds to become active."""
 
 
 class NotSignedIn(AccessDenied):
-    """AWS does not accept the credentials: they have ended, or their role was deleted and made anew."""
+    """AWS does not accept the credentials: they have expired, or their role was deleted and created again."""
 
 
 class Rejected(DeliverAgain):
-    """AWS refused a call (4xx), for a reason that is none of the others."""
+    """AWS refused a call (4xx) for a reason that has no class of its own."""
 
 
 class Unauthorized(DeliverAgain):
-    """The cluster does not accept the token. Passing, since access entries take seconds to arrive."""
+    """The cluster does not accept the token (401). It is retried: new access entries take seconds to become active."""
 
     def __init__(self, cluster: str, role: str) -> None:
         super().__init__(
@@ -66,85 +66,85 @@ class Unauthorized(DeliverAgain):
 
 
 class Forbidden(DeliverAgain):
-    """The cluster knows the caller, and RBAC refuses a verb on a resource."""
+    """The cluster knows the caller, and RBAC refuses the verb on the resource (403)."""
 
 
 class Unreachable(DeliverAgain):
-    """No usable answer from AWS or a cluster; whether a write took effect is not known."""
+    """AWS or a cluster gave no usable answer; whether a write took effect is unknown."""
 
 
 class ServerError(Unreachable):
-    """The cluster answers, and not whether the call took effect (5xx)."""
+    """The cluster answered with an error (5xx) that leaves open whether the call took effect."""
 
 
 class Throttled(DeliverAgain):
-    """Asked to slow down for longer than there is time left."""
+    """AWS or a cluster asked to wait for longer than the time that is left."""
 
 
 class Outdated(DeliverAgain):
-    """What a region serves in place of another is older than what the Secret holds."""
+    """The value of a failover region is older than the one in the Secret."""
 
 
 class Overtaken(DeliverAgain):
-    """The object is no longer the one that was observed: observe again."""
+    """The object has changed since it was observed: it has to be observed again."""
 
 
 class OutOfTime(DeliverAgain):
-    """The invocation ends before the work does."""
+    """The invocation ends before the work is done."""
 
     def __init__(self) -> None:
         super().__init__("too little time is left; the next try does the rest")
 
 
 class UnknownName(DeliverAgain):
-    """A mapping or cluster that this deployment does not have: a deployment is under way, or it was removed."""
+    """This deployment has no such mapping or cluster: it was removed, or a deployment is under way."""
 
 
 class Unexpected(DeliverAgain):
-    """An error that nobody foresaw, told by type and place alone: its text can quote a value."""
+    """An error that is not handled. The message has its type and where it was raised: its text can quote a value."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(f"{type(error).__name__} at {place(error)}")
+        super().__init__(f"{type(error).__name__} at {raised_at(error)}")
 
 
 class NeedsRepair(KeyferryError):
-    """A condition that stays until somebody changes something: the delivery goes to the dead-letter queue."""
+    """A condition that stays until somebody changes something: the delivery is dead-lettered."""
 
 
 class SourceUnavailable(NeedsRepair):
-    """A secret or parameter that cannot be had."""
+    """There is no secret or parameter of this name, version or label."""
 
 
 class SourceMissing(SourceUnavailable):
-    """A secret or parameter that does not exist: deleted, not yet made, or misspelt."""
+    """The secret or parameter does not exist: deleted, not created yet, or misspelt."""
 
 
 class SourceDeleted(SourceUnavailable):
-    """A secret that is scheduled for deletion, or what does not exist and of whose deletion an event has told."""
+    """The secret is scheduled for deletion, or it does not exist and an event has reported its deletion."""
 
 
 class SourceUnusable(NeedsRepair):
-    """A value from which the mapping cannot make what it should."""
+    """The mapping cannot make its keys from the value."""
 
 
 class Refused(NeedsRepair):
-    """The Secret cannot take the content."""
+    """The Secret cannot hold the content: it is too large, of another type, or the Secret is immutable."""
 
 
 class Conflict(NeedsRepair):
-    """Somebody else owns what the mapping would write."""
+    """Another field manager, or another owner, has what the mapping would write."""
 
 
 class WrongCluster(NeedsRepair):
-    """EKS answers for another cluster than clusters.yaml means."""
+    """The cluster that EKS has under this name is not the one of clusters.yaml."""
 
 
 class NamespaceGone(NeedsRepair):
     """The namespace is missing or being deleted."""
 
 
-def place(error: BaseException) -> str:
-    """Return file and line at which an error was raised."""
+def raised_at(error: BaseException) -> str:
+    """Return the file and line at which an error was raised, as `plan.py:12`; `unknown` for one never raised."""
     traceback = error.__traceback__
     if traceback is None:
         return "unknown"

@@ -1,4 +1,4 @@
-"""The nouns that every layer shares: values, changes, deliveries."""
+"""The data that every layer shares: secret values, changes, deliveries and messages."""
 
 import hashlib
 import hmac
@@ -16,16 +16,14 @@ ChangeKind = Literal["updated", "deleted", "restored", "rotation failed"]
 
 PREFIX = "keyferry.dev"
 """Prefix of every annotation that Keyferry writes."""
-
-
 MANAGED_BY = "app.kubernetes.io/managed-by"
-"""The label that every Secret of Keyferry's has."""
+"""The label that Keyferry sets on every Secret that it writes."""
 
 
 class SecretValue:
-    """Bytes that must not be seen. They leave by `reveal` alone.
+    """The bytes of a secret value. Only `reveal` returns them.
 
-    Neither a mapping nor a dataclass, so that no logger or serialiser finds its way in.
+    This is neither a mapping nor a dataclass, so that no logger and no serialiser can read the content.
     """
 
     __slots__ = ("_content",)
@@ -34,7 +32,7 @@ class SecretValue:
         self._content = content
 
     def reveal(self) -> bytes:
-        """Return the bytes. Call it only where they are rendered or written to the cluster."""
+        """Return the bytes. Call this only to render them or to write them to a cluster."""
         return self._content
 
     def __len__(self) -> int:
@@ -42,7 +40,7 @@ class SecretValue:
         return len(self._content)
 
     def __eq__(self, other: object) -> bool:
-        """Compare content, in time that does not depend on it."""
+        """Compare the contents in constant time."""
         return isinstance(other, SecretValue) and hmac.compare_digest(self._content, other._content)
 
     __hash__ = None  # type: ignore[assignment]
@@ -51,7 +49,7 @@ class SecretValue:
         return "SecretValue(…)"
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled or copied."""
+        """Refuse to be pickled or copied, with a TypeError."""
         raise TypeError("a SecretValue cannot be serialised")
 
     __getstate__ = __reduce__
@@ -59,99 +57,108 @@ class SecretValue:
 
 @dataclass(frozen=True)
 class SourceValue:
-    """What one source held when it was read."""
+    """The value of one source at the time it was read."""
 
     content: SecretValue
     version: str
-    """Version id; for a parameter `<version>@<last modified, ISO 8601>`, since a parameter made anew counts from 1."""
-    binary: bool = False
-    created: datetime | None = None
-    """When this version was made."""
-    served: str | None = None
-    """The region that served it, where that is not the first one."""
-    found: "Mapping[str, SourceValue] | None" = None
-    """The values of what was found, by full name, where the source is a find."""
+    """The version id of a secret; for a parameter `<version>@<last modified, ISO 8601>`.
 
-    def shows(self, version: str) -> bool:
-        """Return whether this is a version, or one of what was found is."""
-        values = [self] if self.found is None else self.found.values()
-        return any(is_version(each.version, version) for each in values)
+    The date is needed since a parameter that is deleted and created again starts at version 1 again.
+    """
+    binary: bool = False
+    """Whether a secret holds it as `SecretBinary`."""
+    created: datetime | None = None
+    """When this version was created."""
+    served: str | None = None
+    """The failover region that served the value; None where the first region did."""
+    members: "Mapping[str, SourceValue] | None" = None
+    """For a source with `find`: full name → value of each secret or parameter that it finds. None otherwise."""
+
+    def has_version(self, version_id: str) -> bool:
+        """Return whether the value, or one of its members, is of this version."""
+        values = [self] if self.members is None else self.members.values()
+        return any(is_version(value.version, version_id) for value in values)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a Secret goes."""
+    """A namespace of a cluster: where a Secret is written."""
 
     cluster: str
-    """As clusters.yaml calls it."""
+    """The cluster's name in clusters.yaml."""
     namespace: str
 
 
 @dataclass(frozen=True)
 class Change:
-    """What an event says has happened, as far as it is believed: which secret or parameter it concerns."""
+    """A change of a secret or parameter, as an event reports it. It is a hint: the value is always read from AWS."""
 
     store: StoreName
     names: tuple[str, ...]
-    """The name; two where the event's identifier could be read as either."""
+    """The name of the secret or parameter; two candidates where the event's identifier is ambiguous."""
     kind: ChangeKind
     event_id: str
     time: datetime
     label: str | None = None
-    """The staging label that moved, where the event says so."""
+    """The staging label that moved, if the event names one."""
     version: str | None = None
-    """The version that the event names: a hint when to read once more."""
+    """The version id that the event names, if any. Where AWS still serves another one, the value is read once more."""
 
 
 class Record(BaseModel):
-    """Base of everything that is read from outside: strict about names, silent about values."""
+    """Base class of all validated input: unknown fields are errors, and error texts never quote the input."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
 
 class Delivery(Record):
-    """One message of the deliveries queue: bring this mapping on this cluster to the sources' current state."""
+    """One message of the deliveries queue: write the current values of a mapping's sources to one cluster."""
 
     mapping: str
     cluster: str
     namespace: str | None = None
-    """Only this namespace; all that the mapping names otherwise."""
+    """The only namespace to write to; None for all namespaces of the mapping."""
     event_id: str = Field(alias="eventId")
     time: AwareDatetime
-    """When the change happened, for the time from event to write."""
+    """When the change happened; the latency metric counts from here."""
     versions: dict[str, str] = Field(default_factory=dict)
-    """Source → version id that the event named."""
+    """Alias of a source → version id that the event named."""
     deleted: list[str] = Field(default_factory=list)
-    """Sources that the event says are deleted."""
+    """Aliases of the sources that the event reports as deleted."""
 
     @property
     def group(self) -> str:
-        """The FIFO message group: one (mapping, cluster), 128 characters at most.
+        """The SQS message group id: one for each mapping and cluster, at most 128 characters.
 
-        What is for one namespace alone has a group of its own: a team whose source fails holds up no other team.
+        A delivery to a single namespace has a group of its own, so that a failing namespace does not block the others.
         """
         return shorten("/".join(filter(None, (self.mapping, self.cluster, self.namespace))), 128)
 
     @property
     def deduplication_id(self) -> str:
-        """The FIFO deduplication id, from the event and the group: the same body twice can be two real changes."""
+        """The SQS deduplication id: a hash of the event id and the target.
+
+        It is not a hash of the body, since two messages with the same body can stand for two changes.
+        """
         return hashlib.sha256(f"{self.event_id}/{self.group}/{self.namespace or ''}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message as SQS gives it to the function."""
+    """One SQS message, as a Lambda function receives it."""
 
     body: str
     id: str
     receipt: str
+    """The receipt handle."""
     attempt: int
-    """How often it was received, this time included."""
+    """How many times the message was received, this time included (`ApproximateReceiveCount`)."""
     sent: datetime
+    """When it was sent (`SentTimestamp`)."""
 
     @property
     def document(self) -> object:
-        """The JSON of its body; None where it is none."""
+        """The parsed JSON of the body; None where the body is not JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -159,28 +166,28 @@ class Message:
 
     @property
     def age_seconds(self) -> float:
-        """How long ago it was sent."""
+        """How many seconds ago the message was sent."""
         return (datetime.now(UTC) - self.sent).total_seconds()
 
 
-def moment(when: datetime) -> str:
-    """Return a time as versions hold it."""
-    return when.astimezone(UTC).isoformat(timespec="seconds")
+def format_time(time: datetime) -> str:
+    """Return a time as ISO 8601 in UTC, to the second, as version ids contain it."""
+    return time.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def dated(version: str) -> tuple[str, str]:
-    """Return the id of a version, and its date where it shows one behind an @."""
-    number, at, date = version.rpartition("@")
-    return (number, date) if at else (version, "")
+def split_version(version: str) -> tuple[str, str]:
+    """Return a version's id and date, which an `@` divides; the date is empty where there is none."""
+    version_id, at_sign, date = version.rpartition("@")
+    return (version_id, date) if at_sign else (version, "")
 
 
-def is_version(shown: str, version: str) -> bool:
-    """Return whether a version, which may show its date, is the one that is asked for."""
-    return version in (shown, dated(shown)[0])
+def is_version(version: str, version_id: str) -> bool:
+    """Return whether a version, with or without its date, has an id. The id may carry the same date."""
+    return version_id in (version, split_version(version)[0])
 
 
 def shorten(name: str, limit: int) -> str:
-    """Return the name, cut to `limit` characters with a short hash at its end where it is longer."""
+    """Return a name of at most `limit` characters: a longer one is cut and ends in a hash of the whole."""
     if len(name) <= limit:
         return name
     return f"{name[: limit - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""Roles that are assumed, one by another where there are several."""
+"""IAM roles to assume. Where there are several, each is assumed with the credentials of the one before."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,16 +12,16 @@ RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:[a-z0-9-]+:iam::\d{12}
 """The ARN of an IAM role."""
 _TEXT = r"[\w .:/=+@-]"
 TagKey = Annotated[str, StringConstraints(pattern=rf"^{_TEXT}+$", max_length=128)]
-"""The key of a tag, as AWS allows it."""
+"""The key of an AWS tag."""
 TagValue = Annotated[str, StringConstraints(pattern=rf"^{_TEXT}*$", max_length=256)]
-"""The value of a tag, as AWS allows it."""
+"""The value of an AWS tag."""
 
 
 class Role(Record):
-    """A role to assume, and what its trust policy asks for."""
+    """A role to assume, with what its trust policy asks for."""
 
     arn: RoleArn
-    """The role."""
+    """The ARN of the role."""
     external_id: str | None = Field(
         default=None,
         alias="externalId",
@@ -30,29 +30,29 @@ class Role(Record):
         max_length=1224,
         examples=["payments-7f3a"],
     )
-    """What the owner of the role has agreed on with you (`sts:ExternalId`)."""
+    """The external id that the role's trust policy asks for (`sts:ExternalId`)."""
     session_tags: dict[TagKey, TagValue] = Field(
         default_factory=dict, alias="sessionTags", max_length=50, examples=[{"team": "payments"}]
     )
-    """Tags of the session, which the role's policies can compare (`aws:PrincipalTag`)."""
+    """Session tags, which policies can refer to (`aws:PrincipalTag`)."""
 
     @property
     def account(self) -> str:
-        """The account that it belongs to."""
+        """The account of the role."""
         arn = Arn.parse(self.arn)
-        return arn.account if arn else ""  # what follows RoleArn is one
+        return arn.account if arn else ""  # never None: RoleArn's pattern was checked
 
 
-def _listed(value: object) -> object:
-    """Return a list of roles, however they are written."""
-    each = value if isinstance(value, list | tuple) else [value]
-    return [{"arn": role} if isinstance(role, str) else role for role in each]
+def _to_list(value: object) -> object:
+    """Return the long form of `role`: a list of roles, each with its fields."""
+    roles = value if isinstance(value, list | tuple) else [value]
+    return [{"arn": role} if isinstance(role, str) else role for role in roles]
 
 
-Roles = Annotated[list[Role], BeforeValidator(_listed, json_schema_input_type=RoleArn | Role | list[RoleArn | Role])]
-"""An ARN, a role, or a list of them: each is assumed by the one before."""
+Roles = Annotated[list[Role], BeforeValidator(_to_list, json_schema_input_type=RoleArn | Role | list[RoleArn | Role])]
+"""An ARN, a role, or a list of them. Each is assumed with the credentials of the one before."""
 
 
-def key(roles: Sequence[Role]) -> tuple[str, ...]:
-    """Return what tells one chain of roles from another."""
+def chain_key(roles: Sequence[Role]) -> tuple[str, ...]:
+    """Return a hashable key of a chain of roles, with their external ids and tags."""
     return tuple(role.model_dump_json() for role in roles)

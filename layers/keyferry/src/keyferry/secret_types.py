@@ -1,4 +1,4 @@
-"""The types of Secrets that Kubernetes gives a meaning to, and the keys that each requires.
+"""The types of Secrets that Kubernetes knows, and the keys that it requires for each type.
 
 Keys: `ValidateSecret` in kubernetes/pkg/apis/core/validation/validation.go.
 """
@@ -11,29 +11,32 @@ DOCKER_CONFIG_JSON = "kubernetes.io/dockerconfigjson"
 DOCKER_CONFIG = "kubernetes.io/dockercfg"
 SSH_AUTH = "kubernetes.io/ssh-auth"
 
-CERTIFICATE, PRIVATE_KEY, AUTHORITY = "tls.crt", "tls.key", "ca.crt"
-"""Keys of a TLS Secret; the authority's is optional."""
-REGISTRIES, OLD_REGISTRIES = ".dockerconfigjson", ".dockercfg"
-"""Keys of Secrets that sign in to registries of images, in today's form and in the one before it."""
-SSH_KEY = "ssh-privatekey"
+CERTIFICATE, PRIVATE_KEY, CA_CERTIFICATE = "tls.crt", "tls.key", "ca.crt"
+"""Keys of a TLS Secret; `ca.crt` is optional."""
+DOCKER_CONFIG_JSON_KEY, DOCKER_CONFIG_KEY = ".dockerconfigjson", ".dockercfg"
+"""Keys of Secrets with credentials for image registries: of the current type, and of the legacy one."""
+SSH_PRIVATE_KEY = "ssh-privatekey"
 
 _REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     TLS: ((CERTIFICATE,), (PRIVATE_KEY,)),
-    DOCKER_CONFIG_JSON: ((REGISTRIES,),),
-    DOCKER_CONFIG: ((OLD_REGISTRIES,),),
+    DOCKER_CONFIG_JSON: ((DOCKER_CONFIG_JSON_KEY,),),
+    DOCKER_CONFIG: ((DOCKER_CONFIG_KEY,),),
     "kubernetes.io/basic-auth": (("username", "password"),),
-    SSH_AUTH: ((SSH_KEY,),),
+    SSH_AUTH: ((SSH_PRIVATE_KEY,),),
 }
-"""Type → groups of keys; a Secret of the type has at least one key of each group."""
+"""Type → groups of keys. A Secret of the type needs at least one key of each group."""
 
 
-def missing(kind: str, keys: Iterable[str]) -> str:
-    """Return which keys a Secret of a type lacks, as text for a message; empty where it lacks none.
+def describe_missing_keys(secret_type: str, keys: Iterable[str]) -> str:
+    """Return the required keys that a Secret lacks, as text for a message, such as `tls.crt and tls.key`.
 
     Args:
-        kind: the type of the Secret.
-        keys: the keys that it has.
+        secret_type: the type of the Secret.
+        keys: the keys that the Secret has.
+
+    Returns:
+        The text; empty where no key is missing.
     """
     present = set(keys)
-    lacking = [" or ".join(group) for group in _REQUIRED.get(kind, ()) if not present & set(group)]
-    return " and ".join(lacking)
+    missing = [" or ".join(group) for group in _REQUIRED.get(secret_type, ()) if not present & set(group)]
+    return " and ".join(missing)

@@ -10,7 +10,7 @@ from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
 from keyferry.errors import SourceUnavailable
 from keyferry.formats import jsontext
-from keyferry.model import SecretValue, SourceValue, moment
+from keyferry.model import SecretValue, SourceValue, format_time
 from keyferry.stores.find import checked, version_of
 from keyferry.stores.source import Source
 
@@ -69,7 +69,7 @@ def _parse_parameter(parameter: Mapping[str, Any]) -> SourceValue:
 
 def format_version(number: int, modified: datetime) -> str:
     """Return the version id `<number>@<date>`: a parameter that is created again counts from 1 again."""
-    return f"{number}@{moment(modified)}"
+    return f"{number}@{format_time(modified)}"
 
 
 def _read_tags(client: "SSMClient", source: Source) -> SourceValue:
@@ -87,7 +87,7 @@ def _read_find(client: "SSMClient", source: Source) -> SourceValue:
     chunks = batched(names, MAX_NAMES, strict=False)
     members = checked(str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)})
     version = version_of({name: value.version for name, value in members.items()})
-    return SourceValue(SecretValue(b""), version, found=members)
+    return SourceValue(SecretValue(b""), version, members=members)
 
 
 def _read_members(client: "SSMClient", names: Iterable[str]) -> Iterator[tuple[str, SourceValue]]:

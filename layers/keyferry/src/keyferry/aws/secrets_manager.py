@@ -12,7 +12,7 @@ from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
 from keyferry.errors import SourceMissing, SourceUnavailable, SourceUnusable
 from keyferry.formats import jsontext
-from keyferry.model import SecretValue, SourceValue, moment
+from keyferry.model import SecretValue, SourceValue, format_time
 from keyferry.stores.find import checked, version_of
 from keyferry.stores.secrets_manager import CURRENT, PENDING
 from keyferry.stores.source import Source
@@ -91,7 +91,7 @@ def _read_find(client: "SecretsManagerClient", source: Source) -> SourceValue:
     chunks = batched(arns.items(), MAX_SECRETS, strict=False)
     members = checked(str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)})
     version = version_of({name: value.version for name, value in members.items()})
-    return SourceValue(SecretValue(b""), version, found=members)
+    return SourceValue(SecretValue(b""), version, members=members)
 
 
 def _read_members(
@@ -202,4 +202,4 @@ def _parse_tags(secret: Mapping[str, Any]) -> dict[str, str]:
 
 def _parse_last_changed(secret: Mapping[str, Any]) -> str:
     date = secret.get("LastChangedDate") or secret.get("CreatedDate")
-    return moment(date) if isinstance(date, datetime) else ""
+    return format_time(date) if isinstance(date, datetime) else ""

@@ -56,7 +56,7 @@ class Sessions:
         if not roles:
             return self._own
         region = region or self._own.region_name
-        cache_key = role.key(roles), region
+        cache_key = role.chain_key(roles), region
         with self._lock:
             if cache_key not in self._sessions:
                 self._sessions[cache_key] = self._create_session(roles, region)
@@ -73,7 +73,7 @@ class Sessions:
             roles: the chain of roles that the client acts as, as in `session`.
             fail_fast: whether to give up early, because another region can answer.
         """
-        cache_key = role.key(roles), region, service, fail_fast
+        cache_key = role.chain_key(roles), region, service, fail_fast
         with self._lock:  # a boto3 session may create one client at a time only
             if cache_key not in self._clients:
                 config = _FAIL_FAST_CONFIG if fail_fast else _DEFAULT_CONFIG
@@ -83,7 +83,7 @@ class Sessions:
 
     def forget(self, roles: Sequence[Role]) -> None:
         """Forget a chain of roles that AWS refused, so that every role of it is assumed anew when it is next needed."""
-        chains = {role.key(roles[:length]) for length in range(1, len(roles) + 1)}
+        chains = {role.chain_key(roles[:length]) for length in range(1, len(roles) + 1)}
         with self._lock:
             self._sessions = {key: session for key, session in self._sessions.items() if key[0] not in chains}
             self._clients = {key: client for key, client in self._clients.items() if key[0] not in chains}

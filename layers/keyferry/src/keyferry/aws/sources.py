@@ -11,9 +11,9 @@ from keyferry.aws.calls import BatchRead
 from keyferry.aws.readers import READERS
 from keyferry.aws.sessions import Sessions
 from keyferry.errors import KeyferryError, NotSignedIn, Throttled, Unreachable
-from keyferry.model import SourceValue, StoreName, dated, moment
+from keyferry.model import SourceValue, StoreName, format_time, split_version
 from keyferry.role import Role
-from keyferry.role import key as role_key
+from keyferry.role import chain_key as role_key
 from keyferry.stores.source import Source
 
 UNAVAILABLE_SECONDS = 30
@@ -139,9 +139,9 @@ def _build_batches(sources: Iterable[Source]) -> Iterator[_Batch]:
 
 def _add_date(value: SourceValue) -> SourceValue:
     """Return the value with its date in its version: regions are compared by date, since version ids have no order."""
-    if dated(value.version)[1] or value.created is None:
+    if split_version(value.version)[1] or value.created is None:
         return value
-    return replace(value, version=f"{value.version}@{moment(value.created)}")
+    return replace(value, version=f"{value.version}@{format_time(value.created)}")
 
 
 def create_version_reader(sessions: Sessions) -> Callable[[Source], str | None]:

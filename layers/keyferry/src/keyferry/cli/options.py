@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles, Problem
 from keyferry.cli.output import console
-from keyferry.errors import KeyferryError, place
+from keyferry.errors import KeyferryError, raised_at
 from keyferry.mapping.catalog import Catalog
 
 PROBLEMS, USAGE, BUG, INTERRUPTED = 1, 2, 70, 130
@@ -92,7 +92,9 @@ class Group(click.Group):
             ctx.exit(PROBLEMS)
         except Exception as error:
             # Its text is not shown: it can quote a value.
-            console.note(f"unexpected {type(error).__name__} at {place(error)}: a bug in Keyferry; please report it")
+            console.note(
+                f"unexpected {type(error).__name__} at {raised_at(error)}: a bug in Keyferry; please report it"
+            )
             ctx.exit(BUG)
 
 

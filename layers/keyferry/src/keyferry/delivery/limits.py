@@ -6,7 +6,7 @@ from keyferry import secret_types
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import REVISION, Observed
 from keyferry.errors import Outdated, Refused, SourceUnavailable
-from keyferry.model import SecretValue, dated
+from keyferry.model import SecretValue, split_version
 
 MAX_DATA_BYTES = 1024 * 1024
 """What a Secret may hold, decoded (`MaxSecretSize` of Kubernetes)."""
@@ -54,7 +54,7 @@ def _check_found(desired: Desired, observed: Observed) -> None:
 
 def _check_keys(desired: Desired, observed: Observed | None, data: Mapping[str, SecretValue]) -> None:
     kind = desired.type(observed)
-    lacking = secret_types.missing(kind, data)
+    lacking = secret_types.describe_missing_keys(kind, data)
     if lacking:
         raise Refused(
             f"Secret {desired.mapping.spec.secret.name} would lack {lacking}, and type {kind} needs it:"
@@ -69,7 +69,7 @@ def _check_age(desired: Desired, observed: Observed) -> None:
     """
     held = observed.versions_in_journal() if observed.written_by(*desired.mapping.names) else {}
     for alias, region in desired.served.items():
-        (there, made), (here, before) = dated(desired.versions[alias]), dated(held.get(alias, ""))
+        (there, made), (here, before) = split_version(desired.versions[alias]), split_version(held.get(alias, ""))
         # Replicas of a secret share the ids of its versions; parameters are numbered in each region.
         same = there == here and desired.mapping.spec.sources[alias].store.SAME_VERSIONS_IN_REPLICAS
         if alias in held and not same and not (before and before <= made):

@@ -160,7 +160,7 @@ def _read(work: Work, alias: str, source: Source, read: Reader) -> SourceValue:
 
 
 def _is_other(values: Mapping[str, SourceValue], alias: str, version: str) -> bool:
-    return alias in values and not values[alias].shows(version)
+    return alias in values and not values[alias].has_version(version)
 
 
 def _in_turn(work: Work, targets: Sequence[Target]) -> list[list[Target]]:
@@ -227,5 +227,5 @@ def _each(work: Work, pool: ThreadPoolExecutor, targets: Iterable[Target], step:
 
 
 def _check_time(work: Work) -> None:
-    if work.deadline.passed:
+    if work.deadline.has_passed:
         raise OutOfTime

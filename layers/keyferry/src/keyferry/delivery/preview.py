@@ -72,7 +72,7 @@ def preview(work: Work) -> list[Preview]:
 
 def _tried[T](work: Work, step: Callable[[], T]) -> T | KeyferryError:
     """Return what a step returns, or what it raises: one namespace does not stop the others."""
-    if work.deadline.passed:
+    if work.deadline.has_passed:
         return OutOfTime()
     try:
         return step()

@@ -142,7 +142,7 @@ class Connection:
         try:
             return _send_once(client, request, token, deadline)
         except (NewConnectionError, ConnectTimeoutError, _UntrustedCertificate) as error:
-            if deadline.passed:
+            if deadline.has_passed:
                 raise self._build_unreachable(request, error) from None
             self._reconnect(client, error)
         except (ProtocolError, ConnectionError):

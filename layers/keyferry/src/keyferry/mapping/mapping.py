@@ -142,7 +142,9 @@ class Spec(Record):
     def _has_what_the_type_requires(self) -> Self:
         secret, keys = self.secret, self.secret.known_keys
         lacking = (
-            secret_types.missing(secret.type, keys) if keys is not None and self.policies.creation != "merge" else ""
+            secret_types.describe_missing_keys(secret.type, keys)
+            if keys is not None and self.policies.creation != "merge"
+            else ""
         )
         if lacking:
             raise ValueError(
@@ -152,7 +154,7 @@ class Spec(Record):
 
     @model_validator(mode="after")
     def _leaves_a_secret_that_can_be(self) -> Self:
-        lacking = secret_types.missing(self.secret.type, frozenset())
+        lacking = secret_types.describe_missing_keys(self.secret.type, frozenset())
         if lacking and self.policies.deletion == "merge" and self.policies.creation != "merge":
             raise ValueError(
                 f"deletion: merge would leave a Secret of type {self.secret.type} without {lacking}, which the cluster"

@@ -112,7 +112,7 @@ class SecretSpec(Record):
     def _made(self) -> frozenset[str]:
         """The keys that tls and registries make."""
         made = {secret_types.CERTIFICATE, secret_types.PRIVATE_KEY} if self.tls else set()
-        return frozenset(made | ({secret_types.REGISTRIES} if self.registries else set()))
+        return frozenset(made | ({secret_types.DOCKER_CONFIG_JSON_KEY} if self.registries else set()))
 
     @property
     def certain_keys(self) -> frozenset[str]:
@@ -124,7 +124,7 @@ class SecretSpec(Record):
         """The keys that it can have; None where the sources decide."""
         if self.data_from:
             return None
-        return frozenset(self.data) | self._made | ({secret_types.AUTHORITY} if self.tls else frozenset())
+        return frozenset(self.data) | self._made | ({secret_types.CA_CERTIFICATE} if self.tls else frozenset())
 
     @property
     def entries(self) -> Iterator[tuple[str, Entry]]:

@@ -189,7 +189,7 @@ def _observe_secrets(
 
 
 def _check_time(observer: Observer) -> None:
-    if observer.deadline.passed:
+    if observer.deadline.has_passed:
         raise OutOfTime
 
 

@@ -12,15 +12,15 @@ from keyferry.secret_types import (
     CERTIFICATE,
     DOCKER_CONFIG,
     DOCKER_CONFIG_JSON,
-    OLD_REGISTRIES,
+    DOCKER_CONFIG_JSON_KEY,
+    DOCKER_CONFIG_KEY,
     PRIVATE_KEY,
-    REGISTRIES,
     SSH_AUTH,
-    SSH_KEY,
+    SSH_PRIVATE_KEY,
     TLS,
 )
 
-_JSON = {DOCKER_CONFIG_JSON: REGISTRIES, DOCKER_CONFIG: OLD_REGISTRIES}
+_JSON = {DOCKER_CONFIG_JSON: DOCKER_CONFIG_JSON_KEY, DOCKER_CONFIG: DOCKER_CONFIG_KEY}
 """Type → its key that holds a JSON object."""
 
 
@@ -52,8 +52,8 @@ def check(kind: str, data: Mapping[str, SecretValue], where: str) -> None:
     """
     if kind in _JSON and _JSON[kind] in data and not _is_object(data[_JSON[kind]]):
         raise SourceUnusable(f"{where}, key {_JSON[kind]}: no JSON object, as type {kind} needs it")
-    if kind == SSH_AUTH and SSH_KEY in data and not len(data[SSH_KEY]):
-        raise SourceUnusable(f"{where}, key {SSH_KEY}: empty, and type {kind} needs a private key")
+    if kind == SSH_AUTH and SSH_PRIVATE_KEY in data and not len(data[SSH_PRIVATE_KEY]):
+        raise SourceUnusable(f"{where}, key {SSH_PRIVATE_KEY}: empty, and type {kind} needs a private key")
     if kind == TLS and {CERTIFICATE, PRIVATE_KEY} <= data.keys():
         from keyferry.render import certificates  # noqa: PLC0415  # large, and only TLS Secrets need it
 

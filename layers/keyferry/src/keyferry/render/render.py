@@ -15,7 +15,7 @@ from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.keys import rename
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.secret import DataFrom, Template
-from keyferry.model import Place, SecretValue, SourceValue, dated
+from keyferry.model import Place, SecretValue, SourceValue, split_version
 from keyferry.render import contents
 
 _LABEL = TypeAdapter[str](LabelValue)
@@ -62,7 +62,7 @@ def _regardless_of_region(mapping: SecretMapping, sources: Mapping[str, SourceVa
     """
     declared = mapping.spec.sources
     return {
-        alias: replace(value, version=dated(value.version)[0]) if declared[alias].failover else value
+        alias: replace(value, version=split_version(value.version)[0]) if declared[alias].failover else value
         for alias, value in sources.items()
     }
 
@@ -155,7 +155,7 @@ def _registries(
             except UnicodeDecodeError:
                 raise SourceUnusable(f"{at} is binary, and a sign-in is text") from None
         account |= {"email": each.email} if each.email else {}
-    return {secret_types.REGISTRIES: SecretValue(contents.docker_config(accounts).encode())}
+    return {secret_types.DOCKER_CONFIG_JSON_KEY: SecretValue(contents.docker_config(accounts).encode())}
 
 
 def _certain(entry: Entry, sources: Mapping[str, SourceValue], place: Place, where: str) -> SecretValue:
@@ -190,8 +190,8 @@ def _many(each: DataFrom, source: SourceValue, where: str) -> dict[str, SecretVa
 
 def _members(each: DataFrom, source: SourceValue, where: str) -> Mapping[str, object]:
     """Return what has a key each: the values of what was found, or the members of a JSON object."""
-    if source.found is not None:
-        return {name: value.content for name, value in source.found.items()}
+    if source.members is not None:
+        return {name: value.content for name, value in source.members.items()}
     held = _document(source, where) if each.path is None else _search(each.path, source, where)
     if not isinstance(held, dict):
         what = f"path {each.path} finds" if each.path else "the value is"
@@ -277,8 +277,8 @@ def _in_scope(source: SourceValue, where: str) -> object:
 
     What is no text it sees as a value that some filters take, and that cannot be written.
     """
-    if source.found is not None:
-        return {name: _in_scope(value, f"{where}, {name}") for name, value in source.found.items()}
+    if source.members is not None:
+        return {name: _in_scope(value, f"{where}, {name}") for name, value in source.members.items()}
     try:
         found = None if source.binary else jsontext.parse(source.content.reveal())
     except jsontext.DuplicateKeyError as error:
