@@ -36,19 +36,19 @@ JSON = st.recursive(
 @pytest.mark.parametrize("form", ["{}", "[{}]", '{{"a":{{"b":[{}]}}}}'])
 def test_a_number_keeps_its_text_at_any_depth(form: str, written: str) -> None:
     whole = form.format(written)
-    assert jsontext.text(jsontext.parse(whole.encode())) == whole
+    assert jsontext.to_text(jsontext.parse(whole.encode())) == whole
 
 
 def test_a_string_is_written_as_it_is_and_quoted_inside_a_document() -> None:
-    assert jsontext.text('sa"y ü') == 'sa"y ü'
-    assert jsontext.text(['sa"y ü', {"ü": None}]) == '["sa\\"y ü",{"ü":null}]'
-    assert jsontext.text(("a", 1)) == '["a",1]'
+    assert jsontext.to_text('sa"y ü') == 'sa"y ü'
+    assert jsontext.to_text(['sa"y ü', {"ü": None}]) == '["sa\\"y ü",{"ü":null}]'
+    assert jsontext.to_text(("a", 1)) == '["a",1]'
 
 
 @given(JSON)
 def test_what_is_read_and_written_is_the_same_document(held: Any) -> None:  # noqa: ANN401
     text = json.dumps(held)
-    written = jsontext.text(jsontext.parse(text.encode()))
+    written = jsontext.to_text(jsontext.parse(text.encode()))
     assert written == held if isinstance(held, str) else json.loads(written) == held
 
 
@@ -61,9 +61,9 @@ def test_what_is_not_json_is_refused_without_a_word_of_it(content: bytes) -> Non
 
 def test_keys_are_text() -> None:
     held = {1: "a", False: "b", None: "c", jsontext.Number("1.50"): "d", "ü": "e"}
-    assert jsontext.text(held) == '{"1":"a","false":"b","null":"c","1.50":"d","ü":"e"}'
+    assert jsontext.to_text(held) == '{"1":"a","false":"b","null":"c","1.50":"d","ü":"e"}'
 
 
 def test_what_json_cannot_say_is_refused() -> None:
     with pytest.raises(TypeError):
-        jsontext.text(object())
+        jsontext.to_text(object())

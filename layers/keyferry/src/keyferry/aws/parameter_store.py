@@ -77,7 +77,7 @@ def _read_tags(client: "SSMClient", source: Source) -> SourceValue:
     with translate_errors(f"ssm:ListTagsForResource on {source.identifier} in {client.meta.region_name}"):
         tag_list = client.list_tags_for_resource(ResourceType="Parameter", ResourceId=source.identifier)["TagList"]
     tags = {tag["Key"]: tag["Value"] for tag in sorted(tag_list, key=lambda tag: tag["Key"])}
-    return SourceValue(SecretValue(jsontext.text(tags).encode()), "tags")
+    return SourceValue(SecretValue(jsontext.to_text(tags).encode()), "tags")
 
 
 def _read_find(client: "SSMClient", source: Source) -> SourceValue:

@@ -81,7 +81,7 @@ def _read_tags(client: "SecretsManagerClient", source: Source) -> SourceValue:
     with translate_errors(f"secretsmanager:DescribeSecret on {source.identifier} in {client.meta.region_name}"):
         answer = client.describe_secret(SecretId=source.identifier)
     tags = dict(sorted(_parse_tags(answer).items()))
-    return SourceValue(SecretValue(jsontext.text(tags).encode()), _parse_last_changed(answer))
+    return SourceValue(SecretValue(jsontext.to_text(tags).encode()), _parse_last_changed(answer))
 
 
 def _read_find(client: "SecretsManagerClient", source: Source) -> SourceValue:

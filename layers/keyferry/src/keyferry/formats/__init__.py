@@ -1,1 +1,1 @@
-"""Texts and their forms: JSON, YAML, JMESPath, regular expressions, patterns, encodings, types of fields."""
+"""Formats of text: JSON, YAML, JMESPath, regular expressions, globs, encodings, and the types of fields."""

@@ -1,31 +1,29 @@
-"""Values that are encoded: base64 → bytes."""
+"""Decoding of base64 values."""
 
 import base64
 import binascii
 from typing import Literal
 
 Decoding = Literal["base64", "base64url", "auto"]
+"""An encoding; `auto` decodes a value that is base64 or base64url, and leaves any other as it is."""
 
 
-def decode(content: bytes, how: Decoding) -> bytes:
-    """Return what is encoded.
-
-    Args:
-        content: the text.
-        how: the encoding; `auto` takes either, and returns what is neither as it is.
+def decode(content: bytes, encoding: Decoding) -> bytes:
+    """Return the decoded content.
 
     Raises:
-        ValueError: it is not encoded so. The text holds nothing of it.
+        ValueError: the content is not in this encoding. The message does not quote it.
     """
-    found = _decoded(content, url=how == "base64url")
-    if how == "auto" and found is None:
-        found = _decoded(content, url=True)
-    if found is None and how != "auto":
-        raise ValueError(f"not {how}")
-    return content if found is None else found
+    decoded = _try_base64(content, url=encoding == "base64url")
+    if encoding == "auto" and decoded is None:
+        decoded = _try_base64(content, url=True)
+    if decoded is None and encoding != "auto":
+        raise ValueError(f"not {encoding}")
+    return content if decoded is None else decoded
 
 
-def _decoded(content: bytes, *, url: bool) -> bytes | None:
+def _try_base64(content: bytes, *, url: bool) -> bytes | None:
+    """Return the decoded content; None where it is not base64, or base64url where `url` is true."""
     text = content.replace(b"\r", b"").replace(b"\n", b"")
     if url and (b"+" in text or b"/" in text):
         return None

@@ -1,4 +1,4 @@
-"""Names as Kubernetes and AWS have them: what a field of a mapping may hold."""
+"""Types of the fields of mappings: names as Kubernetes and AWS allow them, expressions and patterns."""
 
 from typing import Annotated
 
@@ -9,53 +9,53 @@ from keyferry.formats import jmespath, re2
 Name = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253)
 ]
-"""A DNS subdomain, as Kubernetes names Secrets."""
+"""A DNS subdomain, such as the name of a Secret."""
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
-"""A DNS label, as Kubernetes names namespaces."""
-
-
+"""A DNS label, such as the name of a namespace."""
 Glob = Annotated[str, StringConstraints(pattern=r"^[-a-z0-9*?]+$", max_length=63)]
-"""A pattern of namespaces' names: `*` stands for any characters, `?` for one."""
+"""A pattern of names of namespaces: `*` stands for any characters, `?` for one."""
 
 
-def _is_no_path(key: str) -> str:
+def _check_file_name(key: str) -> str:
     if key == "." or key.startswith(".."):
         raise ValueError("keys become file names: neither . nor .. at the beginning")
     return key
 
 
-Key = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253), AfterValidator(_is_no_path)]
+Key = Annotated[str, StringConstraints(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253), AfterValidator(_check_file_name)]
 """A key of a Secret's data."""
 LabelKey = Annotated[
     str, StringConstraints(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$", max_length=317)
 ]
-"""The key of a label, as Kubernetes allows it."""
+"""The key of a Kubernetes label."""
 LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
-"""The value of a label, as Kubernetes allows it."""
+"""The value of a Kubernetes label."""
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-"""What a mapping calls one of its sources: a name that templates can use."""
-
+"""The name of a source in its mapping. Templates use it as a variable."""
 
 CHECKED = "checked"
-"""Key of a validation's context that says: this was checked when it was compiled, so leave out what takes long."""
+"""Key of pydantic's validation context. Where it is true, the mapping was checked when it was compiled, and slow checks
+are left out.
+"""
 
 
-def _can_be_evaluated(path: str, info: ValidationInfo) -> str:
+def _check_jmespath(path: str, info: ValidationInfo) -> str:
     if not (info.context or {}).get(CHECKED):
         jmespath.check(path)
     return path
 
 
-Path = Annotated[str, AfterValidator(_can_be_evaluated)]
+JmesPath = Annotated[str, AfterValidator(_check_jmespath)]
+"""A JMESPath expression."""
 
 
-def _is_regular(pattern: str, info: ValidationInfo) -> str:
+def _check_regexp(pattern: str, info: ValidationInfo) -> str:
     if not (info.context or {}).get(CHECKED):
-        re2.compiled(pattern)
+        re2.compile_pattern(pattern)
     return pattern
 
 
-Regular = Annotated[str, AfterValidator(_is_regular)]
-"""A regular expression, as RE2 has them."""
+RegularExpression = Annotated[str, AfterValidator(_check_regexp)]
+"""A regular expression of RE2."""
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$")]
 """An AWS region."""

@@ -1,63 +1,67 @@
-"""Patterns of names, in which `*` stands for any characters and `?` for one: what lies within one, what two share."""
+"""Patterns of names, in which `*` stands for any characters and `?` for one: whether one covers or overlaps another."""
 
 _ANY, _ONE = "*", "?"
 
 
 def literal_prefix(pattern: str) -> str:
-    """Return how every name begins that it fits."""
+    """Return the text that every matching name starts with: all before the first `*` or `?`."""
     return pattern.partition(_ANY)[0].partition(_ONE)[0]
 
 
 def covers(allowed: str, pattern: str) -> bool:
-    """Return whether a pattern fits every name that another one, or a name, can stand for.
+    """Return whether the pattern `allowed` matches every name that `pattern`, a pattern or a plain name, matches.
 
-    Where the answer is yes it is sure. `*?` and `?*`, which fit the same names, are not known to be one.
+    True is always right. False can be wrong in one case: `*?` and `?*` match the same names, and are not seen as equal.
     """
-    reached = {0}
+    positions = {0}  # in `pattern`, as far as the part of `allowed` that was read can match
     for symbol in allowed:
         if symbol == _ANY:
-            reached = set(range(min(reached), len(pattern) + 1))
+            positions = set(range(min(positions), len(pattern) + 1))
         else:
-            reached = {at + 1 for at in reached if at < len(pattern) and _fits(symbol, pattern[at])}
-        if not reached:
+            positions = {
+                position + 1
+                for position in positions
+                if position < len(pattern) and _covers_symbol(symbol, pattern[position])
+            }
+        if not positions:
             return False
-    return len(pattern) in reached
+    return len(pattern) in positions
 
 
 def overlap(one: str, other: str) -> bool:
-    """Return whether there is a name that both patterns fit."""
-    reached = _skipping({0}, other)
+    """Return whether both patterns match some name."""
+    positions = _skip_stars({0}, other)
     for symbol in one:
         if symbol == _ANY:
-            reached = set(range(min(reached), len(other) + 1))
+            positions = set(range(min(positions), len(other) + 1))
         else:
-            reached = _skipping(set(_steps(symbol, reached, other)), other)
-        if not reached:
+            positions = _skip_stars(set(_advance(symbol, positions, other)), other)
+        if not positions:
             return False
-    return len(other) in reached
+    return len(other) in positions
 
 
-def _fits(symbol: str, held: str) -> bool:
-    return symbol == held or (symbol == _ONE and held != _ANY)
+def _covers_symbol(symbol: str, other: str) -> bool:
+    return symbol == other or (symbol == _ONE and other != _ANY)
 
 
-def _steps(symbol: str, reached: set[int], other: str) -> list[int]:
-    """Return where one character of the first pattern leads to in the other."""
-    steps = []
-    for at in reached:
-        if at < len(other) and other[at] == _ANY:
-            steps.append(at)
-        elif at < len(other) and (symbol == other[at] or _ONE in (symbol, other[at])):
-            steps.append(at + 1)
-    return steps
+def _advance(symbol: str, positions: set[int], other: str) -> list[int]:
+    """Return the positions in `other` after one more symbol, which is not `*`, of the first pattern."""
+    advanced = []
+    for position in positions:
+        if position < len(other) and other[position] == _ANY:
+            advanced.append(position)
+        elif position < len(other) and (symbol == other[position] or _ONE in (symbol, other[position])):
+            advanced.append(position + 1)
+    return advanced
 
 
-def _skipping(reached: set[int], other: str) -> set[int]:
-    """Return the places with those after a `*`, which can stand for nothing."""
-    found = set(reached)
-    for at in reached:
-        place = at
-        while place < len(other) and other[place] == _ANY:
-            place += 1
-            found.add(place)
-    return found
+def _skip_stars(positions: set[int], other: str) -> set[int]:
+    """Return the positions, and those after each `*` at one of them, since a `*` can stand for nothing."""
+    skipped = set(positions)
+    for start in positions:
+        position = start
+        while position < len(other) and other[position] == _ANY:
+            position += 1
+            skipped.add(position)
+    return skipped

@@ -1,4 +1,4 @@
-"""JMESPath: what is wrong with an expression, as far as it can be known before there is a document; what it finds."""
+"""JMESPath expressions: checked without a document, and evaluated on one."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,15 @@ from jmespath.functions import Functions, signature
 from keyferry.formats import jsontext
 
 _DASH = re.compile(r"^[^\"'`]*[A-Za-z0-9_]-")
-"""A dash in a name that nothing quotes."""
+"""A dash in a name without quotes."""
 
 
 class _Functions(Functions):
-    """JMESPath's own, but for what would change what is in the document."""
+    """JMESPath's own functions, with a `to_string` that keeps numbers as the document writes them."""
 
     @signature({"types": []})
     def _func_to_string(self, value: object) -> str:
-        return jsontext.text(value)
+        return jsontext.to_text(value)
 
 
 _FUNCTIONS: Mapping[str, Mapping[str, Any]] = _Functions.FUNCTION_TABLE
@@ -26,10 +26,10 @@ _OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 
 def check(path: str) -> None:
-    """Pass an expression that can be evaluated.
+    """Check an expression without a document.
 
     Raises:
-        ValueError: it is none, calls a function that there is not, or one with too few or too many arguments.
+        ValueError: it is not JMESPath, calls an unknown function, or passes too few or too many arguments.
     """
     try:
         tree = jmespath.compile(path).parsed
@@ -44,35 +44,37 @@ def check(path: str) -> None:
         _check_call(call["value"], len(call["children"]))
 
 
-def search(path: str, held: object) -> object:
-    """Return what an expression finds in a document; None where that is nothing, or null.
+def search(path: str, document: object) -> object:
+    """Return the value that an expression selects in a document; None where that is nothing, or null.
 
     Raises:
-        Exception: it does not fit the document, of JMESPath's kinds or Python's. The text can quote the document.
+        Exception: the expression cannot be evaluated on the document; of a type of JMESPath's or Python's own. The
+            message can quote the document.
     """
-    return jmespath.search(path, held, _OPTIONS)
+    return jmespath.search(path, document, _OPTIONS)
 
 
 def _calls(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the function calls in a syntax tree."""
     if node["type"] == "function_expression":
         yield node
     for child in node["children"]:
         yield from _calls(child)
 
 
-def _check_call(name: str, given: int) -> None:
-    """Refuse a call as JMESPath does when it is evaluated; its compiler looks at neither name nor number."""
+def _check_call(name: str, arguments: int) -> None:
+    """Check a function's name and number of arguments, which JMESPath itself checks only when it evaluates the call."""
     if name not in _FUNCTIONS:
-        raise ValueError(f"JMESPath has no function {name}{_nearest(name)}")
+        raise ValueError(f"JMESPath has no function {name}{_suggest(name)}")
     signature = _FUNCTIONS[name]["signature"]
-    wanted, more = len(signature), bool(signature[-1].get("variadic"))
-    if given < wanted or (given > wanted and not more):
-        number = f"{wanted} argument{'' if wanted == 1 else 's'}"
-        raise ValueError(f"JMESPath's {name} takes {number}{' or more' if more else ''}, and here are {given}")
+    required, is_variadic = len(signature), bool(signature[-1].get("variadic"))
+    if arguments < required or (arguments > required and not is_variadic):
+        expected = f"{required} argument{'' if required == 1 else 's'}{' or more' if is_variadic else ''}"
+        raise ValueError(f"JMESPath's {name} takes {expected}, and here are {arguments}")
 
 
-def _nearest(name: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  # for a mistake alone
+def _suggest(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  # needed only for a mistake
 
-    near = get_close_matches(name, _FUNCTIONS, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there is: {', '.join(sorted(_FUNCTIONS))}"
+    similar = get_close_matches(name, _FUNCTIONS, n=1)
+    return f"; did you mean {similar[0]}?" if similar else f"; there is: {', '.join(sorted(_FUNCTIONS))}"

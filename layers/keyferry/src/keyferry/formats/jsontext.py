@@ -1,19 +1,19 @@
-"""The JSON that sources hold: read so that every number keeps its text, and written as text again."""
+"""JSON in the values of sources: parsed so that every number keeps its text, and written as text."""
 
 import json
 from typing import Any
 
 _DIGITS = 4000
-"""Python reads integers of up to 4,300 digits (`sys.set_int_max_str_digits`)."""
+"""Longer integers stay text: Python refuses those of more than 4,300 digits (`sys.set_int_max_str_digits`)."""
 
 
 class Number(float):
-    """A JSON number, and how it was written: 1.50 stays 1.50."""
+    """A JSON number that keeps its text: 1.50 stays 1.50."""
 
     text: str
 
     def __new__(cls, text: str) -> "Number":
-        """Make it from its text."""
+        """Make the number from its text."""
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -22,67 +22,63 @@ class Number(float):
         return self.text
 
 
-Number.__name__ = "float"  # JMESPath tells types by their names
+Number.__name__ = "float"  # JMESPath looks at the names of types
 
 
 class DuplicateKeyError(ValueError):
-    """An object has a key twice; the text names it."""
+    """A JSON object has the same key twice. The message is the key."""
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in made:
-            raise DuplicateKeyError(shown(key))
-        made[key] = value
-    return made
+def _to_dict(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in members:
+        if key in result:
+            raise DuplicateKeyError(escape_surrogates(key))
+        result[key] = value
+    return result
 
 
-def shown(key: str) -> str:
-    """Return a key as a message can hold it: half a character, which JSON can have, is written out."""
-    return key.encode(errors="backslashreplace").decode()
+def escape_surrogates(text: str) -> str:
+    """Return a text with an escape for each lone surrogate, which JSON can contain and a message cannot."""
+    return text.encode(errors="backslashreplace").decode()
 
 
-def _integer(text: str) -> int | Number:
-    """Return a number; one that Python's integers would change, or would not read, keeps its text as the others do."""
+def _parse_integer(text: str) -> int | Number:
+    """Return an int; a Number for what an int would not keep (`-0`) or Python would refuse (too many digits)."""
     return Number(text) if text == "-0" or len(text) > _DIGITS else int(text)
 
 
 def parse(content: bytes) -> Any:  # noqa: ANN401  # JSON is anything
-    """Return the document.
+    """Return a JSON document as Python data, with fractions as `Number`.
 
     Raises:
-        DuplicateKeyError: an object has a key twice: readers differ in which of them they take.
-        ValueError: it is not JSON. The text holds nothing of it.
+        DuplicateKeyError: an object has a key twice. Parsers differ in which value they take, so none is taken.
+        ValueError: the content is not JSON. The message does not quote it.
     """
     try:
-        return json.loads(content, parse_float=Number, parse_int=_integer, object_pairs_hook=_object)
+        return json.loads(content, parse_float=Number, parse_int=_parse_integer, object_pairs_hook=_to_dict)
     except DuplicateKeyError:
         raise
     except (ValueError, RecursionError):
-        # The decoder's error holds the document.
+        # The decoder's own error holds the document.
         raise ValueError("not JSON") from None
 
 
-def text(value: object) -> str:
-    """Return what arrives in the Secret: strings as they are, everything else as JSON.
+def to_text(value: object) -> str:
+    """Return a value as the text that a Secret holds: a string as it is, everything else as JSON.
 
     Raises:
-        TypeError: JSON cannot say it.
+        TypeError: the value has no form in JSON.
     """
-    return value if isinstance(value, str) else _json(value)
+    return value if isinstance(value, str) else _to_json(value)
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     match value:
         case Number():
             return value.text
         case dict():
-            return "{" + ",".join(f"{_json(_key(key))}:{_json(item)}" for key, item in value.items()) + "}"
+            return "{" + ",".join(f"{_to_json(to_text(key))}:{_to_json(item)}" for key, item in value.items()) + "}"
         case list() | tuple():
-            return "[" + ",".join(map(_json, value)) + "]"
+            return "[" + ",".join(map(_to_json, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _key(value: object) -> str:
-    return value if isinstance(value, str) else _json(value)

@@ -1,17 +1,17 @@
-"""Regular expressions: those of RE2, as External Secrets has them (Go's), whose time grows only with the text."""
+"""Regular expressions of RE2, whose time is linear in the text. External Secrets has the same syntax (Go's)."""
 
 from functools import lru_cache
 from typing import Any
 
 
 @lru_cache(maxsize=1024)
-def compiled(pattern: str) -> Any:  # noqa: ANN401  # re2 has no types
-    """Return a pattern, with the methods of Python's.
+def compile_pattern(pattern: str) -> Any:  # noqa: ANN401  # re2 has no types
+    """Return a compiled pattern, with the methods of Python's `re.Pattern`.
 
     Raises:
-        ValueError: it is none; the text says why.
+        ValueError: the pattern is not a regular expression of RE2; the message says why.
     """
-    # Imported here: few mappings have one.
+    # Imported here, since few mappings have regular expressions.
     import re2  # noqa: PLC0415
 
     options = re2.Options()
@@ -19,6 +19,6 @@ def compiled(pattern: str) -> Any:  # noqa: ANN401  # re2 has no types
     try:
         return re2.compile(pattern, options)
     except (re2.error, UnicodeEncodeError) as error:
-        said = error.args[0]
-        text = said.decode(errors="replace") if isinstance(said, bytes) else "half a character"
+        reason = error.args[0]  # bytes from RE2; a UnicodeEncodeError's is text
+        text = reason.decode(errors="replace") if isinstance(reason, bytes) else "half a character"
         raise ValueError(f"not a regular expression: {text}") from None

@@ -10,7 +10,7 @@ import yaml
 from yaml.events import AliasEvent, CollectionStartEvent, NodeEvent, ScalarEvent
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from keyferry.formats.jsontext import DuplicateKeyError, Number, shown
+from keyferry.formats.jsontext import DuplicateKeyError, Number, escape_surrogates
 
 _FLOAT = "tag:yaml.org,2002:float"
 _JSON_FLOAT = re.compile(r"^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$")
@@ -83,7 +83,7 @@ def _mapping(loader: _Reader, node: MappingNode) -> dict[str, Any]:
         if not isinstance(key, str):
             raise ValueError("a key that is no text")  # noqa: TRY004  # of the text that is read
         if key in made:
-            raise DuplicateKeyError(shown(key))
+            raise DuplicateKeyError(escape_surrogates(key))
         made[key] = loader.construct_object(value_node, deep=True)
     return made
 

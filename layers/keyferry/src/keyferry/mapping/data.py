@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from keyferry.formats.encodings import Decoding
-from keyferry.formats.fields import Alias, Path
+from keyferry.formats.fields import Alias, JmesPath
 from keyferry.model import Record
 
 
@@ -15,7 +15,7 @@ class Entry(Record):
 
     source: Alias | None = Field(default=None, alias="from")
     """A source: its whole value, byte for byte, where there is no path."""
-    path: Path | None = None
+    path: JmesPath | None = None
     """A JMESPath expression into its JSON: text is taken as it is, everything else as JSON."""
     template: str | None = None
     """A Jinja template over all sources, `cluster` and `namespace`."""
@@ -48,7 +48,7 @@ class Tls(Record):
 
     source: Alias | None = Field(default=None, alias="from")
     """The source of a PEM bundle or a PKCS#12 file."""
-    path: Path | None = None
+    path: JmesPath | None = None
     """Where in its JSON it is."""
     certificate: Entry | None = None
     """The certificate, in PEM."""

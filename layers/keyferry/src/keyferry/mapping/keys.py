@@ -9,9 +9,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, model_validator
 
-from keyferry.formats.fields import CHECKED, Key, Regular
-from keyferry.formats.jsontext import shown
-from keyferry.formats.re2 import compiled
+from keyferry.formats.fields import CHECKED, Key, RegularExpression
+from keyferry.formats.jsontext import escape_surrogates
+from keyferry.formats.re2 import compile_pattern
 from keyferry.model import Record
 
 InvalidCharacters = Literal["refuse", "replace", "escape"]
@@ -26,7 +26,7 @@ _KEY = TypeAdapter(Key)
 class Regexp(Record):
     """Replaces every match."""
 
-    source: Regular
+    source: RegularExpression
     """The regular expression."""
     target: str
     """What comes in its place; `$1` and `${name}` stand for groups, `$$` for a dollar."""
@@ -35,7 +35,7 @@ class Regexp(Record):
     def _names_groups_that_there_are(self, info: ValidationInfo) -> Self:
         if (info.context or {}).get(CHECKED):
             return self
-        pattern = compiled(self.source)
+        pattern = compile_pattern(self.source)
         for name in _references(self.target):
             known = name in pattern.groupindex or (name.isdecimal() and int(name) <= pattern.groups)
             if not known:
@@ -48,11 +48,11 @@ class Regexp(Record):
         Raises:
             ValueError: the text has half a character.
         """
-        if not text.isascii() and shown(text) != text:
-            raise ValueError(f"key {shown(text)} has half a character, which no regular expression reads")
+        if not text.isascii() and escape_surrogates(text) != text:
+            raise ValueError(f"key {escape_surrogates(text)} has half a character, which no regular expression reads")
         made, end = "", -1
         last = 0
-        for match in compiled(self.source).finditer(text):
+        for match in compile_pattern(self.source).finditer(text):
             if match.start() == match.end() == end:
                 continue
             made += text[last : match.start()] + _expanded(self.target, match)
@@ -103,7 +103,7 @@ def rename(
     for key in keys:
         renamed = _allowed(_stepped(key, steps, fill), invalid, key)
         if renamed in taken:
-            both = f"{shown(taken[renamed])} and {shown(key)}"
+            both = f"{escape_surrogates(taken[renamed])} and {escape_surrogates(key)}"
             raise ValueError(f"{both} both become {renamed}; tell them apart by the rules of keys")
         taken[renamed] = key
         yield key, renamed
@@ -124,7 +124,7 @@ def _allowed(key: str, invalid: InvalidCharacters, origin: str) -> str:
         return str(_KEY.validate_python(key))
     except ValidationError:
         raise ValueError(
-            f"{shown(origin)} becomes {key!r}, and keys of a Secret have letters, digits, '-', '_' and '.',"
+            f"{escape_surrogates(origin)} becomes {key!r}, and keys of a Secret have letters, digits, '-', '_' and '.',"
             " 253 at most:"
             " rename it by the rules of keys, or say invalidCharacters: replace"
         ) from None

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from keyferry import secret_types
 from keyferry.formats.encodings import Decoding
-from keyferry.formats.fields import Alias, Key, LabelKey, LabelValue, Name, Path
+from keyferry.formats.fields import Alias, JmesPath, Key, LabelKey, LabelValue, Name
 from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.keys import InvalidCharacters, KeyRule
 from keyferry.model import MANAGED_BY, PREFIX, Record
@@ -18,7 +18,7 @@ class DataFrom(Record):
 
     source: Alias = Field(alias="from")
     """The source."""
-    path: Path | None = None
+    path: JmesPath | None = None
     """A JMESPath expression that finds the object in its JSON."""
     decode: Decoding | None = None
     """The encoding of each value."""

@@ -79,7 +79,7 @@ def docker_config(accounts: Mapping[str, Mapping[str, str]]) -> str:
     Args:
         accounts: server → username, password and, where there is one, email.
     """
-    return jsontext.text({"auths": {server: {**account, **_auth(account)} for server, account in accounts.items()}})
+    return jsontext.to_text({"auths": {server: {**account, **_auth(account)} for server, account in accounts.items()}})
 
 
 def _auth(account: Mapping[str, str]) -> dict[str, str]:

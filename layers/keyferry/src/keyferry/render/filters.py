@@ -58,7 +58,7 @@ def written(value: object) -> str:
         raise UndefinedError("null")
     if isinstance(value, SecretValue):
         raise FilterError("a binary value is written by b64encode, or opened by pkcs12_key and pkcs12_cert")
-    return str(value) if isinstance(value, Undefined) else jsontext.text(value)  # str raises UndefinedError
+    return str(value) if isinstance(value, Undefined) else jsontext.to_text(value)  # str raises UndefinedError
 
 
 def shown(value: object) -> object:
@@ -73,7 +73,7 @@ class _Named(dict[str, object]):
         return shown(super().__getitem__(name))
 
     def __repr__(self) -> str:
-        return jsontext.text(self)
+        return jsontext.to_text(self)
 
 
 def percent(text: str, value: object) -> str:
@@ -139,7 +139,7 @@ def b64decode(value: object) -> str | SecretValue:
 
 def tojson(value: object) -> str:
     """Return JSON as it is in the source. Jinja's own filter writes `<`, `>`, `&` and `'` otherwise, for web pages."""
-    return jsontext.text([jsontext.text(value)] if isinstance(value, str) else [value])[1:-1]
+    return jsontext.to_text([jsontext.to_text(value)] if isinstance(value, str) else [value])[1:-1]
 
 
 def fromjson(value: object) -> object:

@@ -185,7 +185,10 @@ def _many(each: DataFrom, source: SourceValue, where: str) -> dict[str, SecretVa
         renamed = dict(rename(held, each.keys, each.invalid_characters, lambda text, key: _key(text, key, where)))
     except ValueError as error:
         raise SourceUnusable(f"{where}: {error}") from None
-    return {renamed[key]: _member(value, each, f"{where}, key {jsontext.shown(key)}") for key, value in held.items()}
+    return {
+        renamed[key]: _member(value, each, f"{where}, key {jsontext.escape_surrogates(key)}")
+        for key, value in held.items()
+    }
 
 
 def _members(each: DataFrom, source: SourceValue, where: str) -> Mapping[str, object]:
@@ -202,7 +205,7 @@ def _members(each: DataFrom, source: SourceValue, where: str) -> Mapping[str, ob
 def _key(template: str, key: str, where: str) -> str:
     from keyferry.render import templates  # noqa: PLC0415  # as in _names
 
-    return templates.fill(template, {"key": key}, f"{where}, key {jsontext.shown(key)}")
+    return templates.fill(template, {"key": key}, f"{where}, key {jsontext.escape_surrogates(key)}")
 
 
 def _member(value: object, each: DataFrom, where: str) -> SecretValue:
@@ -213,7 +216,7 @@ def _member(value: object, each: DataFrom, where: str) -> SecretValue:
 
 
 def _text(found: object, where: str) -> SecretValue:
-    return _encoded(jsontext.text(found), where)
+    return _encoded(jsontext.to_text(found), where)
 
 
 def _decoded(value: SecretValue, how: Decoding | None, where: str) -> SecretValue:
@@ -235,7 +238,7 @@ def _search(path: str, source: SourceValue, where: str) -> object:
     held = _document(source, where)
     try:
         found = jmespath.search(path, held)
-        jsontext.text(found)
+        jsontext.to_text(found)
     except Exception as error:
         # The library's own texts can quote the value.
         raise SourceUnusable(f"{where}: path {path} does not fit the value ({type(error).__name__})") from None

@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from keyferry.arn import Arn
-from keyferry.formats.fields import Region, Regular
-from keyferry.formats.re2 import compiled
+from keyferry.formats.fields import Region, RegularExpression
+from keyferry.formats.re2 import compile_pattern
 from keyferry.model import Place, Record, StoreName
 from keyferry.role import Roles, TagKey, TagValue
 from keyferry.stores import placeholders
@@ -44,7 +44,7 @@ class Source(Record):
     """The service that holds what is found, by `path`, `regexp` and `tags`: all that is said has to hold."""
     path: str | None = Field(default=None, min_length=1, examples=["/app/prod"])
     """What names of secrets begin with, or the hierarchy that parameters are in, at any depth."""
-    regexp: Regular | None = Field(default=None, min_length=1, examples=["^team-a/"])
+    regexp: RegularExpression | None = Field(default=None, min_length=1, examples=["^team-a/"])
     """A regular expression that is searched in the full name."""
     tags: dict[TagKey, TagValue] = Field(default_factory=dict, examples=[{"team": "payments"}])
     """Tags that each of them has."""
@@ -249,7 +249,7 @@ class Source(Record):
         return found.groupdict()
 
     def _fits(self, name: str) -> bool:
-        return self.regexp is None or compiled(self.regexp).search(name) is not None
+        return self.regexp is None or compile_pattern(self.regexp).search(name) is not None
 
     @cached_property
     def _patterns(self) -> list[re.Pattern[str]]:
