@@ -39,10 +39,10 @@ def reached(made: Catalog, what: Change) -> list[tuple[str, str, str | None]]:
 
 def test_a_placeholder_stands_for_where_the_secret_goes() -> None:
     source = Source.model_validate({"parameterStore": "/${cluster}/${namespace}/db", "region": "eu-west-1"})
-    there = source.at(Place("prod-eu", "shop"))
+    there = source.resolve(Place("prod-eu", "shop"))
     assert (there.identifier, there.home_region) == ("/prod-eu/shop/db", "eu-west-1")
     assert (source.placeholders, there.placeholders) == (frozenset({"cluster", "namespace"}), frozenset())
-    assert there.at(Place("other", "other")) is there
+    assert there.resolve(Place("other", "other")) is there
 
 
 @pytest.mark.parametrize("name", ["teams/${team}/db", "teams/${}/db", "${NAMESPACE}"])
@@ -61,7 +61,7 @@ def test_another_placeholder_is_refused(name: str) -> None:
     ],
 )
 def test_a_name_that_could_be_read_as_that_of_two_teams_is_refused(source: dict[str, str]) -> None:
-    with pytest.raises(ValidationError, match="put a slash behind it"):
+    with pytest.raises(ValidationError, match="put a slash after it"):
         Source.model_validate(source)
 
 

@@ -131,8 +131,10 @@ def test_a_rotation_names_its_secret_beside_the_request(name: str, kind: str, de
 @pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn", "aws-iso-b", "aws-eusc"])
 def test_every_partition_is_understood(partition: str) -> None:
     arn = f"arn:{partition}:secretsmanager:eu-west-1:{ACCOUNT}:secret:prod/db-a1B2c3"
-    assert secrets_manager.names(arn) == ("prod/db", "prod/db-a1B2c3")
-    assert parameter_store.names(f"arn:{partition}:ssm:eu-west-1:{ACCOUNT}:parameter/prod/tls") == ("prod/tls",)
+    assert secrets_manager.parse_identifier(arn) == ("prod/db", "prod/db-a1B2c3")
+    assert parameter_store.parse_identifier(f"arn:{partition}:ssm:eu-west-1:{ACCOUNT}:parameter/prod/tls") == (
+        "prod/tls",
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_every_partition_is_understood(partition: str) -> None:
 def test_an_identifier_means_one_name_or_two_where_its_end_can_be_either(
     identifier: str, expected: tuple[str, ...]
 ) -> None:
-    assert secrets_manager.names(identifier) == expected
+    assert secrets_manager.parse_identifier(identifier) == expected
 
 
 @pytest.mark.parametrize("operation", ["Create", "Update", "LabelParameterVersion"])

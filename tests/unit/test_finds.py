@@ -61,8 +61,10 @@ def test_what_says_too_little_or_contradicts_itself_is_refused(wrong: dict[str, 
 
 def test_no_expression_takes_long_for_any_name() -> None:
     source = Source.model_validate({"find": "secretsManager", "regexp": "^([a-z]+-?)+/db$"})
-    assert source.match("a" * 500) is None, "an engine that goes back on its steps would not end before the sun does"
-    assert source.match("a-b/db") == {}
+    assert source.match_event_name("a" * 500) is None, (
+        "an engine that goes back on its steps would not end before the sun does"
+    )
+    assert source.match_event_name("a-b/db") == {}
 
 
 @pytest.mark.parametrize(
@@ -83,11 +85,11 @@ def test_no_expression_takes_long_for_any_name() -> None:
     ],
 )
 def test_a_name_is_found_where_all_fits(by: dict[str, Any], name: str, *, fits: bool) -> None:
-    assert source(**by).finds(name) is fits
+    assert source(**by).can_find(name) is fits
 
 
 def test_only_a_find_finds() -> None:
-    assert [source(path="a/").names, source(path="a/").identifier] == [(), ""]
+    assert [source(path="a/").event_names, source(path="a/").identifier] == [(), ""]
     assert str(Source.model_validate({"secretsManager": "prod/db"})) == "prod/db"
     assert str(source(path="a/", tags={"b": "c"})) == "find in secretsManager by path a/, tags {'b': 'c'}"
 
@@ -123,23 +125,23 @@ def test_the_beginning_of_names_is_known_where_a_regular_expression_is_anchored(
 
 
 def test_too_much_and_nothing_are_errors() -> None:
-    assert list(find.checked("it", {"b": 1, "a": 2})) == ["a", "b"]
+    assert list(find.check_matches("it", {"b": 1, "a": 2})) == ["a", "b"]
     with pytest.raises(SourceUnusable, match="it finds nothing; look at the names and tags in AWS"):
-        find.checked("it", {})
+        find.check_matches("it", {})
     with pytest.raises(SourceUnusable, match="it finds 1,001 names, and 1,000 is the most"):
-        find.checked("it", dict.fromkeys(map(str, range(1001)), 1))
+        find.check_matches("it", dict.fromkeys(map(str, range(1001)), 1))
 
 
 def test_its_version_is_one_of_all_names_and_versions() -> None:
     versions: dict[str, str | None] = {"a": "1", "b": "2"}
-    assert find.version_of(versions) == find.version_of(dict(reversed(versions.items())))
+    assert find.digest_versions(versions) == find.digest_versions(dict(reversed(versions.items())))
     others: list[dict[str, str | None]] = [
         {"a": "1"},
         {"a": "1", "b": "3"},
         {"a": "1", "c": "2"},
         {"a": "1", "b": None},
     ]
-    assert len({find.version_of(each) for each in [versions, *others]}) == 5
+    assert len({find.digest_versions(each) for each in [versions, *others]}) == 5
 
 
 # Events
@@ -182,8 +184,8 @@ def test_an_event_finds_the_namespace_of_a_path() -> None:
     [found] = made.deliveries(change("teams/shop/a/db", "parameterstore", version="v"))
     assert (found.namespace, found.versions) == ("shop", {"all": "v"})
     assert made.deliveries(change("teams/other/db", "parameterstore")) == []
-    there = made.mappings["m0"].spec.sources["all"].at(Place("prod-eu", "shop"))
-    assert (there.path, there.prefix) == ("/teams/shop", "/teams/shop/")
+    there = made.mappings["m0"].spec.sources["all"].resolve(Place("prod-eu", "shop"))
+    assert (there.path, there.find_prefix) == ("/teams/shop", "/teams/shop/")
 
 
 def test_the_version_of_an_event_is_looked_for_among_all_that_was_found() -> None:

@@ -100,7 +100,7 @@ def test_a_source_is_known_by_its_names_and_read_where_it_is(
     source: dict[str, str], service: str, names: tuple[str, ...], region: str | None
 ) -> None:
     found = Source.model_validate(source)
-    assert (found.store_name, found.names, found.home_region) == (service, names, region)
+    assert (found.store_name, found.event_names, found.home_region) == (service, names, region)
     assert found.identifier in source.values()
 
 

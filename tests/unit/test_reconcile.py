@@ -349,7 +349,7 @@ def test_an_outage_of_aws_is_none_of_the_cluster() -> None:
     world.deliver("prod-eu")
 
     def version(source: Source) -> str | None:
-        if source.names == (SOURCE,):
+        if source.event_names == (SOURCE,):
             raise Unreachable("secretsmanager:ListSecrets: no answer from AWS")
         return world.sources.version(source)
 

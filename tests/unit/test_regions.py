@@ -68,20 +68,20 @@ def test_regions_that_cannot_be_are_refused(wrong: dict[str, Any], said: str) ->
 
 
 def test_elsewhere_it_has_the_same_name_or_its_own_and_the_arn_of_a_replica() -> None:
-    made = source(failover=["us-east-1", {"region": "eu-central-1", "name": "backup/db"}]).elsewhere
+    made = source(failover=["us-east-1", {"region": "eu-central-1", "name": "backup/db"}]).replicas
     assert [(each.identifier, each.home_region, each.failover) for each in made] == [
         ("prod/db", "us-east-1", []),
         ("backup/db", "eu-central-1", []),
     ]
-    [replica] = source(secretsManager=ARN, failover=["us-east-1"]).elsewhere
+    [replica] = source(secretsManager=ARN, failover=["us-east-1"]).replicas
     assert (replica.identifier, replica.home_region) == (ARN.replace("eu-west-1", "us-east-1"), "us-east-1")
 
 
 def test_placeholders_are_filled_in_every_region() -> None:
     spread = source(secretsManager="a", failover=[{"region": "us-east-1", "name": "b/${namespace}"}, "eu-central-1"])
     assert spread.placeholders == {"namespace"}
-    there = spread.at(Place("prod-eu", "shop"))
-    assert [each.identifier for each in (there, *there.elsewhere)] == ["a", "b/shop", "a"]
+    there = spread.resolve(Place("prod-eu", "shop"))
+    assert [each.identifier for each in (there, *there.replicas)] == ["a", "b/shop", "a"]
     assert not there.placeholders
 
 

@@ -21,7 +21,7 @@ def test_every_store_has_a_reader() -> None:
 
 @pytest.mark.parametrize("store", STORES.values(), ids=str)
 def test_every_store_has_its_fields_in_mappings_and_in_the_policy(store: object) -> None:
-    field, alias = getattr(store, "FIELD"), getattr(store, "ALIAS")  # noqa: B009  # of a module, as the registry takes it
+    field, alias = getattr(store, "FIELD"), getattr(store, "MAPPING_FIELD")  # noqa: B009  # of a module, as the registry takes it
     assert Source.model_fields[field].alias == alias
     assert alias in get_args(get_args(Source.model_fields["find"].annotation)[0])
     assert AllowedSources.model_fields[field].alias == alias

@@ -39,7 +39,7 @@ def _read_by(catalog: Catalog, mapping: SecretMapping) -> Iterator[Source]:
     for source in mapping.spec.sources.values():
         for cluster in catalog.targets(mapping):
             for name in names if "namespace" in source.placeholders else names[:1]:
-                yield source.at(Place(cluster.name, name))
+                yield source.resolve(Place(cluster.name, name))
 
 
 def of_source(source: Source) -> Iterator[Grant]:
@@ -49,8 +49,8 @@ def of_source(source: Source) -> Iterator[Grant]:
         if source.role[0].session_tags:
             yield Grant("sts:TagSession", source.role[0].arn)
         return
-    for region in (source, *source.elsewhere):
-        yield from source.store.grants(region)
+    for region in (source, *source.replicas):
+        yield from source.store.get_grants(region)
 
 
 def _assume(role: Role) -> Grant:
@@ -59,7 +59,7 @@ def _assume(role: Role) -> Grant:
 
 def is_unbounded(source: Source) -> bool:
     """Return whether reading a source takes the right to read all secrets, or all parameters, of the account."""
-    bounds = source.prefix.strip("/") or source.tags or source.role
+    bounds = source.find_prefix.strip("/") or source.tags or source.role
     return source.find is not None and not bounds
 
 

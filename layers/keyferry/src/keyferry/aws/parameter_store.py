@@ -11,7 +11,7 @@ from keyferry.aws.sessions import Service
 from keyferry.errors import SourceUnavailable
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue, SourceValue, format_time
-from keyferry.stores.find import checked, version_of
+from keyferry.stores.find import check_matches, digest_versions
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
@@ -83,10 +83,12 @@ def _read_tags(client: "SSMClient", source: Source) -> SourceValue:
 def _read_find(client: "SSMClient", source: Source) -> SourceValue:
     """Return the latest values of all parameters that a find matches, by name."""
     parameters = list_parameters(client, source.tags, (source.path or "").rstrip("/"))
-    names = checked(str(source), {name: version for name, version in parameters.items() if source.finds(name)})
+    names = check_matches(str(source), {name: version for name, version in parameters.items() if source.can_find(name)})
     chunks = batched(names, MAX_NAMES, strict=False)
-    members = checked(str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)})
-    version = version_of({name: value.version for name, value in members.items()})
+    members = check_matches(
+        str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)}
+    )
+    version = digest_versions({name: value.version for name, value in members.items()})
     return SourceValue(SecretValue(b""), version, members=members)
 
 
@@ -147,8 +149,8 @@ def create_version_reader(get_client: "Callable[[str | None], SSMClient]") -> Ca
             return None
         parameters = list_once(source.home_region, tuple(sorted(source.tags.items())))
         if source.find:
-            return version_of({name: version for name, version in parameters.items() if source.finds(name)})
-        (name,) = source.names
+            return digest_versions({name: version for name, version in parameters.items() if source.can_find(name)})
+        (name,) = source.event_names
         return parameters.get(f"/{name}") or parameters.get(name)
 
     return read_version

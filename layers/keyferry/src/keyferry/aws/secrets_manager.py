@@ -13,7 +13,7 @@ from keyferry.aws.sessions import Service
 from keyferry.errors import SourceMissing, SourceUnavailable, SourceUnusable
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue, SourceValue, format_time
-from keyferry.stores.find import checked, version_of
+from keyferry.stores.find import check_matches, digest_versions
 from keyferry.stores.secrets_manager import CURRENT, PENDING
 from keyferry.stores.source import Source
 
@@ -86,11 +86,13 @@ def _read_tags(client: "SecretsManagerClient", source: Source) -> SourceValue:
 
 def _read_find(client: "SecretsManagerClient", source: Source) -> SourceValue:
     """Return the current values of all secrets that a find matches, by name."""
-    entries = select_members(source, list_secrets(client, source.prefix).values())
-    arns = checked(str(source), {entry.name: entry.arn for entry in entries})
+    entries = select_members(source, list_secrets(client, source.find_prefix).values())
+    arns = check_matches(str(source), {entry.name: entry.arn for entry in entries})
     chunks = batched(arns.items(), MAX_SECRETS, strict=False)
-    members = checked(str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)})
-    version = version_of({name: value.version for name, value in members.items()})
+    members = check_matches(
+        str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)}
+    )
+    version = digest_versions({name: value.version for name, value in members.items()})
     return SourceValue(SecretValue(b""), version, members=members)
 
 
@@ -172,8 +174,8 @@ def create_version_reader(
         entries = list_once(source.home_region)
         if source.find:
             members = select_members(source, entries.values())
-            return version_of({entry.name: entry.labels.get(CURRENT) for entry in members})
-        entry = next((entries[name] for name in source.names if name in entries), None)
+            return digest_versions({entry.name: entry.labels.get(CURRENT) for entry in members})
+        entry = next((entries[name] for name in source.event_names if name in entries), None)
         if entry is None:
             return None
         if source.metadata:
@@ -187,7 +189,7 @@ def create_version_reader(
 
 def select_members(source: Source, entries: Iterable[SecretListEntry]) -> list[SecretListEntry]:
     """Return the secrets that a find matches."""
-    return [entry for entry in entries if source.finds(entry.name) and source.tags.items() <= entry.tags.items()]
+    return [entry for entry in entries if source.can_find(entry.name) and source.tags.items() <= entry.tags.items()]
 
 
 def _parse_entry(secret: Mapping[str, Any]) -> SecretListEntry:

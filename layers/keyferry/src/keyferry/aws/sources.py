@@ -63,7 +63,7 @@ class Sources:
         return self._read_regions(source) if source.failover else self._read_region(source)
 
     def _read_regions(self, source: Source) -> SourceValue:
-        replicas = sorted([source, *source.elsewhere], key=self._is_unavailable)
+        replicas = sorted([source, *source.replicas], key=self._is_unavailable)
         errors: list[tuple[Source, KeyferryError]] = []
         for number, replica in enumerate(replicas, start=1):
             try:

@@ -129,7 +129,7 @@ def _desired(work: Work, values: Mapping[str, SourceValue], namespace: str) -> D
 
 
 def _values(work: Work, sources: Mapping[str, Source], place: Place, *, settle: bool) -> dict[str, SourceValue]:
-    there = {alias: source.at(place) for alias, source in sources.items()}
+    there = {alias: source.resolve(place) for alias, source in sources.items()}
     read = work.reader(list(there.values()))
     values = {alias: _read(work, alias, source, read) for alias, source in there.items()}
     late = [alias for alias, version in work.delivery.versions.items() if _is_other(values, alias, version)]

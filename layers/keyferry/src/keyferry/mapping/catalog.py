@@ -59,7 +59,7 @@ class Catalog(Record):
         found: dict[tuple[str, str], Match] = {}
         for name in change.names:
             for mapping, alias in self._candidates(change.store, name):
-                stands = self.mappings[mapping].spec.sources[alias].match(name)
+                stands = self.mappings[mapping].spec.sources[alias].match_event_name(name)
                 if stands is not None:
                     found.setdefault((mapping, alias), Match(self.mappings[mapping], alias, **stands))
         yield from (found[each] for each in sorted(found))
@@ -100,7 +100,7 @@ class Catalog(Record):
         index: dict[tuple[StoreName, str], dict[str, list[tuple[str, str]]]] = {}
         for mapping in self.mappings.values():
             for alias, source in mapping.spec.sources.items():
-                for beginning, end in source.ends:
+                for beginning, end in source.event_name_ends:
                     by_end = index.setdefault((source.store_name, beginning), {})
                     by_end.setdefault(end, []).append((mapping.name, alias))
         return index
@@ -123,7 +123,7 @@ def _delivery(change: Change, cluster: str, concerned: Iterable[Match]) -> Deliv
 
 def _expected(matches: Iterable[Match], version: str | None) -> dict[str, str]:
     """Return the version that each source should show by now; none for one that shows another, or more than that."""
-    follow = sorted(each.alias for each in matches if each.source.follows)
+    follow = sorted(each.alias for each in matches if each.source.reads_event_version)
     return {alias: version for alias in follow if version}
 
 

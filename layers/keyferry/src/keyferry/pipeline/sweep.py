@@ -166,7 +166,9 @@ class _ClusterUnavailable(Exception):  # never leaves this module
 def _compare_pair(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, observer: Observer) -> str:
     for namespace, observed in _observe_secrets(sweep, mapping, cluster, observer):
         place = Place(cluster.name, namespace)
-        versions = {alias: observer.read_version(source.at(place)) for alias, source in mapping.spec.sources.items()}
+        versions = {
+            alias: observer.read_version(source.resolve(place)) for alias, source in mapping.spec.sources.items()
+        }
         difference = compare_secret(mapping, versions, observed, place)
         if difference:
             return f"{namespace}: {difference}"

@@ -174,7 +174,7 @@ def _source(alias: str, source: Source, cluster: str, aim: _Aim) -> _Part:
     account = f" of account {' and '.join(source.accounts)}" if source.accounts else ""
     return _Part(
         ("spec", "sources", alias),
-        f"source {alias} reads {source.names[0] if source.names else source}{account}",
+        f"source {alias} reads {source.event_names[0] if source.event_names else source}{account}",
         lambda rule: rule.sources.allow(source, cluster, aim.namespace),
         lambda rule: rule.sources.describe(source),
     )

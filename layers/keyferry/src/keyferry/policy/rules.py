@@ -47,7 +47,7 @@ class AllowedSources(Record):
 
     def allow(self, source: Source, cluster: str, namespace: str) -> bool:
         """Return whether all that a source can read for a namespace is allowed; both can be patterns."""
-        patterns = [source.store.event_name(pattern) for pattern in self._of(source)]
+        patterns = [source.store.to_event_name(pattern) for pattern in self._of(source)]
         names = [name.replace("${cluster}", cluster).replace("${namespace}", namespace) for name in _names(source)]
         judged = bool(names) and source.model_fields_set <= JUDGED
         return judged and self._allow_account(source) and all(any_covers(patterns, name) for name in names)
@@ -109,8 +109,8 @@ def _names(source: Source) -> list[str]:
     What a placeholder stands for can look like the suffix of an ARN.
     """
     if source.find is not None:
-        return [f"{source.store.event_name(source.prefix)}*"]
-    found = [name for each in (source, *source.elsewhere) for name in each.names]
+        return [f"{source.store.to_event_name(source.find_prefix)}*"]
+    found = [name for each in (source, *source.replicas) for name in each.event_names]
     ends = [name.rpartition("-")[0] for name in found if source.accounts and name.endswith("}")]
     return [*found, *filter(None, ends)]
 

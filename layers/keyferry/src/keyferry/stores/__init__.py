@@ -1,1 +1,1 @@
-"""The AWS stores that values come from: their names, their events, and what a source of a mapping says."""
+"""The AWS stores that values come from: their names, events and permissions, and the model of a source."""

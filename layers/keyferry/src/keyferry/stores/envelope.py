@@ -1,4 +1,4 @@
-"""An EventBridge event as it arrives, and what becomes of it: a change, or a reason why it is none."""
+"""The envelope of an EventBridge event, and the two things it can be parsed into: a change, or an ignored event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +14,18 @@ API_CALLS = frozenset({"AWS API Call via CloudTrail", "AWS Service Event via Clo
 
 @dataclass(frozen=True)
 class Ignored:
-    """Why an event is no change: a reason from a small fixed set, and what it was."""
+    """An event that is not a change."""
 
     reason: Literal[
         "not an event", "other source", "deployment", "no change", "failed call", "read-only call", "no name"
     ]
+    """Why it is ignored. The texts are few and fixed, since a metric counts them."""
     detail: str
+    """What the event was, for the log."""
 
 
 class Envelope(BaseModel):
-    """The fields of an EventBridge event that are looked at.
+    """The fields of an EventBridge event that Keyferry reads.
 
     Source: "AWS service event metadata" in the EventBridge event reference.
     """
@@ -37,7 +39,7 @@ class Envelope(BaseModel):
     resources: list[str] = Field(default_factory=list)
     detail: dict[str, Any]
 
-    def change(
+    def to_change(
         self,
         store: StoreName,
         names: tuple[str, ...],
@@ -46,11 +48,11 @@ class Envelope(BaseModel):
         label: str | None = None,
         version: str | None = None,
     ) -> Change | Ignored:
-        """Return the change that the event tells of; ignored where it names no secret or parameter.
+        """Return the change that the event reports; `Ignored` where there is no name.
 
         Args:
-            store: the store that sent it.
-            names: what the secret or parameter is called; two where the event can be read either way.
+            store: the store that sent the event.
+            names: the name of the secret or parameter; two candidates where the event is ambiguous.
             kind: what has happened.
             label: the staging label that moved.
             version: the version id that the event names.
@@ -60,10 +62,10 @@ class Envelope(BaseModel):
         return Change(store, names, kind, event_id=self.id, time=self.time, label=label, version=version)
 
 
-def text(fields: Mapping[str, Any], key: str) -> str | None:
-    """Return the text of a field; None where it is missing, empty, no text, or cannot be printed.
+def get_text(fields: Mapping[str, Any], key: str) -> str | None:
+    """Return the text of a field; None where it is missing, empty, not text, or not printable.
 
-    No name, label or version has what cannot be printed, and a queue takes no half characters.
+    No name, label or version has unprintable characters, and SQS refuses lone surrogates.
     """
     value = fields.get(key)
     return value if isinstance(value, str) and value and value.isprintable() else None

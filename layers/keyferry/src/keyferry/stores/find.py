@@ -1,54 +1,62 @@
-"""What several secrets or parameters at once are found by, and what tells one find from the next."""
+"""The `find` of a source: what its matches are checked for, and which version they have together."""
 
 import hashlib
 from collections.abc import Mapping
 
 from keyferry.errors import SourceUnusable
 
-MAX_FOUND = 1000
-"""Names that one source may find: more than a Secret holds in any sensible way."""
+MAX_MATCHES = 1000
+"""How many secrets or parameters one source may find: more than anybody puts into one Secret."""
 _LITERAL = frozenset("/_=@-")
-"""Characters of names that mean themselves in a regular expression, beside letters and digits."""
+"""Characters of names, beside letters and digits, that stand for themselves in a regular expression."""
 _ESCAPED = _LITERAL | frozenset(".+")
-"""Those that do so after a backslash."""
+"""Characters of names that stand for themselves after a backslash."""
 _QUANTIFIERS = ("*", "?", "+", "{")
 
 
-def checked[T](what: str, found: Mapping[str, T]) -> Mapping[str, T]:
-    """Return what was found, in the order of the names.
+def check_matches[T](source: str, matches: Mapping[str, T]) -> Mapping[str, T]:
+    """Return the matches of a source, sorted by name.
 
     Args:
-        what: what was looked for, for errors.
-        found: name → anything.
+        source: the source as messages describe it.
+        matches: name → what the caller knows of it.
 
     Raises:
-        SourceUnusable: nothing, or too much.
+        SourceUnusable: there are none, or too many.
     """
-    if not found:
-        raise SourceUnusable(f"{what} finds nothing; look at the names and tags in AWS, or change the mapping")
-    if len(found) > MAX_FOUND:
-        raise SourceUnusable(f"{what} finds {len(found):,} names, and {MAX_FOUND:,} is the most; say more of them")
-    return dict(sorted(found.items()))
+    if not matches:
+        raise SourceUnusable(f"{source} finds nothing; look at the names and tags in AWS, or change the mapping")
+    if len(matches) > MAX_MATCHES:
+        raise SourceUnusable(
+            f"{source} finds {len(matches):,} names, and {MAX_MATCHES:,} is the most; narrow it by path, regexp or tags"
+        )
+    return dict(sorted(matches.items()))
 
 
-def version_of(versions: Mapping[str, str | None]) -> str:
-    """Return a digest of names and version ids (never of values), which changes when one of them does."""
+def digest_versions(versions: Mapping[str, str | None]) -> str:
+    """Return one version id for many secrets or parameters: a hash of their names and version ids, never of values."""
     text = "\n".join(f"{name}={version or ''}" for name, version in sorted(versions.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def literal_prefix(pattern: str) -> str:
-    """Return what every name begins with that an anchored regular expression is found in; empty where not known."""
+    """Return the text that every name matching a regular expression starts with; empty where that is not known.
+
+    Only a pattern that begins with `^` and has no alternatives (`|`) has one.
+    """
     if not pattern.startswith("^") or "|" in pattern:
         return ""
-    found, rest = "", pattern[1:]
+    prefix, rest = "", pattern[1:]
     while rest:
-        escaped = rest[0] == "\\"
-        character, after = rest[escaped : escaped + 1], rest[escaped + 1 :]
-        plain = (
-            character in _ESCAPED if escaped else character in _LITERAL or (character.isascii() and character.isalnum())
-        )
-        if not plain or after[:1] in _QUANTIFIERS:
+        is_escaped = rest[0] == "\\"
+        character, rest = rest[is_escaped : is_escaped + 1], rest[is_escaped + 1 :]
+        if not _is_literal(character, is_escaped=is_escaped) or rest[:1] in _QUANTIFIERS:
             break
-        found, rest = found + character, after
-    return found
+        prefix += character
+    return prefix
+
+
+def _is_literal(character: str, *, is_escaped: bool) -> bool:
+    if is_escaped:
+        return character in _ESCAPED
+    return character in _LITERAL or (character.isascii() and character.isalnum())

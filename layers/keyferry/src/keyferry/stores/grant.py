@@ -1,4 +1,4 @@
-"""One right in AWS."""
+"""IAM permissions that a source needs."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,27 +9,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class Grant:
-    """One action on one resource."""
+    """Permission for one IAM action on one resource."""
 
     action: str
     resource: str
-    """An ARN, with CloudFormation's pseudo parameters in it; `*` where the action has no resource-level permissions."""
+    """An ARN, with CloudFormation's pseudo parameters; `*` for an action that has no resource-level permissions."""
     tags: tuple[tuple[str, str], ...] = ()
-    """Tags that the resource must have."""
+    """Tags that the resource has to have."""
 
     @property
     def condition(self) -> dict[str, Any]:
-        """The condition of an IAM statement (`aws:ResourceTag`, which both stores have), empty where there is none."""
+        """The `Condition` of an IAM statement for the tags (`aws:ResourceTag`); empty where there are none."""
         equal = {f"aws:ResourceTag/{key}": value for key, value in self.tags}
         return {"Condition": {"StringEquals": equal}} if equal else {}
 
 
-def base_arn(source: "Source", service: str) -> str:
-    """Return the ARN of a source up to its account: that of the stack where the source is a name alone.
+def get_base_arn(source: "Source", service: str) -> str:
+    """Return the ARN of a source up to its account. Without an ARN of its own, that is the account of the stack.
 
     Args:
-        source: what is read.
-        service: the service, as ARNs have it.
+        source: the source to read.
+        service: the service as ARNs call it, such as `ssm`.
     """
     if source.arn:
         return f"arn:{source.arn.partition}:{service}:{source.arn.region}:{source.arn.account}"

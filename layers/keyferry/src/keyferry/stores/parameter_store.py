@@ -1,4 +1,4 @@
-"""Parameter Store: what is peculiar to it. How it is read: `keyferry.aws.parameter_store`."""
+"""What is specific to Parameter Store, without I/O. Its client: `keyferry.aws.parameter_store`."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from keyferry.arn import Arn
 from keyferry.model import Change, ChangeKind, StoreName
-from keyferry.stores.envelope import Envelope, Ignored, text
-from keyferry.stores.grant import Grant, base_arn
+from keyferry.stores.envelope import Envelope, Ignored, get_text
+from keyferry.stores.grant import Grant, get_base_arn
 
 if TYPE_CHECKING:
     from keyferry.stores.source import Source
 
 NAME: StoreName = "parameterstore"
-FIELD, ALIAS = "parameter_store", "parameterStore"
+FIELD, MAPPING_FIELD = "parameter_store", "parameterStore"
 NOUN = "parameter"
 EVENT_SOURCE = "aws.ssm"
-ALLOWED = (re.compile(r"[A-Za-z0-9/_.-]{1,1011}"), "letters, digits and / _ . -, no spaces")
+ALLOWED_NAMES = (re.compile(r"[A-Za-z0-9/_.-]{1,1011}"), "letters, digits and / _ . -, no spaces")
 SAME_VERSIONS_IN_REPLICAS = False
 
 _OPERATIONS: Mapping[str, ChangeKind] = {
@@ -27,39 +27,39 @@ _OPERATIONS: Mapping[str, ChangeKind] = {
 }
 
 
-def names(identifier: str) -> tuple[str, ...]:
-    """Return a parameter's name as events have it: the one form that its name and its ARN share."""
+def parse_identifier(identifier: str) -> tuple[str, ...]:
+    """Return the event name of a parameter, given its name or ARN."""
     arn = Arn.parse(identifier)
     name = arn.name_of("ssm", "parameter/") if arn else None
-    return (event_name(name or identifier),)
+    return (to_event_name(name or identifier),)
 
 
-def event_name(name: str) -> str:
-    """Return a parameter's name as events have it: without its leading slash."""
+def to_event_name(name: str) -> str:
+    """Return a parameter's name without leading slashes. ARNs leave the slash out, so this form fits both."""
     return name.lstrip("/")
 
 
-def full_names(name: str) -> tuple[str, ...]:
-    """Return the names that a parameter can have which an event calls so."""
+def from_event_name(name: str) -> tuple[str, ...]:
+    """Return the names that an event name can stand for: without and with a leading slash."""
     return (name, f"/{name}")
 
 
-def find_prefix(path: str) -> str:
-    """Return what the names begin with that a find by `path`, a hierarchy, can find."""
+def get_find_prefix(path: str) -> str:
+    """Return the text that the names under a `path`, a hierarchy, start with."""
     return f"{path.rstrip('/')}/" if path else ""
 
 
-def check(source: "Source") -> None:
-    """Check what a source says of a parameter, or of a find.
+def check_source(source: "Source") -> None:
+    """Check a source of Parameter Store.
 
     Raises:
-        ValueError: something that Parameter Store does not have; the text says what is right.
+        ValueError: the source says something that Parameter Store does not have; the message says what is right.
     """
     if source.find:
         if source.path and not source.path.startswith("/"):
             raise ValueError(f"a hierarchy of parameters begins with a slash: /{source.path}")
         return
-    if ":" in source.names[0]:
+    if ":" in source.event_names[0]:
         raise ValueError("a version or label has a field of its own: {parameterStore: /prod/db, label: live}")
     if source.version and not source.version.isdecimal():
         raise ValueError("the version of a parameter is a number; a label has a field of its own")
@@ -67,39 +67,39 @@ def check(source: "Source") -> None:
         raise ValueError(f"a parameter in a hierarchy begins with a slash: /{source.identifier}")
 
 
-def watched_label(source: "Source") -> str | None:
-    """Return the label whose move changes what a source reads. Events of Parameter Store name none."""
+def get_watched_label(source: "Source") -> str | None:
+    """Return the label that decides which version a source reads. Events of Parameter Store name no label."""
     return source.label
 
 
-def reads_new_version(source: "Source") -> bool:
-    """Return whether a source reads the version that an event names. Events of Parameter Store name none."""
+def reads_event_version(source: "Source") -> bool:
+    """Return whether a source reads the version that an event names. Events of Parameter Store name no version."""
     return source.label is None
 
 
-def change(event: Envelope) -> Change | Ignored:
-    """Return what an event of Parameter Store tells of."""
+def parse_event(event: Envelope) -> Change | Ignored:
+    """Return the change that an event of Parameter Store reports, or why it is ignored."""
     if event.type != "Parameter Store Change":
         return Ignored("no change", event.type)
-    operation = text(event.detail, "operation") or "no operation"
+    operation = get_text(event.detail, "operation") or "no operation"
     if event.detail.get("exception"):
         return Ignored("no change", "an exception, not a change")
     if operation not in _OPERATIONS:
         return Ignored("no change", operation)
-    identifier = text(event.detail, "name") or next(iter(event.resources), "")
-    return event.change(NAME, names(identifier) if identifier else (), _OPERATIONS[operation])
+    identifier = get_text(event.detail, "name") or next(iter(event.resources), "")
+    return event.to_change(NAME, parse_identifier(identifier) if identifier else (), _OPERATIONS[operation])
 
 
-def grants(source: "Source") -> Iterator[Grant]:
-    """Yield what reading a source takes, in the one region that it names."""
-    base = f"{base_arn(source, 'ssm')}:parameter/"
+def get_grants(source: "Source") -> Iterator[Grant]:
+    """Yield the permissions for reading a source in its own region, without those for its replicas."""
+    base = f"{get_base_arn(source, 'ssm')}:parameter/"
     if source.find:
         yield Grant("ssm:DescribeParameters", "*")
         tags = tuple(sorted(source.tags.items()))
-        yield Grant("ssm:GetParameters", f"{base}{event_name(source.prefix)}*", tags)
+        yield Grant("ssm:GetParameters", f"{base}{to_event_name(source.find_prefix)}*", tags)
     elif source.metadata:
-        yield Grant("ssm:ListTagsForResource", f"{base}{source.names[0]}")
+        yield Grant("ssm:ListTagsForResource", f"{base}{source.event_names[0]}")
     else:
-        yield Grant("ssm:GetParameter", f"{base}{source.names[0]}")
+        yield Grant("ssm:GetParameter", f"{base}{source.event_names[0]}")
         if not (source.account or source.failover):
-            yield Grant("ssm:GetParameters", f"{base}{source.names[0]}")  # several are read by one call
+            yield Grant("ssm:GetParameters", f"{base}{source.event_names[0]}")  # one call reads several

@@ -1,4 +1,4 @@
-"""Placeholders in the names of sources: `${namespace}` and `${cluster}`, and what events can say in their place."""
+"""Placeholders in the names of sources, `${namespace}` and `${cluster}`: filled in, and recognised in other names."""
 
 import re
 from dataclasses import asdict
@@ -6,63 +6,64 @@ from dataclasses import asdict
 from keyferry.model import Place
 
 _PLACEHOLDER = re.compile(r"\$\{(\w*)\}")
-_STANDS_FOR = {"namespace": r"[a-z0-9-]{1,63}", "cluster": r"[a-z0-9.-]{1,253}"}
-"""What they stand for, as regular expressions."""
-_DIVIDES = re.compile(r"[^a-z0-9.-]")
-"""What none of them can hold."""
+_VALUES = {"namespace": r"[a-z0-9-]{1,63}", "cluster": r"[a-z0-9.-]{1,253}"}
+"""Placeholder → a regular expression of its possible values."""
+_SEPARATOR = re.compile(r"[^a-z0-9.-]")
+"""A character that no value of a placeholder contains."""
 
 
-def check(name: str, *, goes_on: bool = False) -> None:
-    """Check that a name has known placeholders, and that it can be told from any name what they stand for.
+def check(name: str, *, is_prefix: bool = False) -> None:
+    """Check that a name has only known placeholders, and that the values of all of them can be read from a full name.
 
     Args:
-        name: as written.
-        goes_on: whether names go on after it in any way.
+        name: the name as the mapping has it.
+        is_prefix: whether it is only the beginning of full names.
 
     Raises:
-        ValueError: it has others, or two ways to read one name: that would give one team what is another's.
+        ValueError: a placeholder is unknown, or a full name could be read in two ways, so that the value of one team's
+            namespace could go to another's.
     """
-    for each in named(name):
-        if each not in _STANDS_FOR:
-            raise ValueError(f"${{{each}}} stands for nothing; ${{namespace}} and ${{cluster}} do")
-    texts = _PLACEHOLDER.split(name)[2::2]
-    for text in texts if goes_on else texts[:-1]:
-        if not _DIVIDES.search(text):
+    for placeholder in parse(name):
+        if placeholder not in _VALUES:
+            raise ValueError(f"${{{placeholder}}} stands for nothing; ${{namespace}} and ${{cluster}} do")
+    texts_after = _PLACEHOLDER.split(name)[2::2]
+    for text in texts_after if is_prefix else texts_after[:-1]:
+        if not _SEPARATOR.search(text):
             raise ValueError(
-                "a placeholder ends where a character stands that no name of a namespace or cluster has:"
-                " put a slash behind it, as in teams/${namespace}/db"
+                "a placeholder has to be followed by a character that no namespace or cluster has in its name:"
+                " put a slash after it, as in teams/${namespace}/db"
             )
 
 
-def named(name: str) -> frozenset[str]:
-    """Return what a name depends on."""
+def parse(name: str) -> frozenset[str]:
+    """Return the placeholders in a name."""
     return frozenset(_PLACEHOLDER.findall(name))
 
 
 def fill(name: str, place: Place) -> str:
-    """Return the name at a place."""
-    stands = asdict(place)
-    return _PLACEHOLDER.sub(lambda match: str(stands[match[1]]), name)
+    """Return the name with the values of one place instead of placeholders."""
+    values = asdict(place)
+    return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), name)
 
 
-def without(name: str) -> str:
-    """Return the name with a letter for each of them: as long as that is one, any other name there is one too."""
+def fill_sample(name: str) -> str:
+    """Return the name with an `x` for each placeholder. If that is a valid name, it is one with any other value."""
     return _PLACEHOLDER.sub("x", name)
 
 
-def ends(name: str) -> tuple[str, str]:
-    """Return how names begin and end that this one stands for: all of it, and nothing, where it has no placeholders."""
-    parts = _PLACEHOLDER.split(name)
-    return (name, "") if len(parts) == 1 else (parts[0], parts[-1])
+def split_ends(name: str) -> tuple[str, str]:
+    """Return the text before the first placeholder and after the last; the whole name and nothing where it has none."""
+    texts = _PLACEHOLDER.split(name)
+    return (name, "") if len(texts) == 1 else (texts[0], texts[-1])
 
 
-def pattern(name: str) -> str:
-    """Return the regular expression of a name; a placeholder that comes again stands for the same again."""
-    made, seen = "", set[str]()
-    for number, part in enumerate(_PLACEHOLDER.split(name)):
+def to_regexp(name: str) -> str:
+    """Return a regular expression of the full names. A placeholder is a group, and has the same value throughout."""
+    regexp, seen = "", set[str]()
+    for number, part in enumerate(_PLACEHOLDER.split(name)):  # text and placeholders alternate
         if number % 2 == 0:
-            made += re.escape(part)
+            regexp += re.escape(part)
         else:
-            made += f"(?P={part})" if part in seen else f"(?P<{part}>{_STANDS_FOR[part]})"
+            regexp += f"(?P={part})" if part in seen else f"(?P<{part}>{_VALUES[part]})"
             seen.add(part)
-    return made
+    return regexp

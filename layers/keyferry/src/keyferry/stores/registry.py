@@ -1,4 +1,4 @@
-"""The AWS stores that Keyferry knows: a line for each."""
+"""The registry of the AWS stores that Keyferry can read from."""
 
 from collections.abc import Iterator, Mapping
 from re import Pattern
@@ -14,49 +14,50 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """All that is peculiar to one store, given by a pure module. Its client in `keyferry.aws` reads it."""
+    """What is specific to one store: the interface of its module in this folder. Its client is in `keyferry.aws`."""
 
     NAME: StoreName
-    """What Keyferry calls it."""
+    """The name of the store in Keyferry."""
     FIELD: str
-    """The field of a source, and of a policy's rule, that names what it holds."""
-    ALIAS: str
-    """What mapping files call that field."""
+    """The field of `Source`, and of a rule of the policy, for names in this store."""
+    MAPPING_FIELD: str
+    """The same field as mapping files call it."""
     NOUN: str
-    """What it holds, in the singular."""
+    """What one entry of the store is called in messages, such as `secret`."""
     EVENT_SOURCE: str
-    """The `source` of its events."""
-    ALLOWED: tuple[Pattern[str], str]
-    """What its names have: a pattern of the whole name, and words."""
+    """The `source` of its EventBridge events."""
+    ALLOWED_NAMES: tuple[Pattern[str], str]
+    """A pattern that whole names match, and the same in words."""
     SAME_VERSIONS_IN_REPLICAS: bool
-    """Whether a version has the same id in all regions."""
+    """Whether a version has the same id in every region."""
 
-    def names(self, identifier: str, /) -> tuple[str, ...]:
-        """Return the names by which events can call what a name or an ARN means."""
+    def parse_identifier(self, identifier: str, /) -> tuple[str, ...]:
+        """Return the names that events can use for a secret or parameter, given its name or ARN."""
 
-    def event_name(self, name: str, /) -> str:
-        """Return a name as events have it."""
+    def to_event_name(self, name: str, /) -> str:
+        """Return a name in the form that events use."""
 
-    def full_names(self, name: str, /) -> tuple[str, ...]:
-        """Return the names that can stand behind one that an event has."""
+    def from_event_name(self, name: str, /) -> tuple[str, ...]:
+        """Return the names that a name in an event can stand for."""
 
-    def find_prefix(self, path: str, /) -> str:
-        """Return what the names begin with that a find by `path` can find."""
+    def get_find_prefix(self, path: str, /) -> str:
+        """Return the text that every name found by a `path` starts with."""
 
-    def check(self, source: "Source", /) -> None:
-        """Check what only this store can tell; raises ValueError with what is right."""
+    def check_source(self, source: "Source", /) -> None:
+        """Check what is specific to this store. Raises a ValueError that says what is right."""
 
-    def watched_label(self, source: "Source", /) -> str | None:
-        """Return the label whose move changes what a source reads."""
+    def get_watched_label(self, source: "Source", /) -> str | None:
+        """Return the label whose move to another version changes what a source reads."""
 
-    def reads_new_version(self, source: "Source", /) -> bool:
+    def reads_event_version(self, source: "Source", /) -> bool:
         """Return whether a source, by its label, reads the version that an event names."""
 
-    def change(self, event: Envelope, /) -> Change | Ignored:
-        """Return what one of its events tells of."""
+    def parse_event(self, event: Envelope, /) -> Change | Ignored:
+        """Return the change that one of the store's events reports, or why the event is ignored."""
 
-    def grants(self, source: "Source", /) -> Iterator[Grant]:
-        """Yield what reading a source takes, in the one region that it names."""
+    def get_grants(self, source: "Source", /) -> Iterator[Grant]:
+        """Yield the permissions for reading a source in its own region, without those for its replicas."""
 
 
 STORES: Mapping[StoreName, Store] = {store.NAME: store for store in (secrets_manager, parameter_store)}
+"""Name → store."""

@@ -29,7 +29,7 @@ def _doubts(spec: Spec) -> Iterator[tuple[Path, str]]:
             yield ("spec", "secret", "data", key, "value"), message
     for number, many in enumerate(spec.secret.data_from):
         if _never_fits(many, spec):
-            prefix = spec.sources[many.source].prefix
+            prefix = spec.sources[many.source].find_prefix
             yield (
                 ("spec", "secret", "dataFrom", number),
                 f"no name that begins with {prefix} can be a key of a Secret, which has no slash: add"
@@ -45,10 +45,10 @@ def _used(spec: Spec) -> set[str]:
 def _never_fits(many: DataFrom, spec: Spec) -> bool:
     """Return whether a name that is found cannot become a key, by how all of them begin."""
     source = spec.sources[many.source]
-    if not source.find or "/" not in source.prefix or any(rule.template is not None for rule in many.keys):
+    if not source.find or "/" not in source.find_prefix or any(rule.template is not None for rule in many.keys):
         return False
     try:
-        list(keys.rename([f"{source.prefix}x"], many.keys, many.invalid_characters, lambda text, _: text))
+        list(keys.rename([f"{source.find_prefix}x"], many.keys, many.invalid_characters, lambda text, _: text))
     except ValueError:
         return True
     return False

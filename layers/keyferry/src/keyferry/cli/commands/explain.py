@@ -94,7 +94,7 @@ def _tell(catalog: Catalog, change: Change, matches: list[dict[str, str]], deliv
             f"mapping {match['mapping']}, source {match['source']}" + (f": {match['not']}" if "not" in match else "")
         )
     if not matches:
-        known = {n for m in catalog.mappings.values() for s in m.spec.sources.values() for n in s.names}
+        known = {n for m in catalog.mappings.values() for s in m.spec.sources.values() for n in s.event_names}
         console.tell(f"no mapping names it{nearest(change.names[0], known)}")
     for each in deliveries:
         where = f", namespace {each.namespace}" if each.namespace else ""
