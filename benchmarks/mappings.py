@@ -135,7 +135,7 @@ def _once(folder: Path, count: int) -> dict[str, float]:
     started = time.perf_counter()
     catalog = load_catalog(folder)
     loaded = time.perf_counter()
-    catalog.deliveries(_change(0))
+    catalog.deliveries_of(_change(0))
     first = time.perf_counter()
     after = _memory()
     numbers = [number * 7919 % count for number in range(LOOK_UPS)]
@@ -159,15 +159,15 @@ def _memory() -> float:
 def _timed(catalog: Catalog, number: int) -> float:
     change = _change(number)
     started = time.perf_counter()
-    assert len(catalog.deliveries(change)) == 1
+    assert len(catalog.deliveries_of(change)) == 1
     return time.perf_counter() - started
 
 
 def _found(catalog: Catalog, number: int) -> float:
     mapping = f"app-{number}"
-    cluster = catalog.targets(catalog.mappings[mapping])[0].name
+    cluster = catalog.clusters_of(catalog.mappings[mapping])[0].name
     started = time.perf_counter()
-    catalog.find(mapping, cluster)
+    catalog.get(mapping, cluster)
     return time.perf_counter() - started
 
 

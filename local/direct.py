@@ -18,7 +18,7 @@ from keyferry.access import rbac as access
 from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
 from keyferry.identity import IDENTITY
-from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
@@ -46,7 +46,7 @@ def catalog(cloud: Cloud, mappings: Sequence[SecretMapping], **cluster: Any) -> 
         Cluster.model_validate({"name": name, "eks": {"name": name, "region": p.region, "account": ACCOUNT}} | cluster)
         for name, p in cloud.clusters.items()
     ]
-    return collect(mappings, clusters)
+    return build_catalog(mappings, clusters)
 
 
 @dataclass(frozen=True)

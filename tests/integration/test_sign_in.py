@@ -16,7 +16,7 @@ from keyferry.aws import eks
 from keyferry.errors import AccessDenied, Unauthorized, Unreachable
 from keyferry.identity import IDENTITY
 from keyferry.kube import Connection
-from keyferry.mapping.catalog import collect
+from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
 from keyferry.runtime import wiring
 from local import aws
@@ -32,7 +32,7 @@ KNOWN = Eks(name=CLUSTER, region="eu-west-1", account=ACCOUNT)
 @pytest.fixture(scope="module")
 def role(cloud: Cloud) -> str:
     """A role that may sign in, and nothing else."""
-    return Direct.grant(cloud, collect([], [_cluster()])).role
+    return Direct.grant(cloud, build_catalog([], [_cluster()])).role
 
 
 def _cluster(**more: Any) -> Cluster:  # noqa: ANN401
@@ -95,7 +95,7 @@ def test_a_cluster_of_the_wrong_name_is_refused(scene: Scene) -> None:
         endpoint=plane.endpoint,
         certificateAuthority=plane.certificate_authority,
     )
-    direct = Direct.grant(scene.cloud, collect([scene.mapping()], [wrong]), entries=False)
+    direct = Direct.grant(scene.cloud, build_catalog([scene.mapping()], [wrong]), entries=False)
     aws.add_access_entry(scene.cloud.aws, CLUSTER, direct.role, IDENTITY.deliver, [IDENTITY.deliver])
 
     assert "eks.name" in str(error(direct.deliver(scene.namespace)))
@@ -127,7 +127,7 @@ def test_a_token_is_kept_for_ten_minutes(cloud: Cloud, role: str, monkeypatch: p
 
 def test_a_role_that_was_made_again_is_a_stranger_until_it_has_a_new_entry(cloud: Cloud) -> None:
     iam, entries = cloud.aws.client("iam"), cloud.aws.client("eks")
-    direct = Direct.grant(cloud, collect([], [_cluster()]))
+    direct = Direct.grant(cloud, build_catalog([], [_cluster()]))
     name = direct.role.rpartition("/")[2]
     assert ask(connection(cloud, direct.role), "GET", VERSION)
     iam.delete_role(RoleName=name)

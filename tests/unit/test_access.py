@@ -8,7 +8,7 @@ import pytest
 from keyferry.access import admission, rbac
 from keyferry.errors import InvalidInput
 from keyferry.identity import IDENTITY
-from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from tests.unit.samples import ACCOUNT, cluster, mapping
 
@@ -19,7 +19,7 @@ ASSUMED = cluster("prod-us", role=ROLE)
 
 
 def catalog(*mappings: SecretMapping) -> Catalog:
-    return collect(mappings, [cluster(), ASSUMED, cluster("idle")])
+    return build_catalog(mappings, [cluster(), ASSUMED, cluster("idle")])
 
 
 def policies(*mappings: SecretMapping) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def test_deliver_gets_the_secret_by_name_and_the_workloads_of_the_namespace() ->
 
 def test_the_workloads_are_those_of_the_kinds_that_the_cluster_names_group_by_group() -> None:
     several = cluster("prod-us", restartKinds=["Rollout", "StatefulSet", "Deployment"])
-    whole = collect([mapping(clusters=["prod-eu", "prod-us"])], [cluster(), several])
+    whole = build_catalog([mapping(clusters=["prod-eu", "prod-us"])], [cluster(), several])
     [role, *_] = [each for each in rbac.rbac(whole, several) if each["kind"] == "Role"]
     assert role["rules"][1:] == [
         {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["list", "patch"]},
@@ -283,7 +283,7 @@ def test_where_something_restarts_the_pipeline_is_held_to_its_stamps() -> None:
 
 
 def test_the_policy_is_the_same_whatever_kinds_a_cluster_names() -> None:
-    one, other = (collect([mapping()], [cluster(restartKinds=[kind])]) for kind in ("Deployment", "Rollout"))
+    one, other = (build_catalog([mapping()], [cluster(restartKinds=[kind])]) for kind in ("Deployment", "Rollout"))
     first, second = (rbac.rbac(whole, whole.clusters["prod-eu"])[:2] for whole in (one, other))
     assert first == second == admission.policy(IDENTITY)
 
@@ -305,7 +305,7 @@ def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_t
 
 
 def test_each_function_s_role_gets_an_entry_with_its_group() -> None:
-    [deliver, reconcile] = rbac.access_entries(collect([], [cluster()]))
+    [deliver, reconcile] = rbac.access_entries(build_catalog([], [cluster()]))
     assert deliver == {
         "cluster": "prod-eu",
         "clusterName": "prod-eu",
@@ -318,5 +318,5 @@ def test_each_function_s_role_gets_an_entry_with_its_group() -> None:
 
 
 def test_a_role_that_both_assume_gets_one_entry_with_both_groups() -> None:
-    [entry] = rbac.access_entries(collect([], [ASSUMED]))
+    [entry] = rbac.access_entries(build_catalog([], [ASSUMED]))
     assert (entry["principal"], entry["kubernetesGroups"]) == (ROLE, ["keyferry", "keyferry-readers"])

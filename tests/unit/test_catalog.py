@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from keyferry.errors import UnknownName
-from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Change, StoreName
 from tests.unit.samples import ACCOUNT, WHEN, cluster, mapping
@@ -23,11 +23,11 @@ def change(*names: str, store: StoreName = "secretsmanager", **more: Any) -> Cha
 
 
 def catalog(*mappings: SecretMapping) -> Catalog:
-    return collect(mappings, CLUSTERS)
+    return build_catalog(mappings, CLUSTERS)
 
 
 def reached(made: Catalog, what: Change) -> list[tuple[str, str]]:
-    return [(delivery.mapping, delivery.cluster) for delivery in made.deliveries(what)]
+    return [(delivery.mapping, delivery.cluster) for delivery in made.deliveries_of(what)]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_change_reaches_every_mapping_on_each_of_its_clusters_in_order() -> No
 
 def test_clusters_are_chosen_by_every_label() -> None:
     chosen = mapping(clusters={"matchLabels": {"env": "prod", "site": "us"}})
-    assert [each.name for each in catalog(chosen).targets(chosen)] == ["prod-us"]
+    assert [each.name for each in catalog(chosen).clusters_of(chosen)] == ["prod-us"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_moved_label_concerns_the_sources_that_read_it(
     concerned: bool,
 ) -> None:
     made = catalog(mapping(sources={"db": {"secretsManager": "prod/payments/db"} | source}))
-    assert bool(made.deliveries(change("prod/payments/db", label=moved))) is concerned
+    assert bool(made.deliveries_of(change("prod/payments/db", label=moved))) is concerned
 
 
 def test_a_delivery_carries_the_event_and_the_version_that_it_named_for_each_source() -> None:
@@ -102,36 +102,36 @@ def test_a_delivery_carries_the_event_and_the_version_that_it_named_for_each_sou
         "db": {"secretsManager": ARN},
         "other": {"secretsManager": "other"},
     }
-    [found] = catalog(mapping(sources=sources)).deliveries(change("prod/payments/db", version="version-2"))
+    [found] = catalog(mapping(sources=sources)).deliveries_of(change("prod/payments/db", version="version-2"))
     assert (found.event_id, found.time, found.namespace) == ("event-1", WHEN, None)
     assert found.versions == {"db": "version-2", "old": "version-2"}
 
 
 def test_a_source_with_a_fixed_version_does_not_wait_for_the_one_that_the_event_names() -> None:
     fixed = {"secretsManager": "prod/payments/db", "version": "version-1"}
-    [found] = catalog(mapping(sources={"db": fixed})).deliveries(change("prod/payments/db", version="version-2"))
+    [found] = catalog(mapping(sources={"db": fixed})).deliveries_of(change("prod/payments/db", version="version-2"))
     assert found.versions == {}
 
 
 def test_the_previous_version_moves_with_the_current_one_and_is_not_the_one_that_the_event_names() -> None:
     previous = {"secretsManager": "prod/payments/db", "label": "AWSPREVIOUS"}
-    [found] = catalog(mapping(sources={"db": previous})).deliveries(change("prod/payments/db", version="version-2"))
+    [found] = catalog(mapping(sources={"db": previous})).deliveries_of(change("prod/payments/db", version="version-2"))
     assert found.versions == {}
 
 
 def test_a_change_without_a_version_names_none() -> None:
-    [found] = catalog(mapping()).deliveries(change("prod/payments/db"))
+    [found] = catalog(mapping()).deliveries_of(change("prod/payments/db"))
     assert found.versions == {}
 
 
 def test_deliveries_of_one_event_go_to_groups_of_their_own() -> None:
     made = catalog(mapping("a"), mapping("b", clusters=["prod-eu", "prod-us"]))
-    found = made.deliveries(change("prod/payments/db"))
+    found = made.deliveries_of(change("prod/payments/db"))
     assert len({each.group for each in found}) == len({each.deduplication_id for each in found}) == 3
 
 
 def test_mapping_and_cluster_are_found_by_name() -> None:
-    found, target = catalog(mapping("a"), mapping("b", clusters=["prod-us"])).find("b", "prod-us")
+    found, target = catalog(mapping("a"), mapping("b", clusters=["prod-us"])).get("b", "prod-us")
     assert (found.name, target.name) == ("b", "prod-us")
 
 
@@ -145,7 +145,7 @@ def test_mapping_and_cluster_are_found_by_name() -> None:
 )
 def test_a_name_that_this_deployment_does_not_have_is_told(names: tuple[str, str], said: str) -> None:
     with pytest.raises(UnknownName, match=f"^{said}$"):
-        catalog(mapping()).find(*names)
+        catalog(mapping()).get(*names)
 
 
 def test_a_cluster_that_was_removed_is_no_target() -> None:
@@ -157,7 +157,7 @@ def test_a_name_is_used_once() -> None:
     with pytest.raises(ValueError, match="two mappings are called payments-db"):
         catalog(mapping(), mapping())
     with pytest.raises(ValueError, match="two clusters are called prod-eu"):
-        collect([], [cluster(), cluster()])
+        build_catalog([], [cluster(), cluster()])
 
 
 def test_a_mapping_names_clusters_that_exist() -> None:
@@ -168,9 +168,9 @@ def test_a_mapping_names_clusters_that_exist() -> None:
 def test_a_catalog_survives_being_compiled() -> None:
     made = catalog(mapping(), mapping("b", clusters={"matchLabels": {"env": "prod"}}, restart="none"))
     again = Catalog.model_validate_json(made.model_dump_json(by_alias=True, exclude_defaults=True))
-    assert again.deliveries(change("prod/payments/db")) == made.deliveries(change("prod/payments/db"))
+    assert again.deliveries_of(change("prod/payments/db")) == made.deliveries_of(change("prod/payments/db"))
     assert again == made
 
 
 def test_an_empty_catalog_delivers_nothing() -> None:
-    assert Catalog().deliveries(change("prod/payments/db", label="AWSCURRENT")) == []
+    assert Catalog().deliveries_of(change("prod/payments/db", label="AWSCURRENT")) == []

@@ -60,7 +60,7 @@ class FakeRuntime:
         if failure:
             raise failure
         self.deadlines.append(deadline.remaining())
-        mapping, cluster = self.catalog.find(delivery.mapping, delivery.cluster)
+        mapping, cluster = self.catalog.get(delivery.mapping, delivery.cluster)
         client = self.clusters[cluster.name].client(self.calls)
         return Work(delivery, mapping, client, cluster.restart_kinds, self.reader, deadline)
 

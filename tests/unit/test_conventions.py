@@ -9,7 +9,7 @@ from keyferry.access import rbac
 from keyferry.delivery.passes import AT_ONCE
 from keyferry.delivery.preview import preview
 from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
-from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Change, Place, StoreName
 from keyferry.render.render import metadata, render
@@ -27,11 +27,11 @@ def change(name: str, store: StoreName = "secretsmanager", **more: Any) -> Chang
 
 
 def catalog(*mappings: SecretMapping) -> Catalog:
-    return collect(mappings, [cluster("prod-eu"), cluster("prod-us")])
+    return build_catalog(mappings, [cluster("prod-eu"), cluster("prod-us")])
 
 
 def reached(made: Catalog, what: Change) -> list[tuple[str, str, str | None]]:
-    return [(each.mapping, each.cluster, each.namespace) for each in made.deliveries(what)]
+    return [(each.mapping, each.cluster, each.namespace) for each in made.deliveries_of(what)]
 
 
 # Names
@@ -131,7 +131,7 @@ def test_an_event_finds_mapping_cluster_and_namespace_by_the_name_alone(
 def test_where_another_source_concerns_all_namespaces_all_are_delivered() -> None:
     sources = {"own": PATTERN, "same": {"secretsManager": "teams/shop/db"}}
     made = catalog(mapping(sources=sources, data={"a": {"from": "own"}}, namespaces=["shop", "pay"]))
-    [found] = made.deliveries(change("teams/shop/db", version="v2"))
+    [found] = made.deliveries_of(change("teams/shop/db", version="v2"))
     assert (found.namespace, found.versions) == (None, {"own": "v2", "same": "v2"})
 
 
@@ -144,7 +144,7 @@ def test_namespaces_that_patterns_leave_out_get_no_delivery() -> None:
 def test_the_look_up_asks_as_many_mappings_as_can_be_meant() -> None:
     many = [mapping(f"m{n}", sources={"db": {"secretsManager": f"teams/${{namespace}}/{n}"}}) for n in range(50)]
     whole = catalog(*many, *(mapping(f"n{n}", sources={"db": {"secretsManager": f"teams/x/{n}"}}) for n in range(50)))
-    asked = list(whole._candidates("secretsmanager", "teams/x/7"))
+    asked = list(whole._look_up("secretsmanager", "teams/x/7"))
     assert sorted(asked) == [("m7", "db"), ("n7", "db")]
 
 
@@ -212,7 +212,7 @@ def test_what_takes_longer_than_there_is_time_gets_further_with_each_try() -> No
 
 def test_deliveries_of_single_namespaces_do_not_wait_for_each_other() -> None:
     made = catalog(mapping(sources={"db": PATTERN}, namespaces=["shop", "pay"]))
-    groups = [each.group for name in ("shop", "pay") for each in made.deliveries(change(f"teams/{name}/db"))]
+    groups = [each.group for name in ("shop", "pay") for each in made.deliveries_of(change(f"teams/{name}/db"))]
     assert groups == ["payments-db/prod-eu/shop", "payments-db/prod-eu/pay"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from keyferry.mapping.catalog import collect
+from keyferry.mapping.catalog import build_catalog
 from keyferry.pipeline.route import plan_deliveries
 from keyferry.pipeline.sweep import Sweep, parse_sweep
 from keyferry.stores.envelope import Ignored
@@ -18,7 +18,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 SAMPLES: dict[str, dict[str, Any]] = yaml.safe_load((EVENTS / "verdicts.yaml").read_text())["samples"]
 FILES = {path.stem: path for path in sorted(EVENTS.glob("*.json"))}
 TLS = {"sources": {"tls": {"parameterStore": "/prod/payments/tls"}}, "data": {"tls": {"from": "tls"}}}
-CATALOG = collect([mapping("db"), mapping("tls", name="tls", **TLS)], [cluster()])
+CATALOG = build_catalog([mapping("db"), mapping("tls", name="tls", **TLS)], [cluster()])
 
 
 def verdict(sample: dict[str, Any], rules: list[str]) -> dict[str, Any]:

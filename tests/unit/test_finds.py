@@ -14,7 +14,7 @@ from keyferry.cli import generated
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.errors import AccessDenied, SourceUnusable
-from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.model import Change, Place, SourceValue, StoreName
 from keyferry.stores import find
 from keyferry.stores.grant import Grant
@@ -153,7 +153,7 @@ def change(name: str, store: StoreName = "secretsmanager", **more: Any) -> Chang
 
 def catalog(*spec: dict[str, Any], **more: Any) -> Catalog:  # noqa: ANN401
     mappings = [mapping(f"m{n}", sources={"all": each}, data={}, dataFrom=ALL, **more) for n, each in enumerate(spec)]
-    return collect(mappings, [cluster("prod-eu")])
+    return build_catalog(mappings, [cluster("prod-eu")])
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ def catalog(*spec: dict[str, Any], **more: Any) -> Catalog:  # noqa: ANN401
     ],
 )
 def test_an_event_concerns_the_finds_that_its_name_fits(by: dict[str, Any], event: Change, *, fits: bool) -> None:
-    assert bool(catalog(by).deliveries(event)) is fits
+    assert bool(catalog(by).deliveries_of(event)) is fits
 
 
 def test_an_event_finds_the_namespace_of_a_path() -> None:
     made = catalog({"find": "parameterStore", "path": "/teams/${namespace}"}, namespaces=["shop", "pay"])
-    [found] = made.deliveries(change("teams/shop/a/db", "parameterstore", version="v"))
+    [found] = made.deliveries_of(change("teams/shop/a/db", "parameterstore", version="v"))
     assert (found.namespace, found.versions) == ("shop", {"all": "v"})
-    assert made.deliveries(change("teams/other/db", "parameterstore")) == []
+    assert made.deliveries_of(change("teams/other/db", "parameterstore")) == []
     there = made.mappings["m0"].spec.sources["all"].resolve(Place("prod-eu", "shop"))
     assert (there.path, there.find_prefix) == ("/teams/shop", "/teams/shop/")
 

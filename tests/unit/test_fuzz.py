@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
-from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.stores.envelope import Ignored
 from keyferry.stores.events import parse
 from tests.unit.samples import ACCOUNT, cluster, mapping
@@ -264,7 +264,7 @@ def test_what_is_made_to_break_a_reader_is_refused(folder: Path, content: str | 
     assert any(said in each for each in found), found[:3]
 
 
-CATALOG = collect(
+CATALOG = build_catalog(
     [
         mapping(),
         mapping("team", sources={"db": {"secretsManager": "teams/${namespace}/db"}}, namespaces=[{"names": ["*"]}]),
@@ -288,7 +288,7 @@ def routed(envelope: object) -> None:
     if isinstance(change, Ignored):
         assert change.reason
         return
-    for delivery in CATALOG.deliveries(change):
+    for delivery in CATALOG.deliveries_of(change):
         assert delivery.mapping in CATALOG.mappings
         assert len(delivery.group) <= 128
 

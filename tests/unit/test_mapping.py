@@ -296,7 +296,7 @@ def test_clusters_are_not_chosen_by_patterns_of_names() -> None:
 def test_namespaces_are_chosen_by_patterns_of_names_but_some(chosen: dict[str, Any], admitted: list[str]) -> None:
     found = NamespaceSelector.model_validate(chosen)
     names = ["team-a", "team-b", "team-long", "shop", "kube-system"]
-    assert sorted(name for name in names if found.admits(name)) == sorted(admitted)
+    assert sorted(name for name in names if found.matches_name(name)) == sorted(admitted)
 
 
 # Restarts, conflicts, the whole
@@ -307,7 +307,7 @@ def test_a_list_of_namespaces_holds_names_and_choices() -> None:
     assert found.namespace_names == ["pay", "shop"]
     assert [str(each) for each in found.namespace_selectors] == ["", "a=b"]
     named = mapping(namespaces=["shop", {"names": ["team-*"]}]).spec
-    assert [named.can_reach(name) for name in ("shop", "team-a", "pay")] == [True, True, False]
+    assert [named.can_write_to(name) for name in ("shop", "team-a", "pay")] == [True, True, False]
 
 
 def test_restarts_are_automatic_none_or_named() -> None:

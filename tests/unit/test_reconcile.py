@@ -11,7 +11,7 @@ from keyferry.delivery.observed import Observed
 from keyferry.delivery.passes import Work, deliver
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Throttled, Unauthorized, Unreachable
-from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
@@ -46,7 +46,7 @@ class World:
         self.deadline = self.clock.deadline(840)
         self.given: list[float] = []
         known = mappings or (mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"]),)
-        self.catalog = collect(known, [cluster("prod-eu"), cluster("prod-us")])
+        self.catalog = build_catalog(known, [cluster("prod-eu"), cluster("prod-us")])
         for name, each in self.clusters.items():
             each.run("payments", "Deployment", workload("api"))
             self.deliver(name)
@@ -54,7 +54,7 @@ class World:
     def deliver(self, name: str) -> None:
         """Carry out every mapping on a cluster."""
         for each in self.catalog.mappings.values():
-            if name in [target.name for target in self.catalog.targets(each)]:
+            if name in [target.name for target in self.catalog.clusters_of(each)]:
                 client, deadline = self.clusters[name].client(), self.clock.deadline(100)
                 asked, kinds = delivery(cluster=name), self.catalog.clusters[name].restart_kinds
                 deliver(Work(asked, each, client, kinds, lambda _: self.sources.reader(), deadline))

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import Unreachable
-from keyferry.mapping.catalog import collect
+from keyferry.mapping.catalog import build_catalog
 from keyferry.pipeline.route import plan_deliveries, route
 from tests.unit.fake_queues import FakeQueue
 from tests.unit.samples import cluster, envelope, mapping
 
-CATALOG = collect(
+CATALOG = build_catalog(
     [mapping("a", clusters=["prod-eu", "prod-us"]), mapping("b", clusters=["prod-us"])],
     [cluster("prod-eu"), cluster("prod-us")],
 )
@@ -78,7 +78,7 @@ def test_a_failed_rotation_delivers_nothing_and_is_counted() -> None:
 
 
 def test_a_line_lists_some_deliveries_and_counts_all() -> None:
-    many = collect([mapping(f"m{number:03}") for number in range(120)], [cluster("prod-eu")])
+    many = build_catalog([mapping(f"m{number:03}") for number in range(120)], [cluster("prod-eu")])
     fields = plan_deliveries(moved(), many).log_fields()
     assert (len(fields["deliveries"]), fields["count"]) == (MAX_LISTED, 120)
 

@@ -23,7 +23,7 @@ def of_sources(catalog: Catalog) -> list[Grant]:
 
 def of_clusters(catalog: Catalog) -> list[Grant]:
     """Return what signing in to the clusters takes."""
-    used = {c.name for mapping in catalog.mappings.values() for c in catalog.targets(mapping)}
+    used = {c.name for mapping in catalog.mappings.values() for c in catalog.clusters_of(mapping)}
     found = set[Grant]()
     for cluster in (catalog.clusters[name] for name in used):
         eks = cluster.eks
@@ -37,7 +37,7 @@ def _read_by(catalog: Catalog, mapping: SecretMapping) -> Iterator[Source]:
     patterns = {name for each in mapping.spec.namespace_selectors for name in each.names or ["*"]}
     names = ["*"] if "*" in patterns else sorted({*patterns, *mapping.spec.namespace_names})
     for source in mapping.spec.sources.values():
-        for cluster in catalog.targets(mapping):
+        for cluster in catalog.clusters_of(mapping):
             for name in names if "namespace" in source.placeholders else names[:1]:
                 yield source.resolve(Place(cluster.name, name))
 

@@ -78,7 +78,7 @@ def rbac(
             here. Where it has none for a mapping, the rights are given in all namespaces.
         identity: whose groups get the rights.
     """
-    mappings = [m for m in catalog.mappings.values() if cluster in catalog.targets(m)]
+    mappings = [m for m in catalog.mappings.values() if cluster in catalog.clusters_of(m)]
     objects: list[Object] = admission.policy(identity) if any(m.spec.restart != "none" for m in mappings) else []
     for mapping in mappings:
         groups = _groups(identity, mapping, cluster)

@@ -57,13 +57,13 @@ def _unbounded(catalog: Catalog) -> str:
         f"{alias} of mapping {mapping.name}"
         for mapping in catalog.mappings.values()
         for alias, source in mapping.spec.sources.items()
-        if catalog.targets(mapping) and iam.is_unbounded(source)
+        if catalog.clusters_of(mapping) and iam.is_unbounded(source)
     ]
     return _UNBOUNDED.format(sources=", ".join(named)) if named else ""
 
 
 def _rbac(catalog: Catalog, cluster: Cluster) -> str:
-    mappings = [each for each in catalog.mappings.values() if cluster in catalog.targets(each)]
+    mappings = [each for each in catalog.mappings.values() if cluster in catalog.clusters_of(each)]
     names = ", ".join(each.name for each in mappings if each.spec.namespace_selectors)
     note = _SELECTED.format(names=names) if names else ""
     return note + "---\n".join(map(_dump, rbac.rbac(catalog, cluster)))

@@ -69,7 +69,7 @@ def chosen_namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[st
     """Return the names of a mapping's namespaces on a cluster, in order."""
     found = set(mapping.spec.namespace_names)
     for selector in mapping.spec.namespace_selectors:
-        found.update(name for name in cluster.list_namespaces(selector) if selector.admits(name))
+        found.update(name for name in cluster.list_namespaces(selector) if selector.matches_name(name))
     return sorted(found)
 
 

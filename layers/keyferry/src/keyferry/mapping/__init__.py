@@ -1,1 +1,1 @@
-"""The mapping language as models, and the compiled catalogue."""
+"""The mapping language as pydantic models, and the catalogue of all mappings and clusters of a deployment."""

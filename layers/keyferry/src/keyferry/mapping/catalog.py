@@ -1,7 +1,7 @@
-"""Everything that a deployment knows, its compiled mappings and clusters, and which of them a change concerns."""
+"""The catalogue: all mappings and clusters of a deployment, and which of them a change concerns."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,78 +16,81 @@ from keyferry.stores.source import Source
 
 @dataclass(frozen=True)
 class Match:
-    """A source that a change names."""
+    """A source of a mapping that reads the secret or parameter of a change."""
 
     mapping: SecretMapping
     alias: str
     namespace: str | None = None
-    """The one namespace that is concerned; all where it is None."""
+    """The only namespace that the change concerns; None for all namespaces of the mapping."""
     cluster: str | None = None
-    """The one cluster that is concerned; all where it is None."""
+    """The only cluster that the change concerns; None for all clusters of the mapping."""
 
     @property
     def source(self) -> Source:
-        """The source, as the mapping has it."""
+        """The source, with its placeholders."""
         return self.mapping.spec.sources[self.alias]
 
     def concerns(self, cluster: str) -> bool:
-        """Return whether it is about a cluster, and a namespace that the mapping can reach."""
-        return self.cluster in (None, cluster) and self.mapping.spec.can_reach(self.namespace)
+        """Return whether the change concerns a cluster, and a namespace that the mapping can write to."""
+        return self.cluster in (None, cluster) and self.mapping.spec.can_write_to(self.namespace)
 
 
 class Catalog(Record):
-    """Everything that a deployment knows: the compiled mappings and clusters."""
+    """All mappings and clusters of a deployment."""
 
     mappings: dict[str, SecretMapping] = Field(default_factory=dict)
+    """Name → mapping."""
     clusters: dict[str, Cluster] = Field(default_factory=dict)
+    """Name → cluster."""
 
-    def deliveries(self, change: Change) -> list[Delivery]:
-        """Return one delivery for each (mapping, cluster) that the change concerns; none where nothing names it."""
-        found: defaultdict[str, list[Match]] = defaultdict(list)
-        for match in self.matches(change):
+    def deliveries_of(self, change: Change) -> list[Delivery]:
+        """Return the deliveries that a change leads to: one for each mapping and cluster that it concerns."""
+        matches_by_mapping: defaultdict[str, list[Match]] = defaultdict(list)
+        for match in self.matches_of(change):
             if change.label in (None, match.source.watched_label):
-                found[match.mapping.name].append(match)
+                matches_by_mapping[match.mapping.name].append(match)
         return [
-            _delivery(change, cluster.name, concerned)
-            for name, matches in sorted(found.items())
-            for cluster in self.targets(self.mappings[name])
-            if (concerned := [each for each in matches if each.concerns(cluster.name)])
+            _make_delivery(change, cluster.name, concerned)
+            for name, matches in sorted(matches_by_mapping.items())
+            for cluster in self.clusters_of(self.mappings[name])
+            if (concerned := [match for match in matches if match.concerns(cluster.name)])
         ]
 
-    def matches(self, change: Change) -> Iterator[Match]:
-        """Yield each source that a change names, whichever label it moves."""
-        found: dict[tuple[str, str], Match] = {}
+    def matches_of(self, change: Change) -> Iterator[Match]:
+        """Yield every source that reads the secret or parameter of a change, whichever label has moved."""
+        matches: dict[tuple[str, str], Match] = {}
         for name in change.names:
-            for mapping, alias in self._candidates(change.store, name):
-                stands = self.mappings[mapping].spec.sources[alias].match_event_name(name)
-                if stands is not None:
-                    found.setdefault((mapping, alias), Match(self.mappings[mapping], alias, **stands))
-        yield from (found[each] for each in sorted(found))
+            for mapping, alias in self._look_up(change.store, name):
+                placeholders = self.mappings[mapping].spec.sources[alias].match_event_name(name)
+                if placeholders is not None:
+                    matches.setdefault((mapping, alias), Match(self.mappings[mapping], alias, **placeholders))
+        yield from (matches[key] for key in sorted(matches))
 
-    def targets(self, mapping: SecretMapping) -> list[Cluster]:
-        """Return the clusters of a mapping, in the order of their names."""
+    def clusters_of(self, mapping: SecretMapping) -> list[Cluster]:
+        """Return the clusters that a mapping writes to, sorted by name. Names of unknown clusters are left out."""
         chosen = mapping.spec.clusters
         if isinstance(chosen, Selector):
             return sorted((c for c in self.clusters.values() if chosen.matches(c.labels)), key=lambda c: c.name)
         return [self.clusters[name] for name in sorted(set(chosen)) if name in self.clusters]
 
-    def find(self, mapping: str, cluster: str) -> tuple[SecretMapping, Cluster]:
-        """Return both by name.
+    def get(self, mapping: str, cluster: str) -> tuple[SecretMapping, Cluster]:
+        """Return a mapping and one of its clusters by their names.
 
         Raises:
-            UnknownName: this deployment does not have one of them, or the mapping no longer names the cluster.
+            UnknownName: this deployment has no such mapping, or the mapping does not write to such a cluster.
         """
-        known = self.mappings.get(mapping)
-        if known is None:
+        known_mapping = self.mappings.get(mapping)
+        if known_mapping is None:
             raise UnknownName(f"mapping {mapping} is not among this deployment's mappings")
-        target = next((c for c in self.targets(known) if c.name == cluster), None)
-        if target is None:
+        known_cluster = next((c for c in self.clusters_of(known_mapping) if c.name == cluster), None)
+        if known_cluster is None:
             raise UnknownName(f"mapping {mapping} has no cluster {cluster} in this deployment")
-        return known, target
+        return known_mapping, known_cluster
 
-    def _candidates(self, store: StoreName, name: str) -> Iterator[tuple[str, str]]:
-        """Yield (mapping, source) of those whose names begin and end as this one does: as many look-ups as it has ends,
-        however many mappings there are.
+    def _look_up(self, store: StoreName, name: str) -> Iterator[tuple[str, str]]:
+        """Yield (mapping, alias) of the sources whose names start and end like this one.
+
+        The number of look-ups depends on the length of the name, not on the number of mappings.
         """
         for length in range(len(name) + 1):
             by_end = self._index.get((store, name[:length]), {})
@@ -96,7 +99,7 @@ class Catalog(Record):
 
     @cached_property
     def _index(self) -> Mapping[tuple[StoreName, str], Mapping[str, list[tuple[str, str]]]]:
-        """(store, beginning of the name) → end of the name → (mapping, source)."""
+        """(store, beginning of the name) → end of the name → (mapping, alias)."""
         index: dict[tuple[StoreName, str], dict[str, list[tuple[str, str]]]] = {}
         for mapping in self.mappings.values():
             for alias, source in mapping.spec.sources.items():
@@ -106,9 +109,8 @@ class Catalog(Record):
         return index
 
 
-def _delivery(change: Change, cluster: str, concerned: Iterable[Match]) -> Delivery:
-    """Return the delivery of one mapping to a cluster: of one namespace, where that is all that is concerned."""
-    matches = list(concerned)
+def _make_delivery(change: Change, cluster: str, matches: Sequence[Match]) -> Delivery:
+    """Return the delivery of one mapping to a cluster; to a single namespace, if the change concerns only that."""
     namespaces = {match.namespace for match in matches}
     return Delivery(
         mapping=matches[0].mapping.name,
@@ -116,36 +118,36 @@ def _delivery(change: Change, cluster: str, concerned: Iterable[Match]) -> Deliv
         namespace=namespaces.pop() if len(namespaces) == 1 else None,
         event_id=change.event_id,
         time=change.time,
-        versions=_expected(matches, change.version),
-        deleted=sorted(each.alias for each in matches) if change.kind == "deleted" else [],
+        versions=_expected_versions(matches, change.version),
+        deleted=sorted(match.alias for match in matches) if change.kind == "deleted" else [],
     )
 
 
-def _expected(matches: Iterable[Match], version: str | None) -> dict[str, str]:
-    """Return the version that each source should show by now; none for one that shows another, or more than that."""
-    follow = sorted(each.alias for each in matches if each.source.reads_event_version)
-    return {alias: version for alias in follow if version}
+def _expected_versions(matches: Iterable[Match], version: str | None) -> dict[str, str]:
+    """Return alias → version id that the event names, for the sources that read the event's version."""
+    aliases = sorted(match.alias for match in matches if match.source.reads_event_version)
+    return {alias: version for alias in aliases if version}
 
 
-def collect(mappings: Iterable[SecretMapping], clusters: Iterable[Cluster]) -> Catalog:
-    """Return the whole of a folder of mappings.
+def build_catalog(mappings: Iterable[SecretMapping], clusters: Iterable[Cluster]) -> Catalog:
+    """Return the catalogue of some mappings and clusters.
 
     Raises:
-        ValueError: a name is used twice, or a mapping names a cluster that does not exist.
+        ValueError: two have the same name, or a mapping names a cluster that does not exist.
     """
-    whole = Catalog(mappings=_by_name(mappings, "mapping"), clusters=_by_name(clusters, "cluster"))
-    for mapping in whole.mappings.values():
+    catalog = Catalog(mappings=_index_by_name(mappings, "mapping"), clusters=_index_by_name(clusters, "cluster"))
+    for mapping in catalog.mappings.values():
         if not isinstance(mapping.spec.clusters, Selector):
             for name in mapping.spec.clusters:
-                if name not in whole.clusters:
+                if name not in catalog.clusters:
                     raise ValueError(f"mapping {mapping.name} names cluster {name}, which clusters.yaml does not have")
-    return whole
+    return catalog
 
 
-def _by_name[T: (SecretMapping, Cluster)](items: Iterable[T], noun: str) -> dict[str, T]:
-    found: dict[str, T] = {}
+def _index_by_name[T: (SecretMapping, Cluster)](items: Iterable[T], noun: str) -> dict[str, T]:
+    by_name: dict[str, T] = {}
     for item in items:
-        if item.name in found:
+        if item.name in by_name:
             raise ValueError(f"two {noun}s are called {item.name}")
-        found[item.name] = item
-    return dict(sorted(found.items()))
+        by_name[item.name] = item
+    return dict(sorted(by_name.items()))

@@ -1,6 +1,6 @@
-"""The keys of many values at once: rules that rename them, and what becomes of characters that a key may not have.
+"""Rules that rename the keys of many values at once, and the treatment of characters that keys may not contain.
 
-Regular expressions and escapes behave as those of External Secrets (`rewrite`, `conversionStrategy`), whose are Go's.
+Regular expressions and escapes behave as in External Secrets (`rewrite`, `conversionStrategy`), which uses Go's.
 """
 
 import re
@@ -15,8 +15,8 @@ from keyferry.formats.re2 import compile_pattern
 from keyferry.model import Record
 
 InvalidCharacters = Literal["refuse", "replace", "escape"]
-type Fill = Callable[[str, str], str]
-"""Fills a rule's template, for a key."""
+type FillTemplate = Callable[[str, str], str]
+"""Takes the template of a rule and a key, and returns the new key."""
 
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 _INVALID = re.compile(r"[^-._a-zA-Z0-9]")
@@ -24,64 +24,63 @@ _KEY = TypeAdapter(Key)
 
 
 class Regexp(Record):
-    """Replaces every match."""
+    """A regular expression and its replacement."""
 
     source: RegularExpression
     """The regular expression."""
     target: str
-    """What comes in its place; `$1` and `${name}` stand for groups, `$$` for a dollar."""
+    """The text that replaces every match; `$1` and `${name}` stand for groups, `$$` for a dollar sign."""
 
     @model_validator(mode="after")
-    def _names_groups_that_there_are(self, info: ValidationInfo) -> Self:
+    def _check_groups(self, info: ValidationInfo) -> Self:
         if (info.context or {}).get(CHECKED):
             return self
         pattern = compile_pattern(self.source)
-        for name in _references(self.target):
-            known = name in pattern.groupindex or (name.isdecimal() and int(name) <= pattern.groups)
-            if not known:
+        for name in _list_groups(self.target):
+            exists = name in pattern.groupindex or (name.isdecimal() and int(name) <= pattern.groups)
+            if not exists:
                 raise ValueError(f"source has no group {name}, which target names; ${{1}}x is group 1 and an x")
         return self
 
     def replace(self, text: str) -> str:
-        """Return the text with every match replaced; an empty match right after another one is none, as in Go.
+        """Return the text with every match replaced. As in Go, an empty match right after another one does not count.
 
         Raises:
-            ValueError: the text has half a character.
+            ValueError: the text has a lone surrogate.
         """
         if not text.isascii() and escape_surrogates(text) != text:
             raise ValueError(f"key {escape_surrogates(text)} has half a character, which no regular expression reads")
-        made, end = "", -1
-        last = 0
+        result, copied, previous_end = "", 0, -1
         for match in compile_pattern(self.source).finditer(text):
-            if match.start() == match.end() == end:
+            if match.start() == match.end() == previous_end:
                 continue
-            made += text[last : match.start()] + _expanded(self.target, match)
-            last = end = match.end()
-        return made + text[last:]
+            result += text[copied : match.start()] + _expand(self.target, match)
+            copied = previous_end = match.end()
+        return result + text[copied:]
 
 
 class KeyRule(Record):
-    """One step from the key that a value has to the key that it gets."""
+    """One step of renaming a key. Rules apply one after the other."""
 
     regexp: Regexp | None = None
-    """Replaces every match of a regular expression."""
+    """Replaces all matches of a regular expression."""
     strip_prefix: str | None = Field(default=None, alias="stripPrefix", min_length=1)
-    """Takes a prefix away where it is there."""
+    """Removes a prefix, if the key has it."""
     add_prefix: str | None = Field(default=None, alias="addPrefix", min_length=1)
-    """Puts a prefix before."""
+    """Adds a prefix."""
     case: Literal["lower", "upper"] | None = None
-    """Changes the case."""
+    """Changes the case of all letters."""
     template: str | None = None
-    """A template over `key`."""
+    """A Jinja template of the new key. Its variable is `key`."""
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> Self:
+    def _check_one_kind(self) -> Self:
         if len(self.model_dump(exclude_none=True)) != 1:
             raise ValueError("needs exactly one of regexp, stripPrefix, addPrefix, case and template")
         return self
 
-    def apply(self, key: str, fill: Fill) -> str:
-        """Return what the rule makes of a key."""
+    def apply(self, key: str, fill: FillTemplate) -> str:
+        """Return the key after this rule."""
         if self.regexp:
             return self.regexp.replace(key)
         if self.template is not None:
@@ -92,30 +91,37 @@ class KeyRule(Record):
 
 
 def rename(
-    keys: Iterable[str], rules: Iterable[KeyRule], invalid: InvalidCharacters, fill: Fill
+    keys: Iterable[str], rules: Iterable[KeyRule], invalid: InvalidCharacters, fill: FillTemplate
 ) -> Iterator[tuple[str, str]]:
-    """Yield each key, and the key of the Secret that it becomes.
+    """Yield each key together with its new name, which is a key that a Secret can have.
+
+    Args:
+        keys: the keys of the values.
+        rules: the rules to apply, in order.
+        invalid: what to do with characters that a Secret's keys may not contain.
+        fill: fills the templates of rules.
 
     Raises:
-        ValueError: two become one, or one becomes what no key of a Secret can be. The text names the keys.
+        ValueError: two keys get the same name, or a key gets a name that a Secret cannot have. The message names them.
     """
-    steps, taken = list(rules), dict[str, str]()
+    rules, origins = list(rules), dict[str, str]()
     for key in keys:
-        renamed = _allowed(_stepped(key, steps, fill), invalid, key)
-        if renamed in taken:
-            both = f"{escape_surrogates(taken[renamed])} and {escape_surrogates(key)}"
+        renamed = _make_valid(_apply_all(key, rules, fill), invalid, key)
+        if renamed in origins:
+            both = f"{escape_surrogates(origins[renamed])} and {escape_surrogates(key)}"
             raise ValueError(f"{both} both become {renamed}; tell them apart by the rules of keys")
-        taken[renamed] = key
+        origins[renamed] = key
         yield key, renamed
 
 
-def _stepped(key: str, steps: Iterable[KeyRule], fill: Fill) -> str:
-    for step in steps:
-        key = step.apply(key, fill)
+def _apply_all(key: str, rules: Iterable[KeyRule], fill: FillTemplate) -> str:
+    for rule in rules:
+        key = rule.apply(key, fill)
     return key
 
 
-def _allowed(key: str, invalid: InvalidCharacters, origin: str) -> str:
+def _make_valid(key: str, invalid: InvalidCharacters, origin: str) -> str:
+    """Return the key without invalid characters; raise a ValueError that names `origin` where it stays invalid."""
     if invalid == "replace":
         key = _INVALID.sub("_", key)
     elif invalid == "escape":
@@ -130,17 +136,20 @@ def _allowed(key: str, invalid: InvalidCharacters, origin: str) -> str:
         ) from None
 
 
-def _references(target: str) -> Iterator[str]:
+def _list_groups(target: str) -> Iterator[str]:
+    """Yield the names and numbers of the groups that a replacement refers to."""
     for match in _REFERENCE.finditer(target):
         if match[1] or match[2]:
             yield match[1] or match[2]
 
 
-def _expanded(target: str, match: Any) -> str:  # noqa: ANN401  # re2 has no types
-    def group(reference: re.Match[str]) -> str:
+def _expand(target: str, match: Any) -> str:  # noqa: ANN401  # re2 has no types
+    """Return a replacement with the groups of a match filled in."""
+
+    def get_group(reference: re.Match[str]) -> str:
         name = reference[1] or reference[2]
         if name is None:
             return "$"
         return str(match[int(name) if name.isdecimal() else name] or "")
 
-    return _REFERENCE.sub(group, target)
+    return _REFERENCE.sub(get_group, target)

@@ -1,4 +1,4 @@
-"""The Secret to write, as a mapping says it."""
+"""The models of the Secret that a mapping writes."""
 
 from collections.abc import Iterator
 from typing import Annotated, Self
@@ -14,30 +14,30 @@ from keyferry.model import MANAGED_BY, PREFIX, Record
 
 
 class DataFrom(Record):
-    """Many keys at once: those of a JSON object, or of the object under a path in it; or all that a source finds."""
+    """Many keys at once: the members of a JSON object, or all that the `find` of a source finds."""
 
     source: Alias = Field(alias="from")
-    """The source."""
+    """The source of the keys and their values."""
     path: JmesPath | None = None
-    """A JMESPath expression that finds the object in its JSON."""
+    """A JMESPath expression that selects the object; where absent, the whole value is the object."""
     decode: Decoding | None = None
-    """The encoding of each value."""
+    """How the values are encoded: the keys hold the decoded values."""
     keys: list[KeyRule] = Field(default_factory=list)
-    """What renames the keys, in order."""
+    """Rules that rename the keys, applied in this order."""
     invalid_characters: InvalidCharacters = Field(default="refuse", alias="invalidCharacters")
-    """What becomes of characters that no key of a Secret may have: `_`, or `_U002f_` for a slash."""
+    """What becomes of characters that no key may have: `replace` writes `_`, `escape` writes `_U002f_` for a slash."""
 
 
 class Template(Record):
-    """Text with values in it."""
+    """A template of a label or an annotation."""
 
     template: str | None = None
-    """A Jinja template over `cluster`, `namespace` and tags."""
+    """A Jinja template. Its variables are `cluster`, `namespace`, and sources that read tags."""
     template_file: str | None = Field(default=None, alias="templateFile", examples=["notice.j2"])
-    """A file that holds the template, beside the mapping's: it is read when mappings are compiled."""
+    """A file with the template, relative to the mapping's file. It is read when the mappings are compiled."""
 
     @model_validator(mode="after")
-    def _is_one_thing(self) -> Self:
+    def _check_one_kind(self) -> Self:
         if (self.template is None) == (self.template_file is None):
             raise ValueError("needs exactly one of template and templateFile")
         return self
@@ -47,28 +47,28 @@ class SecretSpec(Record):
     """The Secret to write."""
 
     name: Name
-    """Its name in each namespace."""
+    """The name of the Secret, the same in each namespace."""
     given_type: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = Field(
         default=None, alias="type", examples=["kubernetes.io/tls"]
     )
-    """Its type, which never changes: `Opaque` where none is given; with `tls` and `registries` what they are for."""
+    """The type of the Secret, which can never change. Default: what `tls` or `registries` needs, or `Opaque`."""
     tls: Tls | None = None
-    """What makes tls.crt, tls.key and, where there is a root, ca.crt."""
+    """A certificate for the keys `tls.crt`, `tls.key` and, where there is a root certificate, `ca.crt`."""
     registries: list[Registry] = Field(default_factory=list)
-    """What makes .dockerconfigjson."""
+    """Credentials of image registries for the key `.dockerconfigjson`."""
     labels: dict[LabelKey, LabelValue | Template] = Field(default_factory=dict)
-    """What it has beside Keyferry's own label. Templates know `cluster` and `namespace`."""
+    """Labels of the Secret, beside Keyferry's own. Templates have the variables `cluster` and `namespace`."""
     annotations: dict[LabelKey, str | Template] = Field(default_factory=dict)
-    """What it has beside Keyferry's own labels and annotations. Their templates can name no value of a source."""
+    """Annotations of the Secret, beside Keyferry's own. Templates cannot use the values of sources."""
     immutable: bool = Field(default=False, strict=True)
-    """Whether the cluster refuses every later change of the data; it can never be taken back."""
+    """Whether the cluster refuses every later change of the data. This cannot be undone."""
     data: dict[Key, Entry] = Field(default_factory=dict)
-    """What each key is made of."""
+    """The keys of the Secret, and what fills each."""
     data_from: list[DataFrom] = Field(default_factory=list, alias="dataFrom")
-    """Later ones win over earlier ones, and `data` over all."""
+    """Many keys at once. For equal keys, later entries win over earlier ones, and `data` over all of them."""
 
     @model_validator(mode="after")
-    def _holds_something(self) -> Self:
+    def _check_content(self) -> Self:
         if not (self.data or self.data_from or self.tls or self.registries):
             raise ValueError("needs data, dataFrom, tls or registries")
         if self.tls and self.registries:
@@ -76,32 +76,34 @@ class SecretSpec(Record):
         return self
 
     @model_validator(mode="after")
-    def _makes_each_key_once(self) -> Self:
-        for key in sorted(self._made & self.data.keys()):
+    def _check_duplicates(self) -> Self:
+        for key in sorted(self._keys_of_type & self.data.keys()):
             raise ValueError(f"data.{key} is what {'tls' if self.tls else 'registries'} makes: take one of them out")
-        if len({each.server for each in self.registries}) < len(self.registries):
+        if len({registry.server for registry in self.registries}) < len(self.registries):
             raise ValueError("registries names a server twice")
         return self
 
     @model_validator(mode="after")
-    def _leaves_the_journal_alone(self) -> Self:
+    def _check_reserved_metadata(self) -> Self:
         if MANAGED_BY in self.labels:
             raise ValueError(f"label {MANAGED_BY} is always keyferry")
-        taken = [key for key in self.annotations if key.startswith(f"{PREFIX}/")]
-        if taken:
-            raise ValueError(f"annotation {taken[0]}: {PREFIX}/ is where Keyferry keeps its own; choose another prefix")
+        reserved = [key for key in self.annotations if key.startswith(f"{PREFIX}/")]
+        if reserved:
+            raise ValueError(
+                f"annotation {reserved[0]}: {PREFIX}/ is where Keyferry keeps its own; choose another prefix"
+            )
         return self
 
     @property
     def templates(self) -> list[str]:
-        """Every template in it."""
-        metadata = (*self.labels.values(), *self.annotations.values())
-        texts = [each.template for each in metadata if isinstance(each, Template) and each.template is not None]
+        """The texts of all templates, of labels, annotations and entries."""
+        values = (*self.labels.values(), *self.annotations.values())
+        texts = [value.template for value in values if isinstance(value, Template) and value.template is not None]
         return [*texts, *(entry.template for _, entry in self.entries if entry.template is not None)]
 
     @property
     def type(self) -> str:
-        """The type of the Secret."""
+        """The type of the Secret: the given one, or the one that its content needs."""
         if self.given_type is not None:
             return self.given_type
         if self.tls:
@@ -109,26 +111,26 @@ class SecretSpec(Record):
         return secret_types.DOCKER_CONFIG_JSON if self.registries else secret_types.OPAQUE
 
     @property
-    def _made(self) -> frozenset[str]:
-        """The keys that tls and registries make."""
-        made = {secret_types.CERTIFICATE, secret_types.PRIVATE_KEY} if self.tls else set()
-        return frozenset(made | ({secret_types.DOCKER_CONFIG_JSON_KEY} if self.registries else set()))
+    def _keys_of_type(self) -> frozenset[str]:
+        """The keys that `tls` and `registries` always fill."""
+        keys = {secret_types.CERTIFICATE, secret_types.PRIVATE_KEY} if self.tls else set()
+        return frozenset(keys | ({secret_types.DOCKER_CONFIG_JSON_KEY} if self.registries else set()))
 
     @property
     def certain_keys(self) -> frozenset[str]:
-        """The keys that it has whatever the sources hold."""
-        return frozenset(key for key, entry in self.data.items() if not entry.optional) | self._made
+        """The keys that the Secret has whatever the sources hold."""
+        return frozenset(key for key, entry in self.data.items() if not entry.optional) | self._keys_of_type
 
     @property
-    def known_keys(self) -> frozenset[str] | None:
-        """The keys that it can have; None where the sources decide."""
+    def possible_keys(self) -> frozenset[str] | None:
+        """The keys that the Secret can have; None where that depends on the sources (`dataFrom`)."""
         if self.data_from:
             return None
-        return frozenset(self.data) | self._made | ({secret_types.CA_CERTIFICATE} if self.tls else frozenset())
+        return frozenset(self.data) | self._keys_of_type | ({secret_types.CA_CERTIFICATE} if self.tls else frozenset())
 
     @property
     def entries(self) -> Iterator[tuple[str, Entry]]:
-        """Every entry, each with its place."""
+        """All entries, each with its path in the mapping, such as `data.password`."""
         yield from ((f"data.{key}", entry) for key, entry in self.data.items())
         yield from ((f"tls.{name}", entry) for name, entry in (self.tls.entries if self.tls else ()))
         for number, registry in enumerate(self.registries):
@@ -136,7 +138,7 @@ class SecretSpec(Record):
 
     @field_validator("given_type")
     @classmethod
-    def _is_ours_to_make(cls, value: str | None) -> str | None:
+    def _check_type(cls, value: str | None) -> str | None:
         if value in {"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"}:
             raise ValueError(f"Secrets of type {value} are the cluster's own and are never written")
         return value

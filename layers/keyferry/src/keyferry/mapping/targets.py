@@ -1,4 +1,4 @@
-"""Where Secrets go: clusters, and how clusters and namespaces are chosen."""
+"""The targets of mappings: clusters, and selectors of clusters and namespaces."""
 
 import base64
 import ssl
@@ -16,80 +16,80 @@ from keyferry.role import Role, RoleArn
 
 
 class Expression(Record):
-    """One requirement of labels."""
+    """One requirement of a label selector."""
 
     key: LabelKey
-    """The label."""
+    """The key of the label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    """What has to hold; a label that is not there is `NotIn` anything."""
+    """What has to hold for the label's value. A missing label fulfils every `NotIn`."""
     values: list[LabelValue] = Field(default_factory=list)
-    """What `In` and `NotIn` compare with."""
+    """The values for `In` and `NotIn`."""
 
     @model_validator(mode="after")
-    def _has_values_where_it_compares(self) -> Self:
+    def _check_values(self) -> Self:
         if bool(self.values) != self.operator.endswith("In"):
             raise ValueError("In and NotIn need values; Exists and DoesNotExist take none")
         return self
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Return whether the labels fulfil it; a label that is not there is NotIn anything, as in Kubernetes."""
+        """Return whether labels fulfil the requirement. As in Kubernetes, a missing label fulfils every NotIn."""
         if not self.values:
             return (self.key in labels) is (self.operator == "Exists")
         return (labels.get(self.key) in self.values) is (self.operator == "In")
 
     def __str__(self) -> str:
-        """Return it as a label selector has it."""
+        """Return the requirement in the syntax of `labelSelector` in requests to Kubernetes."""
         if not self.values:
             return self.key if self.operator == "Exists" else f"!{self.key}"
         return f"{self.key} {self.operator.lower()} ({','.join(sorted(self.values))})"
 
 
 class Selector(Record):
-    """Chooses by labels, as Kubernetes does."""
+    """A label selector, as in Kubernetes."""
 
     match_labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, alias="matchLabels")
-    """Labels that it has, each with this value."""
+    """Labels that have to be there, each with this value."""
     match_expressions: list[Expression] = Field(default_factory=list, alias="matchExpressions")
-    """Requirements of its labels, all of which hold."""
+    """Requirements of labels, all of which have to hold."""
 
     @model_validator(mode="after")
-    def _chooses(self) -> Self:
-        if not self._says_something:
+    def _check_criteria(self) -> Self:
+        if not self._has_criteria:
             raise ValueError("chooses everything; say by which labels, as {matchLabels: {env: prod}}")
         return self
 
     @property
-    def _says_something(self) -> bool:
+    def _has_criteria(self) -> bool:
         return bool(self.match_labels or self.match_expressions)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Return whether the labels fulfil all of it."""
+        """Return whether labels fulfil the whole selector."""
         return all(labels.get(key) == value for key, value in self.match_labels.items()) and all(
-            each.matches(labels) for each in self.match_expressions
+            expression.matches(labels) for expression in self.match_expressions
         )
 
     def __str__(self) -> str:
-        """Return it as Kubernetes' lists take it."""
+        """Return the selector in the syntax of `labelSelector` in requests to Kubernetes."""
         equal = [f"{key}={value}" for key, value in sorted(self.match_labels.items())]
         return ",".join([*equal, *map(str, self.match_expressions)])
 
 
 class NamespaceSelector(Selector):
-    """Chooses namespaces: by labels, by patterns of names, or by both; those of some names never."""
+    """Selects namespaces by labels, by patterns of their names, or by both."""
 
     names: list[Glob] = Field(default_factory=list)
-    """Patterns of which a name has to fit one, as `team-*`."""
+    """Patterns of names, such as `team-*`. The name has to match one of them."""
     exclude: list[Glob] = Field(default_factory=list)
-    """Patterns of names that are left out."""
+    """Patterns of names. Namespaces that match one of them are left out."""
 
     @property
-    def _says_something(self) -> bool:
-        return super()._says_something or bool(self.names)
+    def _has_criteria(self) -> bool:
+        return super()._has_criteria or bool(self.names)
 
-    def admits(self, name: str) -> bool:
-        """Return whether a namespace of that name can be chosen, whatever its labels are."""
-        fits = not self.names or any(fnmatchcase(name, each) for each in self.names)
-        return fits and not any(fnmatchcase(name, each) for each in self.exclude)
+    def matches_name(self, name: str) -> bool:
+        """Return whether the selector can select a namespace of this name, if its labels match."""
+        is_included = not self.names or any(fnmatchcase(name, pattern) for pattern in self.names)
+        return is_included and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
 
 
 @dataclass(frozen=True)
@@ -102,17 +102,17 @@ class Endpoint:
 
 
 class Eks(Record):
-    """A cluster as EKS knows it."""
+    """A cluster in EKS."""
 
     name: str = Field(pattern=r"^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$")
-    """Its name in EKS."""
+    """The name of the cluster in EKS."""
     region: Region
-    """Its region."""
+    """The region of the cluster."""
     account: str = Field(pattern=r"^\d{12}$")
-    """Its account."""
+    """The account of the cluster."""
 
 
-def _is_pem(text: str) -> str:
+def _check_pem(text: str) -> str:
     try:
         pem = base64.b64decode(text, validate=True).decode("ascii")
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
@@ -123,32 +123,32 @@ def _is_pem(text: str) -> str:
 
 
 class Cluster(Record):
-    """A cluster that mappings can name."""
+    """A cluster that mappings can write to."""
 
     name: Name
-    """What mappings call it."""
+    """The name of the cluster in mappings."""
     eks: Eks
-    """Which cluster of EKS it is."""
+    """The cluster in EKS."""
     endpoint: str | None = Field(default=None, pattern=r"^https://[^/\s]+$")
-    """Its API server, as `aws eks describe-cluster` shows it: saves that call, with `certificateAuthority`."""
-    certificate_authority: Annotated[str, AfterValidator(_is_pem)] | None = Field(
+    """The URL of the API server, from `aws eks describe-cluster`. With `certificateAuthority` it saves that call."""
+    certificate_authority: Annotated[str, AfterValidator(_check_pem)] | None = Field(
         default=None, alias="certificateAuthority"
     )
-    """Its certificate authority in base64, as `aws eks describe-cluster` shows it."""
+    """The certificate authority in base64, from `aws eks describe-cluster`."""
     role: RoleArn | None = None
-    """Assumed before signing in."""
+    """A role to assume before signing in to the cluster."""
     labels: dict[str, str] = Field(default_factory=dict)
-    """What `matchLabels` and `matchExpressions` of mappings compare."""
+    """Labels, for `matchLabels` and `matchExpressions` of mappings."""
     restart_kinds: tuple[WorkloadKind, ...] = Field(
         default=DEFAULT_KINDS,
         alias="restartKinds",
         json_schema_extra={"default": list(map(str, DEFAULT_KINDS)), "minItems": 1, "uniqueItems": True},
     )
-    """Kinds of workloads that `restart: auto` looks for here, and gets rights on."""
+    """The kinds of workloads that `restart: auto` restarts in this cluster, and has rights for."""
 
     @field_validator("restart_kinds")
     @classmethod
-    def _names_each_once(cls, kinds: tuple[WorkloadKind, ...]) -> tuple[WorkloadKind, ...]:
+    def _check_restart_kinds(cls, kinds: tuple[WorkloadKind, ...]) -> tuple[WorkloadKind, ...]:
         if not kinds:
             raise ValueError("names no kind; leave it out, or say restart: none in the mappings that restart nothing")
         for number, kind in enumerate(kinds):
@@ -157,21 +157,21 @@ class Cluster(Record):
         return kinds
 
     @model_validator(mode="after")
-    def _can_be_reached(self) -> Self:
+    def _check_endpoint(self) -> Self:
         if (self.endpoint is None) != (self.certificate_authority is None):
             raise ValueError("endpoint and certificateAuthority go together")
         return self
 
     @property
     def given_endpoint(self) -> Endpoint | None:
-        """The endpoint that clusters.yaml gives; None where EKS is to be asked."""
+        """The endpoint from clusters.yaml; None where EKS has to be asked."""
         if self.endpoint is None or self.certificate_authority is None:
             return None
         return Endpoint(self.endpoint, self.certificate_authority)
 
     @property
     def roles(self) -> list[Role]:
-        """What is assumed before signing in."""
+        """The roles to assume before signing in to the cluster, in order."""
         return [Role(arn=self.role)] if self.role else []
 
 
@@ -181,6 +181,6 @@ class Clusters(Record):
     api_version: Literal["keyferry.dev/v1"] = Field(alias="apiVersion")
     """The version of the format."""
     kind: Literal["Clusters"]
-    """What the document is."""
+    """The kind of the document."""
     clusters: list[Cluster]
-    """The clusters that mappings can name."""
+    """The clusters that mappings can write to."""

@@ -69,4 +69,4 @@ def plan_deliveries(event: object, catalog: Catalog) -> RouteReport:
     change = parse(event)
     if isinstance(change, Ignored) or change.kind == "rotation failed":
         return RouteReport(change)
-    return RouteReport(change, tuple(catalog.deliveries(change)))
+    return RouteReport(change, tuple(catalog.deliveries_of(change)))

@@ -119,9 +119,9 @@ def _select_pairs(sweep: Sweep, catalog: Catalog) -> list[tuple[SecretMapping, C
     pairs = [
         (mapping, cluster)
         for mapping in catalog.mappings.values()
-        for cluster in catalog.targets(mapping)
+        for cluster in catalog.clusters_of(mapping)
         if sweep.mapping in (None, mapping.name) and sweep.cluster in (None, cluster.name)
-        if mapping.spec.can_reach(sweep.namespace)
+        if mapping.spec.can_write_to(sweep.namespace)
     ]
     requested = sweep.model_dump(include={"mapping", "cluster", "namespace"}, exclude_none=True)
     if requested and not pairs:
@@ -227,7 +227,7 @@ def _compare_journal(
         return "the version of a source is not known"
     if not _are_current(observed.versions_in_journal(), versions):
         return "a source has another version"
-    written, known = observed.keys_in_journal(), mapping.spec.secret.known_keys
+    written, known = observed.keys_in_journal(), mapping.spec.secret.possible_keys
     if not mapping.spec.secret.certain_keys <= written or (known is not None and not written <= known):
         return f"the annotation {KEYS} differs"
     if observed.differing_metadata(*metadata(mapping, place, {})):

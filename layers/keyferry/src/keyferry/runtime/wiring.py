@@ -75,7 +75,7 @@ class Runtime:
         Raises:
             UnknownName: this deployment does not have the mapping or the cluster.
         """
-        mapping, _ = self.catalog.find(delivery.mapping, delivery.cluster)
+        mapping, _ = self.catalog.get(delivery.mapping, delivery.cluster)
         try:
             return deliver(self.prepare(delivery, deadline))
         except KeyferryError as error:
@@ -88,7 +88,7 @@ class Runtime:
             UnknownName: this deployment does not have the mapping or the cluster.
             KeyferryError: EKS does not give the cluster's endpoint.
         """
-        mapping, cluster = self.catalog.find(delivery.mapping, delivery.cluster)
+        mapping, cluster = self.catalog.get(delivery.mapping, delivery.cluster)
         client = self.connect(cluster, deadline)
         return Work(
             delivery, mapping, client, cluster.restart_kinds, self._sources.create_reader, deadline, self.concurrency

@@ -13,7 +13,7 @@ from keyferry.cli.check.overlaps import overlaps
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
 from keyferry.cli.check.references import Named
 from keyferry.cli.check.wording import problems_of
-from keyferry.mapping.catalog import Catalog, collect
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Clusters
 from keyferry.policy.rules import Policy
@@ -87,7 +87,7 @@ def check(folder: Path, progress: Progress = _unseen) -> tuple[Catalog, list[Pro
         found.problems += policies.misplaced(found.documents, folder)
     if found.problems:
         raise InvalidFiles(found.problems)
-    catalog = collect((each for _, each in found.mappings), (each for _, each in found.clusters))
+    catalog = build_catalog((each for _, each in found.mappings), (each for _, each in found.clusters))
     names = [named for named, _ in found.mappings]
     problems = list(overlaps(catalog, names))
     if found.policy:

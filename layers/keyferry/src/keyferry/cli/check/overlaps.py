@@ -47,7 +47,7 @@ def _buckets(catalog: Catalog, mappings: Iterable[SecretMapping]) -> Iterator[tu
     buckets: dict[tuple[str, ...], tuple[str, Bucket]] = {}
     for number, mapping in enumerate(mappings):
         choices: list[Choice] = [*mapping.spec.namespace_names, *mapping.spec.namespace_selectors]
-        for cluster in catalog.targets(mapping):
+        for cluster in catalog.clusters_of(mapping):
             key = cluster.eks.account, cluster.eks.region, cluster.eks.name, mapping.spec.secret.name
             _, bucket = buckets.setdefault(key, (cluster.name, defaultdict(list)))
             for choice in choices:
@@ -80,7 +80,7 @@ def _chooses_all(wide: Choice, narrow: Choice) -> bool:
     if isinstance(wide, str):
         return wide == narrow
     if isinstance(narrow, str):
-        return not _requirements(wide) and wide.admits(narrow)
+        return not _requirements(wide) and wide.matches_name(narrow)
     within = any(covers(*each) for each in product(_patterns(wide), _patterns(narrow)))
     asks_no_more = all(each in _requirements(narrow) for each in _requirements(wide))
     return within and asks_no_more and set(wide.exclude) <= set(narrow.exclude)
@@ -90,7 +90,7 @@ def _perhaps(one: Choice, other: Choice) -> bool:
     """Return whether there can be a namespace that both choose."""
     if isinstance(one, str) or isinstance(other, str):
         name, chosen = (one, other) if isinstance(one, str) else (other, one)
-        return chosen.admits(str(name)) if isinstance(chosen, NamespaceSelector) else name == chosen
+        return chosen.matches_name(str(name)) if isinstance(chosen, NamespaceSelector) else name == chosen
     if any(_contradict(*each) for each in product(_requirements(one), _requirements(other))):
         return False
     return any(overlap(*each) for each in product(_left(one, other), _left(other, one)))

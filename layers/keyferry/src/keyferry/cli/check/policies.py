@@ -42,7 +42,7 @@ def refused(catalog: Catalog, found: Iterable[Named], document: Document, policy
     for each in found:
         mapping = catalog.mappings[each.name]
         rules = rules_for(Path(each.document.file).relative_to(folder).as_posix())
-        for refusal in refusals(mapping, catalog.targets(mapping), rules):
+        for refusal in refusals(mapping, catalog.clusters_of(mapping), rules):
             yield each.document.problem(refusal.place, _message(refusal, document))
 
 

@@ -160,7 +160,7 @@ def nowhere(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
     """Yield a warning for each mapping whose labels no cluster has: one may be on its way."""
     for each in found:
         mapping = catalog.mappings[each.name]
-        if not catalog.targets(mapping):
+        if not catalog.clusters_of(mapping):
             message = (
                 f"mapping {each.name} goes nowhere: no cluster has the labels {mapping.spec.clusters};"
                 " give them to one in clusters.yaml, or choose others"

@@ -52,16 +52,16 @@ def _decoded(event: IO[bytes]) -> object:
 
 def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
     """Yield the sources that the change names, and why one of them is not concerned all the same."""
-    for match in catalog.matches(change):
+    for match in catalog.matches_of(change):
         why = ""
         if change.kind == "rotation failed":
             why = "a failed rotation leaves the current value as it was"
         elif change.label not in (None, match.source.watched_label):
             reads = match.source.label or match.source.watched_label
             why = f"it reads the label {reads}, and the event moves {change.label}"
-        elif not catalog.targets(match.mapping):
+        elif not catalog.clusters_of(match.mapping):
             why = "it has no cluster"
-        elif not any(match.concerns(cluster.name) for cluster in catalog.targets(match.mapping)):
+        elif not any(match.concerns(cluster.name) for cluster in catalog.clusters_of(match.mapping)):
             why = f"it does not go to {' in '.join(filter(None, (match.namespace, match.cluster)))}"
         yield {"mapping": match.mapping.name, "source": match.alias} | ({"not": why} if why else {})
 

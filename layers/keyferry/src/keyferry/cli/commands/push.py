@@ -100,8 +100,8 @@ def choose(catalog: Catalog, choice: Choice) -> list[Delivery]:
     found = [
         (mapping, target.name)
         for mapping in chosen
-        for target in catalog.targets(mapping)
-        if choice.cluster in (None, target.name) and mapping.spec.can_reach(choice.namespace)
+        for target in catalog.clusters_of(mapping)
+        if choice.cluster in (None, target.name) and mapping.spec.can_write_to(choice.namespace)
     ]
     if not found:
         raise InvalidInput(_nothing(catalog, chosen, choice))
@@ -120,7 +120,7 @@ def _check(noun: str, name: str, known: Collection[str]) -> None:
 def _nothing(catalog: Catalog, chosen: Sequence[SecretMapping], choice: Choice) -> str:
     if not chosen:
         return "there are no mappings to push"
-    clusters = {target.name for mapping in chosen for target in catalog.targets(mapping)}
+    clusters = {target.name for mapping in chosen for target in catalog.clusters_of(mapping)}
     if choice.cluster not in (None, *clusters):
         return f"none of these mappings goes to cluster {choice.cluster}{nearest('', clusters, 'they go to')}"
     if choice.namespace is None:

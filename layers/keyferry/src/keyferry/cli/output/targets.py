@@ -11,7 +11,7 @@ def rows(catalog: Catalog) -> Iterator[tuple[str, str, str, str]]:
     """Yield mapping, Secret, clusters and namespaces for people."""
     for mapping in catalog.mappings.values():
         spec = mapping.spec
-        clusters = ", ".join(cluster.name for cluster in catalog.targets(mapping)) or "none"
+        clusters = ", ".join(cluster.name for cluster in catalog.clusters_of(mapping)) or "none"
         namespaces = [*spec.namespace_names, *map(_described, spec.namespace_selectors)]
         yield mapping.name, spec.secret.name, clusters, "; ".join(namespaces)
 
@@ -22,7 +22,7 @@ def as_dicts(catalog: Catalog) -> list[dict[str, Any]]:
         {
             "mapping": mapping.name,
             "secret": mapping.spec.secret.name,
-            "clusters": [cluster.name for cluster in catalog.targets(mapping)],
+            "clusters": [cluster.name for cluster in catalog.clusters_of(mapping)],
             "namespaces": mapping.spec.namespace_names,
             "namespaceSelectors": [
                 each.model_dump(mode="json", by_alias=True, exclude_defaults=True)
