@@ -98,7 +98,7 @@ class Connection:
         self._name, self._role, self._read_endpoint = name, role, read_endpoint
         self._get_token, self._forget_token = get_token, forget_token
         self._pool_size, self._lock = pool_size, Lock()
-        self._endpoint, self._client = endpoint, _client(endpoint, pool_size)
+        self._endpoint, self._client = endpoint, _create_client(endpoint, pool_size)
 
     def send(self, request: Request, deadline: Deadline) -> bytes | None:
         """Send a request and return the body of the answer; None if the object is missing (404), but not for an apply.
@@ -164,7 +164,7 @@ class Connection:
             except KeyferryError as second_error:
                 text = f"cluster {self._name} at {self._endpoint.url}: {_describe_failure(error)}; and {second_error}"
                 raise Unreachable(text) from None
-            self._endpoint, self._client = endpoint, _client(endpoint, self._pool_size)
+            self._endpoint, self._client = endpoint, _create_client(endpoint, self._pool_size)
 
     def _build_unreachable(self, request: Request, error: Exception) -> Unreachable:
         return Unreachable(
@@ -204,11 +204,11 @@ def _convert_tls_error(error: ApiException) -> Exception:
     return _UntrustedCertificate() if is_untrusted else ProtocolError("the handshake broke off")
 
 
-def _client(endpoint: Endpoint, pool_size: int) -> RESTClientObject:
-    # No proxy: the one of the environment would be of the pools that are replaced here.
+def _create_client(endpoint: Endpoint, pool_size: int) -> RESTClientObject:
+    # Without a proxy: the environment's would belong to the pool manager that is replaced here.
     client = RESTClientObject(Configuration(host=endpoint.url, proxy=""))
-    # The client has no setting for a TLS context. Python's default one refuses the CAs of many EKS clusters, which
-    # have no key identifiers: that one check is off; chain, expiry and host name stay checked.
+    # The client has no setting for a TLS context. Python's default context refuses the CAs of many EKS clusters, which
+    # have no key identifiers. That check is off; the chain, the expiry and the host name are still checked.
     context = ssl.create_default_context(cadata=base64.b64decode(endpoint.certificate_authority).decode())
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     client.pool_manager = urllib3.PoolManager(ssl_context=context, maxsize=pool_size, block=True, retries=False)
