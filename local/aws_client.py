@@ -1,5 +1,6 @@
 """Clients of the local AWS: they read nothing of the user's settings and go through no proxy."""
 
+import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 _OF_THE_USER = ("AWS_", "SAM_", "PYTHON", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 NOTHING_OF_THE_USER = {
@@ -34,9 +36,16 @@ def without_the_user(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.upper().startswith(_OF_THE_USER)}
 
 
+@functools.cache
+def _descriptions() -> Loader:
+    """Return what loads the descriptions of services: once for all sessions, since it is most of what they cost."""
+    return Loader(include_default_search_paths=True)
+
+
 def session(region: str, credentials: Credentials) -> boto3.Session:
     """Open a session with these keys."""
     core = botocore.session.Session()
+    core.register_component("data_loader", _descriptions())
     settings = {
         "profile": None,
         "config_file": os.devnull,
