@@ -6,7 +6,7 @@ from keyferry.kinds import DEFAULT_KINDS
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources, encoded
 
 cluster, sources, clock = FakeCluster("payments"), FakeSources(), FakeClock()
-sources.put("prod/payments/db", '{"password": "canary-1"}')
+sources.put("prod/payments/db", '{"password": "first"}')
 calls = Calls()
 report = deliver(
     Work(
@@ -20,7 +20,7 @@ report = deliver(
     )
 )
 assert not report.errors
-assert cluster.data("payments", "payments-db") == {"password": encoded("canary-1")}
+assert cluster.data("payments", "payments-db") == {"password": encoded("first")}
 ```
 """
 
