@@ -8,6 +8,7 @@ import pytest
 from keyferry.delivery.apply import WHOLE_CLUSTER_FROM
 from keyferry.delivery.passes import PASSES, SETTLE_SECONDS, deliver
 from keyferry.delivery.report import Outcome, Report
+from keyferry.delivery.target import Target
 from keyferry.errors import (
     AccessDenied,
     Conflict,
@@ -99,6 +100,24 @@ def test_each_write_of_content_has_a_mark_of_its_own() -> None:
         nonces.add(world.nonce)
     assert len(nonces) == 5
     assert all(len(nonce) == 16 for nonce in nonces)
+
+
+def test_what_many_earlier_names_own_is_released_in_several_passes() -> None:
+    names = [f"earlier-{number}" for number in range(6)]
+    world = World()
+    for name in names:  # each took over what the one before had written
+        world.deliver(of=mapping(name, policies={"conflict": "takeOver"}))
+    report = world.deliver(of=mapping("now", was=names))
+    assert only(report).error is None
+    assert world.cluster.owners(*WHERE, "password") == {"keyferry:now"}
+    assert world.count("rollout")[0] == 1
+
+
+def test_a_target_does_nothing_before_its_sources_are_read() -> None:
+    world, calls = World(), Calls()
+    target = Target(world.cluster.client(calls), world.mapping, "payments")
+    target.advance()
+    assert (calls.recorded, target.outcome().did) == ([], "unchanged")
 
 
 def test_a_second_delivery_of_the_same_state_writes_nothing() -> None:

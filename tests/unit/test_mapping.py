@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from keyferry.kinds import DEFAULT_KINDS, KINDS
 from keyferry.mapping.mapping import Workload
-from keyferry.mapping.targets import Cluster, Clusters, Expression, NamespaceSelector, Selector
+from keyferry.mapping.targets import Cluster, Clusters, Endpoint, Expression, NamespaceSelector, Selector
 from keyferry.stores.source import Source
 from local import certificates
 from tests.unit.samples import ACCOUNT, SPEC, cluster, mapping
@@ -373,7 +373,9 @@ def test_a_cluster_that_eks_cannot_have_is_refused(eks: dict[str, Any]) -> None:
 @pytest.mark.parametrize("part", [{"endpoint": "https://a"}, {"certificateAuthority": AUTHORITY}])
 def test_endpoint_and_authority_go_together(part: dict[str, str]) -> None:
     assert "endpoint and certificateAuthority go together" in refused(lambda: cluster(**part))
-    assert cluster(endpoint="https://a", certificateAuthority=AUTHORITY).endpoint == "https://a"
+    given = cluster(endpoint="https://a", certificateAuthority=AUTHORITY).given_endpoint
+    assert given == Endpoint("https://a", AUTHORITY)
+    assert cluster().given_endpoint is None
 
 
 @pytest.mark.parametrize(

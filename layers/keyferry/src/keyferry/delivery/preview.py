@@ -120,8 +120,7 @@ def _shown(namespace: str, action: Action) -> Preview:
             return Preview(namespace, "delete", action.why)
         case Restart():
             return Preview(namespace, "restart", "restarts are due")
-        case Done():
-            return Preview(namespace, "nothing", notes=(action.note,) if action.note else ())
+    return Preview(namespace, "nothing", notes=(action.note,) if action.note else ())
 
 
 def _keys(desired: Desired, observed: Observed | None) -> tuple[str, ...]:
