@@ -14,7 +14,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from keyferry.access import rbac as access
+from keyferry.access import iam
+from keyferry.access.rbac import build_rbac
 from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
 from keyferry.identity import IDENTITY
@@ -69,7 +70,7 @@ class Direct:
         direct.allow(statements(cloud, whole))
         for cluster in whole.clusters.values():
             if rbac:
-                apply_rbac(cloud.admins[cluster.name], access.rbac(whole, cluster))
+                apply_rbac(cloud.admins[cluster.name], build_rbac(whole, cluster))
             if entries:
                 group, region = IDENTITY.deliver, cluster.eks.region
                 aws.add_access_entry(cloud.aws, cluster.eks.name, direct.role, group, [group], region=region)
@@ -132,7 +133,7 @@ def deadline(seconds: float = 60) -> Deadline:
 
 def statements(cloud: Cloud, whole: Catalog) -> list[Mapping[str, Any]]:
     """Return the generated IAM statements as they are once the stack's pseudo parameters are filled in."""
-    told = json.dumps(access.template(whole)["Resources"])
+    told = json.dumps(iam.build_template(whole)["Resources"])
     filled = told.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", ACCOUNT)
     resources = json.loads(filled.replace("${AWS::Region}", cloud.aws.region))
     found = [

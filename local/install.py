@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from keyferry.access.rbac import DELIVER_OUTPUT, RECONCILE_OUTPUT
+from keyferry.access.entries import DELIVER_OUTPUT, RECONCILE_OUTPUT
 from keyferry.identity import IDENTITY
 from local import aws, stack
 from local.admin import Admin

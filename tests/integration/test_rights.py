@@ -30,7 +30,7 @@ class Limited:
     def __init__(self, scene: Scene, **spec: Any) -> None:  # noqa: ANN401
         self.scene, self.group = scene, f"limited-{uuid.uuid4().hex[:8]}"
         whole = catalog(scene.cloud, [scene.mapping(**spec)])
-        self.rbac: list[Object] = rbac.rbac(whole, whole.clusters[CLUSTER], identity=Identity(self.group))
+        self.rbac: list[Object] = rbac.build_rbac(whole, whole.clusters[CLUSTER], identity=Identity(self.group))
         self.direct = Direct.grant(scene.cloud, whole, rbac=False, entries=False)
         region = whole.clusters[CLUSTER].eks.region
         aws.add_access_entry(scene.cloud.aws, CLUSTER, self.direct.role, self.group, [self.group], region=region)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.access import admission, rbac
+from keyferry.access import admission, entries, iam, rbac
 from keyferry.errors import InvalidInput
 from keyferry.identity import IDENTITY
 from keyferry.mapping.catalog import Catalog, build_catalog
@@ -23,7 +23,7 @@ def catalog(*mappings: SecretMapping) -> Catalog:
 
 
 def policies(*mappings: SecretMapping) -> dict[str, Any]:
-    return {name: each["Properties"] for name, each in rbac.template(catalog(*mappings))["Resources"].items()}
+    return {name: each["Properties"] for name, each in iam.build_template(catalog(*mappings))["Resources"].items()}
 
 
 def granted(source: dict[str, str]) -> list[tuple[str, str]]:
@@ -36,7 +36,7 @@ def objects(*mappings: SecretMapping, on: str = "prod-eu", **more: Any) -> dict[
     """Return kind → the objects of a cluster."""
     whole = catalog(*mappings)
     found: dict[str, list[dict[str, Any]]] = {}
-    for each in rbac.rbac(whole, whole.clusters[on], **more):
+    for each in rbac.build_rbac(whole, whole.clusters[on], **more):
         found.setdefault(each["kind"], []).append(each)
     return found
 
@@ -115,7 +115,9 @@ def test_what_two_mappings_share_is_granted_once() -> None:
 
 
 def test_without_mappings_the_stack_has_a_resource_that_does_nothing() -> None:
-    assert rbac.template(Catalog())["Resources"] == {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
+    assert iam.build_template(Catalog())["Resources"] == {
+        "Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    }
 
 
 def many(count: int) -> SecretMapping:
@@ -143,14 +145,14 @@ def test_more_policies_than_a_role_can_have_are_refused() -> None:
 
 
 def test_the_number_of_policies_that_needs_a_request_to_aws_is_told() -> None:
-    assert rbac.policies_needed(catalog(many(20))) == 4
-    assert rbac.policies_needed(catalog(many(200))) > rbac.USUAL_POLICIES
-    assert rbac.policies_needed(Catalog()) == rbac.RESERVED_POLICIES
+    assert iam.count_policies(catalog(many(20))) == 4
+    assert iam.count_policies(catalog(many(200))) > iam.DEFAULT_MAX_POLICIES
+    assert iam.count_policies(Catalog()) == iam.RESERVED_POLICIES
 
 
 def test_a_mapping_that_goes_to_no_cluster_is_granted_nothing() -> None:
     nowhere = mapping(clusters={"matchLabels": {"env": "none"}})
-    assert set(rbac.template(catalog(nowhere))["Resources"]) == {"Nothing"}
+    assert set(iam.build_template(catalog(nowhere))["Resources"]) == {"Nothing"}
 
 
 # RBAC
@@ -173,12 +175,12 @@ def test_deliver_gets_the_secret_by_name_and_the_workloads_of_the_namespace() ->
 def test_the_workloads_are_those_of_the_kinds_that_the_cluster_names_group_by_group() -> None:
     several = cluster("prod-us", restartKinds=["Rollout", "StatefulSet", "Deployment"])
     whole = build_catalog([mapping(clusters=["prod-eu", "prod-us"])], [cluster(), several])
-    [role, *_] = [each for each in rbac.rbac(whole, several) if each["kind"] == "Role"]
+    [role, *_] = [each for each in rbac.build_rbac(whole, several) if each["kind"] == "Role"]
     assert role["rules"][1:] == [
         {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["list", "patch"]},
         {"apiGroups": ["argoproj.io"], "resources": ["rollouts"], "verbs": ["list", "patch"]},
     ]
-    [other, *_] = [each for each in rbac.rbac(whole, whole.clusters["prod-eu"]) if each["kind"] == "Role"]
+    [other, *_] = [each for each in rbac.build_rbac(whole, whole.clusters["prod-eu"]) if each["kind"] == "Role"]
     assert [rule["apiGroups"] for rule in other["rules"]] == [[""], ["apps"]]
 
 
@@ -247,7 +249,7 @@ def test_namespaces_chosen_by_labels_need_the_right_to_list_them_and_rights_in_a
 
 def test_namespaces_chosen_by_labels_can_be_bound_one_by_one_where_they_are_known() -> None:
     chosen = mapping(namespaces={"matchLabels": {"team": "payments"}})
-    made = objects(chosen, bind_in={"payments-db": ["payments", "billing"]})
+    made = objects(chosen, selected_namespaces={"payments-db": ["payments", "billing"]})
     assert [(each["metadata"]["namespace"], each["roleRef"]["kind"]) for each in made["RoleBinding"]] == [
         ("payments", "ClusterRole"),
         ("billing", "ClusterRole"),
@@ -284,12 +286,12 @@ def test_where_something_restarts_the_pipeline_is_held_to_its_stamps() -> None:
 
 def test_the_policy_is_the_same_whatever_kinds_a_cluster_names() -> None:
     one, other = (build_catalog([mapping()], [cluster(restartKinds=[kind])]) for kind in ("Deployment", "Rollout"))
-    first, second = (rbac.rbac(whole, whole.clusters["prod-eu"])[:2] for whole in (one, other))
-    assert first == second == admission.policy(IDENTITY)
+    first, second = (rbac.build_rbac(whole, whole.clusters["prod-eu"])[:2] for whole in (one, other))
+    assert first == second == admission.build_policy(IDENTITY)
 
 
 def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_to_change_it() -> None:
-    rules = admission.policy(IDENTITY)[0]["spec"]["matchConstraints"]["resourceRules"]
+    rules = admission.build_policy(IDENTITY)[0]["spec"]["matchConstraints"]["resourceRules"]
     assert [(rule["apiGroups"], rule["resources"]) for rule in rules] == [
         (
             ["apps"],
@@ -305,7 +307,7 @@ def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_t
 
 
 def test_each_function_s_role_gets_an_entry_with_its_group() -> None:
-    [deliver, reconcile] = rbac.access_entries(build_catalog([], [cluster()]))
+    [deliver, reconcile] = entries.list_access_entries(build_catalog([], [cluster()]))
     assert deliver == {
         "cluster": "prod-eu",
         "clusterName": "prod-eu",
@@ -318,5 +320,5 @@ def test_each_function_s_role_gets_an_entry_with_its_group() -> None:
 
 
 def test_a_role_that_both_assume_gets_one_entry_with_both_groups() -> None:
-    [entry] = rbac.access_entries(build_catalog([], [ASSUMED]))
+    [entry] = entries.list_access_entries(build_catalog([], [ASSUMED]))
     assert (entry["principal"], entry["kubernetesGroups"]) == (ROLE, ["keyferry", "keyferry-readers"])

@@ -126,8 +126,8 @@ def test_a_stack_that_is_not_found_stops_it_before_anything_is_done(one: Termina
 def test_an_entry_that_is_there_already_is_left_and_the_next_is_made(one: Terminal) -> None:
     result = one.run(FAILS="prod-eu", CODE="ResourceInUseException")
     assert (result.returncode, result.stderr, len(one.made)) == (0, "", 4)
-    assert result.stdout.count("there already, left as it is: --region eu-west-1 --cluster-name prod-eu") == 2
-    assert result.stdout.count("made: --region us-east-1 --cluster-name prod-us") == 2
+    assert result.stdout.count("exists already, left as it is: --region eu-west-1 --cluster-name prod-eu") == 2
+    assert result.stdout.count("created: --region us-east-1 --cluster-name prod-us") == 2
 
 
 def test_another_error_is_told_and_ends_with_1_after_the_others_were_made(one: Terminal) -> None:
@@ -135,7 +135,7 @@ def test_another_error_is_told_and_ends_with_1_after_the_others_were_made(one: T
     assert (result.returncode, len(one.made)) == (1, 4)
     assert "failed: --region eu-west-1 --cluster-name prod-eu" in result.stderr
     assert "(ResourceNotFoundException) when calling" in result.stderr
-    assert result.stdout.count("made: ") == 2
+    assert result.stdout.count("created: ") == 2
 
 
 def test_of_several_accounts_only_that_of_the_credentials_is_done_and_the_others_are_named(two: Terminal) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from keyferry.access import rbac
+from keyferry.access import iam
 from keyferry.delivery.passes import AT_ONCE
 from keyferry.delivery.preview import preview
 from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
@@ -325,6 +325,6 @@ def test_where_tags_were_not_read_a_label_of_them_is_not_judged() -> None:
 )
 def test_rights_are_for_the_names_that_there_are(namespaces: object, expected: list[str]) -> None:
     source = {"secretsManager": "teams/${namespace}/${cluster}"}
-    found = rbac.template(catalog(mapping(sources={"db": source}, namespaces=namespaces)))
+    found = iam.build_template(catalog(mapping(sources={"db": source}, namespaces=namespaces)))
     [statement] = found["Resources"]["Deliver1"]["Properties"]["PolicyDocument"]["Statement"]
     assert [each["Fn::Sub"].rpartition(":secret:")[2] for each in statement["Resource"]] == expected

@@ -316,7 +316,7 @@ def test_what_is_wrong_is_told_once_at_its_place(tmp_path: Path, by: str, what: 
     ],
 )
 def test_the_right_to_read_secrets_is_for_what_names_begin_with(by: dict[str, Any], resource: str) -> None:
-    assert list(iam.of_source(source(**by))) == [
+    assert list(iam.list_grants(source(**by))) == [
         Grant("secretsmanager:ListSecrets", "*"),
         Grant("secretsmanager:BatchGetSecretValue", "*"),
         Grant("secretsmanager:GetSecretValue", resource),
@@ -325,14 +325,16 @@ def test_the_right_to_read_secrets_is_for_what_names_begin_with(by: dict[str, An
 
 def test_the_right_to_read_parameters_is_for_a_hierarchy() -> None:
     tagged = source("parameterStore", path="/prod", tags={"team": "a"}, region="us-east-1")
-    assert list(iam.of_source(tagged)) == [
+    assert list(iam.list_grants(tagged)) == [
         Grant("ssm:DescribeParameters", "*"),
         Grant("ssm:GetParameters", PARAMETERS.replace("${AWS::Region}", "us-east-1") + "prod/*", (("team", "a"),)),
     ]
 
 
 def test_tags_are_a_condition_of_the_statement() -> None:
-    made = list(iam.policies(iam.of_sources(catalog({"find": "secretsManager", "tags": {"team": "a"}}))))
+    made = list(
+        iam.split_into_policies(iam.list_source_grants(catalog({"find": "secretsManager", "tags": {"team": "a"}})))
+    )
     assert made == [
         [
             {"Effect": "Allow", "Action": "secretsmanager:BatchGetSecretValue", "Resource": [{"Fn::Sub": "*"}]},

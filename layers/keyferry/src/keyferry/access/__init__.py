@@ -1,1 +1,1 @@
-"""Mappings → the rights that they need and no more."""
+"""Generate the rights that the mappings need, and no more: IAM policies, EKS access entries, RBAC, admission policy."""

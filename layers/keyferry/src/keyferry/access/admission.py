@@ -1,7 +1,7 @@
-"""What RBAC cannot say: the pipeline may restart a workload, and change nothing else about it.
+"""Generate the ValidatingAdmissionPolicy that lets the pipeline restart a workload, and change nothing else about it.
 
-`patch` on a Deployment is the right to run anything in its namespace. A ValidatingAdmissionPolicy takes all of that
-right away again but the stamps, annotations `keyferry.dev/*` of the pod template.
+By RBAC alone, `patch` on a Deployment is the right to run any program in its namespace. The policy allows only one
+change: of annotations `keyferry.dev/*` in the pod template, which restarts the pods.
 """
 
 from typing import Any
@@ -12,12 +12,12 @@ from keyferry.kinds import KINDS
 type Object = dict[str, Any]
 
 _API = "admissionregistration.k8s.io/v1"
-_COUNTED = "k in ['generation', 'managedFields', 'resourceVersion']"
-"""What the API server itself changes of an object's metadata with every change."""
+_SERVER_FIELDS = "k in ['generation', 'managedFields', 'resourceVersion']"
+"""A CEL expression: whether `k` is a field of metadata that the API server itself changes with every write."""
 
 
-def policy(identity: Identity) -> list[Object]:
-    """Return the policy and its binding, the same for every cluster."""
+def build_policy(identity: Identity) -> list[Object]:
+    """Return the policy and its binding. They are the same for every cluster."""
     name = identity.admission_policy
     return [
         {
@@ -26,14 +26,14 @@ def policy(identity: Identity) -> list[Object]:
             "metadata": {"name": name},
             "spec": {
                 "failurePolicy": "Fail",
-                "matchConstraints": {"resourceRules": _resources()},
+                "matchConstraints": {"resourceRules": _build_resource_rules()},
                 "matchConditions": [
                     {"name": identity.prefix, "expression": f"'{identity.deliver}' in request.userInfo.groups"}
                 ],
-                "variables": [{"name": name, "expression": text} for name, text in _variables()],
+                "variables": [{"name": name, "expression": expression} for name, expression in _list_variables()],
                 "validations": [
                     {
-                        "expression": _only_annotations(identity),
+                        "expression": _build_validation(identity),
                         "message": f"Keyferry may change the annotations {identity.domain}/* of a pod template alone",
                         "reason": "Forbidden",
                     }
@@ -49,8 +49,8 @@ def policy(identity: Identity) -> list[Object]:
     ]
 
 
-def _resources() -> list[Object]:
-    """Return every kind that a mapping can restart, its scale, status and other subresources too."""
+def _build_resource_rules() -> list[Object]:
+    """Return rules that match every kind of workload in the table, with its subresources (scale, status …)."""
     groups = dict.fromkeys(kind.group for kind in KINDS.values())
     return [
         {
@@ -65,35 +65,45 @@ def _resources() -> list[Object]:
     ]
 
 
-def _variables() -> list[tuple[str, str]]:
-    """Return the parts of the object before (`was`) and after (`is`) that hold each other: empty where absent."""
-    found = []
+def _list_variables() -> list[tuple[str, str]]:
+    """Return the CEL variables, as (name, expression).
+
+    They are the parts of the object before (`was…`) and after (`is…`) the change, each inside the one before it. A part
+    that is missing is an empty map.
+    """
+    variables = []
     for name, whole in (("is", "object"), ("was", "oldObject")):
-        found.append((f"{name}Whole", f"{whole} == null ? {{}} : dyn({whole})"))
-        found.append((f"{name}Metadata", f"variables.{name}Whole.?metadata.orValue({{}})"))
-        found.append((f"{name}OwnAnnotations", f"variables.{name}Metadata.?annotations.orValue({{}})"))
-        found.append((f"{name}Spec", f"variables.{name}Whole.?spec.orValue({{}})"))
-        found.append((f"{name}Template", f"variables.{name}Spec.?template.orValue({{}})"))
-        found.append((f"{name}TemplateMetadata", f"variables.{name}Template.?metadata.orValue({{}})"))
-        found.append((f"{name}Annotations", f"variables.{name}TemplateMetadata.?annotations.orValue({{}})"))
-    return found
+        variables.append((f"{name}Whole", f"{whole} == null ? {{}} : dyn({whole})"))
+        variables.append((f"{name}Metadata", f"variables.{name}Whole.?metadata.orValue({{}})"))
+        variables.append((f"{name}OwnAnnotations", f"variables.{name}Metadata.?annotations.orValue({{}})"))
+        variables.append((f"{name}Spec", f"variables.{name}Whole.?spec.orValue({{}})"))
+        variables.append((f"{name}Template", f"variables.{name}Spec.?template.orValue({{}})"))
+        variables.append((f"{name}TemplateMetadata", f"variables.{name}Template.?metadata.orValue({{}})"))
+        variables.append((f"{name}Annotations", f"variables.{name}TemplateMetadata.?annotations.orValue({{}})"))
+    return variables
 
 
-def _only_annotations(identity: Identity) -> str:
-    counted = " || ".join(f"k == '{name}'" for kind in KINDS.values() for name in kind.counters)
-    same = [
-        _same("Metadata", f"k == 'annotations' || {_COUNTED}"),
-        _same("OwnAnnotations", counted),
-        _same("Spec", "k == 'template'"),
-        _same("Template", "k == 'metadata'"),
-        _same("TemplateMetadata", "k == 'annotations'"),
-        _same("Annotations", f"k.startsWith('{identity.domain}/')"),
+def _build_validation(identity: Identity) -> str:
+    """Return the CEL expression that is true if only annotations `keyferry.dev/*` of the pod template differ."""
+    counters = " || ".join(f"k == '{name}'" for kind in KINDS.values() for name in kind.counters)
+    comparisons = [
+        _build_comparison("Metadata", f"k == 'annotations' || {_SERVER_FIELDS}"),
+        _build_comparison("OwnAnnotations", counters),
+        _build_comparison("Spec", "k == 'template'"),
+        _build_comparison("Template", "k == 'metadata'"),
+        _build_comparison("TemplateMetadata", "k == 'annotations'"),
+        _build_comparison("Annotations", f"k.startsWith('{identity.domain}/')"),
     ]
-    return " && ".join(["request.operation == 'UPDATE'", "!has(request.subResource)", *same])
+    return " && ".join(["request.operation == 'UPDATE'", "!has(request.subResource)", *comparisons])
 
 
-def _same(part: str, but: str) -> str:
-    """Return that a part has the same fields with the same values as before, but some."""
+def _build_comparison(part: str, is_exempt: str) -> str:
+    """Return a CEL expression that is true if a part of the object is the same before and after the change.
+
+    Args:
+        part: the name of the part, without `is` and `was`.
+        is_exempt: a CEL expression of the field name `k`: true for fields that may differ.
+    """
     now, before = f"variables.is{part}", f"variables.was{part}"
-    kept = f"{before}.all(k, {but} || k in {now})"
-    return f"{kept} && {now}.all(k, {but} || (k in {before} && {now}[k] == {before}[k]))"
+    kept = f"{before}.all(k, {is_exempt} || k in {now})"
+    return f"{kept} && {now}.all(k, {is_exempt} || (k in {before} && {now}[k] == {before}[k]))"

@@ -1,12 +1,19 @@
-"""The script that lets Keyferry's roles into the clusters: `generated/access-entries.sh`, for any POSIX shell."""
+"""Generate the EKS access entries that let Keyferry's roles into the clusters, and the shell script that creates them.
+
+The script is `generated/access-entries.sh`. It runs in any POSIX shell.
+"""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from keyferry.access import rbac
+from keyferry.identity import IDENTITY
 from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.targets import Cluster
+
+DELIVER_OUTPUT, RECONCILE_OUTPUT = "DeliverRoleArn", "ReconcileRoleArn"
+"""The outputs of the stack that hold the ARNs of the functions' roles."""
 
 _USAGE = """\
 #
@@ -23,10 +30,10 @@ set -u
 stack=${1:-keyferry}
 failed=0
 output() {
-  found=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \\
+  arn=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \\
     --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue")
-  case $found in
-  arn:*) echo "$found" ;;
+  case $arn in
+  arn:*) echo "$arn" ;;
   *)
     echo "no output $1 of a stack $stack: check its name, its region (AWS_REGION) and whose credentials these are" >&2
     return 1
@@ -34,14 +41,14 @@ output() {
   esac
 }
 entry() {
-  if said=$(aws eks create-access-entry "$@" 2>&1); then
-    echo "made: $*"
+  if message=$(aws eks create-access-entry "$@" 2>&1); then
+    echo "created: $*"
     return
   fi
-  case $said in
-  *ResourceInUseException*) echo "there already, left as it is: $*" ;;
+  case $message in
+  *ResourceInUseException*) echo "exists already, left as it is: $*" ;;
   *)
-    printf 'failed: %s\\n%s\\n' "$*" "$said" >&2
+    printf 'failed: %s\\n%s\\n' "$*" "$message" >&2
     failed=1
     ;;
   esac
@@ -61,31 +68,63 @@ done
 exit $failed
 """
 _ROLES = {
-    rbac.DELIVER_OUTPUT: ("deliver", "DELIVER_ROLE_ARN"),
-    rbac.RECONCILE_OUTPUT: ("reconcile", "RECONCILE_ROLE_ARN"),
+    DELIVER_OUTPUT: ("deliver", "DELIVER_ROLE_ARN"),
+    RECONCILE_OUTPUT: ("reconcile", "RECONCILE_ROLE_ARN"),
 }
-"""Output of the stack → the script's variable that holds it, and the one that a person can set instead."""
+"""Output of the stack → the script's variable for its value, and the environment variable to set instead of it."""
 
 
-def script(catalog: Catalog) -> str:
-    """Return the script, without its first lines."""
-    entries = sorted(rbac.access_entries(catalog), key=lambda entry: str(entry["account"]))
+def list_access_entries(catalog: Catalog) -> list[dict[str, Any]]:
+    """Return the access entries of all clusters: cluster, principal and Kubernetes groups.
+
+    The principal is the cluster's role, which both functions assume, or the output of the stack that holds the ARN of
+    the function's own role.
+    """
+    return [
+        {
+            "cluster": cluster.name,
+            "clusterName": cluster.eks.name,
+            "region": cluster.eks.region,
+            "account": cluster.eks.account,
+            "principal": principal,
+            "kubernetesGroups": groups,
+        }
+        for cluster in catalog.clusters.values()
+        for principal, groups in _list_principals(cluster)
+    ]
+
+
+def _list_principals(cluster: Cluster) -> list[tuple[str, list[str]]]:
+    """Return the principals of a cluster, each with its Kubernetes groups."""
+    if cluster.role:  # EKS allows a role only one access entry in a cluster
+        return [(cluster.role, [IDENTITY.deliver, IDENTITY.readers])]
+    return [(DELIVER_OUTPUT, [IDENTITY.deliver]), (RECONCILE_OUTPUT, [IDENTITY.readers])]
+
+
+def build_script(catalog: Catalog) -> str:
+    """Return the script that creates the access entries, without its first two lines (`#!` and the note on top)."""
+    entries = sorted(list_access_entries(catalog), key=_get_account)
     if not entries:
         return f"{_USAGE}# There are no clusters yet.\n"
-    accounts = {account: list(found) for account, found in groupby(entries, key=lambda entry: str(entry["account"]))}
-    blocks = (f"{account})\n{''.join(_block(found))}  ;;\n" for account, found in accounts.items())
-    return _USAGE + _FUNCTIONS + "".join(blocks) + _END.format(accounts=" ".join(accounts))
+    entries_by_account = {account: list(group) for account, group in groupby(entries, key=_get_account)}
+    blocks = (f"{account})\n{''.join(_list_commands(group))}  ;;\n" for account, group in entries_by_account.items())
+    return _USAGE + _FUNCTIONS + "".join(blocks) + _END.format(accounts=" ".join(entries_by_account))
 
 
-def _block(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    used = {entry["principal"] for entry in entries}
-    for output, (variable, given) in _ROLES.items():
-        if output in used:
-            yield f"  {variable}=${{{given}:-$(output {output})}} || exit 1\n"
+def _get_account(entry: Mapping[str, Any]) -> str:
+    return str(entry["account"])
+
+
+def _list_commands(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of the script for the clusters of one account."""
+    principals = {entry["principal"] for entry in entries}
+    for output, (variable, override) in _ROLES.items():
+        if output in principals:
+            yield f"  {variable}=${{{override}:-$(output {output})}} || exit 1\n"
     for entry in entries:
         principal, groups = entry["principal"], entry["kubernetesGroups"]
-        who = f'"${_ROLES[principal][0]}"' if principal in _ROLES else shlex.quote(principal)
+        arn = f'"${_ROLES[principal][0]}"' if principal in _ROLES else shlex.quote(principal)
         yield (
-            f"  entry --region {entry['region']} --cluster-name {entry['clusterName']} --principal-arn {who}"
+            f"  entry --region {entry['region']} --cluster-name {entry['clusterName']} --principal-arn {arn}"
             f" --username {groups[0]} --kubernetes-groups {' '.join(groups)}\n"
         )

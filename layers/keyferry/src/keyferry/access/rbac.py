@@ -1,6 +1,7 @@
-"""Mappings → the rights that they need and no more: IAM statements, RBAC, access entries.
+"""Generate the Roles and bindings that a cluster needs (RBAC).
 
-Exact names only, where AWS and Kubernetes have them. What RBAC cannot say, an admission policy does (`admission`).
+They name each Secret and workload, where the name is known. What RBAC cannot express, an admission policy does (see
+`keyferry.access.admission`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,199 +9,126 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from keyferry.access import admission, iam
-from keyferry.errors import InvalidInput
+from keyferry.access import admission
 from keyferry.identity import IDENTITY, Identity, role_name
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
-from keyferry.stores.grant import Grant
-
-MAX_POLICIES = 20
-"""Managed policies of a role: AWS allows 10, and 20 on request."""
-USUAL_POLICIES = 10
-RESERVED_POLICIES = 1
-"""Managed policies that template.yaml attaches to the roles itself."""
-DELIVER_OUTPUT, RECONCILE_OUTPUT = "DeliverRoleArn", "ReconcileRoleArn"
-"""Outputs of the stack that hold these roles."""
 
 type Object = dict[str, Any]
-type _Granted = list[tuple[str, str, list[Object]]]
-"""Each Kubernetes group, the name of its role, and the rules of that."""
+type _RoleRules = list[tuple[str, str, list[Object]]]
+"""The Roles of one mapping: the Kubernetes group that gets the Role, the name of the Role, and its rules."""
 
 _RBAC = "rbac.authorization.k8s.io"
-_group = attrgetter("group")
+_get_group = attrgetter("group")
 
 
-def template(catalog: Catalog) -> Object:
-    """Return the nested CloudFormation template that attaches what the mappings need to the functions' roles.
-
-    Raises:
-        InvalidInput: a name would grant more than one thing, or a role would need more policies than AWS allows.
-    """
-    needed = policies_needed(catalog)
-    if needed > MAX_POLICIES:
-        raise InvalidInput(
-            f"the role of deliver would need {needed} managed policies, and AWS allows {MAX_POLICIES}:"
-            " name fewer secrets, or deploy a second stack for some of the mappings"
-        )
-    resources = _attached(catalog)
-    return {
-        "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "What Keyferry's roles may use, generated from the mappings",
-        "Parameters": {
-            "DeliverRole": {"Type": "String", "Description": "Name of the role that reads secrets and writes"},
-            "ReconcileRole": {"Type": "String", "Description": "Name of the role that compares"},
-        },
-        # A stack needs a resource: one that does nothing, where there are no mappings.
-        "Resources": resources or {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
-    }
-
-
-def policies_needed(catalog: Catalog) -> int:
-    """Return how many managed policies the role of deliver would have: AWS allows 10, and 20 on request."""
-    return len(_attached(catalog)) + RESERVED_POLICIES
-
-
-def rbac(
+def build_rbac(
     catalog: Catalog,
     cluster: Cluster,
-    bind_in: Mapping[str, Sequence[str]] | None = None,
+    selected_namespaces: Mapping[str, Sequence[str]] | None = None,
     identity: Identity = IDENTITY,
 ) -> list[Object]:
-    """Return the Roles and bindings of one cluster.
+    """Return the Roles and bindings of one cluster, and its admission policy if a mapping restarts workloads.
 
     Args:
-        catalog: the mappings.
-        cluster: one of its clusters.
-        bind_in: mapping → namespaces, for mappings that choose namespaces by labels: which those are is not known
-            here. Where it has none for a mapping, the rights are given in all namespaces.
-        identity: whose groups get the rights.
+        catalog: all mappings and clusters.
+        cluster: one cluster of the catalog.
+        selected_namespaces: the names of the namespaces that mappings select by labels, by the name of the mapping.
+            A mapping that is missing here gets its rights in all namespaces of the cluster.
+        identity: the names of the stack, and so the groups that get the rights.
     """
-    mappings = [m for m in catalog.mappings.values() if cluster in catalog.clusters_of(m)]
-    objects: list[Object] = admission.policy(identity) if any(m.spec.restart != "none" for m in mappings) else []
+    mappings = [mapping for mapping in catalog.mappings.values() if cluster in catalog.clusters_of(mapping)]
+    has_restarts = any(mapping.spec.restart != "none" for mapping in mappings)
+    objects: list[Object] = admission.build_policy(identity) if has_restarts else []
     for mapping in mappings:
-        groups = _groups(identity, mapping, cluster)
+        roles = _list_roles(identity, mapping, cluster)
         if mapping.spec.namespace_selectors:
-            objects += _selected(groups, (bind_in or {}).get(mapping.name))
+            objects += _build_cluster_roles(roles, (selected_namespaces or {}).get(mapping.name))
         else:
-            objects += _namespaced(groups, mapping.spec.namespace_names)
-    if any(m.spec.namespace_selectors for m in mappings):
-        rules = [_rule("", ["namespaces"], ["list"])]
-        objects += _cluster_wide(identity.namespaces_role, rules, [identity.deliver, identity.readers])
+            objects += _build_roles(roles, mapping.spec.namespace_names)
+    if any(mapping.spec.namespace_selectors for mapping in mappings):
+        rules = [_build_rule("", ["namespaces"], ["list"])]
+        objects += _build_cluster_wide(identity.namespaces_role, rules, [identity.deliver, identity.readers])
     return objects
 
 
-def access_entries(catalog: Catalog) -> list[Object]:
-    """Return the EKS access entries to make: cluster, principal and groups.
+def _list_roles(identity: Identity, mapping: SecretMapping, cluster: Cluster) -> _RoleRules:
+    """Return the Roles that a mapping needs in each of its namespaces."""
+    rules_by_group = {
+        identity.deliver: _list_deliver_rules(mapping, cluster.restart_kinds),
+        identity.readers: _list_reader_rules(mapping),
+    }
+    return [(group, role_name(group, mapping.name), rules) for group, rules in rules_by_group.items()]
 
-    The principal is the cluster's role, which both functions assume, or the output of the stack that holds theirs.
+
+def _list_deliver_rules(mapping: SecretMapping, restart_kinds: Iterable[WorkloadKind]) -> list[Object]:
+    """Return the rules for the function deliver.
+
+    Args:
+        mapping: the mapping that is delivered.
+        restart_kinds: the kinds that `restart: auto` looks for on the cluster.
     """
-    return [
-        {
-            "cluster": cluster.name,
-            "clusterName": cluster.eks.name,
-            "region": cluster.eks.region,
-            "account": cluster.eks.account,
-            "principal": principal,
-            "kubernetesGroups": groups,
-        }
-        for cluster in catalog.clusters.values()
-        for principal, groups in _principals(cluster)
-    ]
-
-
-def _principals(cluster: Cluster) -> list[tuple[str, list[str]]]:
-    if cluster.role:  # one entry for each role is all that EKS takes
-        return [(cluster.role, [IDENTITY.deliver, IDENTITY.readers])]
-    return [(DELIVER_OUTPUT, [IDENTITY.deliver]), (RECONCILE_OUTPUT, [IDENTITY.readers])]
-
-
-def _attached(catalog: Catalog) -> Object:
-    return {
-        **_policies("Deliver", ["DeliverRole"], iam.of_sources(catalog)),
-        **_policies("SignIn", ["DeliverRole", "ReconcileRole"], iam.of_clusters(catalog)),
-    }
-
-
-def _policies(prefix: str, roles: list[str], granted: Iterable[Grant]) -> Object:
-    return {
-        f"{prefix}{number}": {
-            "Type": "AWS::IAM::ManagedPolicy",
-            "Properties": {
-                "Description": "Generated from Keyferry's mappings",
-                "Roles": [{"Ref": role} for role in roles],
-                "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
-            },
-        }
-        for number, statements in enumerate(iam.policies(granted), start=1)
-    }
-
-
-def _rules(mapping: SecretMapping, kinds: Iterable[WorkloadKind]) -> list[Object]:
-    """Return what deliver does in a namespace, of a cluster where `restart: auto` looks for these kinds."""
     deletes = ["delete"] if mapping.spec.policies.deletion == "delete" else []
-    rules = [_rule("", ["secrets"], ["get", "patch", "create", *deletes], [mapping.spec.secret.name])]
+    rules = [_build_rule("", ["secrets"], ["get", "patch", "create", *deletes], [mapping.spec.secret.name])]
     restart = mapping.spec.restart
     if restart == "auto":
-        # Which workloads use the Secret is found out: their names are not known here.
+        # Deliver searches for the workloads that use the Secret, so their names are not known here.
         rules += [
-            _rule(group, sorted(kind.resource for kind in some), ["list", "patch"])
-            for group, some in groupby(sorted(kinds, key=_group), key=_group)
+            _build_rule(api_group, sorted(kind.resource for kind in kinds), ["list", "patch"])
+            for api_group, kinds in groupby(sorted(restart_kinds, key=_get_group), key=_get_group)
         ]
     elif restart != "none":
         for kind in sorted({workload.kind for workload in restart}, key=str):
             names = sorted(workload.name for workload in restart if workload.kind == kind)
-            rules.append(_rule(kind.group, [kind.resource], ["get", "patch"], names))
+            rules.append(_build_rule(kind.group, [kind.resource], ["get", "patch"], names))
     return rules
 
 
-def _reader_rules(mapping: SecretMapping) -> list[Object]:
-    """Return what reconcile does in a namespace."""
-    return [_rule("", ["secrets"], ["get"], [mapping.spec.secret.name])]
+def _list_reader_rules(mapping: SecretMapping) -> list[Object]:
+    """Return the rules for the function reconcile, which only reads."""
+    return [_build_rule("", ["secrets"], ["get"], [mapping.spec.secret.name])]
 
 
-def _rule(group: str, resources: list[str], verbs: list[str], names: list[str] | None = None) -> Object:
-    rule: Object = {"apiGroups": [group], "resources": resources, "verbs": verbs}
+def _build_rule(api_group: str, resources: list[str], verbs: list[str], names: list[str] | None = None) -> Object:
+    rule: Object = {"apiGroups": [api_group], "resources": resources, "verbs": verbs}
     return rule | ({"resourceNames": names} if names else {})
 
 
-def _groups(identity: Identity, mapping: SecretMapping, cluster: Cluster) -> _Granted:
-    """Return what a mapping needs in each of its namespaces."""
-    rules = {identity.deliver: _rules(mapping, cluster.restart_kinds), identity.readers: _reader_rules(mapping)}
-    return [(group, role_name(group, mapping.name), allowed) for group, allowed in rules.items()]
-
-
-def _namespaced(groups: _Granted, namespaces: Sequence[str]) -> list[Object]:
+def _build_roles(roles: _RoleRules, namespaces: Sequence[str]) -> list[Object]:
+    """Return a Role and its binding, for each role in each namespace."""
     return [
-        each
+        role_or_binding
         for namespace in namespaces
-        for group, name, rules in groups
-        for each in (
-            _object("Role", name, namespace, rules=rules),
-            _binding("Role", name, namespace, [group]),
+        for group, name, rules in roles
+        for role_or_binding in (
+            _build_object("Role", name, namespace, rules=rules),
+            _build_binding("Role", name, namespace, [group]),
         )
     ]
 
 
-def _selected(groups: _Granted, namespaces: Sequence[str] | None) -> list[Object]:
+def _build_cluster_roles(roles: _RoleRules, namespaces: Sequence[str] | None) -> list[Object]:
+    """Return a ClusterRole for each role, bound in some namespaces; in all of them if `namespaces` is None."""
     objects: list[Object] = []
-    for group, name, rules in groups:
+    for group, name, rules in roles:
         if namespaces is None:
-            objects += _cluster_wide(name, rules, [group])
+            objects += _build_cluster_wide(name, rules, [group])
         else:
-            objects.append(_object("ClusterRole", name, None, rules=rules))
-            objects += [_binding("ClusterRole", name, namespace, [group]) for namespace in namespaces]
+            objects.append(_build_object("ClusterRole", name, None, rules=rules))
+            objects += [_build_binding("ClusterRole", name, namespace, [group]) for namespace in namespaces]
     return objects
 
 
-def _cluster_wide(name: str, rules: list[Object], groups: list[str]) -> list[Object]:
-    return [_object("ClusterRole", name, None, rules=rules), _binding("ClusterRole", name, None, groups)]
+def _build_cluster_wide(name: str, rules: list[Object], groups: list[str]) -> list[Object]:
+    """Return a ClusterRole and its ClusterRoleBinding."""
+    role = _build_object("ClusterRole", name, None, rules=rules)
+    return [role, _build_binding("ClusterRole", name, None, groups)]
 
 
-def _binding(kind: str, name: str, namespace: str | None, groups: list[str]) -> Object:
-    return _object(
+def _build_binding(kind: str, name: str, namespace: str | None, groups: list[str]) -> Object:
+    return _build_object(
         "RoleBinding" if namespace else "ClusterRoleBinding",
         name,
         namespace,
@@ -209,6 +137,6 @@ def _binding(kind: str, name: str, namespace: str | None, groups: list[str]) -> 
     )
 
 
-def _object(kind: str, name: str, namespace: str | None, **rest: object) -> Object:
+def _build_object(kind: str, name: str, namespace: str | None, **fields: object) -> Object:
     metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
-    return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, **rest}
+    return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": metadata, **fields}

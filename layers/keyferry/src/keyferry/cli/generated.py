@@ -40,12 +40,12 @@ _SELECTED = """\
 
 def render_all(catalog: Catalog) -> dict[str, str]:
     """Return file name → text of everything that is generated."""
-    needed = rbac.policies_needed(catalog)
-    many = needed > rbac.USUAL_POLICIES
-    note = _MANY.format(needed=needed, usual=rbac.USUAL_POLICIES, most=rbac.MAX_POLICIES) if many else ""
+    needed = iam.count_policies(catalog)
+    many = needed > iam.DEFAULT_MAX_POLICIES
+    note = _MANY.format(needed=needed, usual=iam.DEFAULT_MAX_POLICIES, most=iam.MAX_POLICIES) if many else ""
     files = {
-        "access.yaml": HEADER + _unbounded(catalog) + _KMS + note + _dump(rbac.template(catalog)),
-        "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.script(catalog),
+        "access.yaml": HEADER + _unbounded(catalog) + _KMS + note + _dump(iam.build_template(catalog)),
+        "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
     }
     for cluster in catalog.clusters.values():
         files[f"{RBAC}/{shorten(cluster.name, 250)}.yaml"] = HEADER + _rbac(catalog, cluster)
@@ -66,7 +66,7 @@ def _rbac(catalog: Catalog, cluster: Cluster) -> str:
     mappings = [each for each in catalog.mappings.values() if cluster in catalog.clusters_of(each)]
     names = ", ".join(each.name for each in mappings if each.spec.namespace_selectors)
     note = _SELECTED.format(names=names) if names else ""
-    return note + "---\n".join(map(_dump, rbac.rbac(catalog, cluster)))
+    return note + "---\n".join(map(_dump, rbac.build_rbac(catalog, cluster)))
 
 
 def difference(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
