@@ -9,7 +9,7 @@ from keyferry.delivery.desired import Desired
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery, Place, SecretValue, SourceValue
-from keyferry.render.render import metadata, render
+from keyferry.render.render import render, render_metadata
 
 ACCOUNT = "111122223333"
 WHEN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -55,7 +55,7 @@ def rendered(
 
 def desired_of(wanted: SecretMapping, data: Mapping[str, SecretValue], versions: Mapping[str, str]) -> Desired:
     """Return the Secret that should hold this data."""
-    return Desired(wanted, data, versions, *metadata(wanted, PLACE, {}))
+    return Desired(wanted, data, versions, *render_metadata(wanted, PLACE, {}))
 
 
 def cluster(name: str = "prod-eu", **more: Any) -> Cluster:  # noqa: ANN401

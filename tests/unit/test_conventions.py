@@ -12,7 +12,7 @@ from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Change, Place, StoreName
-from keyferry.render.render import metadata, render
+from keyferry.render.render import render, render_metadata
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, encoded
 from tests.unit.samples import ACCOUNT, PLACE, WHEN, cluster, delivery, mapping, rendered, value
@@ -307,8 +307,8 @@ def test_a_label_can_be_made_of_tags() -> None:
 
 
 def test_where_tags_were_not_read_a_label_of_them_is_not_judged() -> None:
-    assert metadata(with_tags("{{ tags.team }}"), PLACE, {}) == ({"app": "pay"}, {})
-    assert metadata(with_tags("{{ namespace }}"), PLACE, {}) == ({"team": "payments", "app": "pay"}, {})
+    assert render_metadata(with_tags("{{ tags.team }}"), PLACE, {}) == ({"app": "pay"}, {})
+    assert render_metadata(with_tags("{{ namespace }}"), PLACE, {}) == ({"team": "payments", "app": "pay"}, {})
 
 
 # Rights

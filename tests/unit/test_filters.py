@@ -18,7 +18,7 @@ from keyferry.formats import jsontext, yamltext
 from keyferry.model import SourceValue
 from keyferry.render import filters
 from keyferry.render import templates as template
-from keyferry.render.templates import names
+from keyferry.render.templates import list_variables
 from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND
 from tests.unit.samples import mapping, rendered, value
 
@@ -198,7 +198,7 @@ def test_a_password_that_cannot_be_hashed_says_why(template: str, said: str) -> 
 
 
 def test_salts_are_of_sixteen_bytes_and_never_twice_the_same() -> None:
-    found = list(islice(filters.salts({"where": "x"}), 50))
+    found = list(islice(filters.generate_salts({"where": "x"}), 50))
     assert len(set(found)) == 50
     assert {len(each) for each in found} == {16}
 
@@ -282,7 +282,7 @@ def test_what_is_not_there_or_does_not_open_says_so(template: str, said: str) ->
 )
 def test_a_filter_that_is_given_what_it_does_not_take_is_known_before(template: str, line: int, said: str) -> None:
     with pytest.raises(ValueError, match=f"^line {line} of the template: {said}"):
-        names(template)
+        list_variables(template)
 
 
 @pytest.mark.parametrize(
@@ -300,20 +300,20 @@ def test_a_filter_that_is_given_what_it_does_not_take_is_known_before(template: 
     ],
 )
 def test_what_cannot_be_known_before_is_let_through(template: str) -> None:
-    assert names(template).keys() <= {"db", "a", "r"}
+    assert list_variables(template).keys() <= {"db", "a", "r"}
 
 
 def test_a_name_has_the_line_that_uses_it_first() -> None:
-    assert names("{{ a }}\n{{ b }}{% set c = 1 %}{{ c }}\n{{ b ~ a }}") == {"a": 1, "b": 2}
+    assert list_variables("{{ a }}\n{{ b }}{% set c = 1 %}{{ c }}\n{{ b ~ a }}") == {"a": 1, "b": 2}
 
 
 def test_a_template_is_read_once() -> None:
     text = "{{ read.once }}"
-    assert names(text) is names(text)
-    before = template._compiled.cache_info()
+    assert list_variables(text) is list_variables(text)
+    before = template._compile.cache_info()
     for content in ("1", "2"):
         assert template.fill(text, {"read": {"once": content}}, "here") == content
-    after = template._compiled.cache_info()
+    after = template._compile.cache_info()
     assert (after.misses - before.misses, after.hits - before.hits) == (1, 1)
     assert after.maxsize is not None
 

@@ -8,7 +8,7 @@ import pytest
 
 from keyferry.errors import SourceUnusable
 from keyferry.model import SourceValue
-from keyferry.render.templates import names
+from keyferry.render.templates import list_variables
 from tests.unit.samples import mapping, rendered, value
 
 CANARY = "canary-S3cr3t"
@@ -459,12 +459,12 @@ def test_what_is_no_base64_says_so_without_a_value() -> None:
 )
 def test_a_template_that_cannot_work_is_refused_with_what_would(template: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
-        names(template)
+        list_variables(template)
 
 
 @pytest.mark.parametrize("name", ["lipsum", "cycler", "joiner"])
 def test_no_name_brings_chance_or_state_in(name: str) -> None:
-    assert names(f"{{{{ {name}() }}}}").keys() == {name}
+    assert list_variables(f"{{{{ {name}() }}}}").keys() == {name}
 
 
 @pytest.mark.parametrize(
@@ -518,7 +518,7 @@ def test_a_template_cannot_reach_out_of_its_sandbox(escape: str) -> None:
     ["{{ 'x' * 10**9 }}", "{{ 10**10**100**100 }}", "{{ [1] * 2**30 }}", "{{ 2**30 * db.a }}", "{{ 2**-10000 }}"],
 )
 def test_a_few_characters_cannot_take_all_memory(template: str) -> None:
-    assert names(template).keys() <= {"db"}, "looking at it calculates nothing"
+    assert list_variables(template).keys() <= {"db"}, "looking at it calculates nothing"
     assert "fails (OverflowError)" in refused({"template": template}, db=value('{"a": "canary"}'))
 
 

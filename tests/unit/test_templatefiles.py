@@ -7,7 +7,7 @@ import pytest
 
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
-from keyferry.render.render import metadata
+from keyferry.render.render import render_metadata
 from tests.unit.samples import PLACE, rendered, value
 from tests.unit.test_files import CLUSTERS, MAPPING
 
@@ -52,7 +52,7 @@ def test_labels_and_annotations_may_be_in_files_too(tmp_path: Path) -> None:
     given = "    annotations: {notice: {templateFile: notice.j2}}\n    labels: {app: pay}\n"
     path.write_text(path.read_text().replace(place, place + given))
     (found,) = files.load(tmp_path).mappings.values()
-    assert metadata(found, PLACE, {}) == ({"app": "pay"}, {"notice": "in prod-eu"})
+    assert render_metadata(found, PLACE, {}) == ({"app": "pay"}, {"notice": "in prod-eu"})
     (tmp_path / "teams/notice.j2").write_text("\n{{ db }}")
     assert "teams/notice.j2:2" in told(tmp_path)[0]
     path.write_text(path.read_text().replace("{templateFile: notice.j2}", "{templateFile: a, template: b}"))

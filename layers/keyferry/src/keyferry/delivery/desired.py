@@ -85,11 +85,11 @@ class Desired:
 
     @cached_property
     def _certificate(self) -> contents.Certificate | None:
-        return contents.certificate(self.mapping.spec.secret.type, self.data)
+        return contents.get_certificate(self.mapping.spec.secret.type, self.data)
 
     def notes(self, now: datetime) -> tuple[str, ...]:
         """Return what a report says of it: when its certificate expires."""
-        return () if self._certificate is None else (self._certificate.note(now),)
+        return () if self._certificate is None else (self._certificate.describe(now),)
 
     @cached_property
     def managers(self) -> frozenset[str]:

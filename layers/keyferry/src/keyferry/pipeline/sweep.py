@@ -19,7 +19,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery, Place, Record, is_version
 from keyferry.pipeline.route import Send
-from keyferry.render.render import metadata
+from keyferry.render.render import render_metadata
 from keyferry.stores.source import Source
 
 CLUSTER_SECONDS = 30
@@ -230,7 +230,7 @@ def _compare_journal(
     written, known = observed.keys_in_journal(), mapping.spec.secret.possible_keys
     if not mapping.spec.secret.certain_keys <= written or (known is not None and not written <= known):
         return f"the annotation {KEYS} differs"
-    if observed.differing_metadata(*metadata(mapping, place, {})):
+    if observed.differing_metadata(*render_metadata(mapping, place, {})):
         return "a label or an annotation differs"
     return ""
 

@@ -1,1 +1,1 @@
-"""Values of sources → the content of a Secret."""
+"""Render the content of a Secret from the values of a mapping's sources: paths, templates, certificates, sign-ins."""

@@ -1,7 +1,7 @@
-"""Certificates and private keys: PEM and PKCS#12 → what a TLS Secret holds.
+"""Read certificates and private keys from PEM and PKCS#12, and build what a TLS Secret holds.
 
-Imported only where a mapping has them: the library behind it is large. No error of that library gets out, since its
-text can quote what it read.
+This module is imported only for mappings that have certificates, since the library behind it is large. Errors of that
+library never leave this module, since their messages can quote the content.
 """
 
 import re
@@ -25,24 +25,24 @@ from keyferry.formats.encodings import decode
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _PRIVATE_KEY = "PRIVATE KEY"
-_DER = b"\x30"
-"""What every DER sequence, and so every PKCS#12 file, begins with."""
+_DER_SEQUENCE = b"\x30"
+"""The first byte of every DER sequence, and so of every PKCS#12 file."""
 
 
 class UnusableCertificate(ValueError):
-    """Certificates or keys that cannot be used as asked. The text holds nothing of them."""
+    """Certificates or keys cannot be used as requested. The message quotes nothing of them."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """The certificates and private keys of one text or file, in its order."""
+    """The certificates and private keys of one text or file, in their order."""
 
     certificates: tuple[Certificate, ...] = ()
     keys: tuple[bytes, ...] = ()
-    """Each as unencrypted PEM."""
+    """The private keys, as unencrypted PEM."""
 
     def __add__(self, other: "Bundle") -> "Bundle":
-        """Return both as one."""
+        """Return both bundles as one."""
         return Bundle(self.certificates + other.certificates, self.keys + other.keys)
 
     def __repr__(self) -> str:
@@ -51,72 +51,79 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Chain:
-    """A key and the certificates that lead from its own to a root."""
+    """A private key, its certificate, and the certificates that lead from that to a root."""
 
     key: bytes
+    """The private key, as unencrypted PEM."""
     leaf: Certificate
     intermediates: tuple[Certificate, ...]
     root: Certificate | None
-    """None where the bundle does not have it."""
+    """The root; None if the bundle does not contain it."""
 
     def __repr__(self) -> str:
         return "Chain(…)"
 
     @property
     def pem(self) -> bytes:
-        """All its certificates, the root too."""
-        return pem([self.leaf, *self.intermediates, *([self.root] if self.root else [])])
+        """All certificates, including the root."""
+        return encode_pem([self.leaf, *self.intermediates, *([self.root] if self.root else [])])
 
     @property
     def data(self) -> dict[str, bytes]:
-        """The keys of a TLS Secret."""
-        made = {"tls.crt": pem([self.leaf, *self.intermediates]), "tls.key": self.key}
-        return made | ({} if self.root is None else {"ca.crt": pem([self.root])})
+        """The data of a TLS Secret."""
+        data = {"tls.crt": encode_pem([self.leaf, *self.intermediates]), "tls.key": self.key}
+        return data | ({} if self.root is None else {"ca.crt": encode_pem([self.root])})
 
 
-def blocks(text: bytes, kind: str) -> list[bytes]:
-    """Return the PEM blocks of a kind (`PRIVATE KEY`: of any kind of private key), each with its line end."""
-    fits = str.endswith if kind == _PRIVATE_KEY else str.__eq__
-    return [found[0] + b"\n" for found in _BLOCK.finditer(text) if fits(found[1].decode(), kind)]
+def extract_blocks(text: bytes, label: str) -> list[bytes]:
+    """Return the PEM blocks of a text that have a label, each with a newline at its end.
+
+    Args:
+        text: the PEM text.
+        label: what follows `BEGIN`, such as `CERTIFICATE`. `PRIVATE KEY` stands for every type of private key.
+    """
+    has_label = str.endswith if label == _PRIVATE_KEY else str.__eq__
+    return [match[0] + b"\n" for match in _BLOCK.finditer(text) if has_label(match[1].decode(), label)]
 
 
-def pem(certificates: Iterable[Certificate]) -> bytes:
-    """Return certificates as PEM."""
-    return b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+def encode_pem(certificates: Iterable[Certificate]) -> bytes:
+    """Return certificates as a PEM text."""
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
 
 
-def certificates(text: bytes) -> tuple[Certificate, ...]:
+def parse_certificates(text: bytes) -> tuple[Certificate, ...]:
     """Return the certificates of a PEM text.
 
     Raises:
-        UnusableCertificate: one of them cannot be read.
+        UnusableCertificate: one of them cannot be parsed.
     """
     try:
-        return tuple(x509.load_pem_x509_certificate(block) for block in blocks(text, "CERTIFICATE"))
+        return tuple(x509.load_pem_x509_certificate(block) for block in extract_blocks(text, "CERTIFICATE"))
     except Exception:
         raise UnusableCertificate("a certificate in it cannot be read") from None
 
 
 def open_bundle(content: bytes, password: bytes | None) -> Bundle:
-    """Return what a PEM text or a PKCS#12 file holds; either may be base64 once more.
+    """Return the certificates and keys of a PEM text or a PKCS#12 file. Either can be encoded as base64.
 
     Args:
         content: the text or the file.
-        password: of an encrypted key, or of the file.
+        password: the password of an encrypted key, or of the file.
 
     Raises:
-        UnusableCertificate: it is neither, or the password does not open it. The text holds nothing of it.
+        UnusableCertificate: the content is neither, or the password is wrong.
     """
-    for each in (content, _unwrapped(content)):
-        if b"-----BEGIN " in each:
-            return Bundle(certificates(each), tuple(_open_key(key, password) for key in blocks(each, _PRIVATE_KEY)))
-        if each.startswith(_DER):
-            return open_pkcs12(each, password)
+    for decoded in (content, _decode_base64(content)):
+        if b"-----BEGIN " in decoded:
+            blocks = extract_blocks(decoded, _PRIVATE_KEY)
+            return Bundle(parse_certificates(decoded), tuple(_decrypt_key(block, password) for block in blocks))
+        if decoded.startswith(_DER_SEQUENCE):
+            return open_pkcs12(decoded, password)
     raise UnusableCertificate("neither PEM nor PKCS#12")
 
 
-def _unwrapped(content: bytes) -> bytes:
-    """Return what is base64; nothing where it is none."""
+def _decode_base64(content: bytes) -> bytes:
+    """Return the decoded content; nothing if it is not base64."""
     try:
         return decode(content.strip(), "base64")
     except ValueError:
@@ -124,140 +131,153 @@ def _unwrapped(content: bytes) -> bytes:
 
 
 def open_pkcs12(content: bytes, password: bytes | None) -> Bundle:
-    """Return what a PKCS#12 file holds.
+    """Return the certificates and the key of a PKCS#12 file.
 
     Raises:
-        UnusableCertificate: it is none, or the password does not open it.
+        UnusableCertificate: the content is not PKCS#12, or the password is wrong.
     """
     try:
         try:
-            found = pkcs12.load_pkcs12(content, password or None)
+            file = pkcs12.load_pkcs12(content, password or None)
         except ValueError:
-            found = pkcs12.load_pkcs12(content, password or b"")  # some tools write no password so
+            file = pkcs12.load_pkcs12(content, password or b"")  # some tools write an empty password instead of none
     except Exception:
-        told = "that password does not open it" if password else "it has a password"
-        raise UnusableCertificate(f"no PKCS#12, or {told}") from None
-    every = [each.certificate for each in (found.cert, *found.additional_certs) if each is not None]
-    return Bundle(tuple(every), () if found.key is None else (_pkcs8(found.key),))
+        reason = "that password does not open it" if password else "it has a password"
+        raise UnusableCertificate(f"no PKCS#12, or {reason}") from None
+    entries = (file.cert, *file.additional_certs)
+    certificates = tuple(entry.certificate for entry in entries if entry is not None)
+    return Bundle(certificates, () if file.key is None else (_encode_pkcs8(file.key),))
 
 
-def chain(bundle: Bundle) -> Chain:
-    """Return the key of a bundle, the certificate that it fits, and those that lead from it to a root.
+def build_chain(bundle: Bundle) -> Chain:
+    """Return the private key of a bundle with its certificate, and the certificates that lead from that to a root.
 
-    Certificates that are there twice or lead nowhere are left out. Of two with the same key, as a renewal leaves them,
-    that which expires last is taken, in whatever order they are.
+    The order of the bundle does not matter. Certificates that occur twice or lead nowhere are left out. Where several
+    have the same key, as after a renewal, the one that expires last is used.
 
     Raises:
-        UnusableCertificate: there is no key, or more than one, or it fits no certificate.
+        UnusableCertificate: the bundle has no private key or several, no certificate, or none for its key.
     """
     keys = tuple(dict.fromkeys(bundle.keys))
     if len(keys) != 1:
         raise UnusableCertificate(f"{len(keys) or 'no'} private keys in it; a TLS Secret has one")
     if not bundle.certificates:
         raise UnusableCertificate("no certificate in it")
-    own = [each for each in bundle.certificates if _belongs(each, keys[0])]
-    if not own:
+    leaves = [certificate for certificate in bundle.certificates if _has_key(certificate, keys[0])]
+    if not leaves:
         raise UnusableCertificate("the private key does not fit the certificate: they are not of one pair")
-    leaf = _latest(own)
-    return Chain(keys[0], leaf, *_path(leaf, bundle.certificates))
+    leaf = _select_latest(leaves)
+    return Chain(keys[0], leaf, *_select_issuers(leaf, bundle.certificates))
 
 
-def fits(certificate: bytes, key: bytes) -> bool | None:
-    """Return whether a private key fits the first certificate of a PEM text; None where one of them cannot be read."""
+def is_key_pair(certificate: bytes, key: bytes) -> bool | None:
+    """Return whether a private key belongs to a certificate; None if one of them cannot be parsed.
+
+    Args:
+        certificate: a PEM text, whose first certificate counts.
+        key: a PEM text, whose first private key counts.
+    """
     try:
-        first = certificates(certificate)[0]
-        own = _open_key(blocks(key, _PRIVATE_KEY)[0], None)
+        first_certificate = parse_certificates(certificate)[0]
+        first_key = _decrypt_key(extract_blocks(key, _PRIVATE_KEY)[0], None)
     except (UnusableCertificate, IndexError):
         return None
-    return _belongs(first, own)
+    return _has_key(first_certificate, first_key)
 
 
-def expiry(certificate: bytes) -> datetime | None:
-    """Return when the first certificate of a PEM text expires; None where it cannot be read."""
+def get_expiry(text: bytes) -> datetime | None:
+    """Return when the first certificate of a PEM text expires; None if it cannot be parsed."""
     try:
-        return certificates(certificate)[0].not_valid_after_utc
+        return parse_certificates(text)[0].not_valid_after_utc
     except (UnusableCertificate, IndexError):
         return None
 
 
-def part(text: bytes, kind: str) -> bytes:
-    """Return the certificates of a PEM text that are a part of a chain, as External Secrets' `filterCertChain` does.
+def select_part(text: bytes, part: str) -> bytes:
+    """Return some certificates of a PEM text, as External Secrets' `filterCertChain` selects them.
 
     Args:
         text: the PEM text.
-        kind: `leaf` (of no authority), `intermediate` (of one, issued by another), or `root` (issued by itself).
+        part: `leaf` (not of an authority), `intermediate` (of an authority, issued by another) or `root` (issued by
+            itself).
 
     Raises:
-        UnusableCertificate: a certificate cannot be read, or a chain has no such part.
+        UnusableCertificate: a certificate cannot be parsed, or `part` has another value.
     """
-    if kind not in ("leaf", "intermediate", "root"):
+    if part not in ("leaf", "intermediate", "root"):
         raise UnusableCertificate("parts of a chain are leaf, intermediate and root")
-    return pem(each for each in certificates(text) if _part_of(each) == kind)
+    return encode_pem(certificate for certificate in parse_certificates(text) if _get_part(certificate) == part)
 
 
-def _open_key(block: bytes, password: bytes | None) -> bytes:
-    """Return a private key unencrypted: the PEM as it is where it was so, PKCS#8 otherwise."""
-    encrypted = block.startswith(b"-----BEGIN ENCRYPTED ") or b"Proc-Type: 4,ENCRYPTED" in block
-    if encrypted and not password:
+def _decrypt_key(block: bytes, password: bytes | None) -> bytes:
+    """Return the PEM block of a private key: as it is if it is unencrypted, otherwise decrypted, as PKCS#8."""
+    is_encrypted = block.startswith(b"-----BEGIN ENCRYPTED ") or b"Proc-Type: 4,ENCRYPTED" in block
+    if is_encrypted and not password:
         raise UnusableCertificate("the private key is encrypted: give its password")
     try:
-        found = load_pem_private_key(block, password if encrypted else None)
+        key = load_pem_private_key(block, password if is_encrypted else None)
     except Exception:
-        told = "opened with that password" if encrypted else "read"
-        raise UnusableCertificate(f"the private key cannot be {told}") from None
-    return _pkcs8(found) if encrypted else block
+        reason = "opened with that password" if is_encrypted else "read"
+        raise UnusableCertificate(f"the private key cannot be {reason}") from None
+    return _encode_pkcs8(key) if is_encrypted else block
 
 
-def _pkcs8(key: PrivateKeyTypes) -> bytes:
+def _encode_pkcs8(key: PrivateKeyTypes) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _belongs(certificate: Certificate, key: bytes) -> bool:
-    """Return whether a certificate is that of a private key (unencrypted PEM)."""
+def _has_key(certificate: Certificate, key: bytes) -> bool:
+    """Return whether a private key (unencrypted PEM) belongs to a certificate."""
     public = load_pem_private_key(key, None).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
         return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == public
-    except Exception:  # of a kind that the library does not know
+    except Exception:  # a type of key that the library does not know
         return False
 
 
-def _path(leaf: Certificate, known: Sequence[Certificate]) -> tuple[tuple[Certificate, ...], Certificate | None]:
-    """Return the intermediates in order, and the root."""
-    path: list[Certificate] = []
+def _select_issuers(
+    leaf: Certificate, candidates: Sequence[Certificate]
+) -> tuple[tuple[Certificate, ...], Certificate | None]:
+    """Return the intermediate certificates, in order, and the root; None for a root that is missing."""
+    issuers: list[Certificate] = []
     last = leaf
     while not _is_root(last):
-        left = [each for each in known if each != leaf and each not in path]
-        issuers = [each for each in left if _issued(each, last)]
-        if not issuers:
-            return tuple(path), None
-        last = _latest([each for each in issuers if _is_root(each)] or issuers)
-        path.append(last)
-    return (tuple(path[:-1]), last) if path else ((), None)
+        unused = [candidate for candidate in candidates if candidate != leaf and candidate not in issuers]
+        matches = [candidate for candidate in unused if _has_issued(candidate, last)]
+        if not matches:
+            return tuple(issuers), None
+        last = _select_latest([match for match in matches if _is_root(match)] or matches)
+        issuers.append(last)
+    return (tuple(issuers[:-1]), last) if issuers else ((), None)
 
 
-def _issued(issuer: Certificate, certificate: Certificate) -> bool:
+def _has_issued(issuer: Certificate, certificate: Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except Exception:  # another name, another key, or an algorithm that the library does not know
+    except Exception:  # another name or key, or an algorithm that the library does not know
         return False
     return True
 
 
 def _is_root(certificate: Certificate) -> bool:
-    # By its signature: a root that an older one of the same name has signed leads on to that.
-    return _issued(certificate, certificate)
+    # The signature decides, not the name: an older root of the same name can have signed a newer one.
+    return _has_issued(certificate, certificate)
 
 
-def _latest(known: Iterable[Certificate]) -> Certificate:
+def _select_latest(certificates: Iterable[Certificate]) -> Certificate:
     """Return the certificate that expires last."""
-    return max(known, key=lambda each: (each.not_valid_after_utc, each.public_bytes(Encoding.DER)))
+    # Two can expire at the same time: the same one has to be selected every time.
+    return max(
+        certificates, key=lambda certificate: (certificate.not_valid_after_utc, certificate.public_bytes(Encoding.DER))
+    )
 
 
-def _part_of(certificate: Certificate) -> str:
+def _get_part(certificate: Certificate) -> str:
+    """Return `leaf`, `intermediate` or `root`."""
     try:
-        authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        is_authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
-        authority = False
-    if not authority:
+        is_authority = False
+    if not is_authority:
         return "leaf"
     return "root" if _is_root(certificate) else "intermediate"

@@ -1,6 +1,7 @@
-"""The filters of templates: what they make of a value, without a clock, chance, or any other file.
+"""The filters of templates. The same value gives the same text: no filter has a clock, chance or a file.
 
-What only some templates need is imported by the filter that needs it.
+A library that few templates need is imported inside the filter that needs it. The names of a filter's parameters are
+part of the template language, since templates can give arguments by name.
 """
 
 import base64
@@ -26,34 +27,40 @@ if TYPE_CHECKING:
     from keyferry.render.certificates import Chain
 
 SALTS = "keyferry.salts"
-"""Where a template's context holds its salts: no template can write a name with a dot."""
+"""The variable that holds the salts of a template. No template can read it, since its name has a dot."""
 _ROUNDS = range(4, 16)
 _BCRYPT = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
     b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
 )
-"""The digits of base64 → those of bcrypt."""
+"""A translation from the digits of base64 to those of bcrypt."""
 
 
 class FilterError(ValueError):
-    """A filter cannot do what is asked of it. The text holds no value."""
+    """A filter cannot be applied to its value. The message quotes no value."""
 
 
-def salts(origin: Mapping[str, object]) -> Iterator[bytes]:
-    """Yield 16 bytes for each password that a template hashes, by what the template is and reads.
+def generate_salts(origin: Mapping[str, object]) -> Iterator[bytes]:
+    """Yield salts of 16 bytes, one for each password that a template hashes.
 
     Args:
-        origin: mapping, key and the versions of the sources: the same make the same salts, on any day.
+        origin: the mapping, the key and the versions of the sources. The same origin always gives the same salts, so
+            that rendering again changes nothing.
     """
     number = 0
     while True:
-        told = json.dumps({**origin, "number": number}, sort_keys=True).encode()
-        yield hmac.digest(b"keyferry.dev/bcrypt", told, "sha256")[:16]
+        text = json.dumps({**origin, "number": number}, sort_keys=True).encode()
+        yield hmac.digest(b"keyferry.dev/bcrypt", text, "sha256")[:16]
         number += 1
 
 
-def written(value: object) -> str:
-    """Return what a template writes for a value: the same as a path that finds it."""
+def to_text(value: object) -> str:
+    """Return the text that a template writes for a value. It is the same that a path to the value gives.
+
+    Raises:
+        UndefinedError: the value is undefined or null.
+        FilterError: the value is binary.
+    """
     if value is None:
         raise UndefinedError("null")
     if isinstance(value, SecretValue):
@@ -61,76 +68,84 @@ def written(value: object) -> str:
     return str(value) if isinstance(value, Undefined) else jsontext.to_text(value)  # str raises UndefinedError
 
 
-def shown(value: object) -> object:
-    """Return what may be formatted: a number itself, as `%d` needs it; anything else as it is written."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else written(value)
+def to_format_argument(value: object) -> object:
+    """Return a value as formatting takes it: a number as it is, since `%d` needs it; anything else as text."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else to_text(value)
 
 
-class _Named(dict[str, object]):
-    """What `%(name)s` names."""
+class _FormatArguments(dict[str, object]):
+    """The values that `%(name)s` formats, by name."""
 
     def __getitem__(self, name: str) -> object:
-        return shown(super().__getitem__(name))
+        return to_format_argument(super().__getitem__(name))
 
     def __repr__(self) -> str:
         return jsontext.to_text(self)
 
 
-def percent(text: str, value: object) -> str:
-    """Return what `%` makes: `'%s:%d' % (user, port)`."""
+def format_percent(text: str, value: object) -> str:
+    """Format a text by `%`, as in `'%s:%d' % (user, port)`."""
     if isinstance(value, dict):
-        return text % _Named(value)
-    return text % (tuple(map(shown, value)) if isinstance(value, tuple) else shown(value))
+        return text % _FormatArguments(value)
+    return text % (tuple(map(to_format_argument, value)) if isinstance(value, tuple) else to_format_argument(value))
 
 
-def formatted(value: object, *args: object, **named: object) -> str:
-    """Do as Jinja's own filter, which writes values as Python does."""
-    return do_format(written(value), *map(shown, args), **{name: shown(each) for name, each in named.items()})
+def format_text(value: object, *args: object, **named: object) -> str:
+    """Do the same as Jinja's own filter, with values as a template writes them instead of Python's own text."""
+    arguments = {name: to_format_argument(argument) for name, argument in named.items()}
+    return do_format(to_text(value), *map(to_format_argument, args), **arguments)
 
 
 @pass_environment
 def join(environment: Environment, value: Iterable[object], d: object = "", attribute: str | int | None = None) -> str:
-    """Do as Jinja's own filter, which writes values as Python does."""
-    found = value if attribute is None else map(make_attrgetter(environment, attribute), value)
-    return written(d).join(map(written, found))
+    """Do the same as Jinja's own filter, with values as a template writes them instead of Python's own text."""
+    items = value if attribute is None else map(make_attrgetter(environment, attribute), value)
+    return to_text(d).join(map(to_text, items))
 
 
 def replace(value: object, old: object, new: object, count: int | None = None) -> str:
-    """Do as Jinja's own filter, which writes values as Python does."""
-    return written(value).replace(written(old), written(new), -1 if count is None else count)
+    """Do the same as Jinja's own filter, with values as a template writes them instead of Python's own text."""
+    return to_text(value).replace(to_text(old), to_text(new), -1 if count is None else count)
 
 
 @pass_eval_context
 def xmlattr(context: EvalContext, value: Mapping[str, object], autospace: bool = True) -> str:
-    """Do as Jinja's own filter, which leaves out what is null, and writes values as Python does."""
-    kept = {name: each for name, each in value.items() if each is not None and not isinstance(each, Undefined)}
-    return do_xmlattr(context, {name: written(each) for name, each in kept.items()}, autospace)
+    """Do the same as Jinja's own filter, which leaves out null, with values as a template writes them."""
+    attributes = {
+        name: to_text(attribute)
+        for name, attribute in value.items()
+        if attribute is not None and not isinstance(attribute, Undefined)
+    }
+    return do_xmlattr(context, attributes, autospace)
 
 
-def _of_text(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a filter of Jinja's own that takes its value as it is written."""
-    at = 1 if hasattr(function, "jinja_pass_arg") else 0
+def _take_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter of Jinja that gets its value as the text that a template writes for it."""
+    index = 1 if hasattr(function, "jinja_pass_arg") else 0  # of the value, among the arguments
 
     @functools.wraps(function)
-    def made(*args: object, **named: object) -> object:
-        return function(*args[:at], written(args[at]), *args[at + 1 :], **named)
+    def filter_text(*args: object, **named: object) -> object:
+        return function(*args[:index], to_text(args[index]), *args[index + 1 :], **named)
 
-    return made
+    return filter_text
 
 
 def urlencode(value: object) -> str:
-    """Percent-encode all but unreserved characters. Jinja's own filter keeps `/`, which ends the user part of a URL."""
-    return quote(written(value), safe="")
+    """Percent-encode all characters but the unreserved ones.
+
+    Jinja's own filter keeps `/`, which would end the user part of a URL.
+    """
+    return quote(to_text(value), safe="")
 
 
 def b64encode(value: object) -> str:
-    """Return base64 of text or of a binary value."""
-    return base64.b64encode(_content(value)).decode()
+    """Return a text or a binary value in base64."""
+    return base64.b64encode(_to_bytes(value)).decode()
 
 
 def b64decode(value: object) -> str | SecretValue:
-    """Return what base64 holds: text where it is UTF-8, else a binary value."""
-    content = _decoded(value)
+    """Decode base64. The result is text if it is UTF-8, and a binary value otherwise."""
+    content = _decode_base64(value)
     try:
         return content.decode()
     except UnicodeDecodeError:
@@ -138,45 +153,45 @@ def b64decode(value: object) -> str | SecretValue:
 
 
 def tojson(value: object) -> str:
-    """Return JSON as it is in the source. Jinja's own filter writes `<`, `>`, `&` and `'` otherwise, for web pages."""
+    """Return a value as JSON. Jinja's own filter escapes `<`, `>`, `&` and `'`, for web pages; this one does not."""
     return jsontext.to_text([jsontext.to_text(value)] if isinstance(value, str) else [value])[1:-1]
 
 
 def fromjson(value: object) -> object:
-    """Return what JSON says."""
-    return _parsed("fromjson", lambda: jsontext.parse(written(value).encode()))
+    """Parse JSON."""
+    return _parse("fromjson", lambda: jsontext.parse(to_text(value).encode()))
 
 
 def toyaml(value: object) -> str:
-    """Return YAML in block style."""
+    """Return a value as YAML in block style."""
     from keyferry.formats import yamltext  # noqa: PLC0415  # few templates write YAML
 
     return yamltext.text(value)
 
 
 def fromyaml(value: object) -> object:
-    """Return what YAML says."""
+    """Parse YAML."""
     from keyferry.formats import yamltext  # noqa: PLC0415  # as in toyaml
 
-    return _parsed("fromyaml", lambda: yamltext.parse(written(value)))
+    return _parse("fromyaml", lambda: yamltext.parse(to_text(value)))
 
 
 def double_quote(value: object) -> str:
-    """Put text into double quotes, what is special between them escaped as JSON has it."""
-    return tojson(written(value))
+    """Put text in double quotes, with the escapes of JSON."""
+    return tojson(to_text(value))
 
 
 def shellquote(value: object) -> str:
     """Quote text for a POSIX shell."""
-    return shlex.quote(written(value))
+    return shlex.quote(to_text(value))
 
 
 @pass_context
 def bcrypt(context: Context, value: object, rounds: int = 10) -> str:
-    """Return the hash of a password. Its salt is new with every version of the sources, and the same for the same."""
+    """Return the bcrypt hash of a password. The salt depends on the versions of the sources (see `generate_salts`)."""
     import bcrypt as library  # noqa: PLC0415  # few templates hash passwords
 
-    password = written(value).encode()
+    password = to_text(value).encode()
     if rounds not in _ROUNDS:
         raise FilterError(f"bcrypt takes {_ROUNDS.start} to {_ROUNDS.stop - 1} rounds")
     if len(password) > 72 or b"\0" in password:
@@ -186,45 +201,46 @@ def bcrypt(context: Context, value: object, rounds: int = 10) -> str:
 
 
 def filter_pem(value: object, kind: str = "CERTIFICATE") -> str:
-    """Return the PEM blocks of a kind; PRIVATE KEY stands for any kind of private key."""
+    """Return the PEM blocks whose label is `kind`; PRIVATE KEY stands for every type of private key."""
     from keyferry.render import certificates  # noqa: PLC0415  # large, and few templates have certificates
 
-    found = certificates.blocks(_content(value), kind)
-    if not found:
+    blocks = certificates.extract_blocks(_to_bytes(value), kind)
+    if not blocks:
         raise FilterError("filter_pem finds no block of that kind")
-    return b"".join(found).decode()
+    return b"".join(blocks).decode()
 
 
 def filter_cert_chain(value: object, part: str = "leaf") -> str:
-    """Return the certificates that are leaf, intermediate or root; nothing where there is none."""
+    """Return the certificates that are `leaf`, `intermediate` or `root`; nothing if there are none."""
     from keyferry.render import certificates  # noqa: PLC0415  # as in filter_pem
 
     try:
-        return certificates.part(_content(value), part).decode()
+        return certificates.select_part(_to_bytes(value), part).decode()
     except certificates.UnusableCertificate as error:
         raise FilterError(f"filter_cert_chain: {error}") from None
 
 
 def pkcs12_key(value: object, password: str = "") -> str:
     """Return the private key of a PKCS#12 file, as PKCS#8 in PEM."""
-    return _opened("pkcs12_key", value, password).key.decode()
+    return _open_chain("pkcs12_key", value, password).key.decode()
 
 
 def pkcs12_cert(value: object, password: str = "") -> str:
-    """Return the certificates of a PKCS#12 file as PEM: that of its key first, then those that lead to the root."""
-    return _opened("pkcs12_cert", value, password).pem.decode()
+    """Return the certificates of a PKCS#12 file as PEM: first that of its key, then those that lead to the root."""
+    return _open_chain("pkcs12_cert", value, password).pem.decode()
 
 
-def _opened(name: str, value: object, password: object) -> "Chain":
+def _open_chain(name: str, value: object, password: object) -> "Chain":
+    """Return the key and certificates of a PKCS#12 file, for the filter of this name."""
     from keyferry.render import certificates  # noqa: PLC0415  # as in filter_pem
 
     try:
-        return certificates.chain(certificates.open_pkcs12(_file(value), written(password).encode()))
+        return certificates.build_chain(certificates.open_pkcs12(_to_file(value), to_text(password).encode()))
     except certificates.UnusableCertificate as error:
         raise FilterError(f"{name}: {error}") from None
 
 
-def _parsed(name: str, parse: Callable[[], object]) -> object:
+def _parse(name: str, parse: Callable[[], object]) -> object:
     try:
         return parse()
     except jsontext.DuplicateKeyError as error:
@@ -233,33 +249,33 @@ def _parsed(name: str, parse: Callable[[], object]) -> object:
         raise FilterError(f"{name} fails: {error}") from None
 
 
-def _content(value: object) -> bytes:
-    return value.reveal() if isinstance(value, SecretValue) else written(value).encode()
+def _to_bytes(value: object) -> bytes:
+    return value.reveal() if isinstance(value, SecretValue) else to_text(value).encode()
 
 
-def _file(value: object) -> bytes:
-    """Return a file: a binary value, or text that is base64 of it."""
-    return value.reveal() if isinstance(value, SecretValue) else _decoded(value)
+def _to_file(value: object) -> bytes:
+    """Return the content of a file: of a binary value, or of text in base64."""
+    return value.reveal() if isinstance(value, SecretValue) else _decode_base64(value)
 
 
-def _decoded(value: object) -> bytes:
+def _decode_base64(value: object) -> bytes:
     try:
-        return decode(_content(value), "base64")
+        return decode(_to_bytes(value), "base64")
     except ValueError:
         raise FilterError("not base64") from None
 
 
-_OF_TEXT = (
+_JINJA_FILTERS = (
     *("capitalize", "center", "e", "escape", "forceescape", "indent", "lower", "safe", "striptags", "title", "trim"),
     *("truncate", "upper", "urlize", "wordcount", "wordwrap"),
 )
-FILTERS: dict[str, Callable[..., Any]] = {name: _of_text(JINJA[name]) for name in _OF_TEXT} | {
+FILTERS: dict[str, Callable[..., Any]] = {name: _take_text(JINJA[name]) for name in _JINJA_FILTERS} | {
     "b64decode": b64decode,
     "b64encode": b64encode,
     "bcrypt": bcrypt,
     "filter_cert_chain": filter_cert_chain,
     "filter_pem": filter_pem,
-    "format": formatted,
+    "format": format_text,
     "fromjson": fromjson,
     "fromyaml": fromyaml,
     "join": join,
@@ -268,16 +284,16 @@ FILTERS: dict[str, Callable[..., Any]] = {name: _of_text(JINJA[name]) for name i
     "quote": double_quote,
     "replace": replace,
     "shellquote": shellquote,
-    "string": written,
+    "string": to_text,
     "tojson": tojson,
     "toyaml": toyaml,
     "urlencode": urlencode,
     "xmlattr": xmlattr,
 }
-"""Name in a template → what it does. Those of certificates are External Secrets', in Jinja's spelling."""
+"""Name in a template → filter. The filters for certificates are those of External Secrets, in Jinja's spelling."""
 
 CHOICES: dict[str, dict[str, Sequence[object]]] = {
     "bcrypt": {"rounds": _ROUNDS},
     "filter_cert_chain": {"part": ("leaf", "intermediate", "root")},
 }
-"""Filter → argument → what it can be."""
+"""Filter → argument → the values that it can have."""

@@ -1,53 +1,56 @@
-"""A mapping, the values of its sources and a place → what the Secret there should hold."""
+"""Render what a mapping's Secret holds in one namespace: its data, labels and annotations, from the sources' values."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import partial
 
 from pydantic import TypeAdapter, ValidationError
 
 from keyferry import secret_types
 from keyferry.errors import SourceUnusable
-from keyferry.formats import jmespath, jsontext
-from keyferry.formats.encodings import Decoding, decode
+from keyferry.formats import jsontext
 from keyferry.formats.fields import LabelValue
 from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.keys import rename
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.secret import DataFrom, Template
 from keyferry.model import Place, SecretValue, SourceValue, split_version
-from keyferry.render import contents
+from keyferry.render import contents, values
+
+type SourceValues = Mapping[str, SourceValue]
+"""Alias of a source → its value."""
 
 _LABEL = TypeAdapter[str](LabelValue)
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a mapping makes of the values of its sources, for one namespace."""
+    """The content of a mapping's Secret in one namespace."""
 
     data: Mapping[str, SecretValue]
     versions: Mapping[str, str]
-    """Source → the version that was read."""
+    """Alias of a source → the version that was read."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     served: Mapping[str, str]
-    """Source → the region that served it, where that is not its first one."""
+    """Alias of a source → the failover region that served it, for those that the first region did not serve."""
 
 
-def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Place) -> Rendered:
-    """Return what the Secret should hold.
+def render(mapping: SecretMapping, sources: SourceValues, place: Place) -> Rendered:
+    """Return the content of a mapping's Secret in one namespace.
 
     Args:
-        mapping: what to make.
-        sources: the value of each of its sources, by alias.
-        place: where it goes.
+        mapping: the mapping.
+        sources: the values of all its sources.
+        place: the cluster and namespace of the Secret.
 
     Raises:
-        SourceUnusable: a value from which a key cannot be made. The text names mapping, key and source, no value.
+        SourceUnusable: a key, label or annotation cannot be made from the values. The message names the mapping, the
+            key and the source, and no value.
     """
-    labels, annotations = metadata(mapping, place, sources)
+    labels, annotations = render_metadata(mapping, place, sources)
     return Rendered(
-        data=_data(mapping, _regardless_of_region(mapping, sources), place),
+        data=_render_data(mapping, _drop_regional_dates(mapping, sources), place),
         versions={alias: source.version for alias, source in sorted(sources.items())},
         served={alias: source.served for alias, source in sorted(sources.items()) if source.served},
         labels=labels,
@@ -55,35 +58,41 @@ def render(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Pl
     )
 
 
-def _regardless_of_region(mapping: SecretMapping, sources: Mapping[str, SourceValue]) -> dict[str, SourceValue]:
-    """Return values whose versions, of which passwords have their salts, are the same in every region that serves them.
+def _drop_regional_dates(mapping: SecretMapping, sources: SourceValues) -> dict[str, SourceValue]:
+    """Return the values of sources; those with failover regions get a version without a date.
 
-    A parameter's date is that of its write in one region.
+    A parameter's version contains the date when it was written in its region. Salts of passwords are made from
+    versions, and have to be the same whatever region serves a value.
     """
-    declared = mapping.spec.sources
+    specs = mapping.spec.sources
     return {
-        alias: replace(value, version=split_version(value.version)[0]) if declared[alias].failover else value
+        alias: replace(value, version=split_version(value.version)[0]) if specs[alias].failover else value
         for alias, value in sources.items()
     }
 
 
-def metadata(
-    mapping: SecretMapping, place: Place, sources: Mapping[str, SourceValue]
+def render_metadata(
+    mapping: SecretMapping, place: Place, sources: SourceValues
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the labels and annotations of a place. No value gets into them, since many people can read them: tags can.
+    """Return the labels and annotations that a mapping gives its Secret in one namespace.
+
+    Many people can read labels and annotations, so their templates see the tags of sources (`metadata: tags`), but no
+    values.
 
     Args:
-        mapping: what gives them.
-        place: where they go.
-        sources: what was read. A template over tags that were not is left out.
+        mapping: the mapping.
+        place: the cluster and namespace of the Secret.
+        sources: the values that were read, which may be none. A template that needs tags that are missing here is left
+            out.
 
     Raises:
-        SourceUnusable: a template fails, or makes what no label can be.
+        SourceUnusable: a template fails, or its result is not a valid label.
     """
-    spec, tags = mapping.spec.secret, {alias for alias, each in mapping.spec.sources.items() if each.metadata}
-    seen = {alias: sources[alias] for alias in tags & sources.keys()}
-    hidden = tags - seen.keys()
-    labels = _texts(spec.labels, seen, hidden, place, f"mapping {mapping.name}, label")
+    spec = mapping.spec.secret
+    tag_sources = {alias for alias, source in mapping.spec.sources.items() if source.metadata}
+    tags = {alias: sources[alias] for alias in tag_sources & sources.keys()}
+    unread = tag_sources - tags.keys()
+    labels = _render_texts(spec.labels, tags, unread, place, f"mapping {mapping.name}, label")
     for key, value in labels.items():
         try:
             _LABEL.validate_python(value)
@@ -92,207 +101,153 @@ def metadata(
                 f"mapping {mapping.name}, label {key}: the template makes what no label can be: 63 letters, digits,"
                 " '-', '_' and '.' at most, beginning and ending with a letter or digit"
             ) from None
-    return labels, _texts(spec.annotations, seen, hidden, place, f"mapping {mapping.name}, annotation")
+    return labels, _render_texts(spec.annotations, tags, unread, place, f"mapping {mapping.name}, annotation")
 
 
-def _texts(
-    given: Mapping[str, str | Template], tags: Mapping[str, SourceValue], hidden: set[str], place: Place, where: str
+def _render_texts(
+    texts: Mapping[str, str | Template], tags: SourceValues, unread: set[str], place: Place, where: str
 ) -> dict[str, str]:
-    made = {}
-    for key, text in given.items():
+    """Return labels or annotations, without those whose templates use a source of `unread`."""
+    rendered = {}
+    for key, text in texts.items():
         if isinstance(text, str):
-            made[key] = text
-        elif not hidden & _names(text.template or "", f"{where} {key}").keys():
-            made[key] = _fill(text.template or "", tags, place, f"{where} {key}")
-    return made
+            rendered[key] = text
+        elif not unread & _list_variables(text.template or "", f"{where} {key}").keys():
+            rendered[key] = _fill_template(text.template or "", tags, place, f"{where} {key}")
+    return rendered
 
 
-def _data(mapping: SecretMapping, sources: Mapping[str, SourceValue], place: Place) -> dict[str, SecretValue]:
-    made: dict[str, SecretValue] = {}
+def _render_data(mapping: SecretMapping, sources: SourceValues, place: Place) -> dict[str, SecretValue]:
+    data: dict[str, SecretValue] = {}
     secret, where = mapping.spec.secret, f"mapping {mapping.name}"
-    for number, each in enumerate(secret.data_from, 1):
-        made |= _many(each, sources[each.source], f"{where}, dataFrom {number}: source {each.source}")
+    for number, data_from in enumerate(secret.data_from, 1):
+        data |= _render_data_from(
+            data_from, sources[data_from.source], f"{where}, dataFrom {number}: source {data_from.source}"
+        )
     if secret.tls:
-        made |= _tls(secret.tls, sources, place, f"{where}, tls")
+        data |= _render_tls(secret.tls, sources, place, f"{where}, tls")
     if secret.registries:
-        made |= _registries(secret.registries, sources, place, f"{where}, registries")
+        data |= _render_registries(secret.registries, sources, place, f"{where}, registries")
     for key, entry in secret.data.items():
-        found = _entry(entry, sources, place, f"{where}, key {key}")
-        made.pop(key, None)
-        if found is not None:
-            made[key] = found
-    contents.check(secret.type, made, where)
-    return made
+        value = _render_entry(entry, sources, place, f"{where}, key {key}")
+        data.pop(key, None)
+        if value is not None:
+            data[key] = value
+    contents.check(secret.type, data, where)
+    return data
 
 
-def _tls(tls: Tls, sources: Mapping[str, SourceValue], place: Place, where: str) -> dict[str, SecretValue]:
-    # Imported here: it is large, and few mappings have certificates.
+def _render_tls(tls: Tls, sources: SourceValues, place: Place, where: str) -> dict[str, SecretValue]:
+    # Imported here, since the library behind it is large and few mappings have certificates.
     from keyferry.render import certificates  # noqa: PLC0415
 
-    parts = {name: _certain(entry, sources, place, f"{where}.{name}").reveal() for name, entry in tls.entries}
+    parts = {name: _render_required(entry, sources, place, f"{where}.{name}").reveal() for name, entry in tls.entries}
     password = parts.pop("password", None)
-    bundle, at = certificates.Bundle(), where
+    bundle, part_name = certificates.Bundle(), where
     try:
         for name, content in parts.items():
-            at = f"{where}.{name}"
+            part_name = f"{where}.{name}"
             bundle += certificates.open_bundle(content, password)
-        at = where
-        return {key: SecretValue(content) for key, content in certificates.chain(bundle).data.items()}
+        part_name = where
+        return {key: SecretValue(content) for key, content in certificates.build_chain(bundle).data.items()}
     except certificates.UnusableCertificate as error:
-        raise SourceUnusable(f"{at}: {error}") from None
+        raise SourceUnusable(f"{part_name}: {error}") from None
 
 
-def _registries(
-    registries: Iterable[Registry], sources: Mapping[str, SourceValue], place: Place, where: str
+def _render_registries(
+    registries: Iterable[Registry], sources: SourceValues, place: Place, where: str
 ) -> dict[str, SecretValue]:
     accounts: dict[str, dict[str, str]] = {}
-    for each in registries:
-        account = accounts[each.server] = {}
-        for name, entry in each.entries:
-            at = f"{where} ({each.server}), {name}"
+    for registry in registries:
+        account = accounts[registry.server] = {}
+        for name, entry in registry.entries:
+            entry_name = f"{where} ({registry.server}), {name}"
             try:
-                account[name] = _certain(entry, sources, place, at).reveal().decode()
+                account[name] = _render_required(entry, sources, place, entry_name).reveal().decode()
             except UnicodeDecodeError:
-                raise SourceUnusable(f"{at} is binary, and a sign-in is text") from None
-        account |= {"email": each.email} if each.email else {}
-    return {secret_types.DOCKER_CONFIG_JSON_KEY: SecretValue(contents.docker_config(accounts).encode())}
+                raise SourceUnusable(f"{entry_name} is binary, and a sign-in is text") from None
+        account |= {"email": registry.email} if registry.email else {}
+    return {secret_types.DOCKER_CONFIG_JSON_KEY: SecretValue(contents.build_docker_config(accounts).encode())}
 
 
-def _certain(entry: Entry, sources: Mapping[str, SourceValue], place: Place, where: str) -> SecretValue:
-    """Return what an entry makes that is not optional."""
-    return _entry(entry, sources, place, where) or SecretValue(b"")
+def _render_required(entry: Entry, sources: SourceValues, place: Place, where: str) -> SecretValue:
+    """Return the value of an entry that is not optional."""
+    return _render_entry(entry, sources, place, where) or SecretValue(b"")
 
 
-def _entry(entry: Entry, sources: Mapping[str, SourceValue], place: Place, where: str) -> SecretValue | None:
+def _render_entry(entry: Entry, sources: SourceValues, place: Place, where: str) -> SecretValue | None:
+    """Return the value of an entry; None for an optional one whose path selects nothing."""
     if entry.value is not None:
-        return _encoded(entry.value, where)
+        return values.encode_text(entry.value, where)
     if entry.template is not None:
-        return _encoded(_fill(entry.template, sources, place, where), where)
+        return values.encode_text(_fill_template(entry.template, sources, place, where), where)
     source, where = sources[entry.source or ""], f"{where}: source {entry.source}"
     if entry.path is None:
-        return _decoded(source.content, entry.decode, where)
-    found = _search(entry.path, source, where)
-    if found is not None:
-        return _decoded(_text(found, where), entry.decode, where)
+        return values.decode_value(source.content, entry.decode, where)
+    selected = values.search_path(entry.path, source, where)
+    if selected is not None:
+        return values.decode_value(values.encode_json(selected, where), entry.decode, where)
     if entry.default is None and not entry.optional:
         raise SourceUnusable(f"{where}: path {entry.path} finds nothing; look at the secret's keys, or change the path")
-    return None if entry.default is None else _encoded(entry.default, where)
+    return None if entry.default is None else values.encode_text(entry.default, where)
 
 
-def _many(each: DataFrom, source: SourceValue, where: str) -> dict[str, SecretValue]:
-    held = _members(each, source, where)
+def _render_data_from(data_from: DataFrom, source: SourceValue, where: str) -> dict[str, SecretValue]:
+    members = _list_members(data_from, source, where)
+    fill = partial(_fill_key_template, where)
     try:
-        renamed = dict(rename(held, each.keys, each.invalid_characters, lambda text, key: _key(text, key, where)))
+        new_keys = dict(rename(members, data_from.keys, data_from.invalid_characters, fill))
     except ValueError as error:
         raise SourceUnusable(f"{where}: {error}") from None
-    return {
-        renamed[key]: _member(value, each, f"{where}, key {jsontext.escape_surrogates(key)}")
-        for key, value in held.items()
-    }
+    return {new_keys[key]: _render_member(member, data_from, _name_key(where, key)) for key, member in members.items()}
 
 
-def _members(each: DataFrom, source: SourceValue, where: str) -> Mapping[str, object]:
-    """Return what has a key each: the values of what was found, or the members of a JSON object."""
+def _list_members(data_from: DataFrom, source: SourceValue, where: str) -> Mapping[str, object]:
+    """Return the values that get a key of their own: those of a `find`, or the fields of a JSON object."""
     if source.members is not None:
         return {name: value.content for name, value in source.members.items()}
-    held = _document(source, where) if each.path is None else _search(each.path, source, where)
-    if not isinstance(held, dict):
-        what = f"path {each.path} finds" if each.path else "the value is"
-        raise SourceUnusable(f"{where}: {what} no JSON object, whose keys could be taken")
-    return held
+    if data_from.path is None:
+        members = values.parse_document(source, where)
+    else:
+        members = values.search_path(data_from.path, source, where)
+    if not isinstance(members, dict):
+        subject = f"path {data_from.path} finds" if data_from.path else "the value is"
+        raise SourceUnusable(f"{where}: {subject} no JSON object, whose keys could be taken")
+    return members
 
 
-def _key(template: str, key: str, where: str) -> str:
-    from keyferry.render import templates  # noqa: PLC0415  # as in _names
-
-    return templates.fill(template, {"key": key}, f"{where}, key {jsontext.escape_surrogates(key)}")
-
-
-def _member(value: object, each: DataFrom, where: str) -> SecretValue:
-    if value is None:
+def _render_member(member: object, data_from: DataFrom, where: str) -> SecretValue:
+    if member is None:
         raise SourceUnusable(f"{where} is null; give it a value, or name it in data with a default")
-    found = value if isinstance(value, SecretValue) else _text(value, where)
-    return _decoded(found, each.decode, where)
+    value = member if isinstance(member, SecretValue) else values.encode_json(member, where)
+    return values.decode_value(value, data_from.decode, where)
 
 
-def _text(found: object, where: str) -> SecretValue:
-    return _encoded(jsontext.to_text(found), where)
+def _name_key(where: str, key: str) -> str:
+    return f"{where}, key {jsontext.escape_surrogates(key)}"
 
 
-def _decoded(value: SecretValue, how: Decoding | None, where: str) -> SecretValue:
-    try:
-        return value if how is None else SecretValue(decode(value.reveal(), how))
-    except ValueError as error:
-        raise SourceUnusable(f"{where} is {error}, as decode says") from None
+def _fill_key_template(where: str, template: str, key: str) -> str:
+    from keyferry.render import templates  # noqa: PLC0415  # as in _list_variables
+
+    return templates.fill(template, {"key": key}, _name_key(where, key))
 
 
-def _encoded(text: str, where: str) -> SecretValue:
-    try:
-        return SecretValue(text.encode())
-    except UnicodeEncodeError:  # its text holds the value
-        raise SourceUnusable(f"{where}: half a character (\\ud800 to \\udfff alone), which no text can hold") from None
+def _fill_template(template: str, sources: SourceValues, place: Place, where: str) -> str:
+    """Return the text of a template over the values of sources, `cluster` and `namespace`."""
+    from keyferry.render import templates  # noqa: PLC0415  # as in _list_variables
+
+    aliases = _list_variables(template, where).keys() & sources.keys()
+    variables = {alias: values.get_template_value(sources[alias], f"{where}: source {alias}") for alias in aliases}
+    versions = {alias: sources[alias].version for alias in aliases}
+    return templates.fill(template, variables | asdict(place), where, {"where": where, "versions": versions})
 
 
-def _search(path: str, source: SourceValue, where: str) -> object:
-    """Return what a path finds; None where that is nothing, or null."""
-    held = _document(source, where)
-    try:
-        found = jmespath.search(path, held)
-        jsontext.to_text(found)
-    except Exception as error:
-        # The library's own texts can quote the value.
-        raise SourceUnusable(f"{where}: path {path} does not fit the value ({type(error).__name__})") from None
-    return found
-
-
-def _document(source: SourceValue, where: str) -> Any:  # noqa: ANN401  # JSON is anything
-    if source.binary:
-        raise SourceUnusable(f"{where} is binary: use it whole, without a path")
-    try:
-        return jsontext.parse(source.content.reveal())
-    except jsontext.DuplicateKeyError as error:
-        raise _twice(error, where) from None
-    except ValueError:
-        raise SourceUnusable(f"{where} is not JSON: use it whole, without a path") from None
-
-
-def _fill(template: str, sources: Mapping[str, SourceValue], place: Place, where: str) -> str:
-    from keyferry.render import templates  # noqa: PLC0415  # as in _names
-
-    used = _names(template, where).keys() & sources.keys()
-    values = {alias: _in_scope(sources[alias], f"{where}: source {alias}") for alias in used}
-    versions = {alias: sources[alias].version for alias in used}
-    return templates.fill(template, values | asdict(place), where, {"where": where, "versions": versions})
-
-
-def _names(template: str, where: str) -> Mapping[str, int]:
-    # Imported here: a function that meets no template starts without Jinja.
+def _list_variables(template: str, where: str) -> Mapping[str, int]:
+    # Imported here, so that a function that meets no template starts without Jinja.
     from keyferry.render import templates  # noqa: PLC0415
 
     try:
-        return templates.names(template)
+        return templates.list_variables(template)
     except ValueError as error:
         raise SourceUnusable(f"{where}: {error}") from None
-
-
-def _in_scope(source: SourceValue, where: str) -> object:
-    """Return what a template sees: the document where the value is a JSON object, its text otherwise; all of a find.
-
-    What is no text it sees as a value that some filters take, and that cannot be written.
-    """
-    if source.members is not None:
-        return {name: _in_scope(value, f"{where}, {name}") for name, value in source.members.items()}
-    try:
-        found = None if source.binary else jsontext.parse(source.content.reveal())
-    except jsontext.DuplicateKeyError as error:
-        raise _twice(error, where) from None
-    except ValueError:
-        found = None  # a password can begin with a brace
-    try:
-        return found if isinstance(found, dict) else source.content.reveal().decode()
-    except UnicodeDecodeError:
-        return source.content
-
-
-def _twice(error: jsontext.DuplicateKeyError, where: str) -> SourceUnusable:
-    return SourceUnusable(f"{where} has the key {error} twice: take one of them out")

@@ -39,7 +39,9 @@ def _doubts(spec: Spec) -> Iterator[tuple[Path, str]]:
 
 def _used(spec: Spec) -> set[str]:
     named = {entry.source for _, entry in spec.secret.entries} | {each.source for each in spec.secret.data_from}
-    return {name for text in spec.secret.templates for name in templates.names(text)} | {each for each in named if each}
+    return {name for text in spec.secret.templates for name in templates.list_variables(text)} | {
+        each for each in named if each
+    }
 
 
 def _never_fits(many: DataFrom, spec: Spec) -> bool:

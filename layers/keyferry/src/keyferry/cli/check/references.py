@@ -99,7 +99,7 @@ def _template(document: Document, path: Path, known: Collection[str], *, alone: 
     if not isinstance(text, str):
         return
     try:
-        used = templates.names(text)
+        used = templates.list_variables(text)
     except templates.InvalidTemplate as error:
         yield document.in_text(path, error.line, error.reason, f"line {error.line} of the template: {error.reason}")
         return
