@@ -310,10 +310,20 @@ def test_a_template_may_use_what_templates_have_themselves(tmp_path: Path) -> No
             "1:5: anchors and aliases are not allowed; write the value out, or text that begins so",
         ),
         ("a: 1\nb: 2\na: 3\n", "3:1: a appears twice (first on line 1); keep one of them"),
-        ("on: 1\n", '1:1: a key is text: write it in quotes, as "on"'),
+        ("true: 1\n", '1:1: a key is text: write it in quotes, as "true"'),
+        ("a: {0777: 1}\n", '1:5: a key is text: write it in quotes, as "0777"'),
         ("[a]: 1\n", "1:1: a key is text, no list or mapping"),
         ("a: !vault b\n", "1:4: tags like !vault are not allowed; write the value alone"),
-        ("a: 2024-99-99\n", "1:4: neither text nor a number or date that exists; write it in quotes"),
+        (f"a: 0x{'f' * 5_000}\n", "1:4: a number with too many digits; write it in quotes"),
+        ("a: [b, @c]\n", "1:8: not YAML: a text that begins with @ is written in quotes"),
+        ('a: "b\\d"\n', "1:6: not YAML: in double quotes a backslash begins an escape; write this text in single"),
+        ("a: 'b'c\n", "1:7: not YAML: no key with a colon stands here; look at the indentation and the quotes"),
+        (
+            "a: [b\nc: d\n",
+            "2:2: not YAML: did not find expected ',' or ']' (while parsing a flow sequence from line 1)",
+        ),
+        ("a: |\n\tb\n", "2:1: a tab; YAML is indented with spaces"),
+        ("ü: 'ü'\nüü: \x01\n", "2:5: a control character; remove it"),
         ("a: \x00\n", "1:4: a control character; remove it"),
         ("- a\n", "1:1: not a mapping of fields to values; begin with apiVersion: keyferry.dev/v1"),
         ("hello\n", "1:1: not a mapping of fields to values; begin with apiVersion: keyferry.dev/v1"),
@@ -324,6 +334,35 @@ def test_a_template_may_use_what_templates_have_themselves(tmp_path: Path) -> No
 )
 def test_yaml_that_is_not_plain_is_refused(tmp_path: Path, text: str | bytes, said: str) -> None:
     assert any(each.startswith(f"a.yaml:{said}") for each in told(tmp_path, a=text))
+
+
+def test_what_yaml_1_1_takes_for_booleans_times_and_dates_is_text(tmp_path: Path) -> None:
+    texts = {"a": "no", "on": "on", "y": "y", "b": "12:30", "c": "2024-99-99", "d": "1_000", "e": "="}
+    given = ", ".join(f"{key}: {text}" for key, text in texts.items())
+    text = MAPPING.replace("  secret:\n", f"  secret:\n    annotations: {{{given}}}\n").replace("[payments]", "[no]")
+    (found,) = load(tmp_path, a=text).mappings.values()
+    assert found.spec.namespaces == ["no"]
+    assert found.spec.secret.annotations == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("yes", "true or false; in YAML 1.2 yes is text"),
+        ("Off", "true or false; in YAML 1.2 Off is text"),
+        ("canary", "true or false"),
+        ("1", "true or false"),
+    ],
+)
+def test_text_in_the_place_of_a_boolean_is_told_with_what_is_one(tmp_path: Path, text: str, said: str) -> None:
+    found = told(tmp_path, a=MAPPING.replace("path: password", f"path: a, optional: {text}"))
+    assert found == [f"a.yaml:13:47: spec.secret.data.password.optional should be {said}"]
+
+
+@pytest.mark.parametrize("number", ["0777", "0o17", "0x1F", "1e3", "+.5", ".inf", "true", "9" * 5_000])
+def test_a_number_in_the_place_of_text_is_told_to_be_put_in_quotes(tmp_path: Path, number: str) -> None:
+    found = told(tmp_path, a=MAPPING.replace("prod/payments/db}", f"prod/payments/db, version: {number}}}"))
+    assert found == ['a.yaml:7:53: spec.sources.db.version should be text; write it in quotes, as "…"']
 
 
 def test_a_file_that_cannot_be_read_is_told_with_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

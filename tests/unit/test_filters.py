@@ -68,10 +68,12 @@ def test_documents_in_documents_are_read_and_written(template: str, expected: st
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"b": 1, "a": [{"x": "y", "z": []}, {}]}, "b: 1\na:\n- x: y\n  z: []\n- {}"),
+        ({"b": 1, "a": [{"x": "y", "z": []}, {}]}, "b: 1\na:\n- x: 'y'\n  z: []\n- {}"),
         ("text", "text"),
         ("", "''"),
         (["yes", "1e5", "0o14", "2026-01-01", "1.50", "~", "null", "-"], None),
+        ({"last": "-----BEGIN\nline\n"}, None),
+        ({"last": "and so on..."}, None),
         ({"t": "end \nx", "l": " lead", "e": "a\n\n", "u": "ü😀", "tab": "a\tb"}, None),
         ([None, True, False, 0, -0.0, 1e300], None),
         ("x" * 200 + " " + "y" * 200, "x" * 200 + " " + "y" * 200),
@@ -83,7 +85,7 @@ def test_yaml_says_what_the_document_says(value: object, expected: str | None) -
     assert yamltext.parse(written) == value
 
 
-@pytest.mark.parametrize("number", ["1.50", "1e5", "1E+5", "-0.0", "0.1e-3", "12345678901234567890123", "-7"])
+@pytest.mark.parametrize("number", ["1.50", "1e5", "1E+5", "-0.0", "-0", "0.1e-3", "12345678901234567890123", "-7"])
 def test_numbers_keep_their_text_through_yaml(number: str) -> None:
     held = jsontext.parse(f'{{"a": {number}, "b": "{number}"}}'.encode())
     assert yamltext.text(held) == f"a: {number}\nb: '{number}'"

@@ -8,14 +8,16 @@ _DIGITS = 4000
 
 
 class Number(float):
-    """A JSON number that keeps its text: 1.50 stays 1.50."""
+    """A number that keeps its text: 1.50 stays 1.50."""
 
     text: str
+    spelled: str
+    """The same number as JSON spells it; YAML knows more ways, as 0x1F, and numbers that JSON lacks, as -inf."""
 
-    def __new__(cls, text: str) -> "Number":
-        """Make the number from its text."""
-        number = super().__new__(cls, text)
-        number.text = text
+    def __new__(cls, text: str, spelled: str = "") -> "Number":
+        """Make the number from its text, and from JSON's where that is another."""
+        number = super().__new__(cls, spelled or text)
+        number.text, number.spelled = text, spelled or text
         return number
 
     def __str__(self) -> str:
@@ -70,13 +72,20 @@ def to_text(value: object) -> str:
     Raises:
         TypeError: the value has no form in JSON.
     """
-    return value if isinstance(value, str) else _to_json(value)
+    match value:
+        case str():
+            return value
+        case Number():
+            return value.text
+    return _to_json(value)
 
 
 def _to_json(value: object) -> str:
     match value:
-        case Number():
-            return value.text
+        case Number(spelled=spelled):
+            if not spelled[-1].isdigit():
+                raise TypeError("JSON has no number that is infinite or none")
+            return spelled
         case dict():
             return "{" + ",".join(f"{_to_json(to_text(key))}:{_to_json(item)}" for key, item in value.items()) + "}"
         case list() | tuple():

@@ -1,112 +1,213 @@
-"""YAML as text that says what it says: no aliases, no duplicate keys, no tags; numbers keep their text.
+"""The one dialect of YAML: of mapping files, of what templates read and write, and of everything that is generated.
 
-Imported only where a template reads or writes YAML, and by the command line.
+It is the core schema of YAML 1.2.2 (section 10.3) without anchors, tags, keys that are no text, or keys that are given
+twice: what is read is what is written. Imported only where a template reads or writes YAML, and by the command line.
 """
 
 import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from yaml.events import AliasEvent, CollectionStartEvent, NodeEvent, ScalarEvent
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.composer import Composer
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
+from keyferry.formats import jsontext
 from keyferry.formats.jsontext import DuplicateKeyError, Number, escape_surrogates
 
-_FLOAT = "tag:yaml.org,2002:float"
-_JSON_FLOAT = re.compile(r"^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$")
-"""A number of JSON; YAML 1.1, which the library knows, takes 1e5 for text, and other readers do not."""
-_OCTAL = re.compile(r"^0o[0-7]+$")
+type Path = tuple[str | int, ...]
+"""The steps from a document to a part of it."""
+type Place = tuple[int, int]
+"""Line and column, from 1."""
+
+_TEXT, _BOOL, _FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
+_DECIMAL = re.compile(r"([-+]?)0*([0-9]*)(\.[0-9]*)?([eE][-+]?[0-9]+)?")
+_LIKE_A_NUMBER = re.compile(r"[-+]?(0[box][0-9a-fA-F_]*|[0-9._]+([eE][-+]?[0-9_]*)?)\Z")
+"""What some reader, of either version of YAML, takes for a number."""
+_IN_QUOTES = re.compile("[\x85\u2028\u2029]|\n\\Z")
+"""Line ends that YAML 1.1 alone knows, and one at the end, which a template may cut off."""
 
 
-class PlainLoader(yaml.SafeLoader):
-    """Composes nodes, and refuses what makes YAML more than what is written."""
+class InvalidYaml(ValueError):
+    """A text is not YAML, or has anchors, aliases or tags. What it says can quote the text."""
 
-    def compose_node(self, parent: Node | None, index: Any) -> Node | None:  # noqa: ANN401  # as the library has it
-        """Compose one node."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
-        problem = ""
-        if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor is not None):
-            problem = "anchors and aliases are not allowed; write the value out, or text that begins so in quotes"
-        elif isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
-            problem = f"tags like {event.tag} are not allowed; write the value alone"
-        if problem:
-            mark: Any = event.start_mark  # the C loader has marks of another class
-            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
-        return super().compose_node(parent, index)
+    def __init__(self, place: Place, problem: str) -> None:
+        super().__init__(problem)
+        self.place = place
 
 
-class _Reader(PlainLoader):
-    """Makes plain data of the kinds that JSON has."""
+@dataclass(frozen=True)
+class Places:
+    """Where the values and keys of a document stand, and what is wrong with them."""
+
+    values: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[Path, Place] = field(default_factory=dict)
+    problems: list[tuple[Place, str]] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    """Keys that are given twice, which are among the problems too."""
 
 
-class _Writer(yaml.SafeDumper):
-    """Writes block style, in the order that there is."""
+def compose(text: str) -> Iterator[Node]:
+    """Yield the documents of a text as nodes, which know their places; an empty document is a null.
 
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
-        """Write every value out."""
-        return True
+    Raises:
+        InvalidYaml: it is not YAML, or has anchors, aliases or tags; where, and why.
+        RecursionError: it is nested too deeply.
+    """
+    try:
+        composer = _Composer(text)
+        while composer.check_node():
+            yield composer.compose_document()  # type: ignore[misc]  # there is one
+    except ReaderError as error:
+        before = text.encode()[: int(error.position)].decode()
+        place = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise InvalidYaml(place, "a control character; remove it") from None
+    except yaml.MarkedYAMLError as error:
+        context = f" ({error.context} from line {_place(error.context_mark)[0]})" if error.context else ""
+        raise InvalidYaml(_place(error.problem_mark), f"not YAML: {error.problem}{context}") from None
+
+
+def construct(node: Node, places: Places, path: Path = ()) -> Any:  # noqa: ANN401  # YAML is anything
+    """Return what a node says, in the kinds that JSON has; what is wrong is noted, and left out.
+
+    Args:
+        node: a document, or a part of one.
+        places: takes the places of its parts, and what is wrong.
+        path: of the node.
+
+    Raises:
+        RecursionError: it is nested too deeply.
+    """
+    places.values[path] = place = _place(node.start_mark)
+    if isinstance(node, MappingNode):
+        return dict(_items(node.value, places, path))
+    if isinstance(node, SequenceNode):
+        return [construct(item, places, (*path, number)) for number, item in enumerate(node.value)]
+    try:
+        return _CORE[node.tag][2](node.value) if node.tag in _CORE else node.value
+    except ValueError:
+        places.problems.append((place, "a number with too many digits; write it in quotes"))
+        return None
 
 
 def parse(text: str) -> Any:  # noqa: ANN401  # YAML is anything
     """Return what one YAML document says, in the kinds that JSON has.
 
     Raises:
-        DuplicateKeyError: a key is there twice.
+        DuplicateKeyError: a key is given twice.
         ValueError: it is not YAML, or more than plain data. The text holds nothing of it.
     """
+    places = Places()
     try:
-        return yaml.load(text, _Reader)  # noqa: S506  # a safe loader
-    except DuplicateKeyError:
-        raise
-    except (ValueError, yaml.YAMLError, RecursionError):
-        raise ValueError("not YAML, or not plain: without anchors, tags, and keys that are no text") from None
+        documents = [construct(node, places) for node in compose(text)] or [None]
+    except (ValueError, RecursionError):
+        documents = []
+    if places.repeated:
+        raise DuplicateKeyError(escape_surrogates(places.repeated[0]))
+    if places.problems or len(documents) != 1:
+        raise ValueError("not YAML, or not plain: without anchors, tags, and keys that are no text")
+    return documents[0]
 
 
-def text(value: object) -> str:
-    """Return YAML in block style, without the last line end, as Helm's `toYaml` does.
+def text(value: object, *, flow: bool = False, width: int = 2**31) -> str:
+    """Return YAML without the last line end, as Helm's `toYaml` does; readers of YAML 1.1 and 1.2 read the same.
+
+    Args:
+        value: what JSON can say, and numbers as `parse` returns them.
+        flow: whether it is written in braces and brackets.
+        width: of a line, in characters; longer text goes on in the next.
 
     Raises:
         yaml.YAMLError: YAML cannot say it.
     """
-    made = yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=2**31, default_flow_style=False)
-    return made.removesuffix("...\n").removesuffix("\n")
+    written = yaml.dump(
+        value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=width, default_flow_style=flow
+    )
+    return written.removesuffix("\n...\n").removesuffix("\n")
 
 
-def _number(_loader: _Reader, node: ScalarNode) -> Number:
-    return Number(node.value)
+class _Composer(Composer, yaml.CBaseLoader):
+    """Makes nodes of what libyaml reads, and refuses what makes YAML more than what is written."""
+
+    def __init__(self, text: str) -> None:
+        yaml.CBaseLoader.__init__(self, text)
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:  # noqa: ANN401  # as the library has it
+        event: Any = self.peek_event()
+        if event.anchor is not None:
+            problem = "anchors and aliases are not allowed; write the value out, or text that begins so in quotes"
+            raise InvalidYaml(_place(event.start_mark), problem)
+        if event.tag is not None:
+            problem = f"tags like {event.tag} are not allowed; write the value alone"
+            raise InvalidYaml(_place(event.start_mark), problem)
+        return super().compose_node(parent, index)
 
 
-def _mapping(loader: _Reader, node: MappingNode) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str):
-            raise ValueError("a key that is no text")  # noqa: TRY004  # of the text that is read
-        if key in made:
-            raise DuplicateKeyError(escape_surrogates(key))
-        made[key] = loader.construct_object(value_node, deep=True)
-    return made
+class _Writer(yaml.SafeDumper):
+    """Writes every value out, in the order that there is; what YAML 1.1 takes for no text, it quotes by itself."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
 
 
-def _write_text(dumper: _Writer, value: str) -> ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+def _items(pairs: Sequence[tuple[Node, Node]], places: Places, path: Path) -> Iterator[tuple[str, Any]]:
+    lines: dict[str, int] = {}
+    for key_node, value_node in pairs:
+        key, place = key_node.value, _place(key_node.start_mark)
+        if not isinstance(key_node, ScalarNode):
+            problem = 'a key is text, no list or mapping; a template is written in quotes, as "{{ db.password }}"'
+        elif key_node.tag != _TEXT:
+            problem = f'a key is text: write it in quotes, as "{key}"'
+        elif key in lines:
+            problem = f"{key} appears twice (first on line {lines[key]}); keep one of them"
+            places.repeated.append(key)
+        else:
+            lines[key], places.keys[*path, key] = place[0], place
+            yield key, construct(value_node, places, (*path, key))
+            continue
+        places.problems.append((place, problem))
 
 
-def _write_number(dumper: _Writer, value: Number) -> ScalarNode:
-    return dumper.represent_scalar(_FLOAT, value.text)
+def _number(text: str) -> int | Number:
+    """Return a number. One that JSON spells otherwise, as 0777, 0x1F, .5 or .inf, keeps its text beside that."""
+    decimal = _DECIMAL.fullmatch(text)
+    if decimal:
+        sign, digits, fraction, exponent = decimal.groups("")
+        spelled = f"{sign.strip('+')}{digits or '0'}{fraction.removesuffix('.')}{exponent}"
+        return jsontext.parse(text.encode()) if spelled == text else Number(text, spelled)
+    return Number(text, str(int(text, 0)) if text[0] == "0" else text.lower().replace(".", ""))
 
 
-# What is no text: as YAML 1.2 has it, numbers as JSON has them. The library's own rules are those of YAML 1.1, where no
-# is false and 12:30 is 750.
-_Reader.yaml_implicit_resolvers = {}
-_Reader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
-_Reader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^([Tt]rue|TRUE|[Ff]alse|FALSE)$"), list("tTfF"))
-_Reader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(0|[1-9]\d*)$"), list("-0123456789"))
-_Reader.add_implicit_resolver(_FLOAT, _JSON_FLOAT, list("-0123456789"))
-_Reader.add_constructor(_FLOAT, _number)
-_Reader.add_constructor("tag:yaml.org,2002:map", _mapping)
-# What other readers, by either version of YAML, would not take for text: it is written in quotes.
-_Writer.add_implicit_resolver(_FLOAT, _JSON_FLOAT, list("-0123456789"))
-_Writer.add_implicit_resolver("tag:yaml.org,2002:int", _OCTAL, ["0"])
+def _place(mark: Any) -> Place:  # noqa: ANN401  # the library has two classes of marks
+    return mark.line + 1, mark.column + 1
+
+
+def _write_text(writer: _Writer, value: str) -> ScalarNode:
+    return writer.represent_scalar(_TEXT, value, '"' if _IN_QUOTES.search(value) else "|" if "\n" in value else None)
+
+
+def _write_number(writer: _Writer, value: Number) -> ScalarNode:
+    spelled = value.spelled if value.spelled[-1].isdigit() else value.text
+    tag: str = writer.resolve(ScalarNode, spelled, (True, False))  # type: ignore[no-untyped-call]
+    return writer.represent_scalar(tag, spelled)
+
+
+_CORE: dict[str, tuple[str, list[str], Callable[[str], Any]]] = {
+    "tag:yaml.org,2002:null": (r"~|null|Null|NULL|", ["~", "n", "N", ""], lambda _: None),
+    _BOOL: (r"true|True|TRUE|false|False|FALSE", list("tTfF"), lambda text: text.lower() == "true"),
+    "tag:yaml.org,2002:int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789"), _number),
+    _FLOAT: (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN",
+        list("-+.0123456789"),
+        _number,
+    ),
+}
+"""What is no text where it stands without quotes: its pattern, how it can begin, and what it means."""
+for _tag, (_pattern, _beginnings, _) in _CORE.items():
+    _Composer.add_implicit_resolver(_tag, re.compile(rf"({_pattern})\Z"), _beginnings)
+_Writer.add_implicit_resolver(_BOOL, re.compile(r"[yYnN]\Z"), list("yYnN"))  # in YAML 1.1, but not in the library
+_Writer.add_implicit_resolver(_FLOAT, _LIKE_A_NUMBER, list("-+.0123456789"))
 _Writer.add_representer(str, _write_text)
 _Writer.add_representer(Number, _write_number)

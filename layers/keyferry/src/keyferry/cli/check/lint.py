@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from keyferry.cli.check.documents import Path
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.check.references import Named
+from keyferry.formats.yamltext import Path
 from keyferry.mapping import keys
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import Spec

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from jinja2.defaults import DEFAULT_NAMESPACE
 
 from keyferry.access import iam
-from keyferry.cli.check.documents import Document, Path
+from keyferry.cli.check.documents import Document
 from keyferry.cli.check.problems import Problem, nearest
+from keyferry.formats.yamltext import Path
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import PLACE_NAMES, SecretMapping
 from keyferry.render import templates

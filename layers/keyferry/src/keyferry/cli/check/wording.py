@@ -5,8 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from keyferry.cli.check.documents import Document, Path
+from keyferry.cli.check.documents import Document
 from keyferry.cli.check.problems import Problem, nearest
+from keyferry.formats.yamltext import Path
 
 _DNS = "lower-case letters, digits and '-', beginning and ending with a letter or digit"
 _PATTERNS = {
@@ -40,6 +41,8 @@ _SHAPES = {
     "model_type": "a mapping of fields to values",
     "model_attributes_type": "a mapping of fields to values",
 }
+_NO_BOOLEANS = ("yes", "no", "on", "off", "y", "n")
+"""Text that YAML 1.1 takes for a boolean."""
 _EXAMPLES = {
     "apiVersion": "apiVersion: keyferry.dev/v1",
     "clusters": '[{name: prod-eu, eks: {name: prod-eu, region: eu-west-1, account: "111122223333"}}]',
@@ -161,6 +164,8 @@ class _Told:
                 return f"{name} should have {limit} characters at most"
             case "string_too_short" | "too_short":
                 return f"{name} is empty; it needs something in it"
+            case "bool_type" if self._held.lower() in _NO_BOOLEANS:
+                return f"{name} should be true or false; in YAML 1.2 {self._held} is text"
             case "value_error":
                 text = str(self.context["error"]).splitlines()[0].rstrip(":")
                 return f"{name}: {text}" if self.path else text
