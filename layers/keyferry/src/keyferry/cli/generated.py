@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from keyferry.access import entries, iam, rbac
+from keyferry.formats import yamltext
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 from keyferry.model import shorten
@@ -101,4 +100,4 @@ def _text(path: Path) -> str:
 
 
 def _dump(document: object) -> str:
-    return yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
+    return yamltext.text(document, width=120) + "\n"

@@ -7,7 +7,7 @@ A field can bring its own instead: `Field(examples=[…])`.
 from functools import cache
 from typing import Any
 
-import yaml
+from keyferry.formats import yamltext
 
 _TEXT = """
 SecretMapping:
@@ -137,7 +137,7 @@ AllowedSources:
 @cache
 def examples() -> dict[str, list[dict[str, Any]]]:
     """Return model → examples of it, which have each of its fields at least once."""
-    made: dict[str, list[dict[str, Any]]] = yaml.safe_load(_TEXT)
+    made: dict[str, list[dict[str, Any]]] = yamltext.parse(_TEXT)
     return made
 
 

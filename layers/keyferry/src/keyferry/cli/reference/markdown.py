@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from keyferry.errors import InvalidInput
+from keyferry.formats import yamltext
 
 _HEAD = """\
 # Reference of mapping files
@@ -66,14 +65,15 @@ def _section(name: str, model: Mapping[str, Any]) -> Iterator[str]:
             if not made.get(part):
                 raise InvalidInput(f"{name}.{field} has no {part.rstrip('s')}: write {where}")
         default = "required" if field in model.get("required", ()) else _default(made)
-        cells = f"`{field}`", _type(made), default, made["description"], f"`{_flow(made['examples'][0])}`"
+        example = yamltext.text(made["examples"][0], flow=True)
+        cells = f"`{field}`", _type(made), default, made["description"], f"`{example}`"
         yield f"| {' | '.join(each.replace('|', chr(92) + '|') for each in cells)} |"
     yield ""
 
 
 def _default(made: Mapping[str, Any]) -> str:
     default = made.get("default")
-    return "" if default is None or default in ({}, []) else f"`{_flow(default)}`"
+    return "" if default is None or default in ({}, []) else f"`{yamltext.text(default, flow=True)}`"
 
 
 def _type(node: Mapping[str, Any]) -> str:
@@ -92,9 +92,3 @@ def _type(node: Mapping[str, Any]) -> str:
 def _values(node: Mapping[str, Any]) -> Mapping[str, Any] | None:
     more = node.get("additionalProperties")
     return more if isinstance(more, Mapping) else next(iter(node.get("patternProperties", {}).values()), None)
-
-
-def _flow(value: object) -> str:
-    """Return YAML on one line."""
-    made = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True)
-    return made.removesuffix("\n...\n").strip()
