@@ -68,9 +68,7 @@ class LambdaFunction:
         def handle(record: SQSRecord) -> None:
             message = _parse_message(record)
             settlement = _carry_out(message, _settle_safely(message, settle), get_control)
-            self.count(settlement.metrics())
-            text = done_text if settlement.decision == "done" else settlement.decision
-            getattr(self.logger, settlement.log_level)(text, extra=settlement.log_fields())
+            self._report(settlement, done_text)
             if settlement.is_retried:
                 raise _RetryLater
 
@@ -84,6 +82,12 @@ class LambdaFunction:
             )
         finally:
             self.flush()
+
+    def _report(self, settlement: Settlement, done_text: str) -> None:
+        """Log and count what became of a message."""
+        self.count(settlement.metrics())
+        text = done_text if settlement.decision == "done" else settlement.decision
+        getattr(self.logger, settlement.log_level)(text, extra=settlement.log_fields())
 
 
 def _settle_safely(message: Message, settle: Callable[[Message], Settlement]) -> Settlement:
