@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from keyferry.policy.judge import Refusal, refusals
-from keyferry.policy.rules import JUDGED, Policy, Rule
+from keyferry.policy.judge import Refusal, list_refusals
+from keyferry.policy.rules import JUDGED_FIELDS, Policy, Rule
 from keyferry.stores.source import Source
 from tests.unit.samples import ACCOUNT, cluster, mapping
 
@@ -29,7 +29,7 @@ def policy(*rules: dict[str, Any]) -> Policy:
 
 def refused(*rules: dict[str, Any], file: str = "payments/db.yaml", **changes: Any) -> list[Refusal]:  # noqa: ANN401
     targets = [cluster(name) for name in changes.get("clusters", ["prod-eu"])]
-    return list(refusals(mapping(**changes), targets, policy(*rules).rules_for(file)))
+    return list(list_refusals(mapping(**changes), targets, policy(*rules).rules_for(file)))
 
 
 def test_what_a_rule_allows_is_not_refused() -> None:
@@ -131,7 +131,7 @@ def test_types_can_be_patterns() -> None:
 def test_a_selector_is_allowed_for_a_cluster_and_within_the_namespaces(chosen: dict[str, Any]) -> None:
     assert refused(rule(namespaceSelectors=["prod-eu"]), namespaces=chosen) == []
     found = refused(rule(namespaceSelectors=["prod-eu"]), namespaces=chosen, clusters=["prod-eu", "prod-us"])
-    assert [each.what for each in found] == ["a selector chooses namespaces of cluster prod-us"]
+    assert [each.request for each in found] == ["a selector chooses namespaces of cluster prod-us"]
 
 
 @pytest.mark.parametrize(
@@ -149,14 +149,14 @@ def test_labels_alone_could_choose_any_namespace(
     chosen: dict[str, Any], place: tuple[str | int, ...], what: str
 ) -> None:
     [found] = refused(rule(namespaceSelectors=["*"]), namespaces=chosen)
-    assert (found.place, found.what) == (place, what)
+    assert (found.path, found.request) == (place, what)
     assert refused(rule(namespaceSelectors=["*"], namespaces=["*"]), namespaces=chosen) == []
 
 
 def test_every_part_that_no_rule_allows_is_told_with_every_rule() -> None:
     found = refused(rule(), rule(clusters=["dev"], types=["x"]), clusters=["test"], type="kubernetes.io/basic-auth")
-    assert [each.place[-1] for each in found] == ["type", 0]
-    assert found[1].allowed == ((0, "allows prod-*"), (1, "allows dev"))
+    assert [each.path[-1] for each in found] == ["type", 0]
+    assert found[1].reasons == ((0, "allows prod-*"), (1, "allows dev"))
 
 
 def test_rules_that_allow_a_part_each_allow_nothing_together() -> None:
@@ -172,7 +172,7 @@ def test_rules_that_allow_a_part_each_allow_nothing_together() -> None:
         ),
     )
     [found] = refused(rule(), test, namespaces={"names": ["payments"]}, clusters=["prod-eu"])
-    assert found.what == "a selector chooses namespaces of cluster prod-eu"
+    assert found.request == "a selector chooses namespaces of cluster prod-eu"
 
 
 def test_sources_of_one_mapping_can_be_allowed_by_different_rules() -> None:
@@ -184,7 +184,7 @@ def test_sources_of_one_mapping_can_be_allowed_by_different_rules() -> None:
 def test_a_selector_is_allowed_by_the_rule_that_allows_the_source() -> None:
     rules = rule(), rule(sources={"secretsManager": ["shared/*"]}, namespaceSelectors=["*"])
     [found] = refused(*rules, namespaces={"names": ["payments"]})
-    assert found.allowed[0] == (0, "does not allow that a selector chooses namespaces of cluster prod-eu")
+    assert found.reasons[0] == (0, "does not allow that a selector chooses namespaces of cluster prod-eu")
 
 
 def test_an_arn_is_allowed_with_its_account_and_every_name_that_it_can_mean() -> None:
@@ -193,7 +193,7 @@ def test_an_arn_is_allowed_with_its_account_and_every_name_that_it_can_mean() ->
     assert refused(rule(sources=allowed), sources=sources) == []
     # The ARN could also be one without suffix, of a secret whose name ends so.
     exact = {"secretsManager": ["prod/payments/db"], "accounts": ["*"]}
-    assert [each.allowed for each in refused(rule(sources=exact), sources=sources)] == [
+    assert [each.reasons for each in refused(rule(sources=exact), sources=sources)] == [
         ((0, "allows prod/payments/db"),)
     ]
 
@@ -221,7 +221,7 @@ def test_each_place_that_placeholders_stand_for_can_have_its_rule() -> None:
     sources = {"db": {"secretsManager": "teams/${namespace}"}}
     assert refused(*rules, sources=sources, namespaces=["a", "b"]) == []
     [found] = refused(*rules, sources=sources, namespaces=["a", "c"])[1:]
-    assert found.what == "source db reads teams/${namespace}"
+    assert found.request == "source db reads teams/${namespace}"
 
 
 def test_a_namespace_that_looks_like_the_suffix_of_an_arn_reads_nothing_else() -> None:
@@ -233,24 +233,24 @@ def test_a_namespace_that_looks_like_the_suffix_of_an_arn_reads_nothing_else() -
 
 
 def test_all_that_a_source_can_say_is_judged() -> None:
-    assert Source.model_fields.keys() == JUDGED, "look at what a new field lets a source read, and judge it"
+    assert Source.model_fields.keys() == JUDGED_FIELDS, "look at what a new field lets a source read, and judge it"
 
 
 def test_names_and_selectors_of_one_list_are_judged_each_at_its_place() -> None:
     found = refused(rule(), namespaces=["payments", {"names": ["payments-*"]}, "shop", {"names": ["a", "shop-*"]}])
-    assert [each.place[2:] for each in found] == [(2,), (3, "names", 0), (3, "names", 1), (1,), (3,)]
+    assert [each.path[2:] for each in found] == [(2,), (3, "names", 0), (3, "names", 1), (1,), (3,)]
 
 
 def test_a_mapping_that_goes_to_no_cluster_yet_is_judged_by_the_rest() -> None:
     nowhere = mapping(clusters={"matchLabels": {"env": "none"}}, sources={"db": {"secretsManager": "shop"}})
-    found = list(refusals(nowhere, [], policy(rule()).rules_for("payments/db.yaml")))
-    assert [each.what for each in found] == ["source db reads shop"]
+    found = list(list_refusals(nowhere, [], policy(rule()).rules_for("payments/db.yaml")))
+    assert [each.request for each in found] == ["source db reads shop"]
 
 
 def test_a_cluster_chosen_by_labels_is_refused_where_the_labels_are() -> None:
     chosen = mapping(clusters={"matchLabels": {"env": "prod"}})
-    [found] = refusals(chosen, [cluster("test")], policy(rule()).rules_for("payments/db.yaml"))
-    assert (found.place, found.what) == (("spec", "clusters"), "it goes to cluster test")
+    [found] = list_refusals(chosen, [cluster("test")], policy(rule()).rules_for("payments/db.yaml"))
+    assert (found.path, found.request) == (("spec", "clusters"), "it goes to cluster test")
 
 
 @pytest.mark.parametrize(

@@ -374,4 +374,4 @@ def test_the_policy_judges_all_that_a_source_can_read(
     parts: dict[str, Any], allowed: dict[str, Any], *, fits: bool
 ) -> None:
     made = AllowedSources.model_validate(allowed)
-    assert made.allow(Source.model_validate(parts), "prod-eu", "payments") is fits
+    assert made.allows(Source.model_validate(parts), "prod-eu", "payments") is fits

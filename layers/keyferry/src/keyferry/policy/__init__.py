@@ -1,1 +1,1 @@
-"""Who may aim where."""
+"""The policy: which files of mappings may read and write what."""

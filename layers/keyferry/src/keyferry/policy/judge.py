@@ -1,7 +1,7 @@
-"""A mapping, where it goes and the rules of the policy → what none of them allows.
+"""A mapping, its clusters and the rules of the policy → what no rule allows.
 
-All that a mapping carries, from one source into one namespace of one cluster, has to be allowed by one rule: two rules
-that allow a part each allow nothing together.
+All that a mapping does, from one source to one namespace of one cluster, has to be allowed by a single rule: two rules
+that each allow a part of it do not allow it together.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,171 +10,178 @@ from itertools import product
 
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, NamespaceSelector
-from keyferry.policy.rules import Rule, any_covers, listed
+from keyferry.policy.rules import Rule, any_covers, join_patterns
 from keyferry.stores.source import Source
 
-type Place = tuple[str | int, ...]
-"""Where in a mapping something stands."""
+type FieldPath = tuple[str | int, ...]
+"""The path of a field in a mapping, such as `("spec", "clusters", 0)`."""
 
 
 @dataclass(frozen=True)
 class Refusal:
     """Something in a mapping that no rule allows."""
 
-    place: Place
-    what: str
-    """What was asked for."""
-    allowed: tuple[tuple[int, str], ...] = ()
-    """The rules that were looked at, by their indexes, each with what it says of it."""
+    path: FieldPath
+    """The field that asks for it."""
+    request: str
+    """What the mapping asks for, as a clause for messages."""
+    reasons: tuple[tuple[int, str], ...] = ()
+    """The index of each rule for the mapping's file, and what the rule says instead."""
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One thing that a rule allows or does not."""
+class _Requirement:
+    """One part of what a mapping does, which a rule allows or does not."""
 
-    place: Place
-    what: str
-    allows: Callable[[Rule], bool]
+    path: FieldPath
+    request: str
+    is_allowed: Callable[[Rule], bool]
     describe: Callable[[Rule], str]
+    """Returns what a rule allows in its place."""
 
-    def refusal(self, rules: Sequence[tuple[int, Rule]]) -> Refusal | None:
-        """Return that no rule allows it; None where one does."""
-        if any(self.allows(rule) for _, rule in rules):
+    def judge(self, rules: Sequence[tuple[int, Rule]]) -> Refusal | None:
+        """Return a refusal where no rule allows it; None where one does."""
+        if any(self.is_allowed(rule) for _, rule in rules):
             return None
-        return Refusal(
-            self.place, self.what, tuple((number, f"allows {self.describe(rule)}") for number, rule in rules)
-        )
+        reasons = tuple((number, f"allows {self.describe(rule)}") for number, rule in rules)
+        return Refusal(self.path, self.request, reasons)
 
 
 @dataclass(frozen=True)
-class _Aim:
-    """Namespaces that a mapping goes to."""
+class _Namespaces:
+    """Namespaces that one entry of a mapping's `namespaces` can stand for."""
 
-    namespace: str
+    name: str
     """A name, or a pattern of names."""
-    place: Place
-    selector: Place | None = None
-    """Where what chooses them stands, if they are not named."""
+    path: FieldPath
+    selector: FieldPath | None = None
+    """The path of the selector; None for a namespace that is named."""
 
 
-def refusals(
+def list_refusals(
     mapping: SecretMapping, clusters: Sequence[Cluster], rules: Sequence[tuple[int, Rule]]
 ) -> Iterator[Refusal]:
-    """Yield what no rule allows.
+    """Yield all in a mapping that no rule allows.
 
     Args:
-        mapping: what to judge.
-        clusters: those that it goes to.
-        rules: those that speak of its file, each with its index.
+        mapping: the mapping.
+        clusters: the clusters that it writes to.
+        rules: the rules for its file, each with its index in the policy.
     """
     if not rules:
         yield Refusal(("metadata", "name"), "no rule is for this file")
         return
-    targets = [cluster.name for cluster in clusters]
-    refused = dict.fromkeys(filter(None, (part.refusal(rules) for part in _parts(mapping, targets))))
-    yield from refused
-    if not refused:
-        yield from _apart(mapping, targets, rules)
+    names = [cluster.name for cluster in clusters]
+    requirements = _list_requirements(mapping, names)
+    refusals = dict.fromkeys(filter(None, (requirement.judge(rules) for requirement in requirements)))
+    yield from refusals
+    if not refusals:
+        yield from _list_split_refusals(mapping, names, rules)
 
 
-def _parts(mapping: SecretMapping, clusters: Sequence[str]) -> Iterator[_Part]:
-    """Yield all that has to be allowed, each by itself."""
-    aims = list(_aims(mapping))
-    yield from _secret(mapping)
-    yield from (_cluster(mapping, cluster) for cluster in clusters)
-    yield from map(_namespace, aims)
-    for cluster, aim in product(clusters, aims):
-        yield from _selector(cluster, aim)
+def _list_requirements(mapping: SecretMapping, clusters: Sequence[str]) -> Iterator[_Requirement]:
+    """Yield all parts of what a mapping does."""
+    entries = list(_list_namespaces(mapping))
+    yield from _require_secret(mapping)
+    yield from (_require_cluster(mapping, cluster) for cluster in clusters)
+    yield from map(_require_namespaces, entries)
+    for cluster, namespaces in product(clusters, entries):
+        yield from _require_selector(cluster, namespaces)
     for alias, source in mapping.spec.sources.items():
-        for cluster, aim in product(clusters or ["*"], aims):
-            yield _source(alias, source, cluster, aim)
+        for cluster, namespaces in product(clusters or ["*"], entries):
+            yield _require_source(alias, source, cluster, namespaces)
 
 
-def _apart(mapping: SecretMapping, clusters: Sequence[str], rules: Sequence[tuple[int, Rule]]) -> Iterator[Refusal]:
-    """Yield what rules allow in parts, and none as a whole: one for each source."""
+def _list_split_refusals(
+    mapping: SecretMapping, clusters: Sequence[str], rules: Sequence[tuple[int, Rule]]
+) -> Iterator[Refusal]:
+    """Yield a refusal for each source with a place for which several rules allow a part each, and none allows all."""
     for alias, source in mapping.spec.sources.items():
-        for cluster, aim in product(clusters, _aims(mapping)):
-            whole = [_source(alias, source, cluster, aim), _cluster(mapping, cluster), _namespace(aim)]
-            whole += [*_selector(cluster, aim), *_secret(mapping)]
-            lacking = [
-                (number, next((each for each in whole if not each.allows(rule)), None)) for number, rule in rules
+        for cluster, namespaces in product(clusters, _list_namespaces(mapping)):
+            requirements = [_require_source(alias, source, cluster, namespaces), _require_cluster(mapping, cluster)]
+            requirements += [_require_namespaces(namespaces), *_require_selector(cluster, namespaces)]
+            requirements += _require_secret(mapping)
+            missing = [
+                (number, next((part for part in requirements if not part.is_allowed(rule)), None))
+                for number, rule in rules
             ]
-            if all(part for _, part in lacking):
-                what = f"no one rule allows source {alias} for namespace {aim.namespace} of cluster {cluster}"
-                why = tuple((number, f"does not allow that {part.what}") for number, part in lacking if part)
-                yield Refusal(whole[0].place, what, why)
+            if all(part for _, part in missing):
+                request = f"no one rule allows source {alias} for namespace {namespaces.name} of cluster {cluster}"
+                reasons = tuple((number, f"does not allow that {part.request}") for number, part in missing if part)
+                yield Refusal(requirements[0].path, request, reasons)
                 break
 
 
-def _secret(mapping: SecretMapping) -> Iterator[_Part]:
-    called, kind = mapping.spec.secret.name, mapping.spec.secret.type
-    yield _Part(
+def _require_secret(mapping: SecretMapping) -> Iterator[_Requirement]:
+    name, secret_type = mapping.spec.secret.name, mapping.spec.secret.type
+    yield _Requirement(
         ("spec", "secret", "type"),
-        f"the Secret is of type {kind}",
-        lambda rule: any_covers(rule.types, kind),
-        lambda rule: listed(rule.types),
+        f"the Secret is of type {secret_type}",
+        lambda rule: any_covers(rule.types, secret_type),
+        lambda rule: join_patterns(rule.types),
     )
-    yield _Part(
+    yield _Requirement(
         ("spec", "secret", "name"),
-        f"the Secret is called {called}",
-        lambda rule: any_covers(rule.secrets, called),
-        lambda rule: listed(rule.secrets),
+        f"the Secret is called {name}",
+        lambda rule: any_covers(rule.secrets, name),
+        lambda rule: join_patterns(rule.secrets),
     )
 
 
-def _cluster(mapping: SecretMapping, cluster: str) -> _Part:
-    named = mapping.spec.clusters
-    number = (named.index(cluster),) if isinstance(named, list) else ()
-    return _Part(
-        ("spec", "clusters", *number),
+def _require_cluster(mapping: SecretMapping, cluster: str) -> _Requirement:
+    names = mapping.spec.clusters
+    index = (names.index(cluster),) if isinstance(names, list) else ()
+    return _Requirement(
+        ("spec", "clusters", *index),
         f"it goes to cluster {cluster}",
         lambda rule: any_covers(rule.clusters, cluster),
-        lambda rule: listed(rule.clusters),
+        lambda rule: join_patterns(rule.clusters),
     )
 
 
-def _aims(mapping: SecretMapping) -> Iterator[_Aim]:
-    """Yield all namespaces that it can go to: labels are not looked at, and could be given to any."""
+def _list_namespaces(mapping: SecretMapping) -> Iterator[_Namespaces]:
+    """Yield all namespaces that a mapping can write to. Labels do not narrow them: any namespace could have them."""
     chosen, root = mapping.spec.namespaces, ("spec", "namespaces")
-    entries: list[tuple[Place, str | NamespaceSelector]] = (
+    entries: list[tuple[FieldPath, str | NamespaceSelector]] = (
         [(root, chosen)]
         if isinstance(chosen, NamespaceSelector)
-        else [((*root, number), each) for number, each in enumerate(chosen)]
+        else [((*root, index), entry) for index, entry in enumerate(chosen)]
     )
-    for place, each in entries:
-        if isinstance(each, str):
-            yield _Aim(each, place)
-        elif not each.names:
-            yield _Aim("*", place, place)
+    for path, entry in entries:
+        if isinstance(entry, str):
+            yield _Namespaces(entry, path)
+        elif not entry.names:
+            yield _Namespaces("*", path, path)
         else:
-            yield from (_Aim(name, (*place, "names", number), place) for number, name in enumerate(each.names))
+            yield from (_Namespaces(name, (*path, "names", index), path) for index, name in enumerate(entry.names))
 
 
-def _namespace(aim: _Aim) -> _Part:
+def _require_namespaces(namespaces: _Namespaces) -> _Requirement:
     anywhere = "it can go to any namespace, as its names do not limit it"
-    return _Part(
-        aim.place,
-        anywhere if aim.namespace == "*" else f"it goes to namespace {aim.namespace}",
-        lambda rule: any_covers(rule.namespaces, aim.namespace),
-        lambda rule: listed(rule.namespaces),
+    return _Requirement(
+        namespaces.path,
+        anywhere if namespaces.name == "*" else f"it goes to namespace {namespaces.name}",
+        lambda rule: any_covers(rule.namespaces, namespaces.name),
+        lambda rule: join_patterns(rule.namespaces),
     )
 
 
-def _selector(cluster: str, aim: _Aim) -> Iterator[_Part]:
-    if aim.selector is not None:
-        yield _Part(
-            aim.selector,
+def _require_selector(cluster: str, namespaces: _Namespaces) -> Iterator[_Requirement]:
+    """Yield that a selector may select namespaces of a cluster; nothing for a namespace that is named."""
+    if namespaces.selector is not None:
+        yield _Requirement(
+            namespaces.selector,
             f"a selector chooses namespaces of cluster {cluster}",
             lambda rule: any_covers(rule.clusters, cluster) and any_covers(rule.namespace_selectors, cluster),
-            lambda rule: f"it in clusters: {listed(rule.namespace_selectors)}",
+            lambda rule: f"it in clusters: {join_patterns(rule.namespace_selectors)}",
         )
 
 
-def _source(alias: str, source: Source, cluster: str, aim: _Aim) -> _Part:
+def _require_source(alias: str, source: Source, cluster: str, namespaces: _Namespaces) -> _Requirement:
     account = f" of account {' and '.join(source.accounts)}" if source.accounts else ""
-    return _Part(
+    return _Requirement(
         ("spec", "sources", alias),
         f"source {alias} reads {source.event_names[0] if source.event_names else source}{account}",
-        lambda rule: rule.sources.allow(source, cluster, aim.namespace),
+        lambda rule: rule.sources.allows(source, cluster, namespaces.name),
         lambda rule: rule.sources.describe(source),
     )

@@ -8,7 +8,7 @@ from keyferry.cli.check.documents import Document
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.check.references import Named
 from keyferry.mapping.catalog import Catalog
-from keyferry.policy.judge import Refusal, refusals
+from keyferry.policy.judge import Refusal, list_refusals
 from keyferry.policy.rules import Policy
 
 FILE = "policy.yaml"
@@ -42,14 +42,13 @@ def refused(catalog: Catalog, found: Iterable[Named], document: Document, policy
     for each in found:
         mapping = catalog.mappings[each.name]
         rules = rules_for(Path(each.document.file).relative_to(folder).as_posix())
-        for refusal in refusals(mapping, catalog.clusters_of(mapping), rules):
-            yield each.document.problem(refusal.place, _message(refusal, document))
+        for refusal in list_refusals(mapping, catalog.clusters_of(mapping), rules):
+            yield each.document.problem(refusal.path, _message(refusal, document))
 
 
 def _message(refusal: Refusal, document: Document) -> str:
-    said = [f"rule {document.place(('rules', number))} {what}" for number, what in refusal.allowed]
+    said = [f"rule {document.place(('rules', number))} {what}" for number, what in refusal.reasons]
     if not said:
-        return f"{refusal.what} in {document.file}; move it where one is, or have a rule written"
-    return (
-        f"{refusal.what}, and the policy refuses that: {'; '.join(said)}. Keep to what is allowed, or have it changed"
-    )
+        return f"{refusal.request} in {document.file}; move it where one is, or have a rule written"
+    rules = "; ".join(said)
+    return f"{refusal.request}, and the policy refuses that: {rules}. Keep to what is allowed, or have it changed"
