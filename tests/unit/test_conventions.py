@@ -86,7 +86,7 @@ def test_what_is_no_placeholder_is_no_name(name: str) -> None:
 
 @pytest.mark.parametrize("alias", ["cluster", "namespace"])
 def test_no_source_is_called_as_what_every_template_knows(alias: str) -> None:
-    with pytest.raises(ValidationError, match=f"{alias} is where the Secret goes"):
+    with pytest.raises(ValidationError, match=f"{alias} is a variable of every template"):
         mapping(sources={alias: {"secretsManager": "db"}, "db": {"secretsManager": "db"}})
 
 

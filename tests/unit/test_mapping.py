@@ -142,7 +142,7 @@ def test_a_secret_that_cannot_be_made_is_refused(changes: dict[str, Any], said: 
     ("given", "said"),
     [
         ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "label app.kubernetes.io/managed-by is always keyferry"),
-        ({"annotations": {"keyferry.dev/keys": "x"}}, "keyferry.dev/ is where Keyferry keeps its own"),
+        ({"annotations": {"keyferry.dev/keys": "x"}}, "keyferry.dev/ is reserved for Keyferry"),
         ({"labels": {"app": "a b"}}, "String should match pattern"),
         ({"annotations": {"a b": "x"}}, "String should match pattern"),
     ],
@@ -454,7 +454,7 @@ def test_a_typed_secret_cannot_lose_its_keys_and_stay(kind: str) -> None:
 
 
 def test_what_is_merged_into_somebody_elses_secret_does_not_make_it_immutable() -> None:
-    assert "not ours to say" in refused(lambda: mapping(policies={"creation": "merge"}, immutable=True))
+    assert "secret.immutable cannot be set" in refused(lambda: mapping(policies={"creation": "merge"}, immutable=True))
 
 
 def test_the_names_of_a_mapping_are_its_own_and_those_before_and_none_twice() -> None:

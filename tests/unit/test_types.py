@@ -126,9 +126,9 @@ def test_tls_that_says_too_little_or_too_much_is_refused(tls: dict[str, Any], sa
 
 
 def test_a_key_is_made_in_one_place_alone() -> None:
-    assert "data.tls.key is what tls makes" in wrong(tls={"from": "db"}, data={"tls.key": {"from": "db"}})
+    assert "data.tls.key is also made by tls" in wrong(tls={"from": "db"}, data={"tls.key": {"from": "db"}})
     registry = {"server": "x", "username": {"value": "a"}, "password": {"from": "db"}}
-    assert "data..dockerconfigjson is what registries makes" in wrong(
+    assert "data..dockerconfigjson is also made by registries" in wrong(
         registries=[registry], data={".dockerconfigjson": {"from": "db"}}
     )
     assert "takes tls or registries, not both" in wrong(tls={"from": "db"}, registries=[registry])

@@ -61,9 +61,10 @@ class SourceValue:
 
     content: SecretValue
     version: str
-    """The version id of a secret; for a parameter `<version>@<last modified, ISO 8601>`.
+    """The version id. For a parameter, and for a source with failover, `<version id>@<date of the version, ISO 8601>`.
 
-    The date is needed since a parameter that is deleted and created again starts at version 1 again.
+    A parameter needs the date since it starts at version 1 again where it is deleted and created again; with failover,
+    regions are compared by it.
     """
     binary: bool = False
     """Whether a secret holds it as `SecretBinary`."""

@@ -66,7 +66,7 @@ class Tls(Record):
         if self.source is None and self.path is not None:
             raise ValueError("path goes with from; certificate, key and chain have their own")
         if self.source is not None and self.chain is not None:
-            raise ValueError("chain goes with certificate and key; what from names holds all")
+            raise ValueError("chain goes with certificate and key; with from, the source holds the chain too")
         _check_not_optional(self.entries)
         return self
 

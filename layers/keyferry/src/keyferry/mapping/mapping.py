@@ -139,7 +139,9 @@ class Spec(Record):
     @classmethod
     def _check_reserved_names(cls, sources: dict[str, Source]) -> dict[str, Source]:
         for name in sorted(PLACE_NAMES & sources.keys()):
-            raise ValueError(f"{name} is where the Secret goes, in a template; call the source another name")
+            raise ValueError(
+                f"{name} is a variable of every template, for where the Secret goes; give the source another name"
+            )
         return sources
 
     @model_validator(mode="after")
@@ -169,7 +171,9 @@ class Spec(Record):
     @model_validator(mode="after")
     def _check_immutable(self) -> Self:
         if self.secret.immutable and self.policies.creation == "merge":
-            raise ValueError("secret.immutable is not ours to say where creation: merge adds to somebody else's Secret")
+            raise ValueError(
+                "secret.immutable cannot be set with creation: merge, which adds to somebody else's Secret"
+            )
         return self
 
     @field_validator("restart")
@@ -204,7 +208,7 @@ class SecretMapping(Record):
     @model_validator(mode="after")
     def _check_previous_names(self) -> Self:
         if self.metadata.name in self.metadata.previous_names:
-            raise ValueError("metadata.previousNames: names the mapping itself; there go the names that it had before")
+            raise ValueError("metadata.previousNames: names the mapping itself; list only names that it had before")
         return self
 
     @property

@@ -78,7 +78,7 @@ class SecretSpec(Record):
     @model_validator(mode="after")
     def _check_duplicates(self) -> Self:
         for key in sorted(self._keys_of_type & self.data.keys()):
-            raise ValueError(f"data.{key} is what {'tls' if self.tls else 'registries'} makes: take one of them out")
+            raise ValueError(f"data.{key} is also made by {'tls' if self.tls else 'registries'}: remove one of the two")
         if len({registry.server for registry in self.registries}) < len(self.registries):
             raise ValueError("registries names a server twice")
         return self
@@ -89,9 +89,7 @@ class SecretSpec(Record):
             raise ValueError(f"label {MANAGED_BY} is always keyferry")
         reserved = [key for key in self.annotations if key.startswith(f"{PREFIX}/")]
         if reserved:
-            raise ValueError(
-                f"annotation {reserved[0]}: {PREFIX}/ is where Keyferry keeps its own; choose another prefix"
-            )
+            raise ValueError(f"annotation {reserved[0]}: {PREFIX}/ is reserved for Keyferry; choose another prefix")
         return self
 
     @property
