@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.deployed import Deployed
+from local.install import Installation
 
 UNUSED = ["requests", "oauthlib", "websocket", "aiohttp", "certifi", "kubernetes/client/models", "kubernetes/config"]
 IMPORT_ALL = """
@@ -22,9 +22,9 @@ print(len(modules))
 
 
 @pytest.fixture
-def layer(stack: Deployed) -> Path:
+def layer(installed: Installation) -> Path:
     """The folder that the layer puts on the functions' path."""
-    return stack.installed.checkout / ".aws-sam/build/CodeLayer/python"
+    return installed.checkout / ".aws-sam/build/CodeLayer/python"
 
 
 def test_every_module_of_the_package_is_imported_from_the_layer_alone(layer: Path) -> None:
