@@ -175,7 +175,7 @@ def test_an_older_version_elsewhere_leaves_the_secret_as_it_was_and_says_which_a
 
     found = error(report)
     assert isinstance(found, Outdated)
-    assert report.comes_back
+    assert report.can_retry
     assert f"source db: region {FIRST}, which serves in place of the first one, has a version of 20" in str(found)
     made, before = (datetime.fromisoformat(each) for each in re.findall(r"\d{4}-\d\d-\d\dT[\d:+]+\d", str(found)))
     assert made < before

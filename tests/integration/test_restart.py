@@ -290,7 +290,7 @@ def test_a_workload_whose_webhook_fails_is_named_and_its_neighbours_restart(scen
         f'answers 500 to patch deployments/api in namespace {scene.namespace}: failed calling webhook "{webhook}"'
         in (str(error(report)))
     )
-    assert report.comes_back
+    assert report.can_retry
     assert stamped(scene) == {"zebra"}
     scene.admin.delete("ValidatingWebhookConfiguration", webhook)
     until("the webhook gone", lambda: not refuses(scene))

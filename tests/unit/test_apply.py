@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery.apply import WHOLE_CLUSTER_FROM, clear, listing, observe, stamp_workload, stamps, write
+from keyferry.delivery.apply import (
+    MIN_TARGETS_FOR_CLUSTER_LIST,
+    build_stamps,
+    clear_restart_due,
+    create_workload_lister,
+    observe,
+    stamp_workload,
+    write,
+)
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.plan import Prune, Restart, Write, plan
 from keyferry.delivery.workloads import Stamp
@@ -72,7 +80,7 @@ def test_a_key_of_ours_that_is_edited_between_observing_and_writing_is_looked_at
             write(cluster.client(), "payments", MANAGER, action)
         else:
             assert isinstance(action, Restart)
-            clear(cluster.client(), "payments", desired("canary-1"), action)
+            clear_restart_due(cluster.client(), "payments", desired("canary-1"), action)
 
 
 def test_a_secret_made_by_another_manager_meanwhile_is_looked_at_again() -> None:
@@ -98,7 +106,7 @@ def test_a_secret_that_was_deleted_meanwhile_is_not_made_by_a_write_meant_to_cha
 
 def stamped(client: FakeClient, wanted: SecretMapping, kinds: Sequence[WorkloadKind] = DEFAULT_KINDS) -> list[Stamp]:
     """Return what is to be done with the workloads of the namespace payments."""
-    return stamps(client, "payments", wanted, "nonce-1", listing(client, wanted, kinds))
+    return build_stamps(client, "payments", wanted, "nonce-1", create_workload_lister(client, wanted, kinds))
 
 
 @pytest.mark.parametrize("kinds", [("Deployment", "StatefulSet", "DaemonSet"), ("Rollout", "Deployment"), ("Rollout",)])
@@ -156,9 +164,9 @@ def _crowd() -> FakeCluster:
 
 def test_workloads_of_many_namespaces_are_listed_once_per_kind() -> None:
     cluster, calls = _crowd(), Calls()
-    look = listing(cluster.client(calls), mapping(), DEFAULT_KINDS, WHOLE_CLUSTER_FROM)
+    look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, MIN_TARGETS_FOR_CLUSTER_LIST)
     for namespace, name in (("payments", "api"), ("other", "there"), ("empty", None)):
-        found = stamps(cluster.client(calls), namespace, mapping(), "nonce-1", look)
+        found = build_stamps(cluster.client(calls), namespace, mapping(), "nonce-1", look)
         assert [each.workload.name for each in found] == ([name] * 3 if name else [])
     assert calls.count("list") == 3
 
@@ -169,12 +177,14 @@ def test_where_the_whole_cluster_may_not_be_listed_each_namespace_is() -> None:
             raise Forbidden(what)
 
     cluster, calls = _crowd(), Calls(before=forbid)
-    look = listing(cluster.client(calls), mapping(), DEFAULT_KINDS, WHOLE_CLUSTER_FROM)
-    assert len(stamps(cluster.client(calls), "payments", mapping(), "nonce-1", look)) == 3
+    look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, MIN_TARGETS_FOR_CLUSTER_LIST)
+    assert len(build_stamps(cluster.client(calls), "payments", mapping(), "nonce-1", look)) == 3
 
 
 def test_few_namespaces_or_named_workloads_list_nothing_of_the_whole_cluster() -> None:
     cluster, calls = _crowd(), Calls()
-    listing(cluster.client(calls), mapping(), DEFAULT_KINDS, WHOLE_CLUSTER_FROM - 1)
-    listing(cluster.client(calls), mapping(restart=[API.model_dump()]), DEFAULT_KINDS, WHOLE_CLUSTER_FROM)
+    create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, MIN_TARGETS_FOR_CLUSTER_LIST - 1)
+    create_workload_lister(
+        cluster.client(calls), mapping(restart=[API.model_dump()]), DEFAULT_KINDS, MIN_TARGETS_FOR_CLUSTER_LIST
+    )
     assert calls.recorded == []

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main
 from keyferry.deadline import Deadline
-from keyferry.delivery.passes import Reader, Work, deliver
+from keyferry.delivery.passes import SourceReader, Work, deliver
 from keyferry.delivery.report import Report
 from keyferry.errors import AccessDenied, Forbidden, KeyferryError
 from keyferry.mapping.catalog import Catalog
@@ -52,7 +52,7 @@ class FakeRuntime:
         self.catalog, self.region = catalog, session.region_name
         return self
 
-    def reader(self, _sources: Collection[Source]) -> Reader:
+    def reader(self, _sources: Collection[Source]) -> SourceReader:
         return self.sources.reader(self.calls)
 
     def prepare(self, delivery: Delivery, deadline: Deadline) -> Work:

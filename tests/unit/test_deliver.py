@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery.apply import WHOLE_CLUSTER_FROM
-from keyferry.delivery.passes import PASSES, SETTLE_SECONDS, deliver
+from keyferry.delivery.apply import MIN_TARGETS_FOR_CLUSTER_LIST
+from keyferry.delivery.passes import MAX_PASSES, REREAD_SECONDS, deliver
 from keyferry.delivery.report import Outcome, Report
 from keyferry.delivery.target import Target
 from keyferry.errors import (
@@ -116,8 +116,8 @@ def test_what_many_earlier_names_own_is_released_in_several_passes() -> None:
 def test_a_target_does_nothing_before_its_sources_are_read() -> None:
     world, calls = World(), Calls()
     target = Target(world.cluster.client(calls), world.mapping, "payments")
-    target.advance()
-    assert (calls.recorded, target.outcome().did) == ([], "unchanged")
+    target.update()
+    assert (calls.recorded, target.build_outcome().did) == ([], "unchanged")
 
 
 def test_a_second_delivery_of_the_same_state_writes_nothing() -> None:
@@ -129,7 +129,7 @@ def test_a_second_delivery_of_the_same_state_writes_nothing() -> None:
     assert calls.writes == []
     assert calls.recorded == ["read payments/payments-db", "source prod/payments/db"]
     assert (world.cluster.versions(), world.cluster.history) == before
-    assert report.written is None
+    assert report.written_at is None
     assert "EventToWriteSeconds" not in report.metrics()
 
 
@@ -154,7 +154,7 @@ def test_the_report_says_what_was_read_and_when_it_was_written_and_no_value() ->
     world = World()
     report = world.deliver()
     assert report.versions == {"db": "version-1"}
-    assert report.written is not None
+    assert report.written_at is not None
     assert report.seconds > 0
     assert "canary" not in f"{report} {report.log_fields()} {report.metrics()}"
 
@@ -184,7 +184,7 @@ def test_a_change_in_many_namespaces_costs_two_reads_of_the_source_and_as_few_ca
 
 
 def test_workloads_of_many_namespaces_are_listed_once_for_the_cluster_where_the_rights_allow_it() -> None:
-    names = [f"n{number:02}" for number in range(WHOLE_CLUSTER_FROM)]
+    names = [f"n{number:02}" for number in range(MIN_TARGETS_FOR_CLUSTER_LIST)]
     world, calls = World(*names, "other"), Calls()
     report = world.deliver(calls, of=mapping(namespaces=names))
     assert [what for what in calls.recorded if what.startswith("list")] == [
@@ -194,20 +194,20 @@ def test_workloads_of_many_namespaces_are_listed_once_for_the_cluster_where_the_
     assert world.count("rollout n", "rollout other") == [len(names), 0]
 
 
-@pytest.mark.parametrize("count", [1, WHOLE_CLUSTER_FROM])
+@pytest.mark.parametrize("count", [1, MIN_TARGETS_FOR_CLUSTER_LIST])
 def test_what_restarts_is_of_the_kinds_that_the_cluster_names(count: int) -> None:
     names = [f"n{number:02}" for number in range(count)]
     world, calls = World(*names), Calls()
     for name in names:
         world.cluster.run(name, "Rollout", workload("web"))
-    report = world.deliver(calls, kinds=[KINDS["StatefulSet"], KINDS["Rollout"]])
+    report = world.deliver(calls, restart_kinds=[KINDS["StatefulSet"], KINDS["Rollout"]])
     assert {outcome.restarted for outcome in report.outcomes} == {("Rollout/web",)}
     assert calls.count("list") == 2
 
 
 @pytest.mark.parametrize("error", [Forbidden("grant list"), Unreachable("no answer")])
 def test_they_are_listed_by_namespace_where_the_rights_do_not_allow_it(error: Exception) -> None:
-    names = [f"n{number:02}" for number in range(WHOLE_CLUSTER_FROM)]
+    names = [f"n{number:02}" for number in range(MIN_TARGETS_FOR_CLUSTER_LIST)]
     world, calls = World(*names), failing("list None", error, times=9)
     report = world.deliver(calls)
     assert not report.errors
@@ -215,7 +215,7 @@ def test_they_are_listed_by_namespace_where_the_rights_do_not_allow_it(error: Ex
 
 
 def test_few_namespaces_and_named_workloads_never_list_the_cluster() -> None:
-    names = [f"n{number:02}" for number in range(WHOLE_CLUSTER_FROM)]
+    names = [f"n{number:02}" for number in range(MIN_TARGETS_FOR_CLUSTER_LIST)]
     few, named = Calls(), Calls()
     World(*names[1:]).deliver(few)
     World(*names).deliver(named, of=mapping(namespaces=names, restart=[{"kind": "Deployment", "name": "api"}]))
@@ -359,7 +359,7 @@ def test_what_was_written_before_the_source_failed_is_reported() -> None:
             raise AccessDenied("grant it")
         return answers.pop()(source)
 
-    report = world.deliver(reader=lambda _: read)
+    report = world.deliver(create_reader=lambda _: read)
     assert [(outcome.namespace, outcome.did) for outcome in report.outcomes] == [("payments", "created")]
     assert isinstance(report.error, AccessDenied)
     assert DUE in world.cluster.annotations(*WHERE)
@@ -415,7 +415,7 @@ def test_a_cluster_that_does_not_answer_is_asked_once_and_the_delivery_comes_bac
     world, calls = World("a", "b"), failing("read", Unreachable("no answer"), times=99)
     report = world.deliver(calls)
     assert {type(error) for error in report.errors} == {Unreachable}
-    assert report.comes_back
+    assert report.can_retry
     assert (calls.count("read"), calls.count("source"), world.clock.slept) == (2, 0, [])
 
 
@@ -423,8 +423,8 @@ def test_a_cluster_that_never_answers_to_a_write_ends_after_some_passes_with_gro
     world, calls = World(), failing("apply", Unreachable("no answer"), times=99)
     [error] = world.deliver(calls).errors
     assert isinstance(error, Unreachable)
-    assert calls.count("apply") == PASSES
-    assert len(world.clock.slept) == PASSES - 1
+    assert calls.count("apply") == MAX_PASSES
+    assert len(world.clock.slept) == MAX_PASSES - 1
     assert 0 < world.clock.slept[0] < 0.5 < world.clock.slept[-1] < 10
 
 
@@ -442,8 +442,8 @@ def test_a_secret_that_keeps_changing_ends_after_some_passes_and_comes_back() ->
     report = world.deliver(calls)
     [error] = report.errors
     assert isinstance(error, Overtaken)
-    assert report.comes_back
-    assert calls.count("apply") == PASSES
+    assert report.can_retry
+    assert calls.count("apply") == MAX_PASSES
 
 
 def test_a_source_that_changes_in_every_pass_ends_after_some_passes_and_comes_back() -> None:
@@ -454,10 +454,10 @@ def test_a_source_that_changes_in_every_pass_ends_after_some_passes_and_comes_ba
         world.sources.put(SOURCE, secret(f"canary-{next(numbers)}"))
         return world.sources.reader()(source)
 
-    report = world.deliver(reader=lambda _: read)
+    report = world.deliver(create_reader=lambda _: read)
     [error] = report.errors
     assert str(error) == "the Secret in payments kept changing while it was being written"
-    assert report.comes_back
+    assert report.can_retry
 
 
 # Time
@@ -468,7 +468,7 @@ def test_work_stops_cleanly_when_too_little_time_is_left_and_the_next_delivery_d
     world = World("a", "b", "c")
     a_second_each = Calls(before=lambda *_: world.clock.jump(1.0))
     report = world.deliver(a_second_each, deadline=world.clock.deadline(calls - 0.5))
-    assert report.comes_back
+    assert report.can_retry
     assert any(isinstance(error, OutOfTime) for error in report.errors)
     assert world.clock.now <= calls + 3  # the calls of a step that had begun
     assert not world.deliver().errors
@@ -503,7 +503,7 @@ def test_a_source_that_does_not_show_the_events_version_yet_is_read_once_more_af
 
     report = world.deliver(calls, delivery=delivery(versions={"db": "version-2"}), sleep=arrives)
     assert report.versions == {"db": "version-2"}
-    assert world.clock.slept == [SETTLE_SECONDS]
+    assert world.clock.slept == [REREAD_SECONDS]
     assert calls.count("source") == 3
     assert world.cluster.history.count("write payments/payments-db") == 1
 
@@ -513,7 +513,7 @@ def test_what_the_source_shows_then_is_accepted() -> None:
     report = world.deliver(calls, delivery=delivery(versions={"db": "version-0"}))
     assert report.versions == {"db": "version-1"}
     assert not report.errors
-    assert (world.clock.slept, calls.count("source")) == ([SETTLE_SECONDS], 3)
+    assert (world.clock.slept, calls.count("source")) == ([REREAD_SECONDS], 3)
 
 
 @pytest.mark.parametrize("versions", [{}, {"db": "version-1"}, {"gone": "version-9"}])
@@ -525,7 +525,7 @@ def test_nothing_waits_where_the_source_shows_what_the_event_names(versions: dic
 
 def test_nothing_waits_where_there_is_no_time_for_it() -> None:
     world = World()
-    little = world.clock.deadline(SETTLE_SECONDS / 2)
+    little = world.clock.deadline(REREAD_SECONDS / 2)
     assert not world.deliver(delivery=delivery(versions={"db": "version-2"}), deadline=little).errors
     assert world.clock.slept == []
 
@@ -594,7 +594,7 @@ def test_what_passes_decides_where_one_workload_needs_repair_and_another_does_no
 
     named = [{"kind": KIND, "name": name} for name in ("api", "zebra")]
     report = world.deliver(Calls(before=refuses), of=mapping(restart=named))
-    assert (type(only(report).error), report.comes_back) == (Forbidden, True)
+    assert (type(only(report).error), report.can_retry) == (Forbidden, True)
 
 
 def test_a_workload_that_goes_between_being_listed_and_stamped_is_done() -> None:
@@ -677,7 +677,7 @@ def test_a_source_that_is_missing_after_an_event_has_told_of_its_deletion_delete
     assert outcome.did == "deleted"
     assert outcome.why == "source db was deleted, and is not there: it does not exist"
     assert WHERE not in world.cluster.secrets
-    assert world.clock.slept == [SETTLE_SECONDS]
+    assert world.clock.slept == [REREAD_SECONDS]
     assert ending(world, delivery=delivery(deleted=["db"])).did == "unchanged"
 
 

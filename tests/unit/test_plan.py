@@ -29,7 +29,7 @@ def desired(holds: str = "canary-1", version: str = "version-1", **changes: Any)
 
 
 def observed(cluster: FakeCluster) -> Observed:
-    return Observed.of(cluster.secrets[WHERE].as_object(WHERE[1]))
+    return Observed.from_object(cluster.secrets[WHERE].as_object(WHERE[1]))
 
 
 def carry_out(cluster: FakeCluster, wanted: Desired, nonce: str = "nonce-1") -> Action:
@@ -38,7 +38,7 @@ def carry_out(cluster: FakeCluster, wanted: Desired, nonce: str = "nonce-1") -> 
     if isinstance(action, Write | Annotate | Prune | Release):
         write(cluster.client(), "payments", wanted.manager, action)
     if isinstance(action, Restart):
-        cluster.apply_secret("payments", action.clear, wanted.manager, force=action.force)
+        cluster.apply_secret("payments", action.cleared_body, wanted.manager, force=action.force)
     return action
 
 
@@ -305,7 +305,7 @@ def test_taking_over_takes_the_owners_off_before_it_writes() -> None:
     cluster.create(*WHERE, {"password": "old"})
     cluster.own(*WHERE, "SecretProviderClassPodStatus/x", "Widget/y")
     assert [type(each) for each in settle(cluster, wanted)] == [Prune, Write, Restart, Done]
-    assert observed(cluster).references == ()
+    assert observed(cluster).owner_references == ()
 
 
 # Merging
@@ -329,7 +329,7 @@ def test_merging_leaves_label_type_owners_and_keys_of_the_host_alone() -> None:
     assert cluster.data(*WHERE).keys() == {"tls.crt", "tls.key", "username", "password"}
     found = observed(cluster)
     assert (found.type, dict(found.labels)) == ("kubernetes.io/tls", {"app.kubernetes.io/managed-by": "Helm"})
-    assert [str(each) for each in found.references] == ["ExternalSecret/db"]
+    assert [str(each) for each in found.owner_references] == ["ExternalSecret/db"]
 
 
 def test_merging_into_a_type_that_was_asked_for_needs_that_type() -> None:
@@ -662,7 +662,7 @@ def test_due_restarts_come_with_the_complete_body_that_clears_them() -> None:
     action = next_action(cluster, desired())
     assert isinstance(action, Restart)
     assert (action.nonce, action.force) == ("nonce-1", False)
-    assert action.clear == desired().body(observed(cluster), None)
+    assert action.cleared_body == desired().build_body(observed(cluster), None)
 
 
 @pytest.mark.parametrize("how", ["edited", "added", "co-owned"])
@@ -707,7 +707,7 @@ def test_a_mark_that_came_back_where_no_restarts_are_wanted_is_taken_off() -> No
     cluster.edit(*WHERE, annotations={DUE: "by hand"})
     actions = [carry_out(cluster, wanted, nonce) for nonce in ("nonce-2", "nonce-3", "nonce-4")]
     assert [getattr(action, "why", "done") for action in actions] == [
-        "mark of restarts by somebody else",
+        "restart-due is somebody else's",
         "no restarts wanted",
         "done",
     ]
@@ -759,8 +759,8 @@ def test_a_type_never_changes() -> None:
     with pytest.raises(Refused) as raised:
         next_action(settled(), desired(type="kubernetes.io/basic-auth"))
     assert str(raised.value) == (
-        "Secret payments-db has type Opaque, and a Secret's type never changes: delete it (the next delivery makes it"
-        " anew as kubernetes.io/basic-auth), or say type: Opaque in the mapping"
+        "Secret payments-db has type Opaque, and a Secret's type never changes: delete it (the next delivery creates"
+        " it again as kubernetes.io/basic-auth), or say type: Opaque in the mapping"
     )
 
 

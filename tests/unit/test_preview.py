@@ -108,7 +108,7 @@ def test_without_restarts_nothing_is_listed() -> None:
 def test_what_would_restart_is_of_the_kinds_that_the_cluster_names() -> None:
     world = World()
     world.cluster.run("payments", "Rollout", workload("web"))
-    [found] = seen(world, kinds=[KINDS["Rollout"]])
+    [found] = seen(world, restart_kinds=[KINDS["Rollout"]])
     assert found.restarts == ("Rollout/web",)
 
 
@@ -163,7 +163,7 @@ def test_a_source_that_cannot_be_read_fails_the_whole() -> None:
         raise AccessDenied("AWS refuses secretsmanager:GetSecretValue")
 
     with pytest.raises(AccessDenied):
-        preview(world.work(reader=lambda _: refuse))
+        preview(world.work(create_reader=lambda _: refuse))
 
 
 def test_without_time_nothing_more_is_asked_of_the_cluster() -> None:
@@ -240,7 +240,7 @@ def _released(world: World) -> None:
             world.mapping,
             {"username": SecretValue(b"me"), "password": SecretValue(b"canary-1")},
             {"db": world.sources.held[SOURCE].version},
-        ).body(Observed.of(world.cluster.secrets[WHERE].as_object(WHERE[1])), None),
+        ).build_body(Observed.from_object(world.cluster.secrets[WHERE].as_object(WHERE[1])), None),
         "keyferry:new",
         force=True,
     )

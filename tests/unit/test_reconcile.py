@@ -404,8 +404,10 @@ def test_metadata_alone_is_enough_to_see_a_difference() -> None:
     raw = world.clusters["prod-eu"].client().read_secret_metadata(*WHERE)
     assert raw is not None
     wanted = world.catalog.mappings["payments-db"]
-    assert compare_secret(wanted, {"db": "version-1"}, Observed.of(raw), PLACE) == ""
-    assert compare_secret(wanted, {"db": "version-2"}, Observed.of(raw), PLACE) == "a source has another version"
+    assert compare_secret(wanted, {"db": "version-1"}, Observed.from_object(raw), PLACE) == ""
+    assert (
+        compare_secret(wanted, {"db": "version-2"}, Observed.from_object(raw), PLACE) == "a source has another version"
+    )
 
 
 @pytest.mark.parametrize(

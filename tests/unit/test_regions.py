@@ -111,7 +111,7 @@ WHOLE: dict[str, Any] = SPREAD | {"data": {"key": {"from": "db"}}}
 
 
 def render_at(wanted: SecretMapping, sources: dict[str, SourceValue]) -> Desired:
-    return Desired.of(wanted, render(wanted, sources, PLACE))
+    return Desired.from_rendered(wanted, render(wanted, sources, PLACE))
 
 
 def served(version: str, text: str = "canary-1", region: str | None = None) -> SourceValue:
@@ -124,7 +124,7 @@ def holding(version: str) -> Observed:
     cluster, wanted = FakeCluster(), render_at(mapping(**WHOLE), {"db": served(version)})
     action = plan(wanted, None, "nonce")
     assert isinstance(action, Write)
-    return Observed.of(cluster.apply_secret("payments", action.body, wanted.manager, force=False))
+    return Observed.from_object(cluster.apply_secret("payments", action.body, wanted.manager, force=False))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_parameters_are_numbered_in_each_region_and_only_dates_count() -> None:
     cluster, first = FakeCluster(), render_at(mapping(**spec), {"db": served(f"3@{NEW}")})
     action = plan(first, None, "nonce")
     assert isinstance(action, Write)
-    observed = Observed.of(cluster.apply_secret("payments", action.body, first.manager, force=False))
+    observed = Observed.from_object(cluster.apply_secret("payments", action.body, first.manager, force=False))
     with pytest.raises(Outdated):
         plan(render_at(mapping(**spec), {"db": served(f"3@{OLD}", region="us-east-1")}), observed, "nonce")
 
@@ -171,8 +171,8 @@ def test_what_another_mapping_has_written_or_nobody_can_read_holds_nothing_of_ou
         assert isinstance(action, Write)
         cluster.apply_secret("payments", action.body, wanted.manager, force=False)
         cluster.edit("payments", "payments-db", annotations={VERSIONS: text}, manager="keyferry:payments-db")
-        observed = Observed.of(cluster.secrets["payments", "payments-db"].as_object("payments-db"))
-        assert observed.versions_in_journal() == {}
+        observed = Observed.from_object(cluster.secrets["payments", "payments-db"].as_object("payments-db"))
+        assert observed.get_journal_versions() == {}
         assert not isinstance(plan(wanted, observed, "nonce"), Done | Restart | Write)
         assert isinstance(plan(wanted, observed, "nonce"), Annotate)
 
@@ -186,7 +186,7 @@ def test_the_sweep_compares_ids_without_their_dates(now: str, *, same: bool) -> 
 def test_the_report_says_which_region_served_and_where_it_was_the_first_nothing() -> None:
     world = World("payments")
     found = served(f"v1@{NEW}", '{"username": "me", "password": "canary-1"}', "us-east-1")
-    report = world.deliver(reader=lambda _sources: lambda _source: found)
+    report = world.deliver(create_reader=lambda _sources: lambda _source: found)
     assert report.log_fields()["served"] == {"db": "us-east-1"}
     assert results._as_dict(report)["served"] == {"db": "us-east-1"}
     [row] = results._done(report)

@@ -64,7 +64,7 @@ def test_failures_are_told_first_where_not_every_namespace_can_be_listed() -> No
 
 def test_targets_and_restarts_are_counted() -> None:
     report = Report(
-        delivery(), (CREATED, UPDATED, ANNOTATED, UNCHANGED, FORBIDDEN), written=WHEN + timedelta(seconds=3)
+        delivery(), (CREATED, UPDATED, ANNOTATED, UNCHANGED, FORBIDDEN), written_at=WHEN + timedelta(seconds=3)
     )
     assert report.metrics() == {
         "Deliveries": 1,
@@ -83,7 +83,7 @@ def test_a_delivery_that_had_no_targets_counts_as_one_that_failed() -> None:
 
 def test_the_time_from_event_to_write_is_counted_where_something_was_written_and_never_below_zero() -> None:
     assert "EventToWriteSeconds" not in Report(delivery(), (UNCHANGED,)).metrics()
-    early = Report(delivery(), (UPDATED,), written=WHEN - timedelta(seconds=3))
+    early = Report(delivery(), (UPDATED,), written_at=WHEN - timedelta(seconds=3))
     assert early.metrics()["EventToWriteSeconds"] == 0.0
 
 
@@ -101,7 +101,7 @@ def test_a_delivery_comes_back_where_trying_again_can_help(
     outcomes: tuple[Outcome, ...], error: KeyferryError | None, comes_back: bool, count: int
 ) -> None:
     report = Report(delivery(), outcomes, error=error)
-    assert report.comes_back is comes_back
+    assert report.can_retry is comes_back
     assert len(report.errors) == count
 
 

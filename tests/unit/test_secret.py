@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery.desired import Desired, revision, versions_text
+from keyferry.delivery.desired import Desired, compute_revision, format_versions
 from keyferry.delivery.observed import Observed
 from keyferry.model import SecretValue
 from tests.unit.samples import desired_of, mapping
@@ -42,24 +42,24 @@ def desired(**changes: Any) -> Desired:  # noqa: ANN401
 
 
 def test_an_observed_secret_is_what_the_server_returned() -> None:
-    found = Observed.of(RAW)
+    found = Observed.from_object(RAW)
     assert found.preconditions == {"uid": "uid-1", "resourceVersion": "7"}
     assert {key: content.reveal() for key, content in found.data.items()} == {"password": b"canary-\xff", "empty": b""}
     assert (found.type, found.immutable, found.restart_due) == ("Opaque", False, None)
-    assert found.written_by("payments-db")
-    assert not found.written_by("other")
-    assert found.keys_in_journal() == {"username", "password"}
+    assert found.is_written_by("payments-db")
+    assert not found.is_written_by("other")
+    assert found.get_journal_keys() == {"username", "password"}
 
 
 def test_who_owns_what_is_read_from_managed_fields() -> None:
-    found = Observed.of(RAW)
+    found = Observed.from_object(RAW)
     assert found.keys_owned_by("keyferry:payments-db") == {"username", "password"}
     assert found.keys_owned_by("kubectl-edit") == set()  # not by apply
-    assert [owner.manager for owner in found.owners_beside("keyferry:payments-db")] == [
+    assert [owner.manager for owner in found.fields_of_other_managers("keyferry:payments-db")] == [
         "kubectl-edit",
         "an unnamed manager",
     ]
-    assert [sorted(owner.annotations | owner.labels) for owner in found.owners] == [
+    assert [sorted(owner.annotations | owner.labels) for owner in found.managed_fields] == [
         ["a", "keyferry.dev/mapping"],
         [],
         [],
@@ -68,15 +68,15 @@ def test_who_owns_what_is_read_from_managed_fields() -> None:
 
 def test_an_update_under_our_name_is_another_owner() -> None:
     fields = {"manager": "keyferry:payments-db", "operation": "Update", "fieldsV1": {"f:data": {"f:password": {}}}}
-    found = Observed.of(RAW | {"metadata": RAW["metadata"] | {"managedFields": [fields]}})
+    found = Observed.from_object(RAW | {"metadata": RAW["metadata"] | {"managedFields": [fields]}})
     assert found.keys_owned_by("keyferry:payments-db") == set()
-    assert [owner.keys for owner in found.owners_beside("keyferry:payments-db")] == [{"password"}]
+    assert [owner.keys for owner in found.fields_of_other_managers("keyferry:payments-db")] == [{"password"}]
 
 
 @pytest.mark.parametrize("cleared", [None, []])
 def test_what_nobody_owns_belongs_to_the_one_whom_the_server_will_name(cleared: object) -> None:
-    found = Observed.of(RAW | {"metadata": RAW["metadata"] | {"managedFields": cleared}})
-    [owner] = found.owners_beside("keyferry:payments-db")
+    found = Observed.from_object(RAW | {"metadata": RAW["metadata"] | {"managedFields": cleared}})
+    [owner] = found.fields_of_other_managers("keyferry:payments-db")
     assert owner.manager == "before-first-apply"
     assert owner.keys == {"password", "empty"}
     assert owner.annotations == RAW["metadata"]["annotations"].keys()
@@ -84,16 +84,16 @@ def test_what_nobody_owns_belongs_to_the_one_whom_the_server_will_name(cleared: 
 
 
 def test_metadata_alone_is_enough_to_observe() -> None:
-    found = Observed.of({"metadata": RAW["metadata"]})
+    found = Observed.from_object({"metadata": RAW["metadata"]})
     assert (dict(found.data), found.type) == ({}, "Opaque")
     assert found.keys_owned_by("keyferry:payments-db") == {"username", "password"}
-    bare = Observed.of({"metadata": {"uid": "uid-1", "resourceVersion": "7"}, "data": None, "immutable": True})
-    assert not (bare.annotations or bare.labels or bare.keys_in_journal())
+    bare = Observed.from_object({"metadata": {"uid": "uid-1", "resourceVersion": "7"}, "data": None, "immutable": True})
+    assert not (bare.annotations or bare.labels or bare.get_journal_keys())
     assert bare.immutable
 
 
 def test_a_body_is_the_complete_object() -> None:
-    assert desired().body(Observed.of(RAW), "nonce-1") == {
+    assert desired().build_body(Observed.from_object(RAW), "nonce-1") == {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
@@ -104,7 +104,7 @@ def test_a_body_is_the_complete_object() -> None:
             "annotations": {
                 "keyferry.dev/mapping": "payments-db",
                 "keyferry.dev/versions": '{"db":"version-1","tls":"2@2026"}',
-                "keyferry.dev/revision": revision(mapping()),
+                "keyferry.dev/revision": compute_revision(mapping()),
                 "keyferry.dev/keys": "password,username",
                 "keyferry.dev/restart-due": "nonce-1",
             },
@@ -118,12 +118,12 @@ def test_a_body_is_the_complete_object() -> None:
 
 
 def test_a_body_without_restarts_due_has_no_mark() -> None:
-    assert "keyferry.dev/restart-due" not in desired().body(None, None)["metadata"]["annotations"]
+    assert "keyferry.dev/restart-due" not in desired().build_body(None, None)["metadata"]["annotations"]
 
 
 def test_the_journal_holds_versions_and_names_and_nothing_of_the_values() -> None:
     assert "canary" not in str(desired().journal)
-    assert versions_text({"tls": None, "db": "version-1"}) == '{"db":"version-1","tls":null}'
+    assert format_versions({"tls": None, "db": "version-1"}) == '{"db":"version-1","tls":null}'
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_the_journal_holds_versions_and_names_and_nothing_of_the_values() -> Non
     ],
 )
 def test_the_revision_changes_with_the_mapping(change: dict[str, Any]) -> None:
-    assert revision(mapping(**change)) != revision(mapping())
-    assert re.fullmatch(r"[0-9a-f]{16}", revision(mapping(**change)))
+    assert compute_revision(mapping(**change)) != compute_revision(mapping())
+    assert re.fullmatch(r"[0-9a-f]{16}", compute_revision(mapping(**change)))
 
 
 def test_the_revision_stays_where_the_mapping_says_the_same() -> None:
     same = mapping(restart="auto", policies={"conflict": "fail"}, owner={"team": "payments"})
-    assert revision(same) == revision(mapping()) == revision(mapping("another-name"))
+    assert compute_revision(same) == compute_revision(mapping()) == compute_revision(mapping("another-name"))

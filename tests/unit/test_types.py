@@ -30,7 +30,7 @@ def secret(**fields: Any) -> SecretMapping:  # noqa: ANN401
 
 def desired(db: str | bytes, store: str | bytes = b"", **fields: Any) -> Desired:  # noqa: ANN401
     whole = secret(**fields)
-    return Desired.of(whole, render(whole, {"db": value(db), "store": value(store)}, PLACE))
+    return Desired.from_rendered(whole, render(whole, {"db": value(db), "store": value(store)}, PLACE))
 
 
 def made(db: str | bytes, store: str | bytes = b"", **fields: Any) -> dict[str, str]:  # noqa: ANN401
@@ -220,7 +220,7 @@ def test_what_others_keep_in_the_secret_counts() -> None:
         "type": "kubernetes.io/basic-auth",
         "data": {"password": "eA=="},
     }
-    assert isinstance(plan(found, Observed.of(there), "nonce"), Write)
+    assert isinstance(plan(found, Observed.from_object(there), "nonce"), Write)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_certificate_and_its_key_arrive_as_they_are() -> None:
 
 def test_what_data_says_arrives_though_nobody_can_read_it() -> None:
     found = desired("", **by_data("placeholder", "placeholder"))
-    assert found.notes(NOW) == ("tls.crt holds no certificate in PEM that can be read",)
+    assert found.list_notes(NOW) == ("tls.crt holds no certificate in PEM that can be read",)
 
 
 @pytest.mark.parametrize(
@@ -281,9 +281,9 @@ def test_what_data_says_arrives_though_nobody_can_read_it() -> None:
 )
 def test_when_the_certificate_expires_is_reported(expires: datetime, said: str) -> None:
     pair = pki.issue("me", expires=expires)
-    assert desired(pair.pem + pair.crt, tls={"from": "db"}).notes(NOW) == (said,)
+    assert desired(pair.pem + pair.crt, tls={"from": "db"}).list_notes(NOW) == (said,)
 
 
 def test_other_secrets_have_nothing_to_report() -> None:
-    assert desired("x", data={"tls.crt": {"from": "db"}}).notes(NOW) == ()
-    assert desired('{"tls.key": "x"}', type=TLS, dataFrom=[{"from": "db"}]).notes(NOW) == ()
+    assert desired("x", data={"tls.crt": {"from": "db"}}).list_notes(NOW) == ()
+    assert desired('{"tls.key": "x"}', type=TLS, dataFrom=[{"from": "db"}]).list_notes(NOW) == ()

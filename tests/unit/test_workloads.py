@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery.workloads import secrets_of, stamp, using
+from keyferry.delivery.workloads import build_stamp, list_secrets, select_workloads
 from keyferry.kinds import KINDS
 from keyferry.mapping.mapping import Workload
 from tests.unit.samples import uses, workload
@@ -47,7 +47,7 @@ PROJECTED = [{"configMap": {"name": "x"}}, {"serviceAccountToken": {}}, {"secret
     ids=lambda pod: next(iter(pod)) + "-" + "-".join(next(iter(pod.values()))[-1]),
 )
 def test_every_way_to_use_a_secret_is_seen(pod: dict[str, Any]) -> None:
-    assert secrets_of(pod) == {"payments-db"}
+    assert list_secrets(pod) == {"payments-db"}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_every_way_to_use_a_secret_is_seen(pod: dict[str, Any]) -> None:
     ],
 )
 def test_a_name_alone_is_no_use_of_a_secret(pod: dict[str, Any]) -> None:
-    assert secrets_of(pod) == set()
+    assert list_secrets(pod) == set()
 
 
 def test_every_secret_of_a_pod_is_found() -> None:
@@ -79,7 +79,7 @@ def test_every_secret_of_a_pod_is_found() -> None:
         "initContainers": [{"envFrom": [{"secretRef": {"name": "three"}}]}],
         "volumes": [{"secret": {"secretName": "four"}}, {"csi": {"nodePublishSecretRef": {"name": "five"}}}],
     }
-    assert secrets_of(pod) == {"payments-db", "two", "three", "four", "five"}
+    assert list_secrets(pod) == {"payments-db", "two", "three", "four", "five"}
 
 
 def test_workloads_that_use_the_secret_are_chosen_among_others() -> None:
@@ -92,20 +92,20 @@ def test_workloads_that_use_the_secret_are_chosen_among_others() -> None:
         {"metadata": {"name": "no-template"}, "spec": {"workloadRef": REFERENCE}},
         {"metadata": {"name": "no-spec"}},
     ]
-    found = list(using([(KINDS["StatefulSet"], each) for each in objects], "payments-db"))
+    found = list(select_workloads([(KINDS["StatefulSet"], each) for each in objects], "payments-db"))
     assert [each for each, _ in found] == [Workload(kind="StatefulSet", name=name) for name in "ac"]
     assert [raw["metadata"]["name"] for _, raw in found] == ["a", "c"]
 
 
 def test_a_workload_restarts_by_a_stamp_on_its_pod_template() -> None:
-    found = stamp(API, workload("api"), "payments-db", "nonce-1")
+    found = build_stamp(API, workload("api"), "payments-db", "nonce-1")
     stamped = {"metadata": {"annotations": {"keyferry.dev/payments-db": "nonce-1"}}}
     assert found.patch == {"spec": {"template": stamped}}
     assert str(found) == "Deployment/api"
 
 
 def test_a_long_name_is_stamped_under_a_key_that_an_annotation_can_have() -> None:
-    patch = stamp(API, workload("api"), "a" * 253, "nonce-1").patch
+    patch = build_stamp(API, workload("api"), "a" * 253, "nonce-1").patch
     assert patch is not None
     [key] = patch["spec"]["template"]["metadata"]["annotations"]
     assert len(key) == len("keyferry.dev/") + 63
@@ -118,17 +118,17 @@ def stamped(nonce: str) -> dict[str, Any]:
 
 
 def test_a_workload_is_stamped_once_for_each_write() -> None:
-    assert stamp(API, stamped("nonce-1"), "payments-db", "nonce-1").patch is None
-    assert str(stamp(API, stamped("nonce-1"), "payments-db", "nonce-1")) == "Deployment/api (stamped before)"
-    assert stamp(API, stamped("nonce-1"), "payments-db", "nonce-2").patch is not None
-    assert stamp(API, stamped("nonce-1"), "another", "nonce-1").patch is not None
+    assert build_stamp(API, stamped("nonce-1"), "payments-db", "nonce-1").patch is None
+    assert str(build_stamp(API, stamped("nonce-1"), "payments-db", "nonce-1")) == "Deployment/api (stamped before)"
+    assert build_stamp(API, stamped("nonce-1"), "payments-db", "nonce-2").patch is not None
+    assert build_stamp(API, stamped("nonce-1"), "another", "nonce-1").patch is not None
 
 
 @pytest.mark.parametrize(("value", "alone"), [("false", True), ("true", False), ("", False)])
 def test_a_workload_that_asks_for_it_is_left_alone_and_told(value: str, alone: bool) -> None:
     raw = workload("api")
     raw["metadata"]["annotations"] = {"keyferry.dev/restart": value}
-    found = stamp(API, raw, "payments-db", "nonce-1")
+    found = build_stamp(API, raw, "payments-db", "nonce-1")
     assert (found.patch is None) is alone
     assert (str(found) == "Deployment/api (left alone: keyferry.dev/restart is false)") is alone
 
@@ -161,11 +161,11 @@ PARTITION = "that many pods restart when it is lowered"
 def test_a_workload_that_does_not_restart_at_once_is_stamped_and_told_for_what_it_is(
     spec: dict[str, Any], note: str
 ) -> None:
-    found = stamp(API, workload("api", **spec), "payments-db", "nonce-1")
+    found = build_stamp(API, workload("api", **spec), "payments-db", "nonce-1")
     assert found.patch is not None
     assert found.note == note
 
 
 def test_an_object_without_anything_is_stamped_all_the_same() -> None:
-    assert stamp(API, {}, "payments-db", "nonce-1").patch is not None
-    assert stamp(API, {"metadata": None, "spec": {"template": None}}, "payments-db", "nonce-1").patch is not None
+    assert build_stamp(API, {}, "payments-db", "nonce-1").patch is not None
+    assert build_stamp(API, {"metadata": None, "spec": {"template": None}}, "payments-db", "nonce-1").patch is not None

@@ -1,4 +1,4 @@
-"""Actions → the cluster. Every call goes through a `ClusterClient`; nothing here knows how it speaks."""
+"""Carry out actions on a cluster. All requests go through a `ClusterClient`, which `keyferry.kube` implements."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
-from keyferry.delivery.workloads import Stamp, stamp, using
+from keyferry.delivery.workloads import Stamp, build_stamp, select_workloads
 from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
@@ -16,48 +16,48 @@ from keyferry.mapping.targets import Selector
 
 type Object = dict[str, Any]
 """A Kubernetes object as decoded JSON."""
-type Listing = Callable[[str], Iterable[tuple[WorkloadKind, Object]]]
-"""Lists the workloads of a namespace, each with its kind."""
+type WorkloadLister = Callable[[str], Iterable[tuple[WorkloadKind, Object]]]
+"""Returns the workloads of a namespace, each with its kind."""
 
-WHOLE_CLUSTER_FROM = 50
-"""Targets from which on workloads are listed for the whole cluster at once."""
+MIN_TARGETS_FOR_CLUSTER_LIST = 50
+"""From how many namespaces on workloads are listed for the whole cluster at once."""
 
 
 class ClusterClient(Protocol):
-    """What is asked of one cluster. Raises the errors of `keyferry.errors` alone."""
+    """The requests to one cluster. All errors are those of `keyferry.errors`."""
 
     def read_secret(self, namespace: str, name: str) -> Object | None:
-        """Return the Secret; None where it, or its namespace, is missing."""
+        """Return a Secret; None if it or its namespace is missing."""
         ...
 
     def read_secret_metadata(self, namespace: str, name: str) -> Object | None:
-        """Return the Secret without its data."""
+        """Return a Secret without its data; None if it or its namespace is missing."""
         ...
 
     def apply_secret(
         self, namespace: str, body: Object, manager: str, *, force: bool, metadata_only: bool = False
     ) -> Object:
-        """Apply server-side and return the Secret as it then is, or its metadata alone."""
+        """Apply a Secret server-side and return the new state of it, or the metadata alone."""
         ...
 
     def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
-        """Patch the Secret, null removing a field, and return it as it then is; None where it is missing."""
+        """Patch a Secret and return the new state of it; None if it is missing. A null in the patch removes a field."""
         ...
 
     def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
-        """Delete the Secret; one that is missing is fine."""
+        """Delete a Secret; it is no error if it is missing."""
         ...
 
     def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> list[Object]:
-        """Return the workloads of a kind in a namespace (None: in all) by a consistent read."""
+        """Return the workloads of a kind in a namespace (None: in all namespaces), by a consistent read."""
         ...
 
     def read_workload(self, workload: Workload, namespace: str) -> Object | None:
-        """Return one workload; None where it is missing."""
+        """Return a workload; None if it is missing."""
         ...
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
-        """Patch a workload and return whether it was there."""
+        """Patch a workload and return whether it exists."""
         ...
 
     def list_namespaces(self, selector: Selector) -> list[str]:
@@ -65,107 +65,139 @@ class ClusterClient(Protocol):
         ...
 
 
-def chosen_namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[str]:
-    """Return the names of a mapping's namespaces on a cluster, in order."""
-    found = set(mapping.spec.namespace_names)
+def list_target_namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[str]:
+    """Return the namespaces of a mapping on a cluster, sorted: those that it names, and those that it selects."""
+    namespaces = set(mapping.spec.namespace_names)
     for selector in mapping.spec.namespace_selectors:
-        found.update(name for name in cluster.list_namespaces(selector) if selector.matches_name(name))
-    return sorted(found)
+        namespaces.update(name for name in cluster.list_namespaces(selector) if selector.matches_name(name))
+    return sorted(namespaces)
 
 
 def observe(cluster: ClusterClient, namespace: str, name: str) -> Observed | None:
-    """Return the Secret as it is now; None where it is missing."""
+    """Return the current state of a Secret; None if it is missing."""
     raw = cluster.read_secret(namespace, name)
-    return None if raw is None else Observed.of(raw)
+    return None if raw is None else Observed.from_object(raw)
 
 
 def write(cluster: ClusterClient, namespace: str, manager: str, action: Write | Annotate | Prune | Release) -> Observed:
-    """Carry out a write and return its answer, which counts as the next observation.
+    """Carry out an action that writes to a Secret.
+
+    Returns:
+        The new state of the Secret, from the answer to the write. It counts as the next observation.
 
     Raises:
-        Overtaken: the Secret is no longer the one that was observed.
-        Unreachable: whether the write took effect is not known.
+        Overtaken: the Secret has changed since it was observed.
+        Unreachable: it is not known whether the write took effect.
     """
     match action:
         case Prune():
             raw = cluster.patch_secret(namespace, action.patch, manager)
             if raw is None:
                 raise Overtaken(f"Secret {action.patch['metadata']['name']} in {namespace} is no longer there")
-            return Observed.of(raw)
+            return Observed.from_object(raw)
         case Release():
-            return Observed.of(_apply(cluster, namespace, action.manager, action.body, force=False))
+            return Observed.from_object(_apply(cluster, namespace, action.manager, action.body, force=False))
         case _:
-            return Observed.of(_apply(cluster, namespace, manager, action.body, force=action.force))
+            return Observed.from_object(_apply(cluster, namespace, manager, action.body, force=action.force))
 
 
 def delete(cluster: ClusterClient, namespace: str, name: str, action: Delete) -> None:
-    """Delete the Secret.
+    """Delete a Secret.
 
     Raises:
-        Overtaken: the Secret is no longer the one that was observed.
-        Unreachable: whether it is deleted is not known.
+        Overtaken: the Secret has changed since it was observed.
+        Unreachable: it is not known whether it was deleted.
     """
     cluster.delete_secret(namespace, name, action.preconditions)
 
 
-def listing(cluster: ClusterClient, mapping: SecretMapping, kinds: Sequence[WorkloadKind], targets: int = 1) -> Listing:
-    """Return what lists the workloads of a namespace, as they are now.
+def create_workload_lister(
+    cluster: ClusterClient, mapping: SecretMapping, kinds: Sequence[WorkloadKind], target_count: int = 1
+) -> WorkloadLister:
+    """Return a function that returns the current workloads of a namespace.
 
-    Each list waits for the API server's cache to have caught up, so for many targets there is one list of each kind
-    for the whole cluster, where the rights allow it.
+    Every consistent list waits until the API server's cache is up to date, about 0.1 s. For many namespaces, there is
+    therefore one list of each kind for the whole cluster, made here, if RBAC allows it.
 
     Args:
-        cluster: where.
-        mapping: whose workloads.
-        kinds: those that `restart: auto` looks for on the cluster.
-        targets: for how many namespaces it will be asked.
+        cluster: the cluster.
+        mapping: the mapping whose workloads are restarted.
+        kinds: the kinds that `restart: auto` looks for on the cluster.
+        target_count: the number of namespaces for which the function will be called.
     """
-    in_one = partial(_workloads, cluster, kinds)
-    if mapping.spec.restart != "auto" or targets < WHOLE_CLUSTER_FROM:
-        return in_one
-    found: defaultdict[str, list[tuple[WorkloadKind, Object]]] = defaultdict(list)
+    list_one_namespace = partial(_list_workloads, cluster, kinds)
+    if mapping.spec.restart != "auto" or target_count < MIN_TARGETS_FOR_CLUSTER_LIST:
+        return list_one_namespace
+    workloads: defaultdict[str, list[tuple[WorkloadKind, Object]]] = defaultdict(list)
     try:
-        for kind, raw in _workloads(cluster, kinds, None):
-            found[raw["metadata"]["namespace"]].append((kind, raw))
+        for kind, raw in _list_workloads(cluster, kinds, None):
+            workloads[raw["metadata"]["namespace"]].append((kind, raw))
     except KeyferryError:
-        return in_one
-    return lambda namespace: found.get(namespace, [])
+        return list_one_namespace
+    return lambda namespace: workloads.get(namespace, [])
 
 
-def stamps(
-    cluster: ClusterClient, namespace: str, mapping: SecretMapping, nonce: str, list_workloads: Listing
+def _list_workloads(
+    cluster: ClusterClient, kinds: Sequence[WorkloadKind], namespace: str | None
+) -> Iterator[tuple[WorkloadKind, Object]]:
+    for kind in kinds:
+        for raw in cluster.list_workloads(kind, namespace):
+            yield kind, raw
+
+
+def build_stamps(
+    cluster: ClusterClient, namespace: str, mapping: SecretMapping, nonce: str, list_workloads: WorkloadLister
 ) -> list[Stamp]:
-    """Return what to do with each workload that the mapping restarts, as the workloads are now.
+    """Return a stamp for each workload that the mapping restarts, made from the current state of the workloads.
 
     Args:
-        cluster: where.
-        namespace: of the Secret, and of the workloads that can use it.
-        mapping: whose Secret they restart for.
-        nonce: the mark of the write.
-        list_workloads: the result of `listing`.
+        cluster: the cluster.
+        namespace: the namespace of the Secret, and so of all workloads that can use it.
+        mapping: the mapping.
+        nonce: the nonce of the write for which they restart.
+        list_workloads: a function from `create_workload_lister`.
     """
-    secret, wanted = mapping.spec.secret.name, mapping.spec.restart
-    if isinstance(wanted, list):
-        return list(_named(cluster, namespace, wanted, secret, nonce))
-    return [stamp(workload, raw, secret, nonce) for workload, raw in using(list_workloads(namespace), secret)]
+    secret, restart = mapping.spec.secret.name, mapping.spec.restart
+    if isinstance(restart, list):
+        return list(_build_named_stamps(cluster, namespace, restart, secret, nonce))
+    workloads = select_workloads(list_workloads(namespace), secret)
+    return [build_stamp(workload, raw, secret, nonce) for workload, raw in workloads]
 
 
-def stamp_workload(cluster: ClusterClient, namespace: str, desired: Desired, found: Stamp) -> bool:
-    """Patch one workload where it needs it, and return whether it was patched; one that has gone needs nothing."""
-    if found.error:
-        raise found.error
-    return found.patch is not None and cluster.patch_workload(found.workload, namespace, found.patch, desired.manager)
+def _build_named_stamps(
+    cluster: ClusterClient, namespace: str, workloads: list[Workload], secret: str, nonce: str
+) -> Iterator[Stamp]:
+    """Yield a stamp for each workload that the mapping names. An error with one of them is kept in its stamp."""
+    for workload in workloads:
+        try:
+            raw = cluster.read_workload(workload, namespace)
+            yield Stamp(workload, None, "not there") if raw is None else build_stamp(workload, raw, secret, nonce)
+        except (Forbidden, NeedsRepair) as error:
+            yield Stamp(workload, None, error=error)
 
 
-def clear(cluster: ClusterClient, namespace: str, desired: Desired, action: Restart) -> None:
-    """Take the mark of due restarts off the Secret, once every workload is stamped.
+def stamp_workload(cluster: ClusterClient, namespace: str, desired: Desired, stamp: Stamp) -> bool:
+    """Patch one workload, which restarts it, and return whether it was patched.
 
-    Nothing follows it, so of the answer no more is asked for than the metadata.
+    A workload whose stamp has no patch, or that was deleted meanwhile, is left alone.
 
     Raises:
-        Overtaken: the Secret is no longer the one that was observed.
+        KeyferryError: the error in the stamp, if it has one; or the cluster refuses the patch.
     """
-    _apply(cluster, namespace, desired.manager, action.clear, force=action.force, metadata_only=True)
+    if stamp.error:
+        raise stamp.error
+    return stamp.patch is not None and cluster.patch_workload(stamp.workload, namespace, stamp.patch, desired.manager)
+
+
+def clear_restart_due(cluster: ClusterClient, namespace: str, desired: Desired, action: Restart) -> None:
+    """Remove the annotation `restart-due` of a Secret, once every workload is stamped.
+
+    Only the metadata is asked for in the answer, since nothing is done with it.
+
+    Raises:
+        Overtaken: the Secret has changed since it was observed.
+    """
+    _apply(cluster, namespace, desired.manager, action.cleared_body, force=action.force, metadata_only=True)
 
 
 def _apply(
@@ -174,23 +206,6 @@ def _apply(
     try:
         return cluster.apply_secret(namespace, body, manager, force=force, metadata_only=metadata_only)
     except Conflict as error:
-        # The API server looks at owners before it looks at preconditions. The plan found no conflict, so somebody
-        # has written since: the next plan takes the key back, or says that it is a conflict.
+        # The API server looks for conflicts between managers before it compares the preconditions. `plan` has found no
+        # conflict, so somebody has written since. The next plan takes the key back, or raises a Conflict itself.
         raise Overtaken(str(error)) from None
-
-
-def _workloads(
-    cluster: ClusterClient, kinds: Sequence[WorkloadKind], namespace: str | None
-) -> Iterator[tuple[WorkloadKind, Object]]:
-    for kind in kinds:
-        for raw in cluster.list_workloads(kind, namespace):
-            yield kind, raw
-
-
-def _named(cluster: ClusterClient, namespace: str, wanted: list[Workload], secret: str, nonce: str) -> Iterator[Stamp]:
-    for workload in wanted:
-        try:
-            raw = cluster.read_workload(workload, namespace)
-            yield Stamp(workload, None, "not there") if raw is None else stamp(workload, raw, secret, nonce)
-        except (Forbidden, NeedsRepair) as error:
-            yield Stamp(workload, None, error=error)

@@ -1,4 +1,4 @@
-"""The Secret as it should be, and the body of an apply."""
+"""The desired state of a Secret, and the body of the server-side apply that writes it."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ from keyferry.delivery.observed import (
     REVISION,
     VERSIONS,
     Observed,
-    metadata_fields,
+    name_metadata,
 )
 from keyferry.identity import IDENTITY
 from keyferry.mapping.mapping import SecretMapping
@@ -27,36 +27,40 @@ from keyferry.render import contents
 from keyferry.render.render import Rendered
 
 
-def revision(mapping: SecretMapping) -> str:
-    """Return a digest of what a mapping says of the Secret (never of values), which changes when it does."""
+def compute_revision(mapping: SecretMapping) -> str:
+    """Return a digest of a mapping's spec, without its owner. It changes if the mapping asks for another Secret."""
     spec = mapping.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"owner"})
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def versions_text(versions: Mapping[str, str | None]) -> str:
-    """Return the annotation's text for source → version id."""
+def format_versions(versions: Mapping[str, str | None]) -> str:
+    """Return the text of the annotation `versions`, given alias of a source → version."""
     return json.dumps(versions, separators=(",", ":"), sort_keys=True)
 
 
 @dataclass(frozen=True)
 class Desired:
-    """The Secret as the mapping and the sources want it."""
+    """A Secret as its mapping and the values of the sources ask for it.
+
+    Where no content depends on the namespace, one object serves all namespaces of a delivery.
+    """
 
     mapping: SecretMapping
     data: Mapping[str, SecretValue]
     versions: Mapping[str, str]
-    """Source → the version that was read."""
+    """Alias of a source → the version that was read."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    """The labels of the mapping, without Keyferry's own."""
     annotations: Mapping[str, str] = field(default_factory=dict)
-    """Those that the mapping gives it."""
+    """The annotations of the mapping, without the journal."""
     served: Mapping[str, str] = field(default_factory=dict)
-    """Source → the region that served it, where that is not its first one."""
-    held: Mapping[str, str] | None = None
-    """The journal of the Secret that it is, where what is wanted is that it stays as it is."""
+    """Alias of a source → the failover region that served it, for those that the first region did not serve."""
+    kept_journal: Mapping[str, str] | None = None
+    """The journal to keep, if the Secret should stay as it was observed (see `as_observed`); None otherwise."""
 
     @classmethod
-    def of(cls, mapping: SecretMapping, rendered: Rendered) -> "Desired":
-        """Return the Secret that a mapping wants, of what was rendered for one of its namespaces."""
+    def from_rendered(cls, mapping: SecretMapping, rendered: Rendered) -> "Desired":
+        """Return the desired Secret of a mapping in one namespace, given its rendered content."""
         return cls(
             mapping=mapping,
             data=rendered.data,
@@ -68,85 +72,95 @@ class Desired:
 
     @property
     def name(self) -> str:
-        """The Secret's name."""
+        """The name of the Secret."""
         return self.mapping.spec.secret.name
 
-    # What follows is made once, however many namespaces it is for.
+    # Cached properties are computed once for all namespaces.
 
     @cached_property
     def manager(self) -> str:
-        """The field manager that writes it."""
+        """The field manager that applies the Secret."""
         return IDENTITY.field_manager(self.mapping.name)
 
     @cached_property
     def revision(self) -> str:
-        """The revision of the mapping."""
-        return revision(self.mapping)
+        """The digest of the mapping, for the annotation `revision`."""
+        return compute_revision(self.mapping)
 
     @cached_property
     def _certificate(self) -> contents.Certificate | None:
         return contents.get_certificate(self.mapping.spec.secret.type, self.data)
 
-    def notes(self, now: datetime) -> tuple[str, ...]:
-        """Return what a report says of it: when its certificate expires."""
+    def list_notes(self, now: datetime) -> tuple[str, ...]:
+        """Return the notes on the content for a report: when a certificate expires."""
         return () if self._certificate is None else (self._certificate.describe(now),)
 
     @cached_property
     def managers(self) -> frozenset[str]:
-        """That, and those of the mapping's earlier names."""
+        """The field managers of the mapping under its name and its earlier names (`previousNames`)."""
         return frozenset(map(IDENTITY.field_manager, self.mapping.names))
 
     @property
-    def merges(self) -> bool:
-        """Whether it is added to somebody else's Secret."""
+    def is_merge(self) -> bool:
+        """Whether the mapping adds keys to a Secret that somebody else creates (`creation: merge`)."""
         return self.mapping.spec.policies.creation == "merge"
 
-    def as_held(self, observed: "Observed") -> "Desired":
-        """Return the Secret as it is: what finishes its restarts and changes nothing else."""
-        owned = observed.metadata_owned_by(*self.managers) - metadata_fields([MANAGED_BY], JOURNAL)
+    def as_observed(self, observed: "Observed") -> "Desired":
+        """Return a desired state that keeps what we own of the observed Secret, apart from `restart-due`.
+
+        With it, the protocol finishes restarts that are due, and changes nothing else.
+        """
+        owned = observed.metadata_owned_by(*self.managers) - name_metadata([MANAGED_BY], JOURNAL)
         keys = observed.keys_owned_by(*self.managers) & observed.data.keys()
         return replace(
             self,
             data={key: observed.data[key] for key in keys},
             labels={key: text for key, text in observed.labels.items() if f"label {key}" in owned},
             annotations={key: text for key, text in observed.annotations.items() if f"annotation {key}" in owned},
-            held={key: text for key, text in observed.journal.items() if key != RESTART_DUE},
+            kept_journal={key: text for key, text in observed.journal.items() if key != RESTART_DUE},
         )
 
     @cached_property
     def journal(self) -> Mapping[str, str]:
-        """The annotations, all but `restart-due`."""
-        if self.held is not None:
-            return dict(self.held)
+        """The annotations that are the journal, without `restart-due`."""
+        if self.kept_journal is not None:
+            return dict(self.kept_journal)
         return {
             MAPPING: self.mapping.name,
-            VERSIONS: versions_text(self.versions),
+            VERSIONS: format_versions(self.versions),
             REVISION: self.revision,
             KEYS: ",".join(sorted(self.data)),
         }
 
     @property
     def own_labels(self) -> Mapping[str, str]:
-        """The label that every Secret of Keyferry's has; not one that is somebody else's."""
-        return {} if self.merges else LABELS
+        """Keyferry's own labels; none for a Secret that somebody else creates."""
+        return {} if self.is_merge else LABELS
 
-    def type(self, observed: "Observed | None") -> str:
-        """Return its type: somebody else's Secret keeps its own, where the mapping asks for none in particular."""
+    def get_type(self, observed: "Observed | None") -> str:
+        """Return the type of the Secret.
+
+        Somebody else's Secret keeps its type if the mapping does not ask for one.
+        """
         spec = self.mapping.spec.secret
-        keeps = (self.merges and spec.given_type is None) or self.held is not None
-        return observed.type if observed and keeps else spec.type
+        keeps_type = (self.is_merge and spec.given_type is None) or self.kept_journal is not None
+        return observed.type if observed and keeps_type else spec.type
 
-    def body(self, observed: "Observed | None", restart_due: str | None, *, seal: bool = False) -> dict[str, Any]:
-        """Return the complete object of an apply: what an apply leaves out, it removes.
+    def build_body(
+        self, observed: "Observed | None", restart_due: str | None, *, make_immutable: bool = False
+    ) -> dict[str, Any]:
+        """Return the body of an apply. It is complete, since an apply removes the fields that it leaves out.
 
         Args:
-            observed: what must be in the cluster, or the apply is refused; None where it must be missing.
-            restart_due: the nonce of the restarts that are due, if any are.
-            seal: whether to make it immutable; one that is stays so.
+            observed: the state of the Secret for which the body is meant; the API server refuses the apply if the
+                Secret has changed since. None: the Secret has to be missing.
+            restart_due: the nonce for which restarts are due; None if none are.
+            make_immutable: whether to make the Secret immutable. An immutable Secret stays so.
         """
         due = {} if restart_due is None else {RESTART_DUE: restart_due}
+        # The API server refuses resourceVersion "1" for every Secret that exists: that makes the apply create-only.
         preconditions = {"resourceVersion": "1"} if observed is None else observed.preconditions
-        sealed = seal or (observed is not None and observed.immutable)
+        is_immutable = make_immutable or (observed is not None and observed.immutable)
         body: dict[str, Any] = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -156,7 +170,7 @@ class Desired:
                 "labels": {**self.labels, **self.own_labels},
                 "annotations": {**self.annotations, **self.journal, **due},
             },
-            "type": self.type(observed),
+            "type": self.get_type(observed),
             "data": {key: base64.b64encode(value.reveal()).decode() for key, value in self.data.items()},
         }
-        return body | ({"immutable": True} if sealed else {})
+        return body | ({"immutable": True} if is_immutable else {})

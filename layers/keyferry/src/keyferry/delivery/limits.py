@@ -1,4 +1,4 @@
-"""What a Secret can take: how much data, which type with which keys, no older version, no change where immutable."""
+"""Check before a write that a Secret can hold the desired content: size, type, required keys, age, immutability."""
 
 from collections.abc import Mapping
 
@@ -9,24 +9,28 @@ from keyferry.errors import Outdated, Refused, SourceUnavailable
 from keyferry.model import SecretValue, split_version
 
 MAX_DATA_BYTES = 1024 * 1024
-"""What a Secret may hold, decoded (`MaxSecretSize` of Kubernetes)."""
+"""The size of the data of a Secret, decoded (`MaxSecretSize` of Kubernetes)."""
 
 
-def check(desired: Desired, observed: Observed | None) -> None:
-    """Check that the Secret can become what is desired.
+def check_limits(desired: Desired, observed: Observed | None) -> None:
+    """Check that a Secret can hold the desired content.
+
+    Args:
+        desired: the desired state.
+        observed: the Secret; None if it is missing.
 
     Raises:
-        Refused: it cannot: the text says why, and what would help.
-        Outdated: it holds what is newer.
-        SourceUnavailable: it would lose what a source no longer finds.
+        Refused: the content is too large, the Secret has another type, or a required key is missing.
+        Outdated: the Secret has a newer value than the failover region that served the source.
+        SourceUnavailable: the Secret would lose a key because a `find` selects less than before.
     """
-    data = data_after(desired, observed)
+    data = predict_data(desired, observed)
     _check_size(desired, data)
     if observed is not None:
-        _check_found(desired, observed)
+        _check_lost_keys(desired, observed)
         _check_age(desired, observed)
         _check_type(desired, observed)
-    _check_keys(desired, observed, data)
+    _check_required_keys(desired, observed, data)
 
 
 def _check_size(desired: Desired, data: Mapping[str, SecretValue]) -> None:
@@ -38,76 +42,88 @@ def _check_size(desired: Desired, data: Mapping[str, SecretValue]) -> None:
         )
 
 
-def _check_found(desired: Desired, observed: Observed) -> None:
-    """Refuse to remove keys because a source finds less than before: a listing can be behind, and a tag taken off."""
+def _check_lost_keys(desired: Desired, observed: Observed) -> None:
+    """Check that no key is removed because a `find` selects less than before, unless the mapping allows that.
+
+    It can select less by mistake: the list that AWS returns can be some minutes old, or somebody has removed a tag.
+    """
     spec, managers = desired.mapping.spec, desired.managers
     if spec.policies.deletion != "retain" or observed.annotations.get(REVISION) != desired.revision:
         return
-    held, lost = observed.versions_in_journal(), observed.keys_owned_by(*managers) - desired.data.keys()
+    versions = observed.get_journal_versions()
+    lost_keys = observed.keys_owned_by(*managers) - desired.data.keys()
     for alias, source in spec.sources.items():
-        if lost and source.find and held.get(alias) != desired.versions[alias]:
+        if lost_keys and source.find and versions.get(alias) != desired.versions[alias]:
             raise SourceUnavailable(
-                f"source {alias} no longer finds what {', '.join(sorted(lost))} was made of: Secret {desired.name} is"
-                " left as it is (policies.deletion: retain); set merge there to let such keys go, or restore the source"
+                f"source {alias} no longer finds what {', '.join(sorted(lost_keys))} was made of: Secret {desired.name}"
+                " is left as it is (policies.deletion: retain); set merge there to let such keys go, or restore the"
+                " source"
             )
 
 
-def _check_keys(desired: Desired, observed: Observed | None, data: Mapping[str, SecretValue]) -> None:
-    kind = desired.type(observed)
-    lacking = secret_types.describe_missing_keys(kind, data)
-    if lacking:
+def _check_required_keys(desired: Desired, observed: Observed | None, data: Mapping[str, SecretValue]) -> None:
+    secret_type = desired.get_type(observed)
+    missing_keys = secret_types.describe_missing_keys(secret_type, data)
+    if missing_keys:
         raise Refused(
-            f"Secret {desired.mapping.spec.secret.name} would lack {lacking}, and type {kind} needs it:"
+            f"Secret {desired.mapping.spec.secret.name} would lack {missing_keys}, and type {secret_type} needs it:"
             " map it, or give the Secret another type"
         )
 
 
 def _check_age(desired: Desired, observed: Observed) -> None:
-    """Refuse what a region served in place of the first one, unless the Secret is known to hold nothing newer.
+    """Check that no failover region serves a value that is older than the one in the Secret.
 
-    Versions have no order but their dates. Where the first region goes back, it was told to.
+    Versions can be compared by their dates alone. Only failover regions are checked: if the first region serves an
+    older version, somebody has gone back to it.
     """
-    held = observed.versions_in_journal() if observed.written_by(*desired.mapping.names) else {}
+    is_ours = observed.is_written_by(*desired.mapping.names)
+    journal_versions = observed.get_journal_versions() if is_ours else {}
     for alias, region in desired.served.items():
-        (there, made), (here, before) = split_version(desired.versions[alias]), split_version(held.get(alias, ""))
-        # Replicas of a secret share the ids of its versions; parameters are numbered in each region.
-        same = there == here and desired.mapping.spec.sources[alias].store.SAME_VERSIONS_IN_REPLICAS
-        if alias in held and not same and not (before and before <= made):
+        new_id, new_date = split_version(desired.versions[alias])
+        old_id, old_date = split_version(journal_versions.get(alias, ""))
+        # A version of a secret has the same id in all regions; versions of parameters are numbered in each region.
+        is_same = new_id == old_id and desired.mapping.spec.sources[alias].store.SAME_VERSIONS_IN_REPLICAS
+        if alias in journal_versions and not is_same and not (old_date and old_date <= new_date):
             raise Outdated(
-                f"source {alias}: region {region}, which serves in place of the first one, has a version of {made}, and"
-                f" Secret {desired.mapping.spec.secret.name} holds one of {before or 'an unknown date'}: it is left as"
-                " it was until the first region answers, or the other one has caught up"
+                f"source {alias}: region {region}, which serves in place of the first one, has a version of {new_date},"
+                f" and Secret {desired.mapping.spec.secret.name} holds one of {old_date or 'an unknown date'}: it is"
+                " left as it was until the first region answers, or the other one has caught up"
             )
 
 
 def _check_type(desired: Desired, observed: Observed) -> None:
-    wanted = desired.type(observed)
-    if observed.type != wanted:
+    secret_type = desired.get_type(observed)
+    if observed.type != secret_type:
         raise Refused(
-            f"Secret {desired.name} has type {observed.type}, and a Secret's type never changes:"
-            f" delete it (the next delivery makes it anew as {wanted}), or say type: {observed.type} in the mapping"
+            f"Secret {desired.name} has type {observed.type}, and a Secret's type never changes: delete it (the next"
+            f" delivery creates it again as {secret_type}), or say type: {observed.type} in the mapping"
         )
 
 
 def check_mutable(desired: Desired, observed: Observed) -> None:
-    """Check that the data of a Secret can change where they have to.
+    """Check that the data of a Secret can be changed, if it has to be.
 
     Raises:
-        Refused: the Secret is immutable.
+        Refused: the Secret is immutable, and its data would change.
     """
-    if observed.immutable and data_after(desired, observed) != observed.data:
+    if observed.immutable and predict_data(desired, observed) != observed.data:
         raise Refused(
             f"Secret {desired.name} is immutable and holds other content:"
-            " delete it (the next delivery makes it anew), or map to another name"
+            " delete it (the next delivery creates it again), or map to another name"
         )
 
 
-def data_after(desired: Desired, observed: Observed | None) -> Mapping[str, SecretValue]:
-    """Return the data that the Secret will have: what an apply leaves out it removes, unless others own it too."""
+def predict_data(desired: Desired, observed: Observed | None) -> Mapping[str, SecretValue]:
+    """Return the data that the Secret will have after the delivery.
+
+    Keys of others stay, unless the mapping wants the Secret for itself (`keys: exclusive`). Our keys that are no longer
+    desired are removed, unless somebody else owns them too.
+    """
     if observed is None:
         return desired.data
     if desired.mapping.spec.policies.keys == "exclusive":
         return desired.data
-    others = {key for owner in observed.owners_beside(*desired.managers) for key in owner.keys}
-    removed = observed.keys_owned_by(*desired.managers) - others
+    keys_of_others = {key for other in observed.fields_of_other_managers(*desired.managers) for key in other.keys}
+    removed = observed.keys_owned_by(*desired.managers) - keys_of_others
     return {key: value for key, value in observed.data.items() if key not in removed} | dict(desired.data)

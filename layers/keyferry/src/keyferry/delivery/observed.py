@@ -1,6 +1,7 @@
-"""The Secret in the cluster as it is observed: what it holds, what is known of it, and whose each part is.
+"""The observed state of a Secret: its content, the journal in its annotations, and the field managers of each field.
 
-The annotations are the journal (docs/decisions/0002): what Keyferry knows about a target is on the target.
+The journal is what Keyferry knows about a Secret: which mapping wrote it, from which versions, and whether restarts
+are due. There is no database beside it (docs/decisions/0002).
 """
 
 import base64
@@ -13,45 +14,52 @@ from keyferry import secret_types
 from keyferry.model import MANAGED_BY, PREFIX, SecretValue
 
 MAPPING = f"{PREFIX}/mapping"
+"""Annotation: the name of the mapping that wrote the Secret."""
 VERSIONS = f"{PREFIX}/versions"
+"""Annotation: the versions that the content was made from, as JSON: alias of a source → version."""
 REVISION = f"{PREFIX}/revision"
+"""Annotation: a digest of the mapping's spec at the time of the write."""
 KEYS = f"{PREFIX}/keys"
+"""Annotation: the keys of the data that the mapping wrote, with commas between them."""
 RESTART_DUE = f"{PREFIX}/restart-due"
+"""Annotation: the nonce of the last write of content, as long as workloads have to be restarted for that write."""
 JOURNAL = (MAPPING, VERSIONS, REVISION, KEYS, RESTART_DUE)
 LABELS = {MANAGED_BY: "keyferry"}
+"""The labels that Keyferry sets on every Secret that it writes."""
 
 
-def metadata_fields(labels: Iterable[str], annotations: Iterable[str]) -> frozenset[str]:
-    """Return what labels and annotations are called where both are meant."""
+def name_metadata(labels: Iterable[str], annotations: Iterable[str]) -> frozenset[str]:
+    """Return names for labels and annotations in one set, such as `label team` and `annotation team`."""
     return frozenset([*(f"label {key}" for key in labels), *(f"annotation {key}" for key in annotations)])
 
 
 @dataclass(frozen=True)
-class Owner:
-    """What one field manager owns of a Secret."""
+class ManagedFields:
+    """The fields of a Secret that one field manager owns: an entry of `metadata.managedFields`."""
 
     manager: str
     applies: bool
-    """Whether it owns by server-side apply: an update under the same name is another owner."""
+    """Whether it owns them by server-side apply. Updates under the same name are an entry of their own."""
     keys: frozenset[str]
+    """Keys of the data."""
     annotations: frozenset[str]
     labels: frozenset[str]
 
     @property
     def metadata(self) -> frozenset[str]:
-        """Its labels and annotations, as `metadata_fields` names them."""
-        return metadata_fields(self.labels, self.annotations)
+        """The labels and annotations, named as by `name_metadata`."""
+        return name_metadata(self.labels, self.annotations)
 
 
 @dataclass(frozen=True)
-class Reference:
-    """One of the Secret's ownerReferences: when all of them are gone, the cluster deletes the Secret."""
+class OwnerReference:
+    """An entry of `metadata.ownerReferences`. The cluster deletes a Secret when all its owners are gone."""
 
     kind: str
     name: str
 
     def __str__(self) -> str:
-        """Return kind and name."""
+        """Return kind and name, such as `ExternalSecret/db`."""
         return f"{self.kind}/{self.name}"
 
 
@@ -66,14 +74,14 @@ class Observed:
     data: Mapping[str, SecretValue]
     annotations: Mapping[str, str]
     labels: Mapping[str, str]
-    owners: tuple[Owner, ...]
-    references: tuple[Reference, ...] = ()
+    managed_fields: tuple[ManagedFields, ...]
+    owner_references: tuple[OwnerReference, ...] = ()
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> "Observed":
-        """Return it from the decoded JSON of the object, or of its metadata alone."""
+    def from_object(cls, raw: Mapping[str, Any]) -> "Observed":
+        """Return the state of a Secret, given its decoded JSON. The data is empty if that has only the metadata."""
         metadata = raw["metadata"]
-        owners = [_owner(entry) for entry in metadata.get("managedFields") or ()]
+        managed_fields = [_parse_managed_fields(entry) for entry in metadata.get("managedFields") or ()]
         return cls(
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
@@ -82,92 +90,107 @@ class Observed:
             data={key: SecretValue(base64.b64decode(text)) for key, text in (raw.get("data") or {}).items()},
             annotations=metadata.get("annotations") or {},
             labels=metadata.get("labels") or {},
-            owners=tuple(owners or [_first_owner(raw)]),
-            references=tuple(Reference(r["kind"], r["name"]) for r in metadata.get("ownerReferences") or ()),
+            managed_fields=tuple(managed_fields or [_infer_managed_fields(raw)]),
+            owner_references=tuple(
+                OwnerReference(reference["kind"], reference["name"])
+                for reference in metadata.get("ownerReferences") or ()
+            ),
         )
 
     @property
     def preconditions(self) -> dict[str, str]:
-        """The metadata that makes an apply fail where the object is another, or was changed."""
+        """The metadata that makes the API server refuse a write if the Secret was changed or created anew since."""
         return {"uid": self.uid, "resourceVersion": self.resource_version}
 
     @property
     def journal(self) -> dict[str, str]:
-        """Those of its annotations that are the journal."""
+        """The annotations that are the journal."""
         return {key: text for key, text in self.annotations.items() if key in JOURNAL}
 
     @property
     def restart_due(self) -> str | None:
-        """The nonce of the restarts that are due, if any are."""
+        """The nonce of the write for which restarts are due; None if none are."""
         return self.annotations.get(RESTART_DUE)
 
-    def differing_metadata(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> frozenset[str]:
-        """Return which of these labels and annotations it has otherwise, as `metadata_fields` names them."""
-        other = dict(labels.items() - self.labels.items()), dict(annotations.items() - self.annotations.items())
-        return metadata_fields(*other)
+    def get_differing_metadata(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> frozenset[str]:
+        """Return which of these labels and annotations the Secret lacks or has with another value.
 
-    def written_by(self, *mappings: str) -> bool:
-        """Return whether the journal says that this mapping wrote it, under one of its names."""
+        They are named as by `name_metadata`.
+        """
+        return name_metadata(
+            dict(labels.items() - self.labels.items()), dict(annotations.items() - self.annotations.items())
+        )
+
+    def is_written_by(self, *mappings: str) -> bool:
+        """Return whether the journal names one of these mappings as the writer of the Secret."""
         return self.annotations.get(MAPPING) in mappings
 
     def keys_owned_by(self, *managers: str) -> frozenset[str]:
-        """Return the keys of data that managers own by apply."""
-        return frozenset().union(*(owner.keys for owner in self._owners(managers)))
+        """Return the keys of the data that these field managers own by server-side apply."""
+        return frozenset().union(*(entry.keys for entry in self._applied_by(managers)))
 
     def metadata_owned_by(self, *managers: str) -> frozenset[str]:
-        """Return the labels and annotations that managers own by apply."""
-        return frozenset().union(*(owner.metadata for owner in self._owners(managers)))
+        """Return the labels and annotations that these field managers own by apply, named as by `name_metadata`."""
+        return frozenset().union(*(entry.metadata for entry in self._applied_by(managers)))
 
-    def owners_beside(self, *managers: str) -> tuple[Owner, ...]:
-        """Return the owners that an apply by these managers can conflict with."""
-        ours = self._owners(managers)
-        return tuple(owner for owner in self.owners if owner not in ours)
+    def fields_of_other_managers(self, *managers: str) -> tuple[ManagedFields, ...]:
+        """Return the fields that anybody else than these managers owns. Their own updates count as somebody else's.
 
-    def _owners(self, managers: Iterable[str]) -> list[Owner]:
-        return [owner for owner in self.owners if owner.applies and owner.manager in managers]
+        An apply by these managers can conflict with these fields alone.
+        """
+        applied = self._applied_by(managers)
+        return tuple(entry for entry in self.managed_fields if entry not in applied)
 
-    def bare(self, name: str) -> dict[str, Any]:
-        """Return the least that an apply can say of it."""
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": self.named(name)}
+    def _applied_by(self, managers: Iterable[str]) -> list[ManagedFields]:
+        return [entry for entry in self.managed_fields if entry.applies and entry.manager in managers]
 
-    def named(self, name: str) -> dict[str, Any]:
-        """Return the metadata that a patch of it begins with: it fails where the object is another, or was changed."""
+    def build_minimal_body(self, name: str) -> dict[str, Any]:
+        """Return the shortest body of an apply to the Secret: it owns no field, and has the preconditions."""
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": self.build_patch_metadata(name)}
+
+    def build_patch_metadata(self, name: str) -> dict[str, Any]:
+        """Return the metadata that every patch of the Secret starts from: its name and the preconditions."""
         return {"name": name, **self.preconditions}
 
-    def versions_in_journal(self) -> dict[str, str]:
-        """Return source → version, as the journal says they were read; nothing where it cannot be understood."""
+    def get_journal_versions(self) -> dict[str, str]:
+        """Return alias of a source → version, as the journal has them; empty if the annotation is not valid."""
         try:
-            found = json.loads(self.annotations.get(VERSIONS, "{}"))
+            versions = json.loads(self.annotations.get(VERSIONS, "{}"))
         except ValueError:
             return {}
-        return {str(alias): str(version) for alias, version in found.items()} if isinstance(found, dict) else {}
+        if not isinstance(versions, dict):
+            return {}
+        return {str(alias): str(version) for alias, version in versions.items()}
 
-    def keys_in_journal(self) -> frozenset[str]:
-        """Return the keys that the journal says were written."""
+    def get_journal_keys(self) -> frozenset[str]:
+        """Return the keys of the data that the mapping wrote, as the journal has them."""
         return frozenset(filter(None, self.annotations.get(KEYS, "").split(",")))
 
 
-def _owner(entry: Mapping[str, Any]) -> Owner:
+def _parse_managed_fields(entry: Mapping[str, Any]) -> ManagedFields:
     fields = entry.get("fieldsV1") or {}
     metadata = fields.get("f:metadata") or {}
-    return Owner(
+    return ManagedFields(
         manager=entry.get("manager") or "an unnamed manager",
         applies=entry.get("operation") == "Apply",
-        # What somebody applied as stringData is data now, and stays theirs under that name; the API server itself
-        # sees no conflict between the two.
-        keys=_names(fields.get("f:data")) | _names(fields.get("f:stringData")),
-        annotations=_names(metadata.get("f:annotations")),
-        labels=_names(metadata.get("f:labels")),
+        # The API server stores a key that was applied as stringData in data, and keeps the manager's field under the
+        # name stringData. It sees no conflict between the two, so both count as the key's here.
+        keys=_parse_field_names(fields.get("f:data")) | _parse_field_names(fields.get("f:stringData")),
+        annotations=_parse_field_names(metadata.get("f:annotations")),
+        labels=_parse_field_names(metadata.get("f:labels")),
     )
 
 
-def _first_owner(raw: Mapping[str, Any]) -> Owner:
-    """Return who owns an object without managedFields (some backup tools clear them): so the API server will say."""
+def _infer_managed_fields(raw: Mapping[str, Any]) -> ManagedFields:
+    """Return the fields of a Secret without managedFields, which some backup tools remove.
+
+    At the next apply, the API server itself makes `before-first-apply` the manager of all its fields.
+    """
     metadata = raw["metadata"]
     parts = (raw.get("data"), metadata.get("annotations"), metadata.get("labels"))
-    return Owner("before-first-apply", False, *(frozenset(part or ()) for part in parts))
+    return ManagedFields("before-first-apply", False, *(frozenset(part or ()) for part in parts))
 
 
-def _names(fields: Mapping[str, Any] | None) -> frozenset[str]:
-    """Return the field names of a managedFields set: `f:username` → `username`."""
+def _parse_field_names(fields: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the names in a part of `fieldsV1`: `f:username` → `username`."""
     return frozenset(name[2:] for name in fields or () if name.startswith("f:"))

@@ -1,11 +1,15 @@
-"""What in the Secret is somebody else's: fields of other managers, and claims to the whole of it."""
+"""Find out what others own of a Secret: some of its fields, or the Secret as a whole.
+
+Field managers own fields; the API server records that in managedFields. Whole Secrets are claimed by ownerReferences,
+and by the labels and annotations with which tools such as Helm mark what they have created.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from keyferry.delivery.desired import Desired
-from keyferry.delivery.observed import JOURNAL, MAPPING, REVISION, Observed, metadata_fields
+from keyferry.delivery.observed import JOURNAL, MAPPING, REVISION, Observed, name_metadata
 from keyferry.errors import Conflict
 from keyferry.model import MANAGED_BY
 
@@ -17,117 +21,137 @@ _REMEDIES = {
     "Helm": "take it out of the chart, which first gives it the annotation helm.sh/resource-policy: keep",
     "Argo CD": "take it out of what that application syncs",
 }
-"""Who claims it → what is to be done where the claim comes from."""
+"""Tool or kind of owner → how to end its claim at the place where that comes from."""
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A label or annotation by which a tool knows what is its own."""
+class Marker:
+    """A label or annotation by which a tool recognises what it has created."""
 
     noun: Literal["label", "annotation"]
     key: str
     tool: str
     value: str | None = None
-    """The value that makes it one; any where absent."""
+    """The value that it must have; None: any value."""
 
 
-MARKS = (
-    Mark("annotation", "meta.helm.sh/release-name", "Helm"),
-    Mark("label", MANAGED_BY, "Helm", "Helm"),
-    Mark("annotation", "argocd.argoproj.io/tracking-id", "Argo CD"),
-    Mark("label", "argocd.argoproj.io/instance", "Argo CD"),
-    Mark("label", "secrets-store.csi.k8s.io/managed", "Secrets Store CSI driver"),
+MARKERS = (
+    Marker("annotation", "meta.helm.sh/release-name", "Helm"),
+    Marker("label", MANAGED_BY, "Helm", "Helm"),
+    Marker("annotation", "argocd.argoproj.io/tracking-id", "Argo CD"),
+    Marker("label", "argocd.argoproj.io/instance", "Argo CD"),
+    Marker("label", "secrets-store.csi.k8s.io/managed", "Secrets Store CSI driver"),
 )
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Somebody's claim to the whole Secret, by an ownerReference or a mark."""
+    """A claim of somebody else to the whole Secret, by an ownerReference or a marker."""
 
-    by: str
-    """Who: `ExternalSecret/db`, `Helm (payments)`."""
+    claimant: str
+    """Whose claim it is: `ExternalSecret/db`, `Helm (payments)`."""
     tool: str
-    mark: Mark | None = None
+    """The tool, or the kind of the ownerReference."""
+    marker: Marker | None = None
+    """The marker; None for an ownerReference."""
 
     @property
     def remedy(self) -> str:
-        """What is to be done where the claim comes from."""
-        return _REMEDIES.get(self.tool, f"take it away from {self.by}")
+        """How to end the claim at the place where it comes from."""
+        return _REMEDIES.get(self.tool, f"take it away from {self.claimant}")
 
     def __str__(self) -> str:
-        """Return what the report of a delivery says that takes over."""
-        return f"was owned by {self.by}: {self.remedy}, or it writes again"
+        """Return the note for the report of a delivery that takes the Secret over."""
+        return f"was owned by {self.claimant}: {self.remedy}, or it writes again"
 
 
-def claims(desired: Desired, observed: Observed) -> list[Claim]:
-    """Return who else claims the whole Secret; nobody's claim counts where it is meant to be somebody else's.
+def check_claims(desired: Desired, observed: Observed) -> list[Claim]:
+    """Check that nobody else claims the whole Secret, or that the mapping takes it over.
+
+    Returns:
+        The claims to take over (`conflict: takeOver`), the gravest first. None count where the mapping only adds keys
+        to somebody else's Secret (`creation: merge`).
 
     Raises:
-        Conflict: somebody does, and the mapping does not take over.
+        Conflict: somebody claims the Secret, and the mapping does not take over.
     """
-    found = [] if desired.merges else list(_claims(desired, observed))
-    if found and desired.mapping.spec.policies.conflict != "takeOver":
-        first = found[0]
+    claims = [] if desired.is_merge else list(_list_claims(desired, observed))
+    if claims and desired.mapping.spec.policies.conflict != "takeOver":
+        claim = claims[0]
         raise Conflict(
-            f"Secret {desired.name} is owned by {first.by}, which writes or deletes it too: set"
-            f" spec.policies.conflict: takeOver in mapping {desired.mapping.name} and then {first.remedy}"
+            f"Secret {desired.name} is owned by {claim.claimant}, which writes or deletes it too: set"
+            f" spec.policies.conflict: takeOver in mapping {desired.mapping.name} and then {claim.remedy}"
         )
-    return found
+    return claims
 
 
-def without(claimed: list[Claim], desired: Desired, observed: Observed) -> dict[str, Any]:
-    """Return the merge patch that takes all claims off: an apply keeps what is somebody else's."""
-    patch: dict[str, Any] = {"metadata": observed.named(desired.name) | {"ownerReferences": None}}
-    for mark in filter(None, (claim.mark for claim in claimed)):
-        patch["metadata"].setdefault(f"{mark.noun}s", {})[mark.key] = None
+def build_claims_patch(claims: list[Claim], desired: Desired, observed: Observed) -> dict[str, Any]:
+    """Return the merge patch that removes claims: all ownerReferences, and the markers.
+
+    It takes a patch, since an apply removes only the fields of its own manager.
+    """
+    patch: dict[str, Any] = {"metadata": observed.build_patch_metadata(desired.name) | {"ownerReferences": None}}
+    for marker in filter(None, (claim.marker for claim in claims)):
+        patch["metadata"].setdefault(f"{marker.noun}s", {})[marker.key] = None
     return patch
 
 
-def must_force(desired: Desired, observed: Observed) -> bool:
-    """Return whether an apply must take fields back, or over.
+def needs_force(desired: Desired, observed: Observed) -> bool:
+    """Return whether an apply has to be forced, because other field managers own fields that it writes.
 
-    Force is per request, not per field: so everything that somebody else owns is looked at here. The preconditions
-    of the apply make that safe.
+    `force` holds for the whole request, not for a field. So it is used only after the fields of all other managers were
+    checked here. The preconditions of the apply make sure that no other field is taken: it is refused if the Secret has
+    changed since it was observed.
+
+    A field that was ours before, also under an earlier name of the mapping, is taken back. Any other field is taken
+    over only if the mapping asks for it (`conflict: takeOver`).
 
     Raises:
-        Conflict: somebody else owns what was never ours, and the mapping does not take over.
+        Conflict: somebody else owns a field that was never ours, and the mapping does not take over.
     """
     takes_over = desired.mapping.spec.policies.conflict == "takeOver"
-    ours = observed.written_by(*desired.mapping.names)
-    known = observed.keys_owned_by(*desired.managers) | (observed.keys_in_journal() if ours else frozenset())
-    given_before = _given_before(desired, observed)
+    ours = observed.is_written_by(*desired.mapping.names)
+    known_keys = observed.keys_owned_by(*desired.managers) | (observed.get_journal_keys() if ours else frozenset())
+    known_metadata = _list_known_metadata(desired, observed)
     force = False
-    for owner in observed.owners_beside(desired.manager):
-        keys = owner.keys & desired.data.keys()
-        metadata = (owner.annotations & set(JOURNAL)) | (owner.labels & desired.own_labels.keys())
-        given = observed.differing_metadata(desired.labels, desired.annotations) & owner.metadata
-        if not takes_over and (keys - known or (metadata and not ours) or given - given_before):
-            raise _conflict(desired, observed, owner.manager, sorted((keys - known) or metadata or given))
-        force = force or bool(keys or metadata or given)
+    for other in observed.fields_of_other_managers(desired.manager):
+        keys = other.keys & desired.data.keys()
+        # Of Keyferry's own labels and annotations, and of those that the mapping gives the Secret.
+        own_metadata = (other.annotations & set(JOURNAL)) | (other.labels & desired.own_labels.keys())
+        metadata = observed.get_differing_metadata(desired.labels, desired.annotations) & other.metadata
+        if not takes_over and (keys - known_keys or (own_metadata and not ours) or metadata - known_metadata):
+            fields = sorted((keys - known_keys) or own_metadata or metadata)
+            raise _build_conflict(desired, observed, other.manager, fields)
+        force = force or bool(keys or own_metadata or metadata)
     return force
 
 
-def _claims(desired: Desired, observed: Observed) -> Iterator[Claim]:
-    """Yield each claim, the gravest first."""
-    for reference in observed.references:
+def _list_claims(desired: Desired, observed: Observed) -> Iterator[Claim]:
+    """Yield all claims to the Secret, the gravest first: the owner of an ownerReference can delete it."""
+    for reference in observed.owner_references:
         yield Claim(str(reference), reference.kind)
-    for mark in MARKS:
-        held = observed.labels if mark.noun == "label" else observed.annotations
-        given = desired.labels if mark.noun == "label" else desired.annotations
-        if mark.key in held and mark.value in (None, held[mark.key]) and mark.key not in given:
-            name = held[mark.key].partition(":")[0]
-            yield Claim(mark.tool if name in (mark.tool, "true") else f"{mark.tool} ({name})", mark.tool, mark)
+    for marker in MARKERS:
+        present = observed.labels if marker.noun == "label" else observed.annotations
+        given = desired.labels if marker.noun == "label" else desired.annotations
+        if marker.key in present and marker.value in (None, present[marker.key]) and marker.key not in given:
+            name = present[marker.key].partition(":")[0]
+            claimant = marker.tool if name in (marker.tool, "true") else f"{marker.tool} ({name})"
+            yield Claim(claimant, marker.tool, marker)
 
 
-def _given_before(desired: Desired, observed: Observed) -> frozenset[str]:
-    """Return the labels and annotations that are known to have been ours: all, where we wrote this very mapping."""
-    ours = observed.written_by(*desired.mapping.names)
+def _list_known_metadata(desired: Desired, observed: Observed) -> frozenset[str]:
+    """Return the labels and annotations that are known to have been ours before.
+
+    If the Secret was last written for the same revision of the mapping, these are all labels and annotations of the
+    mapping, whoever owns them now. Otherwise they are those that we still own.
+    """
+    ours = observed.is_written_by(*desired.mapping.names)
     if ours and observed.annotations.get(REVISION) == desired.revision:
-        return metadata_fields(desired.labels, desired.annotations)
+        return name_metadata(desired.labels, desired.annotations)
     return observed.metadata_owned_by(*desired.managers)
 
 
-def _conflict(desired: Desired, observed: Observed, manager: str, fields: list[str]) -> Conflict:
+def _build_conflict(desired: Desired, observed: Observed, manager: str, fields: list[str]) -> Conflict:
     writer = observed.annotations.get(MAPPING)
     by = f" (mapping {writer})" if writer and writer not in desired.mapping.names else ""
     return Conflict(

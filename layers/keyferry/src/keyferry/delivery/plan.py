@@ -1,15 +1,29 @@
-"""Desired and observed state → the one next action on a target (the protocol, docs/decisions/0002 and 0003).
+"""Decide the next action on one Secret, from its desired and its observed state.
 
-Step numbers in comments are those of the protocol.
+`plan` is a pure function. A delivery observes the Secret, carries out the one action that `plan` returns, and calls
+`plan` again with the new state, until the action is Done. All that `plan` needs to know about the past is in the Secret
+itself, so that any later delivery can continue where one was interrupted. The protocol (docs/decisions/0002):
+
+1. Observe the Secret.
+2. Only then read the sources.
+3. The Secret is missing: create it, with the annotation `restart-due` and a new nonce as its value.
+4. The content differs: write the content and a new `restart-due` in one apply, then start again at step 1.
+5. Only labels or annotations differ: write them, keep `restart-due` as it is, and go on.
+6. There is no `restart-due`: done.
+7. There is one: list the workloads that use the Secret, and stamp its nonce on each, which restarts it.
+8. All are stamped: remove `restart-due`.
+
+The actions Prune, Release and Delete do what an apply cannot (docs/decisions/0003). The numbers in comments are those
+of the steps.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from keyferry.delivery.desired import Desired
-from keyferry.delivery.limits import check, check_mutable
+from keyferry.delivery.limits import check_limits, check_mutable
 from keyferry.delivery.observed import RESTART_DUE, Observed
-from keyferry.delivery.ownership import claims, must_force, without
+from keyferry.delivery.ownership import build_claims_patch, check_claims, needs_force
 from keyferry.errors import Refused, SourceDeleted
 from keyferry.identity import IDENTITY
 from keyferry.mapping.mapping import SecretMapping
@@ -17,17 +31,18 @@ from keyferry.mapping.mapping import SecretMapping
 
 @dataclass(frozen=True)
 class Write:
-    """Apply new content, and observe again before anything is restarted."""
+    """Apply new content. Afterwards the pass ends, and the sources are read again before anything is restarted."""
 
     body: dict[str, Any]
     force: bool
     creates: bool
+    """Whether the Secret is missing, and the apply creates it."""
     why: str
 
 
 @dataclass(frozen=True)
 class Annotate:
-    """Apply what has changed beside the content, and go on with the answer."""
+    """Apply other labels, annotations or ownership of fields, with the same content. Afterwards the pass goes on."""
 
     body: dict[str, Any]
     force: bool
@@ -36,20 +51,24 @@ class Annotate:
 
 @dataclass(frozen=True)
 class Prune:
-    """Remove what is somebody else's by a merge patch, which an apply cannot, and observe again."""
+    """Remove fields of others with a merge patch, since an apply cannot. Afterwards the pass ends, as after a Write."""
 
     patch: dict[str, Any]
     why: str
     notes: tuple[str, ...] = ()
-    """What somebody has to do elsewhere."""
+    """What people have to do where those fields come from."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """Apply as a field manager all that it keeps: what it alone owned goes, what others own too is theirs alone."""
+    """Give up fields of one of our field managers, by an apply in its name that leaves them out.
+
+    The API server removes the fields that it owned alone. Those that others own too stay, and are theirs alone.
+    """
 
     manager: str
     body: dict[str, Any]
+    """The fields that the manager keeps."""
     why: str
 
 
@@ -58,15 +77,17 @@ class Delete:
     """Delete the Secret."""
 
     preconditions: dict[str, str]
+    """The uid and the resourceVersion that the Secret must have."""
     why: str
 
 
 @dataclass(frozen=True)
 class Restart:
-    """Stamp every workload with the nonce, then clear the mark with this body."""
+    """Stamp the nonce on every workload that uses the Secret. After that, remove `restart-due` by an apply."""
 
     nonce: str
-    clear: dict[str, Any]
+    cleared_body: dict[str, Any]
+    """The body of that apply: the complete Secret without `restart-due`."""
     force: bool
 
 
@@ -75,166 +96,200 @@ class Done:
     """Nothing is left to do."""
 
     note: str = ""
-    """Why nothing is done, where something might have been expected."""
+    """Why nothing is done; empty if the Secret is simply up to date."""
 
 
 type Action = Write | Annotate | Prune | Release | Delete | Restart | Done
 
 
 def plan(desired: Desired, observed: Observed | None, nonce: str) -> Action:
-    """Return the next action.
+    """Return the next action that brings a Secret to its desired state.
 
     Args:
-        desired: what the sources say, read after `observed`.
-        observed: the Secret; None where it is missing.
-        nonce: what a write of content is to be marked with: random, new for each.
+        desired: the desired state, from sources that were read after `observed`.
+        observed: the Secret; None if it is missing.
+        nonce: a new random text, the value of `restart-due` if the action writes content.
 
     Raises:
-        Refused: the Secret cannot take the content.
-        Conflict: somebody else owns what the mapping would write, or the Secret itself.
-        Outdated: what a region served in place of another is older than what the Secret holds.
+        Refused: the Secret cannot hold the content.
+        Conflict: somebody else owns the Secret or a field of it, and the mapping does not take over.
+        Outdated: the Secret has a newer value than the failover region that served a source.
+        SourceUnavailable: the Secret would lose a key because a `find` selects less than before.
     """
-    mark = None if desired.mapping.spec.restart == "none" else nonce
+    restart_nonce = None if desired.mapping.spec.restart == "none" else nonce
     if observed is None:
-        return _create(desired, mark)  # 3
+        return _plan_creation(desired, restart_nonce)  # 3
     if desired.mapping.spec.policies.creation != "createOnce":
-        return _keep_right(desired, observed, mark, nonce)
-    if mark and observed.written_by(*desired.mapping.names) and observed.restart_due:
-        return _keep_right(desired.as_held(observed), observed, mark, nonce)
+        return _plan_update(desired, observed, restart_nonce, nonce)
+    if restart_nonce and observed.is_written_by(*desired.mapping.names) and observed.restart_due:
+        # The Secret stays as it is, but restarts that are still due for its creation have to be finished.
+        return _plan_update(desired.as_observed(observed), observed, restart_nonce, nonce)
     return Done("it exists, and is left as it is (creation: createOnce)")
 
 
-def _keep_right(desired: Desired, observed: Observed, mark: str | None, nonce: str) -> Action:
-    """Return the next action on a Secret that is there. The order is what makes each step safe (0003)."""
-    check(desired, observed)
-    claimed, force = claims(desired, observed), must_force(desired, observed)
-    changed, superfluous = content_change(desired, observed), _superfluous(desired, observed)
-    if changed or superfluous:
+def _plan_creation(desired: Desired, restart_nonce: str | None) -> Write | Done:
+    if desired.is_merge:
+        return Done("the Secret is missing, and is not ours to make (creation: merge)")
+    check_limits(desired, None)
+    make_immutable = desired.mapping.spec.secret.immutable
+    body = desired.build_body(None, restart_nonce, make_immutable=make_immutable)
+    return Write(body, force=False, creates=True, why="missing")
+
+
+def _plan_update(desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str) -> Action:
+    """Return the next action on a Secret that exists.
+
+    The order makes each action safe (docs/decisions/0003): whatever cannot be written is refused first; the Secret is
+    ours before anything of others is removed; and at no time it has neither the old keys nor the new ones.
+
+    Args:
+        desired: the desired state.
+        observed: the Secret.
+        restart_nonce: the new value of `restart-due` for a change of content; None if the mapping restarts nothing.
+        nonce: a new value for a `restart-due` that somebody else has written.
+    """
+    check_limits(desired, observed)
+    claims, force = check_claims(desired, observed), needs_force(desired, observed)
+    content_change = describe_content_change(desired, observed)
+    superfluous_keys = _list_superfluous_keys(desired, observed)
+    if content_change or superfluous_keys:
         check_mutable(desired, observed)
-    if claimed:
-        return Prune(without(claimed, desired, observed), "taking over", tuple(map(str, claimed)))
-    if changed:  # 4
-        return Write(desired.body(observed, mark), force, creates=False, why=changed)
-    seal, due = desired.mapping.spec.secret.immutable and not superfluous, _due(desired, observed, mark, nonce)
-    why = _annotation_change(desired, observed, due, seal=seal)
+    if claims:  # before the first write: whoever owns the Secret can delete it with our content at any time
+        patch = build_claims_patch(claims, desired, observed)
+        return Prune(patch, "taking over", tuple(map(str, claims)))
+    if content_change:  # 4
+        return Write(desired.build_body(observed, restart_nonce), force, creates=False, why=content_change)
+    restart_due = _get_restart_due(desired, observed, restart_nonce, nonce)
+    make_immutable = desired.mapping.spec.secret.immutable and not superfluous_keys
+    why = _describe_metadata_change(desired, observed, restart_due, make_immutable=make_immutable)
     if why:  # 5
-        return Annotate(desired.body(observed, due, seal=seal), force, why)
-    if superfluous:
-        return Prune(_without_keys(superfluous, desired, observed, mark), f"not of this mapping: {_list(superfluous)}")
-    former = _former_manager(desired, observed)
-    if former:
-        return Release(former, observed.bare(desired.name), "released by its earlier name")
-    if due is None:  # 6
+        return Annotate(desired.build_body(observed, restart_due, make_immutable=make_immutable), force, why)
+    if superfluous_keys:
+        patch = _build_keys_patch(superfluous_keys, desired, observed, restart_nonce)
+        return Prune(patch, f"not of this mapping: {_join(superfluous_keys)}")
+    former_manager = _get_former_manager(desired, observed)
+    if former_manager:
+        return Release(former_manager, observed.build_minimal_body(desired.name), "released by its earlier name")
+    if restart_due is None:  # 6
         return Done()
-    return Restart(due, desired.body(observed, None), force)  # 7, 8
+    return Restart(restart_due, desired.build_body(observed, None), force)  # 7, 8
 
 
 def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: SourceDeleted) -> Action:
-    """Return the next action where a source was deleted, as its service says: nothing is restarted for it.
+    """Return the next action on a Secret of which a source was deleted. Nothing is restarted for it.
 
     Args:
-        mapping: whose `policies.deletion` decides.
-        observed: the Secret; None where it is missing.
-        error: what the service says.
+        mapping: the mapping. Its `policies.deletion` decides.
+        observed: the Secret; None if it is missing.
+        error: how AWS reported the deletion.
 
     Raises:
-        SourceDeleted: the Secret is retained.
-        Refused: an immutable Secret keeps its keys.
+        SourceDeleted: the policy is `retain`.
+        Refused: keys have to be removed from a Secret that is immutable.
     """
     policy = mapping.spec.policies.deletion
     if policy == "retain":
         raise error
     if observed is None:
         return Done(str(error))
-    if policy == "delete" and not observed.written_by(*mapping.names):
+    if policy == "delete" and not observed.is_written_by(*mapping.names):
         return Done(f"not made by this mapping: kept; {error}")
-    managers = [IDENTITY.field_manager(each) for each in mapping.names]
-    strangers = {key for owner in observed.owners_beside(*managers) for key in owner.keys}
-    if policy == "delete" and observed.data.keys() <= observed.keys_owned_by(*managers) - strangers:
+    managers = [IDENTITY.field_manager(name) for name in mapping.names]
+    keys_of_others = {key for other in observed.fields_of_other_managers(*managers) for key in other.keys}
+    if policy == "delete" and observed.data.keys() <= observed.keys_owned_by(*managers) - keys_of_others:
         return Delete(observed.preconditions, str(error))
-    return _withdrawal(mapping, observed, str(error))
+    return _plan_withdrawal(mapping, observed, str(error))
 
 
-def _withdrawal(mapping: SecretMapping, observed: Observed, why: str) -> Release | Done:
-    """Return what removes all that the mapping owns.
+def _plan_withdrawal(mapping: SecretMapping, observed: Observed, why: str) -> Release | Done:
+    """Return the action that gives up all fields of the mapping, under its name and its earlier names.
 
-    The type stays, since that of a Secret never changes; so does an empty `data`: who leaves that out as well removes
-    what others have applied as `stringData`, which the API server does not know for theirs.
+    The apply keeps the type, since that of a Secret never changes. It also keeps an empty `data`: leaving that out
+    would remove the keys that others have applied as `stringData`, since the API server does not count them as theirs.
     """
     for manager in map(IDENTITY.field_manager, mapping.names):
         if observed.keys_owned_by(manager) and observed.immutable:
             raise Refused(f"Secret {mapping.spec.secret.name} is immutable and keeps its keys: delete it; {why}")
         if observed.keys_owned_by(manager) | observed.metadata_owned_by(manager):
             kept = {"type": observed.type, "data": {}} | ({"immutable": True} if observed.immutable else {})
-            return Release(manager, observed.bare(mapping.spec.secret.name) | kept, why)
+            return Release(manager, observed.build_minimal_body(mapping.spec.secret.name) | kept, why)
     return Done(why)
 
 
-def _create(desired: Desired, mark: str | None) -> Write | Done:
-    if desired.merges:
-        return Done("the Secret is missing, and is not ours to make (creation: merge)")
-    check(desired, None)
-    return Write(
-        desired.body(None, mark, seal=desired.mapping.spec.secret.immutable), force=False, creates=True, why="missing"
-    )
+def describe_content_change(desired: Desired, observed: Observed) -> str:
+    """Return why the content has to be written, for a report; empty if it is up to date.
+
+    Content also counts as changed if somebody else has taken a key of ours, even if its value is the same now: pods may
+    have started with another value in between.
+    """
+    owned_keys, ever_owned_keys = observed.keys_owned_by(desired.manager), observed.keys_owned_by(*desired.managers)
+    changed_keys = sorted(key for key, value in desired.data.items() if observed.data.get(key) != value)
+    removed_keys = sorted(owned_keys - desired.data.keys())
+    is_ours = observed.is_written_by(*desired.mapping.names)
+    lost_keys = sorted(desired.data.keys() - ever_owned_keys) if is_ours else []
+    if changed_keys:
+        return f"new content in {_join(changed_keys)}"
+    if removed_keys:
+        return f"no longer mapped: {_join(removed_keys)}"
+    return f"written by somebody else in between: {_join(lost_keys)}" if lost_keys else ""
 
 
-def content_change(desired: Desired, observed: Observed) -> str:
-    """Return why the content has changed; empty where it has not."""
-    owned, ours = observed.keys_owned_by(desired.manager), observed.keys_owned_by(*desired.managers)
-    changed = sorted(key for key, value in desired.data.items() if observed.data.get(key) != value)
-    removed = sorted(owned - desired.data.keys())
-    lost = sorted(desired.data.keys() - ours) if observed.written_by(*desired.mapping.names) else []
-    if changed:
-        return f"new content in {_list(changed)}"
-    if removed:
-        return f"no longer mapped: {_list(removed)}"
-    return f"written by somebody else in between: {_list(lost)}" if lost else ""
+def _get_restart_due(desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str) -> str | None:
+    """Return the value that `restart-due` has to have while the content stays the same; None if it has to go."""
+    others = observed.fields_of_other_managers(desired.manager)
+    if any(RESTART_DUE in other.annotations for other in others):
+        # An apply removes the annotation only if we alone own it. Writing another value makes it ours alone.
+        return nonce
+    return None if restart_nonce is None else observed.restart_due
 
 
-def _due(desired: Desired, observed: Observed, mark: str | None, nonce: str) -> str | None:
-    """Return the nonce of the restarts that are due, if any are."""
-    if any(RESTART_DUE in owner.annotations for owner in observed.owners_beside(desired.manager)):
-        return nonce  # an apply removes only what is ours alone, and another text makes it that
-    return None if mark is None else observed.restart_due
-
-
-def _annotation_change(desired: Desired, observed: Observed, due: str | None, *, seal: bool) -> str:
+def _describe_metadata_change(
+    desired: Desired, observed: Observed, restart_due: str | None, *, make_immutable: bool
+) -> str:
+    """Return why labels, annotations or the ownership of fields have to be written; empty if they are up to date."""
     if not desired.data.keys() <= observed.keys_owned_by(desired.manager):
         return "taking over the same content"
     if any(observed.annotations.get(key) != value for key, value in desired.journal.items()):
         return "new versions or mapping"
     if any(observed.labels.get(key) != value for key, value in desired.own_labels.items()):
         return "label missing"
-    if observed.differing_metadata(desired.labels, desired.annotations):
+    if observed.get_differing_metadata(desired.labels, desired.annotations):
         return "other labels or annotations"
-    if seal and not observed.immutable:
+    if make_immutable and not observed.immutable:
         return "not yet immutable"
-    if due == observed.restart_due:
+    if restart_due == observed.restart_due:
         return ""
-    return "mark of restarts by somebody else" if due else "no restarts wanted"
+    return "restart-due is somebody else's" if restart_due else "no restarts wanted"
 
 
-def _superfluous(desired: Desired, observed: Observed) -> list[str]:
-    """Return the keys to remove that no apply of ours does: those of an earlier name; where asked for, of anybody."""
-    rest = observed.data.keys() - desired.data.keys()
+def _list_superfluous_keys(desired: Desired, observed: Observed) -> list[str]:
+    """Return the keys to remove that no apply of our field manager removes.
+
+    These are keys that an earlier name of the mapping has written; and all keys of others, if the mapping wants the
+    Secret for itself (`keys: exclusive`).
+    """
+    other_keys = observed.data.keys() - desired.data.keys()
     if desired.mapping.spec.policies.keys == "exclusive":
-        return sorted(rest)
-    strangers = {key for owner in observed.owners_beside(*desired.managers) for key in owner.keys}
-    return sorted(rest & observed.keys_owned_by(*desired.managers) - strangers)
+        return sorted(other_keys)
+    keys_of_others = {key for other in observed.fields_of_other_managers(*desired.managers) for key in other.keys}
+    return sorted(other_keys & observed.keys_owned_by(*desired.managers) - keys_of_others)
 
 
-def _without_keys(keys: list[str], desired: Desired, observed: Observed, mark: str | None) -> dict[str, Any]:
-    """Return the merge patch that removes keys and marks the restarts in one: no crash can come between."""
-    annotations = {} if mark is None else {"annotations": {RESTART_DUE: mark}}
-    return {"metadata": observed.named(desired.name) | annotations, "data": dict.fromkeys(keys)}
+def _build_keys_patch(
+    keys: list[str], desired: Desired, observed: Observed, restart_nonce: str | None
+) -> dict[str, Any]:
+    """Return the merge patch that removes keys and sets `restart-due`, in one request: no crash can divide the two."""
+    annotations = {} if restart_nonce is None else {"annotations": {RESTART_DUE: restart_nonce}}
+    return {"metadata": observed.build_patch_metadata(desired.name) | annotations, "data": dict.fromkeys(keys)}
 
 
-def _former_manager(desired: Desired, observed: Observed) -> str | None:
-    """Return the field manager of an earlier name that still owns something."""
-    former = desired.managers - {desired.manager}
-    return next((owner.manager for owner in observed.owners if owner.applies and owner.manager in former), None)
+def _get_former_manager(desired: Desired, observed: Observed) -> str | None:
+    """Return a field manager of an earlier name of the mapping that still owns fields; None if there is none."""
+    former_managers = desired.managers - {desired.manager}
+    return next(
+        (entry.manager for entry in observed.managed_fields if entry.applies and entry.manager in former_managers), None
+    )
 
 
-def _list(names: list[str]) -> str:
-    return ", ".join(names)
+def _join(keys: list[str]) -> str:
+    return ", ".join(keys)

@@ -1,4 +1,4 @@
-"""What a delivery would do: the same observing, reading and planning as `deliver`, and no write."""
+"""Show what a delivery would do: it observes, reads and plans as `deliver` does, and writes nothing."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -6,36 +6,38 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from keyferry.delivery.apply import listing, observe, stamps
+from keyferry.delivery.apply import build_stamps, create_workload_lister, observe
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
-from keyferry.delivery.passes import Work, desire, namespaces
+from keyferry.delivery.passes import Work, build_desired, list_namespaces
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
 from keyferry.errors import KeyferryError, OutOfTime, SourceDeleted, Unexpected
 
-type Will = Literal["create", "update", "annotate", "restart", "delete", "nothing", "fail"]
+type PlannedEffect = Literal["create", "update", "annotate", "restart", "delete", "nothing", "fail"]
+"""What a delivery would do to one Secret."""
 
 NONCE = "preview"
-"""Stands for the random mark of a write. No pod template carries it, so every workload shows as to be restarted."""
+"""Stands for the random nonce of a write. No pod template has it, so no workload counts as stamped already."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What would become of one target."""
+    """What a delivery would do in one namespace. The fields are called as in `--output json`."""
 
     namespace: str
-    will: Will
+    will: PlannedEffect
     why: str = ""
     keys: tuple[str, ...] = ()
-    """Keys that would be added, changed, taken back or removed, by name."""
+    """The keys that would be added, changed, taken back or removed."""
     restarts: tuple[str, ...] = ()
+    """The workloads that would be restarted."""
     notes: tuple[str, ...] = ()
-    """When a certificate expires; workloads that would be left alone, and why."""
+    """When a certificate expires; workloads that would not be restarted, and why."""
     error: KeyferryError | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for `--output json`, without what is empty."""
-        whole = {
+        """Return the preview for `--output json`, without empty fields."""
+        fields = {
             "namespace": self.namespace,
             "will": self.will,
             "why": self.why,
@@ -44,71 +46,78 @@ class Preview:
             "notes": list(self.notes),
             "error": f"{type(self.error).__name__}: {self.error}" if self.error else "",
         }
-        return {key: value for key, value in whole.items() if value}
+        return {key: value for key, value in fields.items() if value}
 
 
 def preview(work: Work) -> list[Preview]:
-    """Return what a delivery would do in each namespace as things are now.
+    """Return what a delivery would do in each namespace, by the current state of the cluster and the sources.
 
     Raises:
         KeyferryError: the namespaces cannot be listed, a source cannot be read, or it does not fit the mapping.
     """
-    names, secret = namespaces(work), work.mapping.spec.secret.name
-    with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(names)))) as pool:
-        seen = list(pool.map(lambda name: _tried(work, lambda: observe(work.cluster, name, secret)), names))
-        made = desire(work, pool, names, settle=False) if names else {}  # after every observation, as in `deliver`
+    namespaces, secret = list_namespaces(work), work.mapping.spec.secret.name
+    with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(namespaces)))) as pool:
+        states = list(
+            pool.map(
+                lambda namespace: _catch_errors(work, lambda: observe(work.cluster, namespace, secret)), namespaces
+            )
+        )
+        # The sources are read after all observations, as in `deliver`.
+        desired_by_namespace = build_desired(work, pool, namespaces, reread=False) if namespaces else {}
 
-        def planned(pair: tuple[str, Observed | KeyferryError | None]) -> Preview:
-            (name, observed), desired = pair, made[pair[0]]
+        def preview_one(pair: tuple[str, Observed | KeyferryError | None]) -> Preview:
+            (namespace, observed), desired = pair, desired_by_namespace[pair[0]]
             if isinstance(observed, KeyferryError):
-                return Preview(name, "fail", error=observed)
+                return Preview(namespace, "fail", error=observed)
             if isinstance(desired, KeyferryError) and not isinstance(desired, SourceDeleted):
-                return Preview(name, "fail", error=desired)
-            told = _tried(work, lambda: _planned(work, name, desired, observed))
-            return told if isinstance(told, Preview) else Preview(name, "fail", error=told)
+                return Preview(namespace, "fail", error=desired)
+            result = _catch_errors(work, lambda: _preview_namespace(work, namespace, desired, observed))
+            return result if isinstance(result, Preview) else Preview(namespace, "fail", error=result)
 
-        return list(pool.map(planned, zip(names, seen, strict=True)))
+        return list(pool.map(preview_one, zip(namespaces, states, strict=True)))
 
 
-def _tried[T](work: Work, step: Callable[[], T]) -> T | KeyferryError:
-    """Return what a step returns, or what it raises: one namespace does not stop the others."""
+def _catch_errors[T](work: Work, step: Callable[[], T]) -> T | KeyferryError:
+    """Return the result of a step, or the error that it raises: an error in one namespace does not stop the others."""
     if work.deadline.has_passed:
         return OutOfTime()
     try:
         return step()
     except KeyferryError as error:
         return error
-    except Exception as error:  # its text can quote a value
+    except Exception as error:  # its message can quote a value
         return Unexpected(error)
 
 
-def _planned(work: Work, namespace: str, desired: Desired | SourceDeleted, observed: Observed | None) -> Preview:
+def _preview_namespace(
+    work: Work, namespace: str, desired: Desired | SourceDeleted, observed: Observed | None
+) -> Preview:
     if isinstance(desired, SourceDeleted):
-        return _shown(namespace, plan_deletion(work.mapping, observed, desired))
+        return _preview_action(namespace, plan_deletion(work.mapping, observed, desired))
     action = plan(desired, observed, NONCE)
-    shown = _shown(namespace, action)
-    restarts = desired.mapping.spec.restart != "none"
-    due = observed.restart_due if observed and restarts and not isinstance(action, Done) else None
+    result = _preview_action(namespace, action)
+    has_restarts = desired.mapping.spec.restart != "none"
+    restart_due = observed.restart_due if observed and has_restarts and not isinstance(action, Done) else None
     if isinstance(action, Write):
-        shown = replace(shown, keys=_keys(desired, observed))
+        result = replace(result, keys=_list_changed_keys(desired, observed))
     if isinstance(action, Write | Prune):
-        due = NONCE if restarts and (shown.keys or isinstance(action, Write)) else due
-    workloads = listing(work.cluster, work.mapping, work.kinds)
-    found = stamps(work.cluster, namespace, desired.mapping, due, workloads) if due else []
+        restart_due = NONCE if has_restarts and (result.keys or isinstance(action, Write)) else restart_due
+    list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds)
+    stamps = build_stamps(work.cluster, namespace, desired.mapping, restart_due, list_workloads) if restart_due else []
     return replace(
-        shown,
-        restarts=tuple(str(each) for each in found if each.patch is not None),
+        result,
+        restarts=tuple(str(stamp) for stamp in stamps if stamp.patch is not None),
         notes=(
-            *shown.notes,
-            *desired.notes(datetime.now(UTC)),
-            *(str(each) for each in found if each.patch is None and not each.error),
+            *result.notes,
+            *desired.list_notes(datetime.now(UTC)),
+            *(str(stamp) for stamp in stamps if stamp.patch is None and not stamp.error),
         ),
-        error=next((each.error for each in found if each.error), None),
+        error=next((stamp.error for stamp in stamps if stamp.error), None),
     )
 
 
-def _shown(namespace: str, action: Action) -> Preview:
-    """Return what an action does, as far as it says it itself."""
+def _preview_action(namespace: str, action: Action) -> Preview:
+    """Return the preview of one action, without what the action alone does not tell: keys of a write, workloads."""
     match action:
         case Write():
             return Preview(namespace, "create" if action.creates else "update", action.why)
@@ -123,10 +132,12 @@ def _shown(namespace: str, action: Action) -> Preview:
     return Preview(namespace, "nothing", notes=(action.note,) if action.note else ())
 
 
-def _keys(desired: Desired, observed: Observed | None) -> tuple[str, ...]:
-    """Return the keys that a write touches."""
+def _list_changed_keys(desired: Desired, observed: Observed | None) -> tuple[str, ...]:
+    """Return the keys that a write adds, changes, takes back or removes."""
     if observed is None:
         return tuple(sorted(desired.data))
-    owned = observed.keys_owned_by(desired.manager)
-    changed = {key for key, value in desired.data.items() if observed.data.get(key) != value or key not in owned}
-    return tuple(sorted(changed | (owned - desired.data.keys())))
+    owned_keys = observed.keys_owned_by(desired.manager)
+    changed_keys = {
+        key for key, value in desired.data.items() if observed.data.get(key) != value or key not in owned_keys
+    }
+    return tuple(sorted(changed_keys | (owned_keys - desired.data.keys())))

@@ -1,4 +1,4 @@
-"""Outcomes → what is logged and counted. Pure, and free of values by construction."""
+"""The result of a delivery: what is logged, counted and shown. It contains no values."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,30 +11,32 @@ from keyferry.errors import DeliverAgain, KeyferryError, UnknownName
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
 
-type Did = Literal["created", "updated", "annotated", "deleted", "unchanged", "failed"]
+type Effect = Literal["created", "updated", "annotated", "deleted", "unchanged", "failed"]
+"""What a delivery did to one Secret."""
 
 MAX_LISTED = 50
-"""Namespaces that one log line lists: a line has 256 KiB at most, a mapping can have thousands of namespaces."""
+"""How many namespaces one log line lists. A line has at most 256 KiB; a mapping can have thousands of namespaces."""
 MAX_WORKLOADS = 5
-"""Workloads of each that it lists."""
+"""How many workloads, and how many notes, a log line lists for one namespace."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one target."""
+    """The result of a delivery in one namespace. The fields are called as in log lines."""
 
     namespace: str
-    did: Did
+    did: Effect
     why: str = ""
     restarted: tuple[str, ...] = ()
+    """The workloads that were restarted."""
     notes: tuple[str, ...] = ()
-    """Workloads that were left alone, and why; when a certificate expires; what else was not done, or is to be done."""
+    """Workloads that were not restarted, and why; when a certificate expires; what people have to do elsewhere."""
     error: KeyferryError | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for a log line or for `--output json`, without what is empty."""
+        """Return the outcome for a log line or for `--output json`, without empty fields."""
         error = f"{type(self.error).__name__}: {self.error}" if self.error else ""
-        whole = {
+        fields = {
             "namespace": self.namespace,
             "did": self.did,
             "why": self.why,
@@ -42,110 +44,113 @@ class Outcome:
             "notes": list(self.notes),
             "error": error,
         }
-        return {key: value for key, value in whole.items() if value}
+        return {key: value for key, value in fields.items() if value}
 
-    def shortened(self) -> "Outcome":
-        """Return it with no more workloads than a log line has room for."""
-        return replace(self, restarted=_first(self.restarted), notes=_first(self.notes))
+    def shorten(self) -> "Outcome":
+        """Return the outcome with at most MAX_WORKLOADS workloads and notes."""
+        return replace(self, restarted=_shorten_list(self.restarted), notes=_shorten_list(self.notes))
 
 
 @dataclass
-class Read:
-    """What was read of the sources, for the report."""
+class SourceVersions:
+    """The versions of the sources that a delivery has read, for its report."""
 
     versions: dict[str, str] = field(default_factory=dict)
-    """Source → version; none of a source that is another in each of several namespaces."""
+    """Alias of a source → version. A source that has several versions, in several namespaces, is left out."""
     served: dict[str, str] = field(default_factory=dict)
-    """Source → the region that served it, where that is not its first one."""
+    """Alias of a source → the failover region that served it, for those that the first region did not serve."""
 
-    def take(self, made: Iterable[Desired]) -> None:
-        """Take what one pass has read."""
-        found: defaultdict[str, set[str]] = defaultdict(set)
-        for desired in made:
+    def add(self, desired_secrets: Iterable[Desired]) -> None:
+        """Add the versions that one pass has read, in place of earlier ones."""
+        versions: defaultdict[str, set[str]] = defaultdict(set)
+        for desired in desired_secrets:
             self.served |= desired.served
             for alias, version in desired.versions.items():
-                found[alias].add(version)
-        self.versions |= {alias: versions.pop() for alias, versions in found.items() if len(versions) == 1}
+                versions[alias].add(version)
+        self.versions |= {alias: distinct.pop() for alias, distinct in versions.items() if len(distinct) == 1}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of one delivery."""
+    """The result of one delivery."""
 
     delivery: Delivery
     outcomes: tuple[Outcome, ...] = ()
+    """The result in each namespace that was reached."""
     versions: Mapping[str, str] = field(default_factory=dict)
+    """Alias of a source → the version that was read."""
     served: Mapping[str, str] = field(default_factory=dict)
-    """Source → the region that served it, where that is not its first one."""
+    """Alias of a source → the failover region that served it, for those that the first region did not serve."""
     error: KeyferryError | None = None
-    """What stopped the delivery before it had targets."""
+    """The error that ended the delivery for all namespaces; None if there is none."""
     seconds: float = 0.0
-    written: datetime | None = None
-    """When the last write was answered."""
+    """How long the delivery took."""
+    written_at: datetime | None = None
+    """When the API server answered the last write; None if nothing was written."""
     owner: Team | None = None
-    """Who answers for the mapping."""
+    """The team that owns the mapping."""
 
     @property
     def errors(self) -> list[KeyferryError]:
-        """All errors, of the delivery and of its targets."""
+        """All errors: that of the whole delivery, and those of single namespaces."""
         return [error for error in (self.error, *(outcome.error for outcome in self.outcomes)) if error]
 
     @property
-    def comes_back(self) -> bool:
-        """Whether trying again can help."""
+    def can_retry(self) -> bool:
+        """Whether a later try can succeed where this one failed."""
         return any(isinstance(error, DeliverAgain) for error in self.errors)
 
-    def served_elsewhere(self) -> dict[str, dict[str, str]]:
-        """Return `{"served": {source: region}}`; nothing where every source was read in its first region."""
+    def build_served_field(self) -> dict[str, dict[str, str]]:
+        """Return `{"served": {source: region}}`; empty if the first regions served all sources."""
         return {"served": dict(self.served)} if self.served else {}
 
     def log_fields(self) -> dict[str, Any]:
-        """Return the fields of the one log line of a delivery."""
-        told = [outcome for outcome in sorted(self.outcomes, key=_urgency) if outcome.did != "unchanged"]
+        """Return the fields of the log line of the delivery."""
+        outcomes = [outcome for outcome in sorted(self.outcomes, key=_is_success) if outcome.did != "unchanged"]
         return {
             "event_id": self.delivery.event_id,
             "mapping": self.delivery.mapping,
             "cluster": self.delivery.cluster,
-            **owned(self.owner),
+            **build_owner_field(self.owner),
             "versions": dict(self.versions),
-            **self.served_elsewhere(),
-            "targets": _counts(self.outcomes),
-            "namespaces": [outcome.shortened().as_dict() for outcome in told[:MAX_LISTED]],
+            **self.build_served_field(),
+            "targets": _count_effects(self.outcomes),
+            "namespaces": [outcome.shorten().as_dict() for outcome in outcomes[:MAX_LISTED]],
             "seconds": round(self.seconds, 3),
         } | ({"error": f"{type(self.error).__name__}: {self.error}"} if self.error else {})
 
     def metrics(self) -> dict[str, float]:
-        """Return metric name → value."""
-        counts = _counts(self.outcomes)
-        gone = isinstance(self.error, UnknownName)  # a mapping that is no longer there has no targets
+        """Return the value of each metric, by its name."""
+        counts = _count_effects(self.outcomes)
+        is_unknown = isinstance(self.error, UnknownName)  # a mapping that was removed has no targets that could fail
         values: dict[str, float] = {
             "Deliveries": 1,
-            "TargetsUpdated": sum(counts.get(did, 0) for did in ("created", "updated", "annotated", "deleted")),
+            "TargetsUpdated": sum(counts.get(effect, 0) for effect in ("created", "updated", "annotated", "deleted")),
             "TargetsUnchanged": counts.get("unchanged", 0),
-            "TargetsFailed": counts.get("failed", 0) + (self.error is not None and not gone),
+            "TargetsFailed": counts.get("failed", 0) + (self.error is not None and not is_unknown),
             "WorkloadsRestarted": sum(len(outcome.restarted) for outcome in self.outcomes),
         }
-        if self.written:
-            values["EventToWriteSeconds"] = max(0.0, (self.written - self.delivery.time).total_seconds())
+        if self.written_at:
+            values["EventToWriteSeconds"] = max(0.0, (self.written_at - self.delivery.time).total_seconds())
         return values
 
 
-def owned(owner: Team | None) -> dict[str, Any]:
-    """Return who answers for a mapping, as fields of a log line or of `--output json`."""
+def build_owner_field(owner: Team | None) -> dict[str, Any]:
+    """Return `{"owner": …}` for a log line or for `--output json`; empty if the mapping has no owner."""
     return {"owner": owner.model_dump(exclude_none=True)} if owner else {}
 
 
-def _first(texts: tuple[str, ...]) -> tuple[str, ...]:
-    more = len(texts) - MAX_WORKLOADS
-    return texts if more <= 0 else (*texts[:MAX_WORKLOADS], f"and {more:,} more")
+def _shorten_list(texts: tuple[str, ...]) -> tuple[str, ...]:
+    rest = len(texts) - MAX_WORKLOADS
+    return texts if rest <= 0 else (*texts[:MAX_WORKLOADS], f"and {rest:,} more")
 
 
-def _urgency(outcome: Outcome) -> bool:
-    """Return what puts failures first, where not every namespace can be listed."""
+def _is_success(outcome: Outcome) -> bool:
+    """Return whether an outcome has no error. Sorted by this, failures come first."""
     return outcome.error is None
 
 
-def _counts(outcomes: tuple[Outcome, ...]) -> dict[str, int]:
+def _count_effects(outcomes: tuple[Outcome, ...]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for outcome in outcomes:
         counts[outcome.did] = counts.get(outcome.did, 0) + 1

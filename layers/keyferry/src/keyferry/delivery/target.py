@@ -1,141 +1,162 @@
-"""One namespace under way: what is seen, wanted and done there."""
+"""The Secret in one namespace during a delivery: its state, and the steps that bring it up to date."""
 
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from keyferry.delivery.apply import ClusterClient, Listing, clear, delete, observe, stamp_workload, stamps, write
+from keyferry.delivery.apply import (
+    ClusterClient,
+    WorkloadLister,
+    build_stamps,
+    clear_restart_due,
+    delete,
+    observe,
+    stamp_workload,
+    write,
+)
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
-from keyferry.delivery.report import Did, Outcome
+from keyferry.delivery.report import Effect, Outcome
 from keyferry.delivery.workloads import Stamp
 from keyferry.errors import Forbidden, KeyferryError, NeedsRepair, ServerError, SourceDeleted
 from keyferry.mapping.mapping import SecretMapping
 
-IN_A_ROW = 4
-"""Writes of one pass that change no content: versions, marks of restarts, owners. More come with the next pass."""
+MAX_ANNOTATES = 4
+"""How many actions of one pass leave the content as it is (Annotate, Release). Further ones follow in the next pass."""
 
 
 @dataclass
 class Target:
-    """One namespace under way. Its steps raise the errors of what they call."""
+    """The Secret of a mapping in one namespace, and how far its delivery has come.
+
+    A pass calls the steps in this order: `observe`, `set_desired`, `update`, `prepare_restart`, `restart`. Each raises
+    the errors of the requests that it makes.
+    """
 
     cluster: ClusterClient
     mapping: SecretMapping
     namespace: str
     observed: Observed | None = None
-    fresh: bool = False
-    """Whether `observed` is this pass's observation."""
+    """The last known state of the Secret; None if it is missing, or not known yet."""
+    is_fresh: bool = False
+    """Whether `observed` can be used: it was read in this pass, or is the answer to the last write."""
     desired: Desired | None = None
-    facts: tuple[str, ...] = ()
-    """What is to be said of it, whatever is done."""
-    gone: SourceDeleted | None = None
-    """What is known of a source that was deleted: then nothing is desired."""
-    due: Restart | None = None
-    found: list[Stamp] = field(default_factory=list)
-    did: Did = "unchanged"
+    """The desired state; None if it is not known, or a source was deleted."""
+    desired_notes: tuple[str, ...] = ()
+    """The notes on the desired content, for the report."""
+    source_deleted: SourceDeleted | None = None
+    """The report that a source was deleted; None if all sources exist."""
+    due_restart: Restart | None = None
+    """The restart that this pass has to carry out; None if there is none."""
+    stamps: list[Stamp] = field(default_factory=list)
+    """The stamps for that restart."""
+    did: Effect = "unchanged"
+    """The strongest effect of all writes so far: one on the content counts more than one on annotations."""
     why: str = ""
     restarted: list[Stamp] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    done: bool = False
+    is_done: bool = False
+    """Whether this delivery does nothing more here: the Secret is up to date, or `error` is final."""
     error: KeyferryError | None = None
-    written: datetime | None = None
+    written_at: datetime | None = None
+    """When the last write was answered; None if there was none."""
 
     def observe(self) -> None:
-        """Look at the Secret, where what is known of it is not new."""
-        if not self.fresh:
+        """Read the Secret (step 1), unless its current state is known from the answer to a write."""
+        if not self.is_fresh:
             self.observed = observe(self.cluster, self.namespace, self.mapping.spec.secret.name)
-            self.fresh, self.error = True, None
+            self.is_fresh, self.error = True, None
 
-    def want(self, made: Desired | KeyferryError) -> None:
-        """Take what the sources make there, or why they make nothing."""
-        self.desired = made if isinstance(made, Desired) else None
-        self.facts = made.notes(datetime.now(UTC)) if isinstance(made, Desired) else ()
-        self.gone = made if isinstance(made, SourceDeleted) else None
-        if isinstance(made, KeyferryError) and not self.gone:
-            self.done, self.error = True, made.with_traceback(None)
+    def set_desired(self, desired: Desired | KeyferryError) -> None:
+        """Set the desired state (step 2), or the error because of which there is none."""
+        self.desired = desired if isinstance(desired, Desired) else None
+        self.desired_notes = desired.list_notes(datetime.now(UTC)) if isinstance(desired, Desired) else ()
+        self.source_deleted = desired if isinstance(desired, SourceDeleted) else None
+        if isinstance(desired, KeyferryError) and not self.source_deleted:
+            self.is_done, self.error = True, desired.with_traceback(None)
 
-    def advance(self) -> None:
-        """Do the next thing, up to the restarts that are due."""
-        if self.gone:
-            self._withdraw(self.gone)
+    def update(self) -> None:
+        """Carry out the next actions (steps 3 to 6), up to a restart: that is only noted in `due_restart`."""
+        if self.source_deleted:
+            self._update_after_deletion(self.source_deleted)
         elif self.desired:
-            self._advance(self.desired)
+            self._update_to(self.desired)
 
-    def look(self, workloads: Listing) -> None:
-        """Find the workloads to restart, as they are now."""
-        if self.due:
-            self.found = stamps(self.cluster, self.namespace, self.mapping, self.due.nonce, workloads)
+    def prepare_restart(self, list_workloads: WorkloadLister) -> None:
+        """List the workloads that are due for a restart (step 7)."""
+        if self.due_restart:
+            nonce = self.due_restart.nonce
+            self.stamps = build_stamps(self.cluster, self.namespace, self.mapping, nonce, list_workloads)
 
     def restart(self) -> None:
-        """Restart what was found, and take the mark off once all of it is."""
-        if not (self.due and self.desired):
+        """Stamp the workloads (step 7). If all could be stamped, remove `restart-due` (step 8)."""
+        if not (self.due_restart and self.desired):
             return
-        action, self.due = self.due, None
-        refused: list[KeyferryError] = []
-        for each in self.found:
+        action, self.due_restart = self.due_restart, None
+        errors: list[KeyferryError] = []
+        for stamp in self.stamps:
             try:
-                if stamp_workload(self.cluster, self.namespace, self.desired, each):
-                    self.restarted.append(each)
+                if stamp_workload(self.cluster, self.namespace, self.desired, stamp):
+                    self.restarted.append(stamp)
             except (Forbidden, NeedsRepair, ServerError) as error:
-                refused.append(error)  # the others are restarted all the same
-        if refused:
-            raise min(refused, key=lambda error: isinstance(error, NeedsRepair))
-        clear(self.cluster, self.namespace, self.desired, action)
-        self._answered(None, "annotated", "restarts done")
-        self.done = True
+                errors.append(error)  # the other workloads are restarted all the same
+        if errors:
+            raise min(errors, key=lambda error: isinstance(error, NeedsRepair))  # one that may pass comes first
+        clear_restart_due(self.cluster, self.namespace, self.desired, action)
+        self._record_write(None, "annotated", "restarts done")
+        self.is_done = True
 
-    def outcome(self) -> Outcome:
-        """Return what became of it."""
+    def build_outcome(self) -> Outcome:
+        """Return the result for the report."""
         return Outcome(
             namespace=self.namespace,
             did="failed" if self.error else self.did,
             why=self.why,
-            restarted=tuple(str(each) for each in self.restarted),
+            restarted=tuple(str(stamp) for stamp in self.restarted),
             notes=(
                 *self.notes,
-                *self.facts,
-                *(str(each) for each in self.found if each.patch is None and not each.error),
+                *self.desired_notes,
+                *(str(stamp) for stamp in self.stamps if stamp.patch is None and not stamp.error),
             ),
             error=self.error,
         )
 
-    def _advance(self, desired: Desired) -> None:
+    def _update_to(self, desired: Desired) -> None:
         action = plan(desired, self.observed, secrets.token_hex(8))
-        for _ in range(IN_A_ROW):
+        for _ in range(MAX_ANNOTATES):
             if not isinstance(action, Annotate | Release):
                 break
             self._write(desired.manager, action, "annotated")
             action = plan(desired, self.observed, secrets.token_hex(8))
         if isinstance(action, Write | Prune):
             self._write(desired.manager, action, "created" if self.observed is None else "updated")
-        self._note(action)
-        self.due = action if isinstance(action, Restart) else None
-        self.done = isinstance(action, Done)
+        self._record_notes(action)
+        self.due_restart = action if isinstance(action, Restart) else None
+        self.is_done = isinstance(action, Done)
 
-    def _withdraw(self, gone: SourceDeleted) -> None:
-        """Do what the mapping says of a source that was deleted."""
-        action = plan_deletion(self.mapping, self.observed, gone)
+    def _update_after_deletion(self, error: SourceDeleted) -> None:
+        """Carry out what the mapping's `policies.deletion` says for a source that was deleted."""
+        action = plan_deletion(self.mapping, self.observed, error)
         if isinstance(action, Delete):
             delete(self.cluster, self.namespace, self.mapping.spec.secret.name, action)
-            self._answered(None, "deleted", action.why)
+            self._record_write(None, "deleted", action.why)
         if isinstance(action, Release):
             self._write(action.manager, action, "updated")
-        self._note(action)
-        self.done = isinstance(action, Done | Delete)
+        self._record_notes(action)
+        self.is_done = isinstance(action, Done | Delete)
 
-    def _write(self, manager: str, action: Write | Annotate | Prune | Release, did: Did) -> None:
-        self._answered(write(self.cluster, self.namespace, manager, action), did, action.why)
+    def _write(self, manager: str, action: Write | Annotate | Prune | Release, effect: Effect) -> None:
+        self._record_write(write(self.cluster, self.namespace, manager, action), effect, action.why)
 
-    def _answered(self, observed: Observed | None, did: Did, why: str) -> None:
-        """Take the answer of a write as the next observation."""
-        self.observed, self.fresh, self.written, self.error = observed, True, datetime.now(UTC), None
-        if self.did == "unchanged" or (self.did == "annotated" and did != "annotated"):
-            self.did, self.why = did, why
+    def _record_write(self, observed: Observed | None, effect: Effect, why: str) -> None:
+        """Take the answer to a write as the next observation, and keep the effect for the report."""
+        self.observed, self.is_fresh, self.written_at, self.error = observed, True, datetime.now(UTC), None
+        if self.did == "unchanged" or (self.did == "annotated" and effect != "annotated"):
+            self.did, self.why = effect, why
 
-    def _note(self, action: Action) -> None:
-        """Keep what the report says of an action beside what was done."""
+    def _record_notes(self, action: Action) -> None:
+        """Keep the notes of an action for the report."""
         if isinstance(action, Prune):
             self.notes += action.notes
         if isinstance(action, Done) and action.note and not self.notes:

@@ -1,4 +1,4 @@
-"""Which workloads use a Secret, and the patch that restarts one."""
+"""Find out which workloads use a Secret, and build the patch that restarts one."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,135 +11,143 @@ from keyferry.mapping.mapping import Workload
 from keyferry.model import PREFIX
 
 OPT_OUT = f"{PREFIX}/restart"
-"""Annotation of a workload; `"false"` leaves it alone."""
+"""Annotation of a workload. With the value `"false"`, the workload is never restarted."""
 IN_PLACE = ("InPlaceIfPossible", "InPlaceOnly")
-"""Update strategies of a CloneSet that write a change of the template's annotations into pods as they run; a container
-restarts for it where a variable of its environment shows the annotation.
+"""Update strategies of a CloneSet that write new annotations of the template into running pods. A container restarts
+for it only if a variable of its environment shows the annotation.
 https://openkruise.io/docs/core-concepts/inplace-update
 """
 NO_PARTITION = (None, 0, "0", "0%")
-"""Partitions of a CloneSet that keep no pod back. A partition says how many pods stay on the old revision."""
+"""Partitions with which a rollout reaches all pods. A partition is the number of pods that stay on the old revision."""
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """One workload to restart: the patch of its pod template, or the reason why there is none."""
+    """The restart of one workload: a patch of its pod template, or the reason why there is none.
+
+    The patch writes an annotation whose value is the nonce of a write of the Secret. The stamp restarts the pods, and
+    shows later that the workload was restarted for this write.
+    """
 
     workload: Workload
     patch: dict[str, Any] | None
     note: str = ""
-    """What the reader of a report should know: left alone, paused, no replicas, …"""
+    """What a report says about it: opted out, paused, no replicas …"""
     error: KeyferryError | None = None
-    """Why it cannot be restarted, though the mapping wants it to be."""
+    """Why it cannot be restarted, although the mapping names it."""
 
     def __str__(self) -> str:
         return f"{self.workload.kind}/{self.workload.name}" + (f" ({self.note})" if self.note else "")
 
 
-def stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: str) -> Stamp:
-    """Return what to do with one workload.
+def build_stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: str) -> Stamp:
+    """Return the stamp for one workload.
 
     Args:
         workload: its kind and name.
         raw: the object.
-        secret: name of the Secret for which it restarts.
-        nonce: the mark of the write; a pod template that carries it has been stamped before.
+        secret: the name of the Secret that was written.
+        nonce: the nonce of that write. A workload that has it in its pod template needs no patch.
 
     Raises:
-        Refused: a Rollout whose pods are made from another workload's pod template.
+        Refused: the workload is a Rollout that takes its pod template from another workload.
     """
-    if _annotations(raw.get("metadata")).get(OPT_OUT) == "false":
+    if _get_annotations(raw.get("metadata")).get(OPT_OUT) == "false":
         return Stamp(workload, None, f"left alone: {OPT_OUT} is false")
-    _check_template(workload, _reference(raw))
+    _check_template(workload, _get_workload_ref(raw))
     key = IDENTITY.stamp_key(secret)
-    if _annotations(_template(raw).get("metadata")).get(key) == nonce:
+    if _get_annotations(_get_template(raw).get("metadata")).get(key) == nonce:
         return Stamp(workload, None, "stamped before")
     patch = {"spec": {"template": {"metadata": {"annotations": {key: nonce}}}}}
-    return Stamp(workload, patch, _note(raw.get("spec") or {}))
+    return Stamp(workload, patch, _describe_rollout(raw.get("spec") or {}))
 
 
-def using(
+def select_workloads(
     objects: Iterable[tuple[WorkloadKind, Mapping[str, Any]]], secret: str
 ) -> Iterator[tuple[Workload, Mapping[str, Any]]]:
-    """Yield the workloads among `objects` whose pod template uses the Secret of that name.
+    """Yield the workloads whose pod template uses the Secret of this name, each with its object.
 
-    Not one that takes the pod template of another: that is looked at itself.
+    A workload that takes its pod template from another one is left out, since that one is among the objects itself.
     """
     for kind, raw in objects:
-        if secret in secrets_of(_template(raw).get("spec") or {}) and not _reference(raw):
+        if secret in list_secrets(_get_template(raw).get("spec") or {}) and not _get_workload_ref(raw):
             yield Workload.model_construct(kind=kind, name=raw["metadata"]["name"]), raw
 
 
-def secrets_of(pod: Mapping[str, Any]) -> set[str]:
+def list_secrets(pod: Mapping[str, Any]) -> set[str]:
     """Return the names of the Secrets that a pod spec uses.
 
-    Not those of imagePullSecrets, which running pods no longer need.
+    Those of imagePullSecrets do not count, since a running pod no longer needs them.
     """
-    found = set(_of_volumes(pod.get("volumes") or ()))
+    secrets = set(_list_volume_secrets(pod.get("volumes") or ()))
     for container in [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]:
-        found.update(_of_container(container))
-    return found
+        secrets.update(_list_container_secrets(container))
+    return secrets
 
 
-def _of_container(container: Mapping[str, Any]) -> Iterator[str]:
+def _list_container_secrets(container: Mapping[str, Any]) -> Iterator[str]:
     for variable in container.get("env") or ():
-        yield from _name((variable.get("valueFrom") or {}).get("secretKeyRef"))
+        yield from _get_name((variable.get("valueFrom") or {}).get("secretKeyRef"))
     for source in container.get("envFrom") or ():
-        yield from _name(source.get("secretRef"))
+        yield from _get_name(source.get("secretRef"))
 
 
-def _of_volumes(volumes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def _list_volume_secrets(volumes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for volume in volumes:
-        for kind, source in volume.items():
-            if kind == "projected":
+        for volume_type, source in volume.items():
+            if volume_type == "projected":
                 for projection in source.get("sources") or ():
-                    yield from _name(projection.get("secret"))
+                    yield from _get_name(projection.get("secret"))
             elif isinstance(source, Mapping):
                 # secret and azureFile: secretName; cephfs, rbd, iscsi, scaleIO, storageos, flexVolume: secretRef;
                 # csi: nodePublishSecretRef. All of them name a Secret of the pod's own namespace.
                 yield from filter(None, [source.get("secretName")])
-                yield from _name(source.get("secretRef"))
-                yield from _name(source.get("nodePublishSecretRef"))
+                yield from _get_name(source.get("secretRef"))
+                yield from _get_name(source.get("nodePublishSecretRef"))
 
 
-def _name(reference: Mapping[str, Any] | None) -> Iterator[str]:
+def _get_name(reference: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the name in a reference to an object, if there is one."""
     name = (reference or {}).get("name")
     if name:
         yield name
 
 
-def _reference(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return whose pod template a workload takes, where it has none of its own: the `workloadRef` of Argo's Rollout."""
+def _get_workload_ref(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the `workloadRef` of an Argo Rollout: the workload that it takes its pod template from. Empty if none."""
     return (raw.get("spec") or {}).get("workloadRef") or {}
 
 
-def _check_template(workload: Workload, reference: Mapping[str, Any]) -> None:
-    if reference:
-        other = f"{reference.get('kind')}/{reference.get('name')}"
+def _check_template(workload: Workload, workload_ref: Mapping[str, Any]) -> None:
+    if workload_ref:
+        other = f"{workload_ref.get('kind')}/{workload_ref.get('name')}"
         raise Refused(
             f"{workload.kind}/{workload.name} takes its pod template from {other} (workloadRef):"
             f" name {other} in the mapping's restart instead, and Argo follows it"
         )
 
 
-def _note(spec: Mapping[str, Any]) -> str:
-    """Return why a workload does not restart at once, or not all of it; empty where it does."""
+def _describe_rollout(spec: Mapping[str, Any]) -> str:
+    """Return why a workload does not restart at once, or only in part; empty if it restarts as usual."""
     strategy = spec.get("updateStrategy") or spec.get("strategy") or {}
-    how, partition = strategy.get("type"), strategy.get("partition")
+    strategy_type, partition = strategy.get("type"), strategy.get("partition")
     if True in (spec.get("paused"), strategy.get("paused")):
         return "paused: rolls out when it is resumed"
-    if how == "OnDelete":
+    if strategy_type == "OnDelete":
         return "OnDelete: each pod restarts when somebody deletes it"
-    if how in IN_PLACE:
-        return f"{how}: pods get the stamp in place, and a container restarts only if it has the stamp in a variable"
+    if strategy_type in IN_PLACE:
+        return (
+            f"{strategy_type}: pods get the stamp in place, and a container restarts only if it has the stamp in a"
+            " variable"
+        )
     if spec.get("replicas") == 0:
         return "no replicas"
     return "" if partition in NO_PARTITION else f"partition {partition}: that many pods restart when it is lowered"
 
 
-def _template(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+def _get_template(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     return (raw.get("spec") or {}).get("template") or {}
 
 
-def _annotations(metadata: Mapping[str, Any] | None) -> Mapping[str, str]:
+def _get_annotations(metadata: Mapping[str, Any] | None) -> Mapping[str, str]:
     return (metadata or {}).get("annotations") or {}

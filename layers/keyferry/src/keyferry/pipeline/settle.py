@@ -119,7 +119,7 @@ def settle_error(error: Exception) -> Settlement:
 def _settle_report(message: Message, delivery: Delivery, report: Report) -> Settlement:
     if not report.errors:
         return Settlement("done", report, delivery=delivery)
-    may_pass = report.comes_back or _may_be_early(message, report)
+    may_pass = report.can_retry or _may_be_early(message, report)
     decision: Literal["retry later", "dead letter"] = (
         "retry later" if may_pass and message.age_seconds < GIVE_UP_SECONDS else "dead letter"
     )

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from keyferry.deadline import Deadline
-from keyferry.delivery.apply import ClusterClient, chosen_namespaces
-from keyferry.delivery.desired import revision
+from keyferry.delivery.apply import ClusterClient, list_target_namespaces
+from keyferry.delivery.desired import compute_revision
 from keyferry.delivery.observed import KEYS, MAPPING, RESTART_DUE, REVISION, Observed
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
@@ -181,11 +181,11 @@ def _observe_secrets(
     """Yield each namespace with the metadata of its Secret; None if the Secret is missing."""
     try:
         client = observer.connect(cluster, observer.deadline.within(CLUSTER_SECONDS))
-        for namespace in chosen_namespaces(client, mapping):
+        for namespace in list_target_namespaces(client, mapping):
             if sweep.namespace in (None, namespace):
                 _check_time(observer)
                 secret = client.read_secret_metadata(namespace, mapping.spec.secret.name)
-                yield namespace, Observed.of(secret) if secret else None
+                yield namespace, Observed.from_object(secret) if secret else None
     except (Unreachable, Unauthorized, Throttled) as error:
         raise _ClusterUnavailable(str(error)) from None
 
@@ -211,7 +211,7 @@ def compare_secret(
         return "" if policies.creation == "merge" else "the Secret is missing"
     restarts = "restarts are due" if RESTART_DUE in observed.annotations else ""
     if policies.creation == "createOnce":
-        return restarts if observed.written_by(*mapping.names) and mapping.spec.restart != "none" else ""
+        return restarts if observed.is_written_by(*mapping.names) and mapping.spec.restart != "none" else ""
     return _compare_journal(mapping, versions, observed, place) or _compare_managers(mapping, observed) or restarts
 
 
@@ -219,18 +219,18 @@ def _compare_journal(
     mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed, place: Place
 ) -> str:
     """Return the first difference between the annotations and labels that Keyferry writes and their new values."""
-    if not observed.written_by(mapping.name):
+    if not observed.is_written_by(mapping.name):
         return f"the annotation {MAPPING} differs"
-    if observed.annotations.get(REVISION) != revision(mapping):
+    if observed.annotations.get(REVISION) != compute_revision(mapping):
         return "the mapping has changed"
     if None in versions.values():
         return "the version of a source is not known"
-    if not _are_current(observed.versions_in_journal(), versions):
+    if not _are_current(observed.get_journal_versions(), versions):
         return "a source has another version"
-    written, known = observed.keys_in_journal(), mapping.spec.secret.possible_keys
+    written, known = observed.get_journal_keys(), mapping.spec.secret.possible_keys
     if not mapping.spec.secret.certain_keys <= written or (known is not None and not written <= known):
         return f"the annotation {KEYS} differs"
-    if observed.differing_metadata(*render_metadata(mapping, place, {})):
+    if observed.get_differing_metadata(*render_metadata(mapping, place, {})):
         return "a label or an annotation differs"
     return ""
 
@@ -245,13 +245,14 @@ def _are_current(written: Mapping[str, str], current: Mapping[str, str | None]) 
 def _compare_managers(mapping: SecretMapping, observed: Observed) -> str:
     """Return the first field or key that belongs to somebody else and should not; empty if there is none."""
     manager, *former_managers = map(IDENTITY.field_manager, mapping.names)
-    written = observed.keys_in_journal()
+    written = observed.get_journal_keys()
     if not written <= observed.keys_owned_by(manager):
         return "somebody else has written a key"
-    if any(owner.applies and owner.manager in former_managers for owner in observed.owners):
+    if any(entry.applies and entry.manager in former_managers for entry in observed.managed_fields):
         return "an earlier name of the mapping owns fields"
-    if observed.references and mapping.spec.policies.creation != "merge":
-        return f"it is owned by {observed.references[0]}"
-    if mapping.spec.policies.keys == "exclusive" and any(o.keys - written for o in observed.owners_beside(manager)):
+    if observed.owner_references and mapping.spec.policies.creation != "merge":
+        return f"it is owned by {observed.owner_references[0]}"
+    others = observed.fields_of_other_managers(manager)
+    if mapping.spec.policies.keys == "exclusive" and any(other.keys - written for other in others):
         return "somebody else has added a key"
     return ""

@@ -13,8 +13,8 @@ report = deliver(
         delivery=delivery,
         mapping=mapping,
         cluster=cluster.client(calls),
-        kinds=DEFAULT_KINDS,
-        reader=lambda _sources: sources.reader(calls),
+        restart_kinds=DEFAULT_KINDS,
+        create_reader=lambda _sources: sources.reader(calls),
         deadline=clock.deadline(seconds=60),
         sleep=clock.sleep,
     )

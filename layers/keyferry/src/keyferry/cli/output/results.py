@@ -6,7 +6,7 @@ from typing import Any
 
 from keyferry.cli.output import console
 from keyferry.delivery.preview import Preview
-from keyferry.delivery.report import Report, owned
+from keyferry.delivery.report import Report, build_owner_field
 from keyferry.errors import KeyferryError
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
@@ -39,7 +39,7 @@ class Plan:
         return {
             "mapping": self.delivery.mapping,
             "cluster": self.delivery.cluster,
-            **owned(self.owner),
+            **build_owner_field(self.owner),
             "namespaces": [each.as_dict() for each in self.previews],
         } | ({"error": _said(self.error)} if self.error else {})
 
@@ -119,9 +119,9 @@ def _as_dict(report: Report) -> dict[str, Any]:
     return {
         "mapping": report.delivery.mapping,
         "cluster": report.delivery.cluster,
-        **owned(report.owner),
+        **build_owner_field(report.owner),
         "versions": dict(report.versions),
-        **report.served_elsewhere(),
+        **report.build_served_field(),
         "namespaces": [each.as_dict() for each in report.outcomes],
         "seconds": round(report.seconds, 3),
     } | ({"error": _said(report.error)} if report.error else {})
