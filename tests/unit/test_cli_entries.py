@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.cli import generated
 from keyferry.cli.check import files
+from keyferry.cli.commands.generate import render_files
 
 ROOT = Path(__file__).resolve().parents[2]
 DELIVER = "arn:aws:iam::111122223333:role/keyferry-deliver"
@@ -62,7 +62,7 @@ class Terminal:
 
 
 def terminal(folder: Path, mappings: Path) -> Terminal:
-    for name, text in generated.render_all(files.load(mappings)).items():
+    for name, text in render_files(files.load(mappings)).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

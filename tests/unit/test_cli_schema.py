@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from keyferry.cli import main
-from keyferry.cli.commands.schema import document as schema
+from keyferry.cli.commands.schema import build_schema as schema
 from keyferry.cli.commands.schema import models
 from keyferry.cli.reference import markdown
 from keyferry.cli.reference.examples import examples
@@ -89,10 +89,10 @@ def test_every_example_of_a_field_is_as_its_schema_says(model: str) -> None:
 
 @pytest.mark.parametrize(
     ("part", "said"),
-    [("description", "write a docstring below it"), ("examples", "write one in cli/examples.py")],
+    [("description", "write a docstring below it"), ("examples", "write one in reference/examples.py")],
 )
 def test_a_field_without_description_or_example_is_named(part: str, said: str) -> None:
     made = schema()
     del made["$defs"]["Source"]["properties"]["region"][part]
     with pytest.raises(InvalidInput, match=rf"^Source\.region has no {part.rstrip('s')}: {said}$"):
-        markdown.text(made)
+        markdown.render(made)

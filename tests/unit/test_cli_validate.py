@@ -301,13 +301,13 @@ ROWS = [("payments", "update"), ("[shop]", "fail")]
 
 
 def test_a_table_is_plain_columns_where_it_is_piped(capsys: pytest.CaptureFixture[str]) -> None:
-    console.table(("namespace", "will"), ROWS)
+    console.print_table(("namespace", "will"), ROWS)
     assert capsys.readouterr().out == "namespace  will\npayments   update\n[shop]     fail\n"
 
 
 def test_a_table_has_lines_and_colours_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", terminal := Terminal(monkeypatch))
-    console.table(("namespace", "will"), ROWS)
+    console.print_table(("namespace", "will"), ROWS)
     assert "─" in terminal.written or "━" in terminal.written
     assert "\x1b[31mfail" in terminal.written
     assert "[shop]" in terminal.written
@@ -318,7 +318,7 @@ def test_a_narrow_terminal_folds_what_is_long_and_cuts_nothing_off(monkeypatch: 
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "dumb")
     words = [f"word{number}" for number in range(40)]
-    console.table(("namespace", "will", "why"), [("n" * 63, "update", " ".join(words))])
+    console.print_table(("namespace", "will", "why"), [("n" * 63, "update", " ".join(words))])
     assert "…" not in terminal.written
     assert all(len(line) <= 80 for line in terminal.written.splitlines())
     assert terminal.written.count("n") >= 63
@@ -326,32 +326,32 @@ def test_a_narrow_terminal_folds_what_is_long_and_cuts_nothing_off(monkeypatch: 
 
 
 def test_a_column_that_is_empty_in_every_row_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    console.table(("namespace", "keys", "will"), [(namespace, "", will) for namespace, will in ROWS])
+    console.print_table(("namespace", "keys", "will"), [(namespace, "", will) for namespace, will in ROWS])
     assert capsys.readouterr().out == "namespace  will\npayments   update\n[shop]     fail\n"
 
 
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", terminal := Terminal(monkeypatch))
     monkeypatch.setenv("NO_COLOR", "1")
-    console.table(("namespace", "will"), ROWS)
+    console.print_table(("namespace", "will"), ROWS)
     assert "fail" in terminal.written
     assert "\x1b[31m" not in terminal.written
 
 
 def test_what_a_terminal_could_take_for_a_command_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
-    console.tell("name \x1b[2J\x07 ü\nnext")
+    console.print_line("name \x1b[2J\x07 ü\nnext")
     assert capsys.readouterr().out == "name \\x1b[2J\\x07 ü\nnext\n"
 
 
 def test_what_is_quick_shows_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
-    with console.progress("planning", 1) as step:
+    with console.show_progress("planning", 1) as step:
         step()
     assert capsys.readouterr() == ("", "")
 
 
 def test_what_takes_long_says_so_on_stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "PATIENCE_SECONDS", 0.01)
-    with console.progress("planning", 2) as step:
+    with console.show_progress("planning", 2) as step:
         step()
         time.sleep(0.2)
     out, err = capsys.readouterr()
@@ -361,7 +361,7 @@ def test_what_takes_long_says_so_on_stderr(capsys: pytest.CaptureFixture[str], m
 def test_what_takes_long_shows_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "PATIENCE_SECONDS", 0.01)
     monkeypatch.setattr(sys, "stderr", terminal := Terminal(monkeypatch))
-    with console.progress("planning", 2) as step:
+    with console.show_progress("planning", 2) as step:
         step()
         time.sleep(0.3)
     assert "planning" in terminal.written
@@ -370,7 +370,7 @@ def test_what_takes_long_shows_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPat
 
 def test_json_is_written_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     value: dict[str, Any] = {"name": "ü", "list": []}
-    console.tell_json(value)
+    console.print_json(value)
     assert json.loads(capsys.readouterr().out) == value
 
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from keyferry.access import iam
 from keyferry.aws import secrets_manager
 from keyferry.aws.secrets_manager import SecretListEntry
-from keyferry.cli import generated
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
+from keyferry.cli.commands.generate import render_files
 from keyferry.errors import AccessDenied, SourceUnusable
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.model import Change, Place, SourceValue, StoreName
@@ -360,7 +360,7 @@ def test_tags_are_a_condition_of_the_statement() -> None:
     ],
 )
 def test_the_right_to_read_everything_is_said_aloud(by: dict[str, Any], *, unbounded: bool) -> None:
-    text = generated.render_all(catalog(by))["access.yaml"]
+    text = render_files(catalog(by))["access.yaml"]
     assert ("CAREFUL: these sources can find any name" in text) is unbounded
     assert ("all of mapping m0" in text) is unbounded
 

@@ -189,7 +189,7 @@ def test_the_report_says_which_region_served_and_where_it_was_the_first_nothing(
     report = world.deliver(create_reader=lambda _sources: lambda _source: found)
     assert report.log_fields()["served"] == {"db": "us-east-1"}
     assert results._as_dict(report)["served"] == {"db": "us-east-1"}
-    [row] = results._done(report)
+    [row] = results._rows_of_report(report)
     assert row.why.endswith("; db from us-east-1")
     assert "served" not in world.deliver().log_fields()
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from keyferry.cli.commands.compile import compile_
 from keyferry.cli.commands.explain import explain
 from keyferry.cli.commands.generate import generate
 from keyferry.cli.commands.push import push
 from keyferry.cli.commands.schema import schema
-from keyferry.cli.commands.validate import compile_, validate
+from keyferry.cli.commands.validate import validate
 from keyferry.cli.options import Group, Settings
 
 EPILOG = """\b

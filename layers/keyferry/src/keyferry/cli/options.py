@@ -1,4 +1,4 @@
-"""What all commands share: the folder of mappings, the form of the output, and how errors end."""
+"""What all commands share: the folder of the mappings, the form of the output, and the exit codes of errors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from keyferry.cli.output import console
 from keyferry.errors import KeyferryError, raised_at
 from keyferry.mapping.catalog import Catalog
 
-PROBLEMS, USAGE, BUG, INTERRUPTED = 1, 2, 70, 130
+PROBLEMS, BUG, INTERRUPTED = 1, 70, 130
+"""Exit codes. Click itself has 2, for a wrong command line; 70 is EX_SOFTWARE of sysexits.h, 130 is 128 + SIGINT."""
 _ADVICE = {
     "NoCredentialsError": "there are no AWS credentials: set AWS_PROFILE, or sign in (aws sso login)",
     "NoRegionError": "no AWS region is set: set AWS_REGION, or a region in the profile",
@@ -24,43 +25,43 @@ _ADVICE = {
     "TokenRetrievalError": "the AWS sign-in has ended: aws sso login",
     "SSOTokenLoadError": "there is no AWS sign-in: aws sso login",
 }
-"""botocore's error → what to do. Their own texts are not shown: some quote what was sent."""
+"""The type of botocore's error → what to do. The texts of these errors are not shown: some quote what was sent."""
 
 
 @dataclass
 class Settings:
-    """What was said before the command."""
+    """The options of `keyferry` itself, which all commands share."""
 
     mappings: Path
     output: str = "text"
 
     @property
     def is_json(self) -> bool:
-        """Whether the result is for a program."""
+        """Whether the result is written as JSON."""
         return self.output == "json"
 
-    def catalog(self) -> Catalog:
-        """Return the catalogue of the folder.
+    def load_catalog(self) -> Catalog:
+        """Return the catalogue of the mappings.
 
         Raises:
-            InvalidInput: something in it is wrong.
+            InvalidFiles: the files have problems.
         """
-        return files.load(self.mappings, console.progress)
+        return files.load(self.mappings, console.show_progress)
 
-    def check(self) -> tuple[Catalog, list[Problem]]:
-        """Return the catalogue of the folder, and what to be warned of.
+    def check_files(self) -> tuple[Catalog, list[Problem]]:
+        """Return the catalogue of the mappings, and the warnings about them.
 
         Raises:
-            InvalidInput: something in it is wrong.
+            InvalidFiles: the files have problems.
         """
-        return files.check(self.mappings, console.progress)
+        return files.check(self.mappings, console.show_progress)
 
 
-def _tell_problems(settings: Settings, error: InvalidFiles) -> None:
+def _print_problems(settings: Settings, error: InvalidFiles) -> None:
     if settings.is_json:
-        console.tell_json([each.as_dict() for each in error.problems])
+        console.print_json([problem.as_dict() for problem in error.problems])
     else:
-        console.note(str(error))
+        console.print_note(str(error))
 
 
 def _set_output(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
@@ -69,45 +70,46 @@ def _set_output(context: click.Context, _parameter: click.Parameter, value: str 
 
 
 class Group(click.Group):
-    """A group whose commands end in one clear line and an exit code, whatever happens."""
+    """A group of commands that turns every error into one line and an exit code, instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # as click has it
-        """Run the command."""
+        """Run the command; exit with the code of its error, if it has one."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit):
             raise
         except (KeyboardInterrupt, click.Abort):
-            console.note("interrupted")
+            console.print_note("interrupted")
             ctx.exit(INTERRUPTED)
         except InvalidFiles as error:
-            _tell_problems(ctx.obj, error)
+            _print_problems(ctx.obj, error)
             ctx.exit(PROBLEMS)
         except KeyferryError as error:
-            console.note(str(error))
+            console.print_note(str(error))
             ctx.exit(PROBLEMS)
         except BotoCoreError as error:
-            kind = type(error).__name__
-            console.note(_ADVICE.get(kind, f"AWS cannot be asked ({kind})"))
+            name = type(error).__name__
+            console.print_note(_ADVICE.get(name, f"AWS cannot be asked ({name})"))
             ctx.exit(PROBLEMS)
         except Exception as error:
             # Its text is not shown: it can quote a value.
-            console.note(
+            console.print_note(
                 f"unexpected {type(error).__name__} at {raised_at(error)}: a bug in Keyferry; please report it"
             )
             ctx.exit(BUG)
 
 
 type Command = Callable[..., Any]
+"""The function of a command."""
 
 
 def output(command: Command) -> Command:
-    """Accept `--output` after a command too."""
+    """Give a command the option `--output text|json`, which `keyferry` itself has too."""
     return output_of("text", "json")(command)
 
 
 def output_of(*forms: str) -> Callable[[Command], Command]:
-    """Accept `--output` with these forms after a command."""
+    """Return a decorator that gives a command the option `--output` with these forms."""
     return click.option(
         "--output",
         type=click.Choice(forms),

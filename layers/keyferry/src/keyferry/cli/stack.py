@@ -1,4 +1,4 @@
-"""The deliveries queue of a deployed stack."""
+"""A deployed stack of Keyferry: its queue of deliveries, from the outputs of CloudFormation, and its logs."""
 
 import shlex
 
@@ -11,32 +11,33 @@ from keyferry.cli.check.problems import nearest
 from keyferry.errors import InvalidInput
 
 OUTPUT = "DeliveriesQueueUrl"
+"""The output of template.yaml that has the URL of the queue."""
 
 
-def queue_of(session: boto3.Session, stack: str) -> DeliveryQueue:
-    """Return the deliveries queue of a stack.
+def connect_queue(session: boto3.Session, stack: str) -> DeliveryQueue:
+    """Return a client of the queue from which a stack takes its deliveries.
 
     Raises:
-        InvalidInput: there is no such stack here, or it is none of Keyferry's.
-        KeyferryError: as `keyferry.aws.errors.translate_errors` says.
+        InvalidInput: the account and region have no such stack, or it is not a stack of Keyferry.
+        DeliverAgain: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
     """
     with translate_errors(f"cloudformation:DescribeStacks on {stack}"):
         try:
-            found = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+            stacks = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "ValidationError":
                 raise
-            found = []
-    if not found:
+            stacks = []
+    if not stacks:
         raise InvalidInput(f"there is no stack {stack} in {session.region_name}: look at name, region and account")
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in found[0].get("Outputs", [])}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     if OUTPUT not in outputs:
         raise InvalidInput(f"stack {stack} has no output {OUTPUT}{nearest(OUTPUT, outputs)}: is it one of Keyferry's?")
     return DeliveryQueue(session.client("sqs"), outputs[OUTPUT])
 
 
-def follow(stack: str, event_id: str) -> str:
-    """Return the command that shows what becomes of the deliveries of an event."""
+def format_logs_command(stack: str, event_id: str) -> str:
+    """Return the shell command that follows the logs of an event's deliveries."""
     pattern = f'"{event_id}"'
     return (
         f"aws logs tail {shlex.quote(f'/aws/lambda/{stack}-deliver')} --follow --filter-pattern {shlex.quote(pattern)}"

@@ -1,1 +1,1 @@
-"""The commands, a file for each."""
+"""The commands of `keyferry`, a file for each."""

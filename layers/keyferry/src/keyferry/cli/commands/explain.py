@@ -1,4 +1,4 @@
-"""`keyferry explain`: what an event would cause."""
+"""`keyferry explain`: the change that an event reports, and the deliveries that follow."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -26,20 +26,20 @@ def explain(settings: Settings, event: IO[bytes]) -> None:
     EVENT is a file with the event as JSON, or - for standard input. What is judged is the event itself: whether the
     stack's rules forward its kind is in events/verdicts.yaml.
     """
-    catalog = settings.catalog()
-    report = route.plan_deliveries(_decoded(event), catalog)
+    catalog = settings.load_catalog()
+    report = route.plan_deliveries(_parse(event), catalog)
     matches = [] if isinstance(report.change, Ignored) else list(_matches(catalog, report.change))
     if settings.is_json:
-        console.tell_json(_as_dict(report, matches))
+        console.print_json(_as_dict(report, matches))
     elif isinstance(report.change, Ignored):
-        console.tell(f"no change: {report.change.reason} ({report.change.detail})")
+        console.print_line(f"no change: {report.change.reason} ({report.change.detail})")
         if report.change.reason == "deployment":
-            console.tell("a sweep follows, where this is Keyferry's own stack")
+            console.print_line("a sweep follows, where this is Keyferry's own stack")
     else:
-        _tell(catalog, report.change, matches, report.deliveries)
+        _print_change(catalog, report.change, matches, report.deliveries)
 
 
-def _decoded(event: IO[bytes]) -> object:
+def _parse(event: IO[bytes]) -> object:
     path = str(getattr(event, "name", "-"))
     name = "standard input" if path in ("-", "<stdin>") else path
     try:
@@ -51,14 +51,14 @@ def _decoded(event: IO[bytes]) -> object:
 
 
 def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
-    """Yield the sources that the change names, and why one of them is not concerned all the same."""
+    """Yield the sources that the change names, each with the reason (`not`) if no delivery follows for it."""
     for match in catalog.matches_of(change):
         why = ""
         if change.kind == "rotation failed":
             why = "a failed rotation leaves the current value as it was"
         elif change.label not in (None, match.source.watched_label):
-            reads = match.source.label or match.source.watched_label
-            why = f"it reads the label {reads}, and the event moves {change.label}"
+            label = match.source.label or match.source.watched_label
+            why = f"it reads the label {label}, and the event moves {change.label}"
         elif not catalog.clusters_of(match.mapping):
             why = "it has no cluster"
         elif not any(match.concerns(cluster.name) for cluster in catalog.clusters_of(match.mapping)):
@@ -82,22 +82,27 @@ def _as_dict(report: route.RouteReport, matches: list[dict[str, str]]) -> dict[s
         },
         "ignored": {"reason": change.reason, "detail": change.detail} if isinstance(change, Ignored) else None,
         "mappings": matches,
-        "deliveries": [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in report.deliveries],
+        "deliveries": [
+            delivery.model_dump(mode="json", by_alias=True, exclude_none=True) for delivery in report.deliveries
+        ],
     }
 
 
-def _tell(catalog: Catalog, change: Change, matches: list[dict[str, str]], deliveries: Sequence[Delivery]) -> None:
-    more = [f"{what} {text}" for what, text in (("label", change.label), ("version", change.version)) if text]
-    console.tell(f"change: {change.kind}, {change.store} {' or '.join(change.names)}{''.join(f', {m}' for m in more)}")
+def _print_change(
+    catalog: Catalog, change: Change, matches: list[dict[str, str]], deliveries: Sequence[Delivery]
+) -> None:
+    parts = [change.kind, f"{change.store} {' or '.join(change.names)}"]
+    parts += [f"{name} {text}" for name, text in (("label", change.label), ("version", change.version)) if text]
+    console.print_line(f"change: {', '.join(parts)}")
     for match in matches:
-        console.tell(
-            f"mapping {match['mapping']}, source {match['source']}" + (f": {match['not']}" if "not" in match else "")
-        )
+        why = f": {match['not']}" if "not" in match else ""
+        console.print_line(f"mapping {match['mapping']}, source {match['source']}{why}")
     if not matches:
-        known = {n for m in catalog.mappings.values() for s in m.spec.sources.values() for n in s.event_names}
-        console.tell(f"no mapping names it{nearest(change.names[0], known)}")
-    for each in deliveries:
-        where = f", namespace {each.namespace}" if each.namespace else ""
-        console.tell(f"delivery: {each.mapping} to {each.cluster}{where}")
+        sources = [source for mapping in catalog.mappings.values() for source in mapping.spec.sources.values()]
+        known = {name for source in sources for name in source.event_names}
+        console.print_line(f"no mapping names it{nearest(change.names[0], known)}")
+    for delivery in deliveries:
+        namespace = f", namespace {delivery.namespace}" if delivery.namespace else ""
+        console.print_line(f"delivery: {delivery.mapping} to {delivery.cluster}{namespace}")
     if not deliveries:
-        console.tell("no delivery follows")
+        console.print_line("no delivery follows")

@@ -1,16 +1,52 @@
-"""`keyferry generate`: the files that follow from the mappings."""
+"""`keyferry generate`: the IAM template, the access entries and the RBAC that the mappings need, as files."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from keyferry.cli import generated
+from keyferry.access import entries, iam, rbac
 from keyferry.cli.options import PROBLEMS, Settings, output
 from keyferry.cli.output import console
 from keyferry.errors import InvalidInput
+from keyferry.formats import yamltext
+from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.targets import Cluster
+from keyferry.model import shorten
 
-_DONE = {"missing": "written", "differs": "written", "superfluous": "removed"}
+HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
+RBAC = "rbac"
+"""The folder of the RBAC files, one for each cluster."""
+
+_KMS = """\
+# Secrets and parameters under a KMS key of your own: the role of deliver must also be allowed to decrypt with that key.
+# Which key that is, only AWS knows. Add to the key's policy, for each region:
+#   Principal: {AWS: <the stack's output DeliverRoleArn>}
+#   Action: kms:Decrypt
+#   Condition: {StringEquals: {kms:ViaService: [secretsmanager.<region>.amazonaws.com, ssm.<region>.amazonaws.com]}}
+# The AWS-managed keys aws/secretsmanager and aws/ssm need nothing.
+"""
+_MANY_POLICIES = """\
+# The role of deliver gets {needed} managed policies. AWS allows {usual} until you ask for more: Service Quotas, IAM,
+# "Managed policies attached to an IAM role" ({most} at most).
+"""
+_UNBOUNDED_SOURCES = """\
+# CAREFUL: these sources can find any name, so the role of deliver may read EVERYTHING in their service here:
+#   {sources}
+# Give each a path, tags, or a regexp with a fixed beginning, as ^team-a/.
+"""
+_NAMESPACE_SELECTORS = """\
+# Mappings that choose namespaces by labels or patterns ({names}) have their rights in all namespaces of the
+# cluster: on Secrets of that one name, and on the workloads that they restart. Which namespaces will match is not known
+# here.
+"""
+_ACTIONS = {"missing": "written", "differs": "written", "superfluous": "removed"}
+"""How a file differed → what was done about it."""
+
+type Difference = Literal["missing", "differs", "superfluous"]
+"""How a file in the folder differs from what the mappings make it."""
 
 
 @click.command()
@@ -26,26 +62,98 @@ _DONE = {"missing": "written", "differs": "written", "superfluous": "removed"}
 def generate(settings: Settings, to: Path | None, *, check: bool) -> None:
     """Write what the mappings need: IAM policies, access entries, RBAC."""
     folder = to or settings.mappings.parent / "generated"
-    catalog, warnings = settings.check()
+    catalog, warnings = settings.check_files()
     for warning in warnings:
-        console.note(str(warning))
-    files = generated.render_all(catalog)
+        console.print_note(str(warning))
+    files = render_files(catalog)
     try:
-        found = generated.difference(folder, files) if check else generated.write(folder, files)
+        differences = _compare(folder, files) if check else _update(folder, files)
     except OSError as error:
         raise InvalidInput(f"{error.filename or folder}: cannot be read or written: {error.strerror}") from None
-    if settings.is_json:
-        console.tell_json([{"file": str(folder / name), "state": _state(what, check)} for name, what in found.items()])
-    else:
-        for name, what in found.items():
-            console.tell(f"{folder / name}: {_state(what, check)}")
-        if not found:
-            console.tell(f"{folder}: up to date")
-    if check and found:
+    states = {name: difference if check else _ACTIONS[difference] for name, difference in differences.items()}
+    _print_states(settings, folder, states)
+    if check and differences:
         command = shlex.join(["keyferry", "--mappings", str(settings.mappings), "generate", "--to", str(folder)])
-        console.note(f"{folder} is not what {settings.mappings} makes it; mend it with: {command}")
+        console.print_note(f"{folder} is not what {settings.mappings} makes it; mend it with: {command}")
         raise SystemExit(PROBLEMS)
 
 
-def _state(what: str, check: bool) -> str:
-    return what if check else _DONE[what]
+def _print_states(settings: Settings, folder: Path, states: Mapping[str, str]) -> None:
+    if settings.is_json:
+        console.print_json([{"file": str(folder / name), "state": state} for name, state in states.items()])
+        return
+    for name, state in states.items():
+        console.print_line(f"{folder / name}: {state}")
+    if not states:
+        console.print_line(f"{folder}: up to date")
+
+
+def render_files(catalog: Catalog) -> dict[str, str]:
+    """Return the name, relative to the folder, and the text of every generated file."""
+    files = {
+        "access.yaml": HEADER + _warn_of_unbounded_sources(catalog) + _KMS + _iam(catalog),
+        "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
+    }
+    for cluster in catalog.clusters.values():
+        files[f"{RBAC}/{shorten(cluster.name, 250)}.yaml"] = HEADER + _rbac(catalog, cluster)
+    return files
+
+
+def _iam(catalog: Catalog) -> str:
+    needed, usual = iam.count_policies(catalog), iam.DEFAULT_MAX_POLICIES
+    note = _MANY_POLICIES.format(needed=needed, usual=usual, most=iam.MAX_POLICIES) if needed > usual else ""
+    return note + _to_yaml(iam.build_template(catalog))
+
+
+def _warn_of_unbounded_sources(catalog: Catalog) -> str:
+    sources = [
+        f"{alias} of mapping {mapping.name}"
+        for mapping in catalog.mappings.values()
+        for alias, source in mapping.spec.sources.items()
+        if catalog.clusters_of(mapping) and iam.is_unbounded(source)
+    ]
+    return _UNBOUNDED_SOURCES.format(sources=", ".join(sources)) if sources else ""
+
+
+def _rbac(catalog: Catalog, cluster: Cluster) -> str:
+    mappings = [mapping for mapping in catalog.mappings.values() if cluster in catalog.clusters_of(mapping)]
+    names = ", ".join(mapping.name for mapping in mappings if mapping.spec.namespace_selectors)
+    note = _NAMESPACE_SELECTORS.format(names=names) if names else ""
+    return note + "---\n".join(map(_to_yaml, rbac.build_rbac(catalog, cluster)))
+
+
+def _to_yaml(document: object) -> str:
+    return yamltext.text(document, width=120) + "\n"
+
+
+def _compare(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
+    """Return the names of the files that differ, and how; a file without our header is none of ours."""
+    differences: dict[str, Difference] = {name: "missing" for name in files if not (folder / name).is_file()}
+    present = [name for name in files if name not in differences]
+    differences |= {name: "differs" for name in present if _read(folder / name) != files[name]}
+    differences |= dict.fromkeys(_superfluous(folder, files), "superfluous")
+    return dict(sorted(differences.items()))
+
+
+def _superfluous(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Return the names of files that were generated for clusters that have been removed since."""
+    paths = [path for parent in (folder, folder / RBAC) for path in sorted(parent.glob("*")) if path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in paths if HEADER.strip() in _read(path)[:1000]]
+    return [name for name in names if name not in files]
+
+
+def _update(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
+    """Write and remove files until the folder is up to date; return how they differed before."""
+    differences = _compare(folder, files)
+    for name, difference in differences.items():
+        path = folder / name
+        if difference == "superfluous":
+            path.unlink()
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files[name], newline="\n")
+    return differences
+
+
+def _read(path: Path) -> str:
+    return path.read_text(errors="replace")

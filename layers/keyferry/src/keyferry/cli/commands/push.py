@@ -1,4 +1,4 @@
-"""`keyferry push`: deliveries from a terminal, by the same code as the function, or through the stack's queue."""
+"""`keyferry push`: makes deliveries here, by the code of the deliver function, or sends them to a stack's queue."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ from keyferry.cli.check.problems import nearest
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, output
 from keyferry.cli.output import console, results
 from keyferry.cli.output.results import Plan
-from keyferry.cli.stack import follow, queue_of
+from keyferry.cli.stack import connect_queue, format_logs_command
 from keyferry.deadline import Deadline
 from keyferry.delivery.preview import preview
 from keyferry.delivery.report import Report
@@ -27,17 +27,18 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery
 from keyferry.runtime.wiring import Runtime
 
-MINUTES = 10
-"""How long a push may take: a function has less, a person can wait."""
-AT_ONCE = 4
-"""Deliveries under way at once; each works on its namespaces concurrently too."""
+MAX_SECONDS = 600
+"""How long a delivery may take: longer than in a function, since a person can wait."""
+CONCURRENCY = 4
+"""How many deliveries run at the same time. The namespaces of a delivery run concurrently too."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What to push."""
+class Selection:
+    """Which deliveries the arguments ask for."""
 
     mappings: tuple[str, ...] = ()
+    """Names of mappings; none for all."""
     cluster: str | None = None
     namespace: str | None = None
 
@@ -65,69 +66,69 @@ def push(
 
     Shows what it is about to do, and asks. Values are never shown.
     """
-    catalog = settings.catalog()
-    deliveries = choose(catalog, Choice(mappings, cluster, namespace))
+    catalog = settings.load_catalog()
+    deliveries = select(catalog, Selection(mappings, cluster, namespace))
     if not (dry_run or yes):
         _check_can_ask(settings)
-    session = _session()
+    session = _open_session()
     if stack and not dry_run:
-        _through_the_queue(settings, queue_of(session, stack), stack, deliveries, ask=not yes)
+        _send(settings, connect_queue(session, stack), stack, deliveries, ask=not yes)
         return
     runtime = Runtime(os.environ, catalog, session)
     if not yes or dry_run:
-        plans = _each(deliveries, lambda each: _plan(runtime, each), "planning")
-        results.tell_plans(plans, is_json=settings.is_json)
+        plans = _run_all(deliveries, lambda delivery: _plan(runtime, delivery), "planning")
+        results.print_plans(plans, is_json=settings.is_json)
         if dry_run:
             sys.exit(PROBLEMS if any(plan.fails for plan in plans) else 0)
-        if not any(plan.changes for plan in plans):
-            _end(settings, [], PROBLEMS if any(plan.fails for plan in plans) else 0)
-        _ask("Go ahead?")
-    reports = _each(deliveries, lambda each: _deliver(runtime, each), "delivering")
-    _end(settings, reports, PROBLEMS if any(report.errors for report in reports) else 0)
+        if not any(plan.has_changes for plan in plans):
+            _exit(settings, [], PROBLEMS if any(plan.fails for plan in plans) else 0)
+        _confirm("Go ahead?")
+    reports = _run_all(deliveries, lambda delivery: _deliver(runtime, delivery), "delivering")
+    _exit(settings, reports, PROBLEMS if any(report.errors for report in reports) else 0)
 
 
-def choose(catalog: Catalog, choice: Choice) -> list[Delivery]:
-    """Return a delivery for each (mapping, cluster) that is chosen.
+def select(catalog: Catalog, selection: Selection) -> list[Delivery]:
+    """Return a delivery for each mapping and cluster that is asked for.
 
     Raises:
-        InvalidInput: a name is not known, or nothing is chosen; the text says what there is.
+        InvalidInput: a name is unknown, or no delivery is left; the message lists the names that exist.
     """
-    for name in choice.mappings:
-        _check("mapping", name, catalog.mappings)
-    if choice.cluster:
-        _check("cluster", choice.cluster, catalog.clusters)
-    chosen = [catalog.mappings[name] for name in dict.fromkeys(choice.mappings)] or list(catalog.mappings.values())
-    found = [
-        (mapping, target.name)
-        for mapping in chosen
-        for target in catalog.clusters_of(mapping)
-        if choice.cluster in (None, target.name) and mapping.spec.can_write_to(choice.namespace)
+    for name in selection.mappings:
+        _check_known("mapping", name, catalog.mappings)
+    if selection.cluster:
+        _check_known("cluster", selection.cluster, catalog.clusters)
+    mappings = [catalog.mappings[name] for name in dict.fromkeys(selection.mappings)] or list(catalog.mappings.values())
+    targets = [
+        (mapping, cluster.name)
+        for mapping in mappings
+        for cluster in catalog.clusters_of(mapping)
+        if selection.cluster in (None, cluster.name) and mapping.spec.can_write_to(selection.namespace)
     ]
-    if not found:
-        raise InvalidInput(_nothing(catalog, chosen, choice))
-    event, now = f"push-{uuid.uuid4()}", datetime.now(UTC)
+    if not targets:
+        raise InvalidInput(_explain_no_delivery(catalog, mappings, selection))
+    event_id, now = f"push-{uuid.uuid4()}", datetime.now(UTC)
     return [
-        Delivery(mapping=mapping.name, cluster=name, namespace=choice.namespace, event_id=event, time=now)
-        for mapping, name in found
+        Delivery(mapping=mapping.name, cluster=name, namespace=selection.namespace, event_id=event_id, time=now)
+        for mapping, name in targets
     ]
 
 
-def _check(noun: str, name: str, known: Collection[str]) -> None:
+def _check_known(noun: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         raise InvalidInput(f"no {noun} is called {name}{nearest(name, known, 'there is')}")
 
 
-def _nothing(catalog: Catalog, chosen: Sequence[SecretMapping], choice: Choice) -> str:
-    if not chosen:
+def _explain_no_delivery(catalog: Catalog, mappings: Sequence[SecretMapping], selection: Selection) -> str:
+    if not mappings:
         return "there are no mappings to push"
-    clusters = {target.name for mapping in chosen for target in catalog.clusters_of(mapping)}
-    if choice.cluster not in (None, *clusters):
-        return f"none of these mappings goes to cluster {choice.cluster}{nearest('', clusters, 'they go to')}"
-    if choice.namespace is None:
+    clusters = {cluster.name for mapping in mappings for cluster in catalog.clusters_of(mapping)}
+    if selection.cluster not in (None, *clusters):
+        return f"none of these mappings goes to cluster {selection.cluster}{nearest('', clusters, 'they go to')}"
+    if selection.namespace is None:
         return "none of these mappings has a cluster"
-    namespaces = {name for mapping in chosen for name in mapping.spec.namespace_names}
-    hint = nearest(choice.namespace, namespaces, "they go to")
-    return f"none of these mappings goes to namespace {choice.namespace}{hint}"
+    namespaces = {name for mapping in mappings for name in mapping.spec.namespace_names}
+    hint = nearest(selection.namespace, namespaces, "they go to")
+    return f"none of these mappings goes to namespace {selection.namespace}{hint}"
 
 
 def _check_can_ask(settings: Settings) -> None:
@@ -136,14 +137,18 @@ def _check_can_ask(settings: Settings) -> None:
         raise click.UsageError(f"{why}; say --yes to push, or --dry-run to look")
 
 
-def _session() -> boto3.Session:
-    """Return whose rights count, and say what is missing before anything is asked of AWS: not for each namespace."""
+def _open_session() -> boto3.Session:
+    """Return a session with credentials and a region; an error here is told once, not for each namespace.
+
+    Raises:
+        BotoCoreError: credentials or region are missing, or a sign-in has ended.
+    """
     # boto3 does not know AWS_REGION, which the AWS CLI puts before AWS_DEFAULT_REGION.
     session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentialsError
-    credentials.get_frozen_credentials()  # a sign-in that has ended is told here
+    credentials.get_frozen_credentials()  # raises where a sign-in has ended
     if session.region_name is None:
         raise NoRegionError
     return session
@@ -152,7 +157,7 @@ def _session() -> boto3.Session:
 def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
     owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
-        return Plan(delivery, tuple(preview(runtime.prepare(delivery, Deadline.after(MINUTES * 60)))), owner=owner)
+        return Plan(delivery, tuple(preview(runtime.prepare(delivery, Deadline.after(MAX_SECONDS)))), owner=owner)
     except KeyferryError as error:
         return Plan(delivery, error=error, owner=owner)
     except Exception as error:  # its text can quote a value
@@ -162,45 +167,48 @@ def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
 def _deliver(runtime: Runtime, delivery: Delivery) -> Report:
     owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
-        return runtime.deliver(delivery, Deadline.after(MINUTES * 60))
+        return runtime.deliver(delivery, Deadline.after(MAX_SECONDS))
     except Exception as error:  # its text can quote a value
         return Report(delivery, error=Unexpected(error), owner=owner)
 
 
-def _each[T](deliveries: Sequence[Delivery], work: Callable[[Delivery], T], what: str) -> list[T]:
-    """Do the work for every delivery, a few at once, and show how far it is."""
-    with console.progress(what, len(deliveries)) as step, ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+def _run_all[T](deliveries: Sequence[Delivery], run: Callable[[Delivery], T], work: str) -> list[T]:
+    """Return the result of `run` for every delivery; a few run at the same time, and the progress is shown."""
+    with (
+        console.show_progress(work, len(deliveries)) as step,
+        ThreadPoolExecutor(max_workers=CONCURRENCY) as pool,
+    ):
 
-        def counted(delivery: Delivery) -> T:
+        def run_and_count(delivery: Delivery) -> T:
             try:
-                return work(delivery)
+                return run(delivery)
             finally:
                 step()
 
-        return list(pool.map(counted, deliveries))
+        return list(pool.map(run_and_count, deliveries))
 
 
-def _through_the_queue(
-    settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequence[Delivery], *, ask: bool
-) -> None:
+def _send(settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequence[Delivery], *, ask: bool) -> None:
     if ask:
-        for each in deliveries:
-            console.note(f"{each.mapping} to {each.cluster}")
-        _ask(f"Send {len(deliveries)} deliveries to {stack}?")
+        for delivery in deliveries:
+            console.print_note(f"{delivery.mapping} to {delivery.cluster}")
+        _confirm(f"Send {len(deliveries)} deliveries to {stack}?")
     queue.send(deliveries)
     if settings.is_json:
-        console.tell_json([each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in deliveries])
+        console.print_json(
+            [delivery.model_dump(mode="json", by_alias=True, exclude_none=True) for delivery in deliveries]
+        )
         return
-    console.tell(f"sent {len(deliveries)} deliveries to {stack}; follow them with:")
-    console.tell(f"  {follow(stack, deliveries[0].event_id)}")
+    console.print_line(f"sent {len(deliveries)} deliveries to {stack}; follow them with:")
+    console.print_line(f"  {format_logs_command(stack, deliveries[0].event_id)}")
 
 
-def _ask(question: str) -> None:
+def _confirm(question: str) -> None:
     if not click.confirm(question, err=True):
-        console.note("nothing was done")
+        console.print_note("nothing was done")
         sys.exit(INTERRUPTED)
 
 
-def _end(settings: Settings, reports: Sequence[Report], code: int) -> None:
-    results.tell_reports(reports, is_json=settings.is_json)
+def _exit(settings: Settings, reports: Sequence[Report], code: int) -> None:
+    results.print_reports(reports, is_json=settings.is_json)
     sys.exit(code)

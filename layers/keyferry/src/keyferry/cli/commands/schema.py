@@ -1,4 +1,4 @@
-"""`keyferry schema`: the JSON Schema of mapping files, for editors and for CI; and the reference, made of it."""
+"""`keyferry schema`: the JSON Schema of mapping files, for editors and CI, and the reference that is made of it."""
 
 import ast
 import inspect
@@ -28,49 +28,51 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 @click.pass_obj
 def schema(settings: Settings) -> None:
     """Print the JSON Schema (2020-12) of mapping files; with --output markdown, the reference of their fields."""
-    made = document()
-    console.tell(markdown.text(made) if settings.output == "markdown" else json.dumps(made, indent=2))
+    json_schema = build_schema()
+    console.print_line(
+        markdown.render(json_schema) if settings.output == "markdown" else json.dumps(json_schema, indent=2)
+    )
 
 
-def document() -> dict[str, Any]:
-    """Return the schema of a document of a mapping file: its kind tells which fields it has."""
+def build_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a document in a mapping file, of any kind."""
     documents = TypeAdapter(Annotated[SecretMapping | Clusters | Policy, Field(discriminator="kind")])
-    made: dict[str, Any] = documents.json_schema(by_alias=True)
+    json_schema: dict[str, Any] = documents.json_schema(by_alias=True)
     for model in models():
-        if model.__name__ in made["$defs"]:
-            _describe(model, made["$defs"][model.__name__]["properties"])
-    return {"$schema": DIALECT, "title": "Keyferry", **made}
+        if model.__name__ in json_schema["$defs"]:
+            _describe(model, json_schema["$defs"][model.__name__]["properties"])
+    return {"$schema": DIALECT, "title": "Keyferry", **json_schema}
 
 
 def models(base: type[Record] = Record) -> Iterator[type[Record]]:
-    """Yield every model that is read from outside."""
+    """Yield every model of something that is parsed: the subclasses of `Record`."""
     for model in base.__subclasses__():
         yield model
         yield from models(model)
 
 
 def _describe(model: type[BaseModel], properties: Mapping[str, dict[str, Any]]) -> None:
-    """Write what the source says of each field, and an example, into its schema.
+    """Add the docstring of each field, and an example, to its schema.
 
-    Pydantic would do the former when a model is made (`use_attribute_docstrings`): at each start of a function.
+    Pydantic can add docstrings itself (`use_attribute_docstrings`), but would do so at every start of a function.
     """
-    said = {name: text for each in reversed(model.__mro__) for name, text in _docstrings(each)}
+    docstrings = {name: text for base in reversed(model.__mro__) for name, text in _docstrings(base)}
     for name, field in model.model_fields.items():
-        made = properties[field.alias or name]
-        if name in said:
-            made["description"] = said[name]
+        property_schema = properties[field.alias or name]
+        if name in docstrings:
+            property_schema["description"] = docstrings[name]
         example = example_of(model.__name__, field.alias or name)
         if example is not None:
-            made.setdefault("examples", [example])
+            property_schema.setdefault("examples", [example])
 
 
 def _docstrings(model: type) -> Iterator[tuple[str, str]]:
-    """Yield each field that a class defines, and the text right below it."""
+    """Yield the name of each field that a class itself defines, and the docstring below the field."""
     if not (issubclass(model, Record) and model is not Record):
         return
-    [made] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    body = made.body if isinstance(made, ast.ClassDef) else []
-    for field, below in pairwise(body):
-        match field, below:
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    body = definition.body if isinstance(definition, ast.ClassDef) else []
+    for statement, following in pairwise(body):
+        match statement, following:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 yield name, " ".join(text.split())

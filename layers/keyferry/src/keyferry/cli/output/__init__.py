@@ -1,1 +1,1 @@
-"""What people and programs read."""
+"""The output of the commands: text for people, JSON for programs."""

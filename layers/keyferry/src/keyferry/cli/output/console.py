@@ -1,4 +1,4 @@
-"""What a person or a program reads: tables on a terminal, plain columns elsewhere, JSON where it is asked for."""
+"""Writes to stdout and stderr: lines, JSON, tables, and the progress of work."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 PATIENCE_SECONDS = 2.0
-"""How long nothing is shown of work under way."""
+"""How long work goes on before its progress is shown."""
 _STYLES = {
     "failed": "red",
     "fail": "red",
@@ -24,56 +24,68 @@ _STYLES = {
     "update": "yellow",
     "updated": "yellow",
 }
+"""The text of a table cell → its colour on a terminal."""
 
 
-def tell(text: str) -> None:
-    """Write a line of the result."""
+def print_line(text: str) -> None:
+    """Write a line of the result to stdout."""
     click.echo(printable(text))
 
 
-def note(text: str) -> None:
-    """Write a line that is not part of the result."""
+def print_note(text: str) -> None:
+    """Write a line that is not part of the result to stderr."""
     click.echo(printable(text), err=True)
 
 
-def tell_json(value: object) -> None:
-    """Write the result for programs."""
+def print_json(value: object) -> None:
+    """Write the result to stdout as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table: with lines and colours on a terminal, as plain columns elsewhere; none that is empty."""
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table to stdout: with lines and colours on a terminal, otherwise as columns of plain text.
+
+    Columns without any text are left out.
+    """
     columns = [list(map(printable, column)) for column in zip(header, *rows, strict=True) if any(column[1:])]
-    shown = list(zip(*columns, strict=True))
+    lines = list(zip(*columns, strict=True))
     if sys.stdout.isatty():
-        made = Table()
+        table = Table()
         for column in columns:
-            made.add_column(column[0], overflow="fold")
-        for row in shown[1:]:
-            made.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-        Console(highlight=False).print(made)
+            table.add_column(column[0], overflow="fold")
+        for line in lines[1:]:
+            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in line))
+        Console(highlight=False).print(table)
         return
     widths = [max(map(len, column)) for column in columns]
-    for line in shown:
+    for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def printable(text: str) -> str:
-    """Return the text with what a terminal could take for a command written out."""
+    """Return the text with its control characters written as hexadecimal escapes: a terminal would obey them."""
     return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show on stderr how far work is, once it has taken two seconds; give what to call after each part."""
+def show_progress(work: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show on stderr how far some work is, once it has taken two seconds.
+
+    Args:
+        work: what is done, as `planning`.
+        total: number of its steps.
+
+    Yields:
+        A function to call after each step.
+    """
     console = Console(stderr=True, highlight=False)
     bar = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         console=console, transient=True,
     )  # fmt: skip
-    task = bar.add_task(what, total=total)
-    begin = bar.start if console.is_terminal else lambda: note(f"{what} …")
-    timer = threading.Timer(PATIENCE_SECONDS, begin)
+    task = bar.add_task(work, total=total)
+    start = bar.start if console.is_terminal else lambda: print_note(f"{work} …")
+    timer = threading.Timer(PATIENCE_SECONDS, start)
     timer.daemon = True
     timer.start()
     try:
@@ -81,5 +93,5 @@ def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     finally:
         timer.cancel()
         timer.join()
-        if bar.live.is_started:  # one that is not would write an empty line
+        if bar.live.is_started:  # stopping one that is not started writes an empty line
             bar.stop()

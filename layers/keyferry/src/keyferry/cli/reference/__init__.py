@@ -1,1 +1,1 @@
-"""The reference and the schema of mapping files."""
+"""The reference of mapping files, and the examples in it and in their JSON Schema."""

@@ -1,7 +1,7 @@
-"""An example of everything that a mapping file can say, by the name of its model: for the schema and the reference.
+"""Examples of everything that a mapping file can say, by the names of the models: for the schema and the reference.
 
-Each is valid as it stands; where values are long, `…` stands for what is left out.
-A field can bring its own instead: `Field(examples=[…])`.
+Every example is valid as it stands; in long values `…` stands for what is left out.
+A field can have an example of its own instead: `Field(examples=[…])`.
 """
 
 from functools import cache
@@ -136,11 +136,11 @@ AllowedSources:
 
 @cache
 def examples() -> dict[str, list[dict[str, Any]]]:
-    """Return model → examples of it, which have each of its fields at least once."""
-    made: dict[str, list[dict[str, Any]]] = yamltext.parse(_TEXT)
-    return made
+    """Return the examples of each model by its name; together they have all of its fields."""
+    models: dict[str, list[dict[str, Any]]] = yamltext.parse(_TEXT)
+    return models
 
 
 def example_of(model: str, field: str) -> object:
-    """Return an example of a field; None where there is none."""
-    return next((each[field] for each in examples().get(model, ()) if field in each), None)
+    """Return the first example of a field; None if it has none."""
+    return next((example[field] for example in examples().get(model, ()) if field in example), None)
