@@ -165,13 +165,13 @@ def test_a_number_is_written_as_it_is_in_the_source(spelled: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "position"),
     [("a:\n  b: [x, y]\n", (2, 10)), ("ü: {ü: [\n  '', y]}", (2, 7)), ("# x\r\na:\r\n  b: [x, y]", (3, 10))],
 )
-def test_each_part_knows_its_line_and_column(text: str, place: tuple[int, int]) -> None:
-    places = yamltext.Places()
+def test_each_part_knows_its_line_and_column(text: str, position: tuple[int, int]) -> None:
+    positions = yamltext.Positions()
     (node,) = yamltext.compose(text)
-    yamltext.construct(node, places)
-    (path,) = (path for path in places.values if path[-1:] == (1,))
-    assert places.values[path] == place
-    assert set(places.keys) == {path[:1], path[:2]}
+    yamltext.construct(node, positions)
+    (path,) = (path for path in positions.values if path[-1:] == (1,))
+    assert positions.values[path] == position
+    assert set(positions.keys) == {path[:1], path[:2]}

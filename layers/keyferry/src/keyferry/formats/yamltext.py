@@ -1,4 +1,4 @@
-"""The one dialect of YAML: of mapping files, of what templates read and write, and of everything that is generated.
+"""The dialect of YAML of mapping files, of the filters of templates, and of generated files.
 
 It is the core schema of YAML 1.2.2 (section 10.3) without anchors, tags, keys that are no text, or keys that are given
 twice: what is read is what is written. Imported only where a template reads or writes YAML, and by the command line.
@@ -17,9 +17,9 @@ from yaml.reader import ReaderError
 from keyferry.formats import jsontext
 from keyferry.formats.jsontext import DuplicateKeyError, Number, escape_surrogates
 
-type Path = tuple[str | int, ...]
-"""The steps from a document to a part of it."""
-type Place = tuple[int, int]
+type FieldPath = tuple[str | int, ...]
+"""The keys and indexes that lead to a part of a document, such as `("spec", "clusters", 0)`."""
+type Position = tuple[int, int]
 """Line and column, from 1."""
 
 _TEXT, _BOOL, _FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
@@ -33,28 +33,28 @@ _IN_QUOTES = re.compile("[\x85\u2028\u2029]|\n\\Z")
 class InvalidYaml(ValueError):
     """A text is not YAML, or has anchors, aliases or tags. What it says can quote the text."""
 
-    def __init__(self, place: Place, problem: str) -> None:
+    def __init__(self, position: Position, problem: str) -> None:
         super().__init__(problem)
-        self.place = place
+        self.position = position
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where the values and keys of a document stand, and what is wrong with them."""
+class Positions:
+    """The positions of a document's values and keys, and the problems with them."""
 
-    values: dict[Path, Place] = field(default_factory=dict)
-    keys: dict[Path, Place] = field(default_factory=dict)
-    problems: list[tuple[Place, str]] = field(default_factory=list)
+    values: dict[FieldPath, Position] = field(default_factory=dict)
+    keys: dict[FieldPath, Position] = field(default_factory=dict)
+    problems: list[tuple[Position, str]] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
-    """Keys that are given twice, which are among the problems too."""
+    """The keys that are given twice; `problems` has them too."""
 
 
 def compose(text: str) -> Iterator[Node]:
-    """Yield the documents of a text as nodes, which know their places; an empty document is a null.
+    """Yield the documents of a text as nodes, which have positions; an empty document is a null.
 
     Raises:
-        InvalidYaml: it is not YAML, or has anchors, aliases or tags; where, and why.
-        RecursionError: it is nested too deeply.
+        InvalidYaml: the text is not YAML, or has anchors, aliases or tags.
+        RecursionError: the text is nested too deeply.
     """
     try:
         composer = _Composer(text)
@@ -62,65 +62,65 @@ def compose(text: str) -> Iterator[Node]:
             yield composer.compose_document()  # type: ignore[misc]  # there is one
     except ReaderError as error:
         before = text.encode()[: int(error.position)].decode()
-        place = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise InvalidYaml(place, "a control character; remove it") from None
+        position = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise InvalidYaml(position, "a control character; remove it") from None
     except yaml.MarkedYAMLError as error:
-        context = f" ({error.context} from line {_place(error.context_mark)[0]})" if error.context else ""
-        raise InvalidYaml(_place(error.problem_mark), f"not YAML: {error.problem}{context}") from None
+        context = f" ({error.context} from line {_position(error.context_mark)[0]})" if error.context else ""
+        raise InvalidYaml(_position(error.problem_mark), f"not YAML: {error.problem}{context}") from None
 
 
-def construct(node: Node, places: Places, path: Path = ()) -> Any:  # noqa: ANN401  # YAML is anything
-    """Return what a node says, in the kinds that JSON has; what is wrong is noted, and left out.
+def construct(node: Node, positions: Positions, path: FieldPath = ()) -> Any:  # noqa: ANN401  # YAML is anything
+    """Return the value of a node, in the types that JSON has. Parts with a problem are left out.
 
     Args:
         node: a document, or a part of one.
-        places: takes the places of its parts, and what is wrong.
-        path: of the node.
+        positions: is filled with the positions of all parts, and with the problems.
+        path: the path of the node.
 
     Raises:
-        RecursionError: it is nested too deeply.
+        RecursionError: the node is nested too deeply.
     """
-    places.values[path] = place = _place(node.start_mark)
+    positions.values[path] = position = _position(node.start_mark)
     if isinstance(node, MappingNode):
-        return dict(_items(node.value, places, path))
+        return dict(_items(node.value, positions, path))
     if isinstance(node, SequenceNode):
-        return [construct(item, places, (*path, number)) for number, item in enumerate(node.value)]
+        return [construct(item, positions, (*path, number)) for number, item in enumerate(node.value)]
     try:
         return _CORE[node.tag][2](node.value) if node.tag in _CORE else node.value
     except ValueError:
-        places.problems.append((place, "a number with too many digits; write it in quotes"))
+        positions.problems.append((position, "a number with too many digits; write it in quotes"))
         return None
 
 
 def parse(text: str) -> Any:  # noqa: ANN401  # YAML is anything
-    """Return what one YAML document says, in the kinds that JSON has.
+    """Return the value of a text that is one YAML document, in the types that JSON has.
 
     Raises:
         DuplicateKeyError: a key is given twice.
-        ValueError: it is not YAML, or more than plain data. The text holds nothing of it.
+        ValueError: the text is not YAML, or has more than plain data. The message quotes nothing of it.
     """
-    places = Places()
+    positions = Positions()
     try:
-        documents = [construct(node, places) for node in compose(text)] or [None]
+        documents = [construct(node, positions) for node in compose(text)] or [None]
     except (ValueError, RecursionError):
         documents = []
-    if places.repeated:
-        raise DuplicateKeyError(escape_surrogates(places.repeated[0]))
-    if places.problems or len(documents) != 1:
+    if positions.repeated:
+        raise DuplicateKeyError(escape_surrogates(positions.repeated[0]))
+    if positions.problems or len(documents) != 1:
         raise ValueError("not YAML, or not plain: without anchors, tags, and keys that are no text")
     return documents[0]
 
 
 def text(value: object, *, flow: bool = False, width: int = 2**31) -> str:
-    """Return YAML without the last line end, as Helm's `toYaml` does; readers of YAML 1.1 and 1.2 read the same.
+    """Return a value as YAML that means the same in YAML 1.1 and 1.2, without the last line end, as Helm's `toYaml`.
 
     Args:
-        value: what JSON can say, and numbers as `parse` returns them.
-        flow: whether it is written in braces and brackets.
-        width: of a line, in characters; longer text goes on in the next.
+        value: anything that JSON has, with numbers as `parse` returns them.
+        flow: whether to write lists and mappings in brackets and braces.
+        width: the length of lines in characters, at which longer text is folded.
 
     Raises:
-        yaml.YAMLError: YAML cannot say it.
+        yaml.YAMLError: the value has a type that YAML has not.
     """
     written = yaml.dump(
         value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=width, default_flow_style=flow
@@ -138,10 +138,10 @@ class _Composer(Composer, yaml.CBaseLoader):
         event: Any = self.peek_event()
         if event.anchor is not None:
             problem = "anchors and aliases are not allowed; write the value out, or text that begins so in quotes"
-            raise InvalidYaml(_place(event.start_mark), problem)
+            raise InvalidYaml(_position(event.start_mark), problem)
         if event.tag is not None:
             problem = f"tags like {event.tag} are not allowed; write the value alone"
-            raise InvalidYaml(_place(event.start_mark), problem)
+            raise InvalidYaml(_position(event.start_mark), problem)
         return super().compose_node(parent, index)
 
 
@@ -152,22 +152,22 @@ class _Writer(yaml.SafeDumper):
         return True
 
 
-def _items(pairs: Sequence[tuple[Node, Node]], places: Places, path: Path) -> Iterator[tuple[str, Any]]:
+def _items(pairs: Sequence[tuple[Node, Node]], positions: Positions, path: FieldPath) -> Iterator[tuple[str, Any]]:
     lines: dict[str, int] = {}
     for key_node, value_node in pairs:
-        key, place = key_node.value, _place(key_node.start_mark)
+        key, position = key_node.value, _position(key_node.start_mark)
         if not isinstance(key_node, ScalarNode):
             problem = 'a key is text, no list or mapping; a template is written in quotes, as "{{ db.password }}"'
         elif key_node.tag != _TEXT:
             problem = f'a key is text: write it in quotes, as "{key}"'
         elif key in lines:
             problem = f"{key} appears twice (first on line {lines[key]}); keep one of them"
-            places.repeated.append(key)
+            positions.repeated.append(key)
         else:
-            lines[key], places.keys[*path, key] = place[0], place
-            yield key, construct(value_node, places, (*path, key))
+            lines[key], positions.keys[*path, key] = position[0], position
+            yield key, construct(value_node, positions, (*path, key))
             continue
-        places.problems.append((place, problem))
+        positions.problems.append((position, problem))
 
 
 def _number(text: str) -> int | Number:
@@ -180,7 +180,7 @@ def _number(text: str) -> int | Number:
     return Number(text, str(int(text, 0)) if text[0] == "0" else text.lower().replace(".", ""))
 
 
-def _place(mark: Any) -> Place:  # noqa: ANN401  # the library has two classes of marks
+def _position(mark: Any) -> Position:  # noqa: ANN401  # the library has two classes of marks
     return mark.line + 1, mark.column + 1
 
 

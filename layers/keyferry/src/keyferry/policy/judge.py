@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, NamespaceSelector
 from keyferry.policy.rules import Rule, any_covers, join_patterns
 from keyferry.stores.source import Source
-
-type FieldPath = tuple[str | int, ...]
-"""The path of a field in a mapping, such as `("spec", "clusters", 0)`."""
 
 
 @dataclass(frozen=True)

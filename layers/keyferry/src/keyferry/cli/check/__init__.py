@@ -1,1 +1,1 @@
-"""Files of mappings → the catalogue, or everything that is wrong with them."""
+"""Mapping files → the catalogue, or everything that is wrong with them."""

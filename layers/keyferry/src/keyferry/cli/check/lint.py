@@ -1,56 +1,76 @@
-"""What is right in a mapping and probably not meant: warnings."""
+"""Warnings: what is right in a mapping, and probably not meant."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
+from keyferry.access import iam
+from keyferry.cli.check.documents import Definition
 from keyferry.cli.check.problems import Problem
-from keyferry.cli.check.references import Named
-from keyferry.formats.yamltext import Path
+from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping import keys
 from keyferry.mapping.catalog import Catalog
-from keyferry.mapping.mapping import Spec
+from keyferry.mapping.mapping import SecretMapping, Spec
 from keyferry.mapping.secret import DataFrom
 from keyferry.render import templates
 
 
-def about(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
-    """Yield what is doubtful in each mapping."""
-    for each in found:
-        for path, message in _doubts(catalog.mappings[each.name].spec):
-            yield replace(each.document.problem(path, message), level="warning")
+def warn(catalog: Catalog, definitions: Iterable[Definition]) -> Iterator[Problem]:
+    """Yield the warnings about each of the mappings that are defined."""
+    for definition in definitions:
+        mapping = catalog.mappings[definition.name]
+        if not catalog.clusters_of(mapping):
+            yield definition.document.warning(("spec", "clusters"), _describe_no_cluster(mapping))
+        for path, message in _list_doubts(mapping.spec):
+            yield definition.document.warning(path, message)
 
 
-def _doubts(spec: Spec) -> Iterator[tuple[Path, str]]:
-    for alias in sorted(spec.sources.keys() - _used(spec)):
+def _describe_no_cluster(mapping: SecretMapping) -> str:
+    return (
+        f"mapping {mapping.name} goes nowhere: no cluster has the labels {mapping.spec.clusters};"
+        " give them to one in clusters.yaml, or choose others"
+    )
+
+
+def _list_doubts(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
+    """Yield each field that is probably not meant so, and why."""
+    for alias in sorted(spec.sources.keys() - _used_aliases(spec)):
         yield ("spec", "sources", alias), f"source {alias} is used nowhere: take it out, or use it"
+    for alias, source in spec.sources.items():
+        if iam.is_unbounded(source):
+            message = (
+                f"source {alias} can find any name, so deliver gets the right to read everything in {source.find}"
+                " of the account; give it a path, tags, or a regexp with a fixed beginning, as ^team-a/"
+            )
+            yield ("spec", "sources", alias), message
     for key, entry in spec.secret.data.items():
         if entry.value is not None and "{{" in entry.value:
             message = "the Secret will hold these braces as they are: what is filled in is a template, not a value"
             yield ("spec", "secret", "data", key, "value"), message
-    for number, many in enumerate(spec.secret.data_from):
-        if _never_fits(many, spec):
-            prefix = spec.sources[many.source].find_prefix
-            yield (
-                ("spec", "secret", "dataFrom", number),
+    for number, data_from in enumerate(spec.secret.data_from):
+        if _has_slash_in_every_key(data_from, spec):
+            prefix = spec.sources[data_from.source].find_prefix
+            message = (
                 f"no name that begins with {prefix} can be a key of a Secret, which has no slash: add"
-                f" keys: [{{stripPrefix: {prefix}}}], or invalidCharacters: replace",
+                f" keys: [{{stripPrefix: {prefix}}}], or invalidCharacters: replace"
             )
+            yield ("spec", "secret", "dataFrom", number), message
 
 
-def _used(spec: Spec) -> set[str]:
-    named = {entry.source for _, entry in spec.secret.entries} | {each.source for each in spec.secret.data_from}
-    return {name for text in spec.secret.templates for name in templates.list_variables(text)} | {
-        each for each in named if each
-    }
+def _used_aliases(spec: Spec) -> set[str]:
+    """Return the aliases that entries or templates use, with the other variables of templates."""
+    variables = {name for template in spec.secret.templates for name in templates.list_variables(template)}
+    from_entries = {entry.source for _, entry in spec.secret.entries if entry.source}
+    return variables | from_entries | {data_from.source for data_from in spec.secret.data_from}
 
 
-def _never_fits(many: DataFrom, spec: Spec) -> bool:
-    """Return whether a name that is found cannot become a key, by how all of them begin."""
-    source = spec.sources[many.source]
-    if not source.find or "/" not in source.find_prefix or any(rule.template is not None for rule in many.keys):
+def _has_slash_in_every_key(data_from: DataFrom, spec: Spec) -> bool:
+    """Return whether no name that the source can find becomes a valid key, since all of them begin with a path."""
+    source = spec.sources[data_from.source]
+    has_template = any(rule.template is not None for rule in data_from.keys)
+    if not source.find or "/" not in source.find_prefix or has_template:
         return False
+    name = f"{source.find_prefix}x"
     try:
-        list(keys.rename([f"{source.find_prefix}x"], many.keys, many.invalid_characters, lambda text, _: text))
+        list(keys.rename([name], data_from.keys, data_from.invalid_characters, lambda template, _: template))
     except ValueError:
         return True
     return False

@@ -1,4 +1,4 @@
-"""What is wrong in the mapping files: where, what, and what would be right."""
+"""Problems of mapping files: the position, what is wrong, and what would be right."""
 
 import difflib
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from keyferry.errors import InvalidInput
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is wrong in a file, or that is right and does nothing: a warning."""
+    """Something wrong in a file, or a warning."""
 
     file: str
     line: int
@@ -23,21 +23,21 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}: {level}{self.message}"
 
     def as_dict(self) -> dict[str, str | int]:
-        """Return it for `--output json`."""
+        """Return the problem for `--output json`."""
         return asdict(self)
 
     def as_command(self) -> str:
-        """Return it as a workflow command, which GitHub shows at its line (GitHub's `toolkit`, command.ts)."""
-        file = _escaped(self.file).replace(":", "%3A").replace(",", "%2C")
-        return f"::{self.level} file={file},line={self.line},col={self.column}::{_escaped(self.message)}"
+        """Return a workflow command of GitHub Actions, which shows the problem at its line (`toolkit`, command.ts)."""
+        file = _escape(self.file).replace(":", "%3A").replace(",", "%2C")
+        return f"::{self.level} file={file},line={self.line},col={self.column}::{_escape(self.message)}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 class InvalidFiles(InvalidInput):
-    """The mapping files have problems: all of them, in the order of their places."""
+    """The mapping files have problems. `problems` has all of them, ordered by file and line."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = sorted(set(problems))
@@ -45,17 +45,17 @@ class InvalidFiles(InvalidInput):
 
 
 def nearest(name: str, known: Iterable[str], noun: str = "") -> str:
-    """Return `; did you mean …?` for the nearest of the known names, or which there are where none is near.
+    """Return the end of a message: `; did you mean …?` with a similar name, or a list of the known names without one.
 
     Args:
-        name: what was written.
-        known: what could be.
-        noun: what these are, for the list of them; none is given where it is empty.
+        name: the name that is not known.
+        known: the names that are.
+        noun: the beginning of the list, such as `there is`; without it, no list is written.
     """
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
+    similar = difflib.get_close_matches(name, names, n=1)
+    if similar:
+        return f"; did you mean {similar[0]}?"
     if not noun:
         return ""
     return f"; {noun}: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else f"; {noun}: none"

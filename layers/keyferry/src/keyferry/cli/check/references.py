@@ -1,58 +1,48 @@
-"""What one document says about others: sources, clusters, names."""
+"""What documents say of each other: sources and clusters that they name, and names that they share."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from jinja2.defaults import DEFAULT_NAMESPACE
 
-from keyferry.access import iam
-from keyferry.cli.check.documents import Document
+from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import Problem, nearest
-from keyferry.formats.yamltext import Path
-from keyferry.mapping.catalog import Catalog
+from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping.mapping import PLACE_NAMES, SecretMapping
 from keyferry.render import templates
 
-ANSWERED_HERE = ("no source is called", "finds many values")
-"""What the model says of the same things, without a place and one at a time."""
+MODEL_MESSAGES = ("no source is called", "finds many values")
+"""Parts of the model's messages about what `check_sources` yields too: the model tells one problem, without position."""
 
 
-@dataclass(frozen=True)
-class Named:
-    """A mapping or cluster, and where it is."""
-
-    document: Document
-    path: Path
-    """Path of its name."""
-    name: str
-
-
-def sources(document: Document) -> Iterator[Problem]:
-    """Yield what a mapping's keys say wrongly of its sources, whether or not the rest of it is valid."""
-    known = document.get("spec", "sources")
-    if not isinstance(known, dict):
+def check_sources(document: Document) -> Iterator[Problem]:
+    """Yield what is wrong with the references of a mapping to its sources, even if the mapping has other problems."""
+    sources = document.get("spec", "sources")
+    if not isinstance(sources, dict):
         return
-    for alias in sorted(DEFAULT_NAMESPACE.keys() & known.keys()):
+    for alias in sorted(DEFAULT_NAMESPACE.keys() & sources.keys()):
         message = f"{alias} means something else in a template; call the source another name"
         yield document.problem(("spec", "sources", alias), message, at_key=True)
-    for path in entries(document):
-        source = document.get(*path, "from")
-        if isinstance(source, str) and source not in known:
-            message = f"no source is called {source}{nearest(source, known, 'there is')}"
+    for path in list_entries(document):
+        alias = document.get(*path, "from")
+        if isinstance(alias, str) and alias not in sources:
+            message = f"no source is called {alias}{nearest(alias, sources, 'there is')}"
             yield document.problem((*path, "from"), message)
-        if isinstance(source, str) and document.get("spec", "sources", source, "find"):
-            yield from _of_a_find(document, path, source)
-        yield from _template(document, (*path, "template"), PLACE_NAMES | known.keys())
-        yield from _rules(document, path)
-    yield from _metadata(document)
+        if isinstance(alias, str) and document.get("spec", "sources", alias, "find"):
+            yield from _check_find(document, path, alias)
+        yield from _check_template(document, (*path, "template"), PLACE_NAMES | sources.keys())
+        yield from _check_key_rules(document, path)
+    tags = {alias for alias in sources if document.get("spec", "sources", alias, "metadata") == "tags"}
+    for path in list_metadata(document):
+        # Many people can read labels and annotations, so no value of a source is available.
+        yield from _check_template(document, (*path, "template"), PLACE_NAMES | tags, lists_all=True)
 
 
-def entries(document: Document) -> Iterator[Path]:
-    """Yield where a mapping says what keys are made of."""
-    data, many = (document.get("spec", "secret", field) for field in ("data", "dataFrom"))
+def list_entries(document: Document) -> Iterator[FieldPath]:
+    """Yield the paths of everything that fills keys of the Secret."""
+    data, data_from = (document.get("spec", "secret", field) for field in ("data", "dataFrom"))
     for key in data if isinstance(data, dict) else ():
         yield "spec", "secret", "data", key
-    for number, _ in enumerate(many if isinstance(many, list) else ()):
+    for number, _ in enumerate(data_from if isinstance(data_from, list) else ()):
         yield "spec", "secret", "dataFrom", number
     yield "spec", "secret", "tls"
     yield from (("spec", "secret", "tls", part) for part in ("certificate", "key", "chain", "password"))
@@ -61,109 +51,87 @@ def entries(document: Document) -> Iterator[Path]:
         yield from (("spec", "secret", "registries", number, part) for part in ("username", "password"))
 
 
-def _of_a_find(document: Document, path: Path, source: str) -> Iterator[Problem]:
-    """Yield what a key cannot take of many values."""
-    many = f"source {source} finds many values"
-    if path[2] != "dataFrom":
-        yield document.problem(
-            (*path, "from"), f'{many}: take them all by dataFrom, or one by a template, as {{{{ {source}["name"] }}}}'
-        )
-    elif document.get(*path, "path") is not None:
-        yield document.problem((*path, "path"), f"{many}, each with a key: dataFrom takes them without a path")
-
-
-def metadata(document: Document) -> Iterator[Path]:
-    """Yield where a mapping gives labels and annotations."""
+def list_metadata(document: Document) -> Iterator[FieldPath]:
+    """Yield the paths of the labels and annotations of the Secret."""
     for field in ("labels", "annotations"):
-        given = document.get("spec", "secret", field)
-        yield from (("spec", "secret", field, key) for key in (given if isinstance(given, dict) else ()))
+        values = document.get("spec", "secret", field)
+        yield from (("spec", "secret", field, key) for key in (values if isinstance(values, dict) else ()))
 
 
-def _metadata(document: Document) -> Iterator[Problem]:
-    """Yield what templates of labels and annotations say wrongly: many people can read these, so no value is there."""
-    sources = document.get("spec", "sources")
-    named = sources if isinstance(sources, dict) else {}
-    tags = {alias for alias in named if document.get("spec", "sources", alias, "metadata") == "tags"}
-    for path in metadata(document):
-        yield from _template(document, (*path, "template"), PLACE_NAMES | tags, alone=True)
+def _check_find(document: Document, path: FieldPath, alias: str) -> Iterator[Problem]:
+    """Yield what a part cannot do with the many values of a source with `find`."""
+    beginning = f"source {alias} finds many values"
+    if path[2] != "dataFrom":
+        remedy = f'take them all by dataFrom, or one by a template, as {{{{ {alias}["name"] }}}}'
+        yield document.problem((*path, "from"), f"{beginning}: {remedy}")
+    elif document.get(*path, "path") is not None:
+        yield document.problem((*path, "path"), f"{beginning}, each with a key: dataFrom takes them without a path")
 
 
-def _rules(document: Document, path: Path) -> Iterator[Problem]:
-    """Yield what templates that rename keys say wrongly: `key` is all that they know."""
+def _check_key_rules(document: Document, path: FieldPath) -> Iterator[Problem]:
+    """Yield what is wrong with templates that rename keys: `key` is their only variable."""
     rules = document.get(*path, "keys")
     for number, _ in enumerate(rules if isinstance(rules, list) else ()):
-        yield from _template(document, (*path, "keys", number, "template"), {"key"}, alone=True)
+        yield from _check_template(document, (*path, "keys", number, "template"), {"key"}, lists_all=True)
 
 
-def _template(document: Document, path: Path, known: Collection[str], *, alone: bool = False) -> Iterator[Problem]:
+def _check_template(
+    document: Document, path: FieldPath, known: Collection[str], *, lists_all: bool = False
+) -> Iterator[Problem]:
+    """Yield what is wrong with a template.
+
+    Args:
+        document: has it.
+        path: of the template.
+        known: its variables.
+        lists_all: whether to name all variables in a message, and not the nearest one.
+    """
     text = document.get(*path)
     if not isinstance(text, str):
         return
     try:
         used = templates.list_variables(text)
     except templates.InvalidTemplate as error:
-        yield document.in_text(path, error.line, error.reason, f"line {error.line} of the template: {error.reason}")
+        beginning = "" if path in document.template_files else f"line {error.line} of the template: "
+        yield document.template_problem(path, error.line, f"{beginning}{error.reason}")
         return
     for name in sorted(used.keys() - set(known)):
-        what = f"no source is called so{nearest(name, known, 'there is')}"
-        if alone:
-            what = f"it knows {' and '.join(sorted(known))} alone"
-        message = f"the template names {name}, and {what}"
-        yield document.in_text(path, used[name], message, message)
+        reason = f"no source is called so{nearest(name, known, 'there is')}"
+        if lists_all:
+            reason = f"it knows {' and '.join(sorted(known))} alone"
+        yield document.template_problem(path, used[name], f"the template names {name}, and {reason}")
 
 
-def clusters(document: Document, known: Iterable[str]) -> Iterator[Problem]:
-    """Yield which clusters a mapping names that there are not."""
-    wanted, known = document.get("spec", "clusters"), set(known)
-    for number, name in enumerate(wanted if isinstance(wanted, list) else ()):
+def check_clusters(document: Document, known: Iterable[str]) -> Iterator[Problem]:
+    """Yield a problem for each cluster that a mapping names and that is not known."""
+    names, known = document.get("spec", "clusters"), set(known)
+    for number, name in enumerate(names if isinstance(names, list) else ()):
         if isinstance(name, str) and name not in known:
             message = f"no cluster is called {name}{nearest(name, known, 'clusters.yaml has')}"
             yield document.problem(("spec", "clusters", number), message)
 
 
-def duplicates(found: Iterable[Named], noun: str) -> Iterator[Problem]:
-    """Yield which names are used twice."""
-    first: dict[str, Problem] = {}
-    for each in found:
-        here = each.document.problem(each.path, "")
-        if each.name in first:
-            there = first[each.name]
-            message = f"a {noun} called {each.name} is in {there.file}:{there.line} already; give this one another name"
-            yield each.document.problem(each.path, message)
-        else:
-            first[each.name] = here
+def check_duplicates(definitions: Iterable[Definition], noun: str) -> Iterator[Problem]:
+    """Yield a problem for each definition whose name an earlier one has; `noun` says what is defined."""
+    first: dict[str, Definition] = {}
+    for definition in definitions:
+        earlier = first.setdefault(definition.name, definition)
+        if earlier is not definition:
+            location = earlier.document.locate(earlier.path)
+            message = f"a {noun} called {definition.name} is in {location} already; give this one another name"
+            yield definition.document.problem(definition.path, message)
 
 
-def renamed(found: Sequence[tuple[Named, SecretMapping]]) -> Iterator[Problem]:
-    """Yield which previous names of mappings are another mapping's: what is written under one name is one mapping's."""
-    taken = {each.name: f"mapping {each.name} is called so" for each, _ in found}
-    for each, mapping in found:
+def check_previous_names(mappings: Sequence[tuple[Definition, SecretMapping]]) -> Iterator[Problem]:
+    """Yield a problem for each previous name of a mapping that another mapping has or had.
+
+    Secrets hold the name of the mapping that wrote them, and a name belongs to one mapping.
+    """
+    owners = {mapping.name: f"mapping {mapping.name} is called so" for _, mapping in mappings}
+    for definition, mapping in mappings:
+        own = f"mapping {mapping.name} was called so"
         for number, name in enumerate(mapping.metadata.previous_names):
-            why = taken.setdefault(name, f"mapping {mapping.name} was called so")
-            if why != f"mapping {mapping.name} was called so":
-                message = f"{why}, and what Secrets hold under that name is its own; take it out here, or there"
-                yield each.document.problem(("metadata", "previousNames", number), message)
-
-
-def unbounded(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
-    """Yield a warning for each source that takes the right to read everything there is."""
-    for each in found:
-        for alias, source in catalog.mappings[each.name].spec.sources.items():
-            if iam.is_unbounded(source):
-                message = (
-                    f"source {alias} can find any name, so deliver gets the right to read everything in {source.find}"
-                    " of the account; give it a path, tags, or a regexp with a fixed beginning, as ^team-a/"
-                )
-                yield replace(each.document.problem(("spec", "sources", alias), message), level="warning")
-
-
-def nowhere(catalog: Catalog, found: Iterable[Named]) -> Iterator[Problem]:
-    """Yield a warning for each mapping whose labels no cluster has: one may be on its way."""
-    for each in found:
-        mapping = catalog.mappings[each.name]
-        if not catalog.clusters_of(mapping):
-            message = (
-                f"mapping {each.name} goes nowhere: no cluster has the labels {mapping.spec.clusters};"
-                " give them to one in clusters.yaml, or choose others"
-            )
-            yield replace(each.document.problem(("spec", "clusters"), message), level="warning")
+            owner = owners.setdefault(name, own)
+            if owner != own:
+                message = f"{owner}, and what Secrets hold under that name is its own; take it out here, or there"
+                yield definition.document.problem(("metadata", "previousNames", number), message)

@@ -1,4 +1,4 @@
-"""Templates in files of their own: read when mappings are, so that the functions read none."""
+"""Templates in files of their own. They are read with the mappings, so that the functions read no files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,32 +8,32 @@ from keyferry.cli.check.documents import Document
 from keyferry.cli.check.problems import Problem
 
 MAX_BYTES = 256 * 1024
-"""What a template may have: a Secret holds 1 MiB in all."""
+"""The largest template: a Secret holds 1 MiB in all."""
 
 
 def inline(document: Document, folder: Path, suffixes: tuple[str, ...]) -> Iterator[Problem]:
-    """Put the text of every `templateFile` into `template`, and yield what is wrong with the files.
+    """Replace every `templateFile` of a document by `template` with the text of the file; yield problems of files.
 
     Args:
         document: a mapping.
-        folder: the folder of all mappings, out of which no file may be.
-        suffixes: those of mapping files, which a template file cannot have.
+        folder: the folder of all mappings, which has to contain the files.
+        suffixes: the suffixes of mapping files, which no template may have.
     """
-    for path in (*references.entries(document), *references.metadata(document)):
+    for path in (*references.list_entries(document), *references.list_metadata(document)):
         entry, name = document.get(*path), document.get(*path, "templateFile")
         if not isinstance(name, str) or "template" in entry:
             continue
         file = Path(document.file).parent / name
         try:
-            entry["template"] = _text(file, folder, suffixes)
+            entry["template"] = _read(file, folder, suffixes)
         except ValueError as error:
             yield document.problem((*path, "templateFile"), f"{name} {error}")
             continue
         del entry["templateFile"]
-        document.files[*path, "template"] = str(file)
+        document.template_files[*path, "template"] = str(file)
 
 
-def _text(file: Path, folder: Path, suffixes: tuple[str, ...]) -> str:
+def _read(file: Path, folder: Path, suffixes: tuple[str, ...]) -> str:
     if file.suffix in suffixes:
         raise ValueError(f"ends as mapping files do; call it another name, as {file.stem}.j2")
     try:

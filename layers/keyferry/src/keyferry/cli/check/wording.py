@@ -1,4 +1,4 @@
-"""pydantic's errors about a document → problems in plain words, each at its place."""
+"""The errors of pydantic about a document → problems in plain words, each with its position."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from keyferry.cli.check.documents import Document
 from keyferry.cli.check.problems import Problem, nearest
-from keyferry.formats.yamltext import Path
+from keyferry.formats.yamltext import FieldPath
 
 _DNS = "lower-case letters, digits and '-', beginning and ending with a letter or digit"
 _PATTERNS = {
@@ -31,8 +31,8 @@ _PATTERNS = {
     r"[A-Za-z0-9_+=,.@:/-]+": "an external id: letters, digits and _ + = , . @ : / -",
     r"^[0-9A-Za-z][": "the name of an EKS cluster: letters, digits, '-' and '_'",
 }
-"""Part of a pattern → what fits it, in words. The first one that is found counts."""
-_SHAPES = {
+"""Part of a pattern → what matches the pattern, in words. The first part that a pattern contains counts."""
+_TYPES = {
     "string_type": 'text; write it in quotes, as "…"',
     "bool_type": "true or false",
     "list_type": "a list",
@@ -41,8 +41,9 @@ _SHAPES = {
     "model_type": "a mapping of fields to values",
     "model_attributes_type": "a mapping of fields to values",
 }
-_NO_BOOLEANS = ("yes", "no", "on", "off", "y", "n")
-"""Text that YAML 1.1 takes for a boolean."""
+"""Type of pydantic's error → what the value should be."""
+_BOOLEANS_OF_YAML_1_1 = ("yes", "no", "on", "off", "y", "n")
+"""Text that is a boolean in YAML 1.1."""
 _EXAMPLES = {
     "apiVersion": "apiVersion: keyferry.dev/v1",
     "clusters": '[{name: prod-eu, eks: {name: prod-eu, region: eu-west-1, account: "111122223333"}}]',
@@ -82,44 +83,46 @@ _EXAMPLES = {
     "spec.sources.*.role": "arn:aws:iam::444455556666:role/secrets, or {arn: …, externalId: …}, or a list of these",
     "spec.sources.*.tags": "{team: payments}",
 }
-"""Field → what it can be, where it is missing or has another shape."""
-_ELSEWHERE = {
+"""Field → an example of its value, for where it is missing or has another type."""
+_MISPLACED = {
     "metadata.namespace": "the namespaces to write to are in spec, as namespaces: [payments]",
     "metadata.namespaces": "the namespaces to write to are in spec, as namespaces: [payments]",
     "spec": "in a file of clusters, clusters stands at the top, beside kind",
 }
-"""Field that is not there → where what is meant is."""
+"""Unknown field → where the field that is meant stands."""
 
 
-def problems_of(document: Document, model: type[BaseModel], error: ValidationError) -> list[Problem]:
-    """Return what is wrong with a document that its model refuses."""
+def list_problems(document: Document, model: type[BaseModel], error: ValidationError) -> list[Problem]:
+    """Return the problems of a document for which its model has raised an error."""
     schema = model.model_json_schema()
-    told = [_Told(document, each) for each in error.errors(include_url=False, include_input=False)]
-    return [problem for each in _without_other_branches(told) for problem in each.problems(schema)]
+    field_errors = [_FieldError(document, details) for details in error.errors(include_url=False, include_input=False)]
+    return [problem for field_error in _select_branches(field_errors) for problem in field_error.problems(schema)]
 
 
-class _Told:
-    """One error of pydantic, its location resolved: which of its parts are the document's own."""
+class _FieldError:
+    """One error of pydantic, with the path of its field in the document.
 
-    def __init__(self, document: Document, error: Any) -> None:  # noqa: ANN401  # pydantic's TypedDict
-        self.document, self.kind = document, str(error["type"])
-        self.context: Mapping[str, Any] = error.get("ctx") or {}
-        self.expects = [_SHAPES[self.kind]] if self.kind in _SHAPES else []
-        if self.kind == "literal_error":
-            self.expects = [str(self.context["expected"]).replace("'", "")]
-        loc = error["loc"]
-        self.at_key = bool(loc) and loc[-1] == "[key]"
-        self.path, self.unions = self._resolve(loc[:-1] if self.at_key else loc)
+    The location that pydantic gives has the names of branches of unions beside the steps of that path.
+    """
+
+    def __init__(self, document: Document, details: Any) -> None:  # noqa: ANN401  # pydantic's TypedDict
+        self.document, self.type = document, str(details["type"])
+        self.context: Mapping[str, Any] = details.get("ctx") or {}
+        self.expected = [_TYPES[self.type]] if self.type in _TYPES else []
+        if self.type == "literal_error":
+            self.expected = [str(self.context["expected"]).replace("'", "")]
+        location = details["loc"]
+        self.at_key = bool(location) and location[-1] == "[key]"
+        self.path, self.unions = self._resolve(location[:-1] if self.at_key else location)
         self.union = self.unions[-1] if self.unions else None
 
-    def _resolve(self, loc: Path) -> tuple[Path, list[Path]]:
-        """Return the document's path, and where unions are that pydantic names a branch of."""
-        path: Path = ()
-        unions: list[Path] = []
-        last = len(loc) - 1
-        for number, step in enumerate(loc):
-            held = self.document.get(*path)
-            if _holds(held, step) or (number == last and self.kind == "missing"):
+    def _resolve(self, location: FieldPath) -> tuple[FieldPath, list[FieldPath]]:
+        """Return the path in the document, and the paths of the unions of which pydantic names a branch."""
+        path: FieldPath = ()
+        unions: list[FieldPath] = []
+        last = len(location) - 1
+        for number, step in enumerate(location):
+            if _has_step(self.document.get(*path), step) or (number == last and self.type == "missing"):
                 path = (*path, step)
             else:
                 unions.append(path)
@@ -127,99 +130,103 @@ class _Told:
 
     @property
     def is_mismatch(self) -> bool:
-        """Whether a branch of a union does not even have the shape of what is there."""
-        return self.union == self.path and bool(self.expects)
+        """Whether the value has another type than the branch of a union that the error is about."""
+        return self.union == self.path and bool(self.expected)
 
     def problems(self, schema: Mapping[str, Any]) -> Iterator[Problem]:
-        """Yield what to say."""
+        """Yield the problem; `schema` is the JSON schema of the document."""
         name = _dotted(self.path) or "the document"
-        match self.kind:
+        match self.type:
             case "missing":
                 example = _example(self.path)
                 message = f"{name} is missing; add it" + (f", as {example}" if example else "")
                 yield self.document.problem(self.path[:-1], message, at_key=True)
             case "extra_forbidden":
                 known = _fields_at(schema, self.path[:-1])
-                place = _ELSEWHERE.get(_dotted(self.path))
-                hint = f"; {place}" if place else nearest(str(self.path[-1]), known, "possible here")
+                remedy = _MISPLACED.get(_dotted(self.path))
+                hint = f"; {remedy}" if remedy else nearest(str(self.path[-1]), known, "possible here")
                 message = f"unknown field {self.path[-1]}{hint}"
                 yield self.document.problem(self.path, message, at_key=True)
             case _:
                 yield self.document.problem(self.path, self._message(name), at_key=self.at_key)
 
     @property
-    def _held(self) -> str:
+    def _text(self) -> str:
         return str(self.document.get(*self.path))
 
     def _message(self, name: str) -> str:
         limit = next((self.context[key] for key in ("max_length", "min_length") if key in self.context), None)
-        match self.kind:
-            case "string_pattern_mismatch" if name.startswith("spec.namespaces[") and "*" in self._held:
-                return f'{name}: patterns have a place of their own, as {{names: ["{self._held}"]}}'
-            case "string_pattern_mismatch" if name.startswith("spec.clusters[") and "*" in self._held:
+        match self.type:
+            case "string_pattern_mismatch" if name.startswith("spec.namespaces[") and "*" in self._text:
+                return f'{name}: patterns have a place of their own, as {{names: ["{self._text}"]}}'
+            case "string_pattern_mismatch" if name.startswith("spec.clusters[") and "*" in self._text:
                 return f"{name}: patterns choose no clusters; labels do, as {{matchLabels: {{env: prod}}}}"
             case "string_pattern_mismatch":
-                return f"{name} should be {_fitting(str(self.context['pattern']))}"
+                return f"{name} should be {_describe_pattern(str(self.context['pattern']))}"
             case "string_too_long":
                 return f"{name} should have {limit} characters at most"
             case "string_too_short" | "too_short":
                 return f"{name} is empty; it needs something in it"
-            case "bool_type" if self._held.lower() in _NO_BOOLEANS:
-                return f"{name} should be true or false; in YAML 1.2 {self._held} is text"
+            case "bool_type" if self._text.lower() in _BOOLEANS_OF_YAML_1_1:
+                return f"{name} should be true or false; in YAML 1.2 {self._text} is text"
             case "value_error":
                 text = str(self.context["error"]).splitlines()[0].rstrip(":")
                 return f"{name}: {text}" if self.path else text
         example = _example(self.path)
-        if self.expects and example and (self.union is not None or self.kind in _SHAPES):
+        if self.expected and example and (self.union is not None or self.type in _TYPES):
             return f"{name} should be {example}"
-        if self.expects:
-            return f"{name} should be {' or '.join(self.expects)}"
-        return f"{name} is not right ({self.kind})"
+        if self.expected:
+            return f"{name} should be {' or '.join(self.expected)}"
+        return f"{name} is not right ({self.type})"
 
 
-def _without_other_branches(told: Iterable[_Told]) -> list[_Told]:
-    """Return the errors, of each union only those of the branch that was meant; one where none fits."""
-    told = list(told)
-    meant = {union for each in told for union in each.unions if union != each.path or not each.is_mismatch}
-    kept: list[_Told] = []
-    open_unions: dict[Path, _Told] = {}
-    for each in told:
-        if each.union is None or not each.is_mismatch:
-            kept.append(each)
-        elif each.union in meant:
+def _select_branches(errors: Iterable[_FieldError]) -> list[_FieldError]:
+    """Return the errors without those of branches of a union that have another type than the value.
+
+    Where all branches of a union have, one error remains, which expects any of them.
+    """
+    errors = list(errors)
+    matched = {union for error in errors for union in error.unions if union != error.path or not error.is_mismatch}
+    selected: list[_FieldError] = []
+    mismatches: dict[FieldPath, _FieldError] = {}
+    for error in errors:
+        if error.union is None or not error.is_mismatch:
+            selected.append(error)
+        elif error.union in matched:
             continue
-        elif each.union in open_unions:
-            open_unions[each.union].expects += each.expects
+        elif error.union in mismatches:
+            mismatches[error.union].expected += error.expected
         else:
-            open_unions[each.union] = each
-            kept.append(each)
-    return kept
+            mismatches[error.union] = error
+            selected.append(error)
+    return selected
 
 
-def _example(path: Path) -> str | None:
-    """Return what a field can be; one of a list is looked for as `[*]`, and one with a name of one's own as `*`."""
+def _example(path: FieldPath) -> str | None:
+    """Return an example of a field: items of lists have `[*]` in the table, and names that users choose have `*`."""
     steps = ["[*]" if isinstance(step, int) else f".{step}" for step in path]
-    named = [[*steps[:number], ".*", *steps[number + 1 :]] for number in reversed(range(len(steps)))]
-    found = ("".join(each).removeprefix(".") for each in (steps, *named))
-    return next((_EXAMPLES[each] for each in found if each in _EXAMPLES), None)
+    variants = [[*steps[:number], ".*", *steps[number + 1 :]] for number in reversed(range(len(steps)))]
+    fields = ("".join(variant).removeprefix(".") for variant in (steps, *variants))
+    return next((_EXAMPLES[field] for field in fields if field in _EXAMPLES), None)
 
 
-def _dotted(path: Path) -> str:
+def _dotted(path: FieldPath) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
 
 
-def _holds(held: object, step: str | int) -> bool:
-    if isinstance(held, Mapping):
-        return step in held
-    return isinstance(held, list) and isinstance(step, int) and step < len(held)
+def _has_step(value: object, step: str | int) -> bool:
+    """Return whether a value has this key or index."""
+    if isinstance(value, Mapping):
+        return step in value
+    return isinstance(value, list) and isinstance(step, int) and step < len(value)
 
 
-def _fitting(pattern: str) -> str:
+def _describe_pattern(pattern: str) -> str:
     return next((words for part, words in _PATTERNS.items() if part in pattern), f"as {pattern}")
 
 
-def _fields_at(schema: Mapping[str, Any], path: Path) -> set[str]:
-    """Return the fields that a JSON schema knows at a path."""
+def _fields_at(schema: Mapping[str, Any], path: FieldPath) -> set[str]:
+    """Return the names of the fields that a JSON schema allows at a path."""
     nodes = list(_branches(schema, schema))
     for step in path:
         nodes = [branch for node in nodes for child in _children(node, step) for branch in _branches(child, schema)]
@@ -236,11 +243,11 @@ def _children(node: Mapping[str, Any], step: str | int) -> Iterator[Mapping[str,
 
 
 def _branches(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield a schema, or those that it refers to or chooses from."""
+    """Yield the schemas that a schema stands for: itself, or those that its `$ref` or `anyOf` names."""
     if "$ref" in node:
         yield from _branches(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
     elif "anyOf" in node:
-        for each in node["anyOf"]:
-            yield from _branches(each, schema)
+        for branch in node["anyOf"]:
+            yield from _branches(branch, schema)
     else:
         yield node
