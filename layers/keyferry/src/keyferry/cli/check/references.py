@@ -11,7 +11,7 @@ from keyferry.mapping.mapping import PLACE_NAMES, SecretMapping
 from keyferry.render import templates
 
 MODEL_MESSAGES = ("no source is called", "finds many values")
-"""Parts of the model's messages about what `check_sources` yields too: the model tells one problem, without position."""
+"""Parts of the messages of the model about what `check_sources` yields too: the model tells one, without position."""
 
 
 def check_sources(document: Document) -> Iterator[Problem]:
