@@ -53,7 +53,7 @@ class FakeRuntime:
         return self
 
     def reader(self, _sources: Collection[Source]) -> SourceReader:
-        return self.sources.reader(self.calls)
+        return self.sources.create_reader(self.calls)
 
     def prepare(self, delivery: Delivery, deadline: Deadline) -> Work:
         failure = self.failure(delivery)

@@ -14,7 +14,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Change, Place, StoreName
 from keyferry.render.render import render, render_metadata
 from keyferry.stores.source import Source
-from keyferry.testing import Calls, encoded
+from keyferry.testing import Calls, encode
 from tests.unit.samples import ACCOUNT, PLACE, WHEN, cluster, delivery, mapping, rendered, value
 from tests.unit.world import DUE, World, secret
 
@@ -167,7 +167,7 @@ def test_each_namespace_gets_its_own_secret() -> None:
     assert not report.errors
     for name in ("shop", "pay"):
         found = world.cluster.data(name, "payments-db")
-        assert found == {"username": encoded("me"), "password": encoded(f"canary-{name}")}
+        assert found == {"username": encode("me"), "password": encode(f"canary-{name}")}
     assert report.versions == {}, "they are different ones"
     read = [what for what in calls.recorded if what.startswith("source")]
     assert read == ["source teams/pay/db", "source teams/shop/db"] * 2, "once in each pass"
@@ -273,8 +273,12 @@ def test_labels_and_annotations_can_be_templates() -> None:
     wanted = mapping(secret=mapping().spec.secret.model_dump(by_alias=True, exclude_defaults=True) | given)
     assert not world.deliver(of=wanted).errors
     found = world.cluster.secrets["payments", "payments-db"]
-    assert found.part("labels") == {"team": "payments", "app": "payments", "app.kubernetes.io/managed-by": "keyferry"}
-    assert found.part("annotations")["example.com/from"] == "prod-eu/payments"
+    assert found.select_part("labels") == {
+        "team": "payments",
+        "app": "payments",
+        "app.kubernetes.io/managed-by": "keyferry",
+    }
+    assert found.select_part("annotations")["example.com/from"] == "prod-eu/payments"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from keyferry.errors import (
 from keyferry.kinds import DEFAULT_KINDS, KINDS
 from keyferry.model import SourceValue
 from keyferry.stores.source import Source
-from keyferry.testing import Calls, encoded
+from keyferry.testing import Calls, encode
 from tests.unit.samples import delivery, mapping, uses, workload
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
 
@@ -68,7 +68,7 @@ def test_the_first_delivery_creates_and_restarts() -> None:
     world = World()
     outcome = only(world.deliver())
     assert (outcome.did, outcome.why, outcome.restarted) == ("created", "missing", ("Deployment/api",))
-    assert world.password == encoded("canary-1")
+    assert world.password == encode("canary-1")
     assert world.cluster.history == ["write payments/payments-db", "rollout payments/Deployment/api"]
     assert DUE not in world.cluster.annotations(*WHERE)
 
@@ -109,7 +109,7 @@ def test_what_many_earlier_names_own_is_released_in_several_passes() -> None:
         world.deliver(of=mapping(name, policies={"conflict": "takeOver"}))
     report = world.deliver(of=mapping("now", was=names))
     assert only(report).error is None
-    assert world.cluster.owners(*WHERE, "password") == {"keyferry:now"}
+    assert world.cluster.managers(*WHERE, "password") == {"keyferry:now"}
     assert world.count("rollout")[0] == 1
 
 
@@ -351,7 +351,7 @@ def test_a_value_from_which_a_key_cannot_be_made_changes_nothing() -> None:
 
 def test_what_was_written_before_the_source_failed_is_reported() -> None:
     world = World()
-    reads = world.sources.reader()
+    reads = world.sources.create_reader()
     answers: list[Callable[[Source], SourceValue]] = [reads]
 
     def read(source: Source) -> SourceValue:
@@ -407,7 +407,7 @@ def test_a_write_whose_answer_was_lost_is_never_sent_again_without_preconditions
             raise Unreachable("no answer")
 
     only(world.deliver(Calls(after=edited_meanwhile)))
-    assert world.password == encoded("canary-2")
+    assert world.password == encode("canary-2")
     assert world.cluster.history[-1] == "rollout payments/Deployment/api"
 
 
@@ -452,7 +452,7 @@ def test_a_source_that_changes_in_every_pass_ends_after_some_passes_and_comes_ba
 
     def read(source: Source) -> SourceValue:
         world.sources.put(SOURCE, secret(f"canary-{next(numbers)}"))
-        return world.sources.reader()(source)
+        return world.sources.create_reader()(source)
 
     report = world.deliver(create_reader=lambda _: read)
     [error] = report.errors
@@ -628,7 +628,7 @@ def test_what_was_taken_over_says_what_to_remove_elsewhere() -> None:
     world = World()
     world.mapping = mapping(policies={"conflict": "takeOver"})
     world.cluster.create(*WHERE, {"password": "old"})
-    world.cluster.own(*WHERE, "ExternalSecret/db")
+    world.cluster.set_owner_references(*WHERE, "ExternalSecret/db")
     outcome = ending(world)
     assert (outcome.did, outcome.error) == ("updated", None)
     assert outcome.notes == ("was owned by ExternalSecret/db: delete that ExternalSecret, or it writes again",)

@@ -12,7 +12,7 @@ from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
 from keyferry.errors import Conflict, Refused, SourceDeleted, SourceUnavailable
 from keyferry.model import SecretValue
-from keyferry.testing import FakeCluster, encoded
+from keyferry.testing import FakeCluster, encode
 from tests.unit.samples import desired_of, mapping
 
 DUE = "keyferry.dev/restart-due"
@@ -119,7 +119,7 @@ def test_a_key_that_was_edited_by_hand_is_taken_back(by: str) -> None:
     cluster.edit(*WHERE, data={"password": "by hand"}, manager=by)
     action = content_write(cluster, desired())
     assert (action.force, action.why) == (True, "new content in password")
-    assert cluster.owners(*WHERE, "password") == {"keyferry:payments-db"}
+    assert cluster.managers(*WHERE, "password") == {"keyferry:payments-db"}
 
 
 def test_a_key_that_was_edited_and_edited_back_is_written_again() -> None:
@@ -128,7 +128,7 @@ def test_a_key_that_was_edited_and_edited_back_is_written_again() -> None:
     cluster.edit(*WHERE, data={"password": "canary-1"})
     action = content_write(cluster, desired())
     assert (action.force, action.why) == (True, "written by somebody else in between: password")
-    assert "keyferry:payments-db" in cluster.owners(*WHERE, "password")
+    assert "keyferry:payments-db" in cluster.managers(*WHERE, "password")
 
 
 def test_a_key_that_was_deleted_by_hand_is_put_back_without_force() -> None:
@@ -140,7 +140,7 @@ def test_a_key_that_was_deleted_by_hand_is_put_back_without_force() -> None:
 
 def test_a_secret_whose_owners_were_forgotten_is_taken_back() -> None:
     cluster = settled()
-    cluster.forget_owners(*WHERE)
+    cluster.clear_managed_fields(*WHERE)
     assert content_write(cluster, desired("canary-2")).force
 
 
@@ -211,7 +211,7 @@ def test_an_edited_journal_without_its_mapping_is_a_conflict_that_names_the_edit
 def test_a_secret_without_owners_that_was_never_ours_is_a_conflict() -> None:
     cluster = FakeCluster()
     cluster.create(*WHERE, {"password": "x"})
-    cluster.forget_owners(*WHERE)
+    cluster.clear_managed_fields(*WHERE)
     assert "password belongs to field manager before-first-apply" in conflict(cluster, desired())
     assert content_write(cluster, desired(policies={"conflict": "takeOver"})).force
 
@@ -221,7 +221,7 @@ def test_taking_over_other_content_is_a_write() -> None:
     cluster.create(*WHERE, {"password": "old", "other": "x"})
     action = content_write(cluster, desired(policies={"conflict": "takeOver"}))
     assert (action.force, action.why) == (True, "new content in password, username")
-    assert cluster.owners(*WHERE, "password") == {"keyferry:payments-db"}
+    assert cluster.managers(*WHERE, "password") == {"keyferry:payments-db"}
     assert cluster.data(*WHERE).keys() == {"username", "password", "other"}
 
 
@@ -255,7 +255,7 @@ def test_restarts_that_were_due_when_another_mapping_wrote_are_done_by_the_one_t
 
 def test_an_owner_is_a_conflict_that_names_it_and_its_remedy() -> None:
     cluster = settled()
-    cluster.own(*WHERE, "ExternalSecret/db")
+    cluster.set_owner_references(*WHERE, "ExternalSecret/db")
     assert conflict(cluster, desired()) == (
         "Secret payments-db is owned by ExternalSecret/db, which writes or deletes it too: set"
         " spec.policies.conflict: takeOver in mapping payments-db and then delete that ExternalSecret"
@@ -295,7 +295,7 @@ def test_a_mark_that_the_mapping_itself_gives_is_nobodys() -> None:
 def test_nothing_is_taken_over_that_could_not_be_written() -> None:
     cluster = FakeCluster()
     cluster.create(*WHERE, {"password": "old"})
-    cluster.own(*WHERE, "Widget/x")
+    cluster.set_owner_references(*WHERE, "Widget/x")
     with pytest.raises(Refused, match="has type Opaque"):
         next_action(cluster, desired(policies=TAKE_OVER, type="kubernetes.io/basic-auth"))
 
@@ -303,7 +303,7 @@ def test_nothing_is_taken_over_that_could_not_be_written() -> None:
 def test_taking_over_takes_the_owners_off_before_it_writes() -> None:
     cluster, wanted = FakeCluster(), desired(policies=TAKE_OVER)
     cluster.create(*WHERE, {"password": "old"})
-    cluster.own(*WHERE, "SecretProviderClassPodStatus/x", "Widget/y")
+    cluster.set_owner_references(*WHERE, "SecretProviderClassPodStatus/x", "Widget/y")
     assert [type(each) for each in settle(cluster, wanted)] == [Prune, Write, Restart, Done]
     assert observed(cluster).owner_references == ()
 
@@ -323,8 +323,8 @@ def test_merging_makes_no_secret() -> None:
 def test_merging_leaves_label_type_owners_and_keys_of_the_host_alone() -> None:
     cluster, wanted = FakeCluster(), desired(policies=MERGE)
     theirs = {"tls.crt": "x", "tls.key": "x"}
-    cluster.create(*WHERE, theirs, labels={"app.kubernetes.io/managed-by": "Helm"}, of="kubernetes.io/tls")
-    cluster.own(*WHERE, "ExternalSecret/db")
+    cluster.create(*WHERE, theirs, labels={"app.kubernetes.io/managed-by": "Helm"}, secret_type="kubernetes.io/tls")
+    cluster.set_owner_references(*WHERE, "ExternalSecret/db")
     assert [type(each) for each in settle(cluster, wanted)] == [Write, Restart, Done]
     assert cluster.data(*WHERE).keys() == {"tls.crt", "tls.key", "username", "password"}
     found = observed(cluster)
@@ -364,8 +364,8 @@ def test_restarts_due_for_a_secret_made_once_are_finished_with_what_it_holds(res
     cluster.edit(*WHERE, data={"username": "by hand"})
     actions = settle(cluster, desired("canary-2", "version-2", policies=ONCE, restart=restart))
     assert [type(each) for each in actions] == ([Restart, Done] if restart == "auto" else [Done])
-    assert cluster.data(*WHERE)["password"] == encoded("canary-1")
-    assert cluster.data(*WHERE)["username"] == encoded("by hand")
+    assert cluster.data(*WHERE)["password"] == encode("canary-1")
+    assert cluster.data(*WHERE)["username"] == encode("by hand")
     after = cluster.annotations(*WHERE)
     assert after == ({key: text for key, text in before.items() if key != DUE} if restart == "auto" else before)
     assert observed(cluster).labels["app"] == "a"
@@ -455,7 +455,7 @@ def test_another_name_is_a_conflict_and_an_earlier_one_is_not() -> None:
     assert "(mapping payments-db)" in conflict(cluster, renamed(desired()))
     wanted = renamed(desired(), "older", "payments-db")
     assert [type(each) for each in settle(cluster, wanted)] == [Annotate, Release, Done]
-    assert {manager for manager, _ in cluster.secrets[WHERE].owners} == {"keyferry:new"}
+    assert {manager for manager, _ in cluster.secrets[WHERE].managed_fields} == {"keyferry:new"}
     assert cluster.history == ["write payments/payments-db"]
 
 
@@ -475,7 +475,7 @@ def test_what_a_stranger_owns_too_of_the_earlier_names_keys_is_theirs() -> None:
     assert [type(each) for each in settle(cluster, desired())] == [Restart, Done]
     wanted = renamed(desired(data={"username": {"from": "db"}}), "payments-db")
     assert [type(each) for each in settle(cluster, wanted)] == [Annotate, Release, Done]
-    assert cluster.owners(*WHERE, "password") == {"kubectl-edit"}
+    assert cluster.managers(*WHERE, "password") == {"kubectl-edit"}
 
 
 def test_restarts_that_were_due_under_the_earlier_name_are_done_under_the_new_one() -> None:
@@ -589,8 +589,10 @@ def test_an_immutable_secret_keeps_its_keys_and_says_so() -> None:
 def test_an_immutable_secret_of_which_only_the_journal_is_ours_loses_that() -> None:
     cluster = settled(desired(immutable=True))
     cluster.edit(*WHERE, annotations={})
-    for path in [path for path in cluster.secrets[WHERE].owners["keyferry:payments-db", "Apply"] if path[0] == "data"]:
-        cluster.secrets[WHERE].owners["keyferry:payments-db", "Apply"].remove(path)
+    for path in [
+        path for path in cluster.secrets[WHERE].managed_fields["keyferry:payments-db", "Apply"] if path[0] == "data"
+    ]:
+        cluster.secrets[WHERE].managed_fields["keyferry:payments-db", "Apply"].remove(path)
     action = deletion(cluster, "merge")
     assert isinstance(action, Release)
     write(cluster.client(), "payments", action.manager, action)
@@ -750,7 +752,7 @@ def test_a_removed_key_that_others_own_too_stays_and_counts() -> None:
     cluster.edit(*WHERE, data={"password": "xx"})
     cluster.edit(*WHERE, data={"password": "x"})
     carry_out(cluster, sized(1))
-    assert cluster.owners(*WHERE, "password") == {"keyferry:payments-db", "kubectl-edit"}
+    assert cluster.managers(*WHERE, "password") == {"keyferry:payments-db", "kubectl-edit"}
     with pytest.raises(Refused, match="would hold 1,048,577 bytes"):
         next_action(cluster, sized(MAX_DATA_BYTES, "renamed"))
 

@@ -220,11 +220,11 @@ def _exclusive(world: World) -> None:
 def _claimed(world: World) -> None:
     world.mapping = mapping(policies={"conflict": "takeOver"})
     world.deliver()
-    world.cluster.own(*WHERE, "ExternalSecret/db")
+    world.cluster.set_owner_references(*WHERE, "ExternalSecret/db")
 
 
 def _owned(world: World) -> None:
-    world.cluster.own(*WHERE, "ExternalSecret/db")
+    world.cluster.set_owner_references(*WHERE, "ExternalSecret/db")
 
 
 def _renamed(world: World) -> None:
@@ -239,7 +239,7 @@ def _released(world: World) -> None:
         desired_of(
             world.mapping,
             {"username": SecretValue(b"me"), "password": SecretValue(b"canary-1")},
-            {"db": world.sources.held[SOURCE].version},
+            {"db": world.sources.values[SOURCE].version},
         ).build_body(Observed.from_object(world.cluster.secrets[WHERE].as_object(WHERE[1])), None),
         "keyferry:new",
         force=True,

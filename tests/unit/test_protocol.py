@@ -11,7 +11,7 @@ import pytest
 
 from keyferry.errors import SourceDeleted
 from keyferry.kinds import DEFAULT_KINDS
-from keyferry.testing import Calls, encoded
+from keyferry.testing import Calls, encode
 from tests.unit.samples import mapping, uses, workload
 from tests.unit.turns import Crash, Process, dying
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, Change, World, secret
@@ -75,9 +75,9 @@ def check_right(world: World, password: str) -> None:
     """Fail unless the Secret holds what the source does, and everything that uses it restarted after the last write."""
     for namespace in world.cluster.namespaces:
         where = namespace, "payments-db"
-        assert world.cluster.data(*where)["password"] == encoded(password)
+        assert world.cluster.data(*where)["password"] == encode(password)
         assert DUE not in world.cluster.annotations(*where)
-        assert world.cluster.owners(*where, "password") >= {"keyferry:payments-db"}
+        assert world.cluster.managers(*where, "password") >= {"keyferry:payments-db"}
         write = f"write {namespace}/payments-db"
         since = world.cluster.history
         while write in since:
@@ -90,7 +90,7 @@ def check_right(world: World, password: str) -> None:
 def check_never_backwards(world: World) -> None:
     """Fail where a write put an older value in the place of a newer one; `canary-2` is newer than `canary-1`."""
     written = [content["password"] for content in world.cluster.contents]
-    order = [encoded(f"canary-{number}") for number in range(1, 4)]
+    order = [encode(f"canary-{number}") for number in range(1, 4)]
     assert written == sorted(written, key=order.index)
 
 
@@ -205,7 +205,7 @@ def hand_over(world: World) -> None:
     world.mapping = mapping(policies={"keys": "exclusive", "conflict": "takeOver"})
     world.cluster.delete(*WHERE)
     world.cluster.create(*WHERE, {"password": "old", "theirs": "x"}, manager="external-secrets")
-    world.cluster.own(*WHERE, "ExternalSecret/db")
+    world.cluster.set_owner_references(*WHERE, "ExternalSecret/db")
 
 
 OTHERS: list[Change] = [add_a_key, rename_and_unmap, hand_over]
@@ -215,10 +215,10 @@ def check_ours_alone(world: World) -> None:
     """Fail unless the Secret is the mapping's alone, and everything that uses it restarted once."""
     held = world.cluster.secrets[WHERE]
     assert world.cluster.data(*WHERE).keys() == world.mapping.spec.secret.data.keys()
-    assert world.password == encoded("canary-1")
+    assert world.password == encode("canary-1")
     assert DUE not in world.cluster.annotations(*WHERE)
-    owners = {who for who, paths in held.owners.items() if paths != {("type",)}}
-    assert (owners, held.references) == ({(f"keyferry:{world.mapping.name}", "Apply")}, [])
+    owners = {who for who, paths in held.managed_fields.items() if paths != {("type",)}}
+    assert (owners, held.owner_references) == ({(f"keyferry:{world.mapping.name}", "Apply")}, [])
 
 
 def check_restarted_once(world: World) -> None:

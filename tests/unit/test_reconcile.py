@@ -57,7 +57,7 @@ class World:
             if name in [target.name for target in self.catalog.clusters_of(each)]:
                 client, deadline = self.clusters[name].client(), self.clock.deadline(100)
                 asked, kinds = delivery(cluster=name), self.catalog.clusters[name].restart_kinds
-                deliver(Work(asked, each, client, kinds, lambda _: self.sources.reader(), deadline))
+                deliver(Work(asked, each, client, kinds, lambda _: self.sources.create_reader(), deadline))
 
     def connect(self, asked: Cluster, deadline: Deadline) -> ClusterClient:
         self.given.append(deadline.remaining())
@@ -67,7 +67,7 @@ class World:
         return self.clusters[asked.name].client(self.calls)
 
     def sweep(self, sweep: Sweep | None = None, version: Callable[[Source], str | None] | None = None) -> SweepReport:
-        observer = Observer(self.connect, version or self.sources.version, self.deadline)
+        observer = Observer(self.connect, version or self.sources.read_version, self.deadline)
         return reconcile(sweep or Sweep(), self.catalog, observer, self.queue.send, "event-9")
 
     def found(self, **narrowed: str) -> list[str]:
@@ -114,7 +114,7 @@ def edited_back(world: World) -> None:
 
 
 def without_owners(world: World) -> None:
-    world.clusters["prod-us"].forget_owners(*WHERE)
+    world.clusters["prod-us"].clear_managed_fields(*WHERE)
 
 
 def annotated(key: str, value: str | None) -> Callable[[World], None]:
@@ -172,7 +172,7 @@ def test_a_secret_of_somebody_else_is_waited_for_without_deliveries() -> None:
     cluster = world.clusters["prod-us"]
     cluster.create(*WHERE, {"theirs": "x"})
     assert world.found() == ["prod-us: payments: the annotation keyferry.dev/mapping differs"]
-    cluster.own(*WHERE, "ExternalSecret/db")
+    cluster.set_owner_references(*WHERE, "ExternalSecret/db")
     world.deliver("prod-us")
     assert world.found() == []
 
@@ -187,7 +187,7 @@ def test_a_key_of_others_is_seen_where_the_mapping_wants_the_secret_alone() -> N
 
 def test_an_owner_that_takes_the_secret_with_it_is_seen() -> None:
     world = World(mapping(clusters=["prod-us"], policies={"conflict": "takeOver"}))
-    world.clusters["prod-us"].own(*WHERE, "ExternalSecret/db")
+    world.clusters["prod-us"].set_owner_references(*WHERE, "ExternalSecret/db")
     assert world.found() == ["prod-us: payments: it is owned by ExternalSecret/db"]
     world.deliver("prod-us")
     assert world.found() == []
@@ -196,7 +196,7 @@ def test_an_owner_that_takes_the_secret_with_it_is_seen() -> None:
 def test_an_earlier_name_that_still_owns_fields_is_seen() -> None:
     world = World(mapping(clusters=["prod-us"], policies={"conflict": "takeOver"}))
     held = world.clusters["prod-us"].secrets[WHERE]
-    held.owners["keyferry:older", "Apply"] = {("data", "password")}
+    held.managed_fields["keyferry:older", "Apply"] = {("data", "password")}
     world.catalog = Catalog(
         mappings={
             "payments-db": mapping("payments-db", ["older"], clusters=["prod-us"], policies={"conflict": "takeOver"})
@@ -351,7 +351,7 @@ def test_an_outage_of_aws_is_none_of_the_cluster() -> None:
     def version(source: Source) -> str | None:
         if source.event_names == (SOURCE,):
             raise Unreachable("secretsmanager:ListSecrets: no answer from AWS")
-        return world.sources.version(source)
+        return world.sources.read_version(source)
 
     assert [(each.mapping, why) for each, why in world.sweep(version=version).sent] == [
         ("payments-db", "not known: secretsmanager:ListSecrets: no answer from AWS")

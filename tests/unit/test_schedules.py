@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from keyferry.testing import encoded
+from keyferry.testing import encode
 from tests.unit.samples import workload
 from tests.unit.turns import Process
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
@@ -82,7 +82,7 @@ class Story:
     def forget(self) -> None:
         """Clear managedFields, as some backup tools do."""
         if WHERE in self.world.cluster.secrets:
-            self.world.cluster.forget_owners(*WHERE)
+            self.world.cluster.clear_managed_fields(*WHERE)
 
     def run(self, name: str) -> None:
         """Create a workload, or apply it again without its stamp: either way its pods are new."""
@@ -113,8 +113,8 @@ def told(acts: list[str]) -> World:
 def check_value(story: Story) -> None:
     """Fail unless the Secret holds what the source does, where nobody else has written it."""
     world = story.world
-    if WHERE in world.cluster.secrets and world.cluster.owners(*WHERE, "password") == {"keyferry:payments-db"}:
-        assert world.password == encoded(f"canary-{story.values}")
+    if WHERE in world.cluster.secrets and world.cluster.managers(*WHERE, "password") == {"keyferry:payments-db"}:
+        assert world.password == encode(f"canary-{story.values}")
 
 
 def check_restarts(world: World) -> None:
@@ -147,7 +147,7 @@ def test_whatever_people_do_one_more_delivery_puts_it_right(acts: list[str]) -> 
     world = told(acts)
     report = world.deliver()
     assert not report.errors, report.errors
-    assert world.password == encoded(world.wanted)
-    assert "keyferry:payments-db" in world.cluster.owners(*WHERE, "password")
+    assert world.password == encode(world.wanted)
+    assert "keyferry:payments-db" in world.cluster.managers(*WHERE, "password")
     check_restarts(world)
     assert not world.deliver().metrics()["TargetsUpdated"]

@@ -8,7 +8,7 @@ import pytest
 
 from keyferry import testing
 from keyferry.errors import Conflict, NamespaceGone, Overtaken, Refused
-from keyferry.testing import FakeClock, FakeCluster, encoded
+from keyferry.testing import FakeClock, FakeCluster, encode
 from tests.unit.samples import delivery, mapping
 
 
@@ -27,7 +27,7 @@ def test_a_clock_jumps_over_what_is_slept_and_keeps_its_deadlines() -> None:
     assert time.monotonic() - began < 60
 
 
-OURS: dict[str, Any] = {"metadata": {"name": "db"}, "data": {"password": encoded("canary-ours")}}
+OURS: dict[str, Any] = {"metadata": {"name": "db"}, "data": {"password": encode("canary-ours")}}
 
 
 @pytest.fixture
@@ -56,10 +56,10 @@ def test_an_apply_is_refused_as_the_api_server_refuses_it(
 ) -> None:
     with pytest.raises(refusal):
         cluster.client().apply_secret(namespace, OURS | change, "keyferry", force=force)
-    assert cluster.owners("payments", "db", "password") == {"helm"}
+    assert cluster.managers("payments", "db", "password") == {"helm"}
 
 
-@pytest.mark.parametrize("change", [{"immutable": False}, {"data": {"password": encoded("canary-other")}}])
+@pytest.mark.parametrize("change", [{"immutable": False}, {"data": {"password": encode("canary-other")}}])
 def test_an_immutable_secret_keeps_its_data_and_stays_so(change: dict[str, Any]) -> None:
     client, fixed = FakeCluster().client(), OURS | {"immutable": True}
     client.apply_secret("payments", fixed, "keyferry", force=False)
@@ -70,7 +70,7 @@ def test_an_immutable_secret_keeps_its_data_and_stays_so(change: dict[str, Any])
 def test_a_forced_apply_takes_a_key_over_and_one_that_changes_nothing_keeps_the_version(cluster: FakeCluster) -> None:
     client = cluster.client()
     client.apply_secret("payments", OURS, "keyferry", force=True)
-    assert cluster.owners("payments", "db", "password") == {"keyferry"}
+    assert cluster.managers("payments", "db", "password") == {"keyferry"}
     before = cluster.versions()
     client.apply_secret("payments", OURS, "keyferry", force=False)
     assert cluster.versions() == before

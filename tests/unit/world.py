@@ -44,7 +44,7 @@ class World:
             mapping=of or self.mapping,
             cluster=self.cluster.client(made),
             restart_kinds=DEFAULT_KINDS,
-            create_reader=lambda _sources: self.sources.reader(made),
+            create_reader=lambda _sources: self.sources.create_reader(made),
             deadline=self.clock.deadline(100),
             concurrency=1,
             sleep=self.clock.sleep,
@@ -62,7 +62,7 @@ class World:
     @property
     def wanted(self) -> str:
         """The password that the source holds."""
-        return str(json.loads(self.sources.held[SOURCE].content.reveal())["password"])
+        return str(json.loads(self.sources.values[SOURCE].content.reveal())["password"])
 
     @property
     def password(self) -> str:

@@ -1,9 +1,9 @@
-"""For tests of deliveries: a cluster and sources with memory, and a clock that jumps. None of it is deployed.
+"""Test deliveries with a cluster and sources in memory, and a clock that is moved by hand. None of this is deployed.
 
 ```python
 from keyferry.delivery.passes import Work, deliver
 from keyferry.kinds import DEFAULT_KINDS
-from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources, encoded
+from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources, encode
 
 cluster, sources, clock = FakeCluster("payments"), FakeSources(), FakeClock()
 sources.put("prod/payments/db", '{"password": "first"}')
@@ -14,20 +14,20 @@ report = deliver(
         mapping=mapping,
         cluster=cluster.client(calls),
         restart_kinds=DEFAULT_KINDS,
-        create_reader=lambda _sources: sources.reader(calls),
+        create_reader=lambda _sources: sources.create_reader(calls),
         deadline=clock.deadline(seconds=60),
         sleep=clock.sleep,
     )
 )
 assert not report.errors
-assert cluster.data("payments", "payments-db") == {"password": encoded("first")}
+assert cluster.data("payments", "payments-db") == {"password": encode("first")}
 ```
 """
 
 from keyferry.testing.calls import Calls
 from keyferry.testing.clock import FakeClock
 from keyferry.testing.cluster import FakeClient, FakeCluster
-from keyferry.testing.secret import FakeSecret, encoded
+from keyferry.testing.secret import FakeSecret, encode
 from keyferry.testing.sources import FakeSources
 
-__all__ = ["Calls", "FakeClient", "FakeClock", "FakeCluster", "FakeSecret", "FakeSources", "encoded"]
+__all__ = ["Calls", "FakeClient", "FakeClock", "FakeCluster", "FakeSecret", "FakeSources", "encode"]

@@ -1,41 +1,42 @@
-"""What one process calls, in order, and a way to step in beside each call."""
+"""Record the calls of one process in order, and run code before and after each."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 type Step = Callable[[int, str], None]
-"""What happens beside a call: its number, counted from 0, and its verb and object, `apply payments/db`."""
+"""A function to run before or after a call. It gets the number of the call, from 0, and the call: `apply payments/db`.
+"""
 
 _WRITES = ("apply", "patch", "prune", "delete")
 
 
-def _nothing(_number: int, _call: str) -> None:
-    """Nothing happens."""
+def _do_nothing(_number: int, _call: str) -> None:
+    """Do nothing."""
 
 
 @dataclass
 class Calls:
-    """The calls of one process. A step before or after one can change the cluster, fail, or let time pass."""
+    """The calls of one process. `before` and `after` can change the cluster, raise an error, or let time pass."""
 
     recorded: list[str] = field(default_factory=list)
-    before: Step = _nothing
-    after: Step = _nothing
+    before: Step = _do_nothing
+    after: Step = _do_nothing
 
     @contextmanager
-    def call(self, what: str) -> Iterator[None]:
-        """Surround one call."""
+    def call(self, name: str) -> Iterator[None]:
+        """Record a call, and run the steps before and after it."""
         number = len(self.recorded)
-        self.recorded.append(what)
-        self.before(number, what)
+        self.recorded.append(name)
+        self.before(number, name)
         yield
-        self.after(number, what)
+        self.after(number, name)
 
     def count(self, verb: str) -> int:
-        """Return how many calls of a verb were made."""
-        return sum(what.split()[0] == verb for what in self.recorded)
+        """Return how many calls have a verb."""
+        return sum(call.split()[0] == verb for call in self.recorded)
 
     @property
     def writes(self) -> list[str]:
         """The calls that may change something."""
-        return [what for what in self.recorded if what.split()[0] in _WRITES]
+        return [call for call in self.recorded if call.split()[0] in _WRITES]

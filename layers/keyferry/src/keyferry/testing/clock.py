@@ -1,33 +1,33 @@
-"""A clock that jumps: nothing waits for it."""
+"""A clock that is moved by hand, so that no test waits."""
 
 from keyferry.deadline import Deadline
 
 
 class FakeClock:
-    """Stands still until somebody sleeps, or until it is told to jump.
+    """A clock that stands still until `sleep` or `jump` is called.
 
-    Called, it stands in for `time.monotonic`; its `sleep` stands in for `time.sleep`.
+    The clock itself can be called in place of `time.monotonic`, and its `sleep` in place of `time.sleep`.
     """
 
     def __init__(self, now: float = 0.0) -> None:
-        """Start at a reading, in seconds."""
+        """Start at a time, in seconds."""
         self.now = now
         self.slept: list[float] = []
-        """How long each sleep was, in seconds, in order."""
+        """The seconds of each `sleep`, in order."""
 
     def __call__(self) -> float:
-        """Return the reading, in seconds."""
+        """Return the time, in seconds."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Move on by so much at once, and note it."""
+        """Move the clock on, and record that in `slept`."""
         self.slept.append(seconds)
         self.jump(seconds)
 
     def jump(self, seconds: float) -> None:
-        """Let time pass that nobody slept: something else took it."""
+        """Move the clock on without a `sleep`, as if something else took the time."""
         self.now += seconds
 
     def deadline(self, seconds: float) -> Deadline:
-        """Return a deadline by this clock, so many seconds ahead."""
+        """Return a deadline by this clock, in a number of seconds."""
         return Deadline(self.now + seconds, self)

@@ -1,4 +1,4 @@
-"""A cluster with memory, for deliveries, and for what people and other controllers do to it meanwhile."""
+"""A cluster in memory: for deliveries, and for what people and other controllers do to it meanwhile."""
 
 import copy
 import itertools
@@ -10,38 +10,38 @@ from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import Workload
 from keyferry.mapping.targets import Selector
 from keyferry.testing.calls import Calls
-from keyferry.testing.secret import FakeSecret, Fields, Owners, Path, encoded, fields_of
+from keyferry.testing.secret import FakeSecret, Fields, ManagedFields, Path, encode, parse_fields
 
 _DUE: Path = ("annotations", "keyferry.dev/restart-due")
 
 
 class FakeCluster:
-    """What a cluster remembers: namespaces, Secrets with the owners of their fields, and workloads.
+    """The state of a cluster: namespaces, Secrets with the managers of their fields, and workloads.
 
-    Deliveries use `client()`. The methods here are what people and other controllers do, and what a test asks.
+    Deliveries use `client()`. The other methods do what people and other controllers do, or return the state to a test.
     """
 
     def __init__(self, *namespaces: str) -> None:
-        """Begin with some namespaces, `payments` where none is named, and nothing in them."""
+        """Create a cluster with empty namespaces; with the one namespace `payments` if none is given."""
         self.namespaces: dict[str, Mapping[str, str]] = {name: {} for name in namespaces or ("payments",)}
         """Name → labels."""
         self.terminating: set[str] = set()
-        """Namespaces that are being deleted: they take nothing new."""
+        """Namespaces that are being deleted: no object can be created in them."""
         self.secrets: dict[tuple[str, str], FakeSecret] = {}
         """(namespace, name) → Secret."""
         self.workloads: dict[tuple[str, str, str], Object] = {}
         """(namespace, kind, name) → workload."""
         self.history: list[str] = []
-        """Writes of content, deletions, rollouts, in order: `write payments/db`, `rollout payments/Deployment/api`."""
+        """All writes of content, deletions and rollouts: `write payments/db`, `rollout payments/Deployment/api`."""
         self.contents: list[dict[str, str]] = []
-        """The data, as it is encoded, after each write of content."""
+        """The data, in base64, after each write of content."""
         self._numbers = itertools.count(100)
 
     def client(self, calls: Calls | None = None) -> "FakeClient":
-        """Return the cluster as one process sees it, which records its calls."""
+        """Return a client for one process. It records its calls in `calls`."""
         return FakeClient(self, calls or Calls())
 
-    # What people and others do
+    # What people and other controllers do
 
     def create(
         self,
@@ -50,11 +50,11 @@ class FakeCluster:
         data: Mapping[str, str],
         *,
         manager: str = "helm",
-        of: str = "Opaque",
+        secret_type: str = "Opaque",  # noqa: S107  # no password
         **metadata: Object,
     ) -> None:
-        """Create a Secret of some type as somebody else does, with annotations or labels."""
-        body = {"metadata": metadata, "type": of, "data": {key: encoded(text) for key, text in data.items()}}
+        """Create a Secret in the name of another manager, with `annotations` or `labels`."""
+        body = {"metadata": metadata, "type": secret_type, "data": {key: encode(text) for key, text in data.items()}}
         self._add(namespace, name, body, (manager, "Update"))
 
     def edit(
@@ -67,9 +67,9 @@ class FakeCluster:
         labels: Mapping[str, str | None] | None = None,
         manager: str = "kubectl-edit",
     ) -> None:
-        """Change fields as `kubectl edit` does; None removes one. Who changes a field owns it, alone."""
-        encodings = {key: None if text is None else encoded(text) for key, text in (data or {}).items()}
-        parts = {"data": encodings, "annotations": annotations or {}, "labels": labels or {}}
+        """Change fields as `kubectl edit` does. None removes a field. The manager of a changed field owns it alone."""
+        encoded = {key: None if text is None else encode(text) for key, text in (data or {}).items()}
+        parts = {"data": encoded, "annotations": annotations or {}, "labels": labels or {}}
         self._update(
             self.secrets[namespace, name],
             {(part, key): value for part, pairs in parts.items() for key, value in pairs.items()},
@@ -77,46 +77,46 @@ class FakeCluster:
         )
 
     def delete(self, namespace: str, name: str) -> None:
-        """Delete a Secret; one that is missing is fine."""
+        """Delete a Secret; it is no error if it is missing."""
         self.secrets.pop((namespace, name), None)
 
-    def own(self, namespace: str, name: str, *owners: str) -> None:
-        """Give a Secret ownerReferences, each as `ExternalSecret/db`."""
+    def set_owner_references(self, namespace: str, name: str, *owners: str) -> None:
+        """Set the ownerReferences of a Secret, given as kind and name: `ExternalSecret/db`."""
         secret = self.secrets[namespace, name]
-        secret.references = [dict(zip(("kind", "name"), owner.split("/"), strict=True)) for owner in owners]
+        secret.owner_references = [dict(zip(("kind", "name"), owner.split("/"), strict=True)) for owner in owners]
         secret.version = next(self._numbers)
 
     def make_immutable(self, namespace: str, name: str) -> None:
-        """Set `immutable: true`."""
+        """Set `immutable: true` on a Secret."""
         self._update(self.secrets[namespace, name], {("immutable",): "true"}, "kubectl-edit")
 
-    def forget_owners(self, namespace: str, name: str) -> None:
-        """Clear managedFields, as some backup tools do."""
+    def clear_managed_fields(self, namespace: str, name: str) -> None:
+        """Remove the managedFields of a Secret, as some backup tools do."""
         secret = self.secrets[namespace, name]
         self._store(secret, secret.fields, {})
 
     def run(self, namespace: str, kind: str, raw: Object) -> None:
-        """Create or replace a workload; another pod template, so one without its stamp, rolls out."""
+        """Create or replace a workload. If its pod template changes, even if only a stamp is missing, it rolls out."""
         key = namespace, kind, raw["metadata"]["name"]
         if key in self.workloads and self.workloads[key]["spec"].get("template") != raw["spec"].get("template"):
             self.history.append(f"rollout {namespace}/{kind}/{key[2]}")
         self.workloads[key] = copy.deepcopy(raw)
         self.workloads[key]["metadata"]["namespace"] = namespace
 
-    # What a test asks
+    # What a test asks for
 
     def data(self, namespace: str, name: str) -> dict[str, str]:
-        """Return the data of a Secret, as it is encoded."""
-        return self.secrets[namespace, name].part("data")
+        """Return the data of a Secret, in base64."""
+        return self.secrets[namespace, name].select_part("data")
 
     def annotations(self, namespace: str, name: str) -> dict[str, str]:
         """Return the annotations of a Secret."""
-        return self.secrets[namespace, name].part("annotations")
+        return self.secrets[namespace, name].select_part("annotations")
 
-    def owners(self, namespace: str, name: str, key: str) -> set[str]:
+    def managers(self, namespace: str, name: str, key: str) -> set[str]:
         """Return the field managers that own a key of a Secret's data."""
-        owners = self.secrets[namespace, name].owners
-        return {manager for (manager, _), paths in owners.items() if ("data", key) in paths}
+        managed_fields = self.secrets[namespace, name].managed_fields
+        return {manager for (manager, _), paths in managed_fields.items() if ("data", key) in paths}
 
     def stamps(self, namespace: str, kind: str, name: str) -> dict[str, str]:
         """Return the annotations of a workload's pod template."""
@@ -130,13 +130,13 @@ class FakeCluster:
     # What the API server does with the requests of deliveries
 
     def apply_secret(self, namespace: str, body: Object, manager: str, *, force: bool) -> Object:
-        """Apply a Secret server-side, and return it as it then is.
+        """Apply a Secret server-side and return the new state of it.
 
         Raises:
-            NamespaceGone: there is no such namespace, or it is being deleted.
-            Conflict: a field belongs to another manager, and nothing is forced.
-            Overtaken: the Secret is not, or no longer, the one that the body's uid and resourceVersion mean.
-            Refused: a type or an immutable Secret cannot change so.
+            NamespaceGone: the namespace does not exist, or is being deleted.
+            Conflict: another manager owns a field with another value, and `force` is false.
+            Overtaken: the Secret does not have the resourceVersion of the body, or no longer exists.
+            Refused: the uid of the body is another one, or the change is not allowed.
         """
         if namespace not in self.namespaces or namespace in self.terminating:
             raise NamespaceGone(f"namespace {namespace} does not exist, or is being deleted")
@@ -145,19 +145,19 @@ class FakeCluster:
         if secret is None:
             if "uid" in body["metadata"]:
                 raise Overtaken(f"secrets/{name} in namespace {namespace} is no longer there")
-            self._note(namespace, name, {}, fields_of(body))
+            self._record_write(namespace, name, {}, parse_fields(body))
             return self._add(namespace, name, body, (manager, "Apply")).as_object(name)
-        fields, owners = secret.applied(body, manager, force=force)
-        self._note(namespace, name, secret.fields, fields)
-        self._store(secret, fields, owners)
+        fields, managed_fields = secret.compute_apply(body, manager, force=force)
+        self._record_write(namespace, name, secret.fields, fields)
+        self._store(secret, fields, managed_fields)
         return secret.as_object(name)
 
     def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
-        """Patch a Secret by a merge patch, null removing a field; return it as it then is, None where it is missing.
+        """Apply a JSON merge patch to a Secret and return the new state of it; None if it is missing.
 
         Raises:
-            Overtaken: the Secret is no longer the one that the patch means.
-            Refused: a type or an immutable Secret cannot change so.
+            Overtaken: the Secret does not have the resourceVersion of the patch.
+            Refused: the uid of the patch is another one, or the change is not allowed.
         """
         name, metadata = patch["metadata"]["name"], patch["metadata"]
         secret = self.secrets.get((namespace, name))
@@ -168,19 +168,21 @@ class FakeCluster:
         changes: dict[Path, str | None] = {
             (part, key): value for part, pairs in parts.items() for key, value in (pairs or {}).items()
         }
-        secret.check({path: value for path, value in (secret.fields | changes).items() if value is not None})
-        old, owned = secret.fields, bool(secret.references) and "ownerReferences" in metadata
+        secret.check_change({path: value for path, value in (secret.fields | changes).items() if value is not None})
+        old_fields = secret.fields
+        clears_owners = bool(secret.owner_references) and "ownerReferences" in metadata
         self._update(secret, changes, manager)
-        if owned:
-            secret.references, secret.version = [], next(self._numbers)
-        self._note(namespace, name, old, secret.fields)
+        if clears_owners:
+            secret.owner_references, secret.version = [], next(self._numbers)
+        self._record_write(namespace, name, old_fields, secret.fields)
         return secret.as_object(name)
 
     def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
         """Delete a Secret; one that is missing is fine.
 
         Raises:
-            Overtaken: it is no longer the one that the preconditions mean.
+            Overtaken: the Secret does not have the resourceVersion of the preconditions.
+            Refused: it does not have their uid.
         """
         secret = self.secrets.get((namespace, name))
         if secret is not None:
@@ -189,47 +191,50 @@ class FakeCluster:
             self.history.append(f"delete {namespace}/{name}")
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object) -> bool:
-        """Patch the pod template's annotations by a strategic merge patch, and return whether the workload is there."""
+        """Add annotations to a pod template by a strategic merge patch, and return whether the workload exists."""
         raw = self.workloads.get((namespace, workload.kind.name, workload.name))
         if raw is None:
             return False
         metadata = raw["spec"].setdefault("template", {}).setdefault("metadata", {})
-        stamped = metadata.get("annotations", {}) | patch["spec"]["template"]["metadata"]["annotations"]
-        if stamped != metadata.get("annotations"):
-            metadata["annotations"] = stamped
+        annotations = metadata.get("annotations", {}) | patch["spec"]["template"]["metadata"]["annotations"]
+        if annotations != metadata.get("annotations"):
+            metadata["annotations"] = annotations
             self.history.append(f"rollout {namespace}/{workload.kind}/{workload.name}")
         return True
 
-    def _add(self, namespace: str, name: str, body: Object, owner: tuple[str, str]) -> FakeSecret:
-        number, fields = next(self._numbers), fields_of(body)
-        whole = {("type",): "Opaque"} | fields  # what the API server fills in is nobody's
-        secret = self.secrets[namespace, name] = FakeSecret(f"uid-{number}", number, whole, {owner: set(fields)})
+    def _add(self, namespace: str, name: str, body: Object, entry: tuple[str, str]) -> FakeSecret:
+        number, given = next(self._numbers), parse_fields(body)
+        fields = {("type",): "Opaque"} | given  # nobody owns a field that the API server fills in
+        secret = self.secrets[namespace, name] = FakeSecret(f"uid-{number}", number, fields, {entry: set(given)})
         return secret
 
     def _update(self, secret: FakeSecret, changes: Mapping[Path, str | None], manager: str) -> None:
         changed = {path: value for path, value in changes.items() if secret.fields.get(path) != value}
         fields = {path: value for path, value in (secret.fields | changed).items() if value is not None}
-        owners = {who: paths - changed.keys() for who, paths in secret.owners.items()}
-        owners[manager, "Update"] = owners.get((manager, "Update"), set()) | (changed.keys() & fields.keys())
-        self._store(secret, fields, {who: paths for who, paths in owners.items() if paths})
+        managed_fields = {entry: paths - changed.keys() for entry, paths in secret.managed_fields.items()}
+        updater = (manager, "Update")
+        managed_fields[updater] = managed_fields.get(updater, set()) | (changed.keys() & fields.keys())
+        self._store(secret, fields, {entry: paths for entry, paths in managed_fields.items() if paths})
 
-    def _store(self, secret: FakeSecret, fields: Fields, owners: Owners) -> None:
-        if (fields, owners) != (secret.fields, secret.owners):
-            secret.fields, secret.owners, secret.version = fields, owners, next(self._numbers)
+    def _store(self, secret: FakeSecret, fields: Fields, managed_fields: ManagedFields) -> None:
+        if (fields, managed_fields) != (secret.fields, secret.managed_fields):
+            secret.fields, secret.managed_fields, secret.version = fields, managed_fields, next(self._numbers)
 
-    def _note(self, namespace: str, name: str, old: Fields, new: Fields) -> None:
-        """Note a write of content: another data, or a new mark of due restarts."""
-        before, after = ({path[1]: value for path, value in each.items() if path[0] == "data"} for each in (old, new))
+    def _record_write(self, namespace: str, name: str, old: Fields, new: Fields) -> None:
+        """Add a write to the history if it changes the content: other data, or a new `restart-due`."""
+        before, after = (
+            {path[1]: value for path, value in fields.items() if path[0] == "data"} for fields in (old, new)
+        )
         if before != after or new.get(_DUE) not in (None, old.get(_DUE)):
             self.history.append(f"write {namespace}/{name}")
             self.contents.append(after)
 
 
 class FakeClient:
-    """One process's `ClusterClient` of a `FakeCluster`: each request is a call, under its verb and object."""
+    """The `ClusterClient` of one process. Each request is recorded as a call: a verb and an object."""
 
     def __init__(self, cluster: FakeCluster, calls: Calls) -> None:
-        """Keep the cluster, and where the calls are recorded."""
+        """Create a client of a cluster that records its calls in `calls`."""
         self.cluster, self.calls = cluster, calls
 
     def read_secret(self, namespace: str, name: str) -> Object | None:
@@ -267,8 +272,8 @@ class FakeClient:
         with self.calls.call(f"list {namespace}/{kind}"):
             return [
                 copy.deepcopy(raw)
-                for (where, what, _), raw in sorted(self.cluster.workloads.items())
-                if what == kind.name and namespace in (None, where)
+                for (workload_namespace, kind_name, _), raw in sorted(self.cluster.workloads.items())
+                if kind_name == kind.name and namespace in (None, workload_namespace)
             ]
 
     def read_workload(self, workload: Workload, namespace: str) -> Object | None:

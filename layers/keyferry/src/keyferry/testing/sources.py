@@ -1,4 +1,4 @@
-"""Secrets and parameters with memory."""
+"""Secrets and parameters in memory."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -12,35 +12,36 @@ from keyferry.testing.calls import Calls
 
 @dataclass
 class FakeSources:
-    """Secrets and parameters by identifier: a name or an ARN. Each put makes a new version the current one."""
+    """Secrets and parameters, by name or ARN as the mapping has it. Each `put` creates a new version."""
 
-    held: dict[str, SourceValue] = field(default_factory=dict)
+    values: dict[str, SourceValue] = field(default_factory=dict)
+    """Name or ARN → current value."""
     errors: dict[str, KeyferryError] = field(default_factory=dict)
-    """Identifier → what AWS answers instead."""
+    """Name or ARN → the error that a read raises instead."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def put(self, identifier: str, text: str, version: str | None = None) -> str:
-        """Give a source a new current version, and return its id: `version-1`, `version-2`, … where none is given."""
+        """Set the value of a source and return its version id: `version-1`, `version-2`, … if none is given."""
         version = version or f"version-{next(self._numbers)}"
-        self.held[identifier] = SourceValue(SecretValue(text.encode()), version)
+        self.values[identifier] = SourceValue(SecretValue(text.encode()), version)
         return version
 
-    def reader(self, calls: Calls | None = None) -> Callable[[Source], SourceValue]:
-        """Return how one process reads a source: each read is a call, `source prod/payments/db`.
+    def create_reader(self, calls: Calls | None = None) -> Callable[[Source], SourceValue]:
+        """Return a function with which one process reads sources. Each read is a call, `source prod/payments/db`.
 
-        What it returns raises the source's error, where it has one, and KeyError for a source that was never put.
+        The function raises the error of a source in `errors`, and KeyError for a source that was never put.
         """
         recorder = calls or Calls()
 
         def read(source: Source) -> SourceValue:
             with recorder.call(f"source {source.identifier}"):
-                answer = self.errors.get(source.identifier) or self.held[source.identifier]
+                answer = self.errors.get(source.identifier) or self.values[source.identifier]
             if isinstance(answer, KeyferryError):
                 raise answer
             return answer
 
         return read
 
-    def version(self, source: Source) -> str | None:
-        """Return the current version, as the sweep asks for it."""
-        return self.held[source.identifier].version
+    def read_version(self, source: Source) -> str | None:
+        """Return the current version of a source, as sweeps read it."""
+        return self.values[source.identifier].version
