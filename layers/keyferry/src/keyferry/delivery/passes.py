@@ -140,7 +140,7 @@ def _run_passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor,
 
 
 def _wait(work: Work, number: int) -> None:
-    """Wait before a pass, given its number: 0.05 to 0.2 s before the first one, and twice as long before each next."""
+    """Wait before pass `number`, counted from 0: for 0.05 to 0.2 s at random, doubled for each pass before it."""
     seconds = random.uniform(0.05, 0.2) * 2**number  # noqa: S311  # jitter, no secret
     work.sleep(min(seconds, work.deadline.remaining()))
 
