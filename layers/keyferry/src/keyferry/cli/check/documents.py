@@ -1,8 +1,12 @@
 """The documents of mapping files, with the position of each of their parts."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cache
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
 
 from keyferry.cli.check.problems import Problem
 from keyferry.formats import yamltext
@@ -67,6 +71,25 @@ class Document:
                 return None
         return part
 
+    def parts(self, path: FieldPath, model: type[BaseModel]) -> Iterator[tuple[FieldPath, type[BaseModel]]]:
+        """Yield the path and the model of a part and of all parts in it, whether or not they are valid.
+
+        Args:
+            path: of the part.
+            model: of the part; its fields tell the models of the parts in it.
+        """
+        part = self.get(*path)
+        if not isinstance(part, dict):
+            return
+        yield path, model
+        for name, inner_model, container in _fields_of_models(model):
+            inner = part.get(name)
+            if container is None:
+                yield from self.parts((*path, name), inner_model)
+            elif isinstance(inner, container):
+                for step in inner if isinstance(inner, dict) else range(len(part[name])):
+                    yield from self.parts((*path, name, step), inner_model)
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -76,6 +99,25 @@ class Definition:
     document: Document
     path: FieldPath
     """The path of the name in the document."""
+
+
+@cache
+def _fields_of_models(model: type[BaseModel]) -> list[tuple[str, type[BaseModel], type | None]]:
+    """Return each field that holds models: its name in files, their model, and `list` or `dict` if it holds several."""
+    return [
+        (field.alias or name, inner_model, container)
+        for name, field in model.model_fields.items()
+        for inner_model, container in _list_models(field.annotation)
+    ]
+
+
+def _list_models(annotation: object, container: type | None = None) -> Iterator[tuple[type[BaseModel], type | None]]:
+    """Yield each model in the type of a field, with the innermost `list` or `dict` around it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, container
+    origin = get_origin(annotation)
+    for argument in get_args(annotation):
+        yield from _list_models(argument, origin if origin in (list, dict) else container)
 
 
 def parse(file: str, text: str) -> tuple[list[Document], list[Problem]]:

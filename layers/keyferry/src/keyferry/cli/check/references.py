@@ -7,7 +7,9 @@ from jinja2.defaults import DEFAULT_NAMESPACE
 from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import Problem, nearest
 from keyferry.formats.yamltext import FieldPath
+from keyferry.mapping.keys import KeyRule
 from keyferry.mapping.mapping import PLACE_NAMES, SecretMapping
+from keyferry.mapping.secret import SecretSpec, Template
 from keyferry.render import templates
 
 MODEL_MESSAGES = ("no source is called", "finds many values")
@@ -22,40 +24,28 @@ def check_sources(document: Document) -> Iterator[Problem]:
     for alias in sorted(DEFAULT_NAMESPACE.keys() & sources.keys()):
         message = f"{alias} means something else in a template; call the source another name"
         yield document.problem(("spec", "sources", alias), message, at_key=True)
-    for path in list_entries(document):
-        alias = document.get(*path, "from")
-        if isinstance(alias, str) and alias not in sources:
-            message = f"no source is called {alias}{nearest(alias, sources, 'there is')}"
-            yield document.problem((*path, "from"), message)
-        if isinstance(alias, str) and document.get("spec", "sources", alias, "find"):
-            yield from _check_find(document, path, alias)
-        yield from _check_template(document, (*path, "template"), PLACE_NAMES | sources.keys())
-        yield from _check_key_rules(document, path)
     tags = {alias for alias in sources if document.get("spec", "sources", alias, "metadata") == "tags"}
-    for path in list_metadata(document):
-        # Many people can read labels and annotations, so no value of a source is available.
-        yield from _check_template(document, (*path, "template"), PLACE_NAMES | tags, lists_all=True)
+    for path, model in document.parts(("spec", "secret"), SecretSpec):
+        if any(field.alias == "from" for field in model.model_fields.values()):
+            yield from _check_alias(document, path, sources)
+        if model is KeyRule:
+            yield from _check_template(document, path, {"key"}, lists_all=True)
+        elif model is Template:  # many people can read labels and annotations, so values of sources are not available
+            yield from _check_template(document, path, PLACE_NAMES | tags, lists_all=True)
+        elif "template" in model.model_fields:
+            yield from _check_template(document, path, PLACE_NAMES | sources.keys())
 
 
-def list_entries(document: Document) -> Iterator[FieldPath]:
-    """Yield the paths of everything that fills keys of the Secret."""
-    data, data_from = (document.get("spec", "secret", field) for field in ("data", "dataFrom"))
-    for key in data if isinstance(data, dict) else ():
-        yield "spec", "secret", "data", key
-    for number, _ in enumerate(data_from if isinstance(data_from, list) else ()):
-        yield "spec", "secret", "dataFrom", number
-    yield "spec", "secret", "tls"
-    yield from (("spec", "secret", "tls", part) for part in ("certificate", "key", "chain", "password"))
-    registries = document.get("spec", "secret", "registries")
-    for number, _ in enumerate(registries if isinstance(registries, list) else ()):
-        yield from (("spec", "secret", "registries", number, part) for part in ("username", "password"))
-
-
-def list_metadata(document: Document) -> Iterator[FieldPath]:
-    """Yield the paths of the labels and annotations of the Secret."""
-    for field in ("labels", "annotations"):
-        values = document.get("spec", "secret", field)
-        yield from (("spec", "secret", field, key) for key in (values if isinstance(values, dict) else ()))
+def _check_alias(document: Document, path: FieldPath, sources: Collection[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the alias in the field `from` of a part."""
+    alias = document.get(*path, "from")
+    if not isinstance(alias, str):
+        return
+    if alias not in sources:
+        message = f"no source is called {alias}{nearest(alias, sources, 'there is')}"
+        yield document.problem((*path, "from"), message)
+    if document.get("spec", "sources", alias, "find"):
+        yield from _check_find(document, path, alias)
 
 
 def _check_find(document: Document, path: FieldPath, alias: str) -> Iterator[Problem]:
@@ -68,24 +58,18 @@ def _check_find(document: Document, path: FieldPath, alias: str) -> Iterator[Pro
         yield document.problem((*path, "path"), f"{beginning}, each with a key: dataFrom takes them without a path")
 
 
-def _check_key_rules(document: Document, path: FieldPath) -> Iterator[Problem]:
-    """Yield what is wrong with templates that rename keys: `key` is their only variable."""
-    rules = document.get(*path, "keys")
-    for number, _ in enumerate(rules if isinstance(rules, list) else ()):
-        yield from _check_template(document, (*path, "keys", number, "template"), {"key"}, lists_all=True)
-
-
 def _check_template(
     document: Document, path: FieldPath, known: Collection[str], *, lists_all: bool = False
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a template.
+    """Yield what is wrong with the field `template` of a part.
 
     Args:
-        document: has it.
-        path: of the template.
-        known: its variables.
-        lists_all: whether to name all variables in a message, and not the nearest one.
+        document: has the part.
+        path: of the part.
+        known: the variables of the template.
+        lists_all: whether messages name all variables instead of the most similar one.
     """
+    path = (*path, "template")
     text = document.get(*path)
     if not isinstance(text, str):
         return

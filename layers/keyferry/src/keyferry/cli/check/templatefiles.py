@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from keyferry.cli.check import references
 from keyferry.cli.check.documents import Document
 from keyferry.cli.check.problems import Problem
+from keyferry.mapping.secret import SecretSpec
 
 MAX_BYTES = 256 * 1024
 """The largest template: a Secret holds 1 MiB in all."""
@@ -19,9 +19,9 @@ def inline(document: Document, folder: Path, suffixes: tuple[str, ...]) -> Itera
         folder: the folder of all mappings, which has to contain the files.
         suffixes: the suffixes of mapping files, which no template may have.
     """
-    for path in (*references.list_entries(document), *references.list_metadata(document)):
+    for path, model in list(document.parts(("spec", "secret"), SecretSpec)):
         entry, name = document.get(*path), document.get(*path, "templateFile")
-        if not isinstance(name, str) or "template" in entry:
+        if "template_file" not in model.model_fields or not isinstance(name, str) or "template" in entry:
             continue
         file = Path(document.file).parent / name
         try:
