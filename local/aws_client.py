@@ -39,7 +39,7 @@ def without_the_user(environ: Mapping[str, str]) -> dict[str, str]:
 @functools.cache
 def _descriptions() -> Loader:
     """Return what loads the descriptions of services: once for all sessions, since it is most of what they cost."""
-    return Loader(include_default_search_paths=True)
+    return Loader()
 
 
 def session(region: str, credentials: Credentials) -> boto3.Session:

@@ -58,14 +58,12 @@ def _definition(kind: WorkloadKind) -> Object:
 
 
 @pytest.fixture
-def namespace(cloud: Cloud) -> Iterator[str]:
-    """A new namespace in both clusters."""
+def namespace(cloud: Cloud) -> str:
+    """A new namespace in both clusters. It stays: to delete one costs them more than all that a test asks of them."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     for admin in cloud.admins.values():
         admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    yield name
-    for admin in cloud.admins.values():
-        admin.delete("Namespace", name)
+    return name
 
 
 @pytest.fixture

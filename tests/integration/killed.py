@@ -1,7 +1,8 @@
 """The function `deliver`, each time in a process of its own that can die or wait at a request to the API server.
 
-As a program it imports all that the function needs and then forks for each invocation, so that a process costs no
-imports. A child shares nothing with another: settings, clients and connections are made in it, and end with it.
+As a program it imports all that the function needs, reads what describes AWS's services, and then forks for each
+invocation, so that a process costs neither. A child shares nothing else with another: settings, clients and connections
+are made in it, and end with it.
 """
 
 import hashlib
@@ -20,7 +21,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Self
 
+import boto3
 import pytest
+from botocore.loaders import Loader
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
@@ -246,6 +249,10 @@ def _serve() -> None:
     import functions.deliver.app  # noqa: F401, PLC0415
     import keyferry.kube  # noqa: F401, PLC0415
 
+    loader = Loader()
+    pytest.MonkeyPatch().setattr("botocore.session.create_loader", lambda _path: loader)
+    for service in ("eks", "secretsmanager", "sqs", "sts"):
+        boto3.Session().client(service)
     for line in sys.stdin:
         print(json.dumps(_fork(json.loads(line))), flush=True)
 

@@ -264,6 +264,7 @@ def webhook(scene: Scene) -> Iterator[str]:
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
         "failurePolicy": "Fail",
+        "timeoutSeconds": 1,
         "clientConfig": {"url": closed_port() + "/"},
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": scene.namespace}},
         "matchConditions": [{"name": "one", "expression": "object.metadata.name == 'api'"}],
