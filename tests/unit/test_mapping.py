@@ -59,6 +59,9 @@ def entry(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
             "region is us-gov-east-1, and the ARN is in us-gov-west-1",
         ),
         ({"secretsManager": "arn:aws:secretsmanager:eu-west-1:*:secret:db-a1B2c3"}, "not the ARN of a secret"),
+        ({"secretsManager": f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:db-a1B2c3"}, "not the ARN of a secret"),
+        ({"secretsManager": f"arn:aws:secretsmanager:${{cluster}}:{ACCOUNT}:secret:db"}, "not the ARN of a secret"),
+        ({"parameterStore": f"arn:*:ssm:eu-west-1:{ACCOUNT}:parameter/db"}, "not the ARN of a parameter"),
         # What would grant more than one thing in a policy, or be filled in by CloudFormation:
         ({"secretsManager": "prod/*"}, "not the name of a secret: letters, digits and / _ + = . @ -, no spaces"),
         ({"secretsManager": "prod/d?"}, "not the name of a secret"),

@@ -36,6 +36,22 @@ def test_what_a_rule_allows_is_not_refused() -> None:
     assert refused(rule()) == []
 
 
+@pytest.mark.parametrize(
+    ("pattern", "source", "allowed"),
+    [
+        ("/team-a/*", {"secretsManager": "/team-a/db"}, True),
+        ("/team-a/*", {"secretsManager": "team-a/db"}, False),
+        ("team-a/*", {"secretsManager": "/team-a/db"}, False),
+        ("team-a/*", {"find": "secretsManager", "path": "/team-a/"}, False),
+        ("/team-a/*", {"find": "secretsManager", "path": "team-a/"}, False),
+        ("/team-a/*", {"find": "secretsManager", "path": "/team-a/"}, True),
+    ],
+)
+def test_a_leading_slash_is_part_of_a_secrets_name(pattern: str, source: dict[str, str], allowed: bool) -> None:
+    allowed_sources = Rule.model_validate(rule(sources={"secretsManager": [pattern]})).sources
+    assert allowed_sources.allows(Source.model_validate(source), "prod-eu", "payments") is allowed
+
+
 def test_without_a_rule_for_its_file_a_mapping_is_refused() -> None:
     expected = [Refusal(("metadata", "name"), "no rule is for this file")]
     assert refused() == refused(rule(), file="shop/db.yaml") == expected

@@ -22,10 +22,11 @@ class FakeStore:
         region_name = "eu-west-1"
 
     def __init__(self, *names: str) -> None:
-        self.names, self.calls, self.refuses = set(names), list[list[str]](), False
+        self.names, self.calls, self.refuses, self.batches = set(names), list[list[str]](), False, 0
 
     def get_parameters(self, *, Names: list[str], WithDecryption: bool) -> dict[str, Any]:  # noqa: ARG002, N803
         """Return those that are there."""
+        self.batches += 1
         self.calls.append(Names)
         if self.refuses:
             raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetParameters")
@@ -87,6 +88,13 @@ def test_versions_labels_regions_and_roles_are_told_apart() -> None:
     ]
     assert read(store, *sources) == ["canary /a", "canary /a:2", "canary /a:live", *["canary /a"] * 3]
     assert store.calls == [["/a", "/a:2", "/a:live"], ["/a"], ["/a"]]
+
+
+def test_the_same_parameter_twice_is_no_batch() -> None:
+    store = FakeStore("/a")
+    read(store, parameter("/a"), parameter("/a"))
+    assert store.calls == [["/a"], ["/a"]]
+    assert store.batches == 0
 
 
 @pytest.mark.parametrize(

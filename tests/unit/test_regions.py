@@ -236,6 +236,10 @@ def test_the_last_place_is_asked_with_patience_and_the_others_in_a_hurry() -> No
     assert places.asked == ["home!", "us-east-1!", "eu-central-1"]
 
 
+def test_a_version_id_that_looks_dated_gets_its_date_all_the_same() -> None:
+    assert Places(home="build@2020").read("us-east-1").version == f"build@2020@{NEW}"
+
+
 def test_a_region_that_was_silent_comes_after_the_others_until_some_time_has_passed() -> None:
     places = Places(home=Unreachable("no answer"), us_east_1="v1")
     assert places.read("us-east-1").served == "us-east-1"

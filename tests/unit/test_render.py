@@ -448,6 +448,7 @@ def test_what_is_no_base64_says_so_without_a_value() -> None:
     [
         ("{{ db | urlencod }}", "line 1 of the template: No filter named 'urlencod'. Did you mean urlencode?"),
         ("{{ db | zzz }}", "No filter named 'zzz'."),
+        ("{{ db | urlencod if cluster else 1 }}", "No filter named 'urlencod'. Did you mean urlencode?"),
         ("{{ db is definde }}", "Did you mean defined?"),
         ("\n{% include 'x' %}", "line 2 of the template: a template stands alone, without other files"),
         ("{% import 'x' as y %}", "a template stands alone"),

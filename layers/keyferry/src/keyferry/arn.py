@@ -1,8 +1,12 @@
 """Amazon Resource Names (ARNs): parsing and formatting."""
 
+import re
 from dataclasses import dataclass
 
 _PARTS = 6
+_NAME = re.compile(r"[a-z0-9-]+")
+"""A partition or a region. Policies are made of ARNs, so no `*` may pass for one."""
+_ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,10 @@ class Arn:
             service: the service as ARNs call it, such as `ssm`.
             prefix: the type of the resource with its separator, such as `parameter/`.
         """
-        has_account = len(self.account) == 12 and self.account.isdecimal()
-        if self.service != service or not self.region or not has_account or not self.resource.startswith(prefix):
+        is_regional = (
+            _NAME.fullmatch(self.partition) and _NAME.fullmatch(self.region) and _ACCOUNT.fullmatch(self.account)
+        )
+        if not is_regional or self.service != service or not self.resource.startswith(prefix):
             return None
         return self.resource.removeprefix(prefix) or None
 

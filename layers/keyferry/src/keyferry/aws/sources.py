@@ -11,7 +11,7 @@ from keyferry.aws.calls import BatchRead
 from keyferry.aws.readers import READERS
 from keyferry.aws.sessions import Sessions
 from keyferry.errors import KeyferryError, NotSignedIn, Throttled, Unreachable
-from keyferry.model import SourceValue, StoreName, format_time, split_version
+from keyferry.model import SourceValue, StoreName, format_time
 from keyferry.role import Role
 from keyferry.role import chain_key as role_key
 from keyferry.stores.source import Source
@@ -76,7 +76,7 @@ class Sources:
                     raise
                 errors.append((replica, error))
             else:
-                return _add_date(replace(value, served=None if replica is source else replica.home_region))
+                return _add_date(replace(value, served=None if replica is source else replica.home_region), source)
         raise _join_errors(errors)
 
     def _is_unavailable(self, replica: Source) -> bool:
@@ -132,15 +132,15 @@ def _build_batches(sources: Iterable[Source]) -> Iterator[_Batch]:
     for group in groups.values():
         first, call, _ = group[0]
         for entries in batched(group, call.max_names, strict=False):
-            if len(entries) > 1:
-                names = {_build_key(source): name for source, _, name in entries}
+            names = {_build_key(source): name for source, _, name in entries}
+            if len(set(names.values())) > 1:
                 yield _Batch(first.store_name, first.home_region, first.role, call, names)
 
 
-def _add_date(value: SourceValue) -> SourceValue:
+def _add_date(value: SourceValue, source: Source) -> SourceValue:
     """Return the value with its date in its version: regions are compared by date, since version ids have no order."""
-    if split_version(value.version)[1] or value.created is None:
-        return value
+    if not source.store.SAME_VERSIONS_IN_REPLICAS or value.created is None:
+        return value  # versions that are numbered in each region show their date already
     return replace(value, version=f"{value.version}@{format_time(value.created)}")
 
 

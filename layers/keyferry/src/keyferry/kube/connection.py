@@ -41,11 +41,11 @@ RETRY = Retry(
     total=None,
     allowed_methods=["GET"],
     status_forcelist=range(500, 600),
-    backoff_factor=0.2,
-    backoff_jitter=0.5,
+    backoff_factor=0.05,
+    backoff_jitter=0.2,
     backoff_max=10,
-)
-"""Which answers are retried beside 429, and when: at once, after 0.4 to 0.9 seconds, after 0.8 to 1.3, and so on."""
+).increment()  # urllib3 makes no pause after the first failure it knows of, and all threads would ask again at once
+"""Which answers are retried beside 429, and when: after 0.1 to 0.3 seconds, after 0.2 to 0.4, and so on."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Connection:
                 self._forget_token(token)
                 has_new_token = True
                 continue
-            has_tries_left = len(retry.history) < READ_TRIES - 1
+            has_tries_left = len(retry.history) < READ_TRIES
             may_retry = status == 429 or (has_tries_left and retry.is_retry(request.method, status))
             retry = retry.increment()
             seconds = _get_pause_seconds(retry, retry_after)

@@ -144,7 +144,9 @@ def _check_call(call: nodes.Filter) -> None:
     Raises:
         InvalidTemplate: there are too many or too few arguments, or one has a value that the filter does not take.
     """
-    function = _ENVIRONMENT.filters[call.name]
+    function = _ENVIRONMENT.filters.get(call.name)
+    if function is None:  # Jinja itself tells it only where the filter is not inside a condition
+        raise InvalidTemplate(call.lineno, _add_suggestion(f"No filter named {call.name!r}."))
     if call.dyn_args is not None or call.dyn_kwargs is not None:
         return
     # Jinja passes the value first, and before that, to some filters, the context. Some filters are wrapped: only the
