@@ -8,6 +8,7 @@ import pytest
 from keyferry.access import admission, entries, iam, rbac
 from keyferry.errors import InvalidInput
 from keyferry.identity import IDENTITY
+from keyferry.kinds import KINDS
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from tests.unit.samples import ACCOUNT, cluster, mapping
@@ -292,14 +293,8 @@ def test_the_policy_is_the_same_whatever_kinds_a_cluster_names() -> None:
 
 def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_to_change_it() -> None:
     rules = admission.build_policy(IDENTITY)[0]["spec"]["matchConstraints"]["resourceRules"]
-    assert [(rule["apiGroups"], rule["resources"]) for rule in rules] == [
-        (
-            ["apps"],
-            ["deployments", "deployments/*", "statefulsets", "statefulsets/*", "daemonsets", "daemonsets/*"],
-        ),
-        (["argoproj.io"], ["rollouts", "rollouts/*"]),
-        (["apps.kruise.io"], ["clonesets", "clonesets/*"]),
-    ]
+    covered = {(group, name) for rule in rules for group in rule["apiGroups"] for name in rule["resources"]}
+    assert covered == {(kind.group, name) for kind in KINDS.values() for name in (kind.resource, f"{kind.resource}/*")}
     assert all(rule["operations"] == ["CREATE", "UPDATE", "DELETE"] for rule in rules)
 
 

@@ -4,12 +4,16 @@ from dataclasses import MISSING, fields
 
 import pytest
 
-from keyferry.kinds import JSON_MERGE, KINDS, STRATEGIC_MERGE, WorkloadKind
+from keyferry.kinds import _ROWS, JSON_MERGE, KINDS, STRATEGIC_MERGE, WorkloadKind
 from keyferry.mapping.mapping import Workload
 
 
 def test_a_row_without_one_of_the_columns_is_no_row() -> None:
     assert {default for each in fields(WorkloadKind) for default in (each.default, each.default_factory)} == {MISSING}
+
+
+def test_no_two_rows_have_one_name_or_one_resource() -> None:
+    assert len(KINDS) == len(_ROWS) == len({(kind.group, kind.resource) for kind in _ROWS})
 
 
 def test_mappings_name_the_kinds_of_the_table_and_no_others() -> None:

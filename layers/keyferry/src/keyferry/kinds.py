@@ -47,56 +47,54 @@ class WorkloadKind:
         )
 
 
-KINDS: Final = {
-    kind.name: kind
-    for kind in (
-        WorkloadKind(
-            name="Deployment",
-            group="apps",
-            version="v1",
-            resource="deployments",
-            patch=STRATEGIC_MERGE,
-            by_default=True,
-            counters=(),
-        ),
-        WorkloadKind(
-            name="StatefulSet",
-            group="apps",
-            version="v1",
-            resource="statefulsets",
-            patch=STRATEGIC_MERGE,
-            by_default=True,
-            counters=(),
-        ),
-        WorkloadKind(
-            name="DaemonSet",
-            group="apps",
-            version="v1",
-            resource="daemonsets",
-            patch=STRATEGIC_MERGE,
-            by_default=True,
-            counters=("deprecated.daemonset.template.generation",),
-        ),
-        WorkloadKind(
-            name="Rollout",  # Argo's
-            group="argoproj.io",
-            version="v1alpha1",
-            resource="rollouts",
-            patch=JSON_MERGE,
-            by_default=False,
-            counters=(),
-        ),
-        WorkloadKind(
-            name="CloneSet",  # OpenKruise's
-            group="apps.kruise.io",
-            version="v1alpha1",
-            resource="clonesets",
-            patch=JSON_MERGE,
-            by_default=False,
-            counters=(),
-        ),
-    )
-}
+_ROWS: Final = (
+    WorkloadKind(
+        name="Deployment",
+        group="apps",
+        version="v1",
+        resource="deployments",
+        patch=STRATEGIC_MERGE,
+        by_default=True,
+        counters=(),
+    ),
+    WorkloadKind(
+        name="StatefulSet",
+        group="apps",
+        version="v1",
+        resource="statefulsets",
+        patch=STRATEGIC_MERGE,
+        by_default=True,
+        counters=(),
+    ),
+    WorkloadKind(
+        name="DaemonSet",
+        group="apps",
+        version="v1",
+        resource="daemonsets",
+        patch=STRATEGIC_MERGE,
+        by_default=True,
+        counters=("deprecated.daemonset.template.generation",),
+    ),
+    WorkloadKind(
+        name="Rollout",  # Argo's
+        group="argoproj.io",
+        version="v1alpha1",
+        resource="rollouts",
+        patch=JSON_MERGE,
+        by_default=False,
+        counters=(),
+    ),
+    WorkloadKind(
+        name="CloneSet",  # OpenKruise's
+        group="apps.kruise.io",
+        version="v1alpha1",
+        resource="clonesets",
+        patch=JSON_MERGE,
+        by_default=False,
+        counters=(),
+    ),
+)
+KINDS: Final = {kind.name: kind for kind in _ROWS}
 """Name → kind."""
 DEFAULT_KINDS: Final = tuple(kind for kind in KINDS.values() if kind.by_default)
 """The kinds that `restart: auto` looks for in a cluster that does not say otherwise."""

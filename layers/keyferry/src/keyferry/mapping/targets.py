@@ -144,7 +144,7 @@ class Cluster(Record):
         alias="restartKinds",
         json_schema_extra={"default": list(map(str, DEFAULT_KINDS)), "minItems": 1, "uniqueItems": True},
     )
-    """The kinds of workloads that `restart: auto` restarts in this cluster, and has rights for."""
+    """The kinds of workloads that `restart: auto` restarts here and has rights for; they replace the default ones."""
 
     @field_validator("restart_kinds")
     @classmethod

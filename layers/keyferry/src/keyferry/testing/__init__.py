@@ -1,10 +1,26 @@
 """Test deliveries with a cluster and sources in memory, and a clock that is moved by hand. None of this is deployed.
 
 ```python
+from datetime import UTC, datetime
+
 from keyferry.delivery.passes import Work, deliver
 from keyferry.kinds import DEFAULT_KINDS
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.model import Delivery
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources, encode
 
+mapping = SecretMapping.model_validate({  # what a mapping file says
+    "apiVersion": "keyferry.dev/v1",
+    "kind": "SecretMapping",
+    "metadata": {"name": "payments-db"},
+    "spec": {
+        "sources": {"db": {"secretsManager": "prod/payments/db"}},
+        "clusters": ["prod-eu"],
+        "namespaces": ["payments"],
+        "secret": {"name": "payments-db", "data": {"password": {"from": "db", "path": "password"}}},
+    },
+})
+delivery = Delivery(mapping="payments-db", cluster="prod-eu", event_id="event-1", time=datetime.now(UTC))
 cluster, sources, clock = FakeCluster("payments"), FakeSources(), FakeClock()
 sources.put("prod/payments/db", '{"password": "first"}')
 calls = Calls()

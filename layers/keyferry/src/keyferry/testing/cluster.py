@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from keyferry.delivery.apply import Object
 from keyferry.errors import NamespaceGone, Overtaken
-from keyferry.kinds import WorkloadKind
+from keyferry.kinds import KINDS, WorkloadKind
 from keyferry.mapping.mapping import Workload
 from keyferry.mapping.targets import Selector
 from keyferry.testing.calls import Calls
@@ -96,7 +96,13 @@ class FakeCluster:
         self._store(secret, secret.fields, {})
 
     def run(self, namespace: str, kind: str, raw: Object) -> None:
-        """Create or replace a workload. If its pod template changes, even if only a stamp is missing, it rolls out."""
+        """Create or replace a workload. If its pod template changes, even if only a stamp is missing, it rolls out.
+
+        Raises:
+            ValueError: it is of no kind that deliveries restart.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"no kind of workload is called {kind}; there is {', '.join(KINDS)}")
         key = namespace, kind, raw["metadata"]["name"]
         if key in self.workloads and self.workloads[key]["spec"].get("template") != raw["spec"].get("template"):
             self.history.append(f"rollout {namespace}/{kind}/{key[2]}")
