@@ -19,6 +19,7 @@ from keyferry.kube import Connection
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
 from keyferry.runtime import wiring
+from keyferry.testing import FakeClock
 from local import aws
 from local.cloud import ACCOUNT, Cloud
 from local.direct import TRUST, Direct, catalog, deadline, delivery
@@ -115,13 +116,13 @@ def test_an_old_token_is_refused_once_and_a_new_one_works(
 
 
 def test_a_token_is_kept_for_ten_minutes(cloud: Cloud, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    signing = tokens(cloud, role, clock=lambda: now)
+    clock = FakeClock()
+    signing = tokens(cloud, role, clock=clock)
     first = signing.get()
     move_clock(monkeypatch, timedelta(minutes=10))
-    now = 600.0
+    clock.jump(600)
     assert signing.get() == first
-    now = 601.0
+    clock.jump(1)
     assert signing.get() != first
 
 

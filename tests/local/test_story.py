@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from keyferry.testing import FakeClock
 from local import timeline
 from local.__main__ import make_room
 from local.story import Story
@@ -28,13 +29,15 @@ def test_a_command_stays_on_one_line_as_it_is() -> None:
 
 
 def test_waiting_to_see_that_nothing_happens_is_no_part_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([10.0, 14.5, 20.0, 24.5])
-    monkeypatch.setattr("local.story.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    clock = FakeClock()
+    monkeypatch.setattr("local.story.time", SimpleNamespace(monotonic=clock))
     story, _ = told()
     with story.step("with a wait") as say:
+        clock.jump(4.5)
         story.idle(1.5)
         say("done")
     with story.step("without one") as say:
+        clock.jump(4.5)
         say("done, too")
     assert story.summary == [("with a wait", "done", 3.0), ("without one", "done, too", 4.5)]
 

@@ -1,9 +1,9 @@
 """What `keyferry validate` and `keyferry compile` say and write, and how every command ends."""
 
+import io
 import json
 import re
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from keyferry.cli.output import console
 from keyferry.errors import Unreachable
 from keyferry.mapping.catalog import Catalog
 from keyferry.runtime.wiring import load_catalog
+from local.watch import until
 from tests.unit.test_files import CLUSTERS, MAPPING
 
 
@@ -351,11 +352,11 @@ def test_what_is_quick_shows_no_progress(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_what_takes_long_says_so_on_stderr(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(sys, "stderr", stderr := io.StringIO())
     with console.show_progress("planning", 2) as step:
         step()
-        time.sleep(0.2)
-    out, err = capsys.readouterr()
-    assert (out, err.strip()) == ("", "planning …")
+        until("a word", stderr.getvalue)
+    assert (capsys.readouterr().out, stderr.getvalue()) == ("", "planning …\n")
 
 
 def test_what_takes_long_shows_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,9 +364,8 @@ def test_what_takes_long_shows_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stderr", terminal := Terminal(monkeypatch))
     with console.show_progress("planning", 2) as step:
         step()
-        time.sleep(0.3)
+        until("a bar", lambda: "1/2" in terminal.written)
     assert "planning" in terminal.written
-    assert "1/2" in terminal.written
 
 
 def test_json_is_written_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
