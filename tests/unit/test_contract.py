@@ -48,6 +48,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("stray.py", "import boto3\n", "- keyferry.stray"),
         ("mapping/stray.py", "import os\n", "keyferry.mapping.stray -> os"),
+        ("policy/stray.py", "from http.client import HTTPSConnection\n", "keyferry.policy.stray -> http"),
         ("render/deep/stray.py", "from subprocess import run\n", "keyferry.render.deep.stray -> subprocess"),
         (
             "stores/stray.py",

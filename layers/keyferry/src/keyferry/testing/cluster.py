@@ -288,7 +288,7 @@ class FakeClient:
             return copy.deepcopy(self.cluster.workloads.get((namespace, workload.kind.name, workload.name)))
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
-        """Patch a workload: `patch payments/Deployment/api as keyferry-payments-db`."""
+        """Patch a workload: `patch payments/Deployment/api as keyferry:payments-db`."""
         with self.calls.call(f"patch {namespace}/{workload.kind}/{workload.name} as {manager}"):
             return self.cluster.patch_workload(workload, namespace, patch)
 

@@ -19,7 +19,7 @@ def warn(catalog: Catalog, definitions: Iterable[Definition]) -> Iterator[Proble
         mapping = catalog.mappings[definition.name]
         if not catalog.clusters_of(mapping):
             yield definition.document.warning(("spec", "clusters"), _describe_no_cluster(mapping))
-        for path, message in _list_doubts(mapping.spec):
+        for path, message in _list_warnings(mapping.spec):
             yield definition.document.warning(path, message)
 
 
@@ -30,7 +30,7 @@ def _describe_no_cluster(mapping: SecretMapping) -> str:
     )
 
 
-def _list_doubts(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
+def _list_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
     """Yield each field that is probably not meant so, and why."""
     for alias in sorted(spec.sources.keys() - _used_aliases(spec)):
         yield ("spec", "sources", alias), f"source {alias} is used nowhere: take it out, or use it"
