@@ -1,7 +1,8 @@
 """The kinds of workloads that can be restarted, and how the API server has each: one row for a kind.
 
-The mapping language, `restart: auto`, the Kubernetes client, RBAC and the admission policy read this table, and
-no other code lists kinds. What a report says of a rollout (paused, partition, in place) is in `delivery/workloads`. A kind can stand in it if its pod template is `spec.template`, and a change of that restarts its pods.
+The mapping language, `restart: auto`, the Kubernetes client, RBAC and the admission policy read this table, and no
+other code lists kinds. A kind can stand in it if its pod template is `spec.template`, and a change of that restarts its
+pods. What a report says of a rollout (paused, partition, in place) is in `delivery/workloads`.
 """
 
 from dataclasses import dataclass

@@ -72,9 +72,9 @@ def get_watched_label(source: "Source") -> str | None:
     return source.label
 
 
-def reads_event_version(_source: "Source") -> bool:
-    """Return False: events of Parameter Store name no version."""
-    return False
+def reads_event_version(source: "Source") -> bool:
+    """Return whether a source reads the version that an event names. Events of Parameter Store name no version."""
+    return source.label is None
 
 
 def parse_event(event: Envelope) -> Change | Ignored:
