@@ -1,12 +1,14 @@
 """The generated rights: what the mappings need, and no more."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keyferry.access import admission, entries, iam, rbac
 from keyferry.errors import InvalidInput
+from keyferry.formats import yamltext
 from keyferry.identity import IDENTITY
 from keyferry.kinds import KINDS
 from keyferry.mapping.catalog import Catalog, build_catalog
@@ -113,6 +115,20 @@ def test_a_cluster_that_no_mapping_names_needs_nothing() -> None:
 def test_what_two_mappings_share_is_granted_once() -> None:
     statements = policies(mapping(), mapping("other"))["Deliver1"]["PolicyDocument"]["Statement"]
     assert [len(each["Resource"]) for each in statements] == [1]
+
+
+def test_rights_that_hold_for_other_tags_are_statements_of_their_own() -> None:
+    sources = {team: {"find": "secretsManager", "path": f"{team}/", "tags": {"team": team}} for team in ("a", "b")}
+    made = policies(mapping(sources={"plain": {"secretsManager": "db"}, **sources}, data={"key": {"from": "plain"}}))
+    statements = made["Deliver1"]["PolicyDocument"]["Statement"]
+    reads = [each for each in statements if each["Action"] == "secretsmanager:GetSecretValue"]
+    given = {each["Resource"][0]["Fn::Sub"]: each.get("Condition") for each in reads}
+    assert [len(each["Resource"]) for each in reads] == [1, 1, 1]
+    assert given == {
+        f"{SECRET}a/*": {"StringEquals": {"aws:ResourceTag/team": "a"}},
+        f"{SECRET}b/*": {"StringEquals": {"aws:ResourceTag/team": "b"}},
+        f"{SECRET}db-??????": None,
+    }
 
 
 def test_without_mappings_the_stack_has_a_resource_that_does_nothing() -> None:
@@ -296,6 +312,13 @@ def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_t
     covered = {(group, name) for rule in rules for group in rule["apiGroups"] for name in rule["resources"]}
     assert covered == {(kind.group, name) for kind in KINDS.values() for name in (kind.resource, f"{kind.resource}/*")}
     assert all(rule["operations"] == ["CREATE", "UPDATE", "DELETE"] for rule in rules)
+
+
+def test_the_policy_is_the_one_that_was_reviewed_letter_by_letter() -> None:
+    """Whether its CEL holds, only an API server can say: the integration tests. A change of it is to be seen here."""
+    comment, _, reviewed = (Path(__file__).parent / "admission_policy.yaml").read_text().partition("\n")
+    assert comment.startswith("# ")
+    assert yamltext.text(admission.build_policy(IDENTITY), width=120) + "\n" == reviewed
 
 
 # Access entries
