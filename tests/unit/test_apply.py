@@ -10,12 +10,13 @@ from keyferry.delivery.apply import (
     build_stamps,
     clear_restart_due,
     create_workload_lister,
+    list_target_namespaces,
     observe,
     stamp_workload,
     write,
 )
 from keyferry.delivery.desired import Desired
-from keyferry.delivery.plan import Prune, Restart, Write, plan
+from keyferry.delivery.plan import Prune, Release, Restart, Write, plan
 from keyferry.delivery.workloads import Stamp
 from keyferry.errors import Forbidden, Overtaken
 from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
@@ -32,6 +33,12 @@ API = Workload(kind="Deployment", name="api")
 def desired(password: str, **changes: Any) -> Desired:  # noqa: ANN401
     data = {"username": SecretValue(b"me"), "password": SecretValue(password.encode())}
     return Desired(mapping(**changes), data, {"db": "version-1"})
+
+
+def test_namespaces_whose_names_are_left_out_or_match_no_pattern_are_no_targets() -> None:
+    cluster = FakeCluster("team-a", "team-b", "shop", "payments")
+    chosen = {"names": ["team-*"], "exclude": ["*-b"]}
+    assert list_target_namespaces(cluster.client(), mapping(namespaces=["payments", chosen])) == ["payments", "team-a"]
 
 
 def written(password: str) -> FakeCluster:
@@ -90,6 +97,41 @@ def test_a_secret_made_by_another_manager_meanwhile_is_looked_at_again() -> None
     cluster.create(*WHERE, {"password": "theirs"})
     with pytest.raises(Overtaken, match="helm"):
         write(cluster.client(), "payments", MANAGER, action)
+
+
+def test_a_release_takes_nothing_from_whoever_has_written_since_it_was_planned() -> None:
+    cluster = written("canary-1")
+    observed = observe(cluster.client(), *WHERE)
+    assert observed is not None
+    kept = observed.build_minimal_body("payments-db") | {"data": cluster.data(*WHERE)}
+    cluster.edit(*WHERE, data={"password": "by hand"})
+    before = cluster.data(*WHERE)
+    with pytest.raises(Overtaken, match="kubectl-edit"):
+        write(cluster.client(), "payments", "keyferry:new-name", Release(MANAGER, kept, "why"))
+    assert cluster.data(*WHERE) == before
+
+
+class AnswerKeeper(FakeClient):
+    """A client that keeps the answers to its applies."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        super().__init__(cluster, Calls())
+        self.answers: list[dict[str, Any]] = []
+
+    def apply_secret(self, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401  # as the client has them
+        """Apply, and keep the answer."""
+        self.answers.append(super().apply_secret(*args, **options))
+        return self.answers[-1]
+
+
+def test_clearing_the_mark_asks_for_the_metadata_alone() -> None:
+    cluster = written("canary-1")
+    client = AnswerKeeper(cluster)
+    action = plan(desired("canary-1"), observe(client, *WHERE), "nonce-2")
+    assert isinstance(action, Restart)
+    clear_restart_due(client, "payments", desired("canary-1"), action)
+    assert "keyferry.dev/restart-due" not in cluster.annotations(*WHERE)
+    assert [answer.keys() for answer in client.answers] == [{"metadata"}]
 
 
 @pytest.mark.parametrize("again", ["", "anew"])

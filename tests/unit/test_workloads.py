@@ -124,7 +124,9 @@ def test_a_workload_is_stamped_once_for_each_write() -> None:
     assert build_stamp(API, stamped("nonce-1"), "another", "nonce-1").patch is not None
 
 
-@pytest.mark.parametrize(("value", "alone"), [("false", True), ("true", False), ("", False)])
+@pytest.mark.parametrize(
+    ("value", "alone"), [("false", True), *((other, False) for other in ("true", "", "no", "False", "0"))]
+)
 def test_a_workload_that_asks_for_it_is_left_alone_and_told(value: str, alone: bool) -> None:
     raw = workload("api")
     raw["metadata"]["annotations"] = {"keyferry.dev/restart": value}
