@@ -53,6 +53,16 @@ def test_nothing_is_assumed_before_it_is_needed_and_then_once_for_all_threads(st
     assert sts.assumed == ["own > hub in eu-west-1", "hub > spoke in eu-west-1"]
 
 
+@pytest.mark.parametrize("chain", [[], [HUB]])
+def test_a_client_that_gives_up_early_is_never_the_one_that_waits(sts: FakeSts, chain: Sequence[Role]) -> None:
+    sessions = Sessions(sts.session())
+    for _ in range(2):
+        hasty = sessions.client("secretsmanager", None, chain, fail_fast=True)
+        patient = sessions.client("secretsmanager", None, chain)
+        assert [client.meta.config.read_timeout for client in (hasty, patient)] == [3, 5]
+        assert [client.meta.config.retries["total_max_attempts"] for client in (hasty, patient)] == [2, 3]
+
+
 def test_chains_share_the_roles_that_they_begin_with(sts: FakeSts) -> None:
     sessions = Sessions(sts.session())
     for chain in ([HUB, SPOKE], [HUB], [HUB, OTHER], [OTHER], []):

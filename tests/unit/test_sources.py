@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from keyferry.aws.sources import Sources
+from keyferry.aws.sources import Sources, create_version_reader
 from keyferry.errors import SourceMissing
 from keyferry.stores.source import Source
 
@@ -131,3 +131,11 @@ def test_what_is_read_again_is_read_anew() -> None:
         reader = sources.create_reader(wanted)
         assert [reader(each).version for each in wanted] == ["3@2026-11-24T12:00:00+00:00"] * 2
     assert store.calls == [["/a", "/b"]] * 2
+
+
+def test_the_version_of_a_source_with_a_role_is_not_known_and_nothing_is_asked_for_it() -> None:
+    """Sweeps have no right to assume the role, and what they can list without it is another account's."""
+    sessions = FakeSessions(FakeStore("/a"))
+    read_version = create_version_reader(sessions)  # type: ignore[arg-type]
+    assert read_version(parameter("/a", role="arn:aws:iam::444455556666:role/secrets")) is None
+    assert sessions.asked == []
