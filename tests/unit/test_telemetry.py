@@ -225,3 +225,24 @@ def test_no_level_makes_the_sdk_log_what_it_receives(caplog: pytest.LogCaptureFi
     assert client.get_secret_value(SecretId="prod/db")["SecretString"] == "canary-value"
     everything = caplog.text + "".join(str(vars(record)) for record in caplog.records)
     assert "canary" not in everything
+
+
+@pytest.mark.usefixtures("function")
+@pytest.mark.parametrize("name", ["boto3.resources", "botocore.parsers", "kubernetes.client", "urllib3.connectionpool"])
+def test_what_writes_what_it_receives_at_debug_does_not_write_it_whatever_its_level_was(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger=name.partition(".")[0])  # set anew, and put back after the test
+    assert logging.getLogger(name).isEnabledFor(logging.DEBUG)
+    LambdaFunction()
+    assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
+    assert logging.getLogger(name).isEnabledFor(logging.INFO)
+
+
+def test_a_batch_does_not_carry_on_the_correlation_of_the_one_before(
+    function: LambdaFunction, log: io.StringIO
+) -> None:
+    function.logger.set_correlation_id("batch-1")
+    failures(function, lambda _message: DONE, "a")
+    assert json.loads(log.getvalue()).get("correlation_id") is None
