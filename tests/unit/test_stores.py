@@ -1,10 +1,12 @@
 """Every store is whole: a pure module, what reads it, its fields in the language, and what the layer ships for it."""
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from keyferry.aws.readers import READERS
 from keyferry.model import StoreName
@@ -32,3 +34,13 @@ def test_the_layer_has_what_botocore_knows_of_every_store() -> None:
     shipped = re.search(r"^SERVICES := (.*)$", MAKEFILE.read_text(), re.MULTILINE)
     assert shipped is not None
     assert {reader.CLIENT for reader in READERS.values()} <= set(shipped[1].split())
+
+
+@pytest.mark.parametrize(("length", "allowed"), [(1, True), (512, True), (513, False)])
+def test_the_name_of_a_secret_has_at_most_512_characters(length: int, allowed: bool) -> None:
+    """As the API reference of CreateSecret says."""
+    secrets = STORES["secretsmanager"]
+    assert (secrets.ALLOWED_NAMES[0].fullmatch("n" * length) is not None) is allowed
+    context = nullcontext() if allowed else pytest.raises(ValidationError, match="not the name of a secret")
+    with context:
+        assert Source.model_validate({"secretsManager": "n" * length}).store is secrets

@@ -70,6 +70,12 @@ def test_a_number_of_any_length_keeps_its_text() -> None:
         yamltext.parse("0x" + "f" * 5000)
 
 
+@pytest.mark.parametrize("spelled", ["y", "Y", "n", "N", "yes", "No", "ON", "off"])
+def test_what_means_yes_or_no_in_yaml_1_1_is_written_in_quotes(spelled: str) -> None:
+    """Its specification has the single letters too, which PyYAML does not read so, but others do."""
+    assert yamltext.text({spelled: [spelled]}) == f"'{spelled}':\n- '{spelled}'"
+
+
 TEXTS = st.text() | st.sampled_from(
     [
         *(
