@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 type Properties = dict[str, Any]
 
+QUEUE, FUNCTION = "SQS::Queue", "Serverless::Function"
+
 
 @functools.cache
 def _loaded() -> dict[str, Any]:
@@ -93,6 +95,11 @@ def named(value: object) -> str | None:
         case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
             return name
     return None
+
+
+def title(function: Properties) -> str:
+    """Return the name that a function has in AWS, and gives its metrics."""
+    return str(function.get("FunctionName", {}).get("Fn::Sub"))
 
 
 def at(properties: object, path: Sequence[str]) -> object:

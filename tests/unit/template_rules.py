@@ -1,13 +1,12 @@
-"""Rules over template.yaml. Each is a sentence about all resources of a kind, and comes with changes that break it."""
+"""Rules over template.yaml: sentences about all resources of a kind, each with changes that break it."""
 
 import json
 import re
 from typing import Any
 
-from tests.unit.stack import ROOT, Properties, Stack, broken_by, listed, named, rule, says
+from tests.unit.stack import FUNCTION, QUEUE, ROOT, Properties, Stack, broken_by, named, rule, says, title
 
 DAY = 86_400
-QUEUE, FUNCTION = "SQS::Queue", "Serverless::Function"
 
 SETTINGS: dict[str, dict[str, Any]] = {
     QUEUE: {"SqsManagedSseEnabled": True, "MessageRetentionPeriod": 14 * DAY},
@@ -30,16 +29,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 # Queues
-
-
-@broken_by("OwnQueuesPolicy.Queues", [{"Ref": "Deliveries"}])
-@broken_by("AlarmTopicPolicy.PolicyDocument.Statement.1.Effect", "Allow")
-@rule(QUEUE, "SNS::Topic")
-def has_one_policy_which_refuses_plain_http(stack: Stack, name: str, _properties: Properties) -> bool:
-    """Of several policies on a queue, one counts."""
-    refusal = {"Effect": "Deny", "Principal": "*", "Condition": {"Bool": {"aws:SecureTransport": False}}}
-    everything = "sqs:*" if name in stack.queues else "sns:Publish"
-    return [says(one, refusal | {"Action": everything}) for one in stack.policies(name)] == [True]
 
 
 @broken_by("Deliveries.FifoThroughputLimit", "perQueue")
@@ -81,19 +70,6 @@ def leaves_deliver_a_day_of_tries(_stack: Stack, name: str, queue: Properties) -
     return name != "Deliveries" or 2 * DAY / 300 < queue["RedrivePolicy"]["maxReceiveCount"] <= 1000
 
 
-@broken_by("SweepsPolicy.PolicyDocument.Statement.0.Effect", "Deny")
-@broken_by("StackDeployed.Targets.0.Arn", {"Fn::GetAtt": ["Changes", "Arn"]})
-@rule(QUEUE)
-def lets_those_rules_in_that_send_to_it(stack: Stack, name: str, _queue: Properties) -> bool:
-    send = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}}
-    statements = [one for policy in stack.policies(name) for one in policy if says([one], send)]
-    admitted = {named(arn) for one in statements for arn in one["Condition"]["ArnEquals"]["aws:SourceArn"]}
-    ways = [(by, target["Arn"], target.get("DeadLetterConfig", {}).get("Arn")) for by, target in stack.targets()]
-    rules = stack.of("Events::Rule")
-    on_it = all(named(one["Resource"]) == name for one in statements)
-    return on_it and admitted == {by for by, *arns in ways if by in rules and name in map(named, arns)}
-
-
 @broken_by("RotationFailed.Targets.0.DeadLetterConfig")
 @broken_by("SweepRegularly.Target.DeadLetterConfig")
 @broken_by("SecretLabelUpdated.Targets.0.RetryPolicy.MaximumRetryAttempts", 99)
@@ -118,28 +94,6 @@ def fails_single_messages_mixes_no_groups_and_is_bounded(stack: Stack, name: str
     least = stack.template["Parameters"][most["Ref"]]["MinValue"] if isinstance(most, dict) else most
     mixed = stack.queues[named(event["Queue"]) or ""].get("FifoQueue") and event["BatchSize"] != 1
     return "ReportBatchItemFailures" in event.get("FunctionResponseTypes", []) and not mixed and least >= 2
-
-
-@broken_by("Route.Role", {"Fn::GetAtt": ["DeliverRole", "Arn"]})
-@broken_by("ReconcileRole.ManagedPolicyArns")
-@rule(FUNCTION)
-def has_a_role_of_its_own_that_lets_lambda_into_the_vpc(stack: Stack, _name: str, function: Properties) -> bool:
-    roles = [named(one["Role"]) for one in stack.functions.values()]
-    own = named(function["Role"]) or ""
-    attached = stack.of("IAM::Role")[own].get("ManagedPolicyArns", {}).get("Fn::If", [])[:2]
-    return roles.count(own) == 1 and attached == ["InVpc", [{"Ref": "NetworkInterfaces"}]]
-
-
-@broken_by("NetworkInterfaces.PolicyDocument.Statement.1.Condition.ArnEquals", {})
-@broken_by("NetworkInterfaces.PolicyDocument.Statement.1.Effect", "Allow")
-@rule(FUNCTION)
-def may_not_itself_use_what_lambda_needs_in_a_vpc(stack: Stack, _name: str, function: Properties) -> bool:
-    policy = stack.template["Resources"]["NetworkInterfaces"]
-    statements = policy["Properties"]["PolicyDocument"]["Statement"]
-    denied = [one["Condition"]["ArnEquals"] for one in statements if one["Effect"] == "Deny"]
-    return policy.get("Condition") == "InVpc" and f"function:{function['FunctionName']['Fn::Sub']}" in json.dumps(
-        denied
-    )
 
 
 @broken_by("DeliverLogs.RetentionInDays")
@@ -171,64 +125,6 @@ def is_a_folder_with_app_alone(_stack: Stack, _name: str, function: Properties) 
     return [path.name for path in files if path.name != "__pycache__"] == ["app.py"]
 
 
-# Rights
-
-
-CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
-SEND = {"sqs:SendMessage"}
-LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
-RIGHTS: dict[str, dict[str, set[str]]] = {
-    "RouteRole": {"Changes": CONSUME, "Deliveries": SEND, "RouteLogs": LOG},
-    "DeliverRole": {"Deliveries": CONSUME, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
-    "ReconcileRole": {
-        "Sweeps": CONSUME,
-        "Deliveries": SEND,
-        "ReconcileLogs": LOG,
-        # AWS has no resources to name for these two; they list, and show no value.
-        "*": {"secretsmanager:ListSecrets", "ssm:DescribeParameters"},
-    },
-    "ScheduleRole": {"Sweeps": SEND, "EventsDeadLetters": SEND},
-    "NetworkInterfaces": {
-        "*": {  # nor for these
-            *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
-            *("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
-        }
-    },
-}
-"""Role or policy → resource → what it may do there: all that the template grants."""
-
-
-@broken_by("DeliverRole.Policies.0.PolicyDocument.Statement.0.Resource", "*")
-@broken_by("DeliverRole.Policies.0.PolicyDocument.Statement.1.Effect", "Deny")
-@broken_by("RouteRole.Policies.0.PolicyDocument.Statement.0.Resource", {"Ref": "Sweeps"})
-@broken_by("RouteRole.Policies.0.PolicyDocument.Statement.1.Action", "sqs:*")
-@broken_by("RouteRole.Policies.0.PolicyDocument.Statement.2.Resource", {"Ref": "DeliverLogs"})
-@broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.0.Action", "sqs:DeleteMessage")
-@broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.2.Action", "ssm:GetParameter")
-@broken_by("ScheduleRole.Policies.0.PolicyDocument.Statement.0.Resource", {"Ref": "Sweeps"})
-@rule("IAM::Role", "IAM::ManagedPolicy")
-def may_do_what_is_listed_and_nothing_else(_stack: Stack, name: str, properties: Properties) -> bool:
-    documents = [one["PolicyDocument"] for one in properties.get("Policies", [properties])]
-    granted: dict[str, set[str]] = {}
-    for statement in (one for document in documents for one in document["Statement"] if one["Effect"] == "Allow"):
-        for resource in listed(statement["Resource"]):
-            granted.setdefault(named(resource) or str(resource), set()).update(listed(statement["Action"]))
-    return granted == RIGHTS.get(name)
-
-
-@broken_by("ScheduleRole.AssumeRolePolicyDocument.Statement.0.Principal", {"Service": "lambda.amazonaws.com"})
-@broken_by("DeliverRole.RoleName")
-@broken_by("RouteRole.ManagedPolicyArns", ["arn:aws:iam::aws:policy/ReadOnlyAccess"])
-@rule("IAM::Role")
-def is_for_one_service_has_a_fixed_name_and_no_policy_of_aws(_stack: Stack, name: str, role: Properties) -> bool:
-    """CloudFormation may replace a role that it has named itself."""
-    service = "scheduler.amazonaws.com" if name == "ScheduleRole" else "lambda.amazonaws.com"
-    [statement] = role["AssumeRolePolicyDocument"]["Statement"]
-    assumed = (statement["Principal"], statement["Action"]) == ({"Service": service}, "sts:AssumeRole")
-    fixed = str(role.get("RoleName", {}).get("Fn::Sub")).startswith("${RoleNamePrefix}-")
-    return assumed and fixed and "arn:" not in json.dumps(role.get("ManagedPolicyArns", ""))
-
-
 # What is seen
 
 
@@ -257,21 +153,14 @@ def raises_an_alarm_by_its_kinds_of_trouble_and_no_other(stack: Stack, name: str
     else:
         wanted = {("AWS/Lambda", metric, "Sum", 1) for metric in ("Errors", "Throttles")}
         wanted |= {("Keyferry", metric, "Sum", 1) for metric in OWN[name]}
-    alarms = [one for one in stack.of("CloudWatch::Alarm").values() if _watched(one) in (name, _title(properties))]
+    alarms = [one for one in stack.of("CloudWatch::Alarm").values() if _watched(one) in (name, title(properties))]
     return wanted == {(one["Namespace"], one["MetricName"], one["Statistic"], one["Threshold"]) for one in alarms}
 
 
 @broken_by("SweepsOld.Dimensions.0.Value", "sweeps")
 @rule("CloudWatch::Alarm")
 def watches_a_queue_or_function_of_the_stack(stack: Stack, _name: str, alarm: Properties) -> bool:
-    return _watched(alarm) in {*stack.queues, *stack.functions, *map(_title, stack.functions.values())}
-
-
-@broken_by("AlarmTopicPolicy.PolicyDocument.Statement.0.Principal", {"Service": "events.amazonaws.com"})
-@rule("SNS::Topic")
-def takes_what_alarms_publish(stack: Stack, name: str, _topic: Properties) -> bool:
-    publish = {"Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish"}
-    return any(says(one, publish) for one in stack.policies(name))
+    return _watched(alarm) in {*stack.queues, *stack.functions, *map(title, stack.functions.values())}
 
 
 @broken_by("Dashboard.DashboardBody.Fn::Sub.0", "{}")
@@ -283,11 +172,6 @@ def shows_every_queue_and_metric_and_nothing_else(stack: Stack, _name: str, dash
     queues = {f"{queue}Name": {"Fn::GetAtt": [queue, "QueueName"]} for queue in stack.queues}
     shown = set(re.findall(r'\["Keyferry", "(\w+)"', text))
     return names == queues and variables == {*queues, *stack.functions} and shown == METRICS
-
-
-def _title(function: Properties) -> str:
-    """Return the name that a function has in AWS, and gives its metrics."""
-    return str(function.get("FunctionName", {}).get("Fn::Sub"))
 
 
 def _watched(alarm: Properties) -> str:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.unit.stack import ROOT, RULES, Stack, at, matches, named
+from tests.unit.template_rights import RIGHTS
 from tests.unit.template_rules import METRICS, SETTINGS
 
 VERDICTS: dict[str, Any] = yaml.safe_load((ROOT / "events/verdicts.yaml").read_text())
@@ -42,6 +43,10 @@ def test_all_resources_of_a_kind_have_the_same_setting(stack: Stack, kind: str, 
     *_, last = stack.of(kind)
     stack.change(f"{last}.{path}", "another")
     assert others() == [last]
+
+
+def test_the_rights_are_those_of_all_roles_and_policies(stack: Stack) -> None:
+    assert RIGHTS.keys() == stack.of("IAM::Role", "IAM::ManagedPolicy").keys()
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
