@@ -4,6 +4,7 @@ import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -39,18 +40,21 @@ class Stack:
         return cls(copy.deepcopy(_loaded()))
 
     def of(self, *kinds: str) -> dict[str, Properties]:
-        """Return logical id → properties of all resources of some types."""
+        """Return logical id → properties of all resources of some types; `IAM::*` is each type of IAM."""
         resources = self.template["Resources"].items()
-        return {name: one["Properties"] for name, one in resources if one["Type"].removeprefix("AWS::") in kinds}
+        typed = [(one["Type"].removeprefix("AWS::"), name, one["Properties"]) for name, one in resources]
+        return {name: properties for kind, name, properties in typed if any(fnmatchcase(kind, one) for one in kinds)}
 
     def change(self, place: str, value: object) -> None:
-        """Set a property given as `LogicalId.Property.Property`, or take it away where the value is None."""
-        name, *keys, last = place.split(".")
-        inside: Any = at(self.template["Resources"][name]["Properties"], keys)
+        """Set a place as `broken_by` takes it, or take it away where the value is None."""
+        first, *keys = place.split(".")
+        path = [first, *keys] if first in self.template else ["Resources", first, "Properties", *keys]
+        inside: Any = at(self.template, path[:-1])
+        last: Any = int(path[-1]) if path[-1].isdigit() else path[-1]
         if value is None:
             del inside[last]
         else:
-            inside[int(last) if last.isdigit() else last] = value
+            inside[last] = value(inside[last]) if callable(value) else value
 
     @property
     def functions(self) -> dict[str, Properties]:
@@ -140,7 +144,7 @@ class Rule:
     kinds: tuple[str, ...]
     holds: Holds
     breaks: list[tuple[str, Any]] = field(default_factory=list)
-    """Property, and a value that it must not have; None: that it is gone."""
+    """Place in the template, and what must not be there, as `broken_by` takes them."""
 
     def broken(self, stack: Stack) -> list[str]:
         """Return the resources that it does not hold for."""
@@ -154,14 +158,18 @@ def rule(*kinds: str) -> Callable[[Holds], Rule]:
     """Make a function a rule about resources of some kinds."""
 
     def register(holds: Holds) -> Rule:
-        subject = " or ".join(kind.rpartition("::")[2] for kind in kinds)
+        subject = " or ".join(kind.removesuffix("::*").rpartition("::")[2] for kind in kinds)
         return RULES.setdefault(f"{subject} {holds.__name__.replace('_', ' ')}", Rule(kinds, holds))
 
     return register
 
 
 def broken_by(place: str, value: Any = None) -> Callable[[Rule], Rule]:  # noqa: ANN401  # any value of a property
-    """Add a change that breaks a rule: a property as `LogicalId.Property`, and the value that it gets instead."""
+    """Add a change that breaks a rule: a place in the template, and the value that it gets instead.
+
+    The place is a property as `LogicalId.Property`, or begins with a section, as `Resources.LogicalId` does. The value
+    may be a function of the one before; None takes the place away.
+    """
 
     def add(to: Rule) -> Rule:
         to.breaks.append((place, value))

@@ -1,6 +1,7 @@
 """Rules over template.yaml about rights: who may do what. Each is a sentence, and comes with changes that break it."""
 
 import json
+from typing import Any
 
 from tests.unit.stack import FUNCTION, QUEUE, Properties, Stack, broken_by, listed, named, rule, says
 
@@ -31,14 +32,43 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
 # Policies of queues and of the topic
 
 
+ANYBODY = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+
+
 @broken_by("OwnQueuesPolicy.Queues", [{"Ref": "Deliveries"}])
+@broken_by("OwnQueuesPolicy.Queues", lambda queues: [*queues, {"Ref": "Changes"}])
 @broken_by("AlarmTopicPolicy.PolicyDocument.Statement.1.Effect", "Allow")
+@broken_by("ChangesPolicy.PolicyDocument.Statement.1.Condition", {"Bool": {"aws:SecureTransport": True}})
+@broken_by("SweepsPolicy.PolicyDocument.Statement.1.Principal", {"Service": "events.amazonaws.com"})
+@broken_by("EventsDeadLettersPolicy.PolicyDocument.Statement.1.Resource", {"Fn::GetAtt": ["Changes", "Arn"]})
 @rule(QUEUE, "SNS::Topic")
 def has_one_policy_which_refuses_plain_http(stack: Stack, name: str, _properties: Properties) -> bool:
     """Of several policies on a queue, one counts."""
     refusal = {"Effect": "Deny", "Principal": "*", "Condition": {"Bool": {"aws:SecureTransport": False}}}
-    everything = "sqs:*" if name in stack.queues else "sns:Publish"
-    return [says(one, refusal | {"Action": everything}) for one in stack.policies(name)] == [True]
+    refusal["Action"] = "sqs:*" if name in stack.queues else "sns:Publish"
+    policies = [[one for one in policy if says([one], refusal)] for policy in stack.policies(name)]
+    on_it = [any(one["Resource"] == "*" or named(one["Resource"]) == name for one in policy) for policy in policies]
+    return on_it == [True]
+
+
+SENDERS: dict[str, dict[str, Any]] = {
+    "ArnEquals": {"Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"},
+    "ArnLike": {"Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish"},
+}
+"""How the ARN of a sender is compared → the sender, and all that it may do."""
+
+
+@broken_by("ChangesPolicy.PolicyDocument.Statement.0.Principal", "*")
+@broken_by("SweepsPolicy.PolicyDocument.Statement.0.Action", ["sqs:SendMessage", "sqs:ReceiveMessage"])
+@broken_by("EventsDeadLettersPolicy.PolicyDocument.Statement.0.Condition")
+@broken_by("OwnQueuesPolicy.PolicyDocument.Statement", lambda old: [*old, ANYBODY])
+@broken_by("AlarmTopicPolicy.PolicyDocument.Statement", lambda old: [*old, ANYBODY])
+@rule("SQS::QueuePolicy", "SNS::TopicPolicy")
+def lets_rules_send_and_alarms_publish_and_nothing_else(_stack: Stack, _name: str, policy: Properties) -> bool:
+    allowed = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] != "Deny"]
+    senders = [SENDERS[by] for one in allowed for by in SENDERS.keys() & one.get("Condition", {}).keys()]
+    by_arn = ["aws:SourceArn" in json.dumps(one.get("Condition")) for one in allowed]
+    return all(by_arn) and [{key: one.get(key) for key in ("Principal", "Action")} for one in allowed] == senders
 
 
 @broken_by("SweepsPolicy.PolicyDocument.Statement.0.Effect", "Deny")
