@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.unit.stack import FUNCTION, QUEUE, Properties, Stack, broken_by, listed, named, rule, says
+from tests.unit.stack import FUNCTION, QUEUE, Properties, Stack, broken_by, listed, named, rule, says, title
 
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
 SEND = {"sqs:SendMessage"}
@@ -96,24 +96,44 @@ def takes_what_alarms_publish(stack: Stack, name: str, _topic: Properties) -> bo
 
 @broken_by("Route.Role", {"Fn::GetAtt": ["DeliverRole", "Arn"]})
 @broken_by("ReconcileRole.ManagedPolicyArns")
+@broken_by("Deliver.Policies", ["AmazonSQSFullAccess"])
 @rule(FUNCTION)
-def has_a_role_of_its_own_that_lets_lambda_into_the_vpc(stack: Stack, _name: str, function: Properties) -> bool:
-    roles = [named(one["Role"]) for one in stack.functions.values()]
-    own = named(function["Role"]) or ""
-    attached = stack.of("IAM::Role")[own].get("ManagedPolicyArns", {}).get("Fn::If", [])[:2]
-    return roles.count(own) == 1 and attached == ["InVpc", [{"Ref": "NetworkInterfaces"}]]
+def has_one_role_of_its_own_that_lets_lambda_into_the_vpc(stack: Stack, name: str, function: Properties) -> bool:
+    """SAM would make a role for `Policies`."""
+    attached = stack.of("IAM::Role")[f"{name}Role"].get("ManagedPolicyArns", {}).get("Fn::If", [])[:2]
+    own = named(function["Role"]) == f"{name}Role" and "Policies" not in function
+    return own and attached == ["InVpc", [{"Ref": "NetworkInterfaces"}]]
 
 
 @broken_by("NetworkInterfaces.PolicyDocument.Statement.1.Condition.ArnEquals", {})
+@broken_by("NetworkInterfaces.PolicyDocument.Statement.1.Condition.Bool", {"aws:SecureTransport": False})
 @broken_by("NetworkInterfaces.PolicyDocument.Statement.1.Effect", "Allow")
+@broken_by("NetworkInterfaces.PolicyDocument.Statement.1.Action", "ec2:Describe*")
+@broken_by("NetworkInterfaces.PolicyDocument.Statement.1.Resource", "arn:aws:ec2:*:*:subnet/*")
+@broken_by("Resources.NetworkInterfaces.Condition", "HasAlarmEmail")
 @rule(FUNCTION)
 def may_not_itself_use_what_lambda_needs_in_a_vpc(stack: Stack, _name: str, function: Properties) -> bool:
     policy = stack.template["Resources"]["NetworkInterfaces"]
-    statements = policy["Properties"]["PolicyDocument"]["Statement"]
-    denied = [one["Condition"]["ArnEquals"] for one in statements if one["Effect"] == "Deny"]
-    return policy.get("Condition") == "InVpc" and f"function:{function['FunctionName']['Fn::Sub']}" in json.dumps(
-        denied
-    )
+    refusal = {"Effect": "Deny", "Action": "ec2:*", "Resource": "*"}
+    refusals = [one for one in policy["Properties"]["PolicyDocument"]["Statement"] if says([one], refusal)]
+    denied = [one["Condition"]["ArnEquals"] for one in refusals if one["Condition"].keys() == {"ArnEquals"}]
+    arn = f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{title(function)}"
+    by_function = [{"Fn::Sub": arn} in one.get("lambda:SourceFunctionArn", []) for one in denied]
+    return policy.get("Condition") == "InVpc" and by_function == [True]
+
+
+@broken_by("Resources.More", {"Type": "AWS::IAM::Policy", "Properties": {"Roles": [{"Ref": "RouteRole"}]}})
+@rule("IAM::*")
+def is_of_roles_and_managed_policies_alone(stack: Stack, name: str, _properties: Properties) -> bool:
+    """These are the types whose rights are listed."""
+    return name in stack.of("IAM::Role", "IAM::ManagedPolicy")
+
+
+@broken_by("Access.Parameters.ReconcileRole", {"Ref": "DeliverRole"})
+@broken_by("Access.Parameters.DeliverRole")
+@rule("CloudFormation::Stack")
+def gets_each_role_under_its_name(_stack: Stack, _name: str, nested: Properties) -> bool:
+    return bool(nested["Parameters"] == {role: {"Ref": role} for role in ("DeliverRole", "ReconcileRole")})
 
 
 @broken_by("DeliverRole.Policies.0.PolicyDocument.Statement.0.Resource", "*")
@@ -124,6 +144,9 @@ def may_not_itself_use_what_lambda_needs_in_a_vpc(stack: Stack, _name: str, func
 @broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.0.Action", "sqs:DeleteMessage")
 @broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.2.Action", "ssm:GetParameter")
 @broken_by("ScheduleRole.Policies.0.PolicyDocument.Statement.0.Resource", {"Ref": "Sweeps"})
+@broken_by(
+    "DeliverRole.Policies.0.PolicyDocument.Statement.1.Resource", [{"Ref": "DeliveriesDeadLetters"}, {"Ref": "Changes"}]
+)
 @rule("IAM::Role", "IAM::ManagedPolicy")
 def may_do_what_is_listed_and_nothing_else(_stack: Stack, name: str, properties: Properties) -> bool:
     documents = [one["PolicyDocument"] for one in properties.get("Policies", [properties])]

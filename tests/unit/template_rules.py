@@ -18,7 +18,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "LoggingConfig.ApplicationLogLevel": "INFO",
         "VpcConfig.Fn::If.0": "InVpc",
     },
-    "IAM::Role": {"PermissionsBoundary.Fn::If.0": "HasPermissionsBoundary"},
+    "IAM::Role": {
+        "PermissionsBoundary": {
+            "Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}],
+        },
+    },
     "CloudWatch::Alarm": {
         "AlarmActions": [{"Ref": "AlarmTopic"}],
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
