@@ -17,6 +17,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
         # Lambda takes a line without a level, as metrics are, for INFO. At DEBUG the SDK logs what it receives: values.
         "LoggingConfig.ApplicationLogLevel": "INFO",
         "VpcConfig.Fn::If.0": "InVpc",
+        "Layers": [{"Ref": "CodeLayer"}, {"Ref": "MappingsLayer"}],
+        "Environment.Variables.KEYFERRY_MAPPINGS": "/opt/keyferry/mappings",
+        # Of the metrics that alarms and dashboard ask for.
+        "Environment.Variables.POWERTOOLS_METRICS_NAMESPACE": "Keyferry",
     },
     "IAM::Role": {
         "PermissionsBoundary": {
@@ -84,12 +88,30 @@ def keeps_what_it_cannot_hand_over_after_many_tries(stack: Stack, name: str, _pr
     return all(kept) and all(one.get("RetryPolicy", {}).get("MaximumRetryAttempts", 0) >= 100 for one in targets)
 
 
+@broken_by("SecretLabelUpdated.State", "DISABLED")
+@broken_by("SweepRegularly.State", "DISABLED")
+@rule("Events::Rule", "Scheduler::Schedule")
+def is_in_force(_stack: Stack, _name: str, properties: Properties) -> bool:
+    return bool(properties.get("State", "ENABLED") == "ENABLED")
+
+
 # Functions
+
+
+@broken_by("Route.Events.Changes.Properties.Enabled", False)
+@broken_by("Deliver.Events.Deliveries.Properties.FilterCriteria", {"Filters": [{"Pattern": "{}"}]})
+@rule(FUNCTION)
+def takes_all_messages_of_its_queue(stack: Stack, name: str, _function: Properties) -> bool:
+    """Lambda deletes those that a filter leaves out."""
+    event = stack.event(name)
+    return event.get("Enabled", True) is True and "FilterCriteria" not in event
 
 
 @broken_by("Route.Events.Changes.Properties.FunctionResponseTypes")
 @broken_by("Deliver.Events.Deliveries.Properties.BatchSize", 10)
 @broken_by("Reconcile.Events.Sweeps.Properties.ScalingConfig")
+@broken_by("Route.Events.Changes.Properties.ScalingConfig.MaximumConcurrency", 1)
+@broken_by("Parameters.MaximumConcurrency.MinValue", 1)
 @rule(FUNCTION)
 def fails_single_messages_mixes_no_groups_and_is_bounded(stack: Stack, name: str, _function: Properties) -> bool:
     """AWS takes no bound below 2."""
@@ -101,9 +123,12 @@ def fails_single_messages_mixes_no_groups_and_is_bounded(stack: Stack, name: str
 
 
 @broken_by("DeliverLogs.RetentionInDays")
+@broken_by("Route.LoggingConfig.LogGroup", {"Ref": "DeliverLogs"})
+@broken_by("ReconcileLogs.LogGroupName", {"Fn::Sub": "/aws/lambda/${AWS::StackName}-route"})
 @rule(FUNCTION)
-def logs_for_a_time(stack: Stack, _name: str, function: Properties) -> bool:
-    return "RetentionInDays" in stack.of("Logs::LogGroup")[named(function["LoggingConfig"]["LogGroup"]) or ""]
+def logs_for_a_time_to_a_group_of_its_name(stack: Stack, _name: str, function: Properties) -> bool:
+    group = stack.of("Logs::LogGroup")[named(function["LoggingConfig"]["LogGroup"]) or ""]
+    return "RetentionInDays" in group and group["LogGroupName"] == {"Fn::Sub": f"/aws/lambda/{title(function)}"}
 
 
 @broken_by("Deliver.Environment.Variables.POWERTOOLS_SERVICE_NAME", "deliver")
@@ -123,10 +148,11 @@ def knows_its_queues_and_gives_metrics_its_own_name(stack: Stack, name: str, fun
 
 
 @broken_by("Route.CodeUri", "functions")
+@broken_by("Reconcile.CodeUri", "functions/deliver")
 @rule(FUNCTION)
-def is_a_folder_with_app_alone(_stack: Stack, _name: str, function: Properties) -> bool:
-    files = (ROOT / function["CodeUri"]).iterdir()
-    return [path.name for path in files if path.name != "__pycache__"] == ["app.py"]
+def is_the_folder_of_its_name_with_app_alone(_stack: Stack, name: str, function: Properties) -> bool:
+    files = [path.name for path in (ROOT / function["CodeUri"]).iterdir() if path.name != "__pycache__"]
+    return function["CodeUri"] == f"functions/{name.lower()}" and files == ["app.py"]
 
 
 # What is seen
