@@ -168,12 +168,21 @@ METRICS = {
 """All of them."""
 
 
+SLOW = {
+    **{"Namespace": "AWS/Lambda", "MetricName": "Duration", "Statistic": "Maximum", "Threshold": 1},
+    "Dimensions": [{"Name": "FunctionName", "Value": {"Ref": "Route"}}],
+}
+"""An alarm too many."""
+
+
 @broken_by("EventsDeadLettersNotEmpty.Dimensions.0.Value", {"Ref": "Sweeps"})
 @broken_by("DeliveriesDeadLettersNotEmpty.Threshold", 100_000)
 @broken_by("ChangesOld.Namespace", "AWS/SNS")
 @broken_by("ReconcileThrottles.MetricName", "Errors")
 @broken_by("TargetsFailing.MetricName", "TargetsUpdated")
 @broken_by("RouteErrors.Statistic", "Average")
+@broken_by("Resources.SweepsOld")
+@broken_by("Resources.RouteSlow", {"Type": "AWS::CloudWatch::Alarm", "Properties": SLOW})
 @rule(QUEUE, FUNCTION)
 def raises_an_alarm_by_its_kinds_of_trouble_and_no_other(stack: Stack, name: str, properties: Properties) -> bool:
     if name in stack.dead_letter_queues:
@@ -188,13 +197,37 @@ def raises_an_alarm_by_its_kinds_of_trouble_and_no_other(stack: Stack, name: str
 
 
 @broken_by("SweepsOld.Dimensions.0.Value", "sweeps")
+@broken_by("ChangesOld.Dimensions.0.Value", {"Ref": "Changes"})
+@broken_by("DeliverErrors.Dimensions.0.Name", "service")
+@broken_by("RouteFailing.Dimensions", lambda old: [*old, {"Name": "FunctionName", "Value": {"Ref": "Route"}}])
 @rule("CloudWatch::Alarm")
 def watches_a_queue_or_function_of_the_stack(stack: Stack, _name: str, alarm: Properties) -> bool:
-    return _watched(alarm) in {*stack.queues, *stack.functions, *map(title, stack.functions.values())}
+    """A name or value that its namespace does not know is no error: the alarm never has data."""
+    known: dict[str, list[tuple[str, Any]]] = {
+        "AWS/SQS": [("QueueName", {"Fn::GetAtt": [queue, "QueueName"]}) for queue in stack.queues],
+        "AWS/Lambda": [("FunctionName", {"Ref": function}) for function in stack.functions],
+        "Keyferry": [("service", function["FunctionName"]) for function in stack.functions.values()],
+    }
+    return alarm["Dimensions"] in [[{"Name": name, "Value": value}] for name, value in known[alarm["Namespace"]]]
+
+
+@broken_by("ChangesOld.ActionsEnabled", False)
+@broken_by("RouteErrors.EvaluationPeriods", 100)
+@broken_by("SweepsDeadLettersNotEmpty.Period", DAY)
+@broken_by("TargetsFailing.DatapointsToAlarm", 4)
+@rule("CloudWatch::Alarm")
+def is_raised_within_half_an_hour(_stack: Stack, _name: str, alarm: Properties) -> bool:
+    periods = alarm["EvaluationPeriods"]
+    soon = periods * alarm["Period"] <= 1800 and alarm.get("DatapointsToAlarm", 1) <= periods
+    return bool(soon and alarm.get("ActionsEnabled", True) is True)
 
 
 @broken_by("Dashboard.DashboardBody.Fn::Sub.0", "{}")
 @broken_by("Dashboard.DashboardBody.Fn::Sub.1", {})
+@broken_by("Dashboard.DashboardBody.Fn::Sub.0", lambda text: text.replace("TargetsFailed", "TargetsUpdated"))
+@broken_by("Dashboard.DashboardBody.Fn::Sub.0", lambda text: text.replace("EventToWriteSeconds", "Seconds", 1))
+@broken_by("Dashboard.DashboardBody.Fn::Sub.0", lambda text: text.replace("${Reconcile}", "${Route}"))
+@broken_by("Dashboard.DashboardBody.Fn::Sub.0", lambda text: text.replace("${AWS::Region}", "${AlarmTopic}", 1))
 @rule("CloudWatch::Dashboard")
 def shows_every_queue_and_metric_and_nothing_else(stack: Stack, _name: str, dashboard: Properties) -> bool:
     text, names = dashboard["DashboardBody"]["Fn::Sub"]
