@@ -61,6 +61,7 @@ SENDERS: dict[str, dict[str, Any]] = {
 @broken_by("ChangesPolicy.PolicyDocument.Statement.0.Principal", "*")
 @broken_by("SweepsPolicy.PolicyDocument.Statement.0.Action", ["sqs:SendMessage", "sqs:ReceiveMessage"])
 @broken_by("EventsDeadLettersPolicy.PolicyDocument.Statement.0.Condition")
+@broken_by("ChangesPolicy.PolicyDocument.Statement.0.Condition", {"ArnEquals": {"aws:PrincipalArn": "*"}})
 @broken_by("OwnQueuesPolicy.PolicyDocument.Statement", lambda old: [*old, ANYBODY])
 @broken_by("AlarmTopicPolicy.PolicyDocument.Statement", lambda old: [*old, ANYBODY])
 @rule("SQS::QueuePolicy", "SNS::TopicPolicy")
