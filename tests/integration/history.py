@@ -61,16 +61,11 @@ class History:
         return len(self._replica_sets(namespace) - self._sets[namespace])
 
     def quiet(self) -> bool:
-        """Return whether neither a Secret nor a workload is another than at the beginning."""
-        secrets = {
-            namespace: [each["metadata"]["resourceVersion"] for each in self._admin.list("Secret", namespace)]
-            for namespace in self.namespaces
-        }
-        before = {
-            namespace: [each["metadata"]["resourceVersion"] for each in self._before["Secret", namespace]]
-            for namespace in self.namespaces
-        }
-        return secrets == before and not any(self.rollouts().values())
+        """Return whether neither a Secret nor what is wanted of a workload is another than at the beginning."""
+        return all(
+            _marks(self._admin.list(kind, namespace)) == _marks(before)
+            for (kind, namespace), before in self._before.items()
+        )
 
     def _changes(self, kind: str, name: str, namespace: str) -> int:
         templates = [each["spec"]["template"] for each in self.states(kind, name, namespace)]
@@ -84,6 +79,11 @@ class History:
 
     def _replica_sets(self, namespace: str) -> set[str]:
         return {each["metadata"]["name"] for each in self._admin.list("ReplicaSet", namespace)}
+
+
+def _marks(objects: list[Object]) -> list[object]:
+    """Return what changes with each object: its generation where it has a status too, else its resourceVersion."""
+    return [each["metadata"].get("generation", each["metadata"]["resourceVersion"]) for each in objects]
 
 
 def marked(secret: Object) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from keyferry.delivery import passes
 from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import Forbidden, Refused, ServerError
 from keyferry.identity import IDENTITY
@@ -264,7 +265,6 @@ def webhook(scene: Scene) -> Iterator[str]:
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
         "failurePolicy": "Fail",
-        "timeoutSeconds": 1,
         "clientConfig": {"url": closed_port() + "/"},
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": scene.namespace}},
         "matchConditions": [{"name": "one", "expression": "object.metadata.name == 'api'"}],
@@ -278,7 +278,10 @@ def webhook(scene: Scene) -> Iterator[str]:
     scene.admin.delete("ValidatingWebhookConfiguration", name)
 
 
-def test_a_workload_whose_webhook_fails_is_named_and_its_neighbours_restart(scene: Scene, webhook: str) -> None:
+def test_a_workload_whose_webhook_fails_is_named_and_its_neighbours_restart(
+    scene: Scene, webhook: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "MAX_PASSES", 2)  # the pause before each is twice as long as the one before
     scene.create({"password": "canary-restart-7"})
     scene.admin.apply(*(deployment(name, scene.namespace, env_from("db")) for name in ("api", "zebra")))
     direct = scene.grant()
