@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from keyferry.delivery.report import Report
 from keyferry.errors import Throttled, Unauthorized, Unreachable
 from keyferry.runtime.wiring import Runtime
-from local.direct import Direct, catalog, deadline, delivery
+from keyferry.testing import FakeClock
+from local.direct import Direct, catalog, delivery
 from tests.integration.scene import CLUSTER, Scene, error
 from tests.integration.wire import Fault, Gate, gate
 
@@ -20,10 +22,10 @@ BROKEN = Fault(503)
 
 
 class Behind:
-    """A scene whose cluster is behind a gate."""
+    """A scene whose cluster is behind a gate. The pauses between tries of a request move a clock: nobody waits."""
 
     def __init__(self, scene: Scene, server: Gate) -> None:
-        self.scene, self.gate = scene, server
+        self.scene, self.gate, self.clock = scene, server, FakeClock()
         authority = server.certificate_authority
         whole = catalog(scene.cloud, [scene.mapping()], endpoint=server.url, certificateAuthority=authority)
         self.direct = Direct.grant(scene.cloud, whole)
@@ -31,7 +33,7 @@ class Behind:
 
     def deliver(self, seconds: float = 60) -> Report:
         """Carry out a delivery."""
-        return self.runtime.deliver(delivery(self.scene.namespace), deadline(seconds))
+        return self.runtime.deliver(delivery(self.scene.namespace), self.clock.deadline(seconds))
 
     def fault(self, fault: Fault, method: str, times: int) -> None:
         """Let the first requests of a method for the Secret go wrong."""
@@ -40,11 +42,13 @@ class Behind:
 
 
 @pytest.fixture
-def behind(scene: Scene, tmp_path: Path) -> Iterator[Behind]:
+def behind(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
     """A secret in AWS, and the cluster behind a gate."""
     scene.create({"password": "canary-faults"})
     with gate(scene.cloud.clusters[CLUSTER], tmp_path) as server:
-        yield Behind(scene, server)
+        behind = Behind(scene, server)
+        monkeypatch.setattr("keyferry.kube.connection.time", SimpleNamespace(sleep=behind.clock.sleep))
+        yield behind
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
@@ -75,16 +79,18 @@ def test_a_server_that_is_busy_is_waited_for_as_long_as_it_asks_where_that_is_we
     behind: Behind, asked: str, least: float
 ) -> None:
     behind.fault(Fault(429, headers={"Retry-After": asked}), "GET", times=1)
-    began = time.monotonic()
     assert not behind.deliver().errors
-    assert time.monotonic() - began >= least
+    [pause] = behind.clock.slept
+    assert least <= pause < 2.5
 
 
 def test_where_the_server_says_nothing_the_pauses_grow_and_none_outlasts_the_time(behind: Behind) -> None:
     behind.fault(Fault(429), "GET", times=100)
     assert isinstance(error(behind.deliver(seconds=2.5)), Throttled)
-    # The pauses are at least 0.1, 0.2, 0.4, 0.8 and 1.6 seconds, and the last of these no longer fits.
-    assert 2 < behind.gate.requests("GET", SECRET) < 6
+    assert len(behind.clock.slept) == 4  # a fifth pause would be of 1.6 seconds at least
+    for number, pause in enumerate(behind.clock.slept):
+        assert 0.1 * 2**number <= pause <= 0.1 * 2**number + 0.2
+    assert behind.gate.requests("GET", SECRET) == 5
 
 
 def test_a_read_that_fails_is_tried_again_and_given_up_in_the_end(behind: Behind) -> None:
