@@ -96,11 +96,7 @@ class FakeCluster:
         self._store(secret, secret.fields, {})
 
     def run(self, namespace: str, kind: str, raw: Object) -> None:
-        """Create or replace a workload. If its pod template changes, even if only a stamp is missing, it rolls out.
-
-        Raises:
-            ValueError: it is of no kind that deliveries restart.
-        """
+        """Create or replace a workload; it rolls out if its pod template changes. An unknown kind is a ValueError."""
         if kind not in KINDS:
             raise ValueError(f"no kind of workload is called {kind}; there is {', '.join(KINDS)}")
         key = namespace, kind, raw["metadata"]["name"]
