@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from keyferry.access import iam
-from keyferry.aws import sources as reading
+from keyferry.aws import sources as aws_sources
 from keyferry.aws.errors import build_error
 from keyferry.aws.sources import Sources
 from keyferry.cli.output import results
@@ -245,7 +245,7 @@ def test_a_region_that_was_silent_comes_after_the_others_until_some_time_has_pas
     assert places.read("us-east-1").served == "us-east-1"
     assert places.read("us-east-1").served == "us-east-1"
     assert places.asked == ["home!", "us-east-1", "us-east-1!"]
-    places.says["home"], places.now = "v2", reading.UNAVAILABLE_SECONDS
+    places.says["home"], places.now = "v2", aws_sources.UNAVAILABLE_SECONDS
     found = places.read("us-east-1")
     assert (found.served, found.version, places.asked[-1]) == (None, f"v2@{NEW}", "home!")
 

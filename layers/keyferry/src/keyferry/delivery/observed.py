@@ -47,7 +47,7 @@ class ManagedFields:
 
     @property
     def metadata(self) -> frozenset[str]:
-        """The labels and annotations, named as by `name_metadata`."""
+        """Its labels and annotations, each as `label KEY` or `annotation KEY`."""
         return name_metadata(self.labels, self.annotations)
 
 
@@ -115,7 +115,7 @@ class Observed:
     def get_differing_metadata(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> frozenset[str]:
         """Return which of these labels and annotations the Secret lacks or has with another value.
 
-        They are named as by `name_metadata`.
+        Each is returned as `label KEY` or `annotation KEY`.
         """
         return name_metadata(
             dict(labels.items() - self.labels.items()), dict(annotations.items() - self.annotations.items())
@@ -130,7 +130,7 @@ class Observed:
         return frozenset().union(*(entry.keys for entry in self._applied_by(managers)))
 
     def metadata_owned_by(self, *managers: str) -> frozenset[str]:
-        """Return the labels and annotations that these field managers own by apply, named as by `name_metadata`."""
+        """Return the labels and annotations that these field managers own by apply, as `label KEY`, `annotation KEY`."""
         return frozenset().union(*(entry.metadata for entry in self._applied_by(managers)))
 
     def fields_of_other_managers(self, *managers: str) -> tuple[ManagedFields, ...]:

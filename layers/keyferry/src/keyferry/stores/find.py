@@ -19,7 +19,7 @@ def check_matches[T](source: str, matches: Mapping[str, T]) -> Mapping[str, T]:
 
     Args:
         source: the source as messages describe it.
-        matches: name → what the caller knows of it.
+        matches: name of each secret or parameter → anything, such as its ARN or value.
 
     Raises:
         SourceUnusable: there are none, or too many.

@@ -47,7 +47,7 @@ class Store(Protocol):
         """Check what is specific to this store. Raises a ValueError that says what is right."""
 
     def get_watched_label(self, source: "Source", /) -> str | None:
-        """Return the label whose move to another version changes what a source reads."""
+        """Return the staging label that a source depends on: an event that moves another one does not concern it."""
 
     def reads_event_version(self, source: "Source", /) -> bool:
         """Return whether a source, by its label, reads the version that an event names."""

@@ -82,7 +82,7 @@ def check_source(source: "Source") -> None:
 
 
 def get_watched_label(source: "Source") -> str:
-    """Return the label whose move to another version changes what a source reads."""
+    """Return the staging label that a source depends on: an event that moves another one does not concern it."""
     return CURRENT if source.label in (None, PREVIOUS) else source.label
 
 

@@ -121,7 +121,7 @@ class FakeCluster:
         return {manager for (manager, _), paths in managed_fields.items() if ("data", key) in paths}
 
     def stamps(self, namespace: str, kind: str, name: str) -> dict[str, str]:
-        """Return the annotations of a workload's pod template."""
+        """Return all annotations of a workload's pod template, the stamps among them."""
         template = self.workloads[namespace, kind, name]["spec"].get("template", {})
         return dict(template.get("metadata", {}).get("annotations", {}))
 

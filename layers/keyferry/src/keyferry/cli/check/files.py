@@ -38,7 +38,7 @@ class _Content:
     """Whether a file could not be read as YAML. Then it is not known what the file defines."""
 
     def cluster_names(self) -> set[str]:
-        """Return the names of all clusters, with those that have other problems."""
+        """Return the names of all clusters, also of clusters that are not valid."""
         lists = [document.get("clusters") for document in self.documents if document.get("kind") == "Clusters"]
         clusters = [cluster for items in lists if isinstance(items, list) for cluster in items]
         return {str(cluster.get("name")) for cluster in clusters if isinstance(cluster, dict)}
