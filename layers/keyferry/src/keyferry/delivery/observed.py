@@ -130,7 +130,7 @@ class Observed:
         return frozenset().union(*(entry.keys for entry in self._applied_by(managers)))
 
     def metadata_owned_by(self, *managers: str) -> frozenset[str]:
-        """Return the labels and annotations that these field managers own by apply, as `label KEY`, `annotation KEY`."""
+        """Return labels and annotations that these managers own by apply, as `label KEY` and `annotation KEY`."""
         return frozenset().union(*(entry.metadata for entry in self._applied_by(managers)))
 
     def fields_of_other_managers(self, *managers: str) -> tuple[ManagedFields, ...]:

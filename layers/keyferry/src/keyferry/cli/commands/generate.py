@@ -127,7 +127,7 @@ def _to_yaml(document: object) -> str:
 
 
 def _compare(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
-    """Return the names of the files that differ, and how; a file without the header of `keyferry generate` is left alone."""
+    """Return the names of the files that differ, and how; files without the header of `generate` are left alone."""
     differences: dict[str, Difference] = {name: "missing" for name in files if not (folder / name).is_file()}
     present = [name for name in files if name not in differences]
     differences |= {name: "differs" for name in present if _read(folder / name) != files[name]}
