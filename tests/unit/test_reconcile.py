@@ -15,12 +15,12 @@ from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
+from keyferry.pipeline.compare import compare_secret
 from keyferry.pipeline.sweep import (
     CLUSTER_SECONDS,
     Observer,
     Sweep,
     SweepReport,
-    compare_secret,
     parse_sweep,
     reconcile,
 )

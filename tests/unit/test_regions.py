@@ -25,7 +25,7 @@ from keyferry.errors import (
 )
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place, SourceValue
-from keyferry.pipeline.sweep import compare_secret
+from keyferry.pipeline.compare import compare_secret
 from keyferry.policy.rules import AllowedSources
 from keyferry.render.render import render
 from keyferry.role import Role, chain_key

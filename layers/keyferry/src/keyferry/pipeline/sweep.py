@@ -9,17 +9,15 @@ from pydantic import Field, ValidationError
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient, list_target_namespaces
-from keyferry.delivery.desired import compute_revision
-from keyferry.delivery.observed import KEYS, MAPPING, RESTART_DUE, REVISION, Observed
+from keyferry.delivery.observed import Observed
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
-from keyferry.identity import IDENTITY
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
-from keyferry.model import Delivery, Place, Record, is_version
+from keyferry.model import Delivery, Place, Record
+from keyferry.pipeline.compare import compare_secret
 from keyferry.pipeline.route import Send
-from keyferry.render.render import render_metadata
 from keyferry.stores.source import Source
 
 CLUSTER_SECONDS = 30
@@ -193,66 +191,3 @@ def _observe_secrets(
 def _check_time(observer: Observer) -> None:
     if observer.deadline.has_passed:
         raise OutOfTime
-
-
-def compare_secret(
-    mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed | None, place: Place
-) -> str:
-    """Return the first difference between the metadata of a Secret and what its mapping asks for; empty if none.
-
-    Args:
-        mapping: the mapping that the Secret belongs to.
-        versions: the current version of each source, by alias; None if it is not known.
-        observed: the Secret, with or without its data; None if it is missing.
-        place: the cluster and namespace of the Secret.
-    """
-    policies = mapping.spec.policies
-    if observed is None:
-        return "" if policies.creation == "merge" else "the Secret is missing"
-    restarts = "restarts are due" if RESTART_DUE in observed.annotations else ""
-    if policies.creation == "createOnce":
-        return restarts if observed.is_written_by(*mapping.names) and mapping.spec.restart != "none" else ""
-    return _compare_journal(mapping, versions, observed, place) or _compare_managers(mapping, observed) or restarts
-
-
-def _compare_journal(
-    mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed, place: Place
-) -> str:
-    """Return the first difference between the annotations and labels that Keyferry writes and their new values."""
-    if not observed.is_written_by(mapping.name):
-        return f"the annotation {MAPPING} differs"
-    if observed.annotations.get(REVISION) != compute_revision(mapping):
-        return "the mapping has changed"
-    if None in versions.values():
-        return "the version of a source is not known"
-    if not _are_current(observed.get_journal_versions(), versions):
-        return "a source has another version"
-    written, known = observed.get_journal_keys(), mapping.spec.secret.possible_keys
-    if not mapping.spec.secret.certain_keys <= written or (known is not None and not written <= known):
-        return f"the annotation {KEYS} differs"
-    if observed.get_differing_metadata(*render_metadata(mapping, place, {})):
-        return "a label or an annotation differs"
-    return ""
-
-
-def _are_current(written: Mapping[str, str], current: Mapping[str, str | None]) -> bool:
-    """Return whether the versions of a Secret are the current ones; a version in a Secret may end in its date."""
-    return written.keys() == current.keys() and all(
-        is_version(written[alias], version or "") for alias, version in current.items()
-    )
-
-
-def _compare_managers(mapping: SecretMapping, observed: Observed) -> str:
-    """Return the first field or key that belongs to somebody else and should not; empty if there is none."""
-    manager, *former_managers = map(IDENTITY.field_manager, mapping.names)
-    written = observed.get_journal_keys()
-    if not written <= observed.keys_owned_by(manager):
-        return "somebody else has written a key"
-    if any(entry.applies and entry.manager in former_managers for entry in observed.managed_fields):
-        return "an earlier name of the mapping owns fields"
-    if observed.owner_references and mapping.spec.policies.creation != "merge":
-        return f"it is owned by {observed.owner_references[0]}"
-    others = observed.fields_of_other_managers(manager)
-    if mapping.spec.policies.keys == "exclusive" and any(other.keys - written for other in others):
-        return "somebody else has added a key"
-    return ""
