@@ -3,20 +3,29 @@
     KeyferryError
     ├── InvalidInput         a mapping, event file or argument is wrong: report it, change nothing
     ├── DeliverAgain         may pass by itself: the message is retried later
+    │   ├── MappingsUnreadable the compiled mappings are missing, of another version or damaged
+    │   ├── Misconfigured      a setting of the AWS SDK is missing or wrong
     │   ├── AccessDenied       AWS refused a call
     │   │   └── NotSignedIn      AWS does not accept the credentials, or no longer does
     │   ├── Rejected           AWS refused a call for another reason
-    │   ├── Unauthorized       the cluster does not know the caller
     │   ├── Forbidden          the cluster knows the caller and refuses a verb
     │   ├── Unreachable        no answer: whether the call took effect is unknown
     │   │   └── ServerError      an answer (5xx) that leaves it unknown, too
     │   ├── Throttled          too many requests, and no time left to wait
+    │   ├── ClusterUnavailable no request to the cluster can succeed now: it is not asked again for some seconds
+    │   │   ├── Unauthorized       it does not know the caller
+    │   │   ├── ClusterUnreachable it does not answer (Unreachable, too)
+    │   │   ├── ClusterThrottled   it asks to slow down (Throttled, too)
+    │   │   └── ClusterSlow        its answers take too long
     │   ├── Outdated           a failover region has an older version than the Secret
     │   ├── Overtaken          the object changed between reading and writing it
     │   ├── OutOfTime          the invocation ends before the work does
+    │   ├── Unconfirmed        a deletion was reported a moment ago, and may be a replacement
     │   ├── UnknownName        this deployment has no such mapping or cluster
+    │   ├── UnknownField       the message has a field that this release does not know
     │   └── Unexpected         an error of a type that is not handled
     └── NeedsRepair          stays until somebody changes the source, the mapping or the cluster: dead-lettered
+        ├── InvalidRequest     the AWS SDK does not send a call, because an argument of it is wrong
         ├── SourceUnavailable  there is no secret or parameter of this name, version or label
         │   ├── SourceMissing    AWS answers that it does not exist
         │   └── SourceDeleted    AWS says that it was deleted: the only error that can delete a Secret
@@ -24,7 +33,8 @@
         ├── Refused            the Secret cannot hold the content: too large, another type, immutable
         ├── Conflict           another manager owns what the mapping would write
         ├── WrongCluster       EKS has a cluster of this name, and it is not the one of clusters.yaml
-        └── NamespaceGone      the namespace is missing or being deleted
+        ├── NamespaceGone      the namespace is missing or being deleted
+        └── FunctionDied       the delivery has killed its function again and again
 
 Every message names the object and the remedy. None contains a secret value.
 """
@@ -42,6 +52,14 @@ class DeliverAgain(KeyferryError):
     """A condition that may pass by itself: the delivery is retried."""
 
 
+class MappingsUnreadable(DeliverAgain):
+    """The compiled mappings are missing, of another version or damaged. It is retried: a deployment brings them."""
+
+
+class Misconfigured(DeliverAgain):
+    """A setting of the AWS SDK is missing or wrong: region, credentials, proxy or endpoint."""
+
+
 class AccessDenied(DeliverAgain):
     """AWS refused a call for lack of permission. It is retried: new permissions take seconds to become active."""
 
@@ -52,17 +70,6 @@ class NotSignedIn(AccessDenied):
 
 class Rejected(DeliverAgain):
     """AWS refused a call (4xx) for a reason that has no class of its own."""
-
-
-class Unauthorized(DeliverAgain):
-    """The cluster does not accept the token (401). It is retried: new access entries take seconds to become active."""
-
-    def __init__(self, cluster: str, role: str) -> None:
-        super().__init__(
-            f"cluster {cluster} does not accept the sign-in (401): check that it has an access entry for {role}"
-            " (made after the role: an entry dies with its role), that eks.name and eks.region in clusters.yaml"
-            " are the cluster's own, and that the clock is right"
-        )
 
 
 class Forbidden(DeliverAgain):
@@ -81,6 +88,33 @@ class Throttled(DeliverAgain):
     """AWS or a cluster asked to wait for longer than the time that is left."""
 
 
+class ClusterUnavailable(DeliverAgain):
+    """No request to the cluster can succeed now. The environment remembers it for some seconds, and does not ask."""
+
+
+class Unauthorized(ClusterUnavailable):
+    """The cluster does not accept the token (401). It is retried: new access entries take seconds to become active."""
+
+    def __init__(self, cluster: str, role: str) -> None:
+        super().__init__(
+            f"cluster {cluster} does not accept the sign-in (401): check that it has an access entry for {role}"
+            " (made after the role: an entry dies with its role), that eks.name and eks.region in clusters.yaml"
+            " are the cluster's own, and that the clock is right"
+        )
+
+
+class ClusterUnreachable(ClusterUnavailable, Unreachable):
+    """The cluster does not answer: no connection, or no answer to a read in time."""
+
+
+class ClusterThrottled(ClusterUnavailable, Throttled):
+    """The cluster asks to slow down (429)."""
+
+
+class ClusterSlow(ClusterUnavailable):
+    """The cluster answers so slowly that its deliveries would take the time of those of other clusters."""
+
+
 class Outdated(DeliverAgain):
     """The value of a failover region is older than the one in the Secret."""
 
@@ -96,8 +130,16 @@ class OutOfTime(DeliverAgain):
         super().__init__("too little time is left; the next try does the rest")
 
 
+class Unconfirmed(DeliverAgain):
+    """A source was reported as deleted a moment ago, and is missing. It may be about to be created again."""
+
+
 class UnknownName(DeliverAgain):
     """This deployment has no such mapping or cluster: it was removed, or a deployment is under way."""
+
+
+class UnknownField(DeliverAgain):
+    """The message has a field that this release does not know: a newer one sent it."""
 
 
 class Unexpected(DeliverAgain):
@@ -109,6 +151,10 @@ class Unexpected(DeliverAgain):
 
 class NeedsRepair(KeyferryError):
     """A condition that stays until somebody changes something: the delivery is dead-lettered."""
+
+
+class InvalidRequest(NeedsRepair):
+    """The AWS SDK does not send a call, because an argument of it is wrong."""
 
 
 class SourceUnavailable(NeedsRepair):
@@ -141,6 +187,10 @@ class WrongCluster(NeedsRepair):
 
 class NamespaceGone(NeedsRepair):
     """The namespace is missing or being deleted."""
+
+
+class FunctionDied(NeedsRepair):
+    """The function has died again and again while it worked on the delivery: out of memory, or out of time."""
 
 
 def raised_at(error: BaseException) -> str:

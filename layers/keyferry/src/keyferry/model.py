@@ -126,6 +126,17 @@ class Delivery(Record):
     """Alias of a source → version id that the event named."""
     deleted: list[str] = Field(default_factory=list)
     """Aliases of the sources that the event reports as deleted."""
+    expires: AwareDatetime | None = None
+    """When a delivery of a sweep is dropped, because the next sweep has begun and finds the same. None: of a change."""
+    takes_back: bool = Field(default=False, alias="takesBack")
+    """Whether keys are taken back also from managers from whom they were taken back a short time ago (`push`)."""
+    deaths: int = Field(default=0, ge=0)
+    """How many times the function has died while it worked on the delivery."""
+
+    @property
+    def is_of_sweep(self) -> bool:
+        """Whether a sweep sent it: then the next sweep finds again what this delivery cannot do."""
+        return self.expires is not None
 
     @property
     def group(self) -> str:
@@ -135,13 +146,18 @@ class Delivery(Record):
         """
         return shorten("/".join(filter(None, (self.mapping, self.cluster, self.namespace))), 128)
 
+    def to_json(self) -> str:
+        """Return the body of the message. Defaults are left out, so that the release before this one can read it."""
+        return self.model_dump_json(by_alias=True, exclude_defaults=True)
+
     @property
     def deduplication_id(self) -> str:
         """The SQS deduplication id: a hash of the event id and the target.
 
         It is not a hash of the body, since two messages with the same body can stand for two changes.
         """
-        return hashlib.sha256(f"{self.event_id}/{self.group}/{self.namespace or ''}".encode()).hexdigest()
+        parts = [self.event_id, self.group, self.namespace or "", *([str(self.deaths)] if self.deaths else [])]
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def _build_entries(deliveries: Iterable[Delivery]) -> "Iterator[SendMessageBatch
     for number, delivery in enumerate(deliveries):
         yield {
             "Id": str(number),
-            "MessageBody": delivery.model_dump_json(by_alias=True, exclude_none=True),
+            "MessageBody": delivery.to_json(),
             "MessageGroupId": delivery.group,
             "MessageDeduplicationId": delivery.deduplication_id,
         }
