@@ -6,13 +6,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
 from keyferry.deadline import Deadline
-from keyferry.model import Message
+from keyferry.delivery.report import Report
+from keyferry.model import Delivery, Message
 from keyferry.pipeline.settle import Settlement, settle_delivery
 from keyferry.runtime.telemetry import LambdaFunction
-from keyferry.runtime.wiring import get_control, get_runtime
+from keyferry.runtime.wiring import get_runtime
 
 RESERVE_SECONDS = 15
-"""How long a call that has begun may still take: three tries of AWS, of five seconds each."""
+"""How long a call that has begun, and then the settlement of the message, may still take."""
+SETTLE_SECONDS = 7
+"""How much of that is for the settlement."""
 
 function = LambdaFunction()
 
@@ -22,6 +25,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
 
     def settle(message: Message) -> Settlement:
-        return settle_delivery(message, lambda delivery: get_runtime().deliver(delivery, deadline))
+        return settle_delivery(message, lambda delivery: _deliver(message, delivery, deadline))
 
-    return function.handle_messages(event, context, settle, get_control, done_text="delivered")
+    return function.handle_messages(event, context, settle, get_runtime, done_text="delivered")
+
+
+def _deliver(message: Message, delivery: Delivery, deadline: Deadline) -> Report:
+    """Carry out a delivery: in a process of its own if the message has come back, since it may kill the function."""
+    function.log_begun(message, delivery)
+    if message.attempt == 1 and delivery.deaths == 0:
+        return get_runtime().deliver(delivery, deadline)
+    return get_runtime().deliver_apart(delivery, deadline, RESERVE_SECONDS - SETTLE_SECONDS)

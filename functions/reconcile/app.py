@@ -14,7 +14,7 @@ from keyferry.model import Message
 from keyferry.pipeline.settle import Settlement
 from keyferry.pipeline.sweep import Observer, SweepReport, parse_sweep, reconcile
 from keyferry.runtime.telemetry import LambdaFunction
-from keyferry.runtime.wiring import get_control, get_runtime
+from keyferry.runtime.wiring import get_runtime
 
 RESERVE_SECONDS = 60
 """How long a call that has begun, and then the sending of the deliveries, may still take."""
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
     if "Records" in event:
         return function.handle_messages(
-            event, context, lambda message: _settle(message, deadline), get_control, done_text="swept"
+            event, context, lambda message: _settle(message, deadline), get_runtime, done_text="swept"
         )
     try:
         report = _sweep(event, context.aws_request_id, deadline)

@@ -8,14 +8,14 @@ from keyferry.model import Message
 from keyferry.pipeline.route import route
 from keyferry.pipeline.settle import Settlement
 from keyferry.runtime.telemetry import LambdaFunction
-from keyferry.runtime.wiring import get_control, get_runtime
+from keyferry.runtime.wiring import get_runtime
 
 function = LambdaFunction()
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Route a batch of events; one whose deliveries could not be sent is retried."""
-    return function.handle_messages(event, context, _settle, get_control, done_text="routed")
+    return function.handle_messages(event, context, _settle, get_runtime, done_text="routed")
 
 
 def _settle(message: Message) -> Settlement:

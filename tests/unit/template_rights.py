@@ -10,7 +10,7 @@ SEND = {"sqs:SendMessage"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "RouteRole": {"Changes": CONSUME, "Deliveries": SEND, "RouteLogs": LOG},
-    "DeliverRole": {"Deliveries": CONSUME, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
+    "DeliverRole": {"Deliveries": CONSUME | SEND, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
     "ReconcileRole": {
         "Sweeps": CONSUME,
         "Deliveries": SEND,

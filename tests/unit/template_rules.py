@@ -138,13 +138,24 @@ def logs_for_a_time_to_a_group_of_its_name(stack: Stack, _name: str, function: P
 @rule(FUNCTION)
 def knows_its_queues_and_gives_metrics_its_own_name(stack: Stack, name: str, function: Properties) -> bool:
     """A metric's dimension is what the function calls itself: two stacks in one account are told apart."""
-    other = ("DEAD_LETTERS", "DeliveriesDeadLetters") if name == "Deliver" else ("DELIVERIES", "Deliveries")
     wanted = {
         "POWERTOOLS_SERVICE_NAME": function["FunctionName"],
         "KEYFERRY_INBOX_QUEUE_URL": {"Ref": named(stack.event(name)["Queue"])},
-        f"KEYFERRY_{other[0]}_QUEUE_URL": {"Ref": other[1]},
+        "KEYFERRY_DELIVERIES_QUEUE_URL": {"Ref": "Deliveries"},
+        "KEYFERRY_DEAD_LETTERS_QUEUE_URL": {"Ref": "DeliveriesDeadLetters"} if name == "Deliver" else None,
     }
     return says([function["Environment"]["Variables"]], wanted)
+
+
+@broken_by("Deliver.RecursiveLoop", "Terminate")
+@rule(FUNCTION)
+def may_send_to_its_own_queue_as_often_as_it_bounds_by_itself(stack: Stack, name: str, function: Properties) -> bool:
+    """Lambda stops a function whose messages come back to it after about 16 hops."""
+    own = named(stack.event(name)["Queue"])
+    role = stack.of("IAM::Role")[f"{name}Role"]
+    statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+    sends = [one["Resource"] for one in statements if one["Action"] == "sqs:SendMessage"]
+    return own not in map(named, sends) or function.get("RecursiveLoop") == "Allow"
 
 
 @broken_by("Route.CodeUri", "functions")

@@ -1,20 +1,25 @@
 """What becomes of a message: it leaves its queue when it is delivered, or when it lies on the dead-letter queue."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from keyferry.delivery.report import Outcome, Report
 from keyferry.errors import (
     AccessDenied,
+    ClusterThrottled,
+    ClusterUnreachable,
     Conflict,
     Forbidden,
+    FunctionDied,
     KeyferryError,
     NamespaceGone,
     OutOfTime,
     Overtaken,
     SourceUnavailable,
     SourceUnusable,
+    Unauthorized,
     UnknownName,
     Unreachable,
     WrongCluster,
@@ -74,7 +79,7 @@ def test_what_was_asked_is_delivered_and_the_message_goes() -> None:
 
 @pytest.mark.parametrize("error", [Forbidden("grant it"), Unreachable("no answer"), Overtaken("changed"), OutOfTime()])
 def test_a_message_whose_failure_passes_comes_back(error: KeyferryError) -> None:
-    settlement = settled(ends(error))
+    settlement = settled(ends(of_the_whole=error))
     assert (settlement.decision, settlement.is_retried, settlement.log_level) == ("retry later", True, "warning")
     assert settlement.reason == f"{type(error).__name__}: {error}"
     assert settlement.metrics()["MessagesRetried"] == 1
@@ -98,18 +103,118 @@ def test_a_dead_letter_names_the_owner_of_the_mapping() -> None:
 
 def test_a_source_that_is_missing_is_asked_for_once_more_since_an_event_can_be_early() -> None:
     gone = SourceUnavailable("it does not exist")
-    assert [settled(ends(gone), attempt=attempt).decision for attempt in (1, 2)] == ["retry later", "dead letter"]
+    assert [settled(ends(of_the_whole=gone), attempt=attempt).decision for attempt in (1, 2)] == [
+        "retry later",
+        "dead letter",
+    ]
 
 
-def test_a_delivery_comes_back_until_all_that_passes_has_passed() -> None:
-    assert settled(ends(Conflict("stop helm"), Unreachable("no answer"))).decision == "retry later"
-    assert settled(ends(Conflict("stop helm"))).decision == "dead letter"
+def test_namespaces_that_fail_go_on_as_deliveries_of_their_own_and_the_message_goes() -> None:
+    settlement = settled(ends(Forbidden("grant it"), Overtaken("changed")))
+    assert (settlement.decision, settlement.is_retried, settlement.log_level) == ("replaced", False, "warning")
+    assert settlement.follow_ups == (delivery(namespace="n0"), delivery(namespace="n1"))
+    assert settlement.metrics()["MessagesReplaced"] == 1
+    assert settlement.log_fields()["sent_on"] == ["n0", "n1"]
+    groups = {each.group for each in (*settlement.follow_ups, delivery())}
+    assert len(groups) == 3, "none of them waits for another"
+
+
+def test_a_delivery_to_one_namespace_is_never_split_so_that_hops_are_bounded() -> None:
+    settlement = settle_delivery(message(delivery(namespace="n0").to_json()), ends(Forbidden("grant it")))
+    assert (settlement.decision, settlement.follow_ups) == ("retry later", ())
+
+
+@pytest.mark.parametrize("error", [OutOfTime(), ClusterUnreachable("no answer"), ClusterThrottled("slow down")])
+def test_a_cause_of_the_whole_cluster_never_splits(error: KeyferryError) -> None:
+    for deliver in (ends(Forbidden("grant it"), of_the_whole=error), ends(Forbidden("grant it"), error)):
+        settlement = settled(deliver)
+        assert (settlement.decision, settlement.follow_ups) == ("retry later", ())
+
+
+def test_a_delivery_that_fails_in_every_namespace_is_not_split() -> None:
+    def deliver(asked: Delivery) -> Report:
+        return Report(asked, tuple(Outcome(name, "failed", error=Forbidden("grant it")) for name in ("a", "b")))
+
+    settlement = settled(deliver)
+    assert (settlement.decision, settlement.follow_ups) == ("retry later", ())
+
+
+def test_what_needs_repair_is_one_dead_letter_and_what_can_pass_goes_on_beside_it() -> None:
+    settlement = settled(ends(Conflict("stop helm"), Forbidden("grant it"), SourceUnusable("mend it")))
+    assert (settlement.decision, settlement.follow_ups) == ("dead letter", (delivery(namespace="n1"),))
+    assert settlement.errors == (settlement.errors[0], settlement.errors[1])
+    assert {type(error) for error in settlement.errors} == {Conflict, SourceUnusable}
 
 
 def test_a_passing_failure_that_lasts_for_a_day_is_given_up_with_its_reason() -> None:
-    assert settled(ends(Forbidden("grant it")), age=GIVE_UP_SECONDS - 60).decision == "retry later"
-    settlement = settled(ends(Forbidden("grant it"), Conflict("stop helm")), age=GIVE_UP_SECONDS + 1)
-    assert (settlement.decision, settlement.reason) == ("dead letter", "Conflict: stop helm; Forbidden: grant it")
+    alone = delivery(namespace="n0").to_json()
+
+    def at(age: float) -> Settlement:
+        return settle_delivery(message(alone, attempt=9, age=age), ends(Forbidden("grant it")))
+
+    assert at(GIVE_UP_SECONDS - 60).decision == "retry later"
+    assert (at(GIVE_UP_SECONDS + 1).decision, at(GIVE_UP_SECONDS + 1).reason) == ("dead letter", "Forbidden: grant it")
+
+
+# Deliveries of a sweep
+
+
+def of_sweep(seconds: float = 3600) -> str:
+    return delivery(expires=datetime.now(UTC) + timedelta(seconds=seconds)).to_json()
+
+
+def test_a_delivery_of_a_sweep_that_can_never_succeed_is_dropped_since_the_next_sweep_says_it_again() -> None:
+    settlement = settle_delivery(message(of_sweep()), ends(of_the_whole=Conflict("stop helm")))
+    assert (settlement.decision, settlement.log_level) == ("dropped", "error")
+    assert settlement.metrics()["MessagesDropped"] == 1
+    assert [metric.name for metric in settlement.dimensioned_metrics()] == ["Failures"], "it is told to its owner"
+
+
+def test_a_delivery_that_a_newer_sweep_has_superseded_is_dropped_unseen() -> None:
+    settlement = settle_delivery(message(of_sweep(-1)), raises(AssertionError("it is not carried out")))
+    assert (settlement.decision, settlement.log_level, settlement.is_retried) == ("superseded", "info", False)
+    assert settlement.metrics() == {"MessagesSuperseded": 1}
+
+
+def test_what_a_sweep_has_sent_stays_of_that_sweep_in_each_namespace() -> None:
+    settlement = settle_delivery(message(of_sweep()), ends(Forbidden("grant it")))
+    assert [follow_up.is_of_sweep for follow_up in settlement.follow_ups] == [True]
+
+
+# Deaths
+
+
+def died(deaths: int, **fields: object) -> Settlement:
+    body = delivery(deaths=deaths, **fields).to_json()
+    return settle_delivery(message(body, attempt=2), raises(FunctionDied("the function was killed")))
+
+
+def test_a_delivery_that_has_killed_its_function_is_sent_again_with_the_number_of_deaths() -> None:
+    for deaths in (0, 1):
+        settlement = died(deaths)
+        assert (settlement.decision, settlement.is_retried) == ("replaced", False)
+        assert settlement.follow_ups == (delivery(deaths=deaths + 1),)
+    ids = {delivery(deaths=deaths).deduplication_id for deaths in range(3)}
+    assert len(ids) == 3, "SQS drops none of them as a copy of another"
+
+
+def test_a_delivery_that_has_killed_its_function_three_times_is_a_dead_letter_with_that_reason() -> None:
+    settlement = died(2)
+    assert (settlement.decision, settlement.follow_ups) == ("dead letter", ())
+    assert settlement.reason == "the function was killed; that was death number 3"
+    assert [metric.name for metric in settlement.dimensioned_metrics()] == ["Failures"]
+
+
+def test_a_delivery_of_a_sweep_that_kills_its_function_is_dropped() -> None:
+    assert died(2, expires=datetime.now(UTC) + timedelta(hours=1)).decision == "dropped"
+
+
+@pytest.mark.parametrize("attempt", [4, 11, 250])
+def test_receives_are_no_deaths(attempt: int) -> None:
+    assert settled(ends(), attempt=attempt, age=3 * GIVE_UP_SECONDS).decision == "done"
+
+
+# Releases and mappings that a message needs
 
 
 @pytest.mark.parametrize("age", [0, UNKNOWN_NAME_SECONDS - 60])
@@ -125,6 +230,19 @@ def test_an_unknown_mapping_is_then_dropped_and_counted() -> None:
     assert settlement.log_fields()["reason"] == "mapping x is not here"
 
 
+def test_a_message_of_a_newer_release_waits_for_its_deployment_and_is_then_a_dead_letter() -> None:
+    newer = BODY[:-1] + ',"canary-field":"canary-1"}'
+
+    def at(age: float) -> Settlement:
+        return settle_delivery(message(newer, age=age), raises(AssertionError("it is not carried out")))
+
+    assert at(0).decision == at(UNKNOWN_NAME_SECONDS - 60).decision == "retry later"
+    late = at(UNKNOWN_NAME_SECONDS + 1)
+    assert (late.decision, late.metrics()) == ("dead letter", {"MessagesDeadLettered": 1, "UnknownNames": 1})
+    assert "newer release" in late.reason
+    assert "canary" not in late.reason
+
+
 @pytest.mark.parametrize(
     ("error", "decision"), [(AccessDenied("grant it"), "retry later"), (WrongCluster("name a role"), "dead letter")]
 )
@@ -134,7 +252,7 @@ def test_an_error_before_there_are_targets_is_settled_like_one_of_a_target(error
     assert settlement.metrics()["TargetsFailed"] == 1
 
 
-@pytest.mark.parametrize("body", ["", "not JSON", "[]", "{}", '{"mapping": "canary-1"}', BODY[:-1] + ',"more":1}'])
+@pytest.mark.parametrize("body", ["", "not JSON", "[]", "{}", '{"mapping": "canary-1", "more": 1}'])
 def test_a_body_that_is_no_delivery_is_a_dead_letter(body: str) -> None:
     settlement = settle_delivery(message(body), raises(AssertionError("nothing to deliver")))
     assert (settlement.decision, settlement.result, settlement.delivery) == ("dead letter", None, None)
@@ -162,7 +280,7 @@ def test_an_error_that_nobody_foresaw_is_told_without_its_text_and_comes_back() 
 def test_work_that_ends_in_an_error_is_tried_again(error: Exception, level: str) -> None:
     settlement = settle_error(error)
     assert (settlement.decision, settlement.log_level) == ("retry later", level)
-    assert settlement.metrics() == {"MessagesRetried": 1.0}
+    assert settlement.metrics() == {"MessagesRetried": 1.0, "PipelineErrors": 1.0}
     assert "canary" not in str(settlement.log_fields())
 
 
@@ -171,7 +289,7 @@ def test_work_that_ends_in_an_error_is_tried_again(error: Exception, level: str)
     [(1, 2, 4), (2, 4, 8), (3, 8, 16), (6, 64, 128), (7, 128, 256), (8, 150, 300), (9, 150, 300), (500, 150, 300)],
 )
 def test_delays_grow_from_seconds_to_five_minutes_and_differ(attempt: int, least: int, most: int) -> None:
-    found = {choose_delay_seconds(attempt) for _ in range(300)}
+    found = {choose_delay_seconds(attempt, []) for _ in range(300)}
     assert least <= min(found) <= max(found) <= most
     assert len(found) > 1
 
@@ -180,8 +298,18 @@ def test_a_days_worth_of_delays_is_not_more_attempts_than_a_queue_counts() -> No
     attempts, seconds = 0, 0
     while seconds < GIVE_UP_SECONDS:
         attempts += 1
-        seconds += choose_delay_seconds(attempts)
+        seconds += choose_delay_seconds(attempts, [])
     assert attempts < 600  # a queue gives up after 1,000 at most
+
+
+def test_an_unavailable_cluster_is_waited_for_longer_than_it_is_remembered_and_for_less_than_a_minute() -> None:
+    for attempt in (1, 20):
+        delays = {choose_delay_seconds(attempt, [Unauthorized("prod-eu", "role"), Conflict("x")]) for _ in range(300)}
+        assert 30 < min(delays) < max(delays) <= 50
+
+
+def test_what_only_needs_more_time_comes_back_at_once() -> None:
+    assert max(choose_delay_seconds(20, [OutOfTime()]) for _ in range(100)) <= 5
 
 
 def test_reasons_name_each_failure_once_those_that_need_repair_first() -> None:

@@ -5,7 +5,8 @@ import json
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
@@ -17,11 +18,14 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from urllib3 import HTTPResponse
 
-from keyferry.aws.sqs import MessageControl
-from keyferry.errors import Unreachable
+from keyferry.errors import Conflict, Unreachable
+from keyferry.mapping.mapping import Team
 from keyferry.model import Message
+from keyferry.pipeline.failures import Metric
 from keyferry.pipeline.settle import Settlement
-from keyferry.runtime.telemetry import LambdaFunction
+from keyferry.runtime.telemetry import Environment, LambdaFunction
+from tests.unit.fake_queues import FakeQueue
+from tests.unit.samples import delivery
 
 CONTEXT = cast("LambdaContext", SimpleNamespace(function_name="test", aws_request_id="request-1"))
 ARN = "arn:aws:sqs:eu-west-1:111122223333:deliveries.fifo"
@@ -56,13 +60,15 @@ class Control:
 
     retried: list[str] = field(default_factory=list)
     dead: list[tuple[str, str]] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
     failure: Exception | None = None
 
-    def retry_later(self, message: Message) -> None:
+    def retry_later(self, message: Message, seconds: int) -> None:
         """Hide the message."""
         if self.failure:
             raise self.failure
         self.retried.append(message.id)
+        self.delays.append(seconds)
 
     def dead_letter(self, message: Message, settlement: Settlement) -> None:
         """Keep the message with its reason."""
@@ -74,11 +80,19 @@ class Control:
 DONE = Settlement("done")
 
 
+def environment(control: Control, queue: FakeQueue | None = None) -> Environment:
+    def choose_dimension(metric: Metric) -> Metric:
+        return replace(metric, dimension=(metric.dimension[0], metric.dimension[1].upper()))
+
+    fields = {"control": control, "queue": queue or FakeQueue(), "choose_dimension": choose_dimension}
+    return cast("Environment", SimpleNamespace(**fields))
+
+
 def failures(
     function: LambdaFunction, work: Callable[[Message], Settlement], *bodies: str, control: Control | None = None
 ) -> list[str]:
-    queue = cast("MessageControl", control or Control())
-    answer = function.handle_messages(event(*bodies), CONTEXT, work, lambda: queue, done_text="worked")
+    surroundings = environment(control or Control())
+    answer = function.handle_messages(event(*bodies), CONTEXT, work, lambda: surroundings, done_text="worked")
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
@@ -115,6 +129,68 @@ def test_a_message_that_the_queue_refuses_to_take_stays(
         "retry later",
         "why; and the queue refuses it: Unreachable: no answer from SQS",
     )
+
+
+def test_what_carries_on_is_on_its_queue_before_the_message_leaves(function: LambdaFunction) -> None:
+    queue = FakeQueue()
+    settlement = Settlement("replaced", follow_ups=(delivery(namespace="n0"),))
+
+    def handle() -> dict[str, Any]:
+        surroundings = environment(Control(), queue)
+        return function.handle_messages(event("a"), CONTEXT, lambda _: settlement, lambda: surroundings, done_text="")
+
+    assert handle()["batchItemFailures"] == []
+    assert queue.sent == [delivery(namespace="n0")]
+    queue.failure = Unreachable("no answer from SQS")
+    assert handle()["batchItemFailures"] == [{"itemIdentifier": "m0"}]
+
+
+def test_a_message_that_is_retried_is_hidden_for_as_long_as_was_decided(function: LambdaFunction) -> None:
+    control = Control()
+    failures(function, lambda _message: Settlement("retry later", delay_seconds=40), "a", control=control)
+    failures(function, lambda _message: Settlement("retry later"), "a", control=control)
+    assert control.delays[0] == 40
+    assert 2 <= control.delays[1] <= 4
+
+
+def test_failures_carry_the_owner_and_the_cluster_as_dimensions(
+    function: LambdaFunction, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settlement = Settlement(
+        "dead letter", delivery=delivery(), owner=Team(team="payments"), errors=(Conflict("stop helm"),)
+    )
+    failures(function, lambda _message: settlement, "a")
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    [told] = [line for line in lines if "Failures" in line]
+    [directive] = told["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], sorted(directive["Dimensions"][0])) == ("Keyferry", ["owner", "service"])
+    assert (told["owner"], told["service"], told["Failures"]) == ("PAYMENTS", "deliver", [1.0])
+
+
+def test_a_message_that_cannot_be_reported_is_settled_all_the_same(
+    function: LambdaFunction, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken:
+        def log_fields(self) -> dict[str, Any]:
+            raise Loud
+
+        def metrics(self) -> dict[str, float]:
+            return {}
+
+    control = Control()
+    assert failures(function, lambda _message: Settlement("dead letter", Broken()), "a", control=control) == []
+    assert len(control.dead) == 1
+    assert json.loads(log.getvalue())["message"] == "not reported"
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["PipelineErrors"] == [1.0]
+    assert "canary" not in log.getvalue()
+
+
+def test_the_work_on_a_delivery_begins_with_a_line(function: LambdaFunction, log: io.StringIO) -> None:
+    message = Message("{}", "m0", "r", 4, datetime.now(UTC))
+    function.log_begun(message, delivery(namespace="n0", deaths=1))
+    line = json.loads(log.getvalue())
+    wanted = {"message": "begun", "mapping": "payments-db", "cluster": "prod-eu", "namespace": "n0"}
+    assert line.items() >= (wanted | {"attempt": 4, "deaths": 1, "message_id": "m0"}).items()
 
 
 class Loud(Exception):
@@ -207,9 +283,7 @@ def test_metrics_are_written_even_where_the_batch_is_no_batch(
 ) -> None:
     function.count({"Deliveries": 1})
     with pytest.raises(UnexpectedBatchTypeError):
-        function.handle_messages(
-            {}, CONTEXT, lambda _message: DONE, lambda: cast("MessageControl", Control()), done_text=""
-        )
+        function.handle_messages({}, CONTEXT, lambda _message: DONE, lambda: environment(Control()), done_text="")
     assert "Deliveries" in capsys.readouterr().out
 
 

@@ -39,9 +39,15 @@
 Every message names the object and the remedy. None contains a secret value.
 """
 
+from typing import Any
+
 
 class KeyferryError(Exception):
     """Base class of all errors that Keyferry raises itself."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let errors pass between processes, whatever arguments their classes take."""
+        return _restore, (type(self), self.args)
 
 
 class InvalidInput(KeyferryError):
@@ -191,6 +197,12 @@ class NamespaceGone(NeedsRepair):
 
 class FunctionDied(NeedsRepair):
     """The function has died again and again while it worked on the delivery: out of memory, or out of time."""
+
+
+def _restore(error_type: type[KeyferryError], args: tuple[Any, ...]) -> KeyferryError:
+    error = error_type.__new__(error_type)
+    error.args = args
+    return error
 
 
 def raised_at(error: BaseException) -> str:

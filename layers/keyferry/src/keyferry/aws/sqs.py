@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keyferry.aws.errors import translate_errors
 from keyferry.errors import Unreachable
 from keyferry.model import Delivery, Message
-from keyferry.pipeline.settle import Settlement, choose_delay_seconds
+from keyferry.pipeline.settle import Settlement
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -63,13 +63,13 @@ class MessageControl:
     def __init__(self, client: "SQSClient", url: str, dead_letters_url: str = "") -> None:
         self._client, self._url, self._dead_letters_url = client, url, dead_letters_url
 
-    def retry_later(self, message: Message) -> None:
-        """Hide a message for a time that grows with its attempts. If it has a message group, the group waits too."""
+    def retry_later(self, message: Message, seconds: int) -> None:
+        """Hide a message for some seconds. If it has a message group, the group waits too."""
         with translate_errors("sqs:ChangeMessageVisibility on the queue that the function reads"):
             self._client.change_message_visibility(
                 QueueUrl=self._url,
                 ReceiptHandle=message.receipt,
-                VisibilityTimeout=choose_delay_seconds(message.attempt),
+                VisibilityTimeout=seconds,
             )
 
     def dead_letter(self, message: Message, settlement: Settlement) -> None:

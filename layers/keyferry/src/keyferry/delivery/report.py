@@ -1,7 +1,7 @@
 """The result of a delivery: what is logged, counted and shown. It contains no values."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -93,12 +93,18 @@ class Report:
     @property
     def errors(self) -> list[KeyferryError]:
         """All errors: that of the whole delivery, and those of single namespaces."""
-        return [error for error in (self.error, *(outcome.error for outcome in self.outcomes)) if error]
+        return [error for _, error in self.errors_by_namespace()]
 
     @property
     def can_retry(self) -> bool:
         """Whether a later try can succeed where this one failed."""
         return any(isinstance(error, DeliverAgain) for error in self.errors)
+
+    def errors_by_namespace(self) -> Iterator[tuple[str | None, KeyferryError]]:
+        """Yield all errors, each with its namespace; with None that of the whole delivery."""
+        if self.error:
+            yield None, self.error
+        yield from ((outcome.namespace, outcome.error) for outcome in self.outcomes if outcome.error)
 
     def build_served_field(self) -> dict[str, dict[str, str]]:
         """Return `{"served": {source: region}}`; empty if the first regions served all sources."""

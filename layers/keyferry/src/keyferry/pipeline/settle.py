@@ -1,27 +1,54 @@
 """Decide what becomes of a message: it leaves its queue, is retried later, or goes to the dead-letter queue.
 
-A message leaves its queue only if its work is done, if it is on the dead-letter queue, or if no retry can help. The
-decision is made here for all functions; `keyferry.runtime.telemetry` carries it out.
+A message leaves its queue only if its work is done, if other messages carry on with it, if it is on the dead-letter
+queue, or if the next sweep says the same again. The decision is made here for all functions;
+`keyferry.runtime.telemetry` carries it out.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
 
-from keyferry.delivery.report import Report
-from keyferry.errors import KeyferryError, NeedsRepair, SourceUnavailable, Unexpected, UnknownName
+from keyferry.delivery.report import Outcome, Report
+from keyferry.errors import (
+    ClusterUnavailable,
+    DeliverAgain,
+    FunctionDied,
+    KeyferryError,
+    NeedsRepair,
+    OutOfTime,
+    SourceUnavailable,
+    Unexpected,
+    UnknownField,
+    UnknownName,
+)
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, Message
+from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric, count_errors
 
 UNKNOWN_NAME_SECONDS = 10 * 60
-"""How long a delivery waits for a mapping that this deployment does not have: longer than a deployment takes."""
+"""How long a delivery waits for a mapping, or for a release, that it needs: longer than a deployment takes."""
 GIVE_UP_SECONDS = 24 * 60 * 60
 """How old a message may become before a failure that could pass counts as one that never will."""
+MAX_DEATHS = 3
+"""After how many deaths of its function a delivery is a dead letter."""
 MAX_DELAY_SECONDS = 300
-METRICS = {"retry later": "MessagesRetried", "dead letter": "MessagesDeadLettered", "dropped": "MessagesDropped"}
+CLUSTER_DELAY_SECONDS = (31, 50)
+"""How long a delivery waits for a cluster that is unavailable: longer than the environments remember that (30 s), and
+short enough that the first delivery goes out within a minute of the cluster's return."""
+REST_DELAY_SECONDS = (1, 5)
+"""How long the rest of a delivery waits that has run out of time."""
+METRICS = {
+    "retry later": "MessagesRetried",
+    "dead letter": "MessagesDeadLettered",
+    "dropped": "MessagesDropped",
+    "superseded": "MessagesSuperseded",
+    "replaced": "MessagesReplaced",
+}
 """The metric that counts each decision. A message that is done is counted by its result alone."""
 
 
@@ -39,7 +66,7 @@ class Result(Protocol):
 class Settlement:
     """The decision about a message, with what is logged and counted for it."""
 
-    decision: Literal["done", "retry later", "dead letter", "dropped"]
+    decision: Literal["done", "retry later", "dead letter", "dropped", "superseded", "replaced"]
     result: Result | None = None
     reason: str = ""
     """Why the message is not done; empty if it is."""
@@ -47,8 +74,13 @@ class Settlement:
     """The delivery that the message asks for; None if the body is not a delivery."""
     owner: Team | None = None
     """The team that owns the mapping."""
-    unexpected: bool = False
-    """Whether one of the errors is `Unexpected`."""
+    errors: tuple[KeyferryError, ...] = ()
+    age_seconds: float = 0.0
+    """The age of the message."""
+    delay_seconds: int = 0
+    """How long the message waits for its next attempt, if it is retried."""
+    follow_ups: tuple[Delivery, ...] = ()
+    """Deliveries that carry on with a part of the work. They are sent before the message leaves its queue."""
 
     @property
     def is_retried(self) -> bool:
@@ -58,19 +90,35 @@ class Settlement:
     @property
     def log_level(self) -> Literal["info", "warning", "error"]:
         """The level of the log line."""
-        if self.decision == "done":
+        if self.decision in ("done", "superseded"):
             return "info"
-        return "warning" if self.is_retried and not self.unexpected else "error"
+        is_unexpected = any(isinstance(error, Unexpected) for error in self.errors)
+        return "warning" if self.decision in ("retry later", "replaced") and not is_unexpected else "error"
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the log line."""
         reason = {"reason": self.reason} if self.reason else {}
-        return {**reason, **(self.result.log_fields() if self.result else {})}
+        sent_on = [delivery.namespace or delivery.cluster for delivery in self.follow_ups[:50]]
+        return {
+            **reason,
+            **({"follow_ups": len(self.follow_ups), "sent_on": sent_on} if sent_on else {}),
+            **(self.result.log_fields() if self.result else {}),
+        }
 
     def metrics(self) -> dict[str, float]:
-        """Return the value of each metric, by its name."""
+        """Return the value of each metric without a dimension of its own, by its name."""
         decisions = {METRICS[self.decision]: 1.0} if self.decision in METRICS else {}
-        return {**decisions, **(self.result.metrics() if self.result else {})}
+        errors = dict.fromkeys(sorted(self._count_errors() - {OWNER_METRIC, CLUSTER_METRIC}), 1.0)
+        return {**decisions, **errors, **(self.result.metrics() if self.result else {})}
+
+    def dimensioned_metrics(self) -> list[Metric]:
+        """Return the metrics by owner and by cluster."""
+        counted = self._count_errors() if self.delivery else frozenset()
+        team = self.owner.team if self.owner else ""
+        owner = [Metric(OWNER_METRIC, 1, ("owner", team))] if OWNER_METRIC in counted else []
+        if self.delivery and CLUSTER_METRIC in counted:
+            return [*owner, Metric(CLUSTER_METRIC, 1, ("cluster", self.delivery.cluster))]
+        return owner
 
     def retry_instead(self, reason: str) -> "Settlement":
         """Return a copy that retries the message, because the first decision could not be carried out.
@@ -78,7 +126,10 @@ class Settlement:
         Args:
             reason: why it could not; added to the reason of the first decision.
         """
-        return replace(self, decision="retry later", reason=f"{self.reason}; {reason}")
+        return replace(self, decision="retry later", reason=f"{self.reason}; {reason}", follow_ups=())
+
+    def _count_errors(self) -> frozenset[str]:
+        return count_errors(self.errors, leaves=not self.is_retried, age_seconds=self.age_seconds)
 
 
 def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> Settlement:
@@ -86,23 +137,43 @@ def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> 
 
     Args:
         message: the message as it was received.
-        deliver: carries out a delivery; may raise any error.
+        deliver: carries out a delivery; may raise any error. `FunctionDied` means that it has died this time.
     """
     try:
-        delivery = Delivery.model_validate_json(message.body)
+        delivery = parse_delivery(message.body)
+    except UnknownField as error:
+        return _settle_unknown(message, None, error)
     except ValidationError:
         return Settlement("dead letter", reason="not a delivery: the body does not follow the form of this version")
+    if delivery.expires and delivery.expires <= datetime.now(UTC):
+        return Settlement("superseded", reason="a newer sweep has begun, and finds the same", delivery=delivery)
     try:
         report = deliver(delivery)
     except UnknownName as error:
-        report = Report(delivery, error=error)
-        if message.age_seconds > UNKNOWN_NAME_SECONDS:
-            return Settlement("dropped", report, str(error), delivery)
+        return _settle_unknown(message, delivery, error)
+    except FunctionDied as error:
+        return _settle_death(delivery, error)
     except KeyferryError as error:
         report = Report(delivery, error=error)
     except Exception as error:
         report = Report(delivery, error=Unexpected(error))
     return _settle_report(message, delivery, report)
+
+
+def parse_delivery(body: str) -> Delivery:
+    """Return the delivery in the body of a message.
+
+    Raises:
+        UnknownField: it has fields that this release does not know, and is right apart from that.
+        ValidationError: it is no delivery (pydantic).
+    """
+    try:
+        return Delivery.model_validate_json(body)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        if any(problem["type"] != "extra_forbidden" for problem in problems):
+            raise
+    raise UnknownField("the message has fields of a newer release; it waits until that is deployed")
 
 
 def settle_error(error: Exception) -> Settlement:
@@ -111,35 +182,92 @@ def settle_error(error: Exception) -> Settlement:
     The reason has neither the text nor the traceback of an unexpected error: both can quote a secret value.
     """
     keyferry_error = error if isinstance(error, KeyferryError) else Unexpected(error)
-    return Settlement(
-        "retry later", reason=summarize([keyferry_error]), unexpected=isinstance(keyferry_error, Unexpected)
-    )
+    return Settlement("retry later", reason=summarize([keyferry_error]), errors=(keyferry_error,))
+
+
+def _settle_unknown(message: Message, delivery: Delivery | None, error: UnknownName | UnknownField) -> Settlement:
+    """Return the settlement of a message that this release, or its mappings, do not know: it waits for a deployment."""
+    result = Report(delivery, error=error) if delivery else None
+    settlement = Settlement("retry later", result, str(error), delivery, errors=(error,))
+    if message.age_seconds <= UNKNOWN_NAME_SECONDS:
+        return replace(settlement, delay_seconds=choose_delay_seconds(message.attempt, [error]))
+    # Of a mapping that was removed nothing is left to do; what a newer release has sent may be a change.
+    return replace(settlement, decision="dropped" if isinstance(error, UnknownName) else "dead letter")
+
+
+def _settle_death(delivery: Delivery, error: FunctionDied) -> Settlement:
+    """Return the settlement of a delivery that has killed its function: it is sent again, with the number of deaths."""
+    deaths = delivery.deaths + 1
+    report = Report(delivery, error=error)
+    if deaths < MAX_DEATHS:
+        follow_up = delivery.model_copy(update={"deaths": deaths})
+        return Settlement("replaced", report, str(error), delivery, follow_ups=(follow_up,))
+    reason = f"{error}; that was death number {deaths}"
+    return Settlement(_choose_end(delivery), report, reason, delivery, errors=(error,))
 
 
 def _settle_report(message: Message, delivery: Delivery, report: Report) -> Settlement:
-    if not report.errors:
-        return Settlement("done", report, delivery=delivery)
-    may_pass = report.can_retry or _may_be_early(message, report)
-    decision: Literal["retry later", "dead letter"] = (
-        "retry later" if may_pass and message.age_seconds < GIVE_UP_SECONDS else "dead letter"
+    follow_ups = tuple(
+        delivery.model_copy(update={"namespace": outcome.namespace, "deaths": 0})
+        for outcome in _split(message, delivery, report)
     )
-    unexpected = any(isinstance(error, Unexpected) for error in report.errors)
-    return Settlement(decision, report, summarize(report.errors), delivery, report.owner, unexpected)
+    sent_on = {follow_up.namespace for follow_up in follow_ups}
+    errors = [error for namespace, error in report.errors_by_namespace() if namespace not in sent_on]
+    settlement = Settlement(
+        "done", report, summarize(report.errors), delivery, report.owner, tuple(errors), message.age_seconds
+    )
+    if not report.errors:
+        return settlement
+    if not errors:
+        return replace(settlement, decision="replaced", follow_ups=follow_ups)
+    if any(_may_pass(error, message) for error in errors) and message.age_seconds < GIVE_UP_SECONDS:
+        return replace(settlement, decision="retry later", delay_seconds=choose_delay_seconds(message.attempt, errors))
+    return replace(settlement, decision=_choose_end(delivery), follow_ups=follow_ups)
 
 
-def _may_be_early(message: Message, report: Report) -> bool:
-    """Return whether a source may not exist yet: an event can arrive before reads show the change."""
-    return message.attempt == 1 and any(isinstance(error, SourceUnavailable) for error in report.errors)
+def _choose_end(delivery: Delivery) -> Literal["dropped", "dead letter"]:
+    """Return what becomes of a delivery that cannot succeed. What a sweep sent, the next sweep sends again."""
+    return "dropped" if delivery.is_of_sweep else "dead letter"
 
 
-def choose_delay_seconds(attempt: int) -> int:
-    """Return how long to wait before the next attempt, in seconds, with jitter: a few at first, 300 at most.
+def _split(message: Message, delivery: Delivery, report: Report) -> list[Outcome]:
+    """Return the namespaces that go on as deliveries of their own, so that the others do not wait for them.
+
+    A delivery to one namespace is never split: that bounds the hops. Nor is one that stopped before its end, or of
+    which no namespace is done: the cause is not in single namespaces.
+    """
+    may_pass = [outcome for outcome in report.outcomes if outcome.error and _may_pass(outcome.error, message)]
+    stopped = any(isinstance(error, OutOfTime | ClusterUnavailable) for error in report.errors)
+    if delivery.namespace or report.error or stopped or len(may_pass) == len(report.outcomes):
+        return []
+    return may_pass
+
+
+def _may_pass(error: KeyferryError, message: Message) -> bool:
+    """Return whether a later attempt can succeed. An event can arrive before AWS shows the new secret."""
+    return isinstance(error, DeliverAgain) or (message.attempt == 1 and isinstance(error, SourceUnavailable))
+
+
+def choose_delay_seconds(attempt: int, errors: Iterable[KeyferryError]) -> int:
+    """Return how long to wait before the next attempt, in seconds, with jitter.
 
     Args:
         attempt: how often the message was received, from 1.
+        errors: why it is retried. If nothing is known of the reason, the delay grows: a few seconds at first, 300 at
+            most.
     """
+    types = {type(error) for error in errors}
+    shortest, longest = _get_growing_delay(attempt)
+    if types == {OutOfTime}:
+        shortest, longest = REST_DELAY_SECONDS
+    elif any(issubclass(error_type, ClusterUnavailable) for error_type in types):
+        shortest, longest = CLUSTER_DELAY_SECONDS
+    return random.randint(shortest, longest)  # noqa: S311  # jitter, no secret
+
+
+def _get_growing_delay(attempt: int) -> tuple[int, int]:
     longest = min(MAX_DELAY_SECONDS, 2 * 2 ** min(attempt, 10))
-    return random.randint(longest // 2, longest)  # noqa: S311  # jitter, no secret
+    return longest // 2, longest
 
 
 def summarize(errors: list[KeyferryError]) -> str:

@@ -1,24 +1,40 @@
 """Log, count and settle the work of a Lambda function on its messages."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from keyferry.aws.sqs import MessageControl
-from keyferry.model import Message
-from keyferry.pipeline.settle import Settlement, settle_error
+from keyferry.aws.sqs import DeliveryQueue, MessageControl
+from keyferry.model import Delivery, Message
+from keyferry.pipeline.failures import PIPELINE_METRIC, Metric
+from keyferry.pipeline.settle import Settlement, choose_delay_seconds, settle_error
 
 _SECONDS_SUFFIX = "Seconds"
 """Ends the name of a metric whose unit is seconds; all others are counts."""
 _LEAKING_LOGGERS = ("boto3", "botocore", "kubernetes", "urllib3")
 """Loggers that at DEBUG write what they receive: secret values and sign-in tokens."""
+
+
+class Environment(Protocol):
+    """What the settlement of messages needs: `keyferry.runtime.wiring.Runtime` has it."""
+
+    @property
+    def control(self) -> MessageControl:
+        """Control of the messages on the queue that the function reads."""
+
+    @property
+    def queue(self) -> DeliveryQueue:
+        """The queue that deliveries are sent to."""
+
+    def choose_dimension(self, metric: Metric) -> Metric:
+        """Return a metric under the owner, or the cluster, that has an alarm."""
 
 
 class LambdaFunction:
@@ -32,11 +48,28 @@ class LambdaFunction:
         for name in _LEAKING_LOGGERS:  # whatever level somebody sets for the function
             logging.getLogger(name).setLevel(logging.INFO)
 
+    def log_begun(self, message: Message, delivery: Delivery) -> None:
+        """Log that the work on a delivery begins: the last line of an invocation that dies."""
+        fields = delivery.model_dump(mode="json", exclude_none=True, include={"mapping", "cluster", "namespace"})
+        attempt = {"attempt": message.attempt, "deaths": delivery.deaths, "message_id": message.id}
+        self.logger.info("begun", extra={"event_id": delivery.event_id, **fields, **attempt})
+
     def count(self, values: Mapping[str, float]) -> None:
         """Add metrics, by name. Their only dimension is the service, never the name of a secret."""
         for name, value in values.items():
-            unit = MetricUnit.Seconds if name.endswith(_SECONDS_SUFFIX) else MetricUnit.Count
-            self.metrics.add_metric(name=name, unit=unit, value=value)
+            self.metrics.add_metric(name=name, unit=_get_unit(name), value=value)
+
+    def count_apart(self, metrics: Iterable[Metric]) -> None:
+        """Write metrics that have a dimension of their own beside the service."""
+        for metric in metrics:
+            with single_metric(
+                name=metric.name,
+                unit=_get_unit(metric.name),
+                value=metric.value,
+                namespace=self.metrics.namespace,
+                default_dimensions={"service": self.metrics.service or ""},
+            ) as single:
+                single.add_dimension(*metric.dimension)
 
     def flush(self) -> None:
         """Write the metrics to the log, if there are any."""
@@ -48,7 +81,7 @@ class LambdaFunction:
         event: dict[str, Any],
         context: LambdaContext,
         settle: Callable[[Message], Settlement],
-        get_control: Callable[[], MessageControl],
+        get_environment: Callable[[], Environment],
         *,
         done_text: str,
     ) -> dict[str, Any]:
@@ -58,7 +91,7 @@ class LambdaFunction:
             event: the event that Lambda made of the SQS messages.
             context: the context of the invocation.
             settle: does the work of one message; if it raises, the message is retried.
-            get_control: returns the control of the queue that the function reads.
+            get_environment: returns the queues that the function reads and sends to.
             done_text: the text of the log line for a message that is done.
 
         Raises:
@@ -67,8 +100,8 @@ class LambdaFunction:
 
         def handle(record: SQSRecord) -> None:
             message = _parse_message(record)
-            settlement = _carry_out(message, _settle_safely(message, settle), get_control)
-            self._report(settlement, done_text)
+            settlement = _carry_out(message, _settle_safely(message, settle), get_environment)
+            self._report_safely(settlement, get_environment, done_text)
             if settlement.is_retried:
                 raise _RetryLater
 
@@ -83,11 +116,23 @@ class LambdaFunction:
         finally:
             self.flush()
 
-    def _report(self, settlement: Settlement, done_text: str) -> None:
-        """Log and count what became of a message."""
-        self.count(settlement.metrics())
-        text = done_text if settlement.decision == "done" else settlement.decision
-        getattr(self.logger, settlement.log_level)(text, extra=settlement.log_fields())
+    def _report_safely(
+        self, settlement: Settlement, get_environment: Callable[[], Environment], done_text: str
+    ) -> None:
+        """Log and count what became of a message. What it is has been carried out: an error here does not change it."""
+        try:
+            self.count(settlement.metrics())
+            self.count_apart(map(get_environment().choose_dimension, settlement.dimensioned_metrics()))
+            text = done_text if settlement.decision == "done" else settlement.decision
+            getattr(self.logger, settlement.log_level)(text, extra=settlement.log_fields())
+        except Exception as error:
+            self.count({PIPELINE_METRIC: 1})
+            # Not `exception`: a traceback can quote a value.
+            self.logger.error("not reported", extra={"reason": settle_error(error).reason})  # noqa: TRY400
+
+
+def _get_unit(name: str) -> MetricUnit:
+    return MetricUnit.Seconds if name.endswith(_SECONDS_SUFFIX) else MetricUnit.Count
 
 
 def _settle_safely(message: Message, settle: Callable[[Message], Settlement]) -> Settlement:
@@ -97,17 +142,20 @@ def _settle_safely(message: Message, settle: Callable[[Message], Settlement]) ->
         return settle_error(error)
 
 
-def _carry_out(message: Message, settlement: Settlement, get_control: Callable[[], MessageControl]) -> Settlement:
+def _carry_out(message: Message, settlement: Settlement, get_environment: Callable[[], Environment]) -> Settlement:
     """Carry out the decision about a message, and return it; if that fails, return that the message is retried.
 
-    A message must not leave its queue before it is on the dead-letter queue. A message that cannot be hidden is
-    retried all the same, when its visibility timeout ends.
+    A message must not leave its queue before it is on the dead-letter queue, and before what carries on with its work
+    is on a queue. A message that cannot be hidden is retried all the same, when its visibility timeout ends.
     """
     try:
+        if settlement.follow_ups:
+            get_environment().queue.send(settlement.follow_ups)
         if settlement.decision == "dead letter":
-            get_control().dead_letter(message, settlement)
+            get_environment().control.dead_letter(message, settlement)
         if settlement.decision == "retry later":
-            get_control().retry_later(message)
+            seconds = settlement.delay_seconds or choose_delay_seconds(message.attempt, settlement.errors)
+            get_environment().control.retry_later(message, seconds)
     except Exception as error:
         return settlement.retry_instead(f"and the queue refuses it: {settle_error(error).reason}")
     return settlement

@@ -22,6 +22,9 @@ from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster, Endpoint
 from keyferry.model import Delivery
+from keyferry.pipeline.alarms import choose_dimension
+from keyferry.pipeline.failures import Metric
+from keyferry.runtime.apart import run_apart
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
@@ -80,6 +83,25 @@ class Runtime:
             return deliver(self.prepare(delivery, deadline))
         except KeyferryError as error:
             return Report(delivery, error=error, owner=mapping.spec.owner)
+
+    def deliver_apart(self, delivery: Delivery, deadline: Deadline, extra_seconds: float) -> Report:
+        """Carry out a delivery in a process of its own, and return what became of it.
+
+        Args:
+            delivery: the delivery.
+            deadline: after that, no more work may begin.
+            extra_seconds: how long after the deadline work that has begun may go on.
+
+        Raises:
+            UnknownName: this deployment does not have the mapping or the cluster.
+            FunctionDied: the process has died, or had to be stopped.
+        """
+        child = Runtime(self._environment, self.catalog)  # connections cannot be shared with another process
+        return run_apart(lambda: child.deliver(delivery, deadline), deadline.remaining() + extra_seconds)
+
+    def choose_dimension(self, metric: Metric) -> Metric:
+        """Return a metric under the owner, or the cluster, that has an alarm."""
+        return choose_dimension(self.catalog, metric)
 
     def prepare(self, delivery: Delivery, deadline: Deadline) -> Work:
         """Return a delivery with its mapping and the clients that it needs.
@@ -145,8 +167,3 @@ def load_catalog(folder: Path) -> Catalog:
 def get_runtime() -> Runtime:
     """Return the runtime of this environment: always the same one."""
     return Runtime(os.environ)
-
-
-def get_control() -> MessageControl:
-    """Return the control of the messages on the queue that this function reads."""
-    return get_runtime().control

@@ -83,7 +83,7 @@ def _as_dict(report: route.RouteReport, matches: list[dict[str, str]]) -> dict[s
         "ignored": {"reason": change.reason, "detail": change.detail} if isinstance(change, Ignored) else None,
         "mappings": matches,
         "deliveries": [
-            delivery.model_dump(mode="json", by_alias=True, exclude_none=True) for delivery in report.deliveries
+            delivery.model_dump(mode="json", by_alias=True, exclude_defaults=True) for delivery in report.deliveries
         ],
     }
 

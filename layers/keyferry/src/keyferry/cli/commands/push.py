@@ -196,7 +196,7 @@ def _send(settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequ
     queue.send(deliveries)
     if settings.is_json:
         console.print_json(
-            [delivery.model_dump(mode="json", by_alias=True, exclude_none=True) for delivery in deliveries]
+            [delivery.model_dump(mode="json", by_alias=True, exclude_defaults=True) for delivery in deliveries]
         )
         return
     console.print_line(f"sent {len(deliveries)} deliveries to {stack}; follow them with:")
