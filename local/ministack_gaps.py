@@ -16,7 +16,7 @@ from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-not
 from ministack.core.responses import error_response_json, get_region, json_response  # type: ignore[import-not-found]
 from ministack.core.router import extract_access_key_id  # type: ignore[import-not-found]
 from ministack.services import eventbridge, lambda_svc, secretsmanager, sqs, ssm  # type: ignore[import-not-found]
-from ministack.services.cloudformation import changesets, handlers, stacks  # type: ignore[import-not-found]
+from ministack.services.cloudformation import changesets, handlers, provisioners, stacks  # type: ignore[import-not-found]
 
 from local import ministack_calls, ministack_events, ministack_trail
 from local.ministack_calls import Event, Json
@@ -52,6 +52,7 @@ def close() -> None:
     _authorize_batches_as_single_calls()
     _ask_the_policy_of_a_queue()
     secretsmanager._rotate_secret = _rotating(secretsmanager._rotate_secret)
+    _take_alarms_on_expressions()
 
 
 def _announce_stack_status() -> None:
@@ -127,6 +128,18 @@ def _refuse_tags_of_missing_parameters() -> None:
         return answer
 
     ssm._list_tags_for_resource = listed
+
+
+def _take_alarms_on_expressions() -> None:
+    """An alarm can be on an expression of several metrics; here it is kept as one on the first. None changes state."""
+    record = provisioners._cw_metric_alarm_record
+
+    def recording(name: str, properties: Json) -> Json:
+        stats = [part["MetricStat"]["Metric"] for part in properties.get("Metrics", []) if "MetricStat" in part]
+        plain = {key: value for key, value in properties.items() if key != "Metrics"}
+        return dict(record(name, {**(stats[0] if stats else {}), **plain}))
+
+    provisioners._cw_metric_alarm_record = recording
 
 
 def _changing(change: Callable[[Json], Answer]) -> Callable[[Json], Answer]:

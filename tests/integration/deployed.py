@@ -100,11 +100,12 @@ class Deployed:
         return dict(sums)
 
     def deliveries(self, mapping: str, since: datetime, wanted: int = 1, **fields: str) -> list[Line]:
-        """Wait until so many deliveries of a mapping are logged, with these fields, and return their lines."""
+        """Wait until the ends of so many deliveries of a mapping are logged, with these fields; return the lines."""
         what = f"{wanted} deliveries of {mapping}" + (f" with {fields}" if fields else "")
 
         def look() -> list[Line] | None:
             lines = [line for line in self.lines("DeliverFunction", since) if line.get("mapping") == mapping]
+            lines = [line for line in lines if line["message"] != "begun"]
             found = [line for line in lines if all(line.get(name) == value for name, value in fields.items())]
             return found if len(found) >= wanted else None
 

@@ -132,9 +132,19 @@ def is_of_roles_and_managed_policies_alone(stack: Stack, name: str, _properties:
 
 @broken_by("Access.Parameters.ReconcileRole", {"Ref": "DeliverRole"})
 @broken_by("Access.Parameters.DeliverRole")
+@broken_by("TeamAlarms.Parameters.Service", {"Ref": "AWS::StackName"})
+@broken_by("TeamAlarms.TemplateURL", "generated/access.yaml")
 @rule("CloudFormation::Stack")
-def gets_each_role_under_its_name(_stack: Stack, _name: str, nested: Properties) -> bool:
-    return bool(nested["Parameters"] == {role: {"Ref": role} for role in ("DeliverRole", "ReconcileRole")})
+def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties) -> bool:
+    wanted = {"Access": {role: {"Ref": role} for role in ("DeliverRole", "ReconcileRole")}}
+    wanted["TeamAlarms"] = {
+        "Stack": {"Ref": "AWS::StackName"},
+        "Service": stack.functions["Deliver"]["FunctionName"],
+        "AlarmTopic": {"Ref": "AlarmTopic"},
+        "SweepSeconds": nested["Parameters"].get("SweepSeconds"),
+    }
+    files = {"Access": "generated/access.yaml", "TeamAlarms": "generated/alarms.yaml"}
+    return bool(nested["Parameters"] == wanted[name] and nested["TemplateURL"] == files[name])
 
 
 @broken_by("DeliverRole.Policies.0.PolicyDocument.Statement.0.Resource", "*")

@@ -169,12 +169,18 @@ def is_the_folder_of_its_name_with_app_alone(_stack: Stack, name: str, function:
 # What is seen
 
 
-OWN = {"Route": {"MessagesRetried", "RotationsFailed"}, "Deliver": {"TargetsFailed"}, "Reconcile": {"MessagesRetried"}}
+OWN = {
+    "Route": {"MappingsUnreadable", "MessagesRetried", "RotationsFailed"},
+    "Deliver": {"MappingsUnreadable", "PipelineErrors", "UnknownNames"},
+    "Reconcile": {"MappingsUnreadable", "MessagesRetried", "MessagesDropped"},
+}
 """Function → its own metrics that raise an alarm."""
 METRICS = {
     *("ChangesSeen", "ChangesUnmapped", "ChangesIgnored", "SweepsChecked", "SweepsSent", "Deliveries"),
     *("MessagesRetried", "MessagesDeadLettered", "MessagesDropped", "RotationsFailed", "EventToWriteSeconds"),
     *("TargetsUpdated", "TargetsUnchanged", "TargetsFailed", "WorkloadsRestarted"),
+    *("MessagesReplaced", "MessagesSuperseded", "MappingsUnreadable", "PipelineErrors", "UnknownNames"),
+    *("Failures", "ClusterUnavailable"),
 }
 """All of them."""
 
@@ -186,24 +192,26 @@ SLOW = {
 """An alarm too many."""
 
 
-@broken_by("EventsDeadLettersNotEmpty.Dimensions.0.Value", {"Ref": "Sweeps"})
-@broken_by("DeliveriesDeadLettersNotEmpty.Threshold", 100_000)
+@broken_by("EventsDeadLettersGrow.Metrics.1.MetricStat.Metric.Dimensions.0.Value", {"Ref": "Sweeps"})
+@broken_by("DeliveriesDeadLettersGrow.Threshold", 100_000)
+@broken_by("SweepsDeadLettersGrow.Metrics.0.Expression", "visible + hidden")
 @broken_by("ChangesOld.Namespace", "AWS/SNS")
 @broken_by("ReconcileThrottles.MetricName", "Errors")
-@broken_by("TargetsFailing.MetricName", "TargetsUpdated")
+@broken_by("DeliverFailing.MetricName", "TargetsUpdated")
 @broken_by("RouteErrors.Statistic", "Average")
 @broken_by("Resources.SweepsOld")
 @broken_by("Resources.RouteSlow", {"Type": "AWS::CloudWatch::Alarm", "Properties": SLOW})
 @rule(QUEUE, FUNCTION)
 def raises_an_alarm_by_its_kinds_of_trouble_and_no_other(stack: Stack, name: str, properties: Properties) -> bool:
     if name in stack.dead_letter_queues:
-        wanted = {("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", 1)}
+        wanted = {("AWS/SQS", "DIFF(FILL(visible, 0) + FILL(hidden, 0))", "Maximum", 1)}
     elif name in stack.queues:
         wanted = {("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 300 if name == "Changes" else 1800)}
     else:
         wanted = {("AWS/Lambda", metric, "Sum", 1) for metric in ("Errors", "Throttles")}
         wanted |= {("Keyferry", metric, "Sum", 1) for metric in OWN[name]}
-    alarms = [one for one in stack.of("CloudWatch::Alarm").values() if _watched(one) in (name, title(properties))]
+    alarms = [_plain(one) for one in stack.of("CloudWatch::Alarm").values()]
+    alarms = [one for one in alarms if _watched(one) in (name, title(properties))]
     return wanted == {(one["Namespace"], one["MetricName"], one["Statistic"], one["Threshold"]) for one in alarms}
 
 
@@ -214,20 +222,24 @@ def raises_an_alarm_by_its_kinds_of_trouble_and_no_other(stack: Stack, name: str
 @rule("CloudWatch::Alarm")
 def watches_a_queue_or_function_of_the_stack(stack: Stack, _name: str, alarm: Properties) -> bool:
     """A name or value that its namespace does not know is no error: the alarm never has data."""
+    alarm = _plain(alarm)
     known: dict[str, list[tuple[str, Any]]] = {
         "AWS/SQS": [("QueueName", {"Fn::GetAtt": [queue, "QueueName"]}) for queue in stack.queues],
         "AWS/Lambda": [("FunctionName", {"Ref": function}) for function in stack.functions],
         "Keyferry": [("service", function["FunctionName"]) for function in stack.functions.values()],
     }
-    return alarm["Dimensions"] in [[{"Name": name, "Value": value}] for name, value in known[alarm["Namespace"]]]
+    return alarm["Dimensions"] in [
+        [{"Name": name, "Value": value}] for name, value in known.get(alarm["Namespace"], [])
+    ]
 
 
 @broken_by("ChangesOld.ActionsEnabled", False)
 @broken_by("RouteErrors.EvaluationPeriods", 100)
-@broken_by("SweepsDeadLettersNotEmpty.Period", DAY)
-@broken_by("TargetsFailing.DatapointsToAlarm", 4)
+@broken_by("SweepsDeadLettersGrow.Metrics.2.MetricStat.Period", DAY)
+@broken_by("DeliverFailing.DatapointsToAlarm", 4)
 @rule("CloudWatch::Alarm")
 def is_raised_within_half_an_hour(_stack: Stack, _name: str, alarm: Properties) -> bool:
+    alarm = _plain(alarm)
     periods = alarm["EvaluationPeriods"]
     soon = periods * alarm["Period"] <= 1800 and alarm.get("DatapointsToAlarm", 1) <= periods
     return bool(soon and alarm.get("ActionsEnabled", True) is True)
@@ -236,6 +248,7 @@ def is_raised_within_half_an_hour(_stack: Stack, _name: str, alarm: Properties) 
 @broken_by("Dashboard.DashboardBody.Fn::Sub.0", "{}")
 @broken_by("Dashboard.DashboardBody.Fn::Sub.1", {})
 @broken_by("Dashboard.DashboardBody.Fn::Sub.0", lambda text: text.replace("TargetsFailed", "TargetsUpdated"))
+@broken_by("Dashboard.DashboardBody.Fn::Sub.0", lambda text: text.replace("Failures\\", "Failed\\"))
 @broken_by("Dashboard.DashboardBody.Fn::Sub.0", lambda text: text.replace("EventToWriteSeconds", "Seconds", 1))
 @broken_by("Dashboard.DashboardBody.Fn::Sub.0", lambda text: text.replace("${Reconcile}", "${Route}"))
 @broken_by("Dashboard.DashboardBody.Fn::Sub.0", lambda text: text.replace("${AWS::Region}", "${AlarmTopic}", 1))
@@ -244,8 +257,20 @@ def shows_every_queue_and_metric_and_nothing_else(stack: Stack, _name: str, dash
     text, names = dashboard["DashboardBody"]["Fn::Sub"]
     variables = set(re.findall(r"\${(\w+)}", json.dumps(json.loads(text))))
     queues = {f"{queue}Name": {"Fn::GetAtt": [queue, "QueueName"]} for queue in stack.queues}
-    shown = set(re.findall(r'\["Keyferry", "(\w+)"', text))
+    shown = set(re.findall(r'\["Keyferry", "(\w+)"', text)) | set(re.findall(r'MetricName=\\"(\w+)', text))
     return names == queues and variables == {*queues, *stack.functions} and shown == METRICS
+
+
+def _plain(alarm: Properties) -> Properties:
+    """Return an alarm on an expression as one on the metrics in it, which are of one queue and have one period."""
+    if "Metrics" not in alarm:
+        return alarm
+    expression, *metrics = [*alarm["Metrics"]]
+    stats = [one["MetricStat"] for one in metrics]
+    same = {json.dumps([one["Metric"]["Namespace"], one["Metric"]["Dimensions"], one["Stat"]]) for one in stats}
+    namespace, dimensions, statistic = json.loads(min(same)) if len(same) == 1 else ("", [{"Value": ""}], "")
+    plain = {"Namespace": namespace, "Dimensions": dimensions, "Statistic": statistic}
+    return {**alarm, **plain, "MetricName": expression["Expression"], "Period": max(one["Period"] for one in stats)}
 
 
 def _watched(alarm: Properties) -> str:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from keyferry.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ["access-entries.sh", "access.yaml", "rbac/prod-eu.yaml", "rbac/prod-us.yaml"]
+FILES = ["access-entries.sh", "access.yaml", "alarms.yaml", "rbac/prod-eu.yaml", "rbac/prod-us.yaml"]
 
 
 @pytest.fixture
@@ -87,11 +87,14 @@ def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path
     assert result.stdout.splitlines() == [
         f"{folder}/access-entries.sh: missing",
         f"{folder}/access.yaml: differs",
+        f"{folder}/alarms.yaml: differs",
         f"{folder}/rbac/prod-gone.yaml: missing",
         f"{folder}/rbac/prod-us.yaml: superfluous",
     ]
     assert result.stderr.endswith(f"mend it with: keyferry --mappings {mappings} generate --to {folder}\n")
-    assert names(folder) == ["access.yaml", "rbac/prod-eu.yaml", "rbac/prod-us.yaml"], "a check writes nothing"
+    assert names(folder) == ["access.yaml", "alarms.yaml", "rbac/prod-eu.yaml", "rbac/prod-us.yaml"], (
+        "a check writes nothing"
+    )
 
 
 def test_the_command_that_mends_does_so_and_removes_only_what_was_generated(mappings: Path) -> None:

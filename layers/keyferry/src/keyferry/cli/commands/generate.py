@@ -1,4 +1,4 @@
-"""`keyferry generate`: the IAM template, the access entries and the RBAC that the mappings need, as files."""
+"""`keyferry generate`: the IAM template, the alarms, the access entries and the RBAC of the mappings, as files."""
 
 import shlex
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from keyferry.formats import yamltext
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 from keyferry.model import shorten
+from keyferry.pipeline import alarms
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
 RBAC = "rbac"
@@ -60,7 +61,7 @@ type Difference = Literal["missing", "differs", "superfluous"]
 @output
 @click.pass_obj
 def generate(settings: Settings, to: Path | None, *, check: bool) -> None:
-    """Write what the mappings need: IAM policies, access entries, RBAC."""
+    """Write what the mappings need: IAM policies, alarms, access entries, RBAC."""
     folder = to or settings.mappings.parent / "generated"
     catalog, warnings = settings.check_files()
     for warning in warnings:
@@ -92,6 +93,7 @@ def render_files(catalog: Catalog) -> dict[str, str]:
     """Return the name, relative to the folder, and the text of every generated file."""
     files = {
         "access.yaml": HEADER + _warn_of_unbounded_sources(catalog) + _KMS + _iam(catalog),
+        "alarms.yaml": HEADER + _to_yaml(alarms.build_template(catalog)),
         "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
     }
     for cluster in catalog.clusters.values():
