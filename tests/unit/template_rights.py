@@ -141,7 +141,7 @@ def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties)
         "Stack": {"Ref": "AWS::StackName"},
         "Service": stack.functions["Deliver"]["FunctionName"],
         "AlarmTopic": {"Ref": "AlarmTopic"},
-        "SweepSeconds": nested["Parameters"].get("SweepSeconds"),
+        "OwnerPeriods": nested["Parameters"].get("OwnerPeriods"),
     }
     files = {"Access": "generated/access.yaml", "TeamAlarms": "generated/alarms.yaml"}
     return bool(nested["Parameters"] == wanted[name] and nested["TemplateURL"] == files[name])

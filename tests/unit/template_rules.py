@@ -265,12 +265,12 @@ def _plain(alarm: Properties) -> Properties:
     """Return an alarm on an expression as one on the metrics in it, which are of one queue and have one period."""
     if "Metrics" not in alarm:
         return alarm
-    expression, *metrics = [*alarm["Metrics"]]
-    stats = [one["MetricStat"] for one in metrics]
+    stats = [part["MetricStat"] for part in alarm["Metrics"][1:]]
     same = {json.dumps([one["Metric"]["Namespace"], one["Metric"]["Dimensions"], one["Stat"]]) for one in stats}
     namespace, dimensions, statistic = json.loads(min(same)) if len(same) == 1 else ("", [{"Value": ""}], "")
     plain = {"Namespace": namespace, "Dimensions": dimensions, "Statistic": statistic}
-    return {**alarm, **plain, "MetricName": expression["Expression"], "Period": max(one["Period"] for one in stats)}
+    period = max(one["Period"] for one in stats)
+    return {**alarm, **plain, "MetricName": alarm["Metrics"][0]["Expression"], "Period": period}
 
 
 def _watched(alarm: Properties) -> str:

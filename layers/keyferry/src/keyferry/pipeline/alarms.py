@@ -32,7 +32,7 @@ def build_template(catalog: Catalog) -> Object:
             "Stack": {"Type": "String", "Description": "Name of the stack, which the names of the alarms begin with"},
             "Service": {"Type": "String", "Description": "Name of deliver, which counts"},
             "AlarmTopic": {"Type": "String", "Description": "Topic of the alarms"},
-            "SweepSeconds": {"Type": "Number", "Description": "Seconds from one sweep to the next"},
+            "OwnerPeriods": {"Type": "Number", "Description": "Five minutes each: how long an owner's alarm stays on"},
         },
         "Resources": {alarm.logical_id: alarm.build_resource() for alarm in alarms},
     }
@@ -79,8 +79,8 @@ class _Alarm:
         }
 
 
-_OWNER_TIMING: Object = {"Period": {"Ref": "SweepSeconds"}, "EvaluationPeriods": 2, "DatapointsToAlarm": 1}
-"""From the first failure until two sweeps have said nothing more: what lasts is told with each sweep."""
+_OWNER_TIMING: Object = {"Period": 300, "EvaluationPeriods": {"Ref": "OwnerPeriods"}, "DatapointsToAlarm": 1}
+"""On from the first failure until two sweeps have said nothing more: what lasts, each sweep says again."""
 _CLUSTER_TIMING: Object = {"Period": 300, "EvaluationPeriods": 3, "DatapointsToAlarm": 2}
 """Attempts are less than a minute apart: a cluster that is away for a moment is no alarm."""
 

@@ -137,7 +137,7 @@ def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> 
 
     Args:
         message: the message as it was received.
-        deliver: carries out a delivery; may raise any error. `FunctionDied` means that it has died this time.
+        deliver: carries out a delivery; may raise any error. `FunctionDied` means that it has died once more.
     """
     try:
         delivery = parse_delivery(message.body)
@@ -151,12 +151,12 @@ def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> 
         report = deliver(delivery)
     except UnknownName as error:
         return _settle_unknown(message, delivery, error)
-    except FunctionDied as error:
-        return _settle_death(delivery, error)
     except KeyferryError as error:
         report = Report(delivery, error=error)
     except Exception as error:
         report = Report(delivery, error=Unexpected(error))
+    if isinstance(report.error, FunctionDied):
+        return _settle_death(delivery, report, report.error)
     return _settle_report(message, delivery, report)
 
 
@@ -195,15 +195,14 @@ def _settle_unknown(message: Message, delivery: Delivery | None, error: UnknownN
     return replace(settlement, decision="dropped" if isinstance(error, UnknownName) else "dead letter")
 
 
-def _settle_death(delivery: Delivery, error: FunctionDied) -> Settlement:
+def _settle_death(delivery: Delivery, report: Report, error: FunctionDied) -> Settlement:
     """Return the settlement of a delivery that has killed its function: it is sent again, with the number of deaths."""
     deaths = delivery.deaths + 1
-    report = Report(delivery, error=error)
     if deaths < MAX_DEATHS:
         follow_up = delivery.model_copy(update={"deaths": deaths})
-        return Settlement("replaced", report, str(error), delivery, follow_ups=(follow_up,))
+        return Settlement("replaced", report, str(error), delivery, report.owner, follow_ups=(follow_up,))
     reason = f"{error}; that was death number {deaths}"
-    return Settlement(_choose_end(delivery), report, reason, delivery, errors=(error,))
+    return Settlement(_choose_end(delivery), report, reason, delivery, report.owner, errors=(error,))
 
 
 def _settle_report(message: Message, delivery: Delivery, report: Report) -> Settlement:

@@ -85,19 +85,22 @@ class Runtime:
             return Report(delivery, error=error, owner=mapping.spec.owner)
 
     def deliver_apart(self, delivery: Delivery, deadline: Deadline, extra_seconds: float) -> Report:
-        """Carry out a delivery in a process of its own, and return what became of it.
+        """Carry out a delivery in a process of its own, and return what became of it; errors are in the report.
 
         Args:
             delivery: the delivery.
             deadline: after that, no more work may begin.
-            extra_seconds: how long after the deadline work that has begun may go on.
+            extra_seconds: how long after the deadline work that has begun may go on before it is stopped.
 
         Raises:
             UnknownName: this deployment does not have the mapping or the cluster.
-            FunctionDied: the process has died, or had to be stopped.
         """
+        mapping, _ = self.catalog.get(delivery.mapping, delivery.cluster)
         child = Runtime(self._environment, self.catalog)  # connections cannot be shared with another process
-        return run_apart(lambda: child.deliver(delivery, deadline), deadline.remaining() + extra_seconds)
+        try:
+            return run_apart(lambda: child.deliver(delivery, deadline), deadline.remaining() + extra_seconds)
+        except KeyferryError as error:
+            return Report(delivery, error=error, owner=mapping.spec.owner)
 
     def choose_dimension(self, metric: Metric) -> Metric:
         """Return a metric under the owner, or the cluster, that has an alarm."""

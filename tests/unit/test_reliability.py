@@ -1,0 +1,204 @@
+"""docs/reliability.md: each way to fail raises its alarm, by the metrics that the functions really emit; it goes out."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyferry import errors
+from keyferry.errors import DeliverAgain, KeyferryError, NeedsRepair
+from keyferry.pipeline.alarms import build_template
+from tests.unit.cloudwatch import STACK, SWEEP_SECONDS, CloudWatch, list_alarms
+from tests.unit.incident import CATALOG, Incident, build_event, load_app
+from tests.unit.samples import delivery
+from tests.unit.stack import ROOT, Stack
+
+HOUR = 3600
+MENDED = 2 * HOUR
+END = 8 * HOUR
+BASES = {KeyferryError, DeliverAgain, NeedsRepair}
+ALARMS = list_alarms(Stack.load(), build_template(CATALOG))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table."""
+
+    errors: tuple[str, ...]
+    alarms: tuple[str, ...]
+    test: str
+
+    def __str__(self) -> str:
+        return ",".join(self.errors or self.alarms)
+
+
+def read_rows() -> Iterator[Row]:
+    lines = (ROOT / "docs/reliability.md").read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("| What happens"))
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            return
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        _, classes, _, _, alarms, _, test = [cell.strip("| ") for cell in re.split(r"(?<=[^|])\|(?=[^|])", line)][:7]
+        assert len(cells) >= 5
+        yield Row(tuple(re.findall(r"`(\w+)`", classes)), tuple(re.findall(r"`([\w-]+)`", alarms)), test.strip("`"))
+
+
+ROWS = list(read_rows())
+
+
+def list_error_classes() -> list[type[KeyferryError]]:
+    classes = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, KeyferryError)]
+    return [kind for kind in classes if kind not in BASES]
+
+
+def build(kind: type[KeyferryError]) -> KeyferryError:
+    match kind:
+        case errors.Unauthorized:
+            return errors.Unauthorized("prod-eu", "role")
+        case errors.OutOfTime:
+            return errors.OutOfTime()
+        case errors.Unexpected:
+            return errors.Unexpected(ValueError("canary"))
+    return kind("why")
+
+
+def when(cloudwatch: CloudWatch, end: float = END) -> dict[str, list[int]]:
+    """Return the times, in periods of five minutes, at which each alarm is on."""
+    times = range(1, int(end) // 300)
+    on = {name: [tick for tick in times if cloudwatch.is_on(alarm, tick * 300)] for name, alarm in ALARMS.items()}
+    return {name: ticks for name, ticks in on.items() if ticks}
+
+
+def test_every_class_of_error_has_one_row() -> None:
+    named = [name for row in ROWS for name in row.errors]
+    assert sorted(named) == sorted(kind.__name__ for kind in list_error_classes())
+
+
+def test_every_alarm_has_a_row_and_every_row_an_alarm_and_a_test() -> None:
+    named = {name for row in ROWS for name in row.alarms}
+    one_of_a_kind = {"owner-payments": "owner-", "cluster-prod-eu": "cluster-"}
+    alarms = {next((one for one, kind in one_of_a_kind.items() if name.startswith(kind)), name) for name in ALARMS}
+    assert named == alarms
+    for row in ROWS:
+        assert row.alarms
+        assert (ROOT / "tests/unit" / row.test).is_file()
+
+
+def run_deliver(
+    error: KeyferryError, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CloudWatch:
+    """Let a change meet an error until it is mended."""
+    app, incident = load_app("deliver", monkeypatch), Incident(error, until=MENDED)
+    monkeypatch.setattr(app, "get_runtime", lambda: incident)
+    body = delivery().to_json()
+    incident.put(60, body[:-1] + ',"newer":1}' if isinstance(error, errors.UnknownField) else body)
+    incident.run(app, END, lambda: capsys.readouterr().out)
+    return incident.cloudwatch
+
+
+OF_OTHERS = {errors.InvalidInput, errors.MappingsUnreadable}
+"""Errors that have a test of their own here."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in list_error_classes() if kind not in OF_OTHERS])
+def test_an_error_of_a_delivery_raises_its_alarms_and_no_other_and_they_go_out(
+    kind: type[KeyferryError], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [row] = [row for row in ROWS if kind.__name__ in row.errors]
+    on = when(run_deliver(build(kind), monkeypatch, capsys))
+    assert sorted(on) == sorted(row.alarms)
+    soon = 2 if issubclass(kind, NeedsRepair) else 5  # of the deliveries that may pass, none is an alarm at once
+    for name, ticks in on.items():
+        assert ticks[0] <= 12 * 20 // 60 + soon, f"{name} is on within half an hour"
+        assert ticks[-1] < END // 300 - 12, f"{name} goes out"
+
+
+@pytest.mark.parametrize("name", ["route", "deliver", "reconcile"])
+def test_mappings_that_cannot_be_read_drop_nothing_and_tell_within_a_quarter_of_an_hour(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    queues = {f"KEYFERRY_{queue}_QUEUE_URL": "http://127.0.0.1:9/queue" for queue in ("INBOX", "DELIVERIES", "SWEEPS")}
+    access = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-key"}
+    app = load_app(name, monkeypatch, KEYFERRY_MAPPINGS=str(tmp_path), **queues, **access)
+    bodies = {"route": '{"detail-type": "x"}', "deliver": delivery().to_json(), "reconcile": '{"reason": "schedule"}'}
+    cloudwatch = CloudWatch()
+    context: Any = Incident  # any object with the attributes below
+    context = type("Context", (), {"function_name": "t", "aws_request_id": "r"})()
+    context.get_remaining_time_in_millis = lambda: 120_000
+
+    answer = app.handler(build_event(bodies[name]), context)
+
+    assert answer["batchItemFailures"] == [{"itemIdentifier": "m0"}], "the message stays on its queue"
+    cloudwatch.take_log(60, capsys.readouterr().out)
+    on = when(cloudwatch)
+    assert list(on) == [f"{name.title()}MappingsUnreadable"]
+    assert on[f"{name.title()}MappingsUnreadable"] == [1], "it tells at once, and goes out when nothing fails any more"
+
+
+def counting(name: str, *, function: str) -> Callable[[CloudWatch, int], None]:
+    """Return what a function counts while something goes wrong."""
+    return lambda cloudwatch, tick: cloudwatch.put(tick * 300 - 30, "Keyferry", name, 1, service=f"{STACK}-{function}")
+
+
+def native(namespace: str, name: str, value: float, **dimension: str) -> Callable[[CloudWatch, int], None]:
+    """Return what a service of AWS says while something goes wrong."""
+    return lambda cloudwatch, tick: cloudwatch.put(tick * 300 - 30, namespace, name, value, **dimension)
+
+
+def growing(queue: str) -> Callable[[CloudWatch, int], None]:
+    """Return a dead-letter queue that grows for an hour and is never emptied."""
+
+    def put(cloudwatch: CloudWatch, tick: int) -> None:
+        cloudwatch.put(tick * 300 - 30, "AWS/SQS", "ApproximateNumberOfMessagesVisible", min(tick, 12), QueueName=queue)
+
+    return put
+
+
+FROM_OUTSIDE: dict[str, Callable[[CloudWatch, int], None]] = {
+    **{f"{name}Errors": native("AWS/Lambda", "Errors", 1, FunctionName=name) for name in ("Route", "Deliver")},
+    "ReconcileErrors": native("AWS/Lambda", "Errors", 1, FunctionName="Reconcile"),
+    **{f"{name}Throttles": native("AWS/Lambda", "Throttles", 9, FunctionName=name) for name in ("Route", "Deliver")},
+    "ReconcileThrottles": native("AWS/Lambda", "Throttles", 9, FunctionName="Reconcile"),
+    **{f"{name}DeadLettersGrow": growing(f"{name}DeadLetters") for name in ("Changes", "Sweeps", "Events")},
+    "ChangesOld": native("AWS/SQS", "ApproximateAgeOfOldestMessage", 400, QueueName="Changes"),
+    "DeliveriesOld": native("AWS/SQS", "ApproximateAgeOfOldestMessage", 2000, QueueName="Deliveries"),
+    "SweepsOld": native("AWS/SQS", "ApproximateAgeOfOldestMessage", 2000, QueueName="Sweeps"),
+    "RouteFailing": counting("MessagesRetried", function="route"),
+    "ReconcileFailing": counting("MessagesRetried", function="reconcile"),
+    "RotationsFailing": counting("RotationsFailed", function="route"),
+}
+"""Alarm → what is counted in each five minutes of the trouble that it tells of, outside of `deliver`."""
+
+
+@pytest.mark.parametrize("name", FROM_OUTSIDE)
+def test_trouble_outside_of_a_delivery_raises_its_alarm_which_goes_out(name: str) -> None:
+    cloudwatch = CloudWatch()
+    for tick in range(1, MENDED // 300):
+        FROM_OUTSIDE[name](cloudwatch, tick)
+    on = when(cloudwatch)
+    assert list(on) == [name]
+    assert on[name][0] <= 6
+    assert on[name][-1] <= MENDED // 300 + 6
+
+
+def test_what_passes_by_itself_is_no_alarm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    app, incident = load_app("deliver", monkeypatch), Incident(errors.Forbidden("grant it"), until=4 * 60)
+    monkeypatch.setattr(app, "get_runtime", lambda: incident)
+    incident.put(60, delivery().to_json())
+    incident.run(app, HOUR, lambda: capsys.readouterr().out)
+    assert when(incident.cloudwatch, HOUR) == {}
+
+
+def test_the_mistake_of_one_team_hides_nothing_of_another(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudwatch = run_deliver(errors.Conflict("stop helm"), monkeypatch, capsys)
+    assert SWEEP_SECONDS == HOUR
+    assert not any(cloudwatch.is_on(ALARMS["owner-others"], tick * 300) for tick in range(1, 96))
+    first = when(cloudwatch)["DeliveriesDeadLettersGrow"]
+    assert len(first) == 1, "the dead letter is still there, and its alarm is out: the next one is told"
