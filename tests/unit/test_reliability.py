@@ -1,4 +1,4 @@
-"""docs/reliability.md: each way to fail raises its alarm, by the metrics that the functions really emit; it goes out."""
+"""docs/reliability.md: each way to fail raises its alarm, by the metrics that the functions emit, and goes out again."""
 
 import inspect
 import re
