@@ -7,6 +7,7 @@ math expressions with CloudWatch metrics" (DIFF, FILL) of the CloudWatch guide.
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,26 +20,20 @@ OWNER_PERIODS = 24
 """Of the default schedule."""
 
 
-@dataclass(frozen=True)
-class Datum:
-    """One value of a metric."""
-
-    seconds: float
-    namespace: str
-    name: str
-    dimensions: frozenset[tuple[str, str]]
-    value: float
+type Key = tuple[str, str, frozenset[tuple[str, str]]]
+"""Namespace, name and dimensions of a metric."""
 
 
 @dataclass
 class CloudWatch:
     """All metrics of a stack since second 0."""
 
-    data: list[Datum] = field(default_factory=list)
+    data: defaultdict[Key, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))
+    """Metric → second and value of each datum."""
 
     def put(self, seconds: float, namespace: str, name: str, value: float, **dimensions: str) -> None:
         """Add one value."""
-        self.data.append(Datum(seconds, namespace, name, frozenset(dimensions.items()), value))
+        self.data[namespace, name, frozenset(dimensions.items())].append((seconds, value))
 
     def take_log(self, seconds: float, text: str) -> None:
         """Add the metrics among the lines that a function has printed (embedded metric format)."""
@@ -74,13 +69,9 @@ class CloudWatch:
         return sum(self._aggregate(part["Metric"], part["Stat"], number, period) or 0 for part in parts)
 
     def _aggregate(self, metric: Mapping[str, Any], statistic: str, number: int, period: int) -> float | None:
-        wanted = frozenset((one["Name"], _resolve(one["Value"])) for one in metric["Dimensions"])
-        values = [
-            datum.value
-            for datum in self.data
-            if (datum.namespace, datum.name, datum.dimensions) == (metric["Namespace"], metric["MetricName"], wanted)
-            and number * period <= datum.seconds < (number + 1) * period
-        ]
+        dimensions = frozenset((one["Name"], _resolve(one["Value"])) for one in metric["Dimensions"])
+        data = self.data.get((metric["Namespace"], metric["MetricName"], dimensions), [])
+        values = [value for seconds, value in data if number * period <= seconds < (number + 1) * period]
         if not values:
             return None
         assert statistic in ("Sum", "Maximum")
