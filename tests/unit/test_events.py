@@ -1,5 +1,6 @@
 """What an event tells of: the secret it names in whichever form, or the reason why it is no change."""
 
+import json
 from typing import Any
 
 import pytest
@@ -60,7 +61,21 @@ def test_a_moved_label_without_a_name_is_known_by_its_arn() -> None:
     assert names(native(name=None)) == ("prod/payments/db",)
 
 
-@pytest.mark.parametrize("odd", ["\ud800", "a\nb", "a\0b"], ids=["half a character", "two lines", "a null"])
+@pytest.mark.parametrize("form", [ARN, ARN.removesuffix("-a1B2c3")])
+def test_a_moved_label_may_name_its_secret_by_arn(form: str) -> None:
+    assert names(native(name=form))[0] == "prod/payments/db"
+
+
+@pytest.mark.parametrize("label", ["AWSPENDING", "AWSPREVIOUS"])
+def test_a_label_that_moves_beside_another_or_before_it_is_no_change(label: str) -> None:
+    assert parse(native(labelUpdated=label)) == Ignored("no change", f"Secret Label Updated: {label}")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["\ud800", "a\nb", "a\0b", "a" * 2049],
+    ids=["half a character", "two lines", "a null", "longer than an ARN"],
+)
 def test_what_cannot_be_printed_is_no_name_label_or_version(odd: str) -> None:
     change = parse(native(name=odd, labelUpdated=odd, versionId=odd))
     assert isinstance(change, Change)
@@ -126,6 +141,104 @@ def test_a_rotation_names_its_secret_beside_the_request(name: str, kind: str, de
     change = parse(trail(name, SERVICE, errorMessage="Error when executing lambda", **detail))
     assert isinstance(change, Change)
     assert (change.kind, change.names[0]) == (kind, "prod/payments/db")
+
+
+@pytest.mark.parametrize("key", ["SecretId", "secretId", "secretID", "SECRETID"])
+def test_the_case_of_a_key_does_not_count(key: str) -> None:
+    assert names(trail("PutSecretValue", requestParameters={key: "prod/payments/db"})) == ("prod/payments/db",)
+
+
+def test_an_answer_that_has_only_a_name_is_better_than_none() -> None:
+    assert names(trail("PutSecretValue", responseElements={"name": "prod/payments/db"})) == ("prod/payments/db",)
+
+
+def test_a_failed_rotation_has_failed_also_with_an_error_code() -> None:
+    change = parse(trail("RotationFailed", SERVICE, errorCode="Failed", additionalEventData={"SecretId": ARN}))
+    assert isinstance(change, Change)
+    assert change.kind == "rotation failed"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("PutSecretValue", {"versionStages": ["AWSPENDING"]}),
+        ("UpdateSecretVersionStage", {"versionStage": "AWSPENDING", "moveToVersionId": "version-2"}),
+        ("UpdateSecretVersionStage", {"versionStage": "AWSPENDING", "removeFromVersionId": "version-2"}),
+    ],
+)
+def test_a_version_that_a_rotation_prepares_or_takes_back_is_no_change(name: str, parameters: dict[str, Any]) -> None:
+    event = trail(name, requestParameters={"secretId": ARN} | parameters)
+    assert parse(event) == Ignored("no change", f"{name}: AWSPENDING")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"versionStages": None},
+        {"versionStages": []},
+        {"versionStages": ["AWSPENDING", "BLUE"]},
+        {"versionStages": ["AWSPREVIOUS"]},  # sources read it
+        {"versionStages": {"AWSPENDING": 1}},
+        {"versionStage": "AWSCURRENT"},
+        {"versionStage": None},
+    ],
+)
+def test_whatever_else_a_put_says_of_labels_is_a_change(parameters: dict[str, Any]) -> None:
+    assert names(trail("PutSecretValue", requestParameters={"secretId": "prod/db"} | parameters)) == ("prod/db",)
+
+
+def test_a_secret_that_is_deleted_is_deleted_whatever_label_the_call_names() -> None:
+    event = trail("DeleteSecret", requestParameters={"secretId": "prod/db", "versionStage": "AWSPENDING"})
+    assert names(event) == ("prod/db",)
+
+
+def test_a_secret_that_aws_manages_has_an_exclamation_mark_in_its_name() -> None:
+    arn = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:rds!cluster-2f1e4c6a-k7L8m9"
+    assert names(trail("RotationSucceeded", SERVICE, serviceEventDetails={"secretId": arn})) == (
+        "rds!cluster-2f1e4c6a",
+        "rds!cluster-2f1e4c6a-k7L8m9",
+    )
+
+
+def test_an_event_inside_a_notification_of_sns_is_the_same_event() -> None:
+    notification = {"Type": "Notification", "Message": json.dumps(native())}
+    assert parse(notification) == parse(native())
+
+
+@pytest.mark.parametrize("message", ["", "canary", "null", "[" * 100_000, {"a": 1}])
+def test_a_notification_without_an_event_is_none(message: object) -> None:
+    assert ignored({"Type": "Notification", "Message": message}) == "not an event"
+
+
+ODD = "a\nb\x1b[2J\x9b\u2028"
+ESCAPED = r"a\x0ab\x1b[2J\x9b\x2028"
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (envelope("Some", ODD, {}), Ignored("other source", ESCAPED)),
+        (envelope(ODD, "aws.ssm", {}), Ignored("no change", ESCAPED)),
+        (envelope(ODD, "aws.secretsmanager", {}), Ignored("no change", ESCAPED)),
+        (trail(ODD), Ignored("no change", "an unnamed call")),
+        (parameter(ODD), Ignored("no change", "no operation")),
+    ],
+)
+def test_what_is_told_of_an_ignored_event_has_no_line_ends_and_no_escapes_of_a_terminal(
+    event: object, expected: Ignored
+) -> None:
+    assert parse(event) == expected
+
+
+def test_a_change_has_no_line_ends_either() -> None:
+    change = parse(native(name=None) | {"id": ODD, "resources": [f"{ARN}{ODD}"]})
+    assert isinstance(change, Change)
+    assert change.event_id == ESCAPED
+    assert change.names == (f"prod/payments/db-a1B2c3{ESCAPED}",)
+
+
+def test_an_id_that_would_not_fit_into_messages_is_none() -> None:
+    assert parse(native() | {"id": "a" * 257}) == Ignored("not an event", "wrong or missing: id")
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn", "aws-iso-b", "aws-eusc"])
@@ -203,7 +316,15 @@ def test_a_read_only_call_is_ignored(name: str) -> None:
     assert ignored(trail(name, readOnly=True, requestParameters={"secretId": "db"})) == "read-only call"
 
 
-@pytest.mark.parametrize("name", ["RotateSecret", "TagResource", "RotationStarted", "RotationAbandoned", None])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("RotateSecret", "CancelRotateSecret", "TagResource", "UntagResource", "PutResourcePolicy", None),
+        *("RotationStarted", "RotationAbandoned", "TestRotationSucceeded", "TestRotationFailed"),
+        *("StartSecretVersionDelete", "EndSecretVersionDelete", "ReplicationSucceeded", "ReplicationFailed"),
+        *("AssociateCrossAccountReplica", "AcceptCrossAccountReplication", "StopReplicationToReplica"),
+    ],
+)
 def test_a_call_that_changes_no_current_value_is_no_change(name: str | None) -> None:
     assert ignored(trail(name or "", requestParameters={"secretId": "db"})) == "no change"
 
@@ -294,7 +415,9 @@ def test_no_json_makes_it_fail(garbage: object) -> None:
 
 @given(st.sampled_from(FORMS), st.dictionaries(st.sampled_from(sorted(native())), JSON))
 def test_no_envelope_makes_it_fail(event: dict[str, Any], changes: dict[str, Any]) -> None:
-    assert isinstance(parse(event | changes), Change | Ignored)
+    verdict = parse(event | changes)
+    said = [verdict.detail] if isinstance(verdict, Ignored) else [verdict.event_id, *verdict.names]
+    assert all(map(str.isprintable, said))
 
 
 @given(st.sampled_from(FORMS), st.dictionaries(st.sampled_from(KEYS), JSON))
@@ -305,4 +428,6 @@ def test_no_detail_makes_it_fail_and_every_change_has_names_to_send(
     if isinstance(verdict, Change):
         assert verdict.names
         assert all(verdict.names)
-        assert "".join([*verdict.names, verdict.label or "", verdict.version or ""]).encode()
+        assert all(map(str.isprintable, [*verdict.names, verdict.label or "", verdict.version or ""]))
+    else:
+        assert verdict.detail.isprintable()

@@ -46,7 +46,7 @@ def source(service: str = "secretsManager", **by: Any) -> Source:  # noqa: ANN40
         ({"find": "secretsManager", "path": "a", "version": "1"}, "takes neither version nor label"),
         ({"find": "secretsManager", "path": "a", "metadata": "tags"}, "takes neither version nor label, metadata"),
         ({"find": "secretsManager", "path": "a", "failover": ["us-east-1"]}, "metadata nor failover"),
-        ({"find": "secretsManager", "path": "a*"}, "not what names begin with: letters, digits and / _ + = . @ -"),
+        ({"find": "secretsManager", "path": "a*"}, "not what names begin with: letters, digits and / _ + = . @ ! -"),
         ({"find": "parameterStore", "path": "a/b"}, "a hierarchy of parameters begins with a slash: /a/b"),
         ({"find": "parameterStore", "regexp": "("}, "not a regular expression"),
         ({"find": "parameterStore", "tags": {"a*": "b"}}, "String should match pattern"),

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.mapping.catalog import Catalog, build_catalog
+from keyferry.model import Delivery
 from keyferry.stores.envelope import Ignored
 from keyferry.stores.events import parse
 from tests.unit.samples import ACCOUNT, cluster, mapping
@@ -276,6 +277,7 @@ SAMPLES = [json.loads(path.read_text()) for path in sorted((ROOT / "events").glo
 EVENT_SPOTS = [(number, path) for number, document in enumerate(SAMPLES) for path in paths(document)]
 NAMES = st.sampled_from(
     [
+        *("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", -62135596800, 253402300799, 1e308, "rds!cluster-1"),
         *("prod/payments/db", "teams/payments/db", "teams//db", "/a/prod-eu", "a" * 5_000, "${namespace}", "\ud800"),
         *(f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:teams/payments/db-a1B2c3", "arn:aws:secretsmanager:"),
     ]
@@ -291,6 +293,9 @@ def routed(envelope: object) -> None:
     for delivery in CATALOG.deliveries_of(change):
         assert delivery.mapping in CATALOG.mappings
         assert len(delivery.group) <= 128
+        assert Delivery.model_validate_json(delivery.to_json()) == delivery
+        assert len(delivery.deduplication_id) == 64
+        assert (datetime.now(UTC) - delivery.time).total_seconds()
 
 
 @bounded

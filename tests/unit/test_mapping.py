@@ -63,7 +63,7 @@ def entry(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
         ({"secretsManager": f"arn:aws:secretsmanager:${{cluster}}:{ACCOUNT}:secret:db"}, "not the ARN of a secret"),
         ({"parameterStore": f"arn:*:ssm:eu-west-1:{ACCOUNT}:parameter/db"}, "not the ARN of a parameter"),
         # What would grant more than one thing in a policy, or be filled in by CloudFormation:
-        ({"secretsManager": "prod/*"}, "not the name of a secret: letters, digits and / _ + = . @ -, no spaces"),
+        ({"secretsManager": "prod/*"}, "not the name of a secret: letters, digits and / _ + = . @ ! -, no spaces"),
         ({"secretsManager": "prod/d?"}, "not the name of a secret"),
         ({"secretsManager": "prod/${AWS::Region}"}, "not the name of a secret"),
         ({"secretsManager": "prod/db", "region": "*"}, "String should match pattern"),

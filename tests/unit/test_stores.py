@@ -44,3 +44,12 @@ def test_the_name_of_a_secret_has_at_most_512_characters(length: int, allowed: b
     context = nullcontext() if allowed else pytest.raises(ValidationError, match="not the name of a secret")
     with context:
         assert Source.model_validate({"secretsManager": "n" * length}).store is secrets
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("rds!cluster-2f1e", True), ("!rds", False)])
+def test_the_name_of_a_secret_may_have_an_exclamation_mark_as_those_that_aws_manages_have(
+    name: str, allowed: bool
+) -> None:
+    """At the beginning it would negate the filter of ListSecrets."""
+    with nullcontext() if allowed else pytest.raises(ValidationError, match="not the name of a secret"):
+        Source.model_validate({"secretsManager": name})

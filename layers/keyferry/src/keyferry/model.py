@@ -176,15 +176,20 @@ class Message:
     @property
     def document(self) -> object:
         """The parsed JSON of the body; None where the body is not JSON."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
+        return parse_json(self.body)
 
     @property
     def age_seconds(self) -> float:
         """How many seconds ago the message was sent."""
         return (datetime.now(UTC) - self.sent).total_seconds()
+
+
+def parse_json(text: str) -> object:
+    """Return the parsed JSON of a message or of a part of one; None where the text is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def format_time(time: datetime) -> str:

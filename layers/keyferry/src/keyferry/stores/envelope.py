@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
+from keyferry.formats.printable import escape
 from keyferry.model import Change, ChangeKind, StoreName
 
-API_CALLS = frozenset({"AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"})
+TRAIL_TYPES = frozenset({"AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"})
 """Detail types of the events that a CloudTrail trail sends to EventBridge."""
 
 
@@ -24,19 +25,27 @@ class Ignored:
     """What the event was, for the log."""
 
 
+MAX_LENGTH = 2048
+"""Characters of the longest identifier, an ARN; what is longer is no name, label or version."""
+
+type Printable = Annotated[str, AfterValidator(escape)]
+"""Text of an event as it may be logged, shown and sent on."""
+
+
 class Envelope(BaseModel):
-    """The fields of an EventBridge event that Keyferry reads.
+    """The fields of an EventBridge event that Keyferry reads, without unprintable characters outside of `detail`.
 
     Source: "AWS service event metadata" in the EventBridge event reference.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    id: str
-    type: str = Field(alias="detail-type")
-    source: str
+    id: Annotated[Printable, Field(max_length=256)]
+    """It goes into every delivery; EventBridge's own are UUIDs."""
+    type: Printable = Field(alias="detail-type")
+    source: Printable
     time: AwareDatetime
-    resources: list[str] = Field(default_factory=list)
+    resources: list[Printable] = Field(default_factory=list)
     detail: dict[str, Any]
 
     def to_change(
@@ -63,9 +72,9 @@ class Envelope(BaseModel):
 
 
 def get_text(fields: Mapping[str, Any], key: str) -> str | None:
-    """Return the text of a field; None where it is missing, empty, not text, or not printable.
+    """Return the text of a field; None where it is missing, empty, not text, not printable, or too long.
 
     No name, label or version has unprintable characters, and SQS refuses lone surrogates.
     """
     value = fields.get(key)
-    return value if isinstance(value, str) and value and value.isprintable() else None
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_LENGTH and value.isprintable() else None

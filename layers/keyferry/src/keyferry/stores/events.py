@@ -1,5 +1,7 @@
 """EventBridge event → the change that it reports, or the reason why it is ignored.
 
+The event may come inside a notification of SNS, for those who put a topic between EventBridge and the queue.
+
 An event is trusted for the name of the secret alone; the label and version that it names are hints.
 The shapes of events and their sources: events/README.md.
 """
@@ -8,7 +10,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from keyferry.model import Change
+from keyferry.model import Change, parse_json
 from keyferry.stores.envelope import Envelope, Ignored, get_text
 from keyferry.stores.registry import STORES
 
@@ -20,8 +22,11 @@ def parse(event: object) -> Change | Ignored:
     """Return the change that an event reports, or why the event is ignored. Never raises.
 
     Args:
-        event: the parsed JSON of an event, of any shape.
+        event: the parsed JSON of an event, of any shape; or of an SNS notification (`Type`, `Message`) that holds one.
     """
+    match event:
+        case {"Type": "Notification", "Message": str(text)}:
+            event = parse_json(text)
     try:
         envelope = Envelope.model_validate(event)
     except ValidationError as error:

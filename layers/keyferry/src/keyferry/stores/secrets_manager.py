@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from keyferry.arn import Arn
 from keyferry.model import Change, ChangeKind, StoreName
-from keyferry.stores.envelope import API_CALLS, Envelope, Ignored, get_text
+from keyferry.stores.envelope import TRAIL_TYPES, Envelope, Ignored, get_text
 from keyferry.stores.grant import Grant, get_base_arn
 
 if TYPE_CHECKING:
@@ -16,7 +16,12 @@ NAME: StoreName = "secretsmanager"
 FIELD, MAPPING_FIELD = "secrets_manager", "secretsManager"
 NOUN = "secret"
 EVENT_SOURCE = "aws.secretsmanager"
-ALLOWED_NAMES = (re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}"), "letters, digits and / _ + = . @ -, no spaces")
+# AWS puts an exclamation mark into the names of the secrets that it manages itself, as `rds!cluster-…`. As the first
+# character it would mean "not" to ListSecrets.
+ALLOWED_NAMES = (
+    re.compile(r"[A-Za-z0-9/_+=.@-][A-Za-z0-9/_+=.@!-]{0,511}"),
+    "letters, digits and / _ + = . @ ! -, no spaces, no ! at the beginning",
+)
 SAME_VERSIONS_IN_REPLICAS = True
 
 CURRENT = "AWSCURRENT"
@@ -28,7 +33,7 @@ PENDING = "AWSPENDING"
 
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 """What Secrets Manager appends to the name in an ARN. A name can end in the same way."""
-_API_CALLS: Mapping[str, ChangeKind] = {
+_CHANGES: Mapping[str, ChangeKind] = {
     "CreateSecret": "updated",
     "PutSecretValue": "updated",
     "UpdateSecret": "updated",
@@ -38,6 +43,18 @@ _API_CALLS: Mapping[str, ChangeKind] = {
     "RestoreSecret": "restored",
     "RotationFailed": "rotation failed",
 }
+"""Name of what CloudTrail tells → the change that it is. `UpdateSecret` is one even if it gives no new value: the event
+does not tell, and a delivery that finds nothing new does nothing."""
+_IDENTIFIERS = (
+    ("additionalEventData", "secretid"),
+    ("serviceEventDetails", "secretid"),
+    ("responseElements", "arn"),
+    ("requestParameters", "secretid"),
+    ("requestParameters", "name"),
+    ("responseElements", "name"),
+)
+"""Where CloudTrail tells of which secret: part of `detail` and key, the most reliable first (events/README.md). The
+key is spelled in several ways (`arn`, `aRN`), so its case does not count."""
 
 
 def parse_identifier(identifier: str) -> tuple[str, ...]:
@@ -95,7 +112,7 @@ def parse_event(event: Envelope) -> Change | Ignored:
     """Return the change that an event of Secrets Manager, or of CloudTrail about it, reports, or why it is ignored."""
     if event.type == "Secret Label Updated":
         return _parse_label_updated(event)
-    return _parse_api_call(event) if event.type in API_CALLS else Ignored("no change", event.type)
+    return _parse_trail(event) if event.type in TRAIL_TYPES else Ignored("no change", event.type)
 
 
 def get_grants(source: "Source") -> Iterator[Grant]:
@@ -113,34 +130,42 @@ def get_grants(source: "Source") -> Iterator[Grant]:
 
 
 def _parse_label_updated(event: Envelope) -> Change | Ignored:
-    name = get_text(event.detail, "name")
-    names = (name,) if name else tuple(parse_identifier(arn)[0] for arn in event.resources[:1])
     label, version = get_text(event.detail, "labelUpdated"), get_text(event.detail, "versionId")
+    if label in (PENDING, PREVIOUS):
+        return Ignored("no change", f"{event.type}: {label}")
+    identifier = get_text(event.detail, "name")
+    names = (
+        parse_identifier(identifier) if identifier else tuple(parse_identifier(arn)[0] for arn in event.resources[:1])
+    )
     return event.to_change(NAME, names, "updated", label=label, version=version)
 
 
-def _parse_api_call(event: Envelope) -> Change | Ignored:
+def _parse_trail(event: Envelope) -> Change | Ignored:
     name = get_text(event.detail, "eventName") or "an unnamed call"
-    kind = _API_CALLS.get(name)
+    kind = _CHANGES.get(name)
     if event.detail.get("readOnly") is True:
         return Ignored("read-only call", name)
     if kind is None:
         return Ignored("no change", name)
-    if event.detail.get("errorCode"):
+    if event.detail.get("errorCode") and kind != "rotation failed":
         return Ignored("failed call", name)
+    if kind == "updated" and _moves_only_pending(event.detail.get("requestParameters")):
+        return Ignored("no change", f"{name}: {PENDING}")
     identifier = next(_list_identifiers(event.detail), None)
     return event.to_change(NAME, parse_identifier(identifier) if identifier else (), kind)
 
 
+def _moves_only_pending(parameters: object) -> bool:
+    """Return whether a call names AWSPENDING and no other label: a step of a rotation that readers do not notice."""
+    if not isinstance(parameters, Mapping):
+        return False
+    labels = parameters.get("versionStages") or [parameters.get("versionStage")]
+    return isinstance(labels, list) and all(label == PENDING for label in labels)
+
+
 def _list_identifiers(detail: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names and ARNs of the secret in a CloudTrail event, the most reliable first (events/README.md)."""
-    fields_with_identifiers = (
-        ("additionalEventData", ("SecretId", "secretId")),
-        ("serviceEventDetails", ("secretId", "SecretId")),
-        ("responseElements", ("arn", "aRN", "ARN")),
-        ("requestParameters", ("secretId", "name")),
-    )
-    for name, keys in fields_with_identifiers:
-        fields = detail.get(name)
+    """Yield the names and ARNs of the secret in an event of CloudTrail, the most reliable first."""
+    for part, wanted in _IDENTIFIERS:
+        fields = detail.get(part)
         if isinstance(fields, Mapping):
-            yield from filter(None, (get_text(fields, key) for key in keys))
+            yield from filter(None, (get_text(fields, key) for key in fields if key.lower() == wanted))
