@@ -149,6 +149,164 @@ def test_what_an_event_holds_cannot_speak_to_the_terminal(mappings: Path) -> Non
     assert said == "no change: no change (\\x1b[2J)\n"
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_a_message_holds_cannot_forge_a_line_or_speak_to_the_terminal(mappings: Path, form: str) -> None:
+    message = {"mapping": "a\nb\x9b2J", "cluster": "\x7f\ud800", "eventId": "\x1b[2J", "time": "2026-11-03T09:15:42Z"}
+    said = run(mappings, "-", "--output", form, stdin=json.dumps([message, UPDATED.read_text()])).stdout
+    assert said.replace("\n", "").isprintable()
+    assert "\nb" not in said
+
+
+def test_json_has_its_own_escapes_for_what_is_not_printable(mappings: Path) -> None:
+    message = {"mapping": "a\nb\x9b2J\U000e0001", "cluster": "c", "eventId": "e", "time": "2026-11-03T09:15:42Z"}
+    result = run(mappings, "-", "--output", "json", stdin=json.dumps(message))
+    assert json.loads(result.stdout)["delivery"]["mapping"] == message["mapping"]
+
+
+def sqs_record(body: str) -> dict[str, Any]:
+    return {"messageId": "m-1", "receiptHandle": "r-1", "body": body, "eventSource": "aws:sqs"}
+
+
+def notification(message: str) -> dict[str, Any]:
+    return {
+        "Type": "Notification",
+        "MessageId": "m-1",
+        "TopicArn": "arn:aws:sns:eu-west-1:111122223333:t",
+        "Message": message,
+    }
+
+
+TEXT = UPDATED.read_text()
+SNS = json.dumps(notification(TEXT))
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"Records": [sqs_record(TEXT)]},
+        {"Records": [sqs_record(SNS)]},
+        {"Records": [{"EventSource": "aws:sns", "Sns": notification(TEXT)}]},
+        {"Messages": [{"MessageId": "m-1", "ReceiptHandle": "r-1", "Body": TEXT}]},
+        {"Messages": [{"MessageId": "m-1", "ReceiptHandle": "r-1", "Body": SNS}]},
+        {"MessageId": "m-1", "Body": TEXT},
+        sqs_record(TEXT),
+        notification(TEXT),
+        [json.loads(TEXT)],
+        [notification(TEXT)],
+    ],
+    ids=[
+        *("SQS records", "SQS records from SNS", "SNS records", "received messages", "received messages from SNS"),
+        *("one received message", "one record", "a notification", "a list", "a list of notifications"),
+    ],
+)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_one_event_is_explained_in_the_same_way_whatever_is_wrapped_around_it(
+    mappings: Path, wrapped: object, form: str
+) -> None:
+    result = run(mappings, "-", "--output", form, stdin=json.dumps(wrapped))
+    assert result.stdout == run(mappings, UPDATED, "--output", form).stdout
+
+
+def test_several_events_are_explained_one_after_another_with_their_positions(mappings: Path) -> None:
+    deleted = EVENTS / "delete-secret-refused.json"
+    records = {"Records": [sqs_record(TEXT), sqs_record(deleted.read_text())]}
+    said = run(mappings, "-", stdin=json.dumps(records)).stdout
+    first, second = run(mappings, UPDATED).stdout, run(mappings, deleted).stdout
+    assert said == f"1. Records[0].body\n{first}\n2. Records[1].body\n{second}"
+
+
+def test_several_events_as_json_are_a_list_with_their_positions(mappings: Path) -> None:
+    several = [json.loads(TEXT), {"Messages": [{"Body": TEXT}, {"Body": SNS}]}]
+    result = run(mappings, "-", "--output", "json", stdin=json.dumps(several))
+    alone = as_json(mappings, UPDATED)
+    assert json.loads(result.stdout) == [
+        {"position": position, **alone} for position in ("[0]", "[1].Messages[0].Body", "[1].Messages[1].Body.Message")
+    ]
+
+
+@pytest.mark.parametrize("body", ["canary-body", "", "null", '"canary"', "[]", "{}", "[" * 100_000])
+def test_a_bad_record_is_told_by_its_position_with_what_would_be_right_and_the_others_are_explained(
+    mappings: Path, body: str
+) -> None:
+    records = json.dumps({"Records": [sqs_record(TEXT), sqs_record(body)]})
+    said = run(mappings, "-", stdin=records).stdout
+    first, second = said.split("\n2. Records[1].body\n")
+    assert first == f"1. Records[0].body\n{run(mappings, UPDATED).stdout}"
+    assert second.startswith("no change: not an event (wrong or missing: ")
+    assert "; in Records[1].body)\nan EventBridge event has id, detail-type, source, time and detail;" in second
+    assert "canary" not in said
+    found = json.loads(run(mappings, "-", "--output", "json", stdin=records).stdout)[1]
+    assert found["ignored"]["reason"] == "not an event"
+    assert found["ignored"]["detail"].endswith("; in Records[1].body")
+    assert found["ignored"]["expected"].startswith("an EventBridge event has id, ")
+
+
+def test_what_is_wrapped_too_often_is_not_opened(mappings: Path) -> None:
+    deep: object = json.loads(TEXT)
+    for _ in range(9):
+        deep = [deep]
+    assert (
+        "not an event (wrong or missing: the whole; in [0][0][0][0][0][0][0][0])"
+        in run(mappings, "-", stdin=json.dumps(deep)).stdout
+    )
+
+
+@pytest.mark.parametrize("nothing", ["[]", '{"Records": []}', '{"Messages": []}', '{"Records": 1}', "{}", "7"])
+def test_where_there_is_no_event_that_is_told(mappings: Path, nothing: str) -> None:
+    result = run(mappings, "-", stdin=nothing)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("no change: not an event (wrong or missing: ")
+
+
+DELIVERY = {"mapping": "payments-db", "cluster": "prod-eu", "eventId": "event-1", "time": "2026-11-03T09:15:42Z"}
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (DELIVERY, "a delivery: mapping payments-db, cluster prod-eu; of 2026-11-03T09:15:42+00:00, event event-1"),
+        (
+            DELIVERY | {"namespace": "payments"},
+            "a delivery: mapping payments-db, cluster prod-eu, namespace payments;"
+            " of 2026-11-03T09:15:42+00:00, event event-1",
+        ),
+        (
+            DELIVERY | {"mapping": "gone"},
+            "a delivery: mapping gone, cluster prod-eu; of 2026-11-03T09:15:42+00:00, event event-1\n"
+            "mapping gone is not among this deployment's mappings",
+        ),
+        ({"reason": "schedule"}, "a sweep: everything; reason: schedule"),
+        ({"mapping": "payments-db", "namespace": "a"}, "a sweep: mapping payments-db, namespace a; reason: by hand"),
+    ],
+)
+def test_a_message_of_another_queue_is_told_as_what_it_asks_for(
+    mappings: Path, message: dict[str, str], said: str
+) -> None:
+    received = {"Messages": [{"MessageId": "m-1", "Body": json.dumps(message)}]}
+    assert run(mappings, "-", stdin=json.dumps(received)).stdout == f"{said}\n"
+
+
+def test_a_message_of_another_queue_as_json_has_what_it_asks_for(mappings: Path) -> None:
+    nothing: dict[str, Any] = {"change": None, "ignored": None, "mappings": [], "deliveries": []}
+
+    def found(message: dict[str, str]) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(run(mappings, "-", "--output", "json", stdin=json.dumps(message)).stdout)
+        return parsed
+
+    delivery = found(DELIVERY)
+    assert {key: delivery["delivery"][key] for key in DELIVERY} == DELIVERY
+    assert delivery == nothing | {"delivery": delivery["delivery"]}
+    problem = "mapping gone is not among this deployment's mappings"
+    assert found(DELIVERY | {"mapping": "gone"})["problem"] == problem
+    assert found({"reason": "schedule"}) == nothing | {"sweep": {"reason": "schedule"}}
+
+
+def test_a_message_with_a_field_that_no_message_has_is_none(mappings: Path) -> None:
+    said = run(mappings, "-", stdin=json.dumps(DELIVERY | {"canary": 1})).stdout
+    assert said.startswith("no change: not an event (")
+    assert "a delivery has mapping, cluster, eventId and time" in said
+
+
 def test_a_namespace_that_the_mapping_does_not_have_is_told(mappings: Path) -> None:
     path = mappings / "payments.yaml"
     path.write_text(path.read_text().replace("prod/payments/db", '"prod/${namespace}/db"'))

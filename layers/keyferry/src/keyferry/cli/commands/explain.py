@@ -1,18 +1,21 @@
 """`keyferry explain`: the change that an event reports, and the deliveries that follow."""
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import IO
 
 import click
+from pydantic import ValidationError
 
-from keyferry.cli.check.problems import nearest
 from keyferry.cli.options import Settings, output
 from keyferry.cli.output import console
-from keyferry.errors import InvalidInput
+from keyferry.cli.output.explanation import Explanation
+from keyferry.cli.unwrap import Document, unwrap
+from keyferry.errors import InvalidInput, UnknownName
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Change, Delivery
 from keyferry.pipeline import route
+from keyferry.pipeline.sweep import Sweep, parse_sweep
 from keyferry.stores.envelope import Ignored
 
 
@@ -23,20 +26,21 @@ from keyferry.stores.envelope import Ignored
 def explain(settings: Settings, event: IO[bytes]) -> None:
     """Show which change an EventBridge event is, or why it is none, and what follows.
 
-    EVENT is a file with the event as JSON, or - for standard input. What is judged is the event itself: whether the
-    stack's rules forward its kind is in events/verdicts.yaml.
+    EVENT is a file with the event as JSON, or - for standard input. It may also hold a list of events, what Lambda gets
+    from SQS or SNS, what `aws sqs receive-message` prints, an SNS notification, or messages of Keyferry's own queues.
+    What is judged is the event itself: whether the stack's rules forward its kind is in events/verdicts.yaml.
     """
     catalog = settings.load_catalog()
-    report = route.plan_deliveries(_parse(event), catalog)
-    matches = [] if isinstance(report.change, Ignored) else list(_matches(catalog, report.change))
+    explanations = [_explain(catalog, document) for document in unwrap(Document(_parse(event)))]
     if settings.is_json:
-        console.print_json(_as_dict(report, matches))
-    elif isinstance(report.change, Ignored):
-        console.print_line(f"no change: {report.change.reason} ({report.change.detail})")
-        if report.change.reason == "deployment":
-            console.print_line("a sweep follows, where this is Keyferry's own stack")
-    else:
-        _print_change(catalog, report.change, matches, report.deliveries)
+        several = [{"position": each.position, **each.as_dict()} for each in explanations]
+        console.print_json(several if len(several) > 1 else explanations[0].as_dict())
+        return
+    for number, explanation in enumerate(explanations, start=1):
+        if len(explanations) > 1:
+            console.print_line(f"{'' if number == 1 else chr(10)}{number}. {explanation.position}")
+        for line in explanation.list_lines():
+            console.print_line(line)
 
 
 def _parse(event: IO[bytes]) -> object:
@@ -46,8 +50,49 @@ def _parse(event: IO[bytes]) -> object:
         return json.loads(event.read())
     except json.JSONDecodeError as error:
         raise InvalidInput(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise InvalidInput(f"{name}: not JSON") from None
+
+
+def _explain(catalog: Catalog, document: Document) -> Explanation:
+    message = _parse_message(document.content)
+    if isinstance(message, Delivery):
+        return Explanation(document.position, message, problem=_find_problem(catalog, message))
+    if isinstance(message, Sweep):
+        return Explanation(document.position, message)
+    report = route.plan_deliveries(document.content, catalog)
+    if isinstance(report.change, Ignored):
+        return Explanation(document.position, report)
+    known = {
+        name
+        for mapping in catalog.mappings.values()
+        for source in mapping.spec.sources.values()
+        for name in source.event_names
+    }
+    return Explanation(document.position, report, tuple(_matches(catalog, report.change)), frozenset(known))
+
+
+def _parse_message(content: object) -> Delivery | Sweep | None:
+    """Return the message of the deliveries or of the sweeps queue that a document is; None if it is none of these."""
+    if not isinstance(content, dict) or not content or "detail-type" in content:
+        return None
+    try:
+        return Delivery.model_validate_json(json.dumps(content))
+    except ValidationError:
+        pass
+    try:
+        return parse_sweep(content)
+    except InvalidInput:
+        return None
+
+
+def _find_problem(catalog: Catalog, delivery: Delivery) -> str:
+    """Return why these mappings cannot carry out a delivery; empty if they can."""
+    try:
+        catalog.get(delivery.mapping, delivery.cluster)
+    except UnknownName as error:
+        return str(error)
+    return ""
 
 
 def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
@@ -64,45 +109,3 @@ def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
         elif not any(match.concerns(cluster.name) for cluster in catalog.clusters_of(match.mapping)):
             why = f"it does not go to {' in '.join(filter(None, (match.namespace, match.cluster)))}"
         yield {"mapping": match.mapping.name, "source": match.alias} | ({"not": why} if why else {})
-
-
-def _as_dict(report: route.RouteReport, matches: list[dict[str, str]]) -> dict[str, Any]:
-    change = report.change
-    return {
-        "change": None
-        if isinstance(change, Ignored)
-        else {
-            "kind": change.kind,
-            "store": change.store,
-            "names": list(change.names),
-            "label": change.label,
-            "version": change.version,
-            "eventId": change.event_id,
-            "time": change.time.isoformat(),
-        },
-        "ignored": {"reason": change.reason, "detail": change.detail} if isinstance(change, Ignored) else None,
-        "mappings": matches,
-        "deliveries": [
-            delivery.model_dump(mode="json", by_alias=True, exclude_defaults=True) for delivery in report.deliveries
-        ],
-    }
-
-
-def _print_change(
-    catalog: Catalog, change: Change, matches: list[dict[str, str]], deliveries: Sequence[Delivery]
-) -> None:
-    parts = [change.kind, f"{change.store} {' or '.join(change.names)}"]
-    parts += [f"{name} {text}" for name, text in (("label", change.label), ("version", change.version)) if text]
-    console.print_line(f"change: {', '.join(parts)}")
-    for match in matches:
-        why = f": {match['not']}" if "not" in match else ""
-        console.print_line(f"mapping {match['mapping']}, source {match['source']}{why}")
-    if not matches:
-        sources = [source for mapping in catalog.mappings.values() for source in mapping.spec.sources.values()]
-        known = {name for source in sources for name in source.event_names}
-        console.print_line(f"no mapping names it{nearest(change.names[0], known)}")
-    for delivery in deliveries:
-        namespace = f", namespace {delivery.namespace}" if delivery.namespace else ""
-        console.print_line(f"delivery: {delivery.mapping} to {delivery.cluster}{namespace}")
-    if not deliveries:
-        console.print_line("no delivery follows")

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from keyferry.formats.printable import escape
+
 PATIENCE_SECONDS = 2.0
 """How long work goes on before its progress is shown."""
 _STYLES = {
@@ -38,8 +40,9 @@ def print_note(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Write the result to stdout as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Write the result to stdout as JSON, with JSON's own escapes for what is not printable."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo("".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -63,8 +66,8 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def printable(text: str) -> str:
-    """Return the text with its control characters written as hexadecimal escapes: a terminal would obey them."""
-    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+    """Return the text with all but its line ends escaped that is not printable: a terminal would obey it."""
+    return "\n".join(map(escape, text.split("\n")))
 
 
 @contextmanager
