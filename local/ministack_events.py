@@ -14,6 +14,9 @@ OPERATIONS = {
     "AmazonSSM.DeleteParameters",
     "AmazonSSM.LabelParameterVersion",
     "secretsmanager.CreateSecret",
+    "secretsmanager.PutSecretValue",
+    "secretsmanager.UpdateSecret",
+    "secretsmanager.UpdateSecretVersionStage",
     "secretsmanager.DeleteSecret",
     "secretsmanager.RestoreSecret",
 }
@@ -22,13 +25,12 @@ OPERATIONS = {
 
 def announce(call: Call) -> list[Event]:
     """Tell which events the call causes; of the calls that failed, only CloudTrail tells."""
-    if call.operation in {"secretsmanager.DeleteSecret", "secretsmanager.RestoreSecret"}:
-        return [ministack_trail.api_call(call)]
+    trail = [ministack_trail.api_call(call)] if call.operation.startswith("secretsmanager.") else []
     if call.failed:
-        return []
+        return trail
     if call.operation == "secretsmanager.CreateSecret":
-        return list(_first_version(call))
-    return _parameter_changes(call)
+        return [*_first_version(call), *trail]
+    return trail or _parameter_changes(call)
 
 
 def stack_status(stack_id: str, status: str, reason: str, token: str) -> Event:

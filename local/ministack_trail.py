@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 
 from local.ministack_calls import Call, Event, Json
 
+_VALUES = {"SecretString", "SecretBinary"}
+"""Parameters that CloudTrail does not record."""
+
 
 def api_call(call: Call) -> Event:
     """Describe a call and its answer."""
@@ -18,7 +21,7 @@ def api_call(call: Call) -> Event:
         "sourceIPAddress": "127.0.0.1",
         "userAgent": call.user_agent,
         **(_error(call.response) if call.failed else {}),
-        "requestParameters": {_camel(key): value for key, value in call.request.items()},
+        "requestParameters": {_camel(key): value for key, value in call.request.items() if key not in _VALUES},
         "responseElements": None if call.failed else _response_elements(call.response),
         "requestID": str(uuid.uuid4()),
         "eventID": str(uuid.uuid4()),

@@ -2,12 +2,14 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from local import stack as stacks
 from local import world
-from local.install import Installation
+from local.install import STACK, Installation
+from local.watch import until
 from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.local_aws import function
@@ -182,3 +184,50 @@ def test_a_deleted_secret_stays_in_the_cluster_and_is_reported_until_it_is_resto
     stack.secrets.restore_secret(SecretId="tests/deleted")
     stack.deliveries("deleted", since, message="delivered")
     assert stack.eu.get("Secret", "deleted", "deleted") == before
+
+
+@pytest.fixture(scope="module")
+def both_sources(stack: Deployed) -> Iterator[Deployed]:
+    """The stack with CloudTrailChanges, once the sweep of its deployment is over; afterwards without it again."""
+
+    def deploy(**parameters: str) -> None:
+        checkout = stack.installed.checkout
+        stacks.deploy(checkout, stack.cloud.aws, stack_name=STACK, parameters=parameters, say=print)
+
+    def swept() -> bool:
+        return any(line.get("message") == "swept" for line in stack.lines("ReconcileFunction", since))
+
+    stack.rest("rotated")
+    since = now()
+    deploy(CloudTrailChanges="true")
+    until("the sweep of the deployment", swept)
+    stack.rest("rotated")
+    yield stack
+    deploy(CloudTrailChanges="false")
+
+
+def test_a_change_that_the_trail_tells_too_is_one_write_one_rollout_and_a_delivery_with_nothing_to_do(
+    both_sources: Deployed,
+) -> None:
+    stack, since = both_sources, now()
+    before = {name: stack.rollouts(name, "rotated") for name in BOTH}
+
+    stack.put("tests/rotated", value("told-twice"))
+
+    lines = stack.deliveries("rotated", since, 2 * len(BOTH), message="delivered")
+    assert sorted((line["cluster"], *line["targets"]) for line in lines) == [
+        (name, done) for name in BOTH for done in ("unchanged", "updated")
+    ]
+    for name in BOTH:
+        assert stack.cloud.admins[name].data("rotated", "rotated") == in_aws(stack)
+        content_and_mark_taken_off = 2
+        assert stack.writes(name, "rotated", "secrets", since) == content_and_mark_taken_off
+        assert stack.writes(name, "rotated", "deployments", since) == 1
+        assert len(stack.rollouts(name, "rotated") - before[name]) == 1
+
+
+def test_a_rotation_that_only_begins_is_not_delivered_though_the_trail_tells_of_it(both_sources: Deployed) -> None:
+    stack, since = both_sources, now()
+    stack.put("tests/rotated", value("only-pending"), VersionStages=["AWSPENDING"])
+    (line,) = stack.routed(since, ignored="no change", detail="PutSecretValue: AWSPENDING")
+    assert "count" not in line

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.aws import Aws
-from tests.local_aws import Bus, denied, function, role
+from tests.local_aws import ENVELOPE, Bus, Event, denied, function, role
 
 TEMPLATE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
 ROTATION = """
@@ -50,8 +50,16 @@ def secret(services: Aws, the_bus: Bus) -> str:
     """Make a secret, its event already taken."""
     name = f"prod/{uuid.uuid4().hex}"
     arn = services.client("secretsmanager").create_secret(Name=name, SecretString="canary-first")["ARN"]
-    the_bus.events(1)
+    _moved(the_bus)
     return str(arn)
+
+
+def _moved(bus: Bus) -> Event:
+    """Wait for the two events of a call that moves a label, and return Secrets Manager's own."""
+    events = {event["detail-type"]: event for event in bus.events(2)}
+    assert set(events) == {"Secret Label Updated", "AWS API Call via CloudTrail"}
+    assert set(events["Secret Label Updated"]) == ENVELOPE
+    return events["Secret Label Updated"]
 
 
 def test_a_parameter_tells_of_its_life(services: Aws, bus: Bus) -> None:
@@ -95,7 +103,7 @@ def test_a_refused_parameter_change_tells_nothing(services: Aws, bus: Bus) -> No
 def test_a_secret_tells_of_every_label_but_pending(services: Aws, bus: Bus) -> None:
     secrets = services.client("secretsmanager")
     created = secrets.create_secret(Name="prod/db", SecretString="canary-1")
-    event = bus.event()
+    event = _moved(bus)
     assert (event["source"], event["detail-type"]) == ("aws.secretsmanager", "Secret Label Updated")
     assert event["resources"] == [created["ARN"]]
     assert event["detail"] == {
@@ -104,19 +112,32 @@ def test_a_secret_tells_of_every_label_but_pending(services: Aws, bus: Bus) -> N
         "versionId": created["VersionId"],
     }
     put = secrets.put_secret_value(SecretId="prod/db", SecretString="canary-2")
-    assert bus.event()["detail"]["versionId"] == put["VersionId"]
+    assert _moved(bus)["detail"]["versionId"] == put["VersionId"]
     updated = secrets.update_secret(SecretId="prod/db", SecretString="canary-3")
-    assert bus.event()["detail"]["versionId"] == updated["VersionId"]
+    assert _moved(bus)["detail"]["versionId"] == updated["VersionId"]
     secrets.update_secret_version_stage(
         SecretId="prod/db",
         VersionStage="AWSCURRENT",
         MoveToVersionId=put["VersionId"],
         RemoveFromVersionId=updated["VersionId"],
     )
-    assert bus.event()["detail"]["versionId"] == put["VersionId"]
+    assert _moved(bus)["detail"]["versionId"] == put["VersionId"]
     secrets.put_secret_value(SecretId="prod/db", SecretString="canary-4", VersionStages=["AWSPENDING"])
     secrets.update_secret(SecretId="prod/db", Description="of the payments")
+    assert [event["detail"]["eventName"] for event in bus.events(2)] == ["PutSecretValue", "UpdateSecret"]
     bus.events(0)
+
+
+def test_a_put_is_in_the_trail_without_its_value(services: Aws, bus: Bus, secret: str) -> None:
+    secrets = services.client("secretsmanager")
+    secrets.put_secret_value(SecretId=secret, SecretString="canary-put", VersionStages=["AWSPENDING"])
+    secrets.put_secret_value(SecretId=secret, SecretBinary=b"canary-put", VersionStages=["AWSPENDING"])
+    events = bus.events(2)
+    assert [event["detail"]["eventName"] for event in events] == ["PutSecretValue", "PutSecretValue"]
+    for detail in (event["detail"] for event in events):
+        assert detail["requestParameters"].keys() == {"secretId", "versionStages", "clientRequestToken"}
+        assert detail["responseElements"]["arn"] == secret
+        assert "canary-put" not in json.dumps(detail)
 
 
 def test_a_deleted_and_restored_secret_is_in_the_trail(services: Aws, bus: Bus, secret: str) -> None:
@@ -149,10 +170,11 @@ def test_a_refused_deletion_is_in_the_trail_with_its_error(services: Aws, bus: B
 def test_a_rotation_runs_the_rotation_function(services: Aws, bus: Bus, secret: str) -> None:
     secrets = services.client("secretsmanager")
     token = secrets.rotate_secret(SecretId=secret, RotationLambdaARN=function(services, ROTATION))["VersionId"]
-    started, labelled, succeeded = bus.events(3)
-    assert started["detail"]["eventName"] == "RotationStarted"
-    assert labelled["detail"]["versionId"] == token
-    assert succeeded["detail"]["eventName"] == "RotationSucceeded"
+    events = [event["detail"] for event in bus.events(5)]
+    assert {detail.get("eventName", "a label moved") for detail in events} == {
+        *("RotationStarted", "PutSecretValue", "UpdateSecretVersionStage", "a label moved", "RotationSucceeded")
+    }
+    assert [detail["versionId"] for detail in events if "versionId" in detail] == [token]
     assert secrets.get_secret_value(SecretId=secret)["SecretString"] == "canary-rotated"
 
 

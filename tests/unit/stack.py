@@ -81,6 +81,15 @@ class Stack:
         """The queues that nothing consumes."""
         return self.queues.keys() - self.consumers.keys()
 
+    def named_where_it_is(self, value: object) -> str | None:
+        """Return the logical id that a `Ref` or `GetAtt` names; of a resource with a condition, in an `If` with it."""
+        condition: object = None
+        match value:
+            case {"Fn::If": [condition, value, {"Ref": "AWS::NoValue"}]}:
+                pass
+        name = named(value)
+        return name if self.template["Resources"].get(name, {}).get("Condition") == condition else None
+
     def targets(self) -> Iterator[tuple[str, Properties]]:
         """Yield each rule or schedule, and each of its targets."""
         for name, rule in self.of("Events::Rule", "Scheduler::Schedule").items():

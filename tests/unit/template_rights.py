@@ -72,17 +72,27 @@ def lets_rules_send_and_alarms_publish_and_nothing_else(_stack: Stack, _name: st
     return all(by_arn) and [{key: one.get(key) for key in ("Principal", "Action")} for one in allowed] == senders
 
 
+CONDITIONAL = "PolicyDocument.Statement.0.Condition.ArnEquals.aws:SourceArn.4"
+"""The sender that is not always there."""
+
+
 @broken_by("SweepsPolicy.PolicyDocument.Statement.0.Effect", "Deny")
 @broken_by("StackDeployed.Targets.0.Arn", {"Fn::GetAtt": ["Changes", "Arn"]})
+@broken_by(f"ChangesPolicy.{CONDITIONAL}", {"Fn::GetAtt": ["SecretChanged", "Arn"]})
+@broken_by(f"EventsDeadLettersPolicy.{CONDITIONAL}", {"Ref": "AWS::NoValue"})
+@broken_by(f"ChangesPolicy.{CONDITIONAL}.Fn::If.0", "HasAlarmEmail")
+@broken_by(f"ChangesPolicy.{CONDITIONAL}.Fn::If.2", {"Fn::GetAtt": ["StackDeployed", "Arn"]})
+@broken_by("Resources.SecretChanged.Condition")
 @rule(QUEUE)
 def lets_those_rules_in_that_send_to_it(stack: Stack, name: str, _queue: Properties) -> bool:
     send = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}}
     statements = [one for policy in stack.policies(name) for one in policy if says([one], send)]
-    admitted = {named(arn) for one in statements for arn in one["Condition"]["ArnEquals"]["aws:SourceArn"]}
+    arns = [arn for one in statements for arn in one["Condition"]["ArnEquals"]["aws:SourceArn"]]
+    admitted = set(map(stack.named_where_it_is, arns))
     ways = [(by, target["Arn"], target.get("DeadLetterConfig", {}).get("Arn")) for by, target in stack.targets()]
     rules = stack.of("Events::Rule")
     on_it = all(named(one["Resource"]) == name for one in statements)
-    return on_it and admitted == {by for by, *arns in ways if by in rules and name in map(named, arns)}
+    return on_it and admitted == {by for by, *to in ways if by in rules and name in map(named, to)}
 
 
 @broken_by("AlarmTopicPolicy.PolicyDocument.Statement.0.Principal", {"Service": "events.amazonaws.com"})

@@ -89,10 +89,31 @@ def keeps_what_it_cannot_hand_over_after_many_tries(stack: Stack, name: str, _pr
 
 
 @broken_by("SecretLabelUpdated.State", "DISABLED")
+@broken_by("SecretChanged.State", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")  # with reads: its own, too
 @broken_by("SweepRegularly.State", "DISABLED")
 @rule("Events::Rule", "Scheduler::Schedule")
 def is_in_force(_stack: Stack, _name: str, properties: Properties) -> bool:
     return bool(properties.get("State", "ENABLED") == "ENABLED")
+
+
+OPTIONAL = {"SecretChanged": "CloudTrailChanges"}
+"""Rule that is not always there → the parameter that asks for it."""
+
+
+@broken_by("Resources.SecretChanged.Condition")
+@broken_by("Resources.ParameterChanged.Condition", "HasCloudTrailChanges")
+@broken_by("Conditions.HasCloudTrailChanges.Fn::Equals.0", "false")
+@broken_by("Parameters.CloudTrailChanges.Default", "true")
+@broken_by("Parameters.CloudTrailChanges.AllowedValues", ["false", "true", "yes"])
+@rule("Events::Rule")
+def is_there_always_or_where_its_parameter_is_true(stack: Stack, name: str, _properties: Properties) -> bool:
+    condition = stack.template["Resources"][name].get("Condition")
+    if name not in OPTIONAL:
+        return condition is None
+    parameter = stack.template["Parameters"][OPTIONAL[name]]
+    # cfn-lint puts what is compared in order.
+    asks = stack.template["Conditions"].get(condition) == {"Fn::Equals": ["true", {"Ref": OPTIONAL[name]}]}
+    return asks and (parameter["Default"], sorted(parameter["AllowedValues"])) == ("false", ["false", "true"])
 
 
 # Functions

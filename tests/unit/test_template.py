@@ -9,7 +9,7 @@ import yaml
 
 from tests.unit.stack import ROOT, RULES, Stack, at, matches, named
 from tests.unit.template_rights import RIGHTS
-from tests.unit.template_rules import METRICS, SETTINGS
+from tests.unit.template_rules import METRICS, OPTIONAL, SETTINGS
 
 VERDICTS: dict[str, Any] = yaml.safe_load((ROOT / "events/verdicts.yaml").read_text())
 SAMPLES = sorted(path.stem for path in (ROOT / "events").glob("*.json"))
@@ -60,6 +60,7 @@ def test_every_sample_has_a_verdict_and_every_rule_a_sample(stack: Stack) -> Non
     verdicts = VERDICTS["samples"]
     assert sorted(verdicts) == SAMPLES
     assert {rule for verdict in verdicts.values() for rule in verdict["rules"]} == stack.of("Events::Rule").keys()
+    assert VERDICTS["conditions"] == OPTIONAL
 
 
 def test_the_sweep_is_started_by_the_schedule_every_hour(stack: Stack) -> None:
