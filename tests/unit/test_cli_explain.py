@@ -132,6 +132,12 @@ def test_a_file_that_is_no_json_is_told_with_the_place(mappings: Path, tmp_path:
     assert result.stderr == f"{tmp_path}/event.json:2:9: not JSON: Expecting value\n"
 
 
+def test_an_empty_file_is_told_with_what_may_have_left_it_empty(mappings: Path) -> None:
+    result = run(mappings, "-", stdin="\n")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("standard input: empty; `aws sqs receive-message` prints nothing where")
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[" * 200_000])
 def test_what_cannot_even_be_read_is_told(mappings: Path, content: bytes) -> None:
     result = run(mappings, "-", stdin=content)

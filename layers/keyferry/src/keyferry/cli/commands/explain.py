@@ -46,8 +46,11 @@ def explain(settings: Settings, event: IO[bytes]) -> None:
 def _parse(event: IO[bytes]) -> object:
     path = str(getattr(event, "name", "-"))
     name = "standard input" if path in ("-", "<stdin>") else path
+    text = event.read()
+    if not text.strip():
+        raise InvalidInput(f"{name}: empty; `aws sqs receive-message` prints nothing where no message is visible")
     try:
-        return json.loads(event.read())
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise InvalidInput(f"{name}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
     except (ValueError, RecursionError):
