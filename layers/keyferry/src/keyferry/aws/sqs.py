@@ -1,12 +1,12 @@
 """Send deliveries to their SQS queue, and hide or dead-letter the messages of a queue."""
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import batched
 from typing import TYPE_CHECKING
 
 from keyferry.aws.errors import translate_errors
 from keyferry.errors import Unreachable
+from keyferry.formats.printable import escape
 from keyferry.model import Delivery, Message
 from keyferry.pipeline.settle import Settlement
 
@@ -86,11 +86,6 @@ class MessageControl:
                 MessageGroupId=delivery.group if delivery else "unknown",
                 MessageDeduplicationId=message.id,
                 MessageAttributes={
-                    name: {"DataType": "String", "StringValue": _escape(text)} for name, text in attributes.items()
+                    name: {"DataType": "String", "StringValue": escape(text)} for name, text in attributes.items()
                 },
             )
-
-
-def _escape(text: str) -> str:
-    """Return the text with escapes for the characters that an SQS attribute may not hold."""
-    return json.dumps(text, ensure_ascii=False)[1:-1]
