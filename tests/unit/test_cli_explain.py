@@ -307,10 +307,19 @@ def test_a_message_of_another_queue_as_json_has_what_it_asks_for(mappings: Path)
     assert found({"reason": "schedule"}) == nothing | {"sweep": {"reason": "schedule"}}
 
 
-def test_a_message_with_a_field_that_no_message_has_is_none(mappings: Path) -> None:
-    said = run(mappings, "-", stdin=json.dumps(DELIVERY | {"canary": 1})).stdout
+@pytest.mark.parametrize("newer", [{"canary": 1}, {"event_id": "canary", "x": [None]}])
+def test_a_delivery_with_a_field_of_a_newer_release_is_told_as_such(mappings: Path, newer: dict[str, object]) -> None:
+    first, second = run(mappings, "-", stdin=json.dumps(DELIVERY | newer)).stdout.splitlines()
+    assert first.startswith("a delivery: mapping payments-db, cluster prod-eu; ")
+    assert second == "the message has fields of a newer release; it waits until that is deployed"
+
+
+@pytest.mark.parametrize("wrong", [{"time": "yesterday"}, {"mapping": 7}, {"mapping": 7, "canary": 1}])
+def test_a_message_that_no_queue_would_have_is_none(mappings: Path, wrong: dict[str, object]) -> None:
+    said = run(mappings, "-", stdin=json.dumps(DELIVERY | wrong)).stdout
     assert said.startswith("no change: not an event (")
     assert "a delivery has mapping, cluster, eventId and time" in said
+    assert "canary" not in said
 
 
 def test_a_namespace_that_the_mapping_does_not_have_is_told(mappings: Path) -> None:

@@ -11,10 +11,11 @@ from keyferry.cli.options import Settings, output
 from keyferry.cli.output import console
 from keyferry.cli.output.explanation import Explanation
 from keyferry.cli.unwrap import Document, unwrap
-from keyferry.errors import InvalidInput, UnknownName
+from keyferry.errors import InvalidInput, UnknownField, UnknownName
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Change, Delivery
 from keyferry.pipeline import route
+from keyferry.pipeline.settle import parse_delivery
 from keyferry.pipeline.sweep import Sweep, parse_sweep
 from keyferry.stores.envelope import Ignored
 
@@ -59,6 +60,9 @@ def _parse(event: IO[bytes]) -> object:
 
 def _explain(catalog: Catalog, document: Document) -> Explanation:
     message = _parse_message(document.content)
+    if isinstance(message, UnknownField):
+        delivery = Delivery.model_validate(document.content, extra="ignore")
+        return Explanation(document.position, delivery, problem=str(message))
     if isinstance(message, Delivery):
         return Explanation(document.position, message, problem=_find_problem(catalog, message))
     if isinstance(message, Sweep):
@@ -75,12 +79,17 @@ def _explain(catalog: Catalog, document: Document) -> Explanation:
     return Explanation(document.position, report, tuple(_matches(catalog, report.change)), frozenset(known))
 
 
-def _parse_message(content: object) -> Delivery | Sweep | None:
-    """Return the message of the deliveries or of the sweeps queue that a document is; None if it is none of these."""
+def _parse_message(content: object) -> Delivery | Sweep | UnknownField | None:
+    """Return the message of the deliveries or of the sweeps queue that a document is; None if it is none of these.
+
+    A delivery that is right apart from fields that this release does not know is an `UnknownField`.
+    """
     if not isinstance(content, dict) or not content or "detail-type" in content:
         return None
     try:
-        return Delivery.model_validate_json(json.dumps(content))
+        return parse_delivery(json.dumps(content))
+    except UnknownField as error:
+        return error
     except ValidationError:
         pass
     try:
