@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
+from keyferry.cli.commands.explain import explain_document
+from keyferry.cli.unwrap import Document, unwrap
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.model import Delivery
 from keyferry.stores.envelope import Ignored
@@ -311,3 +313,42 @@ def test_an_event_with_one_part_changed_is_a_change_or_none(
 ) -> None:
     number, path = spot
     routed(changed(SAMPLES[number], path, new, how))
+
+
+WRAPPED = st.recursive(
+    LEAVES | NAMES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    *(
+                        "Records",
+                        "Messages",
+                        "body",
+                        "Body",
+                        "Message",
+                        "Type",
+                        "Sns",
+                        "detail-type",
+                        "detail",
+                        "source",
+                    ),
+                    *("id", "mapping", "cluster", "namespace", "eventId", "time", "reason", "deaths", "expires"),
+                ]
+            ),
+            inner | inner.map(json.dumps) | st.just("Notification"),
+            max_size=6,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@bounded
+@given(WRAPPED)
+def test_whatever_somebody_pastes_is_explained_in_lines_that_can_be_printed(content: object) -> None:
+    for document in unwrap(Document(content)):
+        explanation = explain_document(CATALOG, document)
+        assert json.dumps(explanation.as_dict())
+        assert all(map(str.isprintable, explanation.list_lines()))

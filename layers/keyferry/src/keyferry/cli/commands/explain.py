@@ -32,7 +32,7 @@ def explain(settings: Settings, event: IO[bytes]) -> None:
     What is judged is the event itself: whether the stack's rules forward its kind is in events/verdicts.yaml.
     """
     catalog = settings.load_catalog()
-    explanations = [_explain(catalog, document) for document in unwrap(Document(_parse(event)))]
+    explanations = [explain_document(catalog, document) for document in unwrap(Document(_parse(event)))]
     if settings.is_json:
         several = [{"position": each.position, **each.as_dict()} for each in explanations]
         console.print_json(several if len(several) > 1 else explanations[0].as_dict())
@@ -58,7 +58,8 @@ def _parse(event: IO[bytes]) -> object:
         raise InvalidInput(f"{name}: not JSON") from None
 
 
-def _explain(catalog: Catalog, document: Document) -> Explanation:
+def explain_document(catalog: Catalog, document: Document) -> Explanation:
+    """Return what a document is, an event or a message of Keyferry's, and what follows from it. Never raises."""
     message = _parse_message(document.content)
     if isinstance(message, UnknownField):
         delivery = Delivery.model_validate(document.content, extra="ignore")
