@@ -20,7 +20,7 @@ from rich.table import Table
 
 from keyferry.kinds import STRATEGIC_MERGE
 from keyferry.kube.client import JSON, METADATA_ONLY
-from keyferry.kube.connection import APPLY
+from keyferry.kube.transport import APPLY
 from keyferry.mapping.mapping import SecretMapping
 from local import cloud as clouds
 from local.admin import Admin, Object

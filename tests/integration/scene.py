@@ -13,7 +13,7 @@ from keyferry.delivery.report import Report
 from keyferry.identity import IDENTITY
 from keyferry.kinds import KINDS
 from keyferry.kube import Connection
-from keyferry.kube.connection import Request
+from keyferry.kube.transport import Request
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
 from keyferry.pipeline.sweep import Observer, Sweep, reconcile

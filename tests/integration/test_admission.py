@@ -9,7 +9,7 @@ from keyferry.errors import Forbidden
 from keyferry.identity import IDENTITY
 from keyferry.kinds import KINDS, WorkloadKind
 from keyferry.kube import Connection
-from keyferry.kube.connection import Request
+from keyferry.kube.transport import Request
 from local.admin import Object
 from local.direct import apply_rbac, deadline
 from local.watch import until

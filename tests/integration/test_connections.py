@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from keyferry.aws import eks
-from keyferry.errors import AccessDenied, Unreachable, WrongCluster
+from keyferry.errors import AccessDenied, ClusterUnreachable, Unreachable, WrongCluster
 from keyferry.kube import Connection
 from keyferry.mapping.targets import Eks, Endpoint
 from keyferry.runtime.wiring import Runtime
@@ -251,14 +251,16 @@ def test_all_connections_of_a_frozen_environment_can_have_died(scene: Scene, thr
             assert found == [None] * 16
 
 
-def test_a_lost_answer_to_an_apply_is_looked_for_and_nothing_is_done_twice(scene: Scene, through: Proxy) -> None:
+def test_a_cluster_whose_answers_get_lost_is_down_and_is_not_asked_again_at_once(scene: Scene, through: Proxy) -> None:
     scene.create({"password": "canary-connections-1"})
     given = Given(scene, through.url, scene.cloud.clusters[CLUSTER].certificate_authority)
     client = given.runtime.connect(given.direct.catalog.clusters[CLUSTER], deadline())
     client.read_secret(scene.namespace, "db")
     through.losing = True
-    with pytest.raises(Unreachable, match=r"no connection \(ProtocolError\) \(get secrets/db\)"):
+    with pytest.raises(ClusterUnreachable, match=r"no connection \(ProtocolError\) \(get secrets/db\)$"):
         client.read_secret(scene.namespace, "db")
-    through.losing = False
+    through.losing, accepted = False, through.accepted
 
-    assert client.read_secret(scene.namespace, "db") is None
+    with pytest.raises(ClusterUnreachable, match="it is asked again in"):
+        client.read_secret(scene.namespace, "db")
+    assert through.accepted == accepted

@@ -212,7 +212,7 @@ def test_a_kind_that_the_cluster_does_not_name_is_neither_looked_at_nor_allowed(
 
     assert (outcome.restarted, outcome.notes, outcome.error) == ((), (), None)
     with pytest.raises(Forbidden, match=f"forbids to list {kind.resource}"):
-        KubeClient(connection(scene.cloud, direct.role), deadline()).list_workloads(kind, scene.namespace)
+        list(KubeClient(connection(scene.cloud, direct.role), deadline()).list_workloads(kind, scene.namespace))
 
 
 @pytest.mark.parametrize("kind", CUSTOM, ids=str)

@@ -105,10 +105,12 @@ def test_a_cluster_of_the_wrong_name_is_refused(scene: Scene) -> None:
 def test_an_old_token_is_refused_once_and_a_new_one_works(
     cloud: Cloud, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signing = tokens(cloud, role)
+    clock = FakeClock()
+    signing = tokens(cloud, role, clock=clock)
     with monkeypatch.context() as patch:
         move_clock(patch, timedelta(minutes=-16))
         old = signing.get()
+    clock.jump(31)
     assert signing.get() == old
 
     assert "gitVersion" in ask(with_tokens(cloud, signing.get, signing.forget), "GET", VERSION)
@@ -195,7 +197,10 @@ def test_the_role_of_a_cluster_is_assumed_once_for_finding_it_and_for_signing_in
     assert spoke.assumed == 1
 
 
-def test_a_role_that_was_made_again_is_assumed_anew_once_its_session_is_refused(scene: Scene) -> None:
+def test_a_role_that_was_made_again_is_assumed_anew_once_its_session_is_refused(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eks, "NEW_SECONDS", 5)
     scene.create({"password": "canary-sign-in-1"})
     spoke = Spoke(scene)
     assert spoke.deliver(scene.namespace) == []

@@ -15,6 +15,7 @@ from keyferry.errors import AccessDenied, NotSignedIn, Unreachable
 from keyferry.mapping.targets import Cluster, Eks
 from keyferry.role import Role
 from keyferry.stores.source import Source
+from keyferry.testing import FakeClock
 from tests.unit.fake_sts import FakeSts
 
 HUB = Role(arn="arn:aws:iam::444455556666:role/hub", external_id="x-1")
@@ -183,13 +184,25 @@ def test_what_is_forgotten_is_a_chain_with_all_it_begins_with(
 
 
 def test_a_token_that_several_threads_were_refused_is_made_anew_once_in_a_new_session(sts: FakeSts) -> None:
-    tokens = Tokens(Sessions(sts.session()), cluster(HUB))
+    clock = FakeClock()
+    tokens = Tokens(Sessions(sts.session()), cluster(HUB), clock)
     first = tokens.get()
     assert tokens.get() == first
 
+    clock.jump(30)
     tokens.forget(first)
     second = tokens.get()
     tokens.forget(first)
 
     assert tokens.get() == second != first
     assert sts.assumed == ["own > hub in eu-central-1"] * 2
+
+
+def test_a_token_that_is_refused_while_it_is_new_is_kept_and_no_role_is_assumed_for_it(sts: FakeSts) -> None:
+    clock = FakeClock()
+    tokens = Tokens(Sessions(sts.session()), cluster(HUB), clock)
+    first = tokens.get()
+    clock.jump(29)
+    tokens.forget(first)
+    assert tokens.get() == first
+    assert sts.assumed == ["own > hub in eu-central-1"]

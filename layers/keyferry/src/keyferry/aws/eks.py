@@ -24,6 +24,8 @@ from keyferry.mapping.targets import Cluster, Eks, Endpoint
 if TYPE_CHECKING:
     from mypy_boto3_eks import EKSClient
 
+NEW_SECONDS = 30
+"""Age below which a token is new: if a cluster refuses it, another one does not help, and no role is assumed anew."""
 RENEW_SECONDS = 10 * 60
 """Age at which a new token replaces the old one. The authenticator refuses one of 15 minutes, whatever its expiry."""
 MAX_TOKEN_BYTES = 4096
@@ -61,9 +63,10 @@ class Tokens:
             return self._token
 
     def forget(self, refused: str) -> None:
-        """Forget a token that the cluster refused, and the session of the role that signed it."""
+        """Forget a token that the cluster refused, and the session of the role that signed it, unless it is new."""
         with self._lock:
-            if refused == self._token:  # if the cluster refused it to several threads, the first of them forgets it
+            # If the cluster refused it to several threads, the first of them forgets it.
+            if refused == self._token and self._clock() - self._created >= NEW_SECONDS:
                 self._token = ""
                 self._sessions.forget(self._cluster.roles)
 

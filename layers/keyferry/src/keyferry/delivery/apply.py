@@ -26,6 +26,11 @@ MIN_TARGETS_FOR_CLUSTER_LIST = 50
 class ClusterClient(Protocol):
     """The requests to one cluster. All errors are those of `keyferry.errors`."""
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the cluster answers so slowly that the delivery should end after what is under way."""
+        ...
+
     def read_secret(self, namespace: str, name: str) -> Object | None:
         """Return a Secret; None if it or its namespace is missing."""
         ...
@@ -48,8 +53,11 @@ class ClusterClient(Protocol):
         """Delete a Secret; it is no error if it is missing."""
         ...
 
-    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> list[Object]:
-        """Return the workloads of a kind in a namespace (None: in all namespaces), by a consistent read."""
+    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> Iterable[Object]:
+        """Yield the workloads of a kind in a namespace (None: in all namespaces), page by page, by a consistent read.
+
+        Errors are raised while it is iterated over.
+        """
         ...
 
     def read_workload(self, workload: Workload, namespace: str) -> Object | None:

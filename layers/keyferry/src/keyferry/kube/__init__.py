@@ -2,5 +2,6 @@
 
 from keyferry.kube.client import KubeClient
 from keyferry.kube.connection import Connection
+from keyferry.kube.transport import Transport
 
-__all__ = ["Connection", "KubeClient"]
+__all__ = ["Connection", "KubeClient", "Transport"]

@@ -1,13 +1,14 @@
 """Read and write Secrets and workloads of a cluster: the `ClusterClient` of `keyferry.delivery.apply`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import Object
 from keyferry.kinds import JSON_MERGE, WorkloadKind
-from keyferry.kube.connection import APPLY, Connection, Request
+from keyferry.kube.connection import Connection
+from keyferry.kube.transport import APPLY, Request
 from keyferry.mapping.mapping import Workload
 from keyferry.mapping.targets import Selector
 
@@ -24,7 +25,19 @@ class KubeClient:
     """
 
     def __init__(self, connection: Connection, deadline: Deadline) -> None:
+        """Begin a delivery: what a slow cluster is spared afterwards goes by the time from now on.
+
+        Args:
+            connection: the connection to the cluster.
+            deadline: when no more requests are sent.
+        """
         self._connection, self._deadline = connection, deadline
+        self._started = deadline.clock()
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the cluster answers so slowly that the delivery should end after what is under way."""
+        return self._connection.is_slow
 
     def read_secret(self, namespace: str, name: str) -> Object | None:
         """Return a Secret; None if it or its namespace is missing."""
@@ -71,10 +84,13 @@ class KubeClient:
             body={"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": dict(preconditions)},
             content_type="application/json",
         )
-        self._connection.send(request, self._deadline)
+        self._send(request)
 
-    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> list[Object]:
-        """Return the workloads of a kind in a namespace (None: in all namespaces), by a consistent read."""
+    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> Iterator[Object]:
+        """Yield the workloads of a kind in a namespace (None: in all namespaces), page by page, by a consistent read.
+
+        Errors are raised while it is iterated over. One page is in memory at a time.
+        """
         return self._list(_build_path(_build_base(kind), namespace, kind.resource), kind.resource, namespace, ())
 
     def read_workload(self, workload: Workload, namespace: str) -> Object | None:
@@ -82,7 +98,7 @@ class KubeClient:
         kind = workload.kind
         path = _build_path(_build_base(kind), namespace, kind.resource, workload.name)
         request = Request("GET", path, "get", f"{kind.resource}/{workload.name}", namespace)
-        return _parse_object(self._connection.send(request, self._deadline))
+        return _parse_object(self._send(request))
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
         """Patch a workload and return whether it exists. This is no apply, because an apply would create it."""
@@ -98,7 +114,7 @@ class KubeClient:
             content_type=kind.patch,
             accept=METADATA_ONLY,
         )
-        return self._connection.send(request, self._deadline) is not None
+        return self._send(request) is not None
 
     def list_namespaces(self, selector: Selector) -> list[str]:
         """Return the names of the namespaces whose labels match and that are not being deleted."""
@@ -124,27 +140,35 @@ class KubeClient:
             content_type=content_type,
             accept=accept,
         )
-        return _parse_object(self._connection.send(request, self._deadline))
+        return _parse_object(self._send(request))
 
     def _read_secret(self, namespace: str, name: str, accept: str) -> Object | None:
         path = _build_path("/api/v1", namespace, "secrets", name)
         request = Request("GET", path, "get", f"secrets/{name}", namespace, accept=accept)
-        return _parse_object(self._connection.send(request, self._deadline))
+        return _parse_object(self._send(request))
 
     def _list(
         self, path: str, resource: str, namespace: str | None, query: tuple[tuple[str, str], ...]
-    ) -> list[Object]:
-        """Return all objects of a list, read page by page."""
-        objects: list[Object] = []
+    ) -> Iterator[Object]:
+        """Yield all objects of a list, read page by page."""
         token = ""
         while True:
             page_query = (*query, ("limit", str(PAGE_SIZE)), *((("continue", token),) if token else ()))
             request = Request("GET", path, "list", resource, namespace, query=page_query)
-            page = _parse_object(self._connection.send(request, self._deadline)) or {}
-            objects += page.get("items") or []
+            page = _parse_object(self._send(request)) or {}
             token = (page.get("metadata") or {}).get("continue") or ""
+            yield from page.get("items") or []
             if not token:
-                return objects
+                return
+            del page  # before the next one is read
+
+    def _send(self, request: Request) -> bytes | None:
+        """Send a request. If the answers have become slow, other deliveries are told."""
+        try:
+            return self._connection.send(request, self._deadline)
+        finally:
+            if self.is_slow:
+                self._connection.remember_slow(self._deadline.clock() - self._started)
 
 
 def _build_base(kind: WorkloadKind) -> str:

@@ -1,42 +1,44 @@
-"""Send requests to one API server over a connection that is kept: TLS, sign-in and retries.
+"""Send requests to one API server over a connection that is kept: sign-in, retries, and what is known of the cluster.
 
-Retried are: 429, while there is time; a failed read, a few times; 401, once, with a new token; and a connection that
-died while the Lambda environment was frozen, once, without a pause. Sending a write again on a new connection is safe:
-a write of a Secret carries preconditions, and patching a workload twice has the same result. When the answer to a write
-is lost, the caller observes the object before it writes again.
+Retried are: 429 and a failed read, a few times; 401, once, with a new token; and a connection that died while the
+Lambda environment was frozen, once, without a pause. Sending a write again on a new connection is safe: a write of a
+Secret carries preconditions, and patching a workload twice has the same result. When the answer to a write is lost, the
+caller observes the object before it writes again.
+
+What no request to the cluster can get past is remembered by `keyferry.kube.health`, and raised without asking.
 """
 
-import base64
-import ssl
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from threading import Lock
-from typing import Any
-from urllib.parse import urlencode
 
-import urllib3
-
-# Not from `kubernetes.client`: these three modules are all that the layer has of the package (see its Makefile).
-from kubernetes.client.configuration import Configuration
-from kubernetes.client.exceptions import ApiException
-from kubernetes.client.rest import RESTClientObject
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, InvalidHeader, NewConnectionError, ProtocolError
-from urllib3.exceptions import TimeoutError as SlowError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    InvalidHeader,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 from urllib3.util import Retry
 
 from keyferry.deadline import Deadline
-from keyferry.errors import KeyferryError, Unauthorized, Unreachable
+from keyferry.errors import (
+    ClusterThrottled,
+    ClusterUnreachable,
+    KeyferryError,
+    OutOfTime,
+    Unauthorized,
+    Unreachable,
+)
 from keyferry.kube.errors import build_error
+from keyferry.kube.health import Health
+from keyferry.kube.transport import Answer, Limits, Request, Transport, UntrustedCertificate, describe_failure
 from keyferry.mapping.targets import Endpoint
 
-APPLY = "application/apply-patch+yaml"  # JSON is YAML
-CONNECT_SECONDS = 3.0
-ANSWER_SECONDS = 10.0
-LEAST_SECONDS = 1.0
-"""How long a request may take that begins just before the deadline."""
-READ_TRIES = 3
-USER_AGENT = "keyferry"
+READ_TRIES, THROTTLED_TRIES = 3, 5
+MAX_PAUSE_SECONDS = 10.0
+"""How long a request pauses in all: a cluster that wants more is asked by another delivery."""
 RETRY = Retry(
     total=None,
     allowed_methods=["GET"],
@@ -46,28 +48,6 @@ RETRY = Retry(
     backoff_max=10,
 ).increment()  # urllib3 makes no pause after the first failure it knows of, and all threads would ask again at once
 """Which answers are retried beside 429, and when: after 0.1 to 0.3 seconds, after 0.2 to 0.4, and so on."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request to the API server, in the words of HTTP and of RBAC."""
-
-    method: str
-    path: str
-    verb: str
-    """The verb in RBAC."""
-    resource: str
-    """Resource and name, as `secrets/payments-db`, for messages."""
-    namespace: str | None = None
-    query: tuple[tuple[str, str], ...] = ()
-    body: Mapping[str, Any] | None = None
-    content_type: str | None = None
-    accept: str = "application/json"
-
-    @property
-    def is_apply(self) -> bool:
-        """Whether the request is a server-side apply, which creates an object that is missing."""
-        return self.content_type == APPLY
 
 
 class Connection:
@@ -82,7 +62,8 @@ class Connection:
         forget_token: Callable[[str], None],
         read_endpoint: Callable[[], Endpoint],
         role: str,
-        pool_size: int = 8,
+        create_transport: Callable[[Endpoint], Transport] = Transport,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Create a connection; nothing is sent yet.
 
@@ -90,129 +71,161 @@ class Connection:
             name: the cluster's name in mappings.
             endpoint: the expected endpoint.
             get_token: returns a sign-in token.
-            forget_token: takes a token that the cluster refused; the next token is a new one.
+            forget_token: takes a token that the cluster refused; the next token is a new one, unless that one was new.
             read_endpoint: asks EKS for the endpoint; called when the API server does not answer at the expected one.
             role: the role that signs in, for messages.
-            pool_size: how many requests can be under way at once.
+            create_transport: returns what carries the requests to an endpoint.
+            clock: returns the current time in seconds.
         """
         self._name, self._role, self._read_endpoint = name, role, read_endpoint
         self._get_token, self._forget_token = get_token, forget_token
-        self._pool_size, self._lock = pool_size, Lock()
-        self._endpoint, self._client = endpoint, _create_client(endpoint, pool_size)
+        self._clock, self._lock, self._health = clock, Lock(), Health(name, clock)
+        self._create_transport = create_transport
+        self._endpoint, self._transport = endpoint, create_transport(endpoint)
+
+    def check_available(self) -> None:
+        """Return if a delivery may begin.
+
+        Raises:
+            ClusterUnavailable: the cluster has just failed, or was slow, and it is not time yet to ask again.
+        """
+        self._health.check_available()
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the last answers to requests for one object took more than a second on average."""
+        return self._health.is_slow
+
+    def remember_slow(self, seconds: float) -> None:
+        """Let no other delivery begin for a while, after one that has taken so many seconds and found slow answers."""
+        self._health.remember_slow(seconds)
 
     def send(self, request: Request, deadline: Deadline) -> bytes | None:
         """Send a request and return the body of the answer; None if the object is missing (404), but not for an apply.
 
         Raises:
-            Unauthorized: the cluster refuses the sign-in, also with a new token.
-            Unreachable: the cluster does not answer.
-            KeyferryError: as `keyferry.kube.errors.build_error` says.
+            ClusterUnavailable: no request to the cluster can succeed now. It is remembered: Unauthorized, also with a
+                new token; ClusterUnreachable; ClusterThrottled.
+            Unreachable: there was no answer to a write; whether it took effect is unknown.
+            OutOfTime: the deadline has passed, and nothing was sent.
+            KeyferryError: as `keyferry.kube.errors.build_error` says; or AWS does not let us sign in.
         """
-        has_new_token, retry = False, RETRY
+        with self._health.take_turn(deadline) as is_probe:
+            return self._send_retrying(request, deadline, is_probe=is_probe)
+
+    def _send_retrying(self, request: Request, deadline: Deadline, *, is_probe: bool) -> bytes | None:
+        retry, waited = RETRY, 0.0
         while True:
-            token = self._get_token()
-            status, body, retry_after = self._send_reconnecting(request, token, deadline)
-            if 200 <= status < 300:
-                return body
-            if status == 404 and not request.is_apply:
+            answer = self._send_signed_in(request, deadline, is_probe=is_probe)
+            if answer.status != 429:
+                self._health.note_answer()
+            if 200 <= answer.status < 300:
+                return answer.body
+            if answer.status == 404 and not request.is_apply:
                 return None
-            if status == 401:
-                if has_new_token:
-                    raise Unauthorized(self._name, self._role)
-                self._forget_token(token)
-                has_new_token = True
-                continue
-            has_tries_left = len(retry.history) < READ_TRIES
-            may_retry = status == 429 or (has_tries_left and retry.is_retry(request.method, status))
+            is_retried = len(retry.history) < _count_tries(request, answer.status)
             retry = retry.increment()
-            seconds = _get_pause_seconds(retry, retry_after)
-            if not may_retry or seconds >= deadline.remaining():
-                raise build_error(
-                    status, body, verb=request.verb, resource=request.resource, namespace=request.namespace
-                )
+            seconds = _get_pause_seconds(retry, answer.retry_after)
+            waited += seconds
+            if not is_retried or waited > MAX_PAUSE_SECONDS or seconds >= deadline.remaining():
+                raise self._build_error(request, answer, seconds)
             time.sleep(seconds)
+            self._health.check()
 
-    def _send_reconnecting(self, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
-        """Send a request, and again on a new connection if the first one fails; ask EKS for the endpoint if needed.
+    def _build_error(self, request: Request, answer: Answer, pause_seconds: float) -> KeyferryError:
+        error = build_error(
+            answer.status, answer.body, verb=request.verb, resource=request.resource, namespace=request.namespace
+        )
+        return self._health.remember(error, pause_seconds) if isinstance(error, ClusterThrottled) else error
 
-        Returns:
-            The HTTP status, the body and the `Retry-After` header of the answer.
-        """
-        client = self._client
+    def _send_signed_in(self, request: Request, deadline: Deadline, *, is_probe: bool) -> Answer:
+        """Send a request, and again with a new token if the first one is refused (401) and was not new."""
+        token = self._get_token()
+        answer = self._send_reconnecting(request, token, deadline, is_probe=is_probe)
+        if answer.status != 401:
+            return answer
+        self._forget_token(token)
+        new_token = self._get_token()
+        if new_token != token:
+            answer = self._send_reconnecting(request, new_token, deadline, is_probe=is_probe)
+        if answer.status == 401:
+            raise self._health.remember(Unauthorized(self._name, self._role))
+        return answer
+
+    def _send_reconnecting(self, request: Request, token: str, deadline: Deadline, *, is_probe: bool) -> Answer:
+        """Send a request, and again at once where a kept connection has died, or the cluster has moved."""
+        transport = self._transport
         try:
-            return _send_once(client, request, token, deadline)
-        except (NewConnectionError, ConnectTimeoutError, _UntrustedCertificate) as error:
-            if deadline.has_passed:
-                raise self._build_unreachable(request, error) from None
-            self._reconnect(client, error)
+            return self._send_once(transport, request, token, deadline, is_probe=is_probe)
+        except (NewConnectionError, ConnectTimeoutError, UntrustedCertificate) as error:
+            if deadline.has_passed or not self._follow(transport, error):
+                raise self._build_unreachable(request, error, transport, deadline) from None
         except (ProtocolError, ConnectionError):
-            pass  # a kept connection that has died
+            self._replace(transport)  # its other kept connections have died as well
         except HTTPError as error:
-            raise self._build_unreachable(request, error) from None
+            raise self._build_unreachable(request, error, transport, deadline) from None
+        transport = self._transport
         try:
-            return _send_once(self._client, request, token, deadline)
-        except (HTTPError, ConnectionError, _UntrustedCertificate) as error:
-            raise self._build_unreachable(request, error) from None
+            return self._send_once(transport, request, token, deadline, is_probe=is_probe)
+        except (HTTPError, ConnectionError, UntrustedCertificate) as error:
+            raise self._build_unreachable(request, error, transport, deadline) from None
 
-    def _reconnect(self, failed: RESTClientObject, error: Exception) -> None:
-        """Ask EKS for the cluster's endpoint, and connect to that."""
+    def _send_once(
+        self, transport: Transport, request: Request, token: str, deadline: Deadline, *, is_probe: bool
+    ) -> Answer:
+        """Send a request and take down how long the answer took, or its absence. A list may take its time."""
+        if deadline.has_passed:
+            raise OutOfTime
+        started = self._clock()
+        try:
+            return transport.send(request, token, Limits.choose(request, deadline, is_probe=is_probe))
+        finally:
+            if not request.is_list:
+                self._health.note_seconds(self._clock() - started)
+
+    def _follow(self, failed: Transport, error: Exception) -> bool:
+        """Ask EKS for the cluster's endpoint, and return whether it is another one than the one that failed."""
         with self._lock:
-            if self._client is not failed:
-                return  # another thread has done so
+            if self._transport is not failed:
+                return True  # another thread has connected anew
             try:
                 endpoint = self._read_endpoint()
             except KeyferryError as second_error:
-                text = f"cluster {self._name} at {self._endpoint.url}: {_describe_failure(error)}; and {second_error}"
-                raise Unreachable(text) from None
-            self._endpoint, self._client = endpoint, _create_client(endpoint, self._pool_size)
+                text = f"cluster {self._name} at {self._endpoint.url}: {describe_failure(error)}; and {second_error}"
+                raise self._health.remember(ClusterUnreachable(text)) from None
+            if endpoint == self._endpoint:
+                return False
+            self._endpoint, self._transport = endpoint, self._create_transport(endpoint)
+            return True
 
-    def _build_unreachable(self, request: Request, error: Exception) -> Unreachable:
-        return Unreachable(
-            f"cluster {self._name} at {self._endpoint.url}: {_describe_failure(error)}"
+    def _replace(self, failed: Transport) -> None:
+        """Let further requests open new connections, unless another thread has seen to that."""
+        with self._lock:
+            if self._transport is failed:
+                self._transport = self._create_transport(self._endpoint)
+
+    def _build_unreachable(
+        self, request: Request, error: Exception, transport: Transport, deadline: Deadline
+    ) -> Unreachable:
+        """Return the error of a request without answer; remember it if the cluster is the cause, and not the request.
+
+        A write can wait for an admission webhook, and a request that begins just before the deadline has little time.
+        """
+        text = (
+            f"cluster {self._name} at {self._endpoint.url}: {describe_failure(error)}"
             f" ({request.verb} {request.resource})"
         )
+        if deadline.has_passed or (request.method != "GET" and isinstance(error, ReadTimeoutError)):
+            return Unreachable(text)
+        self._replace(transport)  # a kept connection may be the cause: the probe opens a new one
+        return self._health.remember(ClusterUnreachable(text))
 
 
-class _UntrustedCertificate(Exception):  # never leaves this module
-    """The server's certificate is not valid by the certificate authority of the cluster."""
-
-
-def _send_once(client: RESTClientObject, request: Request, token: str, deadline: Deadline) -> tuple[int, bytes, str]:
-    headers = {"Authorization": f"Bearer {token}", "Accept": request.accept, "User-Agent": USER_AGENT}
-    if request.content_type:
-        headers["Content-Type"] = request.content_type
-    seconds = [max(LEAST_SECONDS, min(most, deadline.remaining())) for most in (CONNECT_SECONDS, ANSWER_SECONDS)]
-    query = f"?{urlencode(request.query)}" if request.query else ""
-    try:
-        response = client.request(
-            request.method,
-            client.configuration.host + request.path + query,
-            headers=headers,
-            body=request.body,
-            _request_timeout=tuple(seconds),
-        )
-    except ApiException as error:
-        raise _convert_tls_error(error) from None
-    # Always read the body: a response that is not read keeps its connection, and the next call needs a new one.
-    return response.status, response.read(), response.headers.get("Retry-After", "")
-
-
-def _convert_tls_error(error: ApiException) -> Exception:
-    """Return what went wrong with TLS; the client raises an error without a status for that."""
-    causes = getattr(error.__context__, "args", ())
-    is_untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
-    return _UntrustedCertificate() if is_untrusted else ProtocolError("the handshake broke off")
-
-
-def _create_client(endpoint: Endpoint, pool_size: int) -> RESTClientObject:
-    # Without a proxy: the environment's would belong to the pool manager that is replaced here.
-    client = RESTClientObject(Configuration(host=endpoint.url, proxy=""))
-    # The client has no setting for a TLS context. Python's default context refuses the CAs of many EKS clusters, which
-    # have no key identifiers. That check is off; the chain, the expiry and the host name are still checked.
-    context = ssl.create_default_context(cadata=base64.b64decode(endpoint.certificate_authority).decode())
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    client.pool_manager = urllib3.PoolManager(ssl_context=context, maxsize=pool_size, block=True, retries=False)
-    return client
+def _count_tries(request: Request, status: int) -> int:
+    """Return how often a request is sent at most that gets this status again and again."""
+    if status == 429:
+        return THROTTLED_TRIES
+    return READ_TRIES if RETRY.is_retry(request.method, status) else 1
 
 
 def _get_pause_seconds(retry: Retry, retry_after: str) -> float:
@@ -222,11 +235,3 @@ def _get_pause_seconds(retry: Retry, retry_after: str) -> float:
     except (InvalidHeader, ValueError):  # the header is missing or malformed
         requested = 0.0
     return max(requested, retry.get_backoff_time())
-
-
-def _describe_failure(error: Exception) -> str:
-    if isinstance(error, _UntrustedCertificate):
-        return "its certificate is not of the certificateAuthority given"
-    if isinstance(error, SlowError) and not isinstance(error, NewConnectionError):
-        return "no answer in time"
-    return f"no connection ({type(error).__name__})"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keyferry.errors import (
+    ClusterThrottled,
     Conflict,
     Forbidden,
     KeyferryError,
@@ -16,7 +17,6 @@ from keyferry.errors import (
     Overtaken,
     Refused,
     ServerError,
-    Throttled,
 )
 
 _POLICY = re.compile(r"admission webhook \"[^\"]+\"|ValidatingAdmissionPolicy '[^']+'")
@@ -53,7 +53,9 @@ def build_error(status: int, body: bytes, *, verb: str, resource: str, namespace
         case 413 | 422 | 400:
             return Refused(f"the API server does not accept {object_name} ({status}): {_list_fields(answer)}")
         case 429:
-            return Throttled(f"the API server asks to slow down, for longer than there is time ({object_name})")
+            return ClusterThrottled(
+                f"the API server asks to slow down, for longer than a request waits ({object_name})"
+            )
     webhook = _WEBHOOK.search(str(answer.get("message", "")))
     cause = f": {webhook[0]}" if webhook else ""
     return ServerError(f"the API server answers {status} to {verb} {object_name}{cause}")

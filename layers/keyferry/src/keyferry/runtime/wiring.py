@@ -127,10 +127,11 @@ class Runtime:
         """Return a client for a cluster; its connection is kept and used again.
 
         Raises:
+            ClusterUnavailable: the cluster has just failed, or was slow, and it is not time yet to ask again.
             KeyferryError: EKS does not give the cluster's endpoint.
         """
         # Imported here: it takes as long as everything else together, and `route` never needs it.
-        from keyferry.kube import Connection, KubeClient  # noqa: PLC0415
+        from keyferry.kube import Connection, KubeClient, Transport  # noqa: PLC0415
 
         with self._lock:
             connection = self._connections.get(cluster.name)
@@ -143,8 +144,9 @@ class Runtime:
                     forget_token=tokens.forget,
                     read_endpoint=lambda: self._read_endpoint(cluster),
                     role=cluster.role or "the function's role",
-                    pool_size=self.concurrency,
+                    create_transport=functools.partial(Transport, pool_size=self.concurrency),
                 )
+        connection.check_available()
         return KubeClient(connection, deadline)
 
     def _read_endpoint(self, cluster: Cluster) -> Endpoint:

@@ -235,6 +235,9 @@ class FakeCluster:
 class FakeClient:
     """The `ClusterClient` of one process. Each request is recorded as a call: a verb and an object."""
 
+    is_slow: bool = False
+    """Whether the cluster answers slowly; a test sets it."""
+
     def __init__(self, cluster: FakeCluster, calls: Calls) -> None:
         """Create a client of a cluster that records its calls in `calls`."""
         self.cluster, self.calls = cluster, calls

@@ -1,0 +1,147 @@
+"""Send single HTTP requests to an API server, over kept connections with the cluster's own certificate authority."""
+
+import base64
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+
+# Not from `kubernetes.client`: these three modules are all that the layer has of the package (see its Makefile).
+from kubernetes.client.configuration import Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTClientObject
+from urllib3.exceptions import NewConnectionError, ProtocolError
+from urllib3.exceptions import TimeoutError as SlowError
+
+from keyferry.deadline import Deadline
+from keyferry.mapping.targets import Endpoint
+
+APPLY = "application/apply-patch+yaml"  # JSON is YAML
+CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 3.0, 5.0, 10.0
+"""How long a connection, the answer to a read of one object, and any other answer may take."""
+PROBE_SECONDS = 2.0
+"""How long each of them may take after a failure, so that a cluster that is down takes little time of the others'."""
+LEAST_SECONDS = 1.0
+"""How long a request may take that begins just before the deadline."""
+USER_AGENT = "keyferry"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to the API server, in the words of HTTP and of RBAC."""
+
+    method: str
+    path: str
+    verb: str
+    """The verb in RBAC."""
+    resource: str
+    """Resource and name, as `secrets/payments-db`, for messages."""
+    namespace: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    content_type: str | None = None
+    accept: str = "application/json"
+
+    @property
+    def is_apply(self) -> bool:
+        """Whether the request is a server-side apply, which creates an object that is missing."""
+        return self.content_type == APPLY
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the answer has many objects, and so may take long."""
+        return self.verb == "list"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one request."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    retry_after: str = ""
+    """The header `Retry-After`; empty where it is missing."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many seconds a connection and an answer may take."""
+
+    connect: float
+    answer: float
+
+    @classmethod
+    def choose(cls, request: Request, deadline: Deadline, *, is_probe: bool) -> "Limits":
+        """Return the limits of a request that begins now: short for a probe, and never far beyond the deadline."""
+        usual = READ_SECONDS if request.method == "GET" and not request.is_list else ANSWER_SECONDS
+        wanted = (PROBE_SECONDS, PROBE_SECONDS) if is_probe else (CONNECT_SECONDS, usual)
+        return cls(*(max(LEAST_SECONDS, min(seconds, deadline.remaining())) for seconds in wanted))
+
+
+class UntrustedCertificate(Exception):  # never leaves `keyferry.kube`
+    """The server's certificate is not valid by the certificate authority of the cluster."""
+
+
+class Transport:
+    """A pool of connections to one endpoint. Safe for use by several threads."""
+
+    def __init__(self, endpoint: Endpoint, pool_size: int = 8) -> None:
+        """Create the pool; nothing is sent yet.
+
+        Args:
+            endpoint: where the API server is, and whose certificates it has.
+            pool_size: how many requests can be under way at once.
+        """
+        # Without a proxy: the environment's would belong to the pool manager that is replaced here.
+        self._client = RESTClientObject(Configuration(host=endpoint.url, proxy=""))
+        # The client has no setting for a TLS context. Python's default context refuses the CAs of many EKS clusters,
+        # which have no key identifiers. That check is off; the chain, the expiry and the host name are still checked.
+        context = ssl.create_default_context(cadata=base64.b64decode(endpoint.certificate_authority).decode())
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        self._client.pool_manager = urllib3.PoolManager(
+            ssl_context=context, maxsize=pool_size, block=True, retries=False
+        )
+
+    def send(self, request: Request, token: str, limits: Limits) -> Answer:
+        """Send a request once and return the answer, whatever its status.
+
+        Raises:
+            HTTPError: there is no answer; as urllib3 says.
+            ConnectionError: the connection broke off.
+            UntrustedCertificate: the server is not the cluster's.
+        """
+        headers = {"Authorization": f"Bearer {token}", "Accept": request.accept, "User-Agent": USER_AGENT}
+        if request.content_type:
+            headers["Content-Type"] = request.content_type
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        try:
+            response = self._client.request(
+                request.method,
+                self._client.configuration.host + request.path + query,
+                headers=headers,
+                body=request.body,
+                _request_timeout=(limits.connect, limits.answer),
+            )
+        except ApiException as error:
+            raise _convert_tls_error(error) from None
+        # Always read the body: a response that is not read keeps its connection, and the next call needs a new one.
+        return Answer(response.status, response.read(), response.headers.get("Retry-After", ""))
+
+
+def describe_failure(error: Exception) -> str:
+    """Return why there is no answer, from an error of `Transport.send`."""
+    if isinstance(error, UntrustedCertificate):
+        return "its certificate is not of the certificateAuthority given"
+    if isinstance(error, SlowError) and not isinstance(error, NewConnectionError):
+        return "no answer in time"
+    return f"no connection ({type(error).__name__})"
+
+
+def _convert_tls_error(error: ApiException) -> Exception:
+    """Return what went wrong with TLS; the client raises an error without a status for that."""
+    causes = getattr(error.__context__, "args", ())
+    is_untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+    return UntrustedCertificate() if is_untrusted else ProtocolError("the handshake broke off")
