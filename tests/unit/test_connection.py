@@ -32,7 +32,7 @@ from keyferry.errors import (
     Unreachable,
 )
 from keyferry.kinds import KINDS
-from keyferry.kube import Connection, KubeClient, Transport
+from keyferry.kube import Connection, Health, KubeClient, Transport
 from keyferry.kube.transport import Answer, Limits, Request
 from keyferry.mapping.targets import Endpoint
 from keyferry.testing import FakeClock
@@ -81,6 +81,9 @@ class Server:
     endpoint: Endpoint = ENDPOINT
     """What EKS answers."""
 
+    def __post_init__(self) -> None:
+        self.health = Health("prod-eu", self.clock)
+
     def connect(self, **more: Any) -> Connection:  # noqa: ANN401
         """Return a connection to the server."""
         tokens = (f"token-{number}" for number in itertools.count())
@@ -100,7 +103,7 @@ class Server:
             "read_endpoint": describe,
             "role": "the role",
             "create_transport": self._create_transport,
-            "clock": self.clock,
+            "health": self.health,
         }
         return Connection("prod-eu", ENDPOINT, **(usual | more))
 
@@ -442,13 +445,13 @@ def test_a_request_that_waits_ends_when_another_one_finds_the_cluster_down(serve
 
 def test_a_delivery_does_not_begin_on_a_cluster_that_has_just_failed(server: Server) -> None:
     connection = server.connect()
-    connection.check_available()
+    server.health.check_available()
     server.reply = refused
     read(server.client(connection))
     with pytest.raises(ClusterUnreachable, match="it is asked again in 30 s"):
-        connection.check_available()
+        server.health.check_available()
     server.clock.jump(30)
-    connection.check_available()
+    server.health.check_available()
 
 
 def takes(server: Server, seconds: float) -> Reply:
@@ -501,13 +504,13 @@ def test_a_slow_cluster_gets_a_tenth_of_the_time(server: Server, seconds: float,
     read(client, 8, threads=1)
 
     with pytest.raises(ClusterSlow, match=rf"prod-eu is slow: its answers take {seconds:.1f} s on average; .* again"):
-        connection.check_available()
+        server.health.check_available()
     assert read(client) == []  # the delivery that is under way goes on
     server.clock.jump(pause + 9 * seconds - 1 if pause < 120 else 119)
     with pytest.raises(ClusterSlow):
-        connection.check_available()
+        server.health.check_available()
     server.clock.jump(1.01)
-    connection.check_available()
+    server.health.check_available()
 
 
 def test_the_answers_before_a_pause_do_not_make_a_cluster_slow(server: Server) -> None:

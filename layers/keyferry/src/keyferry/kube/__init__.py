@@ -2,6 +2,7 @@
 
 from keyferry.kube.client import KubeClient
 from keyferry.kube.connection import Connection
+from keyferry.kube.health import Health
 from keyferry.kube.transport import Transport
 
-__all__ = ["Connection", "KubeClient", "Transport"]
+__all__ = ["Connection", "Health", "KubeClient", "Transport"]

@@ -63,7 +63,7 @@ class Connection:
         read_endpoint: Callable[[], Endpoint],
         role: str,
         create_transport: Callable[[Endpoint], Transport] = Transport,
-        clock: Callable[[], float] = time.monotonic,
+        health: Health | None = None,
     ) -> None:
         """Create a connection; nothing is sent yet.
 
@@ -75,21 +75,13 @@ class Connection:
             read_endpoint: asks EKS for the endpoint; called when the API server does not answer at the expected one.
             role: the role that signs in, for messages.
             create_transport: returns what carries the requests to an endpoint.
-            clock: returns the current time in seconds.
+            health: what is known of the cluster, and the clock; nothing, and the usual clock, by default.
         """
         self._name, self._role, self._read_endpoint = name, role, read_endpoint
         self._get_token, self._forget_token = get_token, forget_token
-        self._clock, self._lock, self._health = clock, Lock(), Health(name, clock)
+        self._lock, self._health = Lock(), health or Health(name)
         self._create_transport = create_transport
         self._endpoint, self._transport = endpoint, create_transport(endpoint)
-
-    def check_available(self) -> None:
-        """Return if a delivery may begin.
-
-        Raises:
-            ClusterUnavailable: the cluster has just failed, or was slow, and it is not time yet to ask again.
-        """
-        self._health.check_available()
 
     @property
     def is_slow(self) -> bool:
@@ -176,12 +168,12 @@ class Connection:
         """Send a request and take down how long the answer took, or its absence. A list may take its time."""
         if deadline.has_passed:
             raise OutOfTime
-        started = self._clock()
+        started = deadline.clock()
         try:
             return transport.send(request, token, Limits.choose(request, deadline, is_probe=is_probe))
         finally:
             if not request.is_list:
-                self._health.note_seconds(self._clock() - started)
+                self._health.note_seconds(deadline.clock() - started)
 
     def _follow(self, failed: Transport, error: Exception) -> bool:
         """Ask EKS for the cluster's endpoint, and return whether it is another one than the one that failed."""

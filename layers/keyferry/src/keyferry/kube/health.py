@@ -5,13 +5,13 @@ and the others wait for what becomes of it. A failure of the whole cluster is re
 raise it without being sent. After that a probe goes out, alone too, and with short limits of time.
 """
 
+import copy
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from keyferry.deadline import Deadline
@@ -30,15 +30,29 @@ SLOW_PAUSE_RATIO = 9
 
 
 @dataclass(frozen=True)
-class _Memory:
-    """An error, and until when it is raised without asking, on the clock of the Health."""
+class Memory:
+    """An error, and until when it is raised without asking."""
 
     error: ClusterUnavailable
     until: float
 
 
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known of a cluster. It can go to another process of the machine, whose monotonic clock is the same."""
+
+    well_until: float = -math.inf
+    failure: Memory | None = None
+    """The last failure, unless there was an answer since."""
+    slowness: Memory | None = None
+    seconds: tuple[float, ...] = ()
+    """How long the last answers took, in seconds: those in a row, without a longer pause than REMEMBERED_SECONDS."""
+    timed_at: float = -math.inf
+    """When the last of them came."""
+
+
 class Health:
-    """The memory of one connection. Safe for use by several threads."""
+    """The knowledge of one cluster, for all requests to it. Safe for use by several threads."""
 
     def __init__(self, cluster: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Start with nothing known.
@@ -48,23 +62,34 @@ class Health:
             clock: returns the current time in seconds.
         """
         self._cluster, self._clock, self._lock = cluster, clock, Lock()
-        self._well_until, self._timed_at = -math.inf, -math.inf
-        self._failure: _Memory | None = None
-        self._slowness: _Memory | None = None
+        self._known = Knowledge()
         self._first: Future[None] | None = None
-        """The request that goes alone; it has a result when the others may go on."""
-        self._seconds: deque[float] = deque(maxlen=MAX_ANSWERS)
+        """The request that goes alone; it is done when the others may go on."""
+
+    @property
+    def known(self) -> Knowledge:
+        """What is known now."""
+        return self._known
+
+    def copy(self) -> "Health":
+        """Return another one that knows the same, for another process: locks are not for two."""
+        health = Health(self._cluster, self._clock)
+        health.learn(self._known)
+        return health
+
+    def learn(self, known: Knowledge) -> None:
+        """Know from now on what another process has found out, which had begun with what was known here."""
+        with self._lock:
+            self._known = known
 
     def check(self) -> None:
         """Raise the failure that is remembered, if there is one, with the seconds until the cluster is asked again."""
-        with self._lock:
-            self._raise(self._failure)
+        self._raise(self._known.failure)
 
     def check_available(self) -> None:
         """Raise what is remembered that speaks against another delivery: a failure, or ClusterSlow."""
-        with self._lock:
-            self._raise(self._failure)
-            self._raise(self._slowness)
+        self._raise(self._known.failure)
+        self._raise(self._known.slowness)
 
     @contextmanager
     def take_turn(self, deadline: Deadline) -> Iterator[bool]:
@@ -80,7 +105,7 @@ class Health:
         """
         first = self._begin(deadline)
         try:
-            yield first is not None and self._failure is not None
+            yield first is not None and self._known.failure is not None
         except BaseException as error:
             self._end(first, error)
             raise
@@ -89,9 +114,10 @@ class Health:
     def note_answer(self) -> None:
         """Remember that the cluster has answered; requests that wait go on."""
         with self._lock:
-            if self._failure and self._clock() < self._failure.until:
+            failure, now = self._known.failure, self._clock()
+            if failure and now < failure.until:
                 return  # an answer to a request that was under way before the failure
-            self._failure, self._well_until = None, self._clock() + REMEMBERED_SECONDS
+            self._known = replace(self._known, failure=None, well_until=now + REMEMBERED_SECONDS)
             first, self._first = self._first, None
         if first:
             first.set_result(None)
@@ -99,37 +125,38 @@ class Health:
     def remember[E: ClusterUnavailable](self, error: E, seconds: float = REMEMBERED_SECONDS) -> E:
         """Remember a failure for so many seconds, 30 to 120, and return it to be raised."""
         with self._lock:
-            self._failure, self._well_until = _Memory(error, self._clock() + _bound(seconds)), -math.inf
+            failure = Memory(error, self._clock() + _bound(seconds))
+            self._known = replace(self._known, failure=failure, well_until=-math.inf)
         return error
 
     def note_seconds(self, seconds: float) -> None:
-        """Take down how long an answer took. Answers count together while no two are more than 30 s apart."""
+        """Take down how long an answer took."""
         with self._lock:
-            if not self._is_streak():
-                self._seconds.clear()
-            self._seconds.append(seconds)
-            self._timed_at = self._clock()
+            known = self._known
+            before = known.seconds[1 - MAX_ANSWERS :] if self._is_in_a_row(known) else ()
+            self._known = replace(known, seconds=(*before, seconds), timed_at=self._clock())
 
     @property
     def is_slow(self) -> bool:
         """Whether the last answers took more than a second on average."""
-        with self._lock:
-            enough = self._is_streak() and len(self._seconds) >= MIN_ANSWERS
-            return enough and sum(self._seconds) > SLOW_SECONDS * len(self._seconds)
+        known = self._known
+        count = len(known.seconds)
+        return count >= MIN_ANSWERS and self._is_in_a_row(known) and sum(known.seconds) > SLOW_SECONDS * count
 
     def remember_slow(self, seconds: float) -> None:
         """Remember that the cluster is slow, after a delivery that has taken so many seconds up to now."""
         with self._lock:
-            average = sum(self._seconds) / max(1, len(self._seconds))
+            average = sum(self._known.seconds) / len(self._known.seconds)
             error = ClusterSlow(f"cluster {self._cluster} is slow: its answers take {average:.1f} s on average")
-            self._slowness = _Memory(error, self._clock() + _bound(SLOW_PAUSE_RATIO * seconds))
+            slowness = Memory(error, self._clock() + _bound(SLOW_PAUSE_RATIO * seconds))
+            self._known = replace(self._known, slowness=slowness)
 
     def _begin(self, deadline: Deadline) -> "Future[None] | None":
         """Wait for the turn of a request; return the future of one that goes alone, None for one of many."""
         while True:
             with self._lock:
-                self._raise(self._failure)
-                if self._clock() < self._well_until:
+                self._raise(self._known.failure)
+                if self._clock() < self._known.well_until:
                     return None
                 if self._first is None:
                     self._first = Future()
@@ -151,15 +178,15 @@ class Health:
         else:
             first.set_exception(error)
 
-    def _is_streak(self) -> bool:
-        return self._clock() - self._timed_at <= REMEMBERED_SECONDS
+    def _is_in_a_row(self, known: Knowledge) -> bool:
+        return self._clock() - known.timed_at <= REMEMBERED_SECONDS
 
-    def _raise(self, memory: _Memory | None) -> None:
+    def _raise(self, memory: Memory | None) -> None:
         if memory is None or (seconds := memory.until - self._clock()) <= 0:
             return
-        kind = type(memory.error)
-        # Not by calling the class: its arguments can be others than the text.
-        raise kind.__new__(kind, f"{memory.error}; it is asked again in {math.ceil(seconds)} s")
+        error = copy.copy(memory.error)
+        error.args = (f"{memory.error}; it is asked again in {math.ceil(seconds)} s",)
+        raise error
 
 
 def _bound(seconds: float) -> float:

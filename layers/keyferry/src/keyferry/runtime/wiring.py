@@ -28,7 +28,7 @@ from keyferry.runtime.apart import run_apart
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
-    from keyferry.kube import Connection, KubeClient
+    from keyferry.kube import Connection, Health, KubeClient
 
 COMPILED_FILE = "mappings.json"
 """File name of the compiled mappings."""
@@ -58,6 +58,7 @@ class Runtime:
         self._sources = Sources(self._sessions)
         self._lock = Lock()
         self._connections: dict[str, Connection] = {}
+        self._healths: dict[str, Health] = {}
         self.catalog = catalog or load_catalog(Path(environment.get("KEYFERRY_MAPPINGS", "/opt/keyferry/mappings")))
         self.concurrency = int(environment.get("KEYFERRY_CONCURRENCY", "8"))
 
@@ -95,12 +96,19 @@ class Runtime:
         Raises:
             UnknownName: this deployment does not have the mapping or the cluster.
         """
-        mapping, _ = self.catalog.get(delivery.mapping, delivery.cluster)
+        mapping, cluster = self.catalog.get(delivery.mapping, delivery.cluster)
+        health = self._get_health(cluster)
         child = Runtime(self._environment, self.catalog)  # connections cannot be shared with another process
+        child_health = child._healths[cluster.name] = health.copy()
         try:
-            return run_apart(lambda: child.deliver(delivery, deadline), deadline.remaining() + extra_seconds)
+            health.check_available()  # else a process is begun for nothing
+            report, known = run_apart(
+                lambda: (child.deliver(delivery, deadline), child_health.known), deadline.remaining() + extra_seconds
+            )
         except KeyferryError as error:
             return Report(delivery, error=error, owner=mapping.spec.owner)
+        health.learn(known)
+        return report
 
     def choose_dimension(self, metric: Metric) -> Metric:
         """Return a metric under the owner, or the cluster, that has an alarm."""
@@ -133,6 +141,8 @@ class Runtime:
         # Imported here: it takes as long as everything else together, and `route` never needs it.
         from keyferry.kube import Connection, KubeClient, Transport  # noqa: PLC0415
 
+        health = self._get_health(cluster)
+        health.check_available()
         with self._lock:
             connection = self._connections.get(cluster.name)
             if connection is None:
@@ -145,9 +155,16 @@ class Runtime:
                     read_endpoint=lambda: self._read_endpoint(cluster),
                     role=cluster.role or "the function's role",
                     create_transport=functools.partial(Transport, pool_size=self.concurrency),
+                    health=health,
                 )
-        connection.check_available()
         return KubeClient(connection, deadline)
+
+    def _get_health(self, cluster: Cluster) -> "Health":
+        """Return what this environment knows of a cluster: always the same object."""
+        from keyferry.kube import Health  # noqa: PLC0415
+
+        with self._lock:
+            return self._healths.setdefault(cluster.name, Health(cluster.name))
 
     def _read_endpoint(self, cluster: Cluster) -> Endpoint:
         return eks.read_endpoint(self._sessions.client("eks", cluster.eks.region, cluster.roles), cluster)
