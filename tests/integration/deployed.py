@@ -99,7 +99,9 @@ class Deployed:
                 sums[metric["Name"]] += sum(line[metric["Name"]])
         return dict(sums)
 
-    def deliveries(self, mapping: str, since: datetime, wanted: int = 1, **fields: str) -> list[Line]:
+    def deliveries(
+        self, mapping: str, since: datetime, wanted: int = 1, *, seconds: float = 30.0, **fields: str
+    ) -> list[Line]:
         """Wait until the ends of so many deliveries of a mapping are logged, with these fields; return the lines."""
         what = f"{wanted} deliveries of {mapping}" + (f" with {fields}" if fields else "")
 
@@ -109,7 +111,7 @@ class Deployed:
             found = [line for line in lines if all(line.get(name) == value for name, value in fields.items())]
             return found if len(found) >= wanted else None
 
-        return until(what, look)
+        return until(what, look, seconds=seconds)
 
     def routed(self, since: datetime, wanted: int = 1, **fields: Any) -> list[Line]:  # noqa: ANN401 - JSON
         """Wait until so many events are routed, with these fields, and return their log lines."""

@@ -5,7 +5,9 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +24,14 @@ from keyferry.runtime.wiring import Runtime
 from local.cloud import Cloud
 from local.controlplane import ControlPlane
 from local.direct import Direct, catalog, deadline, delivery
+from local.install import Installation
+from local.watch import when
+from tests.integration.deployed import Deployed, now
 from tests.integration.scene import CLUSTER, Scene
 from tests.integration.wire import Fault, Gate, Proxy, closed_port, gate, proxy
 
+CROWD, SLOTS = 100, 10
+"""How many deliveries wait for the frozen cluster, and how many run at once: MaximumConcurrency of template.yaml."""
 NAMESPACES = [f"absent-{number}" for number in range(200)]
 
 
@@ -133,3 +140,51 @@ def test_a_slow_cluster_is_left_alone_for_a_while_after_a_delivery(scene: Scene,
     assert kinds(report) == {ClusterSlow}
     assert "its answers take 1." in str(report.errors[0])
     assert len(server.seen) == 9
+
+
+def test_deliveries_for_a_frozen_cluster_do_not_hold_up_the_others_and_go_out_when_it_is_back(
+    installed: Installation,
+) -> None:
+    stack, begun = Deployed(installed), now()
+    for admin in stack.cloud.admins.values():
+        labels = {"tests": "crowd"}
+        admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "crowd", "labels": labels}})
+    stack.put("tests/crowd", '{"password": "canary-crowd-1"}')
+    for cluster in stack.cloud.clusters:
+        stack.deliveries("crowd", begun, cluster=cluster, message="delivered", seconds=90)
+    with frozen(stack.cloud.clusters["prod-us"]):
+        since = now()
+        for number in range(CROWD):
+            stack.send("DeliveriesQueueUrl", _message(f"absent-{number}"), group=f"crowd/prod-us/absent-{number}")
+        for name in ("tests/crowd", "tests/neighbours"):
+            stack.put(name, '{"password": "canary-crowd-2"}')
+        stack.deliveries("crowd", since, cluster="prod-eu", message="delivered", seconds=90)
+        stack.deliveries("near", since, message="delivered", seconds=90)
+        failed = stack.deliveries("crowd", since, CROWD, cluster="prod-us", message="retry later", seconds=90)
+        ended = now()
+    attempts = [line for line in failed if "it is asked again in" not in line["reason"]]
+    seconds = _sum_seconds(stack.lines("DeliverFunction", since), "prod-us")
+    elapsed = (ended - since).total_seconds()
+    print(f"{len(failed)} deliveries for the frozen cluster: {seconds:.1f} s of {SLOTS} times {elapsed:.1f} s")
+
+    assert all("ClusterUnreachable: cluster prod-us" in line["reason"] for line in failed)
+    assert len(attempts) <= SLOTS * (1 + elapsed // 30)
+    (first, *_) = stack.deliveries("crowd", ended, cluster="prod-us", message="delivered", seconds=90)
+    print(f"first delivery {(when(first['timestamp']) - ended).seconds} s after the cluster was back")
+
+
+def _message(namespace: str) -> str:
+    return delivery("crowd", "prod-us", namespace=namespace).to_json()
+
+
+def _sum_seconds(lines: list[dict[str, Any]], cluster: str) -> float:
+    """Return how long the deliveries for a cluster took, each from its line `begun` to the line with its end."""
+    total, begun = 0.0, dict[str, datetime]()
+    for line in lines:
+        if line.get("cluster") != cluster or "message" not in line:
+            continue
+        if line["message"] == "begun":
+            begun[line["event_id"]] = when(line["timestamp"])
+        elif line["event_id"] in begun:
+            total += (when(line["timestamp"]) - begun.pop(line["event_id"])).total_seconds()
+    return total
