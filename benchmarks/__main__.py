@@ -6,15 +6,21 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import change, mappings, namespaces
+from benchmarks import change, frozen, mappings, namespaces
 from local import layer, stack
+
+CASES = ["mappings", "layer", "change", "namespaces", "frozen"]
 
 
 @click.command()
-@click.option("--only", type=click.Choice(["mappings", "change", "namespaces", "layer"]), help="Measure one thing.")
+@click.option(
+    "--only", type=click.Choice(["mappings", "change", "namespaces", "layer", "frozen"]), help="Measure one thing."
+)
 @click.option("--count", default=1000, show_default=True, help="Namespaces of the mapping that is delivered.")
 @click.option("--rounds", default=30, show_default=True, help="Changes that are timed.")
-def main(*, only: str | None, count: int, rounds: int) -> None:
+@click.option("--waiting", default=380, show_default=True, help="Deliveries that wait for a frozen cluster.")
+@click.option("--seconds", default=120, show_default=True, help="How long that cluster is frozen.")
+def main(*, only: str | None, count: int, rounds: int, waiting: int, seconds: int) -> None:
     """Measure."""
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="keyferry-bench-") as directory:
@@ -28,6 +34,8 @@ def main(*, only: str | None, count: int, rounds: int) -> None:
             console.print(change.measure(place / "change", console.print, rounds=rounds))
         if only in (None, "namespaces"):
             console.print(namespaces.measure(place / "namespaces", console.print, count=count))
+        if only in (None, "frozen"):
+            console.print(frozen.measure(place / "frozen", console.print, count=waiting, seconds=seconds))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Event, Lock
+from threading import Barrier, Event, Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -329,6 +329,20 @@ def test_eks_is_asked_at_each_attempt_and_the_same_endpoint_is_not_tried_twice(s
         read(client, 100)
         server.clock.jump(30)
     assert len(server.sent) == len(server.described) == 3
+
+
+def test_of_many_requests_that_lose_the_cluster_at_once_one_asks_eks(server: Server) -> None:
+    client = server.client()
+    read(client)
+    together = Barrier(8)
+
+    def lose(request: Request) -> Answer:
+        together.wait(10)
+        return refused(request)
+
+    server.reply = lose
+    assert {type(error) for error in read(client, 8)} == {ClusterUnreachable}
+    assert (len(server.sent), server.described) == (1 + 8, [ENDPOINT])
 
 
 def test_a_cluster_that_has_moved_is_found_by_asking_eks_once(server: Server) -> None:

@@ -23,14 +23,7 @@ from urllib3.exceptions import (
 from urllib3.util import Retry
 
 from keyferry.deadline import Deadline
-from keyferry.errors import (
-    ClusterThrottled,
-    ClusterUnreachable,
-    KeyferryError,
-    OutOfTime,
-    Unauthorized,
-    Unreachable,
-)
+from keyferry.errors import ClusterThrottled, ClusterUnreachable, KeyferryError, OutOfTime, Unauthorized, Unreachable
 from keyferry.kube.errors import build_error
 from keyferry.kube.health import Health
 from keyferry.kube.transport import Answer, Limits, Request, Transport, UntrustedCertificate, describe_failure
@@ -122,7 +115,6 @@ class Connection:
             if not is_retried or waited > MAX_PAUSE_SECONDS or seconds >= deadline.remaining():
                 raise self._build_error(request, answer, seconds)
             time.sleep(seconds)
-            self._health.check()
 
     def _build_error(self, request: Request, answer: Answer, pause_seconds: float) -> KeyferryError:
         error = build_error(
@@ -150,8 +142,9 @@ class Connection:
         try:
             return self._send_once(transport, request, token, deadline, is_probe=is_probe)
         except (NewConnectionError, ConnectTimeoutError, UntrustedCertificate) as error:
-            if deadline.has_passed or not self._follow(transport, error):
+            if deadline.has_passed:
                 raise self._build_unreachable(request, error, transport, deadline) from None
+            self._follow(request, error, transport)
         except (ProtocolError, ConnectionError):
             self._replace(transport)  # its other kept connections have died as well
         except HTTPError as error:
@@ -168,6 +161,7 @@ class Connection:
         """Send a request and take down how long the answer took, or its absence. A list may take its time."""
         if deadline.has_passed:
             raise OutOfTime
+        self._health.check()  # another thread may have found meanwhile that the cluster is down
         started = deadline.clock()
         try:
             return transport.send(request, token, Limits.choose(request, deadline, is_probe=is_probe))
@@ -175,20 +169,24 @@ class Connection:
             if not request.is_list:
                 self._health.note_seconds(deadline.clock() - started)
 
-    def _follow(self, failed: Transport, error: Exception) -> bool:
-        """Ask EKS for the cluster's endpoint, and return whether it is another one than the one that failed."""
+    def _follow(self, request: Request, error: Exception, failed: Transport) -> None:
+        """Ask EKS for the cluster's endpoint, and connect to that if it is another one than the one that failed.
+
+        Raises:
+            ClusterUnreachable: it is the same, or EKS does not tell.
+        """
         with self._lock:
             if self._transport is not failed:
-                return True  # another thread has connected anew
+                return  # another thread has asked
+            text = self._describe(request, error)
             try:
                 endpoint = self._read_endpoint()
             except KeyferryError as second_error:
-                text = f"cluster {self._name} at {self._endpoint.url}: {describe_failure(error)}; and {second_error}"
-                raise self._health.remember(ClusterUnreachable(text)) from None
-            if endpoint == self._endpoint:
-                return False
+                raise self._health.remember(ClusterUnreachable(f"{text}; and {second_error}")) from None
+            has_moved = endpoint != self._endpoint
             self._endpoint, self._transport = endpoint, self._create_transport(endpoint)
-            return True
+            if not has_moved:
+                raise self._health.remember(ClusterUnreachable(text))
 
     def _replace(self, failed: Transport) -> None:
         """Let further requests open new connections, unless another thread has seen to that."""
@@ -203,14 +201,15 @@ class Connection:
 
         A write can wait for an admission webhook, and a request that begins just before the deadline has little time.
         """
-        text = (
-            f"cluster {self._name} at {self._endpoint.url}: {describe_failure(error)}"
-            f" ({request.verb} {request.resource})"
-        )
+        text = self._describe(request, error)
         if deadline.has_passed or (request.method != "GET" and isinstance(error, ReadTimeoutError)):
             return Unreachable(text)
         self._replace(transport)  # a kept connection may be the cause: the probe opens a new one
         return self._health.remember(ClusterUnreachable(text))
+
+    def _describe(self, request: Request, error: Exception) -> str:
+        where = f"cluster {self._name} at {self._endpoint.url}"
+        return f"{where}: {describe_failure(error)} ({request.verb} {request.resource})"
 
 
 def _count_tries(request: Request, status: int) -> int:
