@@ -108,7 +108,7 @@ def test_a_delivery_carries_the_event_and_the_version_that_it_named_for_each_sou
 
 
 def test_a_source_with_a_fixed_version_does_not_wait_for_the_one_that_the_event_names() -> None:
-    fixed = {"secretsManager": "prod/payments/db", "version": "version-1"}
+    fixed = {"secretsManager": "prod/payments/db", "version": "a" * 36}
     [found] = catalog(mapping(sources={"db": fixed})).deliveries_of(change("prod/payments/db", version="version-2"))
     assert found.versions == {}
 

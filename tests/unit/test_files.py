@@ -60,6 +60,12 @@ def test_mappings_are_read_from_every_file_of_the_folder_and_below(tmp_path: Pat
     assert list(found.clusters) == ["prod-eu"]
 
 
+def test_a_version_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
+    wrong = MAPPING.replace("{secretsManager: prod/payments/db}", "{secretsManager: prod/payments/db, version: latest}")
+    text = "version latest is what is read without a version: leave it out"
+    assert told(tmp_path, payments=wrong) == [f"payments.yaml:7:9: spec.sources.db: {text}"]
+
+
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     assert load(tmp_path, a=b"\xef\xbb\xbf" + MAPPING.encode()).mappings
 

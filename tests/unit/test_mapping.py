@@ -48,6 +48,14 @@ def entry(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
         ),
         ({"secretsManager": "a", "version": "1", "label": "x"}, "takes version or label, not both"),
         ({"secretsManager": "a", "label": "AWSPENDING"}, "AWSPENDING is never pushed"),
+        ({"secretsManager": "a", "version": "AWSPENDING"}, "AWSPENDING is never pushed"),
+        ({"secretsManager": "a", "version": "AWSPREVIOUS"}, "a staging label, no version id: write label: AWSPREVIOUS"),
+        ({"secretsManager": "a", "version": "AWSCURRENT"}, "AWSCURRENT is what is read without a version: leave it"),
+        ({"secretsManager": "a", "version": "latest"}, "version latest is what is read without a version: leave it"),
+        ({"secretsManager": "a", "version": "1"}, "a version id of a secret has 32 to 64 characters"),
+        ({"secretsManager": "a", "version": "v" * 31}, "a version id of a secret has 32 to 64 characters"),
+        ({"secretsManager": "a", "version": "v" * 65}, "a staging label goes into label"),
+        ({"secretsManager": "a", "label": "l" * 257}, "a staging label has at most 256 characters"),
         ({"secretsManager": ""}, "at least 1 character"),
         ({"secretsManager": "a", "vresion": "1"}, "Extra inputs are not permitted"),
         ({"secretsManager": PARAMETER_ARN}, "not the ARN of a secret"),
@@ -76,6 +84,9 @@ def entry(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
         ({"parameterStore": f"{PARAMETER_ARN}:3"}, "a version or label has a field of its own"),
         ({"parameterStore": "prod/payments/tls"}, "a parameter in a hierarchy begins with a slash: /prod/payments/tls"),
         ({"parameterStore": "/prod/db", "version": "live"}, "the version of a parameter is a number"),
+        ({"parameterStore": "/prod/db", "version": "0"}, "a number, from 1"),
+        ({"parameterStore": "/prod/db", "version": "1.5"}, "a number, from 1"),
+        ({"parameterStore": "/prod/db", "version": "³"}, "a number, from 1"),
         ({"parameterStore": "/prod/db", "label": ""}, "at least 1 character"),
         ({"secretsManager": "prod/db", "version": ""}, "at least 1 character"),
         ({"secretsManager": "prod/db", "region": "Frankfurt"}, "String should match pattern"),
@@ -83,6 +94,19 @@ def entry(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
 )
 def test_a_source_is_one_secret_or_parameter(source: dict[str, str], said: str) -> None:
     assert said in refused(lambda: mapping(sources={"db": source}))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"secretsManager": "a", "version": "v" * 32},
+        {"secretsManager": "a", "version": "v" * 64},
+        {"secretsManager": "a", "label": "l" * 256},
+        {"parameterStore": "a", "version": "10"},
+    ],
+)
+def test_a_version_or_label_can_be_as_long_as_aws_has_it(source: dict[str, str]) -> None:
+    assert mapping(sources={"db": source})
 
 
 @pytest.mark.parametrize(

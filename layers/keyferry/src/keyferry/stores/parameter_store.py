@@ -19,6 +19,7 @@ EVENT_SOURCE = "aws.ssm"
 ALLOWED_NAMES = (re.compile(r"[A-Za-z0-9/_.-]{1,1011}"), "letters, digits and / _ . -, no spaces")
 SAME_VERSIONS_IN_REPLICAS = False
 
+_VERSION = re.compile(r"[1-9][0-9]*")
 _OPERATIONS: Mapping[str, ChangeKind] = {
     "Create": "updated",
     "Update": "updated",
@@ -61,8 +62,8 @@ def check_source(source: "Source") -> None:
         return
     if ":" in source.event_names[0]:
         raise ValueError("a version or label has a field of its own: {parameterStore: /prod/db, label: live}")
-    if source.version and not source.version.isdecimal():
-        raise ValueError("the version of a parameter is a number; a label has a field of its own")
+    if source.version and not _VERSION.fullmatch(source.version):
+        raise ValueError("the version of a parameter is a number, from 1; a label has a field of its own")
     if "/" in source.identifier and not source.arn and not source.identifier.startswith("/"):
         raise ValueError(f"a parameter in a hierarchy begins with a slash: /{source.identifier}")
 

@@ -30,6 +30,10 @@ PREVIOUS = "AWSPREVIOUS"
 """The staging label of the version that was current before. It moves with AWSCURRENT, without an event of its own."""
 PENDING = "AWSPENDING"
 """The staging label of a version that a rotation prepares: it is not in use yet."""
+MIN_VERSION_LENGTH, MAX_VERSION_LENGTH = 32, 64
+"""How long a version id is (API reference of GetSecretValue)."""
+MAX_LABEL_LENGTH = 256
+"""How long a staging label can be (API reference of GetSecretValue)."""
 
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 """What Secrets Manager appends to the name in an ARN. A name can end in the same way."""
@@ -92,10 +96,18 @@ def check_source(source: "Source") -> None:
     """Check a source of Secrets Manager.
 
     Raises:
-        ValueError: the source asks for AWSPENDING.
+        ValueError: AWSPENDING, or what is no version id or label; the message says what is right.
     """
-    if source.label == PENDING:
+    if PENDING in (source.label, source.version):
         raise ValueError("AWSPENDING is never pushed: it is not in use yet")
+    if source.version in (CURRENT, "latest"):
+        raise ValueError(f"version {source.version} is what is read without a version: leave it out")
+    if source.version == PREVIOUS:
+        raise ValueError("AWSPREVIOUS is a staging label, no version id: write label: AWSPREVIOUS")
+    if source.version and not MIN_VERSION_LENGTH <= len(source.version) <= MAX_VERSION_LENGTH:
+        raise ValueError("a version id of a secret has 32 to 64 characters; a staging label goes into label")
+    if source.label and len(source.label) > MAX_LABEL_LENGTH:
+        raise ValueError("a staging label has at most 256 characters")
 
 
 def get_watched_label(source: "Source") -> str:

@@ -58,7 +58,7 @@ class Source(Record):
     )
     """Other regions to read from, in this order, where the first does not answer."""
     version: str | None = Field(default=None, min_length=1)
-    """A fixed version: the version id of a secret, or the number of a parameter's version."""
+    """A fixed version: the version id of a secret (32 to 64 characters), or the number of a parameter's version."""
     label: str | None = Field(default=None, min_length=1)
     """The staging label of a secret's version, or the label of a parameter's version."""
     role: Roles = Field(default_factory=list, examples=["arn:aws:iam::444455556666:role/secrets"])
