@@ -389,7 +389,8 @@ def test_without_credentials_or_region_nothing_is_begun(
 ) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    assert run(mappings, "--yes").stderr == "no AWS region is set: set AWS_REGION, or a region in the profile\n"
+    result = run(mappings, "--yes")
+    assert result.stderr == "no AWS region is set: set AWS_REGION, or a region in the profile (the AWS sign-in)\n"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -428,7 +429,7 @@ class FakeAws:
     def get_credentials(self) -> Credentials:
         return Credentials("AKIAEXAMPLE", "canary-key")
 
-    def client(self, _service: str) -> "FakeAws":
+    def client(self, _service: str, **_options: object) -> "FakeAws":
         return self
 
     def describe_stacks(self, **_name: str) -> dict[str, Any]:

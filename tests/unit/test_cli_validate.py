@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 import pytest
-from botocore.exceptions import NoRegionError, ParamValidationError
 from click.testing import CliRunner, Result
 from pydantic import ValidationError
 
@@ -239,19 +238,6 @@ def ending(raises: BaseException | Callable[[], object]) -> Result:
 def test_an_error_of_ours_is_one_line_without_a_traceback() -> None:
     result = ending(Unreachable("cluster prod-eu: no answer"))
     assert (result.exit_code, result.output) == (1, "cluster prod-eu: no answer\n")
-
-
-def test_a_missing_region_is_told_with_what_to_do() -> None:
-    result = ending(NoRegionError())
-    assert (result.exit_code, result.output) == (
-        1,
-        "no AWS region is set: set AWS_REGION, or a region in the profile\n",
-    )
-
-
-def test_an_error_of_botocore_is_told_by_its_name_since_its_text_can_quote_what_was_sent() -> None:
-    result = ending(ParamValidationError(report="canary-1"))
-    assert (result.exit_code, result.output) == (1, "AWS cannot be asked (ParamValidationError)\n")
 
 
 def test_an_unexpected_error_is_told_by_type_and_place_and_not_by_its_text() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import boto3
+from botocore.exceptions import NoCredentialsError
 from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
@@ -75,12 +76,26 @@ def create_token(session: boto3.Session, eks: Eks) -> str:
     """Return a new sign-in token for a cluster.
 
     Raises:
-        AccessDenied: there are no credentials, or the token is too long for the authenticator.
+        AccessDenied: the token is too long for the authenticator.
+        Misconfigured: there are no credentials, or they cannot be used.
         KeyferryError: the role of the session cannot be assumed.
     """
+    with translate_errors(f"the sign-in to cluster {eks.name}"):
+        url = _sign(session, eks)
+    token = "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+    if len(token) > MAX_TOKEN_BYTES:
+        raise AccessDenied(
+            f"the token for cluster {eks.name} has {len(token)} bytes and the cluster takes {MAX_TOKEN_BYTES}:"
+            " the role's session carries too many session tags"
+        )
+    return token
+
+
+def _sign(session: boto3.Session, eks: Eks) -> str:
+    """Return the presigned URL of a token."""
     credentials = session.get_credentials()
     if credentials is None:
-        raise AccessDenied("there are no AWS credentials to sign in to the cluster with")
+        raise NoCredentialsError
     signer = RequestSigner(ServiceId("STS"), eks.region, "sts", "v4", credentials, session.events)
     query = urlencode({"Action": "GetCallerIdentity", "Version": "2011-06-15"})
     request = {
@@ -90,14 +105,8 @@ def create_token(session: boto3.Session, eks: Eks) -> str:
         "headers": {"x-k8s-aws-id": eks.name},
         "context": {},
     }
-    url = signer.generate_presigned_url(request, operation_name="", expires_in=60, region_name=eks.region)
-    token = "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
-    if len(token) > MAX_TOKEN_BYTES:
-        raise AccessDenied(
-            f"the token for cluster {eks.name} has {len(token)} bytes and the cluster takes {MAX_TOKEN_BYTES}:"
-            " the role's session carries too many session tags"
-        )
-    return token
+    url: str = signer.generate_presigned_url(request, operation_name="", expires_in=60, region_name=eks.region)
+    return url
 
 
 def _sts_host(session: boto3.Session, region: str) -> str:

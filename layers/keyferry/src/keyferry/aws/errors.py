@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
+from keyferry.aws.sdk_errors import build_sdk_error
 from keyferry.errors import (
     AccessDenied,
     KeyferryError,
@@ -45,19 +47,29 @@ MISSING = {
 }
 INVALID = {"ValidationException", "InvalidParameterException", "UnsupportedParameterType"}
 THROTTLED = {
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "LimitExceededException",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
-    "RequestThrottled",
-    "RequestLimitExceeded",
+    "TransactionInProgressException",
 }
+"""Those that botocore retries as throttling (botocore.retries.standard, ThrottledRetryableChecker)."""
 
 
 @contextmanager
 def translate_errors(call: str) -> Iterator[None]:
     """Raise a KeyferryError in place of an error of botocore; a KeyferryError passes as it is.
 
-    A KeyferryError comes out of botocore where it assumes a role for the call.
+    A KeyferryError comes out of botocore where it assumes a role for the call, and where the time for the call is over.
 
     Args:
         call: action and object, as `secretsmanager:GetSecretValue on prod/db`.
@@ -72,6 +84,9 @@ def translate_errors(call: str) -> Iterator[None]:
         Throttled: too many requests, also after botocore's own retries.
         Rejected: AWS refuses the call for any other reason (4xx).
         Unreachable: AWS does not answer, or answers that it is at fault (5xx).
+        InvalidRequest: botocore does not send the call, because an argument of it is wrong.
+        Misconfigured: a setting of botocore is missing or wrong.
+        Unexpected: botocore raises something else.
     """
     try:
         yield
@@ -79,9 +94,8 @@ def translate_errors(call: str) -> Iterator[None]:
         details = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
         raise build_error(details.get("Code", ""), details.get("Message", ""), call, status) from None
-    except BotoCoreError as error:
-        remedy = "look at the network, and at AWS_ENDPOINT_URL where it is set"
-        raise Unreachable(f"{call}: no answer from AWS ({type(error).__name__}); {remedy}") from None
+    except (BotoCoreError, ResponseParserError, OSError, ValueError) as error:
+        raise build_sdk_error(error, call) from None
 
 
 def build_error(code: str, message: str, call: str, status: int = 400) -> KeyferryError:

@@ -1,6 +1,8 @@
 """Create boto3 sessions and clients, with the environment's credentials or those of roles that botocore assumes."""
 
 import logging
+import math
+import re
 from collections.abc import Sequence
 from functools import partial
 from threading import RLock
@@ -10,17 +12,63 @@ from typing import Any, Literal
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-from botocore.exceptions import NoCredentialsError
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError, NoRegionError
+from botocore.utils import validate_region_name
 
 from keyferry import role
 from keyferry.aws.errors import translate_errors
+from keyferry.deadline import Deadline
+from keyferry.errors import Misconfigured, OutOfTime
 from keyferry.role import Role
 
-Service = Literal["secretsmanager", "ssm", "sqs", "eks"]
-_DEFAULT_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-_FAIL_FAST_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
-"""For a read that another region can answer: no answer costs 4 to 8 seconds instead of 8 to 18."""
+Service = Literal["secretsmanager", "ssm", "sqs", "eks", "sts", "cloudformation"]
+_DEFAULT_CONFIG = Config(connect_timeout=1.5, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+"""Connecting has time for one more SYN, which the kernel sends after a second. No answer costs 13 seconds at most."""
+_FAIL_FAST_CONFIG = _DEFAULT_CONFIG.merge(Config(read_timeout=3))
+"""For a read that another region can answer: no answer costs 9 seconds at most."""
+_QUEUE_CONFIG = _DEFAULT_CONFIG.merge(Config(connect_timeout=1, read_timeout=3))
+"""For SQS, which is asked after the deadline too: no answer costs 8 seconds, and a pause."""
+
+
+_VARIABLES = {"access_key": "AWS_ACCESS_KEY_ID", "secret_key": "AWS_SECRET_ACCESS_KEY", "token": "AWS_SESSION_TOKEN"}
+"""Part of botocore's credentials → the variable that it can come from."""
+
+
+def open_session(region: str | None = None) -> boto3.Session:
+    """Return a session with the credentials of the environment, and its region if none is given.
+
+    Raises:
+        Misconfigured: credentials or region are missing or wrong; the message names the setting.
+        KeyferryError: AWS refuses the sign-in, or does not answer (`keyferry.aws.errors.translate_errors`).
+    """
+    with translate_errors("the AWS sign-in"):
+        session = boto3.Session(region_name=region)
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        _check_text(credentials.get_frozen_credentials())  # raises where a sign-in has ended
+        if session.region_name is None:
+            raise NoRegionError
+        validate_region_name(session.region_name)
+        return session
+
+
+def _check_text(credentials: ReadOnlyCredentials) -> None:
+    """Refuse credentials with blanks or line ends, which AWS or the network would refuse without saying why."""
+    for part, variable in _VARIABLES.items():
+        if re.search(r"\s", getattr(credentials, part) or ""):
+            raise Misconfigured(f"{variable}, or its like in the profile, has a blank or a line end: take it out")
+
+
+def open_client(session: boto3.Session, service: Service, region: str | None = None, **options: Any) -> Any:  # noqa: ANN401  # as boto3 has it
+    """Return a client of a service; the options are those of `boto3.Session.client`.
+
+    Raises:
+        Misconfigured: region, endpoint, credentials or another setting is missing or wrong.
+    """
+    with translate_errors(f"{service} in {region or session.region_name}"):
+        return session.client(service, region_name=region, **options)
 
 
 class Sessions:
@@ -29,19 +77,27 @@ class Sessions:
     Each chain of roles is assumed once in each region. A role is assumed when it first signs a request, and again when
     its session of an hour has less than 15 minutes left. If that fails, the session is used until it has 10 minutes
     left (botocore.credentials, `_refresh`). Credentials are kept in memory only.
+
+    After the deadline of `limit` no request begins: not a client's, nor its next try or page, nor STS' for its role.
     """
 
-    def __init__(self, own: boto3.Session) -> None:
-        """Start with no role assumed and no client created.
+    def __init__(self, own: boto3.Session, max_connections: int = 10) -> None:
+        """Start with no role assumed, no client created and no deadline.
 
         Args:
             own: the session of the environment, which assumes the first role of every chain.
+            max_connections: how many threads use one client; each keeps its connection.
         """
         self._own, self._lock = own, RLock()
+        self._max_connections, self._deadline = max_connections, Deadline(math.inf)
         self._sessions: dict[tuple[Any, ...], boto3.Session] = {}
         self._clients: dict[tuple[Any, ...], Any] = {}
         # For each role that cannot be assumed, it logs a traceback beside the error that it raises.
         logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
+
+    def limit(self, deadline: Deadline) -> None:
+        """Begin no request after a deadline: each then raises OutOfTime. SQS is left out, where work comes back to."""
+        self._deadline = deadline
 
     def session(self, roles: Sequence[Role] = (), region: str | None = None) -> boto3.Session:
         """Return the session of the last role of a chain; without roles, the environment's own session.
@@ -72,13 +128,19 @@ class Sessions:
             region: the region of the service; by default the environment's.
             roles: the chain of roles that the client acts as, as in `session`.
             fail_fast: whether to give up early, because another region can answer.
+
+        Raises:
+            Misconfigured: region, endpoint, credentials or another setting is missing or wrong.
         """
         cache_key = role.chain_key(roles), region, service, fail_fast
         with self._lock:  # a boto3 session may create one client at a time only
             if cache_key not in self._clients:
                 config = _FAIL_FAST_CONFIG if fail_fast else _DEFAULT_CONFIG
-                session = self.session(roles, region)
-                self._clients[cache_key] = session.client(service, region_name=region, config=config)
+                if service == "sqs":
+                    client = open_client(self.session(roles, region), service, region, config=_QUEUE_CONFIG)
+                else:
+                    client = self._open_limited(self.session(roles, region), service, region, config)
+                self._clients[cache_key] = client
             return self._clients[cache_key]
 
     def forget(self, roles: Sequence[Role]) -> None:
@@ -91,7 +153,8 @@ class Sessions:
     def _create_session(self, roles: Sequence[Role], region: str) -> boto3.Session:
         """Return a session that assumes the last role of a chain with the session of the roles before it."""
         *before, last = roles
-        source = self.session(before, region).get_credentials()
+        with translate_errors(f"the credentials that assume {last.arn}"):
+            source = self.session(before, region).get_credentials()
         create_sts = partial(self._create_sts_client, region)
         fetcher = AssumeRoleCredentialFetcher(create_sts, source, last.arn, extra_args=_build_arguments(last))
 
@@ -108,7 +171,21 @@ class Sessions:
 
     def _create_sts_client(self, region: str, _service: str, **credentials: Any) -> Any:  # noqa: ANN401  # as the fetcher calls it
         with self._lock:
-            return self._own.client("sts", region_name=region, config=_DEFAULT_CONFIG, **credentials)
+            return self._open_limited(self._own, "sts", region, _DEFAULT_CONFIG, **credentials)
+
+    def _open_limited(
+        self, session: boto3.Session, service: Service, region: str | None, config: Config, **keys: str
+    ) -> Any:  # noqa: ANN401  # one of boto3's generated classes
+        """Return a client whose every request looks at the deadline first."""
+        config = config.merge(Config(max_pool_connections=self._max_connections))
+        client = open_client(session, service, region, config=config, **keys)
+        # botocore emits it before each try, and lets an error of ours out as it is: no retry, no other error around it.
+        client.meta.events.register("before-send", self._check_time)
+        return client
+
+    def _check_time(self, **_event: object) -> None:
+        if self._deadline.has_passed:
+            raise OutOfTime
 
 
 def _build_arguments(assumed: Role) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from botocore.exceptions import BotoCoreError
 
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles, Problem
@@ -16,16 +15,6 @@ from keyferry.mapping.catalog import Catalog
 
 PROBLEMS, BUG, INTERRUPTED = 1, 70, 130
 """Exit codes. Click itself has 2, for a wrong command line; 70 is EX_SOFTWARE of sysexits.h, 130 is 128 + SIGINT."""
-_ADVICE = {
-    "NoCredentialsError": "there are no AWS credentials: set AWS_PROFILE, or sign in (aws sso login)",
-    "NoRegionError": "no AWS region is set: set AWS_REGION, or a region in the profile",
-    "ProfileNotFound": "the profile that AWS_PROFILE names does not exist",
-    "PartialCredentialsError": "the AWS credentials are incomplete: set both the key id and the secret key",
-    "UnauthorizedSSOTokenError": "the AWS sign-in has ended: aws sso login",
-    "TokenRetrievalError": "the AWS sign-in has ended: aws sso login",
-    "SSOTokenLoadError": "there is no AWS sign-in: aws sso login",
-}
-"""The type of botocore's error → what to do. The texts of these errors are not shown: some quote what was sent."""
 
 
 @dataclass
@@ -86,10 +75,6 @@ class Group(click.Group):
             ctx.exit(PROBLEMS)
         except KeyferryError as error:
             console.print_note(str(error))
-            ctx.exit(PROBLEMS)
-        except BotoCoreError as error:
-            name = type(error).__name__
-            console.print_note(_ADVICE.get(name, f"AWS cannot be asked ({name})"))
             ctx.exit(PROBLEMS)
         except Exception as error:
             # Its text is not shown: it can quote a value.

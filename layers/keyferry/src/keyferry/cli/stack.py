@@ -6,6 +6,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from keyferry.aws.errors import translate_errors
+from keyferry.aws.sessions import open_client
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli.check.problems import nearest
 from keyferry.errors import InvalidInput
@@ -19,11 +20,12 @@ def connect_queue(session: boto3.Session, stack: str) -> DeliveryQueue:
 
     Raises:
         InvalidInput: the account and region have no such stack, or it is not a stack of Keyferry.
-        DeliverAgain: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
+        KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
     """
+    client = open_client(session, "cloudformation")
     with translate_errors(f"cloudformation:DescribeStacks on {stack}"):
         try:
-            stacks = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+            stacks = client.describe_stacks(StackName=stack)["Stacks"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "ValidationError":
                 raise
@@ -33,7 +35,7 @@ def connect_queue(session: boto3.Session, stack: str) -> DeliveryQueue:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     if OUTPUT not in outputs:
         raise InvalidInput(f"stack {stack} has no output {OUTPUT}{nearest(OUTPUT, outputs)}: is it one of Keyferry's?")
-    return DeliveryQueue(session.client("sqs"), outputs[OUTPUT])
+    return DeliveryQueue(open_client(session, "sqs"), outputs[OUTPUT])
 
 
 def format_logs_command(stack: str, event_id: str) -> str:

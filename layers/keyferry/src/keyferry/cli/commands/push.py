@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import boto3
 import click
-from botocore.exceptions import NoCredentialsError, NoRegionError
 
+from keyferry.aws.sessions import open_session
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, output
@@ -70,7 +69,8 @@ def push(
     deliveries = select(catalog, Selection(mappings, cluster, namespace))
     if not (dry_run or yes):
         _check_can_ask(settings)
-    session = _open_session()
+    # boto3 does not know AWS_REGION, which the AWS CLI puts before AWS_DEFAULT_REGION.
+    session = open_session(os.environ.get("AWS_REGION") or None)  # an error here is told once, not for each namespace
     if stack and not dry_run:
         _send(settings, connect_queue(session, stack), stack, deliveries, ask=not yes)
         return
@@ -135,23 +135,6 @@ def _check_can_ask(settings: Settings) -> None:
     why = "--output json asks nothing" if settings.is_json else "there is no terminal to ask on"
     if settings.is_json or not sys.stdin.isatty():
         raise click.UsageError(f"{why}; say --yes to push, or --dry-run to look")
-
-
-def _open_session() -> boto3.Session:
-    """Return a session with credentials and a region; an error here is told once, not for each namespace.
-
-    Raises:
-        BotoCoreError: credentials or region are missing, or a sign-in has ended.
-    """
-    # boto3 does not know AWS_REGION, which the AWS CLI puts before AWS_DEFAULT_REGION.
-    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise NoCredentialsError
-    credentials.get_frozen_credentials()  # raises where a sign-in has ended
-    if session.region_name is None:
-        raise NoRegionError
-    return session
 
 
 def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
