@@ -47,5 +47,6 @@ def _settle(message: Message, deadline: Deadline) -> Settlement:
 
 def _sweep(request: object, event_id: str, deadline: Deadline) -> SweepReport:
     runtime = get_runtime()
+    runtime.limit(deadline)
     observer = Observer(runtime.connect, runtime.create_version_reader(), deadline)
     return reconcile(parse_sweep(request), runtime.catalog, observer, runtime.queue.send, event_id)

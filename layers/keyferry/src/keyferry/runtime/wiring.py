@@ -11,13 +11,13 @@ import boto3
 from pydantic import ValidationError
 
 from keyferry.aws import eks
-from keyferry.aws.sessions import Sessions
+from keyferry.aws.sessions import Sessions, open_session
 from keyferry.aws.sources import Sources, create_version_reader
 from keyferry.aws.sqs import DeliveryQueue, MessageControl
 from keyferry.deadline import Deadline
 from keyferry.delivery.passes import Work, deliver
 from keyferry.delivery.report import Report
-from keyferry.errors import InvalidInput, KeyferryError
+from keyferry.errors import KeyferryError, MappingsUnreadable, Misconfigured
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster, Endpoint
@@ -43,7 +43,7 @@ class Runtime:
         catalog: Catalog | None = None,
         session: boto3.Session | None = None,
     ) -> None:
-        """Load the mappings; each client is created when it is first needed.
+        """Do nothing yet: the mappings are loaded and each client is created when they are first needed.
 
         Args:
             environment: the environment variables, with the `KEYFERRY_*` settings of template.yaml.
@@ -51,33 +51,65 @@ class Runtime:
             session: gives the credentials; by default those of the environment.
 
         Raises:
-            InvalidInput: the folder has no compiled mappings of this version.
+            KeyferryError: there is no session given, and as `keyferry.aws.sessions.open_session` says.
         """
-        self._environment = environment
-        self._sessions = Sessions(session or boto3.Session())
+        self._environment, self._given_catalog = environment, catalog
+        self.concurrency = int(environment.get("KEYFERRY_CONCURRENCY", "8"))
+        self._sessions = Sessions(session or open_session(), self.concurrency)
         self._sources = Sources(self._sessions)
         self._lock = Lock()
         self._connections: dict[str, Connection] = {}
         self._healths: dict[str, Health] = {}
-        self.catalog = catalog or load_catalog(Path(environment.get("KEYFERRY_MAPPINGS", "/opt/keyferry/mappings")))
-        self.concurrency = int(environment.get("KEYFERRY_CONCURRENCY", "8"))
+
+    @functools.cached_property
+    def catalog(self) -> Catalog:
+        """The mappings and clusters. A failure is not kept: the next message looks again.
+
+        Raises:
+            MappingsUnreadable: there are none, or not of this version.
+        """
+        folder = self._environment.get("KEYFERRY_MAPPINGS", "/opt/keyferry/mappings")
+        return self._given_catalog or load_catalog(Path(folder))
 
     @functools.cached_property
     def queue(self) -> DeliveryQueue:
-        """The queue that deliveries are sent to."""
-        return DeliveryQueue(self._sessions.client("sqs"), self._environment["KEYFERRY_DELIVERIES_QUEUE_URL"])
+        """The queue that deliveries are sent to.
+
+        Raises:
+            Misconfigured: the environment does not name it, or a setting of AWS is wrong.
+        """
+        return DeliveryQueue(self._sessions.client("sqs"), self._get_setting("KEYFERRY_DELIVERIES_QUEUE_URL"))
 
     @functools.cached_property
     def control(self) -> MessageControl:
-        """Control of the messages on the queue that this function reads."""
+        """Control of the messages on the queue that this function reads. It works without mappings.
+
+        Raises:
+            Misconfigured: the environment does not name it, or a setting of AWS is wrong.
+        """
         dead_letters = self._environment.get("KEYFERRY_DEAD_LETTERS_QUEUE_URL", "")
-        return MessageControl(self._sessions.client("sqs"), self._environment["KEYFERRY_INBOX_QUEUE_URL"], dead_letters)
+        return MessageControl(self._sessions.client("sqs"), self._get_setting("KEYFERRY_INBOX_QUEUE_URL"), dead_letters)
+
+    def _get_setting(self, name: str) -> str:
+        try:
+            return self._environment[name]
+        except KeyError:
+            raise Misconfigured(f"the environment has no {name}: set it, as template.yaml does") from None
+
+    def limit(self, deadline: Deadline) -> None:
+        """Begin no request to AWS after a deadline, but to SQS: each then raises OutOfTime.
+
+        An environment has one deadline, since it does one work at a time. Where several run at once (`push`), it is the
+        one set last.
+        """
+        self._sessions.limit(deadline)
 
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
         """Carry out a delivery and return what became of it; errors are in the report.
 
         Raises:
             UnknownName: this deployment does not have the mapping or the cluster.
+            MappingsUnreadable: there are no mappings, or not of this version.
         """
         mapping, _ = self.catalog.get(delivery.mapping, delivery.cluster)
         try:
@@ -119,8 +151,10 @@ class Runtime:
 
         Raises:
             UnknownName: this deployment does not have the mapping or the cluster.
+            MappingsUnreadable: there are no mappings, or not of this version.
             KeyferryError: EKS does not give the cluster's endpoint.
         """
+        self.limit(deadline)
         mapping, cluster = self.catalog.get(delivery.mapping, delivery.cluster)
         client = self.connect(cluster, deadline)
         return Work(
@@ -174,15 +208,17 @@ def load_catalog(folder: Path) -> Catalog:
     """Return the compiled mappings of a folder.
 
     Raises:
-        InvalidInput: the folder has none, or another version compiled them.
+        MappingsUnreadable: the folder has none, they cannot be read, or another version compiled them.
     """
     path = folder / COMPILED_FILE
     try:
         return Catalog.model_validate_json(path.read_bytes(), context={CHECKED: True})
     except OSError as error:
-        raise InvalidInput(f"{path}: {error.strerror}; build the mappings layer with `make build`") from None
+        remedy = "build the mappings layer with `make build`, and deploy it"
+        raise MappingsUnreadable(f"{path}: {error.strerror}; {remedy}") from None
     except ValidationError:
-        raise InvalidInput(f"{path}: not compiled by this version; build both layers anew with `make build`") from None
+        remedy = "build both layers anew with `make build`, and deploy them"
+        raise MappingsUnreadable(f"{path}: damaged, or not compiled by this version; {remedy}") from None
 
 
 @functools.cache
