@@ -1,73 +1,35 @@
 """Deliveries reach SQS in batches, what a batch leaves is sent again, and dead letters carry their reason."""
 
 import json
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import suppress
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from keyferry.aws.sqs import SEND_TRIES, DeliveryQueue, MessageControl
-from keyferry.errors import AccessDenied, Unreachable
+from keyferry.aws.sqs import SEND_TRIES, SENDERS, SILENT_SECONDS, DeliveryQueue, MessageControl
+from keyferry.errors import AccessDenied, OutOfTime, Unreachable
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
 from keyferry.pipeline.settle import Settlement
-from tests.unit.fake_queues import message
+from keyferry.testing import FakeClock
+from tests.unit.fake_queues import FakeSqs, message
 from tests.unit.samples import delivery
 
 if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-
-@dataclass
-class FakeSqs:
-    """SQS with memory: FIFO queues that drop what they have seen, and entries that fail as often as a test says."""
-
-    kept: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    batches: list[int] = field(default_factory=list)
-    fails: dict[str, int] = field(default_factory=dict)
-    """Message group → how often its entries still fail."""
-    hidden: list[tuple[str, str, int]] = field(default_factory=list)
-    error: Exception | None = None
-
-    @property
-    def client(self) -> "SQSClient":
-        return cast("SQSClient", self)
-
-    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        if self.error:
-            raise self.error
-        self.batches.append(len(Entries))
-        failed = []
-        for entry in Entries:
-            left = self.fails.get(entry["MessageGroupId"], 0)
-            if left:
-                self.fails[entry["MessageGroupId"]] = left - 1
-                failed.append({"Id": entry["Id"], "Code": "InternalError", "SenderFault": False})
-            else:
-                self._keep(QueueUrl, entry)
-        assert len({entry["Id"] for entry in Entries}) == len(Entries) <= 10
-        return {"Failed": failed} if failed else {}
-
-    def send_message(self, *, QueueUrl: str, **entry: Any) -> None:  # noqa: ANN401, N803
-        if self.error:
-            raise self.error
-        self._keep(QueueUrl, entry)
-
-    def change_message_visibility(self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:  # noqa: N803
-        if self.error:
-            raise self.error
-        self.hidden.append((QueueUrl, ReceiptHandle, VisibilityTimeout))
-
-    def _keep(self, url: str, entry: dict[str, Any]) -> None:
-        queue = self.kept.setdefault(url, [])
-        if entry["MessageDeduplicationId"] not in [each["MessageDeduplicationId"] for each in queue]:
-            queue.append(entry)
+    pass
 
 
 def many(count: int) -> list[Delivery]:
     return [delivery(mapping=f"m{number:02}") for number in range(count)]
+
+
+def connect(sqs: FakeSqs, clock: FakeClock | None = None) -> DeliveryQueue:
+    """Return the queue; its pauses move a clock."""
+    return DeliveryQueue(sqs.client, "deliveries", (clock or FakeClock()).sleep)
 
 
 def sent(sqs: FakeSqs) -> list[str]:
@@ -77,15 +39,15 @@ def sent(sqs: FakeSqs) -> list[str]:
 @pytest.mark.parametrize(("count", "batches"), [(0, []), (1, [1]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])])
 def test_deliveries_are_sent_in_batches_of_ten(count: int, batches: list[int]) -> None:
     sqs = FakeSqs()
-    DeliveryQueue(sqs.client, "deliveries").send(many(count))
-    assert sqs.batches == batches
+    connect(sqs).send(many(count))
+    assert sorted(sqs.batches, reverse=True) == batches
     assert len(sent(sqs)) == count
 
 
 def test_a_message_is_the_delivery_with_its_group_and_deduplication_id() -> None:
     sqs = FakeSqs()
     asked = delivery(namespace="payments", versions={"db": "version-2"})
-    DeliveryQueue(sqs.client, "deliveries").send([asked])
+    connect(sqs).send([asked])
     [entry] = sqs.kept["deliveries"]
     assert Delivery.model_validate_json(entry["MessageBody"]) == asked
     assert json.loads(entry["MessageBody"])["eventId"] == "event-1"
@@ -94,25 +56,65 @@ def test_a_message_is_the_delivery_with_its_group_and_deduplication_id() -> None
 
 
 def test_failed_entries_of_a_batch_are_sent_again_and_only_those() -> None:
-    sqs = FakeSqs(fails={"m03/prod-eu": 1, "m07/prod-eu": 2})
-    DeliveryQueue(sqs.client, "deliveries").send(many(10))
+    sqs, clock = FakeSqs(fails={"m03/prod-eu": 1, "m07/prod-eu": 2}), FakeClock()
+    connect(sqs, clock).send(many(10))
     assert sqs.batches == [10, 2, 1]
+    assert clock.now > 0  # a pause before each try
     assert sorted(sent(sqs)) == [each.group for each in many(10)]
 
 
 def test_an_entry_that_keeps_failing_fails_the_event_and_the_next_try_sends_nothing_twice() -> None:
     sqs = FakeSqs(fails={"m03/prod-eu": SEND_TRIES})
-    queue = DeliveryQueue(sqs.client, "deliveries")
+    queue = connect(sqs)
     with pytest.raises(Unreachable, match="1 deliveries could not be sent: InternalError"):
         queue.send(many(12))
-    assert sqs.batches == [10, 1, 1]
+    assert sorted(sqs.batches) == [1, 1, 2, 10]  # the other batch goes out all the same
     queue.send(many(12))
     assert sorted(sent(sqs)) == [each.group for each in many(12)]
 
 
+def test_batches_are_sent_side_by_side() -> None:
+    together = Barrier(SENDERS, timeout=5)
+    sqs = FakeSqs(before=together.wait)
+    connect(sqs).send(many(10 * SENDERS))
+    assert len(sent(sqs)) == 10 * SENDERS
+
+
+def test_after_the_deadline_no_batch_is_begun_and_a_retry_of_a_huge_event_gets_further() -> None:
+    clock = FakeClock()
+    sqs = FakeSqs(before=lambda: clock.jump(1))
+    counts = []
+    for _ in range(50):
+        with suppress(OutOfTime):
+            connect(sqs, clock).send(many(600), clock.deadline(20))
+        counts.append(len(sent(sqs)))
+    assert counts[0] <= 10 * (20 + SENDERS)
+    assert counts[0] < counts[1] < counts[-1] == 600
+
+
+def test_the_tries_of_a_batch_end_at_the_deadline_too() -> None:
+    clock = FakeClock()
+    sqs = FakeSqs(fails={"m03/prod-eu": SEND_TRIES}, before=lambda: clock.jump(1))
+    with pytest.raises(OutOfTime):
+        connect(sqs, clock).send(many(10), clock.deadline(1))
+    assert sqs.batches == [10]
+
+
+def test_a_queue_that_does_not_answer_ends_the_sending() -> None:
+    tries: list[int] = []
+
+    def fail_slowly() -> None:
+        tries.append(1)
+        time.sleep(0.002)
+
+    with pytest.raises(Unreachable):
+        connect(FakeSqs(error=LOST, before=fail_slowly)).send(many(10_000))
+    assert len(tries) < 1000
+
+
 def test_the_same_event_twice_is_one_delivery_and_another_event_is_another() -> None:
     sqs = FakeSqs()
-    queue = DeliveryQueue(sqs.client, "deliveries")
+    queue = connect(sqs)
     queue.send([delivery(), delivery()])
     queue.send([delivery(), delivery(event_id="event-2"), delivery(namespace="payments")])
     assert len(sent(sqs)) == 3
@@ -127,7 +129,7 @@ def test_errors_of_sqs_become_keyferrys_own(error: Exception, kind: type[Excepti
     sqs = FakeSqs(error=error)
     control = MessageControl(sqs.client, "deliveries", "dead")
     calls: list[Callable[[], None]] = [
-        lambda: DeliveryQueue(sqs.client, "deliveries").send(many(1)),
+        lambda: connect(sqs).send(many(1)),
         lambda: control.retry_later(message("{}"), 5),
         lambda: control.dead_letter(message("{}"), dead("why")),
     ]
@@ -141,6 +143,20 @@ def test_a_message_that_comes_back_is_hidden_on_its_own_queue() -> None:
     sqs = FakeSqs()
     MessageControl(sqs.client, "deliveries", "dead").retry_later(message("{}", attempt=6), 70)
     assert sqs.hidden == [("deliveries", "receipt-1", 70)]
+
+
+def test_a_queue_that_does_not_answer_is_asked_to_hide_one_message_and_others_a_while_later() -> None:
+    clock = FakeClock()
+    sqs = FakeSqs(error=LOST, before=lambda: clock.jump(8))
+    control = MessageControl(sqs.client, "changes", clock=clock)
+    for _ in range(10):
+        with pytest.raises(Unreachable):
+            control.retry_later(message("{}"), 5)
+    assert clock.now == 8
+    sqs.error = None
+    clock.jump(SILENT_SECONDS)
+    control.retry_later(message("{}"), 5)
+    assert len(sqs.hidden) == 1
 
 
 def dead(reason: str, wanted: Delivery | None = None, owner: Team | None = None) -> Settlement:

@@ -1,50 +1,78 @@
 """Send deliveries to their SQS queue, and hide or dead-letter the messages of a queue."""
 
-from collections.abc import Iterable, Iterator
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import batched
 from typing import TYPE_CHECKING
 
 from keyferry.aws.errors import translate_errors
-from keyferry.errors import Unreachable
+from keyferry.deadline import Deadline
+from keyferry.errors import OutOfTime, Unreachable
 from keyferry.formats.printable import escape
 from keyferry.model import Delivery, Message
 from keyferry.pipeline.settle import Settlement
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, SendMessageBatchRequestEntryTypeDef
 
 MAX_ENTRIES = 10
 """How many messages SendMessageBatch takes."""
 SEND_TRIES = 3
 """How often the entries of a batch are sent, before those that still fail are an error."""
+SENDERS = 8
+"""How many batches are under way at the same time. boto3 keeps ten connections."""
+
+SILENT_SECONDS = 10
+"""For how long SQS is not asked to hide a message, once it has not answered."""
 
 
 class DeliveryQueue:
     """The FIFO queue of deliveries, for those who send to it."""
 
-    def __init__(self, client: "SQSClient", url: str) -> None:
-        self._client, self._url = client, url
+    def __init__(self, client: "SQSClient", url: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._client, self._url, self._sleep = client, url, sleep
 
-    def send(self, deliveries: Iterable[Delivery]) -> None:
-        """Send deliveries, in batches of ten.
+    def send(self, deliveries: Iterable[Delivery], deadline: Deadline | None = None) -> None:
+        """Send deliveries, in batches of ten of which several are under way at once.
+
+        The order of the batches is random: where the time never suffices for all, other ones are first in the next try.
+
+        Args:
+            deliveries: the deliveries.
+            deadline: after it no batch is begun; None for no end.
 
         Raises:
+            OutOfTime: some were not sent by the deadline.
             DeliverAgain: some could not be sent after three tries. The next attempt sends all of them again; SQS drops
                 most of those that were sent already by their deduplication id, which it keeps for five minutes.
         """
-        for chunk in batched(deliveries, MAX_ENTRIES, strict=False):
-            self._send_batch(list(_build_entries(chunk)))
+        batches = [list(_build_entries(chunk)) for chunk in batched(deliveries, MAX_ENTRIES, strict=False)]
+        random.shuffle(batches)
+        with ThreadPoolExecutor(SENDERS) as pool:  # an error of a call ends it: batches that wait are not begun
+            failures = list(pool.map(partial(self._send_batch, deadline=deadline), batches))
+        codes = [code for batch in failures for code in batch]
+        if codes:
+            raise Unreachable(f"{len(codes)} deliveries could not be sent: {codes[0]}")
 
-    def _send_batch(self, entries: "list[SendMessageBatchRequestEntryTypeDef]") -> None:
-        for _ in range(SEND_TRIES):
+    def _send_batch(self, entries: "list[SendMessageBatchRequestEntryTypeDef]", deadline: Deadline | None) -> list[str]:
+        """Send the entries of a batch, and again those that fail; return the error code of each that still does."""
+        failed: list[BatchResultErrorEntryTypeDef] = []
+        for number in range(SEND_TRIES):
+            if failed:
+                self._sleep(random.uniform(0.1, 0.3) * 2**number)  # noqa: S311  # jitter, no secret
+            if deadline and deadline.has_passed:
+                raise OutOfTime
             with translate_errors("sqs:SendMessage on the deliveries queue"):
                 failed = self._client.send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed", [])
             failed_ids = {failure["Id"] for failure in failed}
             entries = [entry for entry in entries if entry["Id"] in failed_ids]
             if not entries:
-                return
-        raise Unreachable(f"{len(entries)} deliveries could not be sent: {failed[0]['Code']}")
+                break
+        return [failure["Code"] for failure in failed]
 
 
 def _build_entries(deliveries: Iterable[Delivery]) -> "Iterator[SendMessageBatchRequestEntryTypeDef]":
@@ -60,17 +88,32 @@ def _build_entries(deliveries: Iterable[Delivery]) -> "Iterator[SendMessageBatch
 class MessageControl:
     """Control of the messages on the queue that a function reads: it can retry a message later, or dead-letter it."""
 
-    def __init__(self, client: "SQSClient", url: str, dead_letters_url: str = "") -> None:
+    def __init__(
+        self, client: "SQSClient", url: str, dead_letters_url: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client, self._url, self._dead_letters_url = client, url, dead_letters_url
+        self._clock, self._silent_until = clock, 0.0
 
     def retry_later(self, message: Message, seconds: int) -> None:
-        """Hide a message for some seconds. If it has a message group, the group waits too."""
-        with translate_errors("sqs:ChangeMessageVisibility on the queue that the function reads"):
-            self._client.change_message_visibility(
-                QueueUrl=self._url,
-                ReceiptHandle=message.receipt,
-                VisibilityTimeout=seconds,
-            )
+        """Hide a message for some seconds. If it has a message group, the group waits too.
+
+        Raises:
+            Unreachable: SQS does not answer, or did not a moment ago: then it is not asked, since waiting for it again
+                and again could outlast the function. The message is hidden until its visibility timeout ends.
+            KeyferryError: as `keyferry.aws.errors.translate_errors` says.
+        """
+        if self._clock() < self._silent_until:
+            raise Unreachable("sqs:ChangeMessageVisibility: SQS did not answer a moment ago, and is not asked")
+        try:
+            with translate_errors("sqs:ChangeMessageVisibility on the queue that the function reads"):
+                self._client.change_message_visibility(
+                    QueueUrl=self._url,
+                    ReceiptHandle=message.receipt,
+                    VisibilityTimeout=seconds,
+                )
+        except Unreachable:
+            self._silent_until = self._clock() + SILENT_SECONDS
+            raise
 
     def dead_letter(self, message: Message, settlement: Settlement) -> None:
         """Send a message to the dead-letter queue; reason, mapping, cluster, owner and attempt are its attributes."""
