@@ -159,6 +159,16 @@ def test_a_queue_that_does_not_answer_is_asked_to_hide_one_message_and_others_a_
     assert len(sqs.hidden) == 1
 
 
+def test_a_queue_that_answers_with_an_error_is_asked_for_every_message() -> None:
+    asked: list[None] = []
+    sqs = FakeSqs(error=LOST, before=lambda: asked.append(None))
+    control = MessageControl(sqs.client, "changes", clock=FakeClock(100))
+    for _ in range(3):
+        with pytest.raises(Unreachable):
+            control.retry_later(message("{}"))
+    assert len(asked) == 3
+
+
 def dead(reason: str, wanted: Delivery | None = None, owner: Team | None = None) -> Settlement:
     return Settlement("dead letter", reason=reason, delivery=wanted, owner=owner)
 

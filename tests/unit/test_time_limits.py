@@ -159,3 +159,13 @@ def test_a_service_that_asks_to_slow_down_is_not_waited_for_after_the_deadline(
     aws.throttles = True
     for seconds, kind in ((0.6, OutOfTime), (100, Throttled)):
         assert [type(error) for error in runtime.deliver(delivery(), clock.deadline(seconds)).errors] == [kind]
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(5, 5), (50, 20)])
+def test_a_part_of_the_work_has_its_own_time_and_never_more_than_the_whole(
+    seconds: float, left: float, clock: FakeClock
+) -> None:
+    part = clock.deadline(20).within(seconds)
+    assert part.remaining() == left
+    clock.jump(left)
+    assert part.has_passed

@@ -26,8 +26,10 @@ SEND_TRIES = 3
 SENDERS = 8
 """How many batches are under way at the same time. boto3 keeps ten connections."""
 
+SLOW_SECONDS = 3
+"""After how long without an answer SQS counts as silent: an error that it answers costs no time."""
 SILENT_SECONDS = 10
-"""For how long SQS is not asked to hide a message, once it has not answered."""
+"""For how long SQS is not asked to hide a message, once it was silent."""
 
 
 class DeliveryQueue:
@@ -102,7 +104,8 @@ class MessageControl:
                 and again could outlast the function. The message is hidden until its visibility timeout ends.
             KeyferryError: as `keyferry.aws.errors.translate_errors` says.
         """
-        if self._clock() < self._silent_until:
+        began = self._clock()
+        if began < self._silent_until:
             raise Unreachable("sqs:ChangeMessageVisibility: SQS did not answer a moment ago, and is not asked")
         try:
             with translate_errors("sqs:ChangeMessageVisibility on the queue that the function reads"):
@@ -112,7 +115,8 @@ class MessageControl:
                     VisibilityTimeout=seconds,
                 )
         except Unreachable:
-            self._silent_until = self._clock() + SILENT_SECONDS
+            if self._clock() - began >= SLOW_SECONDS:
+                self._silent_until = self._clock() + SILENT_SECONDS
             raise
 
     def dead_letter(self, message: Message, settlement: Settlement) -> None:
