@@ -12,10 +12,10 @@ from keyferry.pipeline.settle import Settlement, settle_delivery
 from keyferry.runtime.telemetry import LambdaFunction
 from keyferry.runtime.wiring import get_runtime
 
-RESERVE_SECONDS = 15
+RESERVE_SECONDS = 18
 """How long a call that has begun, and then the settlement of the message, may still take."""
-SETTLE_SECONDS = 7
-"""How much of that is for the settlement."""
+SETTLE_SECONDS = 10
+"""How much of that is for the settlement. A call of SQS that is not answered takes eight seconds and a pause."""
 
 function = LambdaFunction()
 

@@ -165,7 +165,7 @@ def test_a_queue_that_answers_with_an_error_is_asked_for_every_message() -> None
     control = MessageControl(sqs.client, "changes", clock=FakeClock(100))
     for _ in range(3):
         with pytest.raises(Unreachable):
-            control.retry_later(message("{}"))
+            control.retry_later(message("{}"), 5)
     assert len(asked) == 3
 
 
