@@ -107,7 +107,7 @@ class Deployed:
 
         def look() -> list[Line] | None:
             lines = [line for line in self.lines("DeliverFunction", since) if line.get("mapping") == mapping]
-            lines = [line for line in lines if line["message"] != "begun"]
+            lines = [line for line in lines if (line["message"] == "begun") == (fields.get("message") == "begun")]
             found = [line for line in lines if all(line.get(name) == value for name, value in fields.items())]
             return found if len(found) >= wanted else None
 

@@ -65,6 +65,33 @@ def test_a_delivery_that_the_cluster_forbids_comes_back_and_brings_the_newest_va
     assert len(stack.rollouts("prod-eu", "returning") - before) == 1
 
 
+def test_a_namespace_that_fails_goes_on_alone_and_the_others_never_wait_for_it(stack: Deployed) -> None:
+    begun = now()
+    stack.put("tests/split", "canary-split-1")
+    stack.deliveries("split", begun, message="delivered")
+    stack.rest("split")
+    role = role_name(IDENTITY.deliver, "split")
+    binding = stack.eu.get("RoleBinding", role, "split-bad")
+    assert binding is not None
+    again = {key: binding[key] for key in ("apiVersion", "kind", "roleRef", "subjects")}
+    again["metadata"] = {"name": role, "namespace": "split-bad"}
+    stack.eu.delete("RoleBinding", role, "split-bad")
+    try:
+        since = now()
+        stack.put("tests/split", "canary-split-2")
+        (first,) = stack.deliveries("split", since, message="replaced")
+        assert first["sent_on"] == ["split-bad"]
+        stack.deliveries("split", since, message="retry later")
+        stack.put("tests/split", "canary-split-3")
+        stack.deliveries("split", since, 2, message="replaced")
+        assert stack.eu.data("split", "split-good") == {"password": b"canary-split-3"}
+        assert stack.eu.data("split", "split-bad") == {"password": b"canary-split-1"}
+    finally:
+        stack.eu.apply(again)
+    stack.deliveries("split", since, message="delivered", seconds=60)
+    assert stack.eu.data("split", "split-bad") == {"password": b"canary-split-3"}
+
+
 def test_a_delivery_of_an_unknown_mapping_comes_back_for_ten_minutes_and_is_dropped_then(stack: Deployed) -> None:
     body = json.dumps({"mapping": "never-was", "cluster": "prod-eu", "eventId": "e", "time": "2026-11-24T12:00:00Z"})
     since = now()
