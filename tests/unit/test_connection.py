@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -466,6 +467,16 @@ def test_a_delivery_does_not_begin_on_a_cluster_that_has_just_failed(server: Ser
         server.health.check_available()
     server.clock.jump(30)
     server.health.check_available()
+
+
+def test_what_another_process_has_found_out_is_known_here_once_it_has_come_back(server: Server) -> None:
+    others = server.health.copy()
+    server.reply = refused
+    read(server.client(server.connect(health=others)))
+    server.health.check_available()
+    server.health.learn(pickle.loads(pickle.dumps(others.known)))  # noqa: S301
+    with pytest.raises(ClusterUnreachable, match="it is asked again in 30 s"):
+        server.health.check_available()
 
 
 def takes(server: Server, seconds: float) -> Reply:
