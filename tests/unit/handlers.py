@@ -1,12 +1,11 @@
 """The real handlers of `functions/`, as Lambda calls them, with AWS faked below botocore."""
 
-import importlib.util
+import functools
 import itertools
+import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,9 +15,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 
-from keyferry.runtime.wiring import get_runtime
+from keyferry.runtime import wiring
+from tests.unit.incident import build_event, load_app
 
-ROOT = Path(__file__).resolve().parents[2]
 QUEUES = {
     f"KEYFERRY_{name}_QUEUE_URL": f"https://sqs.eu-west-1.amazonaws.com/111122223333/{name.lower()}"
     for name in ("INBOX", "DELIVERIES", "DEAD_LETTERS")
@@ -27,7 +26,6 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "canary-key",
     "AWS_DEFAULT_REGION": "eu-west-1",
-    "POWERTOOLS_METRICS_NAMESPACE": "Keyferry",
     **QUEUES,
 }
 
@@ -85,17 +83,12 @@ def load_handler(
     name: str, monkeypatch: pytest.MonkeyPatch, **environment: str
 ) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """Return the handler of a function in an environment that has just begun."""
+    monkeypatch.setattr(wiring, "get_runtime", functools.cache(lambda: wiring.Runtime(os.environ)))
     # A logger of the same name would keep the output of the test before.
     service = {"POWERTOOLS_SERVICE_NAME": f"{name}-{next(_numbers)}"}
-    for key, value in (ENVIRONMENT | service | environment).items():
-        monkeypatch.setenv(key, value)
-    get_runtime.cache_clear()
-    spec = importlib.util.spec_from_file_location(f"app_{name}", ROOT / f"functions/{name}/app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Callable[[dict[str, Any], Any], dict[str, Any]] = module.handler
+    handler: Callable[[dict[str, Any], Any], dict[str, Any]] = load_app(
+        name, monkeypatch, **(ENVIRONMENT | service | environment)
+    ).handler
     return handler
 
 
@@ -106,10 +99,9 @@ def context(seconds: float) -> SimpleNamespace:
     )
 
 
-def event(*bodies: str) -> dict[str, Any]:
+def event(*bodies: str, attempt: int = 1) -> dict[str, Any]:
     """Return the event that Lambda makes of messages, which are called m0, m1 and so on."""
-    record: dict[str, Any] = {"eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:111122223333:x"}
-    record["attributes"] = {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(time.time() * 1000))}
+    [record] = build_event("", attempt)["Records"]
     return {
         "Records": [
             record | {"messageId": f"m{number}", "receiptHandle": f"r{number}", "body": body}

@@ -131,6 +131,16 @@ def test_deliver_hides_the_message_whose_call_hung_and_it_comes_back(
     assert aws.requests[-1] == "ChangeMessageVisibility"  # also after the deadline
 
 
+def test_a_delivery_that_comes_back_and_hangs_again_is_no_death_of_the_function(
+    aws: FakeAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    aws.silent, aws.wait = {"secretsmanager"}, lambda seconds: time.sleep(seconds / 20)
+    handler = load_handler("deliver", monkeypatch, KEYFERRY_MAPPINGS=compiled(tmp_path, reading(SECRET)))
+    answer = handler(event(delivery().to_json(), attempt=2), context(RESERVE_SECONDS + 0.2))
+    assert failed(answer) == ["m0"]
+    assert aws.requests == ["ChangeMessageVisibility"]  # of this process: the delivery ran in one of its own
+
+
 def test_route_sends_what_it_can_of_ten_events_for_a_thousand_targets_and_the_others_come_back(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, aws: FakeAws
 ) -> None:
