@@ -11,6 +11,7 @@ from keyferry.delivery.limits import MAX_DATA_BYTES
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
 from keyferry.errors import Conflict, Refused, SourceDeleted, SourceUnavailable
+from keyferry.kube.transport import Request
 from keyferry.model import SecretValue
 from keyferry.testing import FakeCluster, encode
 from tests.unit.samples import desired_of, mapping
@@ -789,3 +790,21 @@ def test_no_error_or_reason_quotes_a_value() -> None:
     action = next_action(cluster, desired("canary-2"))
     assert isinstance(action, Write)
     assert "canary" not in action.why
+
+
+# What is shown of an action
+
+
+def test_neither_an_action_nor_what_it_was_planned_from_shows_content() -> None:
+    cluster, applied = FakeCluster(), {"kubectl.kubernetes.io/last-applied-configuration": encode("canary-1")}
+    creation = carry_out(cluster, desired())
+    cluster.edit(*WHERE, annotations=applied)
+    restart = next_action(cluster, desired())
+    annotate, update = next_action(cluster, desired(version="version-2")), next_action(cluster, desired("canary-2"))
+    kinds = [Write, Restart, Annotate, Write]
+    assert [type(action) for action in (creation, restart, annotate, update)] == kinds
+    request = Request("PATCH", "/x", "patch", "secrets/x", body=restart.cleared_body)  # type: ignore[union-attr]
+    shown = repr([creation, restart, annotate, update, observed(cluster), desired(), request])
+    for text in ("canary-1", "canary-2"):
+        assert text not in shown
+        assert encode(text) not in shown

@@ -7,7 +7,7 @@ are due. There is no database beside it (docs/decisions/0002).
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry import secret_types
@@ -72,7 +72,8 @@ class Observed:
     type: str
     immutable: bool
     data: Mapping[str, SecretValue]
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, str] = field(repr=False)
+    """Not shown: `kubectl apply` keeps what it applied last in one of them, with all values."""
     labels: Mapping[str, str]
     managed_fields: tuple[ManagedFields, ...]
     owner_references: tuple[OwnerReference, ...] = ()

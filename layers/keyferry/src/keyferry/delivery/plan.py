@@ -17,7 +17,7 @@ The actions Prune, Release and Delete do what an apply cannot (docs/decisions/00
 of the steps.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry.delivery.desired import Desired
@@ -33,7 +33,7 @@ from keyferry.mapping.mapping import SecretMapping
 class Write:
     """Apply new content. Afterwards the pass ends, and the sources are read again before anything is restarted."""
 
-    body: dict[str, Any]
+    body: dict[str, Any] = field(repr=False)
     force: bool
     creates: bool
     """Whether the Secret is missing, and the apply creates it."""
@@ -44,7 +44,7 @@ class Write:
 class Annotate:
     """Apply other labels, annotations or ownership of fields, with the same content. Afterwards the pass goes on."""
 
-    body: dict[str, Any]
+    body: dict[str, Any] = field(repr=False)
     force: bool
     why: str
 
@@ -53,7 +53,7 @@ class Annotate:
 class Prune:
     """Remove fields of others with a merge patch, since an apply cannot. Afterwards the pass ends, as after a Write."""
 
-    patch: dict[str, Any]
+    patch: dict[str, Any] = field(repr=False)
     why: str
     notes: tuple[str, ...] = ()
     """What people have to do where those fields come from."""
@@ -67,7 +67,7 @@ class Release:
     """
 
     manager: str
-    body: dict[str, Any]
+    body: dict[str, Any] = field(repr=False)
     """The fields that the manager keeps."""
     why: str
 
@@ -86,7 +86,7 @@ class Restart:
     """Stamp the nonce on every workload that uses the Secret. After that, remove `restart-due` by an apply."""
 
     nonce: str
-    cleared_body: dict[str, Any]
+    cleared_body: dict[str, Any] = field(repr=False)
     """The body of that apply: the complete Secret without `restart-due`."""
     force: bool
 
