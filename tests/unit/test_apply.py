@@ -1,6 +1,7 @@
 """Actions are carried out through a client, and its answers are what is observed next."""
 
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from keyferry.delivery.apply import (
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.plan import Prune, Release, Restart, Write, plan
 from keyferry.delivery.workloads import Stamp
-from keyferry.errors import Forbidden, Overtaken
+from keyferry.errors import Forbidden, Overtaken, ServerError, Throttled
 from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.model import SecretValue
@@ -196,8 +197,11 @@ def test_a_workload_that_has_gone_or_needs_nothing_is_not_patched() -> None:
     assert calls.recorded == []
 
 
+MANY = [f"n{number:02}" for number in range(MIN_TARGETS_FOR_CLUSTER_LIST - 2)]
+
+
 def _crowd() -> FakeCluster:
-    cluster = FakeCluster("payments", "other")
+    cluster = FakeCluster("payments", "other", *MANY)
     for kind in ("Deployment", "StatefulSet", "DaemonSet"):
         cluster.run("payments", kind, workload("api"))
         cluster.run("other", kind, workload("there"))
@@ -206,8 +210,8 @@ def _crowd() -> FakeCluster:
 
 def test_workloads_of_many_namespaces_are_listed_once_per_kind() -> None:
     cluster, calls = _crowd(), Calls()
-    look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, MIN_TARGETS_FOR_CLUSTER_LIST)
-    for namespace, name in (("payments", "api"), ("other", "there"), ("empty", None)):
+    look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, ["payments", "other", *MANY])
+    for namespace, name in (("payments", "api"), ("other", "there"), (MANY[0], None)):
         found = build_stamps(cluster.client(calls), namespace, mapping(), "nonce-1", look)
         assert [each.workload.name for each in found] == ([name] * 3 if name else [])
     assert calls.count("list") == 3
@@ -219,14 +223,53 @@ def test_where_the_whole_cluster_may_not_be_listed_each_namespace_is() -> None:
             raise Forbidden(what)
 
     cluster, calls = _crowd(), Calls(before=forbid)
-    look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, MIN_TARGETS_FOR_CLUSTER_LIST)
+    look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, ["payments", "other", *MANY])
     assert len(build_stamps(cluster.client(calls), "payments", mapping(), "nonce-1", look)) == 3
 
 
 def test_few_namespaces_or_named_workloads_list_nothing_of_the_whole_cluster() -> None:
     cluster, calls = _crowd(), Calls()
-    create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, MIN_TARGETS_FOR_CLUSTER_LIST - 1)
-    create_workload_lister(
-        cluster.client(calls), mapping(restart=[API.model_dump()]), DEFAULT_KINDS, MIN_TARGETS_FOR_CLUSTER_LIST
-    )
+    create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, ["payments", *MANY])
+    named = mapping(restart=[API.model_dump()])
+    create_workload_lister(cluster.client(calls), named, DEFAULT_KINDS, ["payments", "other", *MANY])
     assert calls.recorded == []
+
+
+@pytest.mark.parametrize("error", [Throttled("slow down"), ServerError("500")])
+def test_a_list_of_the_whole_cluster_that_fails_otherwise_is_not_followed_by_one_for_each_namespace(
+    error: Exception,
+) -> None:
+    def refuse(_: int, _what: str) -> None:
+        raise error
+
+    calls = Calls(before=refuse)
+    with pytest.raises(type(error)):
+        create_workload_lister(_crowd().client(calls), mapping(), DEFAULT_KINDS, ["payments", "other", *MANY])
+    assert calls.count("list") == 1
+
+
+def test_workloads_that_do_not_use_the_secret_or_are_of_no_target_take_no_memory() -> None:
+    class Crowd(FakeClient):
+        """A cluster with workloads that are made as they are listed, as pages are."""
+
+        def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> Iterator[dict[str, Any]]:  # noqa: ARG002
+            """Yield a thousand of 20 kB; a tenth uses the Secret, and half of these are in a namespace of a target."""
+            for number in range(1000 if kind.name == "Deployment" else 0):
+                raw = workload(f"w{number}", uses("payments-db" if number % 10 == 0 else "other"))
+                raw["metadata"] |= {
+                    "namespace": MANY[0] if number % 20 == 0 else "elsewhere",
+                    "managedFields": "x" * (20_000 + number),
+                }
+                yield raw
+
+    tracemalloc.start()
+    try:
+        look = create_workload_lister(
+            Crowd(FakeCluster(), Calls()), mapping(), DEFAULT_KINDS, ["payments", "other", *MANY]
+        )
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(list(look(MANY[0]))) == 50
+    assert held < 500_000
+    assert peak < 1_000_000

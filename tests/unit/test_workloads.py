@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery.workloads import build_stamp, list_secrets, select_workloads
+from keyferry.delivery.workloads import build_stamp, list_secrets, select_workloads, trim_workload
 from keyferry.kinds import KINDS
 from keyferry.mapping.mapping import Workload
 from tests.unit.samples import uses, workload
@@ -171,3 +171,28 @@ def test_a_workload_that_does_not_restart_at_once_is_stamped_and_told_for_what_i
 def test_an_object_without_anything_is_stamped_all_the_same() -> None:
     assert build_stamp(API, {}, "payments-db", "nonce-1").patch is not None
     assert build_stamp(API, {"metadata": None, "spec": {"template": None}}, "payments-db", "nonce-1").patch is not None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"paused": True},
+        {"strategy": {"type": "OnDelete"}},
+        {"updateStrategy": {"type": "InPlaceOnly"}},
+        {"updateStrategy": {"rollingUpdate": {}, "partition": 2}},
+        {"replicas": 0},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("annotations", [{}, {"keyferry.dev/restart": "false"}])
+@pytest.mark.parametrize("stamped", ["", "nonce-1", "nonce-0"])
+def test_what_is_kept_of_a_workload_is_enough_for_its_stamp(
+    more: dict[str, Any], annotations: dict[str, str], stamped: str
+) -> None:
+    raw = workload("api", **more)
+    raw["metadata"]["annotations"] = annotations
+    raw["spec"]["template"]["metadata"]["annotations"] = {"keyferry.dev/payments-db": stamped} if stamped else None
+    trimmed = trim_workload(raw, "payments-db")
+    assert build_stamp(API, trimmed, "payments-db", "nonce-1") == build_stamp(API, raw, "payments-db", "nonce-1")
+    assert "containers" not in str(trimmed)

@@ -1,23 +1,21 @@
 """Carry out actions on a cluster. All requests go through a `ClusterClient`, which `keyferry.kube` implements."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
-from keyferry.delivery.workloads import Stamp, build_stamp, select_workloads
-from keyferry.errors import Conflict, Forbidden, KeyferryError, NeedsRepair, Overtaken
+from keyferry.delivery.workloads import Stamp, build_stamp, select_workloads, trim_workload
+from keyferry.errors import Conflict, Forbidden, NeedsRepair, Overtaken
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.targets import Selector
 
 type Object = dict[str, Any]
 """A Kubernetes object as decoded JSON."""
-type WorkloadLister = Callable[[str], Iterable[tuple[WorkloadKind, Object]]]
-"""Returns the workloads of a namespace, each with its kind."""
+type WorkloadLister = Callable[[str], Iterable[tuple[Workload, Mapping[str, Any]]]]
+"""Returns the workloads of a namespace that use the Secret, each with its object, or what `build_stamp` needs of it."""
 
 MIN_TARGETS_FOR_CLUSTER_LIST = 50
 """From how many namespaces on workloads are listed for the whole cluster at once."""
@@ -120,29 +118,38 @@ def delete(cluster: ClusterClient, namespace: str, name: str, action: Delete) ->
 
 
 def create_workload_lister(
-    cluster: ClusterClient, mapping: SecretMapping, kinds: Sequence[WorkloadKind], target_count: int = 1
+    cluster: ClusterClient, mapping: SecretMapping, kinds: Sequence[WorkloadKind], namespaces: Collection[str] = ()
 ) -> WorkloadLister:
-    """Return a function that returns the current workloads of a namespace.
+    """Return a function that returns the current workloads of a namespace that use the Secret.
 
     Every consistent list waits until the API server's cache is up to date, about 0.1 s. For many namespaces, there is
-    therefore one list of each kind for the whole cluster, made here, if RBAC allows it.
+    therefore one list of each kind for the whole cluster, made here, if RBAC allows it. Of its workloads, which may be
+    many thousands, only those that use the Secret are kept, and of these only what a stamp needs.
 
     Args:
         cluster: the cluster.
         mapping: the mapping whose workloads are restarted.
         kinds: the kinds that `restart: auto` looks for on the cluster.
-        target_count: the number of namespaces for which the function will be called.
+        namespaces: the namespaces for which the function will be called, if they are known.
+
+    Raises:
+        KeyferryError: the cluster cannot be listed, for another reason than its rights.
     """
-    list_one_namespace = partial(_list_workloads, cluster, kinds)
-    if mapping.spec.restart != "auto" or target_count < MIN_TARGETS_FOR_CLUSTER_LIST:
+    secret = mapping.spec.secret.name
+
+    def list_one_namespace(namespace: str) -> Iterator[tuple[Workload, Mapping[str, Any]]]:
+        return select_workloads(_list_workloads(cluster, kinds, namespace), secret)
+
+    if mapping.spec.restart != "auto" or len(namespaces) < MIN_TARGETS_FOR_CLUSTER_LIST:
         return list_one_namespace
-    workloads: defaultdict[str, list[tuple[WorkloadKind, Object]]] = defaultdict(list)
+    workloads: dict[str, list[tuple[Workload, Mapping[str, Any]]]] = {namespace: [] for namespace in namespaces}
     try:
-        for kind, raw in _list_workloads(cluster, kinds, None):
-            workloads[raw["metadata"]["namespace"]].append((kind, raw))
-    except KeyferryError:
+        for workload, raw in select_workloads(_list_workloads(cluster, kinds, None), secret):
+            if (namespace := raw["metadata"]["namespace"]) in workloads:
+                workloads[namespace].append((workload, trim_workload(raw, secret)))
+    except Forbidden:
         return list_one_namespace
-    return lambda namespace: workloads.get(namespace, [])
+    return lambda namespace: workloads[namespace]
 
 
 def _list_workloads(
@@ -168,8 +175,7 @@ def build_stamps(
     secret, restart = mapping.spec.secret.name, mapping.spec.restart
     if isinstance(restart, list):
         return list(_build_named_stamps(cluster, namespace, restart, secret, nonce))
-    workloads = select_workloads(list_workloads(namespace), secret)
-    return [build_stamp(workload, raw, secret, nonce) for workload, raw in workloads]
+    return [build_stamp(workload, raw, secret, nonce) for workload, raw in list_workloads(namespace)]
 
 
 def _build_named_stamps(

@@ -129,8 +129,8 @@ def _run_passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor,
             target.set_desired(desired[target.namespace])
         sources.add(secret for secret in desired.values() if isinstance(secret, Desired))
         _run_step(work, pool, observed, Target.update)
-        restart_count = sum(target.due_restart is not None for target in observed)
-        list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds, restart_count)
+        due = [target.namespace for target in observed if target.due_restart]
+        list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds, due)
         prepare_restart = partial(Target.prepare_restart, list_workloads=list_workloads)
         _run_step(work, pool, observed, prepare_restart)
         _run_step(work, pool, observed, Target.restart)

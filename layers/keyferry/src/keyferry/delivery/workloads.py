@@ -20,6 +20,9 @@ https://openkruise.io/docs/core-concepts/inplace-update
 NO_PARTITION = (None, 0, "0", "0%")
 """Partitions with which a rollout reaches all pods. A partition is the number of pods that stay on the old revision."""
 
+_ROLLOUT_FIELDS = ("paused", "replicas", "strategy", "updateStrategy", "workloadRef")
+"""The fields of a workload's spec that say how it rolls out."""
+
 
 @dataclass(frozen=True)
 class Stamp:
@@ -72,6 +75,18 @@ def select_workloads(
     for kind, raw in objects:
         if secret in list_secrets(_get_template(raw).get("spec") or {}) and not _get_workload_ref(raw):
             yield Workload.model_construct(kind=kind, name=raw["metadata"]["name"]), raw
+
+
+def trim_workload(raw: Mapping[str, Any], secret: str) -> Mapping[str, Any]:
+    """Return the part of a workload that `build_stamp` needs for the Secret of this name: a fraction of the object."""
+    spec, stamp_key = raw.get("spec") or {}, IDENTITY.stamp_key(secret)
+    opt_out = _get_annotations(raw.get("metadata")).get(OPT_OUT)
+    stamp = _get_annotations(_get_template(raw).get("metadata")).get(stamp_key)
+    return {
+        "metadata": {"annotations": {OPT_OUT: opt_out}},
+        "spec": {name: spec[name] for name in _ROLLOUT_FIELDS if name in spec}
+        | {"template": {"metadata": {"annotations": {stamp_key: stamp}}}},
+    }
 
 
 def list_secrets(pod: Mapping[str, Any]) -> set[str]:

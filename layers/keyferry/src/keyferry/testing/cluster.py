@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from keyferry.delivery.apply import Object
 from keyferry.errors import NamespaceGone, Overtaken
@@ -272,14 +272,13 @@ class FakeClient:
         with self.calls.call(f"delete {namespace}/{name}"):
             self.cluster.delete_secret(namespace, name, preconditions)
 
-    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> list[Object]:
-        """List the workloads of a kind: `list payments/Deployment`, `list None/Deployment` for all namespaces."""
+    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> Iterator[Object]:
+        """Yield the workloads of a kind: `list payments/Deployment`, `list None/Deployment` for all namespaces."""
         with self.calls.call(f"list {namespace}/{kind}"):
-            return [
-                copy.deepcopy(raw)
-                for (workload_namespace, kind_name, _), raw in sorted(self.cluster.workloads.items())
-                if kind_name == kind.name and namespace in (None, workload_namespace)
-            ]
+            workloads = sorted(self.cluster.workloads.items())
+        for (workload_namespace, kind_name, _), raw in workloads:
+            if kind_name == kind.name and namespace in (None, workload_namespace):
+                yield copy.deepcopy(raw)
 
     def read_workload(self, workload: Workload, namespace: str) -> Object | None:
         """Return a workload: `get payments/Deployment/api`."""
