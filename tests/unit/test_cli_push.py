@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main
 from keyferry.deadline import Deadline
-from keyferry.delivery.passes import SourceReader, Work, deliver
+from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
+from keyferry.delivery.work import SourceReader, Work
 from keyferry.errors import AccessDenied, Forbidden, KeyferryError
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery

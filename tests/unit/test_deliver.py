@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from keyferry.delivery.apply import MIN_TARGETS_FOR_CLUSTER_LIST
-from keyferry.delivery.passes import MAX_PASSES, REREAD_SECONDS, deliver
+from keyferry.delivery.passes import MAX_PASSES, deliver
 from keyferry.delivery.report import Outcome, Report
+from keyferry.delivery.sources import REREAD_SECONDS
 from keyferry.delivery.target import Target
 from keyferry.errors import (
     AccessDenied,

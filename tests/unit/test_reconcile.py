@@ -8,8 +8,9 @@ import pytest
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
 from keyferry.delivery.observed import Observed
-from keyferry.delivery.passes import Work, deliver
+from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import MAX_LISTED
+from keyferry.delivery.work import Work
 from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Throttled, Unauthorized, Unreachable
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from keyferry.delivery.passes import Work, deliver
+from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
+from keyferry.delivery.work import Work
 from keyferry.kinds import DEFAULT_KINDS
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources

@@ -16,52 +16,24 @@ in between, or no answer came, the next pass observes it again.
 
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import batched
 
-from keyferry.deadline import Deadline
-from keyferry.delivery.apply import ClusterClient, create_workload_lister, list_target_namespaces
+from keyferry.delivery.apply import create_workload_lister, list_target_namespaces
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.report import Report, SourceVersions
+from keyferry.delivery.sources import build_desired
 from keyferry.delivery.target import Target
-from keyferry.errors import KeyferryError, OutOfTime, Overtaken, SourceDeleted, SourceMissing, Unexpected, Unreachable
-from keyferry.kinds import WorkloadKind
-from keyferry.mapping.mapping import SecretMapping
-from keyferry.model import Delivery, Place, SourceValue
-from keyferry.render.render import render
-from keyferry.stores.source import Source
+from keyferry.delivery.work import Work
+from keyferry.errors import KeyferryError, Overtaken, Unexpected, Unreachable
 
 MAX_PASSES = 6
 """A change takes two passes; four at most, if something of others has to be taken over or removed. The others are for
 writes of others in between, and for answers that are lost."""
 BATCH_SIZE = 50
 """How many namespaces are rendered before the first of them is written, where each has content of its own."""
-REREAD_SECONDS = 1.0
-"""How long to wait before a source is read once more, where AWS does not serve yet what the event has reported."""
-
-
-type SourceReader = Callable[[Source], SourceValue]
-"""Reads the value of one source."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """One delivery and everything that it needs."""
-
-    delivery: Delivery
-    mapping: SecretMapping
-    cluster: ClusterClient
-    restart_kinds: Sequence[WorkloadKind]
-    """The kinds of workloads that `restart: auto` looks for on the cluster."""
-    create_reader: Callable[[Collection[Source]], SourceReader]
-    """Returns a function that reads these sources now. It can read several of them with one request."""
-    deadline: Deadline
-    concurrency: int = 8
-    """How many namespaces are handled at the same time."""
-    sleep: Callable[[float], None] = time.sleep
 
 
 def deliver(work: Work) -> Report:
@@ -150,7 +122,7 @@ def _run_step(work: Work, pool: ThreadPoolExecutor, targets: Iterable[Target], s
 
     def run(target: Target) -> None:
         try:
-            _check_time(work)
+            work.check_time()
             step(target)
         except (Overtaken, Unreachable) as error:  # step 1 again: what is known of the Secret may be wrong
             target.is_fresh, target.due_restart, target.error = False, None, error
@@ -162,87 +134,3 @@ def _run_step(work: Work, pool: ThreadPoolExecutor, targets: Iterable[Target], s
             target.observed = target.desired = None  # frees memory: there may be thousands, of up to 1 MiB each
 
     list(pool.map(run, [target for target in targets if not target.is_done]))
-
-
-def build_desired(
-    work: Work, pool: ThreadPoolExecutor, namespaces: Sequence[str], *, reread: bool
-) -> dict[str, Desired | KeyferryError]:
-    """Read every source once, and return the desired Secret of each namespace, or the error that prevents it.
-
-    Args:
-        work: the delivery.
-        pool: the threads for sources that are read for each namespace.
-        namespaces: the namespaces, at least one.
-        reread: whether to read a source once more, after REREAD_SECONDS, if it does not have the version that the event
-            names. Whatever it has then is taken: version ids have no order.
-
-    Raises:
-        KeyferryError: a source that all namespaces share cannot be read, or the mapping cannot make its keys from it.
-    """
-    cluster, sources = work.delivery.cluster, work.mapping.spec.sources
-    namespace_sources = {alias: source for alias, source in sources.items() if "namespace" in source.placeholders}
-    shared_sources = {alias: source for alias, source in sources.items() if alias not in namespace_sources}
-    try:
-        shared_values = _read_sources(work, shared_sources, Place(cluster, namespaces[0]), reread=reread)
-    except SourceDeleted as error:
-        if work.mapping.spec.policies.deletion == "retain":
-            raise
-        return dict.fromkeys(namespaces, error)
-    if not work.mapping.spec.differs_by_namespace:
-        return dict.fromkeys(namespaces, _render_desired(work, shared_values, namespaces[0]))
-
-    def build_one(namespace: str) -> Desired | KeyferryError:
-        try:
-            values = _read_sources(work, namespace_sources, Place(cluster, namespace), reread=reread)
-            return _render_desired(work, shared_values | values, namespace)
-        except KeyferryError as error:
-            return error
-        except Exception as error:
-            return Unexpected(error)
-
-    return dict(zip(namespaces, pool.map(build_one, namespaces), strict=True))
-
-
-def _render_desired(work: Work, values: Mapping[str, SourceValue], namespace: str) -> Desired:
-    place = Place(work.delivery.cluster, namespace)
-    return Desired.from_rendered(work.mapping, render(work.mapping, values, place))
-
-
-def _read_sources(work: Work, sources: Mapping[str, Source], place: Place, *, reread: bool) -> dict[str, SourceValue]:
-    """Return alias of a source → its value in one place."""
-    resolved = {alias: source.resolve(place) for alias, source in sources.items()}
-    read = work.create_reader(list(resolved.values()))
-    values = {alias: _read_source(work, alias, source, read) for alias, source in resolved.items()}
-    expected = work.delivery.versions  # those that the event names
-    late = [alias for alias, version in expected.items() if alias in values and not values[alias].has_version(version)]
-    if reread and late and work.deadline.remaining() > REREAD_SECONDS:
-        work.sleep(REREAD_SECONDS)
-        read = work.create_reader([resolved[alias] for alias in late])
-        values |= {alias: _read_source(work, alias, resolved[alias], read) for alias in late}
-    return values
-
-
-def _read_source(work: Work, alias: str, source: Source, read: SourceReader) -> SourceValue:
-    """Return the current value of a source.
-
-    Raises:
-        SourceDeleted: an event has reported that the source was deleted, the mapping acts on deletions, and two reads
-            with REREAD_SECONDS between them say that it does not exist. The answer to one read can be out of date.
-        KeyferryError: the source cannot be read.
-    """
-    _check_time(work)
-    try:
-        return read(source)
-    except SourceMissing:
-        if alias not in work.delivery.deleted or work.mapping.spec.policies.deletion == "retain":
-            raise
-    work.sleep(min(REREAD_SECONDS, work.deadline.remaining()))
-    try:
-        return work.create_reader([source])(source)
-    except SourceMissing as error:
-        raise SourceDeleted(f"source {alias} was deleted, and is not there: {error}") from None
-
-
-def _check_time(work: Work) -> None:
-    if work.deadline.has_passed:
-        raise OutOfTime

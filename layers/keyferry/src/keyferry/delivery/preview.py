@@ -9,8 +9,10 @@ from typing import Any, Literal
 from keyferry.delivery.apply import build_stamps, create_workload_lister, observe
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
-from keyferry.delivery.passes import Work, build_desired, list_namespaces
+from keyferry.delivery.passes import list_namespaces
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
+from keyferry.delivery.sources import build_desired
+from keyferry.delivery.work import Work
 from keyferry.errors import KeyferryError, OutOfTime, SourceDeleted, Unexpected
 
 type PlannedEffect = Literal["create", "update", "annotate", "restart", "delete", "nothing", "fail"]

@@ -15,8 +15,9 @@ from keyferry.aws.sessions import Sessions, open_session
 from keyferry.aws.sources import Sources, create_version_reader
 from keyferry.aws.sqs import DeliveryQueue, MessageControl
 from keyferry.deadline import Deadline
-from keyferry.delivery.passes import Work, deliver
+from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
+from keyferry.delivery.work import Work
 from keyferry.errors import KeyferryError, MappingsUnreadable, Misconfigured
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog

@@ -3,7 +3,8 @@
 ```python
 from datetime import UTC, datetime
 
-from keyferry.delivery.passes import Work, deliver
+from keyferry.delivery.passes import deliver
+from keyferry.delivery.work import Work
 from keyferry.kinds import DEFAULT_KINDS
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery

@@ -1,0 +1,93 @@
+"""Read the sources of a delivery, and make the desired Secrets of their values (step 2)."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from keyferry.delivery.desired import Desired
+from keyferry.delivery.work import SourceReader, Work
+from keyferry.errors import KeyferryError, SourceDeleted, SourceMissing, Unexpected
+from keyferry.model import Place, SourceValue
+from keyferry.render.render import render
+from keyferry.stores.source import Source
+
+REREAD_SECONDS = 1.0
+"""How long to wait before a source is read once more, where AWS does not serve yet what the event has reported."""
+
+
+def build_desired(
+    work: Work, pool: ThreadPoolExecutor, namespaces: Sequence[str], *, reread: bool
+) -> dict[str, Desired | KeyferryError]:
+    """Read every source once, and return the desired Secret of each namespace, or the error that prevents it.
+
+    Args:
+        work: the delivery.
+        pool: the threads for sources that are read for each namespace.
+        namespaces: the namespaces, at least one.
+        reread: whether to read a source once more, after REREAD_SECONDS, if it does not have the version that the event
+            names. Whatever it has then is taken: version ids have no order.
+
+    Raises:
+        KeyferryError: a source that all namespaces share cannot be read, or the mapping cannot make its keys from it.
+    """
+    cluster, sources = work.delivery.cluster, work.mapping.spec.sources
+    namespace_sources = {alias: source for alias, source in sources.items() if "namespace" in source.placeholders}
+    shared_sources = {alias: source for alias, source in sources.items() if alias not in namespace_sources}
+    try:
+        shared_values = _read_sources(work, shared_sources, Place(cluster, namespaces[0]), reread=reread)
+    except SourceDeleted as error:
+        if work.mapping.spec.policies.deletion == "retain":
+            raise
+        return dict.fromkeys(namespaces, error)
+    if not work.mapping.spec.differs_by_namespace:
+        return dict.fromkeys(namespaces, _render_desired(work, shared_values, namespaces[0]))
+
+    def build_one(namespace: str) -> Desired | KeyferryError:
+        try:
+            values = _read_sources(work, namespace_sources, Place(cluster, namespace), reread=reread)
+            return _render_desired(work, shared_values | values, namespace)
+        except KeyferryError as error:
+            return error
+        except Exception as error:
+            return Unexpected(error)
+
+    return dict(zip(namespaces, pool.map(build_one, namespaces), strict=True))
+
+
+def _render_desired(work: Work, values: Mapping[str, SourceValue], namespace: str) -> Desired:
+    place = Place(work.delivery.cluster, namespace)
+    return Desired.from_rendered(work.mapping, render(work.mapping, values, place))
+
+
+def _read_sources(work: Work, sources: Mapping[str, Source], place: Place, *, reread: bool) -> dict[str, SourceValue]:
+    """Return alias of a source → its value in one place."""
+    resolved = {alias: source.resolve(place) for alias, source in sources.items()}
+    read = work.create_reader(list(resolved.values()))
+    values = {alias: _read_source(work, alias, source, read) for alias, source in resolved.items()}
+    expected = work.delivery.versions  # those that the event names
+    late = [alias for alias, version in expected.items() if alias in values and not values[alias].has_version(version)]
+    if reread and late and work.deadline.remaining() > REREAD_SECONDS:
+        work.sleep(REREAD_SECONDS)
+        read = work.create_reader([resolved[alias] for alias in late])
+        values |= {alias: _read_source(work, alias, resolved[alias], read) for alias in late}
+    return values
+
+
+def _read_source(work: Work, alias: str, source: Source, read: SourceReader) -> SourceValue:
+    """Return the current value of a source.
+
+    Raises:
+        SourceDeleted: an event has reported that the source was deleted, the mapping acts on deletions, and two reads
+            with REREAD_SECONDS between them say that it does not exist. The answer to one read can be out of date.
+        KeyferryError: the source cannot be read.
+    """
+    work.check_time()
+    try:
+        return read(source)
+    except SourceMissing:
+        if alias not in work.delivery.deleted or work.mapping.spec.policies.deletion == "retain":
+            raise
+    work.sleep(min(REREAD_SECONDS, work.deadline.remaining()))
+    try:
+        return work.create_reader([source])(source)
+    except SourceMissing as error:
+        raise SourceDeleted(f"source {alias} was deleted, and is not there: {error}") from None

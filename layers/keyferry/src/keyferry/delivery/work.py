@@ -1,0 +1,38 @@
+"""One delivery, and everything that it needs: clients, clock, deadline."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from keyferry.deadline import Deadline
+from keyferry.delivery.apply import ClusterClient
+from keyferry.errors import OutOfTime
+from keyferry.kinds import WorkloadKind
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.model import Delivery, SourceValue
+from keyferry.stores.source import Source
+
+type SourceReader = Callable[[Source], SourceValue]
+"""Reads the value of one source."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One delivery and everything that it needs."""
+
+    delivery: Delivery
+    mapping: SecretMapping
+    cluster: ClusterClient
+    restart_kinds: Sequence[WorkloadKind]
+    """The kinds of workloads that `restart: auto` looks for on the cluster."""
+    create_reader: Callable[[Collection[Source]], SourceReader]
+    """Returns a function that reads these sources now. It can read several of them with one request."""
+    deadline: Deadline
+    concurrency: int = 8
+    """How many namespaces are handled at the same time."""
+    sleep: Callable[[float], None] = time.sleep
+
+    def check_time(self) -> None:
+        """Raise OutOfTime if no time is left to begin anything more."""
+        if self.deadline.has_passed:
+            raise OutOfTime
