@@ -147,9 +147,13 @@ def test_a_secret_that_was_deleted_meanwhile_is_not_made_by_a_write_meant_to_cha
         write(cluster.client(), "payments", MANAGER, action)
 
 
+def go_on() -> None:
+    """There is time for more."""
+
+
 def stamped(client: FakeClient, wanted: SecretMapping, kinds: Sequence[WorkloadKind] = DEFAULT_KINDS) -> list[Stamp]:
     """Return what is to be done with the workloads of the namespace payments."""
-    return build_stamps(client, "payments", wanted, "nonce-1", create_workload_lister(client, wanted, kinds))
+    return build_stamps(client, "payments", wanted, "nonce-1", create_workload_lister(client, wanted, kinds), go_on)
 
 
 @pytest.mark.parametrize("kinds", [("Deployment", "StatefulSet", "DaemonSet"), ("Rollout", "Deployment"), ("Rollout",)])
@@ -212,7 +216,7 @@ def test_workloads_of_many_namespaces_are_listed_once_per_kind() -> None:
     cluster, calls = _crowd(), Calls()
     look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, ["payments", "other", *MANY])
     for namespace, name in (("payments", "api"), ("other", "there"), (MANY[0], None)):
-        found = build_stamps(cluster.client(calls), namespace, mapping(), "nonce-1", look)
+        found = build_stamps(cluster.client(calls), namespace, mapping(), "nonce-1", look, go_on)
         assert [each.workload.name for each in found] == ([name] * 3 if name else [])
     assert calls.count("list") == 3
 
@@ -224,7 +228,7 @@ def test_where_the_whole_cluster_may_not_be_listed_each_namespace_is() -> None:
 
     cluster, calls = _crowd(), Calls(before=forbid)
     look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, ["payments", "other", *MANY])
-    assert len(build_stamps(cluster.client(calls), "payments", mapping(), "nonce-1", look)) == 3
+    assert len(build_stamps(cluster.client(calls), "payments", mapping(), "nonce-1", look, go_on)) == 3
 
 
 def test_few_namespaces_or_named_workloads_list_nothing_of_the_whole_cluster() -> None:

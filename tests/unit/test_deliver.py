@@ -1,17 +1,25 @@
 """One delivery against a cluster with memory: what is called, what is written, what is reported."""
 
+import itertools
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from keyferry.delivery import batches
 from keyferry.delivery.apply import MIN_TARGETS_FOR_CLUSTER_LIST
+from keyferry.delivery.batches import choose_first_size
 from keyferry.delivery.passes import MAX_PASSES, deliver
 from keyferry.delivery.report import Outcome, Report
 from keyferry.delivery.sources import REREAD_SECONDS
 from keyferry.delivery.target import Target
 from keyferry.errors import (
     AccessDenied,
+    ClusterSlow,
+    ClusterThrottled,
+    ClusterUnreachable,
     Conflict,
     Forbidden,
     KeyferryError,
@@ -25,6 +33,7 @@ from keyferry.errors import (
     SourceUnavailable,
     SourceUnusable,
     Throttled,
+    Unauthorized,
     Unexpected,
     Unreachable,
 )
@@ -34,6 +43,9 @@ from keyferry.stores.source import Source
 from keyferry.testing import Calls, encode
 from tests.unit.samples import delivery, mapping, uses, workload
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
+
+ONE_BATCH = 15
+"""As many threads as it takes for the first batch to have 60 namespaces."""
 
 
 def only(report: Report) -> Outcome:
@@ -177,17 +189,17 @@ def test_workloads_that_were_left_alone_are_reported() -> None:
 
 def test_a_change_in_many_namespaces_costs_two_reads_of_the_source_and_as_few_calls_as_the_design_says() -> None:
     world, calls = World(*(f"n{number:02}" for number in range(60))), Calls()
-    report = world.deliver(calls)
+    report = world.deliver(calls, concurrency=ONE_BATCH)
     assert len(report.outcomes) == 60
     assert {outcome.did for outcome in report.outcomes} == {"created"}
     assert [calls.count(verb) for verb in ("source", "read", "apply", "patch")] == [2, 60, 120, 60]
-    assert [calls.recorded.index(each) for each in ("source prod/payments/db", "read n00/payments-db")] == [60, 0]
+    assert calls.recorded.index("source prod/payments/db") == 60
 
 
 def test_workloads_of_many_namespaces_are_listed_once_for_the_cluster_where_the_rights_allow_it() -> None:
     names = [f"n{number:02}" for number in range(MIN_TARGETS_FOR_CLUSTER_LIST)]
     world, calls = World(*names, "other"), Calls()
-    report = world.deliver(calls, of=mapping(namespaces=names))
+    report = world.deliver(calls, of=mapping(namespaces=names), concurrency=ONE_BATCH)
     assert [what for what in calls.recorded if what.startswith("list")] == [
         f"list None/{kind}" for kind in DEFAULT_KINDS
     ]
@@ -201,7 +213,8 @@ def test_what_restarts_is_of_the_kinds_that_the_cluster_names(count: int) -> Non
     world, calls = World(*names), Calls()
     for name in names:
         world.cluster.run(name, "Rollout", workload("web"))
-    report = world.deliver(calls, restart_kinds=[KINDS["StatefulSet"], KINDS["Rollout"]])
+    kinds = [KINDS["StatefulSet"], KINDS["Rollout"]]
+    report = world.deliver(calls, restart_kinds=kinds, concurrency=ONE_BATCH)
     assert {outcome.restarted for outcome in report.outcomes} == {("Rollout/web",)}
     assert calls.count("list") == 2
 
@@ -209,7 +222,7 @@ def test_what_restarts_is_of_the_kinds_that_the_cluster_names(count: int) -> Non
 def test_they_are_listed_by_namespace_where_the_rights_do_not_allow_it() -> None:
     names = [f"n{number:02}" for number in range(MIN_TARGETS_FOR_CLUSTER_LIST)]
     world, calls = World(*names), failing("list None", Forbidden("grant list"), times=9)
-    report = world.deliver(calls)
+    report = world.deliver(calls, concurrency=ONE_BATCH)
     assert not report.errors
     assert [calls.count("list"), calls.count("patch")] == [1 + 3 * len(names), len(names)]
 
@@ -217,14 +230,16 @@ def test_they_are_listed_by_namespace_where_the_rights_do_not_allow_it() -> None
 def test_few_namespaces_and_named_workloads_never_list_the_cluster() -> None:
     names = [f"n{number:02}" for number in range(MIN_TARGETS_FOR_CLUSTER_LIST)]
     few, named = Calls(), Calls()
-    World(*names[1:]).deliver(few)
-    World(*names).deliver(named, of=mapping(namespaces=names, restart=[{"kind": "Deployment", "name": "api"}]))
+    World(*names[1:]).deliver(few, concurrency=ONE_BATCH)
+    of = mapping(namespaces=names, restart=[{"kind": "Deployment", "name": "api"}])
+    World(*names).deliver(named, of=of, concurrency=ONE_BATCH)
     assert not [what for what in (*few.recorded, *named.recorded) if what.startswith("list None")]
 
 
 def test_without_restarts_a_change_costs_one_apply_for_each_namespace() -> None:
     world, calls = World(*(f"n{number:02}" for number in range(60))), Calls()
-    world.deliver(calls, of=mapping(restart="none", namespaces=sorted(world.cluster.namespaces)))
+    of = mapping(restart="none", namespaces=sorted(world.cluster.namespaces))
+    world.deliver(calls, of=of, concurrency=ONE_BATCH)
     assert [calls.count(verb) for verb in ("source", "read", "apply")] == [2, 60, 60]
 
 
@@ -285,11 +300,15 @@ def test_a_namespace_that_the_mapping_does_not_name_is_not_touched() -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
-    [Forbidden("grant it"), Throttled("slow"), NamespaceGone("gone"), KeyError("canary-key")],
-    ids=lambda e: type(e).__name__,
+    ("call", "error"),
+    [
+        (call, error)
+        for call in ("read b/", "apply b/", "list b/", "patch b/")
+        for error in (Forbidden("grant it"), Throttled("slow"), NamespaceGone("gone"), KeyError("canary-key"))
+        if not (call == "read b/" and isinstance(error, Throttled))  # that is the whole cluster's
+    ],
+    ids=str,
 )
-@pytest.mark.parametrize("call", ["read b/", "apply b/", "list b/", "patch b/"])
 def test_a_namespace_that_fails_does_not_stop_the_others(call: str, error: Exception) -> None:
     world = World("a", "b", "c")
     report = world.deliver(failing(call, error, times=9))
@@ -380,7 +399,7 @@ def test_a_call_that_found_no_answer_is_observed_again(call: str) -> None:
 
 
 def test_a_namespace_of_which_nothing_is_known_waits_for_the_next_pass_and_the_others_do_not() -> None:
-    world, calls = World("a", "b"), failing("read a/", Unreachable("no answer"))
+    world, calls = World("a", "b"), failing("read a/", ServerError("500"))
     report = world.deliver(calls)
     assert not report.errors
     assert calls.recorded.index("apply b/payments-db") < calls.recorded.index("apply a/payments-db")
@@ -411,12 +430,47 @@ def test_a_write_whose_answer_was_lost_is_never_sent_again_without_preconditions
     assert world.cluster.history[-1] == "rollout payments/Deployment/api"
 
 
-def test_a_cluster_that_does_not_answer_is_asked_once_and_the_delivery_comes_back() -> None:
-    world, calls = World("a", "b"), failing("read", Unreachable("no answer"), times=99)
+OF_ALL = [
+    Unreachable("no answer"),
+    Throttled("slow down"),
+    Unauthorized("prod-eu", "keyferry"),
+    ClusterUnreachable("no answer"),
+    ClusterThrottled("slow down"),
+]
+
+
+@pytest.mark.parametrize("error", OF_ALL, ids=lambda error: type(error).__name__)
+def test_a_cluster_that_does_not_answer_is_asked_once_by_each_thread_and_the_delivery_comes_back(
+    error: KeyferryError,
+) -> None:
+    world = World(*(f"n{number}" for number in range(1000)))
+    calls = failing("read", error, times=1000)
+    report = world.deliver(calls, concurrency=8)
+    assert (report.error, report.outcomes, report.can_retry) == (error, (), True)
+    assert 1 <= len(calls.recorded) <= 8
+    assert world.clock.slept == []
+
+
+@pytest.mark.parametrize("error", OF_ALL[2:], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", ["apply", "list", "patch"])
+def test_a_cluster_that_is_lost_at_any_call_ends_the_delivery_and_the_next_one_does_the_rest(
+    call: str, error: KeyferryError
+) -> None:
+    world, calls = World("a", "b", "c"), failing(call, error, times=99)
     report = world.deliver(calls)
-    assert {type(error) for error in report.errors} == {Unreachable}
-    assert report.can_retry
-    assert (calls.count("read"), calls.count("source"), world.clock.slept) == (2, 0, [])
+    assert report.errors == [error]
+    assert calls.recorded[-1].startswith(call)
+    assert calls.count(call) == 1
+    assert world.clock.slept == []
+    assert not world.deliver().errors
+    assert world.count("write a/", "rollout a/", "write c/", "rollout c/") == [1, 1, 1, 1]
+
+
+def test_namespaces_that_cannot_be_listed_because_the_cluster_is_lost_are_one_attempt() -> None:
+    calls = failing("namespaces", ClusterUnreachable("no answer"), times=99)
+    report = World().deliver(calls, of=mapping(namespaces={"matchLabels": {"team": "x"}}))
+    assert isinstance(report.error, ClusterUnreachable)
+    assert calls.recorded == ["namespaces"]
 
 
 def test_a_cluster_that_never_answers_to_a_write_ends_after_some_passes_with_growing_pauses() -> None:
@@ -460,6 +514,128 @@ def test_a_source_that_changes_in_every_pass_ends_after_some_passes_and_comes_ba
     assert report.can_retry
 
 
+def test_a_field_on_which_only_the_api_server_sees_a_conflict_ends_as_a_conflict() -> None:
+    """Another manager has applied `immutable: false`, say: the plan looks at no such field."""
+    calls = failing("apply", Conflict("secrets/payments-db in namespace payments: .immutable belongs to x"), times=99)
+    report = World().deliver(calls)
+    assert (type(only(report).error), report.can_retry) == (Conflict, False)
+    assert str(only(report).error).endswith(".immutable belongs to x; stop that manager from writing it")
+    assert calls.count("apply") == MAX_PASSES
+
+
+# Namespaces that go
+
+
+def going(world: World, name: str, call: str) -> Calls:
+    """Return calls during which a namespace goes, right before the first one that begins so."""
+
+    def step(_number: int, what: str) -> None:
+        if what.startswith(call):
+            world.cluster.namespaces.pop(name, None)
+            world.cluster.delete(name, "payments-db")
+            for key in [key for key in world.cluster.workloads if key[0] == name]:
+                del world.cluster.workloads[key]
+
+    return Calls(before=step)
+
+
+SELECTED: dict[str, Any] = {"namespaces": {"names": ["*"], "matchLabels": {}}}
+
+
+@pytest.mark.parametrize("call", ["read b/", "apply b/", "list b/", "patch b/"])
+def test_a_namespace_that_labels_chose_and_that_goes_meanwhile_is_done(call: str) -> None:
+    world = World("a", "b")
+    report = world.deliver(going(world, "b", call), of=mapping(**SELECTED))
+    assert report.errors == []
+    assert world.count("rollout a/") == [1]
+    assert [outcome.notes for outcome in report.outcomes if outcome.namespace == "b"] == [
+        ("the namespace is gone, or about to go: nothing is left to do in it",)
+    ]
+
+
+def test_a_namespace_that_labels_chose_and_that_is_being_deleted_is_done() -> None:
+    world = World("a", "b")
+    calls = Calls(before=lambda *_: world.cluster.terminating.add("b"))
+    assert world.deliver(calls, of=mapping(**SELECTED)).errors == []
+
+
+@pytest.mark.parametrize("call", ["read b/", "apply b/"])
+def test_a_namespace_that_the_mapping_names_and_that_goes_is_a_failure(call: str) -> None:
+    world = World("a", "b")
+    of = mapping(namespaces=["b", SELECTED["namespaces"]])
+    [error] = world.deliver(going(world, "b", call), of=of).errors
+    assert isinstance(error, NamespaceGone)
+
+
+# Batches
+
+
+def test_the_first_namespaces_are_written_before_the_others_are_looked_at_and_others_are_first_in_the_next_try() -> (
+    None
+):
+    firsts = set()
+    for _ in range(8):
+        world, calls = World(*(f"n{number:02}" for number in range(40))), Calls()
+        assert not world.deliver(calls).errors
+        first_write = next(number for number, what in enumerate(calls.recorded) if what.startswith("apply"))
+        assert calls.recorded[:first_write].count("source prod/payments/db") == 1
+        assert first_write == choose_first_size(1) + 1
+        firsts.add(tuple(calls.recorded[:first_write]))
+    assert len(firsts) > 1
+
+
+def test_the_sources_are_read_after_each_batch_was_observed() -> None:
+    world, calls = World(*(f"n{number:02}" for number in range(40))), Calls()
+    world.deliver(calls, of=mapping(restart="none", namespaces=sorted(world.cluster.namespaces)))
+    verbs = [verb for verb, _ in itertools.groupby(what.split()[0] for what in calls.recorded)]
+    assert verbs == ["read", "source", "apply", "source"] * 3
+
+
+def test_what_was_not_reached_is_one_error_and_the_rest_is_written_in_the_next_tries() -> None:
+    world = World(*(f"n{number:02}" for number in range(60)))
+    a_second_each = Calls(before=lambda *_: world.clock.jump(1.0))
+    written = 0
+    while written < 60:
+        report = world.deliver(a_second_each, deadline=world.clock.deadline(100))
+        before, written = written, len(world.cluster.secrets)
+        assert before < written
+        assert [type(error) for error in report.errors] in ([OutOfTime], [])
+        assert all(outcome.did != "failed" for outcome in report.outcomes)
+
+
+def test_a_cluster_that_is_slow_gets_what_has_begun_and_the_rest_in_another_try() -> None:
+    world = World(*(f"n{number:02}" for number in range(20)))
+    calls = Calls()
+    work = world.work(calls)
+    client = world.cluster.client(calls)
+    client.is_slow = True
+    report = deliver(replace(work, cluster=client))
+    assert isinstance(report.error, ClusterSlow)
+    assert report.can_retry
+    assert len(report.outcomes) == len(world.cluster.secrets) == choose_first_size(1)
+    assert world.count("rollout")[0] == choose_first_size(1)
+    few = World("a", "b")
+    client = few.cluster.client()
+    client.is_slow = True
+    assert not few.deliver(cluster=client).errors
+
+
+def test_memory_does_not_grow_with_the_number_of_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 Secrets of half a MiB are 30 MiB. What is still held at the end is the fake cluster's."""
+    monkeypatch.setattr(batches, "MAX_BYTES", 4 * 1024 * 1024)
+    world = World(*(f"n{number:02}" for number in range(60)))
+    for did in ("created", "annotated"):
+        world.sources.put(SOURCE, secret("canary-" + "x" * 512 * 1024))
+        tracemalloc.start()
+        try:
+            report = world.deliver()
+            held, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert {(outcome.did, outcome.error) for outcome in report.outcomes} == {(did, None)}
+        assert peak - held < 12 * 1024 * 1024
+
+
 # Time
 
 
@@ -478,10 +654,29 @@ def test_work_stops_cleanly_when_too_little_time_is_left_and_the_next_delivery_d
 
 
 def test_nothing_is_called_where_no_time_is_left_at_all() -> None:
-    world, calls = World(), Calls()
+    world, calls = World("a", "b"), Calls()
     report = world.deliver(calls, deadline=world.clock.deadline(0))
     assert calls.recorded == []
-    assert isinstance(only(report).error, OutOfTime)
+    assert (type(report.error), report.outcomes) == (OutOfTime, ())
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_stamps_stop_at_the_deadline_and_each_try_stamps_others_until_all_are(named: bool) -> None:
+    world = World()
+    names = ["api", *(f"w{number}" for number in range(100))]
+    for name in names[1:]:
+        world.cluster.run("payments", KIND, workload(name))
+    if named:
+        world.mapping = mapping(restart=[{"kind": KIND, "name": name} for name in names])
+    half_a_second_each = Calls(after=lambda *_: world.clock.jump(0.5))
+    report = world.deliver(half_a_second_each, deadline=world.clock.deadline(80 if named else 30))
+    assert isinstance(report.error, OutOfTime)
+    assert world.clock.now <= (80 if named else 30) + 0.5
+    assert DUE in world.cluster.annotations(*WHERE)
+    assert 0 < world.count("rollout")[0] < len(names)
+    assert not world.deliver().errors
+    assert sorted(world.cluster.history[1:]) == sorted(f"rollout payments/Deployment/{name}" for name in names)
+    assert DUE not in world.cluster.annotations(*WHERE)
 
 
 def test_a_pause_never_outlasts_the_time_that_is_left() -> None:

@@ -6,7 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from keyferry.access import iam
-from keyferry.delivery.passes import BATCH_SIZE
 from keyferry.delivery.preview import preview
 from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
 from keyferry.mapping.catalog import Catalog, build_catalog
@@ -200,11 +199,11 @@ def test_a_namespace_whose_source_fails_does_not_hold_up_the_others() -> None:
 
 
 def test_what_takes_longer_than_there_is_time_gets_further_with_each_try() -> None:
-    names = [f"n{number}" for number in range(3 * BATCH_SIZE)]
+    names = [f"n{number}" for number in range(60)]
     world = teams(*names)
     for _ in range(40):
         a_second_each = Calls(before=lambda *_: world.clock.jump(1.0))
-        world.deliver(a_second_each, deadline=world.clock.deadline(4 * BATCH_SIZE))
+        world.deliver(a_second_each, deadline=world.clock.deadline(100))
         if len(world.cluster.secrets) == len(names):
             return
     pytest.fail(f"{len(world.cluster.secrets)} of {len(names)} were written")

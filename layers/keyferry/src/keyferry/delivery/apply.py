@@ -161,7 +161,12 @@ def _list_workloads(
 
 
 def build_stamps(
-    cluster: ClusterClient, namespace: str, mapping: SecretMapping, nonce: str, list_workloads: WorkloadLister
+    cluster: ClusterClient,
+    namespace: str,
+    mapping: SecretMapping,
+    nonce: str,
+    list_workloads: WorkloadLister,
+    check: Callable[[], None],
 ) -> list[Stamp]:
     """Return a stamp for each workload that the mapping restarts, made from the current state of the workloads.
 
@@ -171,18 +176,25 @@ def build_stamps(
         mapping: the mapping.
         nonce: the nonce of the write for which they restart.
         list_workloads: a function from `create_workload_lister`.
+        check: is called before each workload that the mapping names is read, and can raise an error to stop.
     """
     secret, restart = mapping.spec.secret.name, mapping.spec.restart
     if isinstance(restart, list):
-        return list(_build_named_stamps(cluster, namespace, restart, secret, nonce))
+        return list(_build_named_stamps(cluster, namespace, restart, secret, nonce, check))
     return [build_stamp(workload, raw, secret, nonce) for workload, raw in list_workloads(namespace)]
 
 
 def _build_named_stamps(
-    cluster: ClusterClient, namespace: str, workloads: list[Workload], secret: str, nonce: str
+    cluster: ClusterClient,
+    namespace: str,
+    workloads: list[Workload],
+    secret: str,
+    nonce: str,
+    check: Callable[[], None],
 ) -> Iterator[Stamp]:
     """Yield a stamp for each workload that the mapping names. An error with one of them is kept in its stamp."""
     for workload in workloads:
+        check()
         try:
             raw = cluster.read_workload(workload, namespace)
             yield Stamp(workload, None, "not there") if raw is None else build_stamp(workload, raw, secret, nonce)
@@ -222,4 +234,4 @@ def _apply(
     except Conflict as error:
         # The API server looks for conflicts between managers before it compares the preconditions. `plan` has found no
         # conflict, so somebody has written since. The next plan takes the key back, or raises a Conflict itself.
-        raise Overtaken(str(error)) from None
+        raise Overtaken(str(error)) from error

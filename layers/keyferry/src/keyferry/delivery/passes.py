@@ -1,7 +1,7 @@
 """Carry out a delivery: bring the Secrets of one mapping on one cluster to the current values of its sources.
 
-A delivery repeats passes until every namespace is done. One pass does this, in this order (docs/decisions/0002; the
-steps are explained in `keyferry.delivery.plan`):
+Its namespaces go in batches (`keyferry.delivery.batches`). For a batch, passes are repeated until every namespace is
+done. One pass does this, in this order (docs/decisions/0002; the steps are explained in `keyferry.delivery.plan`):
 
 1. Observe the Secret in every namespace that is not done.
 2. Only then read the sources, and render the desired Secrets. A value that was read before the observation could be
@@ -11,53 +11,80 @@ steps are explained in `keyferry.delivery.plan`):
 4. Where a restart is due, list the workloads and stamp them, and remove `restart-due` (steps 7 and 8).
 
 Namespaces run concurrently, and an error in one does not stop the others. Where somebody else has written to a Secret
-in between, or no answer came, the next pass observes it again.
+in between, or no answer came, the next pass observes it again. What concerns them all ends the delivery at once: a
+cluster that does not answer, or no time left.
 """
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import batched
+from typing import TypeGuard
 
 from keyferry.delivery.apply import create_workload_lister, list_target_namespaces
+from keyferry.delivery.batches import choose_first_size, choose_next_size
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.report import Report, SourceVersions
 from keyferry.delivery.sources import build_desired
 from keyferry.delivery.target import Target
 from keyferry.delivery.work import Work
-from keyferry.errors import KeyferryError, Overtaken, Unexpected, Unreachable
+from keyferry.errors import (
+    ClusterSlow,
+    ClusterUnavailable,
+    Conflict,
+    KeyferryError,
+    OutOfTime,
+    Overtaken,
+    ServerError,
+    Throttled,
+    Unexpected,
+    Unreachable,
+)
 
 MAX_PASSES = 6
 """A change takes two passes; four at most, if something of others has to be taken over or removed. The others are for
 writes of others in between, and for answers that are lost."""
-BATCH_SIZE = 50
-"""How many namespaces are rendered before the first of them is written, where each has content of its own."""
+
+
+@dataclass
+class Run:
+    """A delivery under way: its work and its threads, what it has read, and the error that ends it."""
+
+    work: Work
+    pool: ThreadPoolExecutor
+    sources: SourceVersions = field(default_factory=SourceVersions)
+    error: KeyferryError | None = None
+    """Why the delivery ends for all targets; None as long as it goes on."""
+
+    def check(self) -> None:
+        """Raise the error that has ended the delivery, or OutOfTime: nothing more may begin."""
+        if self.error:
+            raise self.error
+        self.work.check_time()
 
 
 def deliver(work: Work) -> Report:
     """Carry out one delivery and return its result. Errors are in the report; none is raised."""
-    started, sources = time.monotonic(), SourceVersions()
-    targets: list[Target] = []
-    error: KeyferryError | None = None
-    try:
-        targets = [Target(work.cluster, work.mapping, namespace) for namespace in list_namespaces(work)]
-        with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(targets)))) as pool:
-            for batch in _split_into_batches(work, targets):
-                _run_passes(work, batch, pool, sources)
-    except KeyferryError as caught:
-        error = caught
-    except Exception as caught:
-        error = Unexpected(caught)
+    started, targets = time.monotonic(), list[Target]()
+    with ThreadPoolExecutor(max_workers=max(1, work.concurrency)) as pool:
+        run = Run(work, pool)
+        try:
+            targets = [Target(work.cluster, work.mapping, namespace) for namespace in list_namespaces(work)]
+            _run_batches(run, targets)
+        except KeyferryError as error:
+            run.error = error.with_traceback(None)
+        except Exception as error:
+            run.error = Unexpected(error)
     return Report(
         delivery=work.delivery,
         outcomes=tuple(
             target.build_outcome() for target in targets if target.is_done or target.error or target.written_at
         ),
-        versions=sources.versions,
-        served=sources.served,
-        error=error,
+        versions=run.sources.versions,
+        served=run.sources.served,
+        error=run.error,
         seconds=time.monotonic() - started,
         written_at=max((target.written_at for target in targets if target.written_at), default=None),
         owner=work.mapping.spec.owner,
@@ -70,45 +97,75 @@ def list_namespaces(work: Work) -> list[str]:
     return [namespace for namespace in namespaces if work.delivery.namespace in (None, namespace)]
 
 
-def _split_into_batches(work: Work, targets: Sequence[Target]) -> list[list[Target]]:
-    """Return the targets in the groups that go through the passes together.
+def _run_batches(run: Run, targets: Sequence[Target]) -> None:
+    """Run the passes for batches of the targets, until all are done or the delivery ends.
 
-    That is one group, unless every namespace has content of its own. Then it can take longer to render all of them than
-    there is time, so each batch is written before the next one is rendered. The order of the batches is random: if the
-    time is never enough for all, another batch is first in the next try.
+    Which targets come first is random: if the time is never enough for all, others do in the next try.
     """
-    if not work.mapping.spec.differs_by_namespace:
-        return [list(targets)]
-    batches = [list(batch) for batch in batched(targets, BATCH_SIZE, strict=False)]
-    random.shuffle(batches)
-    return batches
+    work, waiting, largest = run.work, random.sample(targets, len(targets)), 0
+    size = choose_first_size(work.concurrency)
+    while waiting and not run.error:
+        batch, waiting = sorted(waiting[:size], key=lambda target: target.namespace), waiting[size:]
+        before = work.deadline.remaining()
+        _run_passes(run, batch)
+        largest = max(largest, *(target.content_bytes for target in batch))
+        for target in batch:
+            target.forget()
+        remaining = work.deadline.remaining()
+        size = choose_next_size(
+            len(batch), before - remaining, remaining=remaining, largest=largest, concurrency=work.concurrency
+        )
+        if waiting and not run.error and work.cluster.is_slow:
+            run.error = ClusterSlow(f"cluster {work.delivery.cluster} answers slowly; the next try does the rest")
 
 
-def _run_passes(work: Work, targets: Sequence[Target], pool: ThreadPoolExecutor, sources: SourceVersions) -> None:
-    """Repeat passes until all targets are done. Targets that are not done after the last pass get an error."""
+def _run_passes(run: Run, targets: Sequence[Target]) -> None:
+    """Repeat passes until all targets are done, or the delivery ends.
+
+    Targets that are not done after the last pass get an error.
+    """
     for number in range(MAX_PASSES):
         pending = [target for target in targets if not target.is_done]
         if not pending:
             return
         if any(target.error for target in pending):
-            _wait(work, number)
-        _run_step(work, pool, pending, Target.observe)
+            _wait(run.work, number)
+        _run_step(run, pending, Target.observe)
         observed = [target for target in pending if target.is_fresh and not target.is_done]
-        if not observed:
+        if run.error or not observed:
             return  # the cluster does not answer: the message is retried later
-        desired = build_desired(work, pool, [target.namespace for target in observed], reread=number == 0)
-        for target in observed:
-            target.set_desired(desired[target.namespace])
-        sources.add(secret for secret in desired.values() if isinstance(secret, Desired))
-        _run_step(work, pool, observed, Target.update)
-        due = [target.namespace for target in observed if target.due_restart]
-        list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds, due)
-        prepare_restart = partial(Target.prepare_restart, list_workloads=list_workloads)
-        _run_step(work, pool, observed, prepare_restart)
-        _run_step(work, pool, observed, Target.restart)
+        _run_updates(run, observed, is_first=number == 0)
+        if run.error:
+            return
     for target in targets:
-        if not target.is_done and target.error is None:
-            target.error = Overtaken(f"the Secret in {target.namespace} kept changing while it was being written")
+        if not target.is_done:
+            target.error = _build_final_error(target)
+
+
+def _run_updates(run: Run, observed: Sequence[Target], *, is_first: bool) -> None:
+    """Do the rest of a pass, with targets that are observed: read the sources, write, restart."""
+    work = run.work
+    desired = build_desired(work, run.pool, [target.namespace for target in observed], reread=is_first)
+    for target in observed:
+        target.set_desired(desired[target.namespace])
+    run.sources.add(secret for secret in desired.values() if isinstance(secret, Desired))
+    _run_step(run, observed, Target.update)
+    due = [target.namespace for target in observed if target.due_restart]
+    if run.error or not due:
+        return
+    list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds, due)
+    _run_step(run, observed, partial(Target.prepare_restart, list_workloads=list_workloads, check=run.check))
+    _run_step(run, observed, partial(Target.restart, check=run.check))
+
+
+def _build_final_error(target: Target) -> KeyferryError:
+    """Return the error of a target that is not done after the last pass."""
+    if target.error is None:
+        return Overtaken(f"the Secret in {target.namespace} kept changing while it was being written")
+    conflict = target.error.__cause__
+    if isinstance(conflict, Conflict):  # only the API server sees it: `plan` finds none
+        return Conflict(f"{conflict}; stop that manager from writing it")
+    return target.error
 
 
 def _wait(work: Work, number: int) -> None:
@@ -117,20 +174,29 @@ def _wait(work: Work, number: int) -> None:
     work.sleep(min(seconds, work.deadline.remaining()))
 
 
-def _run_step(work: Work, pool: ThreadPoolExecutor, targets: Iterable[Target], step: Callable[[Target], None]) -> None:
-    """Run a step for every target that is not done, concurrently. An error is kept in its target."""
+def _run_step(run: Run, targets: Sequence[Target], step: Callable[[Target], None]) -> None:
+    """Run a step for every target that is not done, concurrently.
 
-    def run(target: Target) -> None:
+    An error is kept in its target, or ends the delivery: then no step of another target begins.
+    """
+
+    def run_one(target: Target) -> None:
         try:
-            work.check_time()
+            run.check()
             step(target)
-        except (Overtaken, Unreachable) as error:  # step 1 again: what is known of the Secret may be wrong
-            target.is_fresh, target.due_restart, target.error = False, None, error
-        except KeyferryError as error:
-            target.is_done, target.due_restart, target.error = True, None, error.with_traceback(None)
         except Exception as error:
-            target.is_done, target.due_restart, target.error = True, None, Unexpected(error)
-        if target.is_done:
-            target.observed = target.desired = None  # frees memory: there may be thousands, of up to 1 MiB each
+            if _is_of_all(error, step):
+                run.error = run.error or error.with_traceback(None)
+                target.reset()
+            else:
+                target.fail(error)
 
-    list(pool.map(run, [target for target in targets if not target.is_done]))
+    list(run.pool.map(run_one, [target for target in targets if not target.is_done]))
+
+
+def _is_of_all(error: Exception, step: Callable[[Target], None]) -> TypeGuard[KeyferryError]:
+    """Return whether an error of one target is one of all: so is a first look at the cluster that gets no answer."""
+    if isinstance(error, ClusterUnavailable | OutOfTime):
+        return True
+    is_lost = isinstance(error, Unreachable | Throttled) and not isinstance(error, ServerError)
+    return is_lost and step is Target.observe

@@ -105,7 +105,11 @@ def _preview_namespace(
     if isinstance(action, Write | Prune):
         restart_due = NONCE if has_restarts and (result.keys or isinstance(action, Write)) else restart_due
     list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds)
-    stamps = build_stamps(work.cluster, namespace, desired.mapping, restart_due, list_workloads) if restart_due else []
+    stamps = (
+        build_stamps(work.cluster, namespace, desired.mapping, restart_due, list_workloads, work.check_time)
+        if restart_due
+        else []
+    )
     return replace(
         result,
         restarts=tuple(str(stamp) for stamp in stamps if stamp.patch is not None),

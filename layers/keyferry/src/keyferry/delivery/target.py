@@ -1,6 +1,7 @@
 """The Secret in one namespace during a delivery: its state, and the steps that bring it up to date."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,7 +20,17 @@ from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
 from keyferry.delivery.report import Effect, Outcome
 from keyferry.delivery.workloads import Stamp
-from keyferry.errors import Forbidden, KeyferryError, NeedsRepair, ServerError, SourceDeleted
+from keyferry.errors import (
+    Forbidden,
+    KeyferryError,
+    NamespaceGone,
+    NeedsRepair,
+    Overtaken,
+    ServerError,
+    SourceDeleted,
+    Unexpected,
+    Unreachable,
+)
 from keyferry.mapping.mapping import SecretMapping
 
 MAX_ANNOTATES = 4
@@ -61,20 +72,24 @@ class Target:
     error: KeyferryError | None = None
     written_at: datetime | None = None
     """When the last write was answered; None if there was none."""
+    content_bytes: int = 0
+    """The size of the largest content that was observed or desired."""
 
     def observe(self) -> None:
         """Read the Secret (step 1), unless its current state is known from the answer to a write."""
         if not self.is_fresh:
             self.observed = observe(self.cluster, self.namespace, self.mapping.spec.secret.name)
             self.is_fresh, self.error = True, None
+            self._measure(self.observed)
 
     def set_desired(self, desired: Desired | KeyferryError) -> None:
         """Set the desired state (step 2), or the error because of which there is none."""
         self.desired = desired if isinstance(desired, Desired) else None
+        self._measure(self.desired)
         self.desired_notes = desired.list_notes(datetime.now(UTC)) if isinstance(desired, Desired) else ()
         self.source_deleted = desired if isinstance(desired, SourceDeleted) else None
         if isinstance(desired, KeyferryError) and not self.source_deleted:
-            self.is_done, self.error = True, desired.with_traceback(None)
+            self.fail(desired)
 
     def update(self) -> None:
         """Carry out the next actions (steps 3 to 6), up to a restart: that is only noted in `due_restart`."""
@@ -83,19 +98,30 @@ class Target:
         elif self.desired:
             self._update_to(self.desired)
 
-    def prepare_restart(self, list_workloads: WorkloadLister) -> None:
-        """List the workloads that are due for a restart (step 7)."""
+    def prepare_restart(self, list_workloads: WorkloadLister, check: Callable[[], None]) -> None:
+        """List the workloads that are due for a restart (step 7).
+
+        Args:
+            list_workloads: a function from `create_workload_lister`.
+            check: is called before each request; what it raises ends the delivery.
+        """
         if self.due_restart:
             nonce = self.due_restart.nonce
-            self.stamps = build_stamps(self.cluster, self.namespace, self.mapping, nonce, list_workloads)
+            self.stamps = build_stamps(self.cluster, self.namespace, self.mapping, nonce, list_workloads, check)
 
-    def restart(self) -> None:
-        """Stamp the workloads (step 7). If all could be stamped, remove `restart-due` (step 8)."""
+    def restart(self, check: Callable[[], None]) -> None:
+        """Stamp the workloads (step 7). If all could be stamped, remove `restart-due` (step 8).
+
+        Args:
+            check: is called before each request; what it raises ends the delivery. What is left is stamped in the next
+                try, and what is stamped needs no patch then.
+        """
         if not (self.due_restart and self.desired):
             return
         action, self.due_restart = self.due_restart, None
         errors: list[KeyferryError] = []
         for stamp in self.stamps:
+            check()
             try:
                 if stamp_workload(self.cluster, self.namespace, self.desired, stamp):
                     self.restarted.append(stamp)
@@ -103,9 +129,33 @@ class Target:
                 errors.append(error)  # the other workloads are restarted all the same
         if errors:
             raise min(errors, key=lambda error: isinstance(error, NeedsRepair))  # one that may pass comes first
+        check()
         clear_restart_due(self.cluster, self.namespace, self.desired, action)
         self._record_write(None, "annotated", "restarts done")
         self.is_done = True
+
+    def fail(self, error: Exception) -> None:
+        """Take an error of a step: the next pass starts again at step 1, or the target is done with it."""
+        if isinstance(error, Overtaken | Unreachable):  # what is known of the Secret may be wrong
+            self.reset()
+            self.error = error.with_traceback(None)
+            return
+        if isinstance(error, NamespaceGone) and self.namespace not in self.mapping.spec.namespace_names:
+            self.notes.append("the namespace is gone, or about to go: nothing is left to do in it")
+            self.error = None
+        else:
+            self.error = error.with_traceback(None) if isinstance(error, KeyferryError) else Unexpected(error)
+        self.is_done, self.due_restart = True, None
+        self.forget()
+
+    def reset(self) -> None:
+        """Drop what is known of the Secret: the next pass, or the next try, observes it again."""
+        self.is_fresh, self.due_restart = False, None
+
+    def forget(self) -> None:
+        """Free the memory of the content: there may be thousands of targets, of up to 1 MiB each."""
+        self.observed = self.desired = None
+        self.is_fresh = False
 
     def build_outcome(self) -> Outcome:
         """Return the result for the report."""
@@ -145,6 +195,9 @@ class Target:
             self._write(action.manager, action, "updated")
         self._record_notes(action)
         self.is_done = isinstance(action, Done | Delete)
+
+    def _measure(self, state: Observed | Desired | None) -> None:
+        self.content_bytes = max(self.content_bytes, sum(map(len, state.data.values())) if state else 0)
 
     def _write(self, manager: str, action: Write | Annotate | Prune | Release, effect: Effect) -> None:
         self._record_write(write(self.cluster, self.namespace, manager, action), effect, action.why)
