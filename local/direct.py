@@ -123,7 +123,8 @@ def apply_rbac(admin: Admin, objects: Sequence[Object]) -> None:
 
 def delivery(mapping: str, cluster: str = "prod-eu", **more: Any) -> Delivery:  # noqa: ANN401
     """Return a delivery."""
-    return Delivery(mapping=mapping, cluster=cluster, event_id=uuid.uuid4().hex, time=datetime.now(UTC), **more)
+    known = {"event_id": uuid.uuid4().hex, "time": datetime.now(UTC)} | more
+    return Delivery(mapping=mapping, cluster=cluster, **known)
 
 
 def deadline(seconds: float = 60) -> Deadline:

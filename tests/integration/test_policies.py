@@ -1,13 +1,14 @@
 """What may become of a Secret, beside being written: policies, taking over, renaming, on a real API server."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from keyferry.delivery.observed import MAPPING, RESTART_DUE
 from keyferry.delivery.report import Report
-from keyferry.errors import Conflict, Forbidden, Overtaken, Refused, SourceDeleted, SourceUnavailable
+from keyferry.errors import Conflict, Forbidden, Overtaken, Refused, SourceDeleted, SourceUnavailable, Unconfirmed
 from keyferry.kube import KubeClient
 from local.admin import Object
 from local.direct import Direct, catalog, deadline, mapping
@@ -353,7 +354,9 @@ def test_a_parameter_that_is_gone_deletes_only_where_an_event_has_told_of_it(sce
     ssm.delete_parameter(Name=name)
     with scene.untouched("Secret", "db"):
         assert isinstance(error(direct.deliver(scene.namespace)), SourceUnavailable)
-    report = direct.deliver(scene.namespace, deleted=["db"])
+        assert isinstance(error(direct.deliver(scene.namespace, deleted=["db"])), Unconfirmed)
+    a_minute_ago = datetime.now(UTC) - timedelta(minutes=1)
+    report = direct.deliver(scene.namespace, deleted=["db"], time=a_minute_ago)
     assert (report.outcomes[0].did, scene.data()) == ("deleted", None)
 
 

@@ -13,7 +13,7 @@ from keyferry.delivery.apply import MIN_TARGETS_FOR_CLUSTER_LIST
 from keyferry.delivery.batches import choose_first_size
 from keyferry.delivery.passes import MAX_PASSES, deliver
 from keyferry.delivery.report import Outcome, Report
-from keyferry.delivery.sources import REREAD_SECONDS
+from keyferry.delivery.sources import CONFIRMED_SECONDS, REREAD_SECONDS
 from keyferry.delivery.target import Target
 from keyferry.errors import (
     AccessDenied,
@@ -34,6 +34,7 @@ from keyferry.errors import (
     SourceUnusable,
     Throttled,
     Unauthorized,
+    Unconfirmed,
     Unexpected,
     Unreachable,
 )
@@ -128,7 +129,7 @@ def test_what_many_earlier_names_own_is_released_in_several_passes() -> None:
 
 def test_a_target_does_nothing_before_its_sources_are_read() -> None:
     world, calls = World(), Calls()
-    target = Target(world.cluster.client(calls), world.mapping, "payments")
+    target = Target(world.work(calls), "payments")
     target.update()
     assert (calls.recorded, target.build_outcome().did) == ([], "unchanged")
 
@@ -866,21 +867,36 @@ def test_a_source_that_is_missing_deletes_nothing() -> None:
     assert WHERE in world.cluster.secrets
 
 
-def test_a_source_that_is_missing_after_an_event_has_told_of_its_deletion_deletes_the_secret() -> None:
+def test_a_source_that_is_missing_a_minute_after_an_event_has_told_of_its_deletion_deletes_the_secret() -> None:
     world = with_parameter("delete")
+    world.clock.jump(CONFIRMED_SECONDS)
     outcome = ending(world, delivery=delivery(deleted=["db"]))
     assert outcome.did == "deleted"
     assert outcome.why == "source db was deleted, and is not there: it does not exist"
     assert WHERE not in world.cluster.secrets
-    assert world.clock.slept == [REREAD_SECONDS]
+    assert world.clock.slept == []
     assert ending(world, delivery=delivery(deleted=["db"])).did == "unchanged"
 
 
-def test_a_source_that_is_there_at_the_second_look_deletes_nothing() -> None:
+def test_a_deletion_that_was_told_of_a_moment_ago_deletes_nothing_and_comes_back() -> None:
     world = with_parameter("delete")
     before = world.cluster.versions()
-    work = world.work(delivery=delivery(deleted=["db"]), sleep=lambda _seconds: world.sources.errors.clear())
-    assert not deliver(work).errors
+    world.clock.jump(CONFIRMED_SECONDS - 1)
+    report = world.deliver(delivery=delivery(deleted=["db"]))
+    assert (type(report.error), report.can_retry) == (Unconfirmed, True)
+    assert world.cluster.versions() == before
+    assert world.clock.slept == []
+    world.clock.jump(1)
+    assert ending(world, delivery=delivery(deleted=["db"])).did == "deleted"
+
+
+def test_a_source_that_is_created_again_within_a_minute_deletes_nothing() -> None:
+    world = with_parameter("delete")
+    before = world.cluster.versions()
+    assert world.deliver(delivery=delivery(deleted=["db"])).errors
+    world.sources.errors.clear()
+    world.clock.jump(CONFIRMED_SECONDS)
+    assert not world.deliver(delivery=delivery(deleted=["db"])).errors
     assert world.cluster.versions() == before
 
 

@@ -49,6 +49,7 @@ class World:
             deadline=self.clock.deadline(100),
             concurrency=1,
             sleep=self.clock.sleep,
+            now=self.clock.read_time,
         )
         return replace(work, **changes)
 

@@ -71,7 +71,7 @@ def deliver(work: Work) -> Report:
     with ThreadPoolExecutor(max_workers=max(1, work.concurrency)) as pool:
         run = Run(work, pool)
         try:
-            targets = [Target(work.cluster, work.mapping, namespace) for namespace in list_namespaces(work)]
+            targets = [Target(work, namespace) for namespace in list_namespaces(work)]
             _run_batches(run, targets)
         except KeyferryError as error:
             run.error = error.with_traceback(None)

@@ -5,13 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.work import SourceReader, Work
-from keyferry.errors import KeyferryError, SourceDeleted, SourceMissing, Unexpected
+from keyferry.errors import KeyferryError, SourceDeleted, SourceMissing, Unconfirmed, Unexpected
 from keyferry.model import Place, SourceValue
 from keyferry.render.render import render
 from keyferry.stores.source import Source
 
 REREAD_SECONDS = 1.0
 """How long to wait before a source is read once more, where AWS does not serve yet what the event has reported."""
+CONFIRMED_SECONDS = 60
+"""How long after the event a deletion is believed: Terraform, say, replaces a parameter by deleting and creating it."""
 
 
 def build_desired(
@@ -76,18 +78,20 @@ def _read_source(work: Work, alias: str, source: Source, read: SourceReader) -> 
     """Return the current value of a source.
 
     Raises:
-        SourceDeleted: an event has reported that the source was deleted, the mapping acts on deletions, and two reads
-            with REREAD_SECONDS between them say that it does not exist. The answer to one read can be out of date.
+        SourceDeleted: an event has reported that the source was deleted, the mapping acts on deletions, and the source
+            is still missing CONFIRMED_SECONDS after the event.
+        Unconfirmed: the same, sooner after the event.
         KeyferryError: the source cannot be read.
     """
     work.check_time()
     try:
         return read(source)
-    except SourceMissing:
+    except SourceMissing as error:
         if alias not in work.delivery.deleted or work.mapping.spec.policies.deletion == "retain":
             raise
-    work.sleep(min(REREAD_SECONDS, work.deadline.remaining()))
-    try:
-        return work.create_reader([source])(source)
-    except SourceMissing as error:
+        if (work.now() - work.delivery.time).total_seconds() < CONFIRMED_SECONDS:
+            raise Unconfirmed(
+                f"source {alias} was deleted a moment ago: a try that begins {CONFIRMED_SECONDS} s after that deletes"
+                " the Secret, if the source is not there again by then"
+            ) from None
         raise SourceDeleted(f"source {alias} was deleted, and is not there: {error}") from None

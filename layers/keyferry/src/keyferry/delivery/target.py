@@ -3,10 +3,9 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from keyferry.delivery.apply import (
-    ClusterClient,
     WorkloadLister,
     build_stamps,
     clear_restart_due,
@@ -19,6 +18,7 @@ from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
 from keyferry.delivery.report import Effect, Outcome
+from keyferry.delivery.work import Work
 from keyferry.delivery.workloads import Stamp
 from keyferry.errors import (
     Forbidden,
@@ -31,7 +31,6 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
 )
-from keyferry.mapping.mapping import SecretMapping
 
 MAX_ANNOTATES = 4
 """How many actions of one pass leave the content as it is (Annotate, Release). Further ones follow in the next pass."""
@@ -45,8 +44,7 @@ class Target:
     the errors of the requests that it makes.
     """
 
-    cluster: ClusterClient
-    mapping: SecretMapping
+    work: Work
     namespace: str
     observed: Observed | None = None
     """The last known state of the Secret; None if it is missing, or not known yet."""
@@ -78,7 +76,7 @@ class Target:
     def observe(self) -> None:
         """Read the Secret (step 1), unless its current state is known from the answer to a write."""
         if not self.is_fresh:
-            self.observed = observe(self.cluster, self.namespace, self.mapping.spec.secret.name)
+            self.observed = observe(self.work.cluster, self.namespace, self.work.mapping.spec.secret.name)
             self.is_fresh, self.error = True, None
             self._measure(self.observed)
 
@@ -86,7 +84,7 @@ class Target:
         """Set the desired state (step 2), or the error because of which there is none."""
         self.desired = desired if isinstance(desired, Desired) else None
         self._measure(self.desired)
-        self.desired_notes = desired.list_notes(datetime.now(UTC)) if isinstance(desired, Desired) else ()
+        self.desired_notes = desired.list_notes(self.work.now()) if isinstance(desired, Desired) else ()
         self.source_deleted = desired if isinstance(desired, SourceDeleted) else None
         if isinstance(desired, KeyferryError) and not self.source_deleted:
             self.fail(desired)
@@ -107,7 +105,9 @@ class Target:
         """
         if self.due_restart:
             nonce = self.due_restart.nonce
-            self.stamps = build_stamps(self.cluster, self.namespace, self.mapping, nonce, list_workloads, check)
+            self.stamps = build_stamps(
+                self.work.cluster, self.namespace, self.work.mapping, nonce, list_workloads, check
+            )
 
     def restart(self, check: Callable[[], None]) -> None:
         """Stamp the workloads (step 7). If all could be stamped, remove `restart-due` (step 8).
@@ -123,14 +123,14 @@ class Target:
         for stamp in self.stamps:
             check()
             try:
-                if stamp_workload(self.cluster, self.namespace, self.desired, stamp):
+                if stamp_workload(self.work.cluster, self.namespace, self.desired, stamp):
                     self.restarted.append(stamp)
             except (Forbidden, NeedsRepair, ServerError) as error:
                 errors.append(error)  # the other workloads are restarted all the same
         if errors:
             raise min(errors, key=lambda error: isinstance(error, NeedsRepair))  # one that may pass comes first
         check()
-        clear_restart_due(self.cluster, self.namespace, self.desired, action)
+        clear_restart_due(self.work.cluster, self.namespace, self.desired, action)
         self._record_write(None, "annotated", "restarts done")
         self.is_done = True
 
@@ -140,7 +140,7 @@ class Target:
             self.reset()
             self.error = error.with_traceback(None)
             return
-        if isinstance(error, NamespaceGone) and self.namespace not in self.mapping.spec.namespace_names:
+        if isinstance(error, NamespaceGone) and self.namespace not in self.work.mapping.spec.namespace_names:
             self.notes.append("the namespace is gone, or about to go: nothing is left to do in it")
             self.error = None
         else:
@@ -187,9 +187,9 @@ class Target:
 
     def _update_after_deletion(self, error: SourceDeleted) -> None:
         """Carry out what the mapping's `policies.deletion` says for a source that was deleted."""
-        action = plan_deletion(self.mapping, self.observed, error)
+        action = plan_deletion(self.work.mapping, self.observed, error)
         if isinstance(action, Delete):
-            delete(self.cluster, self.namespace, self.mapping.spec.secret.name, action)
+            delete(self.work.cluster, self.namespace, self.work.mapping.spec.secret.name, action)
             self._record_write(None, "deleted", action.why)
         if isinstance(action, Release):
             self._write(action.manager, action, "updated")
@@ -200,11 +200,11 @@ class Target:
         self.content_bytes = max(self.content_bytes, sum(map(len, state.data.values())) if state else 0)
 
     def _write(self, manager: str, action: Write | Annotate | Prune | Release, effect: Effect) -> None:
-        self._record_write(write(self.cluster, self.namespace, manager, action), effect, action.why)
+        self._record_write(write(self.work.cluster, self.namespace, manager, action), effect, action.why)
 
     def _record_write(self, observed: Observed | None, effect: Effect, why: str) -> None:
         """Take the answer to a write as the next observation, and keep the effect for the report."""
-        self.observed, self.is_fresh, self.written_at, self.error = observed, True, datetime.now(UTC), None
+        self.observed, self.is_fresh, self.written_at, self.error = observed, True, self.work.now(), None
         if self.did == "unchanged" or (self.did == "annotated" and effect != "annotated"):
             self.did, self.why = effect, why
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
@@ -14,6 +15,10 @@ from keyferry.stores.source import Source
 
 type SourceReader = Callable[[Source], SourceValue]
 """Reads the value of one source."""
+
+
+def _read_time() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Work:
     concurrency: int = 8
     """How many namespaces are handled at the same time."""
     sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime] = _read_time
+    """Returns the current time, with a time zone."""
 
     def check_time(self) -> None:
         """Raise OutOfTime if no time is left to begin anything more."""
