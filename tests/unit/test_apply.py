@@ -24,7 +24,7 @@ from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.model import SecretValue
 from keyferry.testing import Calls, FakeClient, FakeCluster
-from tests.unit.samples import mapping, uses, workload
+from tests.unit.samples import WHEN, mapping, uses, workload
 
 WHERE = "payments", "payments-db"
 MANAGER = "keyferry:payments-db"
@@ -44,7 +44,7 @@ def test_namespaces_whose_names_are_left_out_or_match_no_pattern_are_no_targets(
 
 def written(password: str) -> FakeCluster:
     cluster = FakeCluster()
-    action = plan(desired(password), None, "nonce-1")
+    action = plan(desired(password), None, "nonce-1", WHEN)
     assert isinstance(action, Write)
     write(cluster.client(), "payments", MANAGER, action)
     return cluster
@@ -61,14 +61,14 @@ def test_a_missing_secret_is_observed_as_none() -> None:
 
 def test_the_answer_of_a_write_is_what_would_be_observed() -> None:
     cluster = FakeCluster()
-    action = plan(desired("canary-1"), None, "nonce-1")
+    action = plan(desired("canary-1"), None, "nonce-1", WHEN)
     assert isinstance(action, Write)
     assert write(cluster.client(), "payments", MANAGER, action) == observe(cluster.client(), *WHERE)
 
 
 def test_a_secret_that_changed_since_it_was_observed_is_not_written() -> None:
     cluster = written("canary-1")
-    action = plan(desired("canary-2"), observe(cluster.client(), *WHERE), "nonce-2")
+    action = plan(desired("canary-2"), observe(cluster.client(), *WHERE), "nonce-2", WHEN)
     assert isinstance(action, Write)
     cluster.edit(*WHERE, data={"theirs": "x"})
     before = cluster.data(*WHERE)
@@ -81,7 +81,8 @@ def test_a_secret_that_changed_since_it_was_observed_is_not_written() -> None:
 def test_a_key_of_ours_that_is_edited_between_observing_and_writing_is_looked_at_again(step: str) -> None:
     """The API server answers such an apply with a conflict of managers, since it looks at owners first."""
     cluster = written("canary-1")
-    action = plan(desired("canary-2" if step == "write" else "canary-1"), observe(cluster.client(), *WHERE), "nonce-2")
+    password = "canary-2" if step == "write" else "canary-1"
+    action = plan(desired(password), observe(cluster.client(), *WHERE), "nonce-2", WHEN)
     cluster.edit(*WHERE, data={"password": "by hand"})
     with pytest.raises(Overtaken, match="kubectl-edit"):
         if isinstance(action, Write):
@@ -93,7 +94,7 @@ def test_a_key_of_ours_that_is_edited_between_observing_and_writing_is_looked_at
 
 def test_a_secret_made_by_another_manager_meanwhile_is_looked_at_again() -> None:
     cluster = FakeCluster()
-    action = plan(desired("canary-1"), None, "nonce-1")
+    action = plan(desired("canary-1"), None, "nonce-1", WHEN)
     assert isinstance(action, Write)
     cluster.create(*WHERE, {"password": "theirs"})
     with pytest.raises(Overtaken, match="helm"):
@@ -128,7 +129,7 @@ class AnswerKeeper(FakeClient):
 def test_clearing_the_mark_asks_for_the_metadata_alone() -> None:
     cluster = written("canary-1")
     client = AnswerKeeper(cluster)
-    action = plan(desired("canary-1"), observe(client, *WHERE), "nonce-2")
+    action = plan(desired("canary-1"), observe(client, *WHERE), "nonce-2", WHEN)
     assert isinstance(action, Restart)
     clear_restart_due(client, "payments", desired("canary-1"), action)
     assert "keyferry.dev/restart-due" not in cluster.annotations(*WHERE)
@@ -138,7 +139,7 @@ def test_clearing_the_mark_asks_for_the_metadata_alone() -> None:
 @pytest.mark.parametrize("again", ["", "anew"])
 def test_a_secret_that_was_deleted_meanwhile_is_not_made_by_a_write_meant_to_change_it(again: str) -> None:
     cluster = written("canary-1")
-    action = plan(desired("canary-2"), observe(cluster.client(), *WHERE), "nonce-2")
+    action = plan(desired("canary-2"), observe(cluster.client(), *WHERE), "nonce-2", WHEN)
     assert isinstance(action, Write)
     cluster.delete(*WHERE)
     if again:

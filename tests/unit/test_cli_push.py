@@ -470,6 +470,14 @@ def test_with_a_stack_the_deliveries_go_through_its_queue_and_the_way_to_follow_
 def test_what_was_sent_can_be_told_as_json(mappings: Path, account: FakeAws) -> None:
     found = json.loads(run(mappings, "--yes", "--stack", "keyferry", "--output", "json").stdout)
     assert found == [json.loads(entry["MessageBody"]) for entry in account.sent]
+    assert {sent["takesBack"] for sent in found} == {True}
+
+
+def test_a_push_takes_back_what_somebody_has_written_again_since_the_last_delivery(
+    mappings: Path, runtime: FakeRuntime
+) -> None:
+    assert run(mappings, "--yes", "payments-db").exit_code == 0
+    assert {delivery.takes_back for delivery in runtime.delivered} == {True}
 
 
 @pytest.mark.usefixtures("terminal")

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery import batches
+from keyferry.delivery import passes
 from keyferry.delivery.apply import MIN_TARGETS_FOR_CLUSTER_LIST
-from keyferry.delivery.batches import choose_first_size
-from keyferry.delivery.passes import MAX_PASSES, deliver
+from keyferry.delivery.passes import MAX_PASSES, TARGETS_PER_THREAD, deliver
 from keyferry.delivery.report import Outcome, Report
 from keyferry.delivery.sources import CONFIRMED_SECONDS, REREAD_SECONDS
 from keyferry.delivery.target import Target
@@ -101,6 +100,7 @@ def test_a_change_is_observed_then_read_then_written_then_read_again_then_restar
         "list payments/Deployment",
         "list payments/StatefulSet",
         "list payments/DaemonSet",
+        "metadata payments/payments-db",
         "patch payments/Deployment/api as keyferry:payments-db",
         "apply payments/payments-db",
     ]
@@ -453,7 +453,7 @@ def test_a_cluster_that_does_not_answer_is_asked_once_by_each_thread_and_the_del
 
 
 @pytest.mark.parametrize("error", OF_ALL[2:], ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("call", ["apply", "list", "patch"])
+@pytest.mark.parametrize("call", ["apply", "list", "metadata", "patch"])
 def test_a_cluster_that_is_lost_at_any_call_ends_the_delivery_and_the_next_one_does_the_rest(
     call: str, error: KeyferryError
 ) -> None:
@@ -580,7 +580,7 @@ def test_the_first_namespaces_are_written_before_the_others_are_looked_at_and_ot
         assert not world.deliver(calls).errors
         first_write = next(number for number, what in enumerate(calls.recorded) if what.startswith("apply"))
         assert calls.recorded[:first_write].count("source prod/payments/db") == 1
-        assert first_write == choose_first_size(1) + 1
+        assert first_write == TARGETS_PER_THREAD + 1
         firsts.add(tuple(calls.recorded[:first_write]))
     assert len(firsts) > 1
 
@@ -613,8 +613,8 @@ def test_a_cluster_that_is_slow_gets_what_has_begun_and_the_rest_in_another_try(
     report = deliver(replace(work, cluster=client))
     assert isinstance(report.error, ClusterSlow)
     assert report.can_retry
-    assert len(report.outcomes) == len(world.cluster.secrets) == choose_first_size(1)
-    assert world.count("rollout")[0] == choose_first_size(1)
+    assert len(report.outcomes) == len(world.cluster.secrets) == TARGETS_PER_THREAD
+    assert world.count("rollout")[0] == TARGETS_PER_THREAD
     few = World("a", "b")
     client = few.cluster.client()
     client.is_slow = True
@@ -623,7 +623,7 @@ def test_a_cluster_that_is_slow_gets_what_has_begun_and_the_rest_in_another_try(
 
 def test_memory_does_not_grow_with_the_number_of_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
     """60 Secrets of half a MiB are 30 MiB. What is still held at the end is the fake cluster's."""
-    monkeypatch.setattr(batches, "MAX_BYTES", 4 * 1024 * 1024)
+    monkeypatch.setattr(passes, "MAX_BATCH_BYTES", 4 * 1024 * 1024)
     world = World(*(f"n{number:02}" for number in range(60)))
     for did in ("created", "annotated"):
         world.sources.put(SOURCE, secret("canary-" + "x" * 512 * 1024))

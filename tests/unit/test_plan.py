@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from keyferry.delivery.apply import write
+from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.limits import MAX_DATA_BYTES
 from keyferry.delivery.observed import Observed
-from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
+from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.errors import Conflict, Refused, SourceDeleted, SourceUnavailable
 from keyferry.kube.transport import Request
 from keyferry.model import SecretValue
 from keyferry.testing import FakeCluster, encode
-from tests.unit.samples import desired_of, mapping
+from tests.unit.samples import WHEN, desired_of, mapping
 
 DUE = "keyferry.dev/restart-due"
 WHERE = "payments", "payments-db"
@@ -35,7 +36,7 @@ def observed(cluster: FakeCluster) -> Observed:
 
 def carry_out(cluster: FakeCluster, wanted: Desired, nonce: str = "nonce-1") -> Action:
     """Plan against what is there, and apply the plan."""
-    action = plan(wanted, observed(cluster) if WHERE in cluster.secrets else None, nonce)
+    action = plan(wanted, observed(cluster) if WHERE in cluster.secrets else None, nonce, WHEN)
     if isinstance(action, Write | Annotate | Prune | Release):
         write(cluster.client(), "payments", wanted.manager, action)
     if isinstance(action, Restart):
@@ -60,14 +61,14 @@ def settled(wanted: Desired | None = None) -> FakeCluster:
 
 
 def next_action(cluster: FakeCluster, wanted: Desired) -> Action:
-    return plan(wanted, observed(cluster), "nonce-2")
+    return plan(wanted, observed(cluster), "nonce-2", WHEN)
 
 
 # 3: missing
 
 
 def test_a_missing_secret_is_created_and_only_created() -> None:
-    action = plan(desired(), None, "nonce-1")
+    action = plan(desired(), None, "nonce-1", WHEN)
     assert isinstance(action, Write)
     assert (action.creates, action.force, action.why) == (True, False, "missing")
     assert action.body["metadata"]["resourceVersion"] == "1"
@@ -316,7 +317,7 @@ MERGE = {"creation": "merge"}
 
 
 def test_merging_makes_no_secret() -> None:
-    assert plan(desired(policies=MERGE), None, "nonce-1") == Done(
+    assert plan(desired(policies=MERGE), None, "nonce-1", WHEN) == Done(
         "the Secret is missing, and is not ours to make (creation: merge)"
     )
 
@@ -545,19 +546,23 @@ def test_what_a_find_no_longer_finds_stays_unless_the_mapping_lets_it_go() -> No
     cluster = FakeCluster()
     settle(cluster, finding("a", "b", version="v1"))
     with pytest.raises(SourceUnavailable, match="source db no longer finds what b was made of") as raised:
-        plan(finding("a", version="v2"), observed(cluster), "nonce-2")
+        plan(finding("a", version="v2"), observed(cluster), "nonce-2", WHEN)
     assert "set merge there" in str(raised.value)
-    assert isinstance(plan(finding("a", "b", "c", version="v2"), observed(cluster), "nonce-2"), Write)
+    assert isinstance(plan(finding("a", "b", "c", version="v2"), observed(cluster), "nonce-2", WHEN), Write)
     for policy in ("merge", "delete"):
         settle(cluster, finding("a", "b", version="v3", policies={"deletion": policy}))
-        assert isinstance(plan(finding("a", version="v4", policies={"deletion": policy}), observed(cluster), ""), Write)
+        assert isinstance(
+            plan(finding("a", version="v4", policies={"deletion": policy}), observed(cluster), "", WHEN), Write
+        )
 
 
 def test_a_changed_mapping_can_drop_keys_of_a_find() -> None:
     cluster = FakeCluster()
     settle(cluster, finding("a", "b", version="v1"))
-    assert isinstance(plan(finding("a", version="v2", restart="none"), observed(cluster), "nonce-2"), Write)
-    assert isinstance(plan(finding("a", version="v1"), observed(cluster), "nonce-2"), Write), "its keys were renamed"
+    assert isinstance(plan(finding("a", version="v2", restart="none"), observed(cluster), "nonce-2", WHEN), Write)
+    assert isinstance(plan(finding("a", version="v1"), observed(cluster), "nonce-2", WHEN), Write), (
+        "its keys were renamed"
+    )
 
 
 def test_all_that_is_ours_is_removed_under_each_name_and_no_restart_marked() -> None:
@@ -726,13 +731,13 @@ def sized(size: int, key: str = "password", **changes: Any) -> Desired:  # noqa:
 
 
 def test_a_secret_holds_1_mib() -> None:
-    assert isinstance(plan(sized(MAX_DATA_BYTES), None, "nonce"), Write)
+    assert isinstance(plan(sized(MAX_DATA_BYTES), None, "nonce", WHEN), Write)
 
 
 @pytest.mark.parametrize("there", [False, True])
 def test_a_secret_does_not_hold_one_byte_more(there: bool) -> None:
     with pytest.raises(Refused) as raised:
-        plan(sized(MAX_DATA_BYTES + 1), observed(settled()) if there else None, "nonce")
+        plan(sized(MAX_DATA_BYTES + 1), observed(settled()) if there else None, "nonce", WHEN)
     assert str(raised.value) == (
         "Secret payments-db would hold 1,048,577 bytes; Kubernetes allows 1,048,576: map fewer keys,"
         " or split them over two mappings"

@@ -28,7 +28,7 @@ from keyferry.pipeline.sweep import (
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources
 from tests.unit.fake_queues import FakeQueue
-from tests.unit.samples import PLACE, cluster, delivery, mapping, workload
+from tests.unit.samples import PLACE, WHEN, cluster, delivery, mapping, workload
 
 SOURCE = "prod/payments/db"
 WHERE = "payments", "payments-db"
@@ -405,9 +405,10 @@ def test_metadata_alone_is_enough_to_see_a_difference() -> None:
     raw = world.clusters["prod-eu"].client().read_secret_metadata(*WHERE)
     assert raw is not None
     wanted = world.catalog.mappings["payments-db"]
-    assert compare_secret(wanted, {"db": "version-1"}, Observed.from_object(raw), PLACE) == ""
+    assert compare_secret(wanted, {"db": "version-1"}, Observed.from_object(raw), PLACE, WHEN) == ""
     assert (
-        compare_secret(wanted, {"db": "version-2"}, Observed.from_object(raw), PLACE) == "a source has another version"
+        compare_secret(wanted, {"db": "version-2"}, Observed.from_object(raw), PLACE, WHEN)
+        == "a source has another version"
     )
 
 

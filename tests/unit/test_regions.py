@@ -122,7 +122,7 @@ def served(version: str, text: str = "canary-1", region: str | None = None) -> S
 def holding(version: str) -> Observed:
     """Return a Secret whose journal has a version."""
     cluster, wanted = FakeCluster(), render_at(mapping(**WHOLE), {"db": served(version)})
-    action = plan(wanted, None, "nonce")
+    action = plan(wanted, None, "nonce", WHEN)
     assert isinstance(action, Write)
     return Observed.from_object(cluster.apply_secret("payments", action.body, wanted.manager, force=False))
 
@@ -142,10 +142,10 @@ def holding(version: str) -> Observed:
 def test_another_region_never_takes_a_secret_back(held: str, there: str, region: str | None, *, outdated: bool) -> None:
     wanted = render_at(mapping(**WHOLE), {"db": served(there, "canary-2", region)})
     if not outdated:
-        assert isinstance(plan(wanted, holding(held), "nonce"), Write)
+        assert isinstance(plan(wanted, holding(held), "nonce", WHEN), Write)
         return
     with pytest.raises(Outdated) as raised:
-        plan(wanted, holding(held), "nonce")
+        plan(wanted, holding(held), "nonce", WHEN)
     before = NEW if "@" in held else "an unknown date"
     assert "source db: region us-east-1, which serves in place of the first one" in str(raised.value)
     assert f"has a version of {there.partition('@')[2]}, and Secret payments-db holds one of {before}" in str(
@@ -156,30 +156,30 @@ def test_another_region_never_takes_a_secret_back(held: str, there: str, region:
 def test_parameters_are_numbered_in_each_region_and_only_dates_count() -> None:
     spec = WHOLE | {"sources": {"db": {"parameterStore": "/a", "failover": ["us-east-1"]}}}
     cluster, first = FakeCluster(), render_at(mapping(**spec), {"db": served(f"3@{NEW}")})
-    action = plan(first, None, "nonce")
+    action = plan(first, None, "nonce", WHEN)
     assert isinstance(action, Write)
     observed = Observed.from_object(cluster.apply_secret("payments", action.body, first.manager, force=False))
     with pytest.raises(Outdated):
-        plan(render_at(mapping(**spec), {"db": served(f"3@{OLD}", region="us-east-1")}), observed, "nonce")
+        plan(render_at(mapping(**spec), {"db": served(f"3@{OLD}", region="us-east-1")}), observed, "nonce", WHEN)
 
 
 def test_what_another_mapping_has_written_or_nobody_can_read_holds_nothing_of_ours() -> None:
     wanted = render_at(mapping(**WHOLE), {"db": served(f"v1@{OLD}", region="us-east-1")})
     for text in ("not JSON", "[]", "{}"):
         cluster = FakeCluster()
-        action = plan(wanted, None, "nonce")
+        action = plan(wanted, None, "nonce", WHEN)
         assert isinstance(action, Write)
         cluster.apply_secret("payments", action.body, wanted.manager, force=False)
         cluster.edit("payments", "payments-db", annotations={VERSIONS: text}, manager="keyferry:payments-db")
         observed = Observed.from_object(cluster.secrets["payments", "payments-db"].as_object("payments-db"))
         assert observed.get_journal_versions() == {}
-        assert not isinstance(plan(wanted, observed, "nonce"), Done | Restart | Write)
-        assert isinstance(plan(wanted, observed, "nonce"), Annotate)
+        assert not isinstance(plan(wanted, observed, "nonce", WHEN), Done | Restart | Write)
+        assert isinstance(plan(wanted, observed, "nonce", WHEN), Annotate)
 
 
 @pytest.mark.parametrize(("now", "same"), [("v2", True), (f"v2@{NEW}", True), ("v3", False), (NEW, False)])
 def test_the_sweep_compares_ids_without_their_dates(now: str, *, same: bool) -> None:
-    said = compare_secret(mapping(**WHOLE), {"db": now}, holding(f"v2@{NEW}"), Place("prod-eu", "payments"))
+    said = compare_secret(mapping(**WHOLE), {"db": now}, holding(f"v2@{NEW}"), Place("prod-eu", "payments"), WHEN)
     assert said == ("" if same else "a source has another version")
 
 

@@ -15,7 +15,7 @@ from keyferry.render.render import render
 from keyferry.secret_types import describe_missing_keys
 from tests.unit import pki
 from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND, STRANGER
-from tests.unit.samples import PLACE, mapping, value
+from tests.unit.samples import PLACE, WHEN, mapping, value
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 TLS = "kubernetes.io/tls"
@@ -208,7 +208,7 @@ def test_what_the_sources_did_not_give_is_noticed_before_the_write() -> None:
     optional = {"from": "db", "path": "key", "optional": True}
     found = desired("{}", type="kubernetes.io/basic-auth", data={"a": {"value": "b"}, "password": optional})
     with pytest.raises(Refused, match=r"Secret x would lack username or password, and type kubernetes\.io/basic-auth"):
-        plan(found, None, "nonce")
+        plan(found, None, "nonce", WHEN)
 
 
 def test_what_others_keep_in_the_secret_counts() -> None:
@@ -220,7 +220,7 @@ def test_what_others_keep_in_the_secret_counts() -> None:
         "type": "kubernetes.io/basic-auth",
         "data": {"password": "eA=="},
     }
-    assert isinstance(plan(found, Observed.from_object(there), "nonce"), Write)
+    assert isinstance(plan(found, Observed.from_object(there), "nonce", WHEN), Write)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ class Process:
     @property
     def comes_back(self) -> bool:
         """Whether its message does."""
-        return self.report is None or bool(self.report.errors)
+        return self.report is None or self.report.can_retry
 
     def _run(self) -> None:
         try:

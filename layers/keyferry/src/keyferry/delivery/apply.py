@@ -202,6 +202,18 @@ def _build_named_stamps(
             yield Stamp(workload, None, error=error)
 
 
+def check_unchanged(cluster: ClusterClient, namespace: str, name: str, observed: Observed) -> None:
+    """Check, by its metadata alone, that a Secret is still as it was observed.
+
+    Raises:
+        Overtaken: it has changed since, or is gone.
+    """
+    raw = cluster.read_secret_metadata(namespace, name)
+    metadata = raw["metadata"] if raw else {}
+    if any(metadata.get(key) != value for key, value in observed.preconditions.items()):
+        raise Overtaken(f"Secret {name} in {namespace} changed before its workloads were restarted")
+
+
 def stamp_workload(cluster: ClusterClient, namespace: str, desired: Desired, stamp: Stamp) -> bool:
     """Patch one workload, which restarts it, and return whether it was patched.
 

@@ -16,6 +16,7 @@ from keyferry.delivery.observed import (
     MAPPING,
     RESTART_DUE,
     REVISION,
+    TAKEN_BACK,
     VERSIONS,
     Observed,
     name_metadata,
@@ -117,12 +118,12 @@ class Desired:
             data={key: observed.data[key] for key in keys},
             labels={key: text for key, text in observed.labels.items() if f"label {key}" in owned},
             annotations={key: text for key, text in observed.annotations.items() if f"annotation {key}" in owned},
-            kept_journal={key: text for key, text in observed.journal.items() if key != RESTART_DUE},
+            kept_journal={key: text for key, text in observed.journal.items() if key not in (RESTART_DUE, TAKEN_BACK)},
         )
 
     @cached_property
     def journal(self) -> Mapping[str, str]:
-        """The annotations that are the journal, without `restart-due`."""
+        """The annotations that are the journal, without `restart-due` and `taken-back`."""
         if self.kept_journal is not None:
             return dict(self.kept_journal)
         return {
@@ -147,7 +148,12 @@ class Desired:
         return observed.type if observed and keeps_type else spec.type
 
     def build_body(
-        self, observed: "Observed | None", restart_due: str | None, *, make_immutable: bool = False
+        self,
+        observed: "Observed | None",
+        restart_due: str | None,
+        taken_back: str = "",
+        *,
+        make_immutable: bool = False,
     ) -> dict[str, Any]:
         """Return the body of an apply. It is complete, since an apply removes the fields that it leaves out.
 
@@ -155,9 +161,12 @@ class Desired:
             observed: the state of the Secret for which the body is meant; the API server refuses the apply if the
                 Secret has changed since. None: the Secret has to be missing.
             restart_due: the nonce for which restarts are due; None if none are.
+            taken_back: the text of the annotation `taken-back`; empty if there is nothing to note.
             make_immutable: whether to make the Secret immutable. An immutable Secret stays so.
         """
         due = {} if restart_due is None else {RESTART_DUE: restart_due}
+        notes = {TAKEN_BACK: taken_back} if taken_back else {}
+        kept = {} if observed is None else observed.list_unknown_annotations(*self.managers)  # a newer release's
         # The API server refuses resourceVersion "1" for every Secret that exists: that makes the apply create-only.
         preconditions = {"resourceVersion": "1"} if observed is None else observed.preconditions
         is_immutable = make_immutable or (observed is not None and observed.immutable)
@@ -168,7 +177,7 @@ class Desired:
                 "name": self.name,
                 **preconditions,
                 "labels": {**self.labels, **self.own_labels},
-                "annotations": {**self.annotations, **self.journal, **due},
+                "annotations": {**kept, **self.annotations, **self.journal, **notes, **due},
             },
             "type": self.get_type(observed),
             "data": {key: base64.b64encode(value.reveal()).decode() for key, value in self.data.items()},

@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from keyferry import secret_types
@@ -23,7 +24,11 @@ KEYS = f"{PREFIX}/keys"
 """Annotation: the keys of the data that the mapping wrote, with commas between them."""
 RESTART_DUE = f"{PREFIX}/restart-due"
 """Annotation: the nonce of the last write of content, as long as workloads have to be restarted for that write."""
-JOURNAL = (MAPPING, VERSIONS, REVISION, KEYS, RESTART_DUE)
+TAKEN_BACK = f"{PREFIX}/taken-back"
+"""Annotation: from whom keys were taken back, as JSON: field manager → when, ISO 8601 in UTC, to the second."""
+JOURNAL = (MAPPING, VERSIONS, REVISION, KEYS, RESTART_DUE, TAKEN_BACK)
+FIRST_MANAGER = "before-first-apply"
+"""What the API server calls the manager of all fields of an object without managedFields, at the next apply."""
 LABELS = {MANAGED_BY: "keyferry"}
 """The labels that Keyferry sets on every Secret that it writes."""
 
@@ -108,6 +113,15 @@ class Observed:
         """The annotations that are the journal."""
         return {key: text for key, text in self.annotations.items() if key in JOURNAL}
 
+    def list_unknown_annotations(self, *managers: str) -> dict[str, str]:
+        """Return the annotations under `keyferry.dev/` that these managers own and that this release does not know."""
+        owned = self.metadata_owned_by(*managers)
+        return {
+            key: text
+            for key, text in self.annotations.items()
+            if key.startswith(f"{PREFIX}/") and key not in JOURNAL and f"annotation {key}" in owned
+        }
+
     @property
     def restart_due(self) -> str | None:
         """The nonce of the write for which restarts are due; None if none are."""
@@ -155,17 +169,36 @@ class Observed:
 
     def get_journal_versions(self) -> dict[str, str]:
         """Return alias of a source → version, as the journal has them; empty if the annotation is not valid."""
-        try:
-            versions = json.loads(self.annotations.get(VERSIONS, "{}"))
-        except ValueError:
-            return {}
-        if not isinstance(versions, dict):
-            return {}
-        return {str(alias): str(version) for alias, version in versions.items()}
+        return _parse_texts(self.annotations.get(VERSIONS, "{}"))
+
+    def get_taken_back(self) -> dict[str, datetime]:
+        """Return field manager → when keys were taken back from it. What is not valid is left out."""
+        return {
+            manager: time
+            for manager, text in _parse_texts(self.annotations.get(TAKEN_BACK, "{}")).items()
+            if (time := _parse_time(text))
+        }
 
     def get_journal_keys(self) -> frozenset[str]:
         """Return the keys of the data that the mapping wrote, as the journal has them."""
         return frozenset(filter(None, self.annotations.get(KEYS, "").split(",")))
+
+
+def _parse_texts(text: str) -> dict[str, str]:
+    """Return the names and texts of a JSON object; empty if the text is none."""
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return {str(name): str(value) for name, value in parsed.items()} if isinstance(parsed, dict) else {}
+
+
+def _parse_time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else None
 
 
 def _parse_managed_fields(entry: Mapping[str, Any]) -> ManagedFields:
@@ -185,11 +218,11 @@ def _parse_managed_fields(entry: Mapping[str, Any]) -> ManagedFields:
 def _infer_managed_fields(raw: Mapping[str, Any]) -> ManagedFields:
     """Return the fields of a Secret without managedFields, which some backup tools remove.
 
-    At the next apply, the API server itself makes `before-first-apply` the manager of all its fields.
+    At the next apply, the API server itself does so.
     """
     metadata = raw["metadata"]
     parts = (raw.get("data"), metadata.get("annotations"), metadata.get("labels"))
-    return ManagedFields("before-first-apply", False, *(frozenset(part or ()) for part in parts))
+    return ManagedFields(FIRST_MANAGER, False, *(frozenset(part or ()) for part in parts))
 
 
 def _parse_field_names(fields: Mapping[str, Any] | None) -> frozenset[str]:

@@ -1,7 +1,11 @@
 """Carry out a delivery: bring the Secrets of one mapping on one cluster to the current values of its sources.
 
-Its namespaces go in batches (`keyferry.delivery.batches`). For a batch, passes are repeated until every namespace is
-done. One pass does this, in this order (docs/decisions/0002; the steps are explained in `keyferry.delivery.plan`):
+Its namespaces go in batches. All of them at once would hold all their Secrets in memory before the first one is
+written, and would write nothing at all where looking at them takes longer than there is time. The first batch is small,
+since nothing is known yet; what it took says how large the next one may be.
+
+For a batch, passes are repeated until every namespace is done. One pass does this, in this order (docs/decisions/0002;
+the steps are explained in `keyferry.delivery.plan`):
 
 1. Observe the Secret in every namespace that is not done.
 2. Only then read the sources, and render the desired Secrets. A value that was read before the observation could be
@@ -24,7 +28,6 @@ from functools import partial
 from typing import TypeGuard
 
 from keyferry.delivery.apply import create_workload_lister, list_target_namespaces
-from keyferry.delivery.batches import choose_first_size, choose_next_size
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.report import Report, SourceVersions
 from keyferry.delivery.sources import build_desired
@@ -46,6 +49,15 @@ from keyferry.errors import (
 MAX_PASSES = 6
 """A change takes two passes; four at most, if something of others has to be taken over or removed. The others are for
 writes of others in between, and for answers that are lost."""
+TARGETS_PER_THREAD = 4
+"""How many namespaces the first batch has, for each thread."""
+MAX_GROWTH = 8
+"""How many times larger a batch may be than the one before."""
+MAX_BATCH_TARGETS = 1000
+MAX_BATCH_BYTES = 32 * 1024 * 1024
+"""How much content a batch may hold: for some seconds, what was observed and what is desired are in memory."""
+BATCH_SHARE = 0.25
+"""Which share of the time that is left a batch may take."""
 
 
 @dataclass
@@ -103,7 +115,7 @@ def _run_batches(run: Run, targets: Sequence[Target]) -> None:
     Which targets come first is random: if the time is never enough for all, others do in the next try.
     """
     work, waiting, largest = run.work, random.sample(targets, len(targets)), 0
-    size = choose_first_size(work.concurrency)
+    size = TARGETS_PER_THREAD * work.concurrency
     while waiting and not run.error:
         batch, waiting = sorted(waiting[:size], key=lambda target: target.namespace), waiting[size:]
         before = work.deadline.remaining()
@@ -112,11 +124,26 @@ def _run_batches(run: Run, targets: Sequence[Target]) -> None:
         for target in batch:
             target.forget()
         remaining = work.deadline.remaining()
-        size = choose_next_size(
+        size = choose_batch_size(
             len(batch), before - remaining, remaining=remaining, largest=largest, concurrency=work.concurrency
         )
         if waiting and not run.error and work.cluster.is_slow:
             run.error = ClusterSlow(f"cluster {work.delivery.cluster} answers slowly; the next try does the rest")
+
+
+def choose_batch_size(last: int, seconds: float, *, remaining: float, largest: int, concurrency: int) -> int:
+    """Return how many namespaces the next batch has: at least one for each thread.
+
+    Args:
+        last: how many the last batch had.
+        seconds: how long it took.
+        remaining: how many seconds are left.
+        largest: the size of the largest Secret seen so far, in bytes.
+        concurrency: the number of threads.
+    """
+    by_time = BATCH_SHARE * remaining * last / seconds if seconds > 0 else MAX_BATCH_TARGETS
+    by_memory = MAX_BATCH_BYTES // max(largest, 1)
+    return max(concurrency, int(min(by_time, by_memory, MAX_GROWTH * last, MAX_BATCH_TARGETS)))
 
 
 def _run_passes(run: Run, targets: Sequence[Target]) -> None:

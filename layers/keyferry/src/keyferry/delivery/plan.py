@@ -18,15 +18,14 @@ of the steps.
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from keyferry.delivery.contested import format_notes, take_notes
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.limits import check_limits, check_mutable
 from keyferry.delivery.observed import RESTART_DUE, Observed
 from keyferry.delivery.ownership import build_claims_patch, check_claims, needs_force
-from keyferry.errors import Refused, SourceDeleted
-from keyferry.identity import IDENTITY
-from keyferry.mapping.mapping import SecretMapping
 
 
 @dataclass(frozen=True)
@@ -102,29 +101,35 @@ class Done:
 type Action = Write | Annotate | Prune | Release | Delete | Restart | Done
 
 
-def plan(desired: Desired, observed: Observed | None, nonce: str) -> Action:
+def plan(
+    desired: Desired, observed: Observed | None, nonce: str, now: datetime, forgets_before: datetime | None = None
+) -> Action:
     """Return the next action that brings a Secret to its desired state.
 
     Args:
         desired: the desired state, from sources that were read after `observed`.
         observed: the Secret; None if it is missing.
         nonce: a new random text, the value of `restart-due` if the action writes content.
+        now: the current time, for notes of what is taken back.
+        forgets_before: before when such notes do not count; None: all of the last day count.
 
     Raises:
         Refused: the Secret cannot hold the content.
-        Conflict: somebody else owns the Secret or a field of it, and the mapping does not take over.
+        Conflict: somebody else owns the Secret or a field of it, and the mapping does not take over; or has a field
+            again that was taken back.
         Outdated: the Secret has a newer value than the failover region that served a source.
         SourceUnavailable: the Secret would lose a key because a `find` selects less than before.
     """
     restart_nonce = None if desired.mapping.spec.restart == "none" else nonce
     if observed is None:
         return _plan_creation(desired, restart_nonce)  # 3
-    if desired.mapping.spec.policies.creation != "createOnce":
-        return _plan_update(desired, observed, restart_nonce, nonce)
-    if restart_nonce and observed.is_written_by(*desired.mapping.names) and observed.restart_due:
+    if desired.mapping.spec.policies.creation == "createOnce":
+        if not (restart_nonce and observed.is_written_by(*desired.mapping.names) and observed.restart_due):
+            return Done("it exists, and is left as it is (creation: createOnce)")
         # The Secret stays as it is, but restarts that are still due for its creation have to be finished.
-        return _plan_update(desired.as_observed(observed), observed, restart_nonce, nonce)
-    return Done("it exists, and is left as it is (creation: createOnce)")
+        desired = desired.as_observed(observed)
+    taken_back = format_notes(take_notes(desired, observed, now, forgets_before))
+    return _plan_update(desired, observed, restart_nonce, nonce, taken_back)
 
 
 def _plan_creation(desired: Desired, restart_nonce: str | None) -> Write | Done:
@@ -136,7 +141,9 @@ def _plan_creation(desired: Desired, restart_nonce: str | None) -> Write | Done:
     return Write(body, force=False, creates=True, why="missing")
 
 
-def _plan_update(desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str) -> Action:
+def _plan_update(
+    desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str, taken_back: str
+) -> Action:
     """Return the next action on a Secret that exists.
 
     The order makes each action safe (docs/decisions/0003): whatever cannot be written is refused first; the Secret is
@@ -147,6 +154,7 @@ def _plan_update(desired: Desired, observed: Observed, restart_nonce: str | None
         observed: the Secret.
         restart_nonce: the new value of `restart-due` for a change of content; None if the mapping restarts nothing.
         nonce: a new value for a `restart-due` that somebody else has written.
+        taken_back: the text of the annotation `taken-back` for every apply.
     """
     check_limits(desired, observed)
     claims, force = check_claims(desired, observed), needs_force(desired, observed)
@@ -158,12 +166,13 @@ def _plan_update(desired: Desired, observed: Observed, restart_nonce: str | None
         patch = build_claims_patch(claims, desired, observed)
         return Prune(patch, "taking over", tuple(map(str, claims)))
     if content_change:  # 4
-        return Write(desired.build_body(observed, restart_nonce), force, creates=False, why=content_change)
+        return Write(desired.build_body(observed, restart_nonce, taken_back), force, creates=False, why=content_change)
     restart_due = _get_restart_due(desired, observed, restart_nonce, nonce)
     make_immutable = desired.mapping.spec.secret.immutable and not superfluous_keys
     why = _describe_metadata_change(desired, observed, restart_due, make_immutable=make_immutable)
     if why:  # 5
-        return Annotate(desired.build_body(observed, restart_due, make_immutable=make_immutable), force, why)
+        body = desired.build_body(observed, restart_due, taken_back, make_immutable=make_immutable)
+        return Annotate(body, force, why)
     if superfluous_keys:
         patch = _build_keys_patch(superfluous_keys, desired, observed, restart_nonce)
         return Prune(patch, f"not of this mapping: {_join(superfluous_keys)}")
@@ -172,48 +181,7 @@ def _plan_update(desired: Desired, observed: Observed, restart_nonce: str | None
         return Release(former_manager, observed.build_minimal_body(desired.name), "released by its earlier name")
     if restart_due is None:  # 6
         return Done()
-    return Restart(restart_due, desired.build_body(observed, None), force)  # 7, 8
-
-
-def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: SourceDeleted) -> Action:
-    """Return the next action on a Secret of which a source was deleted. Nothing is restarted for it.
-
-    Args:
-        mapping: the mapping. Its `policies.deletion` decides.
-        observed: the Secret; None if it is missing.
-        error: how AWS reported the deletion.
-
-    Raises:
-        SourceDeleted: the policy is `retain`.
-        Refused: keys have to be removed from a Secret that is immutable.
-    """
-    policy = mapping.spec.policies.deletion
-    if policy == "retain":
-        raise error
-    if observed is None:
-        return Done(str(error))
-    if policy == "delete" and not observed.is_written_by(*mapping.names):
-        return Done(f"not made by this mapping: kept; {error}")
-    managers = [IDENTITY.field_manager(name) for name in mapping.names]
-    keys_of_others = {key for other in observed.fields_of_other_managers(*managers) for key in other.keys}
-    if policy == "delete" and observed.data.keys() <= observed.keys_owned_by(*managers) - keys_of_others:
-        return Delete(observed.preconditions, str(error))
-    return _plan_withdrawal(mapping, observed, str(error))
-
-
-def _plan_withdrawal(mapping: SecretMapping, observed: Observed, why: str) -> Release | Done:
-    """Return the action that gives up all fields of the mapping, under its name and its earlier names.
-
-    The apply keeps the type, since that of a Secret never changes. It also keeps an empty `data`: leaving that out
-    would remove the keys that others have applied as `stringData`, since the API server does not count them as theirs.
-    """
-    for manager in map(IDENTITY.field_manager, mapping.names):
-        if observed.keys_owned_by(manager) and observed.immutable:
-            raise Refused(f"Secret {mapping.spec.secret.name} is immutable and keeps its keys: delete it; {why}")
-        if observed.keys_owned_by(manager) | observed.metadata_owned_by(manager):
-            kept = {"type": observed.type, "data": {}} | ({"immutable": True} if observed.immutable else {})
-            return Release(manager, observed.build_minimal_body(mapping.spec.secret.name) | kept, why)
-    return Done(why)
+    return Restart(restart_due, desired.build_body(observed, None, taken_back), force)  # 7, 8
 
 
 def describe_content_change(desired: Desired, observed: Observed) -> str:

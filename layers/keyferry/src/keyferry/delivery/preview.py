@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from keyferry.delivery.apply import build_stamps, create_workload_lister, observe
+from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.passes import list_namespaces
-from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
+from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.sources import build_desired
 from keyferry.delivery.work import Work
 from keyferry.errors import KeyferryError, OutOfTime, SourceDeleted, Unexpected
@@ -96,7 +96,7 @@ def _preview_namespace(
 ) -> Preview:
     if isinstance(desired, SourceDeleted):
         return _preview_action(namespace, plan_deletion(work.mapping, observed, desired))
-    action = plan(desired, observed, NONCE)
+    action = plan(desired, observed, NONCE, work.now(), work.forgets_before)
     result = _preview_action(namespace, action)
     has_restarts = desired.mapping.spec.restart != "none"
     restart_due = observed.restart_due if observed and has_restarts and not isinstance(action, Done) else None
@@ -115,7 +115,7 @@ def _preview_namespace(
         restarts=tuple(str(stamp) for stamp in stamps if stamp.patch is not None),
         notes=(
             *result.notes,
-            *desired.list_notes(datetime.now(UTC)),
+            *desired.list_notes(work.now()),
             *(str(stamp) for stamp in stamps if stamp.patch is None and not stamp.error),
         ),
         error=next((stamp.error for stamp in stamps if stamp.error), None),

@@ -8,15 +8,17 @@ from datetime import datetime
 from keyferry.delivery.apply import (
     WorkloadLister,
     build_stamps,
+    check_unchanged,
     clear_restart_due,
     delete,
     observe,
     stamp_workload,
     write,
 )
+from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
-from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan, plan_deletion
+from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import Effect, Outcome
 from keyferry.delivery.work import Work
 from keyferry.delivery.workloads import Stamp
@@ -64,6 +66,8 @@ class Target:
     """The strongest effect of all writes so far: one on the content counts more than one on annotations."""
     why: str = ""
     restarted: list[Stamp] = field(default_factory=list)
+    restarted_for: str = ""
+    """The nonce of the write for which workloads were restarted; empty if none were."""
     notes: list[str] = field(default_factory=list)
     is_done: bool = False
     """Whether this delivery does nothing more here: the Secret is up to date, or `error` is final."""
@@ -116,19 +120,14 @@ class Target:
             check: is called before each request; what it raises ends the delivery. What is left is stamped in the next
                 try, and what is stamped needs no patch then.
         """
-        if not (self.due_restart and self.desired):
+        if not (self.due_restart and self.desired and self.observed):
             return
         action, self.due_restart = self.due_restart, None
-        errors: list[KeyferryError] = []
-        for stamp in self.stamps:
+        if any(stamp.patch for stamp in self.stamps):  # for content that is no longer there, nothing restarts
             check()
-            try:
-                if stamp_workload(self.work.cluster, self.namespace, self.desired, stamp):
-                    self.restarted.append(stamp)
-            except (Forbidden, NeedsRepair, ServerError) as error:
-                errors.append(error)  # the other workloads are restarted all the same
-        if errors:
-            raise min(errors, key=lambda error: isinstance(error, NeedsRepair))  # one that may pass comes first
+            check_unchanged(self.work.cluster, self.namespace, self.desired.name, self.observed)
+            self.restarted_for = action.nonce
+        self._stamp(self.desired, check)
         check()
         clear_restart_due(self.work.cluster, self.namespace, self.desired, action)
         self._record_write(None, "annotated", "restarts done")
@@ -172,18 +171,45 @@ class Target:
             error=self.error,
         )
 
+    def _stamp(self, desired: Desired, check: Callable[[], None]) -> None:
+        """Stamp all workloads; one that cannot be stamped does not keep the others from it."""
+        errors: list[KeyferryError] = []
+        for stamp in self.stamps:
+            check()
+            try:
+                if stamp_workload(self.work.cluster, self.namespace, desired, stamp):
+                    self.restarted.append(stamp)
+            except (Forbidden, NeedsRepair, ServerError) as error:
+                errors.append(error)
+        if errors:
+            raise min(errors, key=lambda error: isinstance(error, NeedsRepair))  # one that may pass comes first
+
     def _update_to(self, desired: Desired) -> None:
-        action = plan(desired, self.observed, secrets.token_hex(8))
+        action = self._plan(desired)
         for _ in range(MAX_ANNOTATES):
             if not isinstance(action, Annotate | Release):
                 break
             self._write(desired.manager, action, "annotated")
-            action = plan(desired, self.observed, secrets.token_hex(8))
+            action = self._plan(desired)
         if isinstance(action, Write | Prune):
             self._write(desired.manager, action, "created" if self.observed is None else "updated")
         self._record_notes(action)
+        if isinstance(action, Restart) and self.restarted_for not in ("", action.nonce):
+            # Whoever has written meanwhile may go on: a try restarts for one write, whatever others do.
+            self.is_done, self.error = (
+                True,
+                Overtaken(
+                    f"the Secret in {self.namespace} was written again after its workloads had restarted: the next try"
+                    " restarts them"
+                ),
+            )
+            return
         self.due_restart = action if isinstance(action, Restart) else None
         self.is_done = isinstance(action, Done)
+
+    def _plan(self, desired: Desired) -> Action:
+        work = self.work
+        return plan(desired, self.observed, secrets.token_hex(8), work.now(), work.forgets_before)
 
     def _update_after_deletion(self, error: SourceDeleted) -> None:
         """Carry out what the mapping's `policies.deletion` says for a source that was deleted."""

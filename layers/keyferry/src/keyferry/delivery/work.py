@@ -39,6 +39,11 @@ class Work:
     now: Callable[[], datetime] = _read_time
     """Returns the current time, with a time zone."""
 
+    @property
+    def forgets_before(self) -> datetime | None:
+        """Before when notes of taken-back keys do not count: for `keyferry push`, before it was run."""
+        return self.delivery.time if self.delivery.takes_back else None
+
     def check_time(self) -> None:
         """Raise OutOfTime if no time is left to begin anything more."""
         if self.deadline.has_passed:

@@ -1,7 +1,9 @@
 """Compare the metadata of a Secret with what its mapping asks for. Neither has a value in it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
+from keyferry.delivery.contested import find_contest
 from keyferry.delivery.desired import compute_revision
 from keyferry.delivery.observed import KEYS, MAPPING, RESTART_DUE, REVISION, Observed
 from keyferry.identity import IDENTITY
@@ -11,19 +13,28 @@ from keyferry.render.render import render_metadata
 
 
 def compare_secret(
-    mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed | None, place: Place
+    mapping: SecretMapping,
+    versions: Mapping[str, str | None],
+    observed: Observed | None,
+    place: Place,
+    now: datetime,
 ) -> str:
     """Return the first difference between the metadata of a Secret and what its mapping asks for; empty if none.
+
+    What a manager has again that was taken back from it is none: a delivery would only say the same for a day.
 
     Args:
         mapping: the mapping that the Secret belongs to.
         versions: the current version of each source, by alias; None if it is not known.
         observed: the Secret, with or without its data; None if it is missing.
         place: the cluster and namespace of the Secret.
+        now: the current time.
     """
     policies = mapping.spec.policies
     if observed is None:
         return "" if policies.creation == "merge" else "the Secret is missing"
+    if find_contest(mapping, observed, observed.get_journal_keys(), now):
+        return ""
     restarts = "restarts are due" if RESTART_DUE in observed.annotations else ""
     if policies.creation == "createOnce":
         return restarts if observed.is_written_by(*mapping.names) and mapping.spec.restart != "none" else ""

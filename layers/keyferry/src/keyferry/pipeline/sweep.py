@@ -167,7 +167,7 @@ def _compare_pair(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, observ
         versions = {
             alias: observer.read_version(source.resolve(place)) for alias, source in mapping.spec.sources.items()
         }
-        difference = compare_secret(mapping, versions, observed, place)
+        difference = compare_secret(mapping, versions, observed, place, datetime.now(UTC))
         if difference:
             return f"{namespace}: {difference}"
     return ""

@@ -63,7 +63,8 @@ def push(
 ) -> None:
     """Bring Secrets to the current state of their sources: those of the mappings named, or of all.
 
-    Shows what it is about to do, and asks. Values are never shown.
+    Takes keys back also from those from whom they were taken back a short time ago. Shows what it is about to do, and
+    asks. Values are never shown.
     """
     catalog = settings.load_catalog()
     deliveries = select(catalog, Selection(mappings, cluster, namespace))
@@ -108,7 +109,14 @@ def select(catalog: Catalog, selection: Selection) -> list[Delivery]:
         raise InvalidInput(_explain_no_delivery(catalog, mappings, selection))
     event_id, now = f"push-{uuid.uuid4()}", datetime.now(UTC)
     return [
-        Delivery(mapping=mapping.name, cluster=name, namespace=selection.namespace, event_id=event_id, time=now)
+        Delivery(
+            mapping=mapping.name,
+            cluster=name,
+            namespace=selection.namespace,
+            event_id=event_id,
+            time=now,
+            takes_back=True,
+        )
         for mapping, name in targets
     ]
 
