@@ -6,16 +6,14 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import change, frozen, mappings, namespaces
+from benchmarks import change, frozen, mappings, memory, namespaces
 from local import layer, stack
 
-CASES = ["mappings", "layer", "change", "namespaces", "frozen"]
+CASES = ["mappings", "layer", "change", "namespaces", "frozen", "memory"]
 
 
 @click.command()
-@click.option(
-    "--only", type=click.Choice(["mappings", "change", "namespaces", "layer", "frozen"]), help="Measure one thing."
-)
+@click.option("--only", type=click.Choice(CASES), help="Measure one thing.")
 @click.option("--count", default=1000, show_default=True, help="Namespaces of the mapping that is delivered.")
 @click.option("--rounds", default=30, show_default=True, help="Changes that are timed.")
 @click.option("--waiting", default=380, show_default=True, help="Deliveries that wait for a frozen cluster.")
@@ -36,6 +34,8 @@ def main(*, only: str | None, count: int, rounds: int, waiting: int, seconds: in
             console.print(namespaces.measure(place / "namespaces", console.print, count=count))
         if only in (None, "frozen"):
             console.print(frozen.measure(place / "frozen", console.print, count=waiting, seconds=seconds))
+        if only in (None, "memory"):
+            console.print(memory.measure(place / "memory", console.print, count=count))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ def etcd_flags(site: Site) -> list[str]:
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster={site.name}={peer}",
         "--unsafe-no-fsync",
+        "--quota-backend-bytes=8589934592",  # 8 GiB: the benchmarks write a thousand large Secrets
         "--log-level=warn",
     ]
 
