@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from keyferry.delivery.observed import RESTART_DUE
+from local.admin import Object
 from local.cloud import Cloud
 from local.direct import Direct, delivery
 from local.watch import until
@@ -19,8 +20,8 @@ from tests.integration.scene import Scene
 
 AFTER_THE_WRITE = 3
 """The request that follows reading and writing the Secret."""
-BEFORE_THE_CLEARING = 7
-"""The last request: after three lists and a stamp."""
+BEFORE_THE_CLEARING = 8
+"""The last request: after three lists, a look at the metadata and a stamp."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,16 @@ def delete_the_secret(scene: Scene) -> None:
     scene.admin.delete("Secret", "db", scene.namespace)
 
 
-def edit_the_value(scene: Scene) -> None:
-    scene.admin.edit("Secret", "db", scene.namespace, {"data": {"password": "b29wcw=="}})
+def edit_the_value(scene: Scene, data: Object | None = None) -> None:
+    """Edit it, by another manager each time: from the same one it is taken back once a day."""
+    patch = {"data": data or {"password": "b29wcw=="}}
+    scene.admin.edit("Secret", "db", scene.namespace, patch, manager=f"edit-{uuid.uuid4().hex[:8]}")
 
 
 def edit_the_value_and_back(scene: Scene) -> None:
     before = scene.secret()["data"]
     edit_the_value(scene)
-    scene.admin.edit("Secret", "db", scene.namespace, {"data": before})
+    edit_the_value(scene, before)
 
 
 def create_a_workload(scene: Scene) -> None:
