@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from keyferry.access import iam
 from keyferry.delivery.preview import preview
-from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected
+from keyferry.errors import SourceUnavailable, SourceUnusable, Unexpected, Unreachable
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Change, Place, StoreName
@@ -331,3 +331,19 @@ def test_rights_are_for_the_names_that_there_are(namespaces: object, expected: l
     found = iam.build_template(catalog(mapping(sources={"db": source}, namespaces=namespaces)))
     [statement] = found["Resources"]["Deliver1"]["Properties"]["PolicyDocument"]["Statement"]
     assert [each["Fn::Sub"].rpartition(":secret:")[2] for each in statement["Resource"]] == expected
+
+
+def test_a_source_of_one_namespace_that_gives_no_answer_is_not_asked_again_in_the_same_try() -> None:
+    world = teams("shop", "pay")
+
+    def lost(_number: int, what: str) -> None:
+        if what == "source teams/pay/db":
+            raise Unreachable("no answer from AWS")
+
+    calls = Calls(before=lost)
+    report = world.deliver(calls)
+    assert [(outcome.namespace, type(outcome.error)) for outcome in report.outcomes] == [
+        ("pay", Unreachable),
+        ("shop", type(None)),
+    ]
+    assert calls.recorded.count("source teams/pay/db") == 1

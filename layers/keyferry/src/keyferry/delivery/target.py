@@ -91,7 +91,7 @@ class Target:
         self.desired_notes = desired.list_notes(self.work.now()) if isinstance(desired, Desired) else ()
         self.source_deleted = desired if isinstance(desired, SourceDeleted) else None
         if isinstance(desired, KeyferryError) and not self.source_deleted:
-            self.fail(desired)
+            self._end(desired)
 
     def update(self) -> None:
         """Carry out the next actions (steps 3 to 6), up to a restart: that is only noted in `due_restart`."""
@@ -138,14 +138,11 @@ class Target:
         if isinstance(error, Overtaken | Unreachable):  # what is known of the Secret may be wrong
             self.reset()
             self.error = error.with_traceback(None)
-            return
-        if isinstance(error, NamespaceGone) and self.namespace not in self.work.mapping.spec.namespace_names:
+        elif isinstance(error, NamespaceGone) and self.namespace not in self.work.mapping.spec.namespace_names:
             self.notes.append("the namespace is gone, or about to go: nothing is left to do in it")
-            self.error = None
+            self._end(None)
         else:
-            self.error = error.with_traceback(None) if isinstance(error, KeyferryError) else Unexpected(error)
-        self.is_done, self.due_restart = True, None
-        self.forget()
+            self._end(error if isinstance(error, KeyferryError) else Unexpected(error))
 
     def reset(self) -> None:
         """Drop what is known of the Secret: the next pass, or the next try, observes it again."""
@@ -170,6 +167,12 @@ class Target:
             ),
             error=self.error,
         )
+
+    def _end(self, error: KeyferryError | None) -> None:
+        """Do nothing more here in this try."""
+        self.is_done, self.due_restart = True, None
+        self.error = error.with_traceback(None) if error else None
+        self.forget()
 
     def _stamp(self, desired: Desired, check: Callable[[], None]) -> None:
         """Stamp all workloads; one that cannot be stamped does not keep the others from it."""
@@ -196,12 +199,11 @@ class Target:
         self._record_notes(action)
         if isinstance(action, Restart) and self.restarted_for not in ("", action.nonce):
             # Whoever has written meanwhile may go on: a try restarts for one write, whatever others do.
-            self.is_done, self.error = (
-                True,
+            self._end(
                 Overtaken(
                     f"the Secret in {self.namespace} was written again after its workloads had restarted: the next try"
                     " restarts them"
-                ),
+                )
             )
             return
         self.due_restart = action if isinstance(action, Restart) else None
