@@ -1,11 +1,11 @@
 """Make fewer calls to a store: several sources by one call, and the same listing only once."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
+from threading import Lock
 from typing import Any
 
-from keyferry.errors import KeyferryError
 from keyferry.model import SourceValue
 from keyferry.stores.source import Source
 
@@ -23,20 +23,26 @@ class BatchRead:
 
 
 def cache_answers[**P, T](function: Callable[P, T]) -> Callable[P, T]:
-    """Return a function that calls another once for the same arguments, and repeats its answer or its KeyferryError."""
+    """Return a function that calls another once for the same arguments, and repeats its answer or its error.
 
-    def call(*args: P.args, **kwargs: P.kwargs) -> T | KeyferryError:
-        try:
-            return function(*args, **kwargs)
-        except KeyferryError as error:
-            return error
+    Threads that ask for the same thing at once wait for one call.
 
-    call_once = cache(call)
+    Args:
+        function: its arguments must be hashable; a keyword argument is another than a positional one.
+    """
+    answers: dict[object, Future[T]] = {}
+    lock = Lock()
 
     def answer_from_cache(*args: P.args, **kwargs: P.kwargs) -> T:
-        answer = call_once(*args, **kwargs)  # type: ignore[arg-type]  # cache does not keep the parameters' types
-        if isinstance(answer, KeyferryError):
-            raise answer
-        return answer
+        key = (args, tuple(sorted(kwargs.items())))
+        with lock:
+            is_first = key not in answers
+            answer = answers.setdefault(key, Future())
+        if is_first:
+            try:
+                answer.set_result(function(*args, **kwargs))
+            except Exception as error:  # whoever waits gets it too
+                answer.set_exception(error)
+        return answer.result()
 
     return answer_from_cache
