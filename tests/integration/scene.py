@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from keyferry.aws import eks
@@ -16,7 +17,9 @@ from keyferry.kube import Connection
 from keyferry.kube.transport import Request
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
-from keyferry.pipeline.sweep import Observer, Sweep, reconcile
+from keyferry.pipeline.cluster_sweep import Services
+from keyferry.pipeline.reconcile import reconcile
+from keyferry.pipeline.sweep import Sweep
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
 from local.direct import Direct, catalog, deadline, mapping
@@ -138,11 +141,21 @@ def ask(where: Connection, method: str, path: str, body: Object | None = None) -
 def swept(direct: Direct) -> list[str]:
     """Sweep with a role that may list, and read no value, and return the mappings that need a delivery."""
     iam, name, queue = direct.cloud.aws.client("iam"), direct.role.rpartition("/")[2], FakeQueue()
+    later: list[Sweep] = []
     lists = ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "eks:DescribeCluster"]
     before = iam.get_role_policy(RoleName=name, PolicyName="generated")["PolicyDocument"]["Statement"]
     direct.allow([{"Effect": "Allow", "Action": lists, "Resource": "*"}])
-    observer = Observer(direct.runtime.connect, direct.runtime.create_version_reader(), deadline())
-    reconcile(Sweep(), direct.catalog, observer, queue.send, "event-1")
+    services = Services(
+        direct.runtime.connect,
+        direct.runtime.create_version_reader(),
+        queue.send,
+        later.append,
+        deadline(),
+        "event-1",
+        timedelta(hours=1),
+    )
+    report = reconcile(Sweep(), direct.catalog, services)
+    assert (report.not_compared, later) == ((), [])
     direct.allow(before)
     return [each.mapping for each in queue.sent]
 

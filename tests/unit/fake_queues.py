@@ -76,8 +76,8 @@ class FakeSqs:
         self.hidden.append((QueueUrl, ReceiptHandle, VisibilityTimeout))
 
     def _keep(self, url: str, entry: dict[str, Any]) -> None:
-        key = url, entry["MessageDeduplicationId"]
-        if key not in self.seen:
+        key = url, entry.get("MessageDeduplicationId", "")
+        if key not in self.seen or not key[1]:  # a queue that is not FIFO drops nothing
             self.seen.add(key)
             self.kept.setdefault(url, []).append(entry)
 

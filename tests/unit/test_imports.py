@@ -18,7 +18,7 @@ PLAIN = """
 import sys
 from keyferry.runtime import wiring
 from keyferry.delivery import passes
-from keyferry.pipeline import route, settle, sweep
+from keyferry.pipeline import reconcile, route, settle
 from tests.unit.samples import mapping, rendered, value
 {more}
 print("\\n".join(sys.modules))

@@ -132,6 +132,7 @@ def test_errors_of_sqs_become_keyferrys_own(error: Exception, kind: type[Excepti
         lambda: connect(sqs).send(many(1)),
         lambda: control.retry_later(message("{}"), 5),
         lambda: control.dead_letter(message("{}"), dead("why")),
+        lambda: control.send("{}"),
     ]
     for call in calls:
         with pytest.raises(kind, match="sqs:") as raised:
@@ -167,6 +168,12 @@ def test_a_queue_that_answers_with_an_error_is_asked_for_every_message() -> None
         with pytest.raises(Unreachable):
             control.retry_later(message("{}"), 5)
     assert len(asked) == 3
+
+
+def test_work_that_continues_later_goes_to_the_queue_that_the_function_reads() -> None:
+    sqs = FakeSqs()
+    MessageControl(sqs.client, "sweeps").send('{"hops":1}')
+    assert sqs.kept == {"sweeps": [{"MessageBody": '{"hops":1}'}]}
 
 
 def dead(reason: str, wanted: Delivery | None = None, owner: Team | None = None) -> Settlement:

@@ -1,6 +1,8 @@
 """The sweep sends a delivery where something is not, or not known to be, right, and reads no value."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,25 +13,38 @@ from keyferry.delivery.observed import Observed
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.delivery.work import Work
-from keyferry.errors import AccessDenied, InvalidInput, KeyferryError, Throttled, Unauthorized, Unreachable
+from keyferry.errors import (
+    AccessDenied,
+    ClusterSlow,
+    ClusterThrottled,
+    ClusterUnreachable,
+    Forbidden,
+    InvalidInput,
+    KeyferryError,
+    OutOfTime,
+    ServerError,
+    Throttled,
+    Unauthorized,
+    UnknownField,
+    UnknownName,
+    Unreachable,
+    WrongCluster,
+)
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
+from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.compare import compare_secret
-from keyferry.pipeline.sweep import (
-    CLUSTER_SECONDS,
-    Observer,
-    Sweep,
-    SweepReport,
-    parse_sweep,
-    reconcile,
-)
+from keyferry.pipeline.reconcile import MAX_HOPS, reconcile, settle_report, settle_sweep
+from keyferry.pipeline.settle import UNKNOWN_NAME_SECONDS
+from keyferry.pipeline.sweep import REASONS_OF_A_KIND, NotCompared, Position, Sweep, SweepReport, parse_sweep
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources
-from tests.unit.fake_queues import FakeQueue
+from tests.unit.fake_queues import FakeQueue, message
 from tests.unit.samples import PLACE, WHEN, cluster, delivery, mapping, workload
 
+PERIOD = timedelta(hours=1)
 SOURCE = "prod/payments/db"
 WHERE = "payments", "payments-db"
 
@@ -43,9 +58,13 @@ class World:
         self.clusters = {name: FakeCluster("payments", "shop") for name in ("prod-eu", "prod-us")}
         self.calls, self.queue = Calls(), FakeQueue()
         self.lost: KeyferryError | None = None
+        self.clients: dict[str, ClusterClient] = {}
+        """Clusters that are asked in another way than the others."""
         self.clock = FakeClock()
         self.deadline = self.clock.deadline(840)
-        self.given: list[float] = []
+        self.time = WHEN
+        self.continued: list[Sweep] = []
+        """What is on the queue of the sweeps."""
         known = mappings or (mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"]),)
         self.catalog = build_catalog(known, [cluster("prod-eu"), cluster("prod-us")])
         for name, each in self.clusters.items():
@@ -60,29 +79,47 @@ class World:
                 asked, kinds = delivery(cluster=name), self.catalog.clusters[name].restart_kinds
                 deliver(Work(asked, each, client, kinds, lambda _: self.sources.create_reader(), deadline))
 
-    def connect(self, asked: Cluster, deadline: Deadline) -> ClusterClient:
-        self.given.append(deadline.remaining())
+    def connect(self, asked: Cluster, _deadline: Deadline) -> ClusterClient:
         if self.lost and asked.name == "prod-us":
             self.calls.recorded.append("lost")
             raise self.lost
-        return self.clusters[asked.name].client(self.calls)
+        return self.clients.get(asked.name) or self.clusters[asked.name].client(self.calls)
+
+    def services(self) -> Services:
+        return Services(
+            self.connect,
+            self.sources.read_version,
+            self.queue.send,
+            self.continued.append,
+            self.deadline,
+            "event-9",
+            PERIOD,
+            now=lambda: self.time,
+        )
 
     def sweep(self, sweep: Sweep | None = None, version: Callable[[Source], str | None] | None = None) -> SweepReport:
-        observer = Observer(self.connect, version or self.sources.read_version, self.deadline)
-        return reconcile(sweep or Sweep(), self.catalog, observer, self.queue.send, "event-9")
+        services = self.services()
+        return reconcile(
+            sweep or Sweep(), self.catalog, replace(services, read_version=version) if version else services
+        )
 
     def found(self, **narrowed: str) -> list[str]:
         """Return why a sweep sends what it sends."""
         return [f"{each.cluster}: {why}" for each, why in self.sweep(Sweep(**narrowed)).sent]
 
+    def not_compared(self, version: Callable[[Source], str | None] | None = None) -> list[str]:
+        """Sweep everything, and return what could not be compared."""
+        entries = self.sweep(version=version).not_compared
+        return [f"{each.cluster}: {each.mapping}: {each.targets}: {each.kind}: {each.why}" for each in entries]
+
 
 def test_where_all_is_right_nothing_is_sent_and_no_value_is_read() -> None:
     world = World()
     swept = world.sweep()
-    assert (swept.checked, swept.sent, world.queue.sent) == (2, (), [])
+    assert (swept.checked, swept.sent, world.queue.sent) == (4, (), [])
     assert {what.split()[0] for what in world.calls.recorded} == {"metadata"}
     assert len(world.calls.recorded) == 4
-    assert swept.metrics() == {"SweepsChecked": 2, "SweepsSent": 0}
+    assert swept.metrics() == {"SweepsChecked": 4, "SweepsSent": 0, "TargetsNotCompared": 0, "SweepsFinished": 1}
 
 
 def test_a_wrong_namespace_sends_one_delivery_for_its_mapping_and_cluster() -> None:
@@ -92,13 +129,17 @@ def test_a_wrong_namespace_sends_one_delivery_for_its_mapping_and_cluster() -> N
     swept = world.sweep()
     [sent] = world.queue.sent
     assert (sent.mapping, sent.cluster, sent.namespace, sent.event_id) == ("payments-db", "prod-us", None, "event-9")
-    assert sent.time.utcoffset() is not None
+    assert (sent.time, sent.expires, sent.is_of_sweep) == (WHEN, WHEN + PERIOD, True)
     assert swept.log_fields() == {
-        "checked": 2,
+        "checked": 3,
         "count": 1,
         "sent": [{"mapping": "payments-db", "cluster": "prod-us", "why": "payments: the Secret is missing"}],
+        "not_compared": 0,
+        "reasons": [],
+        "finished": True,
+        "continued": False,
     }
-    assert swept.metrics() == {"SweepsChecked": 2, "SweepsSent": 1}
+    assert swept.metrics() == {"SweepsChecked": 3, "SweepsSent": 1, "TargetsNotCompared": 0, "SweepsFinished": 1}
 
 
 def missing(world: World) -> None:
@@ -240,23 +281,29 @@ def test_a_version_that_is_not_known_is_no_version_that_is_right() -> None:
     assert [why for _, why in swept.sent] == ["payments: the version of a source is not known"] * 2
 
 
-def test_a_cluster_that_cannot_be_looked_at_gets_a_delivery_and_the_others_are_looked_at() -> None:
+def test_a_cluster_that_does_not_answer_gets_no_deliveries_and_the_others_are_looked_at() -> None:
     world = World()
     world.lost = Unreachable("cluster prod-us: no answer in time")
     missing(world)
     world.clusters["prod-eu"].delete(*WHERE)
-    assert world.found() == [
-        "prod-eu: payments: the Secret is missing",
-        "prod-us: not known: cluster prod-us: no answer in time",
-    ]
+    swept = world.sweep()
+    assert [(each.cluster, why) for each, why in swept.sent] == [("prod-eu", "payments: the Secret is missing")]
+    assert swept.not_compared == (
+        NotCompared("payments-db", "prod-us", 1, "Unreachable", "cluster prod-us: no answer in time"),
+    )
+    assert swept.is_finished
 
 
-def test_versions_that_cannot_be_listed_send_a_delivery_for_each() -> None:
+def test_a_region_that_cannot_be_listed_sends_nothing_and_each_of_its_targets_is_told() -> None:
     def version(_source: Source) -> str | None:
         raise AccessDenied("AWS refuses secretsmanager:ListSecrets")
 
-    swept = World().sweep(version=version)
-    assert [why for _, why in swept.sent] == ["not known: AWS refuses secretsmanager:ListSecrets"] * 2
+    world = World()
+    assert world.not_compared(version) == [
+        f"{name}: payments-db: 2: AccessDenied: AWS refuses secretsmanager:ListSecrets"
+        for name in ("prod-eu", "prod-us")
+    ]
+    assert world.queue.sent == []
 
 
 def test_namespaces_are_found_by_their_labels() -> None:
@@ -282,7 +329,7 @@ def test_namespaces_that_are_left_out_are_not_looked_at() -> None:
     world = World(mapping(clusters=["prod-eu"], namespaces={"names": ["*"], "exclude": ["shop"]}))
     world.clusters["prod-eu"].delete(*WHERE)
     assert world.found() == ["prod-eu: payments: the Secret is missing"]
-    with pytest.raises(InvalidInput, match="namespace shop"):
+    with pytest.raises(UnknownName, match="namespace shop"):
         world.found(namespace="shop")
 
 
@@ -303,7 +350,7 @@ def test_a_sweep_by_hand_looks_only_at_what_it_names(narrowed: dict[str, str], e
     for each in world.clusters.values():
         each.secrets.clear()
     world.sweep(Sweep(**narrowed))
-    assert [each.group for each in world.queue.sent] == expected
+    assert sorted(each.group for each in world.queue.sent) == expected
     assert {each.namespace for each in world.queue.sent} <= {narrowed.get("namespace")}
 
 
@@ -317,7 +364,7 @@ def test_a_sweep_by_hand_looks_only_at_what_it_names(narrowed: dict[str, str], e
     ],
 )
 def test_a_sweep_by_hand_of_what_no_mapping_has_is_refused(narrowed: dict[str, str], named: str) -> None:
-    with pytest.raises(InvalidInput, match=f"^no mapping of this deployment has {named}: see `keyferry validate`$"):
+    with pytest.raises(UnknownName, match=f"^no mapping of this deployment has {named}: see `keyferry validate`$"):
         World().sweep(Sweep(**narrowed))
 
 
@@ -328,62 +375,246 @@ def test_a_deployment_without_mappings_has_nothing_to_sweep() -> None:
 
 
 @pytest.mark.parametrize(
-    "lost", [Unreachable("no answer in time"), Unauthorized("prod-us", "a role"), Throttled("429")]
+    "lost",
+    [
+        Unreachable("no answer in time"),
+        Unauthorized("prod-us", "a role"),
+        Throttled("429"),
+        ClusterUnreachable("asked again in 30 s"),
+        ClusterThrottled("asked again in 30 s"),
+        ClusterSlow("asked again in 30 s"),
+        AccessDenied("AWS refuses sts:AssumeRole"),
+        WrongCluster("another one"),
+    ],
 )
-def test_a_cluster_that_does_not_answer_is_asked_once(lost: KeyferryError) -> None:
+@pytest.mark.parametrize("by", ["connecting", "reading", "listing namespaces"])
+def test_a_cluster_that_fails_as_a_whole_is_asked_once(lost: KeyferryError, by: str) -> None:
+    def fails(_number: int, _call: str) -> None:
+        raise lost
+
     names = [f"m{number}" for number in range(20)]
-    world = World(*(mapping(name, name=name, clusters=["prod-eu", "prod-us"]) for name in names))
-    world.lost = lost
-    assert world.found() == [f"prod-us: not known: {lost}"] * 20
-    assert world.calls.recorded.count("lost") == 1
+    namespaces = {"names": ["*"]} if by == "listing namespaces" else ["payments"]
+    both = {"clusters": ["prod-eu", "prod-us"], "namespaces": namespaces}
+    world = World(*(mapping(name, name=name, **both) for name in names))
+    bad = Calls(before=fails)
+    world.lost = lost if by == "connecting" else None
+    if by != "connecting":
+        world.clients["prod-us"] = world.clusters["prod-us"].client(bad)
+    expected = [f"prod-us: {name}: 1: {type(lost).__name__}: {lost}" for name in sorted(names)]
+    assert world.not_compared() == expected
+    assert len(bad.recorded) + world.calls.recorded.count("lost") == 1
+    assert world.queue.sent == []
 
 
-def test_no_cluster_is_waited_for_until_there_is_no_time_for_the_others() -> None:
+@pytest.mark.parametrize("error", [Forbidden("grant get by RBAC"), ServerError("500")])
+def test_a_namespace_that_cannot_be_read_is_told_and_the_others_are_compared(error: KeyferryError) -> None:
+    def fails(_number: int, call: str) -> None:
+        if call.startswith("metadata payments"):
+            raise error
+
     world = World()
-    world.sweep()
-    assert world.given == [CLUSTER_SECONDS] * 2
+    world.clusters["prod-us"].delete("shop", "payments-db")
+    world.clients["prod-us"] = world.clusters["prod-us"].client(Calls(before=fails))
+    swept = world.sweep()
+    assert [why for _, why in swept.sent] == ["shop: the Secret is missing"]
+    assert [(each.targets, each.kind) for each in swept.not_compared] == [(1, type(error).__name__)]
+    assert swept.metrics()["TargetsNotCompared"] == 1
+
+
+@pytest.mark.parametrize("error", [None, Forbidden("grant list by RBAC"), ServerError("500")])
+def test_namespaces_are_listed_once_for_a_selector_whatever_the_answer_is(error: KeyferryError | None) -> None:
+    def fails(_number: int, call: str) -> None:
+        if error and call == "namespaces":
+            raise error
+
+    shop = {"matchLabels": {"team": "shop"}}
+    world = World(*(mapping(f"m{n}", name=f"m{n}", namespaces=shop, clusters=["prod-us"]) for n in range(9)))
+    world.clusters["prod-us"].namespaces["shop"] = {"team": "shop"}
+    world.clients["prod-us"] = world.clusters["prod-us"].client(calls := Calls(before=fails))
+    swept = world.sweep()
+    assert calls.count("namespaces") == 1
+    assert (len(swept.sent), len(swept.not_compared)) == ((0, 9) if error else (9, 0))
 
 
 def test_an_outage_of_aws_is_none_of_the_cluster() -> None:
     world = World(mapping(clusters=["prod-eu"]), mapping("z", name="z", sources={"db": {"secretsManager": "prod/z"}}))
     world.sources.put("prod/z", '{"username": "me", "password": "canary-z"}')
     world.deliver("prod-eu")
+    world.clusters["prod-eu"].delete("payments", "z")
 
     def version(source: Source) -> str | None:
         if source.event_names == (SOURCE,):
             raise Unreachable("secretsmanager:ListSecrets: no answer from AWS")
         return world.sources.read_version(source)
 
-    assert [(each.mapping, why) for each, why in world.sweep(version=version).sent] == [
-        ("payments-db", "not known: secretsmanager:ListSecrets: no answer from AWS")
+    swept = world.sweep(version=version)
+    assert [(each.mapping, why) for each, why in swept.sent] == [("z", "payments: the Secret is missing")]
+    assert [(each.mapping, each.why) for each in swept.not_compared] == [
+        ("payments-db", "secretsmanager:ListSecrets: no answer from AWS")
     ]
 
 
-def test_an_error_that_nobody_foresaw_stops_the_look_at_one_mapping_on_one_cluster_alone() -> None:
-    world = World()
+@pytest.mark.parametrize("call", ["metadata payments/payments-db", "namespaces"])
+def test_an_error_that_nobody_foresaw_sends_nothing_and_names_no_value(call: str) -> None:
+    def fails(_number: int, now: str) -> None:
+        if now == call:
+            raise ValueError("canary")
+
+    namespaces = {"names": ["payments"]} if call == "namespaces" else ["payments"]
+    world = World(mapping(clusters=["prod-eu", "prod-us"], namespaces=namespaces))
     world.clusters["prod-us"].delete(*WHERE)
-    connect = world.connect
-
-    def fails(asked: Cluster, deadline: Deadline) -> ClusterClient:
-        return fail("canary") if asked.name == "prod-eu" else connect(asked, deadline)
-
-    world.connect = fails  # type: ignore[method-assign]
-    first, second = world.found()
-    assert first.startswith("prod-eu: not known: ValueError at test_reconcile.py:")
-    assert second == "prod-us: payments: the Secret is missing"
+    world.clients["prod-eu"] = world.clusters["prod-eu"].client(Calls(before=fails))
+    swept = world.sweep()
+    assert [each.cluster for each, _ in swept.sent] == ["prod-us"]
+    [entry] = swept.not_compared
+    assert (entry.cluster, entry.kind) == ("prod-eu", "Unexpected")
+    assert entry.why.startswith("ValueError at test_reconcile.py:")
 
 
-def fail(text: str) -> ClusterClient:
-    raise ValueError(text)
+def many(count: int, **more: Any) -> World:  # noqa: ANN401
+    """Return a world with many mappings on prod-us, where the Secret of every tenth is missing."""
+    world = World(*(mapping(f"m{n:03}", name=f"m{n:03}", clusters=["prod-us"], **more) for n in range(count)))
+    for number in range(0, count, 10):
+        world.clusters["prod-us"].delete("payments", f"m{number:03}")
+    return world
 
 
-def test_what_there_is_no_time_to_look_at_gets_a_delivery() -> None:
-    world = World()
-    world.calls.after = lambda *_: world.clock.jump(840)
-    assert world.found() == [
-        f"{name}: not known: too little time is left; the next try does the rest" for name in ("prod-eu", "prod-us")
+def test_a_sweep_that_runs_out_of_time_goes_on_where_it_stopped_and_loses_nothing() -> None:
+    world = many(200)
+    world.calls.after = lambda *_: world.clock.jump(10)
+    world.clients["prod-us"] = world.clusters["prod-us"].client(world.calls)
+    reports = [world.sweep()]
+    assert (reports[0].is_finished, reports[0].is_continued, reports[0].not_compared) == (False, True, ())
+    assert reports[0].log_fields()["continued"]
+    while len(world.continued) == len(reports):
+        world.deadline = world.clock.deadline(840)
+        reports.append(world.sweep(Sweep.model_validate_json(world.continued[-1].to_json())))
+    assert len(reports) > 2
+    assert [report.metrics().get("SweepsFinished", 0) for report in reports] == [0] * (len(reports) - 1) + [1]
+    assert sum(report.checked for report in reports) == 200
+    assert len(world.calls.recorded) == 200
+    assert sorted(each.mapping for each in world.queue.sent) == [f"m{number:03}" for number in range(0, 200, 10)]
+    assert [each.hops for each in world.continued] == list(range(1, len(reports)))
+    assert {each.begun for each in world.continued} == {WHEN}
+
+
+def test_it_goes_on_within_the_namespaces_of_a_mapping_and_on_the_clusters_that_are_not_finished() -> None:
+    both = mapping(clusters=["prod-eu", "prod-us"], namespaces={"names": ["*"]})
+    world = World(both)
+    us = world.clusters["prod-us"]
+    us.namespaces |= {f"n{number:03}": {} for number in range(100)}
+    us.namespaces.pop("shop")
+    us.namespaces["shop"] = {}  # targets are sorted, however they are listed
+    world.deliver("prod-us")
+    us.delete("shop", "payments-db")
+    world.clients["prod-us"] = us.client(world.calls)
+    world.calls.after = lambda number, _: world.clock.jump(840) if number == 33 else None
+    first = world.sweep()
+    [rest] = world.continued
+    assert rest.cursor is not None
+    assert rest.cursor.keys() == {"prod-us"}
+    assert rest.cursor["prod-us"].mapping == "payments-db"
+    assert (first.sent, first.checked) == ((), 2 + 33)
+    world.deadline = world.clock.deadline(840)
+    us.namespaces.pop(rest.cursor["prod-us"].namespace)  # gone meanwhile
+    swept = world.sweep(rest)
+    assert [why for _, why in swept.sent] == ["shop: the Secret is missing"]
+    assert (swept.checked, swept.is_finished) == (102 - 33 - 1, True)
+
+
+def test_a_call_that_ends_for_lack_of_time_leaves_its_target_for_the_next_invocation() -> None:
+    def fails(_number: int, call: str) -> None:
+        if call in ("metadata payments/m005", "namespaces"):
+            raise OutOfTime
+
+    world = many(10)
+    world.clients["prod-us"] = world.clusters["prod-us"].client(Calls(before=fails))
+    world.sweep()
+    world.catalog = Catalog(mappings={"a": mapping("a", namespaces={"names": ["*"]})}, clusters=world.catalog.clusters)
+    world.clients["prod-eu"] = world.clients["prod-us"]
+    world.sweep()
+    assert [each.cursor for each in world.continued] == [
+        {"prod-us": Position(mapping="m005", namespace="payments")},
+        {"prod-eu": Position(mapping="a")},
     ]
-    assert world.calls.recorded == ["metadata payments/payments-db"]
+
+
+def test_a_sweep_that_has_no_time_at_all_asks_nobody_and_keeps_its_place() -> None:
+    world = many(10)
+    world.deadline = world.clock.deadline(0)
+    place = Position(mapping="m003", namespace="payments")
+    swept = world.sweep(Sweep(cursor={"prod-us": place, "gone": place}))
+    assert (swept.checked, world.calls.recorded) == (0, [])
+    assert [each.cursor for each in world.continued] == [{"prod-us": place}]
+
+
+@pytest.mark.parametrize(
+    ("hops", "age", "why"),
+    [
+        (MAX_HOPS - 1, 3 * PERIOD, ""),
+        (MAX_HOPS, timedelta(0), "the sweep has run out of time 17 times: 1 clusters are not finished, the first one"),
+        (1, 3.1 * PERIOD, "the sweep began 3 periods of the schedule ago: 1 clusters are not finished, the first one"),
+    ],
+)
+def test_hops_and_age_of_a_sweep_are_bounded(hops: int, age: timedelta, why: str) -> None:
+    world = many(10)
+    world.deadline = world.clock.deadline(0)
+    swept = world.sweep(Sweep(hops=hops, begun=WHEN - age))
+    assert swept.end.startswith(why)
+    assert len(world.continued) == (0 if why else 1)
+    assert swept.metrics().get("SweepsUnfinished", 0) == bool(why)
+    assert "SweepsFinished" not in swept.metrics()
+    settled = settle_report(swept)
+    assert (settled.decision, settled.log_level) == (("dropped", "error") if why else ("done", "info"))
+    assert settled.reason == swept.end
+
+
+def test_a_rest_that_cannot_be_sent_fails_the_sweep() -> None:
+    def lost(_rest: Sweep) -> None:
+        raise Unreachable("no answer from SQS")
+
+    world = many(10)
+    world.deadline = world.clock.deadline(0)
+    with pytest.raises(Unreachable):
+        reconcile(Sweep(), world.catalog, replace(world.services(), continue_later=lost))
+
+
+def test_a_sweep_of_less_than_everything_does_not_count_as_one() -> None:
+    assert "SweepsFinished" not in World().sweep(Sweep(cluster="prod-eu")).metrics()
+
+
+def test_a_mapping_with_a_difference_is_looked_at_no_further() -> None:
+    names = [f"n{number:03}" for number in range(500)]
+    world = World(mapping(clusters=["prod-us"], namespaces=names))
+    for name in names:
+        world.clusters["prod-us"].delete(name, "payments-db")
+    swept = world.sweep()
+    assert (len(swept.sent), len(world.calls.recorded), swept.is_finished) == (1, 1, True)
+
+
+def test_a_cluster_that_is_down_for_a_day_leaves_no_backlog() -> None:
+    world = World(*(mapping(f"m{n}", name=f"m{n}", clusters=["prod-us"]) for n in range(50)))
+    for number in range(50):
+        world.clusters["prod-us"].delete("payments", f"m{number}")
+    world.lost = Unreachable("down")
+    for _hour in range(24):
+        world.sweep()
+        world.time += PERIOD
+    assert world.queue.sent == []
+    world.lost = None
+    world.sweep()
+    assert len(world.queue.sent) == 50
+
+
+def test_deliveries_that_wait_for_a_day_have_expired_but_for_the_newest_of_each_target() -> None:
+    world = World(*(mapping(f"m{n}", name=f"m{n}", clusters=["prod-us"]) for n in range(50)))
+    for number in range(50):
+        world.clusters["prod-us"].delete("payments", f"m{number}")
+    for _hour in range(24):
+        world.sweep()
+        world.time += PERIOD
+    in_force = [each for each in world.queue.sent if each.expires and each.expires >= world.time]
+    assert len(in_force) == len({each.group for each in in_force}) == 50
 
 
 def test_deliveries_that_cannot_be_sent_fail_the_sweep() -> None:
@@ -394,10 +625,42 @@ def test_deliveries_that_cannot_be_sent_fail_the_sweep() -> None:
         world.sweep()
 
 
-def test_a_line_lists_some_deliveries_and_counts_all() -> None:
+def test_a_line_lists_some_deliveries_and_reasons_and_counts_all() -> None:
     sent: tuple[tuple[Delivery, str], ...] = ((delivery(), "why"),) * 120
-    told = SweepReport(500, sent).log_fields()
+    lost = tuple(
+        NotCompared(f"m{n}", "prod-us", 2, kind, "why") for kind in ("Throttled", "Forbidden") for n in range(9)
+    )
+    told = SweepReport(500, sent, lost).log_fields()
     assert (len(told["sent"]), told["count"], told["checked"]) == (MAX_LISTED, 120, 500)
+    assert (told["not_compared"], len(told["reasons"])) == (36, 2 * REASONS_OF_A_KIND)
+    assert told["reasons"][0] == {"mapping": "m0", "cluster": "prod-us", "targets": 2, "why": "Forbidden: why"}
+
+
+def test_a_message_is_settled_by_what_comes_of_its_sweep() -> None:
+    world = World()
+    settled = settle_sweep(message('{"reason": "schedule"}'), world.sweep)
+    assert (settled.decision, settled.metrics()["SweepsFinished"]) == ("done", 1)
+
+
+@pytest.mark.parametrize("body", ["garbage", "[]", '{"mapping": 1}', '{"mapping": 1, "newer": true}'])
+def test_a_message_that_is_wrong_is_dropped_at_once(body: str) -> None:
+    settled = settle_sweep(message(body), World().sweep)
+    assert (settled.decision, settled.log_level) == ("dropped", "error")
+    assert settled.reason.startswith("not understood: ")
+
+
+@pytest.mark.parametrize("body", ['{"reason": "schedule", "newer": true}', '{"mapping": "newer"}'])
+def test_a_message_of_a_newer_release_waits_for_a_deployment_before_it_is_dropped(body: str) -> None:
+    world = World()
+    assert settle_sweep(message(body), world.sweep).decision == "retry later"
+    settled = settle_sweep(message(body, age=UNKNOWN_NAME_SECONDS + 1), world.sweep)
+    assert (settled.decision, settled.log_level, "newer" in settled.reason) == ("dropped", "error", True)
+
+
+def test_the_rest_of_a_sweep_goes_through_its_message_unchanged() -> None:
+    place = Position(mapping="a", namespace="b")
+    rest = Sweep(mapping="a", reason="schedule", begun=WHEN, hops=2, cursor={"prod-eu": place})
+    assert parse_sweep(message(rest.to_json()).document) == rest
 
 
 def test_metadata_alone_is_enough_to_see_a_difference() -> None:
@@ -429,11 +692,17 @@ def test_a_sweep_is_asked_for_by_hand_or_by_an_event(request_: dict[str, Any], e
 
 
 @pytest.mark.parametrize(
-    ("wrong", "field"),
-    [(None, "the whole"), ([], "the whole"), ({"maping": "canary"}, "maping"), ({"cluster": 1, "a": 1}, "a, cluster")],
+    ("wrong", "field", "kind"),
+    [
+        (None, "the whole", InvalidInput),
+        ([], "the whole", InvalidInput),
+        ({"maping": "canary"}, "maping", UnknownField),
+        ({"cluster": 1, "a": 1}, "a, cluster", InvalidInput),
+        ({"cursor": {"prod-eu": {"mapping": "a", "newer": 1}}}, "cursor.prod-eu.newer", UnknownField),
+    ],
 )
-def test_another_request_is_refused_with_what_it_takes(wrong: object, field: str) -> None:
-    with pytest.raises(InvalidInput) as raised:
+def test_another_request_is_refused_with_what_it_takes(wrong: object, field: str, kind: type[KeyferryError]) -> None:
+    with pytest.raises(kind) as raised:
         parse_sweep(wrong)
     assert str(raised.value) == (
         f'not understood: {field}; a sweep takes {{"mapping", "cluster", "namespace"}}, each optional'

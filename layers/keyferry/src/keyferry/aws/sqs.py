@@ -88,7 +88,7 @@ def _build_entries(deliveries: Iterable[Delivery]) -> "Iterator[SendMessageBatch
 
 
 class MessageControl:
-    """Control of the messages on the queue that a function reads: it can retry a message later, or dead-letter it."""
+    """Control of the messages on the queue that a function reads: retry one later, dead-letter it, or add one."""
 
     def __init__(
         self, client: "SQSClient", url: str, dead_letters_url: str = "", clock: Callable[[], float] = time.monotonic
@@ -118,6 +118,11 @@ class MessageControl:
             if self._clock() - began >= SLOW_SECONDS:
                 self._silent_until = self._clock() + SILENT_SECONDS
             raise
+
+    def send(self, body: str) -> None:
+        """Send a message to the queue that the function reads, if it is not FIFO: work that continues later."""
+        with translate_errors("sqs:SendMessage on the queue that the function reads"):
+            self._client.send_message(QueueUrl=self._url, MessageBody=body)
 
     def dead_letter(self, message: Message, settlement: Settlement) -> None:
         """Send a message to the dead-letter queue; reason, mapping, cluster, owner and attempt are its attributes."""

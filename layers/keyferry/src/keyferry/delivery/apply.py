@@ -21,7 +21,15 @@ MIN_TARGETS_FOR_CLUSTER_LIST = 50
 """From how many namespaces on workloads are listed for the whole cluster at once."""
 
 
-class ClusterClient(Protocol):
+class NamespaceLister(Protocol):
+    """The request for the namespaces of one cluster."""
+
+    def list_namespaces(self, selector: Selector) -> list[str]:
+        """Return the names of the namespaces whose labels match and that are not being deleted."""
+        ...
+
+
+class ClusterClient(NamespaceLister, Protocol):
     """The requests to one cluster. All errors are those of `keyferry.errors`."""
 
     @property
@@ -71,7 +79,7 @@ class ClusterClient(Protocol):
         ...
 
 
-def list_target_namespaces(cluster: ClusterClient, mapping: SecretMapping) -> list[str]:
+def list_target_namespaces(cluster: NamespaceLister, mapping: SecretMapping) -> list[str]:
     """Return the namespaces of a mapping on a cluster, sorted: those that it names, and those that it selects."""
     namespaces = set(mapping.spec.namespace_names)
     for selector in mapping.spec.namespace_selectors:

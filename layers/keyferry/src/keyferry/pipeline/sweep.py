@@ -1,30 +1,26 @@
-"""Send a delivery for every (mapping, cluster) that is not known to be up to date. Reads no secret value."""
+"""A sweep as its message asks for it, and what came of it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
-from keyferry.deadline import Deadline
-from keyferry.delivery.apply import ClusterClient, list_target_namespaces
-from keyferry.delivery.observed import Observed
 from keyferry.delivery.report import MAX_LISTED
-from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Throttled, Unauthorized, Unexpected, Unreachable
-from keyferry.mapping.catalog import Catalog
-from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.targets import Cluster
-from keyferry.model import Delivery, Place, Record
-from keyferry.pipeline.compare import compare_secret
-from keyferry.pipeline.route import Send
-from keyferry.stores.source import Source
+from keyferry.errors import InvalidInput, UnknownField
+from keyferry.model import Delivery, Record
 
-CLUSTER_SECONDS = 30
-"""How long one cluster may take to answer, so that time is left for the others."""
+REASONS_OF_A_KIND = 3
+"""How many reasons of the same class of error a log line lists."""
 
-type VersionReader = Callable[[Source], str | None]
-"""Returns the current version of a source; None if it is not known."""
+
+class Position(Record):
+    """A target of a cluster: the first one that was not looked at. Targets are sorted by mapping and namespace."""
+
+    mapping: str
+    namespace: str = ""
+    """Empty: the first one of the mapping."""
 
 
 class Sweep(Record):
@@ -35,20 +31,72 @@ class Sweep(Record):
     namespace: str | None = None
     reason: str = Field(default="by hand")
     """Why the sweep was started."""
+    begun: AwareDatetime | None = None
+    """When its first invocation began; None: it begins now."""
+    hops: int = Field(default=0, ge=0)
+    """How many invocations have worked on it, and ran out of time."""
+    cursor: dict[str, Position] | None = None
+    """Cluster → where it goes on; other clusters are finished. None: it begins."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names that narrow the sweep, by noun; empty for a whole sweep."""
+        names = {"mapping": self.mapping, "cluster": self.cluster, "namespace": self.namespace}
+        return {noun: name for noun, name in names.items() if name is not None}
+
+    def to_json(self) -> str:
+        """Return the body of the message that asks for the sweep."""
+        return self.model_dump_json(exclude_defaults=True)
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """Targets of a mapping on a cluster that could not be compared, for the same reason."""
+
+    mapping: str
+    cluster: str
+    targets: int
+    """How many; 1 where the namespaces of the mapping are not known."""
+    kind: str
+    """The class of the error."""
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for a log line."""
+        why = f"{self.kind}: {self.why}"
+        return {"mapping": self.mapping, "cluster": self.cluster, "targets": self.targets, "why": why}
 
 
 @dataclass(frozen=True)
 class SweepReport:
-    """The result of a sweep."""
+    """The result of one invocation's work on a sweep."""
 
-    checked: int
-    """How many (mapping, cluster) were compared."""
+    checked: int = 0
+    """How many targets were compared."""
     sent: tuple[tuple[Delivery, str], ...] = field(default=())
     """Each delivery that was sent, and why."""
+    not_compared: tuple[NotCompared, ...] = ()
+    is_whole: bool = True
+    """Whether the sweep is one of everything."""
+    is_continued: bool = False
+    """Whether a message of its own continues the sweep."""
+    end: str = ""
+    """Why the sweep ends before everything was looked at; empty if it does not."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing of the sweep is left over."""
+        return not self.is_continued and not self.end
 
     def metrics(self) -> dict[str, float]:
-        """Return the value of each metric, by its name."""
-        return {"SweepsChecked": self.checked, "SweepsSent": len(self.sent)}
+        """Return the value of each metric, by its name. `SweepsFinished` counts whole sweeps alone."""
+        return {
+            "SweepsChecked": self.checked,
+            "SweepsSent": len(self.sent),
+            "TargetsNotCompared": sum(entry.targets for entry in self.not_compared),
+            **({"SweepsFinished": 1.0} if self.is_whole and self.is_finished else {}),
+            **({"SweepsUnfinished": 1.0} if self.end else {}),
+        }
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the log line, which are also the answer to a request made by hand."""
@@ -56,27 +104,35 @@ class SweepReport:
             {"mapping": delivery.mapping, "cluster": delivery.cluster, "why": reason}
             for delivery, reason in self.sent[:MAX_LISTED]
         ]
-        return {"checked": self.checked, "count": len(self.sent), "sent": sent}
+        return {
+            "checked": self.checked,
+            "count": len(self.sent),
+            "sent": sent,
+            "not_compared": sum(entry.targets for entry in self.not_compared),
+            "reasons": _choose_reasons(self.not_compared),
+            "finished": self.is_finished,
+            "continued": self.is_continued,
+        }
 
 
-@dataclass(frozen=True)
-class Observer:
-    """Gives a sweep access to the clusters and to the versions of the sources."""
-
-    connect: Callable[[Cluster, Deadline], ClusterClient]
-    read_version: VersionReader
-    deadline: Deadline
+def _choose_reasons(entries: Iterable[NotCompared]) -> list[dict[str, Any]]:
+    """Return a few entries of each class of error."""
+    by_kind: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for entry in entries:
+        by_kind[entry.kind].append(entry.as_dict())
+    return [reason for kind in sorted(by_kind) for reason in by_kind[kind][:REASONS_OF_A_KIND]]
 
 
 def parse_sweep(request: object) -> Sweep:
     """Return the sweep that a message or an invocation by hand asks for.
 
     Args:
-        request: `{"mapping", "cluster", "namespace", "reason"}`, each optional; or an EventBridge envelope (of a
-            deployment), which asks for everything.
+        request: `{"mapping", "cluster", "namespace", "reason"}`, each optional; what `Sweep.to_json` returns; or an
+            EventBridge envelope (of a deployment), which asks for everything.
 
     Raises:
         InvalidInput: the request is neither.
+        UnknownField: it has a field that this release does not know; all else is right.
     """
     if isinstance(request, Mapping) and "detail-type" in request:
         return Sweep(reason=str(request["detail-type"]))
@@ -85,109 +141,5 @@ def parse_sweep(request: object) -> Sweep:
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, entry["loc"])) or "the whole" for entry in error.errors()}))
         text = f'not understood: {fields}; a sweep takes {{"mapping", "cluster", "namespace"}}, each optional'
-        raise InvalidInput(text) from None
-
-
-def reconcile(sweep: Sweep, catalog: Catalog, observer: Observer, send: Send, event_id: str) -> SweepReport:
-    """Send a delivery for every (mapping, cluster) that is not, or not known to be, up to date.
-
-    Args:
-        sweep: what to compare.
-        catalog: the mappings and clusters of this deployment.
-        observer: reads the clusters and the versions of the sources.
-        send: sends deliveries to their queue.
-        event_id: the event id of the deliveries.
-
-    Raises:
-        InvalidInput: this deployment has no mapping, cluster or namespace that the sweep names.
-        DeliverAgain: not every delivery could be sent.
-    """
-    pairs = _select_pairs(sweep, catalog)
-    reasons = _compare_pairs(sweep, pairs, observer)
-    sent = tuple(
-        (_create_delivery(sweep, mapping, cluster, event_id), reason)
-        for (mapping, cluster), reason in zip(pairs, reasons, strict=True)
-        if reason
-    )
-    send(delivery for delivery, _ in sent)
-    return SweepReport(len(pairs), sent)
-
-
-def _select_pairs(sweep: Sweep, catalog: Catalog) -> list[tuple[SecretMapping, Cluster]]:
-    pairs = [
-        (mapping, cluster)
-        for mapping in catalog.mappings.values()
-        for cluster in catalog.clusters_of(mapping)
-        if sweep.mapping in (None, mapping.name) and sweep.cluster in (None, cluster.name)
-        if mapping.spec.can_write_to(sweep.namespace)
-    ]
-    requested = sweep.model_dump(include={"mapping", "cluster", "namespace"}, exclude_none=True)
-    if requested and not pairs:
-        names = ", ".join(f"{noun} {name}" for noun, name in requested.items())
-        raise InvalidInput(f"no mapping of this deployment has {names}: see `keyferry validate`")
-    return pairs
-
-
-def _create_delivery(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, event_id: str) -> Delivery:
-    return Delivery(
-        mapping=mapping.name,
-        cluster=cluster.name,
-        namespace=sweep.namespace,
-        event_id=event_id,
-        time=datetime.now(UTC),
-    )
-
-
-def _compare_pairs(sweep: Sweep, pairs: Iterable[tuple[SecretMapping, Cluster]], observer: Observer) -> Iterator[str]:
-    """Yield for each (mapping, cluster) why it needs a delivery; empty if it needs none.
-
-    A cluster that does not answer is asked once, so that it does not use up the time of the others.
-    """
-    unavailable: dict[str, str] = {}
-    for mapping, cluster in pairs:
-        try:
-            _check_time(observer)
-            yield unavailable.get(cluster.name) or _compare_pair(sweep, mapping, cluster, observer)
-        except _ClusterUnavailable as error:
-            unavailable[cluster.name] = f"not known: {error}"
-            yield unavailable[cluster.name]
-        except KeyferryError as error:
-            yield f"not known: {error}"
-        except Exception as error:  # one mapping on one cluster: the others are compared all the same
-            yield f"not known: {Unexpected(error)}"
-
-
-class _ClusterUnavailable(Exception):  # never leaves this module
-    """A cluster does not answer, or refuses the sign-in."""
-
-
-def _compare_pair(sweep: Sweep, mapping: SecretMapping, cluster: Cluster, observer: Observer) -> str:
-    for namespace, observed in _observe_secrets(sweep, mapping, cluster, observer):
-        place = Place(cluster.name, namespace)
-        versions = {
-            alias: observer.read_version(source.resolve(place)) for alias, source in mapping.spec.sources.items()
-        }
-        difference = compare_secret(mapping, versions, observed, place, datetime.now(UTC))
-        if difference:
-            return f"{namespace}: {difference}"
-    return ""
-
-
-def _observe_secrets(
-    sweep: Sweep, mapping: SecretMapping, cluster: Cluster, observer: Observer
-) -> Iterator[tuple[str, Observed | None]]:
-    """Yield each namespace with the metadata of its Secret; None if the Secret is missing."""
-    try:
-        client = observer.connect(cluster, observer.deadline.within(CLUSTER_SECONDS))
-        for namespace in list_target_namespaces(client, mapping):
-            if sweep.namespace in (None, namespace):
-                _check_time(observer)
-                secret = client.read_secret_metadata(namespace, mapping.spec.secret.name)
-                yield namespace, Observed.from_object(secret) if secret else None
-    except (Unreachable, Unauthorized, Throttled) as error:
-        raise _ClusterUnavailable(str(error)) from None
-
-
-def _check_time(observer: Observer) -> None:
-    if observer.deadline.has_passed:
-        raise OutOfTime
+        is_newer = all(entry["type"] == "extra_forbidden" for entry in error.errors())
+        raise (UnknownField if is_newer else InvalidInput)(text) from None

@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -24,7 +25,10 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster, Endpoint
 from keyferry.model import Delivery
 from keyferry.pipeline.alarms import choose_dimension
+from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.failures import Metric
+from keyferry.pipeline.reconcile import reconcile
+from keyferry.pipeline.sweep import Sweep, SweepReport
 from keyferry.runtime.apart import run_apart
 from keyferry.stores.source import Source
 
@@ -161,6 +165,30 @@ class Runtime:
         return Work(
             delivery, mapping, client, cluster.restart_kinds, self._sources.create_reader, deadline, self.concurrency
         )
+
+    def reconcile(self, sweep: Sweep, deadline: Deadline, event_id: str) -> SweepReport:
+        """Carry out a sweep, as far as there is time; the rest is sent to the queue of the sweeps.
+
+        Args:
+            sweep: what to compare.
+            deadline: when no more targets are looked at.
+            event_id: the event id of the deliveries.
+
+        Raises:
+            KeyferryError: as `keyferry.pipeline.reconcile.reconcile` says.
+        """
+        self.limit(deadline)
+        services = Services(
+            self.connect,
+            self.create_version_reader(),
+            self.queue.send,
+            lambda rest: self.control.send(rest.to_json()),
+            deadline,
+            event_id,
+            timedelta(seconds=int(self._environment.get("KEYFERRY_SWEEP_SECONDS", "3600"))),
+            self.concurrency,
+        )
+        return reconcile(sweep, self.catalog, services)
 
     def create_version_reader(self) -> Callable[[Source], str | None]:
         """Return a function that gives the current version of a source, or None. Use it for one sweep only."""

@@ -95,7 +95,7 @@ def _parse_message(content: object) -> Delivery | Sweep | UnknownField | None:
         pass
     try:
         return parse_sweep(content)
-    except InvalidInput:
+    except (InvalidInput, UnknownField):
         return None
 
 

@@ -38,7 +38,8 @@ class Explanation:
         if isinstance(self.subject, Delivery):
             return whole | {"delivery": _dump(self.subject)} | ({"problem": self.problem} if self.problem else {})
         if isinstance(self.subject, Sweep):
-            return whole | {"sweep": self.subject.model_dump(mode="json", exclude_none=True)}
+            fields = self.subject.model_dump(mode="json", exclude_defaults=True)
+            return whole | {"sweep": {"reason": self.subject.reason} | fields}
         change = self.subject.change
         if isinstance(change, Ignored):
             expected = {"expected": _EXPECTED} if change.reason == "not an event" else {}

@@ -1,0 +1,114 @@
+"""Send a delivery for every (mapping, cluster) that is not up to date. Reads no secret value."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from keyferry.errors import InvalidInput, UnknownField, UnknownName
+from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.model import Delivery, Message
+from keyferry.pipeline.cluster_sweep import ClusterReport, ClusterSweep, Services
+from keyferry.pipeline.settle import UNKNOWN_NAME_SECONDS, Settlement, settle_error
+from keyferry.pipeline.sweep import Position, Sweep, SweepReport, parse_sweep
+
+CLUSTERS_AT_ONCE = 8
+"""How many clusters are compared side by side."""
+MAX_HOPS = 16
+"""How often a sweep that has run out of time goes on."""
+MAX_PERIODS = 3
+"""After how many periods of the schedule a sweep is not continued: newer ones look at the same."""
+
+
+def settle_sweep(message: Message, sweep: Callable[[Sweep], SweepReport]) -> Settlement:
+    """Do the work of a message that asks for a sweep, and decide what becomes of the message.
+
+    A request that is wrong is dropped; one that a newer or older release may have sent waits for ten minutes before.
+
+    Args:
+        message: the message as it was received.
+        sweep: carries out a sweep; may raise any error.
+    """
+    try:
+        request = parse_sweep(message.document)
+    except InvalidInput as error:
+        return Settlement("dropped", reason=str(error))
+    except UnknownField as error:
+        return _wait_for_deployment(message, error)
+    try:
+        return settle_report(sweep(request))
+    except UnknownName as error:
+        return _wait_for_deployment(message, error)
+
+
+def _wait_for_deployment(message: Message, error: UnknownField | UnknownName) -> Settlement:
+    if message.age_seconds > UNKNOWN_NAME_SECONDS:
+        return Settlement("dropped", reason=str(error))
+    return settle_error(error)
+
+
+def settle_report(report: SweepReport) -> Settlement:
+    """Return the settlement of a sweep that was carried out: the rest, if any, has a message of its own."""
+    return Settlement("dropped", report, report.end) if report.end else Settlement("done", report)
+
+
+def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport:
+    """Send a delivery for every (mapping, cluster) with a target that differs, and continue later what is left.
+
+    Clusters are compared side by side, so that one that is slow takes no time of the others.
+
+    Args:
+        sweep: what to compare.
+        catalog: the mappings and clusters of this deployment.
+        services: what to ask, and whom to tell.
+
+    Raises:
+        UnknownName: this deployment has no mapping, cluster or namespace that the sweep names.
+        DeliverAgain: not every delivery, or not the rest of the sweep, could be sent.
+    """
+    begun = sweep.begun or services.now()
+    pairs = _select_pairs(sweep, catalog)
+    work = [ClusterSweep(sweep, catalog.clusters[name], mappings, services) for name, mappings in pairs.items()]
+    with ThreadPoolExecutor(CLUSTERS_AT_ONCE) as pool:
+        reports = list(pool.map(ClusterSweep.run, work))
+    cursor = {name: report.position for name, report in zip(pairs, reports, strict=True) if report.position}
+    end = _continue(sweep, begun, cursor, services) if cursor else ""
+    return SweepReport(
+        checked=sum(report.checked for report in reports),
+        sent=_join_sent(reports),
+        not_compared=tuple(entry for report in reports for entry in report.not_compared),
+        is_whole=not sweep.names,
+        is_continued=bool(cursor) and not end,
+        end=end,
+    )
+
+
+def _select_pairs(sweep: Sweep, catalog: Catalog) -> Mapping[str, Sequence[SecretMapping]]:
+    """Return cluster → mappings to compare there, sorted; clusters that are finished are left out."""
+    pairs: defaultdict[str, list[SecretMapping]] = defaultdict(list)
+    for _, mapping in sorted(catalog.mappings.items()):
+        if sweep.mapping in (None, mapping.name) and mapping.spec.can_write_to(sweep.namespace):
+            for cluster in catalog.clusters_of(mapping):
+                if sweep.cluster in (None, cluster.name):
+                    pairs[cluster.name].append(mapping)
+    if sweep.names and not pairs:
+        names = ", ".join(f"{noun} {name}" for noun, name in sweep.names.items())
+        raise UnknownName(f"no mapping of this deployment has {names}: see `keyferry validate`")
+    return {name: pairs[name] for name in sorted(pairs) if sweep.cursor is None or name in sweep.cursor}
+
+
+def _continue(sweep: Sweep, begun: datetime, cursor: dict[str, Position], services: Services) -> str:
+    """Send the rest of a sweep to its queue; return why it ends instead, empty if it does not."""
+    left = f"{len(cursor)} clusters are not finished, the first one is {min(cursor)}"
+    if sweep.hops >= MAX_HOPS:
+        return f"the sweep has run out of time {MAX_HOPS + 1} times: {left}; raise DeliverMemory or SweepSchedule"
+    if services.now() - begun > MAX_PERIODS * services.period:
+        return f"the sweep began {MAX_PERIODS} periods of the schedule ago: {left}; newer sweeps look at the same"
+    services.continue_later(sweep.model_copy(update={"begun": begun, "hops": sweep.hops + 1, "cursor": cursor}))
+    return ""
+
+
+def _join_sent(reports: Iterable[ClusterReport]) -> tuple[tuple[Delivery, str], ...]:
+    sent = [entry for report in reports for entry in report.sent]
+    return tuple(sorted(sent, key=lambda entry: (entry[0].mapping, entry[0].cluster)))
