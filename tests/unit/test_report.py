@@ -87,6 +87,14 @@ def test_the_time_from_event_to_write_is_counted_where_something_was_written_and
     assert early.metrics()["EventToWriteSeconds"] == 0.0
 
 
+def test_new_content_that_a_sweep_has_found_is_a_change_that_no_event_told_of() -> None:
+    outcomes = (CREATED, UPDATED, ANNOTATED, UNCHANGED, FORBIDDEN)
+    of_sweep = delivery(expires=WHEN + timedelta(hours=1))
+    assert Report(of_sweep, outcomes).metrics()["ChangesFoundBySweep"] == 1
+    assert "ChangesFoundBySweep" not in Report(of_sweep, (CREATED, ANNOTATED, UNCHANGED)).metrics()
+    assert "ChangesFoundBySweep" not in Report(delivery(), outcomes).metrics()
+
+
 @pytest.mark.parametrize(
     ("outcomes", "error", "comes_back", "count"),
     [

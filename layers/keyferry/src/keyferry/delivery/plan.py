@@ -27,6 +27,9 @@ from keyferry.delivery.limits import check_limits, check_mutable
 from keyferry.delivery.observed import RESTART_DUE, Observed
 from keyferry.delivery.ownership import build_claims_patch, check_claims, needs_force
 
+NEW_CONTENT = "new content in"
+"""Begins the reason of a write that changes the value of a key."""
+
 
 @dataclass(frozen=True)
 class Write:
@@ -196,7 +199,7 @@ def describe_content_change(desired: Desired, observed: Observed) -> str:
     is_ours = observed.is_written_by(*desired.mapping.names)
     lost_keys = sorted(desired.data.keys() - ever_owned_keys) if is_ours else []
     if changed_keys:
-        return f"new content in {_join(changed_keys)}"
+        return f"{NEW_CONTENT} {_join(changed_keys)}"
     if removed_keys:
         return f"no longer mapped: {_join(removed_keys)}"
     return f"written by somebody else in between: {_join(lost_keys)}" if lost_keys else ""

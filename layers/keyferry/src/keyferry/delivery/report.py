@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from keyferry.delivery.desired import Desired
+from keyferry.delivery.plan import NEW_CONTENT
 from keyferry.errors import DeliverAgain, KeyferryError, UnknownName
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
@@ -138,7 +139,9 @@ class Report:
         }
         if self.written_at:
             values["EventToWriteSeconds"] = max(0.0, (self.written_at - self.delivery.time).total_seconds())
-        return values
+        untold = sum(NEW_CONTENT in outcome.why for outcome in self.outcomes)
+        # A sweep cannot count this itself: it does not know whether the delivery of an event is on its way.
+        return values | ({"ChangesFoundBySweep": untold} if untold and self.delivery.is_of_sweep else {})
 
 
 def build_owner_field(owner: Team | None) -> dict[str, Any]:
