@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 type Properties = dict[str, Any]
 
 QUEUE, FUNCTION = "SQS::Queue", "Serverless::Function"
+PERIOD = {"Fn::FindInMap": ["SweepSchedules", {"Ref": "SweepSchedule"}, "Seconds"]}
+"""The period of the schedule, in seconds."""
 
 
 @functools.cache

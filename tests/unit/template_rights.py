@@ -12,7 +12,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
     "RouteRole": {"Changes": CONSUME, "Deliveries": SEND, "RouteLogs": LOG},
     "DeliverRole": {"Deliveries": CONSUME | SEND, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
     "ReconcileRole": {
-        "Sweeps": CONSUME,
+        "Sweeps": CONSUME | SEND,
         "Deliveries": SEND,
         "ReconcileLogs": LOG,
         # AWS has no resources to name for these two; they list, and show no value.
@@ -143,15 +143,16 @@ def is_of_roles_and_managed_policies_alone(stack: Stack, name: str, _properties:
 @broken_by("Access.Parameters.ReconcileRole", {"Ref": "DeliverRole"})
 @broken_by("Access.Parameters.DeliverRole")
 @broken_by("TeamAlarms.Parameters.Service", {"Ref": "AWS::StackName"})
+@broken_by("TeamAlarms.Parameters.OwnerPeriods", 24)
 @broken_by("TeamAlarms.TemplateURL", "generated/access.yaml")
 @rule("CloudFormation::Stack")
 def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties) -> bool:
-    wanted = {"Access": {role: {"Ref": role} for role in ("DeliverRole", "ReconcileRole")}}
+    wanted: dict[str, Any] = {"Access": {role: {"Ref": role} for role in ("DeliverRole", "ReconcileRole")}}
     wanted["TeamAlarms"] = {
         "Stack": {"Ref": "AWS::StackName"},
         "Service": stack.functions["Deliver"]["FunctionName"],
         "AlarmTopic": {"Ref": "AlarmTopic"},
-        "OwnerPeriods": nested["Parameters"].get("OwnerPeriods"),
+        "OwnerPeriods": {"Fn::FindInMap": ["SweepSchedules", {"Ref": "SweepSchedule"}, "OwnerPeriods"]},
     }
     files = {"Access": "generated/access.yaml", "TeamAlarms": "generated/alarms.yaml"}
     return bool(nested["Parameters"] == wanted[name] and nested["TemplateURL"] == files[name])
@@ -163,6 +164,7 @@ def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties)
 @broken_by("RouteRole.Policies.0.PolicyDocument.Statement.1.Action", "sqs:*")
 @broken_by("RouteRole.Policies.0.PolicyDocument.Statement.2.Resource", {"Ref": "DeliverLogs"})
 @broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.0.Action", "sqs:DeleteMessage")
+@broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.1.Resource", {"Fn::GetAtt": ["Deliveries", "Arn"]})
 @broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.2.Action", "ssm:GetParameter")
 @broken_by("ScheduleRole.Policies.0.PolicyDocument.Statement.0.Resource", {"Ref": "Sweeps"})
 @broken_by(

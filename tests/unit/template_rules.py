@@ -4,7 +4,20 @@ import json
 import re
 from typing import Any
 
-from tests.unit.stack import FUNCTION, QUEUE, ROOT, Properties, Stack, broken_by, named, rule, says, title
+from tests.unit.stack import (
+    FUNCTION,
+    PERIOD,
+    QUEUE,
+    ROOT,
+    Properties,
+    Stack,
+    broken_by,
+    listed,
+    named,
+    rule,
+    says,
+    title,
+)
 
 DAY = 86_400
 
@@ -27,11 +40,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
             "Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}],
         },
     },
-    "CloudWatch::Alarm": {
-        "AlarmActions": [{"Ref": "AlarmTopic"}],
-        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-        "TreatMissingData": "notBreaching",
-    },
+    "CloudWatch::Alarm": {"AlarmActions": [{"Ref": "AlarmTopic"}]},
 }
 """Kind of resource → property → the value that all of them have."""
 
@@ -169,14 +178,29 @@ def knows_its_queues_and_gives_metrics_its_own_name(stack: Stack, name: str, fun
 
 
 @broken_by("Deliver.RecursiveLoop", "Terminate")
+@broken_by("Reconcile.RecursiveLoop")
 @rule(FUNCTION)
 def may_send_to_its_own_queue_as_often_as_it_bounds_by_itself(stack: Stack, name: str, function: Properties) -> bool:
     """Lambda stops a function whose messages come back to it after about 16 hops."""
     own = named(stack.event(name)["Queue"])
     role = stack.of("IAM::Role")[f"{name}Role"]
     statements = role["Policies"][0]["PolicyDocument"]["Statement"]
-    sends = [one["Resource"] for one in statements if one["Action"] == "sqs:SendMessage"]
+    sends = [arn for one in statements if one["Action"] == "sqs:SendMessage" for arn in listed(one["Resource"])]
     return own not in map(named, sends) or function.get("RecursiveLoop") == "Allow"
+
+
+@broken_by("Reconcile.Environment.Variables.KEYFERRY_CONCURRENCY")
+@broken_by("Deliver.Environment.Variables.KEYFERRY_CONCURRENCY", 8)
+@rule(FUNCTION)
+def asks_a_cluster_as_often_at_once_as_the_parameter_says(_stack: Stack, name: str, function: Properties) -> bool:
+    concurrency = function["Environment"]["Variables"].get("KEYFERRY_CONCURRENCY")
+    return name == "Route" or concurrency == {"Ref": "Concurrency"}
+
+
+@broken_by("Reconcile.Environment.Variables.KEYFERRY_SWEEP_SECONDS", 3600)
+@rule(FUNCTION)
+def goes_by_the_schedule_if_it_sweeps(_stack: Stack, name: str, function: Properties) -> bool:
+    return name != "Reconcile" or function["Environment"]["Variables"].get("KEYFERRY_SWEEP_SECONDS") == PERIOD
 
 
 @broken_by("Route.CodeUri", "functions")
@@ -192,8 +216,11 @@ def is_the_folder_of_its_name_with_app_alone(_stack: Stack, name: str, function:
 
 OWN = {
     "Route": {"MappingsUnreadable", "MessagesRetried", "RotationsFailed"},
-    "Deliver": {"MappingsUnreadable", "PipelineErrors", "UnknownNames"},
-    "Reconcile": {"MappingsUnreadable", "MessagesRetried", "MessagesDropped"},
+    "Deliver": {"MappingsUnreadable", "PipelineErrors", "UnknownNames", "ChangesFoundBySweep"},
+    "Reconcile": {
+        *("MappingsUnreadable", "MessagesRetried", "MessagesDropped"),
+        *("SweepsFinished", "TargetsNotCompared"),
+    },
 }
 """Function → its own metrics that raise an alarm."""
 METRICS = {
@@ -202,6 +229,7 @@ METRICS = {
     *("TargetsUpdated", "TargetsUnchanged", "TargetsFailed", "WorkloadsRestarted"),
     *("MessagesReplaced", "MessagesSuperseded", "MappingsUnreadable", "PipelineErrors", "UnknownNames"),
     *("Failures", "ClusterUnavailable"),
+    *("SweepsFinished", "SweepsUnfinished", "TargetsNotCompared", "ChangesFoundBySweep"),
 }
 """All of them."""
 
@@ -221,6 +249,9 @@ SLOW = {
 @broken_by("DeliverFailing.MetricName", "TargetsUpdated")
 @broken_by("RouteErrors.Statistic", "Average")
 @broken_by("Resources.SweepsOld")
+@broken_by("Resources.SweepsMissing")
+@broken_by("SweepsIncomplete.MetricName", "SweepsUnfinished")
+@broken_by("EventsMissing.Dimensions.0.Value", {"Fn::Sub": "${AWS::StackName}-reconcile"})
 @broken_by("Resources.RouteSlow", {"Type": "AWS::CloudWatch::Alarm", "Properties": SLOW})
 @rule(QUEUE, FUNCTION)
 def raises_an_alarm_by_its_kinds_of_trouble_and_no_other(stack: Stack, name: str, properties: Properties) -> bool:
@@ -254,16 +285,56 @@ def watches_a_queue_or_function_of_the_stack(stack: Stack, _name: str, alarm: Pr
     ]
 
 
+SILENCE = {"SweepsMissing"}
+"""The alarms that are raised by what does not happen."""
+
+
+@broken_by("SweepsMissing.ComparisonOperator", "GreaterThanOrEqualToThreshold")
+@broken_by("SweepsMissing.TreatMissingData", "notBreaching")
+@broken_by("RouteErrors.TreatMissingData", "breaching")
+@broken_by("DeliverFailing.ComparisonOperator", "LessThanThreshold")
+@rule("CloudWatch::Alarm")
+def is_raised_by_what_happens_or_by_silence(_stack: Stack, name: str, alarm: Properties) -> bool:
+    raised = alarm["ComparisonOperator"], alarm["TreatMissingData"]
+    silent = name in SILENCE
+    return raised == (
+        ("LessThanThreshold", "breaching") if silent else ("GreaterThanOrEqualToThreshold", "notBreaching")
+    )
+
+
+IN_PERIODS = {"SweepsMissing": 3, "SweepsIncomplete": 2, "EventsMissing": 3}
+"""Alarm about sweeps → after how many periods of the schedule, each of which has to say so, it is raised."""
+
+
+@broken_by("SweepsMissing.Period", 3600)
+@broken_by("SweepsMissing.DatapointsToAlarm", 1)
+@broken_by("SweepsIncomplete.EvaluationPeriods", 3)
+@broken_by("EventsMissing.DatapointsToAlarm", 2)
+@broken_by("RouteErrors.Period", PERIOD)
+@broken_by("Mappings.SweepSchedules.1-day.Seconds", "259200")
+@rule("CloudWatch::Alarm")
+def goes_by_the_schedule_if_it_is_about_sweeps(stack: Stack, name: str, alarm: Properties) -> bool:
+    """CloudWatch takes a day in all for periods below an hour, and seven days for longer ones."""
+    alarm = _plain(alarm)
+    periods = alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm")
+    if (alarm["Period"] == PERIOD) != (name in IN_PERIODS) or name not in IN_PERIODS:
+        return alarm["Period"] != PERIOD and name not in IN_PERIODS
+    seconds = [int(one["Seconds"]) for one in stack.template["Mappings"]["SweepSchedules"].values()]
+    allowed = all(3 * one <= (7 * DAY if one >= 3600 else DAY) and one % 60 == 0 for one in seconds)
+    return allowed and periods == (IN_PERIODS[name], IN_PERIODS[name])
+
+
 @broken_by("ChangesOld.ActionsEnabled", False)
 @broken_by("RouteErrors.EvaluationPeriods", 100)
 @broken_by("SweepsDeadLettersGrow.Metrics.2.MetricStat.Period", DAY)
 @broken_by("DeliverFailing.DatapointsToAlarm", 4)
 @rule("CloudWatch::Alarm")
-def is_raised_within_half_an_hour(_stack: Stack, _name: str, alarm: Properties) -> bool:
+def is_raised_within_half_an_hour_if_it_is_about_no_sweep(_stack: Stack, name: str, alarm: Properties) -> bool:
     alarm = _plain(alarm)
     periods = alarm["EvaluationPeriods"]
-    soon = periods * alarm["Period"] <= 1800 and alarm.get("DatapointsToAlarm", 1) <= periods
-    return bool(soon and alarm.get("ActionsEnabled", True) is True)
+    soon = name in IN_PERIODS or periods * alarm["Period"] <= 1800
+    enabled = alarm.get("ActionsEnabled", True) is True
+    return bool(soon and alarm.get("DatapointsToAlarm", 1) <= periods and enabled)
 
 
 @broken_by("Dashboard.DashboardBody.Fn::Sub.0", "{}")

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from keyferry import errors
+from keyferry.delivery.report import Outcome, Report
 from keyferry.errors import DeliverAgain, KeyferryError, NeedsRepair
 from keyferry.pipeline.alarms import build_template
+from keyferry.pipeline.sweep import NotCompared, SweepReport
 from tests.unit.cloudwatch import STACK, SWEEP_SECONDS, CloudWatch, list_alarms
 from tests.unit.incident import CATALOG, Incident, build_event, load_app
-from tests.unit.samples import delivery
+from tests.unit.samples import WHEN, delivery
 from tests.unit.stack import ROOT, Stack
 
 HOUR = 3600
@@ -67,11 +69,30 @@ def build(kind: type[KeyferryError]) -> KeyferryError:
     return kind("why")
 
 
-def when(cloudwatch: CloudWatch, end: float = END) -> dict[str, list[int]]:
-    """Return the times, in periods of five minutes, at which each alarm is on."""
+LONG = 8 * HOUR
+"""Time for an alarm that takes three hours, and for the end of it."""
+EVERY_HOUR = range(-3, END // HOUR)
+
+
+def when(cloudwatch: CloudWatch, end: float = END, swept: Iterable[int] = EVERY_HOUR) -> dict[str, list[int]]:
+    """Return the times, in periods of five minutes, at which each alarm is on.
+
+    Args:
+        cloudwatch: what was counted.
+        end: the time at which to stop, in seconds.
+        swept: the hours in which a sweep finishes.
+    """
+    for hour in swept:
+        put_all(cloudwatch, hour, SweepReport(), function="reconcile")
     times = range(1, int(end) // 300)
     on = {name: [tick for tick in times if cloudwatch.is_on(alarm, tick * 300)] for name, alarm in ALARMS.items()}
     return {name: ticks for name, ticks in on.items() if ticks}
+
+
+def put_all(cloudwatch: CloudWatch, hour: int, report: SweepReport | Report, *, function: str) -> None:
+    """Count what a function counts for a report."""
+    for name, value in report.metrics().items():
+        cloudwatch.put(hour * HOUR + 60, "Keyferry", name, value, service=f"{STACK}-{function}")
 
 
 def test_every_class_of_error_has_one_row() -> None:
@@ -184,6 +205,31 @@ def test_trouble_outside_of_a_delivery_raises_its_alarm_which_goes_out(name: str
     assert list(on) == [name]
     assert on[name][0] <= 6
     assert on[name][-1] <= MENDED // 300 + 6
+
+
+NOT_COMPARED = NotCompared("payments-db", "prod-us", 1, "Forbidden", "grant it")
+NEW_CONTENT = Outcome("payments", "updated", "new content in password")
+
+
+@pytest.mark.parametrize(
+    ("name", "report", "function", "periods"),
+    [
+        ("SweepsIncomplete", SweepReport(not_compared=(NOT_COMPARED,)), "reconcile", 2),
+        ("EventsMissing", Report(delivery(expires=WHEN), (NEW_CONTENT,)), "deliver", 3),
+    ],
+)
+def test_what_each_sweep_says_raises_an_alarm_after_some_periods_which_goes_out(
+    name: str, report: SweepReport | Report, function: str, periods: int
+) -> None:
+    cloudwatch = CloudWatch()
+    for hour in range(4):
+        put_all(cloudwatch, hour, report, function=function)
+    assert when(cloudwatch, LONG, range(-3, 8)) == {name: list(range(periods * 12, 5 * 12))}
+
+
+def test_that_no_sweep_finishes_is_an_alarm_until_one_does() -> None:
+    swept = [*range(-3, 1), *range(5, 8)]
+    assert when(CloudWatch(), LONG, swept) == {"SweepsMissing": list(range(4 * 12, 6 * 12))}
 
 
 def test_what_passes_by_itself_is_no_alarm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

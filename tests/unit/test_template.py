@@ -63,12 +63,25 @@ def test_every_sample_has_a_verdict_and_every_rule_a_sample(stack: Stack) -> Non
     assert VERDICTS["conditions"] == OPTIONAL
 
 
-def test_the_sweep_is_started_by_the_schedule_every_hour(stack: Stack) -> None:
+def test_the_sweep_is_started_by_the_schedule_as_often_as_the_parameter_says(stack: Stack) -> None:
     [schedule] = stack.of("Scheduler::Schedule").values()
-    assert named(schedule["ScheduleExpression"]) == "SweepSchedule"
+    assert schedule["ScheduleExpression"] == {"Fn::FindInMap": ["SweepSchedules", {"Ref": "SweepSchedule"}, "Rate"]}
     assert named(schedule["Target"]["Arn"]) == "Sweeps"
     assert json.loads(schedule["Target"]["Input"]) == {"reason": "schedule"}
-    assert stack.template["Parameters"]["SweepSchedule"]["Default"] == "rate(1 hour)"
+
+
+def test_each_schedule_has_its_rate_and_the_same_in_seconds(stack: Stack) -> None:
+    parameter = stack.template["Parameters"]["SweepSchedule"]
+    assert parameter["Default"] == "1-hour"
+    assert stack.template["Mappings"] == {
+        "SweepSchedules": {
+            "15-minutes": {"Rate": "rate(15 minutes)", "Seconds": "900", "OwnerPeriods": "6"},
+            "1-hour": {"Rate": "rate(1 hour)", "Seconds": "3600", "OwnerPeriods": "24"},
+            "6-hours": {"Rate": "rate(6 hours)", "Seconds": "21600", "OwnerPeriods": "144"},
+            "1-day": {"Rate": "rate(1 day)", "Seconds": "86400", "OwnerPeriods": "288"},
+        }
+    }
+    assert parameter["AllowedValues"] == list(stack.template["Mappings"]["SweepSchedules"])
 
 
 def test_code_and_mappings_are_layers_of_their_own(stack: Stack) -> None:
