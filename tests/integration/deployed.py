@@ -4,7 +4,8 @@ import json
 import urllib.request
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -75,6 +76,20 @@ class Deployed:
         answer = self.functions.invoke(FunctionName=name, Payload=json.dumps(payload).encode())
         assert "FunctionError" not in answer
         return dict(json.load(answer["Payload"]))
+
+    @contextmanager
+    def by_hand(self, function: str, timeout: int) -> Iterator[None]:
+        """Let a function, by the name of its output, take no messages for a while, and give it another timeout."""
+        name = self.installed.outputs[function]
+        before = self.functions.get_function_configuration(FunctionName=name)["Timeout"]
+        [source] = self.functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        self.functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
+        self.functions.update_function_configuration(FunctionName=name, Timeout=timeout)
+        try:
+            yield
+        finally:
+            self.functions.update_function_configuration(FunctionName=name, Timeout=before)
+            self.functions.update_event_source_mapping(UUID=source["UUID"], Enabled=True)
 
     def lines(self, function: str, since: datetime) -> list[Line]:
         """Return every JSON line that a function, by the name of its output, has written since then."""

@@ -19,7 +19,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
 from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.reconcile import reconcile
-from keyferry.pipeline.sweep import Sweep
+from keyferry.pipeline.sweep import Sweep, SweepReport
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
 from local.direct import Direct, catalog, deadline, mapping
@@ -140,6 +140,13 @@ def ask(where: Connection, method: str, path: str, body: Object | None = None) -
 
 def swept(direct: Direct) -> list[str]:
     """Sweep with a role that may list, and read no value, and return the mappings that need a delivery."""
+    report = sweep(direct)
+    assert (report.not_compared, report.is_finished) == ((), True)
+    return [each.mapping for each, _ in report.sent]
+
+
+def sweep(direct: Direct) -> SweepReport:
+    """Sweep once with a role that may list, and read no value, and deliver nothing."""
     iam, name, queue = direct.cloud.aws.client("iam"), direct.role.rpartition("/")[2], FakeQueue()
     later: list[Sweep] = []
     lists = ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "eks:DescribeCluster"]
@@ -155,9 +162,9 @@ def swept(direct: Direct) -> list[str]:
         timedelta(hours=1),
     )
     report = reconcile(Sweep(), direct.catalog, services)
-    assert (report.not_compared, later) == ((), [])
     direct.allow(before)
-    return [each.mapping for each in queue.sent]
+    assert len(queue.sent) == len(report.sent)
+    return report
 
 
 def error(report: Report) -> Exception:

@@ -1,14 +1,24 @@
 """The sweep of the deployed stack: what no event told of is put right."""
 
+import json
+import os
+import signal
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
+from keyferry.pipeline.reconcile import MAX_HOPS
+from keyferry.pipeline.sweep import Position, Sweep
+from local.controlplane import ControlPlane
 from local.install import Installation
 from local.watch import until
 from local.world import SECRETS, deployment, env_from
 from tests.integration.deployed import Deployed, now
+from tests.integration.scene import Scene, sweep, swept
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +57,70 @@ def test_a_secret_deleted_by_hand_is_made_again(stack: Deployed) -> None:
 
 
 def test_what_is_right_is_left_alone(stack: Deployed) -> None:
-    assert stack.sweep(mapping="swept") == {"checked": 1, "count": 0, "sent": []}
+    answer = stack.sweep(mapping="swept")
+    assert (answer["checked"], answer["count"], answer["not_compared"], answer["finished"]) == (1, 0, 0, True)
+
+
+def test_a_cluster_that_nobody_answers_for_is_told_and_holds_nothing_up(stack: Deployed) -> None:
+    stack.eu.delete("Secret", "swept", "swept")
+    answer = stack.sweep()
+    assert {"mapping": "swept", "cluster": "prod-eu", "why": "swept: the Secret is missing"} in answer["sent"]
+    assert "lost" not in {sent["cluster"] for sent in answer["sent"]}
+    assert (answer["not_compared"], answer["finished"]) == (1, True)
+    assert [(reason["mapping"], reason["cluster"]) for reason in answer["reasons"]] == [("far", "lost")]
+    until("the Secret", lambda: stack.eu.data("swept", "swept") == {"password": b"canary-swept"})
+
+
+def test_a_sweep_without_time_goes_on_by_its_own_messages_until_it_has_some_and_nothing_is_lost(
+    stack: Deployed,
+) -> None:
+    stack.eu.delete("Secret", "swept", "swept")
+    with stack.by_hand("ReconcileFunction", timeout=60):  # all of which is kept in reserve
+        answer = stack.sweep()
+        assert (answer["checked"], answer["finished"], answer["continued"]) == (0, False, True)
+        [message] = stack.messages("SweepsQueueUrl")
+        answer = stack.invoke("ReconcileFunction", json.loads(message["Body"]))
+        assert (answer["checked"], answer["continued"]) == (0, True)
+        assert sorted(json.loads(each["Body"])["hops"] for each in stack.messages("SweepsQueueUrl")) == [1, 2]
+    until("the Secret", lambda: stack.eu.data("swept", "swept") == {"password": b"canary-swept"})
+    until("nothing left of the sweep", lambda: not stack.messages("SweepsQueueUrl"))
+
+
+def test_a_sweep_that_never_has_time_ends_with_the_reason(stack: Deployed) -> None:
+    rest = Sweep(reason="schedule", begun=now(), hops=MAX_HOPS, cursor={"prod-eu": Position(mapping="swept")})
+    with stack.by_hand("ReconcileFunction", timeout=60):
+        answer = stack.invoke("ReconcileFunction", json.loads(rest.to_json()))
+        assert (answer["finished"], answer["continued"]) == (False, False)
+        assert "1 clusters are not finished, the first one is prod-eu" in answer["reason"]
+        assert stack.messages("SweepsQueueUrl") == []
+
+
+def test_a_frozen_cluster_takes_no_delivery_and_no_time_of_another(scene: Scene) -> None:
+    direct = scene.grant(clusters=["prod-eu", "prod-us"])
+    scene.create({"password": "canary-frozen"})
+    for name in ("prod-eu", "prod-us"):
+        assert not direct.deliver(scene.namespace, name).errors
+    assert swept(direct) == []
+    for admin in scene.cloud.admins.values():
+        admin.delete("Secret", "db", scene.namespace)
+    with frozen(scene.cloud.clusters["prod-us"]):
+        report = sweep(direct)
+    assert [each.cluster for each, _ in report.sent] == ["prod-eu"]
+    assert [(each.cluster, each.targets) for each in report.not_compared] == [("prod-us", 1)]
+    assert report.is_finished
+    another = replace(direct)  # this environment remembers for a while that the cluster did not answer
+    assert swept(another) == [scene.namespace] * 2
+
+
+@contextmanager
+def frozen(cluster: ControlPlane) -> Iterator[None]:
+    """Stop an API server for a while: it takes connections, and answers nothing."""
+    _, server, _ = cluster.processes
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
 
 
 def test_a_namespace_that_gets_its_label_later_is_delivered_to_when_reconcile_is_told_of_it(stack: Deployed) -> None:
