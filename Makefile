@@ -68,7 +68,7 @@ build: tools ## Build the functions and both layers with SAM, and print their si
 	@$(BIN)/python -m local build
 
 .PHONY: bench
-bench: tools ## Measure: 5,000 mappings, time from change to Secret, 1,000 namespaces, a frozen cluster, memory, import time
+bench: tools ## Measure: 5,000 mappings, time from change to Secret, 1,000 namespaces, a sweep, a frozen cluster, memory, import time
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: format

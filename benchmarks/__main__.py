@@ -6,19 +6,20 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import change, frozen, mappings, memory, namespaces
+from benchmarks import change, frozen, mappings, memory, namespaces, sweeps
 from local import layer, stack
 
-CASES = ["mappings", "layer", "change", "namespaces", "frozen", "memory"]
+CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory"]
 
 
 @click.command()
 @click.option("--only", type=click.Choice(CASES), help="Measure one thing.")
 @click.option("--count", default=1000, show_default=True, help="Namespaces of the mapping that is delivered.")
+@click.option("--targets", default=5000, show_default=True, help="Targets of the sweep.")
 @click.option("--rounds", default=30, show_default=True, help="Changes that are timed.")
 @click.option("--waiting", default=380, show_default=True, help="Deliveries that wait for a frozen cluster.")
 @click.option("--seconds", default=120, show_default=True, help="How long that cluster is frozen.")
-def main(*, only: str | None, count: int, rounds: int, waiting: int, seconds: int) -> None:
+def main(*, only: str | None, count: int, targets: int, rounds: int, waiting: int, seconds: int) -> None:
     """Measure."""
     console = Console(highlight=False)
     with tempfile.TemporaryDirectory(prefix="keyferry-bench-") as directory:
@@ -32,6 +33,8 @@ def main(*, only: str | None, count: int, rounds: int, waiting: int, seconds: in
             console.print(change.measure(place / "change", console.print, rounds=rounds))
         if only in (None, "namespaces"):
             console.print(namespaces.measure(place / "namespaces", console.print, count=count))
+        if only in (None, "sweeps"):
+            console.print(sweeps.measure(place / "sweeps", console.print, count=targets))
         if only in (None, "frozen"):
             console.print(frozen.measure(place / "frozen", console.print, count=waiting, seconds=seconds))
         if only in (None, "memory"):
