@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from keyferry.deadline import Deadline
 from keyferry.model import Delivery, Message
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ class FakeQueue:
     sent: list[Delivery] = field(default_factory=list)
     failure: Exception | None = None
 
-    def send(self, deliveries: Iterable[Delivery]) -> None:
+    def send(self, deliveries: Iterable[Delivery], _deadline: Deadline | None = None) -> None:
         """Keep them."""
         if self.failure:
             raise self.failure

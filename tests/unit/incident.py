@@ -97,7 +97,7 @@ class Incident:
         """Bury it."""
         self.dead += 1
 
-    def send(self, deliveries: Iterable[Delivery]) -> None:
+    def send(self, deliveries: Iterable[Delivery], _deadline: object = None) -> None:
         """Put deliveries on the queue."""
         for delivery in deliveries:
             self.put(self._now + 1, delivery.to_json())

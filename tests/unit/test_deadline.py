@@ -1,16 +1,12 @@
-"""Deadlines: what begins late ends no later."""
+"""A deadline is a point of a clock."""
 
 from keyferry.testing import FakeClock
 
 
-def test_an_earlier_deadline_is_that_many_seconds_from_now() -> None:
-    clock = FakeClock(now=5.0)
-    assert clock.deadline(60).within(10).remaining() == 10
-
-
-def test_a_deadline_within_another_is_never_later_than_that() -> None:
-    clock = FakeClock(now=5.0)
-    earlier = clock.deadline(10).within(60)
-    assert earlier.remaining() == 10
-    clock.jump(10)
-    assert earlier.has_passed
+def test_a_later_deadline_is_that_much_after_this_one() -> None:
+    clock = FakeClock()
+    deadline = clock.deadline(10)
+    later = deadline.later(20)
+    clock.jump(11)
+    assert (deadline.has_passed, deadline.remaining()) == (True, 0)
+    assert (later.has_passed, later.remaining()) == (False, 19)

@@ -112,7 +112,7 @@ def test_a_removed_mapping_key_is_removed_from_the_secret() -> None:
 
 def test_a_new_mapping_key_is_new_content() -> None:
     wanted = desired(data={key: {"from": "db"} for key in ("username", "password", "host")})
-    assert content_write(settled(), wanted).why == "new content in host"
+    assert content_write(settled(), wanted).why == "the mapping asks for other content in host"
 
 
 @pytest.mark.parametrize("by", ["kubectl-edit", "kubectl-patch", "keyferry:payments-db"])
@@ -120,7 +120,7 @@ def test_a_key_that_was_edited_by_hand_is_taken_back(by: str) -> None:
     cluster = settled()
     cluster.edit(*WHERE, data={"password": "by hand"}, manager=by)
     action = content_write(cluster, desired())
-    assert (action.force, action.why) == (True, "new content in password")
+    assert (action.force, action.why) == (True, "written by somebody else in between: password")
     assert cluster.managers(*WHERE, "password") == {"keyferry:payments-db"}
 
 

@@ -27,7 +27,10 @@ from keyferry.runtime.telemetry import Environment, LambdaFunction
 from tests.unit.fake_queues import FakeQueue
 from tests.unit.samples import delivery
 
-CONTEXT = cast("LambdaContext", SimpleNamespace(function_name="test", aws_request_id="request-1"))
+CONTEXT = cast(
+    "LambdaContext",
+    SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000, function_name="test", aws_request_id="r"),
+)
 ARN = "arn:aws:sqs:eu-west-1:111122223333:deliveries.fifo"
 
 

@@ -158,7 +158,7 @@ def test_route_sends_what_it_can_of_ten_events_for_a_thousand_targets_and_the_ot
     first = failed(handler(event(*bodies), context(20.2)))
     assert first[-1] == "m9"  # came back
     assert aws.requests == ["ChangeMessageVisibility"] * len(first)
-    assert len(sqs.kept["deliveries"]) < 10_000
+    assert len(sqs.kept.get("deliveries", [])) < 10_000
 
     assert failed(handler(event(*bodies), context(60))) == []
     assert len(sqs.kept["deliveries"]) == 10_000
@@ -172,13 +172,3 @@ def test_a_service_that_asks_to_slow_down_is_not_waited_for_after_the_deadline(
     aws.throttles = True
     for seconds, kind in ((0.6, OutOfTime), (100, Throttled)):
         assert [type(error) for error in runtime.deliver(delivery(), clock.deadline(seconds)).errors] == [kind]
-
-
-@pytest.mark.parametrize(("seconds", "left"), [(5, 5), (50, 20)])
-def test_a_part_of_the_work_has_its_own_time_and_never_more_than_the_whole(
-    seconds: float, left: float, clock: FakeClock
-) -> None:
-    part = clock.deadline(20).within(seconds)
-    assert part.remaining() == left
-    clock.jump(left)
-    assert part.has_passed

@@ -19,9 +19,9 @@ class Deadline:
         """Return a deadline that many seconds from now."""
         return cls(time.monotonic() + seconds)
 
-    def within(self, seconds: float) -> "Deadline":
-        """Return this deadline, or an earlier one that is that many seconds from now."""
-        return Deadline(min(self.at, self.clock() + seconds), self.clock)
+    def later(self, seconds: float) -> "Deadline":
+        """Return a deadline that is that many seconds after this one."""
+        return Deadline(self.at + seconds, self.clock)
 
     @property
     def has_passed(self) -> bool:

@@ -10,7 +10,7 @@
     │   ├── Rejected           AWS refused a call for another reason
     │   ├── Forbidden          the cluster knows the caller and refuses a verb
     │   ├── Unreachable        no answer: whether the call took effect is unknown
-    │   │   └── ServerError      an answer (5xx) that leaves it unknown, too
+    │   │   └── ServerError      of a cluster: an answer (5xx), or none to a write; a webhook can be the cause
     │   ├── Throttled          too many requests, and no time left to wait
     │   ├── ClusterUnavailable no request to the cluster can succeed now: it is not asked again for some seconds
     │   │   ├── Unauthorized       it does not know the caller
@@ -87,7 +87,7 @@ class Unreachable(DeliverAgain):
 
 
 class ServerError(Unreachable):
-    """The cluster answered with an error (5xx) that leaves open whether the call took effect."""
+    """The cluster answered a call with an error (5xx), or a write not in time: whether it took effect is open."""
 
 
 class Throttled(DeliverAgain):

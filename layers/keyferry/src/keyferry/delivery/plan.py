@@ -24,7 +24,7 @@ from typing import Any
 from keyferry.delivery.contested import format_notes, take_notes
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.limits import check_limits, check_mutable
-from keyferry.delivery.observed import RESTART_DUE, Observed
+from keyferry.delivery.observed import RESTART_DUE, REVISION, Observed
 from keyferry.delivery.ownership import build_claims_patch, check_claims, needs_force
 
 NEW_CONTENT = "new content in"
@@ -198,8 +198,9 @@ def describe_content_change(desired: Desired, observed: Observed) -> str:
     removed_keys = sorted(owned_keys - desired.data.keys())
     is_ours = observed.is_written_by(*desired.mapping.names)
     lost_keys = sorted(desired.data.keys() - ever_owned_keys) if is_ours else []
-    if changed_keys:
-        return f"{NEW_CONTENT} {_join(changed_keys)}"
+    if changed_keys and not set(changed_keys) <= set(lost_keys) & observed.get_journal_keys():
+        is_revised = is_ours and observed.annotations.get(REVISION) != desired.revision
+        return f"{'the mapping asks for other content in' if is_revised else NEW_CONTENT} {_join(changed_keys)}"
     if removed_keys:
         return f"no longer mapped: {_join(removed_keys)}"
     return f"written by somebody else in between: {_join(lost_keys)}" if lost_keys else ""

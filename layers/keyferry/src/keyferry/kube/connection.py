@@ -23,7 +23,15 @@ from urllib3.exceptions import (
 from urllib3.util import Retry
 
 from keyferry.deadline import Deadline
-from keyferry.errors import ClusterThrottled, ClusterUnreachable, KeyferryError, OutOfTime, Unauthorized, Unreachable
+from keyferry.errors import (
+    ClusterThrottled,
+    ClusterUnreachable,
+    KeyferryError,
+    OutOfTime,
+    ServerError,
+    Unauthorized,
+    Unreachable,
+)
 from keyferry.kube.errors import build_error
 from keyferry.kube.health import Health
 from keyferry.kube.transport import Answer, Limits, Request, Transport, UntrustedCertificate, describe_failure
@@ -91,7 +99,7 @@ class Connection:
         Raises:
             ClusterUnavailable: no request to the cluster can succeed now. It is remembered: Unauthorized, also with a
                 new token; ClusterUnreachable; ClusterThrottled.
-            Unreachable: there was no answer to a write; whether it took effect is unknown.
+            ServerError: there was no answer to a write; whether it took effect is unknown.
             OutOfTime: the deadline has passed, and nothing was sent.
             KeyferryError: as `keyferry.kube.errors.build_error` says; or AWS does not let us sign in.
         """
@@ -202,8 +210,10 @@ class Connection:
         A write can wait for an admission webhook, and a request that begins just before the deadline has little time.
         """
         text = self._describe(request, error)
-        if deadline.has_passed or (request.method != "GET" and isinstance(error, ReadTimeoutError)):
+        if deadline.has_passed:
             return Unreachable(text)
+        if request.method != "GET" and isinstance(error, ReadTimeoutError):
+            return ServerError(text)
         self._replace(transport)  # a kept connection may be the cause: the probe opens a new one
         return self._health.remember(ClusterUnreachable(text))
 

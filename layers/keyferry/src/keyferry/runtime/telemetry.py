@@ -12,12 +12,15 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from keyferry.aws.sqs import DeliveryQueue, MessageControl
+from keyferry.deadline import Deadline
 from keyferry.model import Delivery, Message
 from keyferry.pipeline.failures import PIPELINE_METRIC, Metric
 from keyferry.pipeline.settle import Settlement, choose_delay_seconds, settle_error
 
 _SECONDS_SUFFIX = "Seconds"
 """Ends the name of a metric whose unit is seconds; all others are counts."""
+SEND_SECONDS = 9
+"""How long before the end of an invocation no more messages are sent: a call of SQS takes eight seconds at most."""
 _LEAKING_LOGGERS = ("boto3", "botocore", "kubernetes", "urllib3")
 """Loggers that at DEBUG write what they receive: secret values and sign-in tokens."""
 
@@ -97,10 +100,11 @@ class LambdaFunction:
         Raises:
             UnexpectedBatchTypeError: the event is not one of SQS (aws_lambda_powertools.utilities.batch).
         """
+        deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - SEND_SECONDS)
 
         def handle(record: SQSRecord) -> None:
             message = _parse_message(record)
-            settlement = _carry_out(message, _settle_safely(message, settle), get_environment)
+            settlement = _carry_out(message, _settle_safely(message, settle), get_environment, deadline)
             self._report_safely(settlement, get_environment, done_text)
             if settlement.is_retried:
                 raise _RetryLater
@@ -142,7 +146,9 @@ def _settle_safely(message: Message, settle: Callable[[Message], Settlement]) ->
         return settle_error(error)
 
 
-def _carry_out(message: Message, settlement: Settlement, get_environment: Callable[[], Environment]) -> Settlement:
+def _carry_out(
+    message: Message, settlement: Settlement, get_environment: Callable[[], Environment], deadline: Deadline
+) -> Settlement:
     """Carry out the decision about a message, and return it; if that fails, return that the message is retried.
 
     A message must not leave its queue before it is on the dead-letter queue, and before what carries on with its work
@@ -150,7 +156,7 @@ def _carry_out(message: Message, settlement: Settlement, get_environment: Callab
     """
     try:
         if settlement.follow_ups:
-            get_environment().queue.send(settlement.follow_ups)
+            get_environment().queue.send(settlement.follow_ups, deadline)
         if settlement.decision == "dead letter":
             get_environment().control.dead_letter(message, settlement)
         if settlement.decision == "retry later":

@@ -39,6 +39,10 @@ COMPILED_FILE = "mappings.json"
 """File name of the compiled mappings."""
 
 
+SEND_SECONDS = 30
+"""How long after its deadline a sweep may begin to send deliveries of what it has seen by then."""
+
+
 class Runtime:
     """The settings and clients of one Lambda environment, or of one command. Safe for use by several threads."""
 
@@ -64,6 +68,7 @@ class Runtime:
         self._sources = Sources(self._sessions)
         self._lock = Lock()
         self._connections: dict[str, Connection] = {}
+        self._cluster_locks: dict[str, Lock] = {}
         self._healths: dict[str, Health] = {}
 
     @functools.cached_property
@@ -181,7 +186,7 @@ class Runtime:
         services = Services(
             self.connect,
             self.create_version_reader(),
-            self.queue.send,
+            functools.partial(self.queue.send, deadline=deadline.later(SEND_SECONDS)),
             lambda rest: self.control.send(rest.to_json()),
             deadline,
             event_id,
@@ -206,7 +211,7 @@ class Runtime:
 
         health = self._get_health(cluster)
         health.check_available()
-        with self._lock:
+        with self._get_lock(cluster):  # one for each cluster: an EKS that does not answer holds up no other
             connection = self._connections.get(cluster.name)
             if connection is None:
                 tokens = eks.Tokens(self._sessions, cluster)
@@ -221,6 +226,10 @@ class Runtime:
                     health=health,
                 )
         return KubeClient(connection, deadline)
+
+    def _get_lock(self, cluster: Cluster) -> Lock:
+        with self._lock:
+            return self._cluster_locks.setdefault(cluster.name, Lock())
 
     def _get_health(self, cluster: Cluster) -> "Health":
         """Return what this environment knows of a cluster: always the same object."""
