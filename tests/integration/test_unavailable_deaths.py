@@ -13,7 +13,7 @@ import pytest
 from local.direct import delivery
 from local.install import Installation
 from tests.integration.deployed import Deployed, now
-from tests.integration.test_availability import frozen
+from tests.integration.test_unavailable import frozen
 
 MAPPING = "returning"
 
