@@ -1,4 +1,4 @@
-"""Keyferry installed in the local cloud by the steps of the README: deploy the stack, let its roles in."""
+"""Keyferry installed in the local cloud by the steps of the README: RBAC, deploy the stack, let its roles in."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,13 +44,14 @@ def install(
     """
     checkout = stack.stage(cloud.directory, mappings)
     stack.build(checkout, say, work=cloud.directory)
-    outputs = stack.deploy(checkout, cloud.aws, stack_name=STACK, parameters=parameters or {}, say=say)
     for name, admin in cloud.admins.items():
         grant(admin, checkout / "generated/rbac" / f"{name}.yaml")
+    outputs = stack.deploy(checkout, cloud.aws, stack_name=STACK, parameters=parameters or {}, say=say)
+    for name in cloud.admins:
         for output, group in GROUPS.items():
             region = cloud.clusters[name].region
             aws.add_access_entry(cloud.aws, name, outputs[output], group, [group], region=region)
-    say("granted RBAC and access entries")
+    say("let its roles into the clusters")
     return Installation(cloud, checkout, outputs)
 
 

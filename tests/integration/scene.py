@@ -156,7 +156,7 @@ def sweep(direct: Direct) -> SweepReport:
         direct.runtime.connect,
         direct.runtime.create_version_reader(),
         queue.send,
-        later.append,
+        lambda rest, _delay_seconds: later.append(rest),
         deadline(),
         "event-1",
         timedelta(hours=1),

@@ -172,8 +172,8 @@ def test_a_queue_that_answers_with_an_error_is_asked_for_every_message() -> None
 
 def test_work_that_continues_later_goes_to_the_queue_that_the_function_reads() -> None:
     sqs = FakeSqs()
-    MessageControl(sqs.client, "sweeps").send('{"hops":1}')
-    assert sqs.kept == {"sweeps": [{"MessageBody": '{"hops":1}'}]}
+    MessageControl(sqs.client, "sweeps").send('{"hops":1}', 45)
+    assert sqs.kept == {"sweeps": [{"MessageBody": '{"hops":1}', "DelaySeconds": 45}]}
 
 
 def dead(reason: str, wanted: Delivery | None = None, owner: Team | None = None) -> Settlement:

@@ -36,7 +36,7 @@ from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
 from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.compare import compare_secret
-from keyferry.pipeline.reconcile import MAX_HOPS, reconcile, settle_report, settle_sweep
+from keyferry.pipeline.reconcile import MAX_HOPS, MAX_WAITS, WAIT_SECONDS, reconcile, settle_report, settle_sweep
 from keyferry.pipeline.settle import UNKNOWN_NAME_SECONDS
 from keyferry.pipeline.sweep import REASONS_OF_A_KIND, NotCompared, Position, Sweep, SweepReport, parse_sweep
 from keyferry.stores.source import Source
@@ -65,6 +65,8 @@ class World:
         self.time = WHEN
         self.continued: list[Sweep] = []
         """What is on the queue of the sweeps."""
+        self.delays: list[int] = []
+        """How long each of them waits there."""
         known = mappings or (mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"]),)
         self.catalog = build_catalog(known, [cluster("prod-eu"), cluster("prod-us")])
         for name, each in self.clusters.items():
@@ -85,12 +87,16 @@ class World:
             raise self.lost
         return self.clients.get(asked.name) or self.clusters[asked.name].client(self.calls)
 
+    def continue_later(self, rest: Sweep, delay_seconds: int) -> None:
+        self.continued.append(rest)
+        self.delays.append(delay_seconds)
+
     def services(self) -> Services:
         return Services(
             self.connect,
             self.sources.read_version,
             self.queue.send,
-            self.continued.append,
+            self.continue_later,
             self.deadline,
             "event-9",
             PERIOD,
@@ -570,13 +576,51 @@ def test_hops_and_age_of_a_sweep_are_bounded(hops: int, age: timedelta, why: str
 
 
 def test_a_rest_that_cannot_be_sent_fails_the_sweep() -> None:
-    def lost(_rest: Sweep) -> None:
+    def lost(_rest: Sweep, _delay_seconds: int) -> None:
         raise Unreachable("no answer from SQS")
 
     world = many(10)
     world.deadline = world.clock.deadline(0)
     with pytest.raises(Unreachable):
         reconcile(Sweep(), world.catalog, replace(world.services(), continue_later=lost))
+
+
+@pytest.mark.parametrize("reason", ["schedule", "CloudFormation Stack Status Change"])
+def test_a_cluster_that_is_away_is_looked_at_again_soon_and_a_few_times(reason: str) -> None:
+    world = World()
+    world.lost = Unauthorized("prod-us", "role")
+    world.clusters["prod-us"].delete(*WHERE)
+    reports = [world.sweep(Sweep(reason=reason))]
+    while len(world.continued) == len(reports):
+        reports.append(world.sweep(Sweep.model_validate_json(world.continued[-1].to_json())))
+
+    assert len(reports) == 1 + MAX_WAITS
+    assert world.delays == [WAIT_SECONDS] * MAX_WAITS
+    assert WAIT_SECONDS > 30, "the environment remembers a failure for half a minute"
+    assert [report.checked for report in reports] == [2, *[0] * MAX_WAITS], "the others are not looked at again"
+    assert [bool(report.not_compared) for report in reports] == [*[False] * MAX_WAITS, True]
+    assert [report.is_finished for report in reports] == [*[False] * MAX_WAITS, True]
+    assert {each.hops for each in world.continued} == {0}
+    assert world.queue.sent == []
+
+
+def test_a_cluster_that_lets_the_roles_in_after_the_deployment_gets_its_deliveries_then() -> None:
+    world = World()
+    world.lost = Unauthorized("prod-us", "role")
+    world.clusters["prod-us"].delete(*WHERE)
+    world.sweep(Sweep(reason="CloudFormation Stack Status Change"))
+    world.lost = None
+    [rest] = world.continued
+    report = world.sweep(rest)
+    assert [sent.cluster for sent, _ in report.sent] == ["prod-us"]
+    assert (report.not_compared, report.is_finished) == ((), True)
+
+
+def test_whoever_sweeps_by_hand_is_told_at_once_what_could_not_be_compared() -> None:
+    world = World()
+    world.lost = Unreachable("down")
+    report = world.sweep()
+    assert (bool(report.not_compared), report.is_finished, world.continued) == (True, True, [])
 
 
 def test_a_sweep_of_less_than_everything_does_not_count_as_one() -> None:

@@ -119,10 +119,10 @@ class MessageControl:
                 self._silent_until = self._clock() + SILENT_SECONDS
             raise
 
-    def send(self, body: str) -> None:
+    def send(self, body: str, delay_seconds: int = 0) -> None:
         """Send a message to the queue that the function reads, if it is not FIFO: work that continues later."""
         with translate_errors("sqs:SendMessage on the queue that the function reads"):
-            self._client.send_message(QueueUrl=self._url, MessageBody=body)
+            self._client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_seconds)
 
     def dead_letter(self, message: Message, settlement: Settlement) -> None:
         """Send a message to the dead-letter queue; reason, mapping, cluster, owner and attempt are its attributes."""

@@ -34,8 +34,8 @@ class Services:
     read_version: VersionReader
     send: Send
     """Sends deliveries to their queue."""
-    continue_later: Callable[[Sweep], None]
-    """Sends the rest of a sweep to the queue of the sweeps."""
+    continue_later: Callable[[Sweep, int], None]
+    """Sends the rest of a sweep to the queue of the sweeps; it waits there for so many seconds."""
     deadline: Deadline
     event_id: str
     """The event id of the deliveries."""
@@ -55,7 +55,9 @@ class ClusterReport:
     """Each delivery that was sent, and why."""
     not_compared: Sequence[NotCompared] = ()
     position: Position | None = None
-    """The first target that there was no time for; None if there is none."""
+    """The first target that there was no time for, or at which the cluster failed; None if there is none."""
+    is_away: bool = False
+    """Whether the cluster failed: the rest of its targets is not compared."""
 
 
 class ClusterSweep:
@@ -188,6 +190,7 @@ class ClusterSweep:
         self._report.sent += sent
 
     def _skip_cluster(self, error: Exception) -> None:
+        self._report.is_away, self._report.position = True, self._get_position()
         for mapping, _ in self._left:
             self._add_not_compared(mapping, error)
         self._left = []
@@ -201,12 +204,15 @@ class ClusterSweep:
             NotCompared(mapping, self._cluster.name, targets, kind, why)
             for (mapping, kind, why), targets in sorted(self._not_compared.items())
         ]
+        self._report.position = self._report.position or self._get_position()
+        return self._report
+
+    def _get_position(self) -> Position | None:
+        """Return the first target that is left; None if there is none."""
         for mapping, namespace in self._left[:1]:
             is_first = mapping.name == self._first.mapping
-            self._report.position = Position(
-                mapping=mapping.name, namespace=namespace or (self._first.namespace if is_first else "")
-            )
-        return self._report
+            return Position(mapping=mapping.name, namespace=namespace or (self._first.namespace if is_first else ""))
+        return None
 
 
 @dataclass(frozen=True)

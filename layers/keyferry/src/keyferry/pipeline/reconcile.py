@@ -11,12 +11,16 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery, Message
 from keyferry.pipeline.cluster_sweep import ClusterReport, ClusterSweep, Services
 from keyferry.pipeline.settle import UNKNOWN_NAME_SECONDS, Settlement, settle_error
-from keyferry.pipeline.sweep import Position, Sweep, SweepReport, parse_sweep
+from keyferry.pipeline.sweep import Sweep, SweepReport, parse_sweep
 
 CLUSTERS_AT_ONCE = 8
 """How many clusters are compared side by side."""
 MAX_HOPS = 16
 """How often a sweep that has run out of time goes on."""
+MAX_WAITS, WAIT_SECONDS = 5, 45
+"""How often a sweep looks again at clusters that were not available, and how long after: right after a deployment, it
+takes a while until a cluster lets the new roles in. A failure is remembered for 30 seconds. Nobody is kept waiting who
+has started the sweep by hand."""
 MAX_PERIODS = 3
 """After how many periods of the schedule a sweep is not continued: newer ones look at the same."""
 
@@ -72,14 +76,17 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
     work = [ClusterSweep(sweep, catalog.clusters[name], mappings, services) for name, mappings in pairs.items()]
     with ThreadPoolExecutor(CLUSTERS_AT_ONCE) as pool:
         reports = list(pool.map(ClusterSweep.run, work))
-    cursor = {name: report.position for name, report in zip(pairs, reports, strict=True) if report.position}
-    end = _continue(sweep, begun, cursor, services) if cursor else ""
+    waits = not sweep.is_by_hand and sweep.waits < MAX_WAITS
+    left = {name: report for name, report in zip(pairs, reports, strict=True) if report.position}
+    left = {name: report for name, report in left.items() if waits or not report.is_away}
+    end = _continue(sweep, begun, left, services) if left else ""
+    final = [report for name, report in zip(pairs, reports, strict=True) if not (report.is_away and name in left)]
     return SweepReport(
         checked=sum(report.checked for report in reports),
         sent=_join_sent(reports),
-        not_compared=tuple(entry for report in reports for entry in report.not_compared),
+        not_compared=tuple(entry for report in final for entry in report.not_compared),
         is_whole=not sweep.names,
-        is_continued=bool(cursor) and not end,
+        is_continued=bool(left) and not end,
         end=end,
     )
 
@@ -98,14 +105,18 @@ def _select_pairs(sweep: Sweep, catalog: Catalog) -> Mapping[str, Sequence[Secre
     return {name: pairs[name] for name in sorted(pairs) if sweep.cursor is None or name in sweep.cursor}
 
 
-def _continue(sweep: Sweep, begun: datetime, cursor: dict[str, Position], services: Services) -> str:
+def _continue(sweep: Sweep, begun: datetime, left: Mapping[str, ClusterReport], services: Services) -> str:
     """Send the rest of a sweep to its queue; return why it ends instead, empty if it does not."""
-    left = f"{len(cursor)} clusters are not finished, the first one is {min(cursor)}"
+    text = f"{len(left)} clusters are not finished, the first one is {min(left)}"
     if sweep.hops >= MAX_HOPS:
-        return f"the sweep has run out of time {MAX_HOPS + 1} times: {left}; raise DeliverMemory or SweepSchedule"
+        return f"the sweep has run out of time {MAX_HOPS + 1} times: {text}; raise DeliverMemory or SweepSchedule"
     if services.now() - begun > MAX_PERIODS * services.period:
-        return f"the sweep began {MAX_PERIODS} periods of the schedule ago: {left}; newer sweeps look at the same"
-    services.continue_later(sweep.model_copy(update={"begun": begun, "hops": sweep.hops + 1, "cursor": cursor}))
+        return f"the sweep began {MAX_PERIODS} periods of the schedule ago: {text}; newer sweeps look at the same"
+    is_waiting = all(report.is_away for report in left.values())
+    counts = {"waits": sweep.waits + 1} if is_waiting else {"hops": sweep.hops + 1}
+    cursor = {name: report.position for name, report in left.items()}
+    rest = sweep.model_copy(update={"begun": begun, "cursor": cursor, **counts})
+    services.continue_later(rest, WAIT_SECONDS if is_waiting else 0)
     return ""
 
 

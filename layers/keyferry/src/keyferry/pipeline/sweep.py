@@ -11,6 +11,7 @@ from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import InvalidInput, UnknownField
 from keyferry.model import Delivery, Record
 
+BY_HAND = "by hand"
 REASONS_OF_A_KIND = 3
 """How many reasons of the same class of error a log line lists."""
 
@@ -29,14 +30,21 @@ class Sweep(Record):
     mapping: str | None = None
     cluster: str | None = None
     namespace: str | None = None
-    reason: str = Field(default="by hand")
+    reason: str = Field(default=BY_HAND)
     """Why the sweep was started."""
     begun: AwareDatetime | None = None
     """When its first invocation began; None: it begins now."""
     hops: int = Field(default=0, ge=0)
     """How many invocations have worked on it, and ran out of time."""
+    waits: int = Field(default=0, ge=0)
+    """How many times it has waited for clusters that were not available."""
     cursor: dict[str, Position] | None = None
     """Cluster → where it goes on; other clusters are finished. None: it begins."""
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether somebody waits for the answer."""
+        return self.reason == BY_HAND
 
     @property
     def names(self) -> dict[str, str]:

@@ -183,11 +183,14 @@ class Runtime:
             KeyferryError: as `keyferry.pipeline.reconcile.reconcile` says.
         """
         self.limit(deadline)
+        if sweep.is_by_hand:  # somebody has perhaps mended what is remembered
+            self._healths.clear()
+            self._connections.clear()
         services = Services(
             self.connect,
             self.create_version_reader(),
             functools.partial(self.queue.send, deadline=deadline.later(SEND_SECONDS)),
-            lambda rest: self.control.send(rest.to_json()),
+            lambda rest, delay_seconds: self.control.send(rest.to_json(), delay_seconds),
             deadline,
             event_id,
             timedelta(seconds=int(self._environment.get("KEYFERRY_SWEEP_SECONDS", "3600"))),
