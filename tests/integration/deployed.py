@@ -22,6 +22,10 @@ Line = dict[str, Any]
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+PATIENCE_SECONDS = 75.0
+"""Longer than a delivery waits that has met a cluster which did not answer in time, as one under load may not."""
+
+
 @dataclass(frozen=True)
 class Deployed:
     """Keyferry, deployed and at work."""
@@ -115,7 +119,7 @@ class Deployed:
         return dict(sums)
 
     def deliveries(
-        self, mapping: str, since: datetime, wanted: int = 1, *, seconds: float = 30.0, **fields: str
+        self, mapping: str, since: datetime, wanted: int = 1, *, seconds: float = PATIENCE_SECONDS, **fields: str
     ) -> list[Line]:
         """Wait until the ends of so many deliveries of a mapping are logged, with these fields; return the lines."""
         what = f"{wanted} deliveries of {mapping}" + (f" with {fields}" if fields else "")
@@ -136,7 +140,7 @@ class Deployed:
             found = [line for line in lines if all(line.get(name) == value for name, value in fields.items())]
             return found if len(found) >= wanted else None
 
-        return until(f"{wanted} events routed with {fields}", look)
+        return until(f"{wanted} events routed with {fields}", look, seconds=PATIENCE_SECONDS)
 
     def messages(self, queue: str = "") -> list[dict[str, Any]]:
         """Look at the messages of a queue, by the name of its output, or of all queues; it changes nothing."""
