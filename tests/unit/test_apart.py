@@ -62,6 +62,13 @@ def test_work_that_does_not_end_is_stopped() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
+def test_work_that_does_not_end_is_stopped_at_once_and_leaves_the_time_to_settle_the_message() -> None:
+    began = time.monotonic()
+    with pytest.raises(FunctionDied):
+        run_apart(lambda: time.sleep(SECONDS), 0.2)
+    assert time.monotonic() - began < 0.7
+
+
 def test_a_large_report_comes_back_whole() -> None:
     report = run_apart(lambda: Report(delivery(), tuple(Outcome(f"n{n}", "updated") for n in range(20_000))), SECONDS)
     assert len(report.outcomes) == 20_000

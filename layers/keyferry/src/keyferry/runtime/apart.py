@@ -36,6 +36,7 @@ def run_apart[T](work: Callable[[], T], seconds: float) -> T:
     sender.close()
     try:
         if not receiver.poll(seconds):
+            child.kill()  # at once: what is left of the time is for the settlement
             raise FunctionDied(f"the function was still at work after {seconds:.0f} s, and was stopped")
         result = receiver.recv()
     except EOFError:
