@@ -22,10 +22,13 @@ from keyferry.errors import (
     Conflict,
     Forbidden,
     KeyferryError,
+    Misconfigured,
     NamespaceGone,
+    NotSignedIn,
     OutOfTime,
     Overtaken,
     Refused,
+    Rejected,
     ServerError,
     SourceDeleted,
     SourceMissing,
@@ -438,9 +441,10 @@ OF_ALL = [
     ClusterUnreachable("no answer"),
     ClusterThrottled("slow down"),
 ]
+SIGN_IN = [AccessDenied("AssumeRole"), NotSignedIn("expired"), Misconfigured("no region"), Rejected("PackedPolicy")]
 
 
-@pytest.mark.parametrize("error", OF_ALL, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", [*OF_ALL, *SIGN_IN], ids=lambda error: type(error).__name__)
 def test_a_cluster_that_does_not_answer_is_asked_once_by_each_thread_and_the_delivery_comes_back(
     error: KeyferryError,
 ) -> None:

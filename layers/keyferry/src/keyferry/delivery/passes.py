@@ -34,12 +34,15 @@ from keyferry.delivery.sources import build_desired
 from keyferry.delivery.target import Target
 from keyferry.delivery.work import Work
 from keyferry.errors import (
+    AccessDenied,
     ClusterSlow,
     ClusterUnavailable,
     Conflict,
     KeyferryError,
+    Misconfigured,
     OutOfTime,
     Overtaken,
+    Rejected,
     ServerError,
     Throttled,
     Unexpected,
@@ -225,5 +228,6 @@ def _is_of_all(error: Exception, step: Callable[[Target], None]) -> TypeGuard[Ke
     """Return whether an error of one target is one of all: so is a first look at the cluster that gets no answer."""
     if isinstance(error, ClusterUnavailable | OutOfTime):
         return True
-    is_lost = isinstance(error, Unreachable | Throttled) and not isinstance(error, ServerError)
-    return is_lost and step is Target.observe
+    # AWS is asked for nothing but the sign-in there: a role that cannot be assumed is the same for all.
+    is_lost = isinstance(error, Unreachable | Throttled | AccessDenied | Rejected | Misconfigured)
+    return is_lost and not isinstance(error, ServerError) and step is Target.observe
