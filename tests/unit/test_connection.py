@@ -297,6 +297,18 @@ def test_a_write_without_an_answer_is_not_the_fault_of_the_cluster(server: Serve
     assert read(client, 10) == []
 
 
+def test_a_list_of_workloads_without_an_answer_may_wait_for_a_webhook_and_is_not_the_fault_of_the_cluster(
+    server: Server,
+) -> None:
+    client = server.client()
+    read(client)
+    server.reply = frozen
+    with pytest.raises(ServerError, match=r"no answer in time \(list rollouts\)"):
+        list(client.list_workloads(KINDS["Rollout"], "payments"))
+    server.reply = fine
+    assert read(client, 10) == []
+
+
 def test_a_write_for_which_there_is_no_connection_is_the_fault_of_the_cluster(server: Server) -> None:
     server.reply = refused
     with pytest.raises(ClusterUnreachable):

@@ -99,7 +99,8 @@ class Connection:
         Raises:
             ClusterUnavailable: no request to the cluster can succeed now. It is remembered: Unauthorized, also with a
                 new token; ClusterUnreachable; ClusterThrottled.
-            ServerError: there was no answer to a write; whether it took effect is unknown.
+            ServerError: there was no answer to a write, or a read that can wait for a webhook; whether a write took
+                effect is unknown.
             OutOfTime: the deadline has passed, and nothing was sent.
             KeyferryError: as `keyferry.kube.errors.build_error` says; or AWS does not let us sign in.
         """
@@ -207,12 +208,12 @@ class Connection:
     ) -> Unreachable:
         """Return the error of a request without answer; remember it if the cluster is the cause, and not the request.
 
-        A write can wait for an admission webhook, and a request that begins just before the deadline has little time.
+        A request can wait for a webhook, and one that begins just before the deadline has little time.
         """
         text = self._describe(request, error)
         if deadline.has_passed:
             return Unreachable(text)
-        if request.method != "GET" and isinstance(error, ReadTimeoutError):
+        if request.can_wait_for_webhooks and isinstance(error, ReadTimeoutError):
             return ServerError(text)
         self._replace(transport)  # a kept connection may be the cause: the probe opens a new one
         return self._health.remember(ClusterUnreachable(text))

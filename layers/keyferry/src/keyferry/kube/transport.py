@@ -51,6 +51,11 @@ class Request:
         return self.content_type == APPLY
 
     @property
+    def can_wait_for_webhooks(self) -> bool:
+        """Whether a webhook can hold up the answer: of admission for a write, of conversion for a custom resource."""
+        return self.method != "GET" or self.path.startswith("/apis/")
+
+    @property
     def is_list(self) -> bool:
         """Whether the answer has many objects, and so may take long."""
         return self.verb == "list"
