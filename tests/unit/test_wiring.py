@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import boto3
 import pytest
 
-from keyferry.errors import MappingsUnreadable, Misconfigured
+from keyferry.deadline import Deadline
+from keyferry.errors import ClusterSlow, MappingsUnreadable, Misconfigured
 from keyferry.mapping.catalog import Catalog, build_catalog
+from keyferry.mapping.targets import Endpoint
 from keyferry.runtime.wiring import COMPILED_FILE, Runtime, load_catalog
 from tests.unit.handlers import ENVIRONMENT, FakeAws, context, event, failed, load_handler
 from tests.unit.samples import cluster, delivery, envelope, mapping
@@ -65,6 +68,21 @@ def test_without_mappings_a_message_is_hidden_and_comes_back_until_they_are_ther
     compiled(tmp_path, Catalog().model_dump_json(by_alias=True))
     handler(event(BODIES[name]), context(900))
     assert "MappingsUnreadable: " not in capsys.readouterr().out
+
+
+def test_the_rest_of_a_sweep_goes_on_where_the_cluster_is_slow_and_a_delivery_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Runtime, "_read_endpoint", lambda *_: Endpoint("https://one.example", "ca"))
+    monkeypatch.setattr("keyferry.kube.Transport", lambda *_, **_more: None)
+    runtime = Runtime(ENVIRONMENT, build_catalog([mapping()], [cluster("prod-eu")]), boto3.Session("AKIA", "canary"))
+    known = runtime.catalog.clusters["prod-eu"]
+    health = runtime._get_health(known)
+    health.note_seconds(1.2)
+    health.remember_slow(840)
+    runtime.connect(known, Deadline.after(9), is_sweep=True)
+    with pytest.raises(ClusterSlow):
+        runtime.connect(known, Deadline.after(9))
 
 
 @pytest.mark.parametrize("name", ["KEYFERRY_INBOX_QUEUE_URL", "KEYFERRY_DELIVERIES_QUEUE_URL"])

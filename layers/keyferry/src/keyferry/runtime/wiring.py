@@ -187,7 +187,7 @@ class Runtime:
             self._healths.clear()
             self._connections.clear()
         services = Services(
-            self.connect,
+            functools.partial(self.connect, is_sweep=True),
             self.create_version_reader(),
             functools.partial(self.queue.send, deadline=deadline.later(SEND_SECONDS)),
             lambda rest, delay_seconds: self.control.send(rest.to_json(), delay_seconds),
@@ -202,8 +202,14 @@ class Runtime:
         """Return a function that gives the current version of a source, or None. Use it for one sweep only."""
         return create_version_reader(self._sessions)
 
-    def connect(self, cluster: Cluster, deadline: Deadline) -> "KubeClient":
+    def connect(self, cluster: Cluster, deadline: Deadline, *, is_sweep: bool = False) -> "KubeClient":
         """Return a client for a cluster; its connection is kept and used again.
+
+        Args:
+            cluster: the cluster.
+            deadline: when no more requests are sent.
+            is_sweep: whether the work may go on though the cluster is slow: a sweep holds up no other cluster, and its
+                rest comes sooner than a slow cluster is asked by another delivery.
 
         Raises:
             ClusterUnavailable: the cluster has just failed, or was slow, and it is not time yet to ask again.
@@ -213,7 +219,10 @@ class Runtime:
         from keyferry.kube import Connection, KubeClient, Transport  # noqa: PLC0415
 
         health = self._get_health(cluster)
-        health.check_available()
+        if is_sweep:
+            health.check()
+        else:
+            health.check_available()
         with self._get_lock(cluster):  # one for each cluster: an EKS that does not answer holds up no other
             connection = self._connections.get(cluster.name)
             if connection is None:
