@@ -135,6 +135,17 @@ def test_push_takes_the_key_back_at_once_and_a_writer_that_goes_on_is_a_conflict
     conflict(world, delivery=delivery(takes_back=True, time=WHEN))
 
 
+def test_a_note_of_a_clock_that_was_years_ahead_counts_for_nothing() -> None:
+    world = settled()
+    world.clock.jump(1000 * DAY)
+    write(world)
+    world.deliver()
+    world.clock.jump(-1000 * DAY)
+    write(world)
+    assert sweep(world) == "somebody else has written a key"
+    assert not world.deliver().errors
+
+
 def test_a_changed_mapping_clears_the_notes() -> None:
     world = settled()
     write(world)

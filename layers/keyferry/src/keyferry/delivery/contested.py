@@ -78,7 +78,7 @@ def select_notes(
     Args:
         mapping: the mapping. If it has changed since, no note counts.
         observed: the Secret.
-        now: the current time. Notes that are a day old do not count.
+        now: the current time. Notes that are a day old do not count; nor do those from a day ahead, by a wrong clock.
         forgets_before: notes from before this time do not count either (`keyferry push`); None: there is no such time.
     """
     if observed.annotations.get(REVISION) != compute_revision(mapping):
@@ -87,7 +87,7 @@ def select_notes(
     return {
         manager: time
         for manager, time in observed.get_taken_back().items()
-        if now - time < NOTED_FOR and (earliest is None or time >= earliest)
+        if abs(now - time) < NOTED_FOR and (earliest is None or time >= earliest)
     }
 
 
