@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from urllib3 import HTTPResponse
 
-from keyferry.errors import Conflict, Unreachable
+from keyferry.errors import Conflict, Misconfigured, Unreachable
 from keyferry.mapping.mapping import Team
 from keyferry.model import Message
 from keyferry.pipeline.failures import Metric
@@ -186,6 +186,17 @@ def test_a_message_that_cannot_be_reported_is_settled_all_the_same(
     assert json.loads(log.getvalue())["message"] == "not reported"
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["PipelineErrors"] == [1.0]
     assert "canary" not in log.getvalue()
+
+
+def test_what_became_of_a_message_is_told_also_where_the_environment_is_what_is_wrong(
+    function: LambdaFunction, log: io.StringIO
+) -> None:
+    def fail() -> Environment:
+        raise Misconfigured("no AWS region is set")
+
+    settlement = Settlement("done", reason="why", delivery=delivery())
+    function.handle_messages(event("a"), CONTEXT, lambda _: settlement, fail, done_text="worked")
+    assert json.loads(log.getvalue())["message"] == "worked"
 
 
 def test_the_work_on_a_delivery_begins_with_a_line(function: LambdaFunction, log: io.StringIO) -> None:

@@ -126,7 +126,8 @@ class LambdaFunction:
         """Log and count what became of a message. What it is has been carried out: an error here does not change it."""
         try:
             self.count(settlement.metrics())
-            self.count_apart(map(get_environment().choose_dimension, settlement.dimensioned_metrics()))
+            # Only those need an environment, which may be what is wrong.
+            self.count_apart(get_environment().choose_dimension(one) for one in settlement.dimensioned_metrics())
             text = done_text if settlement.decision == "done" else settlement.decision
             getattr(self.logger, settlement.log_level)(text, extra=settlement.log_fields())
         except Exception as error:
