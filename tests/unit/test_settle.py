@@ -28,6 +28,7 @@ from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
 from keyferry.pipeline.settle import (
     GIVE_UP_SECONDS,
+    MAX_RECEIVES,
     UNKNOWN_NAME_SECONDS,
     Settlement,
     choose_delay_seconds,
@@ -37,6 +38,7 @@ from keyferry.pipeline.settle import (
 )
 from tests.unit.fake_queues import message
 from tests.unit.samples import delivery
+from tests.unit.stack import Stack
 
 BODY = delivery().model_dump_json(by_alias=True, exclude_none=True)
 
@@ -316,3 +318,31 @@ def test_reasons_name_each_failure_once_those_that_need_repair_first() -> None:
     errors = [Forbidden("a"), Forbidden("a"), Conflict("b"), Forbidden("c"), Forbidden("d"), Forbidden("e")]
     assert summarize(errors) == "Conflict: b; Forbidden: a; Forbidden: c (and 2 more)"
     assert summarize(errors[:1]) == "Forbidden: a"
+
+
+DOWN = ends(of_the_whole=ClusterUnreachable("down"))
+
+
+def test_before_sqs_moves_a_message_without_a_reason_a_copy_takes_its_place() -> None:
+    assert settled(DOWN, attempt=MAX_RECEIVES - 1, age=9).decision == "retry later"
+    settlement = settled(DOWN, attempt=MAX_RECEIVES, age=9)
+    assert settlement.decision == "replaced"
+    [copy] = settlement.follow_ups
+    assert copy == delivery(since=copy.since)
+    assert copy.since
+    assert 9 <= (datetime.now(UTC) - copy.since).total_seconds() < 60
+    assert settlement.dimensioned_metrics(), "the cluster's alarm stays on"
+    moves = Stack.load().queues["Deliveries"]["RedrivePolicy"]["maxReceiveCount"]
+    assert moves > MAX_RECEIVES + 50  # Lambda also receives messages while it throttles the function
+
+
+def test_a_copy_is_as_old_as_the_first_message_and_what_it_becomes_too() -> None:
+    def since(seconds: float) -> str:
+        return delivery(since=datetime.now(UTC) - timedelta(seconds=seconds)).to_json()
+
+    for attempt in (2, MAX_RECEIVES):
+        late = settle_delivery(message(since(GIVE_UP_SECONDS + 1), attempt=attempt), DOWN)
+        assert late.decision == "dead letter"
+    [copy] = settle_delivery(message(since(7000), attempt=MAX_RECEIVES), DOWN).follow_ups
+    assert copy.since
+    assert (datetime.now(UTC) - copy.since).total_seconds() > 6999

@@ -132,6 +132,8 @@ class Delivery(Record):
     """Whether keys are taken back also from managers from whom they were taken back a short time ago (`push`)."""
     deaths: int = Field(default=0, ge=0)
     """How many times the function has died while it worked on the delivery."""
+    since: AwareDatetime | None = None
+    """When the first of its messages was sent, if this one took the place of one that was received too often."""
 
     @property
     def is_of_sweep(self) -> bool:

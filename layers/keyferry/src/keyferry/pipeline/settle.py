@@ -36,6 +36,9 @@ GIVE_UP_SECONDS = 24 * 60 * 60
 """How old a message may become before a failure that could pass counts as one that never will."""
 MAX_DEATHS = 3
 """After how many deaths of its function a delivery is a dead letter."""
+MAX_RECEIVES = 600
+"""After how many receives a copy takes the place of a message: soon after, SQS itself moves it, without a reason. What
+waits for a cluster is received about 2,000 times in a day."""
 MAX_DELAY_SECONDS = 300
 CLUSTER_DELAY_SECONDS = (31, 50)
 """How long a delivery waits for a cluster that is unavailable: longer than the environments remember that (30 s), and
@@ -147,6 +150,7 @@ def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> 
         return Settlement("dead letter", reason="not a delivery: the body does not follow the form of this version")
     if delivery.expires and delivery.expires <= datetime.now(UTC):
         return Settlement("superseded", reason="a newer sweep has begun, and finds the same", delivery=delivery)
+    message = replace(message, sent=min(message.sent, delivery.since or message.sent))
     try:
         report = deliver(delivery)
     except UnknownName as error:
@@ -220,6 +224,9 @@ def _settle_report(message: Message, delivery: Delivery, report: Report) -> Sett
     if not errors:
         return replace(settlement, decision="replaced", follow_ups=follow_ups)
     if any(_may_pass(error, message) for error in errors) and message.age_seconds < GIVE_UP_SECONDS:
+        if message.attempt >= MAX_RECEIVES:
+            copy = delivery.model_copy(update={"since": message.sent})
+            return replace(settlement, decision="replaced", follow_ups=(copy,))
         return replace(settlement, decision="retry later", delay_seconds=choose_delay_seconds(message.attempt, errors))
     return replace(settlement, decision=_choose_end(delivery), follow_ups=follow_ups)
 
