@@ -297,6 +297,30 @@ def test_a_write_without_an_answer_is_not_the_fault_of_the_cluster(server: Serve
     assert read(client, 10) == []
 
 
+def test_a_write_that_goes_first_and_gets_no_answer_is_not_the_fault_of_those_that_wait_for_it(server: Server) -> None:
+    client, waiting = server.client(), Barrier(8)
+
+    def reply(request: Request) -> Answer:
+        if request.namespace == "n0":
+            waiting.wait(5)
+            Event().wait(0.1)
+            return frozen(request)
+        return fine(request)
+
+    def apply(number: int) -> bool:
+        if number:
+            waiting.wait(5)  # n0 is under way
+        try:
+            client.apply_secret(f"n{number}", BODY, "keyferry:db", force=False)
+        except ServerError:
+            return False
+        return True
+
+    server.reply = reply
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(apply, range(8))) == [False, *[True] * 7]
+
+
 def test_a_list_of_workloads_without_an_answer_may_wait_for_a_webhook_and_is_not_the_fault_of_the_cluster(
     server: Server,
 ) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from keyferry.deadline import Deadline
-from keyferry.errors import ClusterSlow, ClusterUnavailable, OutOfTime
+from keyferry.errors import ClusterSlow, ClusterUnavailable, OutOfTime, ServerError
 
 REMEMBERED_SECONDS = 30.0
 """How long an answer or a failure is remembered."""
@@ -166,6 +166,8 @@ class Health:
                 first.result(deadline.remaining())
             except TimeoutError:
                 raise OutOfTime from None
+            except ServerError:  # of that request alone: a webhook has held it up
+                return None
 
     def _end(self, first: "Future[None] | None", error: BaseException | None) -> None:
         """Let the others go on after a request that went alone, unless an answer has done so already."""
