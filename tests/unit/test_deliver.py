@@ -456,6 +456,14 @@ def test_a_cluster_that_does_not_answer_is_asked_once_by_each_thread_and_the_del
     assert world.clock.slept == []
 
 
+def test_a_cluster_that_answers_no_look_but_with_5xx_is_not_asked_for_the_other_batches() -> None:
+    world = World(*(f"n{number}" for number in range(1000)))
+    calls = failing("read", ServerError("503"), times=1000)
+    report = world.deliver(calls, concurrency=8)
+    assert isinstance(report.error, ServerError)
+    assert len(calls.recorded) == 8 * TARGETS_PER_THREAD
+
+
 @pytest.mark.parametrize("error", OF_ALL[2:], ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("call", ["apply", "list", "metadata", "patch"])
 def test_a_cluster_that_is_lost_at_any_call_ends_the_delivery_and_the_next_one_does_the_rest(

@@ -162,6 +162,8 @@ def _run_passes(run: Run, targets: Sequence[Target]) -> None:
             _wait(run.work, number)
         _run_step(run, pending, Target.observe)
         observed = [target for target in pending if target.is_fresh and not target.is_done]
+        if number == 0 and len(pending) > 1 and all(isinstance(target.error, ServerError) for target in pending):
+            run.error = run.error or pending[0].error  # it answers nobody: the other batches need not be asked
         if run.error or not observed:
             return  # the cluster does not answer: the message is retried later
         _run_updates(run, observed, is_first=number == 0)
