@@ -1,5 +1,6 @@
 """Somebody keeps writing a key of ours: it is taken back once, restarts once, and is told to the owner for a day."""
 
+import itertools
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -306,6 +307,19 @@ def test_a_target_that_was_restarted_and_written_again_is_restarted_in_the_next_
     assert DUE in world.cluster.annotations(*WHERE)
     assert not world.deliver().errors
     assert world.count("write", "rollout") == [2, 2]
+
+
+def test_who_keeps_writing_annotations_does_not_keep_the_workloads_from_their_restart() -> None:
+    world = settled()
+    world.sources.put(SOURCE, secret("canary-2"))
+    numbers = itertools.count()
+
+    def touch(_number: int, what: str) -> None:
+        if what.startswith("metadata"):
+            world.cluster.edit(*WHERE, annotations={"seen": str(next(numbers))}, manager="some-controller")
+
+    assert not world.deliver(Calls(before=touch)).errors
+    assert world.count("rollout") == [1]
 
 
 def test_where_nothing_is_to_be_stamped_nothing_is_looked_at_once_more() -> None:

@@ -210,15 +210,20 @@ def _build_named_stamps(
             yield Stamp(workload, None, error=error)
 
 
-def check_unchanged(cluster: ClusterClient, namespace: str, name: str, observed: Observed) -> None:
-    """Check, by its metadata alone, that a Secret is still as it was observed.
+def check_unchanged(cluster: ClusterClient, namespace: str, desired: Desired, observed: Observed) -> None:
+    """Check, by its metadata alone, that a Secret still has the content that was observed.
+
+    Nobody has written it since if the mark of our write is on it and all its keys are still ours. Who only keeps
+    writing labels or annotations does not keep the workloads from their restart.
 
     Raises:
-        Overtaken: it has changed since, or is gone.
+        Overtaken: somebody has, or it is gone.
     """
+    name = desired.name
     raw = cluster.read_secret_metadata(namespace, name)
-    metadata = raw["metadata"] if raw else {}
-    if any(metadata.get(key) != value for key, value in observed.preconditions.items()):
+    now = Observed.from_object(raw) if raw else None
+    is_same = now and (now.uid, now.restart_due) == (observed.uid, observed.restart_due)
+    if not (now and is_same and observed.keys_owned_by(desired.manager) <= now.keys_owned_by(desired.manager)):
         raise Overtaken(f"Secret {name} in {namespace} changed before its workloads were restarted")
 
 

@@ -125,7 +125,7 @@ class Target:
         action, self.due_restart = self.due_restart, None
         if any(stamp.patch for stamp in self.stamps):  # for content that is no longer there, nothing restarts
             check()
-            check_unchanged(self.work.cluster, self.namespace, self.desired.name, self.observed)
+            check_unchanged(self.work.cluster, self.namespace, self.desired, self.observed)
             self.restarted_for = action.nonce
         self._stamp(self.desired, check)
         check()
