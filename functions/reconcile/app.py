@@ -35,6 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         settlement = settle_report(get_runtime().reconcile(parse_sweep(event), deadline, context.aws_request_id))
         function.count(settlement.metrics())
+        function.count_apart(map(get_runtime().choose_dimension, settlement.dimensioned_metrics()))
         getattr(function.logger, settlement.log_level)("swept", extra=settlement.log_fields())
         return settlement.log_fields()
     finally:

@@ -623,6 +623,21 @@ def test_whoever_sweeps_by_hand_is_told_at_once_what_could_not_be_compared() -> 
     assert (bool(report.not_compared), report.is_finished, world.continued) == (True, True, [])
 
 
+def test_a_team_whose_key_somebody_keeps_writing_is_told_by_each_sweep_and_nothing_is_sent() -> None:
+    world = World(mapping(clusters=["prod-us"], owner={"team": "payments"}))
+    world.time = datetime.now(UTC)
+    for _ in range(2):
+        world.clusters["prod-us"].edit(*WHERE, data={"password": "by hand"}, manager="argocd-controller")
+        world.deliver("prod-us")
+    report = world.sweep()
+    assert (report.sent, report.checked) == ((), 1)
+    [metric] = settle_report(report).dimensioned_metrics()
+    assert (metric.name, metric.dimension) == ("Failures", ("owner", "payments"))
+    [told] = report.log_fields()["contested"]
+    assert (told["mapping"], told["cluster"], told["namespace"]) == ("payments-db", "prod-us", "payments")
+    assert "field manager argocd-controller has written password again" in told["why"]
+
+
 def test_a_sweep_of_less_than_everything_does_not_count_as_one() -> None:
     assert "SweepsFinished" not in World().sweep(Sweep(cluster="prod-eu")).metrics()
 

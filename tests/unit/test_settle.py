@@ -114,11 +114,19 @@ def test_a_source_that_is_missing_is_asked_for_once_more_since_an_event_can_be_e
 def test_namespaces_that_fail_go_on_as_deliveries_of_their_own_and_the_message_goes() -> None:
     settlement = settled(ends(Forbidden("grant it"), Overtaken("changed")))
     assert (settlement.decision, settlement.is_retried, settlement.log_level) == ("replaced", False, "warning")
-    assert settlement.follow_ups == (delivery(namespace="n0"), delivery(namespace="n1"))
+    assert [(each.namespace, each.event_id) for each in settlement.follow_ups] == [("n0", "event-1"), ("n1", "event-1")]
     assert settlement.metrics()["MessagesReplaced"] == 1
     assert settlement.log_fields()["sent_on"] == ["n0", "n1"]
     groups = {each.group for each in (*settlement.follow_ups, delivery())}
     assert len(groups) == 3, "none of them waits for another"
+
+
+def test_a_namespace_that_goes_on_alone_is_as_old_as_its_change() -> None:
+    settlement = settled(ends(Forbidden("grant it")), attempt=3, age=3600)
+    [follow_up] = settlement.follow_ups
+    again = settle_delivery(message(follow_up.to_json()), ends(Forbidden("grant it")))
+    assert again.age_seconds >= 3600
+    assert [metric.name for metric in again.dimensioned_metrics()] == ["Failures"]
 
 
 def test_a_delivery_to_one_namespace_is_never_split_so_that_hops_are_bounded() -> None:
@@ -143,7 +151,7 @@ def test_a_delivery_that_fails_in_every_namespace_is_not_split() -> None:
 
 def test_what_needs_repair_is_one_dead_letter_and_what_can_pass_goes_on_beside_it() -> None:
     settlement = settled(ends(Conflict("stop helm"), Forbidden("grant it"), SourceUnusable("mend it")))
-    assert (settlement.decision, settlement.follow_ups) == ("dead letter", (delivery(namespace="n1"),))
+    assert (settlement.decision, [each.namespace for each in settlement.follow_ups]) == ("dead letter", ["n1"])
     assert settlement.errors == (settlement.errors[0], settlement.errors[1])
     assert {type(error) for error in settlement.errors} == {Conflict, SourceUnusable}
 

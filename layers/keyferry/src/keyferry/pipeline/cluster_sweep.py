@@ -9,6 +9,7 @@ from functools import partial
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient, list_target_namespaces
+from keyferry.delivery.contested import find_contest
 from keyferry.delivery.observed import Observed
 from keyferry.errors import Forbidden, KeyferryError, OutOfTime, ServerError, Unexpected
 from keyferry.mapping.mapping import SecretMapping
@@ -16,7 +17,7 @@ from keyferry.mapping.targets import Cluster, Selector
 from keyferry.model import Delivery, Place
 from keyferry.pipeline.compare import compare_secret
 from keyferry.pipeline.route import Send
-from keyferry.pipeline.sweep import NotCompared, Position, Sweep
+from keyferry.pipeline.sweep import Contested, NotCompared, Position, Sweep
 from keyferry.stores.source import Source
 
 TARGETS_FOR_EACH_THREAD = 4
@@ -54,6 +55,7 @@ class ClusterReport:
     sent: list[tuple[Delivery, str]] = field(default_factory=list)
     """Each delivery that was sent, and why."""
     not_compared: Sequence[NotCompared] = ()
+    contested: list[Contested] = field(default_factory=list)
     position: Position | None = None
     """The first target that there was no time for, or at which the cluster failed; None if there is none."""
     is_away: bool = False
@@ -138,12 +140,15 @@ class ClusterSweep:
         except Exception as error:
             return _Look(error=error)
         try:
-            observed = Observed.from_object(secret) if secret else None
+            observed, now = Observed.from_object(secret) if secret else None, self._services.now()
+            contest = find_contest(mapping, observed, observed.get_journal_keys(), now) if observed else None
+            if contest:
+                return _Look(contest=str(contest))
             versions = {
                 alias: self._services.read_version(source.resolve(place))
                 for alias, source in mapping.spec.sources.items()
             }
-            return _Look(compare_secret(mapping, versions, observed, place, self._services.now()))
+            return _Look(compare_secret(mapping, versions, observed, place, now))
         except Exception as error:  # of one target: the others are compared all the same
             return _Look(error=error)
 
@@ -159,6 +164,10 @@ class ClusterSweep:
                 self._add_not_compared(mapping, look.error)
                 continue
             self._report.checked += 1
+            if look.contest:
+                team = mapping.spec.owner.team if mapping.spec.owner else ""
+                entry = Contested(mapping.name, self._cluster.name, namespace, look.contest, team)
+                self._report.contested.append(entry)
             if look.difference:
                 differences.setdefault(mapping.name, f"{namespace}: {look.difference}")
         # One difference is enough for the delivery of a mapping to the cluster.
@@ -220,6 +229,8 @@ class _Look:
     """What was seen of one target."""
 
     difference: str = ""
+    contest: str = ""
+    """Which keys somebody else has again; empty if nobody does."""
     error: Exception | None = None
     is_of_cluster: bool = False
     """Whether the error is one of the cluster, and not of this target alone."""

@@ -41,6 +41,8 @@ class Metric:
     value: float
     dimension: tuple[str, str]
     """Name and value of the dimension: `("owner", "payments")` or `("cluster", "prod-eu")`."""
+    service: str = ""
+    """The service that it counts for; empty: the one that counts."""
 
 
 def choose_metric(error: KeyferryError) -> str:

@@ -54,7 +54,10 @@ def _wait_for_deployment(message: Message, error: UnknownField | UnknownName) ->
 
 def settle_report(report: SweepReport) -> Settlement:
     """Return the settlement of a sweep that was carried out: the rest, if any, has a message of its own."""
-    return Settlement("dropped", report, report.end) if report.end else Settlement("done", report)
+    found = tuple(report.dimensioned_metrics())
+    if report.end:
+        return Settlement("dropped", report, report.end, found=found)
+    return Settlement("done", report, found=found)
 
 
 def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport:
@@ -85,6 +88,7 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
         checked=sum(report.checked for report in reports),
         sent=_join_sent(reports),
         not_compared=tuple(entry for report in final for entry in report.not_compared),
+        contested=tuple(entry for report in reports for entry in report.contested),
         is_whole=not sweep.names,
         is_continued=bool(left) and not end,
         end=end,

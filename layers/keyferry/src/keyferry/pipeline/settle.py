@@ -82,6 +82,8 @@ class Settlement:
     """The age of the message."""
     delay_seconds: int = 0
     """How long the message waits for its next attempt, if it is retried."""
+    found: tuple[Metric, ...] = ()
+    """Failures by owner that a sweep has found."""
     follow_ups: tuple[Delivery, ...] = ()
     """Deliveries that carry on with a part of the work. They are sent before the message leaves its queue."""
 
@@ -116,10 +118,12 @@ class Settlement:
 
     def dimensioned_metrics(self) -> list[Metric]:
         """Return the metrics by owner and by cluster."""
-        counted = self._count_errors() if self.delivery else frozenset()
+        if not self.delivery:
+            return list(self.found)
+        counted = self._count_errors()
         team = self.owner.team if self.owner else ""
         owner = [Metric(OWNER_METRIC, 1, ("owner", team))] if OWNER_METRIC in counted else []
-        if self.delivery and CLUSTER_METRIC in counted:
+        if CLUSTER_METRIC in counted:
             return [*owner, Metric(CLUSTER_METRIC, 1, ("cluster", self.delivery.cluster))]
         return owner
 
@@ -211,7 +215,7 @@ def _settle_death(delivery: Delivery, report: Report, error: FunctionDied) -> Se
 
 def _settle_report(message: Message, delivery: Delivery, report: Report) -> Settlement:
     follow_ups = tuple(
-        delivery.model_copy(update={"namespace": outcome.namespace, "deaths": 0})
+        delivery.model_copy(update={"namespace": outcome.namespace, "deaths": 0, "since": message.sent})
         for outcome in _split(message, delivery, report)
     )
     sent_on = {follow_up.namespace for follow_up in follow_ups}

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import InvalidInput, UnknownField
 from keyferry.model import Delivery, Record
+from keyferry.pipeline.failures import OWNER_METRIC, Metric
 
 BY_HAND = "by hand"
 REASONS_OF_A_KIND = 3
@@ -76,6 +77,22 @@ class NotCompared:
 
 
 @dataclass(frozen=True)
+class Contested:
+    """A target whose keys somebody else has again after they were taken back: nothing is done about it for a day."""
+
+    mapping: str
+    cluster: str
+    namespace: str
+    why: str
+    owner: str
+    """The team that owns the mapping; empty if nobody does."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for a log line."""
+        return {"mapping": self.mapping, "cluster": self.cluster, "namespace": self.namespace, "why": self.why}
+
+
+@dataclass(frozen=True)
 class SweepReport:
     """The result of one invocation's work on a sweep."""
 
@@ -84,6 +101,7 @@ class SweepReport:
     sent: tuple[tuple[Delivery, str], ...] = field(default=())
     """Each delivery that was sent, and why."""
     not_compared: tuple[NotCompared, ...] = ()
+    contested: tuple[Contested, ...] = ()
     is_whole: bool = True
     """Whether the sweep is one of everything."""
     is_continued: bool = False
@@ -106,8 +124,13 @@ class SweepReport:
             **({"SweepsUnfinished": 1.0} if self.end else {}),
         }
 
+    def dimensioned_metrics(self) -> list[Metric]:
+        """Return the failures by owner: a team whose keys are contested is told for as long as they are."""
+        return [Metric(OWNER_METRIC, 1, ("owner", team)) for team in sorted({entry.owner for entry in self.contested})]
+
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the log line, which are also the answer to a request made by hand."""
+        contested = [entry.as_dict() for entry in self.contested[:MAX_LISTED]]
         sent = [
             {"mapping": delivery.mapping, "cluster": delivery.cluster, "why": reason}
             for delivery, reason in self.sent[:MAX_LISTED]
@@ -118,6 +141,7 @@ class SweepReport:
             "sent": sent,
             "not_compared": sum(entry.targets for entry in self.not_compared),
             "reasons": _choose_reasons(self.not_compared),
+            **({"contested": contested} if contested else {}),
             "finished": self.is_finished,
             "continued": self.is_continued,
         }

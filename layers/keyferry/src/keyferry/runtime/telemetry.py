@@ -70,7 +70,7 @@ class LambdaFunction:
                 unit=_get_unit(metric.name),
                 value=metric.value,
                 namespace=self.metrics.namespace,
-                default_dimensions={"service": self.metrics.service or ""},
+                default_dimensions={"service": metric.service or self.metrics.service or ""},
             ) as single:
                 single.add_dimension(*metric.dimension)
 

@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
@@ -153,8 +154,9 @@ class Runtime:
         return report
 
     def choose_dimension(self, metric: Metric) -> Metric:
-        """Return a metric under the owner, or the cluster, that has an alarm."""
-        return choose_dimension(self.catalog, metric)
+        """Return a metric under the owner, or the cluster, that has an alarm, and for the service that alarms watch."""
+        service = self._environment.get("KEYFERRY_ALARM_SERVICE", "")
+        return replace(choose_dimension(self.catalog, metric), service=service)
 
     def prepare(self, delivery: Delivery, deadline: Deadline) -> Work:
         """Return a delivery with its mapping and the clients that it needs.
