@@ -111,6 +111,13 @@ def test_a_source_that_is_missing_is_asked_for_once_more_since_an_event_can_be_e
     ]
 
 
+def test_sources_that_are_missing_in_some_namespaces_are_one_dead_letter() -> None:
+    deliver = ends(SourceUnavailable("it does not exist"), SourceUnavailable("nor does this"))
+    settlements = [settled(deliver, attempt=attempt) for attempt in (1, 2)]
+    assert [settlement.decision for settlement in settlements] == ["retry later", "dead letter"]
+    assert [settlement.follow_ups for settlement in settlements] == [(), ()]
+
+
 def test_namespaces_that_fail_go_on_as_deliveries_of_their_own_and_the_message_goes() -> None:
     settlement = settled(ends(Forbidden("grant it"), Overtaken("changed")))
     assert (settlement.decision, settlement.is_retried, settlement.log_level) == ("replaced", False, "warning")

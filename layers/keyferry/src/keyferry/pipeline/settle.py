@@ -216,7 +216,7 @@ def _settle_death(delivery: Delivery, report: Report, error: FunctionDied) -> Se
 def _settle_report(message: Message, delivery: Delivery, report: Report) -> Settlement:
     follow_ups = tuple(
         delivery.model_copy(update={"namespace": outcome.namespace, "deaths": 0, "since": message.sent})
-        for outcome in _split(message, delivery, report)
+        for outcome in _split(delivery, report)
     )
     sent_on = {follow_up.namespace for follow_up in follow_ups}
     errors = [error for namespace, error in report.errors_by_namespace() if namespace not in sent_on]
@@ -240,13 +240,14 @@ def _choose_end(delivery: Delivery) -> Literal["dropped", "dead letter"]:
     return "dropped" if delivery.is_of_sweep else "dead letter"
 
 
-def _split(message: Message, delivery: Delivery, report: Report) -> list[Outcome]:
+def _split(delivery: Delivery, report: Report) -> list[Outcome]:
     """Return the namespaces that go on as deliveries of their own, so that the others do not wait for them.
 
     A delivery to one namespace is never split: that bounds the hops. Nor is one that stopped before its end, or of
-    which no namespace is done: the cause is not in single namespaces.
+    which no namespace is done: the cause is not in single namespaces. A source that is missing is asked for once more
+    by the message itself, since it would be a dead letter for each namespace otherwise.
     """
-    may_pass = [outcome for outcome in report.outcomes if outcome.error and _may_pass(outcome.error, message)]
+    may_pass = [outcome for outcome in report.outcomes if isinstance(outcome.error, DeliverAgain)]
     stopped = any(isinstance(error, OutOfTime | ClusterUnavailable) for error in report.errors)
     if delivery.namespace or report.error or stopped or len(may_pass) == len(report.outcomes):
         return []
