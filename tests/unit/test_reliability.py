@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ import pytest
 from keyferry import errors
 from keyferry.delivery.report import Outcome, Report
 from keyferry.errors import DeliverAgain, KeyferryError, NeedsRepair
+from keyferry.model import Change
 from keyferry.pipeline.alarms import build_template
+from keyferry.pipeline.route import RouteReport
+from keyferry.pipeline.settle import Settlement, settle_error
 from keyferry.pipeline.sweep import NotCompared, SweepReport
 from tests.unit.cloudwatch import STACK, SWEEP_SECONDS, CloudWatch, list_alarms
-from tests.unit.incident import CATALOG, Incident, build_event, load_app
+from tests.unit.incident import CATALOG, CONTEXT, Incident, build_event, load_app
 from tests.unit.samples import WHEN, delivery
 from tests.unit.stack import ROOT, Stack
 
@@ -161,9 +165,14 @@ def test_mappings_that_cannot_be_read_drop_nothing_and_tell_within_a_quarter_of_
     assert on[f"{name.title()}MappingsUnreadable"] == [1], "it tells at once, and goes out when nothing fails any more"
 
 
-def counting(name: str, *, function: str) -> Callable[[CloudWatch, int], None]:
-    """Return what a function counts while something goes wrong."""
-    return lambda cloudwatch, tick: cloudwatch.put(tick * 300 - 30, "Keyferry", name, 1, service=f"{STACK}-{function}")
+def counting(settlement: Settlement, *, function: str) -> Callable[[CloudWatch, int], None]:
+    """Return what a function counts for a message of each five minutes while something goes wrong."""
+
+    def put(cloudwatch: CloudWatch, tick: int) -> None:
+        for name, value in settlement.metrics().items():
+            cloudwatch.put(tick * 300 - 30, "Keyferry", name, value, service=f"{STACK}-{function}")
+
+    return put
 
 
 def native(namespace: str, name: str, value: float, **dimension: str) -> Callable[[CloudWatch, int], None]:
@@ -180,6 +189,9 @@ def growing(queue: str) -> Callable[[CloudWatch, int], None]:
     return put
 
 
+FAILED = settle_error(errors.Unreachable("sqs:SendMessage: no answer from AWS"))
+ROTATION_FAILED = RouteReport(Change("secretsmanager", ("prod/db",), "rotation failed", event_id="e", time=WHEN))
+
 FROM_OUTSIDE: dict[str, Callable[[CloudWatch, int], None]] = {
     **{f"{name}Errors": native("AWS/Lambda", "Errors", 1, FunctionName=name) for name in ("Route", "Deliver")},
     "ReconcileErrors": native("AWS/Lambda", "Errors", 1, FunctionName="Reconcile"),
@@ -189,9 +201,9 @@ FROM_OUTSIDE: dict[str, Callable[[CloudWatch, int], None]] = {
     "ChangesOld": native("AWS/SQS", "ApproximateAgeOfOldestMessage", 400, QueueName="Changes"),
     "DeliveriesOld": native("AWS/SQS", "ApproximateAgeOfOldestMessage", 2000, QueueName="Deliveries"),
     "SweepsOld": native("AWS/SQS", "ApproximateAgeOfOldestMessage", 2000, QueueName="Sweeps"),
-    "RouteFailing": counting("MessagesRetried", function="route"),
-    "ReconcileFailing": counting("MessagesRetried", function="reconcile"),
-    "RotationsFailing": counting("RotationsFailed", function="route"),
+    "RouteFailing": counting(FAILED, function="route"),
+    "ReconcileFailing": counting(FAILED, function="reconcile"),
+    "RotationsFailing": counting(Settlement("done", ROTATION_FAILED), function="route"),
 }
 """Alarm → what is counted in each five minutes of the trouble that it tells of, outside of `deliver`."""
 
@@ -205,6 +217,19 @@ def test_trouble_outside_of_a_delivery_raises_its_alarm_which_goes_out(name: str
     assert list(on) == [name]
     assert on[name][0] <= 6
     assert on[name][-1] <= MENDED // 300 + 6
+
+
+@pytest.mark.parametrize("body", ["garbage", '{"reason": "schedule"}'], ids=["no sweep", "a sweep that never ends"])
+def test_a_message_of_the_sweeps_queue_that_is_dropped_raises_an_alarm_which_goes_out(
+    body: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app, cloudwatch = load_app("reconcile", monkeypatch), CloudWatch()
+    never_ends = SweepReport(end="the sweep has run out of time 17 times")
+    runtime = SimpleNamespace(reconcile=lambda *_: never_ends, choose_dimension=None)
+    monkeypatch.setattr(app, "get_runtime", lambda: runtime)
+    assert app.handler(build_event(body), CONTEXT) == {"batchItemFailures": []}
+    cloudwatch.take_log(60, capsys.readouterr().out)
+    assert when(cloudwatch) == {"SweepsDropped": [1]}
 
 
 NOT_COMPARED = NotCompared("payments-db", "prod-us", 1, "Forbidden", "grant it")
