@@ -1,14 +1,18 @@
 """Work in a process of its own: the function outlives it, and sees how it ended."""
 
+import json
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from keyferry.delivery.report import Outcome, Report
 from keyferry.errors import Conflict, FunctionDied, OutOfTime, Unauthorized, Unexpected, UnknownName
+from keyferry.model import Delivery
 from keyferry.runtime.apart import run_apart
+from tests.unit.incident import CONTEXT, build_event, load_app
 from tests.unit.samples import delivery
 
 SECONDS = 20
@@ -72,3 +76,31 @@ def test_work_that_does_not_end_is_stopped_at_once_and_leaves_the_time_to_settle
 def test_a_large_report_comes_back_whole() -> None:
     report = run_apart(lambda: Report(delivery(), tuple(Outcome(f"n{n}", "updated") for n in range(20_000))), SECONDS)
     assert len(report.outcomes) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("attempt", "deaths", "place"), [(1, 0, "in the function"), (2, 0, "apart"), (9, 2, "apart"), (1, 1, "apart")]
+)
+def test_deliver_says_that_it_begins_and_then_works_apart_but_on_a_first_attempt(
+    attempt: int, deaths: int, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = load_app("deliver", monkeypatch, POWERTOOLS_SERVICE_NAME=f"apart-{attempt}-{deaths}")
+    places, lines = list[str](), list[str]()
+
+    def work(name: str, asked: Delivery) -> Report:
+        places.append(name)
+        lines.extend(capsys.readouterr().out.splitlines())
+        return Report(asked)
+
+    runtime = SimpleNamespace(
+        deliver=lambda asked, _: work("in the function", asked),
+        deliver_apart=lambda asked, *_: work("apart", asked),
+        choose_dimension=None,
+    )
+    monkeypatch.setattr(app, "get_runtime", lambda: runtime)
+    app.handler(build_event(delivery(deaths=deaths).to_json(), attempt), CONTEXT)
+    assert places == [place]
+    [begun] = map(json.loads, lines)
+    assert [begun[key] for key in ("message", "mapping", "cluster", "attempt", "deaths")] == [
+        *("begun", "payments-db", "prod-eu", attempt, deaths)
+    ]
