@@ -103,6 +103,14 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "an endpoint with a word as port": ({"AWS_ENDPOINT_URL": "http://127.0.0.1:x"}, "AWS_ENDPOINT_URL, or its form"),
     "an endpoint of another scheme": ({"AWS_ENDPOINT_URL": "ftp://127.0.0.1"}, "AWS_ENDPOINT_URL is no URL"),
     "the endpoint of one service": ({"AWS_ENDPOINT_URL_SECRETS_MANAGER": "x"}, "or its form for one service"),
+    "a time limit that is none": (
+        NO_KEYS | {"AWS_METADATA_SERVICE_TIMEOUT": "canary"},
+        "AWS_METADATA_SERVICE_TIMEOUT or _NUM_ATTEMPTS",
+    ),
+    "a container's address that is none": (
+        NO_KEYS | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://canary.example/"},
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI is no address",
+    ),
     "a proxy with a word as port": ({"HTTPS_PROXY": "http://127.0.0.1:x"}, "HTTPS_PROXY, HTTP_PROXY or AWS_ENDPOINT"),
     "a proxy with a blank": ({"HTTPS_PROXY": "http://127.0.0.1:9 "}, "HTTPS_PROXY, HTTP_PROXY or AWS_ENDPOINT_URL"),
     "a profile that is missing": ({"AWS_PROFILE": "nothing"}, "the profile that AWS_PROFILE names does not exist"),

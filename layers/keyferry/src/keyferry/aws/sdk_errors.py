@@ -60,6 +60,11 @@ _NO_ANSWER = (
     ResponseParserError,  # whatever answers is not AWS
 )
 _NOT_SENT = (sdk.ParamValidationError, sdk.MissingParametersError, sdk.ValidationError, sdk.InvalidHostLabelError)
+_VALUES = {
+    "configprovider.py": "AWS_MAX_ATTEMPTS, AWS_METADATA_SERVICE_TIMEOUT or _NUM_ATTEMPTS is no number",
+    "utils.py": "AWS_CONTAINER_CREDENTIALS_FULL_URI is no address that botocore asks for credentials",
+}
+"""The module of botocore that raises a ValueError → which setting is wrong; any other one parses an endpoint."""
 _PARAMETER = re.compile(r'(?:Invalid [\w ]+ for|Missing required|Unknown) parameter(?: in [\w.\[\]]+:)? "?([\w.\[\]]+)')
 """The name of the parameter at the beginning of botocore's report, which goes on with its value."""
 
@@ -100,7 +105,9 @@ def _explain_value(error: SdkError) -> str | None:
     if isinstance(inner, ValueError) and inner is not error:
         return "AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN, or the profile's, has a line end"  # no header can hold one
     if isinstance(inner, ValueError):
-        return f"AWS_ENDPOINT_URL, or its form for one service, needs http:// and a host ({raised_at(error)})"
+        place = raised_at(error)
+        endpoint = f"AWS_ENDPOINT_URL, or its form for one service, needs http:// and a host ({place})"
+        return _VALUES.get(place.partition(":")[0], endpoint)
     return None
 
 
