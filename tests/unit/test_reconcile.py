@@ -34,6 +34,7 @@ from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
+from keyferry.pipeline import reconcile as reconcile_module
 from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.compare import compare_secret
 from keyferry.pipeline.reconcile import MAX_HOPS, MAX_WAITS, WAIT_SECONDS, reconcile, settle_report, settle_sweep
@@ -573,6 +574,18 @@ def test_hops_and_age_of_a_sweep_are_bounded(hops: int, age: timedelta, why: str
     settled = settle_report(swept)
     assert (settled.decision, settled.log_level) == (("dropped", "error") if why else ("done", "info"))
     assert settled.reason == swept.end
+
+
+def test_clusters_that_take_all_the_time_do_not_keep_the_same_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile_module, "CLUSTERS_AT_ONCE", 1)
+    world = World()
+    world.calls.after = lambda *_: world.clock.jump(840)
+    waiting = set()
+    for _ in range(50):
+        world.deadline = world.clock.deadline(840)
+        world.sweep()
+        waiting |= {name for name, place in (world.continued[-1].cursor or {}).items() if not place.namespace}
+    assert waiting == {"prod-eu", "prod-us"}
 
 
 def test_a_rest_that_cannot_be_sent_fails_the_sweep() -> None:

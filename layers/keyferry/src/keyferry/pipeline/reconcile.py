@@ -1,5 +1,6 @@
 """Send a delivery for every (mapping, cluster) that is not up to date. Reads no secret value."""
 
+import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -76,17 +77,18 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
     """
     begun = sweep.begun or services.now()
     pairs = _select_pairs(sweep, catalog)
-    work = [ClusterSweep(sweep, catalog.clusters[name], mappings, services) for name, mappings in pairs.items()]
+    work = {name: ClusterSweep(sweep, catalog.clusters[name], mappings, services) for name, mappings in pairs.items()}
+    # In random order: if many clusters are slow, they do not keep the same others waiting in each invocation.
     with ThreadPoolExecutor(CLUSTERS_AT_ONCE) as pool:
-        reports = list(pool.map(ClusterSweep.run, work))
+        futures = {name: pool.submit(work[name].run) for name in random.sample(list(work), len(work))}
+        reports = {name: futures[name].result() for name in work}
     waits = not sweep.is_by_hand and sweep.waits < MAX_WAITS
-    left = {name: report for name, report in zip(pairs, reports, strict=True) if report.position}
-    left = {name: report for name, report in left.items() if waits or not report.is_away}
+    left = {name: report for name, report in reports.items() if report.position and (waits or not report.is_away)}
     end = _continue(sweep, begun, left, services) if left else ""
-    final = [report for name, report in zip(pairs, reports, strict=True) if not (report.is_away and name in left)]
+    final = [report for name, report in reports.items() if not (report.is_away and name in left and not end)]
     return SweepReport(
-        checked=sum(report.checked for report in reports),
-        sent=_join_sent(reports),
+        checked=sum(report.checked for report in reports.values()),
+        sent=_join_sent(reports.values()),
         not_compared=tuple(entry for report in final for entry in report.not_compared),
         contested=tuple(entry for report in reports for entry in report.contested),
         is_whole=not sweep.names,
