@@ -58,6 +58,11 @@ def test_any_name_of_a_team_makes_an_alarm_that_cloudwatch_takes(team: str) -> N
     assert count(by, "owner", team) in dimensions(build_template(by))
 
 
+def test_a_cluster_that_is_called_like_the_others_has_an_alarm() -> None:
+    by = build_catalog([mapping(clusters=["others"])], [cluster("others")])
+    assert count(by, "cluster", "others") in dimensions(build_template(by))
+
+
 def test_an_alarm_names_its_team_and_where_to_reach_it() -> None:
     by = build_catalog([mapping(owner={"team": "payments", "contact": "#payments-oncall"})], [cluster()])
     alarms = [alarm["Properties"] for alarm in build_template(by)["Resources"].values()]

@@ -98,7 +98,7 @@ def _list_cluster_alarms(catalog: Catalog) -> Iterator[_Alarm]:
     for name in _list_clusters(catalog):
         text = f"Cluster {name} does not answer, throttles, or refuses the sign-in. Its deliveries wait for it."
         yield _Alarm(CLUSTER_METRIC, "cluster", name, text, _CLUSTER_TIMING)
-    if len(catalog.clusters) > MAX_ALARMS:
+    if len(catalog.clusters) > len(_list_clusters(catalog)):
         text = "A cluster without an alarm of its own does not answer, throttles, or refuses the sign-in."
         yield _Alarm(CLUSTER_METRIC, "cluster", REST, text, _CLUSTER_TIMING)
 
