@@ -576,6 +576,14 @@ def test_hops_and_age_of_a_sweep_are_bounded(hops: int, age: timedelta, why: str
     assert settled.reason == swept.end
 
 
+def test_a_sweep_that_ends_counts_what_it_would_have_looked_at_again() -> None:
+    world = World()
+    world.lost = Unreachable("down")
+    swept = world.sweep(Sweep(reason="schedule", hops=MAX_HOPS))
+    assert (world.continued, swept.end != "") == ([], True)
+    assert [each.cluster for each in swept.not_compared] == ["prod-us"]
+
+
 def test_clusters_that_take_all_the_time_do_not_keep_the_same_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile_module, "CLUSTERS_AT_ONCE", 1)
     world = World()
