@@ -16,6 +16,8 @@ from tests.unit.stack import Properties, Stack
 
 STACK = "keyferry"
 SWEEP_SECONDS = 3600
+MAXIMUM_CONCURRENCY = 10
+"""By default."""
 OWNER_PERIODS = 24
 """Of the default schedule."""
 
@@ -61,7 +63,12 @@ class CloudWatch:
     def _value(self, alarm: Properties, number: int, period: int) -> float | None:
         if "Metrics" not in alarm:
             return self._aggregate(alarm, alarm["Statistic"], number, period)
-        assert alarm["Metrics"][0]["Expression"] == "DIFF(FILL(visible, 0) + FILL(hidden, 0))"
+        expression = alarm["Metrics"][0]["Expression"]
+        if expression == "IF(FILL(waiting, 0) > 0 AND FILL(started, 0) == 0, 1, 0)":
+            waiting, started = (part["MetricStat"] for part in alarm["Metrics"][1:])
+            waits = (self._aggregate(waiting["Metric"], waiting["Stat"], number, period) or 0) > 0
+            return float(waits and not self._aggregate(started["Metric"], started["Stat"], number, period))
+        assert expression == "DIFF(FILL(visible, 0) + FILL(hidden, 0))"
         return self._sum_filled(alarm, number, period) - self._sum_filled(alarm, number - 1, period)
 
     def _sum_filled(self, alarm: Properties, number: int, period: int) -> float:
@@ -96,7 +103,8 @@ def _is_bad(alarm: Properties, value: float) -> bool:
     if alarm["ComparisonOperator"] == "LessThanThreshold":
         return bool(value < alarm["Threshold"])
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    return bool(value >= alarm["Threshold"])
+    given = alarm["Threshold"]
+    return bool(value >= (MAXIMUM_CONCURRENCY if isinstance(given, dict) else given))
 
 
 def _resolve(value: object) -> str:

@@ -234,6 +234,11 @@ METRICS = {
 """All of them."""
 
 
+STUCK = "IF(FILL(waiting, 0) > 0 AND FILL(started, 0) == 0, 1, 0)"
+WAITING = {
+    **{"Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible"},
+    "Dimensions": [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["Deliveries", "QueueName"]}}],
+}
 SLOW = {
     **{"Namespace": "AWS/Lambda", "MetricName": "Duration", "Statistic": "Maximum", "Threshold": 1},
     "Dimensions": [{"Name": "FunctionName", "Value": {"Ref": "Route"}}],
@@ -243,6 +248,9 @@ SLOW = {
 
 @broken_by("EventsDeadLettersGrow.Metrics.1.MetricStat.Metric.Dimensions.0.Value", {"Ref": "Sweeps"})
 @broken_by("DeliveriesDeadLettersGrow.Threshold", 100_000)
+@broken_by("DeliverBusy.Threshold", 1)
+@broken_by("DeliveriesStuck.Metrics.0.Expression", "waiting")
+@broken_by("DeliveriesStuck.Metrics.1.MetricStat.Metric.Dimensions.0.Value", {"Ref": "Changes"})
 @broken_by("SweepsDeadLettersGrow.Metrics.0.Expression", "visible + hidden")
 @broken_by("ChangesOld.Namespace", "AWS/SNS")
 @broken_by("ReconcileThrottles.MetricName", "Errors")
@@ -255,16 +263,26 @@ SLOW = {
 @broken_by("Resources.RouteSlow", {"Type": "AWS::CloudWatch::Alarm", "Properties": SLOW})
 @rule(QUEUE, FUNCTION)
 def raises_an_alarm_by_its_kinds_of_trouble_and_no_other(stack: Stack, name: str, properties: Properties) -> bool:
+    wanted: set[tuple[object, ...]]
     if name in stack.dead_letter_queues:
         wanted = {("AWS/SQS", "DIFF(FILL(visible, 0) + FILL(hidden, 0))", "Maximum", 1)}
+    elif name == "Deliveries":
+        wanted = set()  # its alarm is on the function that does not work on it
     elif name in stack.queues:
         wanted = {("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 300 if name == "Changes" else 1800)}
     else:
         wanted = {("AWS/Lambda", metric, "Sum", 1) for metric in ("Errors", "Throttles")}
         wanted |= {("Keyferry", metric, "Sum", 1) for metric in OWN[name]}
+        most = str({"Ref": "MaximumConcurrency"})
+        busy: set[tuple[object, ...]] = {
+            ("AWS/Lambda", STUCK, "Sum", 1),
+            ("AWS/Lambda", "ConcurrentExecutions", "Maximum", most),
+        }
+        wanted |= busy if name == "Deliver" else set()
     alarms = [_plain(one) for one in stack.of("CloudWatch::Alarm").values()]
     alarms = [one for one in alarms if _watched(one) in (name, title(properties))]
-    return wanted == {(one["Namespace"], one["MetricName"], one["Statistic"], one["Threshold"]) for one in alarms}
+    seen = [(one["Namespace"], one["MetricName"], one["Statistic"], one["Threshold"]) for one in alarms]
+    return wanted == {(*rest, str(most) if isinstance(most, dict) else most) for *rest, most in seen}
 
 
 @broken_by("SweepsOld.Dimensions.0.Value", "sweeps")
@@ -302,13 +320,14 @@ def is_raised_by_what_happens_or_by_silence(_stack: Stack, name: str, alarm: Pro
     )
 
 
-IN_PERIODS = {"SweepsMissing": 3, "SweepsIncomplete": 2, "EventsMissing": 3}
-"""Alarm about sweeps → after how many periods of the schedule, each of which has to say so, it is raised."""
+IN_PERIODS = {"SweepsMissing": (3, 3), "SweepsIncomplete": (3, 2), "EventsMissing": (4, 3)}
+"""Alarm about sweeps → how many periods of the schedule it looks at, and how many of them have to say so. A window of
+five minutes lets two sweeps fall into one period, and none into the next."""
 
 
 @broken_by("SweepsMissing.Period", 3600)
 @broken_by("SweepsMissing.DatapointsToAlarm", 1)
-@broken_by("SweepsIncomplete.EvaluationPeriods", 3)
+@broken_by("SweepsIncomplete.EvaluationPeriods", 2)
 @broken_by("EventsMissing.DatapointsToAlarm", 2)
 @broken_by("RouteErrors.Period", PERIOD)
 @broken_by("Mappings.SweepSchedules.1-day.Seconds", "259200")
@@ -320,8 +339,8 @@ def goes_by_the_schedule_if_it_is_about_sweeps(stack: Stack, name: str, alarm: P
     if (alarm["Period"] == PERIOD) != (name in IN_PERIODS) or name not in IN_PERIODS:
         return alarm["Period"] != PERIOD and name not in IN_PERIODS
     seconds = [int(one["Seconds"]) for one in stack.template["Mappings"]["SweepSchedules"].values()]
-    allowed = all(3 * one <= (7 * DAY if one >= 3600 else DAY) and one % 60 == 0 for one in seconds)
-    return allowed and periods == (IN_PERIODS[name], IN_PERIODS[name])
+    allowed = all(4 * one <= (7 * DAY if one >= 3600 else DAY) and one % 60 == 0 for one in seconds)
+    return allowed and periods == IN_PERIODS[name]
 
 
 @broken_by("ChangesOld.ActionsEnabled", False)
@@ -358,6 +377,8 @@ def _plain(alarm: Properties) -> Properties:
     if "Metrics" not in alarm:
         return alarm
     stats = [part["MetricStat"] for part in alarm["Metrics"][1:]]
+    if alarm["Metrics"][0]["Expression"] == STUCK and stats[0]["Metric"] == WAITING:
+        stats = stats[1:]
     same = {json.dumps([one["Metric"]["Namespace"], one["Metric"]["Dimensions"], one["Stat"]]) for one in stats}
     namespace, dimensions, statistic = json.loads(min(same)) if len(same) == 1 else ("", [{"Value": ""}], "")
     plain = {"Namespace": namespace, "Dimensions": dimensions, "Statistic": statistic}

@@ -199,13 +199,31 @@ FROM_OUTSIDE: dict[str, Callable[[CloudWatch, int], None]] = {
     "ReconcileThrottles": native("AWS/Lambda", "Throttles", 9, FunctionName="Reconcile"),
     **{f"{name}DeadLettersGrow": growing(f"{name}DeadLetters") for name in ("Changes", "Sweeps", "Events")},
     "ChangesOld": native("AWS/SQS", "ApproximateAgeOfOldestMessage", 400, QueueName="Changes"),
-    "DeliveriesOld": native("AWS/SQS", "ApproximateAgeOfOldestMessage", 2000, QueueName="Deliveries"),
+    "DeliveriesStuck": native("AWS/SQS", "ApproximateNumberOfMessagesVisible", 3, QueueName="Deliveries"),
     "SweepsOld": native("AWS/SQS", "ApproximateAgeOfOldestMessage", 2000, QueueName="Sweeps"),
     "RouteFailing": counting(FAILED, function="route"),
     "ReconcileFailing": counting(FAILED, function="reconcile"),
     "RotationsFailing": counting(Settlement("done", ROTATION_FAILED), function="route"),
 }
 """Alarm → what is counted in each five minutes of the trouble that it tells of, outside of `deliver`."""
+
+
+def test_a_deliver_that_is_busy_for_half_an_hour_is_told_and_a_burst_is_not() -> None:
+    cloudwatch = CloudWatch()
+    for minute in range(60, 100):
+        cloudwatch.put(minute * 60, "AWS/Lambda", "ConcurrentExecutions", 10, FunctionName="Deliver")
+        cloudwatch.put(minute * 60, "AWS/Lambda", "Invocations", 90, FunctionName="Deliver")
+    for minute in range(120, 140):
+        cloudwatch.put(minute * 60, "AWS/Lambda", "ConcurrentExecutions", 10, FunctionName="Deliver")
+    assert when(cloudwatch) == {"DeliverBusy": [18, 19, 20]}
+
+
+def test_deliveries_that_wait_behind_one_that_fails_are_no_alarm_of_all() -> None:
+    cloudwatch = CloudWatch()
+    for tick in range(1, MENDED // 300):
+        FROM_OUTSIDE["DeliveriesStuck"](cloudwatch, tick)
+        cloudwatch.put(tick * 300 - 30, "AWS/Lambda", "Invocations", 1, FunctionName="Deliver")
+    assert when(cloudwatch) == {}
 
 
 @pytest.mark.parametrize("name", FROM_OUTSIDE)
@@ -249,7 +267,7 @@ def test_what_each_sweep_says_raises_an_alarm_after_some_periods_which_goes_out(
     cloudwatch = CloudWatch()
     for hour in range(4):
         put_all(cloudwatch, hour, report, function=function)
-    assert when(cloudwatch, LONG, range(-3, 8)) == {name: list(range(periods * 12, 5 * 12))}
+    assert when(cloudwatch, LONG, range(-3, 8)) == {name: list(range(periods * 12, 6 * 12))}
 
 
 def test_that_no_sweep_finishes_is_an_alarm_until_one_does() -> None:

@@ -54,6 +54,8 @@ MAX_PASSES = 6
 writes of others in between, and for answers that are lost."""
 TARGETS_PER_THREAD = 4
 """How many namespaces the first batch has, for each thread."""
+MAX_FIRST_BATCH = 64
+"""How many namespaces the first batch has at most: nothing is known of their sizes yet."""
 MAX_GROWTH = 8
 """How many times larger a batch may be than the one before."""
 MAX_BATCH_TARGETS = 1000
@@ -118,7 +120,7 @@ def _run_batches(run: Run, targets: Sequence[Target]) -> None:
     Which targets come first is random: if the time is never enough for all, others do in the next try.
     """
     work, waiting, largest = run.work, random.sample(targets, len(targets)), 0
-    size = TARGETS_PER_THREAD * work.concurrency
+    size = min(MAX_FIRST_BATCH, TARGETS_PER_THREAD * work.concurrency)
     while waiting and not run.error:
         batch, waiting = sorted(waiting[:size], key=lambda target: target.namespace), waiting[size:]
         before = work.deadline.remaining()

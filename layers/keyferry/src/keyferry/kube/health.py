@@ -21,6 +21,10 @@ REMEMBERED_SECONDS = 30.0
 """How long an answer or a failure is remembered."""
 MAX_REMEMBERED_SECONDS = 120.0
 """How long a failure is remembered at most, whatever `Retry-After` or a slow delivery says."""
+MAX_SLOW_SECONDS = 900.0
+"""How long slowness is remembered at most: a delivery can take nearly all of its 120 s on a slow cluster."""
+PATIENT_PROBES = 3
+"""Each third probe has the usual limits of time: a cluster may be well that needs a little more than a probe has."""
 SLOW_SECONDS = 1.0
 """How long the answers of a slow cluster take on average."""
 MIN_ANSWERS, MAX_ANSWERS = 8, 50
@@ -44,6 +48,8 @@ class Knowledge:
     well_until: float = -math.inf
     failure: Memory | None = None
     """The last failure, unless there was an answer since."""
+    failures: int = 0
+    """How many failures there were since the last answer."""
     slowness: Memory | None = None
     seconds: tuple[float, ...] = ()
     """How long the last answers took, in seconds: those in a row, without a longer pause than REMEMBERED_SECONDS."""
@@ -105,7 +111,8 @@ class Health:
         """
         first = self._begin(deadline)
         try:
-            yield first is not None and self._known.failure is not None
+            is_probe = first is not None and self._known.failure is not None
+            yield is_probe and self._known.failures % PATIENT_PROBES != 0
         except BaseException as error:
             self._end(first, error)
             raise
@@ -117,7 +124,7 @@ class Health:
             failure, now = self._known.failure, self._clock()
             if failure and now < failure.until:
                 return  # an answer to a request that was under way before the failure
-            self._known = replace(self._known, failure=None, well_until=now + REMEMBERED_SECONDS)
+            self._known = replace(self._known, failure=None, failures=0, well_until=now + REMEMBERED_SECONDS)
             first, self._first = self._first, None
         if first:
             first.set_result(None)
@@ -125,8 +132,9 @@ class Health:
     def remember[E: ClusterUnavailable](self, error: E, seconds: float = REMEMBERED_SECONDS) -> E:
         """Remember a failure for so many seconds, 30 to 120, and return it to be raised."""
         with self._lock:
-            failure = Memory(error, self._clock() + _bound(seconds))
-            self._known = replace(self._known, failure=failure, well_until=-math.inf)
+            failure = Memory(error, self._clock() + _bound(seconds, MAX_REMEMBERED_SECONDS))
+            failures = self._known.failures + 1
+            self._known = replace(self._known, failure=failure, failures=failures, well_until=-math.inf)
         return error
 
     def note_seconds(self, seconds: float) -> None:
@@ -148,7 +156,7 @@ class Health:
         with self._lock:
             average = sum(self._known.seconds) / len(self._known.seconds)
             error = ClusterSlow(f"cluster {self._cluster} is slow: its answers take {average:.1f} s on average")
-            slowness = Memory(error, self._clock() + _bound(SLOW_PAUSE_RATIO * seconds))
+            slowness = Memory(error, self._clock() + _bound(SLOW_PAUSE_RATIO * seconds, MAX_SLOW_SECONDS))
             self._known = replace(self._known, slowness=slowness)
 
     def _begin(self, deadline: Deadline) -> "Future[None] | None":
@@ -191,5 +199,5 @@ class Health:
         raise error
 
 
-def _bound(seconds: float) -> float:
-    return min(MAX_REMEMBERED_SECONDS, max(REMEMBERED_SECONDS, seconds))
+def _bound(seconds: float, longest: float) -> float:
+    return min(longest, max(REMEMBERED_SECONDS, seconds))

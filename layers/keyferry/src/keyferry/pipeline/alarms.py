@@ -64,7 +64,7 @@ class _Alarm:
         return {
             "Type": "AWS::CloudWatch::Alarm",
             "Properties": {
-                "AlarmName": {"Fn::Sub": f"${{Stack}}-{self.noun}-{value.replace('$', '_')}"},
+                "AlarmName": {"Fn::Sub": f"${{Stack}}-{self.noun}-{value.replace('${', '${!')}"},
                 "AlarmDescription": self.description[:1024],
                 "AlarmActions": [{"Ref": "AlarmTopic"}],
                 "Namespace": "Keyferry",
@@ -121,4 +121,5 @@ def _take_first(names: Iterable[str]) -> list[str]:
 
 def _to_dimension(name: str) -> str:
     """Return a name as the value of a dimension, which has ASCII characters only and begins with no colon."""
-    return name.encode("ascii", "backslashreplace").decode().lstrip(":") or REST
+    text = name.encode("ascii", "backslashreplace").decode()
+    return f"_{text}" if text.startswith(":") else text

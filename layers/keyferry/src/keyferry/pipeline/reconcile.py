@@ -90,7 +90,7 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
         checked=sum(report.checked for report in reports.values()),
         sent=_join_sent(reports.values()),
         not_compared=tuple(entry for report in final for entry in report.not_compared),
-        contested=tuple(entry for report in reports for entry in report.contested),
+        contested=tuple(entry for report in reports.values() for entry in report.contested),
         is_whole=not sweep.names,
         is_continued=bool(left) and not end,
         end=end,

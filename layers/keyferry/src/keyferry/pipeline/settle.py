@@ -200,7 +200,10 @@ def _settle_unknown(message: Message, delivery: Delivery | None, error: UnknownN
     if message.age_seconds <= UNKNOWN_NAME_SECONDS:
         return replace(settlement, delay_seconds=choose_delay_seconds(message.attempt, [error]))
     # Of a mapping that was removed nothing is left to do; what a newer release has sent may be a change.
-    return replace(settlement, decision="dropped" if isinstance(error, UnknownName) else "dead letter")
+    body = message.document
+    is_of_sweep = isinstance(body, dict) and "expires" in body
+    is_lost = isinstance(error, UnknownField) and not is_of_sweep
+    return replace(settlement, decision="dead letter" if is_lost else "dropped")
 
 
 def _settle_death(delivery: Delivery, report: Report, error: FunctionDied) -> Settlement:
@@ -231,7 +234,9 @@ def _settle_report(message: Message, delivery: Delivery, report: Report) -> Sett
         if message.attempt >= MAX_RECEIVES:
             copy = delivery.model_copy(update={"since": message.sent})
             return replace(settlement, decision="replaced", follow_ups=(copy,))
-        return replace(settlement, decision="retry later", delay_seconds=choose_delay_seconds(message.attempt, errors))
+        # A delivery that has run out of time before it did anything will do so again: it does not come back at once.
+        known = errors if report.outcomes or any(not isinstance(error, OutOfTime) for error in errors) else []
+        return replace(settlement, decision="retry later", delay_seconds=choose_delay_seconds(message.attempt, known))
     return replace(settlement, decision=_choose_end(delivery), follow_ups=follow_ups)
 
 

@@ -39,7 +39,7 @@ def run_apart[T](work: Callable[[], T], seconds: float) -> T:
             child.kill()  # at once: what is left of the time is for the settlement
             raise FunctionDied(f"the function was still at work after {seconds:.0f} s, and was stopped")
         result = receiver.recv()
-    except EOFError:
+    except (EOFError, OSError):  # the latter where it died in the middle of its answer
         child.join(_EXIT_SECONDS)
         raise FunctionDied(_describe_death(child.exitcode)) from None
     finally:
