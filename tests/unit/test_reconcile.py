@@ -625,6 +625,14 @@ def test_a_cluster_that_is_away_is_looked_at_again_soon_and_a_few_times(reason: 
     assert world.queue.sent == []
 
 
+def test_a_cluster_that_is_away_counts_for_its_alarm_although_no_change_waits_for_it() -> None:
+    world = World()
+    world.lost = Unreachable("down")
+    for reason in ("schedule", "by hand"):
+        [metric] = settle_report(world.sweep(Sweep(reason=reason))).dimensioned_metrics()
+        assert (metric.name, metric.dimension) == ("ClusterUnavailable", ("cluster", "prod-us"))
+
+
 def test_a_cluster_that_lets_the_roles_in_after_the_deployment_gets_its_deliveries_then() -> None:
     world = World()
     world.lost = Unauthorized("prod-us", "role")

@@ -14,6 +14,7 @@ from keyferry.errors import (
     Forbidden,
     FunctionDied,
     KeyferryError,
+    MappingsUnreadable,
     NamespaceGone,
     OutOfTime,
     Overtaken,
@@ -238,6 +239,11 @@ def test_receives_are_no_deaths(attempt: int) -> None:
 def test_an_unknown_mapping_is_waited_for_for_ten_minutes(age: int) -> None:
     missing = UnknownName("mapping x is not among this deployment's mappings")
     assert settled(raises(missing), age=age).decision == "retry later"
+
+
+def test_without_mappings_a_message_waits_for_longer_than_a_day() -> None:
+    settlement = settled(raises(MappingsUnreadable("build the mappings layer")), age=3 * GIVE_UP_SECONDS)
+    assert (settlement.decision, settlement.metrics()["MappingsUnreadable"]) == ("retry later", 1)
 
 
 def test_an_unknown_mapping_is_then_dropped_and_counted() -> None:

@@ -96,7 +96,7 @@ def _list_owner_alarms(catalog: Catalog) -> Iterator[_Alarm]:
 
 def _list_cluster_alarms(catalog: Catalog) -> Iterator[_Alarm]:
     for name in _list_clusters(catalog):
-        text = f"Cluster {name} does not answer, throttles, or refuses the sign-in. Its deliveries wait for it."
+        text = f"Cluster {name} does not answer, throttles, is too slow, or refuses the sign-in. Its deliveries wait."
         yield _Alarm(CLUSTER_METRIC, "cluster", name, text, _CLUSTER_TIMING)
     if len(catalog.clusters) > len(_list_clusters(catalog)):
         text = "A cluster without an alarm of its own does not answer, throttles, or refuses the sign-in."

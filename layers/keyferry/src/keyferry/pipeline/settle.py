@@ -19,6 +19,7 @@ from keyferry.errors import (
     DeliverAgain,
     FunctionDied,
     KeyferryError,
+    MappingsUnreadable,
     NeedsRepair,
     OutOfTime,
     SourceUnavailable,
@@ -33,7 +34,8 @@ from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric, cou
 UNKNOWN_NAME_SECONDS = 10 * 60
 """How long a delivery waits for a mapping, or for a release, that it needs: longer than a deployment takes."""
 GIVE_UP_SECONDS = 24 * 60 * 60
-"""How old a message may become before a failure that could pass counts as one that never will."""
+"""How old a message may become before a failure that could pass counts as one that never will. Without mappings nothing
+is known of the message: it waits for as long as SQS keeps it."""
 MAX_DEATHS = 3
 """After how many deaths of its function a delivery is a dead letter."""
 MAX_RECEIVES = 600
@@ -230,7 +232,8 @@ def _settle_report(message: Message, delivery: Delivery, report: Report) -> Sett
         return settlement
     if not errors:
         return replace(settlement, decision="replaced", follow_ups=follow_ups)
-    if any(_may_pass(error, message) for error in errors) and message.age_seconds < GIVE_UP_SECONDS:
+    is_in_time = message.age_seconds < GIVE_UP_SECONDS or isinstance(report.error, MappingsUnreadable)
+    if any(_may_pass(error, message) for error in errors) and is_in_time:
         if message.attempt >= MAX_RECEIVES:
             copy = delivery.model_copy(update={"since": message.sent})
             return replace(settlement, decision="replaced", follow_ups=(copy,))

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.errors import InvalidInput, UnknownField
 from keyferry.model import Delivery, Record
-from keyferry.pipeline.failures import OWNER_METRIC, Metric
+from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric
 
 BY_HAND = "by hand"
 REASONS_OF_A_KIND = 3
@@ -102,6 +102,8 @@ class SweepReport:
     """Each delivery that was sent, and why."""
     not_compared: tuple[NotCompared, ...] = ()
     contested: tuple[Contested, ...] = ()
+    away: tuple[str, ...] = ()
+    """The clusters that were not available."""
     is_whole: bool = True
     """Whether the sweep is one of everything."""
     is_continued: bool = False
@@ -125,8 +127,12 @@ class SweepReport:
         }
 
     def dimensioned_metrics(self) -> list[Metric]:
-        """Return the failures by owner: a team whose keys are contested is told for as long as they are."""
-        return [Metric(OWNER_METRIC, 1, ("owner", team)) for team in sorted({entry.owner for entry in self.contested})]
+        """Return the failures by owner and by cluster: who is told of contested keys, and of clusters that are away."""
+        teams = sorted({entry.owner for entry in self.contested})
+        return [
+            *(Metric(OWNER_METRIC, 1, ("owner", team)) for team in teams),
+            *(Metric(CLUSTER_METRIC, 1, ("cluster", cluster)) for cluster in self.away),
+        ]
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the log line, which are also the answer to a request made by hand."""
