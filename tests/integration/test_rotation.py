@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import pytest
 
@@ -123,6 +124,16 @@ def test_a_pending_version_is_never_pushed(stack: Deployed) -> None:
     assert {name: stack.cloud.admins[name].get("Secret", "rotated", "rotated") for name in BOTH} == before
 
 
+def assert_one_write_and_one_rollout(stack: Deployed, since: datetime, before: dict[str, set[str]]) -> None:
+    """Check that both clusters have the value of AWS, by one write of content and one rollout."""
+    for name in BOTH:
+        assert stack.cloud.admins[name].data("rotated", "rotated") == in_aws(stack)
+        content_and_mark_taken_off = 2
+        assert stack.writes(name, "rotated", "secrets", since) == content_and_mark_taken_off
+        assert stack.writes(name, "rotated", "deployments", since) == 1
+        assert len(stack.rollouts(name, "rotated") - before[name]) == 1
+
+
 def test_the_same_event_ten_times_among_older_ones_is_one_write_and_one_rollout(stack: Deployed) -> None:
     stack.rest("rotated")
     older, since = stack.current("tests/rotated"), now()
@@ -136,12 +147,7 @@ def test_the_same_event_ten_times_among_older_ones_is_one_write_and_one_rollout(
     stack.rest("rotated")
     events = 1 + 6 + 2  # the change's own, the repeated, the older
     assert len(stack.deliveries("rotated", since, message="delivered")) == events * len(BOTH)
-    for name in BOTH:
-        assert stack.cloud.admins[name].data("rotated", "rotated") == in_aws(stack)
-        content_and_mark_taken_off = 2
-        assert stack.writes(name, "rotated", "secrets", since) == content_and_mark_taken_off
-        assert stack.writes(name, "rotated", "deployments", since) == 1
-        assert len(stack.rollouts(name, "rotated") - before[name]) == 1
+    assert_one_write_and_one_rollout(stack, since, before)
 
 
 def test_a_label_of_ones_own_is_followed_and_no_other(stack: Deployed) -> None:
@@ -218,12 +224,7 @@ def test_a_change_that_the_trail_tells_too_is_one_write_one_rollout_and_a_delive
     assert sorted((line["cluster"], *line["targets"]) for line in lines) == [
         (name, done) for name in BOTH for done in ("unchanged", "updated")
     ]
-    for name in BOTH:
-        assert stack.cloud.admins[name].data("rotated", "rotated") == in_aws(stack)
-        content_and_mark_taken_off = 2
-        assert stack.writes(name, "rotated", "secrets", since) == content_and_mark_taken_off
-        assert stack.writes(name, "rotated", "deployments", since) == 1
-        assert len(stack.rollouts(name, "rotated") - before[name]) == 1
+    assert_one_write_and_one_rollout(stack, since, before)
 
 
 def test_a_rotation_that_only_begins_is_not_delivered_though_the_trail_tells_of_it(both_sources: Deployed) -> None:

@@ -221,7 +221,8 @@ def test_after_an_answer_to_the_probe_all_go_on_with_the_usual_time(server: Serv
     assert server.limits[1:3] == [Limits(2, 2), Limits(3, 5)]
 
 
-def test_while_the_first_request_is_under_way_the_others_wait_for_it(server: Server) -> None:
+def hold(server: Server) -> tuple[Event, Event]:
+    """Let requests wait for an answer; return what is set once one has come, and what lets them be answered."""
     entered, go_on = Event(), Event()
 
     def wait(_request: Request) -> Answer:
@@ -230,6 +231,11 @@ def test_while_the_first_request_is_under_way_the_others_wait_for_it(server: Ser
         return Answer(200, SECRET)
 
     server.reply = wait
+    return entered, go_on
+
+
+def test_while_the_first_request_is_under_way_the_others_wait_for_it(server: Server) -> None:
+    entered, go_on = hold(server)
     client = server.client()
     with ThreadPoolExecutor(9) as pool:
         reads = [pool.submit(client.read_secret, f"n{number}", "db") for number in range(9)]
@@ -241,14 +247,7 @@ def test_while_the_first_request_is_under_way_the_others_wait_for_it(server: Ser
 
 
 def test_a_request_that_waits_for_the_first_one_ends_with_its_own_deadline(server: Server) -> None:
-    entered, go_on = Event(), Event()
-
-    def wait(_request: Request) -> Answer:
-        entered.set()
-        go_on.wait(10)
-        return Answer(200, SECRET)
-
-    server.reply = wait
+    entered, go_on = hold(server)
     connection = server.connect()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(server.client(connection).read_secret, "n1", "db")

@@ -55,10 +55,10 @@ def _wait_for_deployment(message: Message, error: UnknownField | UnknownName) ->
 
 def settle_report(report: SweepReport) -> Settlement:
     """Return the settlement of a sweep that was carried out: the rest, if any, has a message of its own."""
-    found = tuple(report.dimensioned_metrics())
+    metrics = tuple(report.dimensioned_metrics())
     if report.end:
-        return Settlement("dropped", report, report.end, found=found)
-    return Settlement("done", report, found=found)
+        return Settlement("dropped", report, report.end, sweep_metrics=metrics)
+    return Settlement("done", report, sweep_metrics=metrics)
 
 
 def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport:

@@ -84,8 +84,8 @@ class Settlement:
     """The age of the message."""
     delay_seconds: int = 0
     """How long the message waits for its next attempt, if it is retried."""
-    found: tuple[Metric, ...] = ()
-    """Failures by owner that a sweep has found."""
+    sweep_metrics: tuple[Metric, ...] = ()
+    """The metrics by owner and by cluster of a sweep."""
     follow_ups: tuple[Delivery, ...] = ()
     """Deliveries that carry on with a part of the work. They are sent before the message leaves its queue."""
 
@@ -121,7 +121,7 @@ class Settlement:
     def dimensioned_metrics(self) -> list[Metric]:
         """Return the metrics by owner and by cluster."""
         if not self.delivery:
-            return list(self.found)
+            return list(self.sweep_metrics)
         counted = self._count_errors()
         team = self.owner.team if self.owner else ""
         owner = [Metric(OWNER_METRIC, 1, ("owner", team))] if OWNER_METRIC in counted else []
