@@ -113,10 +113,10 @@ class Admin:
             if error.status != 404:
                 raise
 
-    def may(self, group: str, verb: str, resource: str, *, api: str = "", namespace: str = "", name: str = "") -> bool:
-        """Return whether members of a group may do something, as `kubectl auth can-i --as-group` tells."""
+    def may(self, user: str, verb: str, resource: str, *, api: str = "", namespace: str = "", name: str = "") -> bool:
+        """Return whether a user may do something, as `kubectl auth can-i --as` tells."""
         asked = {"verb": verb, "group": api, "resource": resource, "namespace": namespace, "name": name}
-        spec = {"user": "somebody", "groups": [group], "resourceAttributes": asked}
+        spec = {"user": user, "resourceAttributes": asked}
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
         answer = self.send("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review, "application/json")
         return bool(answer["status"]["allowed"])

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,11 +114,11 @@ def register_cluster(aws: Aws, *, name: str, region: str, endpoint: str, certifi
 
 
 def add_access_entry(
-    aws: Aws, cluster: str, arn: str, username: str, groups: list[str], *, region: str | None = None
+    aws: Aws, cluster: str, arn: str, username: str, groups: Sequence[str] = (), *, region: str | None = None
 ) -> None:
-    """Let a role or a user into a cluster under a user name and groups, as `aws eks create-access-entry` does."""
+    """Let a role or a user into a cluster under a user name, and in groups, as `aws eks create-access-entry` does."""
     aws.client("eks", region=region).create_access_entry(
-        clusterName=cluster, principalArn=arn, username=username, kubernetesGroups=groups
+        clusterName=cluster, principalArn=arn, username=username, kubernetesGroups=list(groups)
     )
 
 

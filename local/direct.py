@@ -18,9 +18,9 @@ from keyferry.access import iam
 from keyferry.access.rbac import build_rbac
 from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
-from keyferry.identity import IDENTITY
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
 from keyferry.runtime.wiring import COMPILED_FILE, Runtime
@@ -41,13 +41,18 @@ def mapping(name: str, **spec: Any) -> SecretMapping:  # noqa: ANN401
     return SecretMapping.model_validate(whole)
 
 
-def catalog(cloud: Cloud, mappings: Sequence[SecretMapping], **cluster: Any) -> Catalog:  # noqa: ANN401
+def catalog(
+    cloud: Cloud,
+    mappings: Sequence[SecretMapping],
+    stack: StackNames | None = None,
+    **cluster: Any,  # noqa: ANN401
+) -> Catalog:
     """Return the mappings with all clusters of the cloud; `cluster` adds to each cluster's entry."""
     clusters = [
         Cluster.model_validate({"name": name, "eks": {"name": name, "region": p.region, "account": ACCOUNT}} | cluster)
         for name, p in cloud.clusters.items()
     ]
-    return build_catalog(mappings, clusters)
+    return build_catalog(mappings, clusters, stack)
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,8 @@ class Direct:
             if rbac:
                 apply_rbac(cloud.admins[cluster.name], build_rbac(whole, cluster))
             if entries:
-                group, region = IDENTITY.deliver, cluster.eks.region
-                aws.add_access_entry(cloud.aws, cluster.eks.name, direct.role, group, [group], region=region)
+                user, region = whole.stack.identity.deliver, cluster.eks.region
+                aws.add_access_entry(cloud.aws, cluster.eks.name, direct.role, user, region=region)
         return direct
 
     def allow(self, allowed: Sequence[Mapping[str, Any]]) -> None:
@@ -116,9 +121,9 @@ def apply_rbac(admin: Admin, objects: Sequence[Object]) -> None:
         role = roles.get((binding.get("roleRef", {}).get("kind"), binding["metadata"]["name"]))
         for rule in role["rules"][-1:] if role else ():
             asked = {"api": rule["apiGroups"][0], "name": rule.get("resourceNames", [""])[0]}
-            verb, resource, group = rule["verbs"][-1], rule["resources"][-1], binding["subjects"][0]["name"]
+            verb, resource, user = rule["verbs"][-1], rule["resources"][-1], binding["subjects"][0]["name"]
             where = binding["metadata"].get("namespace", "")
-            until(f"{group} may {verb} {resource}", partial(admin.may, group, verb, resource, namespace=where, **asked))
+            until(f"{user} may {verb} {resource}", partial(admin.may, user, verb, resource, namespace=where, **asked))
 
 
 def delivery(mapping: str, cluster: str = "prod-eu", **more: Any) -> Delivery:  # noqa: ANN401

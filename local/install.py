@@ -13,8 +13,8 @@ from local.admin import Admin
 from local.cloud import Cloud
 
 STACK = "keyferry"
-GROUPS = {DELIVER_OUTPUT: IDENTITY.deliver, RECONCILE_OUTPUT: IDENTITY.readers}
-"""Output of the stack → Kubernetes group of that role, as in generated/access-entries."""
+USERS = {DELIVER_OUTPUT: IDENTITY.deliver, RECONCILE_OUTPUT: IDENTITY.reconcile}
+"""Output of the stack → Kubernetes user of that role, as in generated/access-entries."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def install(
         grant(admin, checkout / "generated/rbac" / f"{name}.yaml")
     outputs = stack.deploy(checkout, cloud.aws, stack_name=STACK, parameters=parameters or {}, say=say)
     for name in cloud.admins:
-        for output, group in GROUPS.items():
+        for output, user in USERS.items():
             region = cloud.clusters[name].region
-            aws.add_access_entry(cloud.aws, name, outputs[output], group, [group], region=region)
+            aws.add_access_entry(cloud.aws, name, outputs[output], user, region=region)
     say("let its roles into the clusters")
     return Installation(cloud, checkout, outputs)
 
@@ -58,9 +58,8 @@ def install(
 def let_administrator_in(cloud: Cloud) -> None:
     """Let the administrator of AWS into every cluster with the rights of deliver: to push from a terminal."""
     arn = cloud.aws.client("sts").get_caller_identity()["Arn"]
-    group = IDENTITY.deliver
     for name, plane in cloud.clusters.items():
-        aws.add_access_entry(cloud.aws, name, arn, "administrator", [group], region=plane.region)
+        aws.add_access_entry(cloud.aws, name, arn, IDENTITY.push, region=plane.region)
 
 
 def grant(admin: Admin, rbac: Path) -> None:

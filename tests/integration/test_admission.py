@@ -57,7 +57,7 @@ def pipeline(scene: Scene, custom_kinds: None) -> Connection:
     role = scene.grant().role
     rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     metadata = {"name": "too-much", "namespace": scene.namespace}
-    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": IDENTITY.deliver}]
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": IDENTITY.deliver}]
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": metadata["name"]}
     version = "rbac.authorization.k8s.io/v1"
     apply_rbac(
@@ -96,7 +96,7 @@ def is_refused(who: Connection, scene: Scene, kind: str, patch: Object | None, *
     try:
         send(who, scene, kind, patch, **more)
     except Forbidden as error:
-        assert IDENTITY.admission_policy in str(error)
+        assert IDENTITY.workloads_policy in str(error)
         return True
     return False
 
@@ -134,7 +134,7 @@ def test_the_pipeline_scales_deletes_and_creates_no_workload(
         assert is_refused(pipeline, scene, kind.name, {"status": {"observedGeneration": 99}}, rest="/status")
         assert is_refused(pipeline, scene, kind.name, None, method="DELETE")
         path = f"/apis/{version}/namespaces/{scene.namespace}/{kind.resource}"
-        with pytest.raises(Forbidden, match=IDENTITY.admission_policy):
+        with pytest.raises(Forbidden, match=IDENTITY.workloads_policy):
             pipeline.send(
                 Request("POST", path, "create", kind.resource, body=other, content_type="application/json"),
                 deadline(20),
@@ -150,7 +150,7 @@ def test_everybody_else_changes_workloads_as_before(scene: Scene, pipeline: Conn
 
 def test_the_api_server_finds_nothing_to_warn_of_in_the_policy(scene: Scene, pipeline: Connection) -> None:
     def checked() -> Object | None:
-        found = scene.admin.get("ValidatingAdmissionPolicy", IDENTITY.admission_policy) or {}
+        found = scene.admin.get("ValidatingAdmissionPolicy", IDENTITY.workloads_policy) or {}
         return dict(found.get("status", {})) if "observedGeneration" in found.get("status", {}) else None
 
     assert until("the policy is checked", checked).get("typeChecking", {}).get("expressionWarnings", []) == []

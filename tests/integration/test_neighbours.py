@@ -26,7 +26,7 @@ def stack(installed: Installation) -> Iterator[Deployed]:
             "verbs": ["get", "patch", "create"],
         }
     ]
-    subjects = [{"apiGroup": group, "kind": "Group", "name": IDENTITY.deliver}]
+    subjects = [{"apiGroup": group, "kind": "User", "name": IDENTITY.deliver}]
     reference = {"apiGroup": group, "kind": "ClusterRole", "name": "scattered"}
     named = {"apiVersion": f"{group}/v1", "metadata": {"name": "scattered"}}
     stack.eu.apply(

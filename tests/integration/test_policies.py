@@ -374,9 +374,9 @@ def test_the_right_to_delete_is_granted_only_to_mappings_that_delete(scene: Scen
     scene.create({"password": "canary-policies-19"})
     limited = Limited(scene, policies={"deletion": policy})
     limited.grant()
-    may = scene.admin.may(limited.group, "delete", "secrets", namespace=scene.namespace, name="db")
+    may = scene.admin.may(limited.user, "delete", "secrets", namespace=scene.namespace, name="db")
     assert may is (policy == "delete")
-    assert not scene.admin.may(limited.group, "delete", "secrets", namespace=scene.namespace, name="other")
+    assert not scene.admin.may(limited.user, "delete", "secrets", namespace=scene.namespace, name="other")
 
 
 def test_without_the_right_to_delete_the_verb_is_named_and_the_secret_stays(scene: Scene) -> None:

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from keyferry.access import rbac
 from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import AccessDenied, Forbidden
-from keyferry.identity import Identity, role_name
+from keyferry.identity import role_name
+from keyferry.mapping.stack import StackNames
 from local import aws
 from local.admin import Object
 from local.cloud import ACCOUNT
@@ -25,15 +26,16 @@ EVERYBODY = {"authentication.k8s.io", "authorization.k8s.io"}
 
 
 class Limited:
-    """A role in a Kubernetes group of its own: what other tests grant, it does not have."""
+    """A role of a stack of its own: what other tests grant, it does not have."""
 
     def __init__(self, scene: Scene, **spec: Any) -> None:  # noqa: ANN401
-        self.scene, self.group = scene, f"limited-{uuid.uuid4().hex[:8]}"
-        whole = catalog(scene.cloud, [scene.mapping(**spec)])
-        self.rbac: list[Object] = rbac.build_rbac(whole, whole.clusters[CLUSTER], identity=Identity(self.group))
+        stack = StackNames(prefix=f"limited-{uuid.uuid4().hex[:8]}")
+        self.scene, self.user = scene, stack.identity.deliver
+        whole = catalog(scene.cloud, [scene.mapping(**spec)], stack)
+        self.rbac: list[Object] = rbac.build_rbac(whole, whole.clusters[CLUSTER])
         self.direct = Direct.grant(scene.cloud, whole, rbac=False, entries=False)
         region = whole.clusters[CLUSTER].eks.region
-        aws.add_access_entry(scene.cloud.aws, CLUSTER, self.direct.role, self.group, [self.group], region=region)
+        aws.add_access_entry(scene.cloud.aws, CLUSTER, self.direct.role, self.user, region=region)
 
     def grant(self, lacking: tuple[str, str] | None = None) -> None:
         """Apply the generated RBAC, without one verb on one resource."""
@@ -153,7 +155,7 @@ def test_the_generated_rights_are_all_that_the_role_has(scene: Scene) -> None:
     (role,) = (
         each
         for each in limited.rbac
-        if each["kind"] == "Role" and each["metadata"]["name"] == role_name(limited.group, scene.namespace)
+        if each["kind"] == "Role" and each["metadata"]["name"] == role_name(limited.user, scene.namespace)
     )
     assert sorted(rules, key=str) == sorted(role["rules"], key=str)
 

@@ -97,7 +97,7 @@ def test_a_cluster_of_the_wrong_name_is_refused(scene: Scene) -> None:
         certificateAuthority=plane.certificate_authority,
     )
     direct = Direct.grant(scene.cloud, build_catalog([scene.mapping()], [wrong]), entries=False)
-    aws.add_access_entry(scene.cloud.aws, CLUSTER, direct.role, IDENTITY.deliver, [IDENTITY.deliver])
+    aws.add_access_entry(scene.cloud.aws, CLUSTER, direct.role, IDENTITY.deliver)
 
     assert "eks.name" in str(error(direct.deliver(scene.namespace)))
 
@@ -141,7 +141,7 @@ def test_a_role_that_was_made_again_is_a_stranger_until_it_has_a_new_entry(cloud
         ask(connection(cloud, direct.role), "GET", VERSION)
 
     entries.delete_access_entry(clusterName=CLUSTER, principalArn=direct.role)
-    aws.add_access_entry(cloud.aws, CLUSTER, direct.role, IDENTITY.deliver, [IDENTITY.deliver])
+    aws.add_access_entry(cloud.aws, CLUSTER, direct.role, IDENTITY.deliver)
     assert ask(connection(cloud, direct.role), "GET", VERSION)
 
 
@@ -167,7 +167,7 @@ class Spoke:
         iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=json.dumps(trust))
         policy = json.dumps({"Version": "2012-10-17", "Statement": [describe]})
         iam.put_role_policy(RoleName=self.name, PolicyName="spoke", PolicyDocument=policy)
-        aws.add_access_entry(cloud.aws, CLUSTER, self.role, IDENTITY.deliver, [IDENTITY.deliver])
+        aws.add_access_entry(cloud.aws, CLUSTER, self.role, IDENTITY.deliver)
 
     def make_again(self) -> None:
         """Delete role and access entry, and make both anew."""

@@ -177,7 +177,11 @@ def test_a_mapping_that_goes_to_no_cluster_is_granted_nothing() -> None:
 
 def test_deliver_gets_the_secret_by_name_and_the_workloads_of_the_namespace() -> None:
     [deliver, _] = objects(mapping())["Role"]
-    assert deliver["metadata"] == {"name": "keyferry:payments-db", "namespace": "payments"}
+    assert deliver["metadata"] == {
+        "name": "keyferry:deliver:payments-db",
+        "namespace": "payments",
+        "labels": {"keyferry.dev/generated": "keyferry"},
+    }
     assert deliver["rules"] == [
         {
             "apiGroups": [""],
@@ -210,24 +214,25 @@ def test_the_right_to_delete_is_for_mappings_that_delete_alone(deletion: str) ->
 
 def test_reconcile_gets_the_secret_by_name_and_nothing_else() -> None:
     [_, readers] = objects(mapping())["Role"]
-    assert readers["metadata"]["name"] == "keyferry-readers:payments-db"
+    assert readers["metadata"]["name"] == "keyferry:reconcile:payments-db"
     assert readers["rules"] == [
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["payments-db"]}
     ]
 
 
-def test_each_role_is_bound_to_its_group_in_its_namespace() -> None:
+def test_each_role_is_bound_to_its_users_in_its_namespace() -> None:
     bindings = objects(mapping(namespaces=["payments", "billing", "payments"]))["RoleBinding"]
     assert [
         (each["metadata"]["namespace"], each["roleRef"]["kind"], each["roleRef"]["name"], each["subjects"][0]["name"])
         for each in bindings
     ] == [
-        ("billing", "Role", "keyferry:payments-db", "keyferry"),
-        ("billing", "Role", "keyferry-readers:payments-db", "keyferry-readers"),
-        ("payments", "Role", "keyferry:payments-db", "keyferry"),
-        ("payments", "Role", "keyferry-readers:payments-db", "keyferry-readers"),
+        ("billing", "Role", "keyferry:deliver:payments-db", "keyferry:deliver"),
+        ("billing", "Role", "keyferry:reconcile:payments-db", "keyferry:reconcile"),
+        ("payments", "Role", "keyferry:deliver:payments-db", "keyferry:deliver"),
+        ("payments", "Role", "keyferry:reconcile:payments-db", "keyferry:reconcile"),
     ]
-    assert {each["subjects"][0]["kind"] for each in bindings} == {"Group"}
+    assert {each["kind"] for binding in bindings for each in binding["subjects"]} == {"User"}
+    assert [each["name"] for each in bindings[0]["subjects"]] == ["keyferry:deliver", "keyferry:push"]
 
 
 def test_named_workloads_are_granted_by_name_and_kind() -> None:
@@ -251,15 +256,15 @@ def test_without_restarts_no_workload_is_granted_and_no_admission_policy_is_need
 def test_namespaces_chosen_by_labels_need_the_right_to_list_them_and_rights_in_all() -> None:
     made = objects(mapping(namespaces={"matchLabels": {"team": "payments"}}))
     assert [each["metadata"]["name"] for each in made["ClusterRole"]] == [
-        "keyferry:payments-db",
-        "keyferry-readers:payments-db",
+        "keyferry:deliver:payments-db",
+        "keyferry:reconcile:payments-db",
         "keyferry:namespaces",
     ]
     assert made["ClusterRole"][-1]["rules"] == [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]}]
     assert [[s["name"] for s in each["subjects"]] for each in made["ClusterRoleBinding"]] == [
-        ["keyferry"],
-        ["keyferry-readers"],
-        ["keyferry", "keyferry-readers"],
+        ["keyferry:deliver", "keyferry:push"],
+        ["keyferry:reconcile"],
+        ["keyferry:deliver", "keyferry:push", "keyferry:reconcile"],
     ]
     assert all("namespace" not in each["metadata"] for each in made["ClusterRole"])
 
@@ -277,14 +282,14 @@ def test_namespaces_chosen_by_labels_can_be_bound_one_by_one_where_they_are_know
 def test_rights_in_all_namespaces_cover_those_that_are_named_beside_a_choice() -> None:
     found = objects(mapping(namespaces=["payments", {"matchLabels": {"team": "pay"}}]))
     assert {"Role", "RoleBinding"} & found.keys() == set()
-    assert "keyferry:payments-db" in [each["metadata"]["name"] for each in found["ClusterRoleBinding"]]
+    assert "keyferry:deliver:payments-db" in [each["metadata"]["name"] for each in found["ClusterRoleBinding"]]
 
 
 def test_a_cluster_gets_the_rights_of_the_mappings_that_name_it() -> None:
     assert objects(mapping(), on="idle") == {}
     assert {each["metadata"]["name"] for each in objects(mapping(), mapping("us", clusters=["prod-us"]))["Role"]} == {
-        "keyferry:payments-db",
-        "keyferry-readers:payments-db",
+        "keyferry:deliver:payments-db",
+        "keyferry:reconcile:payments-db",
     }
 
 
@@ -297,14 +302,16 @@ def test_where_something_restarts_the_pipeline_is_held_to_its_stamps() -> None:
     assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
     assert policy["spec"]["failurePolicy"] == "Fail"
     assert policy["spec"]["matchConditions"] == [
-        {"name": "keyferry", "expression": "'keyferry' in request.userInfo.groups"}
+        {"name": "pipeline", "expression": "request.userInfo.username in ['keyferry:deliver', 'keyferry:push']"}
     ]
 
 
 def test_the_policy_is_the_same_whatever_kinds_a_cluster_names() -> None:
     one, other = (build_catalog([mapping()], [cluster(restartKinds=[kind])]) for kind in ("Deployment", "Rollout"))
     first, second = (rbac.build_rbac(whole, whole.clusters["prod-eu"])[:2] for whole in (one, other))
-    assert first == second == admission.build_policy(IDENTITY)
+    labels = {"keyferry.dev/generated": "keyferry"}
+    reviewed = [each | {"metadata": each["metadata"] | {"labels": labels}} for each in admission.build_policy(IDENTITY)]
+    assert first == second == reviewed
 
 
 def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_to_change_it() -> None:
@@ -324,7 +331,7 @@ def test_the_policy_is_the_one_that_was_reviewed_letter_by_letter() -> None:
 # Access entries
 
 
-def test_each_function_s_role_gets_an_entry_with_its_group() -> None:
+def test_each_function_s_role_gets_an_entry_with_its_user() -> None:
     [deliver, reconcile] = entries.list_access_entries(build_catalog([], [cluster()]))
     assert deliver == {
         "cluster": "prod-eu",
@@ -332,11 +339,11 @@ def test_each_function_s_role_gets_an_entry_with_its_group() -> None:
         "region": "eu-west-1",
         "account": ACCOUNT,
         "principal": "DeliverRoleArn",
-        "kubernetesGroups": ["keyferry"],
+        "username": "keyferry:deliver",
     }
-    assert (reconcile["principal"], reconcile["kubernetesGroups"]) == ("ReconcileRoleArn", ["keyferry-readers"])
+    assert (reconcile["principal"], reconcile["username"]) == ("ReconcileRoleArn", "keyferry:reconcile")
 
 
-def test_a_role_that_both_assume_gets_one_entry_with_both_groups() -> None:
+def test_a_role_that_both_assume_gets_one_entry_as_the_one_that_may_more() -> None:
     [entry] = entries.list_access_entries(build_catalog([], [ASSUMED]))
-    assert (entry["principal"], entry["kubernetesGroups"]) == (ROLE, ["keyferry", "keyferry-readers"])
+    assert (entry["principal"], entry["username"]) == (ROLE, "keyferry:deliver")

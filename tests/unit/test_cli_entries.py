@@ -100,11 +100,8 @@ def test_both_roles_are_let_into_every_cluster(one: Terminal) -> None:
         ("us-east-1", "prod-us", DELIVER),
         ("us-east-1", "prod-us", RECONCILE),
     ]
-    groups = [call.partition("--username ")[2] for call in one.calls("create-access-entry")]
-    assert groups[:2] == [
-        "keyferry --kubernetes-groups keyferry",
-        "keyferry-readers --kubernetes-groups keyferry-readers",
-    ]
+    users = [call.partition("--username ")[2] for call in one.calls("create-access-entry")]
+    assert users == ["keyferry:deliver", "keyferry:reconcile"] * 2
 
 
 @pytest.mark.parametrize(("args", "stack"), [((), "keyferry"), (("secrets",), "secrets")])
@@ -145,13 +142,13 @@ def test_of_several_accounts_only_that_of_the_credentials_is_done_and_the_others
     assert result.stderr == "still to do: account 444455556666; run this again with its credentials\n"
 
 
-def test_a_role_of_the_clusters_own_is_let_in_once_with_both_groups_and_without_asking_for_the_stack(
+def test_a_role_of_the_clusters_own_is_let_in_once_and_without_asking_for_the_stack(
     two: Terminal,
 ) -> None:
     result = two.run(ACCOUNT="444455556666", DELIVER="", RECONCILE="")
     assert result.returncode == 0
     assert two.made == [("us-east-1", "prod-us", OWN)]
-    assert two.calls("create-access-entry")[0].endswith("--kubernetes-groups keyferry keyferry-readers")
+    assert two.calls("create-access-entry")[0].endswith("--username keyferry:deliver")
     assert two.calls("describe-stacks") == []
 
 

@@ -13,11 +13,13 @@ def names(identity: Identity) -> list[str]:
     """Return every name of a stack."""
     return [
         identity.deliver,
-        identity.readers,
+        identity.reconcile,
+        identity.push,
         role_name(identity.deliver, "payments-db"),
-        role_name(identity.readers, "payments-db"),
+        role_name(identity.reconcile, "payments-db"),
         identity.namespaces_role,
-        identity.admission_policy,
+        identity.workloads_policy,
+        identity.secrets_policy,
         identity.field_manager("payments-db"),
         identity.stamp_key("payments-db"),
     ]
@@ -25,19 +27,22 @@ def names(identity: Identity) -> list[str]:
 
 def test_the_names_are_those_that_clusters_have() -> None:
     assert names(IDENTITY) == [
-        "keyferry",
-        "keyferry-readers",
-        "keyferry:payments-db",
-        "keyferry-readers:payments-db",
+        "keyferry:deliver",
+        "keyferry:reconcile",
+        "keyferry:push",
+        "keyferry:deliver:payments-db",
+        "keyferry:reconcile:payments-db",
         "keyferry:namespaces",
-        "keyferry-restarts-only",
+        "keyferry-workloads",
+        "keyferry-secrets",
         "keyferry:payments-db",
         "keyferry.dev/payments-db",
     ]
 
 
-def test_a_stack_with_another_prefix_and_domain_shares_no_name() -> None:
-    assert not set(names(Identity("staging", "staging.keyferry.dev"))) & set(names(IDENTITY))
+@pytest.mark.parametrize("prefix", ["staging", "keyferry-deliver", "keyferry-workloads"])
+def test_a_stack_with_another_prefix_shares_no_name(prefix: str) -> None:
+    assert not set(names(Identity(prefix))) & set(names(IDENTITY))
 
 
 @pytest.mark.parametrize("name", ["payments-db", LONG[:119], LONG[:120], LONG])

@@ -18,7 +18,7 @@ _SERVER_FIELDS = "k in ['generation', 'managedFields', 'resourceVersion']"
 
 def build_policy(identity: Identity) -> list[Object]:
     """Return the policy and its binding. They are the same for every cluster."""
-    name = identity.admission_policy
+    name, users = identity.workloads_policy, ", ".join(f"'{user}'" for user in identity.writers)
     return [
         {
             "apiVersion": _API,
@@ -27,14 +27,12 @@ def build_policy(identity: Identity) -> list[Object]:
             "spec": {
                 "failurePolicy": "Fail",
                 "matchConstraints": {"resourceRules": _build_resource_rules()},
-                "matchConditions": [
-                    {"name": identity.prefix, "expression": f"'{identity.deliver}' in request.userInfo.groups"}
-                ],
+                "matchConditions": [{"name": "pipeline", "expression": f"request.userInfo.username in [{users}]"}],
                 "variables": [{"name": name, "expression": expression} for name, expression in _list_variables()],
                 "validations": [
                     {
                         "expression": _build_validation(identity),
-                        "message": f"Keyferry may change the annotations {identity.domain}/* of a pod template alone",
+                        "message": f"Keyferry may change annotations {identity.stamp_domain}/* of pod templates alone",
                         "reason": "Forbidden",
                     }
                 ],
@@ -92,7 +90,7 @@ def _build_validation(identity: Identity) -> str:
         _build_comparison("Spec", "k == 'template'"),
         _build_comparison("Template", "k == 'metadata'"),
         _build_comparison("TemplateMetadata", "k == 'annotations'"),
-        _build_comparison("Annotations", f"k.startsWith('{identity.domain}/')"),
+        _build_comparison("Annotations", f"k.startsWith('{identity.stamp_domain}/')"),
     ]
     return " && ".join(["request.operation == 'UPDATE'", "!has(request.subResource)", *comparisons])
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from keyferry.identity import IDENTITY
+from keyferry.identity import Identity
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 
@@ -23,7 +23,7 @@ _USAGE = """\
 # need the stack's roles by name: DELIVER_ROLE_ARN=… RECONCILE_ROLE_ARN=… sh access-entries.sh
 # An entry that exists already is left as it is. An entry dies with its role: where the stack was deleted and deployed
 # anew, first delete the old one (aws eks delete-access-entry).
-# What the groups may do there: kubectl apply -f rbac/<cluster>.yaml
+# What these users may do there: kubectl apply -f rbac/<cluster>.yaml
 """
 _FUNCTIONS = """\
 set -u
@@ -75,7 +75,7 @@ _ROLES = {
 
 
 def list_access_entries(catalog: Catalog) -> list[dict[str, Any]]:
-    """Return the access entries of all clusters: cluster, principal and Kubernetes groups.
+    """Return the access entries of all clusters: cluster, principal and Kubernetes user.
 
     The principal is the cluster's role, which both functions assume, or the output of the stack that holds the ARN of
     the function's own role.
@@ -87,18 +87,18 @@ def list_access_entries(catalog: Catalog) -> list[dict[str, Any]]:
             "region": cluster.eks.region,
             "account": cluster.eks.account,
             "principal": principal,
-            "kubernetesGroups": groups,
+            "username": user,
         }
         for cluster in catalog.clusters.values()
-        for principal, groups in _list_principals(cluster)
+        for principal, user in _list_principals(cluster, catalog.stack.identity)
     ]
 
 
-def _list_principals(cluster: Cluster) -> list[tuple[str, list[str]]]:
-    """Return the principals of a cluster, each with its Kubernetes groups."""
-    if cluster.role:  # EKS allows a role only one access entry in a cluster
-        return [(cluster.role, [IDENTITY.deliver, IDENTITY.readers])]
-    return [(DELIVER_OUTPUT, [IDENTITY.deliver]), (RECONCILE_OUTPUT, [IDENTITY.readers])]
+def _list_principals(cluster: Cluster, identity: Identity) -> list[tuple[str, str]]:
+    """Return the principals of a cluster, each with the Kubernetes user that it signs in as."""
+    if cluster.role:  # EKS allows a role only one access entry in a cluster; deliver may do all that reconcile may
+        return [(cluster.role, identity.deliver)]
+    return [(DELIVER_OUTPUT, identity.deliver), (RECONCILE_OUTPUT, identity.reconcile)]
 
 
 def build_script(catalog: Catalog) -> str:
@@ -122,9 +122,9 @@ def _list_commands(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if output in principals:
             yield f"  {variable}=${{{override}:-$(output {output})}} || exit 1\n"
     for entry in entries:
-        principal, groups = entry["principal"], entry["kubernetesGroups"]
+        principal = entry["principal"]
         arn = f'"${_ROLES[principal][0]}"' if principal in _ROLES else shlex.quote(principal)
         yield (
             f"  entry --region {entry['region']} --cluster-name {entry['clusterName']} --principal-arn {arn}"
-            f" --username {groups[0]} --kubernetes-groups {' '.join(groups)}\n"
+            f" --username {entry['username']}\n"
         )

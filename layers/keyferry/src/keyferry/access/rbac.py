@@ -10,15 +10,15 @@ from operator import attrgetter
 from typing import Any
 
 from keyferry.access import admission
-from keyferry.identity import IDENTITY, Identity, role_name
+from keyferry.identity import GENERATED_LABEL, Identity, role_name
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 
 type Object = dict[str, Any]
-type _RoleRules = list[tuple[str, str, list[Object]]]
-"""The Roles of one mapping: the Kubernetes group that gets the Role, the name of the Role, and its rules."""
+type _RoleRules = list[tuple[Sequence[str], str, list[Object]]]
+"""The Roles of one mapping: the Kubernetes users that get the Role, the name of the Role, and its rules."""
 
 _RBAC = "rbac.authorization.k8s.io"
 _get_group = attrgetter("group")
@@ -28,7 +28,6 @@ def build_rbac(
     catalog: Catalog,
     cluster: Cluster,
     selected_namespaces: Mapping[str, Sequence[str]] | None = None,
-    identity: Identity = IDENTITY,
 ) -> list[Object]:
     """Return the Roles and bindings of one cluster, and its admission policy if a mapping restarts workloads.
 
@@ -37,8 +36,8 @@ def build_rbac(
         cluster: one cluster of the catalog.
         selected_namespaces: the names of the namespaces that mappings select by labels, by the name of the mapping.
             A mapping that is missing here gets its rights in all namespaces of the cluster.
-        identity: the names of the stack, and so the groups that get the rights.
     """
+    identity = catalog.stack.identity
     mappings = [mapping for mapping in catalog.mappings.values() if cluster in catalog.clusters_of(mapping)]
     has_restarts = any(mapping.spec.restart != "none" for mapping in mappings)
     objects: list[Object] = admission.build_policy(identity) if has_restarts else []
@@ -50,17 +49,22 @@ def build_rbac(
             objects += _build_roles(roles, mapping.spec.namespace_names)
     if any(mapping.spec.namespace_selectors for mapping in mappings):
         rules = [_build_rule("", ["namespaces"], ["list"])]
-        objects += _build_cluster_wide(identity.namespaces_role, rules, [identity.deliver, identity.readers])
-    return objects
+        objects += _build_cluster_wide(identity.namespaces_role, rules, identity.users)
+    return [_label(each, identity) for each in objects]
 
 
 def _list_roles(identity: Identity, mapping: SecretMapping, cluster: Cluster) -> _RoleRules:
     """Return the Roles that a mapping needs in each of its namespaces."""
-    rules_by_group = {
-        identity.deliver: _list_deliver_rules(mapping, cluster.restart_kinds),
-        identity.readers: _list_reader_rules(mapping),
-    }
-    return [(group, role_name(group, mapping.name), rules) for group, rules in rules_by_group.items()]
+    writer_role, reader_role = (role_name(user, mapping.name) for user in (identity.deliver, identity.reconcile))
+    return [
+        (identity.writers, writer_role, _list_deliver_rules(mapping, cluster.restart_kinds)),
+        ([identity.reconcile], reader_role, _list_reader_rules(mapping)),
+    ]
+
+
+def _label(generated: Object, identity: Identity) -> Object:
+    """Return an object with the label that tells generated ones of this stack from all others."""
+    return generated | {"metadata": generated["metadata"] | {"labels": {GENERATED_LABEL: identity.prefix}}}
 
 
 def _list_deliver_rules(mapping: SecretMapping, restart_kinds: Iterable[WorkloadKind]) -> list[Object]:
@@ -101,10 +105,10 @@ def _build_roles(roles: _RoleRules, namespaces: Sequence[str]) -> list[Object]:
     return [
         role_or_binding
         for namespace in namespaces
-        for group, name, rules in roles
+        for users, name, rules in roles
         for role_or_binding in (
             _build_object("Role", name, namespace, rules=rules),
-            _build_binding("Role", name, namespace, [group]),
+            _build_binding("Role", name, namespace, users),
         )
     ]
 
@@ -112,28 +116,28 @@ def _build_roles(roles: _RoleRules, namespaces: Sequence[str]) -> list[Object]:
 def _build_cluster_roles(roles: _RoleRules, namespaces: Sequence[str] | None) -> list[Object]:
     """Return a ClusterRole for each role, bound in some namespaces; in all of them if `namespaces` is None."""
     objects: list[Object] = []
-    for group, name, rules in roles:
+    for users, name, rules in roles:
         if namespaces is None:
-            objects += _build_cluster_wide(name, rules, [group])
+            objects += _build_cluster_wide(name, rules, users)
         else:
             objects.append(_build_object("ClusterRole", name, None, rules=rules))
-            objects += [_build_binding("ClusterRole", name, namespace, [group]) for namespace in namespaces]
+            objects += [_build_binding("ClusterRole", name, namespace, users) for namespace in namespaces]
     return objects
 
 
-def _build_cluster_wide(name: str, rules: list[Object], groups: list[str]) -> list[Object]:
+def _build_cluster_wide(name: str, rules: list[Object], users: Sequence[str]) -> list[Object]:
     """Return a ClusterRole and its ClusterRoleBinding."""
     role = _build_object("ClusterRole", name, None, rules=rules)
-    return [role, _build_binding("ClusterRole", name, None, groups)]
+    return [role, _build_binding("ClusterRole", name, None, users)]
 
 
-def _build_binding(kind: str, name: str, namespace: str | None, groups: list[str]) -> Object:
+def _build_binding(kind: str, name: str, namespace: str | None, users: Sequence[str]) -> Object:
     return _build_object(
         "RoleBinding" if namespace else "ClusterRoleBinding",
         name,
         namespace,
         roleRef={"apiGroup": _RBAC, "kind": kind, "name": name},
-        subjects=[{"apiGroup": _RBAC, "kind": "Group", "name": group} for group in groups],
+        subjects=[{"apiGroup": _RBAC, "kind": "User", "name": user} for user in users],
     )
 
 

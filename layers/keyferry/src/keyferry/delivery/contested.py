@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from keyferry.delivery.desired import Desired, compute_revision
 from keyferry.delivery.observed import FIRST_MANAGER, RESTART_DUE, REVISION, Observed
 from keyferry.errors import Conflict
-from keyferry.identity import IDENTITY
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import format_time
 
@@ -99,9 +98,9 @@ def list_lost_fields(mapping: SecretMapping, observed: Observed, keys: Collectio
         observed: the Secret. Nothing of one that this mapping has not written was ever ours.
         keys: the keys of the data that the mapping writes.
     """
-    if not observed.is_written_by(*mapping.names):
+    if not observed.is_written_by(*mapping.journal_names):
         return {}
-    managers = [IDENTITY.field_manager(name) for name in mapping.names]
+    managers = mapping.managers
     not_owned = (observed.get_journal_keys() & set(keys)) - observed.keys_owned_by(*managers)
     others, lost = observed.fields_of_other_managers(*managers), defaultdict[str, set[str]](set)
     for other in others:

@@ -3,7 +3,6 @@
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Delete, Done, Release
 from keyferry.errors import Refused, SourceDeleted
-from keyferry.identity import IDENTITY
 from keyferry.mapping.mapping import SecretMapping
 
 
@@ -24,9 +23,9 @@ def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: Sour
         raise error
     if observed is None:
         return Done(str(error))
-    if policy == "delete" and not observed.is_written_by(*mapping.names):
+    if policy == "delete" and not observed.is_written_by(*mapping.journal_names):
         return Done(f"not made by this mapping: kept; {error}")
-    managers = [IDENTITY.field_manager(name) for name in mapping.names]
+    managers = mapping.managers
     keys_of_others = {key for other in observed.fields_of_other_managers(*managers) for key in other.keys}
     if policy == "delete" and observed.data.keys() <= observed.keys_owned_by(*managers) - keys_of_others:
         return Delete(observed.preconditions, str(error))
@@ -34,12 +33,12 @@ def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: Sour
 
 
 def _plan_withdrawal(mapping: SecretMapping, observed: Observed, why: str) -> Release | Done:
-    """Return the action that gives up all fields of the mapping, under its name and its earlier names.
+    """Return the action that gives up all fields of the mapping, under its name and its earlier names and prefixes.
 
     The apply keeps the type, since that of a Secret never changes. It also keeps an empty `data`: leaving that out
     would remove the keys that others have applied as `stringData`, since the API server does not count them as theirs.
     """
-    for manager in map(IDENTITY.field_manager, mapping.names):
+    for manager in mapping.managers:
         if observed.keys_owned_by(manager) and observed.immutable:
             raise Refused(f"Secret {mapping.spec.secret.name} is immutable and keeps its keys: delete it; {why}")
         if observed.keys_owned_by(manager) | observed.metadata_owned_by(manager):

@@ -21,7 +21,6 @@ from keyferry.delivery.observed import (
     Observed,
     name_metadata,
 )
-from keyferry.identity import IDENTITY
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import MANAGED_BY, SecretValue
 from keyferry.render import contents
@@ -81,7 +80,7 @@ class Desired:
     @cached_property
     def manager(self) -> str:
         """The field manager that applies the Secret."""
-        return IDENTITY.field_manager(self.mapping.name)
+        return self.mapping.managers[0]
 
     @cached_property
     def revision(self) -> str:
@@ -98,8 +97,8 @@ class Desired:
 
     @cached_property
     def managers(self) -> frozenset[str]:
-        """The field managers of the mapping under its name and its earlier names (`previousNames`)."""
-        return frozenset(map(IDENTITY.field_manager, self.mapping.names))
+        """The field managers of the mapping: the current one, and those of its earlier names and prefixes."""
+        return frozenset(self.mapping.managers)
 
     @property
     def is_merge(self) -> bool:
@@ -127,7 +126,7 @@ class Desired:
         if self.kept_journal is not None:
             return dict(self.kept_journal)
         return {
-            MAPPING: self.mapping.name,
+            MAPPING: self.mapping.journal_names[0],
             VERSIONS: format_versions(self.versions),
             REVISION: self.revision,
             KEYS: ",".join(sorted(self.data)),

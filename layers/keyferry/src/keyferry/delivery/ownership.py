@@ -110,7 +110,7 @@ def needs_force(desired: Desired, observed: Observed) -> bool:
         Conflict: somebody else owns a field that was never ours, and the mapping does not take over.
     """
     takes_over = desired.mapping.spec.policies.conflict == "takeOver"
-    ours = observed.is_written_by(*desired.mapping.names)
+    ours = observed.is_written_by(*desired.mapping.journal_names)
     known_keys = observed.keys_owned_by(*desired.managers) | (observed.get_journal_keys() if ours else frozenset())
     known_metadata = _list_known_metadata(desired, observed)
     force = False
@@ -145,7 +145,7 @@ def _list_known_metadata(desired: Desired, observed: Observed) -> frozenset[str]
     If the Secret was last written for the same revision of the mapping, these are all labels and annotations of the
     mapping, whoever owns them now. Otherwise they are those that we still own.
     """
-    ours = observed.is_written_by(*desired.mapping.names)
+    ours = observed.is_written_by(*desired.mapping.journal_names)
     if ours and observed.annotations.get(REVISION) == desired.revision:
         return name_metadata(desired.labels, desired.annotations)
     return observed.metadata_owned_by(*desired.managers)
@@ -153,7 +153,7 @@ def _list_known_metadata(desired: Desired, observed: Observed) -> frozenset[str]
 
 def _build_conflict(desired: Desired, observed: Observed, manager: str, fields: list[str]) -> Conflict:
     writer = observed.annotations.get(MAPPING)
-    by = f" (mapping {writer})" if writer and writer not in desired.mapping.names else ""
+    by = f" (mapping {writer})" if writer and writer not in desired.mapping.journal_names else ""
     return Conflict(
         f"Secret {desired.name}: {', '.join(fields)} belongs to field manager {manager}{by};"
         f" stop that manager from writing it, or set spec.policies.conflict: takeOver in mapping {desired.mapping.name}"

@@ -127,7 +127,7 @@ def plan(
     if observed is None:
         return _plan_creation(desired, restart_nonce)  # 3
     if desired.mapping.spec.policies.creation == "createOnce":
-        if not (restart_nonce and observed.is_written_by(*desired.mapping.names) and observed.restart_due):
+        if not (restart_nonce and observed.is_written_by(*desired.mapping.journal_names) and observed.restart_due):
             return Done("it exists, and is left as it is (creation: createOnce)")
         # The Secret stays as it is, but restarts that are still due for its creation have to be finished.
         desired = desired.as_observed(observed)
@@ -196,7 +196,7 @@ def describe_content_change(desired: Desired, observed: Observed) -> str:
     owned_keys, ever_owned_keys = observed.keys_owned_by(desired.manager), observed.keys_owned_by(*desired.managers)
     changed_keys = sorted(key for key, value in desired.data.items() if observed.data.get(key) != value)
     removed_keys = sorted(owned_keys - desired.data.keys())
-    is_ours = observed.is_written_by(*desired.mapping.names)
+    is_ours = observed.is_written_by(*desired.mapping.journal_names)
     lost_keys = sorted(desired.data.keys() - ever_owned_keys) if is_ours else []
     if changed_keys and not set(changed_keys) <= set(lost_keys) & observed.get_journal_keys():
         is_revised = is_ours and observed.annotations.get(REVISION) != desired.revision

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyferry.errors import KeyferryError, Refused
-from keyferry.identity import IDENTITY
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import Workload
 from keyferry.model import PREFIX
@@ -43,13 +42,13 @@ class Stamp:
         return f"{self.workload.kind}/{self.workload.name}" + (f" ({self.note})" if self.note else "")
 
 
-def build_stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: str) -> Stamp:
+def build_stamp(workload: Workload, raw: Mapping[str, Any], key: str, nonce: str) -> Stamp:
     """Return the stamp for one workload.
 
     Args:
         workload: its kind and name.
         raw: the object.
-        secret: the name of the Secret that was written.
+        key: the annotation that carries the restarts of the Secret that was written.
         nonce: the nonce of that write. A workload that has it in its pod template needs no patch.
 
     Raises:
@@ -58,7 +57,6 @@ def build_stamp(workload: Workload, raw: Mapping[str, Any], secret: str, nonce: 
     if _get_annotations(raw.get("metadata")).get(OPT_OUT) == "false":
         return Stamp(workload, None, f"left alone: {OPT_OUT} is false")
     _check_template(workload, _get_workload_ref(raw))
-    key = IDENTITY.stamp_key(secret)
     if _get_annotations(_get_template(raw).get("metadata")).get(key) == nonce:
         return Stamp(workload, None, "stamped before")
     patch = {"spec": {"template": {"metadata": {"annotations": {key: nonce}}}}}
@@ -77,9 +75,9 @@ def select_workloads(
             yield Workload.model_construct(kind=kind, name=raw["metadata"]["name"]), raw
 
 
-def trim_workload(raw: Mapping[str, Any], secret: str) -> Mapping[str, Any]:
-    """Return the part of a workload that `build_stamp` needs for the Secret of this name: a fraction of the object."""
-    spec, stamp_key = raw.get("spec") or {}, IDENTITY.stamp_key(secret)
+def trim_workload(raw: Mapping[str, Any], stamp_key: str) -> Mapping[str, Any]:
+    """Return the part of a workload that `build_stamp` needs for this annotation: a fraction of the object."""
+    spec = raw.get("spec") or {}
     opt_out = _get_annotations(raw.get("metadata")).get(OPT_OUT)
     stamp = _get_annotations(_get_template(raw).get("metadata")).get(stamp_key)
     return {

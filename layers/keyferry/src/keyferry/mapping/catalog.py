@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from keyferry.errors import UnknownName
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster, Selector
 from keyferry.model import Change, Delivery, Record, StoreName
 from keyferry.stores.source import Source
@@ -42,6 +44,15 @@ class Catalog(Record):
     """Name → mapping."""
     clusters: dict[str, Cluster] = Field(default_factory=dict)
     """Name → cluster."""
+    stack: StackNames = Field(default_factory=StackNames)
+    """The names of the stack in the clusters."""
+
+    @model_validator(mode="after")
+    def _identify_mappings(self) -> Self:
+        identity = self.stack.identity
+        for name, mapping in self.mappings.items():
+            self.mappings[name] = mapping.identify(identity)
+        return self
 
     def deliveries_of(self, change: Change) -> list[Delivery]:
         """Return the deliveries that a change leads to: one for each mapping and cluster that it concerns."""
@@ -129,13 +140,24 @@ def _expected_versions(matches: Iterable[Match], version: str | None) -> dict[st
     return {alias: version for alias in aliases if version}
 
 
-def build_catalog(mappings: Iterable[SecretMapping], clusters: Iterable[Cluster]) -> Catalog:
+def build_catalog(
+    mappings: Iterable[SecretMapping], clusters: Iterable[Cluster], stack: StackNames | None = None
+) -> Catalog:
     """Return the catalogue of some mappings and clusters.
+
+    Args:
+        mappings: the mappings.
+        clusters: the clusters that they name.
+        stack: the names of the stack; those with the prefix `keyferry` by default.
 
     Raises:
         ValueError: two have the same name, or a mapping names a cluster that does not exist.
     """
-    catalog = Catalog(mappings=_index_by_name(mappings, "mapping"), clusters=_index_by_name(clusters, "cluster"))
+    catalog = Catalog(
+        mappings=_index_by_name(mappings, "mapping"),
+        clusters=_index_by_name(clusters, "cluster"),
+        stack=stack or StackNames(),
+    )
     for mapping in catalog.mappings.values():
         if not isinstance(mapping.spec.clusters, Selector):
             for name in mapping.spec.clusters:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from keyferry import secret_types
 from keyferry.formats.fields import Alias, Label, Name
+from keyferry.identity import IDENTITY, Identity
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.secret import SecretSpec
 from keyferry.mapping.targets import NamespaceSelector, Selector
@@ -204,6 +205,7 @@ class SecretMapping(Record):
     """The names of the mapping."""
     spec: Spec
     """The content of the mapping."""
+    _identity: Identity = PrivateAttr(default=IDENTITY)
 
     @model_validator(mode="after")
     def _check_previous_names(self) -> Self:
@@ -220,3 +222,26 @@ class SecretMapping(Record):
     def names(self) -> tuple[str, ...]:
         """The current name of the mapping, then its earlier ones."""
         return self.metadata.name, *self.metadata.previous_names
+
+    def identify(self, identity: Identity) -> "SecretMapping":
+        """Return the mapping as a stack with these names delivers it."""
+        if self._identity == identity:
+            return self
+        identified = self.model_copy()
+        identified._identity = identity
+        return identified
+
+    @property
+    def managers(self) -> tuple[str, ...]:
+        """The field managers of its Secrets: the current one, then those of its earlier names and prefixes."""
+        return self._identity.list_field_managers(self.names)
+
+    @property
+    def journal_names(self) -> tuple[str, ...]:
+        """How the journals of its Secrets name it: the current name, then the earlier ones."""
+        return self._identity.list_journal_names(self.names)
+
+    @property
+    def stamp_key(self) -> str:
+        """The annotation of pod templates that carries the restarts of its Secret."""
+        return self._identity.stamp_key(self.spec.secret.name)

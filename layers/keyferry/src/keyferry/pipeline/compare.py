@@ -6,7 +6,6 @@ from datetime import datetime
 from keyferry.delivery.contested import find_contest
 from keyferry.delivery.desired import compute_revision
 from keyferry.delivery.observed import KEYS, MAPPING, RESTART_DUE, REVISION, Observed
-from keyferry.identity import IDENTITY
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place, is_version
 from keyferry.render.render import render_metadata
@@ -37,7 +36,7 @@ def compare_secret(
         return ""
     restarts = "restarts are due" if RESTART_DUE in observed.annotations else ""
     if policies.creation == "createOnce":
-        return restarts if observed.is_written_by(*mapping.names) and mapping.spec.restart != "none" else ""
+        return restarts if observed.is_written_by(*mapping.journal_names) and mapping.spec.restart != "none" else ""
     return _compare_journal(mapping, versions, observed, place) or _compare_managers(mapping, observed) or restarts
 
 
@@ -45,7 +44,7 @@ def _compare_journal(
     mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed, place: Place
 ) -> str:
     """Return the first difference between the annotations and labels that Keyferry writes and their new values."""
-    if not observed.is_written_by(mapping.name):
+    if not observed.is_written_by(mapping.journal_names[0]):
         return f"the annotation {MAPPING} differs"
     if observed.annotations.get(REVISION) != compute_revision(mapping):
         return "the mapping has changed"
@@ -70,7 +69,7 @@ def _are_current(written: Mapping[str, str], current: Mapping[str, str | None]) 
 
 def _compare_managers(mapping: SecretMapping, observed: Observed) -> str:
     """Return the first field or key that belongs to somebody else and should not; empty if there is none."""
-    manager, *former_managers = map(IDENTITY.field_manager, mapping.names)
+    manager, *former_managers = mapping.managers
     written = observed.get_journal_keys()
     if not written <= observed.keys_owned_by(manager):
         return "somebody else has written a key"

@@ -13,13 +13,19 @@ from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
 from keyferry.cli.check.wording import list_problems
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import Stack, StackNames
 from keyferry.mapping.targets import Cluster, Clusters
 from keyferry.policy.rules import Policy
 
 MAX_BYTES = 1024 * 1024
 """The largest mapping file: a thousand mappings take less."""
 SUFFIXES = (".yaml", ".yml")
-_KINDS: dict[str, type[BaseModel]] = {"SecretMapping": SecretMapping, "Clusters": Clusters, "Policy": Policy}
+_KINDS: dict[str, type[BaseModel]] = {
+    "SecretMapping": SecretMapping,
+    "Clusters": Clusters,
+    "Policy": Policy,
+    "Stack": Stack,
+}
 
 type Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 """Shows the progress of work, as `console.show_progress`."""
@@ -33,6 +39,7 @@ class _Content:
     mappings: list[tuple[Definition, SecretMapping]] = field(default_factory=list)
     clusters: list[tuple[Definition, Cluster]] = field(default_factory=list)
     policy: tuple[Document, Policy] | None = None
+    stack: StackNames | None = None
     problems: list[Problem] = field(default_factory=list)
     is_incomplete: bool = False
     """Whether a file could not be read as YAML. Then it is not known what the file defines."""
@@ -78,7 +85,9 @@ def check(folder: Path, progress: Progress = _show_nothing) -> tuple[Catalog, li
     _check_references(folder, content)
     if content.problems:
         raise InvalidFiles(content.problems)
-    catalog = build_catalog((mapping for _, mapping in content.mappings), (cluster for _, cluster in content.clusters))
+    catalog = build_catalog(
+        (mapping for _, mapping in content.mappings), (cluster for _, cluster in content.clusters), content.stack
+    )
     problems = _check_catalog(catalog, content)
     warnings = sorted(problem for problem in problems if problem.level == "warning")
     if len(problems) > len(warnings):
@@ -176,6 +185,8 @@ def _add(document: Document, model: BaseModel, content: _Content) -> None:
             content.clusters.append((definition, cluster))
     elif isinstance(model, Policy):
         content.policy = document, model
+    elif isinstance(model, Stack):
+        content.stack = model
 
 
 def _check_references(folder: Path, content: _Content) -> None:

@@ -1,4 +1,4 @@
-"""The file policy.yaml: whether it stands where it must, and what its rules refuse."""
+"""The files policy.yaml and stack.yaml: whether they stand where they must, and what the rules refuse."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -12,19 +12,26 @@ from keyferry.policy.rules import Policy
 
 FILE = "policy.yaml"
 CLUSTERS = "clusters.yaml"
+STACK = "stack.yaml"
 
 
 def list_misplaced(documents: Iterable[Document], folder: Path) -> Iterator[Problem]:
-    """Yield the policies and clusters that are not in policy.yaml and clusters.yaml of the folder.
+    """Yield the policies, clusters and names of the stack that are not in their own files of the folder.
 
-    They give rights. Who may change these two files decides about them, and nobody else.
+    They give rights. Who may change these files decides about them, and nobody else.
     """
     has_policy = (folder / FILE).is_file()
-    policies = []
+    policies, stacks = [], []
     for document in documents:
         kind, file = document.get("kind"), Path(document.file)
         if kind == "Policy" and file == folder / FILE:
             policies.append(document)
+        elif kind == "Stack" and file == folder / STACK:
+            stacks.append(document)
+        elif kind == "Stack":
+            yield document.problem(
+                ("kind",), f"the names of the stack stand in {folder / STACK} alone; move them there"
+            )
         elif kind == "Policy":
             yield document.problem(("kind",), f"a policy stands in {folder / FILE} alone; move its rules there")
         elif kind == "Clusters" and has_policy and file != folder / CLUSTERS:
@@ -32,6 +39,8 @@ def list_misplaced(documents: Iterable[Document], folder: Path) -> Iterator[Prob
             yield document.problem(("kind",), message)
     for document in policies[1:]:
         yield document.problem(("kind",), "a second policy; make one of both")
+    for document in stacks[1:]:
+        yield document.problem(("kind",), "the stack has its names already, in the document above; make one of both")
     if has_policy and not policies:
         message = "holds no policy, and nothing would be refused; write its rules, or take the file away"
         yield Problem(str(folder / FILE), 1, 1, message)

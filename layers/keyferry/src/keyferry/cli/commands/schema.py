@@ -16,6 +16,7 @@ from keyferry.cli.output import console
 from keyferry.cli.reference import markdown
 from keyferry.cli.reference.examples import example_of
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import Stack
 from keyferry.mapping.targets import Clusters
 from keyferry.model import Record
 from keyferry.policy.rules import Policy
@@ -36,7 +37,7 @@ def schema(settings: Settings) -> None:
 
 def build_schema() -> dict[str, Any]:
     """Return the JSON Schema of a document in a mapping file, of any kind."""
-    documents = TypeAdapter(Annotated[SecretMapping | Clusters | Policy, Field(discriminator="kind")])
+    documents = TypeAdapter(Annotated[SecretMapping | Clusters | Policy | Stack, Field(discriminator="kind")])
     json_schema: dict[str, Any] = documents.json_schema(by_alias=True)
     for model in models():
         if model.__name__ in json_schema["$defs"]:

@@ -131,6 +131,11 @@ AllowedSources:
   - secretsManager: ["prod/payments/*"]
     parameterStore: ["/prod/payments/*"]
     accounts: ["444455556666"]
+Stack:
+  - apiVersion: keyferry.dev/v1
+    kind: Stack
+    prefix: keyferry-staging
+    previousPrefixes: [keyferry]
 """
 
 

@@ -12,7 +12,7 @@ _HEAD = """\
 Every field of every document: made from the models by `keyferry schema --output markdown`, and held to them by a test.
 The guide for newcomers: [mappings.md](mappings.md).
 """
-_ROOTS = ("SecretMapping", "Clusters", "Policy")
+_ROOTS = ("SecretMapping", "Clusters", "Policy", "Stack")
 _NAMES = {"string": "text", "boolean": "`true` or `false`", "integer": "number", "object": "map", "array": "list"}
 
 

@@ -1,0 +1,113 @@
+"""Two stacks in one cluster: each has names of its own, and a mapping moves from one to the other without a restart."""
+
+from pathlib import Path
+
+import pytest
+
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
+from keyferry.delivery.observed import Observed
+from keyferry.errors import Conflict
+from keyferry.mapping.catalog import Catalog, build_catalog
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import StackNames
+from keyferry.pipeline.compare import compare_secret
+from tests.unit.samples import PLACE, mapping
+from tests.unit.test_files import CLUSTERS, MAPPING
+from tests.unit.world import DUE, SOURCE, WHERE, World, secret
+
+STACK = "apiVersion: keyferry.dev/v1\nkind: Stack\nprefix: staging\npreviousPrefixes: [keyferry]\n"
+
+
+def of_stack(prefix: str, *previous: str) -> SecretMapping:
+    """Return the usual mapping as a stack of this prefix delivers it."""
+    stack = StackNames(prefix=prefix, previous_prefixes=previous)
+    return build_catalog([mapping(clusters={"matchLabels": {"env": "prod"}})], [], stack).mappings["payments-db"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of mappings whose stack has a prefix of its own."""
+    (tmp_path / "clusters.yaml").write_text(CLUSTERS)
+    (tmp_path / "stack.yaml").write_text(STACK)
+    (tmp_path / "db.yaml").write_text(MAPPING)
+    return tmp_path
+
+
+def told(folder: Path) -> list[str]:
+    with pytest.raises(InvalidFiles) as raised:
+        files.load(folder)
+    return [str(problem).replace(f"{folder}/", "") for problem in raised.value.problems]
+
+
+def test_the_prefix_of_the_stack_is_in_all_names_also_once_compiled(folder: Path) -> None:
+    catalog = files.load(folder)
+    compiled = Catalog.model_validate_json(catalog.model_dump_json(by_alias=True, exclude_defaults=True))
+    for known in (catalog, compiled):
+        found = known.mappings["payments-db"]
+        assert found.managers == ("staging:payments-db", "keyferry:payments-db")
+        assert found.journal_names == ("staging:payments-db", "payments-db")
+        assert found.stamp_key == "staging.keyferry.dev/payments-db"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("staging", "eks", "stack.yaml:3:9: prefix: EKS takes no user names that begin with eks:"),
+        ("staging", "keyferry", "stack.yaml:1:1: previousPrefixes: names the prefix itself"),
+        ("staging", "Staging", "stack.yaml:3:9: prefix: takes 40 lower-case letters, digits and - at most"),
+        ("staging", "a" * 41, "stack.yaml:3:9: prefix: takes 40 lower-case letters, digits and - at most"),
+        ("[keyferry]", '["key:ferry"]', "stack.yaml:4:20: previousPrefixes[0]: takes 40 lower-case"),
+    ],
+)
+def test_a_prefix_that_cannot_be_is_told(folder: Path, before: str, after: str, message: str) -> None:
+    (folder / "stack.yaml").write_text(STACK.replace(f": {before}", f": {after}"))
+    [problem] = told(folder)
+    assert problem.startswith(message)
+
+
+def test_the_stack_has_its_names_from_one_document_of_one_file(folder: Path) -> None:
+    (folder / "stack.yaml").write_text(f"{STACK}---\n{STACK}")
+    (folder / "team.yaml").write_text(STACK)
+    assert told(folder) == [
+        "stack.yaml:7:7: the stack has its names already, in the document above; make one of both",
+        "team.yaml:2:7: the names of the stack stand in stack.yaml alone; move them there",
+    ]
+
+
+def test_a_stack_takes_nothing_from_another_whose_mapping_is_called_the_same() -> None:
+    world = World()
+    assert not world.deliver().errors
+    world.sources.put(SOURCE, secret("canary-2"))
+    before = dict(world.cluster.data(*WHERE))
+
+    [error] = world.deliver(of=of_stack("staging")).errors
+
+    assert isinstance(error, Conflict)
+    assert "keyferry:payments-db" in str(error)
+    assert world.cluster.data(*WHERE) == before
+
+
+def test_a_mapping_moves_to_another_stack_without_a_write_of_content_and_a_restart() -> None:
+    world = World()
+    assert not world.deliver().errors
+    nonce = world.nonce
+    moved = of_stack("staging", "keyferry")
+    raw = world.cluster.secrets[WHERE].as_object(WHERE[1])
+    seen = Observed.from_object({"metadata": raw["metadata"]})
+    version = {"db": world.sources.values[SOURCE].version}
+    assert compare_secret(moved, version, seen, PLACE, world.clock.read_time()) == (
+        "the annotation keyferry.dev/mapping differs"
+    )
+
+    assert not world.deliver(of=moved).errors
+
+    found = world.cluster.secrets[WHERE].as_object(WHERE[1])["metadata"]
+    assert found["annotations"]["keyferry.dev/mapping"] == "staging:payments-db"
+    assert DUE not in found["annotations"]
+    assert {entry["manager"] for entry in found["managedFields"]} == {"staging:payments-db"}
+    assert world.nonce == nonce
+    seen = Observed.from_object({"metadata": found})
+    assert compare_secret(moved, version, seen, PLACE, world.clock.read_time()) == ""
+    [error] = world.deliver().errors
+    assert isinstance(error, Conflict)
