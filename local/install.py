@@ -45,7 +45,7 @@ def install(
     checkout = stack.stage(cloud.directory, mappings)
     stack.build(checkout, say, work=cloud.directory)
     for name, admin in cloud.admins.items():
-        grant(admin, checkout / "generated/rbac" / f"{name}.yaml")
+        grant(admin, checkout / "generated/clusters" / name / "rbac.yaml")
     outputs = stack.deploy(checkout, cloud.aws, stack_name=STACK, parameters=parameters or {}, say=say)
     for name in cloud.admins:
         for output, user in USERS.items():

@@ -45,7 +45,7 @@ def deploy(stack: Deployed, mappings: Path) -> None:
     until("deliver at rest", lambda: not at_work(stack))
     checkout = stacks.stage(cloud.directory, mappings)
     for name, admin in cloud.admins.items():
-        grant(admin, checkout / "generated/rbac" / f"{name}.yaml")
+        grant(admin, checkout / "generated/clusters" / name / "rbac.yaml")
     stacks.build(checkout, print, work=cloud.directory)
     stacks.deploy(checkout, cloud.aws, stack_name=STACK, parameters={}, say=print)
 

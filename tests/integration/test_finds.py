@@ -189,7 +189,7 @@ def test_a_sweep_sees_what_came_and_reads_no_value(scene: Scene, service: str, b
 
 def test_the_right_to_read_everything_is_generated_with_a_warning_in_the_file(scene: Scene) -> None:
     whole = granted(scene, "secretsManager", regexp="x$").catalog
-    text = render_files(whole)["access.yaml"]
+    text = render_files(whole)["stack/access.yaml"]
     assert "CAREFUL: these sources can find any name" in text
     assert f"all of mapping {scene.namespace}" in text
     assert isinstance(whole, Catalog)

@@ -144,7 +144,7 @@ def is_of_roles_and_managed_policies_alone(stack: Stack, name: str, _properties:
 @broken_by("Access.Parameters.DeliverRole")
 @broken_by("TeamAlarms.Parameters.Service", {"Ref": "AWS::StackName"})
 @broken_by("TeamAlarms.Parameters.OwnerPeriods", 24)
-@broken_by("TeamAlarms.TemplateURL", "generated/access.yaml")
+@broken_by("TeamAlarms.TemplateURL", "generated/stack/access.yaml")
 @rule("CloudFormation::Stack")
 def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties) -> bool:
     wanted: dict[str, Any] = {"Access": {role: {"Ref": role} for role in ("DeliverRole", "ReconcileRole")}}
@@ -154,7 +154,7 @@ def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties)
         "AlarmTopic": {"Ref": "AlarmTopic"},
         "OwnerPeriods": {"Fn::FindInMap": ["SweepSchedules", {"Ref": "SweepSchedule"}, "OwnerPeriods"]},
     }
-    files = {"Access": "generated/access.yaml", "TeamAlarms": "generated/alarms.yaml"}
+    files = {"Access": "generated/stack/access.yaml", "TeamAlarms": "generated/stack/alarms.yaml"}
     return bool(nested["Parameters"] == wanted[name] and nested["TemplateURL"] == files[name])
 
 

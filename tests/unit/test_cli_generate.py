@@ -11,7 +11,13 @@ from click.testing import CliRunner, Result
 from keyferry.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ["access-entries.sh", "access.yaml", "alarms.yaml", "rbac/prod-eu.yaml", "rbac/prod-us.yaml"]
+FILES = [
+    "access-entries.sh",
+    "clusters/prod-eu/rbac.yaml",
+    "clusters/prod-us/rbac.yaml",
+    "stack/access.yaml",
+    "stack/alarms.yaml",
+]
 
 
 @pytest.fixture
@@ -75,7 +81,7 @@ def test_a_check_of_what_is_up_to_date_ends_with_0(mappings: Path) -> None:
 def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path) -> None:
     run(mappings)
     folder = mappings.parent / "generated"
-    (folder / "access.yaml").write_text("edited by hand\n")
+    (folder / "stack/access.yaml").write_text("edited by hand\n")
     (folder / "access-entries.sh").unlink()
     (mappings / "clusters.yaml").write_text((mappings / "clusters.yaml").read_text().replace("prod-us", "prod-gone"))
     edited = (mappings / "payments.yaml").read_text().replace("[prod-eu, prod-us]", "[prod-eu]")
@@ -86,28 +92,33 @@ def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
         f"{folder}/access-entries.sh: missing",
-        f"{folder}/access.yaml: differs",
-        f"{folder}/alarms.yaml: differs",
-        f"{folder}/rbac/prod-gone.yaml: missing",
-        f"{folder}/rbac/prod-us.yaml: superfluous",
+        f"{folder}/clusters/prod-gone/rbac.yaml: missing",
+        f"{folder}/clusters/prod-us/rbac.yaml: superfluous",
+        f"{folder}/stack/access.yaml: differs",
+        f"{folder}/stack/alarms.yaml: differs",
     ]
     assert result.stderr.endswith(f"mend it with: keyferry --mappings {mappings} generate --to {folder}\n")
-    assert names(folder) == ["access.yaml", "alarms.yaml", "rbac/prod-eu.yaml", "rbac/prod-us.yaml"], (
-        "a check writes nothing"
-    )
+    assert names(folder) == [name for name in FILES if name != "access-entries.sh"], "a check writes nothing"
 
 
 def test_the_command_that_mends_does_so_and_removes_only_what_was_generated(mappings: Path) -> None:
     run(mappings)
     folder = mappings.parent / "generated"
-    (folder / "rbac/gone.yaml").write_text((folder / "rbac/prod-eu.yaml").read_text())
-    (folder / "rbac/mine.yaml").write_text("# my own\n")
-    (folder / "access.yaml").write_text("edited by hand\n")
+    for gone in ("clusters/gone", "clusters/shared"):
+        (folder / gone).mkdir()
+        (folder / gone / "rbac.yaml").write_text((folder / "clusters/prod-eu/rbac.yaml").read_text())
+    (folder / "clusters/shared/mine.yaml").write_text("# my own\n")
+    (folder / "stack/access.yaml").write_text("edited by hand\n")
 
     result = run(mappings, "--to", folder)
 
-    assert result.stdout.splitlines() == [f"{folder}/access.yaml: written", f"{folder}/rbac/gone.yaml: removed"]
-    assert names(folder) == sorted([*FILES, "rbac/mine.yaml"])
+    assert result.stdout.splitlines() == [
+        f"{folder}/clusters/gone/rbac.yaml: removed",
+        f"{folder}/clusters/shared/rbac.yaml: removed",
+        f"{folder}/stack/access.yaml: written",
+    ]
+    assert names(folder) == sorted([*FILES, "clusters/shared/mine.yaml"])
+    assert not (folder / "clusters/gone").exists()
     assert run(mappings, "--check").exit_code == 0
 
 
@@ -155,7 +166,7 @@ def test_an_empty_catalogue_gives_a_template_that_grants_nothing(tmp_path: Path)
     (tmp_path / "mappings").mkdir()
     (tmp_path / "mappings/a.yaml").write_text("# nothing yet\n")
     assert run(tmp_path / "mappings").exit_code == 0
-    made = yaml.safe_load((tmp_path / "generated/access.yaml").read_text())
+    made = yaml.safe_load((tmp_path / "generated/stack/access.yaml").read_text())
     assert [each["Type"] for each in made["Resources"].values()] == ["AWS::CloudFormation::WaitConditionHandle"]
     assert set(made["Parameters"]) == {"DeliverRole", "ReconcileRole"}
     assert "aws eks" not in (tmp_path / "generated/access-entries.sh").read_text().partition("set -u")[2]
@@ -167,12 +178,12 @@ def test_a_template_that_needs_more_policies_than_usual_says_what_to_ask_of_aws(
     first = (mappings / "payments.yaml").read_text().replace("  sources:\n", f"  sources:\n{sources}\n", 1)
     (mappings / "payments.yaml").write_text(first)
     assert run(mappings).exit_code == 0
-    assert "Service Quotas" in (mappings.parent / "generated/access.yaml").read_text()
+    assert "Service Quotas" in (mappings.parent / "generated/stack/access.yaml").read_text()
 
 
 def test_rights_in_all_namespaces_are_told_in_the_file_that_gives_them(mappings: Path) -> None:
     run(mappings)
-    rbac = mappings.parent / "generated/rbac/prod-eu.yaml"
+    rbac = mappings.parent / "generated/clusters/prod-eu/rbac.yaml"
     assert "by labels or patterns (registry, shop-session) have their rights in all namespaces" in rbac.read_text()
     for name in ("shop", "platform"):
         (mappings / f"{name}.yaml").unlink()

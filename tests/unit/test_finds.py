@@ -360,7 +360,7 @@ def test_tags_are_a_condition_of_the_statement() -> None:
     ],
 )
 def test_the_right_to_read_everything_is_said_aloud(by: dict[str, Any], *, unbounded: bool) -> None:
-    text = render_files(catalog(by))["access.yaml"]
+    text = render_files(catalog(by))["stack/access.yaml"]
     assert ("CAREFUL: these sources can find any name" in text) is unbounded
     assert ("all of mapping m0" in text) is unbounded
 

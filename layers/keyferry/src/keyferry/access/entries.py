@@ -23,7 +23,7 @@ _USAGE = """\
 # need the stack's roles by name: DELIVER_ROLE_ARN=… RECONCILE_ROLE_ARN=… sh access-entries.sh
 # An entry that exists already is left as it is. An entry dies with its role: where the stack was deleted and deployed
 # anew, first delete the old one (aws eks delete-access-entry).
-# What these users may do there: kubectl apply -f rbac/<cluster>.yaml
+# What these users may do there: kubectl apply -f clusters/<cluster>/rbac.yaml
 """
 _FUNCTIONS = """\
 set -u

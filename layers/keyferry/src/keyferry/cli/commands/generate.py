@@ -14,12 +14,11 @@ from keyferry.errors import InvalidInput
 from keyferry.formats import yamltext
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
-from keyferry.model import shorten
 from keyferry.pipeline import alarms
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
-RBAC = "rbac"
-"""The folder of the RBAC files, one for each cluster."""
+ACCESS, ALARMS = "stack/access.yaml", "stack/alarms.yaml"
+"""The nested templates of the stack, relative to the folder."""
 
 _KMS = """\
 # Secrets and parameters under a KMS key of your own: the role of deliver must also be allowed to decrypt with that key.
@@ -92,12 +91,12 @@ def _print_states(settings: Settings, folder: Path, states: Mapping[str, str]) -
 def render_files(catalog: Catalog) -> dict[str, str]:
     """Return the name, relative to the folder, and the text of every generated file."""
     files = {
-        "access.yaml": HEADER + _warn_of_unbounded_sources(catalog) + _KMS + _iam(catalog),
-        "alarms.yaml": HEADER + _to_yaml(alarms.build_template(catalog)),
+        ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _KMS + _iam(catalog),
+        ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
         "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
     }
     for cluster in catalog.clusters.values():
-        files[f"{RBAC}/{shorten(cluster.name, 250)}.yaml"] = HEADER + _rbac(catalog, cluster)
+        files[f"clusters/{cluster.name}/rbac.yaml"] = HEADER + _rbac(catalog, cluster)
     return files
 
 
@@ -139,7 +138,7 @@ def _compare(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
 
 def _superfluous(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Return the names of files that were generated for clusters that have been removed since."""
-    paths = [path for parent in (folder, folder / RBAC) for path in sorted(parent.glob("*")) if path.is_file()]
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     names = [path.relative_to(folder).as_posix() for path in paths if HEADER.strip() in _read(path)[:1000]]
     return [name for name in names if name not in files]
 
@@ -151,6 +150,8 @@ def _update(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
         path = folder / name
         if difference == "superfluous":
             path.unlink()
+            if path.parent != folder and not any(path.parent.iterdir()):
+                path.parent.rmdir()
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(files[name], newline="\n")
