@@ -11,7 +11,7 @@ from typing import Any
 from keyferry.aws import eks
 from keyferry.aws.sessions import Sessions
 from keyferry.delivery.report import Report
-from keyferry.identity import IDENTITY
+from keyferry.identity import IDENTITY, Identity
 from keyferry.kinds import KINDS
 from keyferry.kube import Connection
 from keyferry.kube.transport import Request
@@ -96,12 +96,12 @@ class Scene:
         yield
         assert [self._version(kind, name) for name in names] == before
 
-    def stamp(self, kind: str, name: str, of: str = "db") -> str | None:
+    def stamp(self, kind: str, name: str, of: str = "db", identity: Identity = IDENTITY) -> str | None:
         """Return the mark that a workload's pod template carries for the Secret."""
         found = self.admin.get(kind, name, self.namespace)
         assert found is not None
         annotations = found["spec"]["template"].get("metadata", {}).get("annotations") or {}
-        return annotations.get(IDENTITY.stamp_key(of))
+        return annotations.get(identity.stamp_key(of))
 
     def _version(self, kind: str, name: str) -> object:
         found = self.admin.get(kind, name, self.namespace)

@@ -124,7 +124,7 @@ def test_restarts_that_are_due_for_a_secret_made_once_are_done_with_what_it_hold
     limited.grant()
     before = scene.secret()
     deliver(scene, limited.direct)
-    assert api() == nonce
+    assert scene.stamp("Deployment", "api", identity=limited.identity) == nonce
     after = scene.secret()
     assert RESTART_DUE not in after["metadata"]["annotations"]
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
@@ -374,9 +374,9 @@ def test_the_right_to_delete_is_granted_only_to_mappings_that_delete(scene: Scen
     scene.create({"password": "canary-policies-19"})
     limited = Limited(scene, policies={"deletion": policy})
     limited.grant()
-    may = scene.admin.may(limited.user, "delete", "secrets", namespace=scene.namespace, name="db")
+    may = scene.admin.may(limited.identity.deliver, "delete", "secrets", namespace=scene.namespace, name="db")
     assert may is (policy == "delete")
-    assert not scene.admin.may(limited.user, "delete", "secrets", namespace=scene.namespace, name="other")
+    assert not scene.admin.may(limited.identity.deliver, "delete", "secrets", namespace=scene.namespace, name="other")
 
 
 def test_without_the_right_to_delete_the_verb_is_named_and_the_secret_stays(scene: Scene) -> None:

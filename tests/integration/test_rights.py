@@ -30,12 +30,12 @@ class Limited:
 
     def __init__(self, scene: Scene, **spec: Any) -> None:  # noqa: ANN401
         stack = StackNames(prefix=f"limited-{uuid.uuid4().hex[:8]}")
-        self.scene, self.user = scene, stack.identity.deliver
+        self.scene, self.identity = scene, stack.identity
         whole = catalog(scene.cloud, [scene.mapping(**spec)], stack)
         self.rbac: list[Object] = rbac.build_rbac(whole, whole.clusters[CLUSTER])
         self.direct = Direct.grant(scene.cloud, whole, rbac=False, entries=False)
         region = whole.clusters[CLUSTER].eks.region
-        aws.add_access_entry(scene.cloud.aws, CLUSTER, self.direct.role, self.user, region=region)
+        aws.add_access_entry(scene.cloud.aws, CLUSTER, self.direct.role, self.identity.deliver, region=region)
 
     def grant(self, lacking: tuple[str, str] | None = None) -> None:
         """Apply the generated RBAC, without one verb on one resource."""
@@ -107,11 +107,11 @@ def test_without_a_verb_on_workloads_the_restart_stays_due_until_it_is_granted(
     assert f"forbids to {verb} {resource}" in str(found)
     assert scene.data() == {"password": b"canary-rights-1"}
     nonce = scene.secret()["metadata"]["annotations"][RESTART_DUE]
-    assert scene.stamp(KINDS[resource], "api") is None
+    assert scene.stamp(KINDS[resource], "api", identity=limited.identity) is None
 
     limited.grant()
     assert not limited.direct.deliver(scene.namespace).errors
-    assert [scene.stamp(kind, "api") for kind in KINDS.values()] == [nonce] * 3
+    assert [scene.stamp(kind, "api", identity=limited.identity) for kind in KINDS.values()] == [nonce] * 3
     assert RESTART_DUE not in scene.secret()["metadata"]["annotations"]
 
 
@@ -125,7 +125,7 @@ def test_without_a_verb_on_a_named_workload_the_error_names_verb_and_workload(sc
     found = error(limited.direct.deliver(scene.namespace))
 
     assert f"forbids to {verb} statefulsets/api in namespace {scene.namespace}" in str(found)
-    assert scene.stamp("StatefulSet", "api") is None
+    assert scene.stamp("StatefulSet", "api", identity=limited.identity) is None
 
 
 def test_without_list_on_namespaces_a_selector_finds_none_and_says_why(scene: Scene) -> None:
@@ -155,7 +155,7 @@ def test_the_generated_rights_are_all_that_the_role_has(scene: Scene) -> None:
     (role,) = (
         each
         for each in limited.rbac
-        if each["kind"] == "Role" and each["metadata"]["name"] == role_name(limited.user, scene.namespace)
+        if each["kind"] == "Role" and each["metadata"]["name"] == role_name(limited.identity.deliver, scene.namespace)
     )
     assert sorted(rules, key=str) == sorted(role["rules"], key=str)
 
