@@ -7,6 +7,7 @@ import pytest
 from keyferry.errors import UnknownName
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.verdict import Verdict
 from keyferry.model import Change, StoreName
 from tests.unit.samples import ACCOUNT, WHEN, cluster, mapping
 
@@ -174,3 +175,24 @@ def test_a_catalog_survives_being_compiled() -> None:
 
 def test_an_empty_catalog_delivers_nothing() -> None:
     assert Catalog().deliveries_of(change("prod/payments/db", label="AWSCURRENT")) == []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "secret_type", "fits"),
+    [
+        ([], "helm.sh/release.v1", True),
+        (["Opaque"], "Opaque", True),
+        (["Opaque"], "kubernetes.io/tls", False),
+        (["Opaque", "kubernetes.io/*"], "kubernetes.io/tls", True),
+        (["kubernetes.io/tls"], "kubernetes.io/*", False),
+    ],
+)
+def test_a_verdict_allows_the_types_that_its_patterns_match(allowed: list[str], secret_type: str, fits: bool) -> None:
+    assert Verdict(allowed_types=allowed).allows_type(secret_type) is fits
+
+
+def test_a_verdict_is_compiled_with_the_mappings() -> None:
+    verdicts = {"payments-db": Verdict(allowed_types=["Opaque"])}
+    compiled = Catalog(verdicts=verdicts).model_dump_json(by_alias=True, exclude_defaults=True)
+    assert compiled == '{"verdicts":{"payments-db":{"allowedTypes":["Opaque"]}}}'
+    assert Catalog.model_validate_json(compiled).verdicts == verdicts

@@ -12,6 +12,7 @@ from keyferry.errors import UnknownName
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster, Selector
+from keyferry.mapping.verdict import Verdict
 from keyferry.model import Change, Delivery, Record, StoreName
 from keyferry.stores.source import Source
 
@@ -46,6 +47,8 @@ class Catalog(Record):
     """Name → cluster."""
     stack: StackNames = Field(default_factory=StackNames)
     """The names of the stack in the clusters."""
+    verdicts: dict[str, Verdict] = Field(default_factory=dict)
+    """Name of a mapping → what the policy leaves to its deliveries; a mapping without one is not limited."""
 
     @model_validator(mode="after")
     def _identify_mappings(self) -> Self:
