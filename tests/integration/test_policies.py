@@ -8,8 +8,18 @@ import pytest
 
 from keyferry.delivery.observed import MAPPING, RESTART_DUE
 from keyferry.delivery.report import Report
-from keyferry.errors import Conflict, Forbidden, Overtaken, Refused, SourceDeleted, SourceUnavailable, Unconfirmed
+from keyferry.errors import (
+    Conflict,
+    Forbidden,
+    NotAllowed,
+    Overtaken,
+    Refused,
+    SourceDeleted,
+    SourceUnavailable,
+    Unconfirmed,
+)
 from keyferry.kube import KubeClient
+from keyferry.mapping.verdict import Verdict
 from local.admin import Object
 from local.direct import Direct, catalog, deadline, mapping
 from local.watch import until
@@ -96,6 +106,18 @@ def test_merging_waits_for_the_secret_and_leaves_it_what_it_is(scene: Scene, api
     deliver(scene, direct)
     assert (scene.data() or {})["password"] == b"canary-policies-2"
     assert api() != before
+
+
+def test_merging_refuses_a_type_that_the_policy_does_not_allow_and_leaves_the_secret_as_it_was(scene: Scene) -> None:
+    scene.create({"password": "canary-policies-9"})
+    merging = scene.mapping(policies={"creation": "merge", "conflict": "takeOver"})
+    limited = {"verdicts": {merging.name: Verdict(allowed_types=["Opaque"])}}
+    direct = Direct.grant(scene.cloud, catalog(scene.cloud, [merging]).model_copy(update=limited))
+    scene.make("Secret", "db", **TLS)
+    with scene.untouched("Secret", "db"):
+        told = error(direct.deliver(scene.namespace))
+    assert isinstance(told, NotAllowed)
+    assert "Secret db has type kubernetes.io/basic-auth, and the policy allows the mapping Opaque" in str(told)
 
 
 def test_a_secret_that_is_made_once_is_never_changed_again(scene: Scene, api: Callable[[], str | None]) -> None:

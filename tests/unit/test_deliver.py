@@ -24,6 +24,7 @@ from keyferry.errors import (
     KeyferryError,
     Misconfigured,
     NamespaceGone,
+    NotAllowed,
     NotSignedIn,
     OutOfTime,
     Overtaken,
@@ -41,6 +42,7 @@ from keyferry.errors import (
     Unreachable,
 )
 from keyferry.kinds import DEFAULT_KINDS, KINDS
+from keyferry.mapping.verdict import Verdict
 from keyferry.model import SourceValue
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, encode
@@ -830,6 +832,17 @@ def test_where_the_secret_of_somebody_else_is_missing_it_is_said_and_is_no_failu
     outcome = ending(world)
     assert (outcome.did, outcome.error) == ("unchanged", None)
     assert outcome.notes == ("the Secret is missing, and is not ours to make (creation: merge)",)
+
+
+def test_a_type_that_the_policy_does_not_allow_fails_before_the_secret_is_changed() -> None:
+    world = World()
+    world.mapping = mapping(policies={"creation": "merge", "conflict": "takeOver"})
+    world.cluster.create(*WHERE, {"password": "theirs"}, secret_type="kubernetes.io/basic-auth")
+    before = world.cluster.versions()
+    outcome = ending(world, verdict=Verdict(allowed_types=["Opaque"]))
+    assert (outcome.did, type(outcome.error)) == ("failed", NotAllowed)
+    assert world.cluster.versions() == before
+    assert ending(world).did == "updated"  # without a policy
 
 
 def test_what_was_taken_over_says_what_to_remove_elsewhere() -> None:

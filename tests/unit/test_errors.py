@@ -5,7 +5,7 @@ import pytest
 from keyferry import errors
 
 AGAIN = ["AccessDenied", "Forbidden", "Overtaken", "Throttled", "UnknownName", "Unreachable"]
-REPAIR = ["Conflict", "NamespaceGone", "Refused", "SourceUnavailable", "SourceUnusable"]
+REPAIR = ["Conflict", "NamespaceGone", "NotAllowed", "Refused", "SourceUnavailable", "SourceUnusable"]
 
 
 @pytest.mark.parametrize("name", AGAIN)

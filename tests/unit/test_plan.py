@@ -11,9 +11,11 @@ from keyferry.delivery.desired import Desired
 from keyferry.delivery.limits import MAX_DATA_BYTES
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
-from keyferry.errors import Conflict, Refused, SourceDeleted, SourceUnavailable
+from keyferry.errors import Conflict, NotAllowed, Refused, SourceDeleted, SourceUnavailable
 from keyferry.kube.transport import Request
+from keyferry.mapping.verdict import Verdict
 from keyferry.model import SecretValue
+from keyferry.secret_types import NEVER_WRITTEN
 from keyferry.testing import FakeCluster, encode
 from tests.unit.samples import WHEN, desired_of, mapping
 
@@ -339,6 +341,36 @@ def test_merging_into_a_type_that_was_asked_for_needs_that_type() -> None:
     cluster.create(*WHERE, {"theirs": "x"})
     with pytest.raises(Refused, match="has type Opaque"):
         next_action(cluster, desired(policies=MERGE, type="kubernetes.io/tls"))
+
+
+@pytest.mark.parametrize("policies", [MERGE, MERGE | TAKE_OVER])
+def test_merging_into_a_type_that_the_policy_does_not_allow_changes_nothing(policies: dict[str, str]) -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"tls.crt": "x", "tls.key": "x"}, secret_type="kubernetes.io/tls")
+    before = cluster.versions()
+    wanted = replace(desired(policies=policies), verdict=Verdict(allowed_types=["Opaque", "example.com/*"]))
+    with pytest.raises(NotAllowed) as raised:
+        carry_out(cluster, wanted)
+    assert str(raised.value) == (
+        "Secret payments-db has type kubernetes.io/tls, and the policy allows the mapping Opaque, example.com/*:"
+        " let it add to another one, or have policy.yaml allow the type (types) and deploy the mappings"
+    )
+    assert cluster.versions() == before
+
+
+def test_merging_into_a_type_that_the_policy_allows_is_done() -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"theirs": "x"}, secret_type="example.com/app")
+    wanted = replace(desired(policies=MERGE), verdict=Verdict(allowed_types=["Opaque", "example.com/*"]))
+    assert [type(each) for each in settle(cluster, wanted)] == [Write, Restart, Done]
+
+
+@pytest.mark.parametrize("secret_type", sorted(NEVER_WRITTEN))
+def test_merging_never_writes_to_a_secret_that_signs_in_to_the_cluster(secret_type: str) -> None:
+    cluster = FakeCluster()
+    cluster.create(*WHERE, {"token": "x"}, secret_type=secret_type)
+    with pytest.raises(Refused, match=f"has type {secret_type}, which is the cluster's own and is never written"):
+        next_action(cluster, desired(policies=MERGE))
 
 
 # Creating once

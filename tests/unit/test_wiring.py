@@ -10,6 +10,7 @@ from keyferry.deadline import Deadline
 from keyferry.errors import ClusterSlow, MappingsUnreadable, Misconfigured
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.targets import Endpoint
+from keyferry.mapping.verdict import Verdict
 from keyferry.runtime.wiring import COMPILED_FILE, Runtime, load_catalog
 from tests.unit.handlers import ENVIRONMENT, FakeAws, context, event, failed, load_handler
 from tests.unit.samples import cluster, delivery, envelope, mapping
@@ -94,3 +95,13 @@ def test_a_queue_that_the_environment_does_not_name_is_told_by_its_variable(
     runtime = Runtime({key: value for key, value in ENVIRONMENT.items() if key != name}, Catalog())
     with pytest.raises(Misconfigured, match=f"the environment has no {name}: set it, as template.yaml does"):
         runtime.control if "INBOX" in name else runtime.queue  # noqa: B018  # properties that raise
+
+
+@pytest.mark.parametrize("verdicts", [{}, {"payments-db": Verdict(allowed_types=["Opaque"])}])
+def test_a_delivery_has_the_verdict_that_was_compiled_for_its_mapping(
+    verdicts: dict[str, Verdict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Runtime, "connect", lambda *_: None)
+    catalog = build_catalog([mapping()], [cluster("prod-eu")]).model_copy(update={"verdicts": verdicts})
+    runtime = Runtime(ENVIRONMENT, catalog, boto3.Session("AKIA", "canary"))
+    assert runtime.prepare(delivery(), Deadline.after(9)).verdict == verdicts.get("payments-db", Verdict())

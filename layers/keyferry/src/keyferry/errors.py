@@ -31,6 +31,7 @@
         │   └── SourceDeleted    AWS says that it was deleted: the only error that can delete a Secret
         ├── SourceUnusable     the mapping cannot make its keys from the value
         ├── Refused            the Secret cannot hold the content: too large, another type, immutable
+        ├── NotAllowed         the policy does not allow what the cluster has there: a type of the Secret
         ├── Conflict           another manager owns what the mapping would write
         ├── WrongCluster       EKS has a cluster of this name, and it is not the one of clusters.yaml
         ├── NamespaceGone      the namespace is missing or being deleted
@@ -181,6 +182,10 @@ class SourceUnusable(NeedsRepair):
 
 class Refused(NeedsRepair):
     """The Secret cannot hold the content: it is too large, of another type, or the Secret is immutable."""
+
+
+class NotAllowed(NeedsRepair):
+    """The policy does not allow what only a delivery can know: the type of a Secret that somebody else makes."""
 
 
 class Conflict(NeedsRepair):

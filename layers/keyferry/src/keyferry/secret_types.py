@@ -10,6 +10,8 @@ TLS = "kubernetes.io/tls"
 DOCKER_CONFIG_JSON = "kubernetes.io/dockerconfigjson"
 DOCKER_CONFIG = "kubernetes.io/dockercfg"
 SSH_AUTH = "kubernetes.io/ssh-auth"
+NEVER_WRITTEN = frozenset({"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"})
+"""Types whose Secrets sign somebody in to the cluster: the cluster makes and reads them itself."""
 
 CERTIFICATE, PRIVATE_KEY, CA_CERTIFICATE = "tls.crt", "tls.key", "ca.crt"
 """Keys of a TLS Secret; `ca.crt` is optional."""

@@ -22,6 +22,7 @@ from keyferry.delivery.observed import (
     name_metadata,
 )
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.verdict import Verdict
 from keyferry.model import MANAGED_BY, SecretValue
 from keyferry.render import contents
 from keyferry.render.render import Rendered
@@ -55,12 +56,14 @@ class Desired:
     """The annotations of the mapping, without the journal."""
     served: Mapping[str, str] = field(default_factory=dict)
     """Alias of a source → the failover region that served it, for those that the first region did not serve."""
+    verdict: Verdict = field(default_factory=Verdict)
+    """What the policy leaves to the delivery."""
     kept_journal: Mapping[str, str] | None = None
     """The journal to keep, if the Secret should stay as it was observed (see `as_observed`); None otherwise."""
 
     @classmethod
-    def from_rendered(cls, mapping: SecretMapping, rendered: Rendered) -> "Desired":
-        """Return the desired Secret of a mapping in one namespace, given its rendered content."""
+    def from_rendered(cls, mapping: SecretMapping, rendered: Rendered, verdict: Verdict | None = None) -> "Desired":
+        """Return the desired Secret of a mapping in one namespace, given its rendered content and its verdict."""
         return cls(
             mapping=mapping,
             data=rendered.data,
@@ -68,6 +71,7 @@ class Desired:
             labels=rendered.labels,
             annotations=rendered.annotations,
             served=rendered.served,
+            verdict=verdict or Verdict(),
         )
 
     @property

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from keyferry import secret_types
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import REVISION, Observed
-from keyferry.errors import Outdated, Refused, SourceUnavailable
+from keyferry.errors import NotAllowed, Outdated, Refused, SourceUnavailable
 from keyferry.model import SecretValue, split_version
 
 MAX_DATA_BYTES = 1024 * 1024
@@ -21,6 +21,7 @@ def check_limits(desired: Desired, observed: Observed | None) -> None:
 
     Raises:
         Refused: the content is too large, the Secret has another type, or a required key is missing.
+        NotAllowed: the policy does not allow the type that the Secret has.
         Outdated: the Secret has a newer value than the failover region that served the source.
         SourceUnavailable: the Secret would lose a key because a `find` selects less than before.
     """
@@ -98,6 +99,17 @@ def _check_type(desired: Desired, observed: Observed) -> None:
         raise Refused(
             f"Secret {desired.name} has type {observed.type}, and a Secret's type never changes: delete it (the next"
             f" delivery creates it again as {secret_type}), or say type: {observed.type} in the mapping"
+        )
+    if secret_type in secret_types.NEVER_WRITTEN:
+        raise Refused(
+            f"Secret {desired.name} has type {secret_type}, which is the cluster's own and is never written: let the"
+            " mapping add to another one"
+        )
+    if not desired.verdict.allows_type(secret_type):
+        raise NotAllowed(
+            f"Secret {desired.name} has type {secret_type}, and the policy allows the mapping"
+            f" {', '.join(desired.verdict.allowed_types)}: let it add to another one, or have policy.yaml allow the"
+            " type (types) and deploy the mappings"
         )
 
 

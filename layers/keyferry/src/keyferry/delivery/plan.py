@@ -118,6 +118,7 @@ def plan(
 
     Raises:
         Refused: the Secret cannot hold the content.
+        NotAllowed: the policy does not allow the type that the Secret has.
         Conflict: somebody else owns the Secret or a field of it, and the mapping does not take over; or has a field
             again that was taken back.
         Outdated: the Secret has a newer value than the failover region that served a source.

@@ -57,7 +57,7 @@ def build_desired(
 
 def _render_desired(work: Work, values: Mapping[str, SourceValue], namespace: str) -> Desired:
     place = Place(work.delivery.cluster, namespace)
-    return Desired.from_rendered(work.mapping, render(work.mapping, values, place))
+    return Desired.from_rendered(work.mapping, render(work.mapping, values, place), work.verdict)
 
 
 def _read_sources(work: Work, sources: Mapping[str, Source], place: Place, *, reread: bool) -> dict[str, SourceValue]:

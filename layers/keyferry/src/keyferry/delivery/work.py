@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
@@ -10,6 +10,7 @@ from keyferry.delivery.apply import ClusterClient
 from keyferry.errors import OutOfTime
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.verdict import Verdict
 from keyferry.model import Delivery, SourceValue
 from keyferry.stores.source import Source
 
@@ -35,6 +36,8 @@ class Work:
     deadline: Deadline
     concurrency: int = 8
     """How many namespaces are handled at the same time."""
+    verdict: Verdict = field(default_factory=Verdict)
+    """What the policy leaves to the delivery."""
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = _read_time
     """Returns the current time, with a time zone."""

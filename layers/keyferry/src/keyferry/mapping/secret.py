@@ -137,6 +137,6 @@ class SecretSpec(Record):
     @field_validator("given_type")
     @classmethod
     def _check_type(cls, value: str | None) -> str | None:
-        if value in {"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"}:
+        if value in secret_types.NEVER_WRITTEN:
             raise ValueError(f"Secrets of type {value} are the cluster's own and are never written")
         return value

@@ -24,6 +24,7 @@ from keyferry.errors import KeyferryError, MappingsUnreadable, Misconfigured
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster, Endpoint
+from keyferry.mapping.verdict import Verdict
 from keyferry.model import Delivery
 from keyferry.pipeline.alarms import choose_dimension
 from keyferry.pipeline.cluster_sweep import Services
@@ -170,7 +171,14 @@ class Runtime:
         mapping, cluster = self.catalog.get(delivery.mapping, delivery.cluster)
         client = self.connect(cluster, deadline)
         return Work(
-            delivery, mapping, client, cluster.restart_kinds, self._sources.create_reader, deadline, self.concurrency
+            delivery,
+            mapping,
+            client,
+            cluster.restart_kinds,
+            self._sources.create_reader,
+            deadline,
+            self.concurrency,
+            self.catalog.verdicts.get(mapping.name, Verdict()),
         )
 
     def reconcile(self, sweep: Sweep, deadline: Deadline, event_id: str) -> SweepReport:
