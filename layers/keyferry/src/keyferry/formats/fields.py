@@ -57,5 +57,5 @@ def _check_regexp(pattern: str, info: ValidationInfo) -> str:
 
 RegularExpression = Annotated[str, AfterValidator(_check_regexp)]
 """A regular expression of RE2."""
-Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$")]
+Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$")]
 """An AWS region."""

@@ -37,7 +37,7 @@ class Regexp(Record):
             return self
         pattern = compile_pattern(self.source)
         for name in _list_groups(self.target):
-            exists = name in pattern.groupindex or (name.isdecimal() and int(name) <= pattern.groups)
+            exists = name in pattern.groupindex or (_is_number(name) and int(name) <= pattern.groups)
             if not exists:
                 raise ValueError(f"source has no group {name}, which target names; ${{1}}x is group 1 and an x")
         return self
@@ -143,6 +143,11 @@ def _list_groups(target: str) -> Iterator[str]:
             yield match[1] or match[2]
 
 
+def _is_number(name: str) -> bool:
+    """Return whether a group is named by its number. As in Go, the digits of other scripts are letters of a name."""
+    return name.isascii() and name.isdecimal()
+
+
 def _expand(target: str, match: Any) -> str:  # noqa: ANN401  # re2 has no types
     """Return a replacement with the groups of a match filled in."""
 
@@ -150,6 +155,6 @@ def _expand(target: str, match: Any) -> str:  # noqa: ANN401  # re2 has no types
         name = reference[1] or reference[2]
         if name is None:
             return "$"
-        return str(match[int(name) if name.isdecimal() else name] or "")
+        return str(match[int(name) if _is_number(name) else name] or "")
 
     return _REFERENCE.sub(get_group, target)

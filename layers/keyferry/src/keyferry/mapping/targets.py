@@ -108,7 +108,7 @@ class Eks(Record):
     """The name of the cluster in EKS."""
     region: Region
     """The region of the cluster."""
-    account: str = Field(pattern=r"^\d{12}$")
+    account: str = Field(pattern=r"^[0-9]{12}$")
     """The account of the cluster."""
 
 

@@ -24,7 +24,7 @@ NameGlob = Annotated[str, StringConstraints(pattern=r"^[-.a-z0-9*?]+$", max_leng
 """A pattern of names of clusters or Secrets."""
 TypeGlob = Annotated[str, StringConstraints(pattern=r"^[-./A-Za-z0-9*?]+$", max_length=253)]
 """A pattern of types of Secrets."""
-AccountGlob = Annotated[str, StringConstraints(pattern=r"^(\d{12}|\*)$")]
+AccountGlob = Annotated[str, StringConstraints(pattern=r"^([0-9]{12}|\*)$")]
 """The id of an AWS account, or `*`."""
 
 JUDGED_FIELDS = frozenset(

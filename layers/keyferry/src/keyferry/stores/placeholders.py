@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from keyferry.model import Place
 
-_PLACEHOLDER = re.compile(r"\$\{(\w*)\}")
+_PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]*)\}")
 _VALUES = {"namespace": r"[a-z0-9-]{1,63}", "cluster": r"[a-z0-9.-]{1,253}"}
 """Placeholder → a regular expression of its possible values."""
 _SEPARATOR = re.compile(r"[^a-z0-9.-]")

@@ -148,7 +148,7 @@ def _describe(error: InvalidYaml, text: str) -> str:
     message, character = str(error), line[column - 1 : column]
     if character == "\t":
         return "a tab; YAML is indented with spaces"
-    if re.search(r"[^'\"]\$\{\w+\}", line) and "expected ','" in message:
+    if re.search(r"[^'\"]\$\{[A-Za-z0-9_]+\}", line) and "expected ','" in message:
         return 'not YAML: a name with a placeholder is written in quotes, as "teams/${namespace}/db"'
     if re.search(r":\s*\{\{", line):
         return 'not YAML: a template is written in quotes, as "{{ db.password }}"'
