@@ -131,6 +131,74 @@ def test_a_source_is_known_by_its_names_and_read_where_it_is(
     assert found.identifier in source.values()
 
 
+REFERENCE = "/aws/reference/secretsmanager"
+
+
+@pytest.mark.parametrize(
+    ("source", "remedy"),
+    [
+        ({"parameterStore": f"{REFERENCE}/prod/db"}, "{secretsManager: prod/db}"),
+        ({"parameterStore": f"/{REFERENCE}/prod/db"}, "{secretsManager: prod/db}"),
+        ({"parameterStore": "/AWS/Reference/SecretsManager/db"}, "{secretsManager: db}"),
+        ({"parameterStore": REFERENCE}, "{secretsManager: …}"),
+        ({"parameterStore": f"{REFERENCE}/teams/${{namespace}}"}, "{secretsManager: teams/${namespace}}"),
+        ({"parameterStore": f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter{REFERENCE}/db"}, "{secretsManager: db}"),
+        ({"parameterStore": "/db", "failover": [{"region": "us-east-1", "name": f"{REFERENCE}/db"}]}, "Manager: db}"),
+        (
+            {
+                "parameterStore": "/db",
+                "failover": [
+                    {"region": "us-east-1", "name": f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter{REFERENCE}/db"}
+                ],
+            },
+            "{secretsManager: db}",
+        ),
+        ({"parameterStore": f"{REFERENCE}/db", "metadata": "tags"}, "{secretsManager: db}"),
+        ({"find": "parameterStore", "path": REFERENCE}, "{find: secretsManager, path: …}"),
+        ({"find": "parameterStore", "path": f"{REFERENCE}/prod/"}, "{find: secretsManager, path: prod/}"),
+        ({"find": "parameterStore", "regexp": f"^{REFERENCE}/prod"}, "{find: secretsManager, path: prod}"),
+        ({"find": "parameterStore", "path": "/aws", "regexp": f"^{REFERENCE}/prod"}, "{find: secretsManager"),
+    ],
+)
+def test_a_parameter_that_is_another_name_of_a_secret_is_refused_with_the_secret(
+    source: dict[str, Any], remedy: str
+) -> None:
+    said = refused(lambda: mapping(sources={"db": source}))
+    assert "is another name for secrets of Secrets Manager: write" in said
+    assert remedy in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/${namespace}/reference/secretsmanager/db",
+        "/aws/${namespace}/secretsmanager/db",
+        "/${cluster}/${namespace}/secretsmanager/db",
+        "/aws/reference/${namespace}",
+        "/aws/reference/${namespace}/db",
+        "/aws/reference/secrets${namespace}/db",
+        "/a${cluster}/reference/secretsmanager/db",
+    ],
+)
+def test_a_parameter_that_can_become_another_name_of_a_secret_is_refused(name: str) -> None:
+    assert "can become another name for secrets" in refused(lambda: mapping(sources={"db": {"parameterStore": name}}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/${namespace}/db",
+        "/${cluster}/${namespace}/tls/db",
+        "/prod/aws/reference/secretsmanager/db",
+        "/aws/service/db",
+        "/aws/reference/secretsmanagers/db",
+        "/${namespace}/${namespace}/secretsmanager/db",  # both are the same
+    ],
+)
+def test_a_parameter_that_cannot_become_another_name_of_a_secret_is_taken(name: str) -> None:
+    assert mapping(sources={"db": {"parameterStore": name}})
+
+
 @pytest.mark.parametrize("alias", ["", "a-b", "1a", "a b", "a.b"])
 def test_a_source_is_called_what_a_template_can_name(alias: str) -> None:
     assert "String should match pattern" in refused(lambda: mapping(sources={alias: {"secretsManager": "a"}}))
@@ -169,7 +237,8 @@ def test_a_secret_that_cannot_be_made_is_refused(changes: dict[str, Any], said: 
     ("given", "said"),
     [
         ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "label app.kubernetes.io/managed-by is always keyferry"),
-        ({"annotations": {"keyferry.dev/keys": "x"}}, "keyferry.dev/ is reserved for Keyferry"),
+        ({"annotations": {"keyferry.dev/keys": "x"}}, "annotation keyferry.dev/keys: keyferry.dev/ is reserved"),
+        ({"labels": {"keyferry.dev/generated": "x"}}, "label keyferry.dev/generated: keyferry.dev/ is reserved"),
         ({"labels": {"app": "a b"}}, "String should match pattern"),
         ({"annotations": {"a b": "x"}}, "String should match pattern"),
     ],

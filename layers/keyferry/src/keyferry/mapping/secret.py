@@ -87,9 +87,10 @@ class SecretSpec(Record):
     def _check_reserved_metadata(self) -> Self:
         if MANAGED_BY in self.labels:
             raise ValueError(f"label {MANAGED_BY} is always keyferry")
-        reserved = [key for key in self.annotations if key.startswith(f"{PREFIX}/")]
-        if reserved:
-            raise ValueError(f"annotation {reserved[0]}: {PREFIX}/ is reserved for Keyferry; choose another prefix")
+        for noun, keys in (("label", self.labels), ("annotation", self.annotations)):
+            reserved = next((key for key in keys if key.startswith(f"{PREFIX}/")), None)
+            if reserved:
+                raise ValueError(f"{noun} {reserved}: {PREFIX}/ is reserved for Keyferry; choose another prefix")
         return self
 
     @property

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from keyferry.arn import Arn
 from keyferry.model import Change, ChangeKind, StoreName
+from keyferry.stores import placeholders
 from keyferry.stores.envelope import Envelope, Ignored, get_text
 from keyferry.stores.grant import Grant, get_base_arn
 
@@ -19,6 +20,9 @@ EVENT_SOURCE = "aws.ssm"
 ALLOWED_NAMES = (re.compile(r"[A-Za-z0-9/_.-]{1,1011}"), "letters, digits and / _ . -, no spaces")
 SAME_VERSIONS_IN_REPLICAS = False
 
+_REFERENCE = "aws/reference/secretsmanager"
+"""The hierarchy under which Parameter Store serves the secrets of Secrets Manager, with the caller's right to read
+these ("Referencing AWS Secrets Manager secrets from Parameter Store parameters" in the guide of Systems Manager)."""
 _VERSION = re.compile(r"[1-9][0-9]*")
 _OPERATIONS: Mapping[str, ChangeKind] = {
     "Create": "updated",
@@ -59,13 +63,37 @@ def check_source(source: "Source") -> None:
     if source.find:
         if source.path and not source.path.startswith("/"):
             raise ValueError(f"a hierarchy of parameters begins with a slash: /{source.path}")
+        _check_no_reference(source.find_prefix, "find: secretsManager, path")
         return
+    _check_no_reference(source.event_names[0], "secretsManager")
     if ":" in source.event_names[0]:
         raise ValueError("a version or label has a field of its own: {parameterStore: /prod/db, label: live}")
     if source.version and not _VERSION.fullmatch(source.version):
         raise ValueError("the version of a parameter is a number, from 1; a label has a field of its own")
     if "/" in source.identifier and not source.arn and not source.identifier.startswith("/"):
         raise ValueError(f"a parameter in a hierarchy begins with a slash: /{source.identifier}")
+
+
+def _check_no_reference(name: str, remedy: str) -> None:
+    """Check that a name stands for no secret, whatever its placeholders stand for.
+
+    It would be one that a policy does not judge as a secret, that has no event, and that no listing has.
+
+    Args:
+        name: a name, or what names begin with.
+        remedy: the field that the name of the secret belongs into.
+
+    Raises:
+        ValueError: it does; the message names the secret.
+    """
+    steps = to_event_name(name).split("/")
+    beginning, secret = "/".join(steps[:3]), "/".join(steps[3:]) or "…"
+    can_become = bool(placeholders.parse(beginning)) and re.fullmatch(placeholders.to_regexp(beginning), _REFERENCE)
+    if can_become or beginning.lower() == _REFERENCE:
+        raise ValueError(
+            f"/{beginning}/ {'can become' if can_become else 'is'} another name for secrets of Secrets Manager: write"
+            f" {{{remedy}: {secret}}}"
+        )
 
 
 def get_watched_label(source: "Source") -> str | None:
