@@ -59,6 +59,38 @@ def test_a_mapping_where_no_rule_looks_is_refused(folder: Path) -> None:
     assert told(folder) == [expected]
 
 
+def test_a_policy_in_a_folder_above_would_be_silent_and_is_told(folder: Path) -> None:
+    (folder / "payments/clusters.yaml").write_text(CLUSTERS)
+    linked = folder.parent / f"{folder.name}-link"
+    linked.symlink_to(folder / "payments")
+    for below in (folder / "payments", linked):
+        [problem] = told(below)
+        assert problem.endswith(f"say --mappings {folder}, with all mappings".replace(f"{folder}/", ""))
+        assert "policy.yaml is a policy, and would refuse nothing here" in problem
+
+
+@pytest.mark.parametrize("text", ["apiVersion: kyverno.io/v1\nkind: Policy\n", None])
+def test_a_file_above_that_is_no_policy_of_keyferry_is_none_of_its_business(folder: Path, text: str | None) -> None:
+    (folder / "payments/clusters.yaml").write_text(CLUSTERS)
+    (folder / "policy.yaml").unlink()
+    if text is None:
+        (folder / "policy.yaml").mkdir()
+    else:
+        (folder / "policy.yaml").write_text(text)
+    assert set(files.load(folder / "payments").mappings) == {"payments-db"}
+
+
+@pytest.mark.parametrize("broken", ["link", "folder"])
+def test_a_policy_that_cannot_be_read_is_no_policy_that_allows_all(folder: Path, broken: str) -> None:
+    (folder / "policy.yaml").unlink()
+    if broken == "link":
+        (folder / "policy.yaml").symlink_to("gone.yaml")
+    else:
+        (folder / "policy.yaml").mkdir()
+    [problem] = told(folder)
+    assert problem.startswith("policy.yaml:1:1: no file, and its name ends as those of mapping files do")
+
+
 def test_a_policy_without_rules_refuses_everything(folder: Path) -> None:
     (folder / "policy.yaml").write_text("apiVersion: keyferry.dev/v1\nkind: Policy\nrules: []\n")
     assert told(folder)[0].startswith("payments/db.yaml:4:9: no rule is for this file")

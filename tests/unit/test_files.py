@@ -1,5 +1,6 @@
 """A folder of mapping files: what is right is taken; each mistake is told with its place and what would be right."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,51 @@ def test_a_version_that_is_none_is_told_with_its_line(tmp_path: Path) -> None:
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     assert load(tmp_path, a=b"\xef\xbb\xbf" + MAPPING.encode()).mappings
+
+
+OUTSIDE = "a link to outside of the folder of the mappings; keep the file itself here"
+
+
+@pytest.mark.parametrize("target", ["../outside/canary.yaml", "../outside/gone.yaml", "/etc/passwd"])
+def test_a_mapping_file_that_is_a_link_to_outside_is_refused_and_nothing_of_it_is_told(
+    tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/canary.yaml").write_text("kind: canary-kind\ncanary-key: [")
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings/a.yaml").symlink_to(target)
+    assert told(tmp_path / "mappings") == [f"a.yaml:1:1: {OUTSIDE}"]
+
+
+def test_a_link_to_a_folder_is_refused_so_that_no_mapping_is_missing_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "mappings").mkdir()
+    for name, target in {"inner": ".", "shop": "../shop", ".hidden": "../shop"}.items():
+        (tmp_path / "mappings" / name).symlink_to(target)
+    message = "1:1: a link to a folder, and links are not followed; keep the files themselves here"
+    assert told(tmp_path / "mappings", a=MAPPING) == [f"inner:{message}", f"shop:{message}"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop", "gone"])
+def test_what_is_called_as_a_mapping_file_and_is_no_file_is_told(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.yml"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.symlink_to("a.yml" if kind == "loop" else "gone.yml")
+    assert told(tmp_path) == [
+        "a.yml:1:1: no file, and its name ends as those of mapping files do; give it another name"
+    ]
+
+
+def test_a_link_within_the_folder_is_read_as_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/mapping.txt").write_text(MAPPING)
+    (tmp_path / "a.yaml").symlink_to("texts/mapping.txt")
+    assert set(load(tmp_path).mappings) == {"payments-db"}
 
 
 def test_hidden_files_and_folders_are_left_alone(tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ def test_what_is_wrong_is_told_at_the_line_of_the_file(tmp_path: Path, text: str
         ("{templateFile: ../teams}", "../teams is no file"),
         ("{templateFile: ../../x.j2}", "../../x.j2 is outside the folder of the mappings"),
         ("{templateFile: /etc/passwd}", "/etc/passwd is outside the folder of the mappings"),
+        ("{templateFile: ../.git/config}", "../.git/config is hidden, as files of Git and of editors are"),
+        ("{templateFile: hidden.j2}", "hidden.j2 is hidden"),
         ("{templateFile: out.j2}", "out.j2 is outside the folder of the mappings"),
         ("{templateFile: loop.j2}", "loop.j2 "),
         ("{templateFile: x.yaml}", "x.yaml ends as mapping files do; call it another name, as x.j2"),
@@ -109,6 +111,9 @@ def test_a_file_that_cannot_be_taken_is_told_where_it_is_named(tmp_path: Path, e
     (tmp_path / "x.j2").write_text("outside")
     teams = folder / "teams"
     (teams / "out.j2").symlink_to("../../x.j2")
+    (folder / ".git").mkdir()
+    (folder / ".git/config").write_text("token = canary")
+    (teams / "hidden.j2").symlink_to("../.git/config")
     (teams / "loop.j2").symlink_to("loop.j2")
     (teams / "big.j2").write_text("x" * 300_000)
     (teams / "latin.j2").write_bytes(b"\xfc")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from keyferry.cli.check import documents, lint, overlaps, policies, references, templatefiles
 from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
+from keyferry.cli.check.templatefiles import is_hidden
 from keyferry.cli.check.wording import list_problems
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
@@ -115,12 +116,30 @@ def _list_files(folder: Path, content: _Content) -> Iterator[Path]:
         message = f"{what}; name the folder of the mappings with --mappings"
         content.problems.append(Problem(str(folder), 1, 1, message))
         return
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES and path.is_file()]
-    paths = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    content.problems += policies.list_above(folder)
+    paths = [path for path in sorted(folder.rglob("*")) if not is_hidden(path.relative_to(folder))]
+    obstacles = {path: obstacle for path in paths if (obstacle := _describe_obstacle(path, folder))}
+    content.problems += [Problem(str(path), 1, 1, obstacle) for path, obstacle in obstacles.items()]
+    content.is_incomplete = bool(obstacles)
+    paths = [path for path in paths if path.suffix in SUFFIXES]
     if not paths:
         message = "no YAML file in it; begin with clusters.yaml and a mapping, or look at what --mappings names"
         content.problems.append(Problem(str(folder), 1, 1, message))
-    yield from paths
+    yield from (path for path in paths if path not in obstacles)
+
+
+def _describe_obstacle(path: Path, folder: Path) -> str:
+    """Return why a mapping file or a folder is not read; empty if it is, or is something else.
+
+    Nothing from outside of the folder is read: parts of it would stand in messages, which many people can see.
+    """
+    if path.is_symlink() and path.is_dir():
+        return "a link to a folder, and links are not followed; keep the files themselves here"
+    if path.suffix not in SUFFIXES:
+        return ""
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        return "a link to outside of the folder of the mappings; keep the file itself here"
+    return "" if path.is_file() else "no file, and its name ends as those of mapping files do; give it another name"
 
 
 def _read(path: Path) -> tuple[str, list[Problem]]:

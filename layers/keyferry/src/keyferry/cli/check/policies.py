@@ -15,6 +15,25 @@ CLUSTERS = "clusters.yaml"
 STACK = "stack.yaml"
 
 
+def list_above(folder: Path) -> Iterator[Problem]:
+    """Yield a policy in a folder above, which would have no say in the mappings of this folder.
+
+    Files of other programs have that name too: this one's begin with apiVersion: keyferry.dev/v1.
+    """
+    for parent in dict.fromkeys([*folder.absolute().parents, *folder.resolve().parents]):
+        file = parent / FILE
+        if _is_of_keyferry(file):
+            message = f"{file} is a policy, and would refuse nothing here; say --mappings {parent}, with all mappings"
+            yield Problem(str(folder), 1, 1, message)
+
+
+def _is_of_keyferry(file: Path) -> bool:
+    try:
+        return b"keyferry.dev/" in file.read_bytes()
+    except OSError:  # most folders have none
+        return False
+
+
 def list_misplaced(documents: Iterable[Document], folder: Path) -> Iterator[Problem]:
     """Yield the policies, clusters and names of the stack that are not in their own files of the folder.
 

@@ -33,12 +33,19 @@ def inline(document: Document, folder: Path, suffixes: tuple[str, ...]) -> Itera
         document.template_files[*path, "template"] = str(file)
 
 
+def is_hidden(path: Path) -> bool:
+    """Return whether a path, relative to the folder of the mappings, is hidden there: of Git, say, or of an editor."""
+    return any(part.startswith(".") for part in path.parts)
+
+
 def _read(file: Path, folder: Path, suffixes: tuple[str, ...]) -> str:
     if file.suffix in suffixes:
         raise ValueError(f"ends as mapping files do; call it another name, as {file.stem}.j2")
     try:
         if not file.resolve().is_relative_to(folder.resolve()):
             raise ValueError("is outside the folder of the mappings; keep it beside the mapping")
+        if is_hidden(file.resolve().relative_to(folder.resolve())):
+            raise ValueError("is hidden, as files of Git and of editors are; call it another name")
         if not file.is_file():
             raise ValueError("is no file; name one beside the mapping")
         if file.stat().st_size > MAX_BYTES:
