@@ -8,6 +8,8 @@ from click.testing import CliRunner
 from keyferry.cli import main
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
+from keyferry.mapping.verdict import Verdict
+from keyferry.runtime.wiring import load_catalog
 from tests.unit.test_files import CLUSTERS, MAPPING
 
 POLICY = """\
@@ -96,6 +98,30 @@ def test_a_policy_without_rules_refuses_everything(folder: Path) -> None:
     assert told(folder)[0].startswith("payments/db.yaml:4:9: no rule is for this file")
 
 
+def test_what_only_run_time_knows_is_compiled_as_a_verdict(folder: Path) -> None:
+    merging = MAPPING.replace("  restart: auto", "  policies: {creation: merge}")
+    (folder / "payments/db.yaml").write_text(merging)
+    remedy = "Keep to what is allowed, or have it changed"
+    assert told(folder) == [
+        "payments/db.yaml:14:24: it says creation: merge, and the policy refuses that: rule policy.yaml:4 allows"
+        f" creation: createOrUpdate, createOnce. {remedy}"
+    ]
+    rules = POLICY + "    types: [Opaque, example.com/*]\n    policies: {creation: [merge]}\n"
+    (folder / "policy.yaml").write_text(rules)
+    verdicts = {"payments-db": Verdict(allowed_types=["Opaque", "example.com/*"])}
+    assert files.load(folder).verdicts == verdicts
+    out = folder.parent / f"{folder.name}-out"
+    CliRunner().invoke(main, ["--mappings", str(folder), "compile", str(out)])
+    assert load_catalog(out).verdicts == verdicts
+    (folder / "policy.yaml").unlink()
+    assert files.load(folder).verdicts == {}
+    (folder / "policy.yaml").write_text(rules)
+    (folder / "payments/db.yaml").write_text(
+        merging.replace("    name: payments-db\n", "    name: payments-db\n    type: Opaque\n")
+    )
+    assert files.load(folder).verdicts == {}
+
+
 @pytest.mark.parametrize("command", [["compile", "out"], ["generate"], ["push", "--dry-run"], ["explain", "-"]])
 def test_every_command_refuses_what_validate_refuses(folder: Path, command: list[str]) -> None:
     (folder / "payments/db.yaml").write_text(MAPPING.replace("prod/payments/db", "prod/shop/db"))
@@ -146,6 +172,17 @@ def test_there_is_one_policy(folder: Path) -> None:
         ('["prod/payments/*"]', "[a], accounts: [x]", "5:47: rules[0].sources.accounts[0] should be the twelve digits"),
         ("    clusters: [prod-*]\n", "", "4:5: rules[0].clusters is missing; add it, as [prod-eu]"),
         ("    namespaces: [payments]\n", "    namespaces: [a]\n    types: [a b]\n", "8:13: rules[0].types[0] should"),
+        ("[prod-*]", "[a]\n    labels: [a b]", "7:14: rules[0].labels[0] should be a pattern of keys of labels or"),
+        ("[prod-*]", "[a]\n    labels: a", '7:13: rules[0].labels should be ["example.com/*"]'),
+        ("[prod-*]", "[a]\n    restarts: a", '7:15: rules[0].restarts should be ["team-a-*"]'),
+        ("[prod-*]", "[a]\n    policies: [delete]", "7:15: rules[0].policies should be {deletion: [retain, merge, de"),
+        ("[prod-*]", "[a]\n    policies: {keys: [x]}", "7:23: rules[0].policies.keys[0] should be ours or exclusive"),
+        ('["prod/payments/*"]', "[a], roles: [x]", "5:44: rules[0].sources.roles[0] should be a pattern of ARNs of"),
+        ('["prod/payments/*"]', "[a], regions: [EU]", "5:46: rules[0].sources.regions[0] should be a pattern of regio"),
+        ('["prod/payments/*"]', "[a], externalIds: [é]", "5:50: rules[0].sources.externalIds[0] should be a pattern"),
+        ('["prod/payments/*"]', "[a], sessionTags: {a: b}", "5:53: rules[0].sources.sessionTags.a should be [team-a]"),
+        ('["prod/payments/*"]', "[a], sessionTags: {a: [é]}", "5:54: rules[0].sources.sessionTags.a[0] should be a pa"),
+        ('["prod/payments/*"]', "[a], sessionTags: [a]", "5:49: rules[0].sources.sessionTags should be {team: [team-a"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_policy_is_told_with_what_would_be_right(folder: Path, old: str, new: str, said: str) -> None:

@@ -15,7 +15,8 @@ from keyferry.mapping.keys import KeyRule, Regexp
 from keyferry.mapping.mapping import Metadata, Policies, SecretMapping, Spec, Team, Workload
 from keyferry.mapping.secret import DataFrom, SecretSpec, Template
 from keyferry.mapping.targets import Cluster, Eks, Expression, NamespaceSelector
-from keyferry.policy.rules import AllowedSources, Policy, Rule
+from keyferry.policy.metadata import is_harmless
+from keyferry.policy.rules import AllowedPolicies, AllowedSources, Policy, Rule
 from keyferry.stores.source import Source
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +96,15 @@ def test_the_guide_for_teams_shows_a_folder_that_its_policy_allows(tmp_path: Pat
     assert " ".join(shown[0].split()) in str(raised.value).replace(f"{tmp_path}/", "")
 
 
-@pytest.mark.parametrize("model", [Policy, Rule, AllowedSources], ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", [Policy, Rule, AllowedSources, AllowedPolicies], ids=lambda model: model.__name__)
 def test_every_field_of_the_policy_is_in_the_guide_for_teams(model: type[BaseModel]) -> None:
     text = TEAMS.read_text()
     assert {name for name, field in model.model_fields.items() if f"{field.alias or name}:" not in text} == set()
+
+
+def test_what_the_guide_for_teams_says_is_kept_out_is_no_harmless_label() -> None:
+    table = TEAMS.read_text().partition("| keys | who acts on them |")[2].partition("\n\n")[0]
+    cells = [row.split("|")[1] for row in table.splitlines()[2:]]
+    keys = [re.sub("[…*]", "x", key) for cell in cells for key in re.findall("`([^`]+)`", cell)]
+    assert len(keys) > 20
+    assert [key for key in keys if is_harmless(key)] == []

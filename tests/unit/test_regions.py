@@ -352,6 +352,9 @@ def test_a_source_with_a_role_takes_the_right_to_assume_the_first_one_and_none_t
 
 # The policy
 
+FAILOVER = {"secretsManager": "a", "failover": [{"region": "us-east-1", "name": "b"}]}
+ROLES = {"secretsManager": ["a"], "accounts": ["444455556666"]}
+
 
 @pytest.mark.parametrize(
     ("parts", "allowed", "fits"),
@@ -363,15 +366,15 @@ def test_a_source_with_a_role_takes_the_right_to_assume_the_first_one_and_none_t
         ({"find": "secretsManager", "tags": {"a": "b"}}, {"secretsManager": ["*"]}, True),
         ({"find": "parameterStore", "path": "/a"}, {"parameterStore": ["/a/*"]}, True),
         ({"find": "parameterStore", "path": "/a"}, {"secretsManager": ["*"]}, False),
-        ({"secretsManager": "a", "failover": [{"region": "us-east-1", "name": "b"}]}, {"secretsManager": ["a"]}, False),
-        (
-            {"secretsManager": "a", "failover": [{"region": "us-east-1", "name": "b"}]},
-            {"secretsManager": ["a", "b"]},
-            True,
-        ),
-        ({"secretsManager": "a", "role": HUB}, {"secretsManager": ["a"]}, False),
-        ({"secretsManager": "a", "role": [HUB, SPOKE]}, {"secretsManager": ["a"], "accounts": ["444455556666"]}, False),
-        ({"secretsManager": "a", "role": HUB}, {"secretsManager": ["a"], "accounts": ["444455556666"]}, True),
+        (FAILOVER, {"secretsManager": ["a"], "regions": ["us-east-1"]}, False),
+        (FAILOVER, {"secretsManager": ["a", "b"]}, False),
+        (FAILOVER, {"secretsManager": ["a", "b"], "regions": ["us-east-1"]}, True),
+        ({"secretsManager": "a", "role": HUB}, {"secretsManager": ["a"], "roles": [HUB]}, False),
+        ({"secretsManager": "a", "role": HUB}, {"secretsManager": ["a"], "accounts": ["444455556666"]}, False),
+        ({"secretsManager": "a", "role": HUB}, ROLES | {"roles": [HUB]}, True),
+        ({"secretsManager": "a", "role": [HUB, SPOKE]}, ROLES | {"roles": [HUB]}, False),
+        ({"secretsManager": "a", "role": [HUB, SPOKE]}, ROLES | {"roles": [HUB, SPOKE]}, False),
+        ({"secretsManager": "a", "role": [HUB, SPOKE]}, ROLES | {"roles": [HUB, SPOKE], "accounts": ["*"]}, True),
     ],
 )
 def test_the_policy_judges_all_that_a_source_can_read(

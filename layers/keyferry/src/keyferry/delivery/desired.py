@@ -146,9 +146,8 @@ class Desired:
 
         Somebody else's Secret keeps its type if the mapping does not ask for one.
         """
-        spec = self.mapping.spec.secret
-        keeps_type = (self.is_merge and spec.given_type is None) or self.kept_journal is not None
-        return observed.type if observed and keeps_type else spec.type
+        keeps_type = self.mapping.spec.keeps_type or self.kept_journal is not None
+        return observed.type if observed and keeps_type else self.mapping.spec.secret.type
 
     def build_body(
         self,

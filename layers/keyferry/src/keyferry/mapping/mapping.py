@@ -27,16 +27,22 @@ class Workload(Record):
     """The name of the workload."""
 
 
+Creation = Literal["createOrUpdate", "merge", "createOnce"]
+Keys = Literal["ours", "exclusive"]
+Deletion = Literal["retain", "delete", "merge"]
+Conflict = Literal["fail", "takeOver"]
+
+
 class Policies(Record):
     """How a Secret is created, shared with others, and deleted."""
 
-    creation: Literal["createOrUpdate", "merge", "createOnce"] = "createOrUpdate"
+    creation: Creation = "createOrUpdate"
     """Whether the Secret is created and updated; added to, where others create it; or created once and left alone."""
-    keys: Literal["ours", "exclusive"] = "ours"
+    keys: Keys = "ours"
     """Whether keys that others put into the Secret stay (`ours`), or are removed (`exclusive`)."""
-    deletion: Literal["retain", "delete", "merge"] = "retain"
+    deletion: Deletion = "retain"
     """What happens when a source is deleted for certain: nothing, the Secret is deleted, or our keys are removed."""
-    conflict: Literal["fail", "takeOver"] = "fail"
+    conflict: Conflict = "fail"
     """What happens when others own the Secret, or a key that was never ours: the delivery fails, or takes over."""
 
     @model_validator(mode="after")
@@ -113,6 +119,11 @@ class Spec(Record):
                     " or one by a template"
                 )
         return self
+
+    @property
+    def keeps_type(self) -> bool:
+        """Whether the Secret keeps the type that somebody else gives it: then only run time knows its type."""
+        return self.policies.creation == "merge" and self.secret.given_type is None
 
     def can_write_to(self, namespace: str | None) -> bool:
         """Return whether the mapping can write to a namespace, going by names alone; always true for None (any)."""

@@ -7,10 +7,12 @@ that each allow a part of it do not allow it together.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Literal
 
 from keyferry.formats.yamltext import FieldPath
-from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.targets import Cluster, NamespaceSelector
+from keyferry.policy.fields import list_unjudged
 from keyferry.policy.rules import Rule, any_covers, join_patterns
 from keyferry.stores.source import Source
 
@@ -69,18 +71,48 @@ def list_refusals(
     if not rules:
         yield Refusal(("metadata", "name"), "no rule is for this file")
         return
+    reasons = tuple((number, "does not judge it") for number, _ in rules)
+    yield from (Refusal(path, f"it says {path[-1]}", reasons) for path in list_unjudged(mapping))
     names = [cluster.name for cluster in clusters]
-    requirements = _list_requirements(mapping, names)
+    if not mapping.spec.keeps_type:
+        yield from _list_refusals(mapping, names, rules, mapping.spec.secret.type)
+    elif not list_allowed_types(mapping, clusters, rules):
+        yield from _list_refusals(mapping, names, rules, rules[0][1].types[0])
+
+
+def list_allowed_types(
+    mapping: SecretMapping, clusters: Sequence[Cluster], rules: Sequence[tuple[int, Rule]]
+) -> list[str]:
+    """Return patterns of the types that a Secret may have which keeps the type that somebody else gives it.
+
+    Args:
+        mapping: the mapping, with such a Secret.
+        clusters: the clusters that it writes to.
+        rules: the rules for its file, each with its index in the policy.
+
+    Returns:
+        Of the patterns in the rules, those with which the mapping is allowed as a whole; none where nothing is.
+    """
+    names = [cluster.name for cluster in clusters]
+    patterns = dict.fromkeys(pattern for _, rule in rules for pattern in rule.types)
+    return [pattern for pattern in patterns if not any(_list_refusals(mapping, names, rules, pattern))]
+
+
+def _list_refusals(
+    mapping: SecretMapping, clusters: Sequence[str], rules: Sequence[tuple[int, Rule]], secret_type: str
+) -> Iterator[Refusal]:
+    """Yield all that no rule allows if the Secret has a type, or any type that matches a pattern."""
+    requirements = _list_requirements(mapping, clusters, secret_type)
     refusals = dict.fromkeys(filter(None, (requirement.judge(rules) for requirement in requirements)))
     yield from refusals
     if not refusals:
-        yield from _list_split_refusals(mapping, names, rules)
+        yield from _list_split_refusals(mapping, clusters, rules, secret_type)
 
 
-def _list_requirements(mapping: SecretMapping, clusters: Sequence[str]) -> Iterator[_Requirement]:
+def _list_requirements(mapping: SecretMapping, clusters: Sequence[str], secret_type: str) -> Iterator[_Requirement]:
     """Yield all parts of what a mapping does."""
     entries = list(_list_namespaces(mapping))
-    yield from _require_secret(mapping)
+    yield from _require_everywhere(mapping, secret_type)
     yield from (_require_cluster(mapping, cluster) for cluster in clusters)
     yield from map(_require_namespaces, entries)
     for cluster, namespaces in product(clusters, entries):
@@ -91,14 +123,14 @@ def _list_requirements(mapping: SecretMapping, clusters: Sequence[str]) -> Itera
 
 
 def _list_split_refusals(
-    mapping: SecretMapping, clusters: Sequence[str], rules: Sequence[tuple[int, Rule]]
+    mapping: SecretMapping, clusters: Sequence[str], rules: Sequence[tuple[int, Rule]], secret_type: str
 ) -> Iterator[Refusal]:
     """Yield a refusal for each source with a place for which several rules allow a part each, and none allows all."""
+    everywhere = list(_require_everywhere(mapping, secret_type))
     for alias, source in mapping.spec.sources.items():
         for cluster, namespaces in product(clusters, _list_namespaces(mapping)):
             requirements = [_require_source(alias, source, cluster, namespaces), _require_cluster(mapping, cluster)]
-            requirements += [_require_namespaces(namespaces), *_require_selector(cluster, namespaces)]
-            requirements += _require_secret(mapping)
+            requirements += [_require_namespaces(namespaces), *_require_selector(cluster, namespaces), *everywhere]
             missing = [
                 (number, next((part for part in requirements if not part.is_allowed(rule)), None))
                 for number, rule in rules
@@ -110,8 +142,19 @@ def _list_split_refusals(
                 break
 
 
-def _require_secret(mapping: SecretMapping) -> Iterator[_Requirement]:
-    name, secret_type = mapping.spec.secret.name, mapping.spec.secret.type
+def _require_everywhere(mapping: SecretMapping, secret_type: str) -> Iterator[_Requirement]:
+    """Yield the parts that are the same for all sources and places."""
+    yield from _require_secret(mapping, secret_type)
+    secret, restart = mapping.spec.secret, mapping.spec.restart
+    yield from (_require_key("labels", key) for key in secret.labels)
+    yield from (_require_key("annotations", key) for key in secret.annotations)
+    yield from (_require_policy(field, value) for field, value in mapping.spec.policies)
+    if isinstance(restart, list):  # what `auto` restarts uses the Secret
+        yield from (_require_restart(index, workload) for index, workload in enumerate(restart))
+
+
+def _require_secret(mapping: SecretMapping, secret_type: str) -> Iterator[_Requirement]:
+    name = mapping.spec.secret.name
     yield _Requirement(
         ("spec", "secret", "type"),
         f"the Secret is of type {secret_type}",
@@ -123,6 +166,33 @@ def _require_secret(mapping: SecretMapping) -> Iterator[_Requirement]:
         f"the Secret is called {name}",
         lambda rule: any_covers(rule.secrets, name),
         lambda rule: join_patterns(rule.secrets),
+    )
+
+
+def _require_key(field: Literal["labels", "annotations"], key: str) -> _Requirement:
+    return _Requirement(
+        ("spec", "secret", field, key),
+        f"the Secret has {field} that a controller may act on: {key}",
+        lambda rule: rule.allows_metadata(field, key),
+        lambda rule: f"{field}: {join_patterns(getattr(rule, field))}",
+    )
+
+
+def _require_policy(field: str, value: str) -> _Requirement:
+    return _Requirement(
+        ("spec", "policies", field),
+        f"it says {field}: {value}",
+        lambda rule: value in getattr(rule.policies, field),
+        lambda rule: f"{field}: {join_patterns(getattr(rule.policies, field))}",
+    )
+
+
+def _require_restart(index: int, workload: Workload) -> _Requirement:
+    return _Requirement(
+        ("spec", "restart", index),
+        f"it restarts {workload.kind} {workload.name}",
+        lambda rule: any_covers(rule.restarts, workload.name),
+        lambda rule: f"restarts: {join_patterns(rule.restarts)}",
     )
 
 
@@ -176,10 +246,16 @@ def _require_selector(cluster: str, namespaces: _Namespaces) -> Iterator[_Requir
 
 
 def _require_source(alias: str, source: Source, cluster: str, namespaces: _Namespaces) -> _Requirement:
-    account = f" of account {' and '.join(source.accounts)}" if source.accounts else ""
     return _Requirement(
         ("spec", "sources", alias),
-        f"source {alias} reads {source.event_names[0] if source.event_names else source}{account}",
+        f"source {alias} reads {_describe_source(source)}",
         lambda rule: rule.sources.allows(source, cluster, namespaces.name),
         lambda rule: rule.sources.describe(source),
     )
+
+
+def _describe_source(source: Source) -> str:
+    account = f" of account {' and '.join(source.accounts)}" if source.accounts else ""
+    region = f" in {' and '.join(source.regions)}" if source.regions else ""
+    role = f" with {' and '.join(role.arn for role in source.role)}" if source.role else ""
+    return f"{source.event_names[0] if source.event_names else source}{account}{region}{role}"

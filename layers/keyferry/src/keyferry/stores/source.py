@@ -167,6 +167,11 @@ class Source(Record):
         return sorted(set(filter(None, accounts)))
 
     @property
+    def regions(self) -> list[str]:
+        """All regions that it names, sorted: in `region`, in ARNs and in `failover`."""
+        return sorted(set(filter(None, (source.home_region for source in (self, *self.replicas)))))
+
+    @property
     def event_names(self) -> tuple[str, ...]:
         """The names that events can use for it, with placeholders not filled in; empty for a `find`."""
         if self.find is not None:

@@ -93,6 +93,10 @@ def check(folder: Path, progress: Progress = _show_nothing) -> tuple[Catalog, li
     warnings = sorted(problem for problem in problems if problem.level == "warning")
     if len(problems) > len(warnings):
         raise InvalidFiles(problems)
+    if content.policy:
+        definitions = [definition for definition, _ in content.mappings]
+        verdicts = policies.build_verdicts(catalog, definitions, *content.policy)
+        catalog = catalog.model_copy(update={"verdicts": verdicts})
     return catalog, warnings
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import Problem
 from keyferry.mapping.catalog import Catalog
-from keyferry.policy.judge import Refusal, list_refusals
-from keyferry.policy.rules import Policy
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.verdict import Verdict
+from keyferry.policy.judge import Refusal, list_allowed_types, list_refusals
+from keyferry.policy.rules import Policy, Rule
 
 FILE = "policy.yaml"
 CLUSTERS = "clusters.yaml"
@@ -76,13 +78,38 @@ def list_refused(
         document: of the policy.
         policy: its rules.
     """
+    for definition, mapping, rules in _list_judged(catalog, definitions, document, policy):
+        for refusal in list_refusals(mapping, catalog.clusters_of(mapping), rules):
+            yield definition.document.problem(refusal.path, _describe(refusal, document))
+
+
+def build_verdicts(
+    catalog: Catalog, definitions: Iterable[Definition], document: Document, policy: Policy
+) -> dict[str, Verdict]:
+    """Return name of a mapping → what the policy leaves to its deliveries, for those where it does.
+
+    Args:
+        catalog: has the mappings.
+        definitions: of the mappings, which the policy allows.
+        document: of the policy.
+        policy: its rules.
+    """
+    merging = [each for each in definitions if catalog.mappings[each.name].spec.keeps_type]
+    return {
+        definition.name: Verdict(allowed_types=list_allowed_types(mapping, catalog.clusters_of(mapping), rules))
+        for definition, mapping, rules in _list_judged(catalog, merging, document, policy)
+    }
+
+
+def _list_judged(
+    catalog: Catalog, definitions: Iterable[Definition], document: Document, policy: Policy
+) -> Iterator[tuple[Definition, SecretMapping, list[tuple[int, Rule]]]]:
+    """Yield each mapping with its definition and the rules for its file."""
     rules_for = cache(policy.rules_for)
     folder = Path(document.file).parent
     for definition in definitions:
-        mapping = catalog.mappings[definition.name]
         rules = rules_for(Path(definition.document.file).relative_to(folder).as_posix())
-        for refusal in list_refusals(mapping, catalog.clusters_of(mapping), rules):
-            yield definition.document.problem(refusal.path, _describe(refusal, document))
+        yield definition, catalog.mappings[definition.name], rules
 
 
 def _describe(refusal: Refusal, document: Document) -> str:

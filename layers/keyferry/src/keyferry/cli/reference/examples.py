@@ -127,10 +127,23 @@ Rule:
     namespaceSelectors: [prod-eu]
     types: [Opaque, kubernetes.io/tls]
     secrets: ["payments-*"]
+    labels: ["example.com/*"]
+    annotations: ["example.com/*"]
+    policies: {deletion: [retain, merge, delete]}
+    restarts: ["payments-*"]
 AllowedSources:
   - secretsManager: ["prod/payments/*"]
     parameterStore: ["/prod/payments/*"]
     accounts: ["444455556666"]
+    regions: ["eu-*"]
+    roles: ["arn:aws:iam::444455556666:role/payments-*"]
+    externalIds: ["payments-*"]
+    sessionTags: {team: [payments]}
+AllowedPolicies:
+  - creation: [createOrUpdate, createOnce, merge]
+    keys: [ours, exclusive]
+    deletion: [retain, merge, delete]
+    conflict: [fail, takeOver]
 Stack:
   - apiVersion: keyferry.dev/v1
     kind: Stack
