@@ -1,5 +1,6 @@
 """`mappings/policy.yaml`: what it does not allow is refused by every command, with place, rule and remedy."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -71,15 +72,62 @@ def test_a_policy_in_a_folder_above_would_be_silent_and_is_told(folder: Path) ->
         assert "policy.yaml is a policy, and would refuse nothing here" in problem
 
 
-@pytest.mark.parametrize("text", ["apiVersion: kyverno.io/v1\nkind: Policy\n", None])
-def test_a_file_above_that_is_no_policy_of_keyferry_is_none_of_its_business(folder: Path, text: str | None) -> None:
+@pytest.mark.parametrize("kind", ["kyverno's", "folder", "pipe", "shut"])
+def test_a_file_above_that_is_no_policy_of_keyferry_is_none_of_its_business(folder: Path, kind: str) -> None:
     (folder / "payments/clusters.yaml").write_text(CLUSTERS)
-    (folder / "policy.yaml").unlink()
-    if text is None:
-        (folder / "policy.yaml").mkdir()
-    else:
-        (folder / "policy.yaml").write_text(text)
+    policy = folder / "policy.yaml"
+    policy.unlink()
+    match kind:
+        case "folder":
+            policy.mkdir()
+        case "pipe":
+            os.mkfifo(policy)
+        case _:
+            policy.write_text("apiVersion: kyverno.io/v1\nkind: Policy\n")
+            policy.chmod(0o644 if kind == "kyverno's" else 0)
     assert set(files.load(folder / "payments").mappings) == {"payments-db"}
+
+
+ROLE = "arn:aws:iam::444455556666:role/any"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("restart: auto", "policies: {creation: merge, conflict: takeOver}", "14:24: it says creation: merge, and"),
+        ("restart: auto", "policies: {creation: merge, conflict: takeOver}", "14:41: it says conflict: takeOver, and"),
+        ("restart: auto", "policies: {keys: exclusive}", "14:20: it says keys: exclusive, and the policy refuses"),
+        ("restart: auto", "policies: {deletion: delete}", "14:24: it says deletion: delete, and the policy refuses"),
+        ("restart: auto", "restart: [{kind: Deployment, name: shop}]", "14:13: it restarts Deployment shop, and the"),
+        (
+            "secretsManager: prod/payments/db",
+            "parameterStore: /aws/reference/secretsmanager/prod/payments/db",
+            "7:9: spec.sources.db: /aws/reference/secretsmanager/ is another name for secrets of Secrets Manager:"
+            " write {secretsManager: prod/payments/db}",
+        ),
+        ("payments/db}", f'payments/db, role: "{ROLE}"}}', "7:9: source db reads prod/payments/db of account 4444555"),
+        ("payments/db}", "payments/db, region: ap-southeast-2}", "7:9: source db reads prod/payments/db in ap-southea"),
+        (
+            "    data:",
+            '    annotations: {reflector.v1.k8s.emberstack.com/reflection-auto-enabled: "true"}\n    data:',
+            "12:76: the Secret has annotations that a controller may act on: reflector.v1.k8s.emberstack.com",
+        ),
+        (
+            "    data:",
+            "    labels: {argocd.argoproj.io/secret-type: cluster}\n    data:",
+            "12:46: the Secret has labels that a controller may act on: argocd.argoproj.io/secret-type, and the policy",
+        ),
+    ],
+)
+def test_what_could_harm_others_is_refused_at_its_place_where_no_rule_mentions_it(
+    folder: Path, old: str, new: str, said: str
+) -> None:
+    (folder / "policy.yaml").write_text(
+        POLICY.replace('["prod/payments/*"]', '["prod/payments/*"], parameterStore: ["*"], accounts: ["444455556666"]')
+    )
+    (folder / "payments/db.yaml").write_text(MAPPING.replace(old, new))
+    problems = told(folder)
+    assert any(problem.startswith(f"payments/db.yaml:{said}") for problem in problems), problems
 
 
 @pytest.mark.parametrize("broken", ["link", "folder"])

@@ -14,6 +14,8 @@ from keyferry.policy.rules import Policy, Rule
 
 FILE = "policy.yaml"
 CLUSTERS = "clusters.yaml"
+_MAX_POLICY_BYTES = 1024 * 1024
+"""How much is read of a policy in a folder above: as much as a mapping file may have."""
 STACK = "stack.yaml"
 
 
@@ -30,9 +32,13 @@ def list_above(folder: Path) -> Iterator[Problem]:
 
 
 def _is_of_keyferry(file: Path) -> bool:
+    """Return whether a file, which anybody may have put there, says that it is one of Keyferry's."""
     try:
-        return b"keyferry.dev/" in file.read_bytes()
-    except OSError:  # most folders have none
+        if not file.is_file():  # a pipe never ends
+            return False
+        with file.open("rb") as content:
+            return b"keyferry.dev/" in content.read(_MAX_POLICY_BYTES)
+    except OSError:  # a file that nobody here may read is none of this repository
         return False
 
 
