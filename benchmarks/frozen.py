@@ -28,7 +28,7 @@ from local.watch import log_lines, until, when
 
 THIRD = Site("prod-third", "eu-west-1")
 NAME = "crowd"
-SLOTS = 10
+SLOTS = 5
 """MaximumConcurrency of template.yaml."""
 PERIOD_SECONDS = 2.0
 """How long after a change of the secret the next one is made."""

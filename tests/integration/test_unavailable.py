@@ -30,7 +30,7 @@ from tests.integration.deployed import Deployed, now
 from tests.integration.scene import CLUSTER, Scene
 from tests.integration.wire import Fault, Gate, Proxy, closed_port, gate, proxy
 
-CROWD, SLOTS = 100, 10
+CROWD, SLOTS = 100, 5
 """How many deliveries wait for the frozen cluster, and how many run at once: MaximumConcurrency of template.yaml."""
 NAMESPACES = [f"absent-{number}" for number in range(200)]
 
