@@ -106,7 +106,7 @@ def test_each_architecture_has_its_makefile(stack: Stack) -> None:
 def test_sam_builds_in_place_and_may_name_roles() -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]
     assert config["build"]["parameters"]["build_in_source"] is True
-    assert config["deploy"]["parameters"]["capabilities"] == "CAPABILITY_NAMED_IAM"
+    assert config["deploy"]["parameters"]["capabilities"] == "CAPABILITY_NAMED_IAM CAPABILITY_AUTO_EXPAND"
 
 
 def test_the_dashboard_shows_metrics_that_there_are() -> None:
