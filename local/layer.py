@@ -1,7 +1,6 @@
 """What the built layers weigh and what the functions' imports cost, as a cold start on Lambda pays for them."""
 
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -9,6 +8,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from local.stack import find_architecture
 
 LAYERS = ("CodeLayer", "MappingsLayer")
 FUNCTIONS = ("Route", "Deliver", "Reconcile")
@@ -36,7 +37,6 @@ for line in open("/proc/self/status") if sys.platform == "linux" else ():
         kilobytes = int(line.split()[1])
 print(json.dumps([seconds, kilobytes]))
 """
-_MACHINES = {"aarch64": "aarch64", "arm64": "aarch64", "x86_64": "x86_64", "amd64": "x86_64"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def measure(build_dir: Path) -> list[Measurement]:
     layers = [_weigh(build_dir / name) for name in LAYERS]
     foreign = _foreign(build_dir / "CodeLayer")
     if foreign:
-        why = f"the layer is built for {foreign}, this machine is {platform.machine()}"
+        why = f"the layer is built for {foreign}, this machine is {find_architecture()}"
         return [*layers, *(Unmeasured(name, why) for name in FUNCTIONS)]
     return [*layers, *_imports(build_dir)]
 
@@ -123,11 +123,9 @@ def _weigh(layer: Path) -> Layer:
 
 
 def _foreign(layer: Path) -> str | None:
-    """Return the architecture that native modules of the layer are for, if it is not this machine's."""
-    for path in (layer / "python").rglob("*.cpython-*.so"):
-        built_for = next((name for name in ("aarch64", "x86_64") if f"-{name}-" in path.name), None)
-        return None if built_for == _MACHINES.get(platform.machine().lower()) else built_for
-    return None
+    """Return the architecture that the layer is built for, if it is not this machine's."""
+    built_for = str(json.loads((layer / "python/keyferry/built.json").read_bytes())["architecture"])
+    return None if built_for == find_architecture() else built_for
 
 
 def _imports(build_dir: Path) -> Iterator[Import]:

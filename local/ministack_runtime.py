@@ -2,7 +2,8 @@
 
 Layers are at /opt there. A worker unpacks them elsewhere, so variables that name a folder below /opt are rewritten. And
 a worker would find every package of MiniStack's own environment; here it finds those of Lambda's runtime alone, so that
-a layer that lacks one fails here as well.
+a layer that lacks one fails here as well. A function that cannot be imported says so in its log, in the line that
+Lambda's runtime writes (aws-lambda-python-runtime-interface-client, bootstrap.py), and fails each invocation.
 """
 
 import hashlib
@@ -27,6 +28,27 @@ _PREPARE = """\
             if value.startswith("/opt/") and os.path.exists(layer + value[4:]):
                 os.environ[name] = layer + value[4:]
 """
+_NOT_IMPORTED = """\
+    except Exception as e:
+        _real_stdout.write(json.dumps({"status": "error", "error": str(e)}) + "\\n")
+        _real_stdout.flush()
+        return
+"""
+_FAIL = """\
+    except Exception as e:
+        failure = type(e).__name__, str(e)
+        if isinstance(e, ImportError):
+            failure = "Runtime.ImportModuleError", f"Unable to import module '{module_name}': {e}"
+
+        def handler_fn(event, context):
+            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            line = {"timestamp": now, "log_level": "ERROR", "errorType": failure[0], "errorMessage": failure[1]}
+            print(json.dumps({**line, "requestId": "", "stackTrace": []}))
+            raise RuntimeError(failure[1])
+
+        _real_stdout.write(json.dumps({"status": "ready", "cold": True}) + "\\n")
+        _real_stdout.flush()
+"""
 _unpacking = threading.Lock()
 
 
@@ -37,10 +59,11 @@ def install() -> None:
     for name in _OF_THE_RUNTIME:
         (runtime / name).symlink_to(own / name)
     script = lambda_runtime._PYTHON_WORKER_SCRIPT
-    if _READY not in script:
+    if _READY not in script or _NOT_IMPORTED not in script:
         raise RuntimeError("MiniStack's worker is another one than the one that this was written for")
     prepare = _PREPARE.format(own=str(own), runtime=str(runtime))
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(_READY, prepare + _READY)
+    script = script.replace(_READY, prepare + _READY).replace(_NOT_IMPORTED, _FAIL)
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script
     lambda_runtime.Worker._drain_stderr_bounded = _drain_log
     lambda_runtime.zipfile = SimpleNamespace(
         ZipFile=_Zip, BadZipFile=zipfile.BadZipFile, LargeFileError=zipfile.LargeZipFile

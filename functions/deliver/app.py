@@ -2,6 +2,13 @@
 
 from typing import Any
 
+try:
+    from keyferry.runtime.layer import check_layer
+
+    check_layer()
+except ModuleNotFoundError:
+    raise ImportError("the function has no code layer: run `make build`, then `sam deploy`") from None
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery

@@ -3,6 +3,13 @@
 from functools import partial
 from typing import Any
 
+try:
+    from keyferry.runtime.layer import check_layer
+
+    check_layer()
+except ModuleNotFoundError:
+    raise ImportError("the function has no code layer: run `make build`, then `sam deploy`") from None
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from keyferry.deadline import Deadline

@@ -1,12 +1,17 @@
 """The code layer as it is built: all that the functions import, its licences, and nothing that they do not need."""
 
+import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from keyferry.runtime.layer import BUILT_FILE
 from local.install import Installation
+from local.stack import find_architecture
+from tests.conftest import ROOT
 
 UNUSED = ["requests", "oauthlib", "websocket", "aiohttp", "certifi", "kubernetes/client/models", "kubernetes/config"]
 IMPORT_ALL = """
@@ -32,6 +37,12 @@ def test_every_module_of_the_package_is_imported_from_the_layer_alone(layer: Pat
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 50
+
+
+def test_it_says_what_it_is_built_for(layer: Path) -> None:
+    release = tomllib.loads((ROOT / "layers/keyferry/pyproject.toml").read_text())["project"]["version"]
+    built = json.loads((layer / "keyferry" / BUILT_FILE).read_text())
+    assert built == {"architecture": find_architecture(), "python": "3.13", "release": release}
 
 
 def test_the_licence_of_whatever_ships_ships_with_it(layer: Path) -> None:

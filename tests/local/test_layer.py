@@ -1,11 +1,12 @@
 """What `make build` says of the layers and functions that SAM has built."""
 
-import platform
+import json
 from pathlib import Path
 
 import pytest
 
 from local import layer
+from local.stack import find_architecture
 
 APP = "import dependency\nassert dependency.value == 1\n"
 
@@ -18,6 +19,7 @@ def built(tmp_path: Path) -> Path:
     write(tmp_path / "CodeLayer/python/dependency.py", "value = 1\n" + "# padding\n" * 100_000)
     write(tmp_path / "CodeLayer/python/boto3.py", "def client(name, region_name): return name\n")
     write(tmp_path / "CodeLayer/python/keyferry/kube.py", "import dependency\n")
+    write(tmp_path / "CodeLayer/python/keyferry/built.json", json.dumps({"architecture": find_architecture()}))
     write(tmp_path / "MappingsLayer/keyferry/mappings/mappings.json", "{}")
     return tmp_path
 
@@ -44,10 +46,10 @@ def test_a_handler_that_cannot_be_imported_is_told_of_with_pythons_words(built: 
 
 
 def test_a_layer_for_another_architecture_is_weighed_but_not_imported(built: Path) -> None:
-    other = "x86_64" if platform.machine() in {"aarch64", "arm64"} else "aarch64"
-    write(built / f"CodeLayer/python/native.cpython-313-{other}-linux-gnu.so", "")
+    other = "x86_64" if find_architecture() == "arm64" else "arm64"
+    write(built / "CodeLayer/python/keyferry/built.json", json.dumps({"architecture": other}))
     assert [one for one in layer.measure(built) if isinstance(one, layer.Import)] == []
-    assert f"built for {other}, this machine is {platform.machine()}" in "\n".join(layer.lines(layer.measure(built)))
+    assert f"built for {other}, this machine is {find_architecture()}" in "\n".join(layer.lines(layer.measure(built)))
 
 
 def test_the_sum_is_compared_with_what_lambda_takes(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
