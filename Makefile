@@ -63,9 +63,9 @@ check: tools ## Check format, lint, types, layers, the template and what is gene
 	@$(BIN)/keyferry generate --check
 
 .PHONY: build
-build: tools ## Build the functions and both layers with SAM, and print their size and import time
+build: tools ## Build functions and layers as samconfig.toml says (CONFIG_ENV=name for one of its environments)
 	@$(BIN)/keyferry generate --check
-	@$(BIN)/python -m local build
+	@$(BIN)/python -m local build $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV))
 
 .PHONY: bench
 bench: tools ## Measure: 5,000 mappings, time from change to Secret, 1,000 namespaces, a sweep, a frozen cluster, memory, import time

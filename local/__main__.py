@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from keyferry.cli import sam
+from keyferry.errors import InvalidInput
+from keyferry.identity import IDENTITY
 from local import cloud as clouds
 from local import demo as demonstration
 from local import layer, stack
@@ -55,12 +58,15 @@ def stop() -> None:
 
 
 @main.command()
-def build() -> None:
-    """Build functions and layers with SAM; print size and import time, this on the processor that is here."""
-    work = HERE / "build"
-    measured = layer.measure(stack.build(ROOT, click.echo, work=work, here=False))
+@click.option("--config-env", default="default", show_default=True, help="Environment of samconfig.toml.")
+def build(config_env: str) -> None:
+    """Build functions and layers with SAM as samconfig.toml says; print size and, on this processor, import time."""
+    work, mappings = HERE / "build", ROOT / "mappings"
+    config = sam.read(Path("samconfig.toml"), config_env)
+    sam.check(config, IDENTITY.prefix)
+    measured = layer.measure(stack.build(ROOT, click.echo, work=work, architecture=config.architecture))
     if any(isinstance(each, layer.Unmeasured) for each in measured):  # built for another processor than this one
-        imports = layer.measure(stack.build(stack.stage(work, ROOT / "mappings"), click.echo, work=work))
+        imports = layer.measure(stack.build(stack.stage(work, mappings), click.echo, work=work))
         measured = [each for each in measured if isinstance(each, layer.Layer)]
         measured += [each for each in imports if isinstance(each, layer.Import)]
     layer.show(measured)
@@ -69,5 +75,5 @@ def build() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (StackError, layer.ImportFailed) as failure:
+    except (StackError, layer.ImportFailed, InvalidInput) as failure:
         sys.exit(str(failure))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from keyferry.cli import sam
 from local.aws import Aws
 
 Say = Callable[[str], None]
@@ -51,22 +52,29 @@ def stage(directory: Path, mappings: Path, *, source: Path = _ROOT) -> Path:
     return staged
 
 
-def build(checkout: Path, say: Say, *, work: Path, here: bool = True) -> Path:
+def build(checkout: Path, say: Say, *, work: Path, architecture: str | None = None) -> Path:
     """Build functions and layers with `sam build`, and return the folder of the result.
+
+    What is built can be deployed for its own processor alone.
 
     Args:
         checkout: what to build.
         say: told of each step.
         work: where SAM's log and own files go.
-        here: whether to build for this machine; otherwise for what samconfig.toml or the template says.
+        architecture: what to build for, as Lambda calls it; by default this machine.
     """
     say("Building functions and layers (sam build)")
     began = time.monotonic()
-    overrides = ["--parameter-overrides", *_overrides({})] if here else []
+    built_for = architecture or find_architecture()
     work.mkdir(parents=True, exist_ok=True)
-    _run([_SAM, "build", *overrides], checkout, _build_environment(work), work / "build.log")
-    say(f"Built in {time.monotonic() - began:.1f} s")
-    return checkout / ".aws-sam/build"
+    # Its own settings of samconfig.toml are in the default environment alone; none of them is needed.
+    argv: list[str | Path] = [_SAM, "build", "--build-in-source", "--parameter-overrides", f"Architecture={built_for}"]
+    _run(argv, checkout, _build_environment(work), work / "build.log")
+    built = checkout / ".aws-sam/build"
+    template = built / "template.yaml"
+    template.write_text(sam.limit_architecture(template.read_text(), built_for))
+    say(f"Built for {built_for} in {time.monotonic() - began:.1f} s")
+    return built
 
 
 def deploy(staged: Path, aws: Aws, *, stack_name: str, parameters: Mapping[str, str], say: Say) -> dict[str, str]:
@@ -85,13 +93,13 @@ def deploy(staged: Path, aws: Aws, *, stack_name: str, parameters: Mapping[str, 
     return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 
 
-def architecture() -> str:
-    """Name the architecture of this machine as Lambda does: the functions run on it."""
+def find_architecture() -> str:
+    """Return the architecture of this machine as Lambda does: the functions run on it."""
     return _ARCHITECTURES[platform.machine()]
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:
-    return [f'{name}="{value}"' for name, value in ({"Architecture": architecture()} | dict(parameters)).items()]
+    return [f'{name}="{value}"' for name, value in ({"Architecture": find_architecture()} | dict(parameters)).items()]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -1,0 +1,183 @@
+"""What `sam deploy` will be told: samconfig.toml is read, checked, and the built template held to what was built.
+
+SAM's own rules: a section of the command comes before that of all commands, `global`, key by key; environments inherit
+nothing from one another (AWS SAM CLI configuration file).
+"""
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
+from keyferry.formats import yamltext
+
+ARCHITECTURES = ("arm64", "x86_64")
+"""What the parameter Architecture of template.yaml can be; the first is its default."""
+ROLE_NAME_PREFIX = "keyferry"
+"""The default of the parameter RoleNamePrefix."""
+MAX_STACK_NAME = 51
+"""The queue NAME-deliveries-dead-letters.fifo has 80 characters at most."""
+MAX_ROLE_NAME_PREFIX = 40
+"""What template.yaml allows; a role has 64 characters at most, and PREFIX-reconcile is the longest."""
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+_HEADER = re.compile(r"\s*\[([^]]+)\]\s*(#.*)?")
+_LINE = re.compile(r" \(at line ([0-9]+), column [0-9]+\)")
+
+
+@dataclass(frozen=True)
+class SamConfig:
+    """An environment of samconfig.toml, as `sam deploy` takes it."""
+
+    path: Path
+    environment: str = "default"
+    stack_name: str | None = None
+    """The name of the stack; None where it is given to `sam deploy` by hand."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """The parameters of the template that are set, by name."""
+    text: str = ""
+
+    @property
+    def architecture(self) -> str:
+        """The processor that the functions will have: arm64 or x86_64."""
+        return self.parameters.get("Architecture", ARCHITECTURES[0])
+
+    def problem(self, message: str, key: str, part: str = "") -> Problem:
+        """Return a problem at the line of a key, or at that below it which has a part of its value."""
+        sections = _split_sections(self.text)
+        for name in (f"{self.environment}.deploy.parameters", f"{self.environment}.global.parameters"):
+            lines = sections.get(name, [])
+            start = next((index for index, (_, line) in enumerate(lines) if re.match(rf"\s*{key}\s*=", line)), None)
+            if start is not None:
+                number = next((number for number, line in lines[start:] if part in line), lines[start][0])
+                return Problem(str(self.path), number, 1, message)
+        return Problem(str(self.path), 1, 1, message)
+
+
+def _split_sections(text: str) -> dict[str, list[tuple[int, str]]]:
+    """Return the lines of each section of a TOML document, with their numbers."""
+    sections: dict[str, list[tuple[int, str]]] = {"": []}
+    name = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = _HEADER.fullmatch(line)
+        if header:
+            name = header[1].replace('"', "")
+        sections.setdefault(name, []).append((number, line))
+    return sections
+
+
+def read(path: Path, environment: str) -> SamConfig:
+    """Return an environment of samconfig.toml; one without settings if there is no such file.
+
+    Raises:
+        InvalidFiles: it cannot be read, is not TOML, has no such environment, or a setting is no text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except FileNotFoundError:
+        return SamConfig(path, environment)
+    except OSError as error:
+        raise InvalidFiles([Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")]) from None
+    except ValueError as error:
+        line = _LINE.search(str(error))
+        message = f"not TOML: {_LINE.sub('', str(error))}"
+        raise InvalidFiles([Problem(str(path), int(line[1]) if line else 1, 1, message)]) from None
+    environments = {name: value for name, value in document.items() if isinstance(value, dict)}
+    if environment not in environments:
+        message = f"has no environment {environment}{nearest(environment, environments, 'there is')}"
+        raise InvalidFiles([Problem(str(path), 1, 1, message)])
+    return _parse(SamConfig(path, environment, text=text), _merge_settings(environments[environment]))
+
+
+def _merge_settings(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of `sam deploy`, by key."""
+    commands = [environment.get(command, {}) for command in ("global", "deploy")]
+    sections = [command.get("parameters", {}) for command in commands if isinstance(command, dict)]
+    return {key: value for section in sections if isinstance(section, dict) for key, value in section.items()}
+
+
+def _parse(config: SamConfig, settings: Mapping[str, Any]) -> SamConfig:
+    name = settings.get("stack_name")
+    if not isinstance(name, str | None):
+        raise InvalidFiles([config.problem('stack_name is a text: "keyferry"', "stack_name")])
+    try:
+        parameters = dict(_parse_overrides(settings.get("parameter_overrides", [])))
+    except ValueError:
+        message = "parameter_overrides has a quotation mark without its like"
+        raise InvalidFiles([config.problem(message, "parameter_overrides")]) from None
+    return replace(config, stack_name=name, parameters=parameters)
+
+
+def _parse_overrides(overrides: object) -> Iterator[tuple[str, str]]:
+    """Yield the name and value of each parameter in `parameter_overrides`: a text, a list of texts, or a table."""
+    if isinstance(overrides, dict):
+        yield from ((str(name), str(value)) for name, value in overrides.items())
+    elif isinstance(overrides, list):
+        for part in overrides:
+            yield from _parse_overrides(part)
+    else:
+        for word in shlex.split(str(overrides)):
+            key, _, value = word.removeprefix("ParameterKey=").partition("=")
+            yield key.removesuffix(",ParameterValue"), value
+
+
+def check(config: SamConfig, prefix: str) -> None:
+    """Refuse names that AWS, or the clusters' rights, would refuse later.
+
+    Args:
+        config: the environment that is built.
+        prefix: the prefix of the stack's names in the clusters, as the mappings say it.
+
+    Raises:
+        InvalidFiles: a setting is wrong; it has the problem of each.
+    """
+    problems = [*_check_stack_name(config), *_check_prefix(config, prefix), *_check_architecture(config)]
+    if problems:
+        raise InvalidFiles(problems)
+
+
+def _check_stack_name(config: SamConfig) -> Iterator[Problem]:
+    name = config.stack_name or "x"
+    if not _STACK_NAME.fullmatch(name):
+        message = f"stack_name is {name}, and has to be a letter, then letters, digits and hyphens"
+        yield config.problem(message, "stack_name")
+    elif len(name) > MAX_STACK_NAME:
+        message = f"stack_name has {len(name)} characters, and {MAX_STACK_NAME} is the most: the queue"
+        yield config.problem(f"{message} NAME-deliveries-dead-letters.fifo could not be made", "stack_name")
+
+
+def _check_prefix(config: SamConfig, prefix: str) -> Iterator[Problem]:
+    name = config.parameters.get("RoleNamePrefix", ROLE_NAME_PREFIX)
+    if len(name) > MAX_ROLE_NAME_PREFIX:
+        message = f"RoleNamePrefix has {len(name)} characters, and {MAX_ROLE_NAME_PREFIX} is the most"
+        yield config.problem(message, "parameter_overrides", "RoleNamePrefix")
+    elif name != prefix:
+        message = (
+            f"RoleNamePrefix is {name}, and the prefix in the mappings is {prefix}: write RoleNamePrefix={prefix} into"
+            " parameter_overrides, or change the prefix of the document of kind Stack"
+        )
+        yield config.problem(message, "parameter_overrides", "RoleNamePrefix")
+
+
+def _check_architecture(config: SamConfig) -> Iterator[Problem]:
+    if config.architecture not in ARCHITECTURES:
+        message = f"Architecture is {config.architecture}{nearest(config.architecture, ARCHITECTURES, 'there is')}"
+        yield config.problem(message, "parameter_overrides", "Architecture")
+
+
+def limit_architecture(template: str, architecture: str) -> str:
+    """Return a template that allows one processor alone: CloudFormation refuses to deploy it for another.
+
+    Args:
+        template: the template that `sam build` has written, whose functions are in long form.
+        architecture: what the code layer was built for.
+    """
+    document = yaml.safe_load(template)
+    document["Parameters"]["Architecture"] |= {"Default": architecture, "AllowedValues": [architecture]}
+    return yamltext.text(document, width=120) + "\n"
