@@ -8,8 +8,8 @@ import click
 from rich.console import Console
 
 from keyferry.cli import sam
+from keyferry.cli.check import files
 from keyferry.errors import InvalidInput
-from keyferry.identity import IDENTITY
 from local import cloud as clouds
 from local import demo as demonstration
 from local import layer, stack
@@ -63,7 +63,7 @@ def build(config_env: str) -> None:
     """Build functions and layers with SAM as samconfig.toml says; print size and, on this processor, import time."""
     work, mappings = HERE / "build", ROOT / "mappings"
     config = sam.read(Path("samconfig.toml"), config_env)
-    sam.check(config, IDENTITY.prefix)
+    sam.check(config, files.load(mappings).stack.prefix)
     measured = layer.measure(stack.build(ROOT, click.echo, work=work, architecture=config.architecture))
     if any(isinstance(each, layer.Unmeasured) for each in measured):  # built for another processor than this one
         imports = layer.measure(stack.build(stack.stage(work, mappings), click.echo, work=work))

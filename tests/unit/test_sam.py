@@ -8,14 +8,13 @@ import yaml
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.cli.sam import (
     ARCHITECTURES,
-    MAX_ROLE_NAME_PREFIX,
     MAX_STACK_NAME,
-    ROLE_NAME_PREFIX,
     SamConfig,
     check,
     limit_architecture,
     read,
 )
+from keyferry.identity import DEFAULT_PREFIX, MAX_PREFIX_LENGTH
 from tests.unit.stack import ROOT, Stack
 
 MOST = {"QueueName": 80, "FunctionName": 64, "RoleName": 64, "LogGroupName": 512, "DashboardName": 255}
@@ -157,9 +156,9 @@ def test_the_longest_names_are_those_that_the_template_can_make() -> None:
             for variable in ("AWS::StackName", "RoleNamePrefix") if f"${{{variable}}}" in name]  # fmt: skip
     assert min(length for variable, length in rest if variable == "AWS::StackName") == MAX_STACK_NAME
     parameter = stack.template["Parameters"]["RoleNamePrefix"]
-    assert f"{{1,{MAX_ROLE_NAME_PREFIX}}}$" in parameter["AllowedPattern"]
-    assert min(length for variable, length in rest if variable == "RoleNamePrefix") >= MAX_ROLE_NAME_PREFIX
-    assert parameter["Default"] == ROLE_NAME_PREFIX
+    assert f"{{1,{MAX_PREFIX_LENGTH}}}$" in parameter["AllowedPattern"]
+    assert min(length for variable, length in rest if variable == "RoleNamePrefix") >= MAX_PREFIX_LENGTH
+    assert parameter["Default"] == DEFAULT_PREFIX
 
 
 def test_the_defaults_are_those_of_the_template() -> None:

@@ -16,15 +16,12 @@ import yaml
 
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
 from keyferry.formats import yamltext
+from keyferry.identity import DEFAULT_PREFIX, MAX_PREFIX_LENGTH
 
 ARCHITECTURES = ("arm64", "x86_64")
 """What the parameter Architecture of template.yaml can be; the first is its default."""
-ROLE_NAME_PREFIX = "keyferry"
-"""The default of the parameter RoleNamePrefix."""
 MAX_STACK_NAME = 51
 """The queue NAME-deliveries-dead-letters.fifo has 80 characters at most."""
-MAX_ROLE_NAME_PREFIX = 40
-"""What template.yaml allows; a role has 64 characters at most, and PREFIX-reconcile is the longest."""
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _HEADER = re.compile(r"\s*\[([^]]+)\]\s*(#.*)?")
 _LINE = re.compile(r" \(at line ([0-9]+), column [0-9]+\)")
@@ -153,9 +150,9 @@ def _check_stack_name(config: SamConfig) -> Iterator[Problem]:
 
 
 def _check_prefix(config: SamConfig, prefix: str) -> Iterator[Problem]:
-    name = config.parameters.get("RoleNamePrefix", ROLE_NAME_PREFIX)
-    if len(name) > MAX_ROLE_NAME_PREFIX:
-        message = f"RoleNamePrefix has {len(name)} characters, and {MAX_ROLE_NAME_PREFIX} is the most"
+    name = config.parameters.get("RoleNamePrefix", DEFAULT_PREFIX)
+    if len(name) > MAX_PREFIX_LENGTH:
+        message = f"RoleNamePrefix has {len(name)} characters, and {MAX_PREFIX_LENGTH} is the most"
         yield config.problem(message, "parameter_overrides", "RoleNamePrefix")
     elif name != prefix:
         message = (
