@@ -13,6 +13,21 @@ from keyferry.cli import main
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = ROOT / "events"
 UPDATED = EVENTS / "secret-label-updated.json"
+MANAGED = """\
+apiVersion: keyferry.dev/v1
+kind: SecretMapping
+metadata: {{name: managed}}
+spec:
+  sources:
+    db: {{secretsManager: {name}}}
+    found: {{find: secretsManager, path: "rds!"}}
+  clusters: [prod-eu]
+  namespaces: [payments]
+  secret:
+    name: managed
+    data: {{password: {{from: db, path: password}}}}
+    dataFrom: [{{from: found, invalidCharacters: replace}}]
+"""
 
 
 @pytest.fixture
@@ -40,6 +55,17 @@ def test_a_change_is_told_with_the_mappings_that_it_concerns_and_the_deliveries_
         "mapping payments-db, source db",
         "delivery: payments-db to prod-eu",
         "delivery: payments-db to prod-us",
+    ]
+
+
+def test_a_change_of_a_secret_that_aws_manages_is_told_as_every_other(mappings: Path) -> None:
+    managed = EVENTS / "secret-label-updated-managed.json"
+    name = json.loads(managed.read_text())["detail"]["name"]
+    (mappings / "managed.yaml").write_text(MANAGED.format(name=name))
+    assert run(mappings, managed).stdout.splitlines()[1:] == [
+        "mapping managed, source db",
+        "mapping managed, source found",
+        "delivery: managed to prod-eu",
     ]
 
 

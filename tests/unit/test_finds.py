@@ -47,6 +47,7 @@ def source(service: str = "secretsManager", **by: Any) -> Source:  # noqa: ANN40
         ({"find": "secretsManager", "path": "a", "metadata": "tags"}, "takes neither version nor label, metadata"),
         ({"find": "secretsManager", "path": "a", "failover": ["us-east-1"]}, "metadata nor failover"),
         ({"find": "secretsManager", "path": "a*"}, "not what names begin with: letters, digits and / _ + = . @ ! -"),
+        ({"find": "secretsManager", "path": "!rds"}, 'a path that begins with ! means "not" to ListSecrets'),
         ({"find": "parameterStore", "path": "a/b"}, "a hierarchy of parameters begins with a slash: /a/b"),
         ({"find": "parameterStore", "regexp": "("}, "not a regular expression"),
         ({"find": "parameterStore", "tags": {"a*": "b"}}, "String should match pattern"),
@@ -103,6 +104,9 @@ def test_only_a_find_finds() -> None:
         ("^team/db$", "team/db"),
         ("^a\\.b\\+c", "a.b+c"),
         ("^a.b", "a"),
+        ("^rds!cluster-.*", "rds!cluster-"),
+        ("^rds\\!db-", "rds!db-"),
+        ("^!rds", ""),  # "not" to ListSecrets
         ("^ab?", "a"),
         ("^ab*", "a"),
         ("^ab+", "a"),

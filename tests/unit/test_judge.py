@@ -52,6 +52,29 @@ def test_a_leading_slash_is_part_of_a_secrets_name(pattern: str, source: dict[st
     assert allowed_sources.allows(Source.model_validate(source), "prod-eu", "payments") is allowed
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"secretsManager": "rds!cluster-2f1e"},
+        {"secretsManager": f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:rds!cluster-2f1e-a1B2c3"},
+        {"secretsManager": "rds!cluster-2f1e", "failover": [{"region": "us-east-1", "name": "rds!cluster-3a"}]},
+        {"find": "secretsManager", "path": "rds!cluster-"},
+        {"find": "secretsManager", "regexp": "^rds!cluster-"},
+        {"secretsManager": "rds!cluster-${namespace}"},
+    ],
+)
+def test_names_that_aws_manages_are_judged_as_all_others(source: dict[str, Any]) -> None:
+    """An exclamation mark is in `rds!…`, `redshift!…` and others."""
+
+    def allows(*patterns: str) -> bool:
+        sources = {"secretsManager": patterns, "accounts": [ACCOUNT], "regions": ["*"]}
+        allowed = Rule.model_validate(rule(sources=sources)).sources
+        return allowed.allows(Source.model_validate(source), "prod-eu", "payments")
+
+    assert allows("rds!cluster-*")
+    assert not allows("rds!db-*", "rds*x", "rdscluster-*")
+
+
 def test_without_a_rule_for_its_file_a_mapping_is_refused() -> None:
     expected = [Refusal(("metadata", "name"), "no rule is for this file")]
     assert refused() == refused(rule(), file="shop/db.yaml") == expected

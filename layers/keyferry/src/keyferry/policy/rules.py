@@ -20,7 +20,7 @@ from keyferry.stores.source import Source
 
 FileGlob = Annotated[str, StringConstraints(pattern=r"^[^/\\]+(/[^/\\]+)*$", max_length=500)]
 """A pattern of files, relative to the folder of the mappings: `*` does not match a slash, `**` does."""
-SourceGlob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@*?-]+$", max_length=1024)]
+SourceGlob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@!*?-]+$", max_length=1024)]
 """A pattern of names of secrets or parameters: `*` matches any characters, slashes too."""
 NameGlob = Annotated[str, StringConstraints(pattern=r"^[-.a-z0-9*?]+$", max_length=253)]
 """A pattern of names of clusters, Secrets or workloads."""

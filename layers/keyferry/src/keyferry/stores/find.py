@@ -7,7 +7,7 @@ from keyferry.errors import SourceUnusable
 
 MAX_MATCHES = 1000
 """How many secrets or parameters one source may find: more than anybody puts into one Secret."""
-_LITERAL = frozenset("/_=@-")
+_LITERAL = frozenset("/_=@!-")
 """Characters of names, beside letters and digits, that stand for themselves in a regular expression."""
 _ESCAPED = _LITERAL | frozenset(".+")
 """Characters of names that stand for themselves after a backslash."""
@@ -42,7 +42,8 @@ def digest_versions(versions: Mapping[str, str | None]) -> str:
 def literal_prefix(pattern: str) -> str:
     """Return the text that every name matching a regular expression starts with; empty where that is not known.
 
-    Only a pattern that begins with `^` and has no alternatives (`|`) has one.
+    Only a pattern that begins with `^` and has no alternatives (`|`) has one. A text that begins with `!` is none, for
+    ListSecrets takes it as "not".
     """
     if not pattern.startswith("^") or "|" in pattern:
         return ""
@@ -53,7 +54,7 @@ def literal_prefix(pattern: str) -> str:
         if not _is_literal(character, is_escaped=is_escaped) or rest[:1] in _QUANTIFIERS:
             break
         prefix += character
-    return prefix
+    return "" if prefix.startswith("!") else prefix
 
 
 def _is_literal(character: str, *, is_escaped: bool) -> bool:

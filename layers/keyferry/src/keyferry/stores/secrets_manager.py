@@ -96,8 +96,11 @@ def check_source(source: "Source") -> None:
     """Check a source of Secrets Manager.
 
     Raises:
-        ValueError: AWSPENDING, or what is no version id or label; the message says what is right.
+        ValueError: what AWS would understand otherwise, AWSPENDING, or what is no version id or label; the message says
+            what is right.
     """
+    if source.path and source.path.startswith("!"):
+        raise ValueError('a path that begins with ! means "not" to ListSecrets: begin with what comes before it')
     if PENDING in (source.label, source.version):
         raise ValueError("AWSPENDING is never pushed: it is not in use yet")
     if source.version in (CURRENT, "latest"):

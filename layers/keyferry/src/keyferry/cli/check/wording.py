@@ -14,7 +14,7 @@ _PATTERNS = {
     r"(\.[a-z0-9]": f"{_DNS}; dots may divide it, as payments-db",
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": f"{_DNS}, as payments",
     r"^[^/\\]+(/": "a pattern of files, relative to the folder of the mappings, as team-a/**/*.yaml",
-    r"@*?-]+$": "a pattern of names, as team-a/*",
+    r"@!*?-]+$": "a pattern of names, as team-a/*",
     r"^[-.a-z0-9*?]+$": "a pattern of names, as prod-*",
     r"^[-./A-Za-z0-9*?]+$": "a type of Secrets, as kubernetes.io/tls",
     r"iam::[0-9*?]+:role/": "a pattern of ARNs of roles, as arn:aws:iam::111122223333:role/team-a-*",
