@@ -66,13 +66,14 @@ def review(token: str, cluster: Cluster, *, endpoint: str, client: Client) -> tu
 
 
 def _user_info(user: User) -> dict[str, Any]:
-    """Describe a user as the audit logs of EKS show one."""
+    """Describe a user as the audit logs of EKS show one (aws-iam-authenticator, pkg/server/server.go)."""
     caller = user.caller
     extra = {
         "accessKeyId": caller.access_key_id,
         "arn": caller.arn,
         "canonicalArn": user.principal.arn,
         "principalId": user.principal.unique_id,
+        "sigs.k8s.io/aws-iam-authenticator/principalId": user.principal.unique_id,
         "sessionName": caller.session,
     }
     return {

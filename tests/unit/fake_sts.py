@@ -17,6 +17,8 @@ OWN = "AKIACANARYOWN0000000"
 _ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
 <AccessKeyId>{key}</AccessKeyId><SecretAccessKey>canary-secret</SecretAccessKey><SessionToken>canary-token</SessionToken>
 <Expiration>{until:%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+_CALLER = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
+<Arn>{arn}</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>"""
 _REFUSED = "<ErrorResponse><Error><Code>{code}</Code><Message>canary said</Message></Error></ErrorResponse>"
 _ENDED = '{"__type": "UnrecognizedClientException", "message": "canary said"}'
 _SECRET = '{"VersionId": "v1", "SecretString": "canary-1", "CreatedDate": 0}'
@@ -27,6 +29,8 @@ class FakeSts:
 
     def __init__(self) -> None:
         self._lock, self._good = Lock(), {OWN: "own"}
+        self.caller, self.asked_who = "arn:aws:iam::111122223333:user/team/alice", 0
+        """Whose the own keys are, and how often somebody has asked."""
         self.assumed: list[str] = []
         """Who assumed which role in which region, as `own > hub in eu-west-1`."""
         self.told: list[dict[str, str]] = []
@@ -60,6 +64,9 @@ class FakeSts:
     def _sts(self, key: str, region: str, request: Any) -> tuple[int, str]:  # noqa: ANN401
         time.sleep(0.02)  # so that others come to ask for the same
         said = dict(parse_qsl(_text(request.body)))
+        if said["Action"] == "GetCallerIdentity":
+            self.asked_who += 1
+            return 200, _CALLER.format(arn=self.caller)
         name = said["RoleArn"].rpartition("/")[2]
         self.told.append(said)
         if key not in self._good:

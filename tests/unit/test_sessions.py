@@ -1,5 +1,6 @@
 """Sessions of roles: assumed when they are needed, once for all threads, and again when they end or are refused."""
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,8 +13,10 @@ from keyferry.aws.eks import Tokens
 from keyferry.aws.sessions import Sessions
 from keyferry.aws.sources import Sources
 from keyferry.errors import AccessDenied, Misconfigured, NotSignedIn
+from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster, Eks
 from keyferry.role import Role
+from keyferry.runtime.wiring import Runtime
 from keyferry.stores.source import Source
 from keyferry.testing import FakeClock
 from tests.unit.fake_sts import FakeSts
@@ -21,6 +24,7 @@ from tests.unit.fake_sts import FakeSts
 HUB = Role(arn="arn:aws:iam::444455556666:role/hub", external_id="x-1")
 SPOKE = Role(arn="arn:aws:iam::777788889999:role/spoke", session_tags={"team": "a", "env": "b"})
 OTHER = Role(arn="arn:aws:iam::777788889999:role/other")
+PERSON = "keyferry-push-alice"
 EKS = Eks(name="prod-eu", region="eu-central-1", account="777788889999")
 
 
@@ -85,13 +89,49 @@ def test_the_sts_of_the_region_that_is_asked_is_asked_since_another_may_be_down(
 
 
 def test_sts_is_told_what_the_trust_policy_asks_for(sts: FakeSts) -> None:
-    read(Sessions(sts.session()), HUB, SPOKE)
-    common = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleSessionName": "keyferry"}
+    read(Sessions(sts.session(), session_name="keyferry-deliver"), HUB, SPOKE)
+    common = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleSessionName": "keyferry-deliver"}
     tags = {"Tags.member.1.Key": "env", "Tags.member.1.Value": "b", "Tags.member.2.Key": "team"}
     assert sts.told == [
         common | {"RoleArn": HUB.arn, "ExternalId": "x-1"},
         common | tags | {"RoleArn": SPOKE.arn, "Tags.member.2.Value": "a"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("caller", "name"),
+    [
+        ("arn:aws:iam::111122223333:user/team/alice", "keyferry-push-alice"),
+        (
+            "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_x/al+ice@example.com",
+            "keyferry-push-al+ice@example.com",
+        ),
+        ("arn:aws:iam::111122223333:root", "keyferry-push-root"),
+        (f"arn:aws:sts::111122223333:assumed-role/x/{'a' * 64}", f"keyferry-push-{'a' * 50}"),
+    ],
+)
+def test_a_session_of_a_person_is_called_after_the_person_who_is_asked_for_once(
+    sts: FakeSts, caller: str, name: str
+) -> None:
+    sts.caller = caller
+    sessions = Sessions(sts.session())
+    read(sessions)
+    assert sts.asked_who == 0
+    read(sessions, HUB, SPOKE)
+    assert [said["RoleSessionName"] for said in sts.told] == [name, name]
+    assert sts.asked_who == 1
+    assert re.fullmatch(r"[\w+=,.@-]{2,64}", name)
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"), [({"AWS_LAMBDA_FUNCTION_NAME": "a-deliver"}, "a-deliver"), ({}, PERSON)]
+)
+def test_a_function_is_told_from_a_person_by_the_names_of_its_sessions(
+    sts: FakeSts, environment: dict[str, str], name: str
+) -> None:
+    source = Source.model_validate({"secretsManager": "db", "role": HUB.arn})
+    Runtime(environment, Catalog(), sts.session())._sources.read(source)
+    assert [said["RoleSessionName"] for said in sts.told] == [name]
 
 
 @pytest.mark.parametrize("refused", [HUB, SPOKE])

@@ -81,15 +81,18 @@ class Sessions:
     After the deadline of `limit` no request begins: not a client's, nor its next try or page, nor STS' for its role.
     """
 
-    def __init__(self, own: boto3.Session, max_connections: int = 10) -> None:
+    def __init__(self, own: boto3.Session, max_connections: int = 10, session_name: str | None = None) -> None:
         """Start with no role assumed, no client created and no deadline.
 
         Args:
             own: the session of the environment, which assumes the first role of every chain.
             max_connections: how many threads use one client; each keeps its connection.
+            session_name: what sessions of roles are called in CloudTrail and the clusters' audit logs; by default after
+                the person whose credentials these are.
         """
         self._own, self._lock = own, RLock()
         self._max_connections, self._deadline = max_connections, Deadline(math.inf)
+        self._session_name = session_name
         self._sessions: dict[tuple[Any, ...], boto3.Session] = {}
         self._clients: dict[tuple[Any, ...], Any] = {}
         # For each role that cannot be assumed, it logs a traceback beside the error that it raises.
@@ -156,18 +159,27 @@ class Sessions:
         with translate_errors(f"the credentials that assume {last.arn}"):
             source = self.session(before, region).get_credentials()
         create_sts = partial(self._create_sts_client, region)
-        fetcher = AssumeRoleCredentialFetcher(create_sts, source, last.arn, extra_args=_build_arguments(last))
 
         def assume() -> Any:  # noqa: ANN401  # the metadata that botocore builds credentials from
             with translate_errors(f"sts:AssumeRole on {last.arn}"):
                 if source is None:
                     raise NoCredentialsError
-                return fetcher.fetch_credentials()
+                arguments = _build_arguments(last) | {"RoleSessionName": self._get_session_name(region)}
+                return AssumeRoleCredentialFetcher(
+                    create_sts, source, last.arn, extra_args=arguments
+                ).fetch_credentials()
 
         credentials = DeferredRefreshableCredentials(assume, "assume-role")
         core = botocore.session.get_session()
         core.register_component("credential_provider", SimpleNamespace(load_credentials=lambda: credentials))
         return boto3.Session(botocore_session=core, region_name=self._own.region_name)
+
+    def _get_session_name(self, region: str) -> str:
+        with self._lock:
+            if self._session_name is None:
+                sts = self._open_limited(self._own, "sts", region, _DEFAULT_CONFIG)
+                self._session_name = _name_session(sts.get_caller_identity()["Arn"])
+            return self._session_name
 
     def _create_sts_client(self, region: str, _service: str, **credentials: Any) -> Any:  # noqa: ANN401  # as the fetcher calls it
         with self._lock:
@@ -189,7 +201,13 @@ class Sessions:
 
 
 def _build_arguments(assumed: Role) -> dict[str, Any]:
-    """Return the arguments of AssumeRole beside the role's ARN."""
+    """Return the arguments of AssumeRole beside the role's ARN and the name of the session."""
     external_id = {"ExternalId": assumed.external_id} if assumed.external_id else {}
     tags = [{"Key": key, "Value": value} for key, value in sorted(assumed.session_tags.items())]
-    return {"RoleSessionName": "keyferry"} | external_id | ({"Tags": tags} if tags else {})
+    return external_id | ({"Tags": tags} if tags else {})
+
+
+def _name_session(caller: str) -> str:
+    """Return the name of sessions for a person, by the ARN of the person's user or session: 64 characters at most."""
+    name = re.split("[/:]", caller)[-1]  # of root, the ARN ends in `:root`
+    return f"keyferry-push-{name}"[:64]

@@ -66,7 +66,9 @@ class Runtime:
         """
         self._environment, self._given_catalog = environment, catalog
         self.concurrency = int(environment.get("KEYFERRY_CONCURRENCY", "8"))
-        self._sessions = Sessions(session or open_session(), self.concurrency)
+        # Set on Lambda, whose name the function's own session has too. A person at a terminal has another.
+        function = environment.get("AWS_LAMBDA_FUNCTION_NAME")
+        self._sessions = Sessions(session or open_session(), self.concurrency, function)
         self._sources = Sources(self._sessions)
         self._lock = Lock()
         self._connections: dict[str, Connection] = {}
