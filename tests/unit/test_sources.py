@@ -1,5 +1,6 @@
 """Parameters are read by ten: in one call of Parameter Store, or for its own error alone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,8 +8,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from keyferry.aws.sources import Sources, create_version_reader
-from keyferry.errors import SourceMissing
+from keyferry.delivery.sources import build_desired
+from keyferry.errors import SourceMissing, Throttled
 from keyferry.stores.source import Source
+from tests.unit.samples import mapping
+from tests.unit.world import World
 
 WHEN = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -22,14 +26,15 @@ class FakeStore:
         region_name = "eu-west-1"
 
     def __init__(self, *names: str) -> None:
-        self.names, self.calls, self.refuses, self.batches = set(names), list[list[str]](), False, 0
+        self.names, self.calls, self.refuses, self.batches = set(names), list[list[str]](), "", 0
+        """The parameters, the names of each call, with which code all batches are refused, and how many there were."""
 
     def get_parameters(self, *, Names: list[str], WithDecryption: bool) -> dict[str, Any]:  # noqa: ARG002, N803
         """Return those that are there."""
         self.batches += 1
         self.calls.append(Names)
         if self.refuses:
-            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetParameters")
+            raise ClientError({"Error": {"Code": self.refuses}}, "GetParameters")
         return {"Parameters": [self._parameter(name) for name in Names if name.partition(":")[0] in self.names]}
 
     def get_parameter(self, *, Name: str, WithDecryption: bool) -> dict[str, Any]:  # noqa: ARG002, N803
@@ -118,9 +123,42 @@ def test_one_that_is_missing_is_asked_for_alone_and_named() -> None:
 
 def test_where_the_batch_is_refused_each_is_read_alone_and_once() -> None:
     store = FakeStore("/a", "/b")
-    store.refuses = True
+    store.refuses = "AccessDeniedException"
     assert read(store, parameter("/a"), parameter("/b")) == ["canary /a", "canary /b"]
     assert store.calls == [["/a", "/b"], ["/a"], ["/b"]]
+
+
+def test_where_aws_asks_to_slow_down_no_further_call_follows() -> None:
+    store = FakeStore("/a", "/b")
+    store.refuses = "ThrottlingException"
+    reader = Sources(FakeSessions(store)).create_reader([parameter("/a"), parameter("/b")])  # type: ignore[arg-type]
+    for name in ("/a", "/b"):
+        with pytest.raises(Throttled):
+            reader(parameter(name))
+    assert store.calls == [["/a", "/b"]]
+
+
+def test_threads_that_read_of_the_same_batch_wait_for_one_call() -> None:
+    names = [f"/teams/{number}/db" for number in range(100)]
+    store = FakeStore(*names)
+    reader = Sources(FakeSessions(store)).create_reader(map(parameter, names))  # type: ignore[arg-type]
+    with ThreadPoolExecutor(8) as pool:
+        values = list(pool.map(lambda name: reader(parameter(name)), names))
+    assert [value.content.reveal().decode() for value in values] == [f"canary {name}" for name in names]
+    assert (store.batches, len(store.calls)) == (10, 10)
+
+
+def test_the_parameters_of_a_thousand_namespaces_take_a_hundred_calls() -> None:
+    """Parameter Store takes 40 calls a second of the whole account."""
+    namespaces = [f"team-{number}" for number in range(1000)]
+    store = FakeStore(*(f"/teams/{namespace}/db" for namespace in namespaces))
+    teams = mapping(sources={"db": {"parameterStore": "/teams/${namespace}/db"}}, data={"value": {"from": "db"}})
+    work = World().work(of=teams, create_reader=Sources(FakeSessions(store)).create_reader)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(8) as pool:
+        desired = build_desired(work, pool, namespaces, reread=True)
+    assert len(desired) == 1000
+    assert not any(isinstance(each, Exception) for each in desired.values())
+    assert len(store.calls) == 100
 
 
 def test_what_is_read_again_is_read_anew() -> None:

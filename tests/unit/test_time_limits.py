@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from keyferry.aws.pace import Pace
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.errors import OutOfTime, Throttled, Unreachable
 from keyferry.mapping.catalog import build_catalog
@@ -42,6 +43,7 @@ def aws(monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> FakeAws:
     """AWS, whose time is that of the clock, and a cluster that answers at once."""
     fake = FakeAws(wait=clock.jump, answers=LISTS)
     monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", fake.send)
+    monkeypatch.setattr(Pace, "wait", lambda *_args: None)  # which waits by another clock
     known = FakeCluster("payments").client(Calls())
     monkeypatch.setattr(Runtime, "connect", lambda *_args: known)
     return fake
@@ -67,7 +69,11 @@ def test_after_the_deadline_a_call_that_hung_is_not_tried_again_nor_is_another_b
     source: dict[str, Any], silent: str, requests: Sequence[str], aws: FakeAws, clock: FakeClock
 ) -> None:
     aws.silent = {silent}
-    runtime = Runtime({}, build_catalog([reading(source)], [cluster("prod-eu")]), SESSION)
+    runtime = Runtime(
+        {"AWS_LAMBDA_FUNCTION_NAME": "keyferry-deliver"},
+        build_catalog([reading(source)], [cluster("prod-eu")]),
+        SESSION,
+    )
     report = runtime.deliver(delivery(), clock.deadline(3))
     assert [type(error) for error in report.errors] == [OutOfTime]
     assert aws.requests == requests
@@ -170,5 +176,5 @@ def test_a_service_that_asks_to_slow_down_is_not_waited_for_after_the_deadline(
     monkeypatch.setattr("botocore.endpoint.time.sleep", clock.sleep)
     runtime = Runtime({}, build_catalog([reading(SECRET)], [cluster("prod-eu")]), SESSION)
     aws.throttles = True
-    for seconds, kind in ((0.6, OutOfTime), (100, Throttled)):
+    for seconds, kind in ((0.5001, OutOfTime), (100, Throttled)):
         assert [type(error) for error in runtime.deliver(delivery(), clock.deadline(seconds)).errors] == [kind]

@@ -18,6 +18,7 @@ from botocore.utils import validate_region_name
 
 from keyferry import role
 from keyferry.aws.errors import translate_errors
+from keyferry.aws.pace import RATES, Pace
 from keyferry.deadline import Deadline
 from keyferry.errors import Misconfigured, OutOfTime
 from keyferry.role import Role
@@ -95,6 +96,7 @@ class Sessions:
         self._session_name = session_name
         self._sessions: dict[tuple[Any, ...], boto3.Session] = {}
         self._clients: dict[tuple[Any, ...], Any] = {}
+        self._paces: dict[tuple[str, str], Pace] = {}
         # For each role that cannot be assumed, it logs a traceback beside the error that it raises.
         logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
 
@@ -193,11 +195,23 @@ class Sessions:
         client = open_client(session, service, region, config=config, **keys)
         # botocore emits it before each try, and lets an error of ours out as it is: no retry, no other error around it.
         client.meta.events.register("before-send", self._check_time)
+        self._pace(client, service)
         return client
 
     def _check_time(self, **_event: object) -> None:
         if self._deadline.has_passed:
             raise OutOfTime
+
+    def _pace(self, client: Any, service: Service) -> None:  # noqa: ANN401  # one of boto3's generated classes
+        """Let requests of a client wait for their turn: each try, and each page, together with all others there."""
+        for name, rate in RATES.items():
+            of, _, operation = name.partition(".")
+            if of == service:
+                pace = self._paces.setdefault((name, client.meta.region_name), Pace(rate))
+                event = ".".join(
+                    filter(None, ("before-send", client.meta.service_model.service_id.hyphenize(), operation))
+                )
+                client.meta.events.register(event, lambda pace=pace, **_event: pace.wait(self._deadline))
 
 
 def _build_arguments(assumed: Role) -> dict[str, Any]:

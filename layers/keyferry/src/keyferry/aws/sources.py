@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import batched
 
-from keyferry.aws.calls import BatchRead
+from keyferry.aws.calls import BatchRead, cache_answers
 from keyferry.aws.readers import READERS
 from keyferry.aws.sessions import Sessions
-from keyferry.errors import KeyferryError, NotSignedIn, Throttled, Unreachable
+from keyferry.errors import KeyferryError, NotSignedIn, OutOfTime, Throttled, Unreachable
 from keyferry.model import SourceValue, StoreName, format_time
 from keyferry.role import Role
 from keyferry.role import chain_key as role_key
@@ -31,16 +31,17 @@ class Sources:
         """Return a function that reads one of these sources, as `read` does, with fewer calls.
 
         Where a store can, one call reads several sources, when the first of them is asked for. A source that is
-        missing in the answer is read by a call of its own, which raises its own error.
+        missing in the answer is read by a call of its own, which raises its own error. Safe for use by several threads:
+        those that ask for sources of the same call wait for one.
         """
-        batches = {key: batch for batch in _build_batches(sources) for key in batch.names}
-        values: dict[str, SourceValue | None] = {}
+        batches = list(_build_batches(sources))
+        numbers = {key: number for number, batch in enumerate(batches) for key in batch.names}
+        read_batch = cache_answers(lambda number: self._read_batch(batches[number]))
 
         def read(source: Source) -> SourceValue:
-            batch = batches.get(_build_key(source))
-            if batch and _build_key(source) not in values:
-                values.update(self._read_batch(batch))
-            return values.get(_build_key(source)) or self.read(source)
+            key = _build_key(source)
+            value = read_batch(numbers[key]).get(key) if key in numbers else None
+            return value or self.read(source)
 
         return read
 
@@ -48,6 +49,8 @@ class Sources:
         client = self._sessions.client(READERS[batch.store].CLIENT, batch.region, batch.roles)
         try:
             values = batch.call.read(client, sorted(set(batch.names.values())))
+        except (Throttled, Unreachable, OutOfTime):
+            raise  # a call for each source would be more of the same
         except KeyferryError:
             values = {}
         return {key: values.get(name) for key, name in batch.names.items()}

@@ -35,7 +35,7 @@ def build_desired(
     namespace_sources = {alias: source for alias, source in sources.items() if "namespace" in source.placeholders}
     shared_sources = {alias: source for alias, source in sources.items() if alias not in namespace_sources}
     try:
-        shared_values = _read_sources(work, shared_sources, Place(cluster, namespaces[0]), reread=reread)
+        shared_values = _read_sources(work, _resolve(shared_sources, Place(cluster, namespaces[0])), reread=reread)
     except SourceDeleted as error:
         if work.mapping.spec.policies.deletion == "retain":
             raise
@@ -43,9 +43,13 @@ def build_desired(
     if not work.mapping.spec.differs_by_namespace:
         return dict.fromkeys(namespaces, _render_desired(work, shared_values, namespaces[0]))
 
+    resolved = {namespace: _resolve(namespace_sources, Place(cluster, namespace)) for namespace in namespaces}
+    # One reader for all namespaces, since one call can read sources of several.
+    read = work.create_reader([source for by_alias in resolved.values() for source in by_alias.values()])
+
     def build_one(namespace: str) -> Desired | KeyferryError:
         try:
-            values = _read_sources(work, namespace_sources, Place(cluster, namespace), reread=reread)
+            values = _read_sources(work, resolved[namespace], read, reread=reread)
             return _render_desired(work, shared_values | values, namespace)
         except KeyferryError as error:
             return error
@@ -60,10 +64,16 @@ def _render_desired(work: Work, values: Mapping[str, SourceValue], namespace: st
     return Desired.from_rendered(work.mapping, render(work.mapping, values, place), work.verdict)
 
 
-def _read_sources(work: Work, sources: Mapping[str, Source], place: Place, *, reread: bool) -> dict[str, SourceValue]:
-    """Return alias of a source → its value in one place."""
-    resolved = {alias: source.resolve(place) for alias, source in sources.items()}
-    read = work.create_reader(list(resolved.values()))
+def _resolve(sources: Mapping[str, Source], place: Place) -> dict[str, Source]:
+    """Return alias of a source → the source in one place."""
+    return {alias: source.resolve(place) for alias, source in sources.items()}
+
+
+def _read_sources(
+    work: Work, resolved: Mapping[str, Source], read: SourceReader | None = None, *, reread: bool
+) -> dict[str, SourceValue]:
+    """Return alias of a source → its value, by a reader of these sources and perhaps others."""
+    read = read or work.create_reader(list(resolved.values()))
     values = {alias: _read_source(work, alias, source, read) for alias, source in resolved.items()}
     expected = work.delivery.versions  # those that the event names
     late = [alias for alias, version in expected.items() if alias in values and not values[alias].has_version(version)]
