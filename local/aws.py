@@ -40,10 +40,12 @@ class Aws:
 
     def environment(self) -> dict[str, str]:
         """Name the variables that make the AWS CLI, SAM and SDKs use the local cloud as its administrator."""
+        token = self.administrator.session_token
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.administrator.access_key,
             "AWS_SECRET_ACCESS_KEY": self.administrator.secret_key,
+            **({"AWS_SESSION_TOKEN": token} if token else {}),
             "AWS_DEFAULT_REGION": self.region,
             "AWS_REGION": self.region,
             **aws_client.NOTHING_OF_THE_USER,
