@@ -148,7 +148,7 @@ def test_a_role_that_was_made_again_is_a_stranger_until_it_has_a_new_entry(cloud
 class Spoke:
     """A role of the cluster's account, which the pipeline's role assumes; it alone has an access entry."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, **environment: str) -> None:
         cloud, self.name = scene.cloud, scene.namespace
         self.role = f"arn:aws:iam::{ACCOUNT}:role/{self.name}"
         self.direct = Direct.grant(cloud, catalog(cloud, [scene.mapping()], role=self.role), entries=False)
@@ -156,7 +156,7 @@ class Spoke:
         session = cloud.aws.session(self.direct.role)
         self.assumed = 0
         session.events.register("before-call.sts.AssumeRole", self._count)
-        self.runtime = wiring.Runtime({}, self.direct.catalog, session)
+        self.runtime = wiring.Runtime(environment, self.direct.catalog, session)
 
     def _make(self) -> None:
         cloud = self.direct.cloud
@@ -195,6 +195,24 @@ def test_the_role_of_a_cluster_is_assumed_once_for_finding_it_and_for_signing_in
 
     assert scene.data() == {"password": b"canary-sign-in-1"}
     assert spoke.assumed == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "name"),
+    [({"AWS_LAMBDA_FUNCTION_NAME": "keyferry-deliver"}, "keyferry-deliver"), ({}, "keyferry-push-local")],
+    ids=["a function", "a person, whose own session is called local"],
+)
+def test_the_audit_log_of_a_cluster_with_a_role_tells_a_function_from_a_person(
+    scene: Scene, environment: dict[str, str], name: str
+) -> None:
+    scene.create({"password": "canary-sign-in-1"})
+    assert Spoke(scene, **environment).deliver(scene.namespace) == []
+    log = scene.cloud.clusters[CLUSTER].audit_log.read_text().splitlines()
+    events = [json.loads(line) for line in log if f'"namespace":"{scene.namespace}"' in line and line.endswith("}")]
+    ours = [event["user"]["extra"] for event in events if event["user"]["username"] == IDENTITY.deliver]
+    assert ours
+    assert {tuple(extra["sessionName"]) for extra in ours} == {(name,)}
+    assert all(extra["arn"] == [f"arn:aws:sts::{ACCOUNT}:assumed-role/{scene.namespace}/{name}"] for extra in ours)
 
 
 def test_a_role_that_was_made_again_is_assumed_anew_once_its_session_is_refused(
