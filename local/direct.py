@@ -137,12 +137,22 @@ def deadline(seconds: float = 60) -> Deadline:
     return Deadline.after(seconds)
 
 
-def statements(cloud: Cloud, whole: Catalog) -> list[Mapping[str, Any]]:
-    """Return the generated IAM statements as they are once the stack's pseudo parameters are filled in."""
-    told = json.dumps(iam.build_template(whole)["Resources"])
-    filled = told.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", ACCOUNT)
-    resources = json.loads(filled.replace("${AWS::Region}", cloud.aws.region))
-    found = [
-        s for r in resources.values() for s in r.get("Properties", {}).get("PolicyDocument", {}).get("Statement", [])
+def statements(cloud: Cloud, whole: Catalog, role: str = "DeliverRole") -> list[Mapping[str, Any]]:
+    """Return the generated IAM statements of a role, by its parameter, once the pseudo parameters are filled in."""
+    resources = iam.build_template(whole)["Resources"].values()
+    policies = [
+        each["Properties"] for each in resources if {"Ref": role} in each.get("Properties", {}).get("Roles", ())
     ]
-    return [s | {"Resource": [each["Fn::Sub"] for each in s["Resource"]]} for s in found]
+    return [_fill_in(cloud, each) for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+
+
+def _fill_in(cloud: Cloud, value: Any) -> Any:  # noqa: ANN401 - JSON
+    match value:
+        case {"Fn::Sub": str(text)}:
+            filled = text.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", ACCOUNT)
+            return filled.replace("${AWS::Region}", cloud.aws.region).replace("${AWS::URLSuffix}", "amazonaws.com")
+        case dict():
+            return {key: _fill_in(cloud, each) for key, each in value.items()}
+        case list():
+            return [_fill_in(cloud, each) for each in value]
+    return value

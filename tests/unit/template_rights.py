@@ -11,16 +11,10 @@ LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "RouteRole": {"Changes": CONSUME, "Deliveries": SEND, "RouteLogs": LOG},
     "DeliverRole": {"Deliveries": CONSUME | SEND, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
-    "ReconcileRole": {
-        "Sweeps": CONSUME | SEND,
-        "Deliveries": SEND,
-        "ReconcileLogs": LOG,
-        # AWS has no resources to name for these two; they list, and show no value.
-        "*": {"secretsmanager:ListSecrets", "ssm:DescribeParameters"},
-    },
+    "ReconcileRole": {"Sweeps": CONSUME | SEND, "Deliveries": SEND, "ReconcileLogs": LOG},
     "ScheduleRole": {"Sweeps": SEND, "EventsDeadLetters": SEND},
     "NetworkInterfaces": {
-        "*": {  # nor for these
+        "*": {  # AWS has no resources to name for these
             *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
             *("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
         }

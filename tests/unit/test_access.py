@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.access import admission, entries, iam, rbac
+from keyferry.access import admission, entries, iam, rbac, statements
 from keyferry.errors import InvalidInput
 from keyferry.formats import yamltext
 from keyferry.identity import IDENTITY
@@ -14,11 +14,22 @@ from keyferry.kinds import KINDS
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from tests.unit.samples import ACCOUNT, cluster, mapping
+from tests.unit.stack import listed
 
 ARN = f"arn:aws-cn:secretsmanager:cn-north-1:{ACCOUNT}:secret:prod/db"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/keyferry"
+PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/"
 SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
 ASSUMED = cluster("prod-us", role=ROLE)
+
+
+OWN, ANY, KEYS = "${AWS::AccountId}", "arn:${AWS::Partition}", "arn:${AWS::Partition}:kms"
+OWN_SECRETS = (
+    f"{KEYS}:${{AWS::Region}}:*:key/*",
+    "secretsmanager.${AWS::Region}.${AWS::URLSuffix}",
+    f"{ANY}:secretsmanager:*:{OWN}:*",
+)
+"""What decrypts the secrets of the stack's own account and region."""
 
 
 def catalog(*mappings: SecretMapping) -> Catalog:
@@ -29,10 +40,17 @@ def policies(*mappings: SecretMapping) -> dict[str, Any]:
     return {name: each["Properties"] for name, each in iam.build_template(catalog(*mappings))["Resources"].items()}
 
 
-def granted(source: dict[str, str]) -> list[tuple[str, str]]:
-    """Return (action, resource) that a source needs."""
-    statements = policies(mapping(sources={"db": source}))["Deliver1"]["PolicyDocument"]["Statement"]
-    return [(each["Action"], resource["Fn::Sub"]) for each in statements for resource in each["Resource"]]
+def granted(**sources: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (action, resource) that the sources of a mapping need, without those that decrypt."""
+    [first, *_] = sources
+    wanted = mapping(sources=sources, data={"key": {"from": first}})
+    return [
+        (action, resource["Fn::Sub"])
+        for each in policies(wanted)["Deliver1"]["PolicyDocument"]["Statement"]
+        if each["Action"] != "kms:Decrypt"
+        for action in listed(each["Action"])
+        for resource in each["Resource"]
+    ]
 
 
 def objects(*mappings: SecretMapping, on: str = "prod-eu", **more: Any) -> dict[str, list[dict[str, Any]]]:  # noqa: ANN401
@@ -71,10 +89,7 @@ def objects(*mappings: SecretMapping, on: str = "prod-eu", **more: Any) -> dict[
         ),
         (
             {"parameterStore": "/prod/tls"},
-            [
-                (action, "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/prod/tls")
-                for action in ("ssm:GetParameter", "ssm:GetParameters")
-            ],
+            [("ssm:GetParameter", f"{PARAMETER}prod/tls")],
         ),
         (
             {"parameterStore": f"arn:aws:ssm:eu-central-1:{ACCOUNT}:parameter/prod/tls"},
@@ -85,7 +100,27 @@ def objects(*mappings: SecretMapping, on: str = "prod-eu", **more: Any) -> dict[
 def test_reading_a_source_takes_rights_on_that_source_alone(
     source: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
-    assert granted(source) == expected
+    assert granted(db=source) == expected
+
+
+def test_parameters_that_one_call_can_read_take_the_right_to_that_call_too() -> None:
+    a, b, other = ({"parameterStore": name} for name in ("/a", "/b", "/other"))
+    both = ["ssm:GetParameter", "ssm:GetParameters"]
+    assert granted(a=a, b=b) == [
+        *((action, f"{PARAMETER}{name}") for action in both for name in ("a", "b")),
+    ]
+    assert granted(a=a, b=other | {"region": "us-east-1"}, c=b | {"failover": ["us-east-1"]}) == [
+        ("ssm:GetParameter", f"{PARAMETER}{name}".replace("${AWS::Region}", region))
+        for name, region in (
+            ("a", "${AWS::Region}"),
+            ("b", "${AWS::Region}"),
+            ("b", "us-east-1"),
+            ("other", "us-east-1"),
+        )
+    ]
+    assert granted(a={"parameterStore": "/teams/${namespace}"}) == [
+        (action, f"{PARAMETER}teams/payments") for action in both
+    ]
 
 
 def test_signing_in_needs_describe_cluster_or_the_right_to_assume_the_cluster_s_role() -> None:
@@ -113,15 +148,18 @@ def test_a_cluster_that_no_mapping_names_needs_nothing() -> None:
 
 
 def test_what_two_mappings_share_is_granted_once() -> None:
-    statements = policies(mapping(), mapping("other"))["Deliver1"]["PolicyDocument"]["Statement"]
-    assert [len(each["Resource"]) for each in statements] == [1]
+    shared = policies(mapping(), mapping("other"))["Deliver1"]["PolicyDocument"]["Statement"]
+    assert [len(each["Resource"]) for each in shared] == [1, 1]
 
 
 def test_rights_that_hold_for_other_tags_are_statements_of_their_own() -> None:
     sources = {team: {"find": "secretsManager", "path": f"{team}/", "tags": {"team": team}} for team in ("a", "b")}
     made = policies(mapping(sources={"plain": {"secretsManager": "db"}, **sources}, data={"key": {"from": "plain"}}))
-    statements = made["Deliver1"]["PolicyDocument"]["Statement"]
-    reads = [each for each in statements if each["Action"] == "secretsmanager:GetSecretValue"]
+    reads = [
+        each
+        for each in made["Deliver1"]["PolicyDocument"]["Statement"]
+        if each["Action"] == "secretsmanager:GetSecretValue"
+    ]
     given = {each["Resource"][0]["Fn::Sub"]: each.get("Condition") for each in reads}
     assert [len(each["Resource"]) for each in reads] == [1, 1, 1]
     assert given == {
@@ -147,24 +185,134 @@ def many(count: int) -> SecretMapping:
 
 def test_what_one_policy_does_not_hold_is_split_over_several_that_aws_takes() -> None:
     made = [each for name, each in policies(many(60)).items() if name.startswith("Deliver")]
-    assert len(made) == 4
+    assert len(made) == 3
     for each in made:
-        written = json.dumps(each["PolicyDocument"], separators=(",", ":"))
-        longest = written.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::Region}", "ap-southeast-9")
-        assert len(longest) < 6144
+        assert 3000 < len(statements.fill_longest(written(each["PolicyDocument"]))) < 6144
     found = [r["Fn::Sub"] for each in made for s in each["PolicyDocument"]["Statement"] for r in s["Resource"]]
-    assert len(found) == len(set(found)) == 60
+    assert len(found) == len(set(found)) == 60 + 1  # and the keys
 
 
-def test_more_policies_than_a_role_can_have_are_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"would need 26 managed policies, and AWS allows 20: name fewer secrets"):
+def written(document: Any) -> str:  # noqa: ANN401  # JSON
+    """Return a policy as IAM counts it: what CloudFormation fills in is text, and white space does not count."""
+    if isinstance(document, dict) and document.keys() == {"Fn::Sub"}:
+        return f'"{document["Fn::Sub"]}"'
+    if isinstance(document, dict):
+        return "{" + ",".join(f'"{key}":{written(value)}' for key, value in document.items()) + "}"
+    if isinstance(document, list):
+        return "[" + ",".join(map(written, document)) + "]"
+    return json.dumps(document)
+
+
+def test_more_policies_than_a_role_can_have_are_refused_with_the_ways_out() -> None:
+    with pytest.raises(
+        InvalidInput, match=r"needs 23 of 20 managed policies for 440 names of sources; .*`grant: prefix`"
+    ):
         policies(many(440))
 
 
-def test_the_number_of_policies_that_needs_a_request_to_aws_is_told() -> None:
-    assert iam.count_policies(catalog(many(20))) == 4
-    assert iam.count_policies(catalog(many(200))) > iam.DEFAULT_MAX_POLICIES
-    assert iam.count_policies(Catalog()) == iam.RESERVED_POLICIES
+def test_how_many_names_fit_is_told_and_when_aws_has_to_be_asked() -> None:
+    few, more = (iam.compute_usage(catalog(many(count))) for count in (20, 200))
+    assert (few.policies, few.names) == (3, 20)
+    assert few.room == more.room
+    assert more.policies > iam.DEFAULT_MAX_POLICIES
+    assert "ask AWS first" in str(more)
+    assert "ask AWS first" not in str(few)
+    assert iam.compute_usage(Catalog()).policies == iam.RESERVED_POLICIES
+
+
+def test_as_many_names_fit_as_was_told_and_few_more() -> None:
+    room = iam.compute_usage(catalog(many(20))).room
+    assert iam.compute_usage(catalog(many(room))).fits
+    assert not iam.compute_usage(catalog(many(room + room // 20))).fits
+
+
+# Keys
+
+
+def decrypt(**sources: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return of each statement that decrypts: the key, the service, and what the service says that it decrypts."""
+    [first, *_] = sources
+    documents = policies(mapping(sources=sources, data={"key": {"from": first}}), mapping("other"))
+    found = [s for each in documents.values() for s in each["PolicyDocument"]["Statement"] if "kms" in str(s["Action"])]
+    assert {each["Action"] for each in found} <= {"kms:Decrypt"}
+    return sorted(
+        (
+            key["Fn::Sub"],
+            each["Condition"]["StringEquals"]["kms:ViaService"]["Fn::Sub"],
+            context["Fn::Sub"] if isinstance(context, dict) else context,
+        )
+        for each in found
+        for key in each["Resource"]
+        for context in each["Condition"]["StringLike"].values()
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            {"parameterStore": "/tls"},
+            (f"{KEYS}:${{AWS::Region}}:*:key/*", "ssm.${AWS::Region}.${AWS::URLSuffix}", f"{ANY}:ssm:*:{OWN}:*"),
+        ),
+        (
+            {"secretsManager": "a", "region": "us-east-1"},
+            (
+                f"{KEYS}:us-east-1:*:key/*",
+                "secretsmanager.us-east-1.${AWS::URLSuffix}",
+                f"{ANY}:secretsmanager:*:{OWN}:*",
+            ),
+        ),
+        (
+            {"secretsManager": ARN},
+            (
+                "arn:aws-cn:kms:cn-north-1:*:key/*",
+                "secretsmanager.cn-north-1.${AWS::URLSuffix}",
+                f"arn:aws-cn:secretsmanager:*:{ACCOUNT}:*",
+            ),
+        ),
+    ],
+)
+def test_values_under_keys_of_ones_own_are_decrypted_by_way_of_their_store_alone(
+    source: dict[str, Any], expected: tuple[str, str, str]
+) -> None:
+    assert decrypt(db=source) == sorted([expected, OWN_SECRETS])
+
+
+def test_one_statement_decrypts_all_that_a_store_has_in_an_account_and_region() -> None:
+    spread = {"secretsManager": "prod/b", "failover": ["us-east-1", "eu-central-1"]}
+    assert [service for _, service, _ in decrypt(a={"secretsManager": "prod/a"}, b=spread)] == [
+        f"secretsmanager.{region}.${{AWS::URLSuffix}}" for region in ("${AWS::Region}", "eu-central-1", "us-east-1")
+    ]
+
+
+@pytest.mark.parametrize(
+    "source", [{"parameterStore": "/a", "role": ROLE}, {"parameterStore": "/a", "metadata": "tags"}]
+)
+def test_what_is_read_with_another_role_and_tags_take_no_key(source: dict[str, Any]) -> None:
+    assert decrypt(db=source) == [OWN_SECRETS]
+
+
+# Sweeps
+
+
+@pytest.mark.parametrize(
+    ("source", "listed"),
+    [
+        ({"secretsManager": "a"}, {"secretsmanager:ListSecrets"}),
+        ({"secretsManager": "a", "metadata": "tags"}, {"secretsmanager:ListSecrets"}),
+        ({"parameterStore": "/a"}, {"ssm:DescribeParameters"}),
+        ({"parameterStore": "/a", "label": "live"}, set()),  # nothing shows which version has the label
+        ({"parameterStore": "/a", "metadata": "tags"}, set()),
+        ({"secretsManager": "a", "role": ROLE}, set()),
+    ],
+)
+def test_reconcile_lists_the_stores_whose_versions_it_compares_and_reads_no_value(
+    source: dict[str, Any], listed: set[str]
+) -> None:
+    made = policies(mapping(sources={"db": source}, data={"key": {"from": "db"}}))
+    found = [each for name, each in made.items() if name.startswith("Reconcile")]
+    assert {s["Action"] for each in found for s in each["PolicyDocument"]["Statement"]} == listed
+    assert all(each["Roles"] == [{"Ref": "ReconcileRole"}] for each in found)
 
 
 def test_a_mapping_that_goes_to_no_cluster_is_granted_nothing() -> None:

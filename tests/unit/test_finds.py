@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from keyferry.access import iam
+from keyferry.access import grants, statements
 from keyferry.aws import secrets_manager
 from keyferry.aws.secrets_manager import SecretListEntry
 from keyferry.cli.check import files
@@ -17,7 +17,7 @@ from keyferry.errors import AccessDenied, SourceUnusable
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.model import Change, Place, SourceValue, StoreName
 from keyferry.stores import find
-from keyferry.stores.grant import Grant
+from keyferry.stores.grant import Condition, Grant
 from keyferry.stores.source import Source
 from tests.unit.samples import WHEN, cluster, mapping, rendered, value
 
@@ -320,36 +320,41 @@ def test_what_is_wrong_is_told_once_at_its_place(tmp_path: Path, by: str, what: 
     ],
 )
 def test_the_right_to_read_secrets_is_for_what_names_begin_with(by: dict[str, Any], resource: str) -> None:
-    assert list(iam.list_grants(source(**by))) == [
+    *found, decrypts = grants.list_grants(source(**by))
+    assert found == [
         Grant("secretsmanager:ListSecrets", "*"),
         Grant("secretsmanager:BatchGetSecretValue", "*"),
         Grant("secretsmanager:GetSecretValue", resource),
     ]
+    assert decrypts.action == "kms:Decrypt"
 
 
 def test_the_right_to_read_parameters_is_for_a_hierarchy() -> None:
     tagged = source("parameterStore", path="/prod", tags={"team": "a"}, region="us-east-1")
-    assert list(iam.list_grants(tagged)) == [
+    *found, decrypts = grants.list_grants(tagged)
+    tags = (Condition("StringEquals", "aws:ResourceTag/team", "a"),)
+    assert found == [
         Grant("ssm:DescribeParameters", "*"),
-        Grant("ssm:GetParameters", PARAMETERS.replace("${AWS::Region}", "us-east-1") + "prod/*", (("team", "a"),)),
+        Grant("ssm:GetParameters", PARAMETERS.replace("${AWS::Region}", "us-east-1") + "prod/*", tags),
     ]
+    assert decrypts.action == "kms:Decrypt"
 
 
 def test_tags_are_a_condition_of_the_statement() -> None:
-    made = list(
-        iam.split_into_policies(iam.list_source_grants(catalog({"find": "secretsManager", "tags": {"team": "a"}})))
-    )
-    assert made == [
-        [
-            {"Effect": "Allow", "Action": "secretsmanager:BatchGetSecretValue", "Resource": [{"Fn::Sub": "*"}]},
-            {
-                "Effect": "Allow",
-                "Action": "secretsmanager:GetSecretValue",
-                "Resource": [{"Fn::Sub": f"{SECRETS}*"}],
-                "Condition": {"StringEquals": {"aws:ResourceTag/team": "a"}},
-            },
-            {"Effect": "Allow", "Action": "secretsmanager:ListSecrets", "Resource": [{"Fn::Sub": "*"}]},
-        ]
+    whole = catalog({"find": "secretsManager", "tags": {"team": "a"}})
+    [made] = statements.split_into_policies(grants.list_source_grants(whole))
+    assert [each for each in made if each["Action"] != "kms:Decrypt"] == [
+        {
+            "Effect": "Allow",
+            "Action": ["secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets"],
+            "Resource": [{"Fn::Sub": "*"}],
+        },
+        {
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": [{"Fn::Sub": f"{SECRETS}*"}],
+            "Condition": {"StringEquals": {"aws:ResourceTag/team": "a"}},
+        },
     ]
 
 

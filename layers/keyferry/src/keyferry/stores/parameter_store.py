@@ -8,7 +8,7 @@ from keyferry.arn import Arn
 from keyferry.model import Change, ChangeKind, StoreName
 from keyferry.stores import placeholders
 from keyferry.stores.envelope import Envelope, Ignored, get_text
-from keyferry.stores.grant import Grant, get_base_arn
+from keyferry.stores.grant import Grant, build_decrypt_grant, get_base_arn, require_tags
 
 if TYPE_CHECKING:
     from keyferry.stores.source import Source
@@ -120,15 +120,26 @@ def parse_event(event: Envelope) -> Change | Ignored:
 
 
 def get_grants(source: "Source") -> Iterator[Grant]:
-    """Yield the permissions for reading a source in its own region, without those for its replicas."""
+    """Yield the permissions for reading a source in its own region by a call of its own, without its replicas."""
     base = f"{get_base_arn(source, 'ssm')}:parameter/"
-    if source.find:
-        yield Grant("ssm:DescribeParameters", "*")
-        tags = tuple(sorted(source.tags.items()))
-        yield Grant("ssm:GetParameters", f"{base}{to_event_name(source.find_prefix)}*", tags)
-    elif source.metadata:
+    if source.metadata:
         yield Grant("ssm:ListTagsForResource", f"{base}{source.event_names[0]}")
+        return
+    if source.find:
+        yield from get_listing_grants(source)
+        yield Grant("ssm:GetParameters", f"{base}{to_event_name(source.find_prefix)}*", require_tags(source.tags))
     else:
         yield Grant("ssm:GetParameter", f"{base}{source.event_names[0]}")
-        if not (source.account or source.failover):
-            yield Grant("ssm:GetParameters", f"{base}{source.event_names[0]}")  # one call reads several
+    yield build_decrypt_grant(source, "ssm", "PARAMETER_ARN")
+
+
+def get_batch_grants(source: "Source") -> Iterator[Grant]:
+    """Yield the permission for reading a parameter by one call together with others, if the source can be read so."""
+    if not (source.find or source.metadata or source.failover or source.account or source.role):
+        yield Grant("ssm:GetParameters", f"{get_base_arn(source, 'ssm')}:parameter/{source.event_names[0]}")
+
+
+def get_listing_grants(source: "Source") -> Iterator[Grant]:
+    """Yield the permission for listing the version of a source; none where the listing does not show it."""
+    if not (source.version or source.label or source.metadata):
+        yield Grant("ssm:DescribeParameters", "*")

@@ -56,7 +56,13 @@ class Store(Protocol):
         """Return the change that one of the store's events reports, or why the event is ignored."""
 
     def get_grants(self, source: "Source", /) -> Iterator[Grant]:
-        """Yield the permissions for reading a source in its own region, without those for its replicas."""
+        """Yield the permissions for reading a source in its own region by a call of its own, without its replicas."""
+
+    def get_batch_grants(self, source: "Source", /) -> Iterator[Grant]:
+        """Yield the permissions for reading a source together with others; none where it is read by itself."""
+
+    def get_listing_grants(self, source: "Source", /) -> Iterator[Grant]:
+        """Yield the permissions for listing the version of a source, which a sweep compares; it reads no value."""
 
 
 STORES: Mapping[StoreName, Store] = {store.NAME: store for store in (secrets_manager, parameter_store)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from keyferry.arn import Arn
 from keyferry.model import Change, ChangeKind, StoreName
 from keyferry.stores.envelope import TRAIL_TYPES, Envelope, Ignored, get_text
-from keyferry.stores.grant import Grant, get_base_arn
+from keyferry.stores.grant import Grant, build_decrypt_grant, get_base_arn, require_tags
 
 if TYPE_CHECKING:
     from keyferry.stores.source import Source
@@ -131,17 +131,29 @@ def parse_event(event: Envelope) -> Change | Ignored:
 
 
 def get_grants(source: "Source") -> Iterator[Grant]:
-    """Yield the permissions for reading a source in its own region, without those for its replicas."""
+    """Yield the permissions for reading a source in its own region by a call of its own, without its replicas."""
     base = f"{get_base_arn(source, 'secretsmanager')}:secret:"
     if source.find:
-        yield Grant("secretsmanager:ListSecrets", "*")
+        yield from get_listing_grants(source)
         yield Grant("secretsmanager:BatchGetSecretValue", "*")
-        yield Grant("secretsmanager:GetSecretValue", f"{base}{source.find_prefix}*", tuple(sorted(source.tags.items())))
-        return
-    action = "secretsmanager:DescribeSecret" if source.metadata else "secretsmanager:GetSecretValue"
-    if source.arn and len(source.event_names) > 1:
-        yield Grant(action, f"{base}{source.event_names[1]}")  # the ARN's end can be part of the name, not its suffix
-    yield Grant(action, f"{base}{source.event_names[-1]}-??????")
+        yield Grant("secretsmanager:GetSecretValue", f"{base}{source.find_prefix}*", require_tags(source.tags))
+    else:
+        action = "secretsmanager:DescribeSecret" if source.metadata else "secretsmanager:GetSecretValue"
+        if source.arn and len(source.event_names) > 1:
+            yield Grant(action, f"{base}{source.event_names[1]}")  # the ARN's end can be part of the name
+        yield Grant(action, f"{base}{source.event_names[-1]}-??????")
+    if not source.metadata:
+        yield build_decrypt_grant(source, "secretsmanager", "SecretARN")
+
+
+def get_batch_grants(_source: "Source") -> Iterator[Grant]:
+    """Yield nothing: secrets that are named are read one by one."""
+    yield from ()
+
+
+def get_listing_grants(_source: "Source") -> Iterator[Grant]:
+    """Yield the permission for listing the version of a source."""
+    yield Grant("secretsmanager:ListSecrets", "*")
 
 
 def _parse_label_updated(event: Envelope) -> Change | Ignored:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from keyferry.access import iam
+from keyferry.access.grants import is_unbounded
 from keyferry.cli.check.documents import Definition
 from keyferry.cli.check.problems import Problem
 from keyferry.formats.yamltext import FieldPath
@@ -35,7 +35,7 @@ def _list_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
     for alias in sorted(spec.sources.keys() - _used_aliases(spec)):
         yield ("spec", "sources", alias), f"source {alias} is used nowhere: take it out, or use it"
     for alias, source in spec.sources.items():
-        if iam.is_unbounded(source):
+        if is_unbounded(source):
             message = (
                 f"source {alias} can find any name, so deliver gets the right to read everything in {source.find}"
                 " of the account; give it a path, tags, or a regexp with a fixed beginning, as ^team-a/"

@@ -1,6 +1,7 @@
 """`keyferry generate`: the IAM template, the alarms, the access entries and the RBAC of the mappings, as files."""
 
 import shlex
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 import click
 
 from keyferry.access import entries, iam, rbac
+from keyferry.access.grants import is_unbounded
 from keyferry.cli.options import PROBLEMS, Settings, output
 from keyferry.cli.output import console
 from keyferry.errors import InvalidInput
@@ -20,17 +22,9 @@ HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: cha
 ACCESS, ALARMS = "stack/access.yaml", "stack/alarms.yaml"
 """The nested templates of the stack, relative to the folder."""
 
-_KMS = """\
-# Secrets and parameters under a KMS key of your own: the role of deliver must also be allowed to decrypt with that key.
-# Which key that is, only AWS knows. Add to the key's policy, for each region:
-#   Principal: {AWS: <the stack's output DeliverRoleArn>}
-#   Action: kms:Decrypt
-#   Condition: {StringEquals: {kms:ViaService: [secretsmanager.<region>.amazonaws.com, ssm.<region>.amazonaws.com]}}
-# The AWS-managed keys aws/secretsmanager and aws/ssm need nothing.
-"""
-_MANY_POLICIES = """\
-# The role of deliver gets {needed} managed policies. AWS allows {usual} until you ask for more: Service Quotas, IAM,
-# "Managed policies attached to an IAM role" ({most} at most).
+_KEYS = """\
+# kms:Decrypt is granted by way of Secrets Manager and Parameter Store alone, whichever the key. A KMS key whose policy
+# does not leave it to IAM who may use it needs a statement of its own: "KMS keys" in docs/deploy.md.
 """
 _UNBOUNDED_SOURCES = """\
 # CAREFUL: these sources can find any name, so the role of deliver may read EVERYTHING in their service here:
@@ -91,7 +85,7 @@ def _print_states(settings: Settings, folder: Path, states: Mapping[str, str]) -
 def render_files(catalog: Catalog) -> dict[str, str]:
     """Return the name, relative to the folder, and the text of every generated file."""
     files = {
-        ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _KMS + _iam(catalog),
+        ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _KEYS + _iam(catalog),
         ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
         "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
     }
@@ -101,9 +95,8 @@ def render_files(catalog: Catalog) -> dict[str, str]:
 
 
 def _iam(catalog: Catalog) -> str:
-    needed, usual = iam.count_policies(catalog), iam.DEFAULT_MAX_POLICIES
-    note = _MANY_POLICIES.format(needed=needed, usual=usual, most=iam.MAX_POLICIES) if needed > usual else ""
-    return note + _to_yaml(iam.build_template(catalog))
+    usage = "\n".join(textwrap.wrap(str(iam.compute_usage(catalog)), 118, initial_indent="# ", subsequent_indent="# "))
+    return f"{usage}\n{_to_yaml(iam.build_template(catalog))}"
 
 
 def _warn_of_unbounded_sources(catalog: Catalog) -> str:
@@ -111,7 +104,7 @@ def _warn_of_unbounded_sources(catalog: Catalog) -> str:
         f"{alias} of mapping {mapping.name}"
         for mapping in catalog.mappings.values()
         for alias, source in mapping.spec.sources.items()
-        if catalog.clusters_of(mapping) and iam.is_unbounded(source)
+        if catalog.clusters_of(mapping) and is_unbounded(source)
     ]
     return _UNBOUNDED_SOURCES.format(sources=", ".join(sources)) if sources else ""
 

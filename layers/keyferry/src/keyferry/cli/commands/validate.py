@@ -1,10 +1,12 @@
 """`keyferry validate`: everything that is wrong with the mappings, and where they go."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import click
 
+from keyferry.access import iam
 from keyferry.cli.check.problems import InvalidFiles, Problem
 from keyferry.cli.options import PROBLEMS, Settings, output_of
 from keyferry.cli.output import console
@@ -23,6 +25,7 @@ def validate(settings: Settings, *, targets: bool) -> None:
     format_problem = Problem.as_command if settings.output == "github" else str
     try:
         catalog, warnings = settings.check_files()
+        usage = _check_usage(settings, catalog)
     except InvalidFiles as error:
         if settings.is_json:
             raise
@@ -31,14 +34,29 @@ def validate(settings: Settings, *, targets: bool) -> None:
         raise SystemExit(PROBLEMS) from None
     if settings.is_json:
         problems = [warning.as_dict() for warning in warnings]
-        console.print_json({"problems": problems, "targets": _targets_as_dicts(catalog)} if targets else problems)
+        whole = {"problems": problems, "targets": _targets_as_dicts(catalog), "iam": asdict(usage)}
+        console.print_json(whole if targets else problems)
         return
     if targets:
         console.print_table(_TARGET_COLUMNS, list(_target_rows(catalog)))
     for warning in warnings:
         console.print_line(format_problem(warning))
+    if usage.names:
+        console.print_note(str(usage))
     verdict = _count(len(warnings), "warning") if warnings else "nothing wrong"
     console.print_line(f"{settings.mappings}: {summarize(catalog)}, {verdict}")
+
+
+def _check_usage(settings: Settings, catalog: Catalog) -> iam.Usage:
+    """Return how much of what AWS allows a role is needed.
+
+    Raises:
+        InvalidFiles: it is more than AWS allows.
+    """
+    usage = iam.compute_usage(catalog)
+    if not usage.fits:
+        raise InvalidFiles([Problem(str(settings.mappings), 1, 1, str(usage))])
+    return usage
 
 
 def summarize(catalog: Catalog) -> str:
