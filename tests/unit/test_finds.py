@@ -1,5 +1,6 @@
 """Many secrets or parameters at once: what they are found by, what a mapping makes of them, and what that takes."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.model import Change, Place, SourceValue, StoreName
 from keyferry.stores import find
 from keyferry.stores.grant import Condition, Grant
-from keyferry.stores.source import Source
+from keyferry.stores.source import MAX_TAG_CHARACTERS, MAX_TAGS, Source
 from tests.unit.samples import WHEN, cluster, mapping, rendered, value
 
 OWNER = "${AWS::Region}:${AWS::AccountId}"
@@ -300,6 +301,18 @@ def checked(folder: Path, by: str, what: str) -> list[str]:
             "dataFrom: [{from: all}]",
             "a.yaml:6:39: spec.sources.all.tags should be {team: payments}",
         ),
+        (
+            f"tags: {{{', '.join(f'tag{number}: x' for number in range(21))}}}",
+            "dataFrom: [{from: all}]",
+            "a.yaml:6:10: spec.sources.all: asks for 21 tags of 116 characters; a policy in IAM has room for 20 of"
+            " 4,000: ask for fewer",
+        ),
+        (
+            f"tags: {{{', '.join(f'tag{number:02}: {"x" * 256}' for number in range(16))}}}",
+            "dataFrom: [{from: all}]",
+            "a.yaml:6:10: spec.sources.all: asks for 16 tags of 4,176 characters; a policy in IAM has room for 20 of"
+            " 4,000: ask for fewer",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_once_at_its_place(tmp_path: Path, by: str, what: str, said: str) -> None:
@@ -338,6 +351,14 @@ def test_the_right_to_read_parameters_is_for_a_hierarchy() -> None:
         Grant("ssm:GetParameters", PARAMETERS.replace("${AWS::Region}", "us-east-1") + "prod/*", tags),
     ]
     assert decrypts.action == "kms:Decrypt"
+
+
+def test_the_longest_tags_that_are_allowed_fit_into_a_policy() -> None:
+    tags = {f"tag-{number:02}": "x" * 194 for number in range(MAX_TAGS)}
+    assert sum(map(len, [*tags, *tags.values()])) == MAX_TAG_CHARACTERS
+    found = catalog({"find": "secretsManager", "path": "p" * 500, "tags": tags})
+    for made in statements.split_into_policies(grants.list_source_grants(found)):
+        assert len(statements.fill_longest(json.dumps(made, separators=(",", ":")))) < 6100
 
 
 def test_tags_are_a_condition_of_the_statement() -> None:
