@@ -13,6 +13,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
     "DeliverRole": {"Deliveries": CONSUME | SEND, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
     "ReconcileRole": {"Sweeps": CONSUME | SEND, "Deliveries": SEND, "ReconcileLogs": LOG},
     "ScheduleRole": {"Sweeps": SEND, "EventsDeadLetters": SEND},
+    "PushRole": {},  # all that it may is generated from the mappings
     "NetworkInterfaces": {
         "*": {  # AWS has no resources to name for these
             *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
@@ -139,9 +140,13 @@ def is_of_roles_and_managed_policies_alone(stack: Stack, name: str, _properties:
 @broken_by("TeamAlarms.Parameters.Service", {"Ref": "AWS::StackName"})
 @broken_by("TeamAlarms.Parameters.OwnerPeriods", 24)
 @broken_by("TeamAlarms.TemplateURL", "generated/stack/access.yaml")
+@broken_by("Access.Parameters.PushRole", {"Ref": "PushRole"})
+@broken_by("People.Parameters.Prefix", {"Ref": "AWS::StackName"})
 @rule("CloudFormation::Stack")
 def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties) -> bool:
-    wanted: dict[str, Any] = {"Access": {role: {"Ref": role} for role in ("DeliverRole", "ReconcileRole")}}
+    push = {"PushRole": {"Fn::If": ["HasPushPrincipals", {"Ref": "PushRole"}, ""]}}
+    wanted: dict[str, Any] = {"Access": {role: {"Ref": role} for role in ("DeliverRole", "ReconcileRole")} | push}
+    wanted["People"] = {"Prefix": {"Ref": "RoleNamePrefix"}, "Stack": {"Ref": "AWS::StackName"}} | push
     wanted["TeamAlarms"] = {
         "Stack": {"Ref": "AWS::StackName"},
         "Service": stack.functions["Deliver"]["FunctionName"],
@@ -149,6 +154,7 @@ def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties)
         "OwnerPeriods": {"Fn::FindInMap": ["SweepSchedules", {"Ref": "SweepSchedule"}, "OwnerPeriods"]},
     }
     files = {"Access": "generated/stack/access.yaml", "TeamAlarms": "generated/stack/alarms.yaml"}
+    files["People"] = "generated/stack/people.yaml"
     return bool(nested["Parameters"] == wanted[name] and nested["TemplateURL"] == files[name])
 
 
@@ -166,7 +172,8 @@ def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties)
 )
 @rule("IAM::Role", "IAM::ManagedPolicy")
 def may_do_what_is_listed_and_nothing_else(_stack: Stack, name: str, properties: Properties) -> bool:
-    documents = [one["PolicyDocument"] for one in properties.get("Policies", [properties])]
+    policies = properties.get("Policies", [properties] if "PolicyDocument" in properties else [])
+    documents = [one["PolicyDocument"] for one in policies]
     granted: dict[str, set[str]] = {}
     for statement in (one for document in documents for one in document["Statement"] if one["Effect"] == "Allow"):
         for resource in listed(statement["Resource"]):
@@ -177,11 +184,18 @@ def may_do_what_is_listed_and_nothing_else(_stack: Stack, name: str, properties:
 @broken_by("ScheduleRole.AssumeRolePolicyDocument.Statement.0.Principal", {"Service": "lambda.amazonaws.com"})
 @broken_by("DeliverRole.RoleName")
 @broken_by("RouteRole.ManagedPolicyArns", ["arn:aws:iam::aws:policy/ReadOnlyAccess"])
+@broken_by("PushRole.AssumeRolePolicyDocument.Statement.0.Principal", {"AWS": "*"})
 @rule("IAM::Role")
-def is_for_one_service_has_a_fixed_name_and_no_policy_of_aws(_stack: Stack, name: str, role: Properties) -> bool:
+def is_for_one_service_or_named_people_has_a_fixed_name_and_no_policy_of_aws(
+    _stack: Stack, name: str, role: Properties
+) -> bool:
     """CloudFormation may replace a role that it has named itself."""
-    service = "scheduler.amazonaws.com" if name == "ScheduleRole" else "lambda.amazonaws.com"
+    principals = {
+        "ScheduleRole": {"Service": "scheduler.amazonaws.com"},
+        "PushRole": {"AWS": {"Ref": "PushPrincipals"}},
+    }
+    principal = principals.get(name, {"Service": "lambda.amazonaws.com"})
     [statement] = role["AssumeRolePolicyDocument"]["Statement"]
-    assumed = (statement["Principal"], statement["Action"]) == ({"Service": service}, "sts:AssumeRole")
+    assumed = (statement["Principal"], statement["Action"]) == (principal, "sts:AssumeRole")
     fixed = str(role.get("RoleName", {}).get("Fn::Sub")).startswith("${RoleNamePrefix}-")
     return assumed and fixed and "arn:" not in json.dumps(role.get("ManagedPolicyArns", ""))

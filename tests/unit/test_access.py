@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from keyferry.access import admission, entries, iam, rbac, statements
+from keyferry.access.people import build_template as build_people
 from keyferry.errors import InvalidInput
 from keyferry.formats import yamltext
 from keyferry.identity import IDENTITY
@@ -14,7 +15,7 @@ from keyferry.kinds import KINDS
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from tests.unit.samples import ACCOUNT, cluster, mapping
-from tests.unit.stack import listed
+from tests.unit.stack import Stack, listed
 
 ARN = f"arn:aws-cn:secretsmanager:cn-north-1:{ACCOUNT}:secret:prod/db"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/keyferry"
@@ -23,6 +24,7 @@ SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:
 ASSUMED = cluster("prod-us", role=ROLE)
 
 
+PUSH_ROLE = {"Fn::If": ["HasPushRole", {"Ref": "PushRole"}, {"Ref": "AWS::NoValue"}]}
 OWN, ANY, KEYS = "${AWS::AccountId}", "arn:${AWS::Partition}", "arn:${AWS::Partition}:kms"
 OWN_SECRETS = (
     f"{KEYS}:${{AWS::Region}}:*:key/*",
@@ -125,7 +127,7 @@ def test_parameters_that_one_call_can_read_take_the_right_to_that_call_too() -> 
 
 def test_signing_in_needs_describe_cluster_or_the_right_to_assume_the_cluster_s_role() -> None:
     made = policies(mapping(clusters=["prod-eu", "prod-us"]))
-    assert made["SignIn1"]["Roles"] == [{"Ref": "DeliverRole"}, {"Ref": "ReconcileRole"}]
+    assert made["SignIn1"]["Roles"] == [{"Ref": "DeliverRole"}, {"Ref": "ReconcileRole"}, PUSH_ROLE]
     assert made["SignIn1"]["PolicyDocument"] == {
         "Version": "2012-10-17",
         "Statement": [
@@ -139,8 +141,8 @@ def test_signing_in_needs_describe_cluster_or_the_right_to_assume_the_cluster_s_
     }
 
 
-def test_only_deliver_reads_values() -> None:
-    assert policies(mapping())["Deliver1"]["Roles"] == [{"Ref": "DeliverRole"}]
+def test_only_deliver_and_people_who_push_read_values() -> None:
+    assert policies(mapping())["Deliver1"]["Roles"] == [{"Ref": "DeliverRole"}, PUSH_ROLE]
 
 
 def test_a_cluster_that_no_mapping_names_needs_nothing() -> None:
@@ -318,6 +320,63 @@ def test_reconcile_lists_the_stores_whose_versions_it_compares_and_reads_no_valu
 def test_a_mapping_that_goes_to_no_cluster_is_granted_nothing() -> None:
     nowhere = mapping(clusters={"matchLabels": {"env": "none"}})
     assert set(iam.build_template(catalog(nowhere))["Resources"]) == {"Nothing"}
+
+
+# People
+
+
+def people(name: str) -> list[dict[str, Any]]:
+    """Return the statements of one of the policies for people, where there is a role to push with."""
+    document = build_people()["Resources"][name]["Properties"]["PolicyDocument"]
+    return [each["Fn::If"][1] if "Fn::If" in each else each for each in document["Statement"]]
+
+
+def test_no_policy_for_people_reads_a_value_passes_a_role_or_changes_a_function() -> None:
+    actions = [action for name in ("Look", "Steer", "Push") for each in people(name) for action in each["Action"]]
+    assert not any("*" in action for action in actions)
+    services = {action.partition(":")[0] for action in actions}
+    assert services == {"cloudformation", "cloudwatch", "lambda", "logs", "sqs", "sts"}
+    assert [action for action in actions if action.startswith(("lambda:", "sts:"))] == [
+        "lambda:InvokeFunction",
+        "sts:AssumeRole",
+    ]
+    changing = [action for action in actions if not action.partition(":")[2].startswith(("Describe", "Get", "List"))]
+    assert {action for action in changing if not action.startswith("sqs:")} == {
+        "lambda:InvokeFunction",
+        "logs:FilterLogEvents",
+        "sts:AssumeRole",
+    }
+
+
+def test_people_may_touch_resources_of_the_stack_alone() -> None:
+    for name in ("Look", "Steer", "Push"):
+        for each in people(name):
+            for resource in each["Resource"]:
+                assert resource == "*" or "${Stack}" in resource["Fn::Sub"] or "${PushRole}" in resource["Fn::Sub"]
+    assert [each["Sid"] for each in people("Look") if "*" in each["Resource"]] == ["Metrics"]
+    assert not any("*" in each["Resource"] for name in ("Steer", "Push") for each in people(name))
+
+
+def test_who_may_push_from_a_terminal_is_said_where_there_is_a_role_for_it_alone() -> None:
+    [*_, last] = build_people()["Resources"]["Push"]["Properties"]["PolicyDocument"]["Statement"]
+    condition, _, otherwise = last["Fn::If"]
+    assert (condition, otherwise) == ("HasPushRole", {"Ref": "AWS::NoValue"})
+
+
+def test_policies_for_people_name_the_queues_functions_and_logs_of_the_template() -> None:
+    resources = Stack.load().template["Resources"].values()
+    made = [each["Properties"] for each in resources]
+    titles = {
+        each[key]["Fn::Sub"] for each in made for key in ("QueueName", "FunctionName", "LogGroupName") if key in each
+    }
+    named = {
+        resource["Fn::Sub"].removesuffix(":*").rpartition(":")[2].replace("${Stack}", "${AWS::StackName}")
+        for name in ("Look", "Steer")
+        for each in people(name)
+        for resource in each["Resource"]
+        if each["Sid"] in ("Logs", "Queues", "Sweep", "DeadLetters", "Send")
+    }
+    assert named == titles - {f"${{AWS::StackName}}-{name}" for name in ("route", "deliver")}
 
 
 # RBAC

@@ -17,6 +17,7 @@ FILES = [
     "clusters/prod-us/rbac.yaml",
     "stack/access.yaml",
     "stack/alarms.yaml",
+    "stack/people.yaml",
 ]
 
 
@@ -168,7 +169,7 @@ def test_an_empty_catalogue_gives_a_template_that_grants_nothing(tmp_path: Path)
     assert run(tmp_path / "mappings").exit_code == 0
     made = yaml.safe_load((tmp_path / "generated/stack/access.yaml").read_text())
     assert [each["Type"] for each in made["Resources"].values()] == ["AWS::CloudFormation::WaitConditionHandle"]
-    assert set(made["Parameters"]) == {"DeliverRole", "ReconcileRole"}
+    assert set(made["Parameters"]) == {"DeliverRole", "ReconcileRole", "PushRole"}
     assert "aws eks" not in (tmp_path / "generated/access-entries.sh").read_text().partition("set -u")[2]
 
 

@@ -19,6 +19,7 @@ RESERVED_POLICIES = 1
 OVERHEAD = 200
 """Characters of a managed policy, at least, that are not the ARNs of its resources."""
 
+_PUSH_ROLE = {"Fn::If": ["HasPushRole", {"Ref": "PushRole"}, {"Ref": "AWS::NoValue"}]}
 _DELIVER, _RECONCILE = {"Ref": "DeliverRole"}, {"Ref": "ReconcileRole"}
 
 
@@ -85,7 +86,9 @@ def build_template(catalog: Catalog) -> Object:
         "Parameters": {
             "DeliverRole": {"Type": "String", "Description": "Name of the role that reads secrets and writes"},
             "ReconcileRole": {"Type": "String", "Description": "Name of the role that compares"},
+            "PushRole": {"Type": "String", "Description": "Name of the role that people push with; empty for none"},
         },
+        "Conditions": {"HasPushRole": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PushRole"}, ""]}]}},
         # A template needs at least one resource: this one does nothing, if there are no mappings.
         "Resources": policies or {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
     }
@@ -94,9 +97,9 @@ def build_template(catalog: Catalog) -> Object:
 def _build_policies(catalog: Catalog) -> Object:
     """Return the managed policies, by their names in the template."""
     return {
-        **_build_policy_resources("Deliver", [_DELIVER], list_source_grants(catalog)),
+        **_build_policy_resources("Deliver", [_DELIVER, _PUSH_ROLE], list_source_grants(catalog)),
         **_build_policy_resources("Reconcile", [_RECONCILE], list_version_grants(catalog)),
-        **_build_policy_resources("SignIn", [_DELIVER, _RECONCILE], list_cluster_grants(catalog)),
+        **_build_policy_resources("SignIn", [_DELIVER, _RECONCILE, _PUSH_ROLE], list_cluster_grants(catalog)),
     }
 
 

@@ -1,4 +1,4 @@
-"""`keyferry generate`: the IAM template, the alarms, the access entries and the RBAC of the mappings, as files."""
+"""`keyferry generate`: IAM policies of functions and people, alarms, access entries and RBAC, as files."""
 
 import shlex
 import textwrap
@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from keyferry.access import entries, iam, rbac
+from keyferry.access import entries, iam, people, rbac
 from keyferry.access.grants import is_unbounded
 from keyferry.cli.options import PROBLEMS, Settings, output
 from keyferry.cli.output import console
@@ -19,7 +19,7 @@ from keyferry.mapping.targets import Cluster
 from keyferry.pipeline import alarms
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
-ACCESS, ALARMS = "stack/access.yaml", "stack/alarms.yaml"
+ACCESS, ALARMS, PEOPLE = "stack/access.yaml", "stack/alarms.yaml", "stack/people.yaml"
 """The nested templates of the stack, relative to the folder."""
 
 _KEYS = """\
@@ -87,6 +87,7 @@ def render_files(catalog: Catalog) -> dict[str, str]:
     files = {
         ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _KEYS + _iam(catalog),
         ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
+        PEOPLE: HEADER + _to_yaml(people.build_template()),
         "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
     }
     for cluster in catalog.clusters.values():

@@ -1,0 +1,106 @@
+"""Generate the CloudFormation template with the IAM policies of people: to look at the stack, to steer it, to push.
+
+None of them reads the value of a secret, passes a role or changes a function. Who attaches a policy to whom is left to
+the account: the stack makes the policies, with its own names in them, so nobody has to fill anything in.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+FUNCTIONS = ("route", "deliver", "reconcile")
+QUEUES = ("changes", "deliveries.fifo", "sweeps")
+DEAD_LETTERS = ("changes-dead-letters", "deliveries-dead-letters.fifo", "sweeps-dead-letters", "events-dead-letters")
+"""The queues by the ends of their names, which template.yaml gives them."""
+
+type Object = dict[str, Any]
+
+
+def build_template() -> Object:
+    """Return the nested CloudFormation template with a managed policy for each thing that people do."""
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "What people may do with Keyferry, generated",
+        "Parameters": {
+            "Prefix": {"Type": "String", "Description": "What the names of the policies begin with"},
+            "Stack": {
+                "Type": "String",
+                "Description": "Name of the stack, which the names of its resources begin with",
+            },
+            "PushRole": {"Type": "String", "Description": "Name of the role that people push with; empty for none"},
+        },
+        "Conditions": {"HasPushRole": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PushRole"}, ""]}]}},
+        "Resources": {
+            "Look": _build_policy("look", "Look at Keyferry: its state, logs, alarms and queues", _list_look()),
+            "Steer": _build_policy("steer", "Steer Keyferry: sweep, deliver, work off dead letters", _list_steer()),
+            "Push": _build_policy("push", "Push by Keyferry, through the stack or from a terminal", _list_push()),
+        },
+    }
+
+
+def _build_policy(name: str, description: str, statements: Sequence[Object]) -> Object:
+    return {
+        "Type": "AWS::IAM::ManagedPolicy",
+        "Properties": {
+            "ManagedPolicyName": {"Fn::Sub": f"${{Prefix}}-{name}"},
+            "Description": description,
+            "PolicyDocument": {"Version": "2012-10-17", "Statement": list(statements)},
+        },
+    }
+
+
+def _list_look() -> list[Object]:
+    return [
+        _allow("Stack", ["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"], [_STACK]),
+        _allow(
+            "Logs",
+            ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"],
+            (_arn("logs", f"log-group:/aws/lambda/${{Stack}}-{name}:*") for name in FUNCTIONS),
+        ),
+        # AWS has no resources to name for metrics, nor for alarms that are asked for by the beginnings of their names.
+        _allow("Metrics", ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics"], ["*"]),
+        _allow("Dashboard", ["cloudwatch:GetDashboard"], [_DASHBOARD]),
+        _allow("Queues", ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"], _name_queues([*QUEUES, *DEAD_LETTERS])),
+    ]
+
+
+def _list_steer() -> list[Object]:
+    return [
+        _allow("Stack", ["cloudformation:DescribeStacks"], [_STACK]),
+        _allow("Sweep", ["lambda:InvokeFunction"], [_arn("lambda", "function:${Stack}-reconcile")]),
+        _allow(
+            "DeadLetters",
+            [
+                *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:PurgeQueue", "sqs:GetQueueAttributes"),
+                *("sqs:StartMessageMoveTask", "sqs:ListMessageMoveTasks", "sqs:CancelMessageMoveTask"),
+            ],
+            _name_queues(DEAD_LETTERS),
+        ),
+        _allow("Send", ["sqs:SendMessage"], _name_queues(QUEUES)),  # also where dead letters are moved to
+    ]
+
+
+def _list_push() -> list[Object]:
+    role = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${PushRole}"}
+    return [
+        _allow("Stack", ["cloudformation:DescribeStacks"], [_STACK]),
+        _allow("Deliver", ["sqs:SendMessage"], _name_queues(["deliveries.fifo"])),
+        {"Fn::If": ["HasPushRole", _allow("FromTerminal", ["sts:AssumeRole"], [role]), {"Ref": "AWS::NoValue"}]},
+    ]
+
+
+def _allow(sid: str, actions: Sequence[str], resources: Iterable[str | Object]) -> Object:
+    """Return a statement; a resource that is text has parameters in it."""
+    named = [{"Fn::Sub": each} if isinstance(each, str) and "${" in each else each for each in resources]
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": named}
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"
+
+
+def _name_queues(names: Iterable[str]) -> list[str]:
+    return [_arn("sqs", f"${{Stack}}-{name}") for name in names]
+
+
+_STACK = _arn("cloudformation", "stack/${Stack}/*")
+_DASHBOARD = "arn:${AWS::Partition}:cloudwatch::${AWS::AccountId}:dashboard/${Stack}-${AWS::Region}"
