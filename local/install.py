@@ -12,8 +12,8 @@ from local import aws, stack
 from local.admin import Admin
 from local.cloud import Cloud
 
-STACK = "keyferry"
-USERS = {DELIVER_OUTPUT: IDENTITY.deliver, RECONCILE_OUTPUT: IDENTITY.reconcile}
+STACK, PUSH_OUTPUT = "keyferry", "PushRoleArn"
+USERS = {DELIVER_OUTPUT: IDENTITY.deliver, RECONCILE_OUTPUT: IDENTITY.reconcile, PUSH_OUTPUT: IDENTITY.push}
 """Output of the stack → Kubernetes user of that role, as in generated/access-entries."""
 
 
@@ -48,9 +48,9 @@ def install(
         grant(admin, checkout / "generated/clusters" / name / "rbac.yaml")
     outputs = stack.deploy(checkout, cloud.aws, stack_name=STACK, parameters=parameters or {}, say=say)
     for name in cloud.admins:
-        for output, user in USERS.items():
+        for output in USERS.keys() & outputs.keys():
             region = cloud.clusters[name].region
-            aws.add_access_entry(cloud.aws, name, outputs[output], user, region=region)
+            aws.add_access_entry(cloud.aws, name, outputs[output], USERS[output], region=region)
     say("let its roles into the clusters")
     return Installation(cloud, checkout, outputs)
 

@@ -45,6 +45,7 @@ def close() -> None:
     _announce_stack_status()
     _deliver_message_groups_concurrently()
     _authorize_parameters_by_name()
+    _authorize_logs_and_dashboards_by_name()
     _filter_parameters_by_tag()
     _refuse_tags_of_missing_parameters()
     secretsmanager._tag_resource = _changing(secretsmanager._tag_resource)
@@ -100,6 +101,22 @@ def _authorize_parameters_by_name() -> None:
         key, action = extract_access_key_id(headers, query) or "", f"ssm:{headers['x-amz-target'].rpartition('.')[2]}"
         refused = (arn for arn in arns[1:] if iam_evaluator.enforce(key, action, service, region, resource_arn=arn))
         return next(refused, arns[0])
+
+    iam_actions.extract_resource_arn = resource
+
+
+def _authorize_logs_and_dashboards_by_name() -> None:
+    """The ARN of a log group ends in `:*` where its streams and events are asked for; a dashboard has an ARN."""
+    extract = iam_actions.extract_resource_arn
+
+    def resource(
+        service: str, method: str, path: str, headers: Json, body: bytes, query: Json, region: str, account: str
+    ) -> str:
+        arn = str(extract(service, method, path, headers, body, query, region, account))
+        dashboard = iam_actions._param(body, query, "DashboardName") if service == "monitoring" else None
+        if dashboard:
+            return f"arn:aws:cloudwatch::{account}:dashboard/{dashboard}"
+        return f"{arn}:*" if ":log-group:" in arn and not arn.endswith(":*") else arn
 
     iam_actions.extract_resource_arn = resource
 

@@ -10,7 +10,7 @@ import yaml
 
 from local import aws, world
 from local import cloud as clouds
-from local.cloud import Cloud
+from local.cloud import ACCOUNT, Cloud
 from local.install import Installation, install
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,7 +63,8 @@ def installed(cloud: Cloud, place: Path) -> Installation:
     for name in {name for spec in specs for name in _secrets(spec)}:
         cloud.aws.client("secretsmanager").create_secret(Name=name, SecretString='{"password": "canary-before"}')
     _lose_a_cluster(cloud)
-    return install(cloud, mappings, lambda text: print(text, flush=True))
+    parameters = {"PushPrincipals": f"arn:aws:iam::{ACCOUNT}:root"}  # whom their own policies let push
+    return install(cloud, mappings, lambda text: print(text, flush=True), parameters=parameters)
 
 
 def _specs(directory: Path) -> Iterator[dict[str, Any]]:

@@ -181,6 +181,12 @@ class Deployed:
         ours = [call for call in calls if call.user == IDENTITY.deliver and call.verb == "patch" and call.status < 300]
         return sum(call.resource == resource and call.namespace == namespace for call in ours)
 
+    def users_who_wrote(self, cluster: str, namespace: str, since: datetime) -> set[str]:
+        """Return the users whose patches of Secrets a cluster has taken in a namespace since then."""
+        calls = watch.calls(self.cloud.clusters[cluster], since=since)
+        written = [call for call in calls if call.verb == "patch" and call.resource == "secrets" and call.status < 300]
+        return {call.user for call in written if call.namespace == namespace}
+
     def rollouts(self, cluster: str, namespace: str) -> set[str]:
         """Return the ReplicaSets of a namespace, once the controllers have seen every Deployment as it is now."""
         admin = self.cloud.admins[cluster]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ from keyferry.pipeline.reconcile import reconcile
 from keyferry.pipeline.sweep import Sweep, SweepReport
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
-from local.direct import Direct, catalog, deadline, mapping
+from local.direct import Direct, catalog, deadline, mapping, statements
 from tests.unit.fake_queues import FakeQueue
 
 CLUSTER = "prod-eu"
@@ -145,13 +145,12 @@ def swept(direct: Direct) -> list[str]:
     return [each.mapping for each, _ in report.sent]
 
 
-def sweep(direct: Direct) -> SweepReport:
-    """Sweep once with a role that may list, and read no value, and deliver nothing."""
+def sweep(direct: Direct, allowed: Sequence[Mapping[str, Any]] | None = None) -> SweepReport:
+    """Sweep once with the generated rights of reconcile, which reads no value, and deliver nothing."""
     iam, name, queue = direct.cloud.aws.client("iam"), direct.role.rpartition("/")[2], FakeQueue()
     later: list[Sweep] = []
-    lists = ["secretsmanager:ListSecrets", "ssm:DescribeParameters", "eks:DescribeCluster"]
     before = iam.get_role_policy(RoleName=name, PolicyName="generated")["PolicyDocument"]["Statement"]
-    direct.allow([{"Effect": "Allow", "Action": lists, "Resource": "*"}])
+    direct.allow(statements(direct.cloud, direct.catalog, "ReconcileRole") if allowed is None else allowed)
     services = Services(
         direct.runtime.connect,
         direct.runtime.create_version_reader(),

@@ -1,0 +1,272 @@
+"""The policies of people suffice for the documented commands, each of their statements is needed, and no more is there.
+
+`StartMessageMoveTask` is not emulated: that steer may move dead letters is held by a unit test alone.
+"""
+
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from keyferry.access.people import build_template
+from local.cloud import ACCOUNT
+from local.direct import TRUST
+from local.install import STACK, Installation
+from tests.integration.deployed import Deployed, now
+from tests.integration.test_cli import KEYFERRY
+
+POLICIES = [each["Properties"]["ManagedPolicyName"]["Fn::Sub"] for each in build_template()["Resources"].values()]
+type Statement = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a role that has one policy, or a part of it."""
+
+    stack: Deployed
+    role: str
+
+    @property
+    def name(self) -> str:
+        """The name of the role."""
+        return self.role.rpartition("/")[2]
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - one of boto3's generated classes
+        """A client of a service."""
+        return self.stack.cloud.aws.client(service, role=self.role)
+
+    def allow(self, statements: Sequence[Statement]) -> None:
+        """Have these statements in place of the policy."""
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        self.stack.cloud.aws.client("iam").put_role_policy(
+            RoleName=self.name, PolicyName="mutated", PolicyDocument=document
+        )
+
+    def environment(self, directory: Path, *, profile: str = "") -> dict[str, str]:
+        """Return the environment of the person's terminal, where `push` is a profile for the role to push with."""
+        aws = self.stack.cloud.aws
+        keys = aws.credentials(self.role, "person")
+        files = {"AWS_CONFIG_FILE": directory / "config", "AWS_SHARED_CREDENTIALS_FILE": directory / "credentials"}
+        role = self.stack.installed.outputs["PushRoleArn"]
+        files["AWS_CONFIG_FILE"].write_text(f"[profile push]\nrole_arn = {role}\nsource_profile = me\n")
+        files["AWS_SHARED_CREDENTIALS_FILE"].write_text(
+            f"[me]\naws_access_key_id = {keys.access_key}\naws_secret_access_key = {keys.secret_key}\n"
+            f"aws_session_token = {keys.session_token}\n"
+        )
+        kept = aws.inherit(os.environ)
+        clean = {name: kept[name] for name in kept if not name.startswith("AWS_")}
+        settings = {name: kept[name] for name in ("AWS_ENDPOINT_URL", "AWS_REGION")}
+        return clean | settings | {name: str(path) for name, path in files.items()} | {"AWS_PROFILE": profile or "me"}
+
+    def run(self, directory: Path, *args: str, profile: str = "") -> str:
+        """Run keyferry, and return what it says where it fails."""
+        done = subprocess.run(
+            [str(KEYFERRY), "--mappings", str(self.stack.installed.checkout / "mappings"), *args],
+            env=self.environment(directory, profile=profile),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        with (self.stack.cloud.directory / "commands.log").open("a") as file:
+            print(*args, done.stdout, done.stderr, file=file)
+        return done.stdout + done.stderr if done.returncode else ""
+
+
+type Command = Callable[[Person, Path], str]
+"""Does what a documented command does, and returns what is said where it is refused."""
+
+
+def calls(service: str, *named: tuple[str, dict[str, Any]]) -> Command:
+    """Return a command that makes calls of a service, one after the other."""
+
+    def command(person: Person, _: Path) -> str:
+        client = person.client(service)
+        try:
+            for operation, arguments in named:
+                getattr(client, operation)(**arguments)
+        except ClientError as error:
+            assert "AccessDenied" in str(error.response["Error"]["Code"]), error
+            return str(error)
+        return ""
+
+    return command
+
+
+def look_at_queues(person: Person, directory: Path) -> str:
+    """How many messages each queue of the stack has."""
+    urls = [url for name, url in person.stack.installed.outputs.items() if name.endswith("QueueUrl")]
+    asked = [("get_queue_attributes", {"QueueUrl": url, "AttributeNames": ["All"]}) for url in urls]
+    return calls("sqs", *asked)(person, directory)
+
+
+def sweep(person: Person, directory: Path) -> str:
+    """`aws lambda invoke`, for one mapping."""
+    payload = json.dumps({"mapping": "pushed", "cluster": "prod-eu"}).encode()
+    function = person.stack.installed.outputs["ReconcileFunction"]
+    return calls("lambda", ("invoke", {"FunctionName": function, "Payload": payload}))(person, directory)
+
+
+def work_off_dead_letters(person: Person, directory: Path) -> str:
+    """Read the dead letters of every queue, delete one, and empty a queue."""
+    outputs = person.stack.installed.outputs
+    urls = [url for name, url in outputs.items() if name.endswith("DeadLettersQueueUrl")]
+    reads = [("receive_message", {"QueueUrl": url, "VisibilityTimeout": 0}) for url in urls]
+    refused = calls("sqs", *reads)(person, directory)
+    person.stack.send("SweepsDeadLettersQueueUrl", "{}")
+    where = {"QueueUrl": outputs["SweepsDeadLettersQueueUrl"]}
+    [seen] = person.stack.sqs.receive_message(**where)["Messages"]
+    delete = ("delete_message", where | {"ReceiptHandle": seen["ReceiptHandle"]})
+    return refused or calls("sqs", delete, ("purge_queue", where))(person, directory)
+
+
+def push_through_the_stack(person: Person, directory: Path) -> str:
+    """`keyferry push --stack`."""
+    return person.run(directory, "push", "pushed", "--stack", STACK, "--yes")
+
+
+def push_from_a_terminal(person: Person, directory: Path) -> str:
+    """`keyferry push`, with a profile that assumes the role to push with."""
+    return person.run(directory, "push", "pushed", "--yes", profile="push")
+
+
+LOGS = [
+    ("filter_log_events", {"logGroupName": f"/aws/lambda/{STACK}-{name}", "limit": 1})
+    for name in ("route", "deliver", "reconcile")
+]
+DESCRIBE = calls("cloudformation", ("describe_stacks", {"StackName": STACK}))
+COMMANDS: dict[str, dict[str, Command]] = {
+    "look": {
+        "aws cloudformation describe-stacks": DESCRIBE,
+        "aws logs tail": calls("logs", *LOGS),
+        "aws cloudwatch describe-alarms": calls("cloudwatch", ("describe_alarms", {"AlarmNamePrefix": STACK})),
+        "aws cloudwatch get-dashboard": calls("cloudwatch", ("get_dashboard", {"DashboardName": f"{STACK}-eu-west-1"})),
+        "aws sqs get-queue-attributes": look_at_queues,
+    },
+    "steer": {
+        "aws cloudformation describe-stacks": DESCRIBE,
+        "aws lambda invoke": sweep,
+        "aws sqs receive-message, purge-queue": work_off_dead_letters,
+        "keyferry push --stack": push_through_the_stack,
+    },
+    "push": {
+        "keyferry push --stack": push_through_the_stack,
+        "keyferry push": push_from_a_terminal,
+    },
+}
+"""Policy → the documented commands that it is for."""
+NEEDED = {
+    "look": {
+        "Stack": ["aws cloudformation describe-stacks"],
+        "Logs": ["aws logs tail"],
+        "Metrics": ["aws cloudwatch describe-alarms"],
+        "Dashboard": ["aws cloudwatch get-dashboard"],
+        "Queues": ["aws sqs get-queue-attributes"],
+    },
+    "steer": {
+        "Stack": ["aws cloudformation describe-stacks", "keyferry push --stack"],
+        "Sweep": ["aws lambda invoke"],
+        "DeadLetters": ["aws sqs receive-message, purge-queue"],
+        "Send": ["keyferry push --stack"],
+    },
+    "push": {
+        "Stack": ["keyferry push --stack"],
+        "Deliver": ["keyferry push --stack"],
+        "FromTerminal": ["keyferry push"],
+    },
+}
+"""Policy → statement → the commands that fail without it."""
+
+
+@pytest.fixture(scope="module")
+def stack(installed: Installation) -> Deployed:
+    """The stack at work."""
+    return Deployed(installed)
+
+
+@pytest.fixture
+def person(stack: Deployed) -> Iterator[Person]:
+    """Somebody who may nothing yet."""
+    iam, name = stack.cloud.aws.client("iam"), f"person-{uuid.uuid4().hex[:8]}"
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+    yield Person(stack, made["Role"]["Arn"])
+    for each in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=name, PolicyArn=each["PolicyArn"])
+
+
+def arn(policy: str) -> str:
+    """Return the ARN of a policy that the stack has made."""
+    return f"arn:aws:iam::{ACCOUNT}:policy/{STACK}-{policy}"
+
+
+def statements(stack: Deployed, policy: str) -> list[Statement]:
+    """Return the statements of a policy as they are in the account."""
+    iam = stack.cloud.aws.client("iam")
+    version = iam.get_policy(PolicyArn=arn(policy))["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn(policy), VersionId=version)["PolicyVersion"]["Document"]
+    return list(document["Statement"])
+
+
+def failing(person: Person, policy: str, directory: Path) -> list[str]:
+    """Return the commands of a policy that are refused."""
+    return [name for name, command in COMMANDS[policy].items() if command(person, directory)]
+
+
+def test_every_policy_has_its_commands() -> None:
+    assert [f"${{Prefix}}-{name}" for name in COMMANDS] == POLICIES
+    assert COMMANDS.keys() == NEEDED.keys()
+
+
+@pytest.mark.parametrize("policy", COMMANDS)
+def test_with_its_policy_each_documented_command_works(person: Person, policy: str, tmp_path: Path) -> None:
+    person.stack.cloud.aws.client("iam").attach_role_policy(RoleName=person.name, PolicyArn=arn(policy))
+    assert {name: said for name, run in COMMANDS[policy].items() if (said := run(person, tmp_path))} == {}
+
+
+@pytest.mark.parametrize(("policy", "sid"), [(policy, sid) for policy, needed in NEEDED.items() for sid in needed])
+def test_without_a_statement_the_commands_that_need_it_are_refused(
+    person: Person, policy: str, sid: str, tmp_path: Path
+) -> None:
+    whole = statements(person.stack, policy)
+    assert {each["Sid"] for each in whole} == NEEDED[policy].keys()
+    person.allow([each for each in whole if each["Sid"] != sid])
+    assert failing(person, policy, tmp_path) == NEEDED[policy][sid]
+
+
+@pytest.mark.parametrize("policy", COMMANDS)
+def test_no_policy_reads_a_value_or_changes_the_stack(person: Person, policy: str, tmp_path: Path) -> None:
+    person.stack.cloud.aws.client("iam").attach_role_policy(RoleName=person.name, PolicyArn=arn(policy))
+    outputs = person.stack.installed.outputs
+    deliver, role = outputs["DeliverFunction"], outputs["DeliverRoleArn"]
+    code = {"FunctionName": "mine", "Role": role, "Code": {"ZipFile": b""}, "Runtime": "python3.13", "Handler": "a.b"}
+    trust = json.dumps(TRUST)
+    for service, operation, arguments in (
+        ("secretsmanager", "get_secret_value", {"SecretId": "tests/pushed"}),
+        ("secretsmanager", "list_secrets", {}),
+        ("ssm", "get_parameter", {"Name": "/tests/rotated/tls"}),
+        ("lambda", "invoke", {"FunctionName": deliver}),
+        ("lambda", "update_function_configuration", {"FunctionName": deliver, "Timeout": 3}),
+        ("lambda", "update_function_code", {"FunctionName": deliver, "ZipFile": b""}),
+        ("lambda", "create_function", code),
+        ("iam", "update_assume_role_policy", {"RoleName": f"{STACK}-deliver", "PolicyDocument": trust}),
+        ("sts", "assume_role", {"RoleArn": role, "RoleSessionName": "me"}),
+        ("sqs", "receive_message", {"QueueUrl": outputs["DeliveriesQueueUrl"]}),
+        ("cloudformation", "delete_stack", {"StackName": STACK}),
+    ):
+        assert calls(service, (operation, arguments))(person, tmp_path), operation
+
+
+def test_a_push_from_a_terminal_writes_as_the_user_for_people(person: Person, tmp_path: Path) -> None:
+    person.stack.cloud.aws.client("iam").attach_role_policy(RoleName=person.name, PolicyArn=arn("push"))
+    person.stack.eu.delete("Secret", "pushed", "pushed")
+    since = now()
+    assert push_from_a_terminal(person, tmp_path) == ""
+    assert person.stack.eu.data("pushed", "pushed") == {"password": b"canary-before"}
+    assert "keyferry:push" in person.stack.users_who_wrote("prod-eu", "pushed", since)
