@@ -78,7 +78,7 @@ class Deployed:
         """Invoke a function, by the name of its output, and return its answer."""
         name = self.installed.outputs[function]
         answer = self.functions.invoke(FunctionName=name, Payload=json.dumps(payload).encode())
-        assert "FunctionError" not in answer
+        assert "FunctionError" not in answer, answer["Payload"].read()
         return dict(json.load(answer["Payload"]))
 
     @contextmanager
