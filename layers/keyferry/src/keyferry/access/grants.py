@@ -53,10 +53,12 @@ def _sort(grants: Iterable[Grant]) -> list[Grant]:
 def _list_mapping_grants(catalog: Catalog, mapping: SecretMapping) -> Iterator[Grant]:
     """Yield the grants for reading the sources of a mapping, at all of its places."""
     batches = Counter(filter(None, map(_get_batch, mapping.spec.sources.values())))
-    for source in mapping.spec.sources.values():
+    for alias, source in mapping.spec.sources.items():
         batch = _get_batch(source)
         is_batched = batch is not None and (batches[batch] > 1 or "namespace" in source.placeholders)
-        for resolved in _resolve(catalog, mapping, source):
+        prefixes = catalog.list_prefixes(mapping, alias)
+        named = (replica.with_name(prefix) for replica in (source, *source.replicas) for prefix in prefixes)
+        for resolved in named if prefixes else _resolve(catalog, mapping, source):
             yield from list_grants(resolved)
             if is_batched:
                 yield from resolved.store.get_batch_grants(resolved)

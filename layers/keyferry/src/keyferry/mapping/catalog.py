@@ -87,6 +87,11 @@ class Catalog(Record):
             return sorted((c for c in self.clusters.values() if chosen.matches(c.labels)), key=lambda c: c.name)
         return [self.clusters[name] for name in sorted(set(chosen)) if name in self.clusters]
 
+    def list_prefixes(self, mapping: SecretMapping, alias: str) -> list[str]:
+        """Return the patterns of names that IAM grants in place of a source's own names; none where it grants these."""
+        verdict = self.verdicts.get(mapping.name)
+        return verdict.prefixes.get(alias, []) if verdict else []
+
     def get(self, mapping: str, cluster: str) -> tuple[SecretMapping, Cluster]:
         """Return a mapping and one of its clusters by their names.
 

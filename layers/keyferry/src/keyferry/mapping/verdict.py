@@ -1,4 +1,4 @@
-"""What the policy says of a mapping where only run time can hold to it: compiled with the mapping."""
+"""What the policy says of a mapping beyond allowing it: compiled with the mapping."""
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ class Verdict(Record):
 
     allowed_types: list[str] = Field(default_factory=list, alias="allowedTypes")
     """Patterns of the types that the Secret may have, where the mapping names none; an empty list allows any."""
+
+    prefixes: dict[str, list[str]] = Field(default_factory=dict)
+    """Alias of a source → patterns of names that IAM lets `deliver` read in place of the source's own names."""
 
     def allows_type(self, secret_type: str) -> bool:
         """Return whether the Secret may be of a type."""

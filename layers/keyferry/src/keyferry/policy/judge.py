@@ -126,11 +126,9 @@ def _list_split_refusals(
     mapping: SecretMapping, clusters: Sequence[str], rules: Sequence[tuple[int, Rule]], secret_type: str
 ) -> Iterator[Refusal]:
     """Yield a refusal for each source with a place for which several rules allow a part each, and none allows all."""
-    everywhere = list(_require_everywhere(mapping, secret_type))
-    for alias, source in mapping.spec.sources.items():
+    for alias in mapping.spec.sources:
         for cluster, namespaces in product(clusters, _list_namespaces(mapping)):
-            requirements = [_require_source(alias, source, cluster, namespaces), _require_cluster(mapping, cluster)]
-            requirements += [_require_namespaces(namespaces), *_require_selector(cluster, namespaces), *everywhere]
+            requirements = _list_parts(mapping, alias, cluster, namespaces, secret_type)
             missing = [
                 (number, next((part for part in requirements if not part.is_allowed(rule)), None))
                 for number, rule in rules
@@ -140,6 +138,34 @@ def _list_split_refusals(
                 reasons = tuple((number, f"does not allow that {part.request}") for number, part in missing if part)
                 yield Refusal(requirements[0].path, request, reasons)
                 break
+
+
+def _list_parts(
+    mapping: SecretMapping, alias: str, cluster: str, namespaces: _Namespaces, secret_type: str
+) -> list[_Requirement]:
+    """Return all that a mapping does with one source at one place."""
+    return [
+        _require_source(alias, mapping.spec.sources[alias], cluster, namespaces),
+        _require_cluster(mapping, cluster),
+        _require_namespaces(namespaces),
+        *_require_selector(cluster, namespaces),
+        *_require_everywhere(mapping, secret_type),
+    ]
+
+
+def list_places(mapping: SecretMapping, clusters: Sequence[Cluster]) -> list[tuple[str, str]]:
+    """Return cluster and namespace of all places that a mapping can write to; a namespace can be a pattern."""
+    return [(cluster.name, entry.name) for cluster, entry in product(clusters, _list_namespaces(mapping))]
+
+
+def allows_alone(rule: Rule, mapping: SecretMapping, alias: str, clusters: Sequence[Cluster]) -> bool:
+    """Return whether one rule allows all that a mapping does with one of its sources, at all of its places."""
+    places = [(cluster.name, entry) for cluster, entry in product(clusters, _list_namespaces(mapping))]
+    secret_types = rule.types if mapping.spec.keeps_type else [mapping.spec.secret.type]
+    return any(
+        all(part.is_allowed(rule) for place in places for part in _list_parts(mapping, alias, *place, secret_type))
+        for secret_type in secret_types
+    )
 
 
 def _require_everywhere(mapping: SecretMapping, secret_type: str) -> Iterator[_Requirement]:

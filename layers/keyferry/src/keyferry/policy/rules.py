@@ -68,10 +68,25 @@ class AllowedSources(Record):
             cluster: the cluster that it is read for, or a pattern of clusters.
             namespace: the namespace that it is read for, or a pattern of namespaces.
         """
-        patterns = [source.store.to_event_name(pattern) for pattern in self._get_patterns(source)]
-        names = [name.replace("${cluster}", cluster).replace("${namespace}", namespace) for name in _list_names(source)]
-        has_allowed_names = bool(names) and all(any_covers(patterns, name) for name in names)
-        return has_allowed_names and not self._describe_missing(source)
+        covering = [patterns for _, patterns in self._match_names(source, cluster, namespace)]
+        return bool(covering) and all(covering) and not self._describe_missing(source)
+
+    def list_covering(self, source: Source, cluster: str, namespace: str) -> list[str]:
+        """Return, for each name of a source that may be read, the longest pattern that covers it.
+
+        Args:
+            source: the source, with its placeholders.
+            cluster: the cluster that it is read for, or a pattern of clusters.
+            namespace: the namespace that it is read for, or a pattern of namespaces.
+        """
+        return [max(patterns, key=len) for _, patterns in self._match_names(source, cluster, namespace)]
+
+    def _match_names(self, source: Source, cluster: str, namespace: str) -> Iterator[tuple[str, list[str]]]:
+        """Yield each name that a source can have at a place, and the patterns that cover it."""
+        for written in _list_names(source):
+            name = written.replace("${cluster}", cluster).replace("${namespace}", namespace)
+            patterns = self._get_patterns(source)
+            yield name, [pattern for pattern in patterns if covers(source.store.to_event_name(pattern), name)]
 
     def describe(self, source: Source) -> str:
         """Return, for a message, what is allowed in place of a source that is not."""
@@ -118,6 +133,8 @@ class Rule(Record):
     """The files that the rule is for, relative to the folder of the mappings, such as `team-a/**/*.yaml`."""
     sources: AllowedSources
     """The sources that they may read."""
+    grant: Literal["names", "prefix"] = Field(default="names", examples=["prefix"])
+    """What IAM lets `deliver` read: the names in the mappings, or the patterns in `sources` that cover them."""
     clusters: list[NameGlob] = Field(min_length=1)
     """The clusters that they may write to, by the names in clusters.yaml."""
     namespaces: list[Glob] = Field(min_length=1)

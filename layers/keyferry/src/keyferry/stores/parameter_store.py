@@ -17,6 +17,7 @@ NAME: StoreName = "parameterstore"
 FIELD, MAPPING_FIELD = "parameter_store", "parameterStore"
 NOUN = "parameter"
 EVENT_SOURCE = "aws.ssm"
+RESOURCE_TYPE = "parameter/"
 ALLOWED_NAMES = (re.compile(r"[A-Za-z0-9/_.-]{1,1011}"), "letters, digits and / _ . -, no spaces")
 SAME_VERSIONS_IN_REPLICAS = False
 
@@ -35,7 +36,7 @@ _OPERATIONS: Mapping[str, ChangeKind] = {
 def parse_identifier(identifier: str) -> tuple[str, ...]:
     """Return the event name of a parameter, given its name or ARN."""
     arn = Arn.parse(identifier)
-    name = arn.name_of("ssm", "parameter/") if arn else None
+    name = arn.name_of("ssm", RESOURCE_TYPE) if arn else None
     return (to_event_name(name or identifier),)
 
 
@@ -121,7 +122,7 @@ def parse_event(event: Envelope) -> Change | Ignored:
 
 def get_grants(source: "Source") -> Iterator[Grant]:
     """Yield the permissions for reading a source in its own region by a call of its own, without its replicas."""
-    base = f"{get_base_arn(source, 'ssm')}:parameter/"
+    base = f"{get_base_arn(source, 'ssm')}:{RESOURCE_TYPE}"
     if source.metadata:
         yield Grant("ssm:ListTagsForResource", f"{base}{source.event_names[0]}")
         return
@@ -136,7 +137,7 @@ def get_grants(source: "Source") -> Iterator[Grant]:
 def get_batch_grants(source: "Source") -> Iterator[Grant]:
     """Yield the permission for reading a parameter by one call together with others, if the source can be read so."""
     if not (source.find or source.metadata or source.failover or source.account or source.role):
-        yield Grant("ssm:GetParameters", f"{get_base_arn(source, 'ssm')}:parameter/{source.event_names[0]}")
+        yield Grant("ssm:GetParameters", f"{get_base_arn(source, 'ssm')}:{RESOURCE_TYPE}{source.event_names[0]}")
 
 
 def get_listing_grants(source: "Source") -> Iterator[Grant]:

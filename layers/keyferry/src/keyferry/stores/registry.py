@@ -26,6 +26,8 @@ class Store(Protocol):
     """What one entry of the store is called in messages, such as `secret`."""
     EVENT_SOURCE: str
     """The `source` of its EventBridge events."""
+    RESOURCE_TYPE: str
+    """What the resource of an ARN begins with, before the name."""
     ALLOWED_NAMES: tuple[Pattern[str], str]
     """A pattern that whole names match, and the same in words."""
     SAME_VERSIONS_IN_REPLICAS: bool

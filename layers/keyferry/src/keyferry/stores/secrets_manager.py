@@ -16,6 +16,7 @@ NAME: StoreName = "secretsmanager"
 FIELD, MAPPING_FIELD = "secrets_manager", "secretsManager"
 NOUN = "secret"
 EVENT_SOURCE = "aws.secretsmanager"
+RESOURCE_TYPE = "secret:"
 # AWS puts an exclamation mark into the names of the secrets that it manages itself, as `rds!cluster-…`. As the first
 # character it would mean "not" to ListSecrets.
 ALLOWED_NAMES = (
@@ -71,7 +72,7 @@ def parse_identifier(identifier: str) -> tuple[str, ...]:
         One name; or two where the end of an ARN can be the suffix or a part of the name, the likelier one first.
     """
     arn = Arn.parse(identifier)
-    name = arn.name_of("secretsmanager", "secret:") if arn else None
+    name = arn.name_of("secretsmanager", RESOURCE_TYPE) if arn else None
     if name is None:
         return (identifier,)
     return (_SUFFIX.sub("", name), name) if _SUFFIX.search(name) else (name,)
@@ -132,7 +133,7 @@ def parse_event(event: Envelope) -> Change | Ignored:
 
 def get_grants(source: "Source") -> Iterator[Grant]:
     """Yield the permissions for reading a source in its own region by a call of its own, without its replicas."""
-    base = f"{get_base_arn(source, 'secretsmanager')}:secret:"
+    base = f"{get_base_arn(source, 'secretsmanager')}:{RESOURCE_TYPE}"
     if source.find:
         yield from get_listing_grants(source)
         yield Grant("secretsmanager:BatchGetSecretValue", "*")

@@ -238,6 +238,12 @@ class Source(Record):
             for failover in self.failover
         ]
 
+    def with_name(self, name: str) -> "Source":
+        """Return the source in the same account and region under another name, which can be a pattern of names."""
+        resource = f"{self.store.RESOURCE_TYPE}{self.store.to_event_name(name)}"
+        identifier = str(replace(self.arn, resource=resource)) if self.arn else name
+        return self.model_copy(update={self.store.FIELD: identifier, "failover": []})
+
     def _identifier_in(self, region: str) -> str:
         """Return the identifier in another region. The ARN of a replica differs in its region alone."""
         return str(replace(self.arn, region=region)) if self.arn else self.identifier

@@ -1,6 +1,6 @@
 """The files policy.yaml and stack.yaml: whether they stand where they must, and what the rules refuse."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -8,8 +8,10 @@ from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import Problem
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.targets import Cluster
 from keyferry.mapping.verdict import Verdict
 from keyferry.policy.judge import Refusal, list_allowed_types, list_refusals
+from keyferry.policy.prefixes import list_prefixes
 from keyferry.policy.rules import Policy, Rule
 
 FILE = "policy.yaml"
@@ -100,11 +102,18 @@ def build_verdicts(
         document: of the policy.
         policy: its rules.
     """
-    merging = [each for each in definitions if catalog.mappings[each.name].spec.keeps_type]
-    return {
-        definition.name: Verdict(allowed_types=list_allowed_types(mapping, catalog.clusters_of(mapping), rules))
-        for definition, mapping, rules in _list_judged(catalog, merging, document, policy)
+    verdicts = {
+        definition.name: _build_verdict(mapping, catalog.clusters_of(mapping), rules)
+        for definition, mapping, rules in _list_judged(catalog, definitions, document, policy)
     }
+    return {name: verdict for name, verdict in verdicts.items() if verdict != Verdict()}
+
+
+def _build_verdict(mapping: SecretMapping, clusters: Sequence[Cluster], rules: Sequence[tuple[int, Rule]]) -> Verdict:
+    return Verdict(
+        allowed_types=list_allowed_types(mapping, clusters, rules) if mapping.spec.keeps_type else [],
+        prefixes=list_prefixes(mapping, clusters, rules),
+    )
 
 
 def _list_judged(

@@ -31,6 +31,11 @@ _UNBOUNDED_SOURCES = """\
 #   {sources}
 # Give each a path, tags, or a regexp with a fixed beginning, as ^team-a/.
 """
+_PREFIXES = """\
+# CAREFUL: by `grant: prefix` in policy.yaml the role of deliver may read whatever these patterns match, also where no
+# mapping names it:
+#   {patterns}
+"""
 _NAMESPACE_SELECTORS = """\
 # Mappings that choose namespaces by labels or patterns ({names}) have their rights in all namespaces of the
 # cluster: on Secrets of that one name, and on the workloads that they restart. Which namespaces will match is not known
@@ -85,7 +90,7 @@ def _print_states(settings: Settings, folder: Path, states: Mapping[str, str]) -
 def render_files(catalog: Catalog) -> dict[str, str]:
     """Return the name, relative to the folder, and the text of every generated file."""
     files = {
-        ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _KEYS + _iam(catalog),
+        ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _warn_of_prefixes(catalog) + _KEYS + _iam(catalog),
         ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
         PEOPLE: HEADER + _to_yaml(people.build_template()),
         "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
@@ -108,6 +113,16 @@ def _warn_of_unbounded_sources(catalog: Catalog) -> str:
         if catalog.clusters_of(mapping) and is_unbounded(source)
     ]
     return _UNBOUNDED_SOURCES.format(sources=", ".join(sources)) if sources else ""
+
+
+def _warn_of_prefixes(catalog: Catalog) -> str:
+    patterns = {
+        f"{mapping.spec.sources[alias].store.MAPPING_FIELD} {pattern}"
+        for mapping in catalog.mappings.values()
+        for alias in mapping.spec.sources
+        for pattern in catalog.list_prefixes(mapping, alias)
+    }
+    return _PREFIXES.format(patterns="\n#   ".join(sorted(patterns))) if patterns else ""
 
 
 def _rbac(catalog: Catalog, cluster: Cluster) -> str:
