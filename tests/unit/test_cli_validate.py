@@ -94,6 +94,26 @@ def test_nothing_wrong_is_an_empty_list_as_json(mappings: Path) -> None:
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
 
 
+def test_how_many_names_iam_has_room_for_is_said_beside_the_result(mappings: Path) -> None:
+    result = run(mappings, "validate")
+    assert result.stderr.startswith("IAM: the role of deliver needs 3 of 20 managed policies: it names 1 of about ")
+    assert "IAM" not in result.stdout
+    told = json.loads(run(mappings, "validate", "--targets", "--output", "json").stdout)["iam"]
+    assert (told["policies"], told["names"]) == (3, 1)
+    assert told["room"] > 500
+
+
+@pytest.mark.parametrize("command", [["validate"], ["generate"]])
+def test_more_names_than_iam_has_room_for_are_refused_with_file_and_remedy(mappings: Path, command: list[str]) -> None:
+    names = "".join(f"    s{number}: {{secretsManager: {'long/' * 90}{number}}}\n" for number in range(260))
+    (mappings / "payments.yaml").write_text(MAPPING.replace("  sources:\n", f"  sources:\n{names}"))
+    result = run(mappings, *command)
+    assert result.exit_code == 1
+    said = result.stdout if command == ["validate"] else result.stderr
+    assert f"{mappings}:1:1: IAM: the role of deliver needs " in said
+    assert "allow patterns in place of names by `grant: prefix` in policy.yaml" in said
+
+
 NOWHERE = (
     "mapping payments-db goes nowhere: no cluster has the labels env=test;"
     " give them to one in clusters.yaml, or choose others"

@@ -368,7 +368,7 @@ def test_tags_are_a_condition_of_the_statement() -> None:
         {
             "Effect": "Allow",
             "Action": ["secretsmanager:BatchGetSecretValue", "secretsmanager:ListSecrets"],
-            "Resource": [{"Fn::Sub": "*"}],
+            "Resource": ["*"],
         },
         {
             "Effect": "Allow",

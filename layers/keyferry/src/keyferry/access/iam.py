@@ -42,8 +42,8 @@ class Usage:
     def __str__(self) -> str:
         """Return it as a sentence, with the remedy where it does not fit."""
         sentence = (
-            f"IAM: the role of deliver needs {self.policies} of {MAX_POLICIES} managed policies for {self.names:,}"
-            f" names of sources; about {self.room:,} of that length fit"
+            f"IAM: the role of deliver needs {self.policies} of {MAX_POLICIES} managed policies: it names {self.names:,}"
+            f" of about {self.room:,} sources that fit"
         )
         if not self.fits:
             return (
@@ -52,7 +52,7 @@ class Usage:
             )
         if self.policies > DEFAULT_MAX_POLICIES:
             sentence += f"; for more than {DEFAULT_MAX_POLICIES} ask AWS first (Service Quotas, IAM)"
-        return f"{sentence}, and more by `grant: prefix` in policy.yaml"
+        return f"{sentence}; more do by `grant: prefix` in policy.yaml"
 
 
 def compute_usage(catalog: Catalog) -> Usage:

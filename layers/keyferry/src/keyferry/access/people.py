@@ -5,14 +5,13 @@ the account: the stack makes the policies, with its own names in them, so nobody
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+
+from keyferry.access.statements import Object, substitute
 
 FUNCTIONS = ("route", "deliver", "reconcile")
 QUEUES = ("changes", "deliveries.fifo", "sweeps")
 DEAD_LETTERS = ("changes-dead-letters", "deliveries-dead-letters.fifo", "sweeps-dead-letters", "events-dead-letters")
 """The queues by the ends of their names, which template.yaml gives them."""
-
-type Object = dict[str, Any]
 
 
 def build_template() -> Object:
@@ -80,7 +79,7 @@ def _list_steer() -> list[Object]:
 
 
 def _list_push() -> list[Object]:
-    role = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${PushRole}"}
+    role = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${PushRole}"
     return [
         _allow("Stack", ["cloudformation:DescribeStacks"], [_STACK]),
         _allow("Deliver", ["sqs:SendMessage"], _name_queues(["deliveries.fifo"])),
@@ -88,10 +87,8 @@ def _list_push() -> list[Object]:
     ]
 
 
-def _allow(sid: str, actions: Sequence[str], resources: Iterable[str | Object]) -> Object:
-    """Return a statement; a resource that is text has parameters in it."""
-    named = [{"Fn::Sub": each} if isinstance(each, str) and "${" in each else each for each in resources]
-    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": named}
+def _allow(sid: str, actions: Sequence[str], resources: Iterable[str]) -> Object:
+    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(map(substitute, resources))}
 
 
 def _arn(service: str, resource: str) -> str:

@@ -34,7 +34,7 @@ def split_into_policies(grants: Iterable[Grant]) -> Iterator[list[Object]]:
 def build_statements(grants: Iterable[Grant]) -> list[Object]:
     """Return the IAM statements of grants: one for all resources that have actions and conditions in common."""
     return [
-        _build_statement(actions, [{"Fn::Sub": resource} for resource in resources], conditions)
+        _build_statement(actions, list(map(substitute, resources)), conditions)
         for (actions, conditions), resources in _group(grants).items()
     ]
 
@@ -45,11 +45,16 @@ def _build_statement(actions: Sequence[str], resources: Sequence[object], condit
         "Effect": "Allow",
         "Action": actions[0] if len(actions) == 1 else list(actions),
         "Resource": list(resources),
-    } | ({"Condition": {name: _substitute(group) for name, group in groups.items()}} if groups else {})
+    } | ({"Condition": {name: _substitute_values(group) for name, group in groups.items()}} if groups else {})
 
 
-def _substitute(values: dict[str, str]) -> Object:
-    return {key: {"Fn::Sub": value} if "${" in value else value for key, value in values.items()}
+def _substitute_values(values: dict[str, str]) -> Object:
+    return {key: substitute(value) for key, value in values.items()}
+
+
+def substitute(text: str) -> str | Object:
+    """Return a text as CloudFormation takes it: by `Fn::Sub`, if there are parameters in it."""
+    return {"Fn::Sub": text} if "${" in text else text
 
 
 def _group(grants: Iterable[Grant]) -> dict[tuple[tuple[str, ...], tuple[Condition, ...]], list[str]]:

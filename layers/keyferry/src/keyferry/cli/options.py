@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from keyferry.access import iam
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles, Problem
 from keyferry.cli.output import console
@@ -44,6 +45,17 @@ class Settings:
             InvalidFiles: the files have problems.
         """
         return files.check(self.mappings, console.show_progress)
+
+    def check_usage(self, catalog: Catalog) -> iam.Usage:
+        """Return how much of what IAM allows a role the mappings need.
+
+        Raises:
+            InvalidFiles: it is more than there is.
+        """
+        usage = iam.compute_usage(catalog)
+        if not usage.fits:
+            raise InvalidFiles([Problem(str(self.mappings), 1, 1, str(usage))])
+        return usage
 
 
 def _print_problems(settings: Settings, error: InvalidFiles) -> None:

@@ -64,6 +64,7 @@ def generate(settings: Settings, to: Path | None, *, check: bool) -> None:
     catalog, warnings = settings.check_files()
     for warning in warnings:
         console.print_note(str(warning))
+    settings.check_usage(catalog)
     files = render_files(catalog)
     try:
         differences = _compare(folder, files) if check else _update(folder, files)
@@ -89,15 +90,21 @@ def _print_states(settings: Settings, folder: Path, states: Mapping[str, str]) -
 
 def render_files(catalog: Catalog) -> dict[str, str]:
     """Return the name, relative to the folder, and the text of every generated file."""
-    files = {
-        ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _warn_of_prefixes(catalog) + _KEYS + _iam(catalog),
-        ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
-        PEOPLE: HEADER + _to_yaml(people.build_template()),
+    files = render_stack(catalog) | {
         "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
     }
     for cluster in catalog.clusters.values():
         files[f"clusters/{cluster.name}/rbac.yaml"] = HEADER + _rbac(catalog, cluster)
     return files
+
+
+def render_stack(catalog: Catalog) -> dict[str, str]:
+    """Return the name, relative to the folder, and the text of every CloudFormation template."""
+    return {
+        ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _warn_of_prefixes(catalog) + _KEYS + _iam(catalog),
+        ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
+        PEOPLE: HEADER + _to_yaml(people.build_template()),
+    }
 
 
 def _iam(catalog: Catalog) -> str:

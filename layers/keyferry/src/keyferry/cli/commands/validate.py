@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from keyferry.access import iam
 from keyferry.cli.check.problems import InvalidFiles, Problem
 from keyferry.cli.options import PROBLEMS, Settings, output_of
 from keyferry.cli.output import console
@@ -25,7 +24,7 @@ def validate(settings: Settings, *, targets: bool) -> None:
     format_problem = Problem.as_command if settings.output == "github" else str
     try:
         catalog, warnings = settings.check_files()
-        usage = _check_usage(settings, catalog)
+        usage = settings.check_usage(catalog)
     except InvalidFiles as error:
         if settings.is_json:
             raise
@@ -45,18 +44,6 @@ def validate(settings: Settings, *, targets: bool) -> None:
         console.print_note(str(usage))
     verdict = _count(len(warnings), "warning") if warnings else "nothing wrong"
     console.print_line(f"{settings.mappings}: {summarize(catalog)}, {verdict}")
-
-
-def _check_usage(settings: Settings, catalog: Catalog) -> iam.Usage:
-    """Return how much of what AWS allows a role is needed.
-
-    Raises:
-        InvalidFiles: it is more than AWS allows.
-    """
-    usage = iam.compute_usage(catalog)
-    if not usage.fits:
-        raise InvalidFiles([Problem(str(settings.mappings), 1, 1, str(usage))])
-    return usage
 
 
 def summarize(catalog: Catalog) -> str:
