@@ -6,6 +6,7 @@ from operator import attrgetter
 
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.targets import Cluster
 from keyferry.model import Place
 from keyferry.role import Role
 from keyferry.stores.grant import Grant
@@ -39,10 +40,14 @@ def list_cluster_grants(catalog: Catalog) -> list[Grant]:
     names = {cluster.name for mapping in catalog.mappings.values() for cluster in catalog.clusters_of(mapping)}
     grants = set[Grant]()
     for cluster in (catalog.clusters[name] for name in names):
-        eks = cluster.eks
-        arn = f"arn:${{AWS::Partition}}:eks:{eks.region}:{eks.account}:cluster/{eks.name}"
-        grants |= {_assume_role_grant(cluster.roles[0])} if cluster.roles else {Grant("eks:DescribeCluster", arn)}
+        grants.add(_assume_role_grant(cluster.roles[0]) if cluster.roles else describe_grant(cluster))
     return _sort(grants)
+
+
+def describe_grant(cluster: Cluster) -> Grant:
+    """Return the grant to ask EKS where a cluster is."""
+    eks = cluster.eks
+    return Grant("eks:DescribeCluster", f"arn:${{AWS::Partition}}:eks:{eks.region}:{eks.account}:cluster/{eks.name}")
 
 
 def _sort(grants: Iterable[Grant]) -> list[Grant]:
@@ -58,7 +63,7 @@ def _list_mapping_grants(catalog: Catalog, mapping: SecretMapping) -> Iterator[G
         is_batched = batch is not None and (batches[batch] > 1 or "namespace" in source.placeholders)
         prefixes = catalog.list_prefixes(mapping, alias)
         named = (replica.with_name(prefix) for replica in (source, *source.replicas) for prefix in prefixes)
-        for resolved in named if prefixes else _resolve(catalog, mapping, source):
+        for resolved in named if prefixes else resolve(catalog, mapping, source):
             yield from list_grants(resolved)
             if is_batched:
                 yield from resolved.store.get_batch_grants(resolved)
@@ -70,7 +75,7 @@ def _get_batch(source: Source) -> tuple[str, str | None] | None:
     return None if is_read_by_itself else (source.store_name, source.home_region)
 
 
-def _resolve(catalog: Catalog, mapping: SecretMapping, source: Source) -> Iterator[Source]:
+def resolve(catalog: Catalog, mapping: SecretMapping, source: Source) -> Iterator[Source]:
     """Yield a source for each of a mapping's places.
 
     A namespace that is chosen by labels alone can have any name: it counts as `*`.

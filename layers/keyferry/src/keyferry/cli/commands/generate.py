@@ -108,8 +108,12 @@ def render_stack(catalog: Catalog) -> dict[str, str]:
 
 
 def _iam(catalog: Catalog) -> str:
-    usage = "\n".join(textwrap.wrap(str(iam.compute_usage(catalog)), 118, initial_indent="# ", subsequent_indent="# "))
-    return f"{usage}\n{_to_yaml(iam.build_template(catalog))}"
+    return _describe_usage(iam.compute_usage(catalog)) + _to_yaml(iam.build_template(catalog))
+
+
+def _describe_usage(usage: iam.Usage) -> str:
+    lines = textwrap.wrap(str(usage), 118) if usage.names else []
+    return "".join(f"# {line}\n" for line in lines)
 
 
 def _warn_of_unbounded_sources(catalog: Catalog) -> str:
