@@ -14,9 +14,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from keyferry.errors import AccessDenied
 from keyferry.pipeline.settle import MAX_RECEIVES
+from local.cloud import ACCOUNT
 from local.direct import Direct, statements
 from local.install import STACK, Installation
 from tests.integration.deployed import Deployed, now
@@ -104,6 +106,25 @@ def test_without_a_generated_statement_a_sweep_compares_less_and_says_why(scene:
         report = sweep(replace(direct), [each for each in whole if each != lacking])
         told = " ".join(map(str, report.not_compared)) + " ".join(why for _, why in report.sent)
         assert any(f"refuses {one} " in told for one in actions(lacking)), (lacking, told)
+
+
+def test_keys_are_of_use_by_way_of_the_stores_alone(scene: Scene) -> None:
+    """Whether a store may use a key for the role, the emulation cannot say: it has no keys behind secrets."""
+    scene.create({"password": "canary-mutation-1"})
+    direct = scene.grant()
+    admin = scene.cloud.aws.client("kms")
+    context = {"SecretARN": f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:{scene.source}-a1B2c3"}
+    key = admin.create_key()["KeyMetadata"]["KeyId"]
+    sealed = admin.encrypt(KeyId=key, Plaintext=b"canary-mutation-5", EncryptionContext=context)["CiphertextBlob"]
+
+    def decrypt() -> bytes:
+        kms = scene.cloud.aws.client("kms", role=direct.role)
+        return bytes(kms.decrypt(CiphertextBlob=sealed, EncryptionContext=context)["Plaintext"])
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        decrypt()
+    direct.allow([{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}])
+    assert decrypt() == b"canary-mutation-5"
 
 
 # What template.yaml grants

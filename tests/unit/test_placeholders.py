@@ -329,7 +329,7 @@ def test_where_tags_were_not_read_a_label_of_them_is_not_judged() -> None:
 def test_rights_are_for_the_names_that_there_are(namespaces: object, expected: list[str]) -> None:
     source = {"secretsManager": "teams/${namespace}/${cluster}"}
     found = iam.build_template(catalog(mapping(sources={"db": source}, namespaces=namespaces)))
-    [statement] = found["Resources"]["Deliver1"]["Properties"]["PolicyDocument"]["Statement"]
+    [_, statement] = found["Resources"]["Deliver1"]["Properties"]["PolicyDocument"]["Statement"]
     assert [each["Fn::Sub"].rpartition(":secret:")[2] for each in statement["Resource"]] == expected
 
 

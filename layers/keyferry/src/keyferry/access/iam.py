@@ -42,8 +42,8 @@ class Usage:
     def __str__(self) -> str:
         """Return it as a sentence, with the remedy where it does not fit."""
         sentence = (
-            f"IAM: the role of deliver needs {self.policies} of {MAX_POLICIES} managed policies: it names {self.names:,}"
-            f" of about {self.room:,} sources that fit"
+            f"IAM: the role of deliver needs {self.policies} of {MAX_POLICIES} managed policies: it names"
+            f" {self.names:,} of about {self.room:,} sources that fit"
         )
         if not self.fits:
             return (
