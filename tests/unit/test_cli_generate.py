@@ -173,6 +173,12 @@ def test_an_empty_catalogue_gives_a_template_that_grants_nothing(tmp_path: Path)
     assert "aws eks" not in (tmp_path / "generated/access-entries.sh").read_text().partition("set -u")[2]
 
 
+def test_how_many_names_iam_has_room_for_is_said_beside_the_result(mappings: Path) -> None:
+    result = run(mappings)
+    assert result.stderr.startswith("IAM: the role of deliver needs 3 of 20 managed policies: it names ")
+    assert run(mappings, "--output", "json").stderr == ""
+
+
 def test_a_template_that_needs_more_policies_than_usual_says_what_to_ask_of_aws(mappings: Path) -> None:
     names = [f"{'long/' * 60}{number:04}" for number in range(200)]
     sources = "\n".join(f"    s{number}: {{secretsManager: {name}}}" for number, name in enumerate(names))

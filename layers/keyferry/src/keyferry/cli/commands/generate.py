@@ -64,7 +64,9 @@ def generate(settings: Settings, to: Path | None, *, check: bool) -> None:
     catalog, warnings = settings.check_files()
     for warning in warnings:
         console.print_note(str(warning))
-    settings.check_usage(catalog)
+    usage = settings.check_usage(catalog)
+    if usage.names and not settings.is_json:
+        console.print_note(str(usage))
     files = render_files(catalog)
     try:
         differences = _compare(folder, files) if check else _update(folder, files)
