@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keyferry.budget import Budget
 from keyferry.errors import SourceUnusable
 from keyferry.formats import jsontext, yamltext
 from keyferry.model import SourceValue
@@ -189,9 +190,9 @@ def test_ten_rounds_are_taken_where_none_are_given() -> None:
     [
         ("{{ db.long | bcrypt }}", "bcrypt takes a password of 72 bytes at most, without a zero byte"),
         ("{{ db.zero | bcrypt }}", "bcrypt takes a password of 72 bytes at most, without a zero byte"),
-        ("{{ db.p | bcrypt(db.rounds) }}", "bcrypt takes 4 to 15 rounds"),
-        ("{{ db.p | bcrypt('canary') }}", "filter bcrypt: rounds is one of 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15"),
-        ("{{ db.p | bcrypt(3) }}", "filter bcrypt: rounds is one of 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15"),
+        ("{{ db.p | bcrypt(db.rounds) }}", "bcrypt takes 4 to 14 rounds"),
+        ("{{ db.p | bcrypt('canary') }}", "filter bcrypt: rounds is one of 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"),
+        ("{{ db.p | bcrypt(3) }}", "filter bcrypt: rounds is one of 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"),
     ],
 )
 def test_a_password_that_cannot_be_hashed_says_why(template: str, said: str) -> None:
@@ -314,7 +315,7 @@ def test_a_template_is_read_once() -> None:
     assert list_variables(text) is list_variables(text)
     before = template._compile.cache_info()
     for content in ("1", "2"):
-        assert template.fill(text, {"read": {"once": content}}, "here") == content
+        assert template.fill(text, {"read": {"once": content}}, "here", Budget()) == content
     after = template._compile.cache_info()
     assert (after.misses - before.misses, after.hits - before.hits) == (1, 1)
     assert after.maxsize is not None

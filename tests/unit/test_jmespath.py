@@ -14,6 +14,8 @@ from keyferry.formats import jmespath as paths
         '"a key".b[0]',
         "users[?contains(groups, 'admin')].sort_by(@, &name) | [0].name",
         "merge(a, b, c)",
+        "users[0:2].name",
+        "users[::-1] | [:1]",
         "{a: to_string(a), b: [length(b), not_null(c)]}",
     ],
 )
@@ -27,7 +29,8 @@ def test_an_expression_that_can_be_evaluated_passes(path: str) -> None:
         ("a[", "not a JMESPath expression: "),
         ("", "not a JMESPath expression: "),
         (f"a[{'9' * 5000}]", "not a JMESPath expression: "),
-        ("(" * 100_000, "not a JMESPath expression: nested too deeply"),
+        ("(" * 10_000, "not a JMESPath expression: nested too deeply"),
+        ("a" * 100_000, "not a JMESPath expression: it has 100,000 characters, and 16,384 is the most"),
         ("lenght(a)", r"JMESPath has no function lenght; did you mean length\?"),
         ("a[?contain(b, 'x')].c", r"JMESPath has no function contain; did you mean contains\?"),
         ("{a: [xyzzy()]}", "JMESPath has no function xyzzy; there is: abs, avg, ceil"),

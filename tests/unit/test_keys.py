@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from keyferry.budget import Budget, OverBudget
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.keys import InvalidCharacters, KeyRule, Regexp, rename
 
@@ -20,7 +21,7 @@ def never(_template: str, _key: str) -> str:
 
 
 def renamed(key: str, *rules: KeyRule, invalid: InvalidCharacters = "refuse") -> str:
-    [(_, found)] = rename([key], rules, invalid, never)
+    [(_, found)] = rename([key], rules, invalid, never, Budget())
     return found
 
 
@@ -76,7 +77,7 @@ def test_a_rule_can_be_a_template_over_the_key() -> None:
         assert (template, key) == ("{{ key }}-1", "a")
         return "a-1"
 
-    assert list(rename(["a"], [rule(template="{{ key }}-1")], "refuse", fill)) == [("a", "a-1")]
+    assert list(rename(["a"], [rule(template="{{ key }}-1")], "refuse", fill, Budget())) == [("a", "a-1")]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_a_key_that_cannot_be_is_refused_with_what_to_do(key: str) -> None:
 
 def test_two_keys_that_become_one_are_both_named() -> None:
     with pytest.raises(ValueError, match=r"^a/b and a b both become a_b; tell them apart by the rules of keys$"):
-        list(rename(["a/b", "a b"], [], "replace", never))
+        list(rename(["a/b", "a b"], [], "replace", never, Budget()))
 
 
 RULES = st.lists(
@@ -115,7 +116,7 @@ def test_any_keys_and_any_rules_give_valid_and_distinct_keys_or_an_error(
     keys: set[str], rules: list[KeyRule], invalid: InvalidCharacters
 ) -> None:
     try:
-        found = dict(rename(sorted(keys), rules, invalid, never))
+        found = dict(rename(sorted(keys), rules, invalid, never, Budget()))
     except ValueError:
         return
     assert found.keys() == keys
@@ -138,3 +139,14 @@ def test_a_key_with_half_a_character_meets_no_regular_expression() -> None:
     with pytest.raises(ValueError, match=r"key a\\ud800 has half a character"):
         rule.apply("a\ud800", lambda text, _: text)
     assert rule.apply("aü", lambda text, _: text) == "bü"
+
+
+def test_keys_that_grow_too_long_or_take_too_much_are_refused() -> None:
+    twice = rule(regexp={"source": "(.+)", "target": "$1$1"})
+    with pytest.raises(ValueError, match="becomes longer than 4,096 characters by the rules of keys"):
+        renamed("host", *[twice] * 25)
+    with pytest.raises(ValueError, match="becomes longer than 4,096"):
+        renamed("host", *[rule(addPrefix="x" * 900)] * 5)
+    assert renamed("x" * 5000, rule(regexp={"source": "x+", "target": "x"})) == "x", "what is long from the beginning"
+    with pytest.raises(OverBudget):
+        list(rename(map(str, range(1000)), [twice], "refuse", never, Budget(100)))

@@ -484,7 +484,7 @@ def test_no_name_brings_chance_or_state_in(name: str) -> None:
         ("{{ db.text | map('upper') }}", 1, "fails (TypeError)"),
         ("{{ db.text.upper }}", 1, "fails (TypeError)"),
         ("{% for i in range(999999) %}{% endfor %}", 1, "fails (OverflowError)"),
-        ("{% macro m() %}\n{{ m() }}{% endmacro %}{{ m() }}", 2, "fails (RecursionError)"),
+        ("\n{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", 2, "fails (RecursionError)"),
         ("{{ '%d' | format(db.text) }}", 1, "fails (TypeError)"),
         ("{{ db.text | no_such_one }}", 1, "No filter named 'no_such_one'."),
         ("\n{{ [1, 2] | random }}", 2, "No filter named 'random'."),  # the same values give the same bytes
@@ -520,7 +520,7 @@ def test_a_template_cannot_reach_out_of_its_sandbox(escape: str) -> None:
 )
 def test_a_few_characters_cannot_take_all_memory(template: str) -> None:
     assert list_variables(template).keys() <= {"db"}, "looking at it calculates nothing"
-    assert "fails (OverflowError)" in refused({"template": template}, db=value('{"a": "canary"}'))
+    assert "computes too much" in refused({"template": template}, db=value('{"a": "canary"}'))
 
 
 def test_what_is_calculated_within_bounds_is_calculated() -> None:

@@ -42,9 +42,15 @@ Every message names the object and the remedy. None contains a secret value.
 
 from typing import Any
 
+MAX_CHARACTERS = 600
+"""The longest text of an error. Who names keys or fields in AWS, in a cluster or a mapping, names them in errors."""
+
 
 class KeyferryError(Exception):
-    """Base class of all errors that Keyferry raises itself."""
+    """Base class of all errors that Keyferry raises itself. A long text loses its middle: its end is the remedy."""
+
+    def __init__(self, text: str = "", *, limit: int = MAX_CHARACTERS) -> None:
+        super().__init__(abridge(text, limit))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let errors pass between processes, whatever arguments their classes take."""
@@ -202,6 +208,14 @@ class NamespaceGone(NeedsRepair):
 
 class FunctionDied(NeedsRepair):
     """The function has died again and again while it worked on the delivery: out of memory, or out of time."""
+
+
+def abridge(text: str, limit: int = MAX_CHARACTERS) -> str:
+    """Return a text of at most `limit` characters: a longer one loses its middle."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 3) // 2
+    return f"{text[:half]} … {text[-half:]}"
 
 
 def _restore(error_type: type[KeyferryError], args: tuple[Any, ...]) -> KeyferryError:

@@ -49,6 +49,7 @@ def build_desired(
 
     def build_one(namespace: str) -> Desired | KeyferryError:
         try:
+            work.check_time()  # templates may take a second for each namespace
             values = _read_sources(work, resolved[namespace], read, reread=reread)
             return _render_desired(work, shared_values | values, namespace)
         except KeyferryError as error:

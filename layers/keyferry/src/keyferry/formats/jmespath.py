@@ -1,28 +1,100 @@
 """JMESPath expressions: checked without a document, and evaluated on one."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import jmespath
 from jmespath.functions import Functions, signature
+from jmespath.visitor import TreeInterpreter
 
+from keyferry.budget import Budget, OverBudget
 from keyferry.formats import jsontext
 
+MAX_LENGTH = 16_384
+"""The longest expression, in characters."""
 _DASH = re.compile(r"^[^\"'`]*[A-Za-z0-9_]-")
 """A dash in a name without quotes."""
 
 
 class _Functions(Functions):
-    """JMESPath's own functions, with a `to_string` that keeps numbers as the document writes them."""
+    """JMESPath's own functions, on a budget, with a `to_string` that keeps numbers as the document writes them."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:  # noqa: ANN401  # JSON is anything
+        """Call a function, and spend what its arguments and its result cost."""
+        resolved_args = list(resolved_args)
+        self._budget.spend_value(resolved_args)
+        result = super().call_function(function_name, resolved_args)
+        self._budget.spend_value(result)
+        return result
+
+    @signature({"types": ["string"]}, {"types": ["array-string"]})
+    def _func_join(self, separator: str, array: list[str]) -> str:
+        self._budget.spend_text(sum(len(text) + len(separator) for text in array))
+        return separator.join(array)
 
     @signature({"types": []})
     def _func_to_string(self, value: object) -> str:
         return jsontext.to_text(value)
 
 
+class _Interpreter(TreeInterpreter):
+    """Evaluates an expression on a budget: a step for each node that is visited, and what each new value costs."""
+
+    def __init__(self, budget: Budget) -> None:
+        super().__init__(jmespath.Options(custom_functions=_Functions(budget)))
+        self._budget = budget
+        self._methods: dict[str, Callable[..., Any]] = {}
+
+    def visit(self, node: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401  # as the library has it
+        """Evaluate a node."""
+        self._budget.steps -= 1
+        if self._budget.steps < 0:
+            raise OverBudget
+        method = self._methods.get(node["type"])
+        if method is None:
+            method = self._methods[node["type"]] = getattr(self, f"visit_{node['type']}")
+        return method(node, *args, **named)
+
+    def visit_comparator(self, node: Any, value: object) -> Any:  # noqa: ANN401  # as above
+        """Compare two values, and spend what it costs to walk through them."""
+        operands = [self.visit(child, value) for child in node["children"]]
+        for operand in operands:
+            self._budget.spend_value(operand)
+        if node["value"] in ("eq", "ne"):
+            return self.COMPARATOR_FUNC[node["value"]](*operands)
+        literals = [{"type": "literal", "value": operand, "children": []} for operand in operands]
+        compared: Any = {**node, "children": literals}
+        return super().visit_comparator(compared, value)
+
+    def visit_flatten(self, node: Any, value: object) -> Any:  # noqa: ANN401  # as above
+        """Make one list of several, which costs what it holds. So does each list and object that is made."""
+        return self._spend(super().visit_flatten(node, value))
+
+    def visit_multi_select_dict(self, node: Any, value: object) -> Any:  # noqa: ANN401
+        return self._spend(super().visit_multi_select_dict(node, value))
+
+    def visit_multi_select_list(self, node: Any, value: object) -> Any:  # noqa: ANN401
+        return self._spend(super().visit_multi_select_list(node, value))
+
+    def visit_slice(self, node: Any, value: object) -> Any:  # noqa: ANN401
+        return self._spend(super().visit_slice(node, value))
+
+    def _spend[T](self, result: T) -> T:
+        self._budget.spend_value(result)
+        return result
+
+
+@lru_cache(1024)
+def _parse(path: str) -> Any:  # noqa: ANN401  # the library's tree
+    return jmespath.compile(path).parsed
+
+
 _FUNCTIONS: Mapping[str, Mapping[str, Any]] = _Functions.FUNCTION_TABLE
-_OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 
 def check(path: str) -> None:
@@ -31,6 +103,8 @@ def check(path: str) -> None:
     Raises:
         ValueError: it is not JMESPath, calls an unknown function, or passes too few or too many arguments.
     """
+    if len(path) > MAX_LENGTH:
+        raise ValueError(f"not a JMESPath expression: it has {len(path):,} characters, and {MAX_LENGTH:,} is the most")
     try:
         tree = jmespath.compile(path).parsed
         calls = list(_calls(tree))
@@ -44,21 +118,22 @@ def check(path: str) -> None:
         _check_call(call["value"], len(call["children"]))
 
 
-def search(path: str, document: object) -> object:
+def search(path: str, document: object, budget: Budget) -> object:
     """Return the value that an expression selects in a document; None where that is nothing, or null.
 
     Raises:
+        OverBudget: the expression computes too much.
         Exception: the expression cannot be evaluated on the document; of a type of JMESPath's or Python's own. The
             message can quote the document.
     """
-    return jmespath.search(path, document, _OPTIONS)
+    return _Interpreter(budget).visit(_parse(path), document)
 
 
 def _calls(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the function calls in a syntax tree."""
     if node["type"] == "function_expression":
         yield node
-    for child in node["children"]:
+    for child in node["children"] if node["type"] != "slice" else ():  # its children are numbers
         yield from _calls(child)
 
 

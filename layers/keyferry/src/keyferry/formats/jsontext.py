@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+MAX_DEPTH = 100
+"""How deep lists and objects may be nested that are written as text."""
 _DIGITS = 4000
 """Longer integers stay text: Python refuses those of more than 4,300 digits (`sys.set_int_max_str_digits`)."""
 
@@ -70,7 +72,7 @@ def to_text(value: object) -> str:
     """Return a value as the text that a Secret holds: a string as it is, everything else as JSON.
 
     Raises:
-        TypeError: the value has no form in JSON.
+        TypeError: the value has no form in JSON, or is nested too deeply.
     """
     match value:
         case str():
@@ -80,14 +82,17 @@ def to_text(value: object) -> str:
     return _to_json(value)
 
 
-def _to_json(value: object) -> str:
+def _to_json(value: object, depth: int = 0) -> str:
+    if depth > MAX_DEPTH:
+        raise TypeError(f"nested more than {MAX_DEPTH} times")
     match value:
         case Number(spelled=spelled):
             if not spelled[-1].isdigit():
                 raise TypeError("JSON has no number that is infinite or none")
             return spelled
         case dict():
-            return "{" + ",".join(f"{_to_json(to_text(key))}:{_to_json(item)}" for key, item in value.items()) + "}"
+            members = (f"{_to_json(to_text(key))}:{_to_json(item, depth + 1)}" for key, item in value.items())
+            return "{" + ",".join(members) + "}"
         case list() | tuple():
-            return "[" + ",".join(map(_to_json, value)) + "]"
+            return "[" + ",".join(_to_json(item, depth + 1) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False)

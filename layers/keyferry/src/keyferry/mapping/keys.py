@@ -5,10 +5,11 @@ Regular expressions and escapes behave as in External Secrets (`rewrite`, `conve
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, model_validator
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, ValidationInfo, model_validator
 
+from keyferry.budget import Budget
 from keyferry.formats.fields import CHECKED, Key, RegularExpression
 from keyferry.formats.jsontext import escape_surrogates
 from keyferry.formats.re2 import compile_pattern
@@ -18,6 +19,8 @@ InvalidCharacters = Literal["refuse", "replace", "escape"]
 type FillTemplate = Callable[[str, str], str]
 """Takes the template of a rule and a key, and returns the new key."""
 
+MAX_LENGTH = 4096
+"""How long a key may become on the way: a path has 1,011 characters, and a key of a Secret 253."""
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 _INVALID = re.compile(r"[^-._a-zA-Z0-9]")
 _KEY = TypeAdapter(Key)
@@ -28,7 +31,7 @@ class Regexp(Record):
 
     source: RegularExpression
     """The regular expression."""
-    target: str
+    target: Annotated[str, StringConstraints(max_length=1000)]
     """The text that replaces every match; `$1` and `${name}` stand for groups, `$$` for a dollar sign."""
 
     @model_validator(mode="after")
@@ -55,6 +58,7 @@ class Regexp(Record):
             if match.start() == match.end() == previous_end:
                 continue
             result += text[copied : match.start()] + _expand(self.target, match)
+            _check_length(result, text)
             copied = previous_end = match.end()
         return result + text[copied:]
 
@@ -91,7 +95,7 @@ class KeyRule(Record):
 
 
 def rename(
-    keys: Iterable[str], rules: Iterable[KeyRule], invalid: InvalidCharacters, fill: FillTemplate
+    keys: Iterable[str], rules: Iterable[KeyRule], invalid: InvalidCharacters, fill: FillTemplate, budget: Budget
 ) -> Iterator[tuple[str, str]]:
     """Yield each key together with its new name, which is a key that a Secret can have.
 
@@ -100,13 +104,15 @@ def rename(
         rules: the rules to apply, in order.
         invalid: what to do with characters that a Secret's keys may not contain.
         fill: fills the templates of rules.
+        budget: what the rules may compute.
 
     Raises:
+        OverBudget: there are too many keys and rules.
         ValueError: two keys get the same name, or a key gets a name that a Secret cannot have. The message names them.
     """
     rules, origins = list(rules), dict[str, str]()
     for key in keys:
-        renamed = _make_valid(_apply_all(key, rules, fill), invalid, key)
+        renamed = _make_valid(_apply_all(key, rules, fill, budget), invalid, key)
         if renamed in origins:
             both = f"{escape_surrogates(origins[renamed])} and {escape_surrogates(key)}"
             raise ValueError(f"{both} both become {renamed}; tell them apart by the rules of keys")
@@ -114,10 +120,22 @@ def rename(
         yield key, renamed
 
 
-def _apply_all(key: str, rules: Iterable[KeyRule], fill: FillTemplate) -> str:
+def _apply_all(key: str, rules: Iterable[KeyRule], fill: FillTemplate, budget: Budget) -> str:
+    origin = key
+    budget.spend_value(key)
     for rule in rules:
         key = rule.apply(key, fill)
+        _check_length(key, origin)
+        budget.spend_value(key, times=4)
     return key
+
+
+def _check_length(key: str, origin: str) -> None:
+    if len(key) > max(MAX_LENGTH, len(origin)):
+        raise ValueError(
+            f"{escape_surrogates(origin)} becomes longer than {MAX_LENGTH:,} characters by the rules of keys; a key has"
+            " 253 at most"
+        )
 
 
 def _make_valid(key: str, invalid: InvalidCharacters, origin: str) -> str:

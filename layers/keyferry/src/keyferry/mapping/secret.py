@@ -22,7 +22,7 @@ class DataFrom(Record):
     """A JMESPath expression that selects the object; where absent, the whole value is the object."""
     decode: Decoding | None = None
     """How the values are encoded: the keys hold the decoded values."""
-    keys: list[KeyRule] = Field(default_factory=list)
+    keys: list[KeyRule] = Field(default_factory=list, max_length=100)
     """Rules that rename the keys, applied in this order."""
     invalid_characters: InvalidCharacters = Field(default="refuse", alias="invalidCharacters")
     """What becomes of characters that no key may have: `replace` writes `_`, `escape` writes `_U002f_` for a slash."""

@@ -5,39 +5,34 @@ part of the template language, since templates can give arguments by name.
 """
 
 import base64
-import functools
 import hmac
 import json
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jinja2 import Environment, Undefined, UndefinedError, pass_context, pass_environment, pass_eval_context
+from jinja2 import pass_context
 from jinja2.filters import FILTERS as JINJA
-from jinja2.filters import do_format, do_xmlattr, make_attrgetter
-from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 
 from keyferry.formats import jsontext
 from keyferry.formats.encodings import decode
 from keyferry.model import SecretValue
+from keyferry.render.formatting import FilterError, format_text, join, replace, take_text, to_text, xmlattr
+from keyferry.render.pem import extract_blocks
 
 if TYPE_CHECKING:
     from keyferry.render.certificates import Chain
 
 SALTS = "keyferry.salts"
 """The variable that holds the salts of a template. No template can read it, since its name has a dot."""
-_ROUNDS = range(4, 16)
+_ROUNDS = range(4, 15)
 _BCRYPT = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
     b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
 )
 """A translation from the digits of base64 to those of bcrypt."""
-
-
-class FilterError(ValueError):
-    """A filter cannot be applied to its value. The message quotes no value."""
 
 
 def generate_salts(origin: Mapping[str, object]) -> Iterator[bytes]:
@@ -52,82 +47,6 @@ def generate_salts(origin: Mapping[str, object]) -> Iterator[bytes]:
         text = json.dumps({**origin, "number": number}, sort_keys=True).encode()
         yield hmac.digest(b"keyferry.dev/bcrypt", text, "sha256")[:16]
         number += 1
-
-
-def to_text(value: object) -> str:
-    """Return the text that a template writes for a value. It is the same that a path to the value gives.
-
-    Raises:
-        UndefinedError: the value is undefined or null.
-        FilterError: the value is binary.
-    """
-    if value is None:
-        raise UndefinedError("null")
-    if isinstance(value, SecretValue):
-        raise FilterError("a binary value is written by b64encode, or opened by pkcs12_key and pkcs12_cert")
-    return str(value) if isinstance(value, Undefined) else jsontext.to_text(value)  # str raises UndefinedError
-
-
-def to_format_argument(value: object) -> object:
-    """Return a value as formatting takes it: a number as it is, since `%d` needs it; anything else as text."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else to_text(value)
-
-
-class _FormatArguments(dict[str, object]):
-    """The values that `%(name)s` formats, by name."""
-
-    def __getitem__(self, name: str) -> object:
-        return to_format_argument(super().__getitem__(name))
-
-    def __repr__(self) -> str:
-        return jsontext.to_text(self)
-
-
-def format_percent(text: str, value: object) -> str:
-    """Format a text by `%`, as in `'%s:%d' % (user, port)`."""
-    if isinstance(value, dict):
-        return text % _FormatArguments(value)
-    return text % (tuple(map(to_format_argument, value)) if isinstance(value, tuple) else to_format_argument(value))
-
-
-def format_text(value: object, *args: object, **named: object) -> str:
-    """Do the same as Jinja's own filter, with values as a template writes them instead of Python's own text."""
-    arguments = {name: to_format_argument(argument) for name, argument in named.items()}
-    return do_format(to_text(value), *map(to_format_argument, args), **arguments)
-
-
-@pass_environment
-def join(environment: Environment, value: Iterable[object], d: object = "", attribute: str | int | None = None) -> str:
-    """Do the same as Jinja's own filter, with values as a template writes them instead of Python's own text."""
-    items = value if attribute is None else map(make_attrgetter(environment, attribute), value)
-    return to_text(d).join(map(to_text, items))
-
-
-def replace(value: object, old: object, new: object, count: int | None = None) -> str:
-    """Do the same as Jinja's own filter, with values as a template writes them instead of Python's own text."""
-    return to_text(value).replace(to_text(old), to_text(new), -1 if count is None else count)
-
-
-@pass_eval_context
-def xmlattr(context: EvalContext, value: Mapping[str, object], autospace: bool = True) -> str:
-    """Do the same as Jinja's own filter, which leaves out null, with values as a template writes them."""
-    attributes = {
-        name: to_text(attribute)
-        for name, attribute in value.items()
-        if attribute is not None and not isinstance(attribute, Undefined)
-    }
-    return do_xmlattr(context, attributes, autospace)
-
-
-def _take_text(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a filter of Jinja that gets its value as the text that a template writes for it."""
-    index = 1 if hasattr(function, "jinja_pass_arg") else 0  # of the value, among the arguments
-
-    @functools.wraps(function)
-    def filter_text(*args: object, **named: object) -> object:
-        return function(*args[:index], to_text(args[index]), *args[index + 1 :], **named)
-
-    return filter_text
 
 
 def urlencode(value: object) -> str:
@@ -202,9 +121,7 @@ def bcrypt(context: Context, value: object, rounds: int = 10) -> str:
 
 def filter_pem(value: object, kind: str = "CERTIFICATE") -> str:
     """Return the PEM blocks whose label is `kind`; PRIVATE KEY stands for every type of private key."""
-    from keyferry.render import certificates  # noqa: PLC0415  # large, and few templates have certificates
-
-    blocks = certificates.extract_blocks(_to_bytes(value), kind)
+    blocks = extract_blocks(_to_bytes(value), kind)
     if not blocks:
         raise FilterError("filter_pem finds no block of that kind")
     return b"".join(blocks).decode()
@@ -212,7 +129,7 @@ def filter_pem(value: object, kind: str = "CERTIFICATE") -> str:
 
 def filter_cert_chain(value: object, part: str = "leaf") -> str:
     """Return the certificates that are `leaf`, `intermediate` or `root`; nothing if there are none."""
-    from keyferry.render import certificates  # noqa: PLC0415  # as in filter_pem
+    from keyferry.render import certificates  # noqa: PLC0415  # large, and few templates have certificates
 
     try:
         return certificates.select_part(_to_bytes(value), part).decode()
@@ -232,7 +149,7 @@ def pkcs12_cert(value: object, password: str = "") -> str:
 
 def _open_chain(name: str, value: object, password: object) -> "Chain":
     """Return the key and certificates of a PKCS#12 file, for the filter of this name."""
-    from keyferry.render import certificates  # noqa: PLC0415  # as in filter_pem
+    from keyferry.render import certificates  # noqa: PLC0415  # as in filter_cert_chain
 
     try:
         return certificates.build_chain(certificates.open_pkcs12(_to_file(value), to_text(password).encode()))
@@ -269,7 +186,7 @@ _JINJA_FILTERS = (
     *("capitalize", "center", "e", "escape", "forceescape", "indent", "lower", "safe", "striptags", "title", "trim"),
     *("truncate", "upper", "urlize", "wordcount", "wordwrap"),
 )
-FILTERS: dict[str, Callable[..., Any]] = {name: _take_text(JINJA[name]) for name in _JINJA_FILTERS} | {
+FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name in _JINJA_FILTERS} | {
     "b64decode": b64decode,
     "b64encode": b64encode,
     "bcrypt": bcrypt,

@@ -7,6 +7,7 @@ from functools import partial
 from pydantic import TypeAdapter, ValidationError
 
 from keyferry import secret_types
+from keyferry.budget import MAX_METADATA_STEPS, Budget, OverBudget
 from keyferry.errors import SourceUnusable
 from keyferry.formats import jsontext
 from keyferry.formats.fields import LabelValue
@@ -21,6 +22,15 @@ type SourceValues = Mapping[str, SourceValue]
 """Alias of a source → its value."""
 
 _LABEL = TypeAdapter[str](LabelValue)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What the content of one Secret is made from."""
+
+    sources: SourceValues
+    place: Place
+    budget: Budget
 
 
 @dataclass(frozen=True)
@@ -45,12 +55,13 @@ def render(mapping: SecretMapping, sources: SourceValues, place: Place) -> Rende
         place: the cluster and namespace of the Secret.
 
     Raises:
-        SourceUnusable: a key, label or annotation cannot be made from the values. The message names the mapping, the
-            key and the source, and no value.
+        SourceUnusable: a key, label or annotation cannot be made from the values, or takes more than the budget of one
+            Secret. The message names the mapping, the key and the source, and no value.
     """
+    inputs = _Inputs(_drop_regional_dates(mapping, sources), place, Budget())
     labels, annotations = render_metadata(mapping, place, sources)
     return Rendered(
-        data=_render_data(mapping, _drop_regional_dates(mapping, sources), place),
+        data=_render_data(mapping, inputs),
         versions={alias: source.version for alias, source in sorted(sources.items())},
         served={alias: source.served for alias, source in sorted(sources.items()) if source.served},
         labels=labels,
@@ -92,7 +103,8 @@ def render_metadata(
     tag_sources = {alias for alias, source in mapping.spec.sources.items() if source.metadata}
     tags = {alias: sources[alias] for alias in tag_sources & sources.keys()}
     unread = tag_sources - tags.keys()
-    labels = _render_texts(spec.labels, tags, unread, place, f"mapping {mapping.name}, label")
+    inputs = _Inputs(tags, place, Budget(MAX_METADATA_STEPS))
+    labels = _render_texts(spec.labels, inputs, unread, f"mapping {mapping.name}, label")
     for key, value in labels.items():
         try:
             _LABEL.validate_python(value)
@@ -101,35 +113,31 @@ def render_metadata(
                 f"mapping {mapping.name}, label {key}: the template makes what no label can be: 63 letters, digits,"
                 " '-', '_' and '.' at most, beginning and ending with a letter or digit"
             ) from None
-    return labels, _render_texts(spec.annotations, tags, unread, place, f"mapping {mapping.name}, annotation")
+    return labels, _render_texts(spec.annotations, inputs, unread, f"mapping {mapping.name}, annotation")
 
 
-def _render_texts(
-    texts: Mapping[str, str | Template], tags: SourceValues, unread: set[str], place: Place, where: str
-) -> dict[str, str]:
+def _render_texts(texts: Mapping[str, str | Template], inputs: _Inputs, unread: set[str], where: str) -> dict[str, str]:
     """Return labels or annotations, without those whose templates use a source of `unread`."""
     rendered = {}
     for key, text in texts.items():
         if isinstance(text, str):
             rendered[key] = text
         elif not unread & _list_variables(text.template or "", f"{where} {key}").keys():
-            rendered[key] = _fill_template(text.template or "", tags, place, f"{where} {key}")
+            rendered[key] = _fill_template(text.template or "", inputs, f"{where} {key}")
     return rendered
 
 
-def _render_data(mapping: SecretMapping, sources: SourceValues, place: Place) -> dict[str, SecretValue]:
+def _render_data(mapping: SecretMapping, inputs: _Inputs) -> dict[str, SecretValue]:
     data: dict[str, SecretValue] = {}
     secret, where = mapping.spec.secret, f"mapping {mapping.name}"
     for number, data_from in enumerate(secret.data_from, 1):
-        data |= _render_data_from(
-            data_from, sources[data_from.source], f"{where}, dataFrom {number}: source {data_from.source}"
-        )
+        data |= _render_data_from(data_from, inputs, f"{where}, dataFrom {number}: source {data_from.source}")
     if secret.tls:
-        data |= _render_tls(secret.tls, sources, place, f"{where}, tls")
+        data |= _render_tls(secret.tls, inputs, f"{where}, tls")
     if secret.registries:
-        data |= _render_registries(secret.registries, sources, place, f"{where}, registries")
+        data |= _render_registries(secret.registries, inputs, f"{where}, registries")
     for key, entry in secret.data.items():
-        value = _render_entry(entry, sources, place, f"{where}, key {key}")
+        value = _render_entry(entry, inputs, f"{where}, key {key}")
         data.pop(key, None)
         if value is not None:
             data[key] = value
@@ -137,11 +145,11 @@ def _render_data(mapping: SecretMapping, sources: SourceValues, place: Place) ->
     return data
 
 
-def _render_tls(tls: Tls, sources: SourceValues, place: Place, where: str) -> dict[str, SecretValue]:
+def _render_tls(tls: Tls, inputs: _Inputs, where: str) -> dict[str, SecretValue]:
     # Imported here, since the library behind it is large and few mappings have certificates.
     from keyferry.render import certificates  # noqa: PLC0415
 
-    parts = {name: _render_required(entry, sources, place, f"{where}.{name}").reveal() for name, entry in tls.entries}
+    parts = {name: _render_required(entry, inputs, f"{where}.{name}").reveal() for name, entry in tls.entries}
     password = parts.pop("password", None)
     bundle, part_name = certificates.Bundle(), where
     try:
@@ -154,37 +162,35 @@ def _render_tls(tls: Tls, sources: SourceValues, place: Place, where: str) -> di
         raise SourceUnusable(f"{part_name}: {error}") from None
 
 
-def _render_registries(
-    registries: Iterable[Registry], sources: SourceValues, place: Place, where: str
-) -> dict[str, SecretValue]:
+def _render_registries(registries: Iterable[Registry], inputs: _Inputs, where: str) -> dict[str, SecretValue]:
     accounts: dict[str, dict[str, str]] = {}
     for registry in registries:
         account = accounts[registry.server] = {}
         for name, entry in registry.entries:
             entry_name = f"{where} ({registry.server}), {name}"
             try:
-                account[name] = _render_required(entry, sources, place, entry_name).reveal().decode()
+                account[name] = _render_required(entry, inputs, entry_name).reveal().decode()
             except UnicodeDecodeError:
                 raise SourceUnusable(f"{entry_name} is binary, and a sign-in is text") from None
         account |= {"email": registry.email} if registry.email else {}
     return {secret_types.DOCKER_CONFIG_JSON_KEY: SecretValue(contents.build_docker_config(accounts).encode())}
 
 
-def _render_required(entry: Entry, sources: SourceValues, place: Place, where: str) -> SecretValue:
+def _render_required(entry: Entry, inputs: _Inputs, where: str) -> SecretValue:
     """Return the value of an entry that is not optional."""
-    return _render_entry(entry, sources, place, where) or SecretValue(b"")
+    return _render_entry(entry, inputs, where) or SecretValue(b"")
 
 
-def _render_entry(entry: Entry, sources: SourceValues, place: Place, where: str) -> SecretValue | None:
+def _render_entry(entry: Entry, inputs: _Inputs, where: str) -> SecretValue | None:
     """Return the value of an entry; None for an optional one whose path selects nothing."""
     if entry.value is not None:
         return values.encode_text(entry.value, where)
     if entry.template is not None:
-        return values.encode_text(_fill_template(entry.template, sources, place, where), where)
-    source, where = sources[entry.source or ""], f"{where}: source {entry.source}"
+        return values.encode_text(_fill_template(entry.template, inputs, where), where)
+    source, where = inputs.sources[entry.source or ""], f"{where}: source {entry.source}"
     if entry.path is None:
         return values.decode_value(source.content, entry.decode, where)
-    selected = values.search_path(entry.path, source, where)
+    selected = values.search_path(entry.path, source, where, inputs.budget)
     if selected is not None:
         return values.decode_value(values.encode_json(selected, where), entry.decode, where)
     if entry.default is None and not entry.optional:
@@ -192,24 +198,24 @@ def _render_entry(entry: Entry, sources: SourceValues, place: Place, where: str)
     return None if entry.default is None else values.encode_text(entry.default, where)
 
 
-def _render_data_from(data_from: DataFrom, source: SourceValue, where: str) -> dict[str, SecretValue]:
-    members = _list_members(data_from, source, where)
-    fill = partial(_fill_key_template, where)
+def _render_data_from(data_from: DataFrom, inputs: _Inputs, where: str) -> dict[str, SecretValue]:
+    fill = partial(_fill_key_template, where, inputs.budget)
     try:
-        new_keys = dict(rename(members, data_from.keys, data_from.invalid_characters, fill))
-    except ValueError as error:
+        members = _list_members(data_from, inputs.sources[data_from.source], where, inputs.budget)
+        new_keys = dict(rename(members, data_from.keys, data_from.invalid_characters, fill, inputs.budget))
+    except (ValueError, OverBudget) as error:
         raise SourceUnusable(f"{where}: {error}") from None
     return {new_keys[key]: _render_member(member, data_from, _name_key(where, key)) for key, member in members.items()}
 
 
-def _list_members(data_from: DataFrom, source: SourceValue, where: str) -> Mapping[str, object]:
+def _list_members(data_from: DataFrom, source: SourceValue, where: str, budget: Budget) -> Mapping[str, object]:
     """Return the values that get a key of their own: those of a `find`, or the fields of a JSON object."""
     if source.members is not None:
         return {name: value.content for name, value in source.members.items()}
     if data_from.path is None:
-        members = values.parse_document(source, where)
+        members = values.parse_document(source, where, budget)
     else:
-        members = values.search_path(data_from.path, source, where)
+        members = values.search_path(data_from.path, source, where, budget)
     if not isinstance(members, dict):
         subject = f"path {data_from.path} finds" if data_from.path else "the value is"
         raise SourceUnusable(f"{where}: {subject} no JSON object, whose keys could be taken")
@@ -227,20 +233,27 @@ def _name_key(where: str, key: str) -> str:
     return f"{where}, key {jsontext.escape_surrogates(key)}"
 
 
-def _fill_key_template(where: str, template: str, key: str) -> str:
+def _fill_key_template(where: str, budget: Budget, template: str, key: str) -> str:
     from keyferry.render import templates  # noqa: PLC0415  # as in _list_variables
 
-    return templates.fill(template, {"key": key}, _name_key(where, key))
+    return templates.fill(template, {"key": key}, _name_key(where, key), budget)
 
 
-def _fill_template(template: str, sources: SourceValues, place: Place, where: str) -> str:
+def _fill_template(template: str, inputs: _Inputs, where: str) -> str:
     """Return the text of a template over the values of sources, `cluster` and `namespace`."""
     from keyferry.render import templates  # noqa: PLC0415  # as in _list_variables
 
-    aliases = _list_variables(template, where).keys() & sources.keys()
-    variables = {alias: values.get_template_value(sources[alias], f"{where}: source {alias}") for alias in aliases}
+    sources, budget = inputs.sources, inputs.budget
+    aliases = sorted(_list_variables(template, where).keys() & sources.keys())
+    try:
+        variables = {
+            alias: values.get_template_value(sources[alias], f"{where}: source {alias}", budget) for alias in aliases
+        }
+    except OverBudget as error:
+        raise SourceUnusable(f"{where}: {error}") from None
     versions = {alias: sources[alias].version for alias in aliases}
-    return templates.fill(template, variables | asdict(place), where, {"where": where, "versions": versions})
+    origin = {"where": where, "versions": versions}
+    return templates.fill(template, variables | asdict(inputs.place), where, budget, origin)
 
 
 def _list_variables(template: str, where: str) -> Mapping[str, int]:

@@ -3,87 +3,19 @@
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError, meta, nodes
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedFormatter
+from jinja2 import Template, TemplateSyntaxError, meta, nodes
 
+from keyferry.budget import MAX_CHARACTERS, Budget, OverBudget
 from keyferry.errors import SourceUnusable
 from keyferry.render import filters
+from keyferry.render.formatting import BUDGET, FilterError
+from keyferry.render.sandbox import ENVIRONMENT, rewrite
 
-
-class _Formatter(SandboxedFormatter):
-    """`str.format` with values as a template writes them."""
-
-    def convert_field(self, value: object, conversion: str | None) -> object:
-        """Convert a value as `!s` and the like ask for."""
-        return super().convert_field(filters.to_format_argument(value), conversion)
-
-    def format_field(self, value: object, format_spec: str) -> str:
-        """Format a value by a format specification."""
-        return str(super().format_field(filters.to_format_argument(value), format_spec))
-
-
-MAX_CHARACTERS = 1024 * 1024
-"""The longest text or list that a template can make with `*`. No Secret holds more than 1 MiB."""
-_MAX_BITS = 4096
-"""The largest result of `**`."""
-
-
-def _get_repeated_length(left: object, right: object) -> int:
-    """Return the length of the product of a text or list and a number; 0 for any other operands."""
-    for sequence, count in ((left, right), (right, left)):
-        if isinstance(sequence, str | list | tuple) and isinstance(count, int):
-            return len(sequence) * count
-    return 0
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    """Jinja, changed so that it never writes Python's own text of a value, and never computes beyond bounds."""
-
-    intercepted_binops = frozenset({"%", "*", "**"})
-
-    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401  # as the library has it
-        """Prefer a key of an object to a method of the same name, such as `values` or `items`."""
-        return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # as above
-        """Format a text, or calculate. A result beyond the bounds is an error: it could take all memory."""
-        if operator == "%" and isinstance(left, str):
-            return filters.format_percent(left, right)
-        if operator == "**" and abs(right) * max(1, int(abs(left)).bit_length()) > _MAX_BITS:
-            raise OverflowError
-        if operator == "*" and _get_repeated_length(left, right) > MAX_CHARACTERS:
-            raise OverflowError
-        return super().call_binop(context, operator, left, right)
-
-    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:  # noqa: ANN401  # as above
-        """Return the function to call in place of `str.format` or `str.format_map`; None for any other value."""
-        if super().wrap_str_format(value) is None:
-            return None
-        format_text, text = _Formatter(self).vformat, value.__self__
-        if value.__name__ == "format_map":
-            return lambda named: format_text(text, (), named)
-        return lambda *args, **named: format_text(text, args, named)
-
-
-_ENVIRONMENT = _Environment(
-    undefined=StrictUndefined,
-    keep_trailing_newline=True,
-    autoescape=False,
-    finalize=filters.to_text,
-    optimized=False,  # so that constant expressions are not calculated when a template is only checked
-)
-_ENVIRONMENT.filters |= filters.FILTERS
-# The same values have to give the same bytes every time, and never Python's own text of a value.
-for _name in ("pprint", "random"):
-    del _ENVIRONMENT.filters[_name]
-for _name in ("cycler", "joiner", "lipsum"):
-    del _ENVIRONMENT.globals[_name]
 _UNKNOWN = re.compile(r"No (filter|test) named '(\w+)'")
 _FOREIGN_NAMES = {"base64": "b64encode", "b64dec": "b64decode"}
 """Name of a filter in other systems → our name, where the two are not alike."""
@@ -126,16 +58,13 @@ def list_variables(template: str) -> Mapping[str, int]:
 
 @lru_cache(_CACHE_SIZE)
 def _compile(template: str) -> Template:
-    return _ENVIRONMENT.from_string(_parse(template))
+    return ENVIRONMENT.from_string(rewrite(_parse(template)))
 
 
 def _parse(template: str) -> nodes.Template:
-    """Return the syntax tree of a template. Each operand of `~` is turned into text as a template writes it."""
-    parsed = _ENVIRONMENT.parse(template)
-    for concat in parsed.find_all(nodes.Concat):
-        concat.nodes = [nodes.Filter(node, "string", [], [], None, None, lineno=node.lineno) for node in concat.nodes]
-    parsed.set_environment(_ENVIRONMENT)
-    return parsed
+    if len(template) > MAX_CHARACTERS:
+        raise InvalidTemplate(1, "the template is longer than a Secret can be")
+    return ENVIRONMENT.parse(template)
 
 
 def _check_call(call: nodes.Filter) -> None:
@@ -144,7 +73,7 @@ def _check_call(call: nodes.Filter) -> None:
     Raises:
         InvalidTemplate: there are too many or too few arguments, or one has a value that the filter does not take.
     """
-    function = _ENVIRONMENT.filters.get(call.name)
+    function = ENVIRONMENT.filters.get(call.name)
     if function is None:  # Jinja itself tells it only where the filter is not inside a condition
         raise InvalidTemplate(call.lineno, _add_suggestion(f"No filter named {call.name!r}."))
     if call.dyn_args is not None or call.dyn_kwargs is not None:
@@ -164,20 +93,24 @@ def _check_call(call: nodes.Filter) -> None:
             raise InvalidTemplate(call.lineno, f"filter {call.name}: {name} is one of {choices}")
 
 
-def fill(template: str, values: Mapping[str, Any], where: str, origin: Mapping[str, object] | None = None) -> str:
+def fill(
+    template: str, values: Mapping[str, Any], where: str, budget: Budget, origin: Mapping[str, object] | None = None
+) -> str:
     """Return the text of a template, with values filled in.
 
     Args:
         template: the template.
         values: its variables.
         where: the mapping and the key, for messages.
+        budget: what the template may compute.
         origin: what the salts of passwords are made from, as in `filters.generate_salts`.
 
     Raises:
         SourceUnusable: a variable or a part of it is missing, or an operation fails. The message quotes no value.
     """
     try:
-        return _compile(template).render({**values, filters.SALTS: filters.generate_salts(origin or {})})
+        salts = filters.generate_salts(origin or {})
+        return _compile(template).render({**values, filters.SALTS: salts, BUDGET: budget})
     except Exception as error:
         # The error's own message can quote a value.
         raise SourceUnusable(f"{where}: line {_get_line(error)} of the template: {_describe_error(error)}") from None
@@ -188,7 +121,7 @@ def _add_suggestion(message: str) -> str:
     unknown = _UNKNOWN.match(message)
     if unknown is None:
         return message
-    known = _ENVIRONMENT.filters if unknown[1] == "filter" else _ENVIRONMENT.tests
+    known = ENVIRONMENT.filters if unknown[1] == "filter" else ENVIRONMENT.tests
     foreign = _FOREIGN_NAMES.get(unknown[2])
     suggestions = [foreign] if foreign else difflib.get_close_matches(unknown[2], known, n=1)
     return message + (f" Did you mean {suggestions[0]}?" if suggestions else "")
@@ -196,7 +129,7 @@ def _add_suggestion(message: str) -> str:
 
 def _describe_error(error: Exception) -> str:
     error_type = type(error).__name__
-    if isinstance(error, filters.FilterError):
+    if isinstance(error, FilterError | OverBudget):
         return str(error)
     return (
         "names something that the sources do not have, or that is null"

@@ -6,10 +6,14 @@ db`, and never quotes a value.
 
 from typing import Any
 
+from keyferry.budget import Budget, OverBudget
 from keyferry.errors import SourceUnusable
 from keyferry.formats import jmespath, jsontext
 from keyferry.formats.encodings import Decoding, decode
 from keyferry.model import SecretValue, SourceValue
+
+PARSED_BYTES_PER_STEP = 50
+"""How many bytes of JSON count as a step, each time that a document is parsed."""
 
 
 def encode_text(text: str, where: str) -> SecretValue:
@@ -28,9 +32,13 @@ def encode_json(value: object, where: str) -> SecretValue:
     """Return a part of a JSON document as the text that a Secret holds: strings as they are, anything else as JSON.
 
     Raises:
-        SourceUnusable: as in `encode_text`.
+        SourceUnusable: as in `encode_text`; or the document is nested too deeply.
     """
-    return encode_text(jsontext.to_text(value), where)
+    try:
+        text = jsontext.to_text(value)
+    except TypeError as error:
+        raise SourceUnusable(f"{where} cannot be written: {error}") from None
+    return encode_text(text, where)
 
 
 def decode_value(value: SecretValue, encoding: Decoding | None, where: str) -> SecretValue:
@@ -45,14 +53,16 @@ def decode_value(value: SecretValue, encoding: Decoding | None, where: str) -> S
         raise SourceUnusable(f"{where} is {error}, as decode says") from None
 
 
-def parse_document(source: SourceValue, where: str) -> Any:  # noqa: ANN401  # JSON is anything
+def parse_document(source: SourceValue, where: str, budget: Budget) -> Any:  # noqa: ANN401  # JSON is anything
     """Return the JSON document that is a source's value.
 
     Raises:
+        OverBudget: values have been parsed too often for one Secret.
         SourceUnusable: the value is binary, or not JSON, or an object in it has a key twice.
     """
     if source.binary:
         raise SourceUnusable(f"{where} is binary: use it whole, without a path")
+    budget.spend(len(source.content) // PARSED_BYTES_PER_STEP)
     try:
         return jsontext.parse(source.content.reveal())
     except jsontext.DuplicateKeyError as error:
@@ -61,23 +71,29 @@ def parse_document(source: SourceValue, where: str) -> Any:  # noqa: ANN401  # J
         raise SourceUnusable(f"{where} is not JSON: use it whole, without a path") from None
 
 
-def search_path(path: str, source: SourceValue, where: str) -> object:
+def search_path(path: str, source: SourceValue, where: str, budget: Budget) -> object:
     """Return the part of a source's JSON document that a JMESPath expression selects; None for nothing or null.
 
     Raises:
         SourceUnusable: the value is no JSON document, or the path cannot be applied to it.
     """
-    document = parse_document(source, where)
     try:
-        result = jmespath.search(path, document)
-        jsontext.to_text(result)  # raises for a result that is not JSON, such as that of `&name`
+        document = parse_document(source, where, budget)
+        result = jmespath.search(path, document, budget)
+        budget.spend_text(
+            len(jsontext.to_text(result))
+        )  # raises for a result that is not JSON, such as that of `&name`
+    except SourceUnusable:
+        raise
+    except OverBudget as error:
+        raise SourceUnusable(f"{where}: path {path} {error}") from None
     except Exception as error:
         # The message of the library can quote the value.
         raise SourceUnusable(f"{where}: path {path} does not fit the value ({type(error).__name__})") from None
     return result
 
 
-def get_template_value(source: SourceValue, where: str) -> object:
+def get_template_value(source: SourceValue, where: str, budget: Budget) -> object:
     """Return a source's value as templates see it.
 
     Returns:
@@ -88,7 +104,8 @@ def get_template_value(source: SourceValue, where: str) -> object:
         SourceUnusable: an object in the document has a key twice.
     """
     if source.members is not None:
-        return {name: get_template_value(member, f"{where}, {name}") for name, member in source.members.items()}
+        return {name: get_template_value(member, f"{where}, {name}", budget) for name, member in source.members.items()}
+    budget.spend(len(source.content) // PARSED_BYTES_PER_STEP)
     try:
         document = None if source.binary else jsontext.parse(source.content.reveal())
     except jsontext.DuplicateKeyError as error:

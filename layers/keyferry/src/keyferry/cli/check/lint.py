@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from keyferry.access.grants import is_unbounded
+from keyferry.budget import Budget, OverBudget
 from keyferry.cli.check.documents import Definition
 from keyferry.cli.check.problems import Problem
 from keyferry.formats.yamltext import FieldPath
@@ -70,7 +71,7 @@ def _has_slash_in_every_key(data_from: DataFrom, spec: Spec) -> bool:
         return False
     name = f"{source.find_prefix}x"
     try:
-        list(keys.rename([name], data_from.keys, data_from.invalid_characters, lambda template, _: template))
-    except ValueError:
+        list(keys.rename([name], data_from.keys, data_from.invalid_characters, lambda template, _: template, Budget()))
+    except (ValueError, OverBudget):
         return True
     return False

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from keyferry.errors import InvalidInput
+from keyferry.errors import InvalidInput, abridge
 
 
 @dataclass(frozen=True, order=True)
@@ -17,6 +17,10 @@ class Problem:
     column: int
     message: str
     level: Literal["error", "warning"] = "error"
+
+    def __post_init__(self) -> None:
+        """Cut the middle out of a long message: it can quote what a file has."""
+        object.__setattr__(self, "message", abridge(self.message))
 
     def __str__(self) -> str:
         level = "" if self.level == "error" else f"{self.level}: "
@@ -41,7 +45,8 @@ class InvalidFiles(InvalidInput):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = sorted(set(problems))
-        super().__init__("\n".join(map(str, self.problems)))
+        text = "\n".join(map(str, self.problems))
+        super().__init__(text, limit=len(text))
 
 
 def nearest(name: str, known: Iterable[str], noun: str = "") -> str:

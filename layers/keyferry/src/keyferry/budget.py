@@ -1,0 +1,108 @@
+"""Bound what the paths, rules and templates of one Secret compute. It is counted: time plays no part in the verdict.
+
+One step is about a microsecond of Python. Whoever makes or walks a value spends steps on it before, or right after, so
+that neither many small operations nor a large one go on for long or take all memory.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+MAX_STEPS = 1_000_000
+"""How many steps the content of one Secret may take: a second or so."""
+MAX_METADATA_STEPS = 20_000
+"""How many steps its labels and annotations may take. A sweep renders them too, for each Secret."""
+MAX_CHARACTERS = 1024 * 1024
+"""The longest text, and the longest list, that may come up on the way. No Secret holds more than 1 MiB."""
+BYTES_PER_STEP = 16
+"""How many bytes of text count as a step: all texts together have 16 MB at most."""
+
+
+class OverBudget(Exception):
+    """A mapping computes too much. The message quotes no value."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "computes too much: loops, long texts, large lists or costly filters; let it make less, or split it over"
+            " several mappings"
+        )
+
+
+@dataclass
+class Budget:
+    """The steps that are left. It is handed to everything that computes for one Secret."""
+
+    steps: int = MAX_STEPS
+
+    def spend(self, steps: int) -> None:
+        """Spend some steps.
+
+        Raises:
+            OverBudget: too few are left; from then on for every call.
+        """
+        self.steps -= abs(steps)
+        if self.steps < 0:
+            raise OverBudget
+
+    def spend_text(self, characters: int) -> None:
+        """Spend what a text of this length costs, before it is made.
+
+        Raises:
+            OverBudget: the text is too long, or too few steps are left.
+        """
+        self.check_length(characters)
+        self.spend(1 + characters // BYTES_PER_STEP)
+
+    def check_length(self, length: int) -> None:
+        """Check the length of a text or a list.
+
+        Raises:
+            OverBudget: it is more than MAX_CHARACTERS.
+        """
+        if length > MAX_CHARACTERS:
+            self.spend(MAX_STEPS)
+            raise OverBudget
+
+    def spend_value(self, value: object, times: int = 1) -> None:
+        """Spend what it costs to walk through a value: a step for each part, and for 16 bytes of each text.
+
+        Parts that a list holds twice count twice, since whoever writes or compares the list meets them twice.
+
+        Args:
+            value: anything.
+            times: how many steps a part costs.
+
+        Raises:
+            OverBudget: the value is too large, or too few steps are left.
+        """
+        if isinstance(value, str):  # nearly all values are texts, so no other function is called for one
+            length = len(value)
+            self.steps -= (1 + (length if value.isascii() else 4 * length) // BYTES_PER_STEP) * times
+            if self.steps < 0 or length > MAX_CHARACTERS:
+                self.check_length(length)
+                raise OverBudget
+            return
+        pending = [value]
+        while pending:
+            part = pending.pop()
+            if isinstance(part, str):
+                self.spend(_price_text(part) * times)
+                continue
+            self.spend(times)
+            if isinstance(part, dict):
+                self.spend(len(part))
+                pending.extend(part)
+                pending.extend(part.values())
+            elif isinstance(part, list | tuple | set | frozenset):
+                self.spend(len(part))
+                pending.extend(part)
+
+    def count[T](self, items: Iterable[T]) -> Iterator[T]:
+        """Yield items, and spend on each what `spend_value` does."""
+        for item in items:
+            self.spend_value(item)
+            yield item
+
+
+def _price_text(text: str) -> int:
+    """Return the steps that a text costs. Python holds characters outside of ASCII in four bytes at most."""
+    return 1 + len(text) * (1 if text.isascii() else 4) // BYTES_PER_STEP

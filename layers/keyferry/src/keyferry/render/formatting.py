@@ -1,0 +1,178 @@
+"""Write values as text in templates, and format text with them.
+
+A value becomes the text that a path to it gives, never Python's own text of it. What a format, a separator or a
+replacement makes of few characters is spent on the budget before it is made.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from jinja2 import Environment, Undefined, UndefinedError, pass_context, pass_eval_context
+from jinja2.filters import do_xmlattr, make_attrgetter
+from jinja2.nodes import EvalContext
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedFormatter
+
+from keyferry.budget import MAX_CHARACTERS, Budget
+from keyferry.formats import jsontext
+from keyferry.model import SecretValue
+
+BUDGET = "keyferry.budget"
+"""The variable that holds the budget of a template. No template can read it, since its name has a dot."""
+_CONVERSION = re.compile(r"%%|%(?:\(([^)]*)\))?[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?")
+"""A conversion of `%`: its name, its width and its precision."""
+_NUMBER = re.compile(r"\d+")
+
+
+class FilterError(ValueError):
+    """A filter cannot be applied to its value. The message quotes no value."""
+
+
+def get_budget(context: Context) -> Budget:
+    """Return the budget of the template that is being filled."""
+    budget: Budget = context.parent[BUDGET]
+    return budget
+
+
+def to_text(value: object) -> str:
+    """Return the text that a template writes for a value. It is the same that a path to the value gives.
+
+    Raises:
+        UndefinedError: the value is undefined or null.
+        FilterError: the value is binary.
+    """
+    if value is None:
+        raise UndefinedError("null")
+    if isinstance(value, SecretValue):
+        raise FilterError("a binary value is written by b64encode, or opened by pkcs12_key and pkcs12_cert")
+    return str(value) if isinstance(value, Undefined) else jsontext.to_text(value)  # str raises UndefinedError
+
+
+def to_format_argument(value: object) -> object:
+    """Return a value as formatting takes it: a number as it is, since `%d` needs it; anything else as text."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else to_text(value)
+
+
+class _FormatArguments(dict[str, object]):
+    """The values that `%(name)s` formats, by name."""
+
+    def __init__(self, values: Mapping[str, object], budget: Budget) -> None:
+        super().__init__(values)
+        self._budget = budget
+
+    def __getitem__(self, name: str) -> object:
+        return _take_argument(super().__getitem__(name), self._budget)
+
+    def __repr__(self) -> str:
+        return jsontext.to_text(self)
+
+
+def _take_argument(value: object, budget: Budget) -> object:
+    """Return a value as formatting takes it, once its length is spent."""
+    argument = to_format_argument(value)
+    budget.spend_value(argument)
+    return argument
+
+
+def format_percent(text: str, value: object, budget: Budget) -> str:
+    """Format a text by `%`, as in `'%s:%d' % (user, port)`.
+
+    Raises:
+        OverBudget: the result would be too long.
+    """
+    values = value if isinstance(value, tuple) else (value,)
+    for conversion in _CONVERSION.finditer(text):
+        if conversion[1] and "(" in conversion[1]:  # Python pairs them, the pattern cannot
+            raise FilterError("a name in %(name)s has no parentheses")
+        for width in filter(None, conversion.group(2, 3)):
+            given = max((abs(number) for number in values if isinstance(number, int)), default=0)
+            budget.spend_text(given if width == "*" else _parse_width(width))
+    if isinstance(value, dict):
+        return text % _FormatArguments(value, budget)
+    return text % tuple(_take_argument(item, budget) for item in values)
+
+
+class Formatter(SandboxedFormatter):
+    """`str.format` with values as a template writes them."""
+
+    def __init__(self, environment: Environment, budget: Budget) -> None:
+        super().__init__(environment)
+        self._budget = budget
+
+    def convert_field(self, value: object, conversion: str | None) -> object:
+        """Convert a value as `!s` and the like ask for."""
+        return super().convert_field(to_format_argument(value), conversion)
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        """Format a value by a format specification."""
+        for width in _NUMBER.findall(format_spec):
+            self._budget.spend_text(_parse_width(width))
+        return str(super().format_field(_take_argument(value, self._budget), format_spec))
+
+
+def _parse_width(digits: str) -> int:
+    """Return the number; one of too many digits is too wide in any case."""
+    return int(digits[:9])
+
+
+@pass_context
+def format_text(context: Context, value: object, *args: object, **named: object) -> str:
+    """Do the same as Jinja's own filter, with values as a template writes them instead of Python's own text."""
+    if args and named:
+        raise FilterError("format takes values by position or by name, not both")
+    return format_percent(to_text(value), named or args, get_budget(context))
+
+
+@pass_context
+def join(context: Context, value: Iterable[object], d: object = "", attribute: str | int | None = None) -> str:
+    """Do the same as Jinja's own filter, with values as a template writes them instead of Python's own text."""
+    items = value if attribute is None else map(make_attrgetter(context.environment, attribute), value)
+    return join_texts(map(to_text, items), to_text(d), get_budget(context))
+
+
+def join_texts(texts: Iterable[str], separator: str, budget: Budget) -> str:
+    """Return texts with a separator between them.
+
+    Raises:
+        OverBudget: the result would be too long.
+    """
+    parts, characters = [], 0
+    for text in texts:
+        parts.append(text)
+        characters += len(text) + len(separator)
+        if characters > MAX_CHARACTERS:
+            break
+    budget.spend_text(characters)
+    return separator.join(parts)
+
+
+@pass_context
+def replace(context: Context, value: object, old: object, new: object, count: int | None = None) -> str:
+    """Do the same as Jinja's own filter, with values as a template writes them instead of Python's own text."""
+    text, old_text, new_text = to_text(value), to_text(old), to_text(new)
+    get_budget(context).spend_text(len(text) + text.count(old_text) * len(new_text))
+    return text.replace(old_text, new_text, -1 if count is None else count)
+
+
+@pass_eval_context
+def xmlattr(context: EvalContext, value: Mapping[str, object], autospace: bool = True) -> str:
+    """Do the same as Jinja's own filter, which leaves out null, with values as a template writes them."""
+    attributes = {
+        name: to_text(attribute)
+        for name, attribute in value.items()
+        if attribute is not None and not isinstance(attribute, Undefined)
+    }
+    return do_xmlattr(context, attributes, autospace)
+
+
+def take_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter of Jinja that gets its value as the text that a template writes for it."""
+    index = 1 if hasattr(function, "jinja_pass_arg") else 0  # of the value, among the arguments
+
+    @functools.wraps(function)
+    def filter_text(*args: object, **named: object) -> object:
+        return function(*args[:index], to_text(args[index]), *args[index + 1 :], **named)
+
+    return filter_text

@@ -1,0 +1,286 @@
+"""Jinja as templates have it: sandboxed, strict, without Python's own text of a value, and on a budget.
+
+The syntax tree of a template is rewritten, so that all that makes a value, compares one or goes round in a loop spends
+steps: operators and calls by the methods of the environment, everything else by filters that no template can name.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import BuiltinMethodType, MethodType
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, nodes, pass_context
+from jinja2.ext import Extension
+from jinja2.filters import make_attrgetter
+from jinja2.lexer import Token, TokenStream
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import _PassArg
+from jinja2.visitor import NodeTransformer
+
+from keyferry.budget import BYTES_PER_STEP, Budget, OverBudget
+from keyferry.model import SecretValue
+from keyferry.render import filters, prices
+from keyferry.render.formatting import BUDGET, Formatter, format_percent, get_budget, join_texts, take_text, to_text
+
+MAX_TOKENS = 50_000
+"""The longest template, in words and signs of the language: some thousand expressions."""
+_MAX_BITS = 16384
+"""The largest whole number. Sources have numbers of 4,000 digits at most."""
+_ROUND, _MADE = "a round", "a value made"
+"""Names of filters. A space keeps them out of the language; to use them by `map` costs steps and does nothing."""
+_COMPARISONS = frozenset(
+    {"!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le", "lessthan", "lt", "ne"}
+)
+_TEXT_TESTS = ("lower", "upper")
+
+
+@dataclass(frozen=True)
+class _Format:
+    """The method `format` or `format_map` of a text."""
+
+    text: str
+    is_map: bool
+
+    def format(self, environment: "_Environment", budget: Budget, args: tuple[Any, ...], named: dict[str, Any]) -> str:
+        """Return the text with the arguments filled in."""
+        if self.is_map:
+            (named,), args = args, ()
+        return str(Formatter(environment, budget).vformat(self.text, args, named))
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """Jinja, changed so that it never writes Python's own text of a value, and never computes beyond its budget."""
+
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+
+    def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401  # as the library has it
+        """Prefer a key of an object to a method of the same name, such as `values` or `items`."""
+        return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # as above
+        """Format a text, or calculate."""
+        budget = get_budget(context)
+        if operator == "%" and isinstance(left, str):
+            return spend_result(budget, format_percent(left, right, budget))
+        _check_operands(budget, operator, left, right)
+        return spend_result(budget, super().call_binop(context, operator, left, right))
+
+    def wrap_str_format(self, value: Any) -> Any:  # noqa: ANN401  # as above
+        """Return what stands for `str.format` or `str.format_map` until it is called; None for any other value."""
+        if super().wrap_str_format(value) is None:
+            return None
+        return _Format(value.__self__, is_map=value.__name__ == "format_map")
+
+    def call(__self, __context: Context, __obj: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401, N805  # as above
+        """Call a method, a macro or a function."""
+        budget = get_budget(__context)
+        budget.spend(1)
+        if isinstance(__obj, _Format):
+            return spend_result(budget, __obj.format(__self, budget, args, named))
+        if isinstance(__obj, MethodType | BuiltinMethodType):
+            target, name = __obj.__self__, __obj.__name__
+            if name == "join" and isinstance(target, str) and args:
+                return join_texts(args[0], target, budget)
+            prices.spend_call(budget, target, name, [*args, *named.values()])
+        return spend_result(budget, super().call(__context, __obj, *args, **named))
+
+
+def spend_result(budget: Budget, result: Any) -> Any:  # noqa: ANN401  # of whatever type it is
+    """Spend what a new value costs, and return it. An iterator spends it as it goes on.
+
+    Raises:
+        OverBudget: the value is too large.
+    """
+    if isinstance(result, str):  # first, as nearly all are
+        budget.spend_value(result)
+        return result
+    if isinstance(result, int) and result.bit_length() > _MAX_BITS:
+        raise OverBudget
+    if isinstance(result, Iterator):
+        return budget.count(result)
+    if isinstance(result, SecretValue | bytes):
+        budget.spend_text(len(result))
+    else:
+        budget.spend_value(result)
+    return result
+
+
+def _check_operands(budget: Budget, operator: str, left: Any, right: Any) -> None:  # noqa: ANN401
+    """Check that a calculation ends soon, and spend what its result costs if that can be much larger."""
+    bits = [operand.bit_length() for operand in (left, right) if isinstance(operand, int)]
+    if isinstance(left, bytes) or isinstance(right, bytes) or max(bits, default=0) > _MAX_BITS:
+        raise OverBudget
+    if operator == "**" and abs(right) * max(1, int(abs(left)).bit_length()) > _MAX_BITS:
+        raise OverBudget
+    if operator == "*" and sum(bits) > _MAX_BITS:
+        raise OverBudget
+    for sequence, count in ((left, right), (right, left)) if operator == "*" else ():
+        if isinstance(sequence, str | list | tuple) and isinstance(count, int):
+            budget.spend_text(len(sequence) * count if count > 0 else 0)
+
+
+@pass_context
+def _write(context: Context, value: object) -> str:
+    """Return a value as text, where it stands in a template. Jinja folds no constants for it."""
+    text = value if isinstance(value, str) else to_text(value)
+    context.parent[BUDGET].spend_value(text)
+    return text
+
+
+@pass_context
+def _go_round(context: Context, _value: object, steps: int) -> str:
+    """Spend the steps of one round of a loop, or of one call of a macro."""
+    context.parent[BUDGET].spend(steps)
+    return ""
+
+
+@pass_context
+def _take_value(context: Context, value: object) -> object:
+    return spend_result(get_budget(context), value)
+
+
+@pass_context
+def _add_up(
+    context: Context,
+    iterable: Iterable[Any],
+    attribute: str | int | None = None,
+    start: Any = 0,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Do the same as Jinja's own `sum`, which copies all lists again for each that it adds."""
+    items = iterable if attribute is None else map(make_attrgetter(context.environment, attribute), iterable)
+    return functools.reduce(lambda left, right: ENVIRONMENT.call_binop(context, "+", left, right), items, start)
+
+
+_SELECT: dict[_PassArg | None, Callable[[Context], Any] | None] = {
+    None: None,
+    _PassArg.context: lambda context: context,
+    _PassArg.eval_context: lambda context: context.eval_ctx,
+    _PassArg.environment: lambda context: context.environment,
+}
+"""What a filter asks for before its value → how to get it."""
+
+
+def _bound_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter that spends what it costs and what it returns."""
+    select, price, is_new = _SELECT[_PassArg.from_obj(function)], prices.PRICES.get(name), prices.is_new(name)
+
+    @functools.wraps(function)
+    def run(context: Context, *args: Any, **named: Any) -> Any:  # noqa: ANN401  # as the filter has it
+        budget = context.parent[BUDGET]
+        if price:
+            price(budget, *args, **named)
+        result = function(select(context), *args, **named) if select else function(*args, **named)
+        if is_new:
+            return spend_result(budget, result)
+        budget.spend(1)
+        return result
+
+    return pass_context(run)
+
+
+def _bound_test(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a test that spends what it costs to compare its values."""
+
+    @functools.wraps(function)
+    def run(context: Context, *args: Any) -> Any:  # noqa: ANN401  # as the test has it
+        get_budget(context).spend_value(args)
+        return function(*args)
+
+    return pass_context(run)
+
+
+class _TokenLimit(Extension):
+    """Refuses a template that is too long before it is parsed."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Yield the words and signs of a template."""
+        for number, token in enumerate(stream):
+            if number > MAX_TOKENS:
+                raise TemplateSyntaxError("the template is too long: split it", token.lineno)
+            yield token
+
+
+class _Rewriter(NodeTransformer):
+    """Puts filters into a syntax tree that spend steps. Each operand of `~` is written as text, as a template does."""
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802  # as the library has it
+        self.generic_visit(node)
+        node.nodes = [_filter(operand, "string") for operand in node.nodes]
+        return node
+
+    def visit_List(self, node: nodes.List | nodes.Dict | nodes.Tuple) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return node if getattr(node, "ctx", "load") != "load" else _filter(node, _MADE)
+
+    visit_Dict = visit_Tuple = visit_List  # noqa: N815
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filter(node, _MADE) if isinstance(node.arg, nodes.Slice) else node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        operands = [node.expr, *(operand.expr for operand in node.ops)]
+        is_search = any(operand.op in ("in", "notin") for operand in node.ops)
+        if not is_search and any(isinstance(operand, nodes.Const) for operand in operands):
+            return node  # what is written in the template is short
+        node.expr = _filter(node.expr, _MADE)
+        for operand in node.ops:
+            operand.expr = _filter(operand.expr, _MADE)
+        return node
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
+        if node.test:
+            node.test = nodes.And(nodes.Not(_go(node, [node.test])), node.test, lineno=node.lineno)
+        return self.visit_Block(node)
+
+    def visit_Block(self, node: Any) -> nodes.Node:  # noqa: ANN401, N802  # all that have a body
+        first = nodes.ExprStmt(_go(node, node.body), lineno=node.lineno)
+        self.generic_visit(node)
+        node.body.insert(0, first)
+        return node  # type: ignore[no-any-return]
+
+    visit_Macro = visit_CallBlock = visit_Block  # noqa: N815
+
+
+def rewrite(parsed: nodes.Template) -> nodes.Template:
+    """Return the syntax tree of a template that spends steps."""
+    rewritten: nodes.Template = _Rewriter().visit(parsed)
+    return rewritten.set_environment(ENVIRONMENT)  # type: ignore[return-value]
+
+
+def _filter(node: nodes.Expr, name: str, *args: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
+
+
+def _go(node: nodes.Node, body: list[nodes.Node]) -> nodes.Filter:
+    """Return an expression that is empty text, and costs a step for each node and 16 bytes of a body."""
+    steps = 1
+    for part in body:
+        steps += 1 + sum(1 for _ in part.find_all(nodes.Node))
+        steps += sum(len(text.data) // BYTES_PER_STEP for text in part.find_all(nodes.TemplateData))
+    return _filter(nodes.Const("", lineno=node.lineno), _ROUND, nodes.Const(steps, lineno=node.lineno))
+
+
+ENVIRONMENT = _Environment(
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+    autoescape=False,
+    finalize=_write,
+    extensions=[_TokenLimit],
+    optimized=False,  # so that constant expressions are not calculated when a template is only checked
+)
+ENVIRONMENT.filters |= filters.FILTERS
+# The same values have to give the same bytes every time, and never Python's own text of a value.
+for _name in ("pprint", "random"):
+    del ENVIRONMENT.filters[_name]
+for _name in ("cycler", "joiner", "lipsum"):
+    del ENVIRONMENT.globals[_name]
+ENVIRONMENT.filters["sum"] = _add_up
+ENVIRONMENT.filters |= {name: _bound_filter(name, function) for name, function in ENVIRONMENT.filters.items()}
+ENVIRONMENT.filters |= {_ROUND: _go_round, _MADE: _take_value}
+_TESTS: dict[str, Any] = ENVIRONMENT.tests
+_TESTS |= {name: _bound_test(_TESTS[name]) for name in _COMPARISONS}
+_TESTS |= {name: take_text(_TESTS[name]) for name in _TEXT_TESTS}
