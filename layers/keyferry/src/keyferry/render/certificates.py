@@ -4,7 +4,7 @@ This module is imported only for mappings that have certificates, since the libr
 library never leave this module, since their messages can quote the content.
 """
 
-import re
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import Certificate
 
 from keyferry.formats.encodings import decode
+from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
+from keyferry.render.pem import PRIVATE_KEY, extract_blocks
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
-_PRIVATE_KEY = "PRIVATE KEY"
+MAX_CERTIFICATES = 50
+"""How many certificates a bundle may have: each is compared with the others. A chain has three or four."""
+MAX_LISTED = 500
+"""How many certificates one text may have; the authorities that browsers trust are about 150."""
 _DER_SEQUENCE = b"\x30"
 """The first byte of every DER sequence, and so of every PKCS#12 file."""
 
@@ -75,17 +79,6 @@ class Chain:
         return data | ({} if self.root is None else {"ca.crt": encode_pem([self.root])})
 
 
-def extract_blocks(text: bytes, label: str) -> list[bytes]:
-    """Return the PEM blocks of a text that have a label, each with a newline at its end.
-
-    Args:
-        text: the PEM text.
-        label: what follows `BEGIN`, such as `CERTIFICATE`. `PRIVATE KEY` stands for every type of private key.
-    """
-    has_label = str.endswith if label == _PRIVATE_KEY else str.__eq__
-    return [match[0] + b"\n" for match in _BLOCK.finditer(text) if has_label(match[1].decode(), label)]
-
-
 def encode_pem(certificates: Iterable[Certificate]) -> bytes:
     """Return certificates as a PEM text."""
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
@@ -95,10 +88,13 @@ def parse_certificates(text: bytes) -> tuple[Certificate, ...]:
     """Return the certificates of a PEM text.
 
     Raises:
-        UnusableCertificate: one of them cannot be parsed.
+        UnusableCertificate: one of them cannot be parsed, or there are too many.
     """
+    blocks = extract_blocks(text, "CERTIFICATE")
+    if len(blocks) > MAX_LISTED:
+        raise UnusableCertificate(f"{len(blocks):,} certificates in it, and {MAX_LISTED} is the most")
     try:
-        return tuple(x509.load_pem_x509_certificate(block) for block in extract_blocks(text, "CERTIFICATE"))
+        return tuple(x509.load_pem_x509_certificate(block) for block in blocks)
     except Exception:
         raise UnusableCertificate("a certificate in it cannot be read") from None
 
@@ -115,7 +111,7 @@ def open_bundle(content: bytes, password: bytes | None) -> Bundle:
     """
     for decoded in (content, _decode_base64(content)):
         if b"-----BEGIN " in decoded:
-            blocks = extract_blocks(decoded, _PRIVATE_KEY)
+            blocks = extract_blocks(decoded, PRIVATE_KEY)
             return Bundle(parse_certificates(decoded), tuple(_decrypt_key(block, password) for block in blocks))
         if decoded.startswith(_DER_SEQUENCE):
             return open_pkcs12(decoded, password)
@@ -134,8 +130,9 @@ def open_pkcs12(content: bytes, password: bytes | None) -> Bundle:
     """Return the certificates and the key of a PKCS#12 file.
 
     Raises:
-        UnusableCertificate: the content is not PKCS#12, or the password is wrong.
+        UnusableCertificate: the content is not PKCS#12, the password is wrong, or it is hashed too often.
     """
+    _check_rounds(content)
     try:
         try:
             file = pkcs12.load_pkcs12(content, password or None)
@@ -163,7 +160,12 @@ def build_chain(bundle: Bundle) -> Chain:
         raise UnusableCertificate(f"{len(keys) or 'no'} private keys in it; a TLS Secret has one")
     if not bundle.certificates:
         raise UnusableCertificate("no certificate in it")
-    leaves = [certificate for certificate in bundle.certificates if _has_key(certificate, keys[0])]
+    if len(bundle.certificates) > MAX_CERTIFICATES:
+        raise UnusableCertificate(
+            f"{len(bundle.certificates):,} certificates in it, and {MAX_CERTIFICATES} is the most"
+        )
+    public = _get_public_key(keys[0])
+    leaves = [certificate for certificate in bundle.certificates if _has_public_key(certificate, public)]
     if not leaves:
         raise UnusableCertificate("the private key does not fit the certificate: they are not of one pair")
     leaf = _select_latest(leaves)
@@ -179,10 +181,10 @@ def is_key_pair(certificate: bytes, key: bytes) -> bool | None:
     """
     try:
         first_certificate = parse_certificates(certificate)[0]
-        first_key = _decrypt_key(extract_blocks(key, _PRIVATE_KEY)[0], None)
+        first_key = _decrypt_key(extract_blocks(key, PRIVATE_KEY)[0], None)
     except (UnusableCertificate, IndexError):
         return None
-    return _has_key(first_certificate, first_key)
+    return _has_public_key(first_certificate, _get_public_key(first_key))
 
 
 def get_expiry(text: bytes) -> datetime | None:
@@ -214,6 +216,9 @@ def _decrypt_key(block: bytes, password: bytes | None) -> bytes:
     is_encrypted = block.startswith(b"-----BEGIN ENCRYPTED ") or b"Proc-Type: 4,ENCRYPTED" in block
     if is_encrypted and not password:
         raise UnusableCertificate("the private key is encrypted: give its password")
+    if is_encrypted:
+        lines = [line for line in block.splitlines() if not line.startswith(b"-----") and b":" not in line]
+        _check_rounds(base64.b64decode(b"".join(lines) + b"=="))
     try:
         key = load_pem_private_key(block, password if is_encrypted else None)
     except Exception:
@@ -226,9 +231,20 @@ def _encode_pkcs8(key: PrivateKeyTypes) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _has_key(certificate: Certificate, key: bytes) -> bool:
-    """Return whether a private key (unencrypted PEM) belongs to a certificate."""
-    public = load_pem_private_key(key, None).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+def _check_rounds(content: bytes) -> None:
+    if is_costly(content):
+        raise UnusableCertificate(
+            f"its password is hashed more than {MAX_ROUNDS:,} times: encrypt it again with fewer iterations"
+        )
+
+
+def _get_public_key(key: bytes) -> bytes:
+    """Return the public key of a private key, which is unencrypted PEM."""
+    private = load_pem_private_key(key, None)
+    return private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _has_public_key(certificate: Certificate, public: bytes) -> bool:
     try:
         return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == public
     except Exception:  # a type of key that the library does not know
