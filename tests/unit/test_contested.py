@@ -223,7 +223,7 @@ def test_a_manager_that_shares_a_key_with_the_same_value_is_no_contest() -> None
 def test_a_secret_of_another_mapping_has_no_notes_of_ours() -> None:
     world = settled()
     write(world)
-    world.cluster.edit(*WHERE, annotations={"keyferry.dev/mapping": "other"})
+    assert not world.deliver(of=mapping("other", policies={"conflict": "takeOver"})).errors
     assert "belongs to field manager" in str(conflict(world))
 
 

@@ -46,8 +46,8 @@ def test_an_observed_secret_is_what_the_server_returned() -> None:
     assert found.preconditions == {"uid": "uid-1", "resourceVersion": "7"}
     assert {key: content.reveal() for key, content in found.data.items()} == {"password": b"canary-\xff", "empty": b""}
     assert (found.type, found.immutable, found.restart_due) == ("Opaque", False, None)
-    assert found.is_written_by("payments-db")
-    assert not found.is_written_by("other")
+    assert found.is_written_by(mapping())
+    assert not found.is_written_by(mapping("other"))
     assert found.get_journal_keys() == {"username", "password"}
 
 

@@ -206,10 +206,14 @@ def test_the_label_of_another_manager_is_a_conflict() -> None:
     assert "app.kubernetes.io/managed-by belongs to field manager helm" in conflict(cluster, desired())
 
 
-def test_an_edited_journal_without_its_mapping_is_a_conflict_that_names_the_editor() -> None:
+def test_an_edited_journal_of_which_nothing_is_ours_is_a_conflict_that_names_the_editor() -> None:
     cluster = settled()
-    cluster.edit(*WHERE, annotations={"keyferry.dev/mapping": "other"})
-    assert "keyferry.dev/mapping belongs to field manager kubectl-edit (mapping other)" in conflict(cluster, desired())
+    cluster.edit(
+        *WHERE, annotations={f"keyferry.dev/{name}": "other" for name in ("mapping", "versions", "revision", "keys")}
+    )
+    said = conflict(cluster, desired())
+    assert "keyferry.dev/mapping" in said
+    assert "belongs to field manager kubectl-edit (mapping other)" in said
 
 
 def test_a_secret_without_owners_that_was_never_ours_is_a_conflict() -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from keyferry.delivery.desired import Desired, compute_revision
 from keyferry.delivery.observed import FIRST_MANAGER, RESTART_DUE, REVISION, Observed
-from keyferry.errors import Conflict
+from keyferry.errors import Conflict, abridge
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import format_time
 
@@ -40,8 +40,9 @@ class Contest:
     def __str__(self) -> str:
         """Return what is the matter, and the remedy."""
         who = "somebody has removed" if self.manager == UNKNOWN else f"field manager {self.manager} has written"
+        fields = abridge(", ".join(self.fields), 200)
         return (
-            f"{who} {', '.join(self.fields)} again, after it was taken back at {format_time(self.since)}; nothing is"
+            f"{who} {fields} again, after it was taken back at {format_time(self.since)}; nothing is"
             " written for a day after that"
         )
 
@@ -98,7 +99,7 @@ def list_lost_fields(mapping: SecretMapping, observed: Observed, keys: Collectio
         observed: the Secret. Nothing of one that this mapping has not written was ever ours.
         keys: the keys of the data that the mapping writes.
     """
-    if not observed.is_written_by(*mapping.journal_names):
+    if not observed.is_written_by(mapping):
         return {}
     managers = mapping.managers
     not_owned = (observed.get_journal_keys() & set(keys)) - observed.keys_owned_by(*managers)

@@ -23,7 +23,7 @@ def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: Sour
         raise error
     if observed is None:
         return Done(str(error))
-    if policy == "delete" and not observed.is_written_by(*mapping.journal_names):
+    if policy == "delete" and not observed.is_written_by(mapping):
         return Done(f"not made by this mapping: kept; {error}")
     managers = mapping.managers
     keys_of_others = {key for other in observed.fields_of_other_managers(*managers) for key in other.keys}

@@ -78,7 +78,7 @@ def _check_age(desired: Desired, observed: Observed) -> None:
     Versions can be compared by their dates alone. Only failover regions are checked: if the first region serves an
     older version, somebody has gone back to it.
     """
-    is_ours = observed.is_written_by(*desired.mapping.journal_names)
+    is_ours = observed.is_written_by(desired.mapping)
     journal_versions = observed.get_journal_versions() if is_ours else {}
     for alias, region in desired.served.items():
         new_id, new_date = split_version(desired.versions[alias])

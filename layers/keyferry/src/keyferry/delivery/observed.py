@@ -5,13 +5,14 @@ are due. There is no database beside it (docs/decisions/0002).
 """
 
 import base64
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from keyferry import secret_types
+from keyferry.formats import jsontext
+from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import MANAGED_BY, PREFIX, SecretValue
 
 MAPPING = f"{PREFIX}/mapping"
@@ -26,6 +27,8 @@ RESTART_DUE = f"{PREFIX}/restart-due"
 """Annotation: the nonce of the last write of content, as long as workloads have to be restarted for that write."""
 TAKEN_BACK = f"{PREFIX}/taken-back"
 """Annotation: from whom keys were taken back, as JSON: field manager → when, ISO 8601 in UTC, to the second."""
+_MAX_TEXT = 1024
+"""The longest name and the longest text in these two annotations; a version of several regions has about 150."""
 JOURNAL = (MAPPING, VERSIONS, REVISION, KEYS, RESTART_DUE, TAKEN_BACK)
 FIRST_MANAGER = "before-first-apply"
 """What the API server calls the manager of all fields of an object without managedFields, at the next apply."""
@@ -98,7 +101,7 @@ class Observed:
             labels=metadata.get("labels") or {},
             managed_fields=tuple(managed_fields or [_infer_managed_fields(raw)]),
             owner_references=tuple(
-                OwnerReference(reference["kind"], reference["name"])
+                OwnerReference(str(reference.get("kind")), str(reference.get("name")))
                 for reference in metadata.get("ownerReferences") or ()
             ),
         )
@@ -136,9 +139,21 @@ class Observed:
             dict(labels.items() - self.labels.items()), dict(annotations.items() - self.annotations.items())
         )
 
-    def is_written_by(self, *mappings: str) -> bool:
-        """Return whether the journal names one of these mappings as the writer of the Secret."""
-        return self.annotations.get(MAPPING) in mappings
+    def names(self, mapping: SecretMapping) -> bool:
+        """Return whether the journal names a mapping as the writer of the Secret."""
+        return self.annotations.get(MAPPING) in mapping.journal_names
+
+    def is_written_by(self, mapping: SecretMapping) -> bool:
+        """Return whether a mapping wrote the Secret, by the journal.
+
+        Somebody may have written that annotation, or removed it. Then it counts whose the rest of the journal is:
+        another mapping that has taken the Secret over has applied all of it.
+        """
+        if self.names(mapping):
+            return True
+        is_applied = any(entry.applies and MAPPING in entry.annotations for entry in self.managed_fields)
+        owned = self.metadata_owned_by(*mapping.managers)
+        return not is_applied and bool(owned & name_metadata([], JOURNAL))
 
     def keys_owned_by(self, *managers: str) -> frozenset[str]:
         """Return the keys of the data that these field managers own by server-side apply."""
@@ -185,12 +200,21 @@ class Observed:
 
 
 def _parse_texts(text: str) -> dict[str, str]:
-    """Return the names and texts of a JSON object; empty if the text is none."""
+    """Return the names and texts of a JSON object; empty if the text is none.
+
+    Anybody who may edit the Secret can have written it. What we would not have written is left out: other types,
+    what is longer than a version or a manager, and what has no form in a message.
+    """
     try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
+        parsed = jsontext.parse(text.encode())  # which refuses a name that is there twice
+    except ValueError:
         return {}
-    return {str(name): str(value) for name, value in parsed.items()} if isinstance(parsed, dict) else {}
+    pairs = parsed.items() if isinstance(parsed, dict) else ()
+    return {name: value for name, value in pairs if _is_plain(name) and isinstance(value, str) and _is_plain(value)}
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= _MAX_TEXT and text.isprintable()
 
 
 def _parse_time(text: str) -> datetime | None:
@@ -202,8 +226,8 @@ def _parse_time(text: str) -> datetime | None:
 
 
 def _parse_managed_fields(entry: Mapping[str, Any]) -> ManagedFields:
-    fields = entry.get("fieldsV1") or {}
-    metadata = fields.get("f:metadata") or {}
+    fields = _take_object(entry.get("fieldsV1"))
+    metadata = _take_object(fields.get("f:metadata"))
     return ManagedFields(
         manager=entry.get("manager") or "an unnamed manager",
         applies=entry.get("operation") == "Apply",
@@ -225,6 +249,11 @@ def _infer_managed_fields(raw: Mapping[str, Any]) -> ManagedFields:
     return ManagedFields(FIRST_MANAGER, False, *(frozenset(part or ()) for part in parts))
 
 
-def _parse_field_names(fields: Mapping[str, Any] | None) -> frozenset[str]:
+def _parse_field_names(fields: object) -> frozenset[str]:
     """Return the names in a part of `fieldsV1`: `f:username` → `username`."""
-    return frozenset(name[2:] for name in fields or () if name.startswith("f:"))
+    return frozenset(name[2:] for name in _take_object(fields) if name.startswith("f:"))
+
+
+def _take_object(value: object) -> Mapping[str, Any]:
+    """Return a JSON object; an empty one for anything else, as somebody can write into `fieldsV1`."""
+    return value if isinstance(value, dict) else {}

@@ -110,7 +110,7 @@ def needs_force(desired: Desired, observed: Observed) -> bool:
         Conflict: somebody else owns a field that was never ours, and the mapping does not take over.
     """
     takes_over = desired.mapping.spec.policies.conflict == "takeOver"
-    ours = observed.is_written_by(*desired.mapping.journal_names)
+    ours = observed.is_written_by(desired.mapping)
     known_keys = observed.keys_owned_by(*desired.managers) | (observed.get_journal_keys() if ours else frozenset())
     known_metadata = _list_known_metadata(desired, observed)
     force = False
@@ -145,7 +145,7 @@ def _list_known_metadata(desired: Desired, observed: Observed) -> frozenset[str]
     If the Secret was last written for the same revision of the mapping, these are all labels and annotations of the
     mapping, whoever owns them now. Otherwise they are those that we still own.
     """
-    ours = observed.is_written_by(*desired.mapping.journal_names)
+    ours = observed.is_written_by(desired.mapping)
     if ours and observed.annotations.get(REVISION) == desired.revision:
         return name_metadata(desired.labels, desired.annotations)
     return observed.metadata_owned_by(*desired.managers)

@@ -27,6 +27,8 @@ from keyferry.delivery.limits import check_limits, check_mutable
 from keyferry.delivery.observed import RESTART_DUE, REVISION, Observed
 from keyferry.delivery.ownership import build_claims_patch, check_claims, needs_force
 
+MAX_LISTED = 10
+"""How many keys a reason names."""
 NEW_CONTENT = "new content in"
 """Begins the reason of a write that changes the value of a key."""
 
@@ -128,7 +130,7 @@ def plan(
     if observed is None:
         return _plan_creation(desired, restart_nonce)  # 3
     if desired.mapping.spec.policies.creation == "createOnce":
-        if not (restart_nonce and observed.is_written_by(*desired.mapping.journal_names) and observed.restart_due):
+        if not (restart_nonce and observed.names(desired.mapping) and observed.restart_due):
             return Done("it exists, and is left as it is (creation: createOnce)")
         # The Secret stays as it is, but restarts that are still due for its creation have to be finished.
         desired = desired.as_observed(observed)
@@ -197,7 +199,7 @@ def describe_content_change(desired: Desired, observed: Observed) -> str:
     owned_keys, ever_owned_keys = observed.keys_owned_by(desired.manager), observed.keys_owned_by(*desired.managers)
     changed_keys = sorted(key for key, value in desired.data.items() if observed.data.get(key) != value)
     removed_keys = sorted(owned_keys - desired.data.keys())
-    is_ours = observed.is_written_by(*desired.mapping.journal_names)
+    is_ours = observed.is_written_by(desired.mapping)
     lost_keys = sorted(desired.data.keys() - ever_owned_keys) if is_ours else []
     if changed_keys and not set(changed_keys) <= set(lost_keys) & observed.get_journal_keys():
         is_revised = is_ours and observed.annotations.get(REVISION) != desired.revision
@@ -265,4 +267,6 @@ def _get_former_manager(desired: Desired, observed: Observed) -> str | None:
 
 
 def _join(keys: list[str]) -> str:
-    return ", ".join(keys)
+    """Return the first keys, and how many more there are."""
+    more = [f"{len(keys) - MAX_LISTED:,} more"] if len(keys) > MAX_LISTED else []
+    return ", ".join(keys[:MAX_LISTED] + more)

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import Object
+from keyferry.errors import Refused
 from keyferry.kinds import JSON_MERGE, WorkloadKind
 from keyferry.kube.connection import Connection
 from keyferry.kube.transport import APPLY, Request
@@ -98,7 +99,7 @@ class KubeClient:
         kind = workload.kind
         path = _build_path(_build_base(kind), namespace, kind.resource, workload.name)
         request = Request("GET", path, "get", f"{kind.resource}/{workload.name}", namespace)
-        return _parse_object(self._send(request))
+        return _parse_object(self._send(request), request)
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
         """Patch a workload and return whether it exists. This is no apply, because an apply would create it."""
@@ -140,12 +141,12 @@ class KubeClient:
             content_type=content_type,
             accept=accept,
         )
-        return _parse_object(self._send(request))
+        return _parse_object(self._send(request), request)
 
     def _read_secret(self, namespace: str, name: str, accept: str) -> Object | None:
         path = _build_path("/api/v1", namespace, "secrets", name)
         request = Request("GET", path, "get", f"secrets/{name}", namespace, accept=accept)
-        return _parse_object(self._send(request))
+        return _parse_object(self._send(request), request)
 
     def _list(
         self, path: str, resource: str, namespace: str | None, query: tuple[tuple[str, str], ...]
@@ -155,7 +156,7 @@ class KubeClient:
         while True:
             page_query = (*query, ("limit", str(PAGE_SIZE)), *((("continue", token),) if token else ()))
             request = Request("GET", path, "list", resource, namespace, query=page_query)
-            page = _parse_object(self._send(request)) or {}
+            page = _parse_object(self._send(request), request) or {}
             token = (page.get("metadata") or {}).get("continue") or ""
             yield from page.get("items") or []
             if not token:
@@ -180,5 +181,16 @@ def _build_path(base: str, namespace: str | None, resource: str, name: str = "")
     return "/".join([base, *(quote(part, safe="") for part in parts)])
 
 
-def _parse_object(body: bytes | None) -> Object | None:
-    return None if body is None else json.loads(body)
+def _parse_object(body: bytes | None, request: Request) -> Object | None:
+    """Return the object in an answer.
+
+    Raises:
+        Refused: somebody has nested a field of it, such as one of managedFields, more deeply than it can be parsed.
+    """
+    try:
+        return None if body is None else json.loads(body)
+    except RecursionError:
+        raise Refused(
+            f"{request.resource} in namespace {request.namespace} is nested too deeply to be read: somebody has written"
+            " such a field; write it again without that, or delete it"
+        ) from None

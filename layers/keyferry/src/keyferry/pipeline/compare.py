@@ -36,7 +36,7 @@ def compare_secret(
         return ""
     restarts = "restarts are due" if RESTART_DUE in observed.annotations else ""
     if policies.creation == "createOnce":
-        return restarts if observed.is_written_by(*mapping.journal_names) and mapping.spec.restart != "none" else ""
+        return restarts if observed.names(mapping) and mapping.spec.restart != "none" else ""
     return _compare_journal(mapping, versions, observed, place) or _compare_managers(mapping, observed) or restarts
 
 
@@ -44,7 +44,7 @@ def _compare_journal(
     mapping: SecretMapping, versions: Mapping[str, str | None], observed: Observed, place: Place
 ) -> str:
     """Return the first difference between the annotations and labels that Keyferry writes and their new values."""
-    if not observed.is_written_by(mapping.journal_names[0]):
+    if observed.annotations.get(MAPPING) != mapping.journal_names[0]:
         return f"the annotation {MAPPING} differs"
     if observed.annotations.get(REVISION) != compute_revision(mapping):
         return "the mapping has changed"
