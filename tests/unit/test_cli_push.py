@@ -23,6 +23,7 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, FakeCluster, FakeSources
+from tests.unit.bombs import TEMPLATES
 from tests.unit.samples import workload
 from tests.unit.test_files import CLUSTERS, MAPPING
 from tests.unit.world import KIND, SOURCE, secret
@@ -521,3 +522,24 @@ def test_a_stack_that_may_not_be_looked_at_is_told_with_what_to_grant(mappings: 
     result = run(mappings, "--yes", "--stack", "keyferry")
     assert result.exit_code == 1
     assert "AWS refuses cloudformation:DescribeStacks on keyferry" in result.stderr
+
+
+# What computes too much
+
+
+@pytest.mark.parametrize("name", ["nested loops", "percent width", "bcrypt", "a large body without expressions"])
+def test_a_mapping_that_computes_too_much_is_told_in_every_command(
+    mappings: Path, runtime: FakeRuntime, name: str
+) -> None:
+    bomb = json.dumps(TEMPLATES[name])
+    text = MAPPING.replace("{from: db, path: password}", f"{{template: {bomb}}}")
+    assert bomb in text
+    (mappings / "payments.yaml").write_text(text)
+    checked = CliRunner().invoke(main, ["--mappings", str(mappings), "validate"])
+    assert (checked.exit_code, "computes too much" in checked.output) == (0, False), "only the values show it"
+    for option in ("--dry-run", "--yes"):
+        result = run(mappings, option, "payments-db", "--cluster", "prod-eu")
+        assert result.exit_code != 0
+        said = " ".join(result.output.split())
+        assert "mapping payments-db, key password: line 1 of the template: computes too much" in said
+    assert runtime.calls.writes == []

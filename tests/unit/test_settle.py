@@ -37,9 +37,11 @@ from keyferry.pipeline.settle import (
     settle_error,
     summarize,
 )
+from tests.unit.bombs import BOMBS
 from tests.unit.fake_queues import message
-from tests.unit.samples import delivery
+from tests.unit.samples import delivery, mapping
 from tests.unit.stack import Stack
+from tests.unit.world import World
 
 BODY = delivery().model_dump_json(by_alias=True, exclude_none=True)
 
@@ -367,3 +369,13 @@ def test_a_copy_is_as_old_as_the_first_message_and_what_it_becomes_too() -> None
     [copy] = settle_delivery(message(since(7000), attempt=MAX_RECEIVES), DOWN).follow_ups
     assert copy.since
     assert (datetime.now(UTC) - copy.since).total_seconds() > 6999
+
+
+@pytest.mark.parametrize("name", ["nested loops", "doubled lists", "keys, doubled keys"])
+def test_a_mapping_that_computes_too_much_is_a_dead_letter_of_its_owner(name: str) -> None:
+    world = World()
+    world.mapping = mapping(**{"data": {}, **BOMBS[name]})
+    settlement = settle_delivery(message(delivery().to_json()), lambda _: world.deliver())
+    assert settlement.decision == "dead letter"
+    assert "mapping payments-db" in settlement.reason
+    assert "computes too much" in settlement.reason or "becomes longer" in settlement.reason
