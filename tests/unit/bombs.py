@@ -109,6 +109,7 @@ TEMPLATES = {
     "percent of bytes": "{{ 'x%600000000d'.encode() % 1 }}",
     "percent repeated": _WORD + "{{ (('%(a)s' * 1000) % {'a': word}) | length }}",
     "format": "{{ '{:600000000}'.format(1) | length }}",
+    "format in another script": "{{ '{:\uff16\uff10\uff10\uff10\uff10\uff10\uff10\uff10\uff10}'.format(1) | length }}",
     "format nested": "{{ '{:{}}'.format(1, 600000000) | length }}",
     "format repeated": _WORD + "{{ ('{0}' * 1000).format(word) | length }}",
     "format_map": "{{ '{a:600000000}'.format_map({'a': 1}) | length }}",
@@ -204,6 +205,9 @@ PATHS = {
     "compared by order": path("list" + "|[@[0] < @[1], @[0] == @[1], @, @][]" * 30),
     "all visited": path("map(&map(&map(&a, $), $), list)".replace("$", "`" + json.dumps([1] * 900) + "`")),
     "slices of a list": path("list" + "|[@,@][]|[::1]" * 30),
+    "a document that templates parse too often": {
+        "data": {f"k{number}": {"template": "{{ db.a }}"} for number in range(9000)}
+    },
     "a document that is parsed too often": {
         "data": {f"k{number}": {"from": "db", "path": "a"} for number in range(9000)}
     },

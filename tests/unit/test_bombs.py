@@ -73,6 +73,7 @@ def test_a_bomb_ends_with_an_error_that_names_mapping_and_key(name: str) -> None
 @pytest.mark.parametrize(
     "name",
     [
+        "a document that templates parse too often",
         "a large template",
         "a number from base 16",
         "all by all",

@@ -21,9 +21,8 @@ from keyferry.model import SecretValue
 
 BUDGET = "keyferry.budget"
 """The variable that holds the budget of a template. No template can read it, since its name has a dot."""
-_CONVERSION = re.compile(r"%%|%(?:\(([^)]*)\))?[-+ #0]*(\*|\d+)?(?:\.(\*|\d+))?")
+_CONVERSION = re.compile(r"%%|%(?:\(([^)]*)\))?[-+ #0]*(\*|[0-9]+)?(?:\.(\*|[0-9]+))?")
 """A conversion of `%`: its name, its width and its precision."""
-_NUMBER = re.compile(r"\d+")
 
 
 class FilterError(ValueError):
@@ -107,7 +106,8 @@ class Formatter(SandboxedFormatter):
 
     def format_field(self, value: object, format_spec: str) -> str:
         """Format a value by a format specification."""
-        for width in _NUMBER.findall(format_spec):
+        # Python takes the digits of every script here.
+        for width in "".join(char if char.isdecimal() else " " for char in format_spec).split():
             self._budget.spend_text(_parse_width(width))
         return str(super().format_field(_take_argument(value, self._budget), format_spec))
 
