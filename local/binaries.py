@@ -1,5 +1,6 @@
-"""The programs of a Kubernetes control plane: given by `$KUBEBUILDER_ASSETS`, or built once from pinned Go modules.
+"""The programs of a Kubernetes control plane, and kubectl: given by `$KUBEBUILDER_ASSETS`, or built once.
 
+They are built from pinned Go modules.
 A build ends with a rename inside the cache folder, so what is in there under its own name is whole.
 """
 
@@ -21,6 +22,7 @@ _PACKAGES = {
     "etcd": ("etcd", "go.etcd.io/etcd/server/v3"),
     "kube-apiserver": ("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
     "kube-controller-manager": ("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    "kubectl": ("kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
 }
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -33,11 +35,12 @@ class BinariesError(Exception):
 
 @dataclass(frozen=True)
 class Binaries:
-    """Where the programs of a control plane are."""
+    """Where the programs of a control plane are, and the client that people use."""
 
     etcd: Path
     kube_apiserver: Path
     kube_controller_manager: Path
+    kubectl: Path
 
 
 def provide(say: Say) -> Binaries:
@@ -73,7 +76,7 @@ def _pinned(module: str, path: str) -> str:
 
 
 def _in(folder: Path) -> Binaries:
-    return Binaries(folder / "etcd", folder / "kube-apiserver", folder / "kube-controller-manager")
+    return Binaries(*(folder / name for name in _PACKAGES))
 
 
 def _missing(folder: Path) -> list[str]:
@@ -84,7 +87,7 @@ def _given(assets: Path) -> Binaries:
     if missing := _missing(assets):
         raise BinariesError(
             f"KUBEBUILDER_ASSETS={assets} has no executable {' and no '.join(missing)} (the archives of envtest leave "
-            "out kube-controller-manager). Put it there, or unset the variable to have all three built."
+            "out kube-controller-manager). Put it there, or unset the variable to have all of them built."
         )
     return _in(assets)
 

@@ -10,7 +10,7 @@ from local import certificates
 from local.certificates import Authority, Pair
 
 # What a rotation meets: workloads and their rollouts, namespaces that end, objects that have owners, and roles that
-# are made of others. More controllers would only take more time.
+# are made of others; and what turns a Secret into the token of a ServiceAccount. More would only take more time.
 _CONTROLLERS = (
     "clusterrole-aggregation-controller",
     "daemonset-controller",
@@ -19,6 +19,7 @@ _CONTROLLERS = (
     "namespace-controller",
     "replicaset-controller",
     "serviceaccount-controller",
+    "serviceaccount-token-controller",
     "statefulset-controller",
     "validatingadmissionpolicy-status-controller",
 )
@@ -50,6 +51,11 @@ class Site:
     def endpoint(self) -> str:
         """The API server's address."""
         return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def service_account_key(self) -> Path:
+        """What signs the tokens of ServiceAccounts: written for the API server, and read by the controllers too."""
+        return self.directory / "service-accounts.key"
 
     @property
     def audit_log(self) -> Path:
@@ -84,7 +90,7 @@ def api_server_flags(site: Site, authenticator: str) -> list[str]:
     """
     ca = certificates.write(site.directory / "ca.crt", site.authority.pem)
     certificate, key = _write_pair(site, "kube-apiserver", certificates.serving(site.authority))
-    signing = certificates.write(site.directory / "service-accounts.key", certificates.signing_key())
+    signing = certificates.write(site.service_account_key, certificates.signing_key())
     return [
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
@@ -114,6 +120,8 @@ def controller_flags(site: Site) -> list[str]:
     return [
         f"--kubeconfig={kubeconfig}",
         f"--controllers={','.join(_CONTROLLERS)}",
+        f"--service-account-private-key-file={site.service_account_key}",  # without it no token is made
+        f"--root-ca-file={site.directory / 'ca.crt'}",
         "--use-service-account-credentials=true",
         "--leader-elect=false",
         "--secure-port=0",  # else it listens on every interface, and only one of them can run

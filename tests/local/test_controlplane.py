@@ -101,6 +101,21 @@ def status(caller: Admin, path: str) -> int:
     return 200
 
 
+def test_a_secret_of_the_type_for_it_becomes_a_token_of_its_service_account(ground: Ground) -> None:
+    metadata = {
+        "name": "token",
+        "namespace": "default",
+        "annotations": {"kubernetes.io/service-account.name": "default"},
+    }
+    token_type = "kubernetes.io/service-account-token"
+    ground.admin.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": token_type})
+    data = until("a token", lambda: (ground.admin.data("token", "default") or {}).get("token"))
+    user = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    answer = ground.anyone(data.decode()).send("POST", path, user, "application/json")
+    assert answer["status"]["userInfo"]["username"] == "system:serviceaccount:default:default"
+
+
 def test_the_api_server_is_of_the_pinned_version(ground: Ground) -> None:
     version = ground.anyone().send("GET", "/version")
     assert version["gitVersion"] == f"v{binaries.kubernetes_version()}"
