@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import change, frozen, mappings, memory, namespaces, sweeps
+from benchmarks import change, frozen, mappings, memory, namespaces, policies, sweeps
 from local import layer, stack
 
-CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory"]
+CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory", "policies"]
 
 
 @click.command()
@@ -39,6 +39,8 @@ def main(*, only: str | None, count: int, targets: int, rounds: int, waiting: in
             console.print(frozen.measure(place / "frozen", console.print, count=waiting, seconds=seconds))
         if only in (None, "memory"):
             console.print(memory.measure(place / "memory", console.print, count=count))
+        if only in (None, "policies"):
+            console.print(policies.measure(place / "policies", console.print))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 import base64
 import json
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import urllib3
 from kubernetes.client import Configuration
 from kubernetes.config import load_kube_config
+from urllib3 import HTTPHeaderDict
 
 from keyferry.kinds import KINDS
 from local import certificates
@@ -128,13 +131,21 @@ class Admin:
             return None
         return {key: base64.b64decode(text) for key, text in (found.get("data") or {}).items()}
 
-    def send(self, method: str, path: str, body: Object | None = None, content_type: str = "") -> Object:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        content_type: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Object:
         """Make any request, and return the answer."""
+        content = {"Content-Type": content_type} if content_type else {}
         response = self._pool.request(
             method,
             self.endpoint + path,
             body=None if body is None else json.dumps(body),
-            headers=self._signed_in() | ({"Content-Type": content_type} if content_type else {}),
+            headers=HTTPHeaderDict(headers) | self._signed_in() | content,
             timeout=20,
         )
         answer: Object = json.loads(response.data) if response.data else {}

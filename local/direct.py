@@ -5,6 +5,7 @@ For tests and measurements that need no queue: the same `Runtime` as the functio
 
 import json
 import os
+import time
 import traceback
 import uuid
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,9 @@ from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
 from local.watch import until
 
+_POLICY = "ValidatingAdmissionPolicy"
+UNTIL_IN_FORCE = 1.3
+"""Seconds: the API server looks once a second whether admission policies have changed."""
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -114,8 +118,11 @@ class Direct:
 
 
 def apply_rbac(admin: Admin, objects: Sequence[Object]) -> None:
-    """Apply Roles and bindings, and wait until the API server goes by them."""
-    admin.apply(*objects)
+    """Apply policies, Roles and bindings, and wait until the API server goes by them."""
+    before = [admin.get(_POLICY, each["metadata"]["name"]) for each in objects if each["kind"] == _POLICY]
+    after = admin.apply(*objects)
+    if list(map(_generation, before)) != [_generation(each) for each in after if each["kind"] == _POLICY]:
+        time.sleep(UNTIL_IN_FORCE)
     roles = {(each["kind"], each["metadata"]["name"]): each for each in objects if "rules" in each}
     for binding in objects[-2:]:
         role = roles.get((binding.get("roleRef", {}).get("kind"), binding["metadata"]["name"]))
@@ -124,6 +131,11 @@ def apply_rbac(admin: Admin, objects: Sequence[Object]) -> None:
             verb, resource, user = rule["verbs"][-1], rule["resources"][-1], binding["subjects"][0]["name"]
             where = binding["metadata"].get("namespace", "")
             until(f"{user} may {verb} {resource}", partial(admin.may, user, verb, resource, namespace=where, **asked))
+
+
+def _generation(raw: Object | None) -> int:
+    """Return how often an object has changed; 0 for one that is not there."""
+    return int(raw["metadata"]["generation"]) if raw else 0
 
 
 def delivery(mapping: str, cluster: str = "prod-eu", **more: Any) -> Delivery:  # noqa: ANN401

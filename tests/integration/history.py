@@ -7,12 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 from keyferry.delivery.observed import RESTART_DUE
-from keyferry.identity import IDENTITY
 from local.admin import Admin, Object
 from local.watch import until
 from tests.integration.scene import Scene
 
-STAMP = IDENTITY.stamp_key("db")
 WORKLOADS = ("Deployment", "StatefulSet")
 
 
@@ -101,19 +99,20 @@ def annotations(raw: Object) -> dict[str, str]:
 
 def check_right(scene: Scene, history: History, password: str, version: str) -> None:
     """Fail unless each Secret holds the value and says so, and all that uses it carries the mark of the last write."""
+    written_by = scene.identity.journal_name(scene.namespace)
     for namespace in history.namespaces:
         assert scene.admin.data("db", namespace) == {"password": password.encode()}
         journal = annotations(scene.admin.get("Secret", "db", namespace) or {"metadata": {}})
         assert RESTART_DUE not in journal
         assert json.loads(journal["keyferry.dev/versions"]) == {"db": version}
-        assert (journal["keyferry.dev/mapping"], journal["keyferry.dev/keys"]) == (scene.namespace, "password")
+        assert (journal["keyferry.dev/mapping"], journal["keyferry.dev/keys"]) == (written_by, "password")
         last = history.writes(namespace)[-1:]
         for kind in WORKLOADS:
             for each in scene.admin.list(kind, namespace):
-                assert not last or stamp_of(each) == last[0]
+                assert not last or stamp_of(each, scene) == last[0]
 
 
-def stamp_of(workload: Mapping[str, Any]) -> str | None:
+def stamp_of(workload: Mapping[str, Any], scene: Scene) -> str | None:
     """Return the mark that a workload's pod template carries for the Secret `db`."""
     template = workload["spec"]["template"].get("metadata") or {}
-    return (template.get("annotations") or {}).get(STAMP)
+    return (template.get("annotations") or {}).get(scene.identity.stamp_key("db"))

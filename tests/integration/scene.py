@@ -11,11 +11,13 @@ from typing import Any
 from keyferry.aws import eks
 from keyferry.aws.sessions import Sessions
 from keyferry.delivery.report import Report
-from keyferry.identity import IDENTITY, Identity
+from keyferry.identity import Identity
 from keyferry.kinds import KINDS
 from keyferry.kube import Connection
 from keyferry.kube.transport import Request
+from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
 from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.reconcile import reconcile
@@ -43,6 +45,16 @@ class Scene:
         return self.cloud.admins[CLUSTER]
 
     @property
+    def stack(self) -> StackNames:
+        """A stack of the scene's own: its rights and policies are apart from all others in the cluster."""
+        return StackNames(prefix=self.namespace)
+
+    @property
+    def identity(self) -> Identity:
+        """The names of that stack in the cluster."""
+        return self.stack.identity
+
+    @property
     def source(self) -> str:
         """The name of the secret in AWS."""
         return f"{self.namespace}/db"
@@ -67,9 +79,13 @@ class Scene:
         }
         return mapping(self.namespace, **(spec | more))
 
+    def catalog(self, mappings: Sequence[SecretMapping], **cluster: Any) -> Catalog:  # noqa: ANN401
+        """Return the mappings as a stack of the scene's own delivers them; `cluster` adds to each cluster's entry."""
+        return catalog(self.cloud, mappings, self.stack, **cluster)
+
     def grant(self, **more: Any) -> Direct:  # noqa: ANN401
         """Return a role with the rights of the mapping, and nothing else."""
-        return Direct.grant(self.cloud, catalog(self.cloud, [self.mapping(**more)]))
+        return Direct.grant(self.cloud, self.catalog([self.mapping(**more)]))
 
     def secret(self, name: str = "db") -> Object:
         """Return the Secret in the cluster."""
@@ -94,14 +110,15 @@ class Scene:
         """Assert that objects are afterwards as they were before: to the resourceVersion where no controller writes."""
         before = [self._version(kind, name) for name in names]
         yield
-        assert [self._version(kind, name) for name in names] == before
+        after = [self._version(kind, name) for name in names]
+        assert after == before, (before, after)
 
-    def stamp(self, kind: str, name: str, of: str = "db", identity: Identity = IDENTITY) -> str | None:
+    def stamp(self, kind: str, name: str, of: str = "db") -> str | None:
         """Return the mark that a workload's pod template carries for the Secret."""
         found = self.admin.get(kind, name, self.namespace)
         assert found is not None
         annotations = found["spec"]["template"].get("metadata", {}).get("annotations") or {}
-        return annotations.get(identity.stamp_key(of))
+        return annotations.get(self.identity.stamp_key(of))
 
     def _version(self, kind: str, name: str) -> object:
         found = self.admin.get(kind, name, self.namespace)

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from keyferry.errors import Forbidden
-from keyferry.identity import IDENTITY
 from keyferry.kinds import KINDS, WorkloadKind
 from keyferry.kube import Connection
 from keyferry.kube.transport import Request
@@ -17,7 +16,7 @@ from local.world import deployment, env_from
 from tests.integration.scene import CUSTOM, Scene, connection
 
 MERGE = "application/merge-patch+json"
-STAMP = {"keyferry.dev/db": "nonce-0"}
+NONCE = "0123456789abcdef"
 
 
 def in_template(**annotations: Any) -> Object:  # noqa: ANN401
@@ -25,16 +24,33 @@ def in_template(**annotations: Any) -> Object:  # noqa: ANN401
     return {"spec": {"template": {"metadata": {"annotations": annotations}}}}
 
 
-FORBIDDEN: dict[str, Object] = {
+def list_forbidden(scene: Scene) -> dict[str, Object]:
+    """Return what it is → a patch that the pipeline may not make."""
+    domain, own = scene.identity.stamp_domain, {scene.identity.stamp_key("db"): NONCE}
+    stamps: dict[str, dict[str, str | None]] = {
+        "somebody's annotation of the pods": {"example.com/inject": "true"},
+        "somebody's annotation beside its own": {**own, "example.com/inject": "true"},
+        "an annotation of the pods taken away": {"example.com/kept": None},
+        "an annotation of the pods changed": {"example.com/kept": "other"},
+        "an annotation that only looks like its own": {f"{domain}.example.com/db": NONCE},
+        "a stamp of a Secret that no mapping writes": {f"{domain}/other": NONCE},
+        "a stamp of another stack": {f"other.{domain}/db": NONCE},
+        "a text as a stamp": {scene.identity.stamp_key("db"): "canary-of-somebody"},
+        "a long stamp": {scene.identity.stamp_key("db"): NONCE * 2},
+        "an empty stamp": {scene.identity.stamp_key("db"): ""},
+    }
+    return {
+        **CHANGES,
+        **{what: in_template(**annotations) for what, annotations in stamps.items()},
+        "the managers of all fields": in_template(**own) | {"metadata": {"managedFields": [{}]}},
+    }
+
+
+CHANGES: dict[str, Object] = {
     "another image": {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "example/other:1"}]}}}},
     "a service account": {"spec": {"template": {"spec": {"serviceAccountName": "admin"}}}},
     "a host network": {"spec": {"template": {"spec": {"hostNetwork": True}}}},
     "a label of the pods": {"spec": {"template": {"metadata": {"labels": {"other": "x"}}}}},
-    "somebody's annotation of the pods": in_template(**{"example.com/inject": "true"}),
-    "somebody's annotation beside its own": in_template(**STAMP, **{"example.com/inject": "true"}),
-    "an annotation of the pods taken away": in_template(**{"example.com/kept": None}),
-    "an annotation of the pods changed": in_template(**{"example.com/kept": "other"}),
-    "an annotation that only looks like its own": in_template(**{"keyferry.dev.example.com/db": "x"}),
     "how it rolls out": {"spec": {"minReadySeconds": 7}},
     "its history": {"spec": {"revisionHistoryLimit": 3}},
     "its own annotation": {"metadata": {"annotations": {"keyferry.dev/restart": "false"}}},
@@ -57,7 +73,7 @@ def pipeline(scene: Scene, custom_kinds: None) -> Connection:
     role = scene.grant().role
     rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     metadata = {"name": "too-much", "namespace": scene.namespace}
-    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": IDENTITY.deliver}]
+    subjects = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": scene.identity.deliver}]
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": metadata["name"]}
     version = "rbac.authorization.k8s.io/v1"
     apply_rbac(
@@ -96,29 +112,79 @@ def is_refused(who: Connection, scene: Scene, kind: str, patch: Object | None, *
     try:
         send(who, scene, kind, patch, **more)
     except Forbidden as error:
-        assert IDENTITY.workloads_policy in str(error)
+        assert scene.identity.workloads_policy in str(error)
         return True
     return False
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_pipeline_sets_changes_and_removes_its_own_stamps(scene: Scene, pipeline: Connection, kind: str) -> None:
-    for value in ("nonce-1", "nonce-2", None):
-        send(pipeline, scene, kind, in_template(**{"keyferry.dev/db": value}))
+    for value in (NONCE, NONCE[::-1], None):
+        send(pipeline, scene, kind, in_template(**{scene.identity.stamp_key("db"): value}))
         assert scene.stamp(kind, "api") == value
 
 
 def test_the_first_annotation_of_a_pod_template_may_be_its_stamp(scene: Scene, pipeline: Connection) -> None:
     scene.admin.edit("Deployment", "api", scene.namespace, {"spec": {"template": {"metadata": {"annotations": None}}}})
-    send(pipeline, scene, "Deployment", in_template(**STAMP))
-    assert scene.stamp("Deployment", "api") == "nonce-0"
+    send(pipeline, scene, "Deployment", in_template(**{scene.identity.stamp_key("db"): NONCE}))
+    assert scene.stamp("Deployment", "api") == NONCE
+
+
+def test_a_stamp_that_somebody_has_edited_is_taken_back_whatever_else_they_have_edited(
+    scene: Scene, pipeline: Connection
+) -> None:
+    key = scene.identity.stamp_key("db")
+    for rest in ({}, {"minReadySeconds": 3}):
+        scene.admin.edit("Deployment", "api", scene.namespace, {"spec": in_template(**{key: "by-hand"})["spec"] | rest})
+        send(pipeline, scene, "Deployment", in_template(**{key: NONCE}))
+        assert scene.stamp("Deployment", "api") == NONCE
+    assert "f:minReadySeconds" in str(managed(scene, "kubectl-edit"))
+
+
+def test_no_manager_loses_fields_by_a_stamp_beside_it(scene: Scene, pipeline: Connection) -> None:
+    key = scene.identity.stamp_key("db")
+    edited = {"spec": in_template(**{key: "by-hand"})["spec"] | {"minReadySeconds": 3}}
+    scene.admin.edit("Deployment", "api", scene.namespace, edited)
+    (entry,) = managed(scene, "kubectl-edit")
+    emptied = entry | {"fieldsV1": {"f:spec": {}}}
+    for others in ([], [emptied]):
+        kept = [each for each in managed(scene) if each["manager"] != "kubectl-edit"]
+        patch = in_template(**{key: NONCE}) | {"metadata": {"managedFields": [*kept, *others]}}
+        assert is_refused(pipeline, scene, "Deployment", patch)
+
+
+def test_a_stamp_is_allowed_where_the_api_server_puts_old_entries_of_managers_together(
+    scene: Scene, pipeline: Connection
+) -> None:
+    for number in range(12):
+        patch = {"metadata": {"annotations": {f"example.com/{number}": "x"}}}
+        scene.admin.edit("Deployment", "api", scene.namespace, patch, manager=f"tool-{number}")
+        stamp = in_template(**{scene.identity.stamp_key("db"): f"{number:016x}"})
+        send(pipeline, scene, "Deployment", stamp, rest=f"?fieldManager={scene.identity.field_manager(str(number))}")
+    assert managed(scene, "ancient-changes")
+
+
+def managed(scene: Scene, manager: str = "", kind: str = "Deployment") -> list[Object]:
+    """Return the entries of managedFields of a workload: all of them, or those of one manager."""
+    found = scene.admin.get(kind, "api", scene.namespace) or {}
+    return [each for each in found["metadata"]["managedFields"] if manager in ("", each["manager"])]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_pipeline_changes_nothing_else_of_a_workload(scene: Scene, pipeline: Connection, kind: str) -> None:
     with scene.untouched(kind, "api"):
-        allowed = [what for what, patch in FORBIDDEN.items() if not is_refused(pipeline, scene, kind, patch)]
-    assert allowed == []
+        allowed = [
+            what for what, patch in list_forbidden(scene).items() if not is_refused(pipeline, scene, kind, patch)
+        ]
+        assert allowed == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_list_of_managers_takes_nobody_s_fields_away(scene: Scene, pipeline: Connection, kind: str) -> None:
+    patch = in_template(**{scene.identity.stamp_key("db"): NONCE}) | {"metadata": {"managedFields": []}}
+    if not is_refused(pipeline, scene, kind, patch):  # of a custom resource, it counts as none given
+        (entry,) = managed(scene, "kubectl", kind)
+        assert "f:selector" in entry["fieldsV1"]["f:spec"]
 
 
 @pytest.mark.parametrize("kind", [KINDS["Deployment"], *CUSTOM], ids=str)
@@ -134,7 +200,7 @@ def test_the_pipeline_scales_deletes_and_creates_no_workload(
         assert is_refused(pipeline, scene, kind.name, {"status": {"observedGeneration": 99}}, rest="/status")
         assert is_refused(pipeline, scene, kind.name, None, method="DELETE")
         path = f"/apis/{version}/namespaces/{scene.namespace}/{kind.resource}"
-        with pytest.raises(Forbidden, match=IDENTITY.workloads_policy):
+        with pytest.raises(Forbidden, match=scene.identity.workloads_policy):
             pipeline.send(
                 Request("POST", path, "create", kind.resource, body=other, content_type="application/json"),
                 deadline(20),
@@ -142,15 +208,16 @@ def test_the_pipeline_scales_deletes_and_creates_no_workload(
 
 
 def test_everybody_else_changes_workloads_as_before(scene: Scene, pipeline: Connection) -> None:
-    for patch in FORBIDDEN.values():
-        if "ownerReferences" not in str(patch) and "finalizers" not in str(patch):
+    for patch in list_forbidden(scene).values():
+        if not any(field in str(patch) for field in ("ownerReferences", "finalizers", "managedFields")):
             scene.admin.edit("Deployment", "api", scene.namespace, patch)
     scene.admin.delete("Deployment", "api", scene.namespace)
 
 
-def test_the_api_server_finds_nothing_to_warn_of_in_the_policy(scene: Scene, pipeline: Connection) -> None:
+@pytest.mark.parametrize("policy", ["workloads_policy", "secrets_policy"])
+def test_the_api_server_finds_nothing_to_warn_of_in_a_policy(scene: Scene, pipeline: Connection, policy: str) -> None:
     def checked() -> Object | None:
-        found = scene.admin.get("ValidatingAdmissionPolicy", IDENTITY.workloads_policy) or {}
+        found = scene.admin.get("ValidatingAdmissionPolicy", getattr(scene.identity, policy)) or {}
         return dict(found.get("status", {})) if "observedGeneration" in found.get("status", {}) else None
 
     assert until("the policy is checked", checked).get("typeChecking", {}).get("expressionWarnings", []) == []

@@ -62,7 +62,7 @@ class Given:
     """A role whose clusters.yaml says where the cluster is."""
 
     def __init__(self, scene: Scene, url: str, authority: str) -> None:
-        whole = catalog(scene.cloud, [scene.mapping()], endpoint=url, certificateAuthority=authority)
+        whole = scene.catalog([scene.mapping()], endpoint=url, certificateAuthority=authority)
         self.direct = Direct.grant(scene.cloud, whole)
         self.session = scene.cloud.aws.session(self.direct.role)
         self.described = describes(self.session)
@@ -122,7 +122,7 @@ def test_a_cluster_that_is_gone_from_where_it_was_is_reported_with_both_reasons(
 
 
 def test_a_cluster_that_eks_does_not_know_is_reported(scene: Scene) -> None:
-    whole = catalog(scene.cloud, [scene.mapping()])
+    whole = scene.catalog([scene.mapping()])
     direct = Direct.grant(scene.cloud, whole)
     unknown = whole.clusters[CLUSTER].model_copy(update={"eks": Eks(name="gone", region="eu-west-1", account=ACCOUNT)})
     direct.allow([{"Effect": "Allow", "Action": "eks:DescribeCluster", "Resource": "*"}])
@@ -133,7 +133,7 @@ def test_a_cluster_that_eks_does_not_know_is_reported(scene: Scene) -> None:
 
 
 def test_a_namesake_in_another_account_is_not_taken_for_the_cluster(scene: Scene) -> None:
-    whole = catalog(scene.cloud, [scene.mapping()])
+    whole = scene.catalog([scene.mapping()])
     direct = Direct.grant(scene.cloud, whole)
     meant = Eks(name=CLUSTER, region="eu-west-1", account="999999999999")
     namesake = whole.clusters[CLUSTER].model_copy(update={"eks": meant})

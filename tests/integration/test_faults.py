@@ -13,7 +13,7 @@ from keyferry.delivery.report import Report
 from keyferry.errors import Throttled, Unauthorized, Unreachable
 from keyferry.runtime.wiring import Runtime
 from keyferry.testing import FakeClock
-from local.direct import Direct, catalog, delivery
+from local.direct import Direct, delivery
 from tests.integration.scene import CLUSTER, Scene, error
 from tests.integration.wire import Fault, Gate, gate
 
@@ -28,7 +28,7 @@ class Behind:
     def __init__(self, scene: Scene, server: Gate) -> None:
         self.scene, self.gate, self.clock = scene, server, FakeClock()
         authority = server.certificate_authority
-        whole = catalog(scene.cloud, [scene.mapping()], endpoint=server.url, certificateAuthority=authority)
+        whole = scene.catalog([scene.mapping()], endpoint=server.url, certificateAuthority=authority)
         self.direct = Direct.grant(scene.cloud, whole)
         self.runtime = Runtime({}, whole, scene.cloud.aws.session(self.direct.role))
 

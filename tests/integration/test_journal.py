@@ -96,12 +96,12 @@ def create_a_workload(scene: Scene) -> None:
 
 
 def take_the_stamp_off(scene: Scene) -> None:
-    stampless = {"spec": {"template": {"metadata": {"annotations": {"keyferry.dev/db": None}}}}}
+    stampless = {"spec": {"template": {"metadata": {"annotations": {scene.identity.stamp_key("db"): None}}}}}
     scene.admin.edit("Deployment", "api", scene.namespace, stampless)
 
 
 def roll_the_workload_back(scene: Scene) -> None:
-    older = {"spec": {"template": {"metadata": {"annotations": {"keyferry.dev/db": "an-older-one"}}}}}
+    older = {"spec": {"template": {"metadata": {"annotations": {scene.identity.stamp_key("db"): "an-older-one"}}}}}
     scene.admin.edit("Deployment", "api", scene.namespace, older)
 
 

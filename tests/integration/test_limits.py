@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keyferry.errors import Conflict, Forbidden, KeyferryError, Refused, SourceUnavailable, SourceUnusable
-from local.direct import Direct, catalog
+from local.direct import Direct
 from local.world import deployment, env_from
 from tests.integration.scene import Scene, error
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_touched(scene: Scene, 
 
 def test_without_rights_in_the_namespace_it_is_said_which_are_missing(scene: Scene) -> None:
     scene.create({"password": "canary-limits-10"})
-    direct = Direct.grant(scene.cloud, catalog(scene.cloud, [scene.mapping()]), rbac=False)
+    direct = Direct.grant(scene.cloud, scene.catalog([scene.mapping()]), rbac=False)
     found = error(direct.deliver(scene.namespace))
     assert isinstance(found, Forbidden)
     assert "secrets/db" in str(found)
@@ -127,7 +127,7 @@ def test_names_as_long_as_kubernetes_allows_are_delivered_and_restart_once(scene
     found = scene.admin.get("Deployment", "api", scene.namespace)
     assert found is not None
     stamped = found["spec"]["template"]["metadata"]["annotations"]
-    assert len([key for key in stamped if key.startswith("keyferry.dev/")]) == 1
+    assert len([key for key in stamped if key.startswith(f"{scene.identity.stamp_domain}/")]) == 1
     assert not direct.deliver(scene.namespace).errors
     again = scene.admin.get("Deployment", "api", scene.namespace)
     assert again is not None

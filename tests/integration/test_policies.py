@@ -21,7 +21,7 @@ from keyferry.errors import (
 from keyferry.kube import KubeClient
 from keyferry.mapping.verdict import Verdict
 from local.admin import Object
-from local.direct import Direct, catalog, deadline, mapping
+from local.direct import Direct, deadline, mapping
 from local.watch import until
 from local.world import deployment, env_from
 from tests.integration.scene import Scene, connection, error
@@ -146,7 +146,7 @@ def test_restarts_that_are_due_for_a_secret_made_once_are_done_with_what_it_hold
     limited.grant()
     before = scene.secret()
     deliver(scene, limited.direct)
-    assert scene.stamp("Deployment", "api", identity=limited.identity) == nonce
+    assert scene.stamp("Deployment", "api") == nonce
     after = scene.secret()
     assert RESTART_DUE not in after["metadata"]["annotations"]
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
@@ -267,7 +267,7 @@ def renamed(scene: Scene, *was: str, **spec: Any) -> Direct:  # noqa: ANN401
     new = scene.mapping(**spec).model_dump(by_alias=True, exclude_defaults=True)["spec"]
     made = mapping(f"{scene.namespace}-new", **new)
     made = made.model_copy(update={"metadata": made.metadata.model_copy(update={"previous_names": was})})
-    return Direct.grant(scene.cloud, catalog(scene.cloud, [made]))
+    return Direct.grant(scene.cloud, scene.catalog([made]))
 
 
 BOTH = {
@@ -288,8 +288,8 @@ def test_a_renamed_mapping_goes_on_with_its_secret_and_restarts_nothing(
     assert not direct.deliver(name).errors
     assert api() == stamp
     found = scene.secret()["metadata"]
-    assert {each["manager"] for each in found["managedFields"]} == {f"keyferry:{name}"}
-    assert found["annotations"][MAPPING] == name
+    assert {each["manager"] for each in found["managedFields"]} == {scene.identity.field_manager(name)}
+    assert found["annotations"][MAPPING] == scene.identity.journal_name(name)
     with scene.untouched("Secret", "db"):
         assert not direct.deliver(name).errors
 
@@ -304,7 +304,8 @@ def test_a_renamed_mapping_that_maps_less_removes_the_rest_and_restarts(
     assert not renamed(scene, scene.namespace).deliver(name).errors
     assert scene.data() == {"password": b"canary-policies-13"}
     assert api() != stamp
-    assert {each["manager"] for each in scene.secret()["metadata"]["managedFields"]} == {f"keyferry:{name}"}
+    managers = {each["manager"] for each in scene.secret()["metadata"]["managedFields"]}
+    assert managers == {scene.identity.field_manager(name)}
     assert RESTART_DUE not in scene.secret()["metadata"]["annotations"]
 
 
@@ -396,9 +397,9 @@ def test_the_right_to_delete_is_granted_only_to_mappings_that_delete(scene: Scen
     scene.create({"password": "canary-policies-19"})
     limited = Limited(scene, policies={"deletion": policy})
     limited.grant()
-    may = scene.admin.may(limited.identity.deliver, "delete", "secrets", namespace=scene.namespace, name="db")
+    may = scene.admin.may(limited.user, "delete", "secrets", namespace=scene.namespace, name="db")
     assert may is (policy == "delete")
-    assert not scene.admin.may(limited.identity.deliver, "delete", "secrets", namespace=scene.namespace, name="other")
+    assert not scene.admin.may(limited.user, "delete", "secrets", namespace=scene.namespace, name="other")
 
 
 def test_without_the_right_to_delete_the_verb_is_named_and_the_secret_stays(scene: Scene) -> None:

@@ -10,13 +10,12 @@ import pytest
 from keyferry.delivery import passes
 from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import Forbidden, Refused, ServerError
-from keyferry.identity import IDENTITY
 from keyferry.kinds import WorkloadKind
 from keyferry.kube import KubeClient, client
 from local import admin
 from local.admin import Object
 from local.cloud import Cloud
-from local.direct import Direct, catalog, deadline
+from local.direct import Direct, deadline
 from local.watch import until
 from local.world import deployment, env_from, volume
 from tests.integration.scene import CLUSTER, CUSTOM, Scene, connection, error
@@ -71,7 +70,7 @@ def stamped(scene: Scene) -> set[str]:
     return {
         each["metadata"]["name"]
         for each in scene.admin.list("Deployment", scene.namespace)
-        if IDENTITY.stamp_key("db") in each["spec"]["template"]["metadata"].get("annotations", {})
+        if scene.identity.stamp_key("db") in each["spec"]["template"]["metadata"].get("annotations", {})
     }
 
 
@@ -186,7 +185,7 @@ def test_what_uses_the_secret_restarts_by_itself_if_it_is_of_a_kind_that_the_clu
     spec = deployment("web", scene.namespace, env_from("db"))["spec"]
     scene.make(kind.name, "web", spec=spec)
     scene.make(kind.name, "unrelated", spec=deployment("unrelated", scene.namespace, {})["spec"])
-    direct = Direct.grant(scene.cloud, catalog(scene.cloud, [scene.mapping()], restartKinds=["StatefulSet", kind.name]))
+    direct = Direct.grant(scene.cloud, scene.catalog([scene.mapping()], restartKinds=["StatefulSet", kind.name]))
 
     with scene.untouched("Deployment", "api"), scene.untouched(kind.name, "unrelated"):
         (outcome,) = direct.deliver(scene.namespace).outcomes
@@ -224,7 +223,7 @@ def test_a_kind_that_the_cluster_does_not_have_is_looked_for_in_vain(scene: Scen
     admin.apply(deployment("api", scene.namespace, env_from("db")))
 
     for wanted, said in ((mapping, ("Deployment/api",)), (named, ())):
-        whole = catalog(scene.cloud, [wanted], restartKinds=[kind.name, "Deployment"])
+        whole = scene.catalog([wanted], restartKinds=[kind.name, "Deployment"])
         (outcome,) = Direct.grant(scene.cloud, whole).deliver(scene.namespace, "prod-us").outcomes
         assert (outcome.restarted, outcome.error) == (said, None)
 

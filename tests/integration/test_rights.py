@@ -1,6 +1,5 @@
 """The generated rights suffice, each of them is needed and named where it is missing, and they give nothing more."""
 
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,11 +11,10 @@ from keyferry.access import rbac
 from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import AccessDenied, Forbidden
 from keyferry.identity import role_name
-from keyferry.mapping.stack import StackNames
 from local import aws
 from local.admin import Object
 from local.cloud import ACCOUNT
-from local.direct import Direct, apply_rbac, catalog, statements
+from local.direct import Direct, apply_rbac, statements
 from local.world import deployment, env_from
 from tests.integration.scene import CLUSTER, Scene, ask, connection, error
 
@@ -29,13 +27,12 @@ class Limited:
     """A role of a stack of its own: what other tests grant, it does not have."""
 
     def __init__(self, scene: Scene, **spec: Any) -> None:  # noqa: ANN401
-        stack = StackNames(prefix=f"limited-{uuid.uuid4().hex[:8]}")
-        self.scene, self.identity = scene, stack.identity
-        whole = catalog(scene.cloud, [scene.mapping(**spec)], stack)
+        self.scene, self.user = scene, scene.identity.deliver
+        whole = scene.catalog([scene.mapping(**spec)])
         self.rbac: list[Object] = rbac.build_rbac(whole, whole.clusters[CLUSTER])
         self.direct = Direct.grant(scene.cloud, whole, rbac=False, entries=False)
         region = whole.clusters[CLUSTER].eks.region
-        aws.add_access_entry(scene.cloud.aws, CLUSTER, self.direct.role, self.identity.deliver, region=region)
+        aws.add_access_entry(scene.cloud.aws, CLUSTER, self.direct.role, self.user, region=region)
 
     def grant(self, lacking: tuple[str, str] | None = None) -> None:
         """Apply the generated RBAC, without one verb on one resource."""
@@ -107,11 +104,11 @@ def test_without_a_verb_on_workloads_the_restart_stays_due_until_it_is_granted(
     assert f"forbids to {verb} {resource}" in str(found)
     assert scene.data() == {"password": b"canary-rights-1"}
     nonce = scene.secret()["metadata"]["annotations"][RESTART_DUE]
-    assert scene.stamp(KINDS[resource], "api", identity=limited.identity) is None
+    assert scene.stamp(KINDS[resource], "api") is None
 
     limited.grant()
     assert not limited.direct.deliver(scene.namespace).errors
-    assert [scene.stamp(kind, "api", identity=limited.identity) for kind in KINDS.values()] == [nonce] * 3
+    assert [scene.stamp(kind, "api") for kind in KINDS.values()] == [nonce] * 3
     assert RESTART_DUE not in scene.secret()["metadata"]["annotations"]
 
 
@@ -125,7 +122,7 @@ def test_without_a_verb_on_a_named_workload_the_error_names_verb_and_workload(sc
     found = error(limited.direct.deliver(scene.namespace))
 
     assert f"forbids to {verb} statefulsets/api in namespace {scene.namespace}" in str(found)
-    assert scene.stamp("StatefulSet", "api", identity=limited.identity) is None
+    assert scene.stamp("StatefulSet", "api") is None
 
 
 def test_without_list_on_namespaces_a_selector_finds_none_and_says_why(scene: Scene) -> None:
@@ -155,7 +152,7 @@ def test_the_generated_rights_are_all_that_the_role_has(scene: Scene) -> None:
     (role,) = (
         each
         for each in limited.rbac
-        if each["kind"] == "Role" and each["metadata"]["name"] == role_name(limited.identity.deliver, scene.namespace)
+        if each["kind"] == "Role" and each["metadata"]["name"] == role_name(limited.user, scene.namespace)
     )
     assert sorted(rules, key=str) == sorted(role["rules"], key=str)
 
@@ -226,7 +223,7 @@ def test_a_missing_action_of_aws_is_named_and_nothing_is_written(scene: Scene, a
 def test_without_assume_role_the_role_of_the_cluster_is_named(scene: Scene) -> None:
     scene.create({"password": "canary-rights-1"})
     spoke = f"arn:aws:iam::{ACCOUNT}:role/{scene.namespace}"
-    direct = Direct.grant(scene.cloud, catalog(scene.cloud, [scene.mapping()], role=spoke))
+    direct = Direct.grant(scene.cloud, scene.catalog([scene.mapping()], role=spoke))
     direct.allow([each for each in statements(scene.cloud, direct.catalog) if each["Action"] != "sts:AssumeRole"])
 
     found = delivered(direct, scene.namespace)

@@ -22,7 +22,7 @@ from keyferry.runtime import wiring
 from keyferry.testing import FakeClock
 from local import aws
 from local.cloud import ACCOUNT, Cloud
-from local.direct import TRUST, Direct, catalog, deadline, delivery
+from local.direct import TRUST, Direct, deadline, delivery
 from tests.integration.scene import CLUSTER, Scene, ask, connection, error, tokens
 from tests.tokens import Draft
 
@@ -80,7 +80,7 @@ def test_a_wrong_token_is_refused_after_one_more_try_and_the_error_says_what_to_
 
 def test_a_role_without_access_entry_is_told_to_get_one(scene: Scene) -> None:
     scene.create({"password": "canary-sign-in-1"})
-    direct = Direct.grant(scene.cloud, catalog(scene.cloud, [scene.mapping()]), entries=False)
+    direct = Direct.grant(scene.cloud, scene.catalog([scene.mapping()]), entries=False)
 
     found = error(direct.deliver(scene.namespace))
 
@@ -96,8 +96,8 @@ def test_a_cluster_of_the_wrong_name_is_refused(scene: Scene) -> None:
         endpoint=plane.endpoint,
         certificateAuthority=plane.certificate_authority,
     )
-    direct = Direct.grant(scene.cloud, build_catalog([scene.mapping()], [wrong]), entries=False)
-    aws.add_access_entry(scene.cloud.aws, CLUSTER, direct.role, IDENTITY.deliver)
+    direct = Direct.grant(scene.cloud, build_catalog([scene.mapping()], [wrong], scene.stack), entries=False)
+    aws.add_access_entry(scene.cloud.aws, CLUSTER, direct.role, scene.identity.deliver)
 
     assert "eks.name" in str(error(direct.deliver(scene.namespace)))
 
@@ -149,9 +149,9 @@ class Spoke:
     """A role of the cluster's account, which the pipeline's role assumes; it alone has an access entry."""
 
     def __init__(self, scene: Scene, **environment: str) -> None:
-        cloud, self.name = scene.cloud, scene.namespace
+        cloud, self.name, self.user = scene.cloud, scene.namespace, scene.identity.deliver
         self.role = f"arn:aws:iam::{ACCOUNT}:role/{self.name}"
-        self.direct = Direct.grant(cloud, catalog(cloud, [scene.mapping()], role=self.role), entries=False)
+        self.direct = Direct.grant(cloud, scene.catalog([scene.mapping()], role=self.role), entries=False)
         self._make()
         session = cloud.aws.session(self.direct.role)
         self.assumed = 0
@@ -167,7 +167,7 @@ class Spoke:
         iam.create_role(RoleName=self.name, AssumeRolePolicyDocument=json.dumps(trust))
         policy = json.dumps({"Version": "2012-10-17", "Statement": [describe]})
         iam.put_role_policy(RoleName=self.name, PolicyName="spoke", PolicyDocument=policy)
-        aws.add_access_entry(cloud.aws, CLUSTER, self.role, IDENTITY.deliver)
+        aws.add_access_entry(cloud.aws, CLUSTER, self.role, self.user)
 
     def make_again(self) -> None:
         """Delete role and access entry, and make both anew."""

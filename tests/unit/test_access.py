@@ -1,17 +1,13 @@
 """The generated rights: what the mappings need, and no more."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keyferry.access import admission, entries, iam, rbac, statements
+from keyferry.access import entries, iam, rbac, statements
 from keyferry.access.people import build_template as build_people
 from keyferry.errors import InvalidInput
-from keyferry.formats import yamltext
-from keyferry.identity import IDENTITY
-from keyferry.kinds import KINDS
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from tests.unit.samples import ACCOUNT, cluster, mapping
@@ -60,11 +56,11 @@ def granted(**sources: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def objects(*mappings: SecretMapping, on: str = "prod-eu", **more: Any) -> dict[str, list[dict[str, Any]]]:  # noqa: ANN401
+def objects(*mappings: SecretMapping, on: str = "prod-eu") -> dict[str, list[dict[str, Any]]]:
     """Return kind → the objects of a cluster."""
     whole = catalog(*mappings)
     found: dict[str, list[dict[str, Any]]] = {}
-    for each in rbac.build_rbac(whole, whole.clusters[on], **more):
+    for each in rbac.build_rbac(whole, whole.clusters[on]):
         found.setdefault(each["kind"], []).append(each)
     return found
 
@@ -459,10 +455,21 @@ def test_named_workloads_are_granted_by_name_and_kind() -> None:
     ]
 
 
-def test_without_restarts_no_workload_is_granted_and_no_admission_policy_is_needed() -> None:
+def test_without_restarts_no_workload_is_granted_and_no_policy_for_workloads_is_needed() -> None:
     made = objects(mapping(restart="none"))
     assert len(made["Role"][0]["rules"]) == 1
-    assert set(made) == {"Role", "RoleBinding"}
+    assert [each["metadata"]["name"] for each in made["ValidatingAdmissionPolicy"]] == ["keyferry-secrets"]
+
+
+def test_a_mapping_that_adds_to_somebody_else_s_secret_may_not_create_it() -> None:
+    made = objects(mapping(policies={"creation": "merge"}))
+    assert made["Role"][0]["rules"][0]["verbs"] == ["get", "patch"]
+
+
+def test_a_mapping_called_namespaces_keeps_its_rights_beside_that_to_list_namespaces() -> None:
+    made = objects(mapping("namespaces", namespaces={"matchLabels": {"team": "payments"}}))
+    names = [each["metadata"]["name"] for each in made["ClusterRole"]]
+    assert names == ["keyferry:deliver:namespaces", "keyferry:reconcile:namespaces", "keyferry:namespaces"]
 
 
 def test_namespaces_chosen_by_labels_need_the_right_to_list_them_and_rights_in_all() -> None:
@@ -481,16 +488,6 @@ def test_namespaces_chosen_by_labels_need_the_right_to_list_them_and_rights_in_a
     assert all("namespace" not in each["metadata"] for each in made["ClusterRole"])
 
 
-def test_namespaces_chosen_by_labels_can_be_bound_one_by_one_where_they_are_known() -> None:
-    chosen = mapping(namespaces={"matchLabels": {"team": "payments"}})
-    made = objects(chosen, selected_namespaces={"payments-db": ["payments", "billing"]})
-    assert [(each["metadata"]["namespace"], each["roleRef"]["kind"]) for each in made["RoleBinding"]] == [
-        ("payments", "ClusterRole"),
-        ("billing", "ClusterRole"),
-    ] * 2
-    assert [each["metadata"]["name"] for each in made["ClusterRoleBinding"]] == ["keyferry:namespaces"]
-
-
 def test_rights_in_all_namespaces_cover_those_that_are_named_beside_a_choice() -> None:
     found = objects(mapping(namespaces=["payments", {"matchLabels": {"team": "pay"}}]))
     assert {"Role", "RoleBinding"} & found.keys() == set()
@@ -503,41 +500,6 @@ def test_a_cluster_gets_the_rights_of_the_mappings_that_name_it() -> None:
         "keyferry:deliver:payments-db",
         "keyferry:reconcile:payments-db",
     }
-
-
-# Admission
-
-
-def test_where_something_restarts_the_pipeline_is_held_to_its_stamps() -> None:
-    made = objects(mapping())
-    [policy], [binding] = made["ValidatingAdmissionPolicy"], made["ValidatingAdmissionPolicyBinding"]
-    assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
-    assert policy["spec"]["failurePolicy"] == "Fail"
-    assert policy["spec"]["matchConditions"] == [
-        {"name": "pipeline", "expression": "request.userInfo.username in ['keyferry:deliver', 'keyferry:push']"}
-    ]
-
-
-def test_the_policy_is_the_same_whatever_kinds_a_cluster_names() -> None:
-    one, other = (build_catalog([mapping()], [cluster(restartKinds=[kind])]) for kind in ("Deployment", "Rollout"))
-    first, second = (rbac.build_rbac(whole, whole.clusters["prod-eu"])[:2] for whole in (one, other))
-    labels = {"keyferry.dev/generated": "keyferry"}
-    reviewed = [each | {"metadata": each["metadata"] | {"labels": labels}} for each in admission.build_policy(IDENTITY)]
-    assert first == second == reviewed
-
-
-def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_to_change_it() -> None:
-    rules = admission.build_policy(IDENTITY)[0]["spec"]["matchConstraints"]["resourceRules"]
-    covered = {(group, name) for rule in rules for group in rule["apiGroups"] for name in rule["resources"]}
-    assert covered == {(kind.group, name) for kind in KINDS.values() for name in (kind.resource, f"{kind.resource}/*")}
-    assert all(rule["operations"] == ["CREATE", "UPDATE", "DELETE"] for rule in rules)
-
-
-def test_the_policy_is_the_one_that_was_reviewed_letter_by_letter() -> None:
-    """Whether its CEL holds, only an API server can say: the integration tests. A change of it is to be seen here."""
-    comment, _, reviewed = (Path(__file__).parent / "admission_policy.yaml").read_text().partition("\n")
-    assert comment.startswith("# ")
-    assert yamltext.text(admission.build_policy(IDENTITY), width=120) + "\n" == reviewed
 
 
 # Access entries

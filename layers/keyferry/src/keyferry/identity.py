@@ -83,11 +83,12 @@ class Identity:
         return mapping if self.prefix == DEFAULT_PREFIX else f"{self.prefix}:{mapping}"
 
     def stamp_key(self, secret: str) -> str:
-        """Return the annotation of pod templates that carries a Secret's restarts.
+        """Return the annotation of pod templates that carries a Secret's restarts."""
+        return f"{self.stamp_domain}/{self.stamp_name(secret)}"
 
-        Its name part has at most 63 characters, as the API server allows.
-        """
-        return f"{self.stamp_domain}/{shorten(secret, 63)}"
+    def stamp_name(self, secret: str) -> str:
+        """Return the name part of that annotation: at most 63 characters, as the API server allows."""
+        return shorten(secret, 63)
 
     @cached_property
     def identities(self) -> tuple["Identity", ...]:

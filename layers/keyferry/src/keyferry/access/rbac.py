@@ -4,7 +4,7 @@ They name each Secret and workload, where the name is known. What RBAC cannot ex
 `keyferry.access.admission`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -24,27 +24,24 @@ _RBAC = "rbac.authorization.k8s.io"
 _get_group = attrgetter("group")
 
 
-def build_rbac(
-    catalog: Catalog,
-    cluster: Cluster,
-    selected_namespaces: Mapping[str, Sequence[str]] | None = None,
-) -> list[Object]:
-    """Return the Roles and bindings of one cluster, and its admission policy if a mapping restarts workloads.
+def build_rbac(catalog: Catalog, cluster: Cluster) -> list[Object]:
+    """Return the admission policies, Roles and bindings of one cluster: first what limits, then what allows.
 
     Args:
         catalog: all mappings and clusters.
         cluster: one cluster of the catalog.
-        selected_namespaces: the names of the namespaces that mappings select by labels, by the name of the mapping.
-            A mapping that is missing here gets its rights in all namespaces of the cluster.
+
+    Raises:
+        InvalidInput: an admission policy would be larger than an API server takes.
     """
     identity = catalog.stack.identity
     mappings = [mapping for mapping in catalog.mappings.values() if cluster in catalog.clusters_of(mapping)]
-    has_restarts = any(mapping.spec.restart != "none" for mapping in mappings)
-    objects: list[Object] = admission.build_policy(identity) if has_restarts else []
+    objects = admission.build_policies(identity, mappings)
     for mapping in mappings:
         roles = _list_roles(identity, mapping, cluster)
         if mapping.spec.namespace_selectors:
-            objects += _build_cluster_roles(roles, (selected_namespaces or {}).get(mapping.name))
+            for users, name, rules in roles:
+                objects += _build_cluster_wide(name, rules, users)
         else:
             objects += _build_roles(roles, mapping.spec.namespace_names)
     if any(mapping.spec.namespace_selectors for mapping in mappings):
@@ -74,8 +71,11 @@ def _list_deliver_rules(mapping: SecretMapping, restart_kinds: Iterable[Workload
         mapping: the mapping that is delivered.
         restart_kinds: the kinds that `restart: auto` looks for on the cluster.
     """
-    deletes = ["delete"] if mapping.spec.policies.deletion == "delete" else []
-    rules = [_build_rule("", ["secrets"], ["get", "patch", "create", *deletes], [mapping.spec.secret.name])]
+    policies = mapping.spec.policies
+    verbs = ["get", "patch"]
+    verbs += ["create"] if policies.creation != "merge" else []
+    verbs += ["delete"] if policies.deletion == "delete" else []
+    rules = [_build_rule("", ["secrets"], verbs, [mapping.spec.secret.name])]
     restart = mapping.spec.restart
     if restart == "auto":
         # Deliver searches for the workloads that use the Secret, so their names are not known here.
@@ -111,18 +111,6 @@ def _build_roles(roles: _RoleRules, namespaces: Sequence[str]) -> list[Object]:
             _build_binding("Role", name, namespace, users),
         )
     ]
-
-
-def _build_cluster_roles(roles: _RoleRules, namespaces: Sequence[str] | None) -> list[Object]:
-    """Return a ClusterRole for each role, bound in some namespaces; in all of them if `namespaces` is None."""
-    objects: list[Object] = []
-    for users, name, rules in roles:
-        if namespaces is None:
-            objects += _build_cluster_wide(name, rules, users)
-        else:
-            objects.append(_build_object("ClusterRole", name, None, rules=rules))
-            objects += [_build_binding("ClusterRole", name, namespace, users) for namespace in namespaces]
-    return objects
 
 
 def _build_cluster_wide(name: str, rules: list[Object], users: Sequence[str]) -> list[Object]:

@@ -1,0 +1,188 @@
+"""The rules of the admission policy for workloads: the pipeline restarts them, and changes nothing else about them.
+
+By RBAC alone, `patch` on a Deployment is the right to run any program in its namespace.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from keyferry.access import choices
+from keyferry.identity import Identity
+from keyferry.kinds import KINDS
+from keyferry.mapping.mapping import SecretMapping
+
+type Object = dict[str, Any]
+
+_SERVER_FIELDS = "k in ['generation', 'managedFields', 'resourceVersion']"
+"""A CEL expression: whether `k` is a field of metadata that the API server itself changes with every write."""
+_NONCE = "^[0-9a-f]{16}$"
+"""The value of a stamp, as `secrets.token_hex(8)` makes it."""
+_MAX_UPDATE_MANAGERS = 10
+"""From how many entries of updates on the API server puts the oldest ones together, as `ancient-changes`
+(k8s.io/apimachinery, DefaultMaxUpdateManagers)."""
+_PATH_OF_STAMPS = ("f:spec", "f:template", "f:metadata", "f:annotations")
+"""Where stamps stand in an entry of managedFields."""
+
+
+def build_rules(identity: Identity, mappings: Sequence[SecretMapping]) -> Object:
+    """Return the part of a policy's spec that says what is matched, and what has to hold.
+
+    Args:
+        identity: the names of the stack.
+        mappings: the mappings of the cluster that restart workloads.
+    """
+    pending, placed = _list_place_variables(identity, mappings)
+    variables = [{"name": name, "expression": expression} for name, expression in _list_variables(identity)]
+    return {
+        "matchConstraints": {"resourceRules": _build_resource_rules()},
+        "variables": [*variables, choices.LABELS_VARIABLE, *placed],
+        "validations": [{"reason": "Forbidden", **validation} for validation in _list_validations(identity, pending)],
+    }
+
+
+def _build_resource_rules() -> list[Object]:
+    """Return rules that match every kind of workload in the table, with its subresources (scale, status …)."""
+    groups = dict.fromkeys(kind.group for kind in KINDS.values())
+    return [
+        {
+            "apiGroups": [group],
+            "apiVersions": ["*"],
+            "operations": ["CREATE", "UPDATE", "DELETE"],
+            "resources": [
+                name for kind in KINDS.values() if kind.group == group for name in (kind.resource, f"{kind.resource}/*")
+            ],
+        }
+        for group in groups
+    ]
+
+
+def _list_variables(identity: Identity) -> Iterator[tuple[str, str]]:
+    """Yield the CEL variables, as (name, expression).
+
+    They are the parts of the object before (`was…`) and after (`is…`) the change, each inside the one before it. A part
+    that is missing is an empty map. `stamped` has the Secrets, as stamps name them, whose stamp differs.
+    """
+    for name, whole in (("is", "object"), ("was", "oldObject")):
+        yield f"{name}Whole", f"{whole} == null ? {{}} : dyn({whole})"
+        yield f"{name}Metadata", f"variables.{name}Whole.?metadata.orValue({{}})"
+        yield f"{name}Managed", f"variables.{name}Metadata.?managedFields.orValue([])"
+        yield f"{name}OwnAnnotations", f"variables.{name}Metadata.?annotations.orValue({{}})"
+        yield f"{name}Spec", f"variables.{name}Whole.?spec.orValue({{}})"
+        yield f"{name}Template", f"variables.{name}Spec.?template.orValue({{}})"
+        yield f"{name}TemplateMetadata", f"variables.{name}Template.?metadata.orValue({{}})"
+        yield f"{name}Annotations", f"variables.{name}TemplateMetadata.?annotations.orValue({{}})"
+    domain = f"{identity.stamp_domain}/"
+    is_same = "k in variables.wasAnnotations && variables.wasAnnotations[k] == variables.isAnnotations[k]"
+    written = f"variables.isAnnotations.filter(k, k.startsWith('{domain}') && !({is_same}))"
+    removed = f"variables.wasAnnotations.filter(k, k.startsWith('{domain}') && !(k in variables.isAnnotations))"
+    yield "stamps", f"{written} + {removed}"
+    yield "stamped", f"variables.stamps.map(k, k.substring({len(domain)}))"
+
+
+def _list_place_variables(identity: Identity, mappings: Sequence[SecretMapping]) -> tuple[str, list[Object]]:
+    """Return variables that each take away stamps that the mappings may write here, and the name of the last one."""
+    by_secret = choices.group_by_secret(mappings).items()
+    by_name = {identity.stamp_name(secret): writers for secret, writers in by_secret}
+    pairs = [f"{place}/{name}" for name, writers in by_name.items() for place in choices.list_names(writers)]
+    names_by_choice = choices.group_names((name, choices.build_choice(writers)) for name, writers in by_name.items())
+    terms = choices.list_memberships("request.namespace + '/' + s", pairs) + [
+        f"{membership} && ({choice})"
+        for choice, names in names_by_choice.items()
+        for membership in choices.list_memberships("s", names)
+    ]
+    pending, variables = "stamped", []
+    for number, place in enumerate(choices.pack(terms, "||")):
+        variables.append({"name": f"misplaced{number}", "expression": f"variables.{pending}.filter(s, !({place}))"})
+        pending = f"misplaced{number}"
+    return pending, variables
+
+
+def _list_validations(identity: Identity, misplaced: str) -> Iterator[Object]:
+    """Yield what has to hold.
+
+    Args:
+        identity: the names of the stack.
+        misplaced: the variable with the stamps that no mapping writes here.
+    """
+    domain = identity.stamp_domain
+    yield {
+        "expression": _build_comparisons(domain),
+        "message": f"Keyferry may change annotations {domain}/* of pod templates alone",
+    }
+    yield {
+        "expression": f"variables.{misplaced}.size() == 0",
+        "messageExpression": f"'no mapping restarts workloads in namespace ' + request.namespace + ' by {domain}/' +"
+        f" variables.{misplaced}[0]",
+    }
+    yield {
+        "expression": "variables.stamps.all(k, !(k in variables.isAnnotations) ||"
+        f" variables.isAnnotations[k].matches('{_NONCE}'))",
+        "message": "Keyferry stamps pod templates with 16 hexadecimal digits",
+    }
+    yield {
+        "expression": _build_managed_rule(identity),
+        "message": "Keyferry takes nobody's managedFields away",
+    }
+
+
+def _build_comparisons(domain: str) -> str:
+    """Return the CEL expression that is true if only annotations of our domain in the pod template differ."""
+    counters = " || ".join(f"k == '{name}'" for kind in KINDS.values() for name in kind.counters)
+    comparisons = [
+        _build_comparison("Whole", "k in ['metadata', 'spec']"),
+        _build_comparison("Metadata", f"k == 'annotations' || {_SERVER_FIELDS}"),
+        _build_comparison("OwnAnnotations", counters),
+        _build_comparison("Spec", "k == 'template'"),
+        _build_comparison("Template", "k == 'metadata'"),
+        _build_comparison("TemplateMetadata", "k == 'annotations'"),
+        _build_comparison("Annotations", f"k.startsWith('{domain}/')"),
+    ]
+    return " && ".join(["request.operation == 'UPDATE'", "!has(request.subResource)", *comparisons])
+
+
+def _build_comparison(part: str, is_exempt: str) -> str:
+    """Return a CEL expression that is true if a part of the object is the same before and after the change.
+
+    Args:
+        part: the name of the part, without `is` and `was`.
+        is_exempt: a CEL expression of the field name `k`: true for fields that may differ.
+    """
+    return _build_kept(f"variables.was{part}", f"variables.is{part}", is_exempt) + (
+        f" && variables.is{part}.all(k, {is_exempt} || k in variables.was{part})"
+    )
+
+
+def _build_kept(before: str, now: str, is_exempt: str) -> str:
+    """Return a CEL expression that is true if each field of a map is in another one too, with the same value."""
+    return f"{before}.all(k, {is_exempt} || (k in {now} && {now}[k] == {before}[k]))"
+
+
+def _build_managed_rule(identity: Identity) -> str:
+    """Return the CEL expression that is true if every other manager still has its entry in managedFields.
+
+    An entry differs only where its manager had written a stamp, which is ours now: all the rest of it stays. And the
+    API server itself puts the oldest entries of updates together, once there are too many.
+    """
+    merged = (
+        "m.?operation.orValue('') == 'Update' &&"
+        f" variables.wasManaged.filter(w, w.?operation.orValue('') == 'Update').size() >= {_MAX_UPDATE_MANAGERS} &&"
+        " variables.isManaged.exists(n, n.?manager.orValue('') == 'ancient-changes')"
+    )
+    is_same = " && ".join(f"n.?{field} == m.?{field}" for field in ("manager", "operation", "subresource"))
+    now = f"[(variables.isManaged.filter(n, {is_same}).map(n, n.?fieldsV1.orValue({{}})) + [{{}}])[0]]"
+    return (
+        f"variables.wasManaged.all(m, m.?manager.orValue('').startsWith('{identity.prefix}:')"
+        f" || m in variables.isManaged || ({merged}) || {now}.all(n, {_build_rest_kept(identity.stamp_domain)}))"
+    )
+
+
+def _build_rest_kept(domain: str) -> str:
+    """Return the CEL expression that is true if `n` has all fields that the entry `m` owns, but for stamps."""
+    levels = []
+    for depth, name in enumerate((*_PATH_OF_STAMPS, "")):
+        path = "".join(f"[?'{step}']" for step in _PATH_OF_STAMPS[:depth])
+        is_exempt = f"k == '{name}'" if name else f"k.startsWith('f:{domain}/')"
+        levels.append(
+            _build_kept(f"m[?'fieldsV1']{path}.orValue({{}})", f"n{path}.orValue({{}})" if path else "n", is_exempt)
+        )
+    return " && ".join(levels)

@@ -1,0 +1,303 @@
+"""The pipeline's identity is worth its deliveries, and nothing more: attacks, and the object that stops each of them.
+
+`tests/integration/attacks.py` lists them. Each is refused with the generated rights; each succeeds, as a dry run, with
+rights that lack only what is said to stop it: a validation of a policy taken out, or a rule of RBAC added.
+"""
+
+import base64
+import json
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import pytest
+import urllib3
+
+from keyferry.access import rbac
+from keyferry.identity import Identity
+from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.stack import StackNames
+from local import aws, certificates
+from local.admin import Admin, Object, Refused
+from local.cloud import Cloud
+from local.direct import UNTIL_IN_FORCE, Direct, apply_rbac, catalog
+from local.watch import until
+from local.world import deployment, env_from
+from tests.integration import attacks
+from tests.integration.attacks import AGAIN, HOME, LABELS, NEAR, TEAM, Absence, Attack, Stopper, Validation
+from tests.integration.scene import CLUSTER, tokens
+
+SECRETS = {
+    HOME: ("db", "registry", "somebodys"),
+    TEAM: ("session", "db"),
+    AGAIN: ("session",),
+    NEAR: ("session",),
+    attacks.BARE: ("session", "db"),
+}
+"""Namespace → Secrets that are there."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who signs in to the cluster by the token of a role, as the functions do."""
+
+    cloud: Cloud
+    role: str
+
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        authority = base64.b64decode(self.cloud.clusters[CLUSTER].certificate_authority).decode()
+        return urllib3.PoolManager(ssl_context=certificates.trusting(authority), retries=False)
+
+    @cached_property
+    def _token(self) -> str:
+        return tokens(self.cloud, self.role).get()
+
+    def send(self, attack: Attack, *, dry: bool = False) -> tuple[int, str]:
+        """Send the request, and return the status and the text of the answer."""
+        url = self.cloud.clusters[CLUSTER].endpoint + attack.path
+        if dry and attack.method != "GET":
+            url += ("&" if "?" in url else "?") + "dryRun=All"
+        headers = {"Authorization": f"Bearer {self._token}", **attack.headers}
+        headers |= {"Content-Type": attack.content_type} if attack.content_type else {}
+        body = None if attack.body is None else json.dumps(attack.body)
+        answer = self._pool.request(attack.method, url, body=body, headers=headers, timeout=20)
+        return answer.status, answer.data.decode()
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A stack of its own in the cluster, and who signs in as its users."""
+
+    cloud: Cloud
+    catalog: Catalog
+
+    @property
+    def admin(self) -> Admin:
+        """The administrator of the cluster."""
+        return self.cloud.admins[CLUSTER]
+
+    @property
+    def identity(self) -> Identity:
+        """The names of the stack."""
+        return self.catalog.stack.identity
+
+    @property
+    def rbac(self) -> list[Object]:
+        """What is generated for the cluster."""
+        return rbac.build_rbac(self.catalog, self.catalog.clusters[CLUSTER])
+
+    def let_in(self, user: str) -> Caller:
+        """Return a role with an access entry as this user."""
+        direct = Direct.grant(self.cloud, self.catalog, rbac=False, entries=False)
+        region = self.catalog.clusters[CLUSTER].eks.region
+        aws.add_access_entry(self.cloud.aws, CLUSTER, direct.role, user, region=region)
+        return Caller(self.cloud, direct.role)
+
+    def managed(self) -> Mapping[str, Sequence[Object]]:
+        """Return kind → the managedFields of a Secret and of a Deployment that are attacked."""
+        found = {kind: self.admin.get(kind, name, HOME) for kind, name in (("Secret", "db"), ("Deployment", "api"))}
+        return {kind: raw["metadata"]["managedFields"] for kind, raw in found.items() if raw}
+
+    def versions(self) -> Mapping[str, object]:
+        """Return what changes with each Secret and each Deployment of the namespaces that are attacked."""
+        return {
+            f"{kind}/{namespace}/{each['metadata']['name']}": each["metadata"].get("generation", each.get("data"))
+            for kind in ("Secret", "Deployment")
+            for namespace in (*LABELS, "default", "kube-system")
+            for each in self.admin.list(kind, namespace)
+        }
+
+
+def build_catalog(cloud: Cloud) -> Catalog:
+    """Return the attacked mappings, as a stack with a prefix of its own has them."""
+    return catalog(cloud, attacks.build_mappings(), StackNames(prefix=f"attacked-{uuid.uuid4().hex[:8]}"))
+
+
+@pytest.fixture(scope="module")
+def ground(cloud: Cloud) -> Ground:
+    """The stack with all that is generated, and what is attacked."""
+    ground = Ground(cloud, build_catalog(cloud))
+    admin = ground.admin
+    for name, labels in LABELS.items():
+        admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}})
+        admin.apply(deployment("api", name, env_from("db")))
+        for secret in SECRETS.get(name, ()):
+            admin.apply(attacks.build_secret(secret, name, **token_of(secret, name)))
+    owner = admin.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner", "namespace": HOME}})[0]
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    metadata = {"ownerReferences": [reference], "finalizers": ["example.com/kept"]}
+    admin.edit("Secret", "registry", HOME, {"metadata": metadata})
+    apply_rbac(admin, ground.rbac)
+    return ground
+
+
+def token_of(secret: str, namespace: str) -> Object:
+    """Return what makes the Secret `session` of TEAM the token of a ServiceAccount; nothing for others."""
+    if (secret, namespace) != ("session", TEAM):
+        return {}
+    annotations = {"annotations": {"kubernetes.io/service-account.name": "default"}}
+    return {"type": attacks.ACCOUNT_TOKEN, "metadata": annotations, "data": None}
+
+
+def select(name: str, identity: Identity, managed: Mapping[str, Sequence[Object]]) -> list[Attack]:
+    """Return the attacks by a user: `deliver`, `push` or `reconcile`."""
+    if name == "reconcile":
+        return list(attacks.list_attacks_of_reconcile(identity))
+    return attacks.list_attacks(identity, managed)
+
+
+@pytest.fixture(scope="module", params=["deliver", "push", "reconcile"])
+def attacker(request: pytest.FixtureRequest, ground: Ground) -> tuple[str, Caller]:
+    """Each user of the stack."""
+    return request.param, ground.let_in(getattr(ground.identity, request.param))
+
+
+def test_no_attack_succeeds_and_each_is_refused_by_what_is_said_to_stop_it(
+    ground: Ground, attacker: tuple[str, Caller]
+) -> None:
+    name, caller = attacker
+    before = ground.versions()
+    allowed = [
+        f"{attack}: {status} {text[:300]}"
+        for attack in select(name, ground.identity, ground.managed())
+        for status, text in [caller.send(attack)]
+        if not is_refused(attack, status, text)
+    ]
+    assert allowed == []
+    assert ground.versions() == before
+
+
+def is_refused(attack: Attack, status: int, text: str) -> bool:
+    """Return whether it is one of its stoppers that refuses an attack."""
+    if any(isinstance(each, Absence) for each in attack.stopped_by):  # RBAC is asked first
+        return status == 403 and "cannot" in text
+    return status == 403 and any(isinstance(each, Validation) and each.message in text for each in attack.stopped_by)
+
+
+def without(generated: Sequence[Object], stopped_by: Sequence[Stopper], identity: Identity) -> list[Object]:
+    """Return what is generated without some validations, and with rules for what no Role has."""
+    objects: list[Object] = json.loads(json.dumps(generated))
+    policies = {each["metadata"]["name"]: each["spec"] for each in objects if "validations" in each.get("spec", {})}
+    for stopper in stopped_by:
+        if isinstance(stopper, Validation):
+            spec = policies[
+                {"secrets": identity.secrets_policy, "workloads": identity.workloads_policy}[stopper.policy]
+            ]
+            kept = [each for each in spec["validations"] if stopper.message not in str(each)]
+            assert len(kept) < len(spec["validations"]), stopper
+            spec["validations"] = kept
+    rules = [each.rule for each in stopped_by if isinstance(each, Absence)]
+    return objects + (build_too_much(identity, rules) if rules else [])
+
+
+def build_too_much(identity: Identity, rules: Sequence[Object]) -> list[Object]:
+    """Return a ClusterRole with rules that the users of the stack should not have."""
+    metadata = {"name": f"{identity.prefix}:too-much"}
+    subjects = [{"apiGroup": attacks.RBAC, "kind": "User", "name": user} for user in identity.users]
+    reference = {"apiGroup": attacks.RBAC, "kind": "ClusterRole", **metadata}
+    version = f"{attacks.RBAC}/v1"
+    return [
+        {"apiVersion": version, "kind": "ClusterRole", "metadata": metadata, "rules": list(rules)},
+        {
+            "apiVersion": version,
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "subjects": subjects,
+            "roleRef": reference,
+        },
+    ]
+
+
+def test_each_attack_succeeds_where_what_stops_it_is_taken_away(ground: Ground) -> None:
+    by_stoppers = defaultdict[tuple[Stopper, ...], list[str]](list)
+    for attack in attacks.list_attacks(ground.identity, ground.managed()):
+        by_stoppers[attack.stopped_by].append(attack.what)
+    copies = {stopped_by: weaken(ground, stopped_by) for stopped_by in by_stoppers}
+    time.sleep(UNTIL_IN_FORCE)
+    still_refused = [
+        f"{attack}: {status} {text[-150:]}"
+        for stopped_by, (copy, caller) in copies.items()
+        for attack in attacks.list_attacks(copy.identity, copy.managed())
+        if attack.what in by_stoppers[stopped_by]
+        for status, text in [caller.send(attack, dry=True)]
+        if status >= 300
+    ]
+    assert not still_refused, "\n".join(still_refused)
+
+
+def test_each_attack_of_reconcile_succeeds_with_the_rule_that_it_has_not(ground: Ground) -> None:
+    listed = list(attacks.list_attacks_of_reconcile(ground.identity))
+    stoppers = dict.fromkeys(attack.stopped_by for attack in listed)
+    callers = {stopped_by: weaken(ground, stopped_by, user="reconcile")[1] for stopped_by in stoppers}
+    time.sleep(UNTIL_IN_FORCE)
+    answers = [(attack.what, callers[attack.stopped_by].send(attack, dry=True)) for attack in listed]
+    assert [(what, text) for what, (status, text) in answers if status >= 300] == []
+
+
+def weaken(ground: Ground, stopped_by: Sequence[Stopper], *, user: str = "deliver") -> tuple[Ground, Caller]:
+    """Return a copy of the stack, with another prefix, that lacks what stops an attack, and its `deliver`."""
+    copy = Ground(ground.cloud, build_catalog(ground.cloud))
+    copy.admin.apply(*without(copy.rbac, stopped_by, copy.identity))
+    return copy, copy.let_in(getattr(copy.identity, user))
+
+
+def test_a_secret_that_may_be_deleted_does_not_come_back_as_a_token(ground: Ground) -> None:
+    caller = ground.let_in(ground.identity.deliver)
+    path = f"/api/v1/namespaces/{AGAIN}/secrets/session"
+    as_token = attacks.build_secret("session", AGAIN, **token_of("session", TEAM))
+    plain = attacks.build_secret("session", AGAIN)
+    apply = partial(attacks.apply_secret, "make it again")
+    refused, status = "no token of the cluster", [caller.send(Attack("delete", "DELETE", path, ()))[0]]
+
+    code, text = caller.send(apply(as_token | {"metadata": as_token["metadata"] | {"namespace": AGAIN}}))
+    assert (status, code) == ([200], 403)
+    assert refused in text
+    assert caller.send(apply(plain))[0] == 201
+    code, text = caller.send(attacks.patch_secret("type", "session", AGAIN, {"type": attacks.ACCOUNT_TOKEN}))
+    assert (code, "field is immutable" in text) == (422, True), "Kubernetes itself keeps the type"
+
+
+def test_without_the_rule_the_token_of_a_service_account_is_had(ground: Ground) -> None:
+    """So the local cloud would show it, if a policy let a token through."""
+    _, caller = weaken(ground, [Validation("secrets", attacks.NO_TOKENS)])
+    time.sleep(UNTIL_IN_FORCE)
+    body = attacks.build_secret("once", AGAIN, **token_of("session", TEAM))
+    assert caller.send(attacks.apply_secret("make a token", body))[0] == 201
+    read = Attack("read it", "GET", f"/api/v1/namespaces/{AGAIN}/secrets/once", ())
+    until("a token", lambda: "token" in json.loads(caller.send(read)[1]).get("data", {}))
+    ground.admin.delete("Secret", "once", AGAIN)
+
+
+def test_what_get_cannot_be_limited_to_is_every_secret_of_a_name(ground: Ground, attacker: tuple[str, Caller]) -> None:
+    _, caller = attacker
+    for namespace, status in ((TEAM, 200), (NEAR, 200), (attacks.BARE, 200), ("kube-system", 404)):
+        read = Attack("read", "GET", f"/api/v1/namespaces/{namespace}/secrets/session", ())
+        assert caller.send(read)[0] == status
+
+
+def test_who_is_no_user_of_the_stack_is_neither_widened_nor_held_by_groups_of_its_names(ground: Ground) -> None:
+    groups = [*ground.identity.users, ground.identity.prefix, "keyferry", "keyferry-readers"]
+    scale = {"spec": {"replicas": 1}}
+    api = f"/apis/apps/v1/namespaces/{HOME}/deployments/api"
+    secret = f"/api/v1/namespaces/{HOME}/secrets/db"
+    administrator = build_headers("admin", [*groups, "system:masters"])
+    somebody = build_headers("somebody", groups)
+
+    ground.admin.send("PATCH", f"{api}?dryRun=All", scale, attacks.MERGE, administrator)
+    finalizers = {"metadata": {"finalizers": ["example.com/x"]}}
+    ground.admin.send("PATCH", f"{secret}?dryRun=All", finalizers, attacks.MERGE, administrator)
+    with pytest.raises(Refused) as refusal:
+        ground.admin.send("GET", secret, headers=somebody)
+    assert refusal.value.status == 403
+
+
+def build_headers(user: str, groups: Sequence[str]) -> urllib3.HTTPHeaderDict:
+    """Return headers by which an administrator acts as somebody else."""
+    headers = urllib3.HTTPHeaderDict({"Impersonate-User": user})
+    for group in groups:
+        headers.add("Impersonate-Group", group)
+    return headers

@@ -1,0 +1,138 @@
+"""The generated admission policies. Whether their CEL holds, only an API server can say: the integration tests do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyferry.access import choices
+from keyferry.access.admission import MAX_BYTES, build_policies
+from keyferry.errors import InvalidInput
+from keyferry.formats import yamltext
+from keyferry.identity import IDENTITY, Identity
+from keyferry.kinds import KINDS
+from keyferry.mapping.mapping import SecretMapping
+from tests.unit.samples import mapping
+
+SHOP = {"matchLabels": {"team": "shop"}}
+BY_PATTERNS = {
+    "names": ["shop-*", "team-?"],
+    "exclude": ["shop-x"],
+    "matchExpressions": [{"key": "a", "operator": "Exists"}],
+}
+
+
+def policies(*mappings: SecretMapping, identity: Identity = IDENTITY) -> dict[str, dict[str, Any]]:
+    """Return the name of each policy → its spec."""
+    made = build_policies(identity, mappings)
+    return {each["metadata"]["name"]: each["spec"] for each in made if each["kind"] == "ValidatingAdmissionPolicy"}
+
+
+def rules_of_namespaces(*mappings: SecretMapping) -> list[str]:
+    """Return the validations of the policy for Secrets that look at the namespace."""
+    validations = policies(*mappings)["keyferry-secrets"]["validations"]
+    return [each["expression"] for each in validations if "messageExpression" in each]
+
+
+def test_both_policies_hold_for_the_writers_of_the_stack_alone_and_fail_closed() -> None:
+    made = build_policies(IDENTITY, [mapping()])
+    assert [(each["kind"], each["metadata"]["name"]) for each in made] == [
+        (kind, name)
+        for name in ("keyferry-secrets", "keyferry-workloads")
+        for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    ]
+    for policy, binding in zip(made[::2], made[1::2], strict=True):
+        assert binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+        assert policy["spec"]["failurePolicy"] == "Fail"
+        assert policy["spec"]["matchConditions"] == [
+            {"name": "pipeline", "expression": "request.userInfo.username in ['keyferry:deliver', 'keyferry:push']"}
+        ]
+
+
+def test_two_stacks_share_no_policy() -> None:
+    ours, others = policies(mapping()), policies(mapping(), identity=Identity("staging"))
+    assert ours.keys() & others.keys() == set()
+    assert "'staging:deliver', 'staging:push'" in others["staging-secrets"]["matchConditions"][0]["expression"]
+
+
+def test_without_mappings_there_is_no_policy_and_without_restarts_none_for_workloads() -> None:
+    assert build_policies(IDENTITY, []) == []
+    assert list(policies(mapping(restart="none"))) == ["keyferry-secrets"]
+
+
+def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_to_change_it() -> None:
+    rules = policies(mapping())["keyferry-workloads"]["matchConstraints"]["resourceRules"]
+    covered = {(group, name) for rule in rules for group in rule["apiGroups"] for name in rule["resources"]}
+    assert covered == {(kind.group, name) for kind in KINDS.values() for name in (kind.resource, f"{kind.resource}/*")}
+    assert all(rule["operations"] == ["CREATE", "UPDATE", "DELETE"] for rule in rules)
+
+
+def test_names_whose_namespaces_are_named_need_no_rule() -> None:
+    assert rules_of_namespaces(mapping(namespaces=["payments", "shop"])) == []
+
+
+def test_mappings_that_choose_alike_share_a_rule_and_those_of_one_name_add_up() -> None:
+    first, second, third = (mapping(f"m{n}", name=f"s{n}", namespaces=SHOP) for n in range(3))
+    other = mapping("other", name="s2", namespaces=["payments"])
+    assert rules_of_namespaces(first, second, third, other) == [
+        "(!(variables.name in ['s0', 's1']) || 'team' in variables.labels && variables.labels['team'] == 'shop')"
+        " && (!(variables.name in ['s2']) || request.namespace in ['payments'] || 'team' in variables.labels &&"
+        " variables.labels['team'] == 'shop')"
+    ]
+
+
+def test_a_stamp_is_for_the_namespaces_of_the_mappings_that_restart() -> None:
+    named, chosen = mapping(), mapping("chosen", name="session", namespaces=SHOP)
+    silent = mapping("silent", name="quiet", restart="none")
+    (first,) = (
+        each["expression"]
+        for each in policies(named, chosen, silent)["keyferry-workloads"]["variables"]
+        if each["name"] == "misplaced0"
+    )
+    assert first == (
+        "variables.stamped.filter(s, !((request.namespace + '/' + s in ['payments/payments-db']) || (s in ['session']"
+        " && ('team' in variables.labels && variables.labels['team'] == 'shop'))))"
+    )
+
+
+def test_many_names_are_several_expressions_of_a_length_that_the_api_server_takes() -> None:
+    many = [mapping(f"m{n}", name=f"{'long-' * 20}{n}", namespaces=SHOP) for n in range(500)]
+    made = policies(*many)
+    texts = [each["expression"] for spec in made.values() for each in (*spec["variables"], *spec["validations"])]
+    assert len([text for text in texts if "long-" in text]) > 10
+    assert max(map(len, texts)) < choices.MAX_LENGTH
+
+
+def test_more_ways_to_choose_than_an_api_server_decides_in_time_are_refused() -> None:
+    many = [mapping(f"m{n}", name=f"s{n}", namespaces={"matchLabels": {"team": f"t{n}"}}) for n in range(501)]
+    with pytest.raises(InvalidInput, match=r"chosen in 501 different ways .* and 500 are the most"):
+        policies(*many)
+
+
+def test_a_choice_that_no_expression_holds_is_refused() -> None:
+    names = [f"{'long-' * 10}{n}" for n in range(2000)]
+    with pytest.raises(InvalidInput, match=r"its choice would have [0-9,]+ characters .* 90,000 are the most"):
+        policies(mapping(namespaces=[*names, SHOP]))
+
+
+def test_a_policy_that_no_api_server_takes_is_refused() -> None:
+    names = [f"{'long-' * 10}{n}" for n in range(20000)]
+    with pytest.raises(InvalidInput, match=rf"keyferry-workloads would have [0-9,]+ bytes, and {MAX_BYTES:,}"):
+        policies(mapping(namespaces=names))
+
+
+def test_the_policies_are_those_that_were_reviewed_letter_by_letter() -> None:
+    """A change of them is to be seen here."""
+    comment, _, reviewed = (Path(__file__).parent / "admission_policies.yaml").read_text().partition("\n")
+    assert comment.startswith("# ")
+    assert write_reviewed() == reviewed
+
+
+def write_reviewed() -> str:
+    """Return the policies of a few mappings of every kind, as YAML."""
+    reviewed = [
+        mapping(),
+        mapping("shop", name="session", namespaces=SHOP),
+        mapping("taken", name="registry", namespaces=["payments", BY_PATTERNS], policies={"conflict": "takeOver"}),
+    ]
+    return yamltext.text(build_policies(IDENTITY, reviewed), width=120) + "\n"
