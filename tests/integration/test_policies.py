@@ -112,7 +112,7 @@ def test_merging_refuses_a_type_that_the_policy_does_not_allow_and_leaves_the_se
     scene.create({"password": "canary-policies-9"})
     merging = scene.mapping(policies={"creation": "merge", "conflict": "takeOver"})
     limited = {"verdicts": {merging.name: Verdict(allowed_types=["Opaque"])}}
-    direct = Direct.grant(scene.cloud, catalog(scene.cloud, [merging]).model_copy(update=limited))
+    direct = Direct.grant(scene.cloud, scene.catalog([merging]).model_copy(update=limited))
     scene.make("Secret", "db", **TLS)
     with scene.untouched("Secret", "db"):
         told = error(direct.deliver(scene.namespace))
