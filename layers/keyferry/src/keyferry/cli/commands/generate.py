@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from keyferry.access import entries, iam, people, rbac
+from keyferry.access import entries, iam, people, rbac, removal
 from keyferry.access.grants import is_unbounded
 from keyferry.cli.options import PROBLEMS, Settings, output
 from keyferry.cli.output import console
@@ -37,9 +37,9 @@ _PREFIXES = """\
 #   {patterns}
 """
 _NAMESPACE_SELECTORS = """\
-# Mappings that choose namespaces by labels or patterns ({names}) have their rights in all namespaces of the
-# cluster: on Secrets of that one name, and on the workloads that they restart. Which namespaces will match is not known
-# here.
+# Mappings that choose namespaces by labels or patterns ({names}) may read Secrets of that one name, and
+# list the workloads that they restart, in all namespaces of the cluster. Where they write, the admission policies hold
+# them to the namespaces that match.
 """
 _ACTIONS = {"missing": "written", "differs": "written", "superfluous": "removed"}
 """How a file differed → what was done about it."""
@@ -94,6 +94,7 @@ def render_files(catalog: Catalog) -> dict[str, str]:
     """Return the name, relative to the folder, and the text of every generated file."""
     files = render_stack(catalog) | {
         "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
+        "remove-stale.sh": "#!/bin/sh\n" + HEADER + removal.build_script(catalog.stack.identity),
     }
     for cluster in catalog.clusters.values():
         files[f"clusters/{cluster.name}/rbac.yaml"] = HEADER + _rbac(catalog, cluster)

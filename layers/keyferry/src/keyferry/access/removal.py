@@ -1,0 +1,73 @@
+"""Generate the shell script that removes from a cluster what is no longer generated for it.
+
+The script is `generated/remove-stale.sh`. It runs in any POSIX shell, with kubectl.
+"""
+
+from keyferry.identity import GENERATED_LABEL, Identity
+
+_KINDS = (
+    "rolebindings",
+    "clusterrolebindings",
+    "roles",
+    "clusterroles",
+    "validatingadmissionpolicybindings",
+    "validatingadmissionpolicies",
+)
+"""What is generated, in the order of removal: what allows goes before what limits. No Secret is ever looked at."""
+
+_SCRIPT = """\
+#
+# Removes from a cluster the Roles, bindings and admission policies that were generated for it once, and no longer are:
+#   kubectl --context CLUSTER apply --server-side -f clusters/CLUSTER/rbac.yaml    # first
+#   sh remove-stale.sh [--dry-run] CLUSTER [CONTEXT]
+# It goes by the label {label}, which no Secret has, and asks for no Secrets. CONTEXT is that of
+# kubectl, and CLUSTER by default. Of a stack that has left the cluster, everything: sh remove-stale.sh --all CONTEXT
+# PREFIX=name goes by the prefix that the stack had before.
+set -eu
+usage() {{
+  echo "usage: sh remove-stale.sh [--dry-run] CLUSTER [CONTEXT], or --all [--dry-run] CONTEXT" >&2
+  exit 2
+}}
+dry='' all=''
+while :; do
+  case ${{1:-}} in
+  --dry-run) dry=--dry-run=server ;;
+  --all) all=yes ;;
+  -* | '') usage ;;
+  *) break ;;
+  esac
+  shift
+done
+context=${{2:-$1}}
+file=$(dirname "$0")/clusters/$1/rbac.yaml
+label={label}=${{PREFIX:-{prefix}}}
+name='{{.kind}} {{.metadata.namespace}}/{{.metadata.name}}{{"\\n"}}'
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+: >"$work/generated"
+if [ -z "$all" ]; then
+  if [ ! -f "$file" ]; then
+    echo "there is no $file: $1 is no cluster of the mappings; to remove all that was generated: --all" >&2
+    exit 1
+  fi
+  if grep -q '^kind:' "$file"; then
+    kubectl --context "$context" create --dry-run=client --validate=false -f "$file" -o jsonpath="$name" \\
+      >"$work/generated"
+  fi
+fi
+for kinds in {kinds}; do
+  kubectl --context "$context" get "$kinds" --all-namespaces --selector "$label" \\
+    -o jsonpath="{{range .items[*]}}$name{{end}}" >"$work/live"
+  while read -r kind place; do
+    if ! grep -qxF "$kind $place" "$work/generated"; then
+      kubectl --context "$context" delete ${{dry:+"$dry"}} "$kind" "${{place##*/}}" \\
+        --namespace "${{place%/*}}" </dev/null
+    fi
+  done <"$work/live"
+done
+"""
+
+
+def build_script(identity: Identity) -> str:
+    """Return the script, without its first two lines (`#!` and the note on top)."""
+    return _SCRIPT.format(label=GENERATED_LABEL, prefix=identity.prefix, kinds=" ".join(_KINDS))

@@ -1,0 +1,110 @@
+"""The choice of an admission policy is that of the mapping: the API server's CEL agrees with `NamespaceSelector`."""
+
+import itertools
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keyferry.access.admission import build_policies
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.targets import NamespaceSelector
+from local.admin import Object, Refused
+from local.direct import apply_rbac, mapping
+from tests.integration.attacks import RBAC, build_secret
+from tests.integration.scene import Scene
+
+KEYS, VALUES = ("team", "env", "example.com/tier"), ("", "a", "b")
+PATTERNS = ("*-a", "*-b?", "choice-*", "*-?b", "*", "choice-a")
+NAMES = ("a", "b", "ab", "ba", "bb", "xa", "abc")
+
+
+def choose(dice: random.Random) -> dict[str, Any]:
+    """Return a selector of namespaces, of any of its parts."""
+    chosen: dict[str, Any] = {
+        "matchLabels": {key: dice.choice(VALUES) for key in dice.sample(KEYS, dice.randint(0, 1))},
+        "matchExpressions": [express(dice) for _ in range(dice.randint(0, 2))],
+        "names": dice.sample(PATTERNS, dice.randint(0, 2)),
+        "exclude": dice.sample(PATTERNS, dice.choice([0, 0, 1])),
+    }
+    return chosen if any(chosen[part] for part in ("matchLabels", "matchExpressions", "names")) else choose(dice)
+
+
+def express(dice: random.Random) -> dict[str, Any]:
+    """Return one requirement of a label."""
+    operator = dice.choice(["In", "NotIn", "Exists", "DoesNotExist"])
+    values = dice.sample(VALUES, dice.randint(1, 2)) if operator.endswith("In") else []
+    return {"key": dice.choice(KEYS), "operator": operator, "values": values}
+
+
+def build_mapping(name: str, namespaces: Sequence[object]) -> SecretMapping:
+    """Return a mapping that writes a Secret of its own name."""
+    sources, data = {"db": {"secretsManager": "choices"}}, {"key": {"from": "db"}}
+    return mapping(
+        name, sources=sources, clusters=["prod-eu"], namespaces=namespaces, secret={"name": name, "data": data}
+    )
+
+
+def selects(selector: NamespaceSelector, name: str, labels: Mapping[str, str]) -> bool:
+    """Return whether a selector selects a namespace."""
+    return selector.matches(labels) and selector.matches_name(name)
+
+
+def test_the_policy_lets_a_secret_go_where_its_mappings_lead_and_nowhere_else(scene: Scene) -> None:
+    dice = random.Random(scene.namespace)  # noqa: S311  # no secret
+    namespaces = {f"choice-{name}": pick_labels(dice, f"choice-{name}") for name in NAMES}
+    for name, labels in namespaces.items():
+        # Also what other runs have left on it: an apply takes away what is not given any more.
+        scene.admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    mappings = [build_mapping(f"choice-{n}", [choose(dice) for _ in range(dice.randint(1, 2))]) for n in range(60)]
+    mappings += [build_mapping(f"named-{n}", ["choice-b", choose(dice)]) for n in range(10)]
+    apply_rbac(scene.admin, [*build_policies(scene.identity, mappings), *allow_secrets(scene)])
+
+    wrong = [
+        f"{mapping.name} in {name} with {labels}: {is_allowed}; {mapping.spec.namespaces}"
+        for mapping, (name, labels) in itertools.product(mappings, namespaces.items())
+        for is_allowed in [may_write(scene, mapping.name, name)]
+        if is_allowed != leads_to(mapping, name, labels)
+    ]
+    assert wrong == [], scene.namespace
+
+
+def pick_labels(dice: random.Random, name: str) -> dict[str, str]:
+    """Return labels for a namespace, with the one that Kubernetes itself sets."""
+    picked = {key: dice.choice(VALUES) for key in dice.sample(KEYS, dice.randint(0, len(KEYS)))}
+    return picked | {"kubernetes.io/metadata.name": name}
+
+
+def leads_to(mapping: SecretMapping, name: str, labels: Mapping[str, str]) -> bool:
+    """Return whether a mapping writes to a namespace."""
+    selectors = mapping.spec.namespace_selectors
+    return name in mapping.spec.namespace_names or any(selects(each, name, labels) for each in selectors)
+
+
+def may_write(scene: Scene, secret: str, namespace: str) -> bool:
+    """Return whether the pipeline may create a Secret, by a dry run."""
+    path = f"/api/v1/namespaces/{namespace}/secrets?dryRun=All"
+    body = build_secret(secret, namespace)
+    try:
+        scene.admin.send("POST", path, body, "application/json", {"Impersonate-User": scene.identity.deliver})
+    except Refused as refusal:
+        assert "no mapping writes Secret" in str(refusal)
+        return False
+    return True
+
+
+def allow_secrets(scene: Scene) -> list[Object]:
+    """Return the right to create every Secret, so that the policy alone decides."""
+    metadata, version = {"name": scene.namespace}, f"{RBAC}/v1"
+    rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
+    subjects = [{"apiGroup": RBAC, "kind": "User", "name": scene.identity.deliver}]
+    reference = {"apiGroup": RBAC, "kind": "ClusterRole", **metadata}
+    return [
+        {"apiVersion": version, "kind": "ClusterRole", "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": version,
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": reference,
+            "subjects": subjects,
+        },
+    ]

@@ -1,0 +1,171 @@
+"""What is no longer generated is removed by the documented commands, with the real kubectl, and no Secret ever is."""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from keyferry.cli.commands.generate import render_files
+from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import StackNames
+from local import binaries
+from local.admin import Object
+from local.direct import catalog, mapping
+from tests.integration.scene import CLUSTER, Scene
+
+KINDS = (
+    *("RoleBinding", "ClusterRoleBinding", "Role", "ClusterRole"),
+    *("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"),
+)
+MANAGED = {"app.kubernetes.io/managed-by": "keyferry"}
+
+
+class Operator:
+    """Somebody who applies what is generated, with kubectl."""
+
+    def __init__(self, scene: Scene, folder: Path) -> None:
+        self.scene, self.folder = scene, folder
+        programs = binaries.provide(print)
+        self._environment = os.environ | {
+            "KUBECONFIG": str(scene.cloud.clusters[CLUSTER].kubeconfig),
+            "PATH": f"{programs.kubectl.parent}:{os.environ['PATH']}",
+        }
+
+    def generate(self, *mappings: SecretMapping, prefix: str = "") -> None:
+        """Write what these mappings need into the folder."""
+        whole: Catalog = catalog(self.scene.cloud, mappings, StackNames(prefix=prefix or self.scene.namespace))
+        for name, text in render_files(whole).items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def run(self, *argv: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the folder."""
+        environment = self._environment | more
+        return subprocess.run(argv, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+    def apply(self) -> None:
+        """Apply what is generated for the cluster, as the guide says."""
+        file = f"clusters/{CLUSTER}/rbac.yaml"
+        done = self.run("kubectl", "--context", CLUSTER, "apply", "--server-side", "-f", file)
+        assert done.returncode == 0, done.stderr
+
+    def remove(self, *options: str, **more: str) -> list[str]:
+        """Remove what is stale, and return what kubectl says of each object."""
+        done = self.run("sh", "remove-stale.sh", *options, CLUSTER, **more)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    def generated(self, prefix: str = "") -> set[tuple[str, str, str]]:
+        """Return kind, namespace and name of all that is generated for a stack, as the cluster has it."""
+        query = f"?labelSelector=keyferry.dev/generated%3D{prefix or self.scene.namespace}"
+        return {
+            (kind, each["metadata"].get("namespace", ""), each["metadata"]["name"])
+            for kind in KINDS
+            for each in self.scene.admin.list(kind, query=query)
+        }
+
+
+@pytest.fixture
+def operator(scene: Scene, tmp_path: Path) -> Operator:
+    """The operator of a stack of the scene's own."""
+    return Operator(scene, tmp_path)
+
+
+def build_mapping(name: str, namespaces: Sequence[object], restart: str = "auto") -> SecretMapping:
+    """Return a mapping that writes a Secret of its own name."""
+    sources, data = {"db": {"secretsManager": "removal"}}, {"key": {"from": "db"}}
+    secret = {"name": name, "data": data}
+    return mapping(name, sources=sources, clusters=[CLUSTER], namespaces=namespaces, secret=secret, restart=restart)
+
+
+def make_secrets(operator: Operator, namespace: str) -> dict[str, Object]:
+    """Make Secrets that look like ours in any way, and return those of the namespace."""
+    admin, folder = operator.scene.admin, operator.folder
+    generated = MANAGED | {"keyferry.dev/generated": operator.scene.namespace}
+    for name, labels in (("kept", {}), ("taken-over", MANAGED), ("labelled", generated)):
+        metadata = {"name": name, "namespace": namespace, "labels": labels}
+        (folder / "secret.json").write_text(json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}))
+        done = operator.run("kubectl", "apply", "-f", "secret.json")  # client-side: with last-applied-configuration
+        assert done.returncode == 0, done.stderr
+    return {each["metadata"]["name"]: each for each in admin.list("Secret", namespace)}
+
+
+def test_each_stale_object_goes_and_everything_else_stays(operator: Operator) -> None:
+    scene = operator.scene
+    other = f"{scene.namespace}-other"
+    scene.admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})
+    by_pattern = build_mapping("chosen", [{"names": [f"{scene.namespace}*"]}])
+    operator.generate(build_mapping("kept", [scene.namespace]), prefix=f"{scene.namespace}-x")
+    operator.apply()
+    of_others = operator.generated(f"{scene.namespace}-x")
+    operator.generate(by_pattern, build_mapping("kept", [scene.namespace, other]), build_mapping("gone", [other]))
+    operator.apply()
+    first, secrets = operator.generated(), {name: make_secrets(operator, name) for name in (scene.namespace, other)}
+
+    named = build_mapping("chosen", [scene.namespace], restart="none")
+    operator.generate(named, build_mapping("kept", [scene.namespace], restart="none"))
+    operator.apply()
+    both = operator.generated()
+    dry = operator.remove("--dry-run")
+    assert operator.generated() == both
+    done = operator.remove()
+
+    left = operator.generated()
+    stale = first - left
+    assert {(kind, place) for kind, place, _ in left} == {
+        ("Role", scene.namespace),
+        ("RoleBinding", scene.namespace),
+        ("ValidatingAdmissionPolicy", ""),
+        ("ValidatingAdmissionPolicyBinding", ""),
+    }
+    assert {name for _, _, name in left if name.endswith("gone")} == set()
+    assert {kind for kind, _, _ in stale} == set(KINDS), "the test removes some of each kind"
+    assert both - stale == left
+    assert len(done) == len(dry) == len(stale)
+    assert all("dry run" in line for line in dry)
+    assert "binding" in done[0], "what allows goes before what limits"
+    assert "policy" in done[-1]
+    assert operator.generated(f"{scene.namespace}-x") == of_others
+    for name, before in secrets.items():
+        assert {each["metadata"]["name"]: each for each in scene.admin.list("Secret", name)} == before
+    assert operator.remove() == []
+
+
+def test_a_stack_that_has_left_a_cluster_leaves_nothing_behind(operator: Operator) -> None:
+    operator.generate(build_mapping("gone", [operator.scene.namespace]))
+    operator.apply()
+    operator.generate(prefix=f"{operator.scene.namespace}-new")
+    assert operator.remove() == []
+    assert len(operator.remove("--all", PREFIX=operator.scene.namespace)) == 8
+    assert operator.generated() == set()
+
+
+def test_a_cluster_without_mappings_keeps_nothing(operator: Operator) -> None:
+    operator.generate(build_mapping("gone", [operator.scene.namespace]))
+    operator.apply()
+    operator.generate()
+    assert len(operator.remove()) == 8
+    assert operator.generated() == set()
+
+
+@pytest.mark.parametrize("argv", [[], ["--all"], ["--wrong", CLUSTER]])
+def test_a_wrong_call_removes_nothing_and_says_how_to_call_it(operator: Operator, argv: list[str]) -> None:
+    operator.generate(build_mapping("kept", [operator.scene.namespace]))
+    done = operator.run("sh", "remove-stale.sh", *argv)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage: sh remove-stale.sh [--dry-run] CLUSTER" in done.stderr
+
+
+def test_a_cluster_that_the_mappings_do_not_have_is_an_error(operator: Operator) -> None:
+    operator.generate(build_mapping("kept", [operator.scene.namespace]))
+    operator.apply()
+    before = operator.generated()
+    done = operator.run("sh", "remove-stale.sh", "prod-uk", CLUSTER)
+    assert done.returncode == 1
+    assert "prod-uk is no cluster of the mappings" in done.stderr
+    assert operator.generated() == before
