@@ -73,6 +73,32 @@ def test_without_a_verb_on_the_secret_nothing_is_written_and_the_verb_is_named(s
     assert scene.data() is None
 
 
+@pytest.mark.parametrize(
+    ("creation", "verb"),
+    [("merge", "get"), ("merge", "patch"), *(("createOnce", verb) for verb in ("get", "patch", "create"))],
+)
+def test_whatever_the_setting_each_verb_that_is_granted_is_needed(scene: Scene, creation: str, verb: str) -> None:
+    scene.create({"password": "canary-rights-1"})
+    limited = Limited(scene, policies={"creation": creation}, restart="none")
+    if creation == "merge":
+        scene.make("Secret", "db", stringData={"other": "canary-rights-other"})
+    limited.grant(lacking=(verb, "secrets"))
+    found = error(limited.direct.deliver(scene.namespace))
+    assert isinstance(found, Forbidden)
+    assert f"grant the verb {verb} by RBAC" in str(found)
+
+    limited.grant()
+    assert not limited.direct.deliver(scene.namespace).errors
+    assert (scene.data() or {})["password"] == b"canary-rights-1"
+
+
+def test_a_secret_that_is_merged_into_may_not_be_created(scene: Scene) -> None:
+    limited = Limited(scene, policies={"creation": "merge"})
+    limited.grant()
+    assert not scene.admin.may(limited.user, "create", "secrets", namespace=scene.namespace, name="db")
+    assert scene.admin.may(limited.user, "patch", "secrets", namespace=scene.namespace, name="db")
+
+
 @pytest.mark.parametrize("verb", ["get", "patch"])
 def test_a_verb_that_is_taken_away_leaves_the_secret_as_it_was(scene: Scene, verb: str) -> None:
     scene.create({"password": "canary-rights-1"})

@@ -209,7 +209,7 @@ def test_the_audit_log_of_a_cluster_with_a_role_tells_a_function_from_a_person(
     assert Spoke(scene, **environment).deliver(scene.namespace) == []
     log = scene.cloud.clusters[CLUSTER].audit_log.read_text().splitlines()
     events = [json.loads(line) for line in log if f'"namespace":"{scene.namespace}"' in line and line.endswith("}")]
-    ours = [event["user"]["extra"] for event in events if event["user"]["username"] == IDENTITY.deliver]
+    ours = [event["user"]["extra"] for event in events if event["user"]["username"] == scene.identity.deliver]
     assert ours
     assert {tuple(extra["sessionName"]) for extra in ours} == {(name,)}
     assert all(extra["arn"] == [f"arn:aws:sts::{ACCOUNT}:assumed-role/{scene.namespace}/{name}"] for extra in ours)

@@ -494,6 +494,12 @@ def test_rights_in_all_namespaces_cover_those_that_are_named_beside_a_choice() -
     assert "keyferry:deliver:payments-db" in [each["metadata"]["name"] for each in found["ClusterRoleBinding"]]
 
 
+def test_what_no_api_server_takes_is_refused_and_the_cluster_is_named() -> None:
+    many = [mapping(f"m{n}", name=f"s{n}", namespaces={"matchLabels": {"team": f"t{n}"}}) for n in range(501)]
+    with pytest.raises(InvalidInput, match=r"^cluster prod-eu: Secrets go to namespaces .* 501 different ways"):
+        objects(*many)
+
+
 def test_a_cluster_gets_the_rights_of_the_mappings_that_name_it() -> None:
     assert objects(mapping(), on="idle") == {}
     assert {each["metadata"]["name"] for each in objects(mapping(), mapping("us", clusters=["prod-us"]))["Role"]} == {

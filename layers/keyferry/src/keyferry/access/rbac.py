@@ -10,6 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from keyferry.access import admission
+from keyferry.errors import InvalidInput
 from keyferry.identity import GENERATED_LABEL, Identity, role_name
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.catalog import Catalog
@@ -32,11 +33,14 @@ def build_rbac(catalog: Catalog, cluster: Cluster) -> list[Object]:
         cluster: one cluster of the catalog.
 
     Raises:
-        InvalidInput: an admission policy would be larger than an API server takes.
+        InvalidInput: an admission policy would be more than an API server takes.
     """
     identity = catalog.stack.identity
     mappings = [mapping for mapping in catalog.mappings.values() if cluster in catalog.clusters_of(mapping)]
-    objects = admission.build_policies(identity, mappings)
+    try:
+        objects = admission.build_policies(identity, mappings)
+    except InvalidInput as error:
+        raise InvalidInput(f"cluster {cluster.name}: {error}") from None
     for mapping in mappings:
         roles = _list_roles(identity, mapping, cluster)
         if mapping.spec.namespace_selectors:
