@@ -81,6 +81,26 @@ def test_mappings_that_choose_alike_share_a_rule_and_those_of_one_name_add_up() 
     ]
 
 
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ({"key": "a", "operator": "Exists"}, "'a' in variables.labels"),
+        ({"key": "a", "operator": "DoesNotExist"}, "!('a' in variables.labels)"),
+        (
+            {"key": "a", "operator": "In", "values": ["y", "x"]},
+            "'a' in variables.labels && variables.labels['a'] in ['x', 'y']",
+        ),
+        (
+            {"key": "a", "operator": "NotIn", "values": ["x"]},
+            "!('a' in variables.labels && variables.labels['a'] in ['x'])",
+        ),
+    ],
+)
+def test_each_requirement_of_a_label_is_an_expression(selector: dict[str, Any], expected: str) -> None:
+    (rule,) = rules_of_namespaces(mapping(namespaces={"matchExpressions": [selector]}))
+    assert rule == f"(!(variables.name in ['payments-db']) || {expected})"
+
+
 def test_a_stamp_is_for_the_namespaces_of_the_mappings_that_restart() -> None:
     named, chosen = mapping(), mapping("chosen", name="session", namespaces=SHOP)
     silent = mapping("silent", name="quiet", restart="none")
