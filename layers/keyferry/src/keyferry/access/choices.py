@@ -97,15 +97,11 @@ def _build_selector(selector: NamespaceSelector) -> str:
 
 
 def _build_expression(expression: Expression) -> str:
-    match expression.operator:
-        case "Exists":
-            return f"'{expression.key}' in variables.labels"
-        case "DoesNotExist":
-            return f"!('{expression.key}' in variables.labels)"
-        case "In":
-            return _build_label(expression.key, "in", _build_list(sorted(expression.values)))
-        case "NotIn":
-            return f"!({_build_label(expression.key, 'in', _build_list(sorted(expression.values)))})"
+    if not expression.values:
+        exists = f"'{expression.key}' in variables.labels"
+        return exists if expression.operator == "Exists" else f"!({exists})"
+    is_one = _build_label(expression.key, "in", _build_list(sorted(expression.values)))
+    return is_one if expression.operator == "In" else f"!({is_one})"
 
 
 def _build_label(key: str, operator: str, operand: str) -> str:
