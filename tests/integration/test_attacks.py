@@ -1,7 +1,7 @@
 """The pipeline's identity is worth its deliveries, and nothing more: attacks, and the object that stops each of them.
 
-`tests/integration/attacks.py` lists them. Each is refused with the generated rights; each succeeds, as a dry run, with
-rights that lack only what is said to stop it: a validation of a policy taken out, or a rule of RBAC added.
+`tests/integration/attack_list.py` lists them. Each is refused with the generated rights; each succeeds, as a dry run,
+with rights that lack only what is said to stop it: a validation of a policy taken out, or a rule of RBAC added.
 """
 
 import base64
@@ -26,7 +26,7 @@ from local.cloud import Cloud
 from local.direct import UNTIL_IN_FORCE, Direct, apply_rbac, catalog
 from local.watch import until
 from local.world import deployment, env_from
-from tests.integration import attacks
+from tests.integration import attack_list, attacks
 from tests.integration.attacks import AGAIN, HOME, LABELS, NEAR, TEAM, Absence, Attack, Stopper, Validation
 from tests.integration.scene import CLUSTER, tokens
 
@@ -146,8 +146,8 @@ def token_of(secret: str, namespace: str) -> Object:
 def select(name: str, identity: Identity, managed: Mapping[str, Sequence[Object]]) -> list[Attack]:
     """Return the attacks by a user: `deliver`, `push` or `reconcile`."""
     if name == "reconcile":
-        return list(attacks.list_attacks_of_reconcile(identity))
-    return attacks.list_attacks(identity, managed)
+        return list(attack_list.list_attacks_of_reconcile(identity))
+    return attack_list.list_attacks(identity, managed)
 
 
 @pytest.fixture(scope="module", params=["deliver", "push", "reconcile"])
@@ -178,50 +178,16 @@ def is_refused(attack: Attack, status: int, text: str) -> bool:
     return status == 403 and any(isinstance(each, Validation) and each.message in text for each in attack.stopped_by)
 
 
-def without(generated: Sequence[Object], stopped_by: Sequence[Stopper], identity: Identity) -> list[Object]:
-    """Return what is generated without some validations, and with rules for what no Role has."""
-    objects: list[Object] = json.loads(json.dumps(generated))
-    policies = {each["metadata"]["name"]: each["spec"] for each in objects if "validations" in each.get("spec", {})}
-    for stopper in stopped_by:
-        if isinstance(stopper, Validation):
-            spec = policies[
-                {"secrets": identity.secrets_policy, "workloads": identity.workloads_policy}[stopper.policy]
-            ]
-            kept = [each for each in spec["validations"] if stopper.message not in str(each)]
-            assert len(kept) < len(spec["validations"]), stopper
-            spec["validations"] = kept
-    rules = [each.rule for each in stopped_by if isinstance(each, Absence)]
-    return objects + (build_too_much(identity, rules) if rules else [])
-
-
-def build_too_much(identity: Identity, rules: Sequence[Object]) -> list[Object]:
-    """Return a ClusterRole with rules that the users of the stack should not have."""
-    metadata = {"name": f"{identity.prefix}:too-much"}
-    subjects = [{"apiGroup": attacks.RBAC, "kind": "User", "name": user} for user in identity.users]
-    reference = {"apiGroup": attacks.RBAC, "kind": "ClusterRole", **metadata}
-    version = f"{attacks.RBAC}/v1"
-    return [
-        {"apiVersion": version, "kind": "ClusterRole", "metadata": metadata, "rules": list(rules)},
-        {
-            "apiVersion": version,
-            "kind": "ClusterRoleBinding",
-            "metadata": metadata,
-            "subjects": subjects,
-            "roleRef": reference,
-        },
-    ]
-
-
 def test_each_attack_succeeds_where_what_stops_it_is_taken_away(ground: Ground) -> None:
     by_stoppers = defaultdict[tuple[Stopper, ...], list[str]](list)
-    for attack in attacks.list_attacks(ground.identity, ground.managed()):
+    for attack in attack_list.list_attacks(ground.identity, ground.managed()):
         by_stoppers[attack.stopped_by].append(attack.what)
     copies = {stopped_by: weaken(ground, stopped_by) for stopped_by in by_stoppers}
     time.sleep(UNTIL_IN_FORCE)
     still_refused = [
         f"{attack}: {status} {text[-150:]}"
         for stopped_by, (copy, caller) in copies.items()
-        for attack in attacks.list_attacks(copy.identity, copy.managed())
+        for attack in attack_list.list_attacks(copy.identity, copy.managed())
         if attack.what in by_stoppers[stopped_by]
         for status, text in [caller.send(attack, dry=True)]
         if status >= 300
@@ -230,7 +196,7 @@ def test_each_attack_succeeds_where_what_stops_it_is_taken_away(ground: Ground) 
 
 
 def test_each_attack_of_reconcile_succeeds_with_the_rule_that_it_has_not(ground: Ground) -> None:
-    listed = list(attacks.list_attacks_of_reconcile(ground.identity))
+    listed = list(attack_list.list_attacks_of_reconcile(ground.identity))
     stoppers = dict.fromkeys(attack.stopped_by for attack in listed)
     callers = {stopped_by: weaken(ground, stopped_by, user="reconcile")[1] for stopped_by in stoppers}
     time.sleep(UNTIL_IN_FORCE)
@@ -241,7 +207,7 @@ def test_each_attack_of_reconcile_succeeds_with_the_rule_that_it_has_not(ground:
 def weaken(ground: Ground, stopped_by: Sequence[Stopper], *, user: str = "deliver") -> tuple[Ground, Caller]:
     """Return a copy of the stack, with another prefix, that lacks what stops an attack, and its `deliver`."""
     copy = Ground(ground.cloud, build_catalog(ground.cloud))
-    copy.admin.apply(*without(copy.rbac, stopped_by, copy.identity))
+    copy.admin.apply(*attacks.without(copy.rbac, stopped_by, copy.identity))
     return copy, copy.let_in(getattr(copy.identity, user))
 
 

@@ -23,7 +23,7 @@ from keyferry.errors import (
 from keyferry.runtime.wiring import Runtime
 from local.cloud import Cloud
 from local.controlplane import ControlPlane
-from local.direct import Direct, catalog, deadline, delivery
+from local.direct import Direct, deadline, delivery
 from local.install import Installation
 from local.watch import when
 from tests.integration.deployed import Deployed, now
@@ -52,9 +52,8 @@ class Far:
 
     def __init__(self, scene: Scene, url: str, authority: str) -> None:
         scene.create({"password": "canary-availability"})
-        whole = catalog(
-            scene.cloud, [scene.mapping(namespaces=NAMESPACES)], endpoint=url, certificateAuthority=authority
-        )
+        mappings = [scene.mapping(namespaces=NAMESPACES)]
+        whole = scene.catalog(mappings, endpoint=url, certificateAuthority=authority)
         self.direct = Direct.grant(scene.cloud, whole, rbac=False)
         self.session = scene.cloud.aws.session(self.direct.role)
         self.read = list[str]()
