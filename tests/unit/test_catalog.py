@@ -51,6 +51,28 @@ def test_a_change_reaches_the_mapping_however_either_names_the_source(written: d
     assert reached(catalog(mapping(sources={"db": written})), event) == [("payments-db", "prod-eu")]
 
 
+ELSEWHERE = "444455556666"
+
+
+@pytest.mark.parametrize(
+    ("written", "account", "is_reached"),
+    [
+        ({"secretsManager": ARN}, ACCOUNT, True),
+        ({"secretsManager": ARN}, ELSEWHERE, False),
+        ({"secretsManager": ARN}, None, True),
+        ({"secretsManager": "prod/payments/db", "role": f"arn:aws:iam::{ELSEWHERE}:role/a"}, ELSEWHERE, True),
+        ({"secretsManager": "prod/payments/db", "role": f"arn:aws:iam::{ELSEWHERE}:role/a"}, ACCOUNT, False),
+        ({"secretsManager": ARN, "role": f"arn:aws:iam::{ELSEWHERE}:role/a"}, ACCOUNT, True),
+        ({"secretsManager": "prod/payments/db"}, ELSEWHERE, True),  # which account is its own, nobody knows here
+    ],
+)
+def test_a_change_in_another_account_than_the_mapping_names_reaches_nothing(
+    written: dict[str, Any], account: str | None, *, is_reached: bool
+) -> None:
+    event = change("prod/payments/db", account=account)
+    assert bool(reached(catalog(mapping(sources={"db": written})), event)) is is_reached
+
+
 @pytest.mark.parametrize(
     "event",
     [change("prod/payments/db2"), change("prod/payments"), change("prod/payments/db", store="parameterstore")],

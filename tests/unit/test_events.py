@@ -54,6 +54,7 @@ def test_a_moved_label_is_a_change_with_label_and_version() -> None:
         time=WHEN,
         label="AWSCURRENT",
         version="version-2",
+        account=ACCOUNT,
     )
 
 
@@ -64,6 +65,24 @@ def test_a_moved_label_without_a_name_is_known_by_its_arn() -> None:
 @pytest.mark.parametrize("form", [ARN, ARN.removesuffix("-a1B2c3")])
 def test_a_moved_label_may_name_its_secret_by_arn(form: str) -> None:
     assert names(native(name=form))[0] == "prod/payments/db"
+
+
+@pytest.mark.parametrize(
+    ("event", "account"),
+    [
+        (native(), ACCOUNT),
+        (native() | {"account": "444455556666"}, "444455556666"),
+        (native(name=None) | {"account": "444455556666"}, ACCOUNT),
+        (parameter("Update") | {"account": "444455556666"}, "444455556666"),
+        (trail("DeleteSecret", requestParameters={"secretId": "a"}) | {"account": "444455556666"}, "444455556666"),
+        (trail("DeleteSecret", requestParameters={"secretId": ARN}) | {"account": "444455556666"}, ACCOUNT),
+        ({key: part for key, part in native().items() if key != "account"}, None),
+    ],
+)
+def test_the_account_is_that_of_the_arn_or_else_of_the_event(event: dict[str, Any], account: str | None) -> None:
+    change = parse(event)
+    assert isinstance(change, Change)
+    assert change.account == account
 
 
 @pytest.mark.parametrize("label", ["AWSPENDING", "AWSPREVIOUS"])

@@ -104,6 +104,8 @@ class Change:
     """The staging label that moved, if the event names one."""
     version: str | None = None
     """The version id that the event names, if any. Where AWS still serves another one, the value is read once more."""
+    account: str | None = None
+    """The account of the secret or parameter; None where the event does not say."""
 
 
 class Record(BaseModel):

@@ -75,8 +75,9 @@ class Catalog(Record):
         matches: dict[tuple[str, str], Match] = {}
         for name in change.names:
             for mapping, alias in self._look_up(change.store, name):
-                placeholders = self.mappings[mapping].spec.sources[alias].match_event_name(name)
-                if placeholders is not None:
+                source = self.mappings[mapping].spec.sources[alias]
+                placeholders = source.match_event_name(name)
+                if placeholders is not None and source.can_be_in(change.account):
                     matches.setdefault((mapping, alias), Match(self.mappings[mapping], alias, **placeholders))
         yield from (matches[key] for key in sorted(matches))
 

@@ -45,6 +45,8 @@ class Envelope(BaseModel):
     type: Printable = Field(alias="detail-type")
     source: Printable
     time: AwareDatetime
+    account: Printable | None = None
+    """The account that the event is of, also where it was forwarded from there."""
     resources: list[Printable] = Field(default_factory=list)
     detail: dict[str, Any]
 
@@ -56,6 +58,7 @@ class Envelope(BaseModel):
         *,
         label: str | None = None,
         version: str | None = None,
+        account: str | None = None,
     ) -> Change | Ignored:
         """Return the change that the event reports; `Ignored` where there is no name.
 
@@ -65,10 +68,20 @@ class Envelope(BaseModel):
             kind: what has happened.
             label: the staging label that moved.
             version: the version id that the event names.
+            account: the account that the event's identifier names, if it is an ARN.
         """
         if not any(names):
             return Ignored("no name", self.type)
-        return Change(store, names, kind, event_id=self.id, time=self.time, label=label, version=version)
+        return Change(
+            store,
+            names,
+            kind,
+            event_id=self.id,
+            time=self.time,
+            label=label,
+            version=version,
+            account=account or self.account,
+        )
 
 
 def get_text(fields: Mapping[str, Any], key: str) -> str | None:

@@ -165,7 +165,8 @@ def _parse_label_updated(event: Envelope) -> Change | Ignored:
     names = (
         parse_identifier(identifier) if identifier else tuple(parse_identifier(arn)[0] for arn in event.resources[:1])
     )
-    return event.to_change(NAME, names, "updated", label=label, version=version)
+    account = _get_account(identifier or next(iter(event.resources), None))
+    return event.to_change(NAME, names, "updated", label=label, version=version, account=account)
 
 
 def _parse_trail(event: Envelope) -> Change | Ignored:
@@ -180,7 +181,14 @@ def _parse_trail(event: Envelope) -> Change | Ignored:
     if kind == "updated" and _moves_only_pending(event.detail.get("requestParameters")):
         return Ignored("no change", f"{name}: {PENDING}")
     identifier = next(_list_identifiers(event.detail), None)
-    return event.to_change(NAME, parse_identifier(identifier) if identifier else (), kind)
+    names = parse_identifier(identifier) if identifier else ()
+    return event.to_change(NAME, names, kind, account=_get_account(identifier))
+
+
+def _get_account(identifier: str | None) -> str | None:
+    """Return the account in the ARN of a secret. A call from elsewhere is an event of the caller's account, too."""
+    arn = Arn.parse(identifier or "")
+    return arn.account if arn else None
 
 
 def _moves_only_pending(parameters: object) -> bool:

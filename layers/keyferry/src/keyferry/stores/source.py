@@ -173,6 +173,15 @@ class Source(Record):
         return self.arn.account if self.arn else None
 
     @property
+    def holder(self) -> str | None:
+        """The account that holds what it reads: that of the ARN, or else of the last role; None for the stack's own."""
+        return self.account or (self.role[-1].account if self.role else None)
+
+    def can_be_in(self, account: str | None) -> bool:
+        """Return whether it can be in an account. Which one the stack's own is, mappings do not know: it can be any."""
+        return account is None or self.holder in (None, account)
+
+    @property
     def accounts(self) -> list[str]:
         """All accounts that its ARNs name, sorted: those of the source, of its replicas and of its roles."""
         accounts = [source.account for source in (self, *self.replicas)] + [role.account for role in self.role]
