@@ -81,7 +81,7 @@ stop: tools ## Stop a local cloud that `make demo KEEP=1` left running
 	@$(BIN)/python -m local stop
 
 .PHONY: tools
-tools: $(VENV)/.installed .tools/sam/.installed .tools/ministack/.installed
+tools: $(VENV)/.installed .tools/sam/.installed .tools/ministack/.installed .tools/awscli/.installed
 
 $(UV): requirements/uv.txt
 	@echo "Installing uv into .tools" >&2
@@ -107,5 +107,5 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --python-version
 	--no-emit-index-url --no-emit-find-links --no-emit-package keyferry --no-header --no-annotate
 .PHONY: lock
 lock: $(UV) ## Resolve requirements/*.txt anew (ARGS=--upgrade for newer versions)
-	@for name in uv dev sam ministack go; do $(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
+	@for name in uv dev sam ministack awscli go; do $(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
 	@$(LOCK) $(ARGS) layers/keyferry/pyproject.toml -o requirements/layer.txt

@@ -1,20 +1,18 @@
 """Keyferry installed in the local cloud by the steps of the README: RBAC, deploy the stack, let its roles in."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from keyferry.access.entries import DELIVER_OUTPUT, RECONCILE_OUTPUT
 from keyferry.identity import IDENTITY
 from local import aws, stack
 from local.admin import Admin
 from local.cloud import Cloud
 
-STACK, PUSH_OUTPUT = "keyferry", "PushRoleArn"
-USERS = {DELIVER_OUTPUT: IDENTITY.deliver, RECONCILE_OUTPUT: IDENTITY.reconcile, PUSH_OUTPUT: IDENTITY.push}
-"""Output of the stack → Kubernetes user of that role, as in generated/access-entries."""
+STACK = "keyferry"
 
 
 @dataclass(frozen=True)
@@ -47,12 +45,19 @@ def install(
     for name, admin in cloud.admins.items():
         grant(admin, checkout / "generated/clusters" / name / "rbac.yaml")
     outputs = stack.deploy(checkout, cloud.aws, stack_name=STACK, parameters=parameters or {}, say=say)
-    for name in cloud.admins:
-        for output in USERS.keys() & outputs.keys():
-            region = cloud.clusters[name].region
-            aws.add_access_entry(cloud.aws, name, outputs[output], USERS[output], region=region)
+    let_roles_in(cloud, outputs, checkout / "generated/access-entries.json")
     say("let its roles into the clusters")
     return Installation(cloud, checkout, outputs)
+
+
+def let_roles_in(cloud: Cloud, outputs: Mapping[str, str], listed: Path) -> None:
+    """Make the access entries of a list, access-entries.json, as access-entries.sh does."""
+    for entry in json.loads(listed.read_text()):
+        principal = outputs.get(entry["principal"])
+        if principal or not entry["optional"]:
+            aws.add_access_entry(
+                cloud.aws, entry["clusterName"], str(principal), entry["username"], region=entry["region"]
+            )
 
 
 def let_administrator_in(cloud: Cloud) -> None:

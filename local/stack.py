@@ -25,6 +25,9 @@ _CACHES = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*_cache")
 _OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 
+_NOT_EMULATED = {"AccessEntries": "false"}
+"""Parameters that leave out the resource types that the emulator lacks: AWS::EKS::AccessEntry."""
+
 
 class StackError(Exception):
     """A step towards the deployed stack failed; the text ends with what it printed last."""
@@ -99,7 +102,8 @@ def find_architecture() -> str:
 
 
 def _overrides(parameters: Mapping[str, str]) -> list[str]:
-    return [f'{name}="{value}"' for name, value in ({"Architecture": find_architecture()} | dict(parameters)).items()]
+    chosen = {"Architecture": find_architecture()} | _NOT_EMULATED | dict(parameters)
+    return [f'{name}="{value}"' for name, value in chosen.items()]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -142,6 +142,7 @@ def is_of_roles_and_managed_policies_alone(stack: Stack, name: str, _properties:
 @broken_by("TeamAlarms.TemplateURL", "generated/stack/access.yaml")
 @broken_by("Access.Parameters.PushRole", {"Ref": "PushRole"})
 @broken_by("People.Parameters.Prefix", {"Ref": "AWS::StackName"})
+@broken_by("Entries.Parameters.DeliverRoleArn", {"Fn::GetAtt": ["ReconcileRole", "Arn"]})
 @rule("CloudFormation::Stack")
 def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties) -> bool:
     push = {"PushRole": {"Fn::If": ["HasPushPrincipals", {"Ref": "PushRole"}, ""]}}
@@ -153,9 +154,31 @@ def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties)
         "AlarmTopic": {"Ref": "AlarmTopic"},
         "OwnerPeriods": {"Fn::FindInMap": ["SweepSchedules", {"Ref": "SweepSchedule"}, "OwnerPeriods"]},
     }
-    files = {"Access": "generated/stack/access.yaml", "TeamAlarms": "generated/stack/alarms.yaml"}
-    files["People"] = "generated/stack/people.yaml"
-    return bool(nested["Parameters"] == wanted[name] and nested["TemplateURL"] == files[name])
+    roles = ("DeliverRole", "ReconcileRole")
+    wanted["Entries"] = {f"{role}Arn": {"Fn::GetAtt": [role, "Arn"]} for role in roles}
+    wanted["Entries"]["PushRoleArn"] = {"Fn::If": ["HasPushPrincipals", {"Fn::GetAtt": ["PushRole", "Arn"]}, ""]}
+    files = {"Access": "access", "TeamAlarms": "alarms", "Entries": "entries", "People": "people"}
+    url = f"generated/stack/{files[name]}.yaml"
+    return bool(nested["Parameters"] == wanted[name] and nested["TemplateURL"] == url)
+
+
+NESTED_IF = {"Entries": "AccessEntries"}
+"""Nested stack that is not always there → the parameter that leaves it out."""
+
+
+@broken_by("Resources.Access.Condition", "HasAccessEntries")
+@broken_by("Resources.Entries.Condition")
+@broken_by("Conditions.HasAccessEntries.Fn::Equals.0", "false")
+@broken_by("Parameters.AccessEntries.Default", "false")
+@rule("CloudFormation::Stack")
+def is_there_unless_its_parameter_leaves_it_out(stack: Stack, name: str, _properties: Properties) -> bool:
+    condition = stack.template["Resources"][name].get("Condition")
+    if name not in NESTED_IF:
+        return condition is None
+    parameter = stack.template["Parameters"][NESTED_IF[name]]
+    # cfn-lint puts what is compared in order.
+    asks = stack.template["Conditions"].get(condition) == {"Fn::Equals": ["true", {"Ref": NESTED_IF[name]}]}
+    return asks and (parameter["Default"], sorted(parameter["AllowedValues"])) == ("true", ["false", "true"])
 
 
 @broken_by("DeliverRole.Policies.0.PolicyDocument.Statement.0.Resource", "*")

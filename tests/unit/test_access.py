@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.access import entries, iam, rbac, statements
+from keyferry.access import iam, rbac, statements
 from keyferry.access.people import build_template as build_people
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
@@ -506,24 +506,3 @@ def test_a_cluster_gets_the_rights_of_the_mappings_that_name_it() -> None:
         "keyferry:deliver:payments-db",
         "keyferry:reconcile:payments-db",
     }
-
-
-# Access entries
-
-
-def test_each_function_s_role_gets_an_entry_with_its_user() -> None:
-    [deliver, reconcile] = entries.list_access_entries(build_catalog([], [cluster()]))
-    assert deliver == {
-        "cluster": "prod-eu",
-        "clusterName": "prod-eu",
-        "region": "eu-west-1",
-        "account": ACCOUNT,
-        "principal": "DeliverRoleArn",
-        "username": "keyferry:deliver",
-    }
-    assert (reconcile["principal"], reconcile["username"]) == ("ReconcileRoleArn", "keyferry:reconcile")
-
-
-def test_a_role_that_both_assume_gets_one_entry_as_the_one_that_may_more() -> None:
-    [entry] = entries.list_access_entries(build_catalog([], [ASSUMED]))
-    assert (entry["principal"], entry["username"]) == (ROLE, "keyferry:deliver")

@@ -1,10 +1,13 @@
 """What the generated access-entries.sh does: run by a real shell, with an `aws` that answers from memory."""
 
+import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,22 +15,15 @@ from keyferry.cli.check import files
 from keyferry.cli.commands.generate import render_files
 
 ROOT = Path(__file__).resolve().parents[2]
-DELIVER = "arn:aws:iam::111122223333:role/keyferry-deliver"
-RECONCILE = "arn:aws:iam::111122223333:role/keyferry-reconcile"
-OWN = "arn:aws:iam::444455556666:role/keyferry"
-AWS = """\
-#!/bin/sh
-echo "$*" >>"$CALLS"
-case $* in
-"sts get-caller-identity "*) echo "$ACCOUNT" ;;
-*DeliverRoleArn*) echo "$DELIVER" ;;
-*ReconcileRoleArn*) echo "$RECONCILE" ;;
-*"--cluster-name ${FAILS:-none} "*)
-  echo "An error occurred ($CODE) when calling the CreateAccessEntry operation: no" >&2
-  exit 254
-  ;;
-esac
-"""
+DELIVER, RECONCILE, PUSH = (
+    f"arn:aws:iam::111122223333:role/keyferry-{name}" for name in ("deliver", "reconcile", "push")
+)
+OWN = "arn:aws:iam::444455556666:role/teams/keyferry"
+EU, US = "eu-west-1 prod-eu", "us-east-1 prod-us"
+THEN, NOW = "2026-11-24T12:00:00Z", "2026-11-24T14:00:00.500000+01:00"
+"""When the roles were created, and an hour later, in another time zone."""
+LATER = "2026-11-24T13:00:01+00:00"
+BY_ROLE = {DELIVER: "keyferry:deliver", RECONCILE: "keyferry:reconcile", PUSH: "keyferry:push"}
 
 
 @dataclass
@@ -35,30 +31,34 @@ class Terminal:
     """Where somebody runs the script: with an account's credentials."""
 
     folder: Path
-    environment: dict[str, str] = field(default_factory=dict)
 
     def run(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the script; `environment` says what AWS answers."""
-        answers = {"ACCOUNT": "111122223333", "DELIVER": DELIVER, "RECONCILE": RECONCILE}
+        """Run the script."""
         return subprocess.run(
             ["sh", str(self.folder / "access-entries.sh"), *args],
-            env=self.environment | answers | environment,
+            env={"PATH": f"{self.folder}:{os.environ['PATH']}"} | environment,
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def calls(self, of: str) -> list[str]:
-        """Return the calls of one kind that were made, as they were written."""
-        log = self.folder / "calls"
-        lines = log.read_text().splitlines() if log.exists() else []
-        return [line.partition(of)[2].strip() for line in lines if of in line]
+    @property
+    def state(self) -> dict[str, Any]:
+        """What AWS knows."""
+        return dict(json.loads((self.folder / "aws.json").read_text()))
+
+    def change(self, **more: Any) -> None:  # noqa: ANN401
+        """Change what AWS knows."""
+        (self.folder / "aws.json").write_text(json.dumps(self.state | more))
+
+    def refuse(self, verb: str, code: str, on: str = "") -> None:
+        """Let AWS refuse a verb, where one of its options has a text in it."""
+        self.change(refused={verb: {"code": code, "on": on}})
 
     @property
-    def made(self) -> list[tuple[str, str, str]]:
-        """Region, cluster and role of each entry that was asked for."""
-        words = [call.split() for call in self.calls("create-access-entry")]
-        return [(each[1], each[3], each[5]) for each in words]
+    def users(self) -> dict[str, str]:
+        """Region, cluster and role of each entry → its user name."""
+        return {key: user for key, (user, _) in self.state["entries"].items()}
 
 
 def terminal(folder: Path, mappings: Path) -> Terminal:
@@ -66,9 +66,20 @@ def terminal(folder: Path, mappings: Path) -> Terminal:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (folder / "aws").write_text(AWS)
+    program = ROOT / "tests/unit/fake_aws.py"
+    (folder / "aws").write_text(f'#!/bin/sh\nexec {sys.executable} -I {program} {folder}/aws.json "$@"\n')
     (folder / "aws").chmod(0o755)
-    return Terminal(folder, {"PATH": f"{folder}:{os.environ['PATH']}", "CALLS": str(folder / "calls")})
+    state = {
+        "account": "111122223333",
+        "outputs": {"DeliverRoleArn": DELIVER, "ReconcileRoleArn": RECONCILE, "PushRoleArn": PUSH},
+        "roles": {role.rpartition("/")[2]: THEN for role in (*BY_ROLE, OWN)},
+        "entries": {},
+        "refused": {},
+        "now": NOW,
+        "calls": [],
+    }
+    (folder / "aws.json").write_text(json.dumps(state))
+    return Terminal(folder)
 
 
 @pytest.fixture
@@ -91,79 +102,155 @@ def two(tmp_path: Path, mappings: Path) -> Terminal:
     return terminal(tmp_path / "generated", mappings)
 
 
-def test_both_roles_are_let_into_every_cluster(one: Terminal) -> None:
+def test_all_roles_are_let_into_every_cluster(one: Terminal) -> None:
     result = one.run()
     assert (result.returncode, result.stderr) == (0, "")
-    assert one.made == [
-        ("eu-west-1", "prod-eu", DELIVER),
-        ("eu-west-1", "prod-eu", RECONCILE),
-        ("us-east-1", "prod-us", DELIVER),
-        ("us-east-1", "prod-us", RECONCILE),
-    ]
-    users = [call.partition("--username ")[2] for call in one.calls("create-access-entry")]
-    assert users == ["keyferry:deliver", "keyferry:reconcile"] * 2
+    assert one.users == {f"{place} {role}": user for place in (EU, US) for role, user in BY_ROLE.items()}
+    assert result.stdout.splitlines()[0] == "created: keyferry:deliver in cluster prod-eu (eu-west-1)"
+
+
+def test_a_role_that_the_stack_does_not_have_need_not_be_let_in(one: Terminal) -> None:
+    one.change(outputs={"DeliverRoleArn": DELIVER, "ReconcileRoleArn": RECONCILE})
+    assert one.run().returncode == 0
+    assert set(one.users.values()) == {"keyferry:deliver", "keyferry:reconcile"}
 
 
 @pytest.mark.parametrize(("args", "stack"), [((), "keyferry"), (("secrets",), "secrets")])
 def test_the_roles_are_those_of_the_stack_that_is_named(one: Terminal, args: tuple[str, ...], stack: str) -> None:
     one.run(*args)
-    assert [call.split()[0] for call in one.calls("describe-stacks --stack-name")] == [stack, stack]
+    assert [call for call in one.state["calls"] if call.startswith("describe-stacks")] == [
+        f"describe-stacks {stack}"
+    ] * 3
 
 
-@pytest.mark.parametrize("output", ["DELIVER", "RECONCILE"])
+@pytest.mark.parametrize("output", ["DeliverRoleArn", "ReconcileRoleArn"])
 @pytest.mark.parametrize("found", ["", "None"])
-def test_a_stack_that_is_not_found_stops_it_before_anything_is_done(one: Terminal, output: str, found: str) -> None:
-    result = one.run("secrets", **{output: found})
-    assert (result.returncode, one.made) == (1, [])
-    assert f"no output {output.capitalize()}RoleArn of a stack secrets: check its name, its region (AWS_REGION)" in (
-        result.stderr
+def test_a_stack_that_is_not_there_stops_it_before_anything_is_done(one: Terminal, output: str, found: str) -> None:
+    one.change(outputs=one.state["outputs"] | {output: found})
+    result = one.run("secrets")
+    assert (result.returncode, one.users) == (1, {})
+    assert f"no output {output} of a stack secrets: check its name, its region (AWS_REGION)" in result.stderr
+
+
+def test_a_second_run_finds_everything_right_and_changes_nothing(one: Terminal) -> None:
+    one.run()
+    before = one.state["entries"]
+    one.change(calls=[], now=LATER)
+    result = one.run()
+    assert (result.returncode, result.stderr, one.state["entries"]) == (0, "", before)
+    assert result.stdout.count("right: keyferry:") == 6
+    assert {call.split("-")[0] for call in one.state["calls"]} == {"get", "describe"}
+
+
+@pytest.mark.parametrize(
+    ("role", "entry", "is_older"),
+    [
+        (LATER, NOW, True),
+        (THEN, NOW, False),
+        ("2026-11-24T13:00:01+00:00", "1795525200.123", True),
+        ("2026-11-24T13:00:00+00:00", "1795525200.123", False),
+    ],
+)
+def test_an_entry_that_is_older_than_its_role_is_made_anew(
+    one: Terminal, role: str, entry: str, *, is_older: bool
+) -> None:
+    one.run()
+    key = f"{US} {DELIVER}"
+    entries = one.state["entries"] | {key: ["keyferry:deliver", entry]}
+    one.change(roles=one.state["roles"] | {"keyferry-deliver": role}, entries=entries, now="later")
+    one.change(entries={key: entries[key]} | {k: v for k, v in entries.items() if DELIVER not in k})
+    result = one.run()
+    said = "made anew, as its role was made again after it" if is_older else "right"
+    assert f"{said}: keyferry:deliver in cluster prod-us (us-east-1)" in result.stdout
+    assert one.state["entries"][key] == ["keyferry:deliver", "later" if is_older else entry]
+    assert result.returncode == 0
+
+
+def test_a_wrong_user_name_is_put_right(one: Terminal) -> None:
+    one.run()
+    one.change(entries=one.state["entries"] | {f"{EU} {DELIVER}": ["somebody", NOW]})
+    result = one.run()
+    assert "given its user name in place of somebody: keyferry:deliver in cluster prod-eu" in result.stdout
+    assert (result.returncode, one.users[f"{EU} {DELIVER}"]) == (0, "keyferry:deliver")
+    assert "delete-access-entry" not in one.state["calls"]
+
+
+@pytest.mark.parametrize("verb", ["describe-access-entry", "create-access-entry"])
+def test_another_error_is_told_and_ends_with_1_after_the_others_were_made(one: Terminal, verb: str) -> None:
+    one.refuse(verb, "AccessDeniedException", "prod-eu")
+    result = one.run()
+    assert (result.returncode, len(one.users)) == (1, 3)
+    assert "failed: keyferry:deliver in cluster prod-eu (eu-west-1): An error" in result.stderr
+    assert f"(AccessDeniedException) when calling {verb}" in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["update-access-entry", "delete-access-entry"])
+def test_an_entry_that_cannot_be_mended_is_told(one: Terminal, verb: str) -> None:
+    one.run()
+    date = LATER if verb.startswith("delete") else THEN
+    entries = {key: ["somebody", when] for key, (_, when) in one.state["entries"].items()}
+    one.change(roles=dict.fromkeys(one.state["roles"], date), entries=entries)
+    one.refuse(verb, "AccessDeniedException")
+    result = one.run()
+    assert (result.returncode, result.stdout, one.state["entries"]) == (1, "", entries)
+    assert result.stderr.count(f"(AccessDeniedException) when calling {verb}") == 6
+
+
+def test_an_entry_of_a_role_that_is_gone_is_told(one: Terminal) -> None:
+    one.run()
+    one.change(roles={})
+    result = one.run()
+    assert result.returncode == 1
+    assert f"there is no role {DELIVER}; deploy the stack, or the role, first" in result.stderr
+
+
+@pytest.mark.parametrize("reason", ["the role is in account", "(AccessDenied) when calling get-role"])
+def test_where_a_role_cannot_be_looked_up_that_is_told_and_the_entry_left(one: Terminal, reason: str) -> None:
+    elsewhere = DELIVER.replace("111122223333", "777788889999")
+    if "account" in reason:
+        one.change(outputs=one.state["outputs"] | {"DeliverRoleArn": elsewhere})
+    else:
+        one.refuse("get-role", "AccessDenied")
+    one.run()
+    result = one.run()
+    assert "not known whether the role was made again after its entry: keyferry:deliver in cluster prod-eu" in (
+        result.stdout
     )
-
-
-def test_an_entry_that_is_there_already_is_left_and_the_next_is_made(one: Terminal) -> None:
-    result = one.run(FAILS="prod-eu", CODE="ResourceInUseException")
-    assert (result.returncode, result.stderr, len(one.made)) == (0, "", 4)
-    assert result.stdout.count("exists already, left as it is: --region eu-west-1 --cluster-name prod-eu") == 2
-    assert result.stdout.count("created: --region us-east-1 --cluster-name prod-us") == 2
-
-
-def test_another_error_is_told_and_ends_with_1_after_the_others_were_made(one: Terminal) -> None:
-    result = one.run(FAILS="prod-eu", CODE="ResourceNotFoundException")
-    assert (result.returncode, len(one.made)) == (1, 4)
-    assert "failed: --region eu-west-1 --cluster-name prod-eu" in result.stderr
-    assert "(ResourceNotFoundException) when calling" in result.stderr
-    assert result.stdout.count("created: ") == 2
+    assert reason in result.stdout
+    assert (result.returncode, result.stdout.count("right: ")) == (0, 6)
 
 
 def test_of_several_accounts_only_that_of_the_credentials_is_done_and_the_others_are_named(two: Terminal) -> None:
     result = two.run()
     assert result.returncode == 0
-    assert two.made == [("eu-west-1", "prod-eu", DELIVER), ("eu-west-1", "prod-eu", RECONCILE)]
+    assert two.users == {f"{EU} {role}": user for role, user in BY_ROLE.items()}
     assert result.stderr == "still to do: account 444455556666; run this again with its credentials\n"
 
 
-def test_a_role_of_the_clusters_own_is_let_in_once_and_without_asking_for_the_stack(
-    two: Terminal,
-) -> None:
-    result = two.run(ACCOUNT="444455556666", DELIVER="", RECONCILE="")
-    assert result.returncode == 0
-    assert two.made == [("us-east-1", "prod-us", OWN)]
-    assert two.calls("create-access-entry")[0].endswith("--username keyferry:deliver")
-    assert two.calls("describe-stacks") == []
+def test_a_role_of_the_clusters_own_is_let_in_once_and_without_asking_for_the_stack(two: Terminal) -> None:
+    two.change(account="444455556666", outputs={})
+    assert two.run().returncode == 0
+    assert two.users == {f"{US} {OWN}": "keyferry:deliver"}
+    assert "right: keyferry:deliver in cluster prod-us" in two.run().stdout
+    assert not any(call.startswith("describe-stacks") for call in two.state["calls"])
 
 
 def test_credentials_of_an_account_without_clusters_are_told(two: Terminal) -> None:
-    result = two.run(ACCOUNT="777788889999")
-    assert (result.returncode, two.made) == (1, [])
+    two.change(account="777788889999")
+    result = two.run()
+    assert (result.returncode, two.users) == (1, {})
     assert "no cluster of the mappings is in account 777788889999" in result.stderr
     assert "they are in: 111122223333 444455556666" in result.stderr
 
 
-def test_the_roles_can_be_given_where_the_stack_is_out_of_sight(one: Terminal) -> None:
-    result = one.run(DELIVER="", RECONCILE="", DELIVER_ROLE_ARN=OWN, RECONCILE_ROLE_ARN=RECONCILE)
+@pytest.mark.parametrize("push", [{}, {"PUSH_ROLE_ARN": PUSH}])
+def test_the_roles_can_be_given_where_the_stack_is_out_of_sight(one: Terminal, push: dict[str, str]) -> None:
+    one.change(outputs={})
+    result = one.run(DELIVER_ROLE_ARN=OWN, RECONCILE_ROLE_ARN=RECONCILE, **push)
     assert result.returncode == 0
-    assert [role for _, _, role in one.made] == [OWN, RECONCILE] * 2
-    assert one.calls("describe-stacks") == []
+    roles = {OWN, RECONCILE, *push.values()}
+    assert set(one.users) == {f"{place} {role}" for place in (EU, US) for role in roles}
+    assert not any(call.startswith("describe-stacks") for call in one.state["calls"])
 
 
 def test_without_an_identity_nothing_is_done(one: Terminal) -> None:
@@ -172,7 +259,14 @@ def test_without_an_identity_nothing_is_done(one: Terminal) -> None:
     assert (result.returncode, result.stderr) == (1, "Unable to locate credentials\n")
 
 
+def test_without_the_list_beside_it_nothing_is_done(one: Terminal) -> None:
+    (one.folder / "access-entries.json").unlink()
+    result = one.run()
+    assert (result.returncode, one.state["calls"]) == (1, [])
+    assert "access-entries.json" in result.stderr
+
+
 def test_without_clusters_there_is_nothing_to_do(tmp_path: Path) -> None:
     (tmp_path / "clusters.yaml").write_text("# nothing yet\n")
     result = terminal(tmp_path / "generated", tmp_path).run()
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "there are no clusters yet\n", "")

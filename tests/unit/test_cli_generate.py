@@ -12,12 +12,14 @@ from keyferry.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [
+    "access-entries.json",
     "access-entries.sh",
     "clusters/prod-eu/rbac.yaml",
     "clusters/prod-us/rbac.yaml",
     "remove-stale.sh",
     "stack/access.yaml",
     "stack/alarms.yaml",
+    "stack/entries.yaml",
     "stack/people.yaml",
 ]
 
@@ -71,6 +73,9 @@ def test_every_file_begins_with_what_it_is_and_is_yaml_or_a_script(mappings: Pat
     run(mappings, "--to", tmp_path / "a")
     for name in FILES:
         text = (tmp_path / "a" / name).read_text()
+        if name.endswith(".json"):
+            assert json.loads(text)
+            continue
         assert "Generated from the mappings by `keyferry generate`. Do not edit" in "".join(text.splitlines()[:2])
         assert text.startswith("#!/bin/sh\n") if name.endswith(".sh") else list(yaml.safe_load_all(text))
 
@@ -93,11 +98,13 @@ def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path
 
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
+        f"{folder}/access-entries.json: differs",
         f"{folder}/access-entries.sh: missing",
         f"{folder}/clusters/prod-gone/rbac.yaml: missing",
         f"{folder}/clusters/prod-us/rbac.yaml: superfluous",
         f"{folder}/stack/access.yaml: differs",
         f"{folder}/stack/alarms.yaml: differs",
+        f"{folder}/stack/entries.yaml: differs",
     ]
     assert result.stderr.endswith(f"mend it with: keyferry --mappings {mappings} generate --to {folder}\n")
     assert names(folder) == [name for name in FILES if name != "access-entries.sh"], "a check writes nothing"
@@ -171,7 +178,9 @@ def test_an_empty_catalogue_gives_a_template_that_grants_nothing(tmp_path: Path)
     made = yaml.safe_load((tmp_path / "generated/stack/access.yaml").read_text())
     assert [each["Type"] for each in made["Resources"].values()] == ["AWS::CloudFormation::WaitConditionHandle"]
     assert set(made["Parameters"]) == {"DeliverRole", "ReconcileRole", "PushRole"}
-    assert "aws eks" not in (tmp_path / "generated/access-entries.sh").read_text().partition("set -u")[2]
+    made = yaml.safe_load((tmp_path / "generated/stack/entries.yaml").read_text())
+    assert [each["Type"] for each in made["Resources"].values()] == ["AWS::CloudFormation::WaitConditionHandle"]
+    assert json.loads((tmp_path / "generated/access-entries.json").read_text()) == []
 
 
 def test_how_many_names_iam_has_room_for_is_said_beside_the_result(mappings: Path) -> None:

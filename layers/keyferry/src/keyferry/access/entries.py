@@ -1,130 +1,140 @@
-"""Generate the EKS access entries that let Keyferry's roles into the clusters, and the shell script that creates them.
+"""Generate the EKS access entries that let Keyferry's roles into the clusters: as CloudFormation, and as a list.
 
-The script is `generated/access-entries.sh`. It runs in any POSIX shell.
+An entry has a user name of its own and neither groups nor access policies: what the user may do is in the cluster's
+RBAC. https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
 """
 
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from keyferry.identity import Identity
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 
-DELIVER_OUTPUT, RECONCILE_OUTPUT = "DeliverRoleArn", "ReconcileRoleArn"
-"""The outputs of the stack that hold the ARNs of the functions' roles."""
+DELIVER_OUTPUT, RECONCILE_OUTPUT, PUSH_OUTPUT = "DeliverRoleArn", "ReconcileRoleArn", "PushRoleArn"
+"""The outputs of the stack that hold the ARNs of its roles; `entries.yaml` has parameters of the same names."""
+NOTHING: dict[str, Any] = {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
+"""A resource that does nothing: a template needs one that is there whatever its conditions say."""
 
-_USAGE = """\
-#
-# Lets Keyferry's roles sign in to the clusters of one account, that of the credentials it runs with:
-#   AWS_REGION=<region of the stack> sh access-entries.sh [STACK]
-# Run it once for each account that has clusters. In an account without the stack, clusters without a role of their own
-# need the stack's roles by name: DELIVER_ROLE_ARN=… RECONCILE_ROLE_ARN=… sh access-entries.sh
-# An entry that exists already is left as it is. An entry dies with its role: where the stack was deleted and deployed
-# anew, first delete the old one (aws eks delete-access-entry).
-# What these users may do there: kubectl apply -f clusters/<cluster>/rbac.yaml
-"""
-_FUNCTIONS = """\
-set -u
-stack=${1:-keyferry}
-failed=0
-output() {
-  arn=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \\
-    --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue")
-  case $arn in
-  arn:*) echo "$arn" ;;
-  *)
-    echo "no output $1 of a stack $stack: check its name, its region (AWS_REGION) and whose credentials these are" >&2
-    return 1
-    ;;
-  esac
-}
-entry() {
-  if message=$(aws eks create-access-entry "$@" 2>&1); then
-    echo "created: $*"
-    return
-  fi
-  case $message in
-  *ResourceInUseException*) echo "exists already, left as it is: $*" ;;
-  *)
-    printf 'failed: %s\\n%s\\n' "$*" "$message" >&2
-    failed=1
-    ;;
-  esac
-}
-account=$(aws sts get-caller-identity --query Account --output text) || exit 1
-case $account in
-"""
-_END = """\
-*)
-  echo "no cluster of the mappings is in account $account, whose credentials these are; they are in: {accounts}" >&2
-  exit 1
-  ;;
-esac
-for other in {accounts}; do
-  [ "$other" = "$account" ] || echo "still to do: account $other; run this again with its credentials" >&2
-done
-exit $failed
-"""
-_ROLES = {
-    DELIVER_OUTPUT: ("deliver", "DELIVER_ROLE_ARN"),
-    RECONCILE_OUTPUT: ("reconcile", "RECONCILE_ROLE_ARN"),
-}
-"""Output of the stack → the script's variable for its value, and the environment variable to set instead of it."""
+type Object = dict[str, Any]
 
 
-def list_access_entries(catalog: Catalog) -> list[dict[str, Any]]:
-    """Return the access entries of all clusters: cluster, principal and Kubernetes user.
+@dataclass(frozen=True)
+class AccessEntry:
+    """One role that is let into one cluster."""
 
-    The principal is the cluster's role, which both functions assume, or the output of the stack that holds the ARN of
-    the function's own role.
-    """
-    return [
-        {
-            "cluster": cluster.name,
-            "clusterName": cluster.eks.name,
-            "region": cluster.eks.region,
-            "account": cluster.eks.account,
-            "principal": principal,
-            "username": user,
+    cluster: Cluster
+    principal: str
+    """The ARN of the cluster's own role, or the output of the stack that holds the ARN."""
+    username: str
+    """The Kubernetes user that the role signs in as."""
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the role need not be there: that for direct pushes, where nobody pushes from a terminal."""
+        return self.principal == PUSH_OUTPUT
+
+    @property
+    def logical_id(self) -> str:
+        """The name of the entry in a template: the same as long as cluster and principal are the same."""
+        eks = self.cluster.eks
+        text = "/".join((eks.account, eks.region, eks.name, self.principal))
+        return f"Entry{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+    def to_json(self) -> Object:
+        """Return the entry as access-entries.json has it."""
+        eks = self.cluster.eks
+        return {
+            "cluster": self.cluster.name,
+            "clusterName": eks.name,
+            "region": eks.region,
+            "account": eks.account,
+            "principal": self.principal,
+            "optional": self.is_optional,
+            "username": self.username,
         }
-        for cluster in catalog.clusters.values()
-        for principal, user in _list_principals(cluster, catalog.stack.identity)
-    ]
+
+    def build_resource(self, principal: object, condition: str) -> Object:
+        """Return the entry as a resource of CloudFormation.
+
+        Args:
+            principal: the ARN of the role, or a function of CloudFormation that gives it.
+            condition: the condition of the template under which the entry is made.
+        """
+        return {
+            "Type": "AWS::EKS::AccessEntry",
+            "Condition": condition,
+            "Properties": {
+                "ClusterName": self.cluster.eks.name,
+                "PrincipalArn": principal,
+                "Username": self.username,
+                "Type": "STANDARD",
+            },
+        }
 
 
-def _list_principals(cluster: Cluster, identity: Identity) -> list[tuple[str, str]]:
-    """Return the principals of a cluster, each with the Kubernetes user that it signs in as."""
-    if cluster.role:  # EKS allows a role only one access entry in a cluster; deliver may do all that reconcile may
-        return [(cluster.role, identity.deliver)]
-    return [(DELIVER_OUTPUT, identity.deliver), (RECONCILE_OUTPUT, identity.reconcile)]
+def list_access_entries(catalog: Catalog) -> list[AccessEntry]:
+    """Return the access entries of all clusters."""
+    identity = catalog.stack.identity
+    return [entry for cluster in catalog.clusters.values() for entry in _list_entries(cluster, identity)]
 
 
-def build_script(catalog: Catalog) -> str:
-    """Return the script that creates the access entries, without its first two lines (`#!` and the note on top)."""
-    entries = sorted(list_access_entries(catalog), key=_get_account)
-    if not entries:
-        return f"{_USAGE}# There are no clusters yet.\n"
-    entries_by_account = {account: list(group) for account, group in groupby(entries, key=_get_account)}
-    blocks = (f"{account})\n{''.join(_list_commands(group))}  ;;\n" for account, group in entries_by_account.items())
-    return _USAGE + _FUNCTIONS + "".join(blocks) + _END.format(accounts=" ".join(entries_by_account))
+def _list_entries(cluster: Cluster, identity: Identity) -> Iterator[AccessEntry]:
+    if cluster.role:  # EKS allows a role only one entry in a cluster; deliver may do all that reconcile may
+        yield AccessEntry(cluster, cluster.role, identity.deliver)
+        return
+    yield AccessEntry(cluster, DELIVER_OUTPUT, identity.deliver)
+    yield AccessEntry(cluster, RECONCILE_OUTPUT, identity.reconcile)
+    yield AccessEntry(cluster, PUSH_OUTPUT, identity.push)
 
 
-def _get_account(entry: Mapping[str, Any]) -> str:
-    return str(entry["account"])
+def build_template(catalog: Catalog) -> Object:
+    """Return the nested CloudFormation template with the entries for the stack's own account and region.
+
+    Which those are, only CloudFormation knows: so it has all clusters without a role, each under a condition. The
+    entry of a cluster with a role is up to the account of the cluster (`accounts.py`).
+    """
+    entries = [entry for entry in list_access_entries(catalog) if not entry.cluster.role]
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "Lets Keyferry's roles into the clusters of the stack's account and region; from clusters.yaml",
+        "Parameters": {
+            DELIVER_OUTPUT: {"Type": "String", "Description": "ARN of the role that writes"},
+            RECONCILE_OUTPUT: {"Type": "String", "Description": "ARN of the role that compares"},
+            PUSH_OUTPUT: {"Type": "String", "Default": "", "Description": "ARN of the role of direct pushes, if any"},
+        },
+        **_build_conditions(entries),
+        "Resources": NOTHING
+        | {
+            entry.logical_id: entry.build_resource({"Ref": entry.principal}, _name_condition(entry))
+            for entry in entries
+        },
+    }
 
 
-def _list_commands(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the lines of the script for the clusters of one account."""
-    principals = {entry["principal"] for entry in entries}
-    for output, (variable, override) in _ROLES.items():
-        if output in principals:
-            yield f"  {variable}=${{{override}:-$(output {output})}} || exit 1\n"
+def _build_conditions(entries: Iterable[AccessEntry]) -> Object:
+    """Return the `Conditions` of the template; nothing where there are no entries."""
+    conditions: Object = {}
     for entry in entries:
-        principal = entry["principal"]
-        arn = f'"${_ROLES[principal][0]}"' if principal in _ROLES else shlex.quote(principal)
-        yield (
-            f"  entry --region {entry['region']} --cluster-name {entry['clusterName']} --principal-arn {arn}"
-            f" --username {entry['username']}\n"
-        )
+        eks = entry.cluster.eks
+        here = [is_equal("AWS::AccountId", eks.account), is_equal("AWS::Region", eks.region)]
+        has_push_role = [{"Fn::Not": [is_equal(PUSH_OUTPUT, "")]}] if entry.is_optional else []
+        conditions[_name_condition(entry)] = {"Fn::And": [*here, *has_push_role]}
+    return {"Conditions": conditions} if conditions else {}
+
+
+def is_equal(parameter: str, value: str) -> Object:
+    """Return the condition of CloudFormation that a parameter has a value."""
+    return {"Fn::Equals": [{"Ref": parameter}, value]}
+
+
+def _name_condition(entry: AccessEntry) -> str:
+    eks = entry.cluster.eks
+    return f"In{eks.account}{name_region(eks.region)}{'WithPushRole' if entry.is_optional else ''}"
+
+
+def name_region(region: str) -> str:
+    """Return a region as it can be in the name of a condition: `EuWest1`."""
+    return "".join(word.title() for word in region.split("-"))

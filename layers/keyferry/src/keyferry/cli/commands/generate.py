@@ -1,8 +1,10 @@
 """`keyferry generate`: IAM policies of functions and people, alarms, access entries and RBAC, as files."""
 
+import json
 import shlex
 import textwrap
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +21,10 @@ from keyferry.mapping.targets import Cluster
 from keyferry.pipeline import alarms
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
-ACCESS, ALARMS, PEOPLE = "stack/access.yaml", "stack/alarms.yaml", "stack/people.yaml"
+ACCESS, ALARMS, ENTRIES, PEOPLE = (f"stack/{name}.yaml" for name in ("access", "alarms", "entries", "people"))
 """The nested templates of the stack, relative to the folder."""
+ENTRIES_LIST, ENTRIES_SCRIPT = "access-entries.json", "access-entries.sh"
+"""The access entries of all clusters, for Terraform and for the script beside it."""
 
 _KEYS = """\
 # kms:Decrypt is granted by way of Secrets Manager and Parameter Store alone, whichever the key. A KMS key whose policy
@@ -93,7 +97,8 @@ def _print_states(settings: Settings, folder: Path, states: Mapping[str, str]) -
 def render_files(catalog: Catalog) -> dict[str, str]:
     """Return the name, relative to the folder, and the text of every generated file."""
     files = render_stack(catalog) | {
-        "access-entries.sh": "#!/bin/sh\n" + HEADER + entries.build_script(catalog),
+        ENTRIES_LIST: json.dumps([entry.to_json() for entry in entries.list_access_entries(catalog)], indent=2) + "\n",
+        ENTRIES_SCRIPT: "#!/bin/sh\n" + HEADER + resources.files(__package__).joinpath(ENTRIES_SCRIPT).read_text(),
         "remove-stale.sh": "#!/bin/sh\n" + HEADER + removal.build_script(catalog.stack.identity),
     }
     for cluster in catalog.clusters.values():
@@ -106,6 +111,7 @@ def render_stack(catalog: Catalog) -> dict[str, str]:
     return {
         ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _warn_of_prefixes(catalog) + _KEYS + _iam(catalog),
         ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
+        ENTRIES: HEADER + _to_yaml(entries.build_template(catalog)),
         PEOPLE: HEADER + _to_yaml(people.build_template()),
     }
 
