@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core import iam_actions, iam_evaluator  # type: ignore[import-not-found]
+from ministack.core import iam_actions, iam_evaluator, responses  # type: ignore[import-not-found]
 from ministack.core.responses import error_response_json, get_region, json_response  # type: ignore[import-not-found]
 from ministack.core.router import extract_access_key_id  # type: ignore[import-not-found]
 from ministack.services import eventbridge, lambda_svc, secretsmanager, sqs, ssm  # type: ignore[import-not-found]
@@ -52,6 +52,8 @@ def close() -> None:
     secretsmanager._untag_resource = _changing(secretsmanager._untag_resource)
     _authorize_batches_as_single_calls()
     _ask_the_policy_of_a_queue()
+    _forward_events_between_accounts_and_regions()
+    _know_account_and_region_in_conditions()
     secretsmanager._rotate_secret = _rotating(secretsmanager._rotate_secret)
     _take_alarms_on_expressions()
 
@@ -202,6 +204,49 @@ def _ask_the_policy_of_a_queue() -> None:
             invoke({**target, "Arn": dead_letters}, event, rule, view)
 
     eventbridge._invoke_target = invoking
+
+
+def _forward_events_between_accounts_and_regions() -> None:
+    """A rule can put events on a bus of another account or region; they keep the account and region that they are of.
+
+    The bus's policy must let another account in; its conditions are not looked at.
+    """
+    dispatch = eventbridge._dispatch_to_event_bus
+
+    def lets_in(bus: str, sender: str) -> bool:
+        policy = eventbridge._event_bus_policies.get(bus) or {"Statement": []}
+        return any(statement["Principal"] in (sender, "*") for statement in policy["Statement"])
+
+    def receive(spec: Any, event: Json, sender: str) -> None:  # noqa: ANN401 - MiniStack's own
+        responses.set_request_account_id(spec.account_id)
+        responses.set_request_region(spec.region)
+        bus = spec.resource.partition("/")[2]
+        if sender == spec.account_id or lets_in(bus, sender):
+            eventbridge._dispatch_event({**event, "EventBusName": bus})
+        else:
+            logger.warning("The policy of bus %s does not let in account %s", spec, sender)
+
+    def dispatching(spec: Any, event: Json, *rest: Any) -> None:  # noqa: ANN401 - only handed on
+        sender = responses.get_account_id()
+        if (spec.account_id, spec.region) == (sender, get_region()):
+            dispatch(spec, event, *rest)
+        else:
+            contextvars.copy_context().run(receive, spec, event, sender)
+
+    eventbridge._dispatch_to_event_bus = dispatching
+
+
+def _know_account_and_region_in_conditions() -> None:
+    """Conditions of CloudFormation can compare AWS::AccountId and AWS::Region."""
+    evaluate = stacks._evaluate_conditions
+
+    def evaluating(template: Json, parameters: Json) -> Json:
+        place = {"AWS::AccountId": responses.get_account_id(), "AWS::Region": get_region()}
+        found: Json = evaluate(template, parameters | {name: {"Value": value} for name, value in place.items()})
+        return found
+
+    for module in (stacks, changesets, handlers, provisioners):
+        module._evaluate_conditions = evaluating
 
 
 def _rotating(without_function: Rotate) -> Rotate:

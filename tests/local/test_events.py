@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from local import aws_client
 from local.aws import Aws
+from local.aws_client import Credentials
 from tests.local_aws import ENVELOPE, Bus, Event, denied, function, role
 
 TEMPLATE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
@@ -227,3 +229,37 @@ def test_a_queue_takes_events_of_the_rules_that_its_policy_names(services: Aws) 
     events.put_events(Entries=[{"Source": "ours", "DetailType": "Something", "Detail": "{}"}])
     assert let_in.event()["id"] == dead_letters.event()["id"]
     closed.events(0)
+
+
+def test_a_rule_forwards_to_another_account_and_region_whose_bus_lets_it_and_events_stay_as_they_are(
+    services: Aws, bus: Bus
+) -> None:
+    other, region = "444455556666", "us-east-1"
+    session = aws_client.session(region, Credentials(other, "canary-root"))
+    events, ssm = (aws_client.client(session, service, services.endpoint, region) for service in ("events", "ssm"))
+    events.put_rule(Name="forward", EventPattern=json.dumps({"source": ["aws.ssm"]}))
+    hub = f"arn:aws:events:{services.region}:{services.account}:event-bus/default"
+    role_arn = f"arn:aws:iam::{other}:role/forward"
+    events.put_targets(Rule="forward", Targets=[{"Id": "hub", "Arn": hub, "RoleArn": role_arn}])
+
+    ssm.put_parameter(Name="/refused", Value="canary-forwarded", Type="String")
+    services.client("events").put_permission(StatementId="other", Principal=other, Action="events:PutEvents")
+    ssm.put_parameter(Name="/forwarded", Value="canary-forwarded", Type="String")
+
+    [event] = bus.events(1)
+    assert (event["detail"]["name"], event["account"], event["region"]) == ("/forwarded", other, region)
+
+
+def test_conditions_of_a_template_know_the_account_and_the_region(services: Aws) -> None:
+    here = {
+        "InAccount": {"Fn::Equals": [{"Ref": "AWS::AccountId"}, services.account]},
+        "InRegion": {"Fn::Equals": [{"Ref": "AWS::Region"}, services.region]},
+        "Elsewhere": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]},
+    }
+    resources = {name: {"Type": "AWS::SQS::Queue", "Condition": name} for name in here}
+    cloudformation = services.client("cloudformation")
+    template = json.dumps({"Conditions": here, "Resources": resources})
+    cloudformation.create_stack(StackName="conditional", TemplateBody=template)
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="conditional", WaiterConfig={"Delay": 1})
+    made = cloudformation.describe_stack_resources(StackName="conditional")["StackResources"]
+    assert {resource["LogicalResourceId"] for resource in made} == {"InAccount", "InRegion"}
