@@ -25,8 +25,8 @@ _CACHES = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*_cache")
 _OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64", "AMD64": "x86_64"}
 
-_NOT_EMULATED = {"AccessEntries": "false"}
-"""Parameters that leave out the resource types that the emulator lacks: AWS::EKS::AccessEntry."""
+_NOT_EMULATED = {"AccessEntries": "false", "EventBusPolicy": "false"}
+"""Parameters that leave out the resource types that the emulator lacks: AWS::EKS::AccessEntry, …::EventBusPolicy."""
 
 
 class StackError(Exception):

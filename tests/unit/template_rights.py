@@ -157,12 +157,19 @@ def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties)
     roles = ("DeliverRole", "ReconcileRole")
     wanted["Entries"] = {f"{role}Arn": {"Fn::GetAtt": [role, "Arn"]} for role in roles}
     wanted["Entries"]["PushRoleArn"] = {"Fn::If": ["HasPushPrincipals", {"Fn::GetAtt": ["PushRole", "Arn"]}, ""]}
-    files = {"Access": "access", "TeamAlarms": "alarms", "Entries": "entries", "People": "people"}
+    wanted["AccountEvents"] = {"OrganizationId": {"Ref": "OrganizationId"}}
+    files = {
+        "Access": "access",
+        "TeamAlarms": "alarms",
+        "Entries": "entries",
+        "AccountEvents": "events",
+        "People": "people",
+    }
     url = f"generated/stack/{files[name]}.yaml"
     return bool(nested["Parameters"] == wanted[name] and nested["TemplateURL"] == url)
 
 
-NESTED_IF = {"Entries": "AccessEntries"}
+NESTED_IF = {"Entries": "AccessEntries", "AccountEvents": "EventBusPolicy"}
 """Nested stack that is not always there → the parameter that leaves it out."""
 
 
@@ -170,6 +177,7 @@ NESTED_IF = {"Entries": "AccessEntries"}
 @broken_by("Resources.Entries.Condition")
 @broken_by("Conditions.HasAccessEntries.Fn::Equals.0", "false")
 @broken_by("Parameters.AccessEntries.Default", "false")
+@broken_by("Resources.AccountEvents.Condition", "HasAccessEntries")
 @rule("CloudFormation::Stack")
 def is_there_unless_its_parameter_leaves_it_out(stack: Stack, name: str, _properties: Properties) -> bool:
     condition = stack.template["Resources"][name].get("Condition")

@@ -14,12 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = [
     "access-entries.json",
     "access-entries.sh",
+    "accounts/111122223333/member.yaml",
     "clusters/prod-eu/rbac.yaml",
     "clusters/prod-us/rbac.yaml",
     "remove-stale.sh",
     "stack/access.yaml",
     "stack/alarms.yaml",
     "stack/entries.yaml",
+    "stack/events.yaml",
     "stack/people.yaml",
 ]
 
@@ -100,6 +102,7 @@ def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path
     assert result.stdout.splitlines() == [
         f"{folder}/access-entries.json: differs",
         f"{folder}/access-entries.sh: missing",
+        f"{folder}/accounts/111122223333/member.yaml: differs",
         f"{folder}/clusters/prod-gone/rbac.yaml: missing",
         f"{folder}/clusters/prod-us/rbac.yaml: superfluous",
         f"{folder}/stack/access.yaml: differs",

@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import hcl2
 import pytest
 import yaml
 from pydantic import BaseModel
 
+from keyferry.access import entries
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
+from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.keys import KeyRule, Regexp
 from keyferry.mapping.mapping import Metadata, Policies, SecretMapping, Spec, Team, Workload
@@ -18,6 +21,7 @@ from keyferry.mapping.targets import Cluster, Eks, Expression, NamespaceSelector
 from keyferry.policy.metadata import is_harmless
 from keyferry.policy.rules import AllowedPolicies, AllowedSources, Policy, Rule
 from keyferry.stores.source import Source
+from tests.unit.samples import cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [ROOT / "README.md", ROOT / "docs/mappings.md", ROOT / "docs/rds.md"]
@@ -109,3 +113,15 @@ def test_what_the_guide_for_teams_says_is_kept_out_is_no_harmless_label() -> Non
     keys = [re.sub("[…*]", "x", key) for cell in cells for key in re.findall("`([^`]+)`", cell)]
     assert len(keys) > 20
     assert [key for key in keys if is_harmless(key)] == []
+
+
+def test_the_guide_s_terraform_reads_the_list_of_access_entries() -> None:
+    [text] = re.findall(r"^```hcl\n(.*?)^```$", (ROOT / "docs/deploy.md").read_text(), re.MULTILINE | re.DOTALL)
+    parsed = hcl2.loads(text)
+    kinds = [kind.strip('"') for block in (*parsed["data"], *parsed["resource"]) for kind in block]
+    assert kinds == ["aws_cloudformation_stack", "aws_eks_access_entry"]
+    [entry, *_] = entries.list_access_entries(build_catalog([], [cluster()]))
+    assert set(re.findall(r"(?:entry|each\.value)\.(\w+)", text)) == entry.to_json().keys()
+    assert set(re.findall(r"^  (\w+) +=", text, re.MULTILINE)) == {
+        *("name", "for_each", "cluster_name", "principal_arn", "user_name")
+    }

@@ -15,7 +15,7 @@ from keyferry.stores.source import Source
 
 def list_source_grants(catalog: Catalog) -> list[Grant]:
     """Return the grants for reading the sources of all mappings that go to a cluster, sorted by resource."""
-    return _sort(
+    return sort_grants(
         grant
         for mapping in catalog.mappings.values()
         if catalog.clusters_of(mapping)
@@ -25,7 +25,7 @@ def list_source_grants(catalog: Catalog) -> list[Grant]:
 
 def list_version_grants(catalog: Catalog) -> list[Grant]:
     """Return the grants for listing versions of sources, which sweeps compare. None of them reads a value."""
-    return _sort(
+    return sort_grants(
         grant
         for mapping in catalog.mappings.values()
         if catalog.clusters_of(mapping)
@@ -41,7 +41,7 @@ def list_cluster_grants(catalog: Catalog) -> list[Grant]:
     grants = set[Grant]()
     for cluster in (catalog.clusters[name] for name in names):
         grants.add(_assume_role_grant(cluster.roles[0]) if cluster.roles else describe_grant(cluster))
-    return _sort(grants)
+    return sort_grants(grants)
 
 
 def describe_grant(cluster: Cluster) -> Grant:
@@ -50,7 +50,7 @@ def describe_grant(cluster: Cluster) -> Grant:
     return Grant("eks:DescribeCluster", f"arn:${{AWS::Partition}}:eks:{eks.region}:{eks.account}:cluster/{eks.name}")
 
 
-def _sort(grants: Iterable[Grant]) -> list[Grant]:
+def sort_grants(grants: Iterable[Grant]) -> list[Grant]:
     """Return grants without duplicates; those on one resource are neighbours."""
     return sorted(set(grants), key=attrgetter("resource", "conditions", "action"))
 
@@ -73,6 +73,13 @@ def _get_batch(source: Source) -> tuple[str, str | None] | None:
     """Return what the sources have in common that one call can read; None for a source that is read by itself."""
     is_read_by_itself = source.role or not list(source.store.get_batch_grants(source))
     return None if is_read_by_itself else (source.store_name, source.home_region)
+
+
+def resolve_sources(catalog: Catalog) -> Iterator[Source]:
+    """Yield the sources of all mappings for each place that a mapping goes to."""
+    for mapping in catalog.mappings.values():
+        for source in mapping.spec.sources.values():
+            yield from resolve(catalog, mapping, source)
 
 
 def resolve(catalog: Catalog, mapping: SecretMapping, source: Source) -> Iterator[Source]:

@@ -11,10 +11,11 @@ MAX_CHARACTERS = 6000
 LONGEST = {
     "${AWS::Partition}": "aws-us-gov",
     "${AWS::Region}": "ap-southeast-1",
+    "${HubRegion}": "ap-southeast-1",
     "${AWS::AccountId}": "111122223333",
     "${AWS::URLSuffix}": "amazonaws.com.cn",
 }
-"""Pseudo parameter → the longest value that it has anywhere."""
+"""Parameter → the longest value that it has anywhere. `HubRegion` is one of the templates of other accounts."""
 
 type Object = dict[str, Any]
 

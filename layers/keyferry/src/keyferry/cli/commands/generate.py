@@ -10,7 +10,7 @@ from typing import Literal
 
 import click
 
-from keyferry.access import entries, iam, people, rbac, removal
+from keyferry.access import accounts, entries, events, iam, people, rbac, removal
 from keyferry.access.grants import is_unbounded
 from keyferry.cli.options import PROBLEMS, Settings, output
 from keyferry.cli.output import console
@@ -21,7 +21,9 @@ from keyferry.mapping.targets import Cluster
 from keyferry.pipeline import alarms
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
-ACCESS, ALARMS, ENTRIES, PEOPLE = (f"stack/{name}.yaml" for name in ("access", "alarms", "entries", "people"))
+ACCESS, ALARMS, ENTRIES, EVENTS, PEOPLE = (
+    f"stack/{name}.yaml" for name in ("access", "alarms", "entries", "events", "people")
+)
 """The nested templates of the stack, relative to the folder."""
 ENTRIES_LIST, ENTRIES_SCRIPT = "access-entries.json", "access-entries.sh"
 """The access entries of all clusters, for Terraform and for the script beside it."""
@@ -101,6 +103,8 @@ def render_files(catalog: Catalog) -> dict[str, str]:
         ENTRIES_SCRIPT: "#!/bin/sh\n" + HEADER + resources.files(__package__).joinpath(ENTRIES_SCRIPT).read_text(),
         "remove-stale.sh": "#!/bin/sh\n" + HEADER + removal.build_script(catalog.stack.identity),
     }
+    for account in accounts.list_accounts(catalog):
+        files[f"accounts/{account}/member.yaml"] = HEADER + _to_yaml(accounts.build_template(catalog, account))
     for cluster in catalog.clusters.values():
         files[f"clusters/{cluster.name}/rbac.yaml"] = HEADER + _rbac(catalog, cluster)
     return files
@@ -112,6 +116,7 @@ def render_stack(catalog: Catalog) -> dict[str, str]:
         ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _warn_of_prefixes(catalog) + _KEYS + _iam(catalog),
         ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
         ENTRIES: HEADER + _to_yaml(entries.build_template(catalog)),
+        EVENTS: HEADER + _to_yaml(events.build_template(catalog)),
         PEOPLE: HEADER + _to_yaml(people.build_template()),
     }
 
