@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from keyferry.access import accounts, events
+from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster
@@ -253,6 +254,14 @@ def test_roles_are_made_in_one_region_alone_or_nowhere() -> None:
     assert not roles(of, RolesRegion="us-east-1")
     assert not roles(of, RolesRegion="none")
     assert accounts.build_template(of, MEMBER)["Parameters"]["RolesRegion"]["Default"] == "us-east-1"
+
+
+def test_a_role_that_reads_more_than_iam_takes_is_refused() -> None:
+    names = [f"{'long/' * 60}{number:04}" for number in range(500)]
+    sources: dict[str, Any] = {f"s{at}": {"secretsManager": name, "role": ROLE} for at, name in enumerate(names)}
+    of = catalog(**sources)
+    with pytest.raises(InvalidInput, match=rf"^{ROLE} would need \d+ managed policies, and AWS allows 20: read some"):
+        accounts.build_template(of, MEMBER)
 
 
 def test_where_no_region_is_known_somebody_has_to_name_one() -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 from keyferry.access.events import BOUNDARY, NO_VALUE
 from keyferry.access.grants import sort_grants
+from keyferry.access.iam import MAX_POLICIES
 from keyferry.access.statements import split_into_policies
 from keyferry.access.trust import Tags, Use
+from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 
 type Object = dict[str, Any]
@@ -21,6 +23,9 @@ def build_roles(catalog: Catalog, uses: Iterable[Use]) -> Object:
     Args:
         catalog: whose stack uses them.
         uses: how, sorted by role.
+
+    Raises:
+        InvalidInput: a role would need more managed policies than AWS allows.
     """
     resources: Object = {}
     for arn, group in groupby(uses, key=attrgetter("role")):
@@ -38,8 +43,13 @@ def build_roles(catalog: Catalog, uses: Iterable[Use]) -> Object:
                 "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": _build_trust(catalog, own)},
             },
         }
-        grants = sort_grants(grant for use in own for grant in use.grants)
-        for number, statements in enumerate(split_into_policies(grants), start=1):
+        policies = list(split_into_policies(sort_grants(grant for use in own for grant in use.grants)))
+        if len(policies) > MAX_POLICIES:
+            raise InvalidInput(
+                f"{arn} would need {len(policies)} managed policies, and AWS allows {MAX_POLICIES}:"
+                " read some of the secrets with another role"
+            )
+        for number, statements in enumerate(policies, start=1):
             resources[f"{name}Policy{number}"] = {
                 "Type": "AWS::IAM::ManagedPolicy",
                 "Condition": "MakesRoles",

@@ -47,6 +47,10 @@ _NAMESPACE_SELECTORS = """\
 # list the workloads that they restart, in all namespaces of the cluster. Where they write, the admission policies hold
 # them to the namespaces that match.
 """
+_MEMBER = """\
+# For whoever owns account {account}: deploy it there, after Keyferry's stack, once in each region that has clusters or
+# secrets of interest, first in that of RolesRegion. Guide: docs/deploy.md, "Several accounts".
+"""
 _ACTIONS = {"missing": "written", "differs": "written", "superfluous": "removed"}
 """How a file differed → what was done about it."""
 
@@ -104,7 +108,8 @@ def render_files(catalog: Catalog) -> dict[str, str]:
         "remove-stale.sh": "#!/bin/sh\n" + HEADER + removal.build_script(catalog.stack.identity),
     }
     for account in accounts.list_accounts(catalog):
-        files[f"accounts/{account}/member.yaml"] = HEADER + _to_yaml(accounts.build_template(catalog, account))
+        template = _to_yaml(accounts.build_template(catalog, account))
+        files[f"accounts/{account}/member.yaml"] = HEADER + _MEMBER.format(account=account) + template
     for cluster in catalog.clusters.values():
         files[f"clusters/{cluster.name}/rbac.yaml"] = HEADER + _rbac(catalog, cluster)
     return files
