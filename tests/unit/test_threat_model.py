@@ -1,0 +1,39 @@
+"""The threat model and SECURITY.md name a test for each control: one that is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+THREATS = (ROOT / "docs/threat-model.md").read_text()
+ATTACKERS = [
+    "The author of a mapping",
+    "The person who pushes",
+    "The user of a namespace",
+    "A stolen role",
+    "A member account",
+]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of each row of the tables of controls, without their heads."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells if len(row) == 3 and row[0] != "Tries"]
+
+
+@pytest.mark.parametrize("attacker", ATTACKERS)
+def test_each_attacker_has_controls_each_with_a_test_and_a_word_on_what_is_left(attacker: str) -> None:
+    section = THREATS.partition(f"\n## {attacker}\n")[2].partition("\n## ")[0]
+    controls = rows(section)
+    assert len(controls) >= 4
+    assert all(re.fullmatch(r"`tests/\S+\.py`(, `tests/\S+\.py`)*", tests) for _, _, tests in controls)
+    assert "**Left:**" in section
+
+
+@pytest.mark.parametrize("document", ["docs/threat-model.md", "SECURITY.md"])
+def test_each_test_that_is_named_is_there(document: str) -> None:
+    named = re.findall(r"`(tests/[^`]+)`", (ROOT / document).read_text())
+    assert named
+    assert [each for each in named if not (ROOT / each).is_file()] == []
