@@ -11,7 +11,7 @@ from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster
-from tests.unit.cloudformation import Deployment, lint
+from tests.unit.cloudformation import Deployment
 from tests.unit.samples import ACCOUNT, cluster, mapping
 from tests.unit.stack import ROOT, Stack, listed
 
@@ -324,7 +324,7 @@ def test_a_boundary_bounds_every_role() -> None:
     assert all("PermissionsBoundary" not in role for role in made(of, "AWS::IAM::Role").values())
 
 
-# The templates as such
+# The guide
 
 
 ALL = catalog(
@@ -333,16 +333,6 @@ ALL = catalog(
     b={"find": "secretsManager", "path": "team/", "role": [ROLE, f"arn:aws:iam::{THIRD}:role/secrets"]},
     c={"parameterStore": "/c", "region": "us-east-1"},
 )
-
-
-@pytest.mark.parametrize("account", [ACCOUNT, MEMBER, THIRD])
-def test_each_template_is_one_that_cloudformation_takes(account: str) -> None:
-    assert lint(accounts.build_template(ALL, account)) == []
-
-
-@pytest.mark.parametrize("of", [ALL, catalog()], ids=["with accounts", "without"])
-def test_so_is_that_of_the_bus(of: Catalog) -> None:
-    assert lint(events.build_template(of)) == []
 
 
 def test_the_parameters_are_those_that_the_guide_tells_of() -> None:

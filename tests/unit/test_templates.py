@@ -8,7 +8,7 @@ import pytest
 import yaml
 from cfnlint.api import ManualArgs, lint
 
-from keyferry.cli.commands.generate import render_stack
+from keyferry.cli.commands.generate import render_templates
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.verdict import Verdict
 from tests.unit.samples import ACCOUNT, cluster, mapping
@@ -18,6 +18,8 @@ MAX_BYTES, MAX_RESOURCES = 1024 * 1024, 500
 MAX_POLICIES = 20
 """Managed policies on a role, on request; template.yaml attaches one in a VPC. IAM and AWS STS quotas."""
 SECRETS = [10, 500, 2000]
+LAST = {"arn": "arn:aws:iam::777788889999:role/teams/last", "externalId": "b-2", "sessionTags": {"team": "a"}}
+"""The last role of a chain."""
 UNUSED = {"W2001", "W8001"}
 """What template.yaml hands over, and a stack without mappings does not need."""
 
@@ -31,6 +33,7 @@ def render(secrets: int) -> dict[str, str]:
         {"secretsManager": "arn:aws:secretsmanager:eu-west-1:444455556666:secret:prod/team-1/SECRET-a1B2c3"},
         {"secretsManager": None, "parameterStore": "/prod/SECRET"},
         {"role": "arn:aws:iam::444455556666:role/secrets"},
+        {"role": [{"arn": "arn:aws:iam::444455556666:role/first", "externalId": "a-1"}, LAST]},
     ]
     mappings = [
         mapping(
@@ -44,7 +47,7 @@ def render(secrets: int) -> dict[str, str]:
     ]
     verdicts = {f"m{number}": Verdict(prefixes={"db": [f"prod/team-{number % 50}/*"]}) for number in range(secrets)}
     whole = build_catalog(mappings, [cluster(), cluster("spoke", role=f"arn:aws:iam::{ACCOUNT}:role/keyferry")])
-    return render_stack(whole.model_copy(update={"verdicts": verdicts}) if secrets > 1000 else whole)
+    return render_templates(whole.model_copy(update={"verdicts": verdicts}) if secrets > 1000 else whole)
 
 
 def source_of(kind: dict[str, Any], name: str) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def test_cfn_lint_finds_what_is_wrong() -> None:
 
 
 def test_a_stack_without_mappings_has_templates_in_which_something_is_not_used() -> None:
-    told = [each for text in render_stack(Catalog()).values() for each in lint(text, config=ManualArgs())]
+    told = [each for text in render_templates(Catalog()).values() for each in lint(text, config=ManualArgs())]
     assert {each.rule.id for each in told} <= UNUSED
 
 
@@ -87,4 +90,7 @@ def test_the_templates_are_within_the_limits_of_aws(secrets: int) -> None:
 
 def test_every_generated_template_of_this_repository_is_one_of_those_that_are_checked() -> None:
     folder = Path(__file__).resolve().parents[2] / "generated"
-    assert {path.relative_to(folder).as_posix() for path in folder.glob("stack/*.yaml")} == render(10).keys()
+    checked = {name for name in render(10) if name.startswith("stack/")}
+    assert {path.relative_to(folder).as_posix() for path in folder.glob("stack/*.yaml")} == checked
+    accounts = {"111122223333", "444455556666", "777788889999"}
+    assert render(10).keys() - checked == {f"accounts/{account}/member.yaml" for account in accounts}

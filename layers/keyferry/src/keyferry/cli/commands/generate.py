@@ -102,28 +102,29 @@ def _print_states(settings: Settings, folder: Path, states: Mapping[str, str]) -
 
 def render_files(catalog: Catalog) -> dict[str, str]:
     """Return the name, relative to the folder, and the text of every generated file."""
-    files = render_stack(catalog) | {
+    files = render_templates(catalog) | {
         ENTRIES_LIST: json.dumps([entry.to_json() for entry in entries.list_access_entries(catalog)], indent=2) + "\n",
         ENTRIES_SCRIPT: "#!/bin/sh\n" + HEADER + resources.files(__package__).joinpath(ENTRIES_SCRIPT).read_text(),
         "remove-stale.sh": "#!/bin/sh\n" + HEADER + removal.build_script(catalog.stack.identity),
     }
-    for account in accounts.list_accounts(catalog):
-        template = _to_yaml(accounts.build_template(catalog, account))
-        files[f"accounts/{account}/member.yaml"] = HEADER + _MEMBER.format(account=account) + template
     for cluster in catalog.clusters.values():
         files[f"clusters/{cluster.name}/rbac.yaml"] = HEADER + _rbac(catalog, cluster)
     return files
 
 
-def render_stack(catalog: Catalog) -> dict[str, str]:
-    """Return the name, relative to the folder, and the text of every CloudFormation template."""
-    return {
+def render_templates(catalog: Catalog) -> dict[str, str]:
+    """Return the name, relative to the folder, and the text of every CloudFormation template, of accounts as well."""
+    files = {
         ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _warn_of_prefixes(catalog) + _KEYS + _iam(catalog),
         ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
         ENTRIES: HEADER + _to_yaml(entries.build_template(catalog)),
         EVENTS: HEADER + _to_yaml(events.build_template(catalog)),
         PEOPLE: HEADER + _to_yaml(people.build_template()),
     }
+    for account in accounts.list_accounts(catalog):
+        template = _to_yaml(accounts.build_template(catalog, account))
+        files[f"accounts/{account}/member.yaml"] = HEADER + _MEMBER.format(account=account) + template
+    return files
 
 
 def _iam(catalog: Catalog) -> str:
