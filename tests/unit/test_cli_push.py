@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 import time
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -536,7 +537,11 @@ def test_a_mapping_that_computes_too_much_is_told_in_every_command(
     assert bomb in text
     (mappings / "payments.yaml").write_text(text)
     checked = CliRunner().invoke(main, ["--mappings", str(mappings), "validate"])
-    assert (checked.exit_code, "computes too much" in checked.output) == (0, False), "only the values show it"
+    assert checked.exit_code == 1
+    assert re.search(
+        r"payments\.yaml:\d+:\d+: mapping payments-db, key password: line 1 of the template: computes too",
+        checked.output,
+    )
     for option in ("--dry-run", "--yes"):
         result = run(mappings, option, "payments-db", "--cluster", "prod-eu")
         assert result.exit_code != 0

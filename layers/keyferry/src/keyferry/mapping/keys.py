@@ -21,6 +21,8 @@ type FillTemplate = Callable[[str, str], str]
 
 MAX_LENGTH = 4096
 """How long a key may become on the way: a path has 1,011 characters, and a key of a Secret 253."""
+TOO_LONG = "becomes longer than"
+"""What messages say of a key that rules make grow."""
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 _INVALID = re.compile(r"[^-._a-zA-Z0-9]")
 _KEY = TypeAdapter(Key)
@@ -133,7 +135,7 @@ def _apply_all(key: str, rules: Iterable[KeyRule], fill: FillTemplate, budget: B
 def _check_length(key: str, origin: str) -> None:
     if len(key) > max(MAX_LENGTH, len(origin)):
         raise ValueError(
-            f"{escape_surrogates(origin)} becomes longer than {MAX_LENGTH:,} characters by the rules of keys; a key has"
+            f"{escape_surrogates(origin)} {TOO_LONG} {MAX_LENGTH:,} characters by the rules of keys; a key has"
             " 253 at most"
         )
 

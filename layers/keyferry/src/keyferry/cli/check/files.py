@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from keyferry.cli.check import documents, lint, overlaps, policies, references, templatefiles
+from keyferry.cli.check import documents, lint, overlaps, policies, references, templatefiles, trial
 from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
 from keyferry.cli.check.templatefiles import is_hidden
@@ -202,6 +202,7 @@ def _is_about_sources(problem: Problem) -> bool:
 def _add(document: Document, model: BaseModel, content: _Content) -> None:
     if isinstance(model, SecretMapping):
         content.mappings.append((Definition(model.name, document, ("metadata", "name")), model))
+        content.problems += [document.problem(path, message) for path, message in trial.list_overspending(model)]
     elif isinstance(model, Clusters):
         for number, cluster in enumerate(model.clusters):
             definition = Definition(cluster.name, document, ("clusters", number, "name"))

@@ -1,0 +1,61 @@
+"""Whether a mapping computes too much already with short values: it is rendered once, key by key, with stand-ins."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from keyferry.budget import OverBudget
+from keyferry.errors import SourceUnusable
+from keyferry.formats.yamltext import FieldPath
+from keyferry.mapping.keys import TOO_LONG
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.secret import SecretSpec
+from keyferry.model import Place, SecretValue, SourceValue
+from keyferry.render.render import render
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_STAND_IN = "stand-in"
+_PLACE = Place(_STAND_IN, _STAND_IN)
+_NOTHING: dict[str, object] = {"data": {}, "data_from": [], "tls": None, "registries": [], "labels": {}, "annotations": {}}
+"""Everything that fills a Secret, left out."""
+
+
+def list_overspending(mapping: SecretMapping) -> Iterator[tuple[FieldPath, str]]:
+    """Yield the path of each part of a mapping that computes too much whatever it is given, and what is wrong with it.
+
+    Each value is stood in for by a JSON object that has a short text under every name that the mapping's paths and
+    templates mention. What such values cannot show, the delivery bounds.
+    """
+    secret = mapping.spec.secret
+    for path, parts in _list_parts(secret):
+        part = secret.model_copy(update=_NOTHING | parts)
+        trial = mapping.model_copy(update={"spec": mapping.spec.model_copy(update={"secret": part})})
+        try:
+            render(trial, _build_values(mapping, part), _PLACE)
+        except SourceUnusable as error:
+            if any(reason in str(error) for reason in (str(OverBudget()), TOO_LONG)):
+                yield path, str(error)
+
+
+def _list_parts(secret: SecretSpec) -> Iterator[tuple[FieldPath, dict[str, object]]]:
+    """Yield the path of each part that computes, and the field of the Secret that holds this part alone."""
+    root = ("spec", "secret")
+    for key, entry in secret.data.items():
+        if entry.template is not None or not _NAME.fullmatch(entry.path or "x"):
+            field = "path" if entry.template is None else "template"
+            yield (*root, "data", key, field), {"data": {key: entry}}
+    for number, data_from in enumerate(secret.data_from):
+        yield (*root, "dataFrom", number), {"data_from": [data_from]}
+    for key, label in secret.labels.items():
+        yield (*root, "labels", key), {"labels": {key: label}}
+    for key, annotation in secret.annotations.items():
+        yield (*root, "annotations", key), {"annotations": {key: annotation}}
+
+
+def _build_values(mapping: SecretMapping, part: SecretSpec) -> dict[str, SourceValue]:
+    """Return a stand-in for the value of each source."""
+    paths = [entry.path or "" for _, entry in part.entries] + [each.path or "" for each in part.data_from]
+    names = {name for text in (*part.templates, *paths) for name in _NAME.findall(text)} or {_STAND_IN}
+    value = SourceValue(SecretValue(json.dumps(dict.fromkeys(sorted(names), _STAND_IN)).encode()), _STAND_IN)
+    members = SourceValue(value.content, _STAND_IN, members={_STAND_IN: value})
+    return {alias: members if source.find else value for alias, source in mapping.spec.sources.items()}

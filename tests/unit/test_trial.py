@@ -1,0 +1,43 @@
+"""`validate` renders each part of a mapping once with stand-ins, and tells what computes too much already so."""
+
+import json
+
+import pytest
+
+from keyferry.cli.check.trial import list_overspending
+from keyferry.mapping.mapping import SecretMapping
+from tests.unit.bombs import BOMBS, build_mapping
+from tests.unit.samples import mapping
+
+HONEST = [
+    {"template": "postgres://{{ db.username }}:{{ db.password | urlencode }}@db.internal/app"},
+    {"template": "{% for name in db.names %}{{ name }},{% endfor %}"},
+    {"template": "{% for i in range(1000) %}{{ i }} {% endfor %}"},
+    {"template": "{{ db.missing.more }}"},
+    {"template": "{{ db.password | bcrypt }}"},
+    {"from": "db", "path": "users[?name == 'x'].password | [0]"},
+    {"from": "db", "path": "length(@)"},
+]
+
+
+@pytest.mark.parametrize("entry", HONEST, ids=json.dumps)
+def test_what_is_honest_is_let_through_whatever_the_stand_ins_make_of_it(entry: dict[str, str]) -> None:
+    assert list(list_overspending(mapping(data={"key": entry}))) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nested loops", "concat 10^8", "bcrypt", "doubled by map", "keys, doubled keys", "keys, a loop in a label"],
+)
+def test_what_computes_too_much_whatever_it_is_given_is_told_with_its_place(name: str) -> None:
+    [(path, message), *_] = list_overspending(SecretMapping.model_validate(build_mapping(BOMBS[name])))
+    assert path[:2] == ("spec", "secret")
+    assert "computes too much" in message or "becomes longer than" in message
+    assert message.startswith("mapping bomb, ")
+
+
+def test_each_part_is_tried_by_itself() -> None:
+    bomb = {"template": "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}"}
+    data = {"a": {"template": "{{ db.missing.more }}"}, "b": bomb, "c": bomb}
+    paths = [path for path, _ in list_overspending(mapping(data=data))]
+    assert paths == [("spec", "secret", "data", key, "template") for key in "bc"]
