@@ -17,6 +17,7 @@ from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.keys import KeyRule, Regexp
 from keyferry.mapping.mapping import Metadata, Policies, SecretMapping, Spec, Team, Workload
 from keyferry.mapping.secret import DataFrom, SecretSpec, Template
+from keyferry.mapping.stack import Stack
 from keyferry.mapping.targets import Cluster, Eks, Expression, NamespaceSelector
 from keyferry.policy.metadata import is_harmless
 from keyferry.policy.rules import AllowedPolicies, AllowedSources, Policy, Rule
@@ -43,7 +44,7 @@ MODELS = [
         KeyRule,
         Regexp,
     ),
-    *(NamespaceSelector, Expression, Template, Workload, Cluster, Eks),
+    *(NamespaceSelector, Expression, Template, Workload, Cluster, Eks, Stack),
 ]
 
 
@@ -84,6 +85,16 @@ def test_nothing_is_wrong_with_an_example(guide: str, example: dict[str, Any], t
 def test_every_field_is_in_the_reference(model: type[BaseModel]) -> None:
     names = {field.alias or name for name, field in model.model_fields.items()}
     assert {name for name in names if not re.search(rf"\b{name}\b", REFERENCE)} == set()
+
+
+@pytest.mark.parametrize("guide", ["mappings.md", "deploy.md"])
+def test_the_guides_show_a_stack_yaml_that_gives_the_stack_its_prefix(guide: str, tmp_path: Path) -> None:
+    texts = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / guide).read_text(), re.MULTILINE | re.DOTALL)
+    shown = [text for text in texts if "kind: Stack" in text]
+    assert shown
+    for text in shown:
+        (tmp_path / "stack.yaml").write_text(text)
+        assert files.load(tmp_path).stack.prefix == "keyferry-staging"
 
 
 def test_the_guide_for_teams_shows_a_folder_that_its_policy_allows(tmp_path: Path) -> None:
