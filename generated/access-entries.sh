@@ -12,7 +12,7 @@
 #
 # In an account without the stack, clusters without a role of their own need the stack's roles by name:
 #   DELIVER_ROLE_ARN=… RECONCILE_ROLE_ARN=… [PUSH_ROLE_ARN=…] sh access-entries.sh
-# What these users may do in a cluster: kubectl apply -f clusters/<cluster>/rbac.yaml
+# What these users may do in a cluster: kubectl apply --server-side -f clusters/<cluster>/rbac.yaml
 set -u
 stack=${1:-keyferry}
 failed=0
