@@ -19,6 +19,7 @@ from keyferry.access import iam
 from keyferry.access.rbac import build_rbac
 from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
+from keyferry.identity import GENERATED_LABEL
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames
@@ -26,11 +27,18 @@ from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
 from keyferry.runtime.wiring import COMPILED_FILE, Runtime
 from local import aws
-from local.admin import Admin, Object
+from local.admin import Admin, Object, Refused
 from local.cloud import ACCOUNT, Cloud
 from local.watch import until
 
+SHARED = StackNames(prefix="scenes")
+"""A stack that many catalogues share. Its policies let every Secret that one of them names go to every namespace: those
+of each catalogue by itself would take a second to come into force, and hundreds of them would slow the API server."""
 _POLICY = "ValidatingAdmissionPolicy"
+_SECRETS = "-secrets"
+"""What the names of policies for Secrets end in."""
+_NAMES = "keyferry.dev/secrets"
+"""Annotation of the shared stack's policies: the names of the Secrets that they know."""
 UNTIL_IN_FORCE = 1.3
 """Seconds: the API server looks once a second whether admission policies have changed."""
 TRUST = {
@@ -79,7 +87,8 @@ class Direct:
         direct.allow(statements(cloud, whole))
         for cluster in whole.clusters.values():
             if rbac:
-                apply_rbac(cloud.admins[cluster.name], build_rbac(whole, cluster))
+                admin, objects = cloud.admins[cluster.name], build_rbac(whole, cluster)
+                apply_rbac(admin, _share(admin, whole, cluster, objects) if whole.stack == SHARED else objects)
             if entries:
                 user, region = whole.stack.identity.deliver, cluster.eks.region
                 aws.add_access_entry(cloud.aws, cluster.eks.name, direct.role, user, region=region)
@@ -117,12 +126,41 @@ class Direct:
         }
 
 
+def _share(admin: Admin, whole: Catalog, cluster: Cluster, objects: Sequence[Object]) -> list[Object]:
+    """Return objects with the shared policies, for all names that they know and those of the catalogue, as policies."""
+    known = admin.get(_POLICY, whole.stack.identity.secrets_policy) or {"metadata": {}}
+    names = set(filter(None, known["metadata"].get("annotations", {}).get(_NAMES, "").split(",")))
+    names |= {each.spec.secret.name for each in whole.mappings.values()}
+    union = build_catalog([_everywhere(name, cluster.name) for name in sorted(names)], [cluster], whole.stack)
+    policies = [each for each in build_rbac(union, cluster) if each["kind"].startswith(_POLICY)]
+    for each in policies:
+        each["metadata"] |= {"annotations": {_NAMES: ",".join(sorted(names))}}
+    return policies + [each for each in objects if not each["kind"].startswith(_POLICY)]
+
+
+def _everywhere(secret: str, cluster: str) -> SecretMapping:
+    """Return a mapping of a Secret that may do everything with it, in every namespace."""
+    return mapping(
+        secret,
+        sources={"db": {"secretsManager": "db"}},
+        clusters=[cluster],
+        namespaces={"names": ["*"]},
+        secret={"name": secret, "data": {"key": {"from": "db"}}},
+        policies={"conflict": "takeOver", "deletion": "delete"},
+    )
+
+
 def apply_rbac(admin: Admin, objects: Sequence[Object]) -> None:
     """Apply policies, Roles and bindings, and wait until the API server goes by them."""
-    before = [admin.get(_POLICY, each["metadata"]["name"]) for each in objects if each["kind"] == _POLICY]
-    after = admin.apply(*objects)
-    if list(map(_generation, before)) != [_generation(each) for each in after if each["kind"] == _POLICY]:
+    names = [each["metadata"]["name"] for each in objects if each["kind"] == _POLICY]
+    before = {name: _generation(admin.get(_POLICY, name)) for name in names}
+    admin.apply(*objects)
+    changed = [name for name in names if before[name] != _generation(admin.get(_POLICY, name))]
+    if any(before[name] for name in changed):
         time.sleep(UNTIL_IN_FORCE)
+    for name in changed:
+        if name.endswith(_SECRETS):
+            until(f"{name} is in force", partial(_is_in_force, admin, name))
     roles = {(each["kind"], each["metadata"]["name"]): each for each in objects if "rules" in each}
     for binding in objects[-2:]:
         role = roles.get((binding.get("roleRef", {}).get("kind"), binding["metadata"]["name"]))
@@ -131,6 +169,18 @@ def apply_rbac(admin: Admin, objects: Sequence[Object]) -> None:
             verb, resource, user = rule["verbs"][-1], rule["resources"][-1], binding["subjects"][0]["name"]
             where = binding["metadata"].get("namespace", "")
             until(f"{user} may {verb} {resource}", partial(admin.may, user, verb, resource, namespace=where, **asked))
+
+
+def _is_in_force(admin: Admin, policy: str) -> bool:
+    """Return whether a policy for Secrets refuses what each refuses, to its user with an administrator's rights."""
+    metadata = {"name": "probe", "labels": {GENERATED_LABEL: "probe"}}
+    user = {"Impersonate-User": f"{policy.removesuffix(_SECRETS)}:deliver", "Impersonate-Group": "system:masters"}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    try:
+        admin.send("POST", "/api/v1/namespaces/default/secrets?dryRun=All", body, "application/json", user)
+    except Refused as refusal:
+        return policy in str(refusal)
+    return False
 
 
 def _generation(raw: Object | None) -> int:

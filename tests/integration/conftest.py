@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from keyferry.kinds import WorkloadKind
+from keyferry.mapping.stack import StackNames
 from local.admin import Object
 from local.cloud import Cloud
 from local.watch import until
@@ -70,3 +71,13 @@ def namespace(cloud: Cloud) -> str:
 def scene(cloud: Cloud, namespace: str) -> Scene:
     """A new namespace, and names in AWS of its own."""
     return Scene(cloud, namespace)
+
+
+@pytest.fixture
+def own_scene(cloud: Cloud, namespace: str) -> Iterator[Scene]:
+    """A new namespace with a stack of its own: its rights and policies are apart from all others in the cluster."""
+    scene = Scene(cloud, namespace, StackNames(prefix=namespace))
+    yield scene
+    for kind in ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"):
+        for name in (scene.identity.secrets_policy, scene.identity.workloads_policy):
+            scene.admin.delete(kind, name)

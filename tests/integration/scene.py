@@ -24,7 +24,7 @@ from keyferry.pipeline.reconcile import reconcile
 from keyferry.pipeline.sweep import Sweep, SweepReport
 from local.admin import Admin, Object
 from local.cloud import ACCOUNT, Cloud
-from local.direct import Direct, catalog, deadline, mapping, statements
+from local.direct import SHARED, Direct, catalog, deadline, mapping, statements
 from tests.unit.fake_queues import FakeQueue
 
 CLUSTER = "prod-eu"
@@ -38,16 +38,13 @@ class Scene:
 
     cloud: Cloud
     namespace: str
+    stack: StackNames = SHARED
+    """The stack that delivers there: one that scenes share, or the scene's own."""
 
     @property
     def admin(self) -> Admin:
         """The administrator of the cluster."""
         return self.cloud.admins[CLUSTER]
-
-    @property
-    def stack(self) -> StackNames:
-        """A stack of the scene's own: its rights and policies are apart from all others in the cluster."""
-        return StackNames(prefix=self.namespace)
 
     @property
     def identity(self) -> Identity:
@@ -80,7 +77,7 @@ class Scene:
         return mapping(self.namespace, **(spec | more))
 
     def catalog(self, mappings: Sequence[SecretMapping], **cluster: Any) -> Catalog:  # noqa: ANN401
-        """Return the mappings as a stack of the scene's own delivers them; `cluster` adds to each cluster's entry."""
+        """Return the mappings as the scene's stack delivers them; `cluster` adds to each cluster's entry."""
         return catalog(self.cloud, mappings, self.stack, **cluster)
 
     def grant(self, **more: Any) -> Direct:  # noqa: ANN401

@@ -63,6 +63,12 @@ CHANGES: dict[str, Object] = {
 
 
 @pytest.fixture
+def scene(own_scene: Scene) -> Scene:
+    """A scene with a stack of its own."""
+    return own_scene
+
+
+@pytest.fixture
 def pipeline(scene: Scene, custom_kinds: None) -> Connection:
     """The pipeline, which RBAC here allows everything with workloads."""
     spec = deployment("api", scene.namespace, env_from("db"))["spec"]

@@ -5,6 +5,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from keyferry.access.admission import build_policies
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import NamespaceSelector
@@ -16,6 +18,12 @@ from tests.integration.scene import Scene
 KEYS, VALUES = ("team", "env", "example.com/tier"), ("", "a", "b")
 PATTERNS = ("*-a", "*-b?", "choice-*", "*-?b", "*", "choice-a")
 NAMES = ("a", "b", "ab", "ba", "bb", "xa", "abc")
+
+
+@pytest.fixture
+def scene(own_scene: Scene) -> Scene:
+    """A scene with a stack of its own."""
+    return own_scene
 
 
 def choose(dice: random.Random) -> dict[str, Any]:

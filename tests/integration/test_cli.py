@@ -22,6 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 KEYFERRY = Path(sys.executable).with_name("keyferry")
 
 
+def head_of(kind: str) -> dict[str, Any]:
+    """Return the first two fields of a document."""
+    return {"apiVersion": "keyferry.dev/v1", "kind": kind}
+
+
 @dataclass(frozen=True)
 class Shell:
     """Where somebody types: some mappings, some AWS credentials."""
@@ -37,8 +42,9 @@ class Shell:
         files.mkdir()
         whole = direct.catalog
         clusters = [each.model_dump(by_alias=True, exclude_defaults=True) for each in whole.clusters.values()]
-        head = {"apiVersion": "keyferry.dev/v1", "kind": "Clusters", "clusters": clusters}
-        (files / "clusters.yaml").write_text(yaml.safe_dump(head))
+        (files / "clusters.yaml").write_text(yaml.safe_dump(head_of("Clusters") | {"clusters": clusters}))
+        names = whole.stack.model_dump(by_alias=True, mode="json")
+        (files / "stack.yaml").write_text(yaml.safe_dump(head_of("Stack") | names))
         said = [each.model_dump(by_alias=True, exclude_defaults=True) for each in whole.mappings.values()]
         (files / "mappings.yaml").write_text(yaml.safe_dump_all(said))
         return cls(files, direct.environment(directory / "compiled"), direct.cloud.directory)

@@ -15,14 +15,11 @@ import yaml
 from keyferry.cli.check import files
 from keyferry.delivery.observed import MAPPING
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.stack import StackNames
 from local.admin import Object
 from local.cloud import Cloud
-from local.direct import Direct, catalog
+from local.direct import SHARED, Direct, catalog
 
 HERE = Path(__file__).parent / "conformance"
-STACK = StackNames(prefix="cases")
-"""A stack of their own: the policies of others do not hold for them."""
 FILES = [HERE / "eso-open.yaml", HERE / "ascp-open.yaml"]
 CASES = {case["id"]: case for file in FILES for case in yaml.safe_load(file.read_text())}
 OURS = re.compile(r"keyferry\.dev/|app\.kubernetes\.io/managed-by$")
@@ -122,9 +119,9 @@ def test_every_mapping_is_of_a_case_and_valid(tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", CASES, indirect=True)
 def test_a_mapping_makes_what_the_case_expects(case: dict[str, Any], cloud: Cloud) -> None:
     wanted = mappings(case["id"])
-    names = [STACK.identity.journal_name(mapping.name) for mapping in wanted]
+    names = [SHARED.identity.journal_name(mapping.name) for mapping in wanted]
     before = _held(cloud, names)
-    direct = Direct.grant(cloud, catalog(cloud, wanted, STACK))
+    direct = Direct.grant(cloud, catalog(cloud, wanted, SHARED))
     errors = [str(error) for each in wanted for error in direct.deliver(each.name).errors]
     written = {key for key, version in _held(cloud, names).items() if before.get(key) != version}
 

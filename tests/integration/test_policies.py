@@ -135,23 +135,23 @@ def test_a_secret_that_is_made_once_is_never_changed_again(scene: Scene, api: Ca
 
 
 def test_restarts_that_are_due_for_a_secret_made_once_are_done_with_what_it_holds(
-    scene: Scene, api: Callable[[], str | None]
+    own_scene: Scene, api: Callable[[], str | None]
 ) -> None:
-    scene.create({"password": "canary-policies-5"})
-    limited = Limited(scene, policies={"creation": "createOnce"}, secret=SHOWN)
+    own_scene.create({"password": "canary-policies-5"})
+    limited = Limited(own_scene, policies={"creation": "createOnce"}, secret=SHOWN)
     limited.grant(lacking=("patch", "deployments"))
-    assert isinstance(error(limited.direct.deliver(scene.namespace)), Forbidden)
-    nonce = scene.secret()["metadata"]["annotations"][RESTART_DUE]
-    scene.put({"password": "canary-policies-6"})
+    assert isinstance(error(limited.direct.deliver(own_scene.namespace)), Forbidden)
+    nonce = own_scene.secret()["metadata"]["annotations"][RESTART_DUE]
+    own_scene.put({"password": "canary-policies-6"})
     limited.grant()
-    before = scene.secret()
-    deliver(scene, limited.direct)
-    assert scene.stamp("Deployment", "api") == nonce
-    after = scene.secret()
+    before = own_scene.secret()
+    deliver(own_scene, limited.direct)
+    assert own_scene.stamp("Deployment", "api") == nonce
+    after = own_scene.secret()
     assert RESTART_DUE not in after["metadata"]["annotations"]
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
     assert after["metadata"]["annotations"] | {RESTART_DUE: nonce} == before["metadata"]["annotations"]
-    assert scene.data() == {"password": b"canary-policies-5"}
+    assert own_scene.data() == {"password": b"canary-policies-5"}
 
 
 SHOWN = {
@@ -393,20 +393,20 @@ def test_a_secret_of_somebody_else_is_not_deleted(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("policy", ["retain", "merge", "delete"])
-def test_the_right_to_delete_is_granted_only_to_mappings_that_delete(scene: Scene, policy: str) -> None:
-    scene.create({"password": "canary-policies-19"})
-    limited = Limited(scene, policies={"deletion": policy})
+def test_the_right_to_delete_is_granted_only_to_mappings_that_delete(own_scene: Scene, policy: str) -> None:
+    own_scene.create({"password": "canary-policies-19"})
+    limited = Limited(own_scene, policies={"deletion": policy})
     limited.grant()
-    may = scene.admin.may(limited.user, "delete", "secrets", namespace=scene.namespace, name="db")
+    may = own_scene.admin.may(limited.user, "delete", "secrets", namespace=own_scene.namespace, name="db")
     assert may is (policy == "delete")
-    assert not scene.admin.may(limited.user, "delete", "secrets", namespace=scene.namespace, name="other")
+    assert not own_scene.admin.may(limited.user, "delete", "secrets", namespace=own_scene.namespace, name="other")
 
 
-def test_without_the_right_to_delete_the_verb_is_named_and_the_secret_stays(scene: Scene) -> None:
-    scene.create({"password": "canary-policies-20"})
-    limited = Limited(scene, policies={"deletion": "delete"})
+def test_without_the_right_to_delete_the_verb_is_named_and_the_secret_stays(own_scene: Scene) -> None:
+    own_scene.create({"password": "canary-policies-20"})
+    limited = Limited(own_scene, policies={"deletion": "delete"})
     limited.grant(lacking=("delete", "secrets"))
-    assert not limited.direct.deliver(scene.namespace).errors
-    schedule_deletion(scene)
-    with scene.untouched("Secret", "db"):
-        assert "grant the verb delete by RBAC" in str(error(limited.direct.deliver(scene.namespace)))
+    assert not limited.direct.deliver(own_scene.namespace).errors
+    schedule_deletion(own_scene)
+    with own_scene.untouched("Secret", "db"):
+        assert "grant the verb delete by RBAC" in str(error(limited.direct.deliver(own_scene.namespace)))

@@ -24,6 +24,12 @@ KINDS = (
 MANAGED = {"app.kubernetes.io/managed-by": "keyferry"}
 
 
+@pytest.fixture
+def scene(own_scene: Scene) -> Scene:
+    """A scene with a stack of its own."""
+    return own_scene
+
+
 class Operator:
     """Somebody who applies what is generated, with kubectl."""
 

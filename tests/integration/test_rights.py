@@ -23,6 +23,12 @@ EVERYBODY = {"authentication.k8s.io", "authorization.k8s.io"}
 """API groups in which every user of a cluster may ask about itself."""
 
 
+@pytest.fixture
+def scene(own_scene: Scene) -> Scene:
+    """A scene with a stack of its own."""
+    return own_scene
+
+
 class Limited:
     """A role of a stack of its own: what other tests grant, it does not have."""
 

@@ -74,7 +74,7 @@ def test_managed_fields_of_any_form_are_mended(scene: Scene, delivered: Direct, 
         return  # the API server does not take it
     assert not delivered.deliver(scene.namespace).errors
     owners = {entry["manager"] for entry in scene.secret()["metadata"]["managedFields"]}
-    assert f"keyferry:{scene.namespace}" in owners
+    assert scene.identity.field_manager(scene.namespace) in owners
 
 
 @pytest.mark.parametrize("name", ["nested loops", "concat 10^8", "bcrypt in a loop", "percent width"])

@@ -16,7 +16,14 @@ from keyferry.render.render import render
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _STAND_IN = "stand-in"
 _PLACE = Place(_STAND_IN, _STAND_IN)
-_NOTHING: dict[str, object] = {"data": {}, "data_from": [], "tls": None, "registries": [], "labels": {}, "annotations": {}}
+_NOTHING: dict[str, object] = {
+    "data": {},
+    "data_from": [],
+    "tls": None,
+    "registries": [],
+    "labels": {},
+    "annotations": {},
+}
 """Everything that fills a Secret, left out."""
 
 
