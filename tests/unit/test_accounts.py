@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from keyferry.access import accounts, events
+from keyferry.access.roles import name_role
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.stack import StackNames
@@ -224,7 +225,7 @@ def test_the_external_id_is_asked_for_and_tags_are_a_statement_of_their_own_with
     assert assume["Condition"] == {"StringEquals": {"sts:ExternalId": ["payments-7f3a"]}}
     assert (tag["Action"], tag["Principal"]) == ("sts:TagSession", {"AWS": [DELIVER]})
     assert tag["Condition"] == {
-        "StringEquals": {"aws:RequestTag/env": "prod", "aws:RequestTag/team": "payments"},
+        "StringEquals": {"aws:RequestTag/env": ["prod"], "aws:RequestTag/team": ["payments"]},
         "ForAllValues:StringEquals": {"aws:TagKeys": ["env", "team"]},
     }
 
@@ -246,6 +247,45 @@ def test_in_a_chain_each_role_trusts_the_one_before_and_the_last_one_reads() -> 
     assert actions(second["rights"]) == [
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:eu-west-1:{THIRD}:secret:a-??????")
     ]
+
+
+def test_a_role_waits_for_the_one_that_it_trusts_in_the_same_template() -> None:
+    last = f"arn:aws:iam::{MEMBER}:role/last"
+    of = catalog(a={"secretsManager": "a", "role": [ROLE, last]})
+    made_roles = accounts.build_template(of, MEMBER)["Resources"]
+    first, second = (made_roles[name_role(arn)]["Properties"] for arn in (ROLE, last))
+    [statement] = second["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"AWS": [{"Fn::GetAtt": [name_role(ROLE), "Arn"]}]}
+    assert name_role(last) not in json.dumps(first)
+
+
+def tagged(values: dict[str, dict[str, str]]) -> Catalog:
+    """Return a catalogue with a source for each external id, all read with one role under tags of their own."""
+    sources: dict[str, Any] = {
+        f"s{at}": {"secretsManager": "a", "role": {"arn": ROLE, "externalId": external_id, "sessionTags": tags}}
+        for at, (external_id, tags) in enumerate(values.items())
+    }
+    return catalog(**sources)
+
+
+def test_several_values_of_one_tag_are_one_statement_and_combinations_are_not_mixed() -> None:
+    one = {"one-a": {"team": "a"}, "one-b": {"team": "b"}}
+    two = {"two-a": {"team": "a", "env": "prod"}, "two-b": {"team": "b", "env": "dev"}}
+    [_, *tags] = roles(tagged(one | two))[ROLE]["trust"]
+    assert [each["Condition"]["StringEquals"] for each in tags] == [
+        {"aws:RequestTag/team": ["a", "b"]},
+        {"aws:RequestTag/env": ["dev"], "aws:RequestTag/team": ["b"]},
+        {"aws:RequestTag/env": ["prod"], "aws:RequestTag/team": ["a"]},
+    ]
+
+
+def test_a_trust_policy_that_is_longer_than_iam_takes_is_refused() -> None:
+    assert roles(tagged({f"team-{number}": {"team": f"{number}"} for number in range(100)}))
+    pairs = {f"team-{number}": {"team": f"{number}", "env": "prod"} for number in range(20)}
+    with pytest.raises(
+        InvalidInput, match=rf"^{ROLE} would need a trust policy of [\d,]+ characters, and AWS allows 4,"
+    ):
+        roles(tagged(pairs))
 
 
 def test_roles_are_made_in_one_region_alone_or_nowhere() -> None:

@@ -1,7 +1,8 @@
 """Generate the roles of other accounts that the stack assumes, with their trust policies and rights."""
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 from keyferry.access.events import BOUNDARY, NO_VALUE
 from keyferry.access.grants import sort_grants
 from keyferry.access.iam import MAX_POLICIES
-from keyferry.access.statements import split_into_policies
-from keyferry.access.trust import Tags, Use
+from keyferry.access.statements import fill_longest, split_into_policies
+from keyferry.access.trust import Use
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 
 type Object = dict[str, Any]
+
+MAX_TRUST = 4096
+"""Characters of a trust policy, white space not counted, that AWS allows on request; otherwise 2,048 (IAM quotas)."""
 
 
 def build_roles(catalog: Catalog, uses: Iterable[Use]) -> Object:
@@ -25,41 +29,77 @@ def build_roles(catalog: Catalog, uses: Iterable[Use]) -> Object:
         uses: how, sorted by role.
 
     Raises:
-        InvalidInput: a role would need more managed policies than AWS allows.
+        InvalidInput: a role would need more managed policies, or a longer trust policy, than AWS allows.
     """
+    groups = {arn: list(group) for arn, group in groupby(uses, key=attrgetter("role"))}
     resources: Object = {}
-    for arn, group in groupby(uses, key=attrgetter("role")):
-        own = list(group)
-        name = name_role(arn)
-        path, _, called = arn.partition(":role")[2].rpartition("/")
-        resources[name] = {
-            "Type": "AWS::IAM::Role",
+    for arn, own in groups.items():
+        resources[name_role(arn)] = _build_role(catalog, arn, own, groups.keys())
+        resources |= _build_policies(arn, own)
+    return resources
+
+
+def _build_role(catalog: Catalog, arn: str, uses: list[Use], made_here: Collection[str]) -> Object:
+    path, _, name = arn.partition(":role")[2].rpartition("/")
+    trust = {"Version": "2012-10-17", "Statement": _build_trust(catalog, uses, made_here)}
+    length = _measure(trust)
+    if length > MAX_TRUST:
+        raise InvalidInput(
+            f"{arn} would need a trust policy of {length:,} characters, and AWS allows {MAX_TRUST:,}: read with fewer"
+            " session tags and external ids, or with several roles"
+        )
+    return {
+        "Type": "AWS::IAM::Role",
+        "Condition": "MakesRoles",
+        "Properties": {
+            "RoleName": name,
+            "Path": f"{path}/",
+            "Description": "Keyferry assumes it to read secrets, or to sign in to clusters",
+            "PermissionsBoundary": BOUNDARY,
+            "AssumeRolePolicyDocument": trust,
+        },
+    }
+
+
+def _build_policies(arn: str, uses: list[Use]) -> Object:
+    policies = list(split_into_policies(sort_grants(grant for use in uses for grant in use.grants)))
+    if len(policies) > MAX_POLICIES:
+        raise InvalidInput(
+            f"{arn} would need {len(policies)} managed policies, and AWS allows {MAX_POLICIES}:"
+            " read some of the secrets with another role"
+        )
+    name = name_role(arn)
+    return {
+        f"{name}Policy{number}": {
+            "Type": "AWS::IAM::ManagedPolicy",
             "Condition": "MakesRoles",
             "Properties": {
-                "RoleName": called,
-                "Path": f"{path}/",
-                "Description": "Keyferry assumes it to read secrets, or to sign in to clusters",
-                "PermissionsBoundary": BOUNDARY,
-                "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": _build_trust(catalog, own)},
+                "Description": "Generated from Keyferry's mappings",
+                "Roles": [{"Ref": name}],
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
             },
         }
-        policies = list(split_into_policies(sort_grants(grant for use in own for grant in use.grants)))
-        if len(policies) > MAX_POLICIES:
-            raise InvalidInput(
-                f"{arn} would need {len(policies)} managed policies, and AWS allows {MAX_POLICIES}:"
-                " read some of the secrets with another role"
-            )
-        for number, statements in enumerate(policies, start=1):
-            resources[f"{name}Policy{number}"] = {
-                "Type": "AWS::IAM::ManagedPolicy",
-                "Condition": "MakesRoles",
-                "Properties": {
-                    "Description": "Generated from Keyferry's mappings",
-                    "Roles": [{"Ref": name}],
-                    "PolicyDocument": {"Version": "2012-10-17", "Statement": statements},
-                },
-            }
-    return resources
+        for number, statements in enumerate(policies, start=1)
+    }
+
+
+def _measure(document: Object) -> int:
+    """Return how many characters a document has where all of its conditions hold and its parameters are the longest."""
+    return len(fill_longest(json.dumps(_fill_in(document), separators=(",", ":"))))
+
+
+def _fill_in(value: Any) -> Any:  # noqa: ANN401  # JSON
+    """Return a part of a document with the functions of CloudFormation carried out that make it longer."""
+    match value:
+        case {"Fn::Sub": text}:
+            return text
+        case {"Fn::If": [_, then, _]}:
+            return _fill_in(then)
+        case dict():
+            return {key: _fill_in(part) for key, part in value.items()}
+        case list():
+            return list(map(_fill_in, value))
+    return value
 
 
 def name_role(arn: str) -> str:
@@ -67,7 +107,7 @@ def name_role(arn: str) -> str:
     return f"Role{hashlib.sha256(arn.encode()).hexdigest()[:12]}"
 
 
-def _build_trust(catalog: Catalog, uses: Iterable[Use]) -> list[Object]:
+def _build_trust(catalog: Catalog, uses: Iterable[Use], made_here: Collection[str]) -> list[Object]:
     """Return the trust policy's statements: who may assume the role, and with which session tags.
 
     Tags are a statement of their own: whether the external id counts for them as well, AWS does not say.
@@ -76,28 +116,41 @@ def _build_trust(catalog: Catalog, uses: Iterable[Use]) -> list[Object]:
     statements: list[Object] = []
     for users, group in groupby(sorted(uses, key=attrgetter("users")), key=attrgetter("users")):
         own = list(group)
-        principal = {"AWS": [_build_user(catalog, user) for user in users]}
+        principal = {"AWS": [_build_user(catalog, user, made_here) for user in users]}
         external_ids = sorted({use.external_id for use in own if use.external_id})
         asks = external_ids and all(use.external_id for use in own)
         condition = {"Condition": {"StringEquals": {"sts:ExternalId": external_ids}}} if asks else {}
         statements.append({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **condition})
-        for tags in sorted({use.session_tags for use in own if use.session_tags}):
+        for tags in _list_tags(own):
             statements.append({"Effect": "Allow", "Principal": principal, "Action": "sts:TagSession", **_limit(tags)})
     return statements
 
 
-def _limit(tags: Tags) -> Object:
+def _list_tags(uses: Iterable[Use]) -> Iterator[dict[str, list[str]]]:
+    """Yield key → values of the tags that sessions may have together. One tag with several values is one entry."""
+    tags = sorted({use.session_tags for use in uses if use.session_tags}, key=lambda tags: (len(tags), tags))
+    for _, group in groupby(tags, key=lambda tags: tags[0][0] if len(tags) == 1 else tags):
+        alternatives = [dict(each) for each in group]
+        yield {key: [each[key] for each in alternatives] for key in alternatives[0]}
+
+
+def _limit(tags: dict[str, list[str]]) -> Object:
     """Return the condition that a session has these tags, and no others."""
     return {
         "Condition": {
-            "StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags},
-            "ForAllValues:StringEquals": {"aws:TagKeys": [key for key, _ in tags]},
+            "StringEquals": {f"aws:RequestTag/{key}": values for key, values in tags.items()},
+            "ForAllValues:StringEquals": {"aws:TagKeys": list(tags)},
         }
     }
 
 
-def _build_user(catalog: Catalog, user: str) -> Object | str:
-    """Return a principal of a trust policy: a role of the stack, or the role before it in a chain."""
+def _build_user(catalog: Catalog, user: str, made_here: Collection[str]) -> Object | str:
+    """Return a principal of a trust policy: a role of the stack, or the role before it in a chain.
+
+    IAM takes only principals that exist: so a role waits for one of the same template.
+    """
+    if user in made_here:
+        return {"Fn::GetAtt": [name_role(user), "Arn"]}
     if user.startswith("arn:"):
         return user
     arn = build_role_arn(catalog, user)
