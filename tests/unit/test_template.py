@@ -1,6 +1,7 @@
 """template.yaml keeps its rules, and each rule notices when it is broken."""
 
 import json
+import re
 import tomllib
 from typing import Any
 
@@ -101,6 +102,24 @@ def test_each_architecture_has_its_makefile(stack: Stack) -> None:
     for architecture in stack.template["Parameters"]["Architecture"]["AllowedValues"]:
         makefile = ROOT / folder.replace("${Architecture}", architecture) / "Makefile"
         assert f"ARCHITECTURE := {architecture}\n" in makefile.read_text()
+
+
+def test_only_named_people_may_push_from_a_terminal(stack: Stack) -> None:
+    parameter = stack.template["Parameters"]["PushPrincipals"]
+    allowed = re.compile(parameter["AllowedPattern"])
+    assert allowed.fullmatch(parameter["Default"])
+    sso = "role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_oncall_0123456789abcdef"
+    assert all(
+        allowed.fullmatch(f"arn:aws:iam::111122223333:{name}") for name in ("root", "role/oncall", "user/ann", sso)
+    )
+    everybody = (
+        "*",
+        "111122223333",
+        "arn:aws:iam::*:root",
+        "arn:aws:iam::111122223333:role/*",
+        "arn:aws:iam::111122223333:*",
+    )
+    assert not any(map(allowed.fullmatch, everybody))
 
 
 def test_sam_builds_in_place_and_may_name_roles() -> None:
