@@ -304,6 +304,21 @@ def test_a_role_that_reads_more_than_iam_takes_is_refused() -> None:
         accounts.build_template(of, MEMBER)
 
 
+@pytest.mark.parametrize("other", ["role/secrets", "role/teams/Secrets"])
+def test_two_roles_of_one_name_are_refused_whatever_their_paths_and_cases(other: str) -> None:
+    of = catalog(
+        a={"secretsManager": "a", "role": ROLE}, b={"secretsManager": "b", "role": f"arn:aws:iam::{MEMBER}:{other}"}
+    )
+    with pytest.raises(InvalidInput, match="cannot both be there, as IAM has each name once"):
+        accounts.build_template(of, MEMBER)
+
+
+@pytest.mark.parametrize("name", ["teams/", "/secrets", "x" * 65])
+def test_what_cannot_be_the_name_of_a_role_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="role"):
+        catalog(a={"secretsManager": "a", "role": f"arn:aws:iam::{MEMBER}:role/{name}"})
+
+
 def test_where_no_region_is_known_somebody_has_to_name_one() -> None:
     template = accounts.build_template(catalog(a={"secretsManager": "prod/db", "role": ROLE}), MEMBER)
     assert "Default" not in template["Parameters"]["RolesRegion"]

@@ -8,8 +8,11 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from keyferry.arn import Arn
 from keyferry.model import Record
 
-RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$")]
-"""The ARN of an IAM role."""
+RoleArn = Annotated[
+    str,
+    StringConstraints(pattern=r"^arn:[a-z0-9-]+:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,64}$"),
+]
+"""The ARN of an IAM role, whose name has 64 characters at most."""
 _TEXT = r"[A-Za-z0-9_ .:/=+@-]"
 """AWS allows letters of every script in tags; IAM refuses a policy with most of them, and tags become conditions."""
 TagKey = Annotated[str, StringConstraints(pattern=rf"^{_TEXT}+$", max_length=128)]

@@ -29,14 +29,27 @@ def build_roles(catalog: Catalog, uses: Iterable[Use]) -> Object:
         uses: how, sorted by role.
 
     Raises:
-        InvalidInput: a role would need more managed policies, or a longer trust policy, than AWS allows.
+        InvalidInput: a role would need more managed policies, or a longer trust policy, than AWS allows; or two roles
+            would have one name.
     """
     groups = {arn: list(group) for arn, group in groupby(uses, key=attrgetter("role"))}
+    _check_names(groups)
     resources: Object = {}
     for arn, own in groups.items():
         resources[name_role(arn)] = _build_role(catalog, arn, own, groups.keys())
         resources |= _build_policies(arn, own)
     return resources
+
+
+def _check_names(arns: Iterable[str]) -> None:
+    """Refuse ARNs that differ in path or case alone: an account has one role of a name (IAM quotas, "Names")."""
+    known: dict[str, str] = {}
+    for arn in arns:
+        other = known.setdefault(arn.rpartition("/")[2].lower(), arn)
+        if other != arn:
+            raise InvalidInput(
+                f"{other} and {arn} cannot both be there, as IAM has each name once: write the right one"
+            )
 
 
 def _build_role(catalog: Catalog, arn: str, uses: list[Use], made_here: Collection[str]) -> Object:
