@@ -18,6 +18,8 @@ RESERVED_POLICIES = 1
 """Managed policies that template.yaml attaches to the roles itself."""
 OVERHEAD = 200
 """Characters of a managed policy, at least, that are not the ARNs of its resources."""
+USUAL_LENGTH = 100
+"""Characters of an ARN of a secret, as long as there is none to go by."""
 
 _PUSH_ROLE = {"Fn::If": ["HasPushRole", {"Ref": "PushRole"}, {"Ref": "AWS::NoValue"}]}
 _DELIVER, _RECONCILE = {"Ref": "DeliverRole"}, {"Ref": "ReconcileRole"}
@@ -62,7 +64,7 @@ def compute_usage(catalog: Catalog) -> Usage:
     names = {
         grant.resource for grant in source_grants if ":secret:" in grant.resource or ":parameter/" in grant.resource
     }
-    length = fmean(len(fill_longest(name)) + len('"",') for name in names) if names else 1.0
+    length = fmean(len(fill_longest(name)) + len('"",') for name in names) if names else USUAL_LENGTH
     return Usage(
         policies=sum(1 for _ in split_into_policies(source_grants)) + sign_in + RESERVED_POLICIES,
         names=len(names),
