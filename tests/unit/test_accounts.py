@@ -201,6 +201,24 @@ def test_a_role_to_read_with_reads_exactly_what_is_read_through_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("sources", "gets"),
+    [
+        ({"a": {"parameterStore": "/a", "role": ROLE}}, []),
+        ({"a": {"parameterStore": "/a/${namespace}", "role": ROLE}}, ["/a/payments"]),
+        ({"a": {"parameterStore": "/a", "role": ROLE}, "b": {"parameterStore": "/b", "role": ROLE}}, ["/a", "/b"]),
+        ({"a": {"parameterStore": "/a", "role": ROLE}, "b": {"parameterStore": "/b"}}, []),
+    ],
+)
+def test_it_reads_several_parameters_by_one_call_as_the_delivery_does(sources: dict[str, Any], gets: list[str]) -> None:
+    granted = [
+        resource
+        for action, resource in actions(roles(catalog(**sources))[ROLE]["rights"])
+        if action == "ssm:GetParameters"
+    ]
+    assert granted == [f"arn:aws:ssm:eu-west-1:{MEMBER}:parameter{name}" for name in gets]
+
+
 def test_it_decrypts_by_way_of_the_store_in_its_own_account_and_the_region_of_the_source() -> None:
     of = catalog(a={"secretsManager": "prod/db", "role": ROLE})
     [decrypt] = [each for each in roles(of, HubRegion="eu-north-1")[ROLE]["rights"] if "kms:Decrypt" in each["Action"]]

@@ -8,7 +8,7 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Place
-from keyferry.role import Role
+from keyferry.role import Role, chain_key
 from keyferry.stores.grant import Grant
 from keyferry.stores.source import Source
 
@@ -57,22 +57,29 @@ def sort_grants(grants: Iterable[Grant]) -> list[Grant]:
 
 def _list_mapping_grants(catalog: Catalog, mapping: SecretMapping) -> Iterator[Grant]:
     """Yield the grants for reading the sources of a mapping, at all of its places."""
-    batches = Counter(filter(None, map(_get_batch, mapping.spec.sources.values())))
+    batched = list_batched(mapping)
     for alias, source in mapping.spec.sources.items():
-        batch = _get_batch(source)
-        is_batched = batch is not None and (batches[batch] > 1 or "namespace" in source.placeholders)
         prefixes = catalog.list_prefixes(mapping, alias)
         named = (replica.with_name(prefix) for replica in (source, *source.replicas) for prefix in prefixes)
         for resolved in named if prefixes else resolve(catalog, mapping, source):
             yield from list_grants(resolved)
-            if is_batched:
+            if alias in batched and not source.role:
                 yield from resolved.store.get_batch_grants(resolved)
 
 
-def _get_batch(source: Source) -> tuple[str, str | None] | None:
-    """Return what the sources have in common that one call can read; None for a source that is read by itself."""
-    is_read_by_itself = source.role or not list(source.store.get_batch_grants(source))
-    return None if is_read_by_itself else (source.store_name, source.home_region)
+def list_batched(mapping: SecretMapping) -> set[str]:
+    """Return the aliases of the sources that are read several by one call: of one store and region, with one role."""
+    batches = {
+        alias: (source.store_name, source.home_region, chain_key(source.role))
+        for alias, source in mapping.spec.sources.items()
+        if list(source.store.get_batch_grants(source))
+    }
+    sizes = Counter(batches.values())
+    return {
+        alias
+        for alias, batch in batches.items()
+        if sizes[batch] > 1 or "namespace" in mapping.spec.sources[alias].placeholders
+    }
 
 
 def resolve_sources(catalog: Catalog) -> Iterator[Source]:

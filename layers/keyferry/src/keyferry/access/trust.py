@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from keyferry.access.grants import describe_grant, resolve_sources
+from keyferry.access.grants import describe_grant, list_batched, resolve
 from keyferry.mapping.catalog import Catalog
 from keyferry.role import Role
 from keyferry.stores.grant import Grant
+from keyferry.stores.source import Source
 
 type Tags = tuple[tuple[str, str], ...]
 
@@ -34,15 +35,23 @@ def list_uses(catalog: Catalog) -> list[Use]:
 
 
 def _list_source_uses(catalog: Catalog) -> Iterator[Use]:
-    for source in resolve_sources(catalog):
-        places = (source, *source.replicas)
-        read = tuple(_replace_region(grant) for place in places for grant in place.store.get_grants(place))
-        users: tuple[str, ...] = SOURCE_READERS
-        for number, role in enumerate(source.role, start=1):
-            following = source.role[number:]
-            grants = _list_assume_grants(following[0]) if following else read
-            yield Use(role.arn, users, grants, role.external_id, tuple(sorted(role.session_tags.items())))
-            users = (role.arn,)
+    for mapping in catalog.mappings.values():
+        batched = list_batched(mapping)
+        for alias, source in mapping.spec.sources.items():
+            for resolved in resolve(catalog, mapping, source):
+                yield from _list_chain_uses(resolved, is_batched=alias in batched)
+
+
+def _list_chain_uses(source: Source, *, is_batched: bool) -> Iterator[Use]:
+    places = (source, *source.replicas)
+    grants = [grant for place in places for grant in place.store.get_grants(place)]
+    read = tuple(map(_replace_region, [*grants, *(source.store.get_batch_grants(source) if is_batched else ())]))
+    users: tuple[str, ...] = SOURCE_READERS
+    for number, role in enumerate(source.role, start=1):
+        following = source.role[number:]
+        needed = _list_assume_grants(following[0]) if following else read
+        yield Use(role.arn, users, needed, role.external_id, tuple(sorted(role.session_tags.items())))
+        users = (role.arn,)
 
 
 def _list_assume_grants(role: Role) -> tuple[Grant, ...]:

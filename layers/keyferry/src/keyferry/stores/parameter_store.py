@@ -136,7 +136,7 @@ def get_grants(source: "Source") -> Iterator[Grant]:
 
 def get_batch_grants(source: "Source") -> Iterator[Grant]:
     """Yield the permission for reading a parameter by one call together with others, if the source can be read so."""
-    if not (source.find or source.metadata or source.failover or source.account or source.role):
+    if not (source.find or source.metadata or source.failover or source.account):
         yield Grant("ssm:GetParameters", f"{get_base_arn(source, 'ssm')}:{RESOURCE_TYPE}{source.event_names[0]}")
 
 
