@@ -53,6 +53,12 @@ def test_parameters_are_read_in_every_form(tmp_path: Path, overrides: str, comma
     check(read, "keyferry")
 
 
+def test_a_file_of_parameters_is_refused_since_what_it_says_would_be_missed(tmp_path: Path) -> None:
+    text = '[default.deploy.parameters]\nparameter_overrides = [\n  "Concurrency=4",\n  "file://prod.yaml",\n]\n'
+    message = "parameter_overrides names file://prod.yaml, which is not read here: write the parameters themselves"
+    assert refuse(tmp_path, text) == [f"4: {message}"]
+
+
 def test_what_is_said_of_deploy_comes_before_what_is_said_of_all_commands(tmp_path: Path) -> None:
     text = """
 [default.global.parameters]

@@ -108,6 +108,10 @@ def _parse(config: SamConfig, settings: Mapping[str, Any]) -> SamConfig:
     except ValueError:
         message = "parameter_overrides has a quotation mark without its like"
         raise InvalidFiles([config.problem(message, "parameter_overrides")]) from None
+    file = next((name for name in parameters if name.startswith("file://")), None)
+    if file:
+        message = f"parameter_overrides names {file}, which is not read here: write the parameters themselves"
+        raise InvalidFiles([config.problem(message, "parameter_overrides", file)])
     return replace(config, stack_name=name, parameters=parameters)
 
 
