@@ -1,6 +1,7 @@
 """What other accounts, and other regions, get: rules that forward events, roles to assume, access entries."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -335,6 +336,13 @@ def test_two_roles_of_one_name_are_refused_whatever_their_paths_and_cases(other:
 def test_what_cannot_be_the_name_of_a_role_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="role"):
         catalog(a={"secretsManager": "a", "role": f"arn:aws:iam::{MEMBER}:role/{name}"})
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-east-1", "eusc-de-east-1", "us-isob-east-1"])
+def test_the_parameters_take_every_region_that_a_mapping_takes(region: str) -> None:
+    template = accounts.build_template(catalog(a={"secretsManager": "a", "role": ROLE, "region": region}), MEMBER)
+    for name in ("HubRegion", "RolesRegion"):
+        assert re.fullmatch(template["Parameters"][name]["AllowedPattern"], region)
 
 
 def test_where_no_region_is_known_somebody_has_to_name_one() -> None:

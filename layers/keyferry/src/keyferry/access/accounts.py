@@ -18,7 +18,7 @@ type Object = dict[str, Any]
 
 _USERS = {entries.DELIVER_OUTPUT: "deliver", entries.RECONCILE_OUTPUT: "reconcile", entries.PUSH_OUTPUT: "push"}
 """Output of the stack → the end of the name of the role whose ARN it holds."""
-_REGION = "[a-z]{2}(-[a-z]+)+-[0-9]"
+_REGION = "[a-z]{2,}(-[a-z]+)+-[0-9]+"
 _ELSEWHERE, _FORWARDS, _TRAIL = "IsNotTheHub", "Forwards", "ForwardsFromTrail"
 """Conditions: not in the account and region of the stack; events are forwarded; those of a trail are, too."""
 
