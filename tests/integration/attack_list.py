@@ -7,6 +7,7 @@ from local.admin import Object
 from local.world import deployment, env_from
 from tests.integration.attacks import (
     ACCOUNT_TOKEN,
+    AROUND,
     BARE,
     BOOTSTRAP_TOKEN,
     HOME,
@@ -97,7 +98,7 @@ def _list_secrets() -> Iterator[Attack]:
     place = Validation("secrets", PLACES)
     for name, namespace in (
         *(("once", each) for each in (HOME, SHOP, NEAR, BARE, "kube-system")),
-        *(("registry", each) for each in (TEAM, NEAR, BARE, "kube-system")),
+        *(("registry", each) for each in (TEAM, NEAR, AROUND, BARE, "kube-system")),
     ):
         yield apply_secret(f"create {name} in {namespace}", build_secret(name, namespace), place)
     for namespace in (NEAR, BARE):
@@ -117,11 +118,20 @@ def _list_secrets() -> Iterator[Attack]:
     yield Attack("replace a Secret", "PUT", secret_path("db", HOME), (update,), replaced, JSON)
     yield Attack("delete what is kept", "DELETE", secret_path("db", HOME), (delete,))
     yield Attack("delete all Secrets", "DELETE", secrets, (Absence("deletecollection", "secrets"),))
-    listed = Absence("list", "secrets")
-    yield Attack("list Secrets", "GET", secrets, (listed,))
-    yield Attack("list all Secrets", "GET", "/api/v1/secrets", (listed,))
-    watch = f"{secrets}?watch=true&timeoutSeconds=1"
-    yield Attack("watch Secrets", "GET", watch, (Absence("watch", "secrets"),))
+    yield from _list_listings(secrets)
+
+
+def _list_listings(secrets: str) -> Iterator[Attack]:
+    """Yield lists of Secrets. By a name, too: RBAC takes a rule with the name for leave to list what is called so."""
+    for what, path in (
+        ("Secrets", secrets),
+        ("all Secrets", "/api/v1/secrets"),
+        ("db by its name", f"{secrets}?fieldSelector=metadata.name%3Ddb"),
+        ("session of all namespaces by its name", "/api/v1/secrets?fieldSelector=metadata.name%3Dsession"),
+    ):
+        yield Attack(f"list {what}", "GET", path, (Absence("list", "secrets"),))
+        watch = f"{path}{'&' if '?' in path else '?'}watch=true&timeoutSeconds=1"
+        yield Attack(f"watch {what}", "GET", watch, (Absence("watch", "secrets"),))
 
 
 def _list_owners() -> Iterator[Attack]:
@@ -229,7 +239,7 @@ def list_attacks_of_reconcile(identity: Identity) -> Iterator[Attack]:
     body = build_secret("once", TEAM, type=ACCOUNT_TOKEN, metadata=annotation)
     yield apply_secret("make a token", body, Absence("patch", "secrets"), Absence("create", "secrets"))
     yield Attack("delete a Secret", "DELETE", secret_path("db", HOME), (Absence("delete", "secrets"),))
-    yield Attack("list Secrets", "GET", "/api/v1/secrets", (Absence("list", "secrets"),))
+    yield from _list_listings(f"/api/v1/namespaces/{HOME}/secrets")
     yield Attack("read somebody's Secret", "GET", secret_path("somebodys", HOME), (Absence("get", "secrets"),))
     stamp = in_template({identity.stamp_key("db"): NONCE})
     yield patch_workload("stamp a Deployment", HOME, stamp, Absence("patch", "deployments", "apps"))

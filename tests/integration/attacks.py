@@ -14,14 +14,15 @@ from local.direct import mapping
 
 HOME, TEAM, AGAIN, SHOP = "attacked", "attacked-team", "attacked-again", "attacked-shop-1"
 """Namespaces that mappings lead to: by name, by labels (two of them), by a pattern."""
-NEAR, BARE = "attacked-shopx", "unattacked"
-"""Namespaces that none leads to: with nearly the name and the labels, and without labels."""
+NEAR, AROUND, BARE = "attacked-shopx", "not-attacked-shop-1", "unattacked"
+"""Namespaces that none leads to: with nearly the name and the labels, with the name inside its own, without labels."""
 LABELS: Mapping[str, Mapping[str, str]] = {
     HOME: {},
     TEAM: {"attacked": "yes"},
     AGAIN: {"attacked": "yes"},
     SHOP: {},
     NEAR: {"attacked": "yes-not", "attacked.example.com": "yes"},
+    AROUND: {},
     BARE: {},
 }
 NONCE = "0123456789abcdef"

@@ -27,7 +27,7 @@ from local.direct import UNTIL_IN_FORCE, Direct, apply_rbac, catalog
 from local.watch import until
 from local.world import deployment, env_from
 from tests.integration import attack_list, attacks
-from tests.integration.attacks import AGAIN, HOME, LABELS, NEAR, TEAM, Absence, Attack, Stopper, Validation
+from tests.integration.attacks import AGAIN, BARE, HOME, LABELS, NEAR, TEAM, Absence, Attack, Stopper, Validation
 from tests.integration.scene import CLUSTER, tokens
 
 SECRETS = {
@@ -35,7 +35,7 @@ SECRETS = {
     TEAM: ("session", "db"),
     AGAIN: ("session",),
     NEAR: ("session",),
-    attacks.BARE: ("session", "db"),
+    BARE: ("session", "db"),
 }
 """Namespace → Secrets that are there."""
 
@@ -240,9 +240,18 @@ def test_without_the_rule_the_token_of_a_service_account_is_had(ground: Ground) 
 
 def test_what_get_cannot_be_limited_to_is_every_secret_of_a_name(ground: Ground, attacker: tuple[str, Caller]) -> None:
     _, caller = attacker
-    for namespace, status in ((TEAM, 200), (NEAR, 200), (attacks.BARE, 200), ("kube-system", 404)):
+    for namespace, status in ((TEAM, 200), (NEAR, 200), (BARE, 200), ("kube-system", 404)):
         read = Attack("read", "GET", f"/api/v1/namespaces/{namespace}/secrets/session", ())
         assert caller.send(read)[0] == status
+
+
+def test_what_list_cannot_be_limited_to_is_every_workload_for_those_who_restart(
+    ground: Ground, attacker: tuple[str, Caller]
+) -> None:
+    name, caller = attacker
+    expected = 403 if name == "reconcile" else 200
+    for path in ("/apis/apps/v1/deployments", f"/apis/apps/v1/namespaces/{BARE}/deployments"):
+        assert caller.send(Attack("list Deployments", "GET", path, ()))[0] == expected
 
 
 def test_who_is_no_user_of_the_stack_is_neither_widened_nor_held_by_groups_of_its_names(ground: Ground) -> None:

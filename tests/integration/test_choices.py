@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from keyferry.access.admission import build_policies
+from keyferry.access.choices import MAX_CHOICES
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import NamespaceSelector
 from local.admin import Object, Refused
 from local.direct import apply_rbac, mapping
+from local.watch import until
 from tests.integration.attacks import RBAC, build_secret
 from tests.integration.scene import Scene
 
@@ -74,6 +76,19 @@ def test_the_policy_lets_a_secret_go_where_its_mappings_lead_and_nowhere_else(sc
         if is_allowed != leads_to(mapping, name, labels)
     ]
     assert wrong == [], scene.namespace
+
+
+def test_two_thousand_names_and_as_many_choices_as_there_may_be_are_accepted_and_held(scene: Scene) -> None:
+    labels = [{"matchLabels": {"choice-of": f"{scene.namespace}-{number}"}} for number in range(MAX_CHOICES)]
+    mappings = [build_mapping(f"name-{number}", [labels[number % MAX_CHOICES]]) for number in range(2000)]
+    metadata = {"name": scene.namespace, "labels": {"choice-of": f"{scene.namespace}-7"}}
+    scene.admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    apply_rbac(scene.admin, [*build_policies(scene.identity, mappings), *allow_secrets(scene)])
+    until("the policy is in force", lambda: not may_write(scene, "name-0", scene.namespace))
+    written = [
+        name for name in ("name-7", "name-1507", "name-8", "name-1999") if may_write(scene, name, scene.namespace)
+    ]
+    assert written == ["name-7", "name-1507"]
 
 
 def pick_labels(dice: random.Random, name: str) -> dict[str, str]:
