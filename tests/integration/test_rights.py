@@ -16,7 +16,7 @@ from local.admin import Object
 from local.cloud import ACCOUNT
 from local.direct import Direct, apply_rbac, statements
 from local.world import deployment, env_from
-from tests.integration.scene import CLUSTER, Scene, ask, connection, error
+from tests.integration.scene import CLUSTER, Scene, ask, connection, error, sweep, swept
 
 KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet"}
 EVERYBODY = {"authentication.k8s.io", "authorization.k8s.io"}
@@ -32,8 +32,8 @@ def scene(own_scene: Scene) -> Scene:
 class Limited:
     """A role of a stack of its own: what other tests grant, it does not have."""
 
-    def __init__(self, scene: Scene, **spec: Any) -> None:  # noqa: ANN401
-        self.scene, self.user = scene, scene.identity.deliver
+    def __init__(self, scene: Scene, user: str = "deliver", **spec: Any) -> None:  # noqa: ANN401
+        self.scene, self.user = scene, getattr(scene.identity, user)
         whole = scene.catalog([scene.mapping(**spec)])
         self.rbac: list[Object] = rbac.build_rbac(whole, whole.clusters[CLUSTER])
         self.direct = Direct.grant(scene.cloud, whole, rbac=False, entries=False)
@@ -166,6 +166,19 @@ def test_without_list_on_namespaces_a_selector_finds_none_and_says_why(scene: Sc
 
     assert isinstance(found, Forbidden)
     assert "forbids to list namespaces" in str(found)
+
+
+@pytest.mark.parametrize(("verb", "resource"), [("get", "secrets"), ("list", "namespaces")])
+def test_without_a_verb_a_sweep_compares_less_and_names_the_verb(scene: Scene, verb: str, resource: str) -> None:
+    scene.create({"password": "canary-rights-1"})
+    chosen = {"matchLabels": {"kubernetes.io/metadata.name": scene.namespace}}
+    limited = Limited(scene, "reconcile", namespaces=chosen)
+    limited.grant()
+    assert swept(limited.direct) == [scene.namespace], "the Secret is missing"
+
+    limited.grant(lacking=(verb, resource))
+    [lost] = sweep(replace(limited.direct)).not_compared
+    assert f"forbids to {verb} {resource}" in str(lost)
 
 
 def test_the_generated_rights_are_all_that_the_role_has(scene: Scene) -> None:

@@ -95,9 +95,9 @@ def test_each_role_of_a_chain_has_to_be_allowed() -> None:
 def test_external_ids_and_session_tags_take_a_rule_that_names_them(
     given: dict[str, Any], missing: str, allowed: dict[str, Any]
 ) -> None:
-    role = {"role": {"arn": ROLE} | given}
-    assert requests(allowing(roles=[ROLE]), **sources(**role))[0][1] == f"allows {missing}"
-    assert requests(allowing(roles=[ROLE], **allowed), **sources(**role)) == []
+    for role in ({"arn": ROLE} | given, [{"arn": ROLE}, {"arn": ROLE} | given]):
+        assert requests(allowing(roles=[ROLE]), **sources(role=role))[0][1] == f"allows {missing}"
+        assert requests(allowing(roles=[ROLE], **allowed), **sources(role=role)) == []
 
 
 def test_a_session_tag_of_another_team_is_refused() -> None:
