@@ -10,6 +10,7 @@ from tests.integration.attacks import (
     AROUND,
     BARE,
     BOOTSTRAP_TOKEN,
+    FORGED,
     HOME,
     JSON,
     MANAGED,
@@ -157,6 +158,7 @@ def _list_owners() -> Iterator[Attack]:
 def _list_workloads(identity: Identity, managed: Mapping[str, Sequence[Object]]) -> Iterator[Attack]:
     """Yield what is more than a restart."""
     alone, kept = Validation("workloads", STAMPS_ALONE), Validation("workloads", MANAGED)
+    owns = Validation("workloads", FORGED)  # whoever changes a field becomes its manager
     image: Object = {"containers": [{"name": "main", "image": "example/x:1"}]}
     stamp = {identity.stamp_key("db"): NONCE}
     changes: Mapping[str, Object] = {
@@ -173,8 +175,10 @@ def _list_workloads(identity: Identity, managed: Mapping[str, Sequence[Object]])
     }
     for what, patch in changes.items():
         takes_over = ("image" in what or "replicas" in what) and [kept]  # fields that have a manager already
-        yield patch_workload(f"give a Deployment {what}", HOME, patch, alone, *(takes_over or ()))
-    yield patch_workload("give a Deployment of another team another image", BARE, changes["another image"], alone, kept)
+        yield patch_workload(f"give a Deployment {what}", HOME, patch, alone, owns, *(takes_over or ()))
+    yield patch_workload(
+        "give a Deployment of another team another image", BARE, changes["another image"], alone, owns, kept
+    )
     place, nonce = Validation("workloads", STAMP_PLACES), Validation("workloads", NONCES)
     for name, namespace in (("session", HOME), ("db", TEAM), ("session", BARE), ("merged", HOME), ("unmapped", HOME)):
         patch = in_template({identity.stamp_key(name): NONCE})
@@ -185,13 +189,26 @@ def _list_workloads(identity: Identity, managed: Mapping[str, Sequence[Object]])
     for what, entries in (("all managers of fields", [{}]), ("one manager of fields", others)):
         wiped: Object = {"metadata": {"managedFields": entries}, **in_template(stamp)}
         yield patch_workload(f"take away {what}", HOME, wiped, kept)
+    forged: Object = {"f:spec": {"f:replicas": {}}}
+    ours = next(each for each in managed["Deployment"] if each["manager"] == "kubectl")
+    grown = ours | {"fieldsV1": {"f:spec": ours["fieldsV1"]["f:spec"] | {"f:paused": {}}}}
+    for what, entries in (
+        ("somebody", [*managed["Deployment"], ours | {"manager": "helm", "fieldsV1": forged}]),
+        ("a manager of more", [grown, *(each for each in managed["Deployment"] if each is not ours)]),
+    ):
+        owned: Object = {"metadata": {"managedFields": entries}, **in_template(stamp)}
+        yield patch_workload(f"make {what} the manager of fields", HOME, owned, owns)
     api = f"/apis/apps/v1/namespaces/{HOME}/deployments"
     for part, body in (("scale", {"spec": {"replicas": 7}}), ("status", {"status": {"observedGeneration": 99}})):
         absent = Absence("patch", f"deployments/{part}", "apps")
-        yield Attack(f"patch {part} of a Deployment", "PATCH", f"{api}/api/{part}", (absent, alone, kept), body, MERGE)
+        yield Attack(
+            f"patch {part} of a Deployment", "PATCH", f"{api}/api/{part}", (absent, alone, owns, kept), body, MERGE
+        )
     delete, create = (Absence(verb, "deployments", "apps") for verb in ("delete", "create"))
     yield Attack("delete a Deployment", "DELETE", f"{api}/api", (delete, alone, kept))
-    yield Attack("create a Deployment", "POST", api, (create, alone), deployment("other", HOME, env_from("db")), JSON)
+    yield Attack(
+        "create a Deployment", "POST", api, (create, alone, owns), deployment("other", HOME, env_from("db")), JSON
+    )
 
 
 def _list_rights(identity: Identity) -> Iterator[Attack]:

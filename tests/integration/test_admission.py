@@ -170,6 +170,13 @@ def test_a_stamp_is_allowed_where_the_api_server_puts_old_entries_of_managers_to
     assert managed(scene, "ancient-changes")
 
 
+def test_a_stamp_is_allowed_where_somebody_has_taken_all_managers_away(scene: Scene, pipeline: Connection) -> None:
+    scene.admin.edit("Deployment", "api", scene.namespace, {"metadata": {"managedFields": [{}]}})
+    for value in (NONCE, NONCE[::-1]):
+        send(pipeline, scene, "Deployment", in_template(**{scene.identity.stamp_key("db"): value}))
+        assert scene.stamp("Deployment", "api") == value
+
+
 def managed(scene: Scene, manager: str = "", kind: str = "Deployment") -> list[Object]:
     """Return the entries of managedFields of a workload: all of them, or those of one manager."""
     found = scene.admin.get(kind, "api", scene.namespace) or {}

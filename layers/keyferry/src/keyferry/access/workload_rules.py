@@ -18,8 +18,12 @@ _SERVER_FIELDS = "k in ['generation', 'managedFields', 'resourceVersion']"
 _NONCE = "^[0-9a-f]{16}$"
 """The value of a stamp, as `secrets.token_hex(8)` makes it."""
 _MAX_UPDATE_MANAGERS = 10
-"""From how many entries of updates on the API server puts the oldest ones together, as `ancient-changes`
+"""From how many entries of updates on the API server puts the oldest ones together
 (k8s.io/apimachinery, DefaultMaxUpdateManagers)."""
+_MERGED = "ancient-changes"
+"""The manager of the entry into which they are put."""
+_IS_UPDATE = "m.?operation.orValue('') == 'Update'"
+_MANY_UPDATES = f"variables.wasManaged.filter(w, w.?operation.orValue('') == 'Update').size() >= {_MAX_UPDATE_MANAGERS}"
 _PATH_OF_STAMPS = ("f:spec", "f:template", "f:metadata", "f:annotations")
 """Where stamps stand in an entry of managedFields."""
 
@@ -120,8 +124,12 @@ def _list_validations(identity: Identity, misplaced: str) -> Iterator[Object]:
         "message": "Keyferry stamps pod templates with 16 hexadecimal digits",
     }
     yield {
-        "expression": _build_managed_rule(identity),
+        "expression": _build_kept_managers_rule(identity),
         "message": "Keyferry takes nobody's managedFields away",
+    }
+    yield {
+        "expression": _build_new_managers_rule(identity),
+        "message": "Keyferry makes nobody the manager of anything but stamps",
     }
 
 
@@ -157,32 +165,45 @@ def _build_kept(before: str, now: str, is_exempt: str) -> str:
     return f"{before}.all(k, {is_exempt} || (k in {now} && {now}[k] == {before}[k]))"
 
 
-def _build_managed_rule(identity: Identity) -> str:
+def _build_kept_managers_rule(identity: Identity) -> str:
     """Return the CEL expression that is true if every other manager still has its entry in managedFields.
 
     An entry differs only where its manager had written a stamp, which is ours now: all the rest of it stays. And the
     API server itself puts the oldest entries of updates together, once there are too many.
     """
-    merged = (
-        "m.?operation.orValue('') == 'Update' &&"
-        f" variables.wasManaged.filter(w, w.?operation.orValue('') == 'Update').size() >= {_MAX_UPDATE_MANAGERS} &&"
-        " variables.isManaged.exists(n, n.?manager.orValue('') == 'ancient-changes')"
-    )
-    is_same = " && ".join(f"n.?{field} == m.?{field}" for field in ("manager", "operation", "subresource"))
-    now = f"[(variables.isManaged.filter(n, {is_same}).map(n, n.?fieldsV1.orValue({{}})) + [{{}}])[0]]"
+    merged = f"{_IS_UPDATE} && {_MANY_UPDATES} && variables.isManaged.exists(n, n.?manager.orValue('') == '{_MERGED}')"
     return (
-        f"variables.wasManaged.all(m, m.?manager.orValue('').startsWith('{identity.prefix}:')"
-        f" || m in variables.isManaged || ({merged}) || {now}.all(n, {_build_rest_kept(identity.stamp_domain)}))"
+        f"variables.wasManaged.all(m, m.?manager.orValue('').startsWith('{identity.prefix}:') || m in"
+        f" variables.isManaged || ({merged}) || {_build_rest_is_in('variables.isManaged', identity.stamp_domain)})"
     )
 
 
-def _build_rest_kept(domain: str) -> str:
-    """Return the CEL expression that is true if `n` has all fields that the entry `m` owns, but for stamps."""
+def _build_new_managers_rule(identity: Identity) -> str:
+    """Return the CEL expression that is true if nobody has become the manager of anything but of stamps.
+
+    Else the next apply of somebody who owns nothing of it would be a conflict. A map that a stamp is the first in has
+    an owner too: the field `.`.
+    """
+    merged = f"{_IS_UPDATE} && {_MANY_UPDATES} && m.?manager.orValue('') == '{_MERGED}'"
+    rest_was_in = _build_rest_is_in("variables.wasManaged", identity.stamp_domain, " || k == '.'")
+    return f"variables.isManaged.all(m, m in variables.wasManaged || ({merged}) || {rest_was_in})"
+
+
+def _build_rest_is_in(entries: str, domain: str, is_exempt_too: str = "") -> str:
+    """Return the CEL expression that is true if the entry `m`, but for stamps, is in its manager's entry of a list.
+
+    Args:
+        entries: the list, as a CEL expression. Without an entry of the manager, it counts as an empty one.
+        domain: the domain of the stamps.
+        is_exempt_too: what else a field name `k` may be: a CEL expression that begins with ` || `.
+    """
+    is_same = " && ".join(f"n.?{field} == m.?{field}" for field in ("manager", "operation", "subresource"))
     levels = []
     for depth, name in enumerate((*_PATH_OF_STAMPS, "")):
         path = "".join(f"[?'{step}']" for step in _PATH_OF_STAMPS[:depth])
-        is_exempt = f"k == '{name}'" if name else f"k.startsWith('f:{domain}/')"
+        is_exempt = (f"k == '{name}'" if name else f"k.startsWith('f:{domain}/')") + is_exempt_too
         levels.append(
             _build_kept(f"m[?'fieldsV1']{path}.orValue({{}})", f"n{path}.orValue({{}})" if path else "n", is_exempt)
         )
-    return " && ".join(levels)
+    entry = f"[({entries}.filter(n, {is_same}).map(n, n.?fieldsV1.orValue({{}})) + [{{}}])[0]]"
+    return f"{entry}.all(n, {' && '.join(levels)})"
