@@ -23,13 +23,16 @@ CLUSTER_ROLE = f"arn:aws:iam::{MEMBER}:role/keyferry"
 TAGGED = {"arn": ROLE, "externalId": "payments-7f3a", "sessionTags": {"team": "payments", "env": "prod"}}
 HUB = {"HubAccount": ACCOUNT, "HubRegion": "eu-west-1"}
 SHOP = cluster("shop", role=CLUSTER_ROLE, eks={"name": "shop", "region": "eu-west-1", "account": MEMBER})
+OWN = {"secretsManager": "prod/db"}
 BUS = f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/default"
 DELIVER, RECONCILE, PUSH = (f"arn:aws:iam::{ACCOUNT}:role/keyferry-{name}" for name in ("deliver", "reconcile", "push"))
 
 
 def catalog(*clusters: Cluster, prefix: str = "keyferry", **sources: Any) -> Catalog:  # noqa: ANN401
     stack = StackNames.model_validate({"prefix": prefix})
-    mappings = [mapping(sources=sources, data={"value": {"from": next(iter(sources))}})] if sources else []
+    names = ["prod-eu", *(each.name for each in clusters)]
+    data = {"value": {"from": next(iter(sources), "")}}
+    mappings = [mapping(sources=sources, data=data, clusters=names)] if sources else []
     return build_catalog(mappings, [cluster(), *clusters], stack)
 
 
@@ -363,18 +366,18 @@ def test_the_role_of_a_cluster_is_assumed_by_all_and_asks_where_the_cluster_is()
 
 
 def test_the_role_of_a_cluster_is_let_in_where_the_cluster_is_and_after_it_is_made() -> None:
-    [entry] = made(catalog(SHOP), "AWS::EKS::AccessEntry").values()
+    [entry] = made(catalog(SHOP, db=OWN), "AWS::EKS::AccessEntry").values()
     assert entry["ClusterName"] == "shop"
     assert str(entry["PrincipalArn"]).endswith(".Arn")
     assert entry["Username"] == "keyferry:deliver"
-    [entry] = made(catalog(SHOP), "AWS::EKS::AccessEntry", RolesRegion="none").values()
+    [entry] = made(catalog(SHOP, db=OWN), "AWS::EKS::AccessEntry", RolesRegion="none").values()
     assert entry["PrincipalArn"] == CLUSTER_ROLE
-    assert not made(catalog(SHOP), "AWS::EKS::AccessEntry", region="us-east-1")
-    assert not made(catalog(SHOP), "AWS::EKS::AccessEntry", AccessEntries="false")
+    assert not made(catalog(SHOP, db=OWN), "AWS::EKS::AccessEntry", region="us-east-1")
+    assert not made(catalog(SHOP, db=OWN), "AWS::EKS::AccessEntry", AccessEntries="false")
 
 
 def test_clusters_without_a_role_are_the_stack_s_own_where_the_stack_is_and_the_template_s_elsewhere() -> None:
-    of = catalog(cluster("us", eks={"name": "us", "region": "us-east-1", "account": ACCOUNT}), prefix="staging")
+    of = catalog(cluster("us", eks={"name": "us", "region": "us-east-1", "account": ACCOUNT}), prefix="staging", db=OWN)
     kind = "AWS::EKS::AccessEntry"
     assert not made(of, kind, ACCOUNT)
     found = made(of, kind, ACCOUNT, "us-east-1", PushRole="true").values()

@@ -22,7 +22,7 @@ from keyferry.mapping.targets import Cluster, Eks, Expression, NamespaceSelector
 from keyferry.policy.metadata import is_harmless
 from keyferry.policy.rules import AllowedPolicies, AllowedSources, Policy, Rule
 from keyferry.stores.source import Source
-from tests.unit.samples import cluster
+from tests.unit.samples import cluster, mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [ROOT / "README.md", ROOT / "docs/mappings.md", ROOT / "docs/rds.md"]
@@ -131,7 +131,7 @@ def test_the_guide_s_terraform_reads_the_list_of_access_entries() -> None:
     parsed = hcl2.loads(text)
     kinds = [kind.strip('"') for block in (*parsed["data"], *parsed["resource"]) for kind in block]
     assert kinds == ["aws_cloudformation_stack", "aws_eks_access_entry"]
-    [entry, *_] = entries.list_access_entries(build_catalog([], [cluster()]))
+    [entry, *_] = entries.list_access_entries(build_catalog([mapping()], [cluster()]))
     assert set(re.findall(r"(?:entry|each\.value)\.(\w+)", text)) == entry.to_json().keys()
     assert set(re.findall(r"^  (\w+) +=", text, re.MULTILINE)) == {
         *("name", "for_each", "cluster_name", "principal_arn", "user_name")

@@ -76,9 +76,9 @@ class AccessEntry:
 
 
 def list_access_entries(catalog: Catalog) -> list[AccessEntry]:
-    """Return the access entries of all clusters."""
+    """Return the access entries of the clusters that mappings go to. Others may not be there yet."""
     identity = catalog.stack.identity
-    return [entry for cluster in catalog.clusters.values() for entry in _list_entries(cluster, identity)]
+    return [entry for cluster in catalog.used_clusters for entry in _list_entries(cluster, identity)]
 
 
 def _list_entries(cluster: Cluster, identity: Identity) -> Iterator[AccessEntry]:

@@ -37,9 +37,8 @@ def list_version_grants(catalog: Catalog) -> list[Grant]:
 
 def list_cluster_grants(catalog: Catalog) -> list[Grant]:
     """Return the grants for signing in to the clusters that mappings go to, sorted by resource."""
-    names = {cluster.name for mapping in catalog.mappings.values() for cluster in catalog.clusters_of(mapping)}
     grants = set[Grant]()
-    for cluster in (catalog.clusters[name] for name in names):
+    for cluster in catalog.used_clusters:
         grants.add(_assume_role_grant(cluster.roles[0]) if cluster.roles else describe_grant(cluster))
     return sort_grants(grants)
 

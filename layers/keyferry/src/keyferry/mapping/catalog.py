@@ -93,6 +93,12 @@ class Catalog(Record):
         verdict = self.verdicts.get(mapping.name)
         return verdict.prefixes.get(alias, []) if verdict else []
 
+    @property
+    def used_clusters(self) -> list[Cluster]:
+        """The clusters that a mapping writes to, sorted by name: others may only be planned."""
+        names = {cluster.name for mapping in self.mappings.values() for cluster in self.clusters_of(mapping)}
+        return [self.clusters[name] for name in sorted(names)]
+
     def get(self, mapping: str, cluster: str) -> tuple[SecretMapping, Cluster]:
         """Return a mapping and one of its clusters by their names.
 
