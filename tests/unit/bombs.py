@@ -184,7 +184,62 @@ TEMPLATES = {
     "longer than a Secret": "x" * 1_100_000,
     "nested statements": "{% if 1 %}" * 40_000,
 }
+_ATTRIBUTE = "'0.' * 400000 ~ '0'"
+_KEYS = "{}.fromkeys(range(90000)).keys()"
+TEMPLATES |= (
+    {
+        "a long attribute, " + name: "{{ " + expression.replace("$", _ATTRIBUTE) + " | length }}"
+        for name, expression in {
+            "map": "range(90000) | map('string') | map(attribute=$) | list",
+            "sort": "(['x'] * 1000) | sort(attribute=($) | replace('.', ','))",
+            "join": "(['x'] * 1000) | join('', attribute=$)",
+            "max": "(['x'] * 1000) | max(attribute=$)",
+            "groupby": "(['x'] * 1000) | groupby($)",
+            "sum": "(['x'] * 1000) | sum(attribute=$, start='')",
+            "unique": "(['x'] * 1000) | unique(attribute=$) | list",
+        }.items()
+    }
+    | {
+        "again and again, " + name: "{% set a = "
+        + value
+        + " %}"
+        + _LOOP
+        + "{% set b = "
+        + operation
+        + " %}{% endfor %}"
+        for name, value, operation in (
+            ("views of keys compared", _KEYS, "a == {}.keys()"),
+            ("views of values searched", "{}.fromkeys(range(90000)).values()", "'x' in a"),
+            ("a range searched", "range(100000)", "'x' in a"),
+            ("a range counted", "range(100000)", "a.count('x')"),
+            ("the most of a range", "range(100000)", "a | max"),
+            ("nothing selected of a range", "range(100000)", "a | select('none') | list"),
+            ("nothing selected of text", "'x' * 1000000", "a | select('none') | list"),
+            ("nothing selected of a list", "[1] * 90000", "a | reject('number') | list"),
+            ("nothing selected by attribute", "['x'] * 90000", "a | selectattr('0', 'none') | list"),
+            ("empty texts joined", "[''] * 90000", "a | join"),
+            ("arguments of format", "range(100000)", "'{0}'.format(*a)"),
+            ("a path of format", "'{0' ~ '[0]' * 300000 ~ '}'", "a.format('x')"),
+            ("signs of percent", "'%%' * 500000", "a % ()"),
+            ("text as a number", "'1' * 1000000", "a | float"),
+            ("bytes without what they cannot hold", "'\U0001f511' * 500000", "a.encode('ascii', 'ignore')"),
+            ("text asked for its letters", "'a' * 1000000", "a.isalpha()"),
+            ("text counted", "'a' * 1000000", "a.count('b')"),
+            ("text in lower case", "'a' * 1000000", "a is lower"),
+            ("a tuple hashed", "(1,) * 90000", "{a: 1}[a]"),
+        )
+    }
+    | {
+        "arguments of a macro": "{% macro m() %}{{ varargs | length }}{% endmacro %}{% set a = range(100000) %}"
+        + _LOOP
+        + "{% set b = m(*a) %}{% endfor %}",
+        "texts searched in a range": "{{ range(99999) | map('string') | select('in', range(99999)) | list | length }}",
+        "urlize with a long target": "{{ ('http://a.bc ' * 80000) | urlize(target='x' * 800000) | length }}",
+        "urlize with schemes": "{{ ('a ' * 400000) | urlize(extra_schemes=['ab:'] * 60000) | length }}",
+    }
+)
 PATHS = {
+    "empty lists": path("map(&map(&($[]), $), list)".replace("$", "`" + json.dumps([[]] * 900) + "`")),
     "doubled lists": path("|".join(["[@,@]"] * 22)),
     "doubled lists, longer": path("|".join(["[@,@]"] * 200)),
     "doubled objects": path("|".join(["{a: @, b: @}"] * 40)),
@@ -205,17 +260,23 @@ PATHS = {
     "compared by order": path("list" + "|[@[0] < @[1], @[0] == @[1], @, @][]" * 30),
     "all visited": path("map(&map(&map(&a, $), $), list)".replace("$", "`" + json.dumps([1] * 900) + "`")),
     "slices of a list": path("list" + "|[@,@][]|[::1]" * 30),
-    "a document that templates parse too often": {
-        "data": {f"k{number}": {"template": "{{ db.a }}"} for number in range(9000)}
+    "many expressions in many templates": {
+        "data": {f"k{number}": {"template": "{{ cluster }}" * 8_000 + str(number)} for number in range(9)}
     },
-    "a document that is parsed too often": {
-        "data": {f"k{number}": {"from": "db", "path": "a"} for number in range(9000)}
-    },
+    "many small templates": {"data": {f"k{number}": {"template": "{{ db.a }}"} for number in range(9000)}},
     "a long path": path("|".join(["[@,@,@]"] * 900)),
 }
 _TWICE = {"regexp": {"source": "(.+)", "target": "$1$1"}}
+_EACH = {"regexp": {"source": "(.)", "target": "$1"}}
 KEYS = {
     "doubled keys": keys(*[_TWICE] * 25),
+    "regular expressions in many keys": {
+        "data": {},
+        "dataFrom": [
+            {"from": "db", "path": json.dumps(dict.fromkeys(map(str, range(900)), 1)).join("``"), "keys": [_EACH] * 25}
+        ]
+        * 20,
+    },
     "doubled keys with a long target": keys(*[{"regexp": {"source": "(.+)", "target": "$1" * 500}}] * 5),
     "each letter": keys(*[{"regexp": {"source": ".", "target": "x" * 900}}] * 5),
     "empty matches": keys(*[{"regexp": {"source": "", "target": "x" * 900}}] * 5),

@@ -73,7 +73,13 @@ def test_a_bomb_ends_with_an_error_that_names_mapping_and_key(name: str) -> None
 @pytest.mark.parametrize(
     "name",
     [
-        "a document that templates parse too often",
+        "many small templates",
+        "again and again, views of values searched",
+        "again and again, nothing selected of text",
+        "a long attribute, map",
+        "empty lists",
+        "urlize with a long target",
+        "urlize with schemes",
         "a large template",
         "a number from base 16",
         "all by all",
@@ -150,11 +156,20 @@ def test_a_document_that_is_nested_too_deeply_to_be_written_is_an_error() -> Non
             "3364.0ab-28",
         ),
         ("{{ db | b64decode | b64encode }}{{ {} | items | list }}{{ 'http://a.b' | urlize | length }}", None),
+        ("{{ {'a': 1}[db.missing | default('a')] }}", "1"),
+        ("{{ 'a http://a.b' | urlize(9, true, target='_blank', extra_schemes=['x:']) }}", None),
     ],
 )
 def test_what_is_usual_is_far_below_the_bounds(template: str, expected: str | None) -> None:
     made = _fill(template)
     assert expected is None or made == expected
+
+
+@pytest.mark.parametrize("part", [{"from": "db", "path": "%s"}, {"template": "{{ db.%s }}"}])
+def test_a_document_is_parsed_once_for_all_keys_that_are_taken_from_it(part: dict[str, str]) -> None:
+    settings = {f"SETTING_{number:04d}": "x" * 45 for number in range(1000)}  # as large as a secret can be
+    data = {key: {name: text.replace("%s", key) for name, text in part.items()} for key in settings}
+    assert len(rendered(mapping(data=data), {"db": value(json.dumps(settings))})) == 1000
 
 
 def _fill(template: str) -> str:

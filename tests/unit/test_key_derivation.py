@@ -7,10 +7,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
 
+from keyferry.budget import MAX_STEPS, Budget
+from keyferry.errors import SourceUnusable
 from keyferry.render import certificates
 from keyferry.render.certificates import MAX_CERTIFICATES, MAX_LISTED, Bundle, UnusableCertificate
 from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
 from keyferry.render.pem import extract_blocks
+from keyferry.render.templates import fill
 from tests.unit.pki import CHAIN, LEAF
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -104,3 +107,15 @@ def test_more_certificates_than_a_chain_has_are_refused() -> None:
 )
 def test_blocks_begin_and_end_with_the_same_label(text: bytes, blocks: int) -> None:
     assert len(extract_blocks(text, "A")) == blocks
+
+
+def test_what_it_takes_to_open_files_is_counted_for_all_of_a_template() -> None:
+    file = base64.b64encode(parameters(MAX_ROUNDS)).decode()
+    budget = Budget()
+    for _ in range(1 + MAX_STEPS // (20_000 + MAX_ROUNDS // 4)):
+        left = budget.steps
+        with pytest.raises(SourceUnusable, match="mapping db, key k"):
+            fill(f"{{{{ '{file}' | pkcs12_key }}}}", {}, "mapping db, key k", budget)
+        assert left - budget.steps > MAX_ROUNDS // 4
+    with pytest.raises(SourceUnusable, match="computes too much"):
+        fill(f"{{{{ '{file}' | pkcs12_key }}}}", {}, "mapping db, key k", budget)

@@ -4,8 +4,8 @@ One step is about a microsecond of Python. Whoever makes or walks a value spends
 that neither many small operations nor a large one go on for long or take all memory.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
 MAX_STEPS = 1_000_000
 """How many steps the content of one Secret may take: a second or so."""
@@ -15,6 +15,7 @@ MAX_CHARACTERS = 1024 * 1024
 """The longest text, and the longest list, that may come up on the way. No Secret holds more than 1 MiB."""
 BYTES_PER_STEP = 16
 """How many bytes of text count as a step: all texts together have 16 MB at most."""
+_VIEWS: tuple[type[Collection[object]], ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 class OverBudget(Exception):
@@ -32,6 +33,8 @@ class Budget:
     """The steps that are left. It is handed to everything that computes for one Secret."""
 
     steps: int = MAX_STEPS
+    documents: dict[int, tuple[object, object]] = field(default_factory=dict, repr=False)
+    """The id of a content → the content, which keeps its id, and the document that was parsed from it."""
 
     def spend(self, steps: int) -> None:
         """Spend some steps.
@@ -95,11 +98,22 @@ class Budget:
             elif isinstance(part, list | tuple | set | frozenset):
                 self.spend(len(part))
                 pending.extend(part)
+            elif isinstance(part, range):
+                self.spend(len(part))
+            elif isinstance(part, _VIEWS):
+                self.spend(len(part))
+                pending.extend(part)
 
     def count[T](self, items: Iterable[T]) -> Iterator[T]:
         """Yield items, and spend on each what `spend_value` does."""
         for item in items:
             self.spend_value(item)
+            yield item
+
+    def count_rounds[T](self, items: Iterable[T], steps: int) -> Iterator[T]:
+        """Yield items, and spend some steps on each."""
+        for item in items:
+            self.spend(steps)
             yield item
 
 

@@ -72,8 +72,10 @@ class _Interpreter(TreeInterpreter):
         return super().visit_comparator(compared, value)
 
     def visit_flatten(self, node: Any, value: object) -> Any:  # noqa: ANN401  # as above
-        """Make one list of several, which costs what it holds. So does each list and object that is made."""
-        return self._spend(super().visit_flatten(node, value))
+        """Make one list of several, which costs what it holds, and they. So does each list and object that is made."""
+        base = self._spend(self.visit(node["children"][0], value))
+        literal: Any = {**node, "children": [{"type": "literal", "value": base, "children": []}]}
+        return self._spend(super().visit_flatten(literal, value))
 
     def visit_multi_select_dict(self, node: Any, value: object) -> Any:  # noqa: ANN401
         return self._spend(super().visit_multi_select_dict(node, value))

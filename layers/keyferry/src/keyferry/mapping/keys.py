@@ -126,6 +126,8 @@ def _apply_all(key: str, rules: Iterable[KeyRule], fill: FillTemplate, budget: B
     origin = key
     budget.spend_value(key)
     for rule in rules:
+        if rule.regexp:  # each character can be a match
+            budget.spend(10 + 2 * len(key))
         key = rule.apply(key, fill)
         _check_length(key, origin)
         budget.spend_value(key, times=4)

@@ -152,7 +152,7 @@ def _open_chain(name: str, value: object, password: object) -> "Chain":
     from keyferry.render import certificates  # noqa: PLC0415  # as in filter_cert_chain
 
     try:
-        return certificates.build_chain(certificates.open_pkcs12(_to_file(value), to_text(password).encode()))
+        return certificates.build_chain(certificates.open_pkcs12(to_file(value), to_text(password).encode()))
     except certificates.UnusableCertificate as error:
         raise FilterError(f"{name}: {error}") from None
 
@@ -170,7 +170,7 @@ def _to_bytes(value: object) -> bytes:
     return value.reveal() if isinstance(value, SecretValue) else to_text(value).encode()
 
 
-def _to_file(value: object) -> bytes:
+def to_file(value: object) -> bytes:
     """Return the content of a file: of a binary value, or of text in base64."""
     return value.reveal() if isinstance(value, SecretValue) else _decode_base64(value)
 

@@ -82,6 +82,7 @@ def format_percent(text: str, value: object, budget: Budget) -> str:
         OverBudget: the result would be too long.
     """
     values = value if isinstance(value, tuple) else (value,)
+    budget.spend(len(text) // 4)
     for conversion in _CONVERSION.finditer(text):
         if conversion[1] and "(" in conversion[1]:  # Python pairs them, the pattern cannot
             raise FilterError("a name in %(name)s has no parentheses")
@@ -145,6 +146,7 @@ def join_texts(texts: Iterable[str], separator: str, budget: Budget) -> str:
         if characters > MAX_CHARACTERS:
             break
     budget.spend_text(characters)
+    budget.spend(len(parts))
     return separator.join(parts)
 
 

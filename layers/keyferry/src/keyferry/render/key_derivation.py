@@ -32,11 +32,16 @@ def is_costly(content: bytes) -> bool:
     Args:
         content: the file, in BER. In one that is none, nothing can be found to count.
     """
+    return count_rounds(content) > MAX_ROUNDS
+
+
+def count_rounds(content: bytes) -> int:
+    """Return how often a password is hashed to open a file; more than MAX_ROUNDS if it is too complex to say."""
     try:
         elements, _ = _parse(content, 0, Budget(_MAX_ELEMENTS), 0)
-        return sum(_count_rounds(element) for element in elements) > MAX_ROUNDS
+        return sum(_count_rounds(element) for element in elements)
     except OverBudget:
-        return True
+        return MAX_ROUNDS + 1
 
 
 def _count_rounds(element: _Element) -> int:

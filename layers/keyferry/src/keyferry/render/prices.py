@@ -5,11 +5,13 @@ that make much of little, those that take longer than their result shows, and th
 the length.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 from keyferry.budget import Budget
+from keyferry.render.filters import to_file
 from keyferry.render.formatting import FilterError, to_text
+from keyferry.render.key_derivation import count_rounds
 
 _ENCODINGS = ("utf-8", "utf8", "ascii", "latin-1", "utf-16", "utf-16-le", "utf-16-be")
 """Encodings that take time in proportion to the text; Python has others."""
@@ -17,6 +19,10 @@ _BCRYPT_STEPS = 40
 """What each of the 2^rounds rounds of bcrypt costs: ten rounds are about 60 ms."""
 _PASSING = frozenset({"attr", "d", "default", "first", "last", "max", "min", "safe"})
 """Filters that return what they were given, or a part of it."""
+_ITERATING = frozenset(
+    {"groupby", "join", "map", "max", "min", "reject", "rejectattr", "select", "selectattr", "sort", "sum", "unique"}
+)
+"""Filters that go through all items, whatever they return, and may take from each what an attribute `a.b,c` names."""
 _PADDING = frozenset({"center", "expandtabs", "ljust", "rjust", "to_bytes", "zfill"})
 _SEARCHING = frozenset({"lstrip", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "strip"})
 """Methods that compare each part of the text with the whole argument."""
@@ -53,7 +59,7 @@ def spend_call(budget: Budget, target: object, name: str, values: list[Any]) -> 
         budget.spend(length // 8)
     if isinstance(target, str):
         _spend_text_call(budget, target, name, values, texts)
-    elif isinstance(target, list | tuple):
+    if not isinstance(target, dict):  # which is looked up, and not searched
         budget.spend_value(target)
 
 
@@ -71,6 +77,26 @@ def _spend_text_call(budget: Budget, text: str, name: str, values: list[Any], te
 def is_new(name: str) -> bool:
     """Return whether what a filter returns was not there before."""
     return name not in _PASSING
+
+
+def spend_input(budget: Budget, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """Spend what it costs a filter to read its value, and return its arguments. Items spend it as they are read.
+
+    Args:
+        budget: the budget.
+        name: the name of the filter.
+        args: its arguments, first the value.
+        named: its arguments by name.
+    """
+    value = args[0]
+    if name in _ITERATING and value is not None:
+        texts = [text for text in (*args[1:], *named.values()) if isinstance(text, str)]
+        parts = 1 + sum(text.count(".") + text.count(",") for text in texts)
+        budget.spend(parts)
+        return budget.count_rounds(value, parts), *args[1:]
+    if isinstance(value, str) and is_new(name):
+        budget.spend_value(value)
+    return args
 
 
 def _spend_items(budget: Budget, value: object, *_: object, **__: object) -> None:
@@ -117,6 +143,17 @@ def _spend_trim(budget: Budget, value: object, chars: object = None) -> None:
     budget.spend(len(to_text(value)) * (1 if chars is None else len(to_text(chars))) // 1000)
 
 
+def _spend_urlize(budget: Budget, value: object, *more: object, **named: object) -> None:
+    """Spend what the library writes into each link, and each scheme that a word may begin with."""
+    _spend_words(budget, value)
+    words = len(to_text(value).split())
+    for argument in (*more, *named.values()):
+        if isinstance(argument, str):
+            budget.spend_text(words * len(argument))
+        elif isinstance(argument, Sized):
+            budget.spend(words * len(argument))
+
+
 def _spend_words(budget: Budget, value: object, *_: object, **__: object) -> None:
     """Spend the square of the longest word: the library looks for marks at the end of a word from each character."""
     longest = max(map(len, to_text(value).split()), default=0)
@@ -146,6 +183,10 @@ def _spend_certificates(budget: Budget, value: object, *_: object, **__: object)
     budget.spend(20_000 + (value.count("BEGIN") * 500 if isinstance(value, str) else 0))
 
 
+def _spend_pkcs12(budget: Budget, value: object, *_: object, **__: object) -> None:
+    budget.spend(20_000 + count_rounds(to_file(value)) // 4)
+
+
 def _spend_yaml(budget: Budget, value: object) -> None:
     budget.spend_value(value, times=16)
 
@@ -153,7 +194,8 @@ def _spend_yaml(budget: Budget, value: object) -> None:
 PRICES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("dictsort", "groupby", "list", "slice", "sort", "sum", "unique"), _spend_items),
     **dict.fromkeys(("max", "min", "reverse"), _spend_items),
-    **dict.fromkeys(("filter_cert_chain", "pkcs12_cert", "pkcs12_key"), _spend_certificates),
+    **dict.fromkeys(("pkcs12_cert", "pkcs12_key"), _spend_pkcs12),
+    "filter_cert_chain": _spend_certificates,
     "batch": _spend_batch,
     "bcrypt": _spend_bcrypt,
     "center": _spend_center,
@@ -165,7 +207,7 @@ PRICES: dict[str, Callable[..., None]] = {
     "striptags": _spend_striptags,
     "toyaml": _spend_yaml,
     "trim": _spend_trim,
-    "urlize": _spend_words,
+    "urlize": _spend_urlize,
     "wordcount": _spend_text(1 / 8),
     "wordwrap": _spend_wordwrap,
 }

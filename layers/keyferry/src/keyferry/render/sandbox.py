@@ -24,7 +24,7 @@ from keyferry.model import SecretValue
 from keyferry.render import filters, prices
 from keyferry.render.formatting import BUDGET, Formatter, format_percent, get_budget, join_texts, take_text, to_text
 
-MAX_TOKENS = 50_000
+MAX_TOKENS = 25_000
 """The longest template, in words and signs of the language: some thousand expressions."""
 _MAX_BITS = 16384
 """The largest whole number. Sources have numbers of 4,000 digits at most."""
@@ -45,6 +45,7 @@ class _Format:
 
     def format(self, environment: "_Environment", budget: Budget, args: tuple[Any, ...], named: dict[str, Any]) -> str:
         """Return the text with the arguments filled in."""
+        budget.spend(len(self.text) // 4)  # a field can be a path of many parts
         if self.is_map:
             (named,), args = args, ()
         return str(Formatter(environment, budget).vformat(self.text, args, named))
@@ -76,7 +77,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call(__self, __context: Context, __obj: Any, *args: Any, **named: Any) -> Any:  # noqa: ANN401, N805  # as above
         """Call a method, a macro or a function."""
         budget = get_budget(__context)
-        budget.spend(1)
+        budget.spend(1 + len(args) + len(named))
         if isinstance(__obj, _Format):
             return spend_result(budget, __obj.format(__self, budget, args, named))
         if isinstance(__obj, MethodType | BuiltinMethodType):
@@ -171,6 +172,7 @@ def _bound_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]
         budget = context.parent[BUDGET]
         if price:
             price(budget, *args, **named)
+        args = prices.spend_input(budget, name, args, named)
         result = function(select(context), *args, **named) if select else function(*args, **named)
         if is_new:
             return spend_result(budget, result)
@@ -218,7 +220,11 @@ class _Rewriter(NodeTransformer):
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
-        return _filter(node, _MADE) if isinstance(node.arg, nodes.Slice) else node
+        if isinstance(node.arg, nodes.Slice):
+            return _filter(node, _MADE)
+        if not isinstance(node.arg, nodes.Const):  # a long tuple is hashed to be looked up
+            node.arg = _filter(node.arg, _MADE)
+        return node
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
@@ -282,5 +288,5 @@ ENVIRONMENT.filters["sum"] = _add_up
 ENVIRONMENT.filters |= {name: _bound_filter(name, function) for name, function in ENVIRONMENT.filters.items()}
 ENVIRONMENT.filters |= {_ROUND: _go_round, _MADE: _take_value}
 _TESTS: dict[str, Any] = ENVIRONMENT.tests
-_TESTS |= {name: _bound_test(_TESTS[name]) for name in _COMPARISONS}
 _TESTS |= {name: take_text(_TESTS[name]) for name in _TEXT_TESTS}
+_TESTS |= {name: _bound_test(_TESTS[name]) for name in (*_COMPARISONS, *_TEXT_TESTS)}

@@ -30,6 +30,8 @@ class InvalidTemplate(ValueError):
         super().__init__(f"line {line} of the template: {reason}")
 
 
+_STEPS_PER_NODE = 50
+"""What each node of a template's syntax tree costs, which is compiled for it."""
 _CACHE_SIZE = 256
 """How many parsed templates are kept. A template is filled once for each namespace, in each pass of a delivery."""
 
@@ -57,8 +59,11 @@ def list_variables(template: str) -> Mapping[str, int]:
 
 
 @lru_cache(_CACHE_SIZE)
-def _compile(template: str) -> Template:
-    return ENVIRONMENT.from_string(rewrite(_parse(template)))
+def _compile(template: str) -> tuple[Template, int]:
+    """Return a compiled template, and the steps that it costs, compiled before or not."""
+    parsed = _parse(template)
+    steps = _STEPS_PER_NODE * sum(1 for _ in parsed.find_all(nodes.Node))
+    return ENVIRONMENT.from_string(rewrite(parsed)), steps
 
 
 def _parse(template: str) -> nodes.Template:
@@ -110,7 +115,9 @@ def fill(
     """
     try:
         salts = filters.generate_salts(origin or {})
-        return _compile(template).render({**values, filters.SALTS: salts, BUDGET: budget})
+        compiled, steps = _compile(template)
+        budget.spend(steps)
+        return compiled.render({**values, filters.SALTS: salts, BUDGET: budget})
     except Exception as error:
         # The error's own message can quote a value.
         raise SourceUnusable(f"{where}: line {_get_line(error)} of the template: {_describe_error(error)}") from None

@@ -12,8 +12,8 @@ from keyferry.formats import jmespath, jsontext
 from keyferry.formats.encodings import Decoding, decode
 from keyferry.model import SecretValue, SourceValue
 
-PARSED_BYTES_PER_STEP = 50
-"""How many bytes of JSON count as a step, each time that a document is parsed."""
+PARSED_BYTES_PER_STEP = 10
+"""How many bytes of JSON count as a step, when a document is parsed."""
 
 
 def encode_text(text: str, where: str) -> SecretValue:
@@ -62,9 +62,8 @@ def parse_document(source: SourceValue, where: str, budget: Budget) -> Any:  # n
     """
     if source.binary:
         raise SourceUnusable(f"{where} is binary: use it whole, without a path")
-    budget.spend(len(source.content) // PARSED_BYTES_PER_STEP)
     try:
-        return jsontext.parse(source.content.reveal())
+        return _parse(source, budget)
     except jsontext.DuplicateKeyError as error:
         raise _build_duplicate_error(error, where) from None
     except ValueError:
@@ -105,9 +104,8 @@ def get_template_value(source: SourceValue, where: str, budget: Budget) -> objec
     """
     if source.members is not None:
         return {name: get_template_value(member, f"{where}, {name}", budget) for name, member in source.members.items()}
-    budget.spend(len(source.content) // PARSED_BYTES_PER_STEP)
     try:
-        document = None if source.binary else jsontext.parse(source.content.reveal())
+        document = None if source.binary else _parse(source, budget)
     except jsontext.DuplicateKeyError as error:
         raise _build_duplicate_error(error, where) from None
     except ValueError:
@@ -116,6 +114,16 @@ def get_template_value(source: SourceValue, where: str, budget: Budget) -> objec
         return document if isinstance(document, dict) else source.content.reveal().decode()
     except UnicodeDecodeError:
         return source.content
+
+
+def _parse(source: SourceValue, budget: Budget) -> Any:  # noqa: ANN401  # as above
+    """Return a JSON document, which is parsed once for a Secret, as nothing changes it."""
+    key = id(source.content)
+    if key not in budget.documents:
+        budget.spend(len(source.content) // PARSED_BYTES_PER_STEP)
+        budget.documents[key] = source.content, jsontext.parse(source.content.reveal())
+    budget.spend(1)
+    return budget.documents[key][1]
 
 
 def _build_duplicate_error(error: jsontext.DuplicateKeyError, where: str) -> SourceUnusable:
