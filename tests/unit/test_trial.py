@@ -36,8 +36,16 @@ def test_what_computes_too_much_whatever_it_is_given_is_told_with_its_place(name
     assert message.startswith("mapping bomb, ")
 
 
-def test_each_part_is_tried_by_itself() -> None:
+def test_a_part_is_tried_though_one_before_it_fails_on_the_stand_ins() -> None:
     bomb = {"template": "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}"}
     data = {"a": {"template": "{{ db.missing.more }}"}, "b": bomb, "c": bomb}
     paths = [path for path, _ in list_overspending(mapping(data=data))]
-    assert paths == [("spec", "secret", "data", key, "template") for key in "bc"]
+    assert paths == [("spec", "secret", "data", "b", "template")]
+
+
+def test_all_parts_together_have_the_budget_of_one_secret() -> None:
+    loop = {"template": "{% for i in range(90000) %}{{ i }}{% endfor %}"}
+    assert list(list_overspending(mapping(data={"a": loop}))) == []
+    [(path, message)] = list_overspending(mapping(data=dict.fromkeys("abcdefghij", loop)))
+    assert path[:3] == ("spec", "secret", "data")
+    assert "computes too much" in message

@@ -46,19 +46,20 @@ class Rendered:
     """Alias of a source → the failover region that served it, for those that the first region did not serve."""
 
 
-def render(mapping: SecretMapping, sources: SourceValues, place: Place) -> Rendered:
+def render(mapping: SecretMapping, sources: SourceValues, place: Place, budget: Budget | None = None) -> Rendered:
     """Return the content of a mapping's Secret in one namespace.
 
     Args:
         mapping: the mapping.
         sources: the values of all its sources.
         place: the cluster and namespace of the Secret.
+        budget: what its data may take; by default that of one Secret.
 
     Raises:
         SourceUnusable: a key, label or annotation cannot be made from the values, or takes more than the budget of one
             Secret. The message names the mapping, the key and the source, and no value.
     """
-    inputs = _Inputs(_drop_regional_dates(mapping, sources), place, Budget())
+    inputs = _Inputs(_drop_regional_dates(mapping, sources), place, budget or Budget())
     labels, annotations = render_metadata(mapping, place, sources)
     return Rendered(
         data=_render_data(mapping, inputs),

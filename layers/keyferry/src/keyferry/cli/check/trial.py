@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from keyferry.budget import OverBudget
+from keyferry.budget import Budget, OverBudget
 from keyferry.errors import SourceUnusable
 from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping.keys import TOO_LONG
@@ -28,20 +28,21 @@ _NOTHING: dict[str, object] = {
 
 
 def list_overspending(mapping: SecretMapping) -> Iterator[tuple[FieldPath, str]]:
-    """Yield the path of each part of a mapping that computes too much whatever it is given, and what is wrong with it.
+    """Yield the path of the first part of a mapping that computes too much whatever it is given, and what is wrong.
 
     Each value is stood in for by a JSON object that has a short text under every name that the mapping's paths and
     templates mention. What such values cannot show, the delivery bounds.
     """
-    secret = mapping.spec.secret
+    secret, budget = mapping.spec.secret, Budget()
     for path, parts in _list_parts(secret):
         part = secret.model_copy(update=_NOTHING | parts)
         trial = mapping.model_copy(update={"spec": mapping.spec.model_copy(update={"secret": part})})
         try:
-            render(trial, _build_values(mapping, part), _PLACE)
+            render(trial, _build_values(mapping, part), _PLACE, budget)
         except SourceUnusable as error:
             if any(reason in str(error) for reason in (str(OverBudget()), TOO_LONG)):
                 yield path, str(error)
+                return
 
 
 def _list_parts(secret: SecretSpec) -> Iterator[tuple[FieldPath, dict[str, object]]]:
