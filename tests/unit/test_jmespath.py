@@ -4,6 +4,7 @@ import jmespath
 import pytest
 from jmespath.functions import Functions
 
+from keyferry.budget import Budget, OverBudget
 from keyferry.formats import jmespath as paths
 
 
@@ -63,3 +64,9 @@ def test_what_is_said_of_arguments_is_what_jmespath_says(name: str, given: int) 
         assert refused
     else:
         assert not refused
+
+
+def test_each_node_that_is_visited_is_a_step() -> None:
+    assert paths.search("a", {"a": "x"}, Budget(1)) == "x"
+    with pytest.raises(OverBudget):
+        paths.search("a.b", {"a": {"b": "x"}}, Budget(1))

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from keyferry.budget import Budget
 from keyferry.errors import SourceUnusable
 from keyferry.model import SourceValue
+from keyferry.render.render import render
 from keyferry.render.templates import list_variables
-from tests.unit.samples import mapping, rendered, value
+from tests.unit.samples import PLACE, mapping, rendered, value
 
 CANARY = "canary-S3cr3t"
 
@@ -530,3 +532,9 @@ def test_what_is_calculated_within_bounds_is_calculated() -> None:
 def test_a_filter_of_other_systems_is_told_what_it_is_called_here() -> None:
     for name, said in (("base64", "b64encode"), ("b64enc", "b64encode"), ("toJson", "tojson")):
         assert f"Did you mean {said}?" in refused({"template": f"{{{{ db | {name} }}}}"}, db=value("x"))
+
+
+def test_a_template_whose_values_are_beyond_the_budget_is_told_with_mapping_and_key() -> None:
+    wanted = mapping(data={"url": {"template": "{{ db.username }}"}})
+    with pytest.raises(SourceUnusable, match=r"^mapping payments-db, key url: computes too much"):
+        render(wanted, {"db": value('{"username": "canary"}')}, PLACE, Budget(0))
