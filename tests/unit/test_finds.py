@@ -18,8 +18,9 @@ from keyferry.errors import AccessDenied, SourceUnusable
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.model import Change, Place, SourceValue, StoreName
 from keyferry.stores import find
+from keyferry.stores.find import MAX_TAG_CHARACTERS, MAX_TAGS
 from keyferry.stores.grant import Condition, Grant
-from keyferry.stores.source import MAX_TAG_CHARACTERS, MAX_TAGS, Source
+from keyferry.stores.source import Source
 from tests.unit.samples import WHEN, cluster, mapping, rendered, value
 
 OWNER = "${AWS::Region}:${AWS::AccountId}"

@@ -44,6 +44,26 @@ def build_desired(
         return dict.fromkeys(namespaces, _render_desired(work, shared_values, namespaces[0]))
 
     resolved = {namespace: _resolve(namespace_sources, Place(cluster, namespace)) for namespace in namespaces}
+    return _build_for_each(work, pool, shared_values, resolved, reread=reread)
+
+
+def _build_for_each(
+    work: Work,
+    pool: ThreadPoolExecutor,
+    shared_values: dict[str, SourceValue],
+    resolved: Mapping[str, Mapping[str, Source]],
+    *,
+    reread: bool,
+) -> dict[str, Desired | KeyferryError]:
+    """Return what `build_desired` does, for namespaces whose Secrets differ.
+
+    Args:
+        work: the delivery.
+        pool: the threads.
+        shared_values: the values of the sources that all namespaces share.
+        resolved: namespace → its own sources, by alias.
+        reread: as in `build_desired`.
+    """
     # One reader for all namespaces, since one call can read sources of several.
     read = work.create_reader([source for by_alias in resolved.values() for source in by_alias.values()])
 
@@ -57,7 +77,7 @@ def build_desired(
         except Exception as error:
             return Unexpected(error)
 
-    return dict(zip(namespaces, pool.map(build_one, namespaces), strict=True))
+    return dict(zip(resolved, pool.map(build_one, resolved), strict=True))
 
 
 def _render_desired(work: Work, values: Mapping[str, SourceValue], namespace: str) -> Desired:

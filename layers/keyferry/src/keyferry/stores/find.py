@@ -1,4 +1,4 @@
-"""The `find` of a source: what its matches are checked for, and which version they have together."""
+"""The `find` of a source: what it may ask for, what its matches are checked for, and which version they have."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,11 +7,29 @@ from keyferry.errors import SourceUnusable
 
 MAX_MATCHES = 1000
 """How many secrets or parameters one source may find: more than anybody puts into one Secret."""
+MAX_TAGS = 20
+"""Tags that a `find` can ask for."""
+MAX_TAG_CHARACTERS = 4000
+"""Characters of these tags together. They stand in one statement of an IAM policy, and AWS allows a policy 6,144."""
 _LITERAL = frozenset("/_=@!-")
 """Characters of names, beside letters and digits, that stand for themselves in a regular expression."""
 _ESCAPED = _LITERAL | frozenset(".+")
 """Characters of names that stand for themselves after a backslash."""
 _QUANTIFIERS = ("*", "?", "+", "{")
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Check that a policy in IAM has room for the tags that a `find` asks for.
+
+    Raises:
+        ValueError: it has not.
+    """
+    characters = sum(len(key) + len(value) for key, value in tags.items())
+    if len(tags) > MAX_TAGS or characters > MAX_TAG_CHARACTERS:
+        raise ValueError(
+            f"asks for {len(tags)} tags of {characters:,} characters; a policy in IAM has room for {MAX_TAGS} of"
+            f" {MAX_TAG_CHARACTERS:,}: ask for fewer"
+        )
 
 
 def check_matches[T](source: str, matches: Mapping[str, T]) -> Mapping[str, T]:

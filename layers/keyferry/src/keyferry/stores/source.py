@@ -14,16 +14,10 @@ from keyferry.formats.re2 import compile_pattern
 from keyferry.model import Place, Record, StoreName
 from keyferry.role import Roles, TagKey, TagValue
 from keyferry.stores import placeholders
-from keyferry.stores.find import literal_prefix
+from keyferry.stores.find import check_tags, literal_prefix
 from keyferry.stores.registry import STORES, Store
 
 _STORES_BY_FIELD = {store.MAPPING_FIELD: store for store in STORES.values()}
-
-
-MAX_TAGS = 20
-"""Tags that a `find` can ask for."""
-MAX_TAG_CHARACTERS = 4000
-"""Characters of these tags together. They stand in one statement of an IAM policy, and AWS allows a policy 6,144."""
 
 
 class Failover(Record):
@@ -97,12 +91,7 @@ class Source(Record):
             raise ValueError("find needs path, regexp or tags, as {find: secretsManager, path: prod/}")
         if self.version or self.label or self.metadata or self.failover:
             raise ValueError("find reads what is current: it takes neither version nor label, metadata nor failover")
-        characters = sum(len(key) + len(value) for key, value in self.tags.items())
-        if len(self.tags) > MAX_TAGS or characters > MAX_TAG_CHARACTERS:
-            raise ValueError(
-                f"asks for {len(self.tags)} tags of {characters:,} characters; a policy in IAM has room for {MAX_TAGS}"
-                f" of {MAX_TAG_CHARACTERS:,}: ask for fewer"
-            )
+        check_tags(self.tags)
         self.store.check_source(self)
         self._check_name(self.path or "x", "what names begin with")
         return self
