@@ -18,6 +18,7 @@ from keyferry.mapping.mapping import SecretMapping
 from local.admin import Object
 from local.cloud import Cloud
 from local.direct import SHARED, Direct, catalog
+from tests.integration.contents import Contents
 
 HERE = Path(__file__).parent / "conformance"
 FILES = [HERE / "eso-open.yaml", HERE / "ascp-open.yaml"]
@@ -29,34 +30,6 @@ def mappings(case: str) -> list[SecretMapping]:
     """Return the mappings of a case."""
     whole = yaml.safe_load_all((HERE / "mappings.yaml").read_text())
     return [SecretMapping.model_validate(m) for m in whole if m["metadata"]["name"].partition(".")[0] == case]
-
-
-class Contents:
-    """What a case has in AWS. Names are the case's own, so all of it is taken away again."""
-
-    def __init__(self, cloud: Cloud, given: dict[str, Any]) -> None:
-        self.secrets, self.parameters = cloud.aws.client("secretsmanager"), cloud.aws.client("ssm")
-        self.given = given
-        for name, secret in given.get("secretsmanager", {}).items():
-            self._secret(name, **secret)
-        for name, parameter in given.get("ssm", {}).items():
-            self._parameter(name, **parameter)
-
-    def _secret(self, name: str, string: str | None = None, binary_b64: str | None = None) -> None:
-        if binary_b64 is not None:
-            self.secrets.create_secret(Name=name, SecretBinary=base64.b64decode(binary_b64))
-        else:
-            self.secrets.create_secret(Name=name, SecretString=string)
-
-    def _parameter(self, name: str, value: str, type: str) -> None:  # noqa: A002  # as the cases call it
-        self.parameters.put_parameter(Name=name, Value=value, Type=type)
-
-    def remove(self) -> None:
-        """Take it all away."""
-        for name in self.given.get("secretsmanager", {}):
-            self.secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-        for name in self.given.get("ssm", {}):
-            self.parameters.delete_parameter(Name=name)
 
 
 @pytest.fixture
