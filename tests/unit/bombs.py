@@ -268,6 +268,12 @@ PATHS = {
 }
 _TWICE = {"regexp": {"source": "(.+)", "target": "$1$1"}}
 _EACH = {"regexp": {"source": "(.)", "target": "$1"}}
+_ALL_READ = {"regexp": {"source": "a.*b|(a)", "target": "$1"}}
+_MANY_STATES = {"regexp": {"source": "((?:a|b)*a(?:a|b){900}c)|a|b", "target": "$1"}}
+_MANY_GROUPS = {"regexp": {"source": "()" * 490 + "a", "target": "b"}}
+_MANY_REFERENCES = {"regexp": {"source": "(c)?a", "target": "$1" * 500}}
+
+
 KEYS = {
     "doubled keys": keys(*[_TWICE] * 25),
     "regular expressions in many keys": {
@@ -289,11 +295,28 @@ KEYS = {
     "a loop in a label": {"data": {"k": {"value": "x"}}, "labels": {"a": {"template": _LOOP + "{% endfor %}"}}},
     "text in an annotation": {"data": {"k": {"value": "x"}}, "annotations": {"a": {"template": "{{ 'x' * 1000000 }}"}}},
 }
+LONG_KEYS = {
+    "a name of 63,000 characters": (_EACH, {"a" * 63_000: 1}),
+    "each letter of many keys": (_EACH, {"a" * 200 + str(key): 1 for key in range(300)}),
+} | {
+    name: (rule, {"a" * 4000 + str(key): 1 for key in range(16)})
+    for name, rule in {
+        "each letter": _EACH,
+        "all read for each match": {"regexp": {"source": "a.*b|(a)", "target": "$1"}},
+        "many states": {"regexp": {"source": "((?:a|b)*a(?:a|b){900}c)|a|b", "target": "$1"}},
+        "many groups": {"regexp": {"source": "()" * 490 + "a", "target": "b"}},
+        "many references": {"regexp": {"source": "(c)?a", "target": "$1" * 500}},
+    }.items()
+}
+"""Rules for keys, each with the document that they rename."""
 BOMBS: dict[str, dict[str, Any]] = {
     **{name: template(text) for name, text in TEMPLATES.items()},
     **PATHS,
     **{f"keys, {name}": parts for name, parts in KEYS.items()},
+    **{f"long keys, {name}": keys(*[rule] * 25) for name, (rule, _) in LONG_KEYS.items()},
 }
+DOCUMENTS = {f"long keys, {name}": document for name, (_, document) in LONG_KEYS.items()}
+"""Bomb → the document that it is rendered with, in place of DOCUMENT."""
 
 
 def build_mapping(parts: dict[str, Any]) -> dict[str, Any]:
@@ -316,7 +339,7 @@ def run(name: str) -> dict[str, object]:
     started = time.process_time()
     try:
         mapping = SecretMapping.model_validate(build_mapping(BOMBS[name]))
-        source = SourceValue(SecretValue(json.dumps(DOCUMENT).encode()), "version-1")
+        source = SourceValue(SecretValue(json.dumps(DOCUMENTS.get(name, DOCUMENT)).encode()), "version-1")
         rendered = render(mapping, {"db": source}, Place("prod-eu", "payments"))
         said = f"rendered {sum(map(len, rendered.data.values()))} bytes"
     except (KeyferryError, ValueError) as error:

@@ -32,6 +32,7 @@ RESIDENT_MEBIBYTES = 200
 REASONS = (
     "computes too much",
     "becomes longer than 4,096 characters",
+    "the rules of keys take 4,096 at most",
     "the template is too long",
     "the template is longer than a Secret can be",
     "nested too deeply",

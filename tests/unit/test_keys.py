@@ -42,7 +42,7 @@ def renamed(key: str, *rules: KeyRule, invalid: InvalidCharacters = "refuse") ->
 def test_a_regular_expression_replaces_as_in_external_secrets(
     source: str, target: str, key: str, expected: str
 ) -> None:
-    assert Regexp(source=source, target=target).replace(key) == expected
+    assert Regexp(source=source, target=target).replace(key, Budget()) == expected
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_what_was_checked_when_it_was_compiled_is_not_checked_again() -> None:
 def test_a_key_with_half_a_character_meets_no_regular_expression() -> None:
     rule = KeyRule.model_validate({"regexp": {"source": "a", "target": "b"}})
     with pytest.raises(ValueError, match=r"key a\\ud800 has half a character"):
-        rule.apply("a\ud800", lambda text, _: text)
-    assert rule.apply("aü", lambda text, _: text) == "bü"
+        rule.apply("a\ud800", never, Budget())
+    assert rule.apply("aü", never, Budget()) == "bü"
 
 
 def test_keys_that_grow_too_long_or_take_too_much_are_refused() -> None:
@@ -147,6 +147,10 @@ def test_keys_that_grow_too_long_or_take_too_much_are_refused() -> None:
         renamed("host", *[twice] * 25)
     with pytest.raises(ValueError, match="becomes longer than 4,096"):
         renamed("host", *[rule(addPrefix="x" * 900)] * 5)
-    assert renamed("x" * 5000, rule(regexp={"source": "x+", "target": "x"})) == "x", "what is long from the beginning"
+    assert renamed("x" * 4096, rule(regexp={"source": "x+", "target": "x"})) == "x", "what is long from the beginning"
+    with pytest.raises(
+        ValueError, match=r"^key x+ has 4,097 characters, and the rules of keys take 4,096 at most; give"
+    ):
+        renamed("x" * 4097, rule(regexp={"source": "x+", "target": "x"}))
     with pytest.raises(OverBudget):
         list(rename(map(str, range(1000)), [twice], "refuse", never, Budget(100)))

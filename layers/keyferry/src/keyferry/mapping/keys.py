@@ -20,7 +20,10 @@ type FillTemplate = Callable[[str, str], str]
 """Takes the template of a rule and a key, and returns the new key."""
 
 MAX_LENGTH = 4096
-"""How long a key may become on the way: a path has 1,011 characters, and a key of a Secret 253."""
+"""How long a key may be before the rules and on the way: a path has 1,011 characters, and a key of a Secret 253."""
+_STEPS_PER_MATCH = 4
+_INSTRUCTIONS_PER_STEP = 128
+"""RE2 takes 5 to 7 ns for an instruction of a program and a character, where its states do not fit its cache."""
 TOO_LONG = "becomes longer than"
 """What messages say of a key that rules make grow."""
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
@@ -47,16 +50,21 @@ class Regexp(Record):
                 raise ValueError(f"source has no group {name}, which target names; ${{1}}x is group 1 and an x")
         return self
 
-    def replace(self, text: str) -> str:
+    def replace(self, text: str, budget: Budget) -> str:
         """Return the text with every match replaced. As in Go, an empty match right after another one does not count.
 
         Raises:
+            OverBudget: the expression is too long for such a text, or has too many matches.
             ValueError: the text has a lone surrogate.
         """
         if not text.isascii() and escape_surrogates(text) != text:
             raise ValueError(f"key {escape_surrogates(text)} has half a character, which no regular expression reads")
+        pattern = compile_pattern(self.source)
+        price = _price_search(pattern, text) + self.target.count("$")
         result, copied, previous_end = "", 0, -1
-        for match in compile_pattern(self.source).finditer(text):
+        budget.spend(price)  # for the search that comes next; the last one finds nothing
+        for match in pattern.finditer(text):
+            budget.spend(price)
             if match.start() == match.end() == previous_end:
                 continue
             result += text[copied : match.start()] + _expand(self.target, match)
@@ -85,10 +93,10 @@ class KeyRule(Record):
             raise ValueError("needs exactly one of regexp, stripPrefix, addPrefix, case and template")
         return self
 
-    def apply(self, key: str, fill: FillTemplate) -> str:
+    def apply(self, key: str, fill: FillTemplate, budget: Budget) -> str:
         """Return the key after this rule."""
         if self.regexp:
-            return self.regexp.replace(key)
+            return self.regexp.replace(key, budget)
         if self.template is not None:
             return fill(self.template, key)
         if self.case:
@@ -123,23 +131,33 @@ def rename(
 
 
 def _apply_all(key: str, rules: Iterable[KeyRule], fill: FillTemplate, budget: Budget) -> str:
+    if len(key) > MAX_LENGTH:
+        raise ValueError(
+            f"key {escape_surrogates(key)} has {len(key):,} characters, and the rules of keys take {MAX_LENGTH:,} at"
+            " most; give it a shorter name by path"
+        )
     origin = key
     budget.spend_value(key)
     for rule in rules:
-        if rule.regexp:  # each character can be a match
-            budget.spend(10 + 2 * len(key))
-        key = rule.apply(key, fill)
+        key = rule.apply(key, fill, budget)
         _check_length(key, origin)
         budget.spend_value(key, times=4)
     return key
 
 
 def _check_length(key: str, origin: str) -> None:
-    if len(key) > max(MAX_LENGTH, len(origin)):
+    if len(key) > MAX_LENGTH:
         raise ValueError(
             f"{escape_surrogates(origin)} {TOO_LONG} {MAX_LENGTH:,} characters by the rules of keys; a key has"
             " 253 at most"
         )
+
+
+def _price_search(pattern: Any, text: str) -> int:  # noqa: ANN401  # re2 has no types
+    """Return the steps that a search costs at most: it may read all of the text, with each instruction and group."""
+    characters: int = len(text) + 1 + pattern.groups
+    instructions: int = pattern.programsize
+    return _STEPS_PER_MATCH + characters * instructions // _INSTRUCTIONS_PER_STEP
 
 
 def _make_valid(key: str, invalid: InvalidCharacters, origin: str) -> str:
