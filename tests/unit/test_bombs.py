@@ -191,6 +191,33 @@ def test_a_budget_that_is_used_up_stays_so() -> None:
         budget.spend_value("x")
 
 
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("nested loops", "loops"),
+        ("output", "long texts or large lists"),
+        ("doubled lists", "long texts or large lists"),
+        ("squares", "large numbers"),
+        ("bcrypt in a loop", "the filter bcrypt"),
+        ("bcrypt by map", "the filter bcrypt"),
+        ("center", "the filter center"),
+        ("long keys, each letter", "the regular expressions of keys"),
+        ("many small templates", "the length of its templates"),
+    ],
+)
+def test_the_error_says_what_has_taken_most(name: str, most: str) -> None:
+    said = str(bombs.run(name)["said"])
+    assert said.endswith(f"computes too much, above all {most}; let it make less, or split it over several mappings")
+
+
+def test_what_tips_the_balance_is_not_what_has_taken_most() -> None:
+    budget = Budget(100)
+    budget.spend(80, "loops")
+    budget.spend(15)
+    with pytest.raises(OverBudget, match="above all loops"):
+        budget.spend(10, "the filter bcrypt")
+
+
 def test_what_is_too_long_uses_up_the_budget() -> None:
     for spend in (Budget.spend_text, Budget.check_length):
         with pytest.raises(OverBudget):

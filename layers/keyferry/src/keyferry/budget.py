@@ -4,8 +4,10 @@ One step is about a microsecond of Python. Whoever makes or walks a value spends
 that neither many small operations nor a large one go on for long or take all memory.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 MAX_STEPS = 1_000_000
 """How many steps the content of one Secret may take: a second or so."""
@@ -18,14 +20,18 @@ BYTES_PER_STEP = 16
 _VIEWS: tuple[type[Collection[object]], ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
-class OverBudget(Exception):
-    """A mapping computes too much. The message quotes no value."""
+TOO_MUCH = "computes too much"
+"""How the message of OverBudget begins."""
+LOOPS = "loops"
+VALUES = "long texts or large lists"
+"""What takes the steps of which nothing else is said."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "computes too much: loops, long texts, large lists or costly filters; let it make less, or split it over"
-            " several mappings"
-        )
+
+class OverBudget(Exception):
+    """A mapping computes too much. The message says what has taken most of it, and quotes no value."""
+
+    def __init__(self, most: str = VALUES) -> None:
+        super().__init__(f"{TOO_MUCH}, above all {most}; let it make less, or split it over several mappings")
 
 
 @dataclass
@@ -33,18 +39,37 @@ class Budget:
     """The steps that are left. It is handed to everything that computes for one Secret."""
 
     steps: int = MAX_STEPS
+    spent: Counter[str] = field(default_factory=Counter)
+    """What has taken steps, other than values → how many."""
+    purpose: str = ""
+    """What steps are for at the moment, as messages say it; empty for values that are made or read."""
     documents: dict[int, tuple[object, object]] = field(default_factory=dict, repr=False)
     """The id of a content → the content, which keeps its id, and the document that was parsed from it."""
 
-    def spend(self, steps: int) -> None:
+    def __post_init__(self) -> None:
+        self._granted = self.steps
+
+    def spend(self, steps: int, on: str = "") -> None:
         """Spend some steps.
+
+        Args:
+            steps: how many.
+            on: what they are for, as messages say it; the purpose of the moment if it is empty.
 
         Raises:
             OverBudget: too few are left; from then on for every call.
         """
         self.steps -= abs(steps)
+        if on or self.purpose:
+            self.spent[on or self.purpose] += abs(steps)
         if self.steps < 0:
-            raise OverBudget
+            raise self.error()
+
+    def error(self) -> OverBudget:
+        """Return the error of a budget that does not do: it names what has taken most."""
+        values = self._granted - self.steps - self.spent.total()
+        most, steps = max(self.spent.items(), key=itemgetter(1), default=(VALUES, values))
+        return OverBudget(most if steps > values else VALUES)
 
     def spend_text(self, characters: int) -> None:
         """Spend what a text of this length costs, before it is made.
@@ -63,7 +88,7 @@ class Budget:
         """
         if length > MAX_CHARACTERS:
             self.spend(MAX_STEPS)
-            raise OverBudget
+            raise OverBudget  # of a budget that is larger
 
     def spend_value(self, value: object, times: int = 1) -> None:
         """Spend what it costs to walk through a value: a step for each part, and for 16 bytes of each text.
@@ -82,7 +107,7 @@ class Budget:
             self.steps -= (1 + (length if value.isascii() else 4 * length) // BYTES_PER_STEP) * times
             if self.steps < 0 or length > MAX_CHARACTERS:
                 self.check_length(length)
-                raise OverBudget
+                raise self.error()
             return
         pending = [value]
         while pending:
@@ -99,7 +124,7 @@ class Budget:
                 self.spend(len(part))
                 pending.extend(part)
             elif isinstance(part, range):
-                self.spend(len(part))
+                self.spend(len(part), self.purpose or LOOPS)
             elif isinstance(part, _VIEWS):
                 self.spend(len(part))
                 pending.extend(part)

@@ -9,7 +9,7 @@ import jmespath
 from jmespath.functions import Functions, signature
 from jmespath.visitor import TreeInterpreter
 
-from keyferry.budget import Budget, OverBudget
+from keyferry.budget import Budget
 from keyferry.formats import jsontext
 
 MAX_LENGTH = 16_384
@@ -54,7 +54,7 @@ class _Interpreter(TreeInterpreter):
         """Evaluate a node."""
         self._budget.steps -= 1
         if self._budget.steps < 0:
-            raise OverBudget
+            raise self._budget.error()
         method = self._methods.get(node["type"])
         if method is None:
             method = self._methods[node["type"]] = getattr(self, f"visit_{node['type']}")

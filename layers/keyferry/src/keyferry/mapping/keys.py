@@ -21,6 +21,7 @@ type FillTemplate = Callable[[str, str], str]
 
 MAX_LENGTH = 4096
 """How long a key may be before the rules and on the way: a path has 1,011 characters, and a key of a Secret 253."""
+_EXPRESSIONS = "the regular expressions of keys"
 _STEPS_PER_MATCH = 4
 _INSTRUCTIONS_PER_STEP = 128
 """RE2 takes 5 to 7 ns for an instruction of a program and a character, where its states do not fit its cache."""
@@ -62,9 +63,9 @@ class Regexp(Record):
         pattern = compile_pattern(self.source)
         price = _price_search(pattern, text) + self.target.count("$")
         result, copied, previous_end = "", 0, -1
-        budget.spend(price)  # for the search that comes next; the last one finds nothing
+        budget.spend(price, _EXPRESSIONS)  # for the search that comes next; the last one finds nothing
         for match in pattern.finditer(text):
-            budget.spend(price)
+            budget.spend(price, _EXPRESSIONS)
             if match.start() == match.end() == previous_end:
                 continue
             result += text[copied : match.start()] + _expand(self.target, match)

@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import _PassArg
 from jinja2.visitor import NodeTransformer
 
-from keyferry.budget import BYTES_PER_STEP, Budget, OverBudget
+from keyferry.budget import BYTES_PER_STEP, LOOPS, Budget, OverBudget
 from keyferry.model import SecretValue
 from keyferry.render import filters, prices
 from keyferry.render.formatting import BUDGET, Formatter, format_percent, get_budget, join_texts, take_text, to_text
@@ -28,6 +28,7 @@ MAX_TOKENS = 25_000
 """The longest template, in words and signs of the language: some thousand expressions."""
 _MAX_BITS = 16384
 """The largest whole number. Sources have numbers of 4,000 digits at most."""
+_NUMBERS = "large numbers"
 _ROUND, _MADE = "a round", "a value made"
 """Names of filters. A space keeps them out of the language; to use them by `map` costs steps and does nothing."""
 _COMPARISONS = frozenset(
@@ -98,7 +99,7 @@ def spend_result(budget: Budget, result: Any) -> Any:  # noqa: ANN401  # of what
         budget.spend_value(result)
         return result
     if isinstance(result, int) and result.bit_length() > _MAX_BITS:
-        raise OverBudget
+        raise OverBudget(_NUMBERS)
     if isinstance(result, Iterator):
         return budget.count(result)
     if isinstance(result, SecretValue | bytes):
@@ -112,11 +113,11 @@ def _check_operands(budget: Budget, operator: str, left: Any, right: Any) -> Non
     """Check that a calculation ends soon, and spend what its result costs if that can be much larger."""
     bits = [operand.bit_length() for operand in (left, right) if isinstance(operand, int)]
     if isinstance(left, bytes) or isinstance(right, bytes) or max(bits, default=0) > _MAX_BITS:
-        raise OverBudget
+        raise OverBudget(_NUMBERS)
     if operator == "**" and abs(right) * max(1, int(abs(left)).bit_length()) > _MAX_BITS:
-        raise OverBudget
+        raise OverBudget(_NUMBERS)
     if operator == "*" and sum(bits) > _MAX_BITS:
-        raise OverBudget
+        raise OverBudget(_NUMBERS)
     for sequence, count in ((left, right), (right, left)) if operator == "*" else ():
         if isinstance(sequence, str | list | tuple) and isinstance(count, int):
             budget.spend_text(len(sequence) * count if count > 0 else 0)
@@ -133,7 +134,7 @@ def _write(context: Context, value: object) -> str:
 @pass_context
 def _go_round(context: Context, _value: object, steps: int) -> str:
     """Spend the steps of one round of a loop, or of one call of a macro."""
-    context.parent[BUDGET].spend(steps)
+    context.parent[BUDGET].spend(steps, LOOPS)
     return ""
 
 
@@ -165,13 +166,18 @@ _SELECT: dict[_PassArg | None, Callable[[Context], Any] | None] = {
 
 def _bound_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a filter that spends what it costs and what it returns."""
+    purpose = f"the filter {name}"
     select, price, is_new = _SELECT[_PassArg.from_obj(function)], prices.PRICES.get(name), prices.is_new(name)
 
     @functools.wraps(function)
     def run(context: Context, *args: Any, **named: Any) -> Any:  # noqa: ANN401  # as the filter has it
         budget = context.parent[BUDGET]
         if price:
-            price(budget, *args, **named)
+            budget.purpose = purpose
+            try:
+                price(budget, *args, **named)
+            finally:
+                budget.purpose = ""
         args = prices.spend_input(budget, name, args, named)
         result = function(select(context), *args, **named) if select else function(*args, **named)
         if is_new:

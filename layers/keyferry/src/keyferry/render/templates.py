@@ -116,7 +116,7 @@ def fill(
     try:
         salts = filters.generate_salts(origin or {})
         compiled, steps = _compile(template)
-        budget.spend(steps)
+        budget.spend(steps, "the length of its templates")
         return compiled.render({**values, filters.SALTS: salts, BUDGET: budget})
     except Exception as error:
         # The error's own message can quote a value.

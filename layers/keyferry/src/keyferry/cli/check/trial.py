@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from keyferry.budget import Budget, OverBudget
+from keyferry.budget import TOO_MUCH, Budget
 from keyferry.errors import SourceUnusable
 from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping.keys import TOO_LONG
@@ -40,7 +40,7 @@ def list_overspending(mapping: SecretMapping) -> Iterator[tuple[FieldPath, str]]
         try:
             render(trial, _build_values(mapping, part), _PLACE, budget)
         except SourceUnusable as error:
-            if any(reason in str(error) for reason in (str(OverBudget()), TOO_LONG)):
+            if any(reason in str(error) for reason in (TOO_MUCH, TOO_LONG)):
                 yield path, str(error)
                 return
 
