@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from keyferry.cli.check import documents, lint, overlaps, policies, references, templatefiles, trial
+from keyferry.cli.check import chains, documents, lint, overlaps, policies, references, templatefiles, trial
 from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
 from keyferry.cli.check.templatefiles import is_hidden
@@ -218,6 +218,7 @@ def _check_references(folder: Path, content: _Content) -> None:
     content.problems += references.check_duplicates([definition for definition, _ in content.mappings], "mapping")
     content.problems += references.check_duplicates([definition for definition, _ in content.clusters], "cluster")
     content.problems += references.check_previous_names(content.mappings)
+    content.problems += chains.check_circles(content.mappings)
     if content.is_incomplete:
         return
     clusters = content.cluster_names()
