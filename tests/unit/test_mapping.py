@@ -494,6 +494,15 @@ def test_a_role_is_the_arn_of_one(role: str) -> None:
     assert cluster(role=f"arn:aws-cn:iam::{ACCOUNT}:role/path/keyferry").role
 
 
+def test_tags_whose_keys_differ_in_case_alone_are_refused() -> None:
+    both, said = {"team": "a", "Team": "b"}, "team and Team differ in case alone, and are one key for IAM"
+    for source in (
+        {"secretsManager": "a", "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/a", "sessionTags": both}},
+        {"find": "secretsManager", "tags": both},
+    ):
+        assert said in refused(lambda source=source: Source.model_validate(source))
+
+
 def test_a_cluster_looks_for_the_built_in_kinds_where_it_names_no_others() -> None:
     assert cluster().restart_kinds == DEFAULT_KINDS
     assert list(map(str, DEFAULT_KINDS)) == ["Deployment", "StatefulSet", "DaemonSet"]

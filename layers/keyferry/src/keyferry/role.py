@@ -1,9 +1,9 @@
 """IAM roles to assume. Where there are several, each is assumed with the credentials of the one before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from keyferry.arn import Arn
 from keyferry.model import Record
@@ -21,6 +21,19 @@ TagValue = Annotated[str, StringConstraints(pattern=rf"^{_TEXT}*$", max_length=2
 """The value of an AWS tag."""
 
 
+def _check_keys(tags: Mapping[str, str]) -> Mapping[str, str]:
+    known: dict[str, str] = {}
+    for key in tags:
+        other = known.setdefault(key.lower(), key)
+        if other != key:
+            raise ValueError(f"{other} and {key} differ in case alone, and are one key for IAM: take one of them out")
+    return tags
+
+
+Tags = Annotated[dict[TagKey, TagValue], AfterValidator(_check_keys)]
+"""Tags that IAM compares with: it does not tell keys apart by case (IAM user guide, "Rules for tagging in IAM")."""
+
+
 class Role(Record):
     """A role to assume, with what its trust policy asks for."""
 
@@ -35,7 +48,7 @@ class Role(Record):
         examples=["payments-7f3a"],
     )
     """The external id that the role's trust policy asks for (`sts:ExternalId`)."""
-    session_tags: dict[TagKey, TagValue] = Field(
+    session_tags: Tags = Field(
         default_factory=dict, alias="sessionTags", max_length=50, examples=[{"team": "payments"}]
     )
     """Session tags, which policies can refer to (`aws:PrincipalTag`)."""

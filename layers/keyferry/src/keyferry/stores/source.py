@@ -12,7 +12,7 @@ from keyferry.arn import Arn
 from keyferry.formats.fields import Region, RegularExpression
 from keyferry.formats.re2 import compile_pattern
 from keyferry.model import Place, Record, StoreName
-from keyferry.role import Roles, TagKey, TagValue
+from keyferry.role import Roles, Tags
 from keyferry.stores import placeholders
 from keyferry.stores.find import check_tags, literal_prefix
 from keyferry.stores.registry import STORES, Store
@@ -47,7 +47,7 @@ class Source(Record):
     """For `find`: what the names of secrets start with, or the hierarchy of the parameters, at any depth."""
     regexp: RegularExpression | None = Field(default=None, min_length=1, examples=["^team-a/"])
     """For `find`: a regular expression that matches anywhere in the full name."""
-    tags: dict[TagKey, TagValue] = Field(default_factory=dict, examples=[{"team": "payments"}])
+    tags: Tags = Field(default_factory=dict, examples=[{"team": "payments"}])
     """For `find`: tags that each secret or parameter has."""
     metadata: Literal["tags"] | None = None
     """Reads the tags, as a JSON object, instead of the value."""
