@@ -136,7 +136,9 @@ def test_the_dashboard_shows_metrics_that_there_are() -> None:
 def test_outputs_name_queues_topic_roles_and_what_to_do_next(stack: Stack) -> None:
     shown = {named(output["Value"]) for output in stack.template["Outputs"].values()}
     assert {*stack.queues, "AlarmTopic", "DeliverRole", "ReconcileRole"} <= shown
-    assert "${DeliverRole.Arn}" in stack.template["Outputs"]["NextSteps"]["Value"]["Fn::Sub"]
+    steps = stack.template["Outputs"]["NextSteps"]["Value"]["Fn::Sub"]
+    assert "${DeliverRole.Arn}" in steps
+    assert "has started a sweep by itself" in steps
 
 
 def pattern(rule: dict[str, Any]) -> Any:  # noqa: ANN401  # an event pattern
