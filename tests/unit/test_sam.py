@@ -53,6 +53,12 @@ def test_parameters_are_read_in_every_form(tmp_path: Path, overrides: str, comma
     check(read, "keyferry")
 
 
+@pytest.mark.parametrize("overrides", ["5", "true", '["Concurrency=4", 5]', "[[5]]"])
+def test_parameters_that_are_no_text_are_refused_at_their_line(tmp_path: Path, overrides: str) -> None:
+    text = f'[default.deploy.parameters]\nregion = "eu-west-1"\nparameter_overrides = {overrides}\n'
+    assert refuse(tmp_path, text) == ['3: parameter_overrides is a list of texts: ["Architecture=x86_64"]']
+
+
 def test_a_file_of_parameters_is_refused_since_what_it_says_would_be_missed(tmp_path: Path) -> None:
     text = '[default.deploy.parameters]\nparameter_overrides = [\n  "Concurrency=4",\n  "file://prod.yaml",\n]\n'
     message = "parameter_overrides names file://prod.yaml, which is not read here: write the parameters themselves"
@@ -137,7 +143,11 @@ def test_a_name_that_cloudformation_would_refuse_is_refused(tmp_path: Path, name
             "3: Architecture is x86-64; did you mean x86_64?",
         ),
         ("[default\n", "1: not TOML: Expected ']' at the end of a table declaration"),
-        ("[prod.deploy.parameters]\n", "1: has no environment default; there is: prod"),
+        (
+            "[prod.deploy.parameters]\n",
+            "1: has no environment default; there is: prod; write the settings into [default.deploy.parameters], or"
+            " name another environment (CONFIG_ENV=name)",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line_and_what_is_right(tmp_path: Path, text: str, problem: str) -> None:

@@ -87,7 +87,10 @@ def read(path: Path, environment: str) -> SamConfig:
         raise InvalidFiles([Problem(str(path), int(line[1]) if line else 1, 1, message)]) from None
     environments = {name: value for name, value in document.items() if isinstance(value, dict)}
     if environment not in environments:
-        message = f"has no environment {environment}{nearest(environment, environments, 'there is')}"
+        message = (
+            f"has no environment {environment}{nearest(environment, environments, 'there is')}; write the settings into"
+            f" [{environment}.deploy.parameters], or name another environment (CONFIG_ENV=name)"
+        )
         raise InvalidFiles([Problem(str(path), 1, 1, message)])
     return _parse(SamConfig(path, environment, text=text), _merge_settings(environments[environment]))
 
@@ -103,8 +106,12 @@ def _parse(config: SamConfig, settings: Mapping[str, Any]) -> SamConfig:
     name = settings.get("stack_name")
     if not isinstance(name, str | None):
         raise InvalidFiles([config.problem('stack_name is a text: "keyferry"', "stack_name")])
+    overrides = settings.get("parameter_overrides", [])
+    if not _is_text(overrides):
+        message = 'parameter_overrides is a list of texts: ["Architecture=x86_64"]'
+        raise InvalidFiles([config.problem(message, "parameter_overrides")])
     try:
-        parameters = dict(_parse_overrides(settings.get("parameter_overrides", [])))
+        parameters = dict(_parse_overrides(overrides))
     except ValueError:
         message = "parameter_overrides has a quotation mark without its like"
         raise InvalidFiles([config.problem(message, "parameter_overrides")]) from None
@@ -113,6 +120,13 @@ def _parse(config: SamConfig, settings: Mapping[str, Any]) -> SamConfig:
         message = f"parameter_overrides names {file}, which is not read here: write the parameters themselves"
         raise InvalidFiles([config.problem(message, "parameter_overrides", file)])
     return replace(config, stack_name=name, parameters=parameters)
+
+
+def _is_text(overrides: object) -> bool:
+    """Return whether `parameter_overrides` is a text, a list of texts, or a table, whose values can be numbers."""
+    if isinstance(overrides, list):
+        return all(map(_is_text, overrides))
+    return isinstance(overrides, str | dict)
 
 
 def _parse_overrides(overrides: object) -> Iterator[tuple[str, str]]:
