@@ -1,6 +1,7 @@
 """Every example in the guides is one that `validate` finds nothing wrong with, and every field has one."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,13 @@ def test_the_guide_s_terraform_reads_the_list_of_access_entries() -> None:
     assert set(re.findall(r"^  (\w+) +=", text, re.MULTILINE)) == {
         *("name", "for_each", "cluster_name", "principal_arn", "user_name")
     }
+
+
+def test_the_guides_give_the_capabilities_that_the_templates_take() -> None:
+    parameters = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]["deploy"]["parameters"]
+    texts = [path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
+    settings = [each for text in texts for each in re.findall(r'capabilities = "([^"]+)"', text)]
+    options = [each for text in texts for each in re.findall(r"--capabilities (\w+)", text)]
+    assert set(settings) == {parameters["capabilities"]}
+    assert "CAPABILITY_NAMED_IAM" in parameters["capabilities"].split(), "the roles of the stack have names"
+    assert set(options) == {"CAPABILITY_NAMED_IAM"}, "so have those of the templates of accounts"

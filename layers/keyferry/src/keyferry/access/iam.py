@@ -35,6 +35,8 @@ class Usage:
     """Secrets and parameters, or patterns of them, that its policies name."""
     room: int
     """About how many such names, of the same length, fit into `MAX_POLICIES`."""
+    default_room: int
+    """The same for `DEFAULT_MAX_POLICIES`, before AWS has raised the quota."""
 
     @property
     def fits(self) -> bool:
@@ -43,17 +45,19 @@ class Usage:
 
     def __str__(self) -> str:
         """Return it as a sentence, with the remedy where it does not fit."""
-        sentence = (
-            f"IAM: the role of deliver needs {self.policies} of {MAX_POLICIES} managed policies: it names"
-            f" {self.names:,} of about {self.room:,} sources that fit"
-        )
+        needs = f"IAM: the role of deliver needs {self.policies}"
         if not self.fits:
             return (
-                f"{sentence}: allow patterns in place of names by `grant: prefix` in policy.yaml, or deploy a second"
+                f"{needs} of {MAX_POLICIES} managed policies: it names {self.names:,} of about {self.room:,} sources"
+                " that fit: allow patterns in place of names by `grant: prefix` in policy.yaml, or deploy a second"
                 " stack for some of the mappings"
             )
+        sentence = (
+            f"{needs} of {DEFAULT_MAX_POLICIES} managed policies, or of {MAX_POLICIES} once AWS has raised the quota:"
+            f" it names {self.names:,} of about {self.default_room:,} sources that fit, or of {self.room:,}"
+        )
         if self.policies > DEFAULT_MAX_POLICIES:
-            sentence += f"; for more than {DEFAULT_MAX_POLICIES} ask AWS first (Service Quotas, IAM)"
+            sentence += "; ask AWS first (Service Quotas, IAM)"
         return f"{sentence}; more do by `grant: prefix` in policy.yaml"
 
 
@@ -65,10 +69,15 @@ def compute_usage(catalog: Catalog) -> Usage:
         grant.resource for grant in source_grants if ":secret:" in grant.resource or ":parameter/" in grant.resource
     }
     length = fmean(len(fill_longest(name)) + len('"",') for name in names) if names else USUAL_LENGTH
+    room = [
+        max(0, maximum - RESERVED_POLICIES - sign_in) * int((MAX_CHARACTERS - OVERHEAD) // length)
+        for maximum in (MAX_POLICIES, DEFAULT_MAX_POLICIES)
+    ]
     return Usage(
         policies=sum(1 for _ in split_into_policies(source_grants)) + sign_in + RESERVED_POLICIES,
         names=len(names),
-        room=int((MAX_POLICIES - RESERVED_POLICIES - sign_in) * ((MAX_CHARACTERS - OVERHEAD) // length)),
+        room=room[0],
+        default_room=room[1],
     )
 
 

@@ -69,7 +69,13 @@ type Difference = Literal["missing", "differs", "superfluous"]
 @output
 @click.pass_obj
 def generate(settings: Settings, to: Path | None, *, check: bool) -> None:
-    """Write what the mappings need: IAM policies, alarms, access entries, RBAC."""
+    """Write what the mappings need: IAM policies, alarms, access entries, RBAC.
+
+    stack/ has the nested templates of the stack: rights of the functions, policies for people, access entries, alarms,
+    and who may send events. clusters/NAME/rbac.yaml has the Roles and admission policies of a cluster;
+    accounts/ID/member.yaml is the template for an account or region other than the stack's. access-entries.json is for
+    Terraform, and for access-entries.sh; remove-stale.sh takes out of a cluster what is no longer generated.
+    """
     folder = to or settings.mappings.parent / "generated"
     catalog, warnings = settings.check_files()
     for warning in warnings:
