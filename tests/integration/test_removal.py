@@ -151,11 +151,17 @@ def test_a_stack_that_has_left_a_cluster_leaves_nothing_behind(operator: Operato
     assert operator.generated() == set()
 
 
-def test_a_cluster_without_mappings_keeps_nothing(operator: Operator) -> None:
+def test_a_cluster_without_mappings_keeps_what_limits_and_no_right(operator: Operator) -> None:
     operator.generate(build_mapping("gone", [operator.scene.namespace]))
     operator.apply()
     operator.generate()
-    assert len(operator.remove()) == 8
+    operator.apply()  # kubectl refuses a file without objects
+    assert len(operator.remove()) == 6
+    assert {kind for kind, _, _ in operator.generated()} == {
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingAdmissionPolicy",
+    }
+    assert len(operator.remove("--all", PREFIX=operator.scene.namespace)) == 2
     assert operator.generated() == set()
 
 

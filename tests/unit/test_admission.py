@@ -55,8 +55,8 @@ def test_two_stacks_share_no_policy() -> None:
     assert "'staging:deliver', 'staging:push'" in others["staging-secrets"]["matchConditions"][0]["expression"]
 
 
-def test_without_mappings_there_is_no_policy_and_without_restarts_none_for_workloads() -> None:
-    assert build_policies(IDENTITY, []) == []
+def test_without_mappings_there_is_the_policy_for_secrets_and_without_restarts_none_for_workloads() -> None:
+    assert list(policies()) == ["keyferry-secrets"]
     assert list(policies(mapping(restart="none"))) == ["keyferry-secrets"]
 
 

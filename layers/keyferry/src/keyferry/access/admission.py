@@ -24,16 +24,15 @@ def build_policies(identity: Identity, mappings: Sequence[SecretMapping]) -> lis
 
     Args:
         identity: the names of the stack.
-        mappings: the mappings that write to the cluster. Without any there is no policy; without one that restarts
-            workloads there is none for workloads.
+        mappings: the mappings that write to the cluster. The policy for Secrets is there without any, too: the file of
+            a cluster then has something that can be applied, and holds rights that have not been removed yet. Without
+            one that restarts workloads there is none for workloads.
 
     Raises:
         InvalidInput: a policy would be larger than an API server takes.
     """
     restarting = [mapping for mapping in mappings if mapping.spec.restart != "none"]
-    objects: list[Object] = []
-    if mappings:
-        objects += _build_policy(identity.secrets_policy, identity, secret_rules.build_rules(mappings))
+    objects = _build_policy(identity.secrets_policy, identity, secret_rules.build_rules(mappings))
     if restarting:
         objects += _build_policy(identity.workloads_policy, identity, workload_rules.build_rules(identity, restarting))
     return objects
