@@ -217,6 +217,10 @@ def test_how_many_names_fit_is_told_and_when_aws_has_to_be_asked() -> None:
     few, more = (iam.compute_usage(catalog(many(count))) for count in (20, 200))
     assert (few.policies, few.names) == (3, 20)
     assert few.room == more.room
+    assert few.default_room == more.default_room
+    assert 20 < few.default_room < 200 < few.room
+    assert "needs 3 of 10 managed policies, or of 20 once AWS has raised the quota: it names 20 of about" in str(few)
+    assert f"about {few.default_room} sources that fit, or of {few.room}" in str(few)
     assert more.policies > iam.DEFAULT_MAX_POLICIES
     assert "ask AWS first" in str(more)
     assert "ask AWS first" not in str(few)
