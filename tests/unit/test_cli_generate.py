@@ -186,6 +186,15 @@ def test_an_empty_catalogue_gives_a_template_that_grants_nothing(tmp_path: Path)
     assert json.loads((tmp_path / "generated/access-entries.json").read_text()) == []
 
 
+def test_the_help_names_everything_that_is_written(mappings: Path) -> None:
+    told = run(mappings, "--help").stdout
+    run(mappings)
+    folder = mappings.parent / "generated"
+    names = {path.name for path in folder.iterdir()} | {"rbac.yaml", "member.yaml"}
+    assert [name for name in sorted(names) if name not in told] == []
+    assert "policies for people" in " ".join(told.split())
+
+
 def test_how_many_names_iam_has_room_for_is_said_beside_the_result(mappings: Path) -> None:
     result = run(mappings)
     assert result.stderr.startswith(
