@@ -6,9 +6,10 @@ from keyferry.access.rbac import build_rbac
 from keyferry.delivery.observed import MAPPING, RESTART_DUE
 from keyferry.errors import Conflict
 from keyferry.identity import Identity
+from keyferry.kinds import STRATEGIC_MERGE
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames
-from local.admin import Object
+from local.admin import Object, Refused
 from local.direct import Direct, catalog
 from local.world import deployment, env_from
 from tests.integration.scene import CLUSTER, Scene, error
@@ -106,3 +107,61 @@ def test_a_mapping_moves_to_another_stack_without_a_write_of_data_and_without_a_
     assert {each["manager"] for each in after["metadata"]["managedFields"]} == {f"{second}:{scene.namespace}"}
     with scene.untouched("Secret", "db"):
         assert not moved.deliver(scene.namespace).errors
+
+
+KINDS_OF_APPS = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+def run_all(scene: Scene) -> None:
+    """Run a workload of each kind that uses the Secret."""
+    for kind in KINDS_OF_APPS:
+        spec = deployment("api", scene.namespace, env_from("db"))["spec"]
+        if kind == "DaemonSet":
+            del spec["replicas"]
+        scene.make(kind, "api", spec=spec | ({"serviceName": "api"} if kind == "StatefulSet" else {}))
+
+
+def stamps(scene: Scene) -> dict[str, dict[str, str]]:
+    """Return the annotations of the pod template of each workload."""
+    found = {kind: scene.admin.get(kind, "api", scene.namespace) or {} for kind in KINDS_OF_APPS}
+    return {kind: raw["spec"]["template"]["metadata"]["annotations"] for kind, raw in found.items()}
+
+
+def test_after_a_move_a_change_restarts_and_leaves_one_stamp(scene: Scene, prefixes: tuple[str, str]) -> None:
+    scene.create({"password": "canary-stacks-5"})
+    run_all(scene)
+    first, second = prefixes
+    assert not grant(scene, first, scene.mapping()).deliver(scene.namespace).errors
+    before = stamps(scene)
+    moved = grant(scene, second, scene.mapping(), (first,))
+    assert not moved.deliver(scene.namespace).errors
+    assert stamps(scene) == before
+    scene.put({"password": "canary-stacks-6"})
+
+    [outcome] = moved.deliver(scene.namespace).outcomes
+
+    assert outcome.error is None
+    assert len(outcome.restarted) == len(KINDS_OF_APPS)
+    assert {tuple(each) for each in stamps(scene).values()} == {(Identity(second).stamp_key("db"),)}
+    with scene.untouched("Secret", "db"):
+        assert not moved.deliver(scene.namespace).errors
+
+
+def test_stamps_of_an_earlier_prefix_may_be_taken_away_alone(scene: Scene, prefixes: tuple[str, str]) -> None:
+    scene.create({"password": "canary-stacks-7"})
+    run_all(scene)
+    first, second = prefixes
+    assert not grant(scene, first, scene.mapping()).deliver(scene.namespace).errors
+    grant(scene, second, scene.mapping(), (first,))
+    former, headers = Identity(first).stamp_key("db"), {"Impersonate-User": Identity(second).deliver}
+    path = f"/apis/apps/v1/namespaces/{scene.namespace}/deployments/api?dryRun=All"
+
+    def stamp(**annotations: str | None) -> None:
+        patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+        scene.admin.send("PATCH", path, patch, STRATEGIC_MERGE, headers)
+
+    for wrong in ({former: "0" * 16}, {former + "-other": "0" * 16}, {"example.com/x": None, former: "1" * 16}):
+        with pytest.raises(Refused, match="of pod templates alone"):
+            stamp(**wrong)
+    stamp(**{former: None})
+    stamp(**{former: None, Identity(second).stamp_key("db"): "0" * 16})

@@ -1,28 +1,38 @@
 """Two stacks in one cluster: each has names of its own, and a mapping moves from one to the other without a restart."""
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.delivery.observed import Observed
+from keyferry.delivery.preview import preview
 from keyferry.errors import Conflict
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames
 from keyferry.pipeline.compare import compare_secret
-from tests.unit.samples import PLACE, mapping
+from keyferry.testing import Calls
+from tests.unit.samples import PLACE, mapping, workload
 from tests.unit.test_files import CLUSTERS, MAPPING
-from tests.unit.world import DUE, SOURCE, WHERE, World, secret
+from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
 
 STACK = "apiVersion: keyferry.dev/v1\nkind: Stack\nprefix: staging\npreviousPrefixes: [keyferry]\n"
 
 
-def of_stack(prefix: str, *previous: str) -> SecretMapping:
+class Died(BaseException):
+    """The process was killed."""
+
+
+def of_stack(prefix: str, *previous: str, **spec: Any) -> SecretMapping:  # noqa: ANN401
     """Return the usual mapping as a stack of this prefix delivers it."""
     stack = StackNames(prefix=prefix, previous_prefixes=previous)
-    return build_catalog([mapping(clusters={"matchLabels": {"env": "prod"}})], [], stack).mappings["payments-db"]
+    return build_catalog([mapping(clusters={"matchLabels": {"env": "prod"}}, **spec)], [], stack).mappings[
+        "payments-db"
+    ]
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ def test_the_prefix_of_the_stack_is_in_all_names_also_once_compiled(folder: Path
         found = known.mappings["payments-db"]
         assert found.managers == ("staging:payments-db", "keyferry:payments-db")
         assert found.journal_names == ("staging:payments-db", "payments-db")
-        assert found.stamp_key == "staging.keyferry.dev/payments-db"
+        assert found.stamp_keys == ("staging.keyferry.dev/payments-db", "keyferry.dev/payments-db")
 
 
 @pytest.mark.parametrize(
@@ -111,3 +121,59 @@ def test_a_mapping_moves_to_another_stack_without_a_write_of_content_and_a_resta
     assert compare_secret(moved, version, seen, PLACE, world.clock.read_time()) == ""
     [error] = world.deliver().errors
     assert isinstance(error, Conflict)
+
+
+def test_after_a_move_a_change_restarts_once_and_leaves_one_stamp() -> None:
+    world = World()
+    assert not world.deliver().errors
+    moved = of_stack("staging", "keyferry")
+    assert not world.deliver(of=moved).errors
+    world.sources.put(SOURCE, secret("canary-2"))
+
+    assert not world.deliver(of=moved).errors
+
+    assert list(world.cluster.stamps("payments", KIND, "api")) == ["staging.keyferry.dev/payments-db"]
+    assert world.count("rollout") == [2]
+
+
+def die_after(calls: int) -> Calls:
+    """Return the calls of a process that dies before the one after so many."""
+
+    def die(number: int, _what: str) -> None:
+        if number >= calls:
+            raise Died
+
+    return Calls(before=die)
+
+
+@pytest.mark.parametrize("calls", range(1, 9))
+def test_a_delivery_that_died_before_a_move_is_finished_after_it_and_nothing_restarts_twice(calls: int) -> None:
+    world = World()
+    world.cluster.run("payments", KIND, workload("web"))
+    with suppress(Died):
+        world.deliver(die_after(calls))
+
+    assert not world.deliver(of=of_stack("staging", "keyferry")).errors
+
+    assert DUE not in world.cluster.annotations(*WHERE)
+    assert sorted(world.cluster.history[-2:]) == [f"rollout payments/Deployment/{name}" for name in ("api", "web")]
+    assert world.count("write", "rollout") == [1, 2]
+    assert [len(world.cluster.stamps("payments", KIND, name)) for name in ("api", "web")] == [1, 1]
+
+
+def test_a_restart_that_was_due_before_a_move_goes_where_nothing_restarts_any_more() -> None:
+    world = World()
+    with suppress(Died):
+        world.deliver(die_after(6))
+    assert DUE in world.cluster.annotations(*WHERE)
+    assert not world.deliver(of=of_stack("staging", "keyferry", restart="none")).errors
+    assert DUE not in world.cluster.annotations(*WHERE)
+
+
+def test_a_preview_of_a_move_restarts_nothing_and_fails_nowhere() -> None:
+    world = World()
+    assert not world.deliver().errors
+    moved = preview(world.work(of=of_stack("staging", "keyferry")))
+    assert [(each.will, each.why, each.restarts, each.error) for each in moved] == [
+        ("annotate", "taking over the same content", (), None)
+    ]

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from keyferry.delivery.workloads import build_stamp, list_secrets, select_workloads, trim_workload
-from keyferry.identity import IDENTITY
+from keyferry.identity import IDENTITY, Identity
 from keyferry.kinds import KINDS
 from keyferry.mapping.mapping import Workload
 from tests.unit.samples import uses, workload
 
 REFERENCE = {"name": "payments-db"}
 API = Workload(kind="Deployment", name="api")
-KEY = IDENTITY.stamp_key("payments-db")
+KEYS = IDENTITY.list_stamp_keys("payments-db")
 
 
 def volume(**source: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -100,14 +100,14 @@ def test_workloads_that_use_the_secret_are_chosen_among_others() -> None:
 
 
 def test_a_workload_restarts_by_a_stamp_on_its_pod_template() -> None:
-    found = build_stamp(API, workload("api"), KEY, "nonce-1")
+    found = build_stamp(API, workload("api"), KEYS, "nonce-1")
     stamped = {"metadata": {"annotations": {"keyferry.dev/payments-db": "nonce-1"}}}
     assert found.patch == {"spec": {"template": stamped}}
     assert str(found) == "Deployment/api"
 
 
 def test_a_long_name_is_stamped_under_a_key_that_an_annotation_can_have() -> None:
-    patch = build_stamp(API, workload("api"), IDENTITY.stamp_key("a" * 253), "nonce-1").patch
+    patch = build_stamp(API, workload("api"), [IDENTITY.stamp_key("a" * 253)], "nonce-1").patch
     assert patch is not None
     [key] = patch["spec"]["template"]["metadata"]["annotations"]
     assert len(key) == len("keyferry.dev/") + 63
@@ -120,10 +120,30 @@ def stamped(nonce: str) -> dict[str, Any]:
 
 
 def test_a_workload_is_stamped_once_for_each_write() -> None:
-    assert build_stamp(API, stamped("nonce-1"), KEY, "nonce-1").patch is None
-    assert str(build_stamp(API, stamped("nonce-1"), KEY, "nonce-1")) == "Deployment/api (stamped before)"
-    assert build_stamp(API, stamped("nonce-1"), KEY, "nonce-2").patch is not None
-    assert build_stamp(API, stamped("nonce-1"), IDENTITY.stamp_key("another"), "nonce-1").patch is not None
+    assert build_stamp(API, stamped("nonce-1"), KEYS, "nonce-1").patch is None
+    assert str(build_stamp(API, stamped("nonce-1"), KEYS, "nonce-1")) == "Deployment/api (stamped before)"
+    assert build_stamp(API, stamped("nonce-1"), KEYS, "nonce-2").patch is not None
+    assert build_stamp(API, stamped("nonce-1"), [IDENTITY.stamp_key("another")], "nonce-1").patch is not None
+
+
+MOVED = Identity("staging", ("keyferry", "shop"))
+MOVED_KEYS = MOVED.list_stamp_keys("payments-db")
+
+
+def test_a_restart_takes_the_stamps_of_earlier_prefixes_away() -> None:
+    assert build_stamp(API, stamped("nonce-1"), MOVED_KEYS, "nonce-2").patch == {
+        "spec": {
+            "template": {
+                "metadata": {
+                    "annotations": {"staging.keyferry.dev/payments-db": "nonce-2", "keyferry.dev/payments-db": None}
+                }
+            }
+        }
+    }
+
+
+def test_what_was_restarted_for_a_write_under_an_earlier_prefix_is_not_restarted_again_for_it() -> None:
+    assert str(build_stamp(API, stamped("nonce-1"), MOVED_KEYS, "nonce-1")) == "Deployment/api (stamped before)"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +152,7 @@ def test_a_workload_is_stamped_once_for_each_write() -> None:
 def test_a_workload_that_asks_for_it_is_left_alone_and_told(value: str, alone: bool) -> None:
     raw = workload("api")
     raw["metadata"]["annotations"] = {"keyferry.dev/restart": value}
-    found = build_stamp(API, raw, KEY, "nonce-1")
+    found = build_stamp(API, raw, KEYS, "nonce-1")
     assert (found.patch is None) is alone
     assert (str(found) == "Deployment/api (left alone: keyferry.dev/restart is false)") is alone
 
@@ -165,14 +185,14 @@ PARTITION = "that many pods restart when it is lowered"
 def test_a_workload_that_does_not_restart_at_once_is_stamped_and_told_for_what_it_is(
     spec: dict[str, Any], note: str
 ) -> None:
-    found = build_stamp(API, workload("api", **spec), KEY, "nonce-1")
+    found = build_stamp(API, workload("api", **spec), KEYS, "nonce-1")
     assert found.patch is not None
     assert found.note == note
 
 
 def test_an_object_without_anything_is_stamped_all_the_same() -> None:
-    assert build_stamp(API, {}, KEY, "nonce-1").patch is not None
-    assert build_stamp(API, {"metadata": None, "spec": {"template": None}}, KEY, "nonce-1").patch is not None
+    assert build_stamp(API, {}, KEYS, "nonce-1").patch is not None
+    assert build_stamp(API, {"metadata": None, "spec": {"template": None}}, KEYS, "nonce-1").patch is not None
 
 
 @pytest.mark.parametrize(
@@ -195,6 +215,7 @@ def test_what_is_kept_of_a_workload_is_enough_for_its_stamp(
     raw = workload("api", **more)
     raw["metadata"]["annotations"] = annotations
     raw["spec"]["template"]["metadata"]["annotations"] = {"keyferry.dev/payments-db": stamped} if stamped else None
-    trimmed = trim_workload(raw, KEY)
-    assert build_stamp(API, trimmed, KEY, "nonce-1") == build_stamp(API, raw, KEY, "nonce-1")
+    for keys in (KEYS, MOVED_KEYS):
+        trimmed = trim_workload(raw, keys)
+        assert build_stamp(API, trimmed, keys, "nonce-1") == build_stamp(API, raw, keys, "nonce-1")
     assert "containers" not in str(trimmed)

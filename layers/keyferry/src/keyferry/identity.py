@@ -95,6 +95,15 @@ class Identity:
         """This identity, then the earlier ones."""
         return self, *map(Identity, self.previous_prefixes)
 
+    def list_stamp_keys(self, secret: str) -> tuple[str, ...]:
+        """Return the annotations that carry a Secret's restarts: the current one, then those of earlier prefixes."""
+        return tuple(dict.fromkeys(identity.stamp_key(secret) for identity in self.identities))
+
+    @property
+    def previous_stamp_domains(self) -> tuple[str, ...]:
+        """The domains of the stamps of earlier prefixes."""
+        return tuple(identity.stamp_domain for identity in self.identities[1:])
+
     def list_field_managers(self, mappings: Iterable[str]) -> tuple[str, ...]:
         """Return the field managers of a mapping: the current one, then those of its earlier names and prefixes."""
         names = tuple(mappings)

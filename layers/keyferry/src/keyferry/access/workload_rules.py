@@ -64,7 +64,7 @@ def _list_variables(identity: Identity) -> Iterator[tuple[str, str]]:
     """Yield the CEL variables, as (name, expression).
 
     They are the parts of the object before (`was…`) and after (`is…`) the change, each inside the one before it. A part
-    that is missing is an empty map. `stamped` has the Secrets, as stamps name them, whose stamp differs.
+    that is missing is an empty map. `stamps` has the stamps that differ, `stamped` the Secrets, as stamps name them.
     """
     for name, whole in (("is", "object"), ("was", "oldObject")):
         yield f"{name}Whole", f"{whole} == null ? {{}} : dyn({whole})"
@@ -75,12 +75,23 @@ def _list_variables(identity: Identity) -> Iterator[tuple[str, str]]:
         yield f"{name}Template", f"variables.{name}Spec.?template.orValue({{}})"
         yield f"{name}TemplateMetadata", f"variables.{name}Template.?metadata.orValue({{}})"
         yield f"{name}Annotations", f"variables.{name}TemplateMetadata.?annotations.orValue({{}})"
-    domain = f"{identity.stamp_domain}/"
     is_same = "k in variables.wasAnnotations && variables.wasAnnotations[k] == variables.isAnnotations[k]"
-    written = f"variables.isAnnotations.filter(k, k.startsWith('{domain}') && !({is_same}))"
-    removed = f"variables.wasAnnotations.filter(k, k.startsWith('{domain}') && !(k in variables.isAnnotations))"
+    written = f"variables.isAnnotations.filter(k, {_build_is_stamp([identity.stamp_domain])} && !({is_same}))"
+    is_stamp = _build_is_stamp(_list_domains(identity))
+    removed = f"variables.wasAnnotations.filter(k, {is_stamp} && !(k in variables.isAnnotations))"
     yield "stamps", f"{written} + {removed}"
-    yield "stamped", f"variables.stamps.map(k, k.substring({len(domain)}))"
+    yield "stamped", "variables.stamps.map(k, k.substring(k.indexOf('/') + 1))"
+
+
+def _list_domains(identity: Identity) -> Sequence[str]:
+    """Return the domains of stamps: ours, then those of earlier prefixes, whose stamps may be removed alone."""
+    return identity.stamp_domain, *identity.previous_stamp_domains
+
+
+def _build_is_stamp(domains: Sequence[str], begin: str = "") -> str:
+    """Return the CEL expression that is true if `k`, which begins with a text, goes on with one of the domains."""
+    terms = [f"k.startsWith('{begin}{domain}/')" for domain in domains]
+    return terms[0] if len(terms) == 1 else f"({' || '.join(terms)})"
 
 
 def _list_place_variables(identity: Identity, mappings: Sequence[SecretMapping]) -> tuple[str, list[Object]]:
@@ -110,7 +121,7 @@ def _list_validations(identity: Identity, misplaced: str) -> Iterator[Object]:
     """
     domain = identity.stamp_domain
     yield {
-        "expression": _build_comparisons(domain),
+        "expression": _build_comparisons(identity),
         "message": f"Keyferry may change annotations {domain}/* of pod templates alone",
     }
     yield {
@@ -133,8 +144,11 @@ def _list_validations(identity: Identity, misplaced: str) -> Iterator[Object]:
     }
 
 
-def _build_comparisons(domain: str) -> str:
-    """Return the CEL expression that is true if only annotations of our domain in the pod template differ."""
+def _build_comparisons(identity: Identity) -> str:
+    """Return the CEL expression that is true if only stamps in the pod template differ."""
+    is_ours = _build_is_stamp([identity.stamp_domain])
+    former = identity.previous_stamp_domains
+    goes = f" || ({_build_is_stamp(former)} && !(k in variables.isAnnotations))" if former else ""
     counters = " || ".join(f"k == '{name}'" for kind in KINDS.values() for name in kind.counters)
     comparisons = [
         _build_comparison("Whole", "k in ['metadata', 'spec']"),
@@ -143,19 +157,20 @@ def _build_comparisons(domain: str) -> str:
         _build_comparison("Spec", "k == 'template'"),
         _build_comparison("Template", "k == 'metadata'"),
         _build_comparison("TemplateMetadata", "k == 'annotations'"),
-        _build_comparison("Annotations", f"k.startsWith('{domain}/')"),
+        _build_comparison("Annotations", is_ours, goes),
     ]
     return " && ".join(["request.operation == 'UPDATE'", "!has(request.subResource)", *comparisons])
 
 
-def _build_comparison(part: str, is_exempt: str) -> str:
+def _build_comparison(part: str, is_exempt: str, may_go: str = "") -> str:
     """Return a CEL expression that is true if a part of the object is the same before and after the change.
 
     Args:
         part: the name of the part, without `is` and `was`.
         is_exempt: a CEL expression of the field name `k`: true for fields that may differ.
+        may_go: what else a field that was there may be: a CEL expression that begins with ` || `.
     """
-    return _build_kept(f"variables.was{part}", f"variables.is{part}", is_exempt) + (
+    return _build_kept(f"variables.was{part}", f"variables.is{part}", is_exempt + may_go) + (
         f" && variables.is{part}.all(k, {is_exempt} || k in variables.was{part})"
     )
 
@@ -172,9 +187,10 @@ def _build_kept_managers_rule(identity: Identity) -> str:
     API server itself puts the oldest entries of updates together, once there are too many.
     """
     merged = f"{_IS_UPDATE} && {_MANY_UPDATES} && variables.isManaged.exists(n, n.?manager.orValue('') == '{_MERGED}')"
+    ours = " || ".join(f"m.?manager.orValue('').startsWith('{each.prefix}:')" for each in identity.identities)
     return (
-        f"variables.wasManaged.all(m, m.?manager.orValue('').startsWith('{identity.prefix}:') || m in"
-        f" variables.isManaged || ({merged}) || {_build_rest_is_in('variables.isManaged', identity.stamp_domain)})"
+        f"variables.wasManaged.all(m, {ours} || m in"
+        f" variables.isManaged || ({merged}) || {_build_rest_is_in('variables.isManaged', _list_domains(identity))})"
     )
 
 
@@ -185,23 +201,23 @@ def _build_new_managers_rule(identity: Identity) -> str:
     an owner too: the field `.`.
     """
     merged = f"{_IS_UPDATE} && {_MANY_UPDATES} && m.?manager.orValue('') == '{_MERGED}'"
-    rest_was_in = _build_rest_is_in("variables.wasManaged", identity.stamp_domain, " || k == '.'")
+    rest_was_in = _build_rest_is_in("variables.wasManaged", [identity.stamp_domain], " || k == '.'")
     return f"variables.isManaged.all(m, m in variables.wasManaged || ({merged}) || {rest_was_in})"
 
 
-def _build_rest_is_in(entries: str, domain: str, is_exempt_too: str = "") -> str:
+def _build_rest_is_in(entries: str, domains: Sequence[str], is_exempt_too: str = "") -> str:
     """Return the CEL expression that is true if the entry `m`, but for stamps, is in its manager's entry of a list.
 
     Args:
         entries: the list, as a CEL expression. Without an entry of the manager, it counts as an empty one.
-        domain: the domain of the stamps.
+        domains: the domains of the stamps.
         is_exempt_too: what else a field name `k` may be: a CEL expression that begins with ` || `.
     """
     is_same = " && ".join(f"n.?{field} == m.?{field}" for field in ("manager", "operation", "subresource"))
     levels = []
     for depth, name in enumerate((*_PATH_OF_STAMPS, "")):
         path = "".join(f"[?'{step}']" for step in _PATH_OF_STAMPS[:depth])
-        is_exempt = (f"k == '{name}'" if name else f"k.startsWith('f:{domain}/')") + is_exempt_too
+        is_exempt = (f"k == '{name}'" if name else _build_is_stamp(domains, "f:")) + is_exempt_too
         levels.append(
             _build_kept(f"m[?'fieldsV1']{path}.orValue({{}})", f"n{path}.orValue({{}})" if path else "n", is_exempt)
         )

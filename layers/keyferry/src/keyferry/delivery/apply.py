@@ -154,7 +154,7 @@ def create_workload_lister(
     try:
         for workload, raw in select_workloads(_list_workloads(cluster, kinds, None), secret):
             if (namespace := raw["metadata"]["namespace"]) in workloads:
-                workloads[namespace].append((workload, trim_workload(raw, mapping.stamp_key)))
+                workloads[namespace].append((workload, trim_workload(raw, mapping.stamp_keys)))
     except Forbidden:
         return list_one_namespace
     return lambda namespace: workloads[namespace]
@@ -186,17 +186,17 @@ def build_stamps(
         list_workloads: a function from `create_workload_lister`.
         check: is called before each workload that the mapping names is read, and can raise an error to stop.
     """
-    key, restart = mapping.stamp_key, mapping.spec.restart
+    keys, restart = mapping.stamp_keys, mapping.spec.restart
     if isinstance(restart, list):
-        return list(_build_named_stamps(cluster, namespace, restart, key, nonce, check))
-    return [build_stamp(workload, raw, key, nonce) for workload, raw in list_workloads(namespace)]
+        return list(_build_named_stamps(cluster, namespace, restart, keys, nonce, check))
+    return [build_stamp(workload, raw, keys, nonce) for workload, raw in list_workloads(namespace)]
 
 
 def _build_named_stamps(
     cluster: ClusterClient,
     namespace: str,
     workloads: list[Workload],
-    key: str,
+    keys: Sequence[str],
     nonce: str,
     check: Callable[[], None],
 ) -> Iterator[Stamp]:
@@ -205,7 +205,7 @@ def _build_named_stamps(
         check()
         try:
             raw = cluster.read_workload(workload, namespace)
-            yield Stamp(workload, None, "not there") if raw is None else build_stamp(workload, raw, key, nonce)
+            yield Stamp(workload, None, "not there") if raw is None else build_stamp(workload, raw, keys, nonce)
         except (Forbidden, NeedsRepair) as error:
             yield Stamp(workload, None, error=error)
 

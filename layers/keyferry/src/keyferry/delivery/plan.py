@@ -211,7 +211,9 @@ def describe_content_change(desired: Desired, observed: Observed) -> str:
 
 def _get_restart_due(desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str) -> str | None:
     """Return the value that `restart-due` has to have while the content stays the same; None if it has to go."""
-    others = observed.fields_of_other_managers(desired.manager)
+    # An earlier name of ours gives it up before the restart, so what is due stays due, and nothing restarts twice.
+    ours = [desired.manager] if restart_nonce is None else desired.managers
+    others = observed.fields_of_other_managers(*ours)
     if any(RESTART_DUE in other.annotations for other in others):
         # An apply removes the annotation only if we alone own it. Writing another value makes it ours alone.
         return nonce

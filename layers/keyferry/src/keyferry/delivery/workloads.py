@@ -1,6 +1,6 @@
 """Find out which workloads use a Secret, and build the patch that restarts one."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,13 +42,14 @@ class Stamp:
         return f"{self.workload.kind}/{self.workload.name}" + (f" ({self.note})" if self.note else "")
 
 
-def build_stamp(workload: Workload, raw: Mapping[str, Any], key: str, nonce: str) -> Stamp:
+def build_stamp(workload: Workload, raw: Mapping[str, Any], keys: Sequence[str], nonce: str) -> Stamp:
     """Return the stamp for one workload.
 
     Args:
         workload: its kind and name.
         raw: the object.
-        key: the annotation that carries the restarts of the Secret that was written.
+        keys: the annotation that carries the restarts of the Secret that was written, then those that carried them
+            under earlier prefixes of the stack. A patch takes these away.
         nonce: the nonce of that write. A workload that has it in its pod template needs no patch.
 
     Raises:
@@ -57,9 +58,11 @@ def build_stamp(workload: Workload, raw: Mapping[str, Any], key: str, nonce: str
     if _get_annotations(raw.get("metadata")).get(OPT_OUT) == "false":
         return Stamp(workload, None, f"left alone: {OPT_OUT} is false")
     _check_template(workload, _get_workload_ref(raw))
-    if _get_annotations(_get_template(raw).get("metadata")).get(key) == nonce:
+    stamps = _get_annotations(_get_template(raw).get("metadata"))
+    if nonce in map(stamps.get, keys):
         return Stamp(workload, None, "stamped before")
-    patch = {"spec": {"template": {"metadata": {"annotations": {key: nonce}}}}}
+    annotations = dict.fromkeys(key for key in keys if key in stamps) | {keys[0]: nonce}
+    patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
     return Stamp(workload, patch, _describe_rollout(raw.get("spec") or {}))
 
 
@@ -75,15 +78,16 @@ def select_workloads(
             yield Workload.model_construct(kind=kind, name=raw["metadata"]["name"]), raw
 
 
-def trim_workload(raw: Mapping[str, Any], stamp_key: str) -> Mapping[str, Any]:
-    """Return the part of a workload that `build_stamp` needs for this annotation: a fraction of the object."""
+def trim_workload(raw: Mapping[str, Any], stamp_keys: Sequence[str]) -> Mapping[str, Any]:
+    """Return the part of a workload that `build_stamp` needs for these annotations: a fraction of the object."""
     spec = raw.get("spec") or {}
     opt_out = _get_annotations(raw.get("metadata")).get(OPT_OUT)
-    stamp = _get_annotations(_get_template(raw).get("metadata")).get(stamp_key)
+    annotations = _get_annotations(_get_template(raw).get("metadata"))
+    stamps = {key: annotations[key] for key in stamp_keys if key in annotations}
     return {
         "metadata": {"annotations": {OPT_OUT: opt_out}},
         "spec": {name: spec[name] for name in _ROLLOUT_FIELDS if name in spec}
-        | {"template": {"metadata": {"annotations": {stamp_key: stamp}}}},
+        | {"template": {"metadata": {"annotations": stamps}}},
     }
 
 

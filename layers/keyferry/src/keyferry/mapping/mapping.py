@@ -253,6 +253,6 @@ class SecretMapping(Record):
         return self._identity.list_journal_names(self.names)
 
     @property
-    def stamp_key(self) -> str:
-        """The annotation of pod templates that carries the restarts of its Secret."""
-        return self._identity.stamp_key(self.spec.secret.name)
+    def stamp_keys(self) -> tuple[str, ...]:
+        """The annotations of pod templates that carry its restarts: the current one, then those of earlier prefixes."""
+        return self._identity.list_stamp_keys(self.spec.secret.name)

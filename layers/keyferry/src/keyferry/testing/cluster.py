@@ -193,12 +193,14 @@ class FakeCluster:
             self.history.append(f"delete {namespace}/{name}")
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object) -> bool:
-        """Add annotations to a pod template by a strategic merge patch, and return whether the workload exists."""
+        """Change annotations of a pod template by a strategic merge patch, and return whether the workload exists."""
         raw = self.workloads.get((namespace, workload.kind.name, workload.name))
         if raw is None:
             return False
         metadata = raw["spec"].setdefault("template", {}).setdefault("metadata", {})
-        annotations = metadata.get("annotations", {}) | patch["spec"]["template"]["metadata"]["annotations"]
+        changes = patch["spec"]["template"]["metadata"]["annotations"]
+        merged = metadata.get("annotations", {}) | changes
+        annotations = {key: value for key, value in merged.items() if value is not None}
         if annotations != metadata.get("annotations"):
             metadata["annotations"] = annotations
             self.history.append(f"rollout {namespace}/{workload.kind}/{workload.name}")
