@@ -29,6 +29,8 @@ from local.world import deployment, env_from
 WRITES = 400
 WARM_UP = 20
 NAMESPACE, SECRET = "bench", "bench"
+ACTED_ON = "example.com/note"
+"""An annotation that somebody may act on: the policy has to know who gives it."""
 WITH, WITHOUT = "prod-eu", "prod-us"
 SOMEBODY = "somebody"
 
@@ -55,7 +57,11 @@ class Case:
             sources={"it": {"secretsManager": "bench"}},
             clusters=[WITH],
             namespaces=chosen,
-            secret={"name": SECRET if is_last else f"of-service-{number:04}", "data": {"value": {"from": "it"}}},
+            secret={
+                "name": SECRET if is_last else f"of-service-{number:04}",
+                "data": {"value": {"from": "it"}},
+                "annotations": {f"example.com/{choice}": "x", ACTED_ON: "x"},
+            },
         )
 
 
@@ -82,7 +88,8 @@ class Writer:
         """Apply the Secret with another value."""
         self._count += 1
         value = base64.b64encode(f"canary-{self._count}".encode()).decode()
-        body: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "data": {"value": value}}
+        metadata = {"name": SECRET, "annotations": {ACTED_ON: str(self._count)}}
+        body: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"value": value}}
         path = f"/api/v1/namespaces/{NAMESPACE}/secrets/{SECRET}?fieldManager=bench&force=true"
         self._admin.send("PATCH", path, body, APPLY, self._headers)
 

@@ -22,6 +22,7 @@ from keyferry.delivery.report import Report
 from keyferry.identity import GENERATED_LABEL
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.secret import SecretSpec
 from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
@@ -37,8 +38,8 @@ of each catalogue by itself would take a second to come into force, and hundreds
 _POLICY = "ValidatingAdmissionPolicy"
 _SECRETS = "-secrets"
 """What the names of policies for Secrets end in."""
-_NAMES = "keyferry.dev/secrets"
-"""Annotation of the shared stack's policies: the names of the Secrets that they know."""
+_SECRETS_KNOWN = "keyferry.dev/secrets"
+"""Annotation of the shared stack's policies: name → labels, annotations and immutability of the Secrets they know."""
 UNTIL_IN_FORCE = 1.3
 """Seconds: the API server looks once a second whether admission policies have changed."""
 TRUST = {
@@ -129,23 +130,34 @@ class Direct:
 def _share(admin: Admin, whole: Catalog, cluster: Cluster, objects: Sequence[Object]) -> list[Object]:
     """Return objects with the shared policies, for all names that they know and those of the catalogue, as policies."""
     known = admin.get(_POLICY, whole.stack.identity.secrets_policy) or {"metadata": {}}
-    names = set(filter(None, known["metadata"].get("annotations", {}).get(_NAMES, "").split(",")))
-    names |= {each.spec.secret.name for each in whole.mappings.values()}
-    union = build_catalog([_everywhere(name, cluster.name) for name in sorted(names)], [cluster], whole.stack)
+    secrets: dict[str, Object] = json.loads(known["metadata"].get("annotations", {}).get(_SECRETS_KNOWN, "{}"))
+    for spec in (each.spec.secret for each in whole.mappings.values()):
+        secrets[spec.name] = _add(secrets.get(spec.name, {}), spec)
+    everywhere = [_everywhere(name, cluster.name, more) for name, more in sorted(secrets.items())]
+    union = build_catalog(everywhere, [cluster], whole.stack)
     policies = [each for each in build_rbac(union, cluster) if each["kind"].startswith(_POLICY)]
     for each in policies:
-        each["metadata"] |= {"annotations": {_NAMES: ",".join(sorted(names))}}
+        each["metadata"] |= {"annotations": {_SECRETS_KNOWN: json.dumps(secrets, sort_keys=True)}}
     return policies + [each for each in objects if not each["kind"].startswith(_POLICY)]
 
 
-def _everywhere(secret: str, cluster: str) -> SecretMapping:
+def _add(known: Object, secret: SecretSpec) -> Object:
+    """Return what the shared policies know of a Secret, with what a mapping gives it."""
+    return {
+        "labels": known.get("labels", {}) | dict.fromkeys(secret.labels, "x"),
+        "annotations": known.get("annotations", {}) | dict.fromkeys(secret.annotations, "x"),
+        "immutable": known.get("immutable", False) or secret.immutable,
+    }
+
+
+def _everywhere(secret: str, cluster: str, more: Object) -> SecretMapping:
     """Return a mapping of a Secret that may do everything with it, in every namespace."""
     return mapping(
         secret,
         sources={"db": {"secretsManager": "db"}},
         clusters=[cluster],
         namespaces={"names": ["*"]},
-        secret={"name": secret, "data": {"key": {"from": "db"}}},
+        secret={"name": secret, "data": {"key": {"from": "db"}}, **more},
         policies={"conflict": "takeOver", "deletion": "delete"},
     )
 

@@ -10,12 +10,15 @@ from tests.integration.attacks import (
     AROUND,
     BARE,
     BOOTSTRAP_TOKEN,
+    CLUSTER_OF_ARGO,
     FORGED,
     HOME,
+    IMMUTABLE,
     JSON,
     MANAGED,
     MERGE,
     NEAR,
+    NO_ANNOTATION,
     NO_FINALIZERS,
     NO_LABEL,
     NO_OWNERS,
@@ -24,6 +27,7 @@ from tests.integration.attacks import (
     NONCES,
     PLACES,
     RBAC,
+    REPLICATED,
     SHOP,
     STAMP_PLACES,
     STAMPS_ALONE,
@@ -53,6 +57,7 @@ def list_attacks(identity: Identity, managed: Mapping[str, Sequence[Object]]) ->
         *_list_tokens(),
         *_list_secrets(),
         *_list_owners(),
+        *_list_marks(),
         *_list_workloads(identity, managed),
         *_list_rights(identity),
     ]
@@ -60,16 +65,16 @@ def list_attacks(identity: Identity, managed: Mapping[str, Sequence[Object]]) ->
 
 def _list_tokens() -> Iterator[Attack]:
     """Yield ways to a token of a ServiceAccount."""
-    token = Validation("secrets", NO_TOKENS)
-    place = Validation("secrets", PLACES)
+    token, place = Validation("secrets", NO_TOKENS), Validation("secrets", PLACES)
+    account = Validation("secrets", NO_ANNOTATION)  # a token names its ServiceAccount in an annotation
     annotation = {"annotations": {"kubernetes.io/service-account.name": "default"}}
     for name, namespace, stopped_by in (
-        ("taken", HOME, (token,)),
-        ("once", TEAM, (token,)),
-        ("registry", SHOP, (token,)),
-        ("once", BARE, (token, place)),
-        ("session", "default", (token, place)),
-        ("session", "kube-system", (token, place)),
+        ("taken", HOME, (token, account)),
+        ("once", TEAM, (token, account)),
+        ("registry", SHOP, (token, account)),
+        ("once", BARE, (token, account, place)),
+        ("session", "default", (token, account, place)),
+        ("session", "kube-system", (token, account, place)),
     ):
         what = f"make {name} in {namespace} a token of a ServiceAccount"
         body = build_secret(name, namespace, type=ACCOUNT_TOKEN, metadata=annotation, data=None)
@@ -81,7 +86,7 @@ def _list_tokens() -> Iterator[Attack]:
         {"kubernetes.io/enforce-mountable-secrets": "false"},
     ):
         what = f"annotate a token with {next(iter(other))}"
-        yield patch_secret(what, "session", TEAM, {"metadata": {"annotations": other}}, token)
+        yield patch_secret(what, "session", TEAM, {"metadata": {"annotations": other}}, token, account)
     yield patch_secret("give a token other data", "session", TEAM, {"data": {"token": "eA=="}}, token)
     yield Attack("delete a token", "DELETE", secret_path("session", TEAM), (token,))
     request: Object = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
@@ -153,6 +158,34 @@ def _list_owners() -> Iterator[Attack]:
     for what, message in (("finalizers", NO_FINALIZERS), ("ownerReferences", NO_OWNERS)):
         taken_off = {"metadata": {what: None}}
         yield patch_secret(f"take {what} off", "registry", HOME, taken_off, Validation("secrets", message))
+
+
+def _list_marks() -> Iterator[Attack]:
+    """Yield labels and annotations by which others copy, delete or use a Secret, and what locks deliveries out."""
+    label, annotation = Validation("secrets", NO_LABEL), Validation("secrets", NO_ANNOTATION)
+    for key in (
+        "reflector.v1.k8s.emberstack.com/reflection-allowed",
+        "kustomize.toolkit.fluxcd.io/prune",
+        "helm.sh/hook-delete-policy",
+        "cert-manager.io/allow-direct-injection",
+        REPLICATED,
+    ):
+        marked = {"metadata": {"annotations": {key: "true"}}}
+        yield patch_secret(f"annotate a Secret with {key}", "db", HOME, marked, annotation)
+    for key in (CLUSTER_OF_ARGO, "app.kubernetes.io/instance", "owner", "grafana_dashboard", REPLICATED):
+        marked = {"metadata": {"labels": {key: "helm"}}}
+        yield patch_secret(f"label a Secret with {key}", "db", HOME, marked, label)
+    helm = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}}
+    yield patch_secret("hand a Secret over to Helm", "db", HOME, helm, label)
+    swapped = {"metadata": {"annotations": {CLUSTER_OF_ARGO: "cluster"}}}
+    yield patch_secret("annotate with what is given as a label", "copied", HOME, swapped, annotation)
+    widened = {"metadata": {"annotations": {REPLICATED: ".*"}}}
+    yield patch_secret("widen what somebody has annotated", "registry", HOME, widened, annotation)
+    created = build_secret("once", TEAM, metadata=widened["metadata"])
+    yield apply_secret("create a Secret that is copied", created, annotation)
+    immutable = Validation("secrets", IMMUTABLE)
+    yield patch_secret("lock deliveries out", "db", HOME, {"immutable": True}, immutable)
+    yield apply_secret("create what is locked", build_secret("once", TEAM, immutable=True), immutable)
 
 
 def _list_workloads(identity: Identity, managed: Mapping[str, Sequence[Object]]) -> Iterator[Attack]:

@@ -28,10 +28,14 @@ LABELS: Mapping[str, Mapping[str, str]] = {
 NONCE = "0123456789abcdef"
 JSON, MERGE = "application/json", "application/merge-patch+json"
 ACCOUNT_TOKEN, BOOTSTRAP_TOKEN = "kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"
+REPLICATED, CLUSTER_OF_ARGO = "replicator.v1.mittwald.de/replicate-to", "argocd.argoproj.io/secret-type"
+"""What one mapping gives its Secret: an annotation and a label on which others act."""
 RBAC = "rbac.authorization.k8s.io"
 
 NO_TOKENS, NO_FINALIZERS, NO_OWNERS = "no token of the cluster", "no finalizers", "no owners"
-NO_LABEL, MANAGED, PLACES = "keyferry.dev/generated", "managedFields", "no mapping writes Secret"
+MANAGED, PLACES = "managedFields", "no mapping writes Secret"
+NO_LABEL, NO_ANNOTATION = "no mapping gives the label", "no mapping gives the annotation"
+IMMUTABLE = "makes no Secret immutable"
 STAMPS_ALONE, STAMP_PLACES, NONCES = "pod templates alone", "no mapping restarts", "16 hexadecimal digits"
 FORGED = "makes nobody the manager"
 
@@ -87,11 +91,14 @@ def build_mappings() -> list[SecretMapping]:
         _mapping("merged", [HOME], policies={"creation": "merge"}, restart="none"),
         _mapping("once", by_labels, policies={"creation": "createOnce"}),
         _mapping("taken", [HOME], policies={"conflict": "takeOver"}),
+        _mapping(
+            "copied", [HOME], secret={"annotations": {REPLICATED: "shop"}, "labels": {CLUSTER_OF_ARGO: "cluster"}}
+        ),
     ]
 
 
-def _mapping(name: str, namespaces: object, **spec: Any) -> SecretMapping:  # noqa: ANN401
-    secret = {"name": name, "data": {"password": {"from": "db", "path": "password"}}}
+def _mapping(name: str, namespaces: object, secret: Object | None = None, **spec: Any) -> SecretMapping:  # noqa: ANN401
+    secret = {"name": name, "data": {"password": {"from": "db", "path": "password"}}} | (secret or {})
     sources = {"db": {"secretsManager": "attacked/db"}}
     return mapping(name, sources=sources, clusters=["prod-eu"], namespaces=namespaces, secret=secret, **spec)
 

@@ -31,7 +31,7 @@ from tests.integration.attacks import AGAIN, BARE, HOME, LABELS, NEAR, TEAM, Abs
 from tests.integration.scene import CLUSTER, tokens
 
 SECRETS = {
-    HOME: ("db", "registry", "somebodys"),
+    HOME: ("db", "registry", "somebodys", "copied"),
     TEAM: ("session", "db"),
     AGAIN: ("session",),
     NEAR: ("session",),
@@ -125,14 +125,22 @@ def ground(cloud: Cloud) -> Ground:
     for name, labels in LABELS.items():
         admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}})
         admin.apply(deployment("api", name, env_from("db")))
+        until("a ServiceAccount", partial(has_account, admin, name))  # else its token would be taken away
         for secret in SECRETS.get(name, ()):
             admin.apply(attacks.build_secret(secret, name, **token_of(secret, name)))
     owner = admin.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner", "namespace": HOME}})[0]
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
-    metadata = {"ownerReferences": [reference], "finalizers": ["example.com/kept"]}
+    annotations = {attacks.REPLICATED: "shop"}
+    metadata = {"ownerReferences": [reference], "finalizers": ["example.com/kept"], "annotations": annotations}
     admin.edit("Secret", "registry", HOME, {"metadata": metadata})
     apply_rbac(admin, ground.rbac)
     return ground
+
+
+def has_account(admin: Admin, namespace: str) -> bool:
+    """Return whether the ServiceAccount `default` of a namespace is there."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts?fieldSelector=metadata.name%3Ddefault"
+    return bool(admin.send("GET", path)["items"])
 
 
 def token_of(secret: str, namespace: str) -> Object:
@@ -228,9 +236,29 @@ def test_a_secret_that_may_be_deleted_does_not_come_back_as_a_token(ground: Grou
     assert (code, "field is immutable" in text) == (422, True), "Kubernetes itself keeps the type"
 
 
+def test_what_a_mapping_gives_a_secret_and_what_nobody_acts_on_may_be_set(
+    ground: Ground, attacker: tuple[str, Caller]
+) -> None:
+    name, caller = attacker
+    for metadata in (
+        {"annotations": {attacks.REPLICATED: "other"}, "labels": {attacks.CLUSTER_OF_ARGO: "other"}},
+        {"labels": {"team": "shop", "app.kubernetes.io/name": "db", "app.kubernetes.io/managed-by": "keyferry"}},
+        {"annotations": {"note": "x", "keyferry.dev/of-a-newer-release": "x"}},
+    ):
+        patch = attacks.patch_secret("mark", "copied", HOME, {"metadata": metadata})
+        assert caller.send(patch, dry=True)[0] == (403 if name == "reconcile" else 200), metadata
+
+
+def test_marks_of_others_stay_and_may_be_taken_away(ground: Ground) -> None:
+    caller = ground.let_in(ground.identity.deliver)
+    for patch in ({"data": {"x": "eA=="}}, {"metadata": {"annotations": {attacks.REPLICATED: None}}}):
+        assert caller.send(attacks.patch_secret("change", "registry", HOME, patch), dry=True)[0] == 200
+
+
 def test_without_the_rule_the_token_of_a_service_account_is_had(ground: Ground) -> None:
     """So the local cloud would show it, if a policy let a token through."""
-    _, caller = weaken(ground, [Validation("secrets", attacks.NO_TOKENS)])
+    rules = [Validation("secrets", message) for message in (attacks.NO_TOKENS, attacks.NO_ANNOTATION)]
+    _, caller = weaken(ground, rules)
     time.sleep(UNTIL_IN_FORCE)
     body = attacks.build_secret("once", AGAIN, **token_of("session", TEAM))
     assert caller.send(attacks.apply_secret("make a token", body))[0] == 201

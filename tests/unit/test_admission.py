@@ -31,7 +31,7 @@ def policies(*mappings: SecretMapping, identity: Identity = IDENTITY) -> dict[st
 def rules_of_namespaces(*mappings: SecretMapping) -> list[str]:
     """Return the validations of the policy for Secrets that look at the namespace."""
     validations = policies(*mappings)["keyferry-secrets"]["validations"]
-    return [each["expression"] for each in validations if "messageExpression" in each]
+    return [each["expression"] for each in validations if "no mapping writes" in each.get("messageExpression", "")]
 
 
 def test_both_policies_hold_for_the_writers_of_the_stack_alone_and_fail_closed() -> None:
@@ -65,6 +65,41 @@ def test_the_policy_covers_every_kind_that_a_mapping_can_restart_and_every_way_t
     covered = {(group, name) for rule in rules for group in rule["apiGroups"] for name in rule["resources"]}
     assert covered == {(kind.group, name) for kind in KINDS.values() for name in (kind.resource, f"{kind.resource}/*")}
     assert all(rule["operations"] == ["CREATE", "UPDATE", "DELETE"] for rule in rules)
+
+
+MARKED = {
+    "data": {"a": {"value": "b"}},
+    "labels": {"team": "shop", "example.com/team": "shop"},
+    "annotations": {"example.com/note": {"template": "{{ namespace }}"}, "example.com/copy": "x"},
+}
+
+
+def rules_of_metadata(*mappings: SecretMapping) -> dict[str, str]:
+    """Return name → expression of the variables that say what mappings give their Secrets."""
+    variables = policies(*mappings)["keyferry-secrets"]["variables"]
+    return {
+        each["name"]: each["expression"]
+        for each in variables
+        if each["name"].startswith("strange") and each["name"][-1].isdigit()
+    }
+
+
+def test_secrets_with_the_same_labels_and_annotations_share_a_rule_and_harmless_ones_need_none() -> None:
+    marked = [mapping(name, secret={**MARKED, "name": name}) for name in ("a", "b")]
+    plain = mapping("plain", secret={**MARKED, "name": "c", "labels": {"team": "x"}, "annotations": {"note": "x"}})
+    assert rules_of_metadata(*marked, plain) == {
+        "strangeLabels0": "variables.strangeLabels.filter(k, !((k in ['example.com/team']"
+        " && variables.name in ['a', 'b'])))",
+        "strangeAnnotations0": "variables.strangeAnnotations.filter(k, !((k in ['example.com/copy', 'example.com/note']"
+        " && variables.name in ['a', 'b'])))",
+    }
+    assert rules_of_metadata(plain) == {}
+
+
+def test_two_mappings_of_one_secret_add_up_to_its_labels() -> None:
+    first = mapping("first", secret={**MARKED, "name": "a", "annotations": {}})
+    other = mapping("other", secret={**MARKED, "name": "a", "labels": {"example.com/x": "x"}, "annotations": {}})
+    assert "k in ['example.com/team', 'example.com/x']" in rules_of_metadata(first, other)["strangeLabels0"]
 
 
 def test_names_whose_namespaces_are_named_need_no_rule() -> None:
@@ -154,5 +189,6 @@ def write_reviewed() -> str:
         mapping(),
         mapping("shop", name="session", namespaces=SHOP),
         mapping("taken", name="registry", namespaces=["payments", BY_PATTERNS], policies={"conflict": "takeOver"}),
+        mapping("marked", secret={**MARKED, "name": "marked", "immutable": True}),
     ]
     return yamltext.text(build_policies(IDENTITY, reviewed), width=120) + "\n"

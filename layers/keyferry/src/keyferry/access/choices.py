@@ -63,6 +63,12 @@ def list_memberships(subject: str, texts: Iterable[str]) -> list[str]:
     return [f"{subject} in {_build_list(some)}" for some in _split(sorted(texts))]
 
 
+def build_matches(subject: str, patterns: Iterable[str]) -> str:
+    """Return the expression that is true if `subject`, itself an expression, matches a pattern with `*` and `?`."""
+    expressions = (pattern.replace("?", ".").replace("*", ".*") for pattern in sorted(set(patterns)))
+    return f"{subject}.matches('^({'|'.join(expressions)})$')"
+
+
 def pack(terms: Iterable[str], operator: str) -> list[str]:
     """Return few expressions, each of some of the terms, joined by `&&` or `||`.
 
@@ -110,8 +116,7 @@ def _build_label(key: str, operator: str, operand: str) -> str:
 
 def _build_patterns(patterns: Iterable[str]) -> str:
     """Return the expression that is true if the name of the namespace matches one of the patterns."""
-    expressions = (pattern.replace("?", ".").replace("*", ".*") for pattern in sorted(set(patterns)))
-    return f"request.namespace.matches('^({'|'.join(expressions)})$')"
+    return build_matches("request.namespace", patterns)
 
 
 def _build_list(texts: Iterable[str]) -> str:

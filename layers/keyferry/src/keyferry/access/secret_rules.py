@@ -7,8 +7,7 @@ a ServiceAccount in the cluster: Kubernetes writes one into a Secret of the type
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from keyferry.access import choices
-from keyferry.identity import GENERATED_LABEL
+from keyferry.access import choices, metadata_rules
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.secret_types import NEVER_WRITTEN
 
@@ -36,6 +35,7 @@ def build_rules(mappings: Sequence[SecretMapping]) -> Object:
     """
     variables = [{"name": name, "expression": expression} for name, expression in _VARIABLES]
     takes_over, taken_over = _list_taken_over(mappings)
+    of_metadata, metadata_validations = metadata_rules.build_rules(mappings)
     return {
         "matchConstraints": {
             "resourceRules": [
@@ -47,10 +47,14 @@ def build_rules(mappings: Sequence[SecretMapping]) -> Object:
                 }
             ]
         },
-        "variables": [*variables, choices.LABELS_VARIABLE, *taken_over],
+        "variables": [*variables, choices.LABELS_VARIABLE, *taken_over, *of_metadata],
         "validations": [
             {"reason": "Forbidden", **validation}
-            for validation in (*_list_content_rules(takes_over), *_list_namespace_rules(mappings))
+            for validation in (
+                *_list_content_rules(takes_over),
+                *metadata_validations,
+                *_list_namespace_rules(mappings),
+            )
         ],
     }
 
@@ -62,7 +66,6 @@ def _list_content_rules(takes_over: str) -> Iterator[Object]:
         takes_over: an expression: whether a mapping may take the Secret from its owners.
     """
     tokens = ", ".join(f"'{name}'" for name in sorted(NEVER_WRITTEN))
-    label = f"variables.%s.?labels[?'{GENERATED_LABEL}']"
     yield {
         "expression": f"!(variables.is.?type.orValue('') in [{tokens}])",
         "message": "Keyferry writes and deletes no token of the cluster",
@@ -74,10 +77,6 @@ def _list_content_rules(takes_over: str) -> Iterator[Object]:
     yield {
         "expression": f"variables.isOwners == variables.wasOwners || (variables.isOwners == [] && ({takes_over}))",
         "message": "Keyferry changes no owners, and takes them all off only for a mapping that takes over",
-    }
-    yield {
-        "expression": f"{label % 'isMetadata'} == {label % 'wasMetadata'}",
-        "message": f"Keyferry sets no label {GENERATED_LABEL} on a Secret",
     }
     yield {
         "expression": _build_managed_rule(),

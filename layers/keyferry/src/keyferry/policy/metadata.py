@@ -7,9 +7,9 @@ heard of is kept out with all that are known: `docs/teams.md` has a list of thes
 
 from keyferry.formats.globs import covers
 
-_DESCRIPTIVE = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "version", "component", "part-of"))
+DESCRIPTIVE = frozenset(f"app.kubernetes.io/{name}" for name in ("name", "version", "component", "part-of"))
 """Recommended labels that tell people something. `instance` is not one of them: Argo CD can be set to prune by it."""
-_WITHOUT_PREFIX = ("owner", "OWNER", "grafana_*", "loki_*")
+WITHOUT_PREFIX = ("owner", "OWNER", "grafana_*", "loki_*")
 """Keys on which tools act though they have no prefix: Secrets labelled `owner: helm` (in Helm 2 `OWNER: TILLER`) are
 releases to Helm, and the side cars of Grafana's and Loki's charts load Secrets with the others as data sources,
 dashboards and rules."""
@@ -18,5 +18,5 @@ dashboards and rules."""
 def is_harmless(key: str) -> bool:
     """Return whether nothing is known to act on a label or annotation with this key, whatever its value."""
     if "/" in key:
-        return key in _DESCRIPTIVE
-    return not any(covers(pattern, key) for pattern in _WITHOUT_PREFIX)
+        return key in DESCRIPTIVE
+    return not any(covers(pattern, key) for pattern in WITHOUT_PREFIX)
