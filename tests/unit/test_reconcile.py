@@ -1,5 +1,6 @@
 """The sweep sends a delivery where something is not, or not known to be, right, and reads no value."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -514,9 +515,17 @@ def test_it_goes_on_within_the_namespaces_of_a_mapping_and_on_the_clusters_that_
     us.namespaces["shop"] = {}  # targets are sorted, however they are listed
     world.deliver("prod-us")
     us.delete("shop", "payments-db")
-    world.clients["prod-us"] = us.client(world.calls)
-    world.calls.after = lambda number, _: world.clock.jump(840) if number == 33 else None
+    eu_is_done = threading.Event()
+    eu = Calls(after=lambda number, _: eu_is_done.set() if number == 2 else None)  # the namespaces, and two targets
+
+    def jump(number: int, _: str) -> None:
+        if number == 33:
+            assert eu_is_done.wait(10)
+            world.clock.jump(840)
+
+    world.clients |= {"prod-eu": world.clusters["prod-eu"].client(eu), "prod-us": us.client(Calls(after=jump))}
     first = world.sweep()
+    world.clients.clear()
     [rest] = world.continued
     assert rest.cursor is not None
     assert rest.cursor.keys() == {"prod-us"}
