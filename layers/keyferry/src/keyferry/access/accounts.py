@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from keyferry.access import entries, events, grants, roles, trust
+from keyferry.access import entries, events, grants, roles
 from keyferry.access.entries import NOTHING, AccessEntry, is_equal, name_region
 from keyferry.mapping.catalog import Catalog
 from keyferry.role import Role
@@ -26,12 +26,12 @@ _ELSEWHERE, _FORWARDS, _TRAIL = "IsNotTheHub", "Forwards", "ForwardsFromTrail"
 def list_accounts(catalog: Catalog) -> list[str]:
     """Return the accounts of clusters, sources and roles, sorted. That of the stack is among them if one is there."""
     named = {cluster.eks.account for cluster in catalog.clusters.values()} | set(events.list_source_accounts(catalog))
-    return sorted(named | {Role(arn=use.role).account for use in trust.list_uses(catalog)})
+    return sorted(named | {Role(arn=use.role).account for use in roles.list_uses(catalog)})
 
 
 def build_template(catalog: Catalog, account: str) -> Object:
     """Return the template of one account, with the parameters and conditions that something in it refers to."""
-    uses = [use for use in trust.list_uses(catalog) if Role(arn=use.role).account == account]
+    uses = [use for use in roles.list_uses(catalog) if Role(arn=use.role).account == account]
     own = [entry for entry in entries.list_access_entries(catalog) if entry.cluster.eks.account == account]
     own_roles = roles.build_roles(catalog, uses)
     own_entries = _build_entries(catalog, own, {use.role for use in uses})
