@@ -10,6 +10,7 @@ from keyferry.access.people import build_template as build_people
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.stores.source import Source
 from tests.unit.samples import ACCOUNT, cluster, mapping
 from tests.unit.stack import Stack, listed
 
@@ -104,6 +105,18 @@ def test_reading_a_source_takes_rights_on_that_source_alone(
     source: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
     assert granted(db=source) == expected
+
+
+def test_public_parameters_belong_to_no_account_and_no_key() -> None:
+    base = "arn:${AWS::Partition}:ssm:${AWS::Region}::parameter/aws/service/"
+    sources = {alias: {"parameterStore": f"/aws/service/{alias}"} for alias in ("a", "b")}
+    assert granted(**sources) == [
+        (action, f"{base}{alias}") for action in ("ssm:GetParameter", "ssm:GetParameters") for alias in sources
+    ]
+    grants = [
+        Source.model_validate(source).store.get_grants(Source.model_validate(source)) for source in sources.values()
+    ]
+    assert {grant.action for each in grants for grant in each} == {"ssm:GetParameter"}
 
 
 def test_parameters_that_one_call_can_read_take_the_right_to_that_call_too() -> None:

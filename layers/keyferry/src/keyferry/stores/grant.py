@@ -34,15 +34,16 @@ def require_tags(tags: Mapping[str, str]) -> tuple[Condition, ...]:
     return tuple(Condition("StringEquals", f"aws:ResourceTag/{key}", value) for key, value in sorted(tags.items()))
 
 
-def get_base_arn(source: "Source", service: str) -> str:
+def get_base_arn(source: "Source", service: str, *, has_account: bool = True) -> str:
     """Return the ARN of a source up to its account. Without an ARN of its own, that is the account of the stack.
 
     Args:
         source: the source to read.
         service: the service as ARNs call it, such as `ssm`.
+        has_account: whether it belongs to an account; the public parameters of AWS belong to none.
     """
     region = source.home_region or "${AWS::Region}"
-    return f"arn:{_get_partition(source)}:{service}:{region}:{_get_account(source)}"
+    return f"arn:{_get_partition(source)}:{service}:{region}:{_get_account(source) if has_account else ''}"
 
 
 def build_decrypt_grant(source: "Source", service: str, context_key: str) -> Grant:

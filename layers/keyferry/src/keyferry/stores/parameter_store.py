@@ -25,6 +25,10 @@ _REFERENCE = "aws/reference/secretsmanager"
 """The hierarchy under which Parameter Store serves the secrets of Secrets Manager, with the caller's right to read
 these ("Referencing AWS Secrets Manager secrets from Parameter Store parameters" in the guide of Systems Manager)."""
 _VERSION = re.compile(r"[1-9][0-9]*")
+_LATEST = ("latest", "$latest", "current")
+_LABEL = re.compile(r"(?!aws|ssm)[A-Za-z_.-][A-Za-z0-9_.-]{0,99}", re.IGNORECASE)
+_PUBLIC = "aws/service/"
+"""The hierarchy of the public parameters of AWS, which belong to no account."""
 _OPERATIONS: Mapping[str, ChangeKind] = {
     "Create": "updated",
     "Update": "updated",
@@ -67,12 +71,33 @@ def check_source(source: "Source") -> None:
         _check_no_reference(source.find_prefix, "find: secretsManager, path")
         return
     _check_no_reference(source.event_names[0], "secretsManager")
-    if ":" in source.event_names[0]:
-        raise ValueError("a version or label has a field of its own: {parameterStore: /prod/db, label: live}")
-    if source.version and not _VERSION.fullmatch(source.version):
-        raise ValueError("the version of a parameter is a number, from 1; a label has a field of its own")
+    _check_selector(source)
     if "/" in source.identifier and not source.arn and not source.identifier.startswith("/"):
         raise ValueError(f"a parameter in a hierarchy begins with a slash: /{source.identifier}")
+
+
+def _check_selector(source: "Source") -> None:
+    """Check the version or label. Source: "Working with parameter labels" in the guide of Systems Manager.
+
+    Raises:
+        ValueError: Parameter Store has no such version or label.
+    """
+    if (source.version or "").lower() in _LATEST:
+        raise ValueError(f"version {source.version} is what is read without a version: leave it out")
+    if source.version and not _VERSION.fullmatch(source.version):
+        raise ValueError("the version of a parameter is a number, from 1; a label has a field of its own, label")
+    if source.label in ("AWSCURRENT", "AWSPREVIOUS"):
+        raise ValueError(
+            f"{source.label} is a staging label of Secrets Manager: without version and label, the latest version of a"
+            " parameter is read"
+        )
+    if source.label and source.label.isdigit():
+        raise ValueError(f'a number is no label, but a version: write version: "{source.label}"')
+    if source.label and not _LABEL.fullmatch(source.label):
+        raise ValueError(
+            "the label of a parameter has 1 to 100 letters, digits and . - _, and begins with no digit and with neither"
+            " aws nor ssm"
+        )
 
 
 def _check_no_reference(name: str, remedy: str) -> None:
@@ -95,6 +120,24 @@ def _check_no_reference(name: str, remedy: str) -> None:
             f"/{beginning}/ {'can become' if can_become else 'is'} another name for secrets of Secrets Manager: write"
             f" {{{remedy}: {secret}}}"
         )
+
+
+def list_doubts(source: "Source") -> Iterator[str]:
+    """Yield what is right in a source, and perhaps not meant so."""
+    if _is_public(source):
+        yield (
+            f"{source.identifier} is a public parameter, of whose changes no event tells: they arrive with the next"
+            " sweep"
+        )
+
+
+def _is_public(source: "Source") -> bool:
+    return any(name.startswith(_PUBLIC) for name in source.event_names)
+
+
+def explain_missing(_source: "Source") -> str:
+    """Return nothing: a parameter's ARN ends as its name does."""
+    return ""
 
 
 def get_watched_label(source: "Source") -> str | None:
@@ -122,7 +165,7 @@ def parse_event(event: Envelope) -> Change | Ignored:
 
 def get_grants(source: "Source") -> Iterator[Grant]:
     """Yield the permissions for reading a source in its own region by a call of its own, without its replicas."""
-    base = f"{get_base_arn(source, 'ssm')}:{RESOURCE_TYPE}"
+    base = _get_base(source)
     if source.metadata:
         yield Grant("ssm:ListTagsForResource", f"{base}{source.event_names[0]}")
         return
@@ -131,13 +174,20 @@ def get_grants(source: "Source") -> Iterator[Grant]:
         yield Grant("ssm:GetParameters", f"{base}{to_event_name(source.find_prefix)}*", require_tags(source.tags))
     else:
         yield Grant("ssm:GetParameter", f"{base}{source.event_names[0]}")
-    yield build_decrypt_grant(source, "ssm", "PARAMETER_ARN")
+    if not _is_public(source):
+        yield build_decrypt_grant(source, "ssm", "PARAMETER_ARN")
+
+
+def _get_base(source: "Source") -> str:
+    """Return the ARN of a source up to its name. AWS answers ARNs without account for public parameters."""
+    base = get_base_arn(source, "ssm", has_account=not _is_public(source))
+    return f"{base}:{RESOURCE_TYPE}"
 
 
 def get_batch_grants(source: "Source") -> Iterator[Grant]:
     """Yield the permission for reading a parameter by one call together with others, if the source can be read so."""
     if not (source.find or source.metadata or source.failover or source.account):
-        yield Grant("ssm:GetParameters", f"{get_base_arn(source, 'ssm')}:{RESOURCE_TYPE}{source.event_names[0]}")
+        yield Grant("ssm:GetParameters", f"{_get_base(source)}{source.event_names[0]}")
 
 
 def get_listing_grants(source: "Source") -> Iterator[Grant]:

@@ -48,6 +48,12 @@ class Store(Protocol):
     def check_source(self, source: "Source", /) -> None:
         """Check what is specific to this store. Raises a ValueError that says what is right."""
 
+    def list_doubts(self, source: "Source", /) -> Iterator[str]:
+        """Yield what is right in a source, and perhaps not meant so: why, and what would be right."""
+
+    def explain_missing(self, source: "Source", /) -> str:
+        """Return why AWS perhaps does not know a source by its name, with the remedy; empty where nothing tells."""
+
     def get_watched_label(self, source: "Source", /) -> str | None:
         """Return the staging label that a source depends on: an event that moves another one does not concern it."""
 

@@ -8,6 +8,7 @@ from keyferry.arn import Arn
 from keyferry.model import Change, ChangeKind, StoreName
 from keyferry.stores.envelope import TRAIL_TYPES, Envelope, Ignored, get_text
 from keyferry.stores.grant import Grant, build_decrypt_grant, get_base_arn, require_tags
+from keyferry.stores.identifiers import UUID
 
 if TYPE_CHECKING:
     from keyferry.stores.source import Source
@@ -36,6 +37,12 @@ MIN_VERSION_LENGTH, MAX_VERSION_LENGTH = 32, 64
 MAX_LABEL_LENGTH = 256
 """How long a staging label can be (API reference of GetSecretValue)."""
 
+_LATEST = ("awscurrent", "current", "latest", "$latest")
+"""What people write for the current version."""
+_WORD = re.compile(r"[A-Za-z][a-z]{5}|[A-Za-z][a-z]{3,4}[0-9]{1,2}|[A-Z]{6}|[0-9]{6}")
+"""Six characters that are seldom random, as `secret` or `stage1`: of the ends of ARNs, one in fifty reads so."""
+_RANDOM = re.compile(r"(?=.*[a-z0-9][A-Z])(?=.*[a-z]).{6}")
+"""Six characters that nobody gives a name: capital letters after others."""
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 """What Secrets Manager appends to the name in an ARN. A name can end in the same way."""
 _CHANGES: Mapping[str, ChangeKind] = {
@@ -104,14 +111,75 @@ def check_source(source: "Source") -> None:
         raise ValueError('a path that begins with ! means "not" to ListSecrets: begin with what comes before it')
     if PENDING in (source.label, source.version):
         raise ValueError("AWSPENDING is never pushed: it is not in use yet")
-    if source.version in (CURRENT, "latest"):
-        raise ValueError(f"version {source.version} is what is read without a version: leave it out")
-    if source.version == PREVIOUS:
+    if source.version:
+        _check_version(source.version)
+    if source.label:
+        _check_label(source.label)
+
+
+def _check_version(version: str) -> None:
+    """Check that a text can be a version id."""
+    if version.lower() in _LATEST:
+        raise ValueError(f"version {version} is what is read without a version: leave it out")
+    if version.upper() == PREVIOUS:
         raise ValueError("AWSPREVIOUS is a staging label, no version id: write label: AWSPREVIOUS")
-    if source.version and not MIN_VERSION_LENGTH <= len(source.version) <= MAX_VERSION_LENGTH:
-        raise ValueError("a version id of a secret has 32 to 64 characters; a staging label goes into label")
-    if source.label and len(source.label) > MAX_LABEL_LENGTH:
+    if version.startswith("uuid/"):
+        raise ValueError(f"uuid/ is no part of a version id: write version: {version.removeprefix('uuid/') or '…'}")
+    if version != version.strip():
+        raise ValueError(f"a version id has no blanks around it: write version: {version.strip()}")
+    if not MIN_VERSION_LENGTH <= len(version) <= MAX_VERSION_LENGTH:
+        raise ValueError(
+            "a version id of a secret has 32 to 64 characters; a staging label goes into label, and the current version"
+            " is read without either"
+        )
+
+
+def _check_label(label: str) -> None:
+    """Check that a text can be the label that is meant."""
+    if UUID.fullmatch(label):
+        raise ValueError(f"that is a version id, no staging label: write version: {label}")
+    if label != label.strip() or (label.upper() in (CURRENT, PREVIOUS) and not label.isupper()):
+        right = label.strip().upper() if label.strip().upper() in (CURRENT, PREVIOUS) else label.strip()
+        raise ValueError(f"AWS takes staging labels letter by letter: write label: {right}")
+    if len(label) > MAX_LABEL_LENGTH:
         raise ValueError("a staging label has at most 256 characters")
+
+
+def list_doubts(source: "Source") -> Iterator[str]:
+    """Yield what is right in a source, and perhaps not meant so."""
+    for replica in (source, *source.replicas):
+        name = replica.event_names[-1] if replica.event_names else ""
+        suffix = name[-6:] if _SUFFIX.search(name) else ""
+        if replica.arn and _WORD.fullmatch(suffix):
+            yield (
+                f"AWS takes -{suffix} for the six characters that end an ARN, and it reads like a part of the name: if"
+                f" it is, write the name ({name}), or the whole ARN"
+            )
+        elif not replica.arn and suffix and _RANDOM.fullmatch(suffix):
+            yield (
+                f"-{suffix} reads like the six characters that end an ARN, and a name has none: if they are, write"
+                f" {name[:-7]}, or the whole ARN"
+            )
+        if name.endswith("/"):
+            yield (
+                "the name ends in a slash: if it does not in AWS, take it off; for many secrets, write"
+                f" {{find: {MAPPING_FIELD}, path: {name}}}"
+            )
+
+
+def explain_missing(source: "Source") -> str:
+    """Return why AWS perhaps knows no secret of that name; empty where the name tells nothing.
+
+    Source: "SecretId" in the API reference of GetSecretValue: a partial ARN that ends in a hyphen and six characters is
+    taken for a whole one.
+    """
+    match = _SUFFIX.search(source.event_names[-1]) if source.event_names else None
+    if match is None:
+        return ""
+    name = source.event_names[-1]
+    if source.arn:
+        return f"if {match[0]} is a part of the name, and not the end of the ARN, write {name}, or the whole ARN"
+    return f"if {match[0]} is the end of its ARN, leave it out, or write the whole ARN"
 
 
 def get_watched_label(source: "Source") -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from keyferry.arn import Arn
 from keyferry.formats.fields import Region, RegularExpression
@@ -15,6 +15,7 @@ from keyferry.model import Place, Record, StoreName
 from keyferry.role import Roles, Tags
 from keyferry.stores import placeholders
 from keyferry.stores.find import check_tags, literal_prefix
+from keyferry.stores.identifiers import check_identifier
 from keyferry.stores.registry import STORES, Store
 
 _STORES_BY_FIELD = {store.MAPPING_FIELD: store for store in STORES.values()}
@@ -100,13 +101,14 @@ class Source(Record):
     def _check_identifier(self) -> Self:
         if self.find is not None:
             return self
-        noun = self.store.NOUN
-        if self.identifier.startswith("arn:") and self.event_names[0] == self.identifier:
-            raise ValueError(f"not the ARN of a {noun}")
+        check_identifier(self.identifier, self.store)
         if self.region and self.arn and self.arn.region != self.region:
-            raise ValueError(f"region is {self.region}, and the ARN is in {self.arn.region}")
+            raise ValueError(
+                f"region is {self.region}, and the ARN is in {self.arn.region}: leave region out, for the ARN says it,"
+                " or write the ARN of that region"
+            )
         self.store.check_source(self)
-        self._check_name(self.event_names[0], f"the name of a {noun}")
+        self._check_name(self.event_names[0], f"the name of a {self.store.NOUN}")
         return self
 
     @model_validator(mode="after")
@@ -114,9 +116,14 @@ class Source(Record):
         regions = [self.home_region, *(failover.region for failover in self.failover)]
         duplicate = next((region for region in regions if regions.count(region) > 1), None)
         if duplicate:
-            raise ValueError(f"region {duplicate} is named twice; failover goes to other regions")
+            first = ", and the source is read there already" if duplicate == self.home_region else ""
+            raise ValueError(f"region {duplicate} is named twice; failover goes to other regions{first}: take it out")
         for replica in self.replicas:
-            Source.model_validate(replica.model_dump(by_alias=True, exclude_defaults=True))
+            try:
+                Source.model_validate(replica.model_dump(by_alias=True, exclude_defaults=True))
+            except ValidationError as error:
+                message = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise ValueError(f"failover to {replica.region}: {message}") from None
         return self
 
     def _check_name(self, name: str, noun: str) -> None:

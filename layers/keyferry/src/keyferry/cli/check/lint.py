@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from keyferry.access.grants import is_unbounded
+from keyferry.aws import regions
 from keyferry.budget import Budget, OverBudget
 from keyferry.cli.check.documents import Definition
 from keyferry.cli.check.problems import Problem
@@ -42,6 +43,8 @@ def _list_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
                 " of the account; give it a path, tags, or a regexp with a fixed beginning, as ^team-a/"
             )
             yield ("spec", "sources", alias), message
+        for doubt in (*source.store.list_doubts(source), *regions.list_doubts(source)):
+            yield ("spec", "sources", alias), f"source {alias}: {doubt}"
     for key, entry in spec.secret.data.items():
         if entry.value is not None and "{{" in entry.value:
             message = "the Secret will hold these braces as they are: what is filled in is a template, not a value"
