@@ -216,6 +216,7 @@ def test_a_source_is_called_what_a_template_can_name(alias: str) -> None:
         (entry(template="x", path="a"), "path and decode go with from"),
         (entry(value="x", decode="base64"), "path and decode go with from"),
         (entry(**{"from": "db", "default": "x"}), "default and optional go with path"),
+        (entry(value="x", optional=True), "default and optional go with from"),
         (entry(**{"from": "db", "optional": True}), "default and optional go with path"),
         (entry(**{"from": "db", "path": "a", "default": "x", "optional": True}), "takes default or optional, not both"),
         (entry(**{"from": "db", "decode": "rot13"}), "'base64', 'base64url' or 'auto'"),

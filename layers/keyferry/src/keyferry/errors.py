@@ -28,6 +28,7 @@
         ├── InvalidRequest     the AWS SDK does not send a call, because an argument of it is wrong
         ├── SourceUnavailable  there is no secret or parameter of this name, version or label
         │   ├── SourceMissing    AWS answers that it does not exist
+        │   ├── VersionMissing   it exists, and none of its versions has that id or label
         │   └── SourceDeleted    AWS says that it was deleted: the only error that can delete a Secret
         ├── SourceUnusable     the mapping cannot make its keys from the value
         ├── Refused            the Secret cannot hold the content: too large, another type, immutable
@@ -176,6 +177,10 @@ class SourceUnavailable(NeedsRepair):
 
 class SourceMissing(SourceUnavailable):
     """The secret or parameter does not exist: deleted, not created yet, or misspelt."""
+
+
+class VersionMissing(SourceUnavailable):
+    """The secret or parameter exists, and has no version with the id or label that the mapping names."""
 
 
 class SourceDeleted(SourceUnavailable):

@@ -74,6 +74,8 @@ class SourceValue:
     """The failover region that served the value; None where the first region did."""
     members: "Mapping[str, SourceValue] | None" = None
     """For a source with `find`: full name → value of each secret or parameter that it finds. None otherwise."""
+    is_missing: bool = False
+    """Whether no version has the label, so that there is no value: the keys that it fills are optional, or default."""
 
     def has_version(self, version_id: str) -> bool:
         """Return whether the value, or one of its members, is of this version."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from keyferry.aws.denials import explain_denial
 from keyferry.aws.sdk_errors import build_sdk_error
 from keyferry.errors import (
     AccessDenied,
@@ -17,6 +18,7 @@ from keyferry.errors import (
     SourceUnavailable,
     Throttled,
     Unreachable,
+    VersionMissing,
 )
 
 # Error codes of AWS, by the error that they become.
@@ -66,13 +68,14 @@ THROTTLED = {
 
 
 @contextmanager
-def translate_errors(call: str) -> Iterator[None]:
+def translate_errors(call: str, hint: str = "") -> Iterator[None]:
     """Raise a KeyferryError in place of an error of botocore; a KeyferryError passes as it is.
 
     A KeyferryError comes out of botocore where it assumes a role for the call, and where the time for the call is over.
 
     Args:
         call: action and object, as `secretsmanager:GetSecretValue on prod/db`.
+        hint: why AWS perhaps knows nothing of that name, with the remedy; empty where nothing hints at it.
 
     Raises:
         AccessDenied: AWS refuses the call; the text says what to grant. A role that may read only exact names gets
@@ -80,7 +83,8 @@ def translate_errors(call: str) -> Iterator[None]:
         NotSignedIn: AWS does not accept the credentials.
         SourceMissing: the secret or parameter does not exist.
         SourceDeleted: the secret is scheduled for deletion.
-        SourceUnavailable: the version or label does not exist, or AWS does not accept the name.
+        VersionMissing: the secret or parameter exists, and the version or label does not.
+        SourceUnavailable: AWS does not accept the name, or what is missing is no secret.
         Throttled: too many requests, also after botocore's own retries.
         Rejected: AWS refuses the call for any other reason (4xx).
         Unreachable: AWS does not answer, or answers that it is at fault (5xx).
@@ -93,12 +97,12 @@ def translate_errors(call: str) -> Iterator[None]:
     except ClientError as error:
         details = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-        raise build_error(details.get("Code", ""), details.get("Message", ""), call, status) from None
+        raise build_error(details.get("Code", ""), details.get("Message", ""), call, status, hint) from None
     except (BotoCoreError, ResponseParserError, OSError, ValueError) as error:
         raise build_sdk_error(error, call) from None
 
 
-def build_error(code: str, message: str, call: str, status: int = 400) -> KeyferryError:
+def build_error(code: str, message: str, call: str, status: int = 400, hint: str = "") -> KeyferryError:
     """Return the KeyferryError for an error of AWS: of a whole call, or of one entry of a batch.
 
     Args:
@@ -106,15 +110,14 @@ def build_error(code: str, message: str, call: str, status: int = 400) -> Keyfer
         message: the text of AWS. It is never quoted, because it can hold what the caller sent.
         call: action and object, as `secretsmanager:GetSecretValue on prod/db`.
         status: the HTTP status of the answer.
+        hint: as in `translate_errors`.
     """
     if code in DENIED:
-        missing = "; or it does not exist" if "GetSecretValue" in call else ""
-        return AccessDenied(f"AWS refuses {call} ({code}): grant it to the role, and the use of its KMS key{missing}")
+        return AccessDenied(f"AWS refuses {call} ({code}): {explain_denial(code, message, call, hint)}")
     if code in NOT_SIGNED_IN:
         return NotSignedIn(f"AWS does not accept the credentials ({code}, {call}): sign in anew, or correct the clock")
     if code in MISSING:
-        error_type = SourceMissing if _is_source_missing(code, message) else SourceUnavailable
-        return error_type(f"{call}: it does not exist ({code}); create it, or change the mapping")
+        return _build_missing(code, message, call, hint)
     if is_deletion(code, message):
         return SourceDeleted(f"{call}: it is scheduled for deletion; restore it, or remove the mapping")
     if code in INVALID:
@@ -126,9 +129,24 @@ def build_error(code: str, message: str, call: str, status: int = 400) -> Keyfer
     return (Unreachable if status >= 500 else Rejected)(f"{call}: {code or 'an error without a code'}")
 
 
+def _build_missing(code: str, message: str, call: str, hint: str) -> KeyferryError:
+    if _is_version_missing(code, message):
+        return VersionMissing(f"{call}: it exists, and has no such version ({code}); change the mapping")
+    error_type = SourceMissing if _is_source_missing(code, message) else SourceUnavailable
+    reason = f": {hint}; else" if hint else ";"
+    return error_type(f"{call}: it does not exist ({code}){reason} create it, or change the mapping")
+
+
 def is_deletion(code: str, message: str) -> bool:
     """Return whether an error of AWS means that the secret is scheduled for deletion."""
     return code == "InvalidRequestException" and "delet" in message.lower()
+
+
+def _is_version_missing(code: str, message: str) -> bool:
+    """Return whether the secret or parameter exists, without the version or label that is asked for."""
+    return code.startswith("ParameterVersion") or (
+        code == "ResourceNotFoundException" and "the specified secret v" in message  # value, version
+    )
 
 
 def _is_source_missing(code: str, message: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from keyferry.aws.calls import BatchRead, cache_answers
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
-from keyferry.errors import SourceUnavailable
+from keyferry.errors import SourceUnavailable, VersionMissing
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue, SourceValue, format_time
 from keyferry.stores.find import check_matches, digest_versions
@@ -35,10 +35,21 @@ def read(client: "SSMClient", source: Source) -> SourceValue:
 
 
 def _read_value(client: "SSMClient", source: Source) -> SourceValue:
-    """Return the decrypted value of a parameter of any type: the latest, or that of a version or label."""
-    name = format_name(source)
-    with translate_errors(f"ssm:GetParameter on {name} in {client.meta.region_name}"):
-        return _parse_parameter(client.get_parameter(Name=name, WithDecryption=True)["Parameter"])
+    """Return the decrypted value of a parameter of any type: the latest, or that of a version or label.
+
+    Raises:
+        VersionMissing: it has no such version, or none with the label.
+    """
+    name, region = format_name(source), client.meta.region_name
+    try:
+        with translate_errors(f"ssm:GetParameter on {name} in {region}", source.store.explain_missing(source)):
+            return _parse_parameter(client.get_parameter(Name=name, WithDecryption=True)["Parameter"])
+    except VersionMissing:
+        selector = f"with the label {source.label}" if source.label else str(source.version)
+        raise VersionMissing(
+            f"parameter {source.identifier} in {region} has no version {selector}: "
+            + ("move the label to one, or change the mapping" if source.label else "name one that it has, or none")
+        ) from None
 
 
 def _get_batch_name(source: Source) -> str | None:

@@ -10,11 +10,11 @@ from keyferry.aws import errors
 from keyferry.aws.calls import BatchRead, cache_answers
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
-from keyferry.errors import SourceMissing, SourceUnavailable, SourceUnusable
+from keyferry.errors import SourceMissing, SourceUnavailable, SourceUnusable, VersionMissing
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue, SourceValue, format_time
 from keyferry.stores.find import check_matches, digest_versions
-from keyferry.stores.secrets_manager import CURRENT, PENDING
+from keyferry.stores.secrets_manager import CURRENT, PENDING, PREVIOUS
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
@@ -57,15 +57,31 @@ def _read_value(client: "SecretsManagerClient", source: Source) -> SourceValue:
 
     Raises:
         SourceUnusable: the version is still pending; such a value is never pushed.
+        VersionMissing: no version has the id or label.
     """
     selector = {"VersionId": source.version} if source.version else {"VersionStage": source.label or CURRENT}
     secret = f"{source.identifier} ({', '.join(selector.values())}) in {client.meta.region_name}"
-    with translate_errors(f"secretsmanager:GetSecretValue on {secret}"):
-        answer = client.get_secret_value(SecretId=source.identifier, **selector)
+    try:
+        with translate_errors(f"secretsmanager:GetSecretValue on {secret}", source.store.explain_missing(source)):
+            answer = client.get_secret_value(SecretId=source.identifier, **selector)
+    except VersionMissing:
+        raise _explain_version(source, client.meta.region_name) from None
     labels = answer.get("VersionStages", [])
     if PENDING in labels and CURRENT not in labels:
         raise SourceUnusable(f"secret {source.identifier}: version {answer['VersionId']} is pending, not current")
     return _parse_value(answer, source.identifier)
+
+
+def _explain_version(source: Source, region: str) -> VersionMissing:
+    secret = f"secret {source.identifier} in {region}"
+    if source.version:
+        return VersionMissing(f"{secret} has no version {source.version}: name one that it has, or none")
+    if source.label in (None, CURRENT):
+        return VersionMissing(f"{secret} has no value yet: put one into it")
+    when = "; AWS gives it at the second value" if source.label == PREVIOUS else ""
+    return VersionMissing(
+        f"{secret} has no version with the label {source.label}{when}: move the label to one, or change the mapping"
+    )
 
 
 def _parse_value(answer: Mapping[str, Any], name: str) -> SourceValue:
@@ -78,7 +94,8 @@ def _parse_value(answer: Mapping[str, Any], name: str) -> SourceValue:
 
 def _read_tags(client: "SecretsManagerClient", source: Source) -> SourceValue:
     """Return the tags of a secret as a JSON object. Their version is the date of the secret's last change."""
-    with translate_errors(f"secretsmanager:DescribeSecret on {source.identifier} in {client.meta.region_name}"):
+    call = f"secretsmanager:DescribeSecret on {source.identifier} in {client.meta.region_name}"
+    with translate_errors(call, source.store.explain_missing(source)):
         answer = client.describe_secret(SecretId=source.identifier)
     tags = dict(sorted(_parse_tags(answer).items()))
     return SourceValue(SecretValue(jsontext.to_text(tags).encode()), _parse_last_changed(answer))
@@ -163,7 +180,7 @@ def create_version_reader(
 ) -> Callable[[Source], str | None]:
     """Return a function that gives the current version of a secret, or None if it is not known.
 
-    Each region is listed once.
+    The version of a label that no version has is empty. Each region is listed once.
 
     Args:
         get_client: returns the client of a region; None is the pipeline's own region.
@@ -175,16 +192,22 @@ def create_version_reader(
         if source.find:
             members = select_members(source, entries.values())
             return digest_versions({entry.name: entry.labels.get(CURRENT) for entry in members})
-        entry = next((entries[name] for name in source.event_names if name in entries), None)
+        candidates = (entries[name] for name in source.event_names if name in entries)
+        entry = next((entry for entry in candidates if _is_entry_of(entry, source)), None)
         if entry is None:
             return None
         if source.metadata:
             return entry.last_changed
         if source.version:
             return source.version if source.version in entry.labels.values() else None
-        return entry.labels.get(source.label or CURRENT)
+        return entry.labels.get(source.label, "") if source.label else entry.labels.get(CURRENT)
 
     return read_version
+
+
+def _is_entry_of(entry: SecretListEntry, source: Source) -> bool:
+    """Return whether a secret of the right name is the one that an ARN, whole or without its end, names."""
+    return source.arn is None or entry.arn in (source.identifier, f"{source.identifier}{entry.arn[-7:]}")
 
 
 def select_members(source: Source, entries: Iterable[SecretListEntry]) -> list[SecretListEntry]:

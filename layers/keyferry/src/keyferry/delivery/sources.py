@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.work import SourceReader, Work
-from keyferry.errors import KeyferryError, SourceDeleted, SourceMissing, Unconfirmed, Unexpected
-from keyferry.model import Place, SourceValue
-from keyferry.render.render import render
+from keyferry.errors import KeyferryError, SourceDeleted, SourceMissing, Unconfirmed, Unexpected, VersionMissing
+from keyferry.model import Place, SecretValue, SourceValue
+from keyferry.render.render import can_lack, render
 from keyferry.stores.source import Source
 
 REREAD_SECONDS = 1.0
@@ -106,7 +106,7 @@ def _read_sources(
 
 
 def _read_source(work: Work, alias: str, source: Source, read: SourceReader) -> SourceValue:
-    """Return the current value of a source.
+    """Return the current value of a source; none where no version has its label, and the mapping can do without.
 
     Raises:
         SourceDeleted: an event has reported that the source was deleted, the mapping acts on deletions, and the source
@@ -117,6 +117,11 @@ def _read_source(work: Work, alias: str, source: Source, read: SourceReader) -> 
     work.check_time()
     try:
         return read(source)
+    except VersionMissing:
+        # A version that is fixed by its id does not come by itself: it is misspelt, or AWS has removed it.
+        if not source.label or not can_lack(work.mapping, alias):
+            raise
+        return SourceValue(SecretValue(b""), "", is_missing=True)
     except SourceMissing as error:
         if alias not in work.delivery.deleted or work.mapping.spec.policies.deletion == "retain":
             raise

@@ -26,9 +26,9 @@ class Entry(Record):
     decode: Decoding | None = None
     """How the value is encoded: the key holds the decoded value."""
     default: str | None = None
-    """The text to write where `path` selects nothing, or null."""
+    """The text to write where `path` selects nothing, or null, or where no version has the label of the source."""
     optional: bool = Field(default=False, strict=True)
-    """Whether the key is left out where `path` selects nothing, or null."""
+    """Whether the key is left out where `path` selects nothing, or null, or no version has the label of the source."""
 
     @model_validator(mode="after")
     def _check_one_kind(self) -> Self:
@@ -36,11 +36,16 @@ class Entry(Record):
             raise ValueError("needs exactly one of from, template, templateFile and value")
         if self.source is None and (self.path is not None or self.decode):
             raise ValueError("path and decode go with from")
-        if self.path is None and (self.default is not None or self.optional):
-            raise ValueError("default and optional go with path: they are for what it does not find")
+        if self.source is None and (self.default is not None or self.optional):
+            raise ValueError("default and optional go with from: they are for what it does not find")
         if self.default is not None and self.optional:
             raise ValueError("takes default or optional, not both")
         return self
+
+    @property
+    def can_be_left_out(self) -> bool:
+        """Whether there may be no value for it: it is optional, or has a default."""
+        return self.optional or self.default is not None
 
 
 class Tls(Record):

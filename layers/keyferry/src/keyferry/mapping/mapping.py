@@ -18,6 +18,10 @@ PLACE_NAMES = frozenset({"cluster", "namespace"})
 """Variables of every template: the place that the Secret is written to."""
 
 
+DEFAULT_OF_NOTHING = "default and optional go with path, or with a source that has a label: for what is not found there"
+"""What is wrong with an entry that has one of them, and whose value is always there."""
+
+
 class Workload(Record):
     """A workload to restart, by name."""
 
@@ -95,6 +99,13 @@ class Spec(Record):
             if alias not in self.sources:
                 known = ", ".join(sorted(self.sources))
                 raise ValueError(f"secret.{path}: no source is called {alias}; there is {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_defaults(self) -> Self:
+        for path, entry in self.secret.entries:
+            if entry.source and entry.can_be_left_out and entry.path is None and not self.sources[entry.source].label:
+                raise ValueError(f"secret.{path}: {DEFAULT_OF_NOTHING}")
         return self
 
     @property

@@ -70,6 +70,17 @@ def render(mapping: SecretMapping, sources: SourceValues, place: Place, budget: 
     )
 
 
+def can_lack(mapping: SecretMapping, alias: str) -> bool:
+    """Return whether the Secret can be made without a source: all that uses it is optional, or has a default."""
+    secret = mapping.spec.secret
+    entries = [entry for _, entry in secret.entries if entry.source == alias]
+    if any(data_from.source == alias for data_from in secret.data_from):
+        return False
+    if any(alias in _list_variables(template, f"mapping {mapping.name}") for template in secret.templates):
+        return False
+    return all(entry.can_be_left_out for entry in entries)
+
+
 def _drop_regional_dates(mapping: SecretMapping, sources: SourceValues) -> dict[str, SourceValue]:
     """Return the values of sources; those with failover regions get a version without a date.
 
@@ -189,6 +200,8 @@ def _render_entry(entry: Entry, inputs: _Inputs, where: str) -> SecretValue | No
     if entry.template is not None:
         return values.encode_text(_fill_template(entry.template, inputs, where), where)
     source, where = inputs.sources[entry.source or ""], f"{where}: source {entry.source}"
+    if source.is_missing:
+        return None if entry.default is None else values.encode_text(entry.default, where)
     if entry.path is None:
         return values.decode_value(source.content, entry.decode, where)
     selected = values.search_path(entry.path, source, where, inputs.budget)

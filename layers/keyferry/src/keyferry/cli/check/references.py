@@ -8,11 +8,11 @@ from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import Problem, nearest
 from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping.keys import KeyRule
-from keyferry.mapping.mapping import PLACE_NAMES, SecretMapping
+from keyferry.mapping.mapping import DEFAULT_OF_NOTHING, PLACE_NAMES, SecretMapping
 from keyferry.mapping.secret import SecretSpec, Template
 from keyferry.render import templates
 
-MODEL_MESSAGES = ("no source is called", "finds many values")
+MODEL_MESSAGES = ("no source is called", "finds many values", DEFAULT_OF_NOTHING)
 """Parts of the messages of the model about what `check_sources` yields too: the model tells one, without position."""
 
 
@@ -44,6 +44,10 @@ def _check_alias(document: Document, path: FieldPath, sources: Collection[str]) 
     if alias not in sources:
         message = f"no source is called {alias}{nearest(alias, sources, 'there is')}"
         yield document.problem((*path, "from"), message)
+    is_whole = document.get(*path, "path") is None and document.get("spec", "sources", alias, "label") is None
+    for field in ("default", "optional"):
+        if is_whole and document.get(*path, field):
+            yield document.problem((*path, field), DEFAULT_OF_NOTHING, at_key=True)
     if document.get("spec", "sources", alias, "find"):
         yield from _check_find(document, path, alias)
 
