@@ -11,6 +11,7 @@ from botocore.retries.standard import ThrottledRetryableChecker
 from click.testing import CliRunner
 
 from keyferry.aws.errors import THROTTLED, translate_errors
+from keyferry.aws.regions import list_regions
 from keyferry.aws.sdk_errors import SdkError, build_sdk_error
 from keyferry.aws.sessions import Sessions, open_session
 from keyferry.aws.sources import Sources
@@ -37,6 +38,15 @@ credential_process = /nonexistent/process
 [profile circle]
 source_profile = circle
 role_arn = {ROLE}
+[profile no-role]
+role_arn = canary
+source_profile = keys
+[profile keys]
+aws_access_key_id = AKIAEXAMPLE
+aws_secret_access_key = canary-key
+[profile bundle]
+region = eu-west-1
+ca_bundle = /nonexistent/ca.pem
 [profile no-source]
 role_arn = {ROLE}
 [profile wrong-source]
@@ -57,7 +67,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    for name in ("AWS_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL", "HTTPS_PROXY", "https_proxy"):
+    for name in ("AWS_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL", "HTTPS_PROXY", "https_proxy", "AWS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "config").write_text(PROFILES)
     (tmp_path / "broken").write_text("[profile\ncanary")
@@ -78,6 +88,21 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a key id with a carriage return": ({"AWS_ACCESS_KEY_ID": "canary\r"}, "has a blank or a line end"),
     "a secret key with a line end": ({"AWS_SECRET_ACCESS_KEY": "canary\n"}, "AWS_SECRET_ACCESS_KEY, or its like"),
     "a session token with a line end": ({"AWS_SESSION_TOKEN": "canary\n"}, "AWS_SESSION_TOKEN, or its like"),
+    "a key id beyond ASCII": ({"AWS_ACCESS_KEY_ID": "AKIAé"}, "or a character beyond ASCII"),
+    "a session token with a dash of print": ({"AWS_SESSION_TOKEN": "canary\u2013"}, "AWS_SESSION_TOKEN, or its like"),
+    "certificates that are missing": (
+        {"AWS_CA_BUNDLE": "/nonexistent/ca.pem"},
+        "AWS_CA_BUNDLE, or of ca_bundle in the profile, /nonexistent/ca.pem: No such file",
+    ),
+    "certificates that are a folder": ({"AWS_CA_BUNDLE": "TMP"}, "the file of AWS_CA_BUNDLE"),
+    "certificates that are none": ({"AWS_CA_BUNDLE": "TMP/broken"}, "holds no certificate in PEM"),
+    "certificates of a profile": (NO_KEYS | {"AWS_PROFILE": "bundle"}, "/nonexistent/ca.pem: No such file"),
+    "a role of a profile that is none": (NO_KEYS | {"AWS_PROFILE": "no-role"}, "role_arn of the profile, or AWS_ROLE"),
+    "a profile with a blank": ({"AWS_PROFILE": "keys "}, "the profile that AWS_PROFILE names does not exist"),
+    "a region with a line end": ({"AWS_DEFAULT_REGION": "eu-west-1\n"}, "or the profile has a region that is no name"),
+    "a region in capitals": ({"AWS_DEFAULT_REGION": "EU-WEST-1"}, "or the profile has a region that is no name of one"),
+    "a zone for a region": ({"AWS_DEFAULT_REGION": "eu-west-1a"}, "or the profile has a region that is no name of one"),
+    "a city for a region": ({"AWS_DEFAULT_REGION": "Frankfurt"}, "or the profile has a region that is no name of one"),
     "no credentials": (NO_KEYS, "there are no AWS credentials: set AWS_PROFILE"),
     "half of the credentials": ({"AWS_SECRET_ACCESS_KEY": ""}, "the AWS credentials are incomplete"),
     "a token file that is missing": (
@@ -126,6 +151,16 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "defaults of no kind": ({"AWS_DEFAULTS_MODE": "x"}, "AWS_DEFAULTS_MODE is not one that AWS has"),
     "checksums of no kind": ({"AWS_REQUEST_CHECKSUM_CALCULATION": "x"}, "AWS_REQUEST_CHECKSUM_CALCULATION or"),
 }
+
+
+def test_validate_reads_no_profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nothing")
+    folder = tmp_path / "mappings"
+    folder.mkdir()
+    (folder / "clusters.yaml").write_text(CLUSTERS)
+    (folder / "mapping.yaml").write_text(MAPPING)
+    list_regions.cache_clear()
+    assert CliRunner().invoke(main, ["--mappings", str(folder), "validate"]).exit_code == 0
 
 
 @pytest.mark.parametrize("case", SETTINGS)
@@ -201,6 +236,14 @@ URL = "https://canary.example"
     [
         (sdk.EndpointConnectionError(endpoint_url=URL), "look at the network, and at AWS_ENDPOINT_URL"),
         (sdk.ConnectTimeoutError(endpoint_url=URL), "look at the network"),
+        (
+            sdk.EndpointConnectionError(endpoint_url="https://secretsmanager.eu-west-9.amazonaws.com/"),
+            "no region of AWS is called eu-west-9, as far as this version knows: there is eu-west-1, eu-west-2",
+        ),
+        (
+            sdk.EndpointConnectionError(endpoint_url="https://secretsmanager.eu-west-2.amazonaws.com/"),
+            "look at the network",
+        ),
         (sdk.ReadTimeoutError(endpoint_url=URL), "look at the network"),
         (sdk.ConnectionClosedError(endpoint_url=URL), "look at the network"),
         (sdk.ProxyConnectionError(proxy_url=URL), "look at the proxy that HTTPS_PROXY or HTTP_PROXY names"),

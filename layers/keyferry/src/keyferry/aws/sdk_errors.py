@@ -11,6 +11,7 @@ from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError, LocationValueError
 
+from keyferry.aws.regions import describe_unknown, list_regions
 from keyferry.errors import InvalidRequest, KeyferryError, Misconfigured, Unexpected, Unreachable, raised_at
 
 type SdkError = sdk.BotoCoreError | ResponseParserError | OSError | ValueError
@@ -65,6 +66,7 @@ _VALUES = {
     "utils.py": "AWS_CONTAINER_CREDENTIALS_FULL_URI is no address that botocore asks for credentials",
 }
 """The module of botocore that raises a ValueError → which setting is wrong; any other one parses an endpoint."""
+_REGION_OF_HOST = re.compile(r"://[\w-]+(?:\.[\w-]+)?\.([a-z]{2,}(?:-[a-z]+)+-[0-9]+)\.(?:amazonaws|api\.aws)")
 _PARAMETER = re.compile(r'(?:Invalid [\w ]+ for|Missing required|Unknown) parameter(?: in [\w.\[\]]+:)? "?([\w.\[\]]+)')
 """The name of the parameter at the beginning of botocore's report, which goes on with its value."""
 
@@ -127,4 +129,8 @@ def _choose_remedy(error: SdkError) -> str:
         return "look at the proxy that HTTPS_PROXY or HTTP_PROXY names"
     if isinstance(error, sdk.SSLError):
         return "look at AWS_CA_BUNDLE, and at a proxy that opens TLS"
+    if isinstance(error, sdk.ConnectionError):
+        match = _REGION_OF_HOST.search(str(error.kwargs.get("endpoint_url")))
+        if match and match[1] not in list_regions():
+            return describe_unknown(match[1])
     return "look at the network, and at AWS_ENDPOINT_URL where it is set"

@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+import ssl
 from collections.abc import Sequence
 from functools import partial
 from threading import RLock
@@ -13,14 +14,14 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, ReadOnlyCredentials
-from botocore.exceptions import NoCredentialsError, NoRegionError
-from botocore.utils import validate_region_name
+from botocore.exceptions import InvalidRegionError, NoCredentialsError, NoRegionError
 
 from keyferry import role
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.pace import RATES, Pace
+from keyferry.aws.regions import is_region
 from keyferry.deadline import Deadline
-from keyferry.errors import Misconfigured, OutOfTime
+from keyferry.errors import InvalidRequest, Misconfigured, OutOfTime
 from keyferry.role import Role
 
 Service = Literal["secretsmanager", "ssm", "sqs", "eks", "sts", "cloudformation"]
@@ -43,23 +44,45 @@ def open_session(region: str | None = None) -> boto3.Session:
         Misconfigured: credentials or region are missing or wrong; the message names the setting.
         KeyferryError: AWS refuses the sign-in, or does not answer (`keyferry.aws.errors.translate_errors`).
     """
-    with translate_errors("the AWS sign-in"):
-        session = boto3.Session(region_name=region)
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise NoCredentialsError
-        _check_text(credentials.get_frozen_credentials())  # raises where a sign-in has ended
-        if session.region_name is None:
-            raise NoRegionError
-        validate_region_name(session.region_name)
-        return session
+    try:
+        with translate_errors("the AWS sign-in"):
+            _check_bundle(botocore.session.get_session().get_config_variable("ca_bundle"))
+            session = boto3.Session(region_name=region)
+            credentials = session.get_credentials()
+            if credentials is None:
+                raise NoCredentialsError
+            _check_text(credentials.get_frozen_credentials())  # raises where a sign-in has ended
+            _check_region(session.region_name)
+            return session
+    except InvalidRequest as error:  # it assumes the role of a profile
+        raise Misconfigured(f"role_arn of the profile, or AWS_ROLE_ARN, is no ARN of a role ({error})") from None
+
+
+def _check_region(region: str | None) -> None:
+    if region is None:
+        raise NoRegionError
+    if not is_region(region):
+        raise InvalidRegionError(region_name=region)
+
+
+def _check_bundle(path: str | None) -> None:
+    """Refuse certificates that cannot be read: each call would fail as if AWS did not answer."""
+    try:
+        if path:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:  # of ssl, too
+        reason = "holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise Misconfigured(f"the file of AWS_CA_BUNDLE, or of ca_bundle in the profile, {path}: {reason}") from None
 
 
 def _check_text(credentials: ReadOnlyCredentials) -> None:
-    """Refuse credentials with blanks or line ends, which AWS or the network would refuse without saying why."""
+    """Refuse credentials that AWS or the network would refuse without saying why: no part has any other character."""
     for part, variable in _VARIABLES.items():
-        if re.search(r"\s", getattr(credentials, part) or ""):
-            raise Misconfigured(f"{variable}, or its like in the profile, has a blank or a line end: take it out")
+        if re.search(r"[^!-~]", getattr(credentials, part) or ""):
+            raise Misconfigured(
+                f"{variable}, or its like in the profile, has a blank or a line end, or a character beyond ASCII: take"
+                " it out"
+            )
 
 
 def open_client(session: boto3.Session, service: Service, region: str | None = None, **options: Any) -> Any:  # noqa: ANN401  # as boto3 has it
