@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from keyferry.delivery.preview import list_gaps
 from keyferry.delivery.report import Report
 from keyferry.errors import AccessDenied, Outdated, SourceUnavailable, Throttled, Unreachable
 from keyferry.runtime.wiring import Runtime
@@ -106,6 +107,18 @@ def test_where_all_fail_the_error_is_that_of_the_first_with_what_the_others_said
     assert str(found).startswith(f"secretsmanager:GetSecretValue on {scene.source} (AWSCURRENT) in {HOME}: ")
     assert f"; {FIRST}: AWS refuses secretsmanager:GetSecretValue" in str(found)
     assert f"; {SECOND}: secretsmanager:GetSecretValue" in str(found)
+
+
+def test_a_region_without_the_secret_is_told_before_it_is_needed_and_a_delivery_asks_none(
+    scene: Scene, aws: Regions
+) -> None:
+    replicated(scene, "canary-failover-gap", FIRST)
+    failing = Failing(scene, aws)
+    assert not failing.deliver().errors
+    assert set(aws.asked) == {HOME}
+    [gap] = list_gaps(failing.runtime.prepare(delivery(scene.namespace), deadline()))
+    assert f"source db: failover to {SECOND} would fail: " in gap
+    assert "canary" not in gap
 
 
 def test_a_region_that_was_silent_is_asked_after_the_others_for_a_while(scene: Scene, aws: Regions) -> None:

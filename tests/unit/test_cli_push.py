@@ -548,3 +548,40 @@ def test_a_mapping_that_computes_too_much_is_told_in_every_command(
         said = " ".join(result.output.split())
         assert "mapping payments-db, key password: line 1 of the template: computes too much" in said
     assert runtime.calls.writes == []
+
+
+# Failover
+
+
+def test_a_failover_region_that_could_not_serve_is_told_once_and_beforehand(
+    mappings: Path, runtime: FakeRuntime
+) -> None:
+    failover = "failover: [{region: us-east-1, name: copy/db}, {region: eu-central-1, name: denied/db}]"
+    text = (mappings / "payments.yaml").read_text().replace("payments/db}", f"payments/db, {failover}}}")
+    (mappings / "payments.yaml").write_text(text)
+    runtime.sources.put("copy/db", secret("canary-1"))
+    runtime.sources.errors["denied/db"] = AccessDenied("not for you")
+    for args in (["--dry-run"], ["--yes"]):
+        result = run(mappings, "payments-db", *args)
+        warnings = [line for line in result.stderr.splitlines() if line.startswith("warning")]
+        assert warnings == ["warning: mapping payments-db, source db: failover to eu-central-1 would fail: not for you"]
+        assert result.exit_code == 0
+    runtime.sources.errors.clear()
+    runtime.sources.put("denied/db", secret("canary-1"))
+    assert "warning" not in run(mappings, "payments-db", "--yes").stderr
+
+
+def test_without_failover_nothing_more_is_read_and_what_is_unknown_of_it_is_told(
+    mappings: Path, runtime: FakeRuntime
+) -> None:
+    run(mappings, "payments-db", "--cluster", "prod-eu", "--dry-run")
+    reads = runtime.calls.count("source")
+    text = (mappings / "payments.yaml").read_text().replace("payments/db}", "payments/db, failover: [us-east-1]}")
+    (mappings / "payments.yaml").write_text(text)
+    run(mappings, "payments-db", "--cluster", "prod-eu", "--dry-run")
+    assert runtime.calls.count("source") == reads + reads + 1
+    runtime.failure = lambda _delivery: RuntimeError("canary-1")
+    result = run(mappings, "payments-db", "--cluster", "prod-eu", "--dry-run")
+    assert "warning: mapping payments-db: RuntimeError at" in result.stderr
+    runtime.failure = lambda _delivery: AccessDenied("not for you")
+    assert "warning" not in run(mappings, "payments-db", "--cluster", "prod-eu", "--dry-run").stderr

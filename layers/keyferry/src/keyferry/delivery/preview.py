@@ -1,6 +1,6 @@
 """Show what a delivery would do: it observes, reads and plans as `deliver` does, and writes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -14,6 +14,8 @@ from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Releas
 from keyferry.delivery.sources import build_desired
 from keyferry.delivery.work import Work
 from keyferry.errors import KeyferryError, OutOfTime, SourceDeleted, Unexpected
+from keyferry.model import Place
+from keyferry.stores.source import Source
 
 type PlannedEffect = Literal["create", "update", "annotate", "restart", "delete", "nothing", "fail"]
 """What a delivery would do to one Secret."""
@@ -147,3 +149,24 @@ def _list_changed_keys(desired: Desired, observed: Observed | None) -> tuple[str
         key for key, value in desired.data.items() if observed.data.get(key) != value or key not in owned_keys
     }
     return tuple(sorted(changed_keys | (owned_keys - desired.data.keys())))
+
+
+def list_gaps(work: Work) -> Iterator[str]:
+    """Yield why a source cannot be read in one of its failover regions, for each that cannot.
+
+    A delivery does not try them, since that takes a call for each: what is missing there would be told on the day it is
+    needed. A source that differs by namespace is tried for the first namespace that the mapping names.
+    """
+    namespaces = work.mapping.spec.namespace_names
+    for alias, source in work.mapping.spec.sources.items():
+        if namespaces or "namespace" not in source.placeholders:
+            place = Place(work.delivery.cluster, *namespaces[:1] or [""])
+            for replica in source.resolve(place).replicas:
+                yield from _list_gaps(work, alias, replica)
+
+
+def _list_gaps(work: Work, alias: str, replica: Source) -> Iterator[str]:
+    try:
+        work.create_reader([replica])(replica)
+    except KeyferryError as error:
+        yield f"mapping {work.mapping.name}, source {alias}: failover to {replica.home_region} would fail: {error}"

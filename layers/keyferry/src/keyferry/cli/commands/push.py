@@ -18,7 +18,7 @@ from keyferry.cli.output import console, results
 from keyferry.cli.output.results import Plan
 from keyferry.cli.stack import connect_queue, format_logs_command
 from keyferry.deadline import Deadline
-from keyferry.delivery.preview import preview
+from keyferry.delivery.preview import list_gaps, preview
 from keyferry.delivery.report import Report
 from keyferry.errors import InvalidInput, KeyferryError, Unexpected
 from keyferry.mapping.catalog import Catalog
@@ -76,6 +76,7 @@ def push(
         _send(settings, connect_queue(session, stack), stack, deliveries, ask=not yes)
         return
     runtime = Runtime(os.environ, catalog, session)
+    _warn_of_gaps(runtime, deliveries)
     if not yes or dry_run:
         plans = _run_all(deliveries, lambda delivery: _plan(runtime, delivery), "planning")
         results.print_plans(plans, is_json=settings.is_json)
@@ -143,6 +144,29 @@ def _check_can_ask(settings: Settings) -> None:
     why = "--output json asks nothing" if settings.is_json else "there is no terminal to ask on"
     if settings.is_json or not sys.stdin.isatty():
         raise click.UsageError(f"{why}; say --yes to push, or --dry-run to look")
+
+
+def _warn_of_gaps(runtime: Runtime, deliveries: Sequence[Delivery]) -> None:
+    """Tell which failover regions could not serve their sources: a delivery asks them only where the first is down."""
+    mappings = runtime.catalog.mappings
+    affected = [
+        delivery
+        for delivery in deliveries
+        if any(source.failover for source in mappings[delivery.mapping].spec.sources.values())
+    ]
+    if affected:
+        gaps = _run_all(affected, lambda delivery: _list_gaps(runtime, delivery), "trying failover regions")
+        for gap in dict.fromkeys(gap for group in gaps for gap in group):
+            console.print_note(f"warning: {gap}")
+
+
+def _list_gaps(runtime: Runtime, delivery: Delivery) -> list[str]:
+    try:
+        return list(list_gaps(runtime.prepare(delivery, Deadline.after(MAX_SECONDS))))
+    except KeyferryError:
+        return []  # the plan, or the delivery, tells of the cluster
+    except Exception as error:  # its text can quote a value
+        return [f"mapping {delivery.mapping}: {Unexpected(error)}"]
 
 
 def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
