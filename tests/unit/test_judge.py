@@ -116,7 +116,7 @@ def test_a_star_in_a_pattern_of_files_stops_at_a_slash(pattern: str, file: str, 
             {"sources": {"db": {"secretsManager": ARN}}},
             ("spec", "sources", "db"),
             f"source db reads prod/payments/db of account {ACCOUNT} in eu-west-1",
-            "allows accounts: none",
+            "allows accounts: none (of the stack's own account, write the name)",
         ),
         (
             {"clusters": ["prod-eu", "test-eu"]},

@@ -96,7 +96,8 @@ class AllowedSources(Record):
         """Return what is allowed in place of the first thing, beside its names, that a source says and may not."""
         for field, values, patterns in self._list_aspects(source):
             if not all(any_covers(patterns, value) for value in values):
-                return f"{field}: {join_patterns(patterns)}"
+                by_name = " (of the stack's own account, write the name)" if field == "accounts" and source.arn else ""
+                return f"{field}: {join_patterns(patterns)}{by_name}"
         return ""
 
     def _list_aspects(self, source: Source) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
