@@ -10,6 +10,8 @@ SAM := .tools/sam/bin/sam
 export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= eu-west-1
+# Programs start hundreds of times here, and compile what they import only once; images of containers forbid that.
+unexport PYTHONDONTWRITEBYTECODE
 # Whatever is none of the edges decides: every line and branch of it is run by the unit tests alone.
 EDGES := cli runtime kube aws
 comma := ,
