@@ -122,12 +122,16 @@ def _build_environment(directory: Path) -> dict[str, str]:
 
 
 def _sam_environment(directory: Path) -> dict[str, str]:
-    """Keep SAM's own files here, and let it neither report nor look for a newer version of itself."""
-    home = directory / "sam"
-    home.mkdir(parents=True, exist_ok=True)
-    settings = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
-    (home / "metadata.json").write_text(json.dumps(settings))
-    return {"__SAM_CLI_APP_DIR": str(home), "SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}
+    """Keep SAM's own files here, and let it neither report nor look for a newer version of itself.
+
+    It leaves a temporary folder behind for each archive that it uploads (samcli/lib/package/utils.py, zip_folder).
+    """
+    home, temporary = directory / "sam", directory / "sam/tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    known = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
+    (home / "metadata.json").write_text(json.dumps(known))
+    folders = {"__SAM_CLI_APP_DIR": str(home), "TMPDIR": str(temporary)}
+    return folders | {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}
 
 
 def _run(argv: Sequence[str | Path], checkout: Path, environment: Mapping[str, str], log: Path) -> None:
