@@ -126,7 +126,8 @@ def _sam_environment(directory: Path) -> dict[str, str]:
 
     It leaves a temporary folder behind for each archive that it uploads (samcli/lib/package/utils.py, zip_folder).
     """
-    home, temporary = directory / "sam", directory / "sam/tmp"
+    home = directory.resolve() / "sam"
+    temporary = home / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
     known = {"telemetryEnabled": False, "lastVersionCheck": time.time()}
     (home / "metadata.json").write_text(json.dumps(known))
