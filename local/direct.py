@@ -8,7 +8,8 @@ import os
 import time
 import traceback
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -86,14 +87,22 @@ class Direct:
         made = cloud.aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
         direct = cls(cloud, whole, str(made["Role"]["Arn"]))
         direct.allow(statements(cloud, whole))
-        for cluster in whole.clusters.values():
-            if rbac:
-                admin, objects = cloud.admins[cluster.name], build_rbac(whole, cluster)
-                apply_rbac(admin, _share(admin, whole, cluster, objects) if whole.stack == SHARED else objects)
-            if entries:
-                user, region = whole.stack.identity.deliver, cluster.eks.region
-                aws.add_access_entry(cloud.aws, cluster.eks.name, direct.role, user, region=region)
+        if rbac:
+            _in_every_cluster(whole, direct._apply_rbac)
+        for cluster in whole.clusters.values() if entries else ():
+            user, region = whole.stack.identity.deliver, cluster.eks.region
+            aws.add_access_entry(cloud.aws, cluster.eks.name, direct.role, user, region=region)
         return direct
+
+    def _apply_rbac(self, name: str) -> None:
+        """Apply the generated RBAC of a cluster, by its name; policies of the shared stack know all other names too."""
+        admin, cluster = self.cloud.admins[name], self.catalog.clusters[name]
+        objects = build_rbac(self.catalog, cluster)
+        if self.catalog.stack == SHARED:
+            secrets = [each.spec.secret for each in self.catalog.mappings.values()]
+            policies = _build_shared_policies(admin, secrets, cluster)
+            objects = policies + [each for each in objects if not each["kind"].startswith(_POLICY)]
+        apply_rbac(admin, objects)
 
     def allow(self, allowed: Sequence[Mapping[str, Any]]) -> None:
         """Let the role do what these statements say, and nothing else."""
@@ -127,18 +136,37 @@ class Direct:
         }
 
 
-def _share(admin: Admin, whole: Catalog, cluster: Cluster, objects: Sequence[Object]) -> list[Object]:
-    """Return objects with the shared policies, for all names that they know and those of the catalogue, as policies."""
-    known = admin.get(_POLICY, whole.stack.identity.secrets_policy) or {"metadata": {}}
+def share(cloud: Cloud, secrets: Collection[SecretSpec]) -> None:
+    """Make Secrets known to the shared stack, all at once, before catalogues that have them.
+
+    A Secret that the policies do not know yet costs its catalogue the time that they take to come into force.
+    """
+    whole, admins = catalog(cloud, [], SHARED), cloud.admins
+
+    def apply(name: str) -> None:
+        apply_rbac(admins[name], _build_shared_policies(admins[name], secrets, whole.clusters[name]))
+
+    _in_every_cluster(whole, apply)
+
+
+def _in_every_cluster(whole: Catalog, change: Callable[[str], None]) -> None:
+    """Make a change in each cluster by its name, at once: what waits does so beside the others."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(change, whole.clusters))
+
+
+def _build_shared_policies(admin: Admin, more: Collection[SecretSpec], cluster: Cluster) -> list[Object]:
+    """Return the shared policies for the Secrets that they know in a cluster, and more."""
+    known = admin.get(_POLICY, SHARED.identity.secrets_policy) or {"metadata": {}}
     secrets: dict[str, Object] = json.loads(known["metadata"].get("annotations", {}).get(_SECRETS_KNOWN, "{}"))
-    for spec in (each.spec.secret for each in whole.mappings.values()):
+    for spec in more:
         secrets[spec.name] = _add(secrets.get(spec.name, {}), spec)
-    everywhere = [_everywhere(name, cluster.name, more) for name, more in sorted(secrets.items())]
-    union = build_catalog(everywhere, [cluster], whole.stack)
+    everywhere = [_everywhere(name, cluster.name, known) for name, known in sorted(secrets.items())]
+    union = build_catalog(everywhere, [cluster], SHARED)
     policies = [each for each in build_rbac(union, cluster) if each["kind"].startswith(_POLICY)]
     for each in policies:
         each["metadata"] |= {"annotations": {_SECRETS_KNOWN: json.dumps(secrets, sort_keys=True)}}
-    return policies + [each for each in objects if not each["kind"].startswith(_POLICY)]
+    return policies
 
 
 def _add(known: Object, secret: SecretSpec) -> Object:

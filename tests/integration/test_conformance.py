@@ -17,7 +17,7 @@ from keyferry.delivery.observed import MAPPING
 from keyferry.mapping.mapping import SecretMapping
 from local.admin import Object
 from local.cloud import Cloud
-from local.direct import SHARED, Direct, catalog
+from local.direct import SHARED, Direct, catalog, share
 from tests.integration.contents import Contents
 
 HERE = Path(__file__).parent / "conformance"
@@ -30,6 +30,11 @@ def mappings(case: str) -> list[SecretMapping]:
     """Return the mappings of a case."""
     whole = yaml.safe_load_all((HERE / "mappings.yaml").read_text())
     return [SecretMapping.model_validate(m) for m in whole if m["metadata"]["name"].partition(".")[0] == case]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _known_secrets(cloud: Cloud) -> None:
+    share(cloud, [mapping.spec.secret for case in CASES for mapping in mappings(case)])
 
 
 @pytest.fixture
