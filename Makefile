@@ -21,7 +21,7 @@ INSTALL := $(UV) pip sync --quiet --require-hashes
 
 .PHONY: help
 help: ## Show the verbs
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: tools ## Rotate a secret on a local cloud and watch it reach two clusters (KEEP=1 leaves it running)
@@ -48,6 +48,10 @@ test-unit:
 test-integration: export COVERAGE_FILE := .coverage.integration
 test-integration:
 	@$(BIN)/pytest tests/integration tests/e2e --cov --cov-report=
+
+.PHONY: test-install
+test-install: tools ## Run the tests of building, deploying, changing and deleting stacks (ARGS='-k name' for some of them)
+	@$(BIN)/pytest tests/install $(ARGS)
 
 .PHONY: test-local
 test-local: tools ## Run the local cloud's own tests (ARGS='-k name' for some of them)

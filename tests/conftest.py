@@ -1,5 +1,6 @@
 """One local cloud for the whole run, and Keyferry installed in it. Nothing of it starts for tests that do not ask."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,17 @@ def cloud(place: Path) -> Iterator[Cloud]:
     """AWS, the sign-in, and the clusters prod-eu and prod-us."""
     with clouds.running(place, lambda text: print(text, flush=True)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def local_aws(cloud: Cloud) -> Iterator[None]:
+    """Every client that is made in this process talks to the local cloud, with keys of no use anywhere else."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in cloud.aws.environment().items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="session")

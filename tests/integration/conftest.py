@@ -1,6 +1,5 @@
 """What every integration test has: AWS settings of the local cloud, and a namespace of its own."""
 
-import os
 import uuid
 from collections.abc import Iterator
 
@@ -15,14 +14,8 @@ from tests.integration.scene import CLUSTER, CUSTOM, Scene
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_aws_but_the_local_one(cloud: Cloud) -> Iterator[None]:
-    """Every client that a test makes in this process talks to the local cloud, with keys of no use anywhere else."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in cloud.aws.environment().items():
-            patch.setenv(name, value)
-        yield
+def _no_aws_but_the_local_one(local_aws: None) -> None:
+    """Every client that a test makes in this process talks to the local cloud."""
 
 
 @pytest.fixture(scope="module")
