@@ -1,17 +1,31 @@
-"""An `aws` for the script access-entries.sh: a program that answers from a file, and keeps what it is told there.
+"""An `aws` for the script access-entries.sh, answered by the process of the test, which keeps what it is told.
+
+The program itself is one of the shell: dozens of Pythons would take most of the time of a test.
 
 Source of the errors: the API references of IAM and EKS. Times are as version 1 of the CLI (seconds, for EKS) or
 version 2 prints them (ISO 8601).
 """
 
-import json
+import os
 import re
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 type State = dict[str, Any]
+
+_AWS = """\
+#!/bin/sh
+printf '%s\\n' "$@" >{folder}/asked
+{{
+  read -r code
+  if [ "$code" = 0 ]; then cat; else cat >&2; fi
+  exit "$code"
+}} <{folder}/answered
+"""
 
 
 class RefusedError(Exception):
@@ -67,20 +81,38 @@ def _find(things: dict[str, Any], key: str, code: str) -> Any:  # noqa: ANN401
     return things[key]
 
 
-def main(path: Path, args: list[str]) -> int:
-    """Answer a command, and note the verb."""
-    state: State = json.loads(path.read_text())
-    call = parse(args)
-    state["calls"].append(f"{call.verb} {call.options.get('--stack-name', '')}".strip())
+def install(folder: Path) -> None:
+    """Put an `aws` into a folder, and the pipes by which it asks and is answered."""
+    for name in ("asked", "answered"):
+        os.mkfifo(folder / name)
+    (folder / "aws").write_text(_AWS.format(folder=folder))
+    (folder / "aws").chmod(0o755)
+
+
+@contextmanager
+def serve(folder: Path, state: State) -> Iterator[None]:
+    """Answer the `aws` of a folder from a state for a while, one command after the other."""
+    server = Thread(target=_serve, args=(folder, state), daemon=True)
+    server.start()
     try:
-        print(answer(call, state))
-    except RefusedError as error:
-        print(f"An error occurred ({error}) when calling {call.verb}", file=sys.stderr)
-        return 254
+        yield
     finally:
-        path.write_text(json.dumps(state))
-    return 0
+        (folder / "asked").write_text("")
+        server.join()
 
 
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
+def _serve(folder: Path, state: State) -> None:
+    while asked := (folder / "asked").read_text():
+        (folder / "answered").write_text(_run(asked.splitlines(), state))
+
+
+def _run(args: list[str], state: State) -> str:
+    """Carry out a command, note its verb, and return its exit code and what it prints."""
+    try:
+        call = parse(args)
+        state["calls"].append(f"{call.verb} {call.options.get('--stack-name', '')}".strip())
+        return f"0\n{answer(call, state)}\n"
+    except RefusedError as error:
+        return f"254\nAn error occurred ({error}) when calling {call.verb}\n"
+    except (KeyError, ValueError) as error:
+        return f"252\nno such command: {error!r}\n"

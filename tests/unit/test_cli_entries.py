@@ -1,10 +1,10 @@
 """What the generated access-entries.sh does: run by a real shell, with an `aws` that answers from memory."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from keyferry.cli.check import files
 from keyferry.cli.commands.generate import render_files
+from tests.unit.fake_aws import State, install, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 DELIVER, RECONCILE, PUSH = (
@@ -26,30 +27,29 @@ LATER = "2026-11-24T13:00:01+00:00"
 BY_ROLE = {DELIVER: "keyferry:deliver", RECONCILE: "keyferry:reconcile", PUSH: "keyferry:push"}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Terminal:
     """Where somebody runs the script: with an account's credentials."""
 
     folder: Path
+    state: State
+    """What AWS knows, and what it was asked."""
 
     def run(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the script."""
-        return subprocess.run(
-            ["sh", str(self.folder / "access-entries.sh"), *args],
-            env={"PATH": f"{self.folder}:{os.environ['PATH']}"} | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """What AWS knows."""
-        return dict(json.loads((self.folder / "aws.json").read_text()))
+        """Run the script, with the Python of the tests: what is first in PATH may be a slow program that finds one."""
+        path = f"{self.folder}:{sys.base_prefix}/bin:{os.environ['PATH']}"
+        with serve(self.folder, self.state):
+            return subprocess.run(
+                ["sh", str(self.folder / "access-entries.sh"), *args],
+                env={"PATH": path} | environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
 
     def change(self, **more: Any) -> None:  # noqa: ANN401
         """Change what AWS knows."""
-        (self.folder / "aws.json").write_text(json.dumps(self.state | more))
+        self.state.update(deepcopy(more))
 
     def refuse(self, verb: str, code: str, on: str = "") -> None:
         """Let AWS refuse a verb, where one of its options has a text in it."""
@@ -66,9 +66,6 @@ def terminal(folder: Path, mappings: Path) -> Terminal:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    program = ROOT / "tests/unit/fake_aws.py"
-    (folder / "aws").write_text(f'#!/bin/sh\nexec {sys.executable} -I {program} {folder}/aws.json "$@"\n')
-    (folder / "aws").chmod(0o755)
     state = {
         "account": "111122223333",
         "outputs": {"DeliverRoleArn": DELIVER, "ReconcileRoleArn": RECONCILE, "PushRoleArn": PUSH},
@@ -78,8 +75,8 @@ def terminal(folder: Path, mappings: Path) -> Terminal:
         "now": NOW,
         "calls": [],
     }
-    (folder / "aws.json").write_text(json.dumps(state))
-    return Terminal(folder)
+    install(folder)
+    return Terminal(folder, state)
 
 
 @pytest.fixture
@@ -134,7 +131,7 @@ def test_a_stack_that_is_not_there_stops_it_before_anything_is_done(one: Termina
 
 def test_a_second_run_finds_everything_right_and_changes_nothing(one: Terminal) -> None:
     one.run()
-    before = one.state["entries"]
+    before = deepcopy(one.state["entries"])
     one.change(calls=[], now=LATER)
     result = one.run()
     assert (result.returncode, result.stderr, one.state["entries"]) == (0, "", before)
