@@ -1,5 +1,6 @@
 """The generated CloudFormation templates: right for cfn-lint, and within AWS's limits, for few and for many secrets."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,17 +62,24 @@ def source_of(kind: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("secrets", SECRETS)
-def test_cfn_lint_finds_nothing(secrets: int) -> None:
-    told = {name: lint(text, config=ManualArgs(regions=["eu-west-1"])) for name, text in render(secrets).items()}
-    assert {name: list(map(str, matches)) for name, matches in told.items() if matches} == {}
+def check(templates: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return what cfn-lint says of templates, by their names; nothing of those that are right."""
+    told = {name: lint(text, config=ManualArgs(regions=["eu-west-1"])) for name, text in templates.items()}
+    return {name: list(map(str, matches)) for name, matches in told.items() if matches}
+
+
+@pytest.mark.no_cover  # tracing doubles the time of cfn-lint
+def test_cfn_lint_finds_nothing() -> None:
+    """For hundreds and thousands of secrets, which are the same statements with more names: tests/install."""
+    assert check(render(10)) == {}
 
 
 def test_cfn_lint_finds_what_is_wrong() -> None:
     broken = render(10)["stack/people.yaml"].replace("sqs:SendMessage", "sqs:SendMassage")
-    assert "sendmassage" in " ".join(map(str, lint(broken, config=ManualArgs(regions=["eu-west-1"])))).lower()
+    assert "sendmassage" in str(check({"broken": broken})).lower()
 
 
+@pytest.mark.no_cover
 def test_a_stack_without_mappings_has_templates_in_which_something_is_not_used() -> None:
     told = [each for text in render_templates(Catalog()).values() for each in lint(text, config=ManualArgs())]
     assert {each.rule.id for each in told} <= UNUSED
