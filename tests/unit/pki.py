@@ -1,21 +1,23 @@
 """Certificates and keys for tests: a root, intermediates, leaves, and the forms in which they are kept."""
 
+import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     pkcs12,
 )
 from cryptography.x509.oid import NameOID
 
-type Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+type Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 
 PASSWORD = "canary-storepass"
 EXPIRES = datetime(2035, 1, 31, tzinfo=UTC)
@@ -43,6 +45,21 @@ class Pair:
         """The key as PEM of its own kind: EC PRIVATE KEY, RSA PRIVATE KEY."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
 
+    @property
+    def openssh(self) -> str:
+        """The key in OpenSSH's own format."""
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+
+    @property
+    def der(self) -> bytes:
+        """The certificate in DER."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @property
+    def public(self) -> str:
+        """The public key as PEM."""
+        return self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
     def encrypted(self, kind: PrivateFormat = PrivateFormat.PKCS8) -> str:
         """Return the key as PEM, encrypted."""
         return self.key.private_bytes(Encoding.PEM, kind, BestAvailableEncryption(PASSWORD.encode())).decode()
@@ -59,24 +76,30 @@ def issue(
     *,
     authority: bool = False,
     key: Key | None = None,
+    begins: datetime = datetime(2020, 1, 1, tzinfo=UTC),
     expires: datetime = EXPIRES,
+    identified: bool = False,
 ) -> Pair:
-    """Return a new pair, issued by another or by itself."""
+    """Return a new pair, issued by another or by itself; with key identifiers where it is to be identified."""
     own = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signing = by.key if by else own
-    made = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(by.certificate.subject if by else subject)
         .public_key(own.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_before(begins)
         .not_valid_after(expires)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .sign(signing, None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
-    return Pair(made, own)
+    if identified:
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key())
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
+        builder = builder.add_extension(identifier, critical=False)
+    algorithm = None if isinstance(signing, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) else hashes.SHA256()
+    return Pair(builder.sign(signing, algorithm), own)
 
 
 ROOT = issue("root", authority=True)
@@ -87,3 +110,17 @@ STRANGER = issue("stranger.example.com")
 RSA = issue("rsa.example.com", SECOND, key=rsa.generate_private_key(65537, 2048))
 EDWARDS = issue("ed25519.example.com", SECOND, key=ed25519.Ed25519PrivateKey.generate())
 CHAIN = LEAF.crt + SECOND.crt + FIRST.crt
+
+
+def replace_der(certificate: x509.Certificate, *replacements: tuple[str, str]) -> str:
+    """Return a certificate as PEM in which parts of its DER, in hexadecimal, are replaced by others of their length."""
+    content = certificate.public_bytes(Encoding.DER)
+    for old, new in replacements:
+        content = content.replace(bytes.fromhex(old), bytes.fromhex(new))
+    return f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(content).decode()}-----END CERTIFICATE-----\n"
+
+
+UNKNOWN_KEY = ("06072a8648ce3d0201", "06072a8648ce3d0209")
+"""The kind of an elliptic key → one that there is not."""
+UNKNOWN_SIGNATURE = ("06082a8648ce3d040302", "06082a8648ce3d040309")
+"""The algorithm of a signature → one that there is not."""

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7, pkcs12
 
-from keyferry.render import certificates
-from keyferry.render.certificates import UnusableCertificate
+from keyferry.render import certificates, chains
+from keyferry.render.pem import UnusableCertificate, parse_blocks
 from tests.unit import pki
 from tests.unit.pki import CHAIN, EDWARDS, FIRST, LEAF, PASSWORD, ROOT, RSA, SECOND, STRANGER, Pair
 
@@ -18,7 +18,7 @@ from tests.unit.pki import CHAIN, EDWARDS, FIRST, LEAF, PASSWORD, ROOT, RSA, SEC
 def made(content: str | bytes, password: str | None = None) -> dict[str, str]:
     """Return what a TLS Secret is made of."""
     found = certificates.open_bundle(_bytes(content), password.encode() if password else None)
-    return {key: value.decode() for key, value in certificates.build_chain(found).data.items()}
+    return {key: value.decode() for key, value in chains.build_chain(found).data.items()}
 
 
 def refused(step: Callable[[], object]) -> str:
@@ -86,7 +86,7 @@ def test_a_new_root_that_an_old_one_of_the_same_name_has_signed_leads_on_to_it()
     }
     assert made(leaf.pem + leaf.crt + cross.crt + old.crt + new.crt)["ca.crt"] == new.crt
     text = (cross.crt + old.crt).encode()
-    assert (certificates.select_part(text, "intermediate"), certificates.select_part(text, "root")) == (
+    assert (chains.select_part(text, "intermediate"), chains.select_part(text, "root")) == (
         cross.crt.encode(),
         old.crt.encode(),
     )
@@ -160,25 +160,7 @@ def test_what_makes_no_tls_secret_says_why(text: str, said: str) -> None:
 
 def test_what_holds_a_key_shows_nothing_of_it() -> None:
     found = certificates.open_bundle((LEAF.pem + CHAIN).encode(), None)
-    assert (repr(found), repr(certificates.build_chain(found))) == ("Bundle(…)", "Chain(…)")
-
-
-def test_the_key_is_compared_with_the_first_certificate() -> None:
-    assert certificates.is_key_pair(CHAIN.encode(), LEAF.pem.encode()) is True
-    assert certificates.is_key_pair((SECOND.crt + LEAF.crt).encode(), LEAF.pem.encode()) is False
-    assert certificates.is_key_pair(CHAIN.encode(), STRANGER.pem.encode()) is False
-
-
-@pytest.mark.parametrize(("crt", "key"), [("none", LEAF.pem), (CHAIN, "none"), (CHAIN, LEAF.encrypted())])
-def test_what_cannot_be_read_cannot_be_compared(crt: str, key: str) -> None:
-    assert certificates.is_key_pair(crt.encode(), key.encode()) is None
-
-
-def test_a_certificate_says_when_it_expires() -> None:
-    short = pki.issue("short", expires=datetime(2027, 1, 31, tzinfo=UTC))
-    assert certificates.get_expiry((short.crt + CHAIN).encode()) == datetime(2027, 1, 31, tzinfo=UTC)
-    assert certificates.get_expiry(b"none") is None
-    assert certificates.get_expiry(b"-----BEGIN CERTIFICATE-----\nY2Fu\n-----END CERTIFICATE-----") is None
+    assert (repr(found), repr(chains.build_chain(found))) == ("Bundle(…)", "Chain(…)")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +168,7 @@ def test_a_certificate_says_when_it_expires() -> None:
     [("leaf", LEAF.crt + STRANGER.crt), ("intermediate", SECOND.crt + FIRST.crt), ("root", ROOT.crt)],
 )
 def test_parts_of_a_chain_are_told_apart(part: str, expected: str) -> None:
-    assert certificates.select_part((CHAIN + ROOT.crt + STRANGER.crt).encode(), part).decode() == expected
+    assert chains.select_part((CHAIN + ROOT.crt + STRANGER.crt).encode(), part).decode() == expected
 
 
 def test_a_certificate_without_constraints_is_a_leaf() -> None:
@@ -201,11 +183,11 @@ def test_a_certificate_without_constraints_is_a_leaf() -> None:
         .sign(RSA.key, RSA.certificate.signature_hash_algorithm)  # type: ignore[arg-type]  # that of any would do
         .public_bytes(Encoding.PEM)
     )
-    assert certificates.select_part(plain, "leaf") == plain
+    assert chains.select_part(plain, "leaf") == plain
 
 
 def test_there_is_no_other_part_of_a_chain() -> None:
-    assert refused(lambda: certificates.select_part(b"", "stem")) == "parts of a chain are leaf, intermediate and root"
+    assert refused(lambda: chains.select_part(b"", "stem")) == "parts of a chain are leaf, intermediate and root"
 
 
 def test_all_certificates_of_a_bundle_are_put_in_order() -> None:
@@ -213,12 +195,48 @@ def test_all_certificates_of_a_bundle_are_put_in_order() -> None:
         (LEAF.pem + ROOT.crt + FIRST.crt + SECOND.crt + LEAF.crt, CHAIN + ROOT.crt),
         (LEAF.pem + LEAF.crt, LEAF.crt),
     ):
-        found = certificates.build_chain(certificates.open_bundle(parts.encode(), None))
+        found = chains.build_chain(certificates.open_bundle(parts.encode(), None))
         assert found.pem.decode() == expected
 
 
-def test_a_certificate_of_an_unknown_kind_belongs_to_no_key() -> None:
-    known, unknown = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")
-    changed = LEAF.certificate.public_bytes(Encoding.DER).replace(known, unknown)
-    text = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(changed) + b"-----END CERTIFICATE-----"
-    assert certificates.is_key_pair(text, LEAF.pem.encode()) is False
+# Chains by names, signatures and key identifiers
+
+
+def _unsigned(pair: Pair) -> str:
+    return pki.replace_der(pair.certificate, pki.UNKNOWN_SIGNATURE)
+
+
+def test_a_root_signed_by_an_unknown_algorithm_is_the_root_by_its_name() -> None:
+    for identified in (True, False):
+        root = pki.issue("root", authority=True, identified=identified)
+        leaf = pki.issue("leaf.example.com", root, identified=identified)
+        assert made(leaf.pem + _unsigned(root) + leaf.crt)["ca.crt"] == _anew(_unsigned(root))
+
+
+def test_a_chain_of_unknown_algorithms_goes_by_key_identifiers() -> None:
+    root, other = (pki.issue("root", authority=True, identified=True) for _ in range(2))
+    leaf = pki.issue("leaf.example.com", root, identified=True)
+    expected = {"tls.crt": _anew(_unsigned(leaf)), "tls.key": leaf.pem, "ca.crt": root.crt}
+    for authorities in (root.crt + other.crt, other.crt + root.crt):
+        assert made(leaf.pem + _unsigned(leaf) + authorities) == expected
+
+
+def _anew(text: str) -> str:
+    return certificates.encode_pem(certificates.parse_certificates(parse_blocks(text.encode()))).decode()
+
+
+def test_names_are_compared_whatever_their_case_and_encoding() -> None:
+    root = pki.issue("root", authority=True, identified=True)
+    leaf = pki.issue("leaf.example.com", root, identified=True)
+    printable = pki.replace_der(leaf.certificate, ("0c04726f6f74", "1304526f6f74"))
+    assert made(leaf.pem + printable + root.crt)["ca.crt"] == root.crt
+
+
+def test_no_pem_has_no_parts_of_a_chain() -> None:
+    assert refused(lambda: chains.select_part(b"canary", "leaf")) == "no PEM in it"
+
+
+def test_the_certificates_of_a_file_of_pkcs7_are_counted_too() -> None:
+    many = pkcs7.serialize_certificates([LEAF.certificate] * 501, Encoding.PEM)
+    said = refused(lambda: certificates.open_bundle(many, None))
+    assert said == "501 certificates in it, and 500 is the most"

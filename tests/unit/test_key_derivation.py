@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from keyferry.budget import MAX_STEPS, Budget
 from keyferry.errors import SourceUnusable
-from keyferry.render import certificates
-from keyferry.render.certificates import MAX_CERTIFICATES, MAX_LISTED, Bundle, UnusableCertificate
+from keyferry.render import certificates, chains
+from keyferry.render.certificates import MAX_CERTIFICATES, MAX_LISTED, Bundle
 from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
-from keyferry.render.pem import extract_blocks
+from keyferry.render.pem import UnusableCertificate, parse_blocks
 from keyferry.render.templates import fill
 from tests.unit.pki import CHAIN, LEAF
 
@@ -85,28 +85,12 @@ def test_a_costly_key_or_file_is_not_opened() -> None:
 
 
 def test_more_certificates_than_a_chain_has_are_refused() -> None:
-    leaf = certificates.parse_certificates(LEAF.crt.encode())[0]
+    leaf = certificates.parse_certificates(parse_blocks(LEAF.crt.encode()))[0]
     with pytest.raises(UnusableCertificate, match=f"51 certificates in it, and {MAX_CERTIFICATES} is the most"):
-        certificates.build_chain(Bundle((leaf,) * 51, (b"key",)))
+        chains.build_chain(Bundle((leaf,) * 51, (b"key",)))
     with pytest.raises(UnusableCertificate, match=f"501 certificates in it, and {MAX_LISTED} is the most"):
-        certificates.parse_certificates(LEAF.crt.encode() * 501)
-    assert len(certificates.parse_certificates(CHAIN.encode())) > 0
-
-
-@pytest.mark.parametrize(
-    ("text", "blocks"),
-    [
-        (b"-----BEGIN A-----x-----END A-----", 1),
-        (b"-----BEGIN A-----x-----END B-----y-----END A-----", 1),
-        (b"-----BEGIN A----------BEGIN A-----x-----END A-----", 1),
-        (b"-----BEGIN B----------BEGIN A-----x-----END A-----", 1),
-        (b"-----END A----------BEGIN A-----", 0),
-        (b"-----BEGIN A-----x-----END A-----" * 3, 3),
-        (b"-----BEGIN A-----" * 9, 0),
-    ],
-)
-def test_blocks_begin_and_end_with_the_same_label(text: bytes, blocks: int) -> None:
-    assert len(extract_blocks(text, "A")) == blocks
+        certificates.parse_certificates(parse_blocks(LEAF.crt.encode() * 501))
+    assert len(certificates.parse_certificates(parse_blocks(CHAIN.encode()))) > 0
 
 
 def test_what_it_takes_to_open_files_is_counted_for_all_of_a_template() -> None:

@@ -56,6 +56,8 @@ class Desired:
     """The annotations of the mapping, without the journal."""
     served: Mapping[str, str] = field(default_factory=dict)
     """Alias of a source → the failover region that served it, for those that the first region did not serve."""
+    notes: tuple[str, ...] = ()
+    """What the report says of how the data was made."""
     verdict: Verdict = field(default_factory=Verdict)
     """What the policy leaves to the delivery."""
     kept_journal: Mapping[str, str] | None = None
@@ -71,6 +73,7 @@ class Desired:
             labels=rendered.labels,
             annotations=rendered.annotations,
             served=rendered.served,
+            notes=rendered.notes,
             verdict=verdict or Verdict(),
         )
 
@@ -92,12 +95,12 @@ class Desired:
         return compute_revision(self.mapping)
 
     @cached_property
-    def _certificate(self) -> contents.Certificate | None:
-        return contents.get_certificate(self.mapping.spec.secret.type, self.data)
+    def _facts(self) -> contents.Facts:
+        return contents.get_facts(self.mapping.spec.secret.type, self.data)
 
     def list_notes(self, now: datetime) -> tuple[str, ...]:
-        """Return the notes on the content for a report: when a certificate expires."""
-        return () if self._certificate is None else (self._certificate.describe(now),)
+        """Return the notes on the content for a report: when a certificate expires, what of a source is left out."""
+        return (*self._facts.describe(now), *self.notes)
 
     @cached_property
     def managers(self) -> frozenset[str]:
@@ -121,6 +124,7 @@ class Desired:
             data={key: observed.data[key] for key in keys},
             labels={key: text for key, text in observed.labels.items() if f"label {key}" in owned},
             annotations={key: text for key, text in observed.annotations.items() if f"annotation {key}" in owned},
+            notes=(),
             kept_journal={key: text for key, text in observed.journal.items() if key not in (RESTART_DUE, TAKEN_BACK)},
         )
 

@@ -1,40 +1,41 @@
-"""Read certificates and private keys from PEM and PKCS#12, and build what a TLS Secret holds.
+"""Read certificates and private keys from PEM, DER, PKCS#7 and PKCS#12.
 
 This module is imported only for mappings that have certificates, since the library behind it is large. Errors of that
 library never leave this module, since their messages can quote the content.
 """
 
-import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, pkcs7, pkcs12
 from cryptography.x509 import Certificate
 
-from keyferry.formats.encodings import decode
-from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
-from keyferry.render.pem import PRIVATE_KEY, extract_blocks
+from keyferry.render.pem import CERTIFICATE, Block, UnusableCertificate, parse_blocks, write_pem
+from keyferry.render.private_keys import check_rounds, encode_key, open_key
 
 MAX_CERTIFICATES = 50
 """How many certificates a bundle may have: each is compared with the others. A chain has three or four."""
 MAX_LISTED = 500
 """How many certificates one text may have; the authorities that browsers trust are about 150."""
+_PKCS7 = ("PKCS7", "CMS", "PKCS #7 SIGNED DATA")
 _DER_SEQUENCE = b"\x30"
-"""The first byte of every DER sequence, and so of every PKCS#12 file."""
-
-
-class UnusableCertificate(ValueError):
-    """Certificates or keys cannot be used as requested. The message quotes nothing of them."""
+"""The first byte of every DER sequence, and so of every certificate, key and PKCS#12 file."""
+_PARAMETERS = ("EC PARAMETERS",)
+"""Blocks that say nothing that the key beside them does not say."""
+_OTHERS = (
+    (
+        b"\xfe\xed\xfe\xed",
+        "a Java keystore (JKS): make PKCS#12 of it, by keytool -importkeystore -deststoretype PKCS12",
+    ),
+    (b"\xce\xce\xce\xce", "a Java keystore (JCEKS): make PKCS#12 of it, by keytool -importkeystore"),
+    (b"PuTTY-User-Key-File", "a key of PuTTY: export it as OpenSSH key, by puttygen -O private-openssh"),
+    (b"{", "JSON, and not PEM or PKCS#12: give the path to its part; a JWK is read by the filter jwk_private_key_pem"),
+    (b"ssh-", "a public key of OpenSSH, and no private key or certificate"),
+    (b"ecdsa-", "a public key of OpenSSH, and no private key or certificate"),
+)
+"""How a file begins that is neither PEM nor DER → what it is, and the way to what can be read."""
 
 
 @dataclass(frozen=True)
@@ -44,86 +45,112 @@ class Bundle:
     certificates: tuple[Certificate, ...] = ()
     keys: tuple[bytes, ...] = ()
     """The private keys, as unencrypted PEM."""
+    others: tuple[str, ...] = ()
+    """The labels of PEM blocks that hold neither, such as `DH PARAMETERS`."""
 
     def __add__(self, other: "Bundle") -> "Bundle":
         """Return both bundles as one."""
-        return Bundle(self.certificates + other.certificates, self.keys + other.keys)
+        return Bundle(self.certificates + other.certificates, self.keys + other.keys, self.others + other.others)
 
     def __repr__(self) -> str:
         return "Bundle(…)"
 
 
-@dataclass(frozen=True)
-class Chain:
-    """A private key, its certificate, and the certificates that lead from that to a root."""
-
-    key: bytes
-    """The private key, as unencrypted PEM."""
-    leaf: Certificate
-    intermediates: tuple[Certificate, ...]
-    root: Certificate | None
-    """The root; None if the bundle does not contain it."""
-
-    def __repr__(self) -> str:
-        return "Chain(…)"
-
-    @property
-    def pem(self) -> bytes:
-        """All certificates, including the root."""
-        return encode_pem([self.leaf, *self.intermediates, *([self.root] if self.root else [])])
-
-    @property
-    def data(self) -> dict[str, bytes]:
-        """The data of a TLS Secret."""
-        data = {"tls.crt": encode_pem([self.leaf, *self.intermediates]), "tls.key": self.key}
-        return data | ({} if self.root is None else {"ca.crt": encode_pem([self.root])})
-
-
 def encode_pem(certificates: Iterable[Certificate]) -> bytes:
     """Return certificates as a PEM text."""
-    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+    return b"".join(write_pem(CERTIFICATE, certificate.public_bytes(Encoding.DER)) for certificate in certificates)
 
 
-def parse_certificates(text: bytes) -> tuple[Certificate, ...]:
-    """Return the certificates of a PEM text.
+def parse_certificates(blocks: Iterable[Block]) -> tuple[Certificate, ...]:
+    """Return the certificates of PEM blocks; those of PKCS#7 too.
 
     Raises:
         UnusableCertificate: one of them cannot be parsed, or there are too many.
     """
-    blocks = extract_blocks(text, "CERTIFICATE")
-    if len(blocks) > MAX_LISTED:
-        raise UnusableCertificate(f"{len(blocks):,} certificates in it, and {MAX_LISTED} is the most")
+    wanted = [block for block in blocks if block.label in (CERTIFICATE, *_PKCS7)]
+    if len(wanted) > MAX_LISTED:
+        raise UnusableCertificate(f"{len(wanted):,} certificates in it, and {MAX_LISTED} is the most")
+    certificates: list[Certificate] = []
+    for block in wanted:
+        content = block.content
+        try:
+            certificates += [parse_certificate(content)] if block.label == CERTIFICATE else _parse_pkcs7(content)
+        except Exception:
+            raise UnusableCertificate("a certificate in it cannot be read") from None
+    if len(certificates) > MAX_LISTED:
+        raise UnusableCertificate(f"{len(certificates):,} certificates in it, and {MAX_LISTED} is the most")
+    return tuple(certificates)
+
+
+def parse_certificate(content: bytes) -> Certificate:
+    """Return the certificate in DER. What OpenSSL writes after one that it trusts is left out.
+
+    Raises:
+        ValueError: it is none. The message can quote the content.
+    """
     try:
-        return tuple(x509.load_pem_x509_certificate(block) for block in blocks)
-    except Exception:
-        raise UnusableCertificate("a certificate in it cannot be read") from None
+        return x509.load_der_x509_certificate(content)
+    except ValueError:
+        size = content[1] & 0x7F if content[1] & 0x80 else 0
+        length = int.from_bytes(content[2 : 2 + size]) if size else content[1]
+        return x509.load_der_x509_certificate(content[: 2 + size + length])
 
 
 def open_bundle(content: bytes, password: bytes | None) -> Bundle:
-    """Return the certificates and keys of a PEM text or a PKCS#12 file. Either can be encoded as base64.
+    """Return the certificates and keys of a text or file: PEM, DER, PKCS#7 or PKCS#12, each also as base64.
 
     Args:
         content: the text or the file.
         password: the password of an encrypted key, or of the file.
 
     Raises:
-        UnusableCertificate: the content is neither, or the password is wrong.
+        UnusableCertificate: the content is none of them, or the password is wrong.
     """
-    for decoded in (content, _decode_base64(content)):
-        if b"-----BEGIN " in decoded:
-            blocks = extract_blocks(decoded, PRIVATE_KEY)
-            return Bundle(parse_certificates(decoded), tuple(_decrypt_key(block, password) for block in blocks))
+    for decoded in (content, decode_base64(content)):
+        if blocks := parse_blocks(decoded):
+            return _open_blocks(blocks, password)
         if decoded.startswith(_DER_SEQUENCE):
-            return open_pkcs12(decoded, password)
-    raise UnusableCertificate("neither PEM nor PKCS#12")
+            return _open_der(decoded, password)
+    raise UnusableCertificate(describe_unknown(content))
 
 
-def _decode_base64(content: bytes) -> bytes:
-    """Return the decoded content; nothing if it is not base64."""
-    try:
-        return decode(content.strip(), "base64")
-    except ValueError:
-        return b""
+def open_part(name: str, content: bytes, password: bytes | None) -> Bundle:
+    """Return what a part of `secret.tls` holds.
+
+    Args:
+        name: the field: `certificate`, `key`, `chain`, or `from`, which holds all.
+        content: as in `open_bundle`.
+        password: as in `open_bundle`.
+
+    Raises:
+        UnusableCertificate: as in `open_bundle`; or the part has not what its field is for.
+    """
+    bundle = open_bundle(content, password)
+    noun, present = {
+        "certificate": ("certificate", bundle.certificates),
+        "key": ("private key", bundle.keys),
+    }.get(name, ("", (name,)))
+    if not present:
+        other = "a certificate" if bundle.certificates else "a private key" if bundle.keys else ", ".join(bundle.others)
+        raise UnusableCertificate(f"no {noun} in it{', but ' if other else ''}{other}")
+    return bundle
+
+
+def decode_base64(content: bytes) -> bytes:
+    """Return what is in base64, whatever its lines are like; nothing if it is not base64."""
+    with suppress(UnusableCertificate):
+        return Block("", content).content
+    return b""
+
+
+def describe_unknown(content: bytes) -> str:
+    """Return what a text or file is that is neither PEM nor PKCS#12, and the way to what can be read."""
+    if not content.strip():
+        return "empty"
+    for beginning, description in _OTHERS:
+        if content.lstrip().startswith(beginning) or decode_base64(content).startswith(beginning):
+            return description
+    return "neither PEM nor PKCS#12"
 
 
 def open_pkcs12(content: bytes, password: bytes | None) -> Bundle:
@@ -132,7 +159,7 @@ def open_pkcs12(content: bytes, password: bytes | None) -> Bundle:
     Raises:
         UnusableCertificate: the content is not PKCS#12, the password is wrong, or it is hashed too often.
     """
-    _check_rounds(content)
+    check_rounds(content)
     try:
         try:
             file = pkcs12.load_pkcs12(content, password or None)
@@ -143,157 +170,35 @@ def open_pkcs12(content: bytes, password: bytes | None) -> Bundle:
         raise UnusableCertificate(f"no PKCS#12, or {reason}") from None
     entries = (file.cert, *file.additional_certs)
     certificates = tuple(entry.certificate for entry in entries if entry is not None)
-    return Bundle(certificates, () if file.key is None else (_encode_pkcs8(file.key),))
+    return Bundle(certificates, () if file.key is None else (encode_key(file.key),))
 
 
-def build_chain(bundle: Bundle) -> Chain:
-    """Return the private key of a bundle with its certificate, and the certificates that lead from that to a root.
-
-    The order of the bundle does not matter. Certificates that occur twice or lead nowhere are left out. Where several
-    have the same key, as after a renewal, the one that expires last is used.
-
-    Raises:
-        UnusableCertificate: the bundle has no private key or several, no certificate, or none for its key.
-    """
-    keys = tuple(dict.fromkeys(bundle.keys))
-    if len(keys) != 1:
-        raise UnusableCertificate(f"{len(keys) or 'no'} private keys in it; a TLS Secret has one")
-    if not bundle.certificates:
-        raise UnusableCertificate("no certificate in it")
-    if len(bundle.certificates) > MAX_CERTIFICATES:
-        raise UnusableCertificate(
-            f"{len(bundle.certificates):,} certificates in it, and {MAX_CERTIFICATES} is the most"
-        )
-    public = _get_public_key(keys[0])
-    leaves = [certificate for certificate in bundle.certificates if _has_public_key(certificate, public)]
-    if not leaves:
-        raise UnusableCertificate("the private key does not fit the certificate: they are not of one pair")
-    leaf = _select_latest(leaves)
-    return Chain(keys[0], leaf, *_select_issuers(leaf, bundle.certificates))
-
-
-def is_key_pair(certificate: bytes, key: bytes) -> bool | None:
-    """Return whether a private key belongs to a certificate; None if one of them cannot be parsed.
-
-    Args:
-        certificate: a PEM text, whose first certificate counts.
-        key: a PEM text, whose first private key counts.
-    """
-    try:
-        first_certificate = parse_certificates(certificate)[0]
-        first_key = _decrypt_key(extract_blocks(key, PRIVATE_KEY)[0], None)
-    except (UnusableCertificate, IndexError):
-        return None
-    return _has_public_key(first_certificate, _get_public_key(first_key))
-
-
-def get_expiry(text: bytes) -> datetime | None:
-    """Return when the first certificate of a PEM text expires; None if it cannot be parsed."""
-    try:
-        return parse_certificates(text)[0].not_valid_after_utc
-    except (UnusableCertificate, IndexError):
-        return None
-
-
-def select_part(text: bytes, part: str) -> bytes:
-    """Return some certificates of a PEM text, as External Secrets' `filterCertChain` selects them.
-
-    Args:
-        text: the PEM text.
-        part: `leaf` (not of an authority), `intermediate` (of an authority, issued by another) or `root` (issued by
-            itself).
-
-    Raises:
-        UnusableCertificate: a certificate cannot be parsed, or `part` has another value.
-    """
-    if part not in ("leaf", "intermediate", "root"):
-        raise UnusableCertificate("parts of a chain are leaf, intermediate and root")
-    return encode_pem(certificate for certificate in parse_certificates(text) if _get_part(certificate) == part)
-
-
-def _decrypt_key(block: bytes, password: bytes | None) -> bytes:
-    """Return the PEM block of a private key: as it is if it is unencrypted, otherwise decrypted, as PKCS#8."""
-    is_encrypted = block.startswith(b"-----BEGIN ENCRYPTED ") or b"Proc-Type: 4,ENCRYPTED" in block
-    if is_encrypted and not password:
-        raise UnusableCertificate("the private key is encrypted: give its password")
-    if is_encrypted:
-        lines = [line for line in block.splitlines() if not line.startswith(b"-----") and b":" not in line]
-        _check_rounds(base64.b64decode(b"".join(lines) + b"=="))
-    try:
-        key = load_pem_private_key(block, password if is_encrypted else None)
-    except Exception:
-        reason = "opened with that password" if is_encrypted else "read"
-        raise UnusableCertificate(f"the private key cannot be {reason}") from None
-    return _encode_pkcs8(key) if is_encrypted else block
-
-
-def _encode_pkcs8(key: PrivateKeyTypes) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _check_rounds(content: bytes) -> None:
-    if is_costly(content):
-        raise UnusableCertificate(
-            f"its password is hashed more than {MAX_ROUNDS:,} times: encrypt it again with fewer iterations"
-        )
-
-
-def _get_public_key(key: bytes) -> bytes:
-    """Return the public key of a private key, which is unencrypted PEM."""
-    private = load_pem_private_key(key, None)
-    return private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _has_public_key(certificate: Certificate, public: bytes) -> bool:
-    try:
-        return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == public
-    except Exception:  # a type of key that the library does not know
-        return False
-
-
-def _select_issuers(
-    leaf: Certificate, candidates: Sequence[Certificate]
-) -> tuple[tuple[Certificate, ...], Certificate | None]:
-    """Return the intermediate certificates, in order, and the root; None for a root that is missing."""
-    issuers: list[Certificate] = []
-    last = leaf
-    while not _is_root(last):
-        unused = [candidate for candidate in candidates if candidate != leaf and candidate not in issuers]
-        matches = [candidate for candidate in unused if _has_issued(candidate, last)]
-        if not matches:
-            return tuple(issuers), None
-        last = _select_latest([match for match in matches if _is_root(match)] or matches)
-        issuers.append(last)
-    return (tuple(issuers[:-1]), last) if issuers else ((), None)
-
-
-def _has_issued(issuer: Certificate, certificate: Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # another name or key, or an algorithm that the library does not know
-        return False
-    return True
-
-
-def _is_root(certificate: Certificate) -> bool:
-    # The signature decides, not the name: an older root of the same name can have signed a newer one.
-    return _has_issued(certificate, certificate)
-
-
-def _select_latest(certificates: Iterable[Certificate]) -> Certificate:
-    """Return the certificate that expires last."""
-    # Two can expire at the same time: the same one has to be selected every time.
-    return max(
-        certificates, key=lambda certificate: (certificate.not_valid_after_utc, certificate.public_bytes(Encoding.DER))
+def _open_blocks(blocks: list[Block], password: bytes | None) -> Bundle:
+    known = (CERTIFICATE, *_PKCS7, *_PARAMETERS)
+    return Bundle(
+        parse_certificates(blocks),
+        tuple(open_key(block, password) for block in blocks if block.is_key),
+        tuple(block.label for block in blocks if not block.is_key and block.label not in known),
     )
 
 
-def _get_part(certificate: Certificate) -> str:
-    """Return `leaf`, `intermediate` or `root`."""
-    try:
-        is_authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        is_authority = False
-    if not is_authority:
-        return "leaf"
-    return "root" if _is_root(certificate) else "intermediate"
+def _open_der(content: bytes, password: bytes | None) -> Bundle:
+    """Return what a DER file holds: a certificate, PKCS#7, a private key of any format, or PKCS#12."""
+    check_rounds(content)
+    for given in dict.fromkeys((None, password)):
+        with suppress(Exception):
+            return Bundle(keys=(encode_key(load_der_private_key(content, given)),))
+    with suppress(Exception):
+        return Bundle((x509.load_der_x509_certificate(content),))
+    with suppress(Exception):
+        return Bundle(tuple(_parse_pkcs7(content)))
+    return open_pkcs12(content, password)
+
+
+def _parse_pkcs7(content: bytes) -> list[Certificate]:
+    """Return the certificates of PKCS#7 in DER.
+
+    Raises:
+        ValueError: it is none. The message can quote the content.
+    """
+    return pkcs7.load_der_pkcs7_certificates(content)

@@ -4,11 +4,15 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from keyferry.errors import SourceUnusable
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue
+from keyferry.render.pem import OPENSSH, UnusableCertificate, parse_blocks, select_blocks
+from keyferry.render.pem import PRIVATE_KEY as PRIVATE_KEY_LABEL
 from keyferry.secret_types import (
+    CA_CERTIFICATE,
     CERTIFICATE,
     DOCKER_CONFIG,
     DOCKER_CONFIG_JSON,
@@ -20,23 +24,13 @@ from keyferry.secret_types import (
     TLS,
 )
 
+if TYPE_CHECKING:
+    from keyferry.render import tls
+
 _JSON = {DOCKER_CONFIG_JSON: DOCKER_CONFIG_JSON_KEY, DOCKER_CONFIG: DOCKER_CONFIG_KEY}
 """Type of Secret → its key, whose value has to be a JSON object."""
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """The certificate of a TLS Secret, as far as reports describe it."""
-
-    expires: datetime | None
-    """When it expires; None if the certificate cannot be parsed."""
-
-    def describe(self, now: datetime) -> str:
-        """Return the sentence for a report that says when the certificate expires."""
-        if self.expires is None:
-            return f"{CERTIFICATE} holds no certificate in PEM that can be read"
-        verb = "expires" if self.expires > now else "has expired"
-        return f"the certificate in {CERTIFICATE} {verb} on {self.expires:%Y-%m-%d}"
+_PUBLIC_KEYS = (b"ssh-", b"ecdsa-", b"sk-")
+"""How the line of a public key begins (sshd(8), AUTHORIZED_KEYS FILE FORMAT)."""
 
 
 def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None:
@@ -55,23 +49,73 @@ def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None
         raise SourceUnusable(f"{where}, key {_JSON[secret_type]}: no JSON object, as type {secret_type} needs it")
     if secret_type == SSH_AUTH and SSH_PRIVATE_KEY in data and not len(data[SSH_PRIVATE_KEY]):
         raise SourceUnusable(f"{where}, key {SSH_PRIVATE_KEY}: empty, and type {secret_type} needs a private key")
-    if secret_type == TLS and {CERTIFICATE, PRIVATE_KEY} <= data.keys():
-        from keyferry.render import certificates  # noqa: PLC0415  # large, and only TLS Secrets need it
+    if secret_type == SSH_AUTH and SSH_PRIVATE_KEY in data:
+        _check_ssh_key(data[SSH_PRIVATE_KEY].reveal(), f"{where}, key {SSH_PRIVATE_KEY}")
+    if secret_type == TLS and {CERTIFICATE, PRIVATE_KEY, CA_CERTIFICATE} & data.keys():
+        from keyferry.render import tls  # noqa: PLC0415  # large, and only TLS Secrets need it
 
-        if certificates.is_key_pair(data[CERTIFICATE].reveal(), data[PRIVATE_KEY].reveal()) is False:
+        try:
+            tls.check(data)
+        except UnusableCertificate as error:
+            separator = ", " if str(error).startswith("key ") else ": "
+            raise SourceUnusable(f"{where}{separator}{error}") from None
+
+
+def _check_ssh_key(content: bytes, where: str) -> None:
+    """Check that a private key for SSH is not in a form that no client reads."""
+    try:
+        blocks = parse_blocks(content)
+    except UnusableCertificate as error:
+        raise SourceUnusable(f"{where}: {error}") from None
+    for block in blocks:
+        if block.form:
             raise SourceUnusable(
-                f"{where}: the private key in {PRIVATE_KEY} does not fit the certificate in {CERTIFICATE}:"
-                " take both from one pair"
+                f"{where}: PEM ({block.label}) {block.form}, which no SSH client reads: make it anew by a template with"
+                " the filter pem"
             )
+    if content.startswith(_PUBLIC_KEYS) or (blocks and not select_blocks(blocks, PRIVATE_KEY_LABEL)):
+        raise SourceUnusable(f"{where}: a public key or a certificate, and type {SSH_AUTH} needs a private key")
 
 
-def get_certificate(secret_type: str, data: Mapping[str, SecretValue]) -> Certificate | None:
-    """Return the certificate of a TLS Secret; None for any other Secret, and for one without a certificate."""
+@dataclass(frozen=True)
+class Facts:
+    """What reports say of the content of a Secret."""
+
+    certificate: "tls.CertificateFacts | None" = None
+    notes: tuple[str, ...] = ()
+    """What is to be told, whatever the time is."""
+
+    def describe(self, now: datetime) -> tuple[str, ...]:
+        """Return the sentences for a report."""
+        return (*(self.certificate.describe(now) if self.certificate else ()), *self.notes)
+
+
+def get_facts(secret_type: str, data: Mapping[str, SecretValue]) -> Facts:
+    """Return what reports say of a Secret: when its certificate expires, which key others do not take."""
+    if secret_type == SSH_AUTH and SSH_PRIVATE_KEY in data:
+        return Facts(notes=_describe_ssh_key(data[SSH_PRIVATE_KEY].reveal()))
     if secret_type != TLS or CERTIFICATE not in data:
-        return None
-    from keyferry.render import certificates  # noqa: PLC0415  # as in `check`
+        return Facts()
+    from keyferry.render import tls  # noqa: PLC0415  # as in `check`
 
-    return Certificate(certificates.get_expiry(data[CERTIFICATE].reveal()))
+    return Facts(tls.get_facts(data))
+
+
+def _describe_ssh_key(content: bytes) -> tuple[str, ...]:
+    """Return the notes on a private key for SSH. OpenSSH's parser takes its own format by the letter (sshkey.c)."""
+    try:
+        keys = select_blocks(parse_blocks(content), PRIVATE_KEY_LABEL)
+    except UnusableCertificate:
+        keys = []
+    if not keys:
+        return (f"{SSH_PRIVATE_KEY} holds no private key in PEM",)
+    way = "a template with the filter pem makes it anew"
+    if keys[0].label == OPENSSH and not content.startswith(b"-----BEGIN"):
+        return (f"OpenSSH does not read {SSH_PRIVATE_KEY}, since it does not begin with the key: {way}",)
+    if keys[0].label == OPENSSH and (b"\r" in content or not content.endswith(b"\n")):
+        what = "its lines end in CRLF" if b"\r" in content else "its last line has no end"
+        return (f"OpenSSH does not read {SSH_PRIVATE_KEY}, since {what}: {way}",)
+    return ()
 
 
 def build_docker_config(accounts: Mapping[str, Mapping[str, str]]) -> str:

@@ -20,10 +20,10 @@ from keyferry.formats import jsontext
 from keyferry.formats.encodings import decode
 from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError, format_text, join, replace, take_text, to_text, xmlattr
-from keyferry.render.pem import extract_blocks
+from keyferry.render.pem import Block, UnusableCertificate, parse_blocks, select_blocks
 
 if TYPE_CHECKING:
-    from keyferry.render.certificates import Chain
+    from keyferry.render.chains import Chain
 
 SALTS = "keyferry.salts"
 """The variable that holds the salts of a template. No template can read it, since its name has a dot."""
@@ -120,21 +120,65 @@ def bcrypt(context: Context, value: object, rounds: int = 10) -> str:
 
 
 def filter_pem(value: object, kind: str = "CERTIFICATE") -> str:
-    """Return the PEM blocks whose label is `kind`; PRIVATE KEY stands for every type of private key."""
-    blocks = extract_blocks(_to_bytes(value), kind)
+    """Return the PEM blocks whose label is `kind`, written anew; PRIVATE KEY stands for every type of private key."""
+    blocks = _read_pem("filter_pem", lambda: [block.pem for block in select_blocks(_parse_pem(value), kind)])
     if not blocks:
         raise FilterError("filter_pem finds no block of that kind")
     return b"".join(blocks).decode()
 
 
+def pem(value: object) -> str:
+    """Return all PEM blocks of a text, written anew as RFC 7468 says, whatever their line ends were."""
+    blocks = _read_pem("pem", lambda: [block.pem for block in _parse_pem(value)])
+    if not blocks:
+        raise FilterError("pem finds no PEM block: -----BEGIN …----- to -----END …-----")
+    return b"".join(blocks).decode()
+
+
 def filter_cert_chain(value: object, part: str = "leaf") -> str:
     """Return the certificates that are `leaf`, `intermediate` or `root`; nothing if there are none."""
-    from keyferry.render import certificates  # noqa: PLC0415  # large, and few templates have certificates
+    from keyferry.render import chains  # noqa: PLC0415  # large, and few templates have certificates
 
+    return _read_pem("filter_cert_chain", lambda: chains.select_part(_to_pem(value), part)).decode()
+
+
+def jwk_private_key_pem(value: object) -> str:
+    """Return the private key of a JSON Web Key as PEM (PKCS#8)."""
+    from keyferry.render import jwk  # noqa: PLC0415  # as in filter_cert_chain
+
+    return _read_pem("jwk_private_key_pem", lambda: jwk.convert_private_key(_parse_jwk(value))).decode()
+
+
+def jwk_public_key_pem(value: object) -> str:
+    """Return the public key of a JSON Web Key, public or private, as PEM."""
+    from keyferry.render import jwk  # noqa: PLC0415  # as in filter_cert_chain
+
+    return _read_pem("jwk_public_key_pem", lambda: jwk.convert_public_key(_parse_jwk(value))).decode()
+
+
+def _parse_jwk(value: object) -> object:
+    return fromjson(value) if isinstance(value, str | SecretValue) else value
+
+
+def _parse_pem(value: object) -> list[Block]:
+    return parse_blocks(_to_pem(value))
+
+
+def _to_pem(value: object) -> bytes:
+    """Return a PEM text; one in base64 is decoded."""
+    content = _to_bytes(value)
     try:
-        return certificates.select_part(_to_bytes(value), part).decode()
-    except certificates.UnusableCertificate as error:
-        raise FilterError(f"filter_cert_chain: {error}") from None
+        return content if b"-----BEGIN " in content else decode(content, "base64")
+    except ValueError:
+        return content
+
+
+def _read_pem[T](name: str, read: Callable[[], T]) -> T:
+    """Return what is read; what is wrong is told with the name of the filter."""
+    try:
+        return read()
+    except UnusableCertificate as error:
+        raise FilterError(f"{name}: {error}") from None
 
 
 def pkcs12_key(value: object, password: str = "") -> str:
@@ -149,12 +193,10 @@ def pkcs12_cert(value: object, password: str = "") -> str:
 
 def _open_chain(name: str, value: object, password: object) -> "Chain":
     """Return the key and certificates of a PKCS#12 file, for the filter of this name."""
-    from keyferry.render import certificates  # noqa: PLC0415  # as in filter_cert_chain
+    from keyferry.render import certificates, chains  # noqa: PLC0415  # as in filter_cert_chain
 
-    try:
-        return certificates.build_chain(certificates.open_pkcs12(to_file(value), to_text(password).encode()))
-    except certificates.UnusableCertificate as error:
-        raise FilterError(f"{name}: {error}") from None
+    secret = to_text(password).encode()
+    return _read_pem(name, lambda: chains.build_chain(certificates.open_pkcs12(to_file(value), secret)))
 
 
 def _parse(name: str, parse: Callable[[], object]) -> object:
@@ -196,6 +238,9 @@ FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name 
     "fromjson": fromjson,
     "fromyaml": fromyaml,
     "join": join,
+    "jwk_private_key_pem": jwk_private_key_pem,
+    "jwk_public_key_pem": jwk_public_key_pem,
+    "pem": pem,
     "pkcs12_cert": pkcs12_cert,
     "pkcs12_key": pkcs12_key,
     "quote": double_quote,

@@ -1,32 +1,164 @@
-"""Take the blocks out of a PEM text (RFC 7468), in a time that is linear in its length."""
+r"""Read PEM in the forms that people have it in, and write it as RFC 7468 says, in a time that is linear in its length.
 
+What is read is what differs from the standard without being ambiguous: blocks on one line, indented, with line ends of
+any kind or written out as `\n`, in UTF-16. Go (`encoding/pem`) and OpenSSL (`crypto/pem/pem_lib.c`) are stricter.
+"""
+
+import base64
+import binascii
 import re
-from bisect import bisect
-from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
+CERTIFICATE = "CERTIFICATE"
 PRIVATE_KEY = "PRIVATE KEY"
 """The end of the label of every type of private key."""
-_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
-_END = re.compile(rb"-----END ([A-Z0-9 ]+)-----")
+OPENSSH = "OPENSSH PRIVATE KEY"
+"""The label of OpenSSH's own format."""
+_ALIASES = {"X509 CERTIFICATE": CERTIFICATE, "X.509 CERTIFICATE": CERTIFICATE, "TRUSTED CERTIFICATE": CERTIFICATE}
+"""Old labels that OpenSSL reads beside the one of RFC 7468, and Go does not."""
+_BOUNDARY = re.compile(rb"-----(BEGIN|END) ([A-Z0-9. ]{1,64})-----")
+_STRICT = re.compile(
+    rb"(?:^|(?<=\n))-----BEGIN ([A-Z0-9 ]+)-----[ \t]*\r?\n(?:[ \t]*\r?\n)?"
+    rb"(?:[ \t]*[A-Za-z0-9+/=][A-Za-z0-9+/= \t]*\r?\n)+"
+    rb"-----END \1-----(?=\s|\Z)"
+)
+"""A block that Go and OpenSSL read. They allow spaces in a line; OpenSSL takes an empty line for a header's end."""
+_HEADERS = re.compile(rb"\s*Proc-Type:\s*4,ENCRYPTED\s+DEK-Info:\s*([A-Z0-9-]+,[0-9A-Fa-f]+)\s")
+"""The lines of an encrypted key of OpenSSL's traditional format (RFC 1421, 4.6)."""
+_ESCAPED = re.compile(rb"\\{1,4}(?:u00([0-9A-Fa-f]{2})|[nrt])")
+_UNPRINTED = re.compile(rb"\s|\xc2\xa0|\xe2\x80\x8b|\xef\xbb\xbf")
+"""White space, and what looks like it in UTF-8: no-break and zero-width spaces, a byte order mark."""
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def extract_blocks(text: bytes, label: str) -> list[bytes]:
-    """Return the PEM blocks of a text that have a label, each with a newline at its end.
+class UnusableCertificate(ValueError):
+    """Certificates or keys cannot be used as requested. The message quotes nothing of them."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A PEM block, as it was written."""
+
+    label: str
+    """What follows `BEGIN`, such as `CERTIFICATE`."""
+    body: bytes = field(repr=False)
+    """What is between its first and its last line."""
+    form: str = ""
+    """What Go or OpenSSL do not read about the form of the block, such as `on one line`; empty where both read it."""
+
+    @property
+    def is_key(self) -> bool:
+        """Whether it holds a private key."""
+        return self.label.endswith(PRIVATE_KEY)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether it is a private key that is encrypted; OpenSSH has that within the content."""
+        return self.label == "ENCRYPTED PRIVATE KEY" or b"Proc-Type:" in self.body
+
+    @property
+    def content(self) -> bytes:
+        """What the block holds, mostly in DER.
+
+        Raises:
+            UnusableCertificate: it is not base64.
+        """
+        return self._split()[1]
+
+    @property
+    def pem(self) -> bytes:
+        """The block, written as RFC 7468 says: 64 characters in a line, and LF.
+
+        Raises:
+            UnusableCertificate: it is not base64.
+        """
+        cipher, content = self._split()
+        return write_pem(self.label, content, cipher)
+
+    def _split(self) -> tuple[bytes, bytes]:
+        """Return the cipher of a traditional encrypted key (empty for any other), and what is in base64."""
+        text = _ESCAPED.sub(lambda escaped: bytes.fromhex((escaped[1] or b"0a").decode()), self.body)
+        text = _UNPRINTED.sub(b" ", text)
+        headers = _HEADERS.match(text)
+        text = text[headers.end() if headers else 0 :].translate(None, b" \\").rstrip(b"=")
+        try:
+            content = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        except binascii.Error:
+            content = b""
+        if not content:
+            raise UnusableCertificate(f"the block {self.label} in it holds something else than base64")
+        return headers[1] if headers else b"", content
+
+
+def write_pem(label: str, content: bytes, cipher: bytes = b"") -> bytes:
+    """Return a PEM block.
 
     Args:
-        text: the PEM text.
-        label: what follows `BEGIN`, such as `CERTIFICATE`. `PRIVATE KEY` stands for every type of private key.
+        label: what follows `BEGIN`.
+        content: what it holds, mostly in DER.
+        cipher: of an encrypted key in OpenSSL's traditional format, the cipher and its start, such as `DES-CBC,0A…`.
     """
-    has_label = str.endswith if label == PRIVATE_KEY else str.__eq__
-    ends: defaultdict[bytes, list[int]] = defaultdict(list)
-    for end in _END.finditer(text):
-        ends[end[1]].append(end.end())
-    blocks, position = [], 0
-    for begin in _BEGIN.finditer(text):
-        after = ends.get(begin[1], [])
-        number = bisect(after, begin.end())
-        if begin.start() >= position and number < len(after):
-            position = after[number]
-            if has_label(begin[1].decode(), label):
-                blocks.append(text[begin.start() : position] + b"\n")
-    return blocks
+    text = base64.b64encode(content)
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    headers = [b"Proc-Type: 4,ENCRYPTED", b"DEK-Info: " + cipher, b""] if cipher else []
+    name = label.encode()
+    return b"\n".join([b"-----BEGIN " + name + b"-----", *headers, *lines, b"-----END " + name + b"-----", b""])
+
+
+def parse_blocks(text: bytes) -> list[Block]:
+    """Return the PEM blocks of a text, in their order; none where it has none. Text around them is left out.
+
+    Raises:
+        UnusableCertificate: a block does not end, or has no beginning: the text was cut.
+    """
+    return list(_list_blocks(text))
+
+
+def select_blocks(blocks: Iterable[Block], label: str) -> list[Block]:
+    """Return the blocks of a label; `PRIVATE KEY` stands for every type of private key."""
+    return [block for block in blocks if block.label == label or (label == PRIVATE_KEY and block.is_key)]
+
+
+def _list_blocks(text: bytes) -> Iterator[Block]:
+    encoding = "in UTF-16" if text.startswith(_UTF16) else ""
+    if encoding:
+        text = text.decode("utf-16", "replace").encode()
+    begin: re.Match[bytes] | None = None
+    for boundary in _BOUNDARY.finditer(text):
+        if (boundary[1] == b"BEGIN") == (begin is not None) or (begin and begin[2] != boundary[2]):
+            raise UnusableCertificate(_describe_cut(begin or boundary))
+        if begin:
+            label = begin[2].decode()
+            form = encoding or _describe_form(text, begin, boundary)
+            yield Block(_ALIASES.get(label, label), text[begin.end() : boundary.start()], form)
+        begin = None if begin else boundary
+    if begin:
+        raise UnusableCertificate(_describe_cut(begin))
+
+
+def _describe_cut(boundary: re.Match[bytes]) -> str:
+    verb, other = ("begins", "END") if boundary[1] == b"BEGIN" else ("ends", "BEGIN")
+    label = boundary[2].decode()
+    return f"a block {label} {verb} in it without its line -----{other} {label}-----: it was cut, or mixed up"
+
+
+def _describe_form(text: bytes, begin: re.Match[bytes], end: re.Match[bytes]) -> str:
+    """Return what Go or OpenSSL do not read about the form of a block; empty where they read it."""
+    body, label = text[begin.end() : end.start()], begin[2].decode()
+    if label in _ALIASES:
+        return f"labelled {label} instead of {_ALIASES[label]}"
+    if _STRICT.match(text, begin.start()):
+        return "" if len(b"".join(body.split())) % 4 == 0 else "without the = at the end of its base64"
+    if _HEADERS.match(body):  # an encrypted key has other lines, too
+        return ""
+    if b"\\" in body:
+        return "with its line ends written out, as \\n"
+    if b"\n" not in body:
+        return "with CR alone as its line ends" if b"\r" in body else "on one line"
+    if text.startswith(b"\xef\xbb\xbf-----"):
+        return "after a byte order mark"
+    before = text[max(0, begin.start() - 1) : begin.start()], text[end.start() - 1 : end.start()]
+    if any(character and character not in b"\n" for character in before):
+        return "indented" if all(not character.strip() for character in before) else "within a line of other text"
+    return "with empty lines, or other text, between its lines"

@@ -183,6 +183,11 @@ def _spend_certificates(budget: Budget, value: object, *_: object, **__: object)
     budget.spend(20_000 + (value.count("BEGIN") * 500 if isinstance(value, str) else 0))
 
 
+def _spend_jwk(budget: Budget, value: object) -> None:
+    budget.spend_value(value)
+    budget.spend(100_000)  # the numbers of a key of RSA are checked for primes
+
+
 def _spend_pkcs12(budget: Budget, value: object, *_: object, **__: object) -> None:
     budget.spend(20_000 + count_rounds(to_file(value)) // 4)
 
@@ -194,12 +199,13 @@ def _spend_yaml(budget: Budget, value: object) -> None:
 PRICES: dict[str, Callable[..., None]] = {
     **dict.fromkeys(("dictsort", "groupby", "list", "slice", "sort", "sum", "unique"), _spend_items),
     **dict.fromkeys(("max", "min", "reverse"), _spend_items),
+    **dict.fromkeys(("jwk_private_key_pem", "jwk_public_key_pem"), _spend_jwk),
+    **dict.fromkeys(("filter_pem", "pem"), _spend_text(1 / 4)),
     **dict.fromkeys(("pkcs12_cert", "pkcs12_key"), _spend_pkcs12),
     "filter_cert_chain": _spend_certificates,
     "batch": _spend_batch,
     "bcrypt": _spend_bcrypt,
     "center": _spend_center,
-    "filter_pem": _spend_text(1 / 16),
     "fromjson": _spend_text(1 / 2),
     "fromyaml": _spend_text(4),
     "indent": _spend_indent,

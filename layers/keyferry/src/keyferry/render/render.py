@@ -1,7 +1,7 @@
 """Render what a mapping's Secret holds in one namespace: its data, labels and annotations, from the sources' values."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +17,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.secret import DataFrom, Template
 from keyferry.model import Place, SecretValue, SourceValue, split_version
 from keyferry.render import contents, values
+from keyferry.render.pem import UnusableCertificate
 
 type SourceValues = Mapping[str, SourceValue]
 """Alias of a source → its value."""
@@ -31,6 +32,8 @@ class _Inputs:
     sources: SourceValues
     place: Place
     budget: Budget
+    notes: list[str] = field(default_factory=list)
+    """Notes for the report, which are added as the content is made."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Rendered:
     annotations: Mapping[str, str]
     served: Mapping[str, str]
     """Alias of a source → the failover region that served it, for those that the first region did not serve."""
+    notes: tuple[str, ...] = ()
+    """What the report says of how the data was made."""
 
 
 def render(mapping: SecretMapping, sources: SourceValues, place: Place, budget: Budget | None = None) -> Rendered:
@@ -61,8 +66,10 @@ def render(mapping: SecretMapping, sources: SourceValues, place: Place, budget: 
     """
     inputs = _Inputs(_drop_regional_dates(mapping, sources), place, budget or Budget())
     labels, annotations = render_metadata(mapping, place, sources)
+    data = _render_data(mapping, inputs)
     return Rendered(
-        data=_render_data(mapping, inputs),
+        data=data,
+        notes=tuple(inputs.notes),
         versions={alias: source.version for alias, source in sorted(sources.items())},
         served={alias: source.served for alias, source in sorted(sources.items()) if source.served},
         labels=labels,
@@ -159,7 +166,7 @@ def _render_data(mapping: SecretMapping, inputs: _Inputs) -> dict[str, SecretVal
 
 def _render_tls(tls: Tls, inputs: _Inputs, where: str) -> dict[str, SecretValue]:
     # Imported here, since the library behind it is large and few mappings have certificates.
-    from keyferry.render import certificates  # noqa: PLC0415
+    from keyferry.render import certificates, chains  # noqa: PLC0415
 
     parts = {name: _render_required(entry, inputs, f"{where}.{name}").reveal() for name, entry in tls.entries}
     password = parts.pop("password", None)
@@ -167,11 +174,13 @@ def _render_tls(tls: Tls, inputs: _Inputs, where: str) -> dict[str, SecretValue]
     try:
         for name, content in parts.items():
             part_name = f"{where}.{name}"
-            bundle += certificates.open_bundle(content, password)
+            bundle += certificates.open_part(name, content, password)
         part_name = where
-        return {key: SecretValue(content) for key, content in certificates.build_chain(bundle).data.items()}
-    except certificates.UnusableCertificate as error:
+        chain = chains.build_chain(bundle)
+    except UnusableCertificate as error:
         raise SourceUnusable(f"{part_name}: {error}") from None
+    inputs.notes.extend(chain.notes)
+    return {key: SecretValue(content) for key, content in chain.data.items()}
 
 
 def _render_registries(registries: Iterable[Registry], inputs: _Inputs, where: str) -> dict[str, SecretValue]:

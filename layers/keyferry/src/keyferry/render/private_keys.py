@@ -1,0 +1,138 @@
+"""Open private keys, and compare them with certificates.
+
+As in `certificates`, errors of the library never leave this module.
+"""
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
+from cryptography.x509 import Certificate
+
+from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
+from keyferry.render.pem import OPENSSH, PRIVATE_KEY, Block, UnusableCertificate, write_pem
+
+_GO_CURVES = (ec.SECP224R1, ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+"""The curves that Go's crypto/x509 parses."""
+_OPENSSH_CIPHER = b"openssh-key-v1\0\0\0\0\x04none"
+"""How an OpenSSH key begins that is not encrypted (PROTOCOL.key of OpenSSH)."""
+
+
+class UnknownKind(UnusableCertificate):
+    """A key is of a kind, or on a curve, that the library does not know: others may know it."""
+
+
+def open_key(block: Block, password: bytes | None) -> bytes:
+    """Return a private key as PEM: unencrypted, and of a format that Go and OpenSSL read.
+
+    Args:
+        block: the block that holds the key.
+        password: the password, if the key may be encrypted.
+
+    Raises:
+        UnusableCertificate: it is encrypted and the password is missing or wrong, or it cannot be read.
+        UnknownKind: its kind is not known.
+    """
+    if not block.is_encrypted:
+        key = load_key(block)
+        return block.pem if is_labelled_right(block) else encode_key(key)
+    if not password:
+        raise UnusableCertificate("the private key is encrypted: give its password")
+    check_rounds(block.content)
+    try:
+        return encode_key(load_pem_private_key(block.pem, password))
+    except Exception as error:
+        raise UnusableCertificate(f"the private key cannot be opened with that password{_name_cause(error)}") from None
+
+
+def load_key(block: Block) -> PrivateKeyTypes:
+    """Return the private key of a block that is not encrypted, whatever the label says of its format.
+
+    Raises:
+        UnusableCertificate: as `open_key`.
+        UnknownKind: as `open_key`.
+    """
+    content = block.content
+    if block.label == OPENSSH and not content.startswith(_OPENSSH_CIPHER):
+        raise UnusableCertificate("the private key is encrypted by OpenSSH: take its password off, by ssh-keygen -p")
+    try:
+        return load_ssh_private_key(block.pem, None) if block.label == OPENSSH else load_der_private_key(content, None)
+    except UnsupportedAlgorithm:
+        raise UnknownKind("the private key is of a kind, or on a curve, that is not known here") from None
+    except Exception:
+        raise UnusableCertificate("the private key cannot be read") from None
+
+
+def is_labelled_right(block: Block) -> bool:
+    """Return whether the label of a private key, which is not encrypted, names the format of its content."""
+    try:
+        load_pem_private_key(block.pem, None)
+    except Exception:
+        return False
+    return True
+
+
+def encode_key(key: PrivateKeyTypes) -> bytes:
+    """Return a private key as PEM (PKCS#8)."""
+    return write_pem(PRIVATE_KEY, key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def encode_public_key(key: PrivateKeyTypes) -> bytes:
+    """Return the public key of a private key, in DER."""
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def fits(key: PrivateKeyTypes, certificate: Certificate) -> bool:
+    """Return whether a private key belongs to a certificate; not to one with a kind of key that is not known."""
+    try:
+        public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except Exception:  # a kind of key that the library does not know
+        return False
+    return public == encode_public_key(key)
+
+
+def has_known_key(certificate: Certificate) -> bool:
+    """Return whether the library knows the kind of a certificate's public key."""
+    try:
+        certificate.public_key()
+    except Exception:
+        return False
+    return True
+
+
+def name_kind_for_go(key: PrivateKeyTypes) -> str:
+    """Return the kind of a key that Go's TLS does not take, such as `brainpoolP256r1`; empty for one that it takes."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return "" if isinstance(key.curve, _GO_CURVES) else key.curve.name
+    if isinstance(key, rsa.RSAPrivateKey):
+        return "" if key.key_size >= 1024 else f"RSA of {key.key_size} bits"
+    return (
+        "" if isinstance(key, ed25519.Ed25519PrivateKey) else type(key).__name__.removesuffix("PrivateKey").lstrip("_")
+    )
+
+
+def check_rounds(content: bytes) -> None:
+    """Check how often a password would be hashed to open a file.
+
+    Raises:
+        UnusableCertificate: too often.
+    """
+    if is_costly(content):
+        raise UnusableCertificate(
+            f"its password is hashed more than {MAX_ROUNDS:,} times: encrypt it again with fewer iterations"
+        )
+
+
+def _name_cause(error: Exception) -> str:
+    """Return what to do where the cipher, not the password, is what the library does not take."""
+    if "unknown cipher" in str(error) or "Unknown key encryption" in str(error):
+        return ": its cipher is too old; encrypt it again, by openssl pkcs8 -topk8 -v2 aes-256-cbc"
+    return ""

@@ -1,0 +1,185 @@
+"""Check the keys of a TLS Secret as those who mount it read them: Go (`tls.X509KeyPair`) and OpenSSL.
+
+What `data` says is written as it is, so what nobody could read is refused here. `secret.tls` writes it anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.x509 import Certificate
+
+from keyferry.model import SecretValue
+from keyferry.render.certificates import decode_base64, describe_unknown, parse_certificates
+from keyferry.render.chains import find_disorder, is_authority
+from keyferry.render.pem import CERTIFICATE as CERTIFICATE_LABEL
+from keyferry.render.pem import OPENSSH, Block, UnusableCertificate, parse_blocks, select_blocks
+from keyferry.render.pem import PRIVATE_KEY as KEY_LABEL
+from keyferry.render.private_keys import (
+    UnknownKind,
+    fits,
+    has_known_key,
+    is_labelled_right,
+    load_key,
+    name_kind_for_go,
+)
+from keyferry.secret_types import CA_CERTIFICATE, CERTIFICATE, PRIVATE_KEY
+
+_WAY = "let secret.tls write it, or a template with the filter pem"
+
+
+@dataclass(frozen=True)
+class CertificateFacts:
+    """What reports say of a TLS Secret."""
+
+    begins: datetime | None
+    """When its certificate becomes valid; None if the certificate cannot be parsed."""
+    expires: datetime | None
+    """When it expires; None as above."""
+    notes: tuple[str, ...] = ()
+    """What else is to be told, whatever the time is."""
+
+    def describe(self, now: datetime) -> tuple[str, ...]:
+        """Return the sentences for a report: first when the certificate expires."""
+        if self.begins is None or self.expires is None:
+            return (f"{CERTIFICATE} holds no certificate in PEM that can be read",)
+        verb = "expires" if self.expires > now else "has expired"
+        begins = (f"the certificate in {CERTIFICATE} is not valid before {self.begins:%Y-%m-%d}",)
+        expiry = f"the certificate in {CERTIFICATE} {verb} on {self.expires:%Y-%m-%d}"
+        return (expiry, *(begins if self.begins > now else ()), *self.notes)
+
+
+def check(data: Mapping[str, SecretValue]) -> None:
+    """Check the keys of a TLS Secret, as far as they are there.
+
+    Raises:
+        UnusableCertificate: Go or OpenSSL could not read one of them, or the key does not fit the certificate. The
+            message begins with the key of the Secret where it concerns one.
+    """
+    certificates = _check_certificates(data[CERTIFICATE].reveal()) if CERTIFICATE in data else ()
+    key = _check_key(data[PRIVATE_KEY].reveal()) if PRIVATE_KEY in data else None
+    if CA_CERTIFICATE in data and data[CA_CERTIFICATE].reveal().strip():
+        _read(data[CA_CERTIFICATE].reveal(), CA_CERTIFICATE, CERTIFICATE_LABEL)
+    if not certificates or key is None or not has_known_key(certificates[0]):
+        return
+    private = load_key(key)
+    matches = [number for number, certificate in enumerate(certificates, 1) if fits(private, certificate)]
+    if not matches:
+        raise UnusableCertificate(
+            f"the private key in {PRIVATE_KEY} does not fit the certificate in {CERTIFICATE}: take both from one pair"
+        )
+    if matches[0] != 1:
+        raise UnusableCertificate(
+            f"the private key in {PRIVATE_KEY} fits certificate {matches[0]} in {CERTIFICATE}, and servers present the"
+            " first: put it first, or let secret.tls put them in order"
+        )
+
+
+def get_facts(data: Mapping[str, SecretValue]) -> CertificateFacts:
+    """Return what reports say of a TLS Secret that has a certificate."""
+    try:
+        blocks = parse_blocks(data[CERTIFICATE].reveal())
+        certificates = parse_certificates(select_blocks(blocks, CERTIFICATE_LABEL))
+        first = certificates[0]
+    except (UnusableCertificate, IndexError):
+        return CertificateFacts(None, None)
+    notes = (*_describe_chain(blocks, certificates), *_describe_key(data, first), *_describe_authorities(data))
+    return CertificateFacts(first.not_valid_before_utc, first.not_valid_after_utc, notes)
+
+
+def _read(content: bytes, key: str, label: str) -> list[Block]:
+    """Return the blocks of a label; there is one at least, and all are of a form that everybody reads."""
+    if not content.strip():
+        raise UnusableCertificate(f"key {key}: empty")
+    try:
+        blocks = parse_blocks(content)
+    except UnusableCertificate as error:
+        raise UnusableCertificate(f"key {key}: {error}") from None
+    wanted = select_blocks(blocks, label)
+    if not wanted:
+        raise UnusableCertificate(f"key {key}: {_describe_missing(content, blocks, label)}")
+    for block in wanted:
+        if block.form:
+            what = f"PEM ({block.label}) {block.form}, which Go or OpenSSL do not read"
+            raise UnusableCertificate(f"key {key}: {what}: {_WAY}")
+    return wanted
+
+
+def _describe_missing(content: bytes, blocks: list[Block], label: str) -> str:
+    noun = "private key" if label == KEY_LABEL else "certificate"
+    if blocks:
+        return f"no {noun} in it, but {' and '.join(dict.fromkeys(block.label for block in blocks))}"
+    decoded = decode_base64(content)
+    if b"-----BEGIN " in decoded:
+        return "base64 of PEM: add decode: base64"
+    if content.startswith(b"\x30") or decoded.startswith(b"\x30"):
+        return f"DER or PKCS#12 instead of PEM: {_WAY}"
+    unknown = describe_unknown(content)
+    return "no PEM" if unknown.startswith("neither") else unknown
+
+
+def _check_certificates(content: bytes) -> tuple[Certificate, ...]:
+    blocks = _read(content, CERTIFICATE, CERTIFICATE_LABEL)
+    try:
+        return parse_certificates(blocks)
+    except UnusableCertificate as error:
+        raise UnusableCertificate(f"key {CERTIFICATE}: {error}") from None
+
+
+def _check_key(content: bytes) -> Block | None:
+    """Return the first private key, which is the one that counts; None if its kind is not known."""
+    block = _read(content, PRIVATE_KEY, KEY_LABEL)[0]
+    if block.is_encrypted:
+        raise UnusableCertificate(
+            f"key {PRIVATE_KEY}: encrypted, and who mounts the Secret has no password for it: give that to secret.tls"
+        )
+    try:
+        load_key(block)
+    except UnknownKind:
+        return None
+    except UnusableCertificate as error:
+        raise UnusableCertificate(f"key {PRIVATE_KEY}: {error}") from None
+    if block.label == OPENSSH:
+        raise UnusableCertificate(f"key {PRIVATE_KEY}: a key in OpenSSH's own format: let secret.tls write it")
+    if not is_labelled_right(block):
+        raise UnusableCertificate(
+            f"key {PRIVATE_KEY}: labelled {block.label}, and of another format: let secret.tls write it"
+        )
+    return block
+
+
+def _describe_chain(blocks: list[Block], certificates: tuple[Certificate, ...]) -> list[str]:
+    notes = []
+    if any(block.is_key for block in blocks):
+        notes.append(f"{CERTIFICATE} holds a private key too, which whoever reads certificates sees")
+    if is_authority(certificates[0]):
+        notes.append(f"the certificate in {CERTIFICATE} is one of an authority, which many clients refuse of a server")
+    disorder = find_disorder(certificates)
+    if disorder:
+        notes.append(
+            f"certificate {disorder} in {CERTIFICATE} did not issue the one before: secret.tls puts them in order"
+        )
+    return notes
+
+
+def _describe_key(data: Mapping[str, SecretValue], certificate: Certificate) -> list[str]:
+    """Return the notes on a key that has passed `check`."""
+    if PRIVATE_KEY not in data:
+        return []
+    unchecked = f"whether the private key in {PRIVATE_KEY} fits the certificate cannot be checked: its kind is unknown"
+    try:
+        keys = select_blocks(parse_blocks(data[PRIVATE_KEY].reveal()), KEY_LABEL)
+        kind = name_kind_for_go(load_key(keys[0]))
+    except (UnusableCertificate, IndexError):
+        return [unchecked]
+    notes = [] if has_known_key(certificate) else [unchecked]
+    if kind:
+        notes.append(f"the private key in {PRIVATE_KEY} is {kind}, which programs in Go do not take")
+    if len(keys) > 1:
+        notes.append(f"{PRIVATE_KEY} holds {len(keys)} private keys, of which the first counts")
+    return notes
+
+
+def _describe_authorities(data: Mapping[str, SecretValue]) -> list[str]:
+    blocks = parse_blocks(data[CA_CERTIFICATE].reveal()) if CA_CERTIFICATE in data else []
+    return [f"{CA_CERTIFICATE} holds a private key too"] if select_blocks(blocks, KEY_LABEL) else []
