@@ -47,7 +47,7 @@ def _double(operation: str, times: int, begin: str = "'xxxxxxxxxx'") -> str:
 _LONG = "{% set long = 'ab<&> ' * 170000 %}"
 _WORD = "{% set word = 'a' * 1000000 %}"
 _LOOP = "{% for i in range(100000) %}"
-_BEGINS = "-----BEGIN A-----"
+_BLOCK = "-----BEGIN A-----AAAA-----END A-----"
 
 TEMPLATES = {
     "nested loops": _LOOP + _LOOP + "{% endfor %}{% endfor %}",
@@ -163,9 +163,13 @@ TEMPLATES = {
     "bcrypt": "{{ 'a' | bcrypt(14) }}{{ 'b' | bcrypt(14) }}{{ 'c' | bcrypt(14) }}",
     "bcrypt in a loop": "{% for i in range(1000) %}{{ i | bcrypt }}{% endfor %}",
     "bcrypt by map": "{{ range(1000) | map('bcrypt', rounds=12) | join }}",
-    "filter_pem": "{% for i in range(99) %}{% set x = ('"
-    + _BEGINS
-    + "' * 50000 ~ '-----END A-----') | filter_pem('A') %}{% endfor %}",
+    "filter_pem": _LOOP + "{% set x = ('" + _BLOCK + "' * 20000) | filter_pem('A') %}{% endfor %}",
+    "pem": _LOOP + "{% set x = ('" + _BLOCK + "' * 20000) | pem %}{% endfor %}",
+    "pem of base64": _LOOP + "{% set x = ('" + _BLOCK + "' * 20000) | b64encode | pem %}{% endfor %}",
+    "pem that is escaped": _LOOP
+    + "{% set x = ('-----BEGIN A-----AAAA' ~ '\\\\' * 900000 ~ '-----END A-----') | pem %}{% endfor %}",
+    "jwk_private_key_pem": _LOOP
+    + "{% set x = {'kty': 'RSA', 'n': 'x' * 4000, 'e': 'AQAB', 'd': 'y' * 4000} | jwk_private_key_pem %}{% endfor %}",
     "filter_cert_chain": "{{ ('-----BEGIN CERTIFICATE-----x-----END CERTIFICATE-----' * 9000) | filter_cert_chain }}",
     "xmlattr": _WORD + "{% for i in range(1000) %}{% set x = {'a': word} | xmlattr %}{% endfor %}",
     "output": _WORD + "{{ word }}" * 5_000,
