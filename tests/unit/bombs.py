@@ -169,7 +169,7 @@ TEMPLATES = {
     "pem that is escaped": _LOOP
     + "{% set x = ('-----BEGIN A-----AAAA' ~ '\\\\' * 900000 ~ '-----END A-----') | pem %}{% endfor %}",
     "jwk_private_key_pem": _LOOP
-    + "{% set x = {'kty': 'RSA', 'n': 'x' * 4000, 'e': 'AQAB', 'd': 'y' * 4000} | jwk_private_key_pem %}{% endfor %}",
+    + "{% set x = {'kty': 'OKP', 'crv': 'Ed25519', 'd': 'A' * 43} | jwk_private_key_pem %}{% endfor %}",
     "filter_cert_chain": "{{ ('-----BEGIN CERTIFICATE-----x-----END CERTIFICATE-----' * 9000) | filter_cert_chain }}",
     "xmlattr": _WORD + "{% for i in range(1000) %}{% set x = {'a': word} | xmlattr %}{% endfor %}",
     "output": _WORD + "{{ word }}" * 5_000,

@@ -104,3 +104,11 @@ def test_what_has_no_private_key_is_told() -> None:
     said = refused("{{ db | jwk_public_key_pem }}", json.dumps({"keys": [public]}))
     assert said.endswith("jwk_public_key_pem: no JSON Web Key: it is a set of keys, of which keys[0] is the first")
     assert refused("{{ db.a | jwk_public_key_pem }}", '{"a": "[1]"}').endswith("no JSON Web Key, which has kty")
+
+
+def test_a_few_keys_of_rsa_are_the_most_that_one_secret_may_convert() -> None:
+    document = json.dumps(jwk(RSA))
+    assert filled("{% for i in range(2) %}{{ db | jwk_public_key_pem }}{% endfor %}", document)
+    said = refused("{% for i in range(3) %}{{ db | jwk_public_key_pem }}{% endfor %}", document)
+    assert "computes too much" in said
+    assert "jwk_public_key_pem" in said

@@ -29,8 +29,8 @@ _EDWARDS: Mapping[str, tuple[Callable[[bytes], PrivateKeyTypes], Callable[[bytes
     "X25519": (x25519.X25519PrivateKey.from_private_bytes, x25519.X25519PublicKey.from_public_bytes),
     "X448": (x448.X448PrivateKey.from_private_bytes, x448.X448PublicKey.from_public_bytes),
 }
-_MAX_BYTES = 2048
-"""The longest number of a key: RSA of 16,384 bits."""
+_MAX_LENGTH = 684
+"""The longest number of a key, in characters of base64url: RSA of 4,096 bits, which is checked for a second."""
 
 
 def convert_private_key(jwk: object) -> bytes:
@@ -107,7 +107,7 @@ def _get_number(jwk: _Jwk, name: str) -> int:
 
 def _get_bytes(jwk: _Jwk, name: str) -> bytes:
     text = jwk.get(name)
-    if not isinstance(text, str) or len(text) > _MAX_BYTES * 2:
+    if not isinstance(text, str) or len(text) > _MAX_LENGTH:
         raise UnusableCertificate(f"its {name} is missing, too long, or no text")
     try:
         return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), altchars=b"-_", validate=True)

@@ -185,7 +185,8 @@ def _spend_certificates(budget: Budget, value: object, *_: object, **__: object)
 
 def _spend_jwk(budget: Budget, value: object) -> None:
     budget.spend_value(value)
-    budget.spend(100_000)  # the numbers of a key of RSA are checked for primes
+    is_rsa = isinstance(value, dict) and value.get("kty") == "RSA"
+    budget.spend(400_000 if is_rsa else 10_000)  # the numbers of a key of RSA are checked for primes
 
 
 def _spend_pkcs12(budget: Budget, value: object, *_: object, **__: object) -> None:
