@@ -46,6 +46,14 @@ def test_it_may_be_elsewhere_in_the_folder_of_the_mappings(tmp_path: Path) -> No
     assert files.load(tmp_path).mappings
 
 
+def test_the_line_ends_of_a_file_stay(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "teams/app.conf.j2").write_bytes(b"[db]\r\npassword = {{ db.password }}\r\n")
+    (found,) = files.load(tmp_path).mappings.values()
+    made = rendered(found, {"db": value('{"password": "canary-1"}')})
+    assert made["password"].reveal() == b"[db]\r\npassword = canary-1\r\n"
+
+
 def test_labels_and_annotations_may_be_in_files_too(tmp_path: Path) -> None:
     write(tmp_path, "{value: x}", notice_j2="in {{ cluster }}")
     path, place = tmp_path / "teams/a.yaml", "  secret:\n"

@@ -19,7 +19,17 @@ from jinja2.runtime import Context
 from keyferry.formats import jsontext
 from keyferry.formats.encodings import decode
 from keyferry.model import SecretValue
-from keyferry.render.formatting import FilterError, format_text, join, replace, take_text, to_text, xmlattr
+from keyferry.render.formatting import (
+    FilterError,
+    format_text,
+    indent,
+    join,
+    replace,
+    take_text,
+    to_text,
+    wordwrap,
+    xmlattr,
+)
 from keyferry.render.pem import Block, UnusableCertificate, parse_blocks, select_blocks
 
 if TYPE_CHECKING:
@@ -225,8 +235,8 @@ def _decode_base64(value: object) -> bytes:
 
 
 _JINJA_FILTERS = (
-    *("capitalize", "center", "e", "escape", "forceescape", "indent", "lower", "safe", "striptags", "title", "trim"),
-    *("truncate", "upper", "urlize", "wordcount", "wordwrap"),
+    *("capitalize", "center", "e", "escape", "forceescape", "lower", "safe", "striptags", "title", "trim"),
+    *("truncate", "upper", "urlize", "wordcount"),
 )
 FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name in _JINJA_FILTERS} | {
     "b64decode": b64decode,
@@ -237,6 +247,7 @@ FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name 
     "format": format_text,
     "fromjson": fromjson,
     "fromyaml": fromyaml,
+    "indent": indent,
     "join": join,
     "jwk_private_key_pem": jwk_private_key_pem,
     "jwk_public_key_pem": jwk_public_key_pem,
@@ -250,6 +261,7 @@ FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name 
     "tojson": tojson,
     "toyaml": toyaml,
     "urlencode": urlencode,
+    "wordwrap": wordwrap,
     "xmlattr": xmlattr,
 }
 """Name in a template → filter. The filters for certificates are those of External Secrets, in Jinja's spelling."""

@@ -6,6 +6,7 @@ replacement makes of few characters is spent on the budget before it is made.
 
 import functools
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -156,6 +157,33 @@ def replace(context: Context, value: object, old: object, new: object, count: in
     text, old_text, new_text = to_text(value), to_text(old), to_text(new)
     get_budget(context).spend_text(len(text) + text.count(old_text) * len(new_text))
     return text.replace(old_text, new_text, -1 if count is None else count)
+
+
+def indent(value: object, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
+    """Do the same as Jinja's own filter, which makes a line feed of every other line end."""
+    indention = width if isinstance(width, str) else " " * width
+    lines = to_text(value).split("\n")
+    rest = [indention + line if blank or line.strip("\r") else line for line in lines[1:]]
+    return "\n".join([indention + lines[0] if first else lines[0], *rest])
+
+
+def wordwrap(
+    value: object,
+    width: int = 79,
+    break_long_words: bool = True,
+    wrapstring: str = "\n",
+    break_on_hyphens: bool = True,
+) -> str:
+    """Do the same as Jinja's own filter, which loses the last line end, and makes `wrapstring` of every other one."""
+    wrapper = textwrap.TextWrapper(
+        width,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=break_long_words,
+        break_on_hyphens=break_on_hyphens,
+    )
+    lines = [(line.rstrip("\r"), line) for line in to_text(value).split("\n")]
+    return "\n".join(wrapstring.join(wrapper.wrap(text)) + line[len(text) :] for text, line in lines)
 
 
 @pass_eval_context

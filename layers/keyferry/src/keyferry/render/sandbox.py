@@ -23,6 +23,7 @@ from keyferry.budget import BYTES_PER_STEP, LOOPS, Budget, OverBudget
 from keyferry.model import SecretValue
 from keyferry.render import filters, prices
 from keyferry.render.formatting import BUDGET, Formatter, format_percent, get_budget, join_texts, take_text, to_text
+from keyferry.render.lexer import ExactLexer
 
 MAX_TOKENS = 25_000
 """The longest template, in words and signs of the language: some thousand expressions."""
@@ -56,6 +57,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     """Jinja, changed so that it never writes Python's own text of a value, and never computes beyond its budget."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+    lexer = functools.cached_property(ExactLexer)
 
     def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401  # as the library has it
         """Prefer a key of an object to a method of the same name, such as `values` or `items`."""

@@ -50,7 +50,7 @@ def _read(file: Path, folder: Path, suffixes: tuple[str, ...]) -> str:
             raise ValueError("is no file; name one beside the mapping")
         if file.stat().st_size > MAX_BYTES:
             raise ValueError(f"is larger than {MAX_BYTES:,} bytes, and a Secret holds little more")
-        return file.read_text("utf-8-sig")
+        return file.read_text("utf-8-sig", newline="")  # a template is taken as it is written
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8; save it as UTF-8") from None
     except OSError as error:

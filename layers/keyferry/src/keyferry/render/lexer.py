@@ -1,0 +1,35 @@
+r"""The lexer of templates: Jinja's own, which also keeps each carriage return where it is written.
+
+Jinja makes one line end of `\r\n`, `\r` and `\n`, in text and within strings: `replace('\r', '')` in the double quotes
+of YAML would take out the wrong character, and a file of a template with the line ends of Windows would lose them.
+"""
+
+from collections.abc import Iterator
+
+from jinja2 import TemplateSyntaxError
+from jinja2.lexer import Lexer
+
+_STAND_INS = "\x1f\x1e\x1d\x1c\x0b\x0c\x85\u2028\u2029\u205f"
+"""White space for Jinja, as a carriage return is. One of these that a template does not have stands for it."""
+
+
+class ExactLexer(Lexer):
+    """Reads a template as it is written."""
+
+    def _normalize_newlines(self, value: str) -> str:
+        return value
+
+    def tokeniter(
+        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
+    ) -> Iterator[tuple[int, str, str]]:
+        """Yield the line, the type and the text of each part of a template.
+
+        Raises:
+            TemplateSyntaxError: the template has no part like this; or carriage returns, and all that could stand for
+                them.
+        """
+        stand_in = next((char for char in _STAND_INS if char not in source), "")
+        if "\r" in source and not stand_in:
+            raise TemplateSyntaxError("too many kinds of line ends in one template; write them as escapes, as '\\r'", 1)
+        for line, token, text in super().tokeniter(source.replace("\r", stand_in), name, filename, state):
+            yield line, token, text.replace(stand_in, "\r") if stand_in else text
