@@ -299,7 +299,7 @@ def test_a_label_can_name_tags(tmp_path: Path) -> None:
 
 def test_a_path_with_a_dash_is_told_how_to_quote_it(tmp_path: Path) -> None:
     found = told(tmp_path, a=MAPPING.replace("path: password", "path: db-password"))
-    assert found[0].endswith("""path: a name with a dash is written in double quotes, as '"db-password"'""")
+    assert found[0].endswith("""is in double quotes: write '"db-password"'""")
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,27 @@ def test_a_mistake_in_a_list_of_namespaces_is_told_once(tmp_path: Path, old: str
     [
         ("    db: {", "    un: {secretsManager: x}\n    db: {", "7:9: warning: source un is used nowhere"),
         ("{from: db, path: password}", "{value: '{{ db.x }}'}", "13:25: warning: the Secret will hold these braces"),
+        ("path: password", "path: \"'password'\"", "13:34: warning: path 'password' takes nothing from the source"),
+        (
+            "    data:",
+            "    dataFrom: [{from: db, path: '[a]'}]\n    data:",
+            "12:33: warning: path [a] makes a list of one value; the value alone is a",
+        ),
+        (
+            "    data:",
+            "    tls: {from: db, path: '[a]', password: {from: db, path: a}}\n    data:",
+            "12:27: warning: path [a] makes a list of one value",
+        ),
+        (
+            "    data:",
+            "    tls: {certificate: {from: db}, key: {from: db, path: '[a]'}}\n    data:",
+            "12:58: warning: path [a] makes a list of one value",
+        ),
+        (
+            "    data:",
+            "    registries: [{server: a, username: {from: db, path: '`1`'}, password: {from: db}}]\n    data:",
+            "12:57: warning: path `1` takes nothing from the source",
+        ),
         (
             "    db: {secretsManager: prod/payments/db}",
             "    db: {secretsManager: x}\n    all: {find: parameterStore, path: /app}",

@@ -1,7 +1,11 @@
 """A JMESPath expression that could never be evaluated is found before there is a document."""
 
+import re
+
 import jmespath
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jmespath.functions import Functions
 
 from keyferry.budget import Budget, OverBudget
@@ -70,3 +74,107 @@ def test_each_node_that_is_visited_is_a_step() -> None:
     assert paths.search("a", {"a": "x"}, Budget(1)) == "x"
     with pytest.raises(OverBudget):
         paths.search("a.b", {"a": {"b": "x"}}, Budget(1))
+
+
+SIGNS = "a name with other signs than letters, digits and _ is in double quotes"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("api-key", f"{SIGNS}: write '\"api-key\"'"),
+        ("public ip", f"{SIGNS}: write '\"public ip\"'"),
+        ("a/b", f"{SIGNS}: write '\"a/b\"'"),
+        ("@type", f"{SIGNS}: write '\"@type\"'"),
+        ("größe", f"{SIGNS}: write '\"größe\"'"),
+        ("2fa", f"{SIGNS}: write '\"2fa\"'"),
+        ("a:b", f"{SIGNS}: write '\"a:b\"'"),
+        ("$ref", f"{SIGNS}: write '\"$ref\"'"),
+        ("password!", f"{SIGNS}: write '\"password!\"'"),
+        ("users[0].first name", f"{SIGNS}: write 'users[0].\"first name\"'"),
+        ("items[].key-id", f"{SIGNS}: write 'items[].\"key-id\"'"),
+        ('"a b".c-d', f'{SIGNS}: write \'"a b"."c-d"\''),
+        (r"tls\.crt", f"{SIGNS}: write '\"tls.crt\"'"),
+        ("data['x']", "a name stands after a dot: write data.x"),
+        ('data["x y"]', "a name stands after a dot: write 'data.\"x y\"'"),
+        ("Accounts.0.Password", "an index is in brackets: write Accounts[0].Password"),
+        ("users.#.name", "an index is in brackets: write users[*].name"),
+        ("$.username", "$ is of JSONPath: write username"),
+        ("$['user-name']", "$ is of JSONPath, and a name stands after a dot: write '\"user-name\"'"),
+        ("$[0].a", "$ is of JSONPath: write '[0].a'"),
+        (".username", "a path begins with a name, without a dot: write username"),
+        ("user..name", "one dot divides names: write user.name"),
+        ("", "it is empty; leave path out to take the whole value"),
+        ("a.", "something is missing at its end"),
+        ("a. .b", ". as character 4 is wrong"),
+        ("a, b", ", as character 2 is wrong"),
+        ("users[?name='x']", "= as character 12 is wrong; values are compared by ==, a text is in single quotes and"),
+    ],
+)
+def test_what_other_languages_have_is_told_in_jmespath(path: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(f'not a JMESPath expression: {said}')}") as raised:
+        paths.check(path)
+    _, _, meant = str(raised.value).partition(": write ")
+    if meant:
+        paths.check(meant.strip("'"))
+
+
+def test_a_path_with_braces_is_told_from_a_template() -> None:
+    with pytest.raises(ValueError, match=r"^a path is no template: write it without braces"):
+        paths.check("{{ db.password }}")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+@given(st.lists(TEXTS | st.integers(-3, 9), min_size=1, max_size=4))
+def test_keys_and_indexes_make_the_path_that_has_them(steps: list[paths.Step]) -> None:
+    path = paths.write_path(steps)
+    paths.check(path)
+    assert paths.list_steps(path) == steps
+
+
+@given(st.text(st.sampled_from("ab0.-_$@[]'\"# {}|*?\\/é\n")))
+def test_what_is_proposed_is_jmespath(path: str) -> None:
+    try:
+        paths.check(path)
+    except ValueError as error:
+        _, _, meant = str(error).partition(": write ")
+        if meant and "{{" not in path:
+            paths.check(meant.removeprefix("'").removesuffix("'"))
+    else:
+        paths.describe_oddity(path)
+
+
+FIXED = "takes nothing from the source, it is a fixed text or number: a name has no quotes, or double ones, as"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("'user-name'", f"{FIXED} '\"user-name\"'; for a fixed text say value instead of from and path"),
+        ("'password'", f"{FIXED} password; for a fixed text"),
+        ("`1`", f"{FIXED} password; "),
+        ("'a'.b", FIXED),
+        ("'a' | b", FIXED),
+        ("length('a')", FIXED),
+        ('users[?name=="admin"].key', '"admin" is the name of a key here; a text to compare with is in single quotes'),
+        ("[username]", "makes a list of one value; the value alone is username"),
+        ('a.["b-c"]', "makes a list of one value; the value alone is 'a.\"b-c\"'"),
+    ],
+)
+def test_an_expression_that_is_probably_not_meant_so_is_told(path: str, said: str) -> None:
+    paths.check(path)
+    assert paths.describe_oddity(path).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "path", ["a", "@", "[0]", "a.b[0]", "[a, b]", "a[*].[b]", "[length(@)]", "not_null(a, 'x')", "a[?b=='c'].d | [0]"]
+)
+def test_an_expression_that_can_be_meant_is_not(path: str) -> None:
+    assert paths.describe_oddity(path) == ""
+
+
+@pytest.mark.parametrize("path", ["a.*", "a || b", "length(@)", "a[].b", "a | b"])
+def test_an_expression_with_more_than_steps_has_no_steps(path: str) -> None:
+    assert paths.list_steps(path) is None

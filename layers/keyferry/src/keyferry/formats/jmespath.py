@@ -11,11 +11,20 @@ from jmespath.visitor import TreeInterpreter
 
 from keyferry.budget import Budget
 from keyferry.formats import jsontext
+from keyferry.formats.foreign_paths import find_meant, quote, write_name
+from keyferry.formats.printable import escape
+
+type Step = str | int
+"""A key of an object, or an index of a list."""
 
 MAX_LENGTH = 16_384
 """The longest expression, in characters."""
-_DASH = re.compile(r"^[^\"'`]*[A-Za-z0-9_]-")
-"""A dash in a name without quotes."""
+_COMPARED_NAME = re.compile(r'[=!<>]=?\s*"([^"]*)"')
+_COMPARING = "; values are compared by ==, a text is in single quotes and a number in backticks, as [?name=='api'].host"
+_CHAINS = frozenset(
+    {"subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection", "flatten"}
+)
+"""Types of nodes whose further children read what the first one selects."""
 
 
 class _Functions(Functions):
@@ -113,11 +122,83 @@ def check(path: str) -> None:
     except RecursionError:
         raise ValueError("not a JMESPath expression: nested too deeply") from None
     except ValueError as error:  # JMESPath's own errors, and Python's of a number with thousands of digits
-        if _DASH.search(path):  # JMESPath's own text has several lines
-            raise ValueError("""a name with a dash is written in double quotes, as '"db-password"'""") from None
-        raise ValueError(f"not a JMESPath expression: {error}") from None
+        raise ValueError(_describe_mistake(path, error)) from None
     for call in calls:
         _check_call(call["value"], len(call["children"]))
+
+
+def list_steps(path: str) -> list[Step] | None:
+    """Return the keys and indexes of an expression that has nothing else; None for any other one."""
+    return _list_steps(_parse(path))
+
+
+def _list_steps(node: Mapping[str, Any]) -> list[Step] | None:
+    """Return the keys and indexes of a syntax tree."""
+    if node["type"] in ("current", "identity"):
+        return []
+    if node["type"] in ("field", "index"):
+        return [node["value"]]
+    if node["type"] not in ("subexpression", "index_expression"):
+        return None
+    parts = [_list_steps(child) for child in node["children"]]
+    return None if None in parts else [step for part in parts for step in part or ()]
+
+
+def write_path(steps: Iterable[Step]) -> str:
+    """Return the expression for keys and indexes, such as `users[0]."api-key"`."""
+    parts = (f"[{step}]" if isinstance(step, int) else f".{write_name(step)}" for step in steps)
+    return "".join(parts).removeprefix(".")
+
+
+def describe_oddity(path: str) -> str:
+    """Return what is probably not meant so in an expression that is right; nothing where all of it can be meant."""
+    tree = _parse(path)
+    if not _reads_document(tree):
+        return (
+            "takes nothing from the source, it is a fixed text or number: a name has no quotes, or double ones, as"
+            f" {quote(_guess_name(tree))}; for a fixed text say value instead of from and path"
+        )
+    text = _COMPARED_NAME.search(path)
+    if text:
+        return f'"{text[1]}" is the name of a key here; a text to compare with is in single quotes'
+    before: list[Step] | None = []
+    last = tree
+    if tree["type"] == "subexpression":
+        before, last = _list_steps(tree["children"][0]), tree["children"][1]
+    if before is not None and last["type"] == "multi_select_list" and len(last["children"]) == 1:
+        name = _list_steps(last["children"][0])
+        return f"makes a list of one value; the value alone is {quote(write_path([*before, *name]))}" if name else ""
+    return ""
+
+
+def _reads_document(node: Mapping[str, Any]) -> bool:
+    """Return whether a syntax tree uses anything of the document. What follows a dot or a pipe reads what is before."""
+    if node["type"] in ("field", "current", "identity"):
+        return True
+    children = node["children"][:1] if node["type"] in _CHAINS else node["children"]
+    return any(map(_reads_document, children))
+
+
+def _guess_name(node: Mapping[str, Any]) -> str:
+    value = node.get("value")
+    return write_name(value) if node["type"] == "literal" and isinstance(value, str) and value else "password"
+
+
+def _describe_mistake(path: str, error: ValueError) -> str:
+    """Return why an expression is none, and the expression that is meant where that can be told."""
+    if "{{" in path:
+        return "a path is no template: write it without braces, as password, or say template instead of path"
+    if not path.strip():
+        reason = "it is empty; leave path out to take the whole value"
+    elif meant := find_meant(path):
+        reason = meant
+    else:
+        position = getattr(error, "lex_position", None)
+        rest = "" if position is None else path[position:]
+        wrong = f"{escape(rest[:1])} as character {len(path) - len(rest) + 1} is wrong"
+        reason = wrong if rest else "something is missing at its end"
+        reason += _COMPARING if "[?" in path else ""
+    return f"not a JMESPath expression: {reason}"
 
 
 def search(path: str, document: object, budget: Budget) -> object:

@@ -7,11 +7,13 @@ from keyferry.aws import regions
 from keyferry.budget import Budget, OverBudget
 from keyferry.cli.check.documents import Definition
 from keyferry.cli.check.problems import Problem
+from keyferry.formats import jmespath
 from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping import keys
 from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.data import Entry
 from keyferry.mapping.mapping import SecretMapping, Spec
-from keyferry.mapping.secret import DataFrom
+from keyferry.mapping.secret import DataFrom, SecretSpec
 from keyferry.render import templates
 
 
@@ -49,6 +51,9 @@ def _list_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
         if entry.value is not None and "{{" in entry.value:
             message = "the Secret will hold these braces as they are: what is filled in is a template, not a value"
             yield ("spec", "secret", "data", key, "value"), message
+    for path, expression in _list_paths(spec.secret):
+        if oddity := jmespath.describe_oddity(expression):
+            yield path, f"path {expression} {oddity}"
     for number, data_from in enumerate(spec.secret.data_from):
         if _has_slash_in_every_key(data_from, spec):
             prefix = spec.sources[data_from.source].find_prefix
@@ -57,6 +62,20 @@ def _list_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
                 f" keys: [{{stripPrefix: {prefix}}}], or invalidCharacters: replace"
             )
             yield ("spec", "secret", "dataFrom", number), message
+
+
+def _list_paths(secret: SecretSpec) -> Iterator[tuple[FieldPath, str]]:
+    """Yield each JMESPath expression with its place in the mapping."""
+    root = ("spec", "secret")
+    parts: list[tuple[FieldPath, Entry | DataFrom]] = [
+        ((*root, "data", key), entry) for key, entry in secret.data.items()
+    ]
+    parts += [((*root, "dataFrom", number), data_from) for number, data_from in enumerate(secret.data_from)]
+    for name, entry in secret.tls.entries if secret.tls else ():
+        parts.append(((*root, "tls") if name == "from" else (*root, "tls", name), entry))
+    for number, registry in enumerate(secret.registries):
+        parts += [((*root, "registries", number, name), entry) for name, entry in registry.entries]
+    yield from (((*path, "path"), part.path) for path, part in parts if part.path is not None)
 
 
 def _used_aliases(spec: Spec) -> set[str]:

@@ -1,0 +1,71 @@
+"""Paths as JSONPath, jq, gjson and JavaScript have them, and names without quotes → the JMESPath that is meant."""
+
+import json
+import re
+from collections.abc import Iterator
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A name that JMESPath takes without quotes."""
+_STEP = re.compile(
+    r"""\.* \[ \s* (?P<index> -?[0-9]+ | \*? ) \s* \]
+    | \.* \[ \s* (?P<quote> ["'] ) (?P<quoted> [^"']+ ) (?P=quote) \s* \]
+    | (?: ^ | \.+ ) (?: "(?P<text> [^"]+ )" | (?P<name> (?: \\. | [^][.,"'`|&*?(){}\\] )+ ) )""",
+    re.VERBOSE,
+)
+_SIGNS = "a name with other signs than letters, digits and _ is in double quotes"
+_INDEX = "an index is in brackets"
+_BRACKETS = "a name stands after a dot"
+
+
+def write_name(name: str) -> str:
+    """Return a name as JMESPath has it, in double quotes where it needs them."""
+    return name if IDENTIFIER.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def quote(path: str) -> str:
+    """Return a path as YAML has it: one with double quotes, or one that begins with a bracket, in single quotes."""
+    return f"'{path}'" if '"' in path or path.startswith("[") else path
+
+
+def find_meant(path: str) -> str:
+    """Return why an expression is not JMESPath, and what is meant; nothing where that cannot be told.
+
+    Args:
+        path: the expression, which JMESPath refuses.
+    """
+    text, reasons = path.strip(), dict[str, None]()
+    if re.match(r"\$[.\[]", text):
+        text, reasons = text[1:], {"$ is of JSONPath": None}
+    elif text.startswith("."):
+        reasons = {"a path begins with a name, without a dot": None}
+    if ".." in text:
+        reasons["one dot divides names"] = None
+    parts = list(_translate(text.lstrip("."), reasons))
+    if not parts or "" in parts:
+        return ""
+    return f"{', and '.join(reasons)}: write {quote(''.join(parts).removeprefix('.'))}"
+
+
+def _translate(text: str, reasons: dict[str, None]) -> Iterator[str]:
+    """Yield each step in JMESPath, or empty text where something is no step; note in `reasons` what was otherwise."""
+    position = 0
+    while position < len(text):
+        match = _STEP.match(text, position)
+        if match is None:
+            yield ""
+            return
+        name = match["quoted"] or match["text"] or re.sub(r"\\(.)", r"\1", match["name"] or "").strip()
+        is_first, position = position == 0, match.end()
+        if match["index"] is not None:
+            yield f"[{match['index']}]"
+        elif not is_first and (name == "#" or (name.isdecimal() and name.isascii())):
+            reasons[_INDEX] = None
+            yield f"[{name.replace('#', '*')}]"
+        elif name:
+            if match["quoted"]:
+                reasons[_BRACKETS] = None
+            elif not match["text"] and not IDENTIFIER.fullmatch(name):
+                reasons[_SIGNS] = None
+            yield f".{write_name(name)}"
+        else:
+            yield ""
