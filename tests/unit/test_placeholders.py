@@ -283,7 +283,7 @@ def test_labels_and_annotations_can_be_templates() -> None:
 @pytest.mark.parametrize(
     ("label", "said"),
     [
-        ("{{ db.password }}", "label team: line 1 of the template: names something that the sources do not have"),
+        ("{{ db.password }}", "label team: line 1 of the template: nothing is called db; there is: cluster, namespace"),
         ("{{ namespace }} x", "label team: the template makes what no label can be"),
         ("{{ namespace", "label team: line 1 of the template: unexpected end of template"),
     ],
@@ -305,7 +305,7 @@ def with_tags(template: str) -> SecretMapping:
 def test_a_label_can_be_made_of_tags() -> None:
     sources = {"db": value('{"username": "me", "password": "canary"}'), "tags": value('{"team": "payments"}')}
     assert render(with_tags("{{ tags.team }}"), sources, PLACE).labels == {"team": "payments", "app": "pay"}
-    with pytest.raises(SourceUnusable, match="label team: line 1 of the template: names something"):
+    with pytest.raises(SourceUnusable, match="label team: line 1 of the template: nothing is called db; there is"):
         render(with_tags("{{ tags.team }}{{ db.password }}"), sources, PLACE)
 
 

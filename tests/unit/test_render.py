@@ -153,16 +153,20 @@ def test_keys_are_renamed_by_rules_in_order() -> None:
 @pytest.mark.parametrize(
     ("content", "more", "said"),
     [
-        ('["canary"]', {}, "dataFrom 1: source db: the value is no JSON object, whose keys could be taken"),
-        ('{"a": "canary"}', {"path": "a"}, "path a finds no JSON object"),
-        ('{"a": "canary"}', {"path": "b"}, "path b finds no JSON object"),
-        ("canary", {}, "is not JSON"),
-        (b"\xffcanary", {}, "is binary"),
+        ('["canary"]', {}, "source db is a list of 1 item; take the keys of one of them, as path: '[0]'"),
+        ('{"a": "canary"}', {"path": "a"}, "path a finds text, which has no keys to take; take it in data, under"),
+        ('{"a": "canary"}', {"path": "b"}, "path b finds nothing: the value has no key b; there is: a"),
+        ("canary", {}, "source db is text, which has no keys to take; take it in data, under a key of its own"),
+        (b"\xffcanary", {}, "source db is binary, which has no keys to take; take it in data, under a key of its own"),
         ('{"a": "canary", "a": "canary-2"}', {}, "has the key a twice: take one of them out"),
-        ('{"a": null, "b": "canary"}', {}, "key a is null; give it a value, or name it in data with a default"),
+        ('{"a": null, "b": "canary"}', {}, "key a is null; give it a value, or name a in data too: with default, or"),
         ('{"a/b": "canary"}', {}, "a/b becomes 'a/b', and keys of a Secret have letters, digits"),
         ('{"a": "canary", "A": "canary"}', {"keys": [{"case": "lower"}]}, "a and A both become a"),
-        ('{"a": "canary"}', {"keys": [{"template": "{{ kye }}"}]}, "key a: line 1 of the template: names something"),
+        (
+            '{"a": "canary"}',
+            {"keys": [{"template": "{{ kye }}"}]},
+            "key a: line 1 of the template: nothing is called kye; there is: key",
+        ),
         ('{"a": "canary!"}', {"decode": "base64"}, "key a is not base64, as decode says"),
         ('{"a": "canary\\ud800"}', {}, "key a: half a character"),
         ('{"a\\ud800": "canary"}', {}, "a\\ud800 becomes 'a\\ud800', and keys"),
@@ -221,13 +225,17 @@ def test_numbers_can_be_calculated_with(path: str, expected: str) -> None:
     assert by_path(path, "[1.50, 2.50]").decode() == expected
 
 
-@pytest.mark.parametrize("path", ["missing", "null", "text.deeper"])
-def test_a_path_that_finds_nothing_says_which_path_and_where(path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("missing", "the value has no key missing; there is: null, text"),
+        ("null", "null is null; give it a value, or say default or optional"),
+        ("text.deeper", "text is text, which has no key deeper"),
+    ],
+)
+def test_a_path_that_finds_nothing_says_which_path_and_where_it_ends(path: str, reason: str) -> None:
     said = refused({"from": "db", "path": path}, db=value(f'{{"text": "{CANARY}", "null": null}}'))
-    assert said == (
-        f"mapping payments-db, key key: source db: path {path} finds nothing;"
-        " look at the secret's keys, or change the path"
-    )
+    assert said == f"mapping payments-db, key key: source db: path {path} finds nothing: {reason}"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +256,9 @@ def test_a_path_that_fails_names_the_failure_and_never_the_value(path: str, kind
 
 @pytest.mark.parametrize("content", [CANARY, f'{{"a": {CANARY}}}', f"'{CANARY}'"])
 def test_a_path_into_what_is_not_json_is_refused(content: str) -> None:
-    assert "source db is not JSON: use it whole" in refused({"from": "db", "path": "a"}, db=value(content))
+    assert "a path reads JSON alone: take it whole, without path" in refused(
+        {"from": "db", "path": "a"}, db=value(content)
+    )
 
 
 @pytest.mark.parametrize("entry", [{"from": "db", "path": "password"}, {"template": "{{ db.password }}"}])
@@ -259,8 +269,9 @@ def test_half_a_character_is_refused_without_what_is_around_it(entry: dict[str, 
     assert "mapping payments-db, key key" in str(raised.value)
 
 
-def test_a_path_into_a_binary_value_is_refused() -> None:
-    assert "source db is binary: use it whole" in refused({"from": "db", "path": "a"}, db=value(b'{"a": "canary"}'))
+def test_a_path_into_a_binary_value_that_is_no_text_is_refused() -> None:
+    said = refused({"from": "db", "path": "a"}, db=value(b'\xff{"a": "canary"}'))
+    assert said.endswith("source db is binary, and a path reads JSON alone: take it whole, without path")
 
 
 # Templates
@@ -333,7 +344,10 @@ def test_a_value_is_written_the_same_by_whatever_writes_it(template: str, expect
 @pytest.mark.parametrize("template", [template for template, _ in WRITTEN])
 def test_null_is_an_error_wherever_it_is_written(template: str, null: str) -> None:
     said = refused({"template": template.replace("VALUE", null)}, db=value('{"null": null}'))
-    assert said.endswith("line 1 of the template: names something that the sources do not have, or that is null")
+    reason = {
+        "db.null": "db.null is null; give it a value, or write db.null | default('…', true)",
+    }.get(null, "writes a value that is null; give it one, or write | default('…', true) behind it")
+    assert said.endswith(f"line 1 of the template: {reason}")
 
 
 @pytest.mark.parametrize("template", [template for template, _ in WRITTEN])
@@ -473,18 +487,18 @@ def test_no_name_brings_chance_or_state_in(name: str) -> None:
 @pytest.mark.parametrize(
     ("template", "line", "what"),
     [
-        ("{{ nothing }}", 1, "names something that the sources do not have, or that is null"),
-        ("\n{{ db.nothing }}", 2, "names something that the sources do not have, or that is null"),
-        ("a\nb\n{{ db.null }}", 3, "names something that the sources do not have, or that is null"),
-        ("{{ db.null | urlencode }}", 1, "names something that the sources do not have, or that is null"),
-        ("{{ db.nothing | urlencode }}", 1, "names something that the sources do not have, or that is null"),
-        ("\n{% for x in db.nothing %}{% endfor %}", 2, "names something that the sources do not have, or that is null"),
+        ("{{ nothing }}", 1, "nothing is called nothing; there is: cluster, namespace"),
+        ("\n{{ db.nothing }}", 2, "db has no key nothing; there is: null, text, zero"),
+        ("a\nb\n{{ db.null }}", 3, "db.null is null; give it a value, or write db.null | default('…', true)"),
+        ("{{ db.null | urlencode }}", 1, "db.null is null; give it a value, or write db.null | default('…', true)"),
+        ("{{ db.nothing | urlencode }}", 1, "db has no key nothing; there is: null, text, zero"),
+        ("\n{% for x in db.nothing %}{% endfor %}", 2, "db has no key nothing; there is: null, text, zero"),
         ("\n\n{{ db.text + 1 }}", 3, "fails (TypeError)"),
         ("\n{{ 1 / db.zero }}", 2, "fails (ZeroDivisionError)"),
         ("\n{{ db.text | dictsort }}", 2, "fails (AttributeError)"),
         ("\n{% include 'other' %}", 2, "a template stands alone, without other files"),
         ("{{ db.text | map('upper') }}", 1, "fails (TypeError)"),
-        ("{{ db.text.upper }}", 1, "fails (TypeError)"),
+        ("{{ db.text.upper }}", 1, "db.text is text, which has no key upper"),
         ("{% for i in range(999999) %}{% endfor %}", 1, "fails (OverflowError)"),
         ("\n{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", 2, "fails (RecursionError)"),
         ("{{ '%d' | format(db.text) }}", 1, "fails (TypeError)"),

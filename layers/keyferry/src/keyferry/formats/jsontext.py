@@ -29,6 +29,37 @@ class Number(float):
 Number.__name__ = "float"  # JMESPath looks at the names of types
 
 
+class Object(dict[str, Any]):
+    """A whole JSON object that keeps its text, for whoever writes it as it is."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+
+class Array(list[Any]):
+    """A whole JSON array that keeps its text."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+
+Object.__name__, Array.__name__ = "dict", "list"  # JMESPath looks at the names of types
+
+
+def keep_text(document: Any, text: str) -> Any:  # noqa: ANN401  # JSON is anything
+    """Return a document that was parsed from this text, which it keeps where it is an object or an array."""
+    if not isinstance(document, dict | list):
+        return document
+    whole = Object(document) if isinstance(document, dict) else Array(document)
+    whole._text = text
+    return whole
+
+
+def get_kept_text(value: object) -> str | None:
+    """Return the text that a whole object or array was parsed from; None for any other value."""
+    return value._text if isinstance(value, Object | Array) else None
+
+
 class DuplicateKeyError(ValueError):
     """A JSON object has the same key twice. The message is the key."""
 
@@ -53,14 +84,15 @@ def _parse_integer(text: str) -> int | Number:
 
 
 def parse(content: bytes) -> Any:  # noqa: ANN401  # JSON is anything
-    """Return a JSON document as Python data, with fractions as `Number`.
+    """Return a JSON document as Python data, with fractions as `Number`. It is UTF-8, with or without a mark (BOM).
 
     Raises:
         DuplicateKeyError: an object has a key twice. Parsers differ in which value they take, so none is taken.
         ValueError: the content is not JSON. The message does not quote it.
     """
     try:
-        return json.loads(content, parse_float=Number, parse_int=_parse_integer, object_pairs_hook=_to_dict)
+        text = content.decode("utf-8-sig")
+        return json.loads(text, parse_float=Number, parse_int=_parse_integer, object_pairs_hook=_to_dict)
     except DuplicateKeyError:
         raise
     except (ValueError, RecursionError):

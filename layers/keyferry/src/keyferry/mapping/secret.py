@@ -65,7 +65,7 @@ class SecretSpec(Record):
     data: dict[Key, Entry] = Field(default_factory=dict)
     """The keys of the Secret, and what fills each."""
     data_from: list[DataFrom] = Field(default_factory=list, alias="dataFrom")
-    """Many keys at once. For equal keys, later entries win over earlier ones, and `data` over all of them."""
+    """Many keys at once. For equal keys, later entries win over earlier ones; a key that `data` names is left to it."""
 
     @model_validator(mode="after")
     def _check_content(self) -> Self:

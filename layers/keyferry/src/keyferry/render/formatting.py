@@ -8,9 +8,10 @@ import functools
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from types import BuiltinMethodType, MethodType
 from typing import Any
 
-from jinja2 import Environment, Undefined, UndefinedError, pass_context, pass_eval_context
+from jinja2 import Environment, Undefined, pass_context, pass_eval_context
 from jinja2.filters import do_xmlattr, make_attrgetter
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
@@ -19,6 +20,7 @@ from jinja2.sandbox import SandboxedFormatter
 from keyferry.budget import MAX_CHARACTERS, Budget
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue
+from keyferry.render.undefined import AbsentError
 
 BUDGET = "keyferry.budget"
 """The variable that holds the budget of a template. No template can read it, since its name has a dot."""
@@ -39,15 +41,22 @@ def get_budget(context: Context) -> Budget:
 def to_text(value: object) -> str:
     """Return the text that a template writes for a value. It is the same that a path to the value gives.
 
+    A source that is taken whole is written as it is in AWS.
+
     Raises:
-        UndefinedError: the value is undefined or null.
+        AbsentError: the value is undefined or null, or a method that has the name of a key.
         FilterError: the value is binary.
     """
     if value is None:
-        raise UndefinedError("null")
+        raise AbsentError
+    if isinstance(value, MethodType | BuiltinMethodType):  # of a text or a list that has no such key
+        raise AbsentError(value.__self__, value.__name__)
     if isinstance(value, SecretValue):
         raise FilterError("a binary value is written by b64encode, or opened by pkcs12_key and pkcs12_cert")
-    return str(value) if isinstance(value, Undefined) else jsontext.to_text(value)  # str raises UndefinedError
+    if isinstance(value, Undefined):
+        return str(value)  # which raises AbsentError
+    kept = jsontext.get_kept_text(value)
+    return jsontext.to_text(value) if kept is None else kept
 
 
 def to_format_argument(value: object) -> object:
@@ -60,13 +69,13 @@ class _FormatArguments(dict[str, object]):
 
     def __init__(self, values: Mapping[str, object], budget: Budget) -> None:
         super().__init__(values)
-        self._budget = budget
+        self._text, self._budget = functools.partial(to_text, values), budget
 
     def __getitem__(self, name: str) -> object:
         return _take_argument(super().__getitem__(name), self._budget)
 
     def __repr__(self) -> str:
-        return jsontext.to_text(self)
+        return self._text()
 
 
 def _take_argument(value: object, budget: Budget) -> object:

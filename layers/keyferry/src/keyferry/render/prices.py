@@ -173,6 +173,9 @@ def _spend_text(steps_for_each: float) -> Callable[..., None]:
     """Return the price of what takes so many steps for each character of its text."""
 
     def spend(budget: Budget, value: object, *_: object, **__: object) -> None:
+        if isinstance(value, dict | list):  # which is written as text first
+            budget.spend_value(value)
+            value = to_text(value)
         length = len(value) if isinstance(value, str) or hasattr(value, "reveal") else 0  # type: ignore[arg-type]
         budget.spend(int(length * steps_for_each))
 

@@ -1,6 +1,6 @@
 """Render what a mapping's Secret holds in one namespace: its data, labels and annotations, from the sources' values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
@@ -150,7 +150,8 @@ def _render_data(mapping: SecretMapping, inputs: _Inputs) -> dict[str, SecretVal
     data: dict[str, SecretValue] = {}
     secret, where = mapping.spec.secret, f"mapping {mapping.name}"
     for number, data_from in enumerate(secret.data_from, 1):
-        data |= _render_data_from(data_from, inputs, f"{where}, dataFrom {number}: source {data_from.source}")
+        beginning = f"{where}, dataFrom {number}: source {data_from.source}"
+        data |= _render_data_from(data_from, secret.data.keys(), inputs, beginning)
     if secret.tls:
         data |= _render_tls(secret.tls, inputs, f"{where}, tls")
     if secret.registries:
@@ -213,41 +214,42 @@ def _render_entry(entry: Entry, inputs: _Inputs, where: str) -> SecretValue | No
         return None if entry.default is None else values.encode_text(entry.default, where)
     if entry.path is None:
         return values.decode_value(source.content, entry.decode, where)
-    selected = values.search_path(entry.path, source, where, inputs.budget)
+    selected = values.search_path(entry.path, source, entry.source or "", where, inputs.budget)
     if selected is not None:
         return values.decode_value(values.encode_json(selected, where), entry.decode, where)
     if entry.default is None and not entry.optional:
-        raise SourceUnusable(f"{where}: path {entry.path} finds nothing; look at the secret's keys, or change the path")
+        reason = values.describe_nothing(entry.path, source, entry.source or "", inputs.budget)
+        raise SourceUnusable(f"{where}: path {entry.path} finds nothing: {reason}")
     return None if entry.default is None else values.encode_text(entry.default, where)
 
 
-def _render_data_from(data_from: DataFrom, inputs: _Inputs, where: str) -> dict[str, SecretValue]:
+def _render_data_from(
+    data_from: DataFrom, named: Collection[str], inputs: _Inputs, where: str
+) -> dict[str, SecretValue]:
+    """Return the values of the keys of a source, without those that `data` names."""
     fill = partial(_fill_key_template, where, inputs.budget)
     try:
         members = _list_members(data_from, inputs.sources[data_from.source], where, inputs.budget)
         new_keys = dict(rename(members, data_from.keys, data_from.invalid_characters, fill, inputs.budget))
     except (ValueError, OverBudget) as error:
         raise SourceUnusable(f"{where}: {error}") from None
-    return {new_keys[key]: _render_member(member, data_from, _name_key(where, key)) for key, member in members.items()}
+    return {
+        new_keys[key]: _render_member(member, data_from, new_keys[key], _name_key(where, key))
+        for key, member in members.items()
+        if new_keys[key] not in named
+    }
 
 
 def _list_members(data_from: DataFrom, source: SourceValue, where: str, budget: Budget) -> Mapping[str, object]:
     """Return the values that get a key of their own: those of a `find`, or the fields of a JSON object."""
     if source.members is not None:
         return {name: value.content for name, value in source.members.items()}
-    if data_from.path is None:
-        members = values.parse_document(source, where, budget)
-    else:
-        members = values.search_path(data_from.path, source, where, budget)
-    if not isinstance(members, dict):
-        subject = f"path {data_from.path} finds" if data_from.path else "the value is"
-        raise SourceUnusable(f"{where}: {subject} no JSON object, whose keys could be taken")
-    return members
+    return values.list_members(data_from.path, source, data_from.source, where, budget)
 
 
-def _render_member(member: object, data_from: DataFrom, where: str) -> SecretValue:
+def _render_member(member: object, data_from: DataFrom, key: str, where: str) -> SecretValue:
     if member is None:
-        raise SourceUnusable(f"{where} is null; give it a value, or name it in data with a default")
+        raise SourceUnusable(f"{where} is null; give it a value, or name {key} in data too: with default, or optional")
     value = member if isinstance(member, SecretValue) else values.encode_json(member, where)
     return values.decode_value(value, data_from.decode, where)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import BuiltinMethodType, MethodType
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, nodes, pass_context
+from jinja2 import TemplateSyntaxError, nodes, pass_context
 from jinja2.ext import Extension
 from jinja2.filters import make_attrgetter
 from jinja2.lexer import Token, TokenStream
@@ -24,6 +24,7 @@ from keyferry.model import SecretValue
 from keyferry.render import filters, prices
 from keyferry.render.formatting import BUDGET, Formatter, format_percent, get_budget, join_texts, take_text, to_text
 from keyferry.render.lexer import ExactLexer
+from keyferry.render.undefined import Missing
 
 MAX_TOKENS = 25_000
 """The longest template, in words and signs of the language: some thousand expressions."""
@@ -279,7 +280,7 @@ def _go(node: nodes.Node, body: list[nodes.Node]) -> nodes.Filter:
 
 
 ENVIRONMENT = _Environment(
-    undefined=StrictUndefined,
+    undefined=Missing,
     keep_trailing_newline=True,
     autoescape=False,
     finalize=_write,

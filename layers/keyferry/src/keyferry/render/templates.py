@@ -8,11 +8,11 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import Template, TemplateSyntaxError, meta, nodes
+from jinja2 import Template, TemplateSyntaxError, UndefinedError, meta, nodes
 
 from keyferry.budget import MAX_CHARACTERS, Budget, OverBudget
 from keyferry.errors import SourceUnusable
-from keyferry.render import filters
+from keyferry.render import filters, undefined
 from keyferry.render.formatting import BUDGET, FilterError
 from keyferry.render.sandbox import ENVIRONMENT, rewrite
 
@@ -120,7 +120,9 @@ def fill(
         return compiled.render({**values, filters.SALTS: salts, BUDGET: budget})
     except Exception as error:
         # The error's own message can quote a value.
-        raise SourceUnusable(f"{where}: line {_get_line(error)} of the template: {_describe_error(error)}") from None
+        line = _get_line(error)
+        reason = _describe_error(error, template, values, line)
+        raise SourceUnusable(f"{where}: line {line} of the template: {reason}") from None
 
 
 def _add_suggestion(message: str) -> str:
@@ -134,15 +136,10 @@ def _add_suggestion(message: str) -> str:
     return message + (f" Did you mean {suggestions[0]}?" if suggestions else "")
 
 
-def _describe_error(error: Exception) -> str:
-    error_type = type(error).__name__
-    if isinstance(error, FilterError | OverBudget):
-        return str(error)
-    return (
-        "names something that the sources do not have, or that is null"
-        if error_type == "UndefinedError"
-        else f"fails ({error_type})"
-    )
+def _describe_error(error: Exception, template: str, values: Mapping[str, Any], line: int) -> str:
+    if isinstance(error, UndefinedError):
+        return undefined.describe(_parse(template), values, line, error)
+    return str(error) if isinstance(error, FilterError | OverBudget) else f"fails ({type(error).__name__})"
 
 
 def _get_line(error: Exception) -> int:

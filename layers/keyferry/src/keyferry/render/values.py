@@ -4,6 +4,8 @@ Every error is a SourceUnusable. Its message begins with the `where` of the call
 db`, and never quotes a value.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from keyferry.budget import Budget, OverBudget
@@ -11,6 +13,7 @@ from keyferry.errors import SourceUnusable
 from keyferry.formats import jmespath, jsontext
 from keyferry.formats.encodings import Decoding, decode
 from keyferry.model import SecretValue, SourceValue
+from keyferry.render import absence
 
 PARSED_BYTES_PER_STEP = 10
 """How many bytes of JSON count as a step, when a document is parsed."""
@@ -53,31 +56,43 @@ def decode_value(value: SecretValue, encoding: Decoding | None, where: str) -> S
         raise SourceUnusable(f"{where} is {error}, as decode says") from None
 
 
-def parse_document(source: SourceValue, where: str, budget: Budget) -> Any:  # noqa: ANN401  # JSON is anything
-    """Return the JSON document that is a source's value.
+def parse_document(source: SourceValue, where: str, budget: Budget, describe: Callable[[object], str]) -> Any:  # noqa: ANN401
+    """Return the JSON document that is a source's value, as text or in UTF-8.
+
+    Args:
+        source: the value.
+        where: the mapping, the key and the source.
+        budget: what parsing may take.
+        describe: says what a value is that is not JSON: a text, or a SecretValue where it is not UTF-8.
 
     Raises:
         OverBudget: values have been parsed too often for one Secret.
-        SourceUnusable: the value is binary, or not JSON, or an object in it has a key twice.
+        SourceUnusable: the value is not JSON, or an object in it has a key twice.
     """
-    if source.binary:
-        raise SourceUnusable(f"{where} is binary: use it whole, without a path")
     try:
         return _parse(source, budget)
     except jsontext.DuplicateKeyError as error:
         raise _build_duplicate_error(error, where) from None
     except ValueError:
-        raise SourceUnusable(f"{where} is not JSON: use it whole, without a path") from None
+        raise SourceUnusable(f"{where} is {describe(absence.to_text(source.content))}") from None
 
 
-def search_path(path: str, source: SourceValue, where: str, budget: Budget) -> object:
+def search_path(path: str, source: SourceValue, alias: str, where: str, budget: Budget) -> object:
     """Return the part of a source's JSON document that a JMESPath expression selects; None for nothing or null.
+
+    Args:
+        path: the expression.
+        source: the value.
+        alias: the name of the source, for an example in a message.
+        where: the mapping, the key and the source.
+        budget: what the path may compute.
 
     Raises:
         SourceUnusable: the value is no JSON document, or the path cannot be applied to it.
     """
+    describe = partial(absence.describe_unreadable, alias=alias, steps=jmespath.list_steps(path) or ())
     try:
-        document = parse_document(source, where, budget)
+        document = parse_document(source, where, budget, describe)
         result = jmespath.search(path, document, budget)
         budget.spend_text(
             len(jsontext.to_text(result))
@@ -92,12 +107,50 @@ def search_path(path: str, source: SourceValue, where: str, budget: Budget) -> o
     return result
 
 
+def describe_nothing(path: str, source: SourceValue, alias: str, budget: Budget) -> str:
+    """Return why a path selects nothing in a source's document, or null: what there is where its steps end."""
+    steps, document = jmespath.list_steps(path), _get_root(source, budget)
+    if steps is not None:
+        return absence.describe_for_path(document, alias, steps)
+    keys = absence.list_keys(document, path) if isinstance(document, dict) else ""
+    return f"the value is {absence.describe_kind(document)}{keys}"
+
+
+def list_members(path: str | None, source: SourceValue, alias: str, where: str, budget: Budget) -> dict[str, object]:
+    """Return the members of the JSON object that is a source's value, or that a path selects in it.
+
+    Raises:
+        OverBudget: values have been parsed too often for one Secret.
+        SourceUnusable: as in `search_path`; or it is no object.
+    """
+    steps = () if path is None else jmespath.list_steps(path) or ()
+    describe = partial(absence.describe_no_object, alias=alias, steps=steps)
+    if path is not None:
+        members, beginning = search_path(path, source, alias, where, budget), f": path {path} finds"
+    else:
+        members, beginning = parse_document(source, where, budget, describe), " is"
+    if isinstance(members, dict):
+        return members
+    if members is None and path is not None:
+        reason = f"nothing: {describe_nothing(path, source, alias, budget)}"
+    else:
+        reason = describe(_get_root(source, budget) if path is None else members)
+    raise SourceUnusable(f"{where}{beginning} {reason}")
+
+
+def _get_root(source: SourceValue, budget: Budget) -> object:
+    """Return a source's document; where that is a text, with its quotes, as templates see it."""
+    document = _parse(source, budget)
+    return absence.to_text(source.content) if isinstance(document, str) else document
+
+
 def get_template_value(source: SourceValue, where: str, budget: Budget) -> object:
     """Return a source's value as templates see it.
 
     Returns:
-        The document if the value is a JSON object; otherwise the text. A value that is not text stays a SecretValue,
-        which only some filters take. For a source with `find`: full name → the value of each member.
+        The document if the value is a JSON object or array, which keeps its text; otherwise the text. A value that is
+        not UTF-8 stays a SecretValue, which only some filters take. For a source with `find`: full name → the value of
+        each member.
 
     Raises:
         SourceUnusable: an object in the document has a key twice.
@@ -105,15 +158,16 @@ def get_template_value(source: SourceValue, where: str, budget: Budget) -> objec
     if source.members is not None:
         return {name: get_template_value(member, f"{where}, {name}", budget) for name, member in source.members.items()}
     try:
-        document = None if source.binary else _parse(source, budget)
-    except jsontext.DuplicateKeyError as error:
-        raise _build_duplicate_error(error, where) from None
-    except ValueError:
-        document = None  # text that is not JSON, such as a password, even if it begins with a brace
-    try:
-        return document if isinstance(document, dict) else source.content.reveal().decode()
+        text = source.content.reveal().decode()
     except UnicodeDecodeError:
         return source.content
+    try:
+        document = _parse(source, budget)
+    except jsontext.DuplicateKeyError as error:
+        raise _build_duplicate_error(error, where) from None
+    except ValueError:  # text that is not JSON, such as a password, even if it begins with a brace
+        return text
+    return document if isinstance(document, dict | list) else text
 
 
 def _parse(source: SourceValue, budget: Budget) -> Any:  # noqa: ANN401  # as above
@@ -121,7 +175,8 @@ def _parse(source: SourceValue, budget: Budget) -> Any:  # noqa: ANN401  # as ab
     key = id(source.content)
     if key not in budget.documents:
         budget.spend(len(source.content) // PARSED_BYTES_PER_STEP)
-        budget.documents[key] = source.content, jsontext.parse(source.content.reveal())
+        content = source.content.reveal()
+        budget.documents[key] = source.content, jsontext.keep_text(jsontext.parse(content), content.decode())
     budget.spend(1)
     return budget.documents[key][1]
 
