@@ -1,6 +1,7 @@
 """A source is seen by its keys or items, written as it is in AWS, and read as JSON also where it is binary."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -71,6 +72,31 @@ def test_json_is_read_in_binary_as_in_text(whole: Node) -> None:
         content_made = rendered(mapping(data=data), {"db": value(content)})
         assert content_made["key"].reveal().decode() == ("canary-none" if part.arrives is None else part.arrives)
         assert content_made["all"].reveal().decode() == whole.inside
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ db.list[0] }}",
+        "{{ db.list | first }}",
+        "{{ db.list | last }}",
+        "{% for item in db.list %}x{% endfor %}",
+        "{% for key in db.object %}x{% endfor %}",
+        "{% for n in [0] %}{{ db.list[n] }}{% endfor %}",
+    ],
+)
+def test_characters_of_json_within_a_text_are_not_taken_for_its_items(template: str) -> None:
+    content = json.dumps({"list": '["canary"]', "object": '{"canary": 1}'})
+    with pytest.raises(SourceUnusable) as raised:
+        made(content, template)
+    said = "takes single characters of a text that looks like JSON; for its items write (… | fromjson)"
+    assert str(raised.value).endswith(f"line 1 of the template: {said}")
+    assert made(content, template.replace("db.list", "(db.list | fromjson)").replace("object", "list | fromjson"))
+
+
+def test_characters_of_another_text_can_be_taken() -> None:
+    template = "{{ db[0] }}{{ db | first }}{{ db | last }}{% for c in db %}{{ c }}{% endfor %}{{ '[1]'[0:1] }}"
+    assert made("abc", template) == "aacabc["
 
 
 def test_keys_are_taken_of_json_in_binary() -> None:

@@ -25,6 +25,7 @@ from keyferry.render.formatting import (
     indent,
     join,
     replace,
+    take_items,
     take_text,
     to_text,
     wordwrap,
@@ -239,6 +240,8 @@ _JINJA_FILTERS = (
     *("truncate", "upper", "urlize", "wordcount"),
 )
 FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name in _JINJA_FILTERS} | {
+    "first": take_items(JINJA["first"]),
+    "last": take_items(JINJA["last"]),
     "b64decode": b64decode,
     "b64encode": b64encode,
     "bcrypt": bcrypt,

@@ -59,6 +59,17 @@ def to_text(value: object) -> str:
     return jsontext.to_text(value) if kept is None else kept
 
 
+def refuse_characters[T](value: T) -> T:
+    """Return a value of which items are taken. A text has characters alone, and of JSON nobody means these.
+
+    Raises:
+        FilterError: it is a text in brackets or braces.
+    """
+    if isinstance(value, str) and value[:1] + value[-1:] in ("[]", "{}"):
+        raise FilterError("takes single characters of a text that looks like JSON; for its items write (… | fromjson)")
+    return value
+
+
 def to_format_argument(value: object) -> object:
     """Return a value as formatting takes it: a number as it is, since `%d` needs it; anything else as text."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else to_text(value)
@@ -204,6 +215,16 @@ def xmlattr(context: EvalContext, value: Mapping[str, object], autospace: bool =
         if attribute is not None and not isinstance(attribute, Undefined)
     }
     return do_xmlattr(context, attributes, autospace)
+
+
+def take_items(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter of Jinja, whose first argument is the environment, that takes no characters of JSON."""
+
+    @functools.wraps(function)
+    def filter_items(environment: Environment, value: object) -> object:
+        return function(environment, refuse_characters(value))
+
+    return filter_items
 
 
 def take_text(function: Callable[..., Any]) -> Callable[..., Any]:

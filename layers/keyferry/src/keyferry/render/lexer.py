@@ -7,8 +7,11 @@ of YAML would take out the wrong character, and a file of a template with the li
 from collections.abc import Iterator
 
 from jinja2 import TemplateSyntaxError
-from jinja2.lexer import Lexer
+from jinja2.ext import Extension
+from jinja2.lexer import Lexer, Token, TokenStream
 
+MAX_TOKENS = 25_000
+"""The longest template, in words and signs of the language: some thousand expressions."""
 _STAND_INS = "\x1f\x1e\x1d\x1c\x0b\x0c\x85\u2028\u2029\u205f"
 """White space for Jinja, as a carriage return is. One of these that a template does not have stands for it."""
 
@@ -33,3 +36,14 @@ class ExactLexer(Lexer):
             raise TemplateSyntaxError("too many kinds of line ends in one template; write them as escapes, as '\\r'", 1)
         for line, token, text in super().tokeniter(source.replace("\r", stand_in), name, filename, state):
             yield line, token, text.replace(stand_in, "\r") if stand_in else text
+
+
+class TokenLimit(Extension):
+    """Refuses a template that is too long before it is parsed."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Yield the words and signs of a template."""
+        for number, token in enumerate(stream):
+            if number > MAX_TOKENS:
+                raise TemplateSyntaxError("the template is too long: split it", token.lineno)
+            yield token

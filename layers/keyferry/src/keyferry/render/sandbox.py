@@ -1,7 +1,7 @@
 """Jinja as templates have it: sandboxed, strict, without Python's own text of a value, and on a budget.
 
-The syntax tree of a template is rewritten, so that all that makes a value, compares one or goes round in a loop spends
-steps: operators and calls by the methods of the environment, everything else by filters that no template can name.
+Operators and calls spend steps by the methods of the environment, everything else by filters that no template can name
+and that `rewriter` puts into its syntax tree.
 """
 
 import functools
@@ -10,29 +10,32 @@ from dataclasses import dataclass
 from types import BuiltinMethodType, MethodType
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, nodes, pass_context
-from jinja2.ext import Extension
+from jinja2 import pass_context
 from jinja2.filters import make_attrgetter
-from jinja2.lexer import Token, TokenStream
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import _PassArg
-from jinja2.visitor import NodeTransformer
 
-from keyferry.budget import BYTES_PER_STEP, LOOPS, Budget, OverBudget
+from keyferry.budget import LOOPS, Budget, OverBudget
 from keyferry.model import SecretValue
 from keyferry.render import filters, prices
-from keyferry.render.formatting import BUDGET, Formatter, format_percent, get_budget, join_texts, take_text, to_text
-from keyferry.render.lexer import ExactLexer
+from keyferry.render.formatting import (
+    BUDGET,
+    Formatter,
+    format_percent,
+    get_budget,
+    join_texts,
+    refuse_characters,
+    take_text,
+    to_text,
+)
+from keyferry.render.lexer import ExactLexer, TokenLimit
+from keyferry.render.rewriter import ITEMS, MADE, ROUND
 from keyferry.render.undefined import Missing
 
-MAX_TOKENS = 25_000
-"""The longest template, in words and signs of the language: some thousand expressions."""
 _MAX_BITS = 16384
 """The largest whole number. Sources have numbers of 4,000 digits at most."""
 _NUMBERS = "large numbers"
-_ROUND, _MADE = "a round", "a value made"
-"""Names of filters. A space keeps them out of the language; to use them by `map` costs steps and does nothing."""
 _COMPARISONS = frozenset(
     {"!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le", "lessthan", "lt", "ne"}
 )
@@ -63,6 +66,10 @@ class _Environment(ImmutableSandboxedEnvironment):
     def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401  # as the library has it
         """Prefer a key of an object to a method of the same name, such as `values` or `items`."""
         return obj[attribute] if isinstance(obj, dict) and attribute in obj else super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401  # as above
+        """Refuse a single character of a text that looks like JSON."""
+        return super().getitem(refuse_characters(obj) if isinstance(argument, int) else obj, argument)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # as above
         """Format a text, or calculate."""
@@ -142,6 +149,12 @@ def _go_round(context: Context, _value: object, steps: int) -> str:
 
 
 @pass_context
+def _list_items(context: Context, value: object) -> object:
+    del context  # which keeps Jinja from calculating it beforehand
+    return refuse_characters(value)
+
+
+@pass_context
 def _take_value(context: Context, value: object) -> object:
     return spend_result(get_budget(context), value)
 
@@ -202,89 +215,12 @@ def _bound_test(function: Callable[..., Any]) -> Callable[..., Any]:
     return pass_context(run)
 
 
-class _TokenLimit(Extension):
-    """Refuses a template that is too long before it is parsed."""
-
-    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
-        """Yield the words and signs of a template."""
-        for number, token in enumerate(stream):
-            if number > MAX_TOKENS:
-                raise TemplateSyntaxError("the template is too long: split it", token.lineno)
-            yield token
-
-
-class _Rewriter(NodeTransformer):
-    """Puts filters into a syntax tree that spend steps. Each operand of `~` is written as text, as a template does."""
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802  # as the library has it
-        self.generic_visit(node)
-        node.nodes = [_filter(operand, "string") for operand in node.nodes]
-        return node
-
-    def visit_List(self, node: nodes.List | nodes.Dict | nodes.Tuple) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        return node if getattr(node, "ctx", "load") != "load" else _filter(node, _MADE)
-
-    visit_Dict = visit_Tuple = visit_List  # noqa: N815
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        if isinstance(node.arg, nodes.Slice):
-            return _filter(node, _MADE)
-        if not isinstance(node.arg, nodes.Const):  # a long tuple is hashed to be looked up
-            node.arg = _filter(node.arg, _MADE)
-        return node
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
-        self.generic_visit(node)
-        operands = [node.expr, *(operand.expr for operand in node.ops)]
-        is_search = any(operand.op in ("in", "notin") for operand in node.ops)
-        if not is_search and any(isinstance(operand, nodes.Const) for operand in operands):
-            return node  # what is written in the template is short
-        node.expr = _filter(node.expr, _MADE)
-        for operand in node.ops:
-            operand.expr = _filter(operand.expr, _MADE)
-        return node
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
-        if node.test:
-            node.test = nodes.And(nodes.Not(_go(node, [node.test])), node.test, lineno=node.lineno)
-        return self.visit_Block(node)
-
-    def visit_Block(self, node: Any) -> nodes.Node:  # noqa: ANN401, N802  # all that have a body
-        first = nodes.ExprStmt(_go(node, node.body), lineno=node.lineno)
-        self.generic_visit(node)
-        node.body.insert(0, first)
-        return node  # type: ignore[no-any-return]
-
-    visit_Macro = visit_CallBlock = visit_Block  # noqa: N815
-
-
-def rewrite(parsed: nodes.Template) -> nodes.Template:
-    """Return the syntax tree of a template that spends steps."""
-    rewritten: nodes.Template = _Rewriter().visit(parsed)
-    return rewritten.set_environment(ENVIRONMENT)  # type: ignore[return-value]
-
-
-def _filter(node: nodes.Expr, name: str, *args: nodes.Expr) -> nodes.Filter:
-    return nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
-
-
-def _go(node: nodes.Node, body: list[nodes.Node]) -> nodes.Filter:
-    """Return an expression that is empty text, and costs a step for each node and 16 bytes of a body."""
-    steps = 1
-    for part in body:
-        steps += 1 + sum(1 for _ in part.find_all(nodes.Node))
-        steps += sum(len(text.data) // BYTES_PER_STEP for text in part.find_all(nodes.TemplateData))
-    return _filter(nodes.Const("", lineno=node.lineno), _ROUND, nodes.Const(steps, lineno=node.lineno))
-
-
 ENVIRONMENT = _Environment(
     undefined=Missing,
     keep_trailing_newline=True,
     autoescape=False,
     finalize=_write,
-    extensions=[_TokenLimit],
+    extensions=[TokenLimit],
     optimized=False,  # so that constant expressions are not calculated when a template is only checked
 )
 ENVIRONMENT.filters |= filters.FILTERS
@@ -295,7 +231,7 @@ for _name in ("cycler", "joiner", "lipsum"):
     del ENVIRONMENT.globals[_name]
 ENVIRONMENT.filters["sum"] = _add_up
 ENVIRONMENT.filters |= {name: _bound_filter(name, function) for name, function in ENVIRONMENT.filters.items()}
-ENVIRONMENT.filters |= {_ROUND: _go_round, _MADE: _take_value}
+ENVIRONMENT.filters |= {ROUND: _go_round, MADE: _take_value, ITEMS: _list_items}
 _TESTS: dict[str, Any] = ENVIRONMENT.tests
 _TESTS |= {name: take_text(_TESTS[name]) for name in _TEXT_TESTS}
 _TESTS |= {name: _bound_test(_TESTS[name]) for name in (*_COMPARISONS, *_TEXT_TESTS)}

@@ -12,13 +12,12 @@ from jinja2 import Template, TemplateSyntaxError, UndefinedError, meta, nodes
 
 from keyferry.budget import MAX_CHARACTERS, Budget, OverBudget
 from keyferry.errors import SourceUnusable
-from keyferry.render import filters, undefined
+from keyferry.render import filters, foreign_templates, undefined
 from keyferry.render.formatting import BUDGET, FilterError
-from keyferry.render.sandbox import ENVIRONMENT, rewrite
+from keyferry.render.rewriter import rewrite
+from keyferry.render.sandbox import ENVIRONMENT
 
 _UNKNOWN = re.compile(r"No (filter|test) named '(\w+)'")
-_FOREIGN_NAMES = {"base64": "b64encode", "b64dec": "b64decode"}
-"""Name of a filter in other systems → our name, where the two are not alike."""
 _OTHER_FILES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
 
 
@@ -51,11 +50,23 @@ def list_variables(template: str) -> Mapping[str, int]:
         for call in parsed.find_all(nodes.Filter):
             _check_call(call)
     except TemplateSyntaxError as error:
-        raise InvalidTemplate(error.lineno, _add_suggestion(error.message or "")) from None
+        foreign = foreign_templates.describe_go(template, error.lineno)
+        foreign = foreign or foreign_templates.describe_name(template, error.lineno)
+        reason = foreign or _add_suggestion(error.message or "")
+        raise InvalidTemplate(error.lineno, reason) from None
     except RecursionError:
         raise InvalidTemplate(1, "nested too deeply") from None
     uses = [(node.lineno, node.name) for node in parsed.find_all(nodes.Name) if node.name in variables]
     return MappingProxyType({name: line for line, name in sorted(uses, reverse=True)})
+
+
+def describe_unknown(template: str, name: str, line: int) -> str:
+    """Return what is meant where a template that is right has a variable of this name, which nobody defines.
+
+    Returns:
+        How Jinja has what is Go here, or a name with a dash; nothing where it is neither.
+    """
+    return foreign_templates.describe_go(template, line) or foreign_templates.describe_name(template, line, name)
 
 
 @lru_cache(_CACHE_SIZE)
@@ -63,7 +74,7 @@ def _compile(template: str) -> tuple[Template, int]:
     """Return a compiled template, and the steps that it costs, compiled before or not."""
     parsed = _parse(template)
     steps = _STEPS_PER_NODE * sum(1 for _ in parsed.find_all(nodes.Node))
-    return ENVIRONMENT.from_string(rewrite(parsed)), steps
+    return ENVIRONMENT.from_string(rewrite(parsed, ENVIRONMENT)), steps
 
 
 def _parse(template: str) -> nodes.Template:
@@ -131,7 +142,7 @@ def _add_suggestion(message: str) -> str:
     if unknown is None:
         return message
     known = ENVIRONMENT.filters if unknown[1] == "filter" else ENVIRONMENT.tests
-    foreign = _FOREIGN_NAMES.get(unknown[2])
+    foreign = foreign_templates.suggest_filter(unknown[2])
     suggestions = [foreign] if foreign else difflib.get_close_matches(unknown[2], known, n=1)
     return message + (f" Did you mean {suggestions[0]}?" if suggestions else "")
 

@@ -83,11 +83,14 @@ def _check_template(
         beginning = "" if path in document.template_files else f"line {error.line} of the template: "
         yield document.template_problem(path, error.line, f"{beginning}{error.reason}")
         return
-    for name in sorted(used.keys() - set(known)):
+    for name in sorted(used.keys() - set(known), key=lambda name: (used[name], name)):
         reason = f"no source is called so{nearest(name, known, 'there is')}"
         if lists_all:
             reason = f"it knows {' and '.join(sorted(known))} alone"
-        yield document.template_problem(path, used[name], f"the template names {name}, and {reason}")
+        meant = templates.describe_unknown(text, name, used[name])
+        yield document.template_problem(path, used[name], meant or f"the template names {name}, and {reason}")
+        if meant:  # what else is not known mostly has the same cause
+            return
 
 
 def check_clusters(document: Document, known: Iterable[str]) -> Iterator[Problem]:

@@ -1,0 +1,145 @@
+"""What is Go in a template, and names that Jinja would have in quotes, are told with the Jinja that is meant."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
+from keyferry.render import foreign_templates
+from keyferry.render.templates import InvalidTemplate, list_variables
+from tests.unit.test_files import CLUSTERS, MAPPING
+
+GUIDE = "(db is a source; see docs/external-secrets.md)"
+SIGNS = "a key with other signs than letters, digits and _ is written"
+
+
+def told(folder: Path, template: str) -> list[str]:
+    """Return what `validate` says of a template."""
+    (folder / "clusters.yaml").write_text(CLUSTERS)
+    (folder / "x.j2").write_text(template)
+    (folder / "a.yaml").write_text(MAPPING.replace("{from: db, path: password}", "{templateFile: x.j2}"))
+    with pytest.raises(InvalidFiles) as raised:
+        files.load(folder)
+    return [str(problem).removeprefix(f"{folder}/") for problem in raised.value.problems]
+
+
+GO = [
+    ("{{ .password }}", "{{ db.password }}"),
+    ("{{- .password -}}", "{{ db.password }}"),
+    ("{{ $.Values.db.password | quote }}", "{{ db.Values.db.password | quote }}"),
+    ("{{ .x | b64dec | toYaml }}", "{{ db.x | b64decode | toyaml }}"),
+    ('{{ .x | default "y" }}', '{{ db.x | default("y") }}'),
+    ("{{ .api-key }}", "{{ db['api-key'] }}"),
+    ("{{ . }}", "{{ db }}"),
+    ("{{ $ }}", "{{ db }}"),
+    ("{{ . | toJson }}", "{{ db | tojson }}"),
+    ("{{- $s := .contents | fromYaml }}PASSWORD={{ $s.password }}", "{% set name = db.key %}"),
+    ("{{ $x }}", "{{ x }}"),
+    ('{{ printf "%s:%s" .user .password }}', '{{ "%s:%s" | format(db.user, db.password) }}'),
+    ('{{ index .db "key" }}', '{{ db.db["key"] }}'),
+    ('{{ index . "api-key" }}', '{{ db["api-key"] }}'),
+    ("{{ if .x }}y{{ else }}z{{ end }}", "{% if db.key %}…{% else %}…{% endif %}"),
+    ('{{ if eq .a "b" }}{{ end }}', "{% if db.key %}…{% else %}…{% endif %}"),
+    ("{{ range .users }}{{ .name }}{{ end }}", "{% for item in db.list %}{{ item }}{% endfor %}"),
+    ("{{ with .x }}{{ end }}", "{% if db.key %}…{% else %}…{% endif %}"),
+    ("{{ end }}", "{% if db.key %}…{% else %}…{% endif %}"),
+    ("{{ b64dec .x }}", "{{ db.x | b64decode }}"),
+    ("{{ toYaml .x | nindent 4 }}", "{{ db.x | toyaml }}"),
+    ('{{ join "," .x }}', '{{ db.x | join(",") }}'),
+    ("{{ trim $x }}", "{{ x | trim }}"),
+    ("{{ fromJson (.x) }}", "{{ db.x | fromjson }}"),
+    ("{{ now ( }}", "{{ db.key | now }}"),
+    ("{{ eq .a .b }}", "{{ db.a == db.b }}"),
+    ('{{ ne .a "b" }}', '{{ db.a != "b" }}'),
+    ("{{ not .x }}", "{{ db.x }}"),
+    ("{{ (.x | fromJson).y }}", "{{ db.x }}"),
+    ("{{ db.x | replace 'a' 'b' }}", "{{ db.x | replace('a', 'b') }}"),
+    ('{{ db.x | upper | trimSuffix "x" }}', '{{ db.x | upper | trimsuffix("x") }}'),
+    ("{{/* words */}}", "{# … #}"),
+    ("{{ `x` }}", "{{ '…' }}"),
+    ('{{ include "x" . }}', "the other template out here"),
+]
+
+
+@pytest.mark.parametrize(("template", "jinja"), GO)
+def test_what_is_go_is_told_in_jinja_once_and_at_its_line(tmp_path: Path, template: str, jinja: str) -> None:
+    [said] = told(tmp_path, f"{{{{ db.password }}}}\r\n\n{template}\n")
+    assert said.startswith("x.j2:3:1: {{")
+    assert said.endswith(f" is of Go's templates, and this is Jinja: write {jinja} {GUIDE}")
+
+
+@pytest.mark.parametrize(("template", "jinja"), GO)
+def test_what_is_proposed_for_go_is_jinja(template: str, jinja: str) -> None:
+    del template
+    if "{" in jinja and not any(name in jinja for name in ("trimsuffix", "now")):
+        list_variables(jinja.replace("…", "x"))
+
+
+def test_a_tag_over_several_lines_is_told_and_a_long_one_cut(tmp_path: Path) -> None:
+    [said] = told(tmp_path, "{{\n  .password }}")
+    assert said.startswith("x.j2:2:1: {{ .password }} is of Go's")
+    [said] = told(tmp_path, "{{ .password | " + "quote | " * 20 + "quote }}")
+    assert said.startswith("x.j2:1:1: {{ .password | quote | quote")
+    assert "… is of Go's" in said
+    [said] = told(tmp_path, "{{ .password | " + "quote | " * 200 + "quote }}")
+    assert said == "x.j2:1:1: unexpected '.'"
+
+
+NAMES = [
+    ("{{ db.api-key }}", f"{SIGNS} db['api-key']"),
+    ("{{ db.api-key | b64encode }}", f"{SIGNS} db['api-key']"),
+    ("{{ 'x' ~ db.api-key ~ 'y' }}", f"{SIGNS} db['api-key']"),
+    ("{% if db.a-b-c %}x{% endif %}", f"{SIGNS} db['a-b-c']"),
+    ("{{ db.users[0].key-id }}", f"{SIGNS} db.users[0]['key-id']"),
+    ("{{ db.a/b }}", f"{SIGNS} db['a/b']"),
+    ("{{ db.2fa }}", f"{SIGNS} db['2fa']"),
+    ("{{ db.@type }}", f"{SIGNS} db['@type']"),
+    ("{{ db.a:b }}", f"{SIGNS} db['a:b']"),
+    ("{{ db.$ref }}", f"{SIGNS} db['$ref']"),
+    ("{{ db.password! }}", f"{SIGNS} db['password!']"),
+    ("{{ my-db.key }}", "a source is called without dashes, as my_db, not my-db"),
+    ("{{ my-db }}", "a source is called without dashes, as my_db, not my-db"),
+]
+
+
+@pytest.mark.parametrize(("template", "said"), NAMES)
+def test_a_name_with_other_signs_is_told_as_jinja_has_it(tmp_path: Path, template: str, said: str) -> None:
+    assert told(tmp_path, f"\n{template}") == [f"x.j2:2:1: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ pasword }}", "the template names pasword, and no source is called so"),
+        ("{{ db.a - pasword }}", "the template names pasword, and no source"),
+        ("{{ 'a.b-c' }}{{ pasword }}", "the template names pasword, and no source"),
+        ("{{ db.port-1 }}{{ pasword }}", "the template names pasword, and no source"),
+        ("{{ pasword | default('a') if db.x else db['a-b'] }}", "the template names pasword, and no source"),
+        ("{{ }}", "Expected an expression, got 'end of print statement'"),
+        ("{{ db.a b }}", "expected token 'end of print statement', got 'b'"),
+        ("{{ db.x", "unexpected end of template"),
+        ("{% if %}", "Expected an expression"),
+        ("{% .x %}", "tag name expected"),
+    ],
+)
+def test_what_is_neither_is_told_as_before(tmp_path: Path, template: str, said: str) -> None:
+    [problem] = told(tmp_path, template)
+    assert problem.startswith(f"x.j2:1:1: {said}")
+
+
+@given(
+    st.lists(
+        st.sampled_from(["{{", "}}", "{%", "%}", "-", " ", ".", "$", "db", "key", "|", "if", "end", "\n", '"', "a-b"])
+    ).map("".join),
+    st.integers(1, 3),
+)
+def test_any_template_is_right_or_told_in_one_line(template: str, line: int) -> None:
+    for said in (foreign_templates.describe_go(template, line), foreign_templates.describe_name(template, line, "a")):
+        assert "\n" not in said
+    try:
+        list_variables(template)
+    except InvalidTemplate as error:
+        assert error.reason
