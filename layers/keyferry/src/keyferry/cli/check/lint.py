@@ -23,7 +23,7 @@ def warn(catalog: Catalog, definitions: Iterable[Definition]) -> Iterator[Proble
         mapping = catalog.mappings[definition.name]
         if not catalog.clusters_of(mapping):
             yield definition.document.warning(("spec", "clusters"), _describe_no_cluster(mapping))
-        for path, message in _list_warnings(mapping.spec):
+        for path, message in (*_list_source_warnings(mapping.spec), *_list_secret_warnings(mapping.spec)):
             yield definition.document.warning(path, message)
 
 
@@ -34,8 +34,8 @@ def _describe_no_cluster(mapping: SecretMapping) -> str:
     )
 
 
-def _list_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
-    """Yield each field that is probably not meant so, and why."""
+def _list_source_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
+    """Yield each source that is probably not meant so, and why."""
     for alias in sorted(spec.sources.keys() - _used_aliases(spec)):
         yield ("spec", "sources", alias), f"source {alias} is used nowhere: take it out, or use it"
     for alias, source in spec.sources.items():
@@ -47,6 +47,10 @@ def _list_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
             yield ("spec", "sources", alias), message
         for doubt in (*source.store.list_doubts(source), *regions.list_doubts(source)):
             yield ("spec", "sources", alias), f"source {alias}: {doubt}"
+
+
+def _list_secret_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
+    """Yield each part of the Secret that is probably not meant so, and why."""
     for key, entry in spec.secret.data.items():
         if entry.value is not None and "{{" in entry.value:
             message = "the Secret will hold these braces as they are: what is filled in is a template, not a value"
