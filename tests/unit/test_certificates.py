@@ -9,8 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7, pkcs12
 
-from keyferry.render import certificates, chains
-from keyferry.render.pem import UnusableCertificate, parse_blocks
+from keyferry.render.pki import certificates, chains
+from keyferry.render.pki.pem import UnusableCertificate, parse_blocks
 from tests.unit import pki
 from tests.unit.pki import CHAIN, EDWARDS, FIRST, LEAF, PASSWORD, ROOT, RSA, SECOND, STRANGER, Pair
 

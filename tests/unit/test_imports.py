@@ -10,7 +10,7 @@ LARGE = {
     "re2",
     "cryptography",
     "bcrypt",
-    "keyferry.render.certificates",
+    "keyferry.render.pki.certificates",
     "keyferry.render.filters",
     "keyferry.formats.yamltext",
 }

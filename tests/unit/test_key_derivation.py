@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from keyferry.budget import MAX_STEPS, Budget
 from keyferry.errors import SourceUnusable
-from keyferry.render import certificates, chains
-from keyferry.render.certificates import MAX_CERTIFICATES, MAX_LISTED, Bundle
 from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
-from keyferry.render.pem import UnusableCertificate, parse_blocks
+from keyferry.render.pki import certificates, chains
+from keyferry.render.pki.certificates import MAX_CERTIFICATES, MAX_LISTED, Bundle
+from keyferry.render.pki.pem import UnusableCertificate, parse_blocks
 from keyferry.render.templates import fill
 from tests.unit.pki import CHAIN, LEAF
 

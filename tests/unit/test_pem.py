@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyferry.render.pem import PRIVATE_KEY, Block, UnusableCertificate, parse_blocks, select_blocks, write_pem
+from keyferry.render.pki.pem import PRIVATE_KEY, Block, UnusableCertificate, parse_blocks, select_blocks, write_pem
 from tests.unit.forms import READ_BY_ALL, READ_BY_NONE, encode
 from tests.unit.pki import CHAIN, LEAF, RSA
 

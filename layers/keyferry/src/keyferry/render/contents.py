@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from keyferry.errors import SourceUnusable
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue
-from keyferry.render.pem import OPENSSH, UnusableCertificate, parse_blocks, select_blocks
-from keyferry.render.pem import PRIVATE_KEY as PRIVATE_KEY_LABEL
+from keyferry.render.pki.pem import OPENSSH, UnusableCertificate, parse_blocks, select_blocks
+from keyferry.render.pki.pem import PRIVATE_KEY as PRIVATE_KEY_LABEL
 from keyferry.secret_types import (
     CA_CERTIFICATE,
     CERTIFICATE,
@@ -25,7 +25,7 @@ from keyferry.secret_types import (
 )
 
 if TYPE_CHECKING:
-    from keyferry.render import tls
+    from keyferry.render.pki import tls
 
 _JSON = {DOCKER_CONFIG_JSON: DOCKER_CONFIG_JSON_KEY, DOCKER_CONFIG: DOCKER_CONFIG_KEY}
 """Type of Secret → its key, whose value has to be a JSON object."""
@@ -52,7 +52,7 @@ def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None
     if secret_type == SSH_AUTH and SSH_PRIVATE_KEY in data:
         _check_ssh_key(data[SSH_PRIVATE_KEY].reveal(), f"{where}, key {SSH_PRIVATE_KEY}")
     if secret_type == TLS and {CERTIFICATE, PRIVATE_KEY, CA_CERTIFICATE} & data.keys():
-        from keyferry.render import tls  # noqa: PLC0415  # large, and only TLS Secrets need it
+        from keyferry.render.pki import tls  # noqa: PLC0415  # large, and only TLS Secrets need it
 
         try:
             tls.check(data)
@@ -96,7 +96,7 @@ def get_facts(secret_type: str, data: Mapping[str, SecretValue]) -> Facts:
         return Facts(notes=_describe_ssh_key(data[SSH_PRIVATE_KEY].reveal()))
     if secret_type != TLS or CERTIFICATE not in data:
         return Facts()
-    from keyferry.render import tls  # noqa: PLC0415  # as in `check`
+    from keyferry.render.pki import tls  # noqa: PLC0415  # as in `check`
 
     return Facts(tls.get_facts(data))
 

@@ -31,10 +31,10 @@ from keyferry.render.formatting import (
     wordwrap,
     xmlattr,
 )
-from keyferry.render.pem import Block, UnusableCertificate, parse_blocks, select_blocks
+from keyferry.render.pki.pem import Block, UnusableCertificate, parse_blocks, select_blocks
 
 if TYPE_CHECKING:
-    from keyferry.render.chains import Chain
+    from keyferry.render.pki.chains import Chain
 
 SALTS = "keyferry.salts"
 """The variable that holds the salts of a template. No template can read it, since its name has a dot."""
@@ -148,21 +148,21 @@ def pem(value: object) -> str:
 
 def filter_cert_chain(value: object, part: str = "leaf") -> str:
     """Return the certificates that are `leaf`, `intermediate` or `root`; nothing if there are none."""
-    from keyferry.render import chains  # noqa: PLC0415  # large, and few templates have certificates
+    from keyferry.render.pki import chains  # noqa: PLC0415  # large, and few templates have certificates
 
     return _read_pem("filter_cert_chain", lambda: chains.select_part(_to_pem(value), part)).decode()
 
 
 def jwk_private_key_pem(value: object) -> str:
     """Return the private key of a JSON Web Key as PEM (PKCS#8)."""
-    from keyferry.render import jwk  # noqa: PLC0415  # as in filter_cert_chain
+    from keyferry.render.pki import jwk  # noqa: PLC0415  # as in filter_cert_chain
 
     return _read_pem("jwk_private_key_pem", lambda: jwk.convert_private_key(_parse_jwk(value))).decode()
 
 
 def jwk_public_key_pem(value: object) -> str:
     """Return the public key of a JSON Web Key, public or private, as PEM."""
-    from keyferry.render import jwk  # noqa: PLC0415  # as in filter_cert_chain
+    from keyferry.render.pki import jwk  # noqa: PLC0415  # as in filter_cert_chain
 
     return _read_pem("jwk_public_key_pem", lambda: jwk.convert_public_key(_parse_jwk(value))).decode()
 
@@ -204,7 +204,7 @@ def pkcs12_cert(value: object, password: str = "") -> str:
 
 def _open_chain(name: str, value: object, password: object) -> "Chain":
     """Return the key and certificates of a PKCS#12 file, for the filter of this name."""
-    from keyferry.render import certificates, chains  # noqa: PLC0415  # as in filter_cert_chain
+    from keyferry.render.pki import certificates, chains  # noqa: PLC0415  # as in filter_cert_chain
 
     secret = to_text(password).encode()
     return _read_pem(name, lambda: chains.build_chain(certificates.open_pkcs12(to_file(value), secret)))

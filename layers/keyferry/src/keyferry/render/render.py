@@ -17,7 +17,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.secret import DataFrom, Template
 from keyferry.model import Place, SecretValue, SourceValue, split_version
 from keyferry.render import contents, values
-from keyferry.render.pem import UnusableCertificate
+from keyferry.render.pki.pem import UnusableCertificate
 
 type SourceValues = Mapping[str, SourceValue]
 """Alias of a source → its value."""
@@ -167,7 +167,7 @@ def _render_data(mapping: SecretMapping, inputs: _Inputs) -> dict[str, SecretVal
 
 def _render_tls(tls: Tls, inputs: _Inputs, where: str) -> dict[str, SecretValue]:
     # Imported here, since the library behind it is large and few mappings have certificates.
-    from keyferry.render import certificates, chains  # noqa: PLC0415
+    from keyferry.render.pki import certificates, chains  # noqa: PLC0415
 
     parts = {name: _render_required(entry, inputs, f"{where}.{name}").reveal() for name, entry in tls.entries}
     password = parts.pop("password", None)

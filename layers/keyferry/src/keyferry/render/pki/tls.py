@@ -10,12 +10,12 @@ from datetime import datetime
 from cryptography.x509 import Certificate
 
 from keyferry.model import SecretValue
-from keyferry.render.certificates import decode_base64, describe_unknown, parse_certificates
-from keyferry.render.chains import find_disorder, is_authority
-from keyferry.render.pem import CERTIFICATE as CERTIFICATE_LABEL
-from keyferry.render.pem import OPENSSH, Block, UnusableCertificate, parse_blocks, select_blocks
-from keyferry.render.pem import PRIVATE_KEY as KEY_LABEL
-from keyferry.render.private_keys import (
+from keyferry.render.pki.certificates import decode_base64, describe_unknown, parse_certificates
+from keyferry.render.pki.chains import find_disorder, is_authority
+from keyferry.render.pki.pem import CERTIFICATE as CERTIFICATE_LABEL
+from keyferry.render.pki.pem import OPENSSH, Block, UnusableCertificate, parse_blocks, select_blocks
+from keyferry.render.pki.pem import PRIVATE_KEY as KEY_LABEL
+from keyferry.render.pki.private_keys import (
     UnknownKind,
     fits,
     has_known_key,

@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, pkcs7, pkcs12
 from cryptography.x509 import Certificate
 
-from keyferry.render.pem import CERTIFICATE, Block, UnusableCertificate, parse_blocks, write_pem
-from keyferry.render.private_keys import check_rounds, encode_key, open_key
+from keyferry.render.pki.pem import CERTIFICATE, Block, UnusableCertificate, parse_blocks, write_pem
+from keyferry.render.pki.private_keys import check_rounds, encode_key, open_key
 
 MAX_CERTIFICATES = 50
 """How many certificates a bundle may have: each is compared with the others. A chain has three or four."""

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from keyferry.render.pem import UnusableCertificate, write_pem
-from keyferry.render.private_keys import encode_key
+from keyferry.render.pki.pem import UnusableCertificate, write_pem
+from keyferry.render.pki.private_keys import encode_key
 
 type _Jwk = Mapping[str, object]
 

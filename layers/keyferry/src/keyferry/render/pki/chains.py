@@ -12,9 +12,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
-from keyferry.render.certificates import MAX_CERTIFICATES, Bundle, encode_pem, parse_certificates
-from keyferry.render.pem import UnusableCertificate, parse_blocks
-from keyferry.render.private_keys import fits, load_key
+from keyferry.render.pki.certificates import MAX_CERTIFICATES, Bundle, encode_pem, parse_certificates
+from keyferry.render.pki.pem import UnusableCertificate, parse_blocks
+from keyferry.render.pki.private_keys import fits, load_key
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import Certificate
 
 from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
-from keyferry.render.pem import OPENSSH, PRIVATE_KEY, Block, UnusableCertificate, write_pem
+from keyferry.render.pki.pem import OPENSSH, PRIVATE_KEY, Block, UnusableCertificate, write_pem
 
 _GO_CURVES = (ec.SECP224R1, ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 """The curves that Go's crypto/x509 parses."""
