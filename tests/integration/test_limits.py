@@ -44,7 +44,7 @@ class Case:
 
 
 CASES = {
-    "not JSON": Case("canary-limits-1 {", SourceUnusable, "is not JSON"),
+    "not JSON": Case("canary-limits-1 {", SourceUnusable, "is text, and a path reads JSON alone"),
     "no such path": Case('{"other": "canary-limits-2"}', SourceUnusable, "path password finds nothing"),
     "binary with a path": Case(b"\x00\xffcanary-limits-3", SourceUnusable, "is binary"),
     "more than 1 MiB": Case(

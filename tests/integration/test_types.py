@@ -117,7 +117,7 @@ def test_other_types_are_written_with_the_keys_that_they_require(scene: Scene, k
     ("kind", "key", "content"),
     [
         ("kubernetes.io/basic-auth", "password", '{"other": 1}'),
-        ("kubernetes.io/tls", "tls.crt", '{"tls.key": "canary-types-3"}'),
+        ("kubernetes.io/tls", "tls.crt", json.dumps({"tls.key": LEAF.pem})),
         ("kubernetes.io/ssh-auth", "ssh-privatekey", '{"ssh-privatekey": ""}'),
         ("kubernetes.io/dockerconfigjson", ".dockerconfigjson", '{".dockerconfigjson": "canary-types-4"}'),
     ],
