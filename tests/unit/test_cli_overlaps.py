@@ -8,15 +8,13 @@ from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from tests.unit.test_files import CLUSTERS, MAPPING
 
-TWO_NAMES = CLUSTERS + CLUSTERS.partition("clusters:\n")[2].replace("- name: prod-eu", "- name: alias")
 
-
-def judged(folder: Path, one: str, other: str, clusters: str = CLUSTERS) -> tuple[str, str]:
+def judged(folder: Path, one: str, other: str) -> tuple[str, str]:
     """Return the level of what is said of two mappings that choose namespaces so, and its text; neither if nothing."""
-    (folder / "clusters.yaml").write_text(clusters)
+    (folder / "clusters.yaml").write_text(CLUSTERS)
     (folder / "a.yaml").write_text(MAPPING.replace("[payments]", one))
     other = MAPPING.replace("name: payments-db\nspec", "name: other\nspec").replace("[payments]", other)
-    (folder / "b.yaml").write_text(other.replace("[prod-eu]", "[alias]") if clusters != CLUSTERS else other)
+    (folder / "b.yaml").write_text(other)
     try:
         problems = files.check(folder)[1]
     except InvalidFiles as error:
@@ -95,12 +93,6 @@ def test_mappings_that_may_write_one_secret_are_told_of(tmp_path: Path, one: str
 )
 def test_mappings_that_never_meet_are_right(tmp_path: Path, one: str, other: str) -> None:
     assert judged(tmp_path, one, other) == judged(tmp_path, other, one) == ("", "")
-
-
-def test_two_names_of_one_cluster_are_one_cluster(tmp_path: Path) -> None:
-    level, message = judged(tmp_path, "[payments]", "[payments]", TWO_NAMES)
-    assert level == "error"
-    assert "in namespace payments of cluster prod-eu too" in message
 
 
 def test_a_mapping_does_not_meet_itself(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from keyferry.delivery.plan import Write, plan
 from keyferry.errors import Refused, SourceUnusable
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.render.render import render
-from keyferry.secret_types import describe_missing_keys
+from keyferry.secret_types import describe_missing_keys, describe_unknown_type
 from tests.unit import pki
 from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND, STRANGER
 from tests.unit.samples import PLACE, WHEN, mapping, value
@@ -282,3 +282,33 @@ def test_when_the_certificate_expires_is_reported(expires: datetime, said: str) 
 def test_other_secrets_have_nothing_to_report() -> None:
     assert desired("x", data={"tls.crt": {"from": "db"}}).list_notes(NOW) == ()
     assert desired(json.dumps({"tls.key": LEAF.pem}), type=TLS, dataFrom=[{"from": "db"}]).list_notes(NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        *((text, "Opaque") for text in ("opaque", "OPAQUE", "Opaqe", "generic", "kubernetes.io/opaque")),
+        *((text, TLS) for text in ("kubernetes.io/tsl", "kubernetes.io/TLS", "tls", "TLS", "kubernetes/tls", "k8s.io/tls")),
+        *((text, TLS) for text in ("kubernets.io/tls", "Kubernetes.io/tls", "kubernetes.io/ tls")),
+        *((text, DOCKER) for text in ("kubernetes.io/dockerconfigjsn", "dockerconfigjson", "docker-registry")),
+        ("kubernetes.io/dockerconfigJSON", DOCKER),
+        ("kubernetes.io/basicauth", "kubernetes.io/basic-auth"),
+        ("kubernetes.io/ssh-key", "kubernetes.io/ssh-auth"),
+    ],
+)  # fmt: skip
+def test_a_type_that_is_nearly_a_built_in_one_is_refused_with_that(given: str, meant: str) -> None:
+    assert describe_unknown_type(given) == f"no type of Kubernetes; did you mean {meant}?"
+    with pytest.raises(ValueError, match=f"{given} is no type of Kubernetes; did you mean {meant}"):
+        secret(type=given, data={"a": {"from": "db"}})
+
+
+@pytest.mark.parametrize("given", ["kubernetes.io/nothing-like-it", "policy.kubernetes.io/x"])
+def test_a_type_of_kubernetes_that_is_none_is_refused_with_those_that_there_are(given: str) -> None:
+    assert describe_unknown_type(given).startswith(f"no type of Kubernetes, which has Opaque, {TLS}, {DOCKER},")
+
+
+@pytest.mark.parametrize(
+    "given", ["helm.sh/release.v1", "example.com/tls", "my-type", "istio.io/key-and-cert", "Opaque", TLS, DOCKER]
+)
+def test_types_of_others_are_their_own(given: str) -> None:
+    assert describe_unknown_type(given) == ""

@@ -3,6 +3,7 @@
 Keys: `ValidateSecret` in kubernetes/pkg/apis/core/validation/validation.go.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping
 
 OPAQUE = "Opaque"
@@ -27,6 +28,31 @@ _REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     SSH_AUTH: ((SSH_PRIVATE_KEY,),),
 }
 """Type → groups of keys. A Secret of the type needs at least one key of each group."""
+
+_BUILT_IN = (OPAQUE, *_REQUIRED, *sorted(NEVER_WRITTEN))
+_DOMAIN = "kubernetes.io"
+_OTHER_NAMES = {"generic": OPAQUE, "docker-registry": DOCKER_CONFIG_JSON, "docker": DOCKER_CONFIG_JSON}
+"""What `kubectl create secret` calls a type."""
+
+
+def describe_unknown_type(secret_type: str) -> str:
+    """Return what is wrong with a type that is nearly a built-in one, or of their domain; empty for all others.
+
+    Types of other domains are their owners' own, as `helm.sh/release.v1`.
+
+    Args:
+        secret_type: the type of a Secret.
+    """
+    if secret_type in _BUILT_IN:
+        return ""
+    domain, _, name = secret_type.lower().rpartition("/")
+    is_built_in = not domain or bool(difflib.get_close_matches(domain, (_DOMAIN, "kubernetes", "k8s.io"), cutoff=0.85))
+    names = {known.lower().rpartition("/")[2]: known for known in (OPAQUE, *_REQUIRED)} | _OTHER_NAMES
+    similar = difflib.get_close_matches(name, names, n=1, cutoff=0.6 if domain else 0.8) if is_built_in else []
+    if similar:
+        return f"no type of Kubernetes; did you mean {names[similar[0]]}?"
+    is_of_kubernetes = domain == _DOMAIN or domain.endswith(f".{_DOMAIN}")
+    return f"no type of Kubernetes, which has {', '.join((OPAQUE, *_REQUIRED))}" if is_of_kubernetes else ""
 
 
 def describe_missing_keys(secret_type: str, keys: Iterable[str]) -> str:

@@ -33,9 +33,11 @@ _IN_QUOTES = re.compile("[\x85\u2028\u2029]|\n\\Z")
 class InvalidYaml(ValueError):
     """A text is not YAML, or has anchors, aliases or tags. What it says can quote the text."""
 
-    def __init__(self, position: Position, problem: str) -> None:
+    def __init__(self, position: Position, problem: str, since: Position | None = None) -> None:
         super().__init__(problem)
         self.position = position
+        self.since = since
+        """Where the part begins that was being read, if the parser tells that."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Positions:
 
     values: dict[FieldPath, Position] = field(default_factory=dict)
     keys: dict[FieldPath, Position] = field(default_factory=dict)
-    problems: list[tuple[Position, str]] = field(default_factory=list)
+    problems: list[tuple[FieldPath, Position, str]] = field(default_factory=list)
+    """The path and the position of each problem, and what is wrong."""
     repeated: list[str] = field(default_factory=list)
     """The keys that are given twice; `problems` has them too."""
 
@@ -65,8 +68,9 @@ def compose(text: str) -> Iterator[Node]:
         position = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise InvalidYaml(position, "a control character; remove it") from None
     except yaml.MarkedYAMLError as error:
-        context = f" ({error.context} from line {_position(error.context_mark)[0]})" if error.context else ""
-        raise InvalidYaml(_position(error.problem_mark), f"not YAML: {error.problem}{context}") from None
+        since = _position(error.context_mark) if error.context else None
+        context = f" ({error.context} from line {since[0]})" if since else ""
+        raise InvalidYaml(_position(error.problem_mark), f"not YAML: {error.problem}{context}", since) from None
 
 
 def construct(node: Node, positions: Positions, path: FieldPath = ()) -> Any:  # noqa: ANN401  # YAML is anything
@@ -88,7 +92,7 @@ def construct(node: Node, positions: Positions, path: FieldPath = ()) -> Any:  #
     try:
         return _CORE[node.tag][2](node.value) if node.tag in _CORE else node.value
     except ValueError:
-        positions.problems.append((position, "a number with too many digits; write it in quotes"))
+        positions.problems.append((path, position, "a number with too many digits; write it in quotes"))
         return None
 
 
@@ -140,7 +144,7 @@ class _Composer(Composer, yaml.CBaseLoader):
             problem = "anchors and aliases are not allowed; write the value out, or text that begins so in quotes"
             raise InvalidYaml(_position(event.start_mark), problem)
         if event.tag is not None:
-            problem = f"tags like {event.tag} are not allowed; write the value alone"
+            problem = "tags are not allowed; write the value alone, or text that begins with ! in quotes"
             raise InvalidYaml(_position(event.start_mark), problem)
         return super().compose_node(parent, index)
 
@@ -167,7 +171,7 @@ def _items(pairs: Sequence[tuple[Node, Node]], positions: Positions, path: Field
             lines[key], positions.keys[*path, key] = position[0], position
             yield key, construct(value_node, positions, (*path, key))
             continue
-        positions.problems.append((position, problem))
+        positions.problems.append(((*path, key) if isinstance(key_node, ScalarNode) else path, position, problem))
 
 
 def _number(text: str) -> int | Number:

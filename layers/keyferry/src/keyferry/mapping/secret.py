@@ -140,4 +140,7 @@ class SecretSpec(Record):
     def _check_type(cls, value: str | None) -> str | None:
         if value in secret_types.NEVER_WRITTEN:
             raise ValueError(f"Secrets of type {value} are the cluster's own and are never written")
+        unknown = secret_types.describe_unknown_type(value or secret_types.OPAQUE)
+        if unknown:
+            raise ValueError(f"{value} is {unknown}")
         return value

@@ -1,25 +1,21 @@
 """The documents of mapping files, with the position of each of their parts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
+from yaml.nodes import Node
 
+from keyferry.cli.check import characters, syntax
 from keyferry.cli.check.problems import Problem
 from keyferry.formats import yamltext
 from keyferry.formats.yamltext import FieldPath, InvalidYaml, Positions
 
-_REMEDIES = {
-    "scanning an alias": 'a text that begins with * is written in quotes, as "*.yaml"',
-    "mapping values are not allowed": "a text with a colon and a space in it is written in quotes",
-    "cannot start any token": "a text that begins with {} is written in quotes",
-    "unknown escape character": "in double quotes a backslash begins an escape; write this text in single quotes",
-    "did not find expected key": "no key with a colon stands here; look at the indentation and the quotes",
-}
-"""Part of libyaml's message → what would be right."""
+_BEGINNINGS = {("apiVersion",), ("kind",)}
+_NOT_DIVIDED = "a second document begins here; write --- on a line of its own above it"
 
 
 @dataclass
@@ -30,6 +26,10 @@ class Document:
     data: Any
     """Its value, as `yamltext.construct` returns it."""
     positions: Positions
+    lines: Sequence[str] = ()
+    """The lines of the file."""
+    told: set[FieldPath] = field(default_factory=set)
+    """The parts of which it was told already what is wrong."""
     template_files: dict[FieldPath, str] = field(default_factory=dict)
     """The path of each template that was read from another file, and the name of that file."""
 
@@ -61,6 +61,12 @@ class Document:
         problem = self.problem(path, "")
         return f"{problem.file}:{problem.line}"
 
+    def spelling(self, path: FieldPath) -> str:
+        """Return how a value without quotes is written in the file; empty for one with blanks, or a long one."""
+        line, column = self.positions.values.get(path, (0, 0))
+        match = re.match(r"[^\s,\]}#]{1,40}(?=[\s,\]}]|$)", self.lines[line - 1][column - 1 :]) if line else None
+        return match[0] if match else ""
+
     def get(self, *path: str | int) -> Any:  # noqa: ANN401  # YAML is anything
         """Return the part at a path; None if the document has none."""
         part = self.data
@@ -82,7 +88,7 @@ class Document:
         if not isinstance(part, dict):
             return
         yield path, model
-        for name, inner_model, container in _fields_of_models(model):
+        for name, inner_model, container in fields_of_models(model):
             inner = part.get(name)
             if container is None:
                 yield from self.parts((*path, name), inner_model)
@@ -102,7 +108,7 @@ class Definition:
 
 
 @cache
-def _fields_of_models(model: type[BaseModel]) -> list[tuple[str, type[BaseModel], type | None]]:
+def fields_of_models(model: type[BaseModel]) -> list[tuple[str, type[BaseModel], type | None]]:
     """Return each field that holds models: its name in files, their model, and `list` or `dict` if it holds several."""
     return [
         (field.alias or name, inner_model, container)
@@ -131,26 +137,28 @@ def parse(file: str, text: str) -> tuple[list[Document], list[Problem]]:
     problems: list[Problem] = []
     try:
         for node in yamltext.compose(text):
-            positions = Positions()
-            documents.append(Document(file, yamltext.construct(node, positions), positions))
-            problems += [Problem(file, *position, message) for position, message in positions.problems]
+            document, wrong = _read(file, node, text.splitlines())
+            documents += [document] if document.data is not None else []
+            problems += wrong
     except RecursionError:
         problems.append(Problem(file, 1, 1, "nested too deeply; a mapping has a handful of levels"))
     except InvalidYaml as error:
-        problems.append(Problem(file, *error.position, _describe(error, text)))
-    return [document for document in documents if document.data is not None], problems
+        position, message = syntax.explain(error, text)
+        documents = documents if position[0] >= error.position[0] else []  # what was read is not what was meant
+        problems.append(Problem(file, *position, message))
+    return documents, problems
 
 
-def _describe(error: InvalidYaml, text: str) -> str:
-    """Return a message about a text that is not YAML, with what would be right for the frequent mistakes."""
-    line_number, column = error.position
-    line = "".join(text.splitlines()[line_number - 1 : line_number])
-    message, character = str(error), line[column - 1 : column]
-    if character == "\t":
-        return "a tab; YAML is indented with spaces"
-    if re.search(r"[^'\"]\$\{[A-Za-z0-9_]+\}", line) and "expected ','" in message:
-        return 'not YAML: a name with a placeholder is written in quotes, as "teams/${namespace}/db"'
-    if re.search(r":\s*\{\{", line):
-        return 'not YAML: a template is written in quotes, as "{{ db.password }}"'
-    remedy = next((remedy for part, remedy in _REMEDIES.items() if part in message), "")
-    return f"not YAML: {remedy.format(character)}" if remedy else message
+def _read(file: str, node: Node, lines: Sequence[str]) -> tuple[Document, list[Problem]]:
+    """Return a document, without data where it is not worth a further look, and what is wrong with it as YAML."""
+    positions = Positions()
+    document = Document(file, yamltext.construct(node, positions), positions, lines)
+    repeated = {path: position for path, position, message in positions.problems if message.find(" appears twice") > 0}
+    if len(_BEGINNINGS & repeated.keys()) == len(_BEGINNINGS):
+        position = min(repeated[path] for path in _BEGINNINGS)
+        return Document(file, None, positions), [Problem(file, *position, _NOT_DIVIDED)]
+    wrong = {path: (position, message) for path, position, message in characters.list_odd(node, lines)}
+    for path, position, message in positions.problems:
+        wrong.setdefault(path, (position, syntax.find_helm(lines[position[0] - 1]) or message))
+    document.told.update(wrong)
+    return document, [Problem(file, *position, message) for position, message in wrong.values()]

@@ -7,9 +7,19 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from keyferry.cli.check import chains, documents, lint, overlaps, policies, references, templatefiles, trial
+from keyferry.cli.check import (
+    chains,
+    documents,
+    lint,
+    others,
+    overlaps,
+    policies,
+    references,
+    templatefiles,
+    trial,
+)
 from keyferry.cli.check.documents import Definition, Document
-from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
+from keyferry.cli.check.problems import InvalidFiles, Problem, nearest, similarity
 from keyferry.cli.check.templatefiles import is_hidden
 from keyferry.cli.check.wording import list_problems
 from keyferry.mapping.catalog import Catalog, build_catalog
@@ -44,12 +54,6 @@ class _Content:
     problems: list[Problem] = field(default_factory=list)
     is_incomplete: bool = False
     """Whether a file could not be read as YAML. Then it is not known what the file defines."""
-
-    def cluster_names(self) -> set[str]:
-        """Return the names of all clusters, also of clusters that are not valid."""
-        lists = [document.get("clusters") for document in self.documents if document.get("kind") == "Clusters"]
-        clusters = [cluster for items in lists if isinstance(items, list) for cluster in items]
-        return {str(cluster.get("name")) for cluster in clusters if isinstance(cluster, dict)}
 
 
 @contextmanager
@@ -153,6 +157,8 @@ def _read(path: Path) -> tuple[str, list[Problem]]:
         size = path.stat().st_size
         if size <= MAX_BYTES:
             data = path.read_bytes()
+            if b"\0" in data[:2] or data.startswith((b"\xff\xfe", b"\xfe\xff")):
+                return "", [Problem(str(path), 1, 1, "UTF-16, as editors of Windows write; save the file as UTF-8")]
             return data.decode("utf-8-sig"), []
         message = f"has {size:,} bytes; a mapping file has {MAX_BYTES:,} at most: split it"
     except OSError as error:
@@ -178,9 +184,7 @@ def _parse(document: Document, content: _Content) -> None:
         content.problems.append(document.problem((), message))
         return
     if not isinstance(kind, str) or kind not in _KINDS:
-        what = "kind is missing" if kind is None else f"unknown kind {kind}"
-        message = f"{what}{nearest(str(kind), _KINDS, 'there is')}"
-        content.problems.append(document.problem(("kind",), message))
+        content.problems.append(document.problem(("kind",), _describe_kind(document, kind)))
         return
     source_problems = list(references.check_sources(document)) if kind == "SecretMapping" else []
     content.problems += source_problems
@@ -191,6 +195,20 @@ def _parse(document: Document, content: _Content) -> None:
         content.problems += [problem for problem in problems if not (source_problems and _is_about_sources(problem))]
         return
     _add(document, model, content)
+
+
+def _describe_kind(document: Document, kind: object) -> str:
+    """Return what is wrong with a document that has no kind, or none of ours."""
+    elsewhere = others.describe_kind(str(kind), str(document.get("apiVersion") or ""))
+    if elsewhere and kind is not None:
+        return f"kind {kind} {elsewhere}"
+    misspelled = next((str(key) for key in document.data if similarity(str(key), "kind") > 0.7), "")
+    if kind is None and misspelled.startswith(("kind:", "kind=")):
+        return "a colon and a space stand after a key, as kind: SecretMapping"
+    if kind is None and misspelled:
+        return f"unknown field {misspelled}; did you mean kind?"
+    what = "kind is missing" if kind is None else f"unknown kind {kind}"
+    return f"{what}{nearest(str(kind), _KINDS, 'there is')}"
 
 
 def _is_about_sources(problem: Problem) -> bool:
@@ -221,10 +239,8 @@ def _check_references(folder: Path, content: _Content) -> None:
     content.problems += chains.check_circles(content.mappings)
     if content.is_incomplete:
         return
-    clusters = content.cluster_names()
-    for document in content.documents:
-        if document.get("kind") == "SecretMapping":
-            content.problems += references.check_clusters(document, clusters)
+    content.problems += references.check_same_clusters(content.clusters)
+    content.problems += references.check_clusters(content.documents, folder, policies.CLUSTERS, set(_KINDS))
     content.problems += policies.list_misplaced(content.documents, folder)
 
 

@@ -1,11 +1,12 @@
 """Warnings: what is right in a mapping, and probably not meant."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 from keyferry.access.grants import is_unbounded
 from keyferry.aws import regions
 from keyferry.budget import Budget, OverBudget
-from keyferry.cli.check.documents import Definition
+from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import Problem
 from keyferry.formats import jmespath
 from keyferry.formats.yamltext import FieldPath
@@ -16,6 +17,9 @@ from keyferry.mapping.mapping import SecretMapping, Spec
 from keyferry.mapping.secret import DataFrom, SecretSpec
 from keyferry.render import templates
 
+_FREE_TEXTS = ("contact", "team", "value", "default", "template", "regexp")
+"""Fields of texts that can have a # in them."""
+
 
 def warn(catalog: Catalog, definitions: Iterable[Definition]) -> Iterator[Problem]:
     """Yield the warnings about each of the mappings that are defined."""
@@ -23,7 +27,9 @@ def warn(catalog: Catalog, definitions: Iterable[Definition]) -> Iterator[Proble
         mapping = catalog.mappings[definition.name]
         if not catalog.clusters_of(mapping):
             yield definition.document.warning(("spec", "clusters"), _describe_no_cluster(mapping))
-        for path, message in (*_list_source_warnings(mapping.spec), *_list_secret_warnings(mapping.spec)):
+        spec = mapping.spec
+        warnings = (*_list_source_warnings(spec), *_list_secret_warnings(spec), *_list_cut(definition.document))
+        for path, message in warnings:
             yield definition.document.warning(path, message)
 
 
@@ -80,6 +86,16 @@ def _list_paths(secret: SecretSpec) -> Iterator[tuple[FieldPath, str]]:
     for number, registry in enumerate(secret.registries):
         parts += [((*root, "registries", number, name), entry) for name, entry in registry.entries]
     yield from (((*path, "path"), part.path) for path, part in parts if part.path is not None)
+
+
+def _list_cut(document: Document) -> Iterator[tuple[FieldPath, str]]:
+    """Yield each free text after which a # follows at once, as in `contact: team #payments`."""
+    for path, (line, column) in document.positions.values.items():
+        text = document.get(*path)
+        if isinstance(text, str) and path[-1] in _FREE_TEXTS:
+            rest = document.lines[line - 1][column - 1 :]
+            if rest.startswith(text) and re.match(r"[ \t]+#[^\s#]", rest[len(text) :]):
+                yield path, "# begins a comment, so the text ends before it; write all of it in quotes if it is longer"
 
 
 def _used_aliases(spec: Spec) -> set[str]:

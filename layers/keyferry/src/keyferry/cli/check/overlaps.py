@@ -53,20 +53,16 @@ def list_overlaps(catalog: Catalog, definitions: Sequence[Definition]) -> Iterat
 
 
 def _fill_buckets(catalog: Catalog, mappings: Iterable[SecretMapping]) -> Iterator[tuple[str, Bucket]]:
-    """Yield the name of a cluster and the targets there, for each cluster and each name of a Secret.
-
-    Two names in clusters.yaml can stand for the same cluster of EKS: they have one bucket.
-    """
-    buckets: dict[tuple[str, ...], tuple[str, Bucket]] = {}
+    """Yield the name of a cluster and the targets there, for each cluster and each name of a Secret."""
+    buckets: dict[tuple[str, str], Bucket] = {}
     for number, mapping in enumerate(mappings):
         targets: list[Target] = [*mapping.spec.namespace_names, *mapping.spec.namespace_selectors]
         for cluster in catalog.clusters_of(mapping):
-            key = cluster.eks.account, cluster.eks.region, cluster.eks.name, mapping.spec.secret.name
-            _, bucket = buckets.setdefault(key, (cluster.name, defaultdict(list)))
+            bucket = buckets.setdefault((cluster.name, mapping.spec.secret.name), defaultdict(list))
             for target in targets:
                 for prefix in {literal_prefix(pattern) for pattern in _patterns(target)}:
                     bucket[prefix].append((number, target))
-    yield from buckets.values()
+    yield from ((cluster, bucket) for (cluster, _), bucket in buckets.items())
 
 
 def _pair(bucket: Bucket) -> Iterator[tuple[int, int, Target, Target]]:

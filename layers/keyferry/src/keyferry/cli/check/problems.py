@@ -49,6 +49,11 @@ class InvalidFiles(InvalidInput):
         super().__init__(text, limit=len(text))
 
 
+def similarity(one: str, other: str) -> float:
+    """Return how similar two names are, from 0 to 1, whatever the case of their letters."""
+    return difflib.SequenceMatcher(None, one.lower(), other.lower()).ratio()
+
+
 def nearest(name: str, known: Iterable[str], noun: str = "") -> str:
     """Return the end of a message: `; did you mean …?` with a similar name, or a list of the known names without one.
 

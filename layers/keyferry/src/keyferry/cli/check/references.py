@@ -1,17 +1,22 @@
 """What documents say of each other: sources and clusters that they name, and names that they share."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from jinja2.defaults import DEFAULT_NAMESPACE
 
 from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.problems import Problem, nearest
+from keyferry.cli.check.shapes import find_example
 from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping.keys import KeyRule
 from keyferry.mapping.mapping import DEFAULT_OF_NOTHING, PLACE_NAMES, SecretMapping
 from keyferry.mapping.secret import SecretSpec, Template
+from keyferry.mapping.targets import Cluster, Eks
 from keyferry.render import templates
 
+_ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$")
 MODEL_MESSAGES = ("no source is called", "finds many values", DEFAULT_OF_NOTHING)
 """Parts of the messages of the model about what `check_sources` yields too: the model tells one, without position."""
 
@@ -24,6 +29,8 @@ def check_sources(document: Document) -> Iterator[Problem]:
     for alias in sorted(DEFAULT_NAMESPACE.keys() & sources.keys()):
         message = f"{alias} means something else in a template; call the source another name"
         yield document.problem(("spec", "sources", alias), message, at_key=True)
+    if any(path[:2] == ("spec", "sources") for path in document.told) or not all(map(_ALIAS.match, map(str, sources))):
+        return  # a name that is wrong is told where it stands, and not again wherever it is used
     tags = {alias for alias in sources if document.get("spec", "sources", alias, "metadata") == "tags"}
     for path, model in document.parts(("spec", "secret"), SecretSpec):
         if any(field.alias == "from" for field in model.model_fields.values()):
@@ -93,13 +100,60 @@ def _check_template(
             return
 
 
-def check_clusters(document: Document, known: Iterable[str]) -> Iterator[Problem]:
-    """Yield a problem for each cluster that a mapping names and that is not known."""
-    names, known = document.get("spec", "clusters"), set(known)
-    for number, name in enumerate(names if isinstance(names, list) else ()):
-        if isinstance(name, str) and name not in known:
-            message = f"no cluster is called {name}{nearest(name, known, 'clusters.yaml has')}"
-            yield document.problem(("spec", "clusters", number), message)
+def check_clusters(documents: Sequence[Document], folder: Path, file: str, kinds: Collection[str]) -> Iterator[Problem]:
+    """Yield a problem for each cluster that a mapping names and that is not known, or the one cause of all of them.
+
+    Args:
+        documents: of all files.
+        folder: the folder of the mappings.
+        file: the name of the file of clusters.
+        kinds: of the documents that there can be. One of another kind may define clusters, as may one without a list.
+    """
+    lists = [document.get("clusters") for document in documents if document.get("kind") == "Clusters"]
+    if any(str(document.get("kind")) not in kinds for document in documents) or not all(map(_has_names, lists)):
+        return
+    known = {str(cluster["name"]) for clusters in lists for cluster in clusters}
+    for document, path in _list_named_clusters(documents):
+        if not known:
+            yield Problem(str(folder / file), 1, 1, _describe_no_clusters(folder, file))
+            return
+        name = document.get(*path)
+        if name not in known:
+            yield document.problem(path, f"no cluster is called {name}{nearest(name, known, f'{file} has')}")
+
+
+def _has_names(clusters: object) -> bool:
+    """Return whether this is a list of clusters with names, whatever else is wrong with them."""
+    return isinstance(clusters, list) and all(isinstance(item, dict) and item.get("name") for item in clusters)
+
+
+def _list_named_clusters(documents: Iterable[Document]) -> Iterator[tuple[Document, FieldPath]]:
+    for document in documents:
+        names = document.get("spec", "clusters") if document.get("kind") == "SecretMapping" else None
+        for number, name in enumerate(names if isinstance(names, list) else ()):
+            if isinstance(name, str):
+                yield document, ("spec", "clusters", number)
+
+
+def _describe_no_clusters(folder: Path, file: str) -> str:
+    above = next((parent for parent in folder.resolve().parents[:2] if (parent / file).is_file()), None)
+    if above:
+        return f"no cluster is known here, and {above / file} has some; say --mappings {above}, or move it here"
+    what = "has no cluster" if (folder / file).is_file() else "no such file"
+    return f"{what}; list the clusters that mappings name, as {find_example(('clusters',))}"
+
+
+def check_same_clusters(clusters: Iterable[tuple[Definition, Cluster]]) -> Iterator[Problem]:
+    """Yield a problem for each cluster of EKS that has another name already: two would write the same Secrets."""
+    first: dict[Eks, Definition] = {}
+    for definition, cluster in clusters:
+        earlier = first.setdefault(cluster.eks, definition)
+        if earlier.name != definition.name:
+            message = (
+                f"{definition.name} is the same cluster of EKS as {earlier.name} in"
+                f" {earlier.document.locate(earlier.path)}; keep one of the names, or give it an eks of its own"
+            )
+            yield definition.document.problem(definition.path, message)
 
 
 def check_duplicates(definitions: Iterable[Definition], noun: str) -> Iterator[Problem]:

@@ -1,42 +1,19 @@
 """The errors of pydantic about a document → problems in plain words, each with its position."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from keyferry.cli.check import others
+from keyferry.cli.check.characters import search_odd
 from keyferry.cli.check.documents import Document
-from keyferry.cli.check.problems import Problem, nearest
+from keyferry.cli.check.levels import Meaning, find_meaning, find_misplaced, list_fields
+from keyferry.cli.check.problems import Problem, nearest, similarity
+from keyferry.cli.check.shapes import describe_pattern, dotted, find_example
 from keyferry.formats.yamltext import FieldPath
 
-_DNS = "lower-case letters, digits and '-', beginning and ending with a letter or digit"
-_PATTERNS = {
-    r"(\.[a-z0-9]": f"{_DNS}; dots may divide it, as payments-db",
-    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": f"{_DNS}, as payments",
-    r"^[^/\\]+(/": "a pattern of files, relative to the folder of the mappings, as team-a/**/*.yaml",
-    r"@!*?-]+$": "a pattern of names, as team-a/*",
-    r"^[-.a-z0-9*?]+$": "a pattern of names, as prod-*",
-    r"^[-./A-Za-z0-9*?]+$": "a type of Secrets, as kubernetes.io/tls",
-    r"iam::[0-9*?]+:role/": "a pattern of ARNs of roles, as arn:aws:iam::111122223333:role/team-a-*",
-    r"^[a-z*?][": "a pattern of regions, as eu-*",
-    r"^[-A-Za-z0-9_+=,.@:/*?]+$": "a pattern of external ids, as team-a-*",
-    r"^[-A-Za-z0-9_ .:/=+@*?]*$": "a pattern of a tag's values, as team-a-*",
-    r"^[-A-Za-z0-9_./*?]+$": "a pattern of keys of labels or annotations, as example.com/*",
-    r"^([0-9]{12}|": 'the twelve digits of an account in quotes, as "111122223333", or "*"',
-    r"^[-a-z0-9*?]+$": "a pattern of namespaces' names, as team-*",
-    r"^[-._a-zA-Z0-9]+$": "letters, digits, '-', '_' and '.', as tls.crt",
-    r"^[A-Za-z_]": "letters, digits and '_', not beginning with a digit, as db",
-    r"^([a-z0-9.-]+/)?": "a label's key as Kubernetes has them, as team or example.com/team",
-    r"^([A-Za-z0-9]": "a label's value as Kubernetes has them: letters, digits, '-', '_' and '.'",
-    r"^https://": "the address of the API server, as https://….eks.amazonaws.com, without a path",
-    r":role/": "the ARN of a role, as arn:aws:iam::111122223333:role/keyferry",
-    r"^[0-9]{12}$": 'the twelve digits of an account in quotes, as "111122223333"',
-    r"^[a-z]{2,}(-": "a region, as eu-west-1",
-    r"[A-Za-z0-9_ .:/=+@-]": "what a tag of AWS can have: letters, digits, spaces and _ . : / = + - @",
-    r"[A-Za-z0-9_+=,.@:/-]+": "an external id: letters, digits and _ + = , . @ : / -",
-    r"^[0-9A-Za-z][": "the name of an EKS cluster: letters, digits, '-' and '_'",
-}
-"""Part of a pattern → what matches the pattern, in words. The first part that a pattern contains counts."""
 _TYPES = {
     "string_type": 'text; write it in quotes, as "…"',
     "bool_type": "true or false",
@@ -49,52 +26,12 @@ _TYPES = {
 """Type of pydantic's error → what the value should be."""
 _BOOLEANS_OF_YAML_1_1 = ("yes", "no", "on", "off", "y", "n")
 """Text that is a boolean in YAML 1.1."""
-_EXAMPLES = {
-    "apiVersion": "apiVersion: keyferry.dev/v1",
-    "clusters": '[{name: prod-eu, eks: {name: prod-eu, region: eu-west-1, account: "111122223333"}}]',
-    "clusters[*].eks": '{name: prod-eu, region: eu-west-1, account: "111122223333"}',
-    "clusters[*].labels": "{env: prod}",
-    "clusters[*].restartKinds": "[Deployment, StatefulSet, DaemonSet]",
-    "rules": "[{mappings: [team-a/*.yaml], sources: …, clusters: …, namespaces: …}]",
-    "rules[*].annotations": '["example.com/*"]',
-    "rules[*].clusters": "[prod-eu]",
-    "rules[*].labels": '["example.com/*"]',
-    "rules[*].mappings": "[team-a/*.yaml]",
-    "rules[*].namespaces": "[team-a]",
-    "rules[*].policies": "{deletion: [retain, merge, delete]}, each field optional",
-    "rules[*].restarts": '["team-a-*"]',
-    "rules[*].sources": '{secretsManager: ["team-a/*"]}',
-    "rules[*].sources.sessionTags": "{team: [team-a]}",
-    "rules[*].sources.sessionTags.*": "[team-a]",
-    "metadata": "{name: payments-db}",
-    "spec": "{sources: …, clusters: …, namespaces: …, secret: …}",
-    "spec.clusters": "[prod-eu], or {matchLabels: {env: prod}}",
-    "spec.namespaces": "[payments], or {matchLabels: {team: payments}, exclude: [kube-*]}",
-    "spec.namespaces[*]": 'text in quotes, as "payments", or {matchLabels: {team: payments}}',
-    "metadata.previousNames": "[payments-database]",
-    "spec.owner": '{team: payments, contact: "#payments-oncall"}',
-    "spec.policies": "{creation: createOrUpdate, keys: ours, deletion: retain, conflict: fail}, each optional",
-    "spec.restart": "auto, none, or [{kind: Deployment, name: api}]",
-    "spec.restart[*]": "{kind: Deployment, name: api}",
-    "spec.secret": "{name: payments-db, data: {password: {from: db, path: password}}}",
-    "spec.secret.data": "{password: {from: db, path: password}}",
-    "spec.secret.data.*": '{from: db, path: password}, or {template: "…"}',
-    "spec.secret.registries": "[{server: registry.example.com, username: {value: robot}, password: {from: db}}]",
-    "spec.secret.registries[*]": "{server: registry.example.com, username: {value: robot}, password: {from: db}}",
-    "spec.secret.registries[*].password": "{from: db, path: password}",
-    "spec.secret.registries[*].username": "{from: db, path: username}, or {value: robot}",
-    "spec.secret.tls": "{from: bundle}, or {certificate: {from: …}, key: {from: …}}",
-    "spec.secret.tls.certificate": "{from: db, path: certificate}",
-    "spec.secret.tls.chain": "{from: db, path: chain}",
-    "spec.secret.tls.key": "{from: db, path: key}",
-    "spec.secret.tls.password": "{from: db, path: password}",
-    "spec.sources": "{db: {secretsManager: prod/payments/db}}",
-    "spec.sources.*": "{secretsManager: prod/payments/db}",
-    "spec.sources.*.failover": "[us-east-1], or [{region: us-east-1, name: prod/payments/db}]",
-    "spec.sources.*.role": "arn:aws:iam::444455556666:role/secrets, or {arn: …, externalId: …}, or a list of these",
-    "spec.sources.*.tags": "{team: payments}",
-}
-"""Field → an example of its value, for where it is missing or has another type."""
+_SHOWN_NEVER = ("value", "default", "template")
+"""Fields with texts that messages do not show, in case that somebody writes a secret there."""
+_NO_SPACE = re.compile(r"([A-Za-z][\w./-]*)(\s*[:=]|\s+[\[{])")
+"""A key with its value in one word."""
+_NEARLY = 0.9
+"""How similar a name is to that of a field, of which it is then a slip."""
 _MISPLACED = {
     "metadata.namespace": "the namespaces to write to are in spec, as namespaces: [payments]",
     "metadata.namespaces": "the namespaces to write to are in spec, as namespaces: [payments]",
@@ -104,10 +41,85 @@ _MISPLACED = {
 
 
 def list_problems(document: Document, model: type[BaseModel], error: ValidationError) -> list[Problem]:
-    """Return the problems of a document for which its model has raised an error."""
-    schema = model.model_json_schema()
-    field_errors = [_FieldError(document, details) for details in error.errors(include_url=False, include_input=False)]
-    return [problem for field_error in _select_branches(field_errors) for problem in field_error.problems(schema)]
+    """Return the problems of a document for which its model has raised an error: one for each cause."""
+    details = error.errors(include_url=False, include_input=False)
+    errors = _select_branches(_FieldError(document, each) for each in details)
+    causes, problems = _Causes(document, model), list[Problem]()
+    for field_error in errors:
+        problem = causes.explain(field_error)
+        problems += [problem] if problem else []
+    return problems + [each.problem() for each in errors if not causes.explains(each)]
+
+
+class _Causes:
+    """The fields that stand in a wrong place or are not known, of which other errors are only the effect."""
+
+    def __init__(self, document: Document, model: type[BaseModel]) -> None:
+        self.document, self.model = document, model
+        self.told = set(document.told)
+        self.meant: set[FieldPath] = set()
+
+    def explain(self, error: "_FieldError") -> Problem | None:
+        """Return the problem of a key that is not known, not possible or in a wrong place; None for other errors."""
+        path, meaning = error.path, find_meaning(self.document, self.model, error.path)
+        misplaced = find_misplaced(self.document, self.model, error.path)
+        if misplaced:
+            path, meaning = misplaced
+            message = f"{path[-1]} belongs {_describe_place(path, meaning)}; here it is a key of {path[-2]}"
+        elif error.type == "extra_forbidden" and not self.is_within_told(error.path):
+            message = self._describe_unknown(path, meaning)
+        elif error.at_key and not self.is_within_told(error.path):
+            message = error.problem().message
+        else:
+            return None
+        is_new = not self.is_within_told(path)
+        self.told.add(path)
+        self.meant |= {meaning.path} if meaning else set()
+        return self.document.problem(path, message, at_key=True) if is_new else None
+
+    def is_within_told(self, path: FieldPath) -> bool:
+        """Return whether it was told already that a part is wrong, or one around it."""
+        return any(path[:length] in self.told for length in range(len(path) + 1))
+
+    def explains(self, error: "_FieldError") -> bool:
+        """Return whether an error is the effect of what was told, or that itself."""
+        path = error.path
+        if error.type == "extra_forbidden" or error.at_key or self.is_within_told(path) or path in self.meant:
+            return True
+        is_empty = self.document.get(*path) is None  # because what belongs to it stands elsewhere, or is called else
+        if is_empty and any(told[:-1] == path[:-1] for told in self.document.told):
+            return True
+        is_around = any(inner[: len(path)] == path for inner in self.told | self.meant)
+        return is_around and (error.type == "value_error" or is_empty)
+
+    def _describe_unknown(self, path: FieldPath, meaning: Meaning | None) -> str:
+        name, fields = str(path[-1]), list_fields(self.model, path[:-1])
+        dotted_path, elsewhere = dotted(path), others.describe_field(name)
+        head = _NO_SPACE.match(name)
+        if head:
+            return f"a colon and a space stand after a key, as {head[1]}: …"
+        if meaning and meaning.parent == path[:-1] and similarity(meaning.name, name) > _NEARLY:
+            return f"unknown field {name}; did you mean {meaning.name}?"
+        if dotted_path in _MISPLACED:
+            return f"unknown field {name}; {_MISPLACED[dotted_path]}"
+        if elsewhere:
+            return f"unknown field {name}; {elsewhere}"
+        if meaning is None:
+            return f"unknown field {name}{nearest(name, fields, 'possible here')}"
+        if meaning.parent == path[:-1]:
+            return f"unknown field {name}; did you mean {meaning.name}?"
+        place = _describe_place(path, meaning)
+        if meaning.name == name:
+            return f"unknown field {name}; it belongs {place}"
+        return f"unknown field {name}; did you mean {meaning.name}? It belongs {place}"
+
+
+def _describe_place(path: FieldPath, meaning: Meaning) -> str:
+    """Return where a field belongs that stands at a path."""
+    parent = meaning.parent
+    where = f"into {dotted(parent)}" if parent else "to the top of the document"
+    is_around = path[: len(parent)] == parent and len(path) > len(parent) + 1
+    return f"{where}, beside {path[len(parent)]}" if is_around else where
 
 
 class _FieldError:
@@ -144,51 +156,81 @@ class _FieldError:
         """Whether the value has another type than the branch of a union that the error is about."""
         return self.union == self.path and bool(self.expected)
 
-    def problems(self, schema: Mapping[str, Any]) -> Iterator[Problem]:
-        """Yield the problem; `schema` is the JSON schema of the document."""
-        name = _dotted(self.path) or "the document"
-        match self.type:
-            case "missing":
-                example = _example(self.path)
-                message = f"{name} is missing; add it" + (f", as {example}" if example else "")
-                yield self.document.problem(self.path[:-1], message, at_key=True)
-            case "extra_forbidden":
-                known = _fields_at(schema, self.path[:-1])
-                remedy = _MISPLACED.get(_dotted(self.path))
-                hint = f"; {remedy}" if remedy else nearest(str(self.path[-1]), known, "possible here")
-                message = f"unknown field {self.path[-1]}{hint}"
-                yield self.document.problem(self.path, message, at_key=True)
-            case _:
-                yield self.document.problem(self.path, self._message(name), at_key=self.at_key)
+    def problem(self) -> Problem:
+        """Return the problem."""
+        name = dotted(self.path) or "the document"
+        if self.type != "missing":
+            return self.document.problem(self.path, self._message(name), at_key=self.at_key)
+        example = find_example(self.path)
+        message = f"{name} is missing; add it" + (f", as {example}" if example else "")
+        return self.document.problem(self.path[:-1], message, at_key=True)
 
     @property
     def _text(self) -> str:
         return str(self.document.get(*self.path))
 
+    def _find_slip(self) -> str:
+        """Return which slip of the hand has made a value of another type of this one; empty if none has."""
+        value, example = self.document.get(*self.path), find_example(self.path)
+        if isinstance(value, list) and (elsewhere := _describe_items(value)):
+            return elsewhere
+        if value is None:
+            return "empty; give it a value" + (f", as {example}" if example else ", or take it out")
+        odd = search_odd(value) if isinstance(value, str) and "string_type" not in self.type else None
+        if odd:
+            return odd[1]
+        if isinstance(value, str) and value.startswith("-") and not value.startswith("--"):
+            return "a space is missing after the hyphen of an item"
+        if isinstance(value, str) and _NO_SPACE.match(value) and "://" not in value and "string_type" not in self.type:
+            return "a space is missing after a colon, as in name: payments-db"
+        return ""
+
     def _message(self, name: str) -> str:
-        limit = next((self.context[key] for key in ("max_length", "min_length") if key in self.context), None)
+        slip = self._find_slip() if self.expected else ""
+        if slip:
+            return f"{name}: {slip}"
+        if self.at_key and _NO_SPACE.match(str(self.path[-1])):
+            return f"{dotted(self.path[:-1])}: a colon and a space stand after a key"
+        if self.type == "value_error":
+            text = str(self.context["error"]).splitlines()[0].rstrip(":")
+            return f"{name}: {text}" if self.path else text
+        return (
+            f"{name}{self._describe_limit(name)}" if not self.expected else f"{name} should be {self._describe_type()}"
+        )
+
+    def _describe_limit(self, name: str) -> str:
+        """Return what is wrong with a value of the right type, to stand after its name."""
         match self.type:
             case "string_pattern_mismatch" if name.startswith("spec.namespaces[") and "*" in self._text:
-                return f'{name}: patterns have a place of their own, as {{names: ["{self._text}"]}}'
+                return f': patterns have a place of their own, as {{names: ["{self._text}"]}}'
             case "string_pattern_mismatch" if name.startswith("spec.clusters[") and "*" in self._text:
-                return f"{name}: patterns choose no clusters; labels do, as {{matchLabels: {{env: prod}}}}"
+                return ": patterns choose no clusters; labels do, as {matchLabels: {env: prod}}"
             case "string_pattern_mismatch":
-                return f"{name} should be {_describe_pattern(str(self.context['pattern']))}"
+                return f" should be {describe_pattern(str(self.context['pattern']))}"
             case "string_too_long":
-                return f"{name} should have {limit} characters at most"
+                return f" should have {self.context['max_length']} characters at most"
             case "string_too_short" | "too_short":
-                return f"{name} is empty; it needs something in it"
-            case "bool_type" if self._text.lower() in _BOOLEANS_OF_YAML_1_1:
-                return f"{name} should be true or false; in YAML 1.2 {self._text} is text"
-            case "value_error":
-                text = str(self.context["error"]).splitlines()[0].rstrip(":")
-                return f"{name}: {text}" if self.path else text
-        example = _example(self.path)
-        if self.expected and example and (self.union is not None or self.type in _TYPES):
-            return f"{name} should be {example}"
-        if self.expected:
-            return f"{name} should be {' or '.join(self.expected)}"
-        return f"{name} is not right ({self.type})"
+                return " is empty; it needs something in it"
+        return f" is not right ({self.type})"
+
+    def _describe_type(self) -> str:
+        """Return what a value of another type should be."""
+        example = find_example(self.path)
+        if self.type == "bool_type" and self._text.lower() in _BOOLEANS_OF_YAML_1_1:
+            return f"true or false; in YAML 1.2 {self._text} is text"
+        if example and (self.union is not None or self.type in _TYPES):
+            return example
+        if self.type == "string_type" and self.path[-1] not in _SHOWN_NEVER:
+            is_plain = not isinstance(self.document.get(*self.path), str | list | dict)
+            spelled = self.document.spelling(self.path) if is_plain else ""
+            return f'text; write it in quotes, as "{spelled or "…"}"'
+        return " or ".join(self.expected)
+
+
+def _describe_items(items: list[Any]) -> str:
+    """Return what a mapping has in place of a list of another program; empty for all other lists."""
+    fields = [key for item in items if isinstance(item, dict) for key in item]
+    return next((words for field in fields if (words := others.describe_field(field))), "")
 
 
 def _select_branches(errors: Iterable[_FieldError]) -> list[_FieldError]:
@@ -213,52 +255,8 @@ def _select_branches(errors: Iterable[_FieldError]) -> list[_FieldError]:
     return selected
 
 
-def _example(path: FieldPath) -> str | None:
-    """Return an example of a field: items of lists have `[*]` in the table, and names that users choose have `*`."""
-    steps = ["[*]" if isinstance(step, int) else f".{step}" for step in path]
-    variants = [[*steps[:number], ".*", *steps[number + 1 :]] for number in reversed(range(len(steps)))]
-    fields = ("".join(variant).removeprefix(".") for variant in (steps, *variants))
-    return next((_EXAMPLES[field] for field in fields if field in _EXAMPLES), None)
-
-
-def _dotted(path: FieldPath) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
-
-
 def _has_step(value: object, step: str | int) -> bool:
     """Return whether a value has this key or index."""
     if isinstance(value, Mapping):
         return step in value
     return isinstance(value, list) and isinstance(step, int) and step < len(value)
-
-
-def _describe_pattern(pattern: str) -> str:
-    return next((words for part, words in _PATTERNS.items() if part in pattern), f"as {pattern}")
-
-
-def _fields_at(schema: Mapping[str, Any], path: FieldPath) -> set[str]:
-    """Return the names of the fields that a JSON schema allows at a path."""
-    nodes = list(_branches(schema, schema))
-    for step in path:
-        nodes = [branch for node in nodes for child in _children(node, step) for branch in _branches(child, schema)]
-    return {name for node in nodes for name in node.get("properties", {})}
-
-
-def _children(node: Mapping[str, Any], step: str | int) -> Iterator[Mapping[str, Any]]:
-    if isinstance(step, int):
-        yield node.get("items", {})
-    elif step in node.get("properties", {}):
-        yield node["properties"][step]
-    else:
-        yield from node.get("patternProperties", {}).values()
-
-
-def _branches(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the schemas that a schema stands for: itself, or those that its `$ref` or `anyOf` names."""
-    if "$ref" in node:
-        yield from _branches(schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], schema)
-    elif "anyOf" in node:
-        for branch in node["anyOf"]:
-            yield from _branches(branch, schema)
-    else:
-        yield node

@@ -1,0 +1,282 @@
+"""A text that is not YAML → the line that causes it, and the likely cause.
+
+The parser tells where it can no longer go on, which is often lines after the mistake, and in the words of a grammar.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from keyferry.cli.check import outline
+from keyferry.cli.check.characters import search_odd
+from keyferry.cli.check.outline import Outline, indentation
+from keyferry.formats.yamltext import InvalidYaml, Position
+
+type Cause = tuple[Position, str]
+"""Where the mistake is, and what is wrong."""
+
+_IN_QUOTES = "a text with special characters is written in quotes"
+_TOKENS = {
+    "scanning an alias": 'a text that begins with * is written in quotes, as "*.yaml"',
+    "scanning a tag": "a text that begins with ! is written in quotes",
+    "scanning an anchor": "a text that begins with & is written in quotes",
+    "scanning a directive": "a text that begins with % is written in quotes",
+    "cannot start any token": "a text that begins with {} is written in quotes",
+    "block scalar": "a text that begins with {} is written in quotes; a longer one begins on the line after | or >",
+    "escape": "in double quotes a backslash begins an escape; write this text in single quotes",
+    "document start": "a document begins here; write --- on a line of its own above it",
+    "unexpected ':'": "after a key stand a colon and a space, as {{from: db}}",
+}
+"""Part of libyaml's message → what would be right."""
+_CONFLICT = re.compile(r"(<{7}|\|{7}|={7}|>{7})( |$)")
+_HELM = re.compile(r"\{\{-|\{\{ *(\.|if |range |with |end\b|else\b|include |define |template )")
+_PLACEHOLDER = re.compile(r"\$\{[A-Za-z0-9_]+\}")
+_NO_SPACE = re.compile(r"^\s*(?:- +)*[A-Za-z][\w-]*:(?=[^\s:/])")
+_JOINED = re.compile(r"^\s*(?:- +)*[\w./-]+(:|\s*=?\s*)(?=[\[{])")
+_KEY = re.compile(r"^\s*(?:- +)*[\w./-]+ *:( |$)")
+_WORD = re.compile(r"^\s*(?:- +)*[\w./-]+")
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Where the parser failed."""
+
+    text: str
+    message: str
+    at: Position
+    since: Position
+    """Where the part begins that the parser was reading."""
+
+    @cached_property
+    def raw(self) -> list[str]:
+        return self.text.splitlines()
+
+    @cached_property
+    def outline(self) -> Outline:
+        return outline.read(self.text)
+
+    def line(self, number: int) -> str:
+        """Return a line without comments and what stands in quotes; empty if there is none of this number."""
+        return self.outline.lines[number - 1] if 0 < number <= len(self.outline.lines) else ""
+
+    def before(self, number: int) -> int:
+        """Return the number of the line before a line that is not empty; 0 if there is none."""
+        return next((earlier for earlier in range(number - 1, 0, -1) if self.line(earlier).strip()), 0)
+
+    @property
+    def begins_its_line(self) -> bool:
+        """Whether the parser failed at the first character of a line."""
+        return self.at[1] == indentation(self.line(self.at[0])) + 1
+
+
+def explain(error: InvalidYaml, text: str) -> Cause:
+    """Return the cause of an error of the parser, or what the parser says itself where no cause is likely.
+
+    Args:
+        error: what the parser says.
+        text: the whole text.
+    """
+    failure = _Failure(text, str(error), error.position, error.since or error.position)
+    return next((cause for find in _CAUSES if (cause := find(failure))), (error.position, str(error)))
+
+
+def _find_conflict(failure: _Failure) -> Cause | None:
+    for number, line in enumerate(failure.raw, 1):
+        if _CONFLICT.match(line):
+            return (number, 1), "a conflict of a merge stands here; keep one of the two parts, without these marks"
+    return None
+
+
+def _find_tab(failure: _Failure) -> Cause | None:
+    for number in (failure.at[0], failure.since[0]):
+        start = re.match(r"[ ]*\t", failure.raw[number - 1]) if number <= len(failure.raw) else None
+        if start and "flow" not in failure.message:
+            return (number, start.end()), "a tab; YAML is indented with spaces"
+    return None
+
+
+def _find_odd_character(failure: _Failure) -> Cause | None:
+    first = min(failure.since[0], failure.before(failure.at[0]) or 1)
+    for number in range(1, failure.at[0] + 1):
+        line = failure.line(number)
+        odd = search_odd(line if number >= first else line.partition(":")[0])
+        if odd:
+            return (number, odd[0] + 1), odd[1]
+    return None
+
+
+def find_helm(line: str) -> str:
+    """Return what is wrong with a line that has a template of Helm; empty for all others."""
+    return "a template of Helm; mapping files are plain YAML: render it first" if _HELM.search(line) else ""
+
+
+def _find_helm(failure: _Failure) -> Cause | None:
+    for number in range(max(1, failure.since[0] - 1), failure.at[0] + 1):
+        line = failure.line(number)
+        if find_helm(line):
+            return (number, line.index("{{") + 1), find_helm(line)
+    return None
+
+
+def _find_block(failure: _Failure) -> Cause | None:
+    """Find a line of a text after | or > that begins too far to the left."""
+    number = failure.since[0] if "expected ':'" in failure.message else failure.at[0]
+    if not _is_after_block(failure, number) or _KEY.match(failure.line(number)):
+        return None
+    return (number, 1), "not YAML: each line of a text after | or > is indented deeper than its key, and all alike"
+
+
+def _find_quote(failure: _Failure) -> Cause | None:
+    """Find a quote that goes on over lines that have keys of their own."""
+    quotes = failure.outline.quotes or ([failure.outline.quote] if failure.outline.quote else [])
+    for quote in quotes:
+        if quote.position[0] <= failure.at[0]:
+            return quote.position, f"not YAML: the quote {quote.character} is never closed; close it on this line"
+    return None
+
+
+def _find_unquoted(failure: _Failure) -> Cause | None:
+    """Find what is written in quotes wherever it stands in braces or begins a value."""
+    line = failure.line(failure.at[0])
+    if _PLACEHOLDER.search(line) and "expected ','" in failure.message:
+        return failure.at, 'not YAML: a name with a placeholder is written in quotes, as "teams/${namespace}/db"'
+    if "{{" in line:
+        position = failure.at[0], line.index("{{") + 1
+        return position, 'not YAML: a template is written in quotes, as "{{ db.password }}"'
+    return None
+
+
+def _find_bracket(failure: _Failure) -> Cause | None:
+    unmatched = [mark for mark in failure.outline.unmatched if mark.position <= failure.at]
+    opened = [mark for mark in failure.outline.open if mark.position <= failure.at]
+    if unmatched:
+        mark = unmatched[0]
+        return mark.position, f"not YAML: {mark.character} closes nothing that is open here; take it out, or change it"
+    if not opened:
+        return None
+    mark = opened[0]
+    line, comment = mark.position[0], failure.outline.comments.get(mark.position[0], 0)
+    if comment and re.search(r"[}\]]", failure.raw[line - 1][comment:]):
+        return (line, comment), "not YAML: # begins a comment, up to the end of the line; write this text in quotes"
+    return mark.position, f"not YAML: {mark.character} is never closed; close it, as in {{from: db}} and [prod-eu]"
+
+
+def _find_comma(failure: _Failure) -> Cause | None:
+    """Find two parts of a list or mapping in brackets without a comma between them."""
+    if "expected ','" not in failure.message:
+        return None
+    for number in range(failure.since[0], failure.at[0] + 1):
+        if comment := re.search(r"(?<![^\s,{\[])//", failure.line(number)):
+            return (number, comment.start() + 1), "not YAML: a comment begins with #"
+    return failure.at, f"not YAML: a comma is missing before this, or {_IN_QUOTES}"
+
+
+def _find_token(failure: _Failure) -> Cause | None:
+    character = failure.line(failure.at[0])[failure.at[1] - 1 :][:1]
+    if "block scalar" in failure.message:
+        character = failure.line(failure.since[0])[failure.since[1] - 1 :][:1]
+    remedy = next((remedy for part, remedy in _TOKENS.items() if part in failure.message), "")
+    position = failure.since if "while scanning" in failure.message else failure.at
+    return (position, f"not YAML: {remedy.format(character)}") if remedy else None
+
+
+def _find_joined(failure: _Failure) -> Cause | None:
+    """Find a key that runs into the braces of its value."""
+    is_told_here = "mapping values" in failure.message or "expected key" in failure.message
+    match = _JOINED.match(failure.line(failure.at[0])) if is_told_here else None
+    return (
+        ((failure.at[0], match.end()), "not YAML: a colon and a space stand between a key and its value")
+        if match
+        else None
+    )
+
+
+def _find_no_colon(failure: _Failure) -> Cause | None:
+    """Find a key without its colon, or without the space after it, or an item without its hyphen."""
+    number = failure.since[0] if "expected ':'" in failure.message else failure.before(failure.at[0])
+    line = failure.line(number)
+    is_after_item = "'-' indicator" in failure.message and line.lstrip().startswith("- ")
+    is_after_text = "mapping values" in failure.message and not _has_value_with_colon(failure)
+    if not (is_after_item or is_after_text or "expected ':'" in failure.message):
+        return None
+    if match := _NO_SPACE.match(line):
+        return (number, match.end()), "not YAML: a space is missing after the colon"
+    if _KEY.match(line) or not _WORD.match(line):
+        return None
+    message = "not YAML: neither a key nor an item; these are written as key: value, and as - item"
+    return (number, indentation(line) + 1), message
+
+
+def _has_value_with_colon(failure: _Failure) -> bool:
+    """Return whether the parser failed at the second colon of a line."""
+    return bool(_KEY.match(failure.line(failure.at[0])[: failure.at[1] - 1] + " "))
+
+
+def _find_colon(failure: _Failure) -> Cause | None:
+    if "mapping values" not in failure.message or not _has_value_with_colon(failure):
+        return None
+    return failure.at, "not YAML: a text with a colon and a space in it is written in quotes"
+
+
+def _is_after_block(failure: _Failure, number: int) -> bool:
+    """Return whether the line before a line is that of a | or >, or of the text after it."""
+    return any(first < number <= last + 1 for first, last in failure.outline.blocks.items())
+
+
+def _find_indentation(failure: _Failure) -> Cause | None:
+    """Find a line that begins neither where those above begin, nor as a part of the one above."""
+    is_deeper = "mapping values" in failure.message
+    if not is_deeper and not (failure.begins_its_line and "expected" in failure.message):
+        return None
+    number, levels = failure.at[0], _list_levels(failure)
+    here, is_item = indentation(failure.line(number)), "'-' indicator" in failure.message
+    there = min(
+        (level for level in levels if level > here or not is_item), key=lambda level: abs(level - here), default=here
+    )
+    if here == there:
+        return None
+    if (here % 2 == 0 and there % 2) or "document start" in failure.message:
+        number, here, there = _first_at(failure, there), there, here
+    message = f"not YAML: indented by {here}, and what stands beside it by {there}; begin the keys of one mapping alike"
+    return (number, here + 1), message
+
+
+def _first_at(failure: _Failure, level: int) -> int:
+    """Return the first of the lines right above that begin at a level or deeper."""
+    number = failure.at[0]
+    while (above := failure.before(number)) and level <= indentation(failure.line(above)):
+        number = above
+    return number
+
+
+def _list_levels(failure: _Failure) -> list[int]:
+    """Return how deep the parts around the line are indented at which the parser failed, from the inside outwards."""
+    levels: list[int] = []
+    for line in reversed(failure.outline.lines[: failure.at[0] - 1]):
+        for match in reversed(list(re.finditer(r"^ *(?=[^ ])|(?<=- )(?=[^ ])", line))):
+            if not levels or match.end() < levels[-1]:
+                levels.append(match.end())
+    return levels
+
+
+def _find_rest(failure: _Failure) -> Cause | None:
+    if "expected key" not in failure.message:
+        return None
+    return failure.at, "not YAML: the value has ended before this; take it out, or write all of the value in quotes"
+
+
+_CAUSES: tuple[Callable[[_Failure], Cause | None], ...] = (
+    *(
+        _find_conflict,
+        _find_tab,
+        _find_odd_character,
+        _find_helm,
+        _find_block,
+        _find_quote,
+        _find_unquoted,
+        _find_bracket,
+    ),
+    *(_find_comma, _find_joined, _find_no_colon, _find_colon, _find_indentation, _find_token, _find_rest),
+)
+"""Each cause, the more certain ones first."""
