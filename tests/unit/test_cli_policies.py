@@ -188,7 +188,7 @@ def test_nobody_writes_a_policy_of_his_own(folder: Path, file: str) -> None:
 
 
 def test_nobody_gives_a_cluster_another_name_where_there_is_a_policy(folder: Path) -> None:
-    other = CLUSTERS.replace("- name: prod-eu", "- name: prod-mine")
+    other = CLUSTERS.replace("prod-eu", "prod-mine")
     (folder / "payments/clusters.yaml").write_text(other)
     [found] = told(folder)
     expected = "where there is a policy, clusters stand in clusters.yaml alone; move them there"

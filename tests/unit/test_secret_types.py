@@ -288,8 +288,8 @@ def test_other_secrets_have_nothing_to_report() -> None:
     ("given", "meant"),
     [
         *((text, "Opaque") for text in ("opaque", "OPAQUE", "Opaqe", "generic", "kubernetes.io/opaque")),
-        *((text, TLS) for text in ("kubernetes.io/tsl", "kubernetes.io/TLS", "tls", "TLS", "kubernetes/tls", "k8s.io/tls")),
-        *((text, TLS) for text in ("kubernets.io/tls", "Kubernetes.io/tls", "kubernetes.io/ tls")),
+        *((text, TLS) for text in ("kubernetes.io/tsl", "kubernetes.io/TLS", "tls", "TLS", "k8s.io/tls")),
+        *((text, TLS) for text in ("kubernetes/tls", "kubernets.io/tls", "Kubernetes.io/tls", "kubernetes.io/ tls")),
         *((text, DOCKER) for text in ("kubernetes.io/dockerconfigjsn", "dockerconfigjson", "docker-registry")),
         ("kubernetes.io/dockerconfigJSON", DOCKER),
         ("kubernetes.io/basicauth", "kubernetes.io/basic-auth"),

@@ -31,8 +31,8 @@ _REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 _BUILT_IN = (OPAQUE, *_REQUIRED, *sorted(NEVER_WRITTEN))
 _DOMAIN = "kubernetes.io"
-_OTHER_NAMES = {"generic": OPAQUE, "docker-registry": DOCKER_CONFIG_JSON, "docker": DOCKER_CONFIG_JSON}
-"""What `kubectl create secret` calls a type."""
+_OTHER_NAMES = {"generic": OPAQUE, "docker-registry": DOCKER_CONFIG_JSON, "docker": DOCKER_CONFIG_JSON, "ssh-key": SSH_AUTH}
+"""What people, and `kubectl create secret`, call a type."""
 
 
 def describe_unknown_type(secret_type: str) -> str:

@@ -39,8 +39,9 @@ def find_meaning(document: Document, root: type[BaseModel], path: FieldPath) -> 
 
     A field of this name around it counts first, then a very similar one here, then one of this name anywhere.
     """
-    *parent, name = path
-    here, name = tuple(parent), str(name)
+    if not path:  # an error of the whole document
+        return None
+    here, name = path[:-1], str(path[-1])
     places = [(place, field) for place, field in _list_places(root) if field == name]
     place, field = min(places, key=lambda pair: _rank(document, pair[0], here), default=((), ""))
     similar = max((similarity(name, other), other) for other in list_fields(root, here) | {""})
