@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from keyferry.cli.check.levels import list_fields
+from keyferry.cli.check.fields.levels import list_fields
 from keyferry.formats import yamltext
 from keyferry.formats.yamltext import FieldPath
 

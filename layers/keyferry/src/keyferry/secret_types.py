@@ -31,7 +31,12 @@ _REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 _BUILT_IN = (OPAQUE, *_REQUIRED, *sorted(NEVER_WRITTEN))
 _DOMAIN = "kubernetes.io"
-_OTHER_NAMES = {"generic": OPAQUE, "docker-registry": DOCKER_CONFIG_JSON, "docker": DOCKER_CONFIG_JSON, "ssh-key": SSH_AUTH}
+_OTHER_NAMES = {
+    "generic": OPAQUE,
+    "docker-registry": DOCKER_CONFIG_JSON,
+    "docker": DOCKER_CONFIG_JSON,
+    "ssh-key": SSH_AUTH,
+}
 """What people, and `kubectl create secret`, call a type."""
 
 

@@ -9,8 +9,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from yaml.nodes import Node
 
-from keyferry.cli.check import characters, syntax
 from keyferry.cli.check.problems import Problem
+from keyferry.cli.check.text import characters, syntax
 from keyferry.formats import yamltext
 from keyferry.formats.yamltext import FieldPath, InvalidYaml, Positions
 

@@ -11,7 +11,6 @@ from keyferry.cli.check import (
     chains,
     documents,
     lint,
-    others,
     overlaps,
     policies,
     references,
@@ -19,9 +18,10 @@ from keyferry.cli.check import (
     trial,
 )
 from keyferry.cli.check.documents import Definition, Document
+from keyferry.cli.check.fields import others
+from keyferry.cli.check.fields.wording import list_problems
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest, similarity
 from keyferry.cli.check.templatefiles import is_hidden
-from keyferry.cli.check.wording import list_problems
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import Stack, StackNames

@@ -7,8 +7,8 @@ from pathlib import Path
 from jinja2.defaults import DEFAULT_NAMESPACE
 
 from keyferry.cli.check.documents import Definition, Document
+from keyferry.cli.check.fields.shapes import find_example
 from keyferry.cli.check.problems import Problem, nearest
-from keyferry.cli.check.shapes import find_example
 from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping.keys import KeyRule
 from keyferry.mapping.mapping import DEFAULT_OF_NOTHING, PLACE_NAMES, SecretMapping

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from keyferry.cli.check import outline
-from keyferry.cli.check.characters import search_odd
-from keyferry.cli.check.outline import Outline, indentation
+from keyferry.cli.check.text import outline
+from keyferry.cli.check.text.characters import search_odd
+from keyferry.cli.check.text.outline import Outline, indentation
 from keyferry.formats.yamltext import InvalidYaml, Position
 
 type Cause = tuple[Position, str]

@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from keyferry.cli.check import others
-from keyferry.cli.check.characters import search_odd
 from keyferry.cli.check.documents import Document
-from keyferry.cli.check.levels import Meaning, find_meaning, find_misplaced, list_fields
+from keyferry.cli.check.fields import others
+from keyferry.cli.check.fields.levels import Meaning, find_meaning, find_misplaced, list_fields
+from keyferry.cli.check.fields.shapes import describe_pattern, dotted, find_example
 from keyferry.cli.check.problems import Problem, nearest, similarity
-from keyferry.cli.check.shapes import describe_pattern, dotted, find_example
+from keyferry.cli.check.text.characters import search_odd
 from keyferry.formats.yamltext import FieldPath
 
 _TYPES = {
