@@ -14,6 +14,7 @@ from tests.unit.test_exactness import DOCUMENTS, Node
 
 OBJECT = '{"username": "canary-user", "pass-word": "canary-1", "list": ["canary-2"], "none": null, "port": 5432}'
 NESTED = json.dumps({"config": OBJECT, "items": '["canary-3"]', "yaml": "a: canary\nb: [c]\n", "plain": "canary-4"})
+TWICE_THE_KEY = json.dumps({"config": '{"a": "canary", "a": ""}'})
 TWICE = json.dumps(OBJECT)
 YAML = "username: canary-app\npassword: canary-p@ss\n"
 DOTENV = "# login\nexport USERNAME=canary-app\n\nPASSWORD=canary-p@ss\n"
@@ -68,6 +69,11 @@ def by_data_from(content: str | bytes, **more: str) -> str:
         (OBJECT, "none.x", "none is null, which has no key x"),
         (OBJECT, "[0]", "the value has no item 0; there is: list, none, pass-word, port, username"),
         (OBJECT, "nobody || nothing", "the value is an object; there is: list, none, pass-word, port, username"),
+        (
+            TWICE_THE_KEY,
+            "config.a",
+            "config is not JSON, though it begins so: a key that is there twice is wrong, which",
+        ),
         ("[]", "[0]", "the value is empty"),
         ("[]", "a", "the value is a list of 0 items; take one of them, as [0].a"),
         ("{}", "a", "the value has no key a; it has none"),
@@ -100,6 +106,7 @@ def test_a_path_that_finds_nothing_says_what_there_is_where_it_ends(content: str
         ("canary: " + "x" * 20_000, "a", f"text{PATH}{WHOLE}"),
         ("", "a", f"text{PATH}{WHOLE}"),
         ('{"a": "canary",}', "a", f"not JSON, though it begins so: line 1, character 15 is wrong{PATH}{WHOLE}"),
+        ("canary: [", "a", f"text{PATH}{WHOLE}"),
         ("{'a': 'canary'}", "a", f"not JSON, though it begins so: line 1, character 2 is wrong{PATH}{WHOLE}"),
         ("[" * 10_000, "a", f"not JSON, though it begins so: its nesting, or a number, is wrong{PATH}{WHOLE}"),
         (OBJECT.encode("utf-16"), "a", f"UTF-16 (store it as UTF-8){PATH}{WHOLE}"),

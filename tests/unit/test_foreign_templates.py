@@ -100,6 +100,7 @@ NAMES = [
     ("{{ db.a:b }}", f"{SIGNS} db['a:b']"),
     ("{{ db.$ref }}", f"{SIGNS} db['$ref']"),
     ("{{ db.password! }}", f"{SIGNS} db['password!']"),
+    ("{{ my-db.key ~ db.key }}", "a source is called without dashes, as my_db, not my-db"),
     ("{{ my-db.key }}", "a source is called without dashes, as my_db, not my-db"),
     ("{{ my-db }}", "a source is called without dashes, as my_db, not my-db"),
 ]
@@ -128,6 +129,11 @@ def test_a_name_with_other_signs_is_told_as_jinja_has_it(tmp_path: Path, templat
 def test_what_is_neither_is_told_as_before(tmp_path: Path, template: str, said: str) -> None:
     [problem] = told(tmp_path, template)
     assert problem.startswith(f"x.j2:1:1: {said}")
+
+
+def test_the_name_with_dashes_is_the_one_that_is_meant() -> None:
+    said = foreign_templates.describe_name("{{ one-a.key ~ one-b.key }}", 1, "b")
+    assert said == "a source is called without dashes, as one_b, not one-b"
 
 
 @given(
