@@ -15,7 +15,7 @@ ATTACKERS = [
     "A stolen role",
     "A member account",
 ]
-TEST = r"`tests/\w+/\w+\.py::test_\w+`"
+TEST = r"`tests(/\w+)+/\w+\.py::test_\w+`"
 """A test by its name, as pytest takes it."""
 
 

@@ -30,7 +30,7 @@ from urllib3.connectionpool import HTTPSConnectionPool
 from keyferry.model import Delivery
 from local.direct import Direct
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SECONDS = 60
 
 type When = Literal["before", "sent", "after"]
@@ -82,7 +82,7 @@ class Functions:
         directory.mkdir(parents=True, exist_ok=True)
         self._log = (directory / "deliver.log").open("ab")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.killed"],
+            [sys.executable, "-m", "tests.integration.outages.killed"],
             cwd=ROOT,
             env={**environment, "POWERTOOLS_METRICS_NAMESPACE": "Keyferry", "POWERTOOLS_SERVICE_NAME": "deliver"},
             stdin=subprocess.PIPE,

@@ -15,7 +15,7 @@ from local.direct import Direct, delivery
 from local.watch import until
 from local.world import deployment, env_from
 from tests.integration.history import History, check_right
-from tests.integration.killed import Functions, Hold, Kill, environment
+from tests.integration.outages.killed import Functions, Hold, Kill, environment
 from tests.integration.scene import Scene
 
 AFTER_THE_WRITE = 3

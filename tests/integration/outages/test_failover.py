@@ -13,7 +13,7 @@ from keyferry.delivery.report import Report
 from keyferry.errors import AccessDenied, Outdated, SourceUnavailable, Throttled, Unreachable
 from keyferry.runtime.wiring import Runtime
 from local.direct import Direct, deadline, delivery
-from tests.integration.regions import Regions, Trouble, regions
+from tests.integration.outages.regions import Regions, Trouble, regions
 from tests.integration.scene import Scene, error
 
 HOME, FIRST, SECOND = "eu-west-1", "us-east-1", "eu-central-1"

@@ -14,7 +14,7 @@ from local.cloud import Cloud
 from local.direct import Direct, delivery
 from local.world import deployment, env_from, volume
 from tests.integration.history import History, check_right
-from tests.integration.killed import Functions, Kill, When, environment
+from tests.integration.outages.killed import Functions, Kill, When, environment
 from tests.integration.scene import CLUSTER, Scene
 
 MODES: tuple[When, ...] = ("before", "sent")
