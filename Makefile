@@ -33,13 +33,14 @@ ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
 	@$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory --jobs=2 test-unit test-integration
+	@$(MAKE) --no-print-directory --jobs=3 test-unit test-integration test-outages
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=95
 endif
 
-# Both at once: the integration tests wait for the cloud half of the time. What the unit tests say comes in one piece.
-.PHONY: test-unit test-integration
+# All at once: tests with a cloud wait for it half of the time. Those of outages have one of their own, without a stack.
+# What the unit tests and they say comes in one piece.
+.PHONY: test-unit test-integration test-outages
 test-unit: export COVERAGE_FILE := .coverage.unit
 test-unit:
 	@said=$$($(BIN)/pytest tests/unit --cov --cov-report= 2>&1) || { echo; echo "$$said"; exit 1; }; echo; echo "$$said"
@@ -47,7 +48,11 @@ test-unit:
 
 test-integration: export COVERAGE_FILE := .coverage.integration
 test-integration:
-	@$(BIN)/pytest tests/integration tests/e2e --cov --cov-report=
+	@$(BIN)/pytest tests/integration tests/e2e --ignore tests/integration/outages --cov --cov-report=
+
+test-outages: export COVERAGE_FILE := .coverage.outages
+test-outages:
+	@said=$$($(BIN)/pytest tests/integration/outages --cov --cov-report= 2>&1) || { echo; echo "$$said"; exit 1; }; echo; echo "$$said"
 
 .PHONY: test-install
 test-install: tools ## Run the tests of building, deploying, changing and deleting stacks (ARGS='-k name' for some of them)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from local.cloud import Cloud
 from tests.integration.deployed import Deployed
 
 CANARY = b"canary-"
@@ -36,9 +37,9 @@ def of_files(directory: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files if "etcd" not in path.relative_to(directory).parts}
 
 
-def _of_logs(stack: Deployed) -> dict[str, bytes]:
+def _of_logs(cloud: Cloud) -> dict[str, bytes]:
     """Return every line of every log group, metrics among them."""
-    client = stack.cloud.aws.client("logs")
+    client = cloud.aws.client("logs")
     groups = [group["logGroupName"] for group in client.describe_log_groups()["logGroups"]]
     pages = client.get_paginator("filter_log_events")
     return {
@@ -49,14 +50,14 @@ def _of_logs(stack: Deployed) -> dict[str, bytes]:
     }
 
 
-def _of_objects(stack: Deployed) -> dict[str, bytes]:
+def _of_objects(cloud: Cloud) -> dict[str, bytes]:
     """Return all objects of the clusters, Secrets without the data that they are for."""
     kinds = ("Secret", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ConfigMap")
     return {
         f"{cluster} {kind} {each['metadata'].get('namespace')}/{each['metadata']['name']}": json.dumps(
             each | {"data": None}
         ).encode()
-        for cluster, admin in stack.cloud.admins.items()
+        for cluster, admin in cloud.admins.items()
         for kind in kinds
         for each in admin.list(kind)
     }
@@ -64,5 +65,9 @@ def _of_objects(stack: Deployed) -> dict[str, bytes]:
 
 def of_run(stack: Deployed, place: Path) -> dict[str, bytes]:
     """Return all that a run has written below a folder, in logs, on queues and beside the data of Secrets."""
-    messages = {"messages": json.dumps(stack.messages(), default=str).encode()}
-    return of_files(place) | _of_logs(stack) | _of_objects(stack) | messages
+    return of_cloud(stack.cloud, place) | {"messages": json.dumps(stack.messages(), default=str).encode()}
+
+
+def of_cloud(cloud: Cloud, place: Path) -> dict[str, bytes]:
+    """Return all that a run has written below a folder, in logs, and beside the data of Secrets."""
+    return of_files(place) | _of_logs(cloud) | _of_objects(cloud)

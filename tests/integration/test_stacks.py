@@ -11,6 +11,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames
 from local.admin import Object, Refused
 from local.direct import Direct, catalog
+from local.watch import until
 from local.world import deployment, env_from
 from tests.integration.scene import CLUSTER, Scene, error
 
@@ -160,6 +161,14 @@ def test_stamps_of_an_earlier_prefix_may_be_taken_away_alone(scene: Scene, prefi
         patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
         scene.admin.send("PATCH", path, patch, STRATEGIC_MERGE, headers)
 
+    def is_refused() -> bool:
+        try:
+            stamp(**{"example.com/x": "0"})
+        except Refused:
+            return True
+        return False
+
+    until("the policy for workloads is in force", is_refused)
     for wrong in ({former: "0" * 16}, {former + "-other": "0" * 16}, {"example.com/x": None, former: "1" * 16}):
         with pytest.raises(Refused, match="of pod templates alone"):
             stamp(**wrong)
