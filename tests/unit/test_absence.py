@@ -23,7 +23,8 @@ ENCODED = base64.b64encode(OBJECT.encode()).decode()
 
 PATH, WHOLE = ", and a path reads JSON alone", ": take it whole, without path"
 NO_KEYS = ", which has no keys to take; take it in data, under a key of its own"
-LINES = "text of lines NAME=value, which Keyferry does not take apart (store it as JSON)"
+LINES = "text of lines NAME=value"
+BROKEN = "not JSON, though it begins so: "
 
 
 def way(expression: str) -> str:
@@ -72,10 +73,17 @@ def by_data_from(content: str | bytes, **more: str) -> str:
         (
             TWICE_THE_KEY,
             "config.a",
-            "config is not JSON, though it begins so: a key that is there twice is wrong, which",
+            "config is not JSON, though it begins so: a key is there twice",
         ),
-        ("[]", "[0]", "the value is empty"),
-        ("[]", "a", "the value is a list of 0 items; take one of them, as [0].a"),
+        ("[]", "[0]", "the value is an empty list, which has no item 0"),
+        ("[]", "a", "the value is an empty list, which has no key a"),
+        ('{"a.b": "", "a": {}}', "a.b", "a has no key b; it has none"),
+        ('{"a.b": {"c.d": ""}}', "a.b.c.d", 'has a key a.b, which is written in double quotes: \'"a.b"."c.d"\''),
+        ('{"a.b": {"c": ""}}', "a.b.c", "the value has a key a.b, which is written in double quotes: '\"a.b\".c'"),
+        ('{"x": {"a.b": ""}}', "x.a.b", "x has a key a.b, which is written in double quotes: 'x.\"a.b\"'"),
+        ('{"x": {"0": ""}}', "x[0]", "x has a key 0, which is written in double quotes: 'x.\"0\"'"),
+        ('{"PASSWORD": "", "a": "", "apiKey": ""}', "password", "there is: PASSWORD, a, apiKey"),
+        ('{"PASSWORD": "", "a": "", "apiKey": ""}', "API_KEY", "there is: apiKey, PASSWORD, a"),
         ("{}", "a", "the value has no key a; it has none"),
         ("[1, 2]", "x || y", "the value is a list of 2 items"),
         ("true", "a", "the value is true or false, which has no key a"),
@@ -101,14 +109,19 @@ def test_a_path_that_finds_nothing_says_what_there_is_where_it_ends(content: str
         (YAML, "password", f"text that looks like YAML{PATH}{way('(db | fromyaml).password')}"),
         (YAML, "a || b", way("(db | fromyaml).KEY")),
         (ENCODED, '"pass-word"', f"JSON in base64{PATH}{way("(db | b64decode | fromjson)['pass-word']")}"),
-        (DOTENV, "PASSWORD", f"{LINES}{PATH}{WHOLE}"),
+        (DOTENV, "PASSWORD", f"{LINES}{PATH}{way('(db | fromdotenv).PASSWORD')}"),
         ("canary", "a", f"text{PATH}{WHOLE}"),
         ("canary: " + "x" * 20_000, "a", f"text{PATH}{WHOLE}"),
-        ("", "a", f"text{PATH}{WHOLE}"),
-        ('{"a": "canary",}', "a", f"not JSON, though it begins so: line 1, character 15 is wrong{PATH}{WHOLE}"),
+        ("", "a", f"empty{PATH}{WHOLE}"),
+        ("\r\n", "a", f"empty{PATH}{WHOLE}"),
+        (
+            '{"a": "canary",}',
+            "a",
+            f"{BROKEN}line 1, character 15: a comma before the end of an object or a list",
+        ),
         ("canary: [", "a", f"text{PATH}{WHOLE}"),
-        ("{'a': 'canary'}", "a", f"not JSON, though it begins so: line 1, character 2 is wrong{PATH}{WHOLE}"),
-        ("[" * 10_000, "a", f"not JSON, though it begins so: its nesting, or a number, is wrong{PATH}{WHOLE}"),
+        ("{'a': 'canary'}", "a", f"{BROKEN}line 1, character 2: names and texts of JSON are in double quotes"),
+        ("[" * 60_000, "a", f"{BROKEN}it is nested too deeply"),
         (OBJECT.encode("utf-16"), "a", f"UTF-16 (store it as UTF-8){PATH}{WHOLE}"),
         (b"\xff\x00canary", "a", f"binary{PATH}{WHOLE}"),
     ],
@@ -123,7 +136,9 @@ def test_a_source_that_is_not_json_is_told_for_what_it_is(content: str | bytes, 
     ("content", "more", "said"),
     [
         (YAML, {}, f" is text that looks like YAML{way_of_keys('(db | fromyaml).KEY')}"),
-        (DOTENV, {}, f" is {LINES}{NO_KEYS}"),
+        (DOTENV, {}, f" is {LINES}{way_of_keys('(db | fromdotenv).KEY')}"),
+        ('{"a": "canary"', {}, f" is {BROKEN}line 1, character 15: it ends too early"),
+        ("", {}, f" is empty{NO_KEYS}"),
         (TWICE, {}, f" is JSON that holds JSON as text{way_of_keys('(db | fromjson | fromjson).KEY')}"),
         (
             NESTED,
@@ -136,7 +151,7 @@ def test_a_source_that_is_not_json_is_told_for_what_it_is(content: str | bytes, 
             {"path": "list"},
             "path list finds a list of 1 item; take the keys of one of them, as path: 'list[0]'",
         ),
-        ("[]", {}, f" is a list of 0 items{NO_KEYS}"),
+        ("[]", {}, f" is an empty list{NO_KEYS}"),
         ("5432", {}, f" is a number{NO_KEYS}"),
         ("null", {}, f" is null{NO_KEYS}"),
         ('"canary"', {}, f" is text{NO_KEYS}"),
@@ -168,7 +183,11 @@ def test_data_from_says_what_it_cannot_take_keys_of(content: str, more: dict[str
         (TWICE, "{{ db.username }}", "db is JSON that holds JSON as text; write (db | fromjson | fromjson).username"),
         (YAML, "{{ db.password }}", "db is text that looks like YAML; write (db | fromyaml).password"),
         (YAML, "{{ (db | fromyaml).pasword }}", "the object has no key pasword; there is: password, username"),
-        (DOTENV, "{{ db.PASSWORD }}", f"db is {LINES}, which has no key PASSWORD"),
+        (DOTENV, "{{ db.PASSWORD }}", f"db is {LINES}; write (db | fromdotenv).PASSWORD"),
+        (DOTENV, "{{ (db | fromdotenv).PASWORD }}", "the object has no key PASWORD; there is: PASSWORD, USERNAME"),
+        ('{"a": canary', "{{ db.a }}", f"db is {BROKEN}line 1, character 7: a value is missing; text is in double"),
+        ('{"a.b": ""}', "{{ db.a.b }}", "db has a key a.b, which is written db['a.b']"),
+        ('{"1": ""}', "{{ db[1] }}", "db has a key 1, which is written db['1']"),
         (ENCODED, "{{ db.username }}", "db is JSON in base64; write (db | b64decode | fromjson).username"),
         ("canary", "{{ db.password }}", "db is text, which has no key password"),
         (b"\xffcanary", "{{ db.password }}", "db is binary, which has no key password"),

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from itertools import islice
@@ -107,6 +108,9 @@ def test_any_json_comes_through_yaml_as_it_was(content: Any) -> None:  # noqa: A
     assert jsontext.to_text(yamltext.parse(yamltext.text(held))) == jsontext.to_text(held)
 
 
+YAML_PROBLEMS = r"line 3 is of a second document, and one is read|nested too deeply"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -115,14 +119,18 @@ def test_any_json_comes_through_yaml_as_it_was(content: Any) -> None:  # noqa: A
         "1: canary",
         "!!python/object:os.system canary",
         "a: canary\n---\nb: 2",
+        "a: {b: c}\nb: @canary",
         "[" * 5000,
         "\x01canary",
         "? [a]\n: canary",
     ],
 )
 def test_yaml_that_is_more_than_plain_data_is_refused(text: str) -> None:
-    what = "fails: not YAML, or not plain: without anchors, tags, and keys that are no text"
-    assert refused("{{ db.y | fromyaml }}", json.dumps({"y": text})) == f"line 1 of the template: fromyaml {what}"
+    what = (
+        r"not YAML in line [12](, in what begins in line 1)?; or not plain: without anchors, tags, and keys that are no"
+    )
+    said = refused("{{ db.y | fromyaml }}", json.dumps({"y": text}))
+    assert re.fullmatch(f"line 1 of the template: fromyaml fails: ({what} text|{YAML_PROBLEMS})", said)
 
 
 def test_a_key_that_is_there_twice_is_named() -> None:
@@ -130,7 +138,32 @@ def test_a_key_that_is_there_twice_is_named() -> None:
     assert refused("{{ db.j | fromjson }}", '{"j": "{\\"a\\": 1, \\"a\\": 2}"}').endswith(
         "fromjson: the key a is there twice"
     )
-    assert refused("{{ db.j | fromjson }}", '{"j": "{canary"}').endswith("fromjson fails: not JSON")
+    assert refused("{{ db.d | fromdotenv }}", '{"d": "A=1\\nA=canary"}').endswith(
+        "fromdotenv: the key A is there twice"
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ 'canary' | fromjson }}", "fromjson fails: not JSON"),
+        (
+            "{{ '{\"a\": canary' | fromjson }}",
+            "fromjson fails: not JSON: line 1, character 7: a value is missing; text is",
+        ),
+        ("{{ 'a: canary' | fromjson }}", "not JSON; it is text that looks like YAML, for which there is fromyaml"),
+        ("{{ 'A=canary' | fromjson }}", "not JSON; it is text of lines NAME=value, for which there is fromdotenv"),
+        ("{{ db.half | fromjson }}", "fromjson fails: not JSON"),
+        (
+            "{{ 'a: 1\nb: [canary\n' | fromyaml }}",
+            "fromyaml fails: not YAML in line 3, in what begins in line 2; or not",
+        ),
+        ("{{ 'A=1\nB' | fromdotenv }}", "fromdotenv fails: line 2 is not NAME=value, without blanks around ="),
+        ("{{ 'A=canary#1' | fromdotenv }}", "fromdotenv fails: line 1 is read in different ways by different programs"),
+    ],
+)
+def test_what_cannot_be_read_says_where_and_what_it_is_instead(template: str, said: str) -> None:
+    assert said in refused(template, '{"half": "canary\\ud800"}')
 
 
 # Passwords

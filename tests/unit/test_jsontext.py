@@ -52,7 +52,9 @@ def test_what_is_read_and_written_is_the_same_document(held: Any) -> None:  # no
     assert written == held if isinstance(held, str) else json.loads(written) == held
 
 
-@pytest.mark.parametrize("content", [b"canary-1", b'{"a": canary-2}', b"\xff\xfe", b"[" * 100_000, b""])
+@pytest.mark.parametrize(
+    "content", [b"canary-1", b'{"a": canary-2}', b"\xff\xfe", b"[" * 100_000, b"", b"NaN", b"[-Infinity]"]
+)
 def test_what_is_not_json_is_refused_without_a_word_of_it(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"^not JSON$") as raised:
         jsontext.parse(content)

@@ -1,7 +1,7 @@
 """JSON in the values of sources: parsed so that every number keeps its text, and written as text."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 MAX_DEPTH = 100
 """How deep lists and objects may be nested that are written as text."""
@@ -83,6 +83,11 @@ def _parse_integer(text: str) -> int | Number:
     return Number(text) if text == "-0" or len(text) > _DIGITS else int(text)
 
 
+def _refuse_constant(_name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python takes for JSON, and others do not."""
+    raise ValueError
+
+
 def parse(content: bytes) -> Any:  # noqa: ANN401  # JSON is anything
     """Return a JSON document as Python data, with fractions as `Number`. It is UTF-8, with or without a mark (BOM).
 
@@ -92,7 +97,13 @@ def parse(content: bytes) -> Any:  # noqa: ANN401  # JSON is anything
     """
     try:
         text = content.decode("utf-8-sig")
-        return json.loads(text, parse_float=Number, parse_int=_parse_integer, object_pairs_hook=_to_dict)
+        return json.loads(
+            text,
+            parse_float=Number,
+            parse_int=_parse_integer,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_to_dict,
+        )
     except DuplicateKeyError:
         raise
     except (ValueError, RecursionError):

@@ -103,16 +103,27 @@ def parse(text: str) -> Any:  # noqa: ANN401  # YAML is anything
         DuplicateKeyError: a key is given twice.
         ValueError: the text is not YAML, or has more than plain data. The message quotes nothing of it.
     """
-    positions = Positions()
+    positions, documents = Positions(), list[Any]()
     try:
-        documents = [construct(node, positions) for node in compose(text)] or [None]
-    except (ValueError, RecursionError):
-        documents = []
+        for node in compose(text):
+            if documents:
+                raise ValueError(f"line {_position(node.start_mark)[0]} is of a second document, and one is read")
+            documents.append(construct(node, positions))
+    except InvalidYaml as error:
+        raise ValueError(_describe_refusal(error.position, error.since)) from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if positions.repeated:
         raise DuplicateKeyError(escape_surrogates(positions.repeated[0]))
-    if positions.problems or len(documents) != 1:
-        raise ValueError("not YAML, or not plain: without anchors, tags, and keys that are no text")
-    return documents[0]
+    if positions.problems:
+        raise ValueError(_describe_refusal(positions.problems[0][1]))
+    return documents[0] if documents else None
+
+
+def _describe_refusal(position: Position, since: Position | None = None) -> str:
+    beginning = f", in what begins in line {since[0]}" if since and since[0] < position[0] else ""
+    plain = "without anchors, tags, and keys that are no text"
+    return f"not YAML in line {position[0]}{beginning}; or not plain: {plain}"
 
 
 def text(value: object, *, flow: bool = False, width: int = 2**31) -> str:

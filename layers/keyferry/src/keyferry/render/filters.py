@@ -16,8 +16,9 @@ from jinja2 import pass_context
 from jinja2.filters import FILTERS as JINJA
 from jinja2.runtime import Context
 
-from keyferry.formats import jsontext
+from keyferry.formats import dotenv, jsontext
 from keyferry.formats.encodings import decode
+from keyferry.formats.recognition import recognize
 from keyferry.model import SecretValue
 from keyferry.render.formatting import (
     FilterError,
@@ -89,7 +90,18 @@ def tojson(value: object) -> str:
 
 def fromjson(value: object) -> object:
     """Parse JSON."""
-    return _parse("fromjson", lambda: jsontext.parse(to_text(value).encode()))
+    return _parse("fromjson", _parse_json, to_text(value))
+
+
+def _parse_json(text: str) -> object:
+    try:
+        return jsontext.parse(text.encode(errors="surrogatepass"))
+    except jsontext.DuplicateKeyError:
+        raise
+    except ValueError:
+        seen = recognize(text)
+        way = f"; it is {seen.kind}, for which there is {seen.filters}" if seen.filters else ""
+        raise ValueError(f"not JSON{f': {seen.mistake}' if seen.mistake else way}") from None
 
 
 def toyaml(value: object) -> str:
@@ -103,7 +115,12 @@ def fromyaml(value: object) -> object:
     """Parse YAML."""
     from keyferry.formats import yamltext  # noqa: PLC0415  # as in toyaml
 
-    return _parse("fromyaml", lambda: yamltext.parse(to_text(value)))
+    return _parse("fromyaml", yamltext.parse, to_text(value))
+
+
+def fromdotenv(value: object) -> dict[str, str]:
+    """Parse lines `NAME=value`."""
+    return _parse("fromdotenv", dotenv.parse, to_text(value))
 
 
 def double_quote(value: object) -> str:
@@ -210,9 +227,10 @@ def _open_chain(name: str, value: object, password: object) -> "Chain":
     return _read_pem(name, lambda: chains.build_chain(certificates.open_pkcs12(to_file(value), secret)))
 
 
-def _parse(name: str, parse: Callable[[], object]) -> object:
+def _parse[T](name: str, parse: Callable[[str], T], text: str) -> T:
+    """Return what a text is parsed to; what is wrong is told with the name of the filter."""
     try:
-        return parse()
+        return parse(text)
     except jsontext.DuplicateKeyError as error:
         raise FilterError(f"{name}: the key {error} is there twice") from None
     except ValueError as error:
@@ -248,6 +266,7 @@ FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name 
     "filter_cert_chain": filter_cert_chain,
     "filter_pem": filter_pem,
     "format": format_text,
+    "fromdotenv": fromdotenv,
     "fromjson": fromjson,
     "fromyaml": fromyaml,
     "indent": indent,

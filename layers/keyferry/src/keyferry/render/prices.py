@@ -210,6 +210,7 @@ PRICES: dict[str, Callable[..., None]] = {
     "batch": _spend_batch,
     "bcrypt": _spend_bcrypt,
     "center": _spend_center,
+    "fromdotenv": _spend_text(1 / 2),
     "fromjson": _spend_text(1 / 2),
     "fromyaml": _spend_text(4),
     "indent": _spend_indent,
