@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.render import foreign_templates
+from keyferry.render.sandbox import ENVIRONMENT
 from keyferry.render.templates import InvalidTemplate, list_variables
 from tests.unit.test_files import CLUSTERS, MAPPING
 
@@ -36,30 +37,48 @@ GO = [
     ("{{ . }}", "{{ db }}"),
     ("{{ $ }}", "{{ db }}"),
     ("{{ . | toJson }}", "{{ db | tojson }}"),
-    ("{{- $s := .contents | fromYaml }}PASSWORD={{ $s.password }}", "{% set name = db.key %}"),
+    ("{{- $s := .contents | fromYaml }}PASSWORD={{ $s.password }}", "{% set s = db.contents | fromyaml %}"),
+    ("{{ $s = .x }}", "{% set s = db.x %}"),
+    ("{{ := .x }}", "{{ db.key }}"),
+    ("{{ $ := }}", "{% set name = db.key %}"),
     ("{{ $x }}", "{{ x }}"),
     ('{{ printf "%s:%s" .user .password }}', '{{ "%s:%s" | format(db.user, db.password) }}'),
-    ('{{ index .db "key" }}', '{{ db.db["key"] }}'),
+    ('{{ index .db "key" }}', '{{ db["key"] }}'),
     ('{{ index . "api-key" }}', '{{ db["api-key"] }}'),
-    ("{{ if .x }}y{{ else }}z{{ end }}", "{% if db.key %}…{% else %}…{% endif %}"),
-    ('{{ if eq .a "b" }}{{ end }}', "{% if db.key %}…{% else %}…{% endif %}"),
-    ("{{ range .users }}{{ .name }}{{ end }}", "{% for item in db.list %}{{ item }}{% endfor %}"),
-    ("{{ with .x }}{{ end }}", "{% if db.key %}…{% else %}…{% endif %}"),
+    ("{{ if .x }}y{{ else }}z{{ end }}", "{% if db.x %}…{% else %}…{% endif %}"),
+    ('{{ if eq .a "b" }}{{ end }}', '{% if db.a == "b" %}…{% else %}…{% endif %}'),
+    ("{{ if and .a (not .b) }}{{ end }}", "{% if db.a and (not db.b) %}…{% else %}…{% endif %}"),
+    ("{{ range .users }}{{ .name }}{{ end }}", "{% for item in db.users %}…{% endfor %}"),
+    ("{{ range $u := .users }}{{ $u }}{{ end }}", "{% for u in db.users %}…{% endfor %}"),
+    ("{{ range $k, $v := . }}{{ $k }}{{ end }}", "{% for k, v in db.items() %}…{% endfor %}"),
+    ("{{ with .x }}{{ end }}", "{% if db.x %}…{% else %}…{% endif %}"),
+    ("{{ else }}", "{% if db.key %}…{% else %}…{% endif %}"),
+    ("{{ .db.password }}", "{{ db.password }}"),
+    ("{{ (index .db.users 0).name | quote }}", "{{ (db.users[0]).name | quote }}"),
+    ("{{ .x | b64dec | pkcs12key }}", "{{ db.x | b64decode | pkcs12_key }}"),
+    ('{{ .x | filterPEM "PRIVATE KEY" }}', '{{ db.x | filter_pem("PRIVATE KEY") }}'),
+    ("{{ pkcs12keyPass .pass .x }}", "{{ db.x | pkcs12_key(db.pass) }}"),
+    ('{{ printf "%s:%s" (.a | b64dec) .b | b64enc }}', '{{ "%s:%s" | format((db.a | b64decode), db.b) | b64encode }}'),
+    ('{{ db.x | replace("a", "b") | default "c" }}', '{{ db.x | replace("a", "b") | default("c") }}'),
+    ('{{ db["x"] | default "y" }}', '{{ db["x"] | default("y") }}'),
+    ('{{ print .a ":" .b }}', '{{ db.a ~ ":" ~ db.b }}'),
     ("{{ end }}", "{% if db.key %}…{% else %}…{% endif %}"),
     ("{{ b64dec .x }}", "{{ db.x | b64decode }}"),
-    ("{{ toYaml .x | nindent 4 }}", "{{ db.x | toyaml }}"),
+    ("{{ toYaml .x | nindent 4 }}", "{{ db.x | toyaml | indent(4, true) }}"),
     ('{{ join "," .x }}', '{{ db.x | join(",") }}'),
     ("{{ trim $x }}", "{{ x | trim }}"),
-    ("{{ fromJson (.x) }}", "{{ db.x | fromjson }}"),
+    ("{{ fromJson (.x) }}", "{{ (db.x) | fromjson }}"),
     ("{{ now ( }}", "{{ db.key | now }}"),
     ("{{ eq .a .b }}", "{{ db.a == db.b }}"),
     ('{{ ne .a "b" }}', '{{ db.a != "b" }}'),
-    ("{{ not .x }}", "{{ db.x }}"),
-    ("{{ (.x | fromJson).y }}", "{{ db.x }}"),
+    ("{{ not .x }}", "{{ not db.x }}"),
+    ("{{ (.x | fromJson).y }}", "{{ (db.x | fromjson).y }}"),
+    ("{{ (fromJson .x).y }}", "{{ (db.x | fromjson).y }}"),
     ("{{ db.x | replace 'a' 'b' }}", "{{ db.x | replace('a', 'b') }}"),
     ('{{ db.x | upper | trimSuffix "x" }}', '{{ db.x | upper | trimsuffix("x") }}'),
     ("{{/* words */}}", "{# … #}"),
-    ("{{ `x` }}", "{{ '…' }}"),
+    ("{{ `x` }}", "{{ 'x' }}"),
+    ("{{ `{{ x }}` }}", "{{ db.key }}"),
     ('{{ include "x" . }}', "the other template out here"),
 ]
 
@@ -86,6 +105,11 @@ def test_a_tag_over_several_lines_is_told_and_a_long_one_cut(tmp_path: Path) -> 
     assert "… is of Go's" in said
     [said] = told(tmp_path, "{{ .password | " + "quote | " * 200 + "quote }}")
     assert said == "x.j2:1:1: unexpected '.'"
+
+
+@pytest.mark.parametrize("sign", ["(", "x(", ".a|", "[", "`", "$"])
+def test_what_is_nested_deeply_is_told_too(sign: str) -> None:
+    assert foreign_templates.describe_go(f"{{{{ .x {sign * (990 // len(sign))} }}}}", 1).endswith(GUIDE)
 
 
 NAMES = [
@@ -138,13 +162,38 @@ def test_the_name_with_dashes_is_the_one_that_is_meant() -> None:
 
 @given(
     st.lists(
-        st.sampled_from(["{{", "}}", "{%", "%}", "-", " ", ".", "$", "db", "key", "|", "if", "end", "\n", '"', "a-b"])
+        st.sampled_from(
+            [
+                "{{",
+                "}}",
+                "{%",
+                "%}",
+                "-",
+                " ",
+                ".",
+                "$",
+                "db",
+                "key",
+                "|",
+                "(",
+                ")",
+                "if",
+                "end",
+                "\n",
+                '"',
+                "a-b",
+                "`",
+                "range",
+            ]
+        )
     ).map("".join),
     st.integers(1, 3),
 )
 def test_any_template_is_right_or_told_in_one_line(template: str, line: int) -> None:
     for said in (foreign_templates.describe_go(template, line), foreign_templates.describe_name(template, line, "a")):
         assert "\n" not in said
+        if " write " in said:
+            ENVIRONMENT.parse(said.partition(" write ")[2].removesuffix(GUIDE))
     try:
         list_variables(template)
     except InvalidTemplate as error:

@@ -1,14 +1,23 @@
 """Templates as Go, Helm and External Secrets have them, and names with a dash → the Jinja that is meant."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from jinja2 import TemplateSyntaxError
+
+from keyferry.render.sandbox import ENVIRONMENT
 
 _MAX_TAG = 1000
 """The longest tag, in characters, that is looked at: a message is not worth more time."""
-_FILTERS = {"b64dec": "b64decode", "b64enc": "b64encode", "base64": "b64encode", "len": "length", "nindent": "indent"}
+_FILTERS = {
+    **{"b64dec": "b64decode", "b64enc": "b64encode", "base64": "b64encode", "len": "length", "nindent": "indent"},
+    **{"filterCertChain": "filter_cert_chain", "filterPEM": "filter_pem", "toString": "string"},
+    **{"jwkPrivateKeyPem": "jwk_private_key_pem", "jwkPublicKeyPem": "jwk_public_key_pem", "urlquery": "urlencode"},
+    **{"pkcs12cert": "pkcs12_cert", "pkcs12certPass": "pkcs12_cert"},
+    **{"pkcs12key": "pkcs12_key", "pkcs12keyPass": "pkcs12_key"},
+}
 """Name of a filter in other systems → ours, where the two are not alike."""
-_FIELD = r"\.[A-Za-z_][A-Za-z0-9_.]*"
-_ARGUMENT = re.compile(rf"""{_FIELD}|"[^"]*"|'[^']*'|\$?[A-Za-z0-9_.]+""")
 _GUIDE = "db is a source; see docs/external-secrets.md"
 _TAG = re.compile(r"\{[{%]")
 _DASHED_SOURCE = re.compile(r"(?<![A-Za-z0-9_.'\"-])([A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z_][A-Za-z0-9_]*)+)")
@@ -19,6 +28,32 @@ _ODD_KEY = re.compile(
 )
 """A key behind its object, where Jinja would want it in brackets and quotes."""
 _WORDS = "and|else|if|in|is|not|or"
+_TEXT = r"""\"(?:[^"\\]|\\.)*"|'[^']*'"""
+_SIGNS = re.compile(
+    rf"""[$.](?:$|\s|\|) | (?<![])A-Za-z0-9_"'.])(?:\$[A-Za-z_.]|\.[A-Za-z_]) | ` | :=
+    | ^(?!(?:{_WORDS})\b)[A-Za-z][A-Za-z0-9_]*\s+[.$"'(0-9]
+    | \|\s*[A-Za-z0-9_]+\s+(?!(?:{_WORDS})\b)["'$.A-Za-z0-9(]""",
+    re.VERBOSE,
+)
+"""What no expression of Jinja has, where the letters of its texts are left out."""
+_TOKEN = re.compile(
+    rf"""{_TEXT}|`[^`]*`|\||\(|\)(?:\.[A-Za-z0-9_.]+)?|[A-Za-z_][A-Za-z0-9_]*\([^()]*\)
+    |(?:[^\s|()"'`,[]|\[[^]]*\])+""",
+    re.VERBOSE,
+)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_OPERATORS = {
+    "and": "and",
+    "eq": "==",
+    "ge": ">=",
+    "gt": ">",
+    "le": "<=",
+    "lt": "<",
+    "ne": "!=",
+    "or": "or",
+    "print": "~",
+}
+"""Function of Go → operator of Jinja."""
 
 
 def suggest_filter(name: str) -> str | None:
@@ -34,11 +69,29 @@ def describe_go(template: str, line: int) -> str:
         line: where that is, from 1.
     """
     for tag in _list_tags(template, line):
-        for pattern, translate in _GO.items() if tag.startswith("{{") else ():
-            match = re.match(pattern, " ".join(tag.strip("{}").strip("-").split()))
-            if match:
-                return f"{_shorten(tag)} is of Go's templates, and this is Jinja: write {translate(match)} ({_GUIDE})"
+        meant = _find_meant(" ".join(tag.strip("{}").strip("-").split())) if tag.startswith("{{") else ""
+        if meant:
+            return f"{_shorten(tag)} is of Go's templates, and this is Jinja: write {meant} ({_GUIDE})"
     return ""
+
+
+def _find_meant(text: str) -> str:
+    """Return how Jinja has what stands between the braces; nothing where that is not of Go."""
+    try:
+        written = _write_meant(text)
+        ENVIRONMENT.parse(written)
+    except (TemplateSyntaxError, RecursionError):
+        return "{{ db.key }}"
+    return written
+
+
+def _write_meant(text: str) -> str:
+    for pattern, write in _GO.items():
+        match = re.match(pattern, text)
+        if match:
+            return write(match)
+    is_go = _SIGNS.search(re.sub(_TEXT, lambda text: text[0][0] * 2, text))
+    return f"{{{{ {_translate(text)} }}}}" if is_go else ""
 
 
 def describe_name(template: str, line: int, variable: str = "") -> str:
@@ -75,77 +128,92 @@ def _list_tags(template: str, line: int) -> Iterator[str]:
         first += tag.count("\n")
 
 
-def _translate(argument: str) -> str:
-    """Return an argument of Go as Jinja has it."""
-    if argument == ".":
-        return "db"
-    return f"db{argument}" if argument.startswith(".") else argument.removeprefix("$")
+def _translate(text: str) -> str:
+    """Return a pipeline of Go as an expression of Jinja: `db` is the source, and `db.key` what is missing."""
+    return _read_pipeline(deque(_TOKEN.findall(text))) or "db.key"
 
 
-def _write_field(match: re.Match[str]) -> str:
-    first, *stages = match.string.split("|")
-    return f"{{{{ db{match[1].rstrip('.')}{_write_stages(stages) if first.strip() == match[0].strip() else ''} }}}}"
+def _read_pipeline(tokens: deque[str]) -> str:
+    """Return what stands before the next closing parenthesis, or the end, as an expression."""
+    value, command = "", list[str]()
+    while tokens and not tokens[0].startswith(")"):
+        word = tokens.popleft()
+        if word == "|":
+            value, command = _write_command(command, value), []
+        elif word == "(":
+            inner = _read_pipeline(tokens)
+            command.append(f"({inner}){tokens.popleft()[1:] if tokens else ''}" if inner else "")
+        else:
+            command.append(word)
+    return _write_command(command, value)
 
 
-def _write_stages(stages: Iterable[str]) -> str:
-    """Return what follows the bars of Go as filters."""
-    written = ""
-    for stage in stages:
-        name, *arguments = _ARGUMENT.findall(stage)
-        values = f"({', '.join(map(_translate, arguments))})" if arguments else ""
-        written += f" | {_FILTERS.get(name, name.lower())}{values}"
-    return written
+def _write_command(command: list[str], value: str) -> str:
+    """Return a function with its arguments, of which the value before it is the last one; or a value that is none."""
+    if not command:
+        return value
+    name, *rest = command
+    arguments = [*(_write_operand(token) for token in rest if token), *([value] if value else [])]
+    if value and "(" in name:  # which is of Jinja already
+        return f"{value} | {name}"
+    if not _NAME.fullmatch(name) or not (rest or value):
+        return _write_operand(name)
+    return _write_call(name, arguments or ["db.key"])
 
 
-def _write_index(match: re.Match[str]) -> str:
-    holder, *keys = _ARGUMENT.findall(match[1])
-    return f"{{{{ {_translate(holder)}{''.join(f'[{_translate(key)}]' for key in keys)} }}}}"
+def _write_call(name: str, arguments: list[str]) -> str:
+    first, *others = arguments
+    if name == "index":
+        return f"{first}{''.join(f'[{key}]' for key in others)}"
+    if name == "printf":
+        return f"{first} | format({', '.join(others)})"
+    if name == "not":
+        return f"not {first}"
+    if name in _OPERATORS:
+        return f" {_OPERATORS[name]} ".join(arguments)
+    *others, last = arguments
+    others += ["true"] if name in ("indent", "nindent") else []
+    return f"{last} | {_FILTERS.get(name, name.lower())}{f'({", ".join(others)})' if others else ''}"
 
 
-def _write_format(match: re.Match[str]) -> str:
-    text, *values = _ARGUMENT.findall(match[1])
-    return f"{{{{ {text} | format({', '.join(map(_translate, values))}) }}}}"
+def _write_operand(token: str) -> str:
+    if token.startswith("`"):
+        return repr(token.strip("`"))
+    field = re.fullmatch(r"\$?\.(.*)|\$", token)
+    if field is None:
+        return token.removeprefix("$")
+    holder, *keys = [part for part in (field[1] or "").split(".") if part] or ["db"]
+    keys = keys if holder == "db" else [holder, *keys]
+    return "db" + "".join(f".{key}" if "-" not in key else f"[{key!r}]" for key in keys)
 
 
-def _write_comparison(match: re.Match[str]) -> str:
-    sign = "==" if match[1] == "eq" else "!="
-    return f"{{{{ {_translate(match[2])} {sign} {_translate(match[3])} }}}}"
+def _write_set(match: re.Match[str]) -> str:
+    return f"{{% set {match[1] or 'name'} = {_translate(match[2])} %}}"
 
 
-def _write_call(match: re.Match[str]) -> str:
-    name, *arguments = _ARGUMENT.findall(match.string.partition("|")[0])
-    value = _translate(arguments[-1]) if arguments else "db.key"
-    return f"{{{{ {value}{_write_stages([' '.join([name, *arguments[:-1]])])} }}}}"
+def _write_if(match: re.Match[str]) -> str:
+    return f"{{% if {_translate(match[1])} %}}…{{% else %}}…{{% endif %}}"
 
 
-def _write_filter(match: re.Match[str]) -> str:
-    return f"{{{{ {match[1].strip()}{_write_stages(match[2].split('|')[1:])} }}}}"
+def _write_for(match: re.Match[str]) -> str:
+    names = ", ".join(re.findall(r"\$([A-Za-z_][A-Za-z0-9_]*)", match[1] or "")) or "item"
+    items = f"{_translate(match[2])}{'.items()' if ',' in names else ''}"
+    return f"{{% for {names} in {items} %}}…{{% endfor %}}"
 
 
 def _say(text: str) -> Callable[[re.Match[str]], str]:
     return lambda _: text
 
 
-_IF, _FOR = "{% if db.key %}…{% else %}…{% endif %}", "{% for item in db.list %}{{ item }}{% endfor %}"
 _GO: dict[str, Callable[[re.Match[str]], str]] = {
-    r"\.([A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)+)": lambda match: f"{{{{ db['{match[1]}'] }}}}",
-    rf"\$?({_FIELD})": _write_field,
-    r"\$[A-Za-z0-9_]*\s*:?=": _say("{% set name = db.key %}"),
-    r"\$([A-Za-z_][A-Za-z0-9_]*)": lambda match: f"{{{{ {match[1]} }}}}",
-    r"(?=[.$])\$?(\.?)(?= |\||$)": _write_field,
-    r"(eq|ne) (\S+) (\S+)": _write_comparison,
     r"/\*": _say("{# … #}"),
-    r"`": _say("{{ '…' }}"),
-    r"(if|else|with|end)\b": _say(_IF),
-    r"range\b": _say(_FOR),
+    r"\$([A-Za-z0-9_]*)\s*:?=(.*)": _write_set,
+    r"(?:if|else if|with)\b(.*)": _write_if,
+    r"(else|end)\b": _say("{% if db.key %}…{% else %}…{% endif %}"),
+    r"range\b(?:(.*):=)?(.*)": _write_for,
     r"(define|template|include|block|tpl)\b": _say("the other template out here"),
-    r"printf (\S.*)": _write_format,
-    r"index (\S.*)": _write_index,
-    rf"(?!({_WORDS})\b)[A-Za-z][A-Za-z0-9_]*\s+[.$\"'(`]": _write_call,
-    rf"([^|]+)(.*\|\s*[A-Za-z0-9_]+\s+(?!({_WORDS})\b)[\"'$.A-Za-z0-9].*)": _write_filter,
-    rf".*?(?<![])A-Za-z0-9_\"'])({_FIELD})": lambda match: f"{{{{ db{match[1]} }}}}",
 }
-"""How a tag of Go begins → how Jinja has it."""
+"""How a tag of Go begins that is no expression → how Jinja has it."""
 
 
 def _shorten(text: str) -> str:
