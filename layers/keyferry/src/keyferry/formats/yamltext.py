@@ -225,6 +225,7 @@ for _tag, (_pattern, _beginnings, _) in _CORE.items():
 _Writer.add_implicit_resolver(_BOOL, re.compile(r"[yYnN]\Z"), list("yYnN"))  # in YAML 1.1, but not in the library
 _Writer.add_implicit_resolver(_FLOAT, _LIKE_A_NUMBER, list("-+.0123456789"))
 _Writer.add_representer(str, _write_text)
+_Writer.add_multi_representer(str, _write_text)
 _Writer.add_representer(Number, _write_number)
 _Writer.add_representer(jsontext.Object, yaml.SafeDumper.represent_dict)
 _Writer.add_representer(jsontext.Array, yaml.SafeDumper.represent_list)

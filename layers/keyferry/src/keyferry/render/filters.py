@@ -7,10 +7,8 @@ part of the template language, since templates can give arguments by name.
 import base64
 import hmac
 import json
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from jinja2 import pass_context
 from jinja2.filters import FILTERS as JINJA
@@ -22,13 +20,16 @@ from keyferry.formats.recognition import recognize
 from keyferry.model import SecretValue
 from keyferry.render.formatting import (
     FilterError,
+    double_quote,
     format_text,
     indent,
     join,
     replace,
+    shellquote,
     take_items,
     take_text,
     to_text,
+    urlencode,
     wordwrap,
     xmlattr,
 )
@@ -59,14 +60,6 @@ def generate_salts(origin: Mapping[str, object]) -> Iterator[bytes]:
         text = json.dumps({**origin, "number": number}, sort_keys=True).encode()
         yield hmac.digest(b"keyferry.dev/bcrypt", text, "sha256")[:16]
         number += 1
-
-
-def urlencode(value: object) -> str:
-    """Percent-encode all characters but the unreserved ones.
-
-    Jinja's own filter keeps `/`, which would end the user part of a URL.
-    """
-    return quote(to_text(value), safe="")
 
 
 def b64encode(value: object) -> str:
@@ -121,16 +114,6 @@ def fromyaml(value: object) -> object:
 def fromdotenv(value: object) -> dict[str, str]:
     """Parse lines `NAME=value`."""
     return _parse("fromdotenv", dotenv.parse, to_text(value))
-
-
-def double_quote(value: object) -> str:
-    """Put text in double quotes, with the escapes of JSON."""
-    return tojson(to_text(value))
-
-
-def shellquote(value: object) -> str:
-    """Quote text for a POSIX shell."""
-    return shlex.quote(to_text(value))
 
 
 @pass_context

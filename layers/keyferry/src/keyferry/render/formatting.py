@@ -6,10 +6,12 @@ replacement makes of few characters is spent on the budget before it is made.
 
 import functools
 import re
+import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from types import BuiltinMethodType, MethodType
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, Undefined, pass_context, pass_eval_context
 from jinja2.filters import do_xmlattr, make_attrgetter
@@ -26,6 +28,8 @@ BUDGET = "keyferry.budget"
 """The variable that holds the budget of a template. No template can read it, since its name has a dot."""
 _CONVERSION = re.compile(r"%%|%(?:\(([^)]*)\))?[-+ #0]*(\*|[0-9]+)?(?:\.(\*|[0-9]+))?")
 """A conversion of `%`: its name, its width and its precision."""
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""Characters that JSON has as they are, and YAML or TOML not, or as line ends."""
 
 
 class FilterError(ValueError):
@@ -215,6 +219,25 @@ def xmlattr(context: EvalContext, value: Mapping[str, object], autospace: bool =
         if attribute is not None and not isinstance(attribute, Undefined)
     }
     return do_xmlattr(context, attributes, autospace)
+
+
+def urlencode(value: object) -> str:
+    """Percent-encode all characters but the unreserved ones.
+
+    Jinja's own filter keeps `/`, which would end the user part of a URL.
+    """
+    return quote(to_text(value), safe="")
+
+
+def double_quote(value: object) -> str:
+    """Put text in double quotes with the escapes of JSON, so that JSON, YAML and TOML read it back."""
+    quoted = jsontext.to_text([to_text(value)])[1:-1]
+    return _UNPRINTABLE.sub(lambda char: f"\\u{ord(char[0]):04x}", quoted)
+
+
+def shellquote(value: object) -> str:
+    """Quote text for a POSIX shell."""
+    return shlex.quote(to_text(value))
 
 
 def take_items(function: Callable[..., Any]) -> Callable[..., Any]:

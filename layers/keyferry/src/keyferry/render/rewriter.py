@@ -9,8 +9,9 @@ from jinja2 import Environment, nodes
 from jinja2.visitor import NodeTransformer
 
 from keyferry.budget import BYTES_PER_STEP
+from keyferry.formats.jsontext import Number
 
-ROUND, MADE, ITEMS = "a round", "a value made", "items of a loop"
+ROUND, MADE, ITEMS, NUMBER = "a round", "a value made", "items of a loop", "a number"
 """Names of filters. A space keeps them out of the language; to use them by `map` costs steps and does nothing."""
 
 
@@ -21,6 +22,12 @@ class _Rewriter(NodeTransformer):
         self.generic_visit(node)
         node.nodes = [_filter(operand, "string") for operand in node.nodes]
         return node
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Node:  # noqa: N802
+        """Keep the text of a number, of which the compiler makes one of Python's."""
+        if not isinstance(node.value, Number):
+            return node
+        return _filter(nodes.Const(node.value.text, lineno=node.lineno), NUMBER, nodes.Const(node.value.spelled))
 
     def visit_List(self, node: nodes.List | nodes.Dict | nodes.Tuple) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)

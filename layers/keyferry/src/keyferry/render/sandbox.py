@@ -15,8 +15,10 @@ from jinja2.filters import make_attrgetter
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import _PassArg
+from markupsafe import Markup
 
 from keyferry.budget import LOOPS, Budget, OverBudget
+from keyferry.formats.jsontext import Number
 from keyferry.model import SecretValue
 from keyferry.render import filters, prices
 from keyferry.render.formatting import (
@@ -30,7 +32,7 @@ from keyferry.render.formatting import (
     to_text,
 )
 from keyferry.render.lexer import ExactLexer, TokenLimit
-from keyferry.render.rewriter import ITEMS, MADE, ROUND
+from keyferry.render.rewriter import ITEMS, MADE, NUMBER, ROUND
 from keyferry.render.undefined import Missing
 
 _MAX_BITS = 16384
@@ -40,6 +42,8 @@ _COMPARISONS = frozenset(
     {"!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le", "lessthan", "lt", "ne"}
 )
 _TEXT_TESTS = ("lower", "upper")
+_MARKING = frozenset({"d", "default", "e", "escape", "forceescape", "safe"})
+"""Filters to which it matters whether a text is marked as safe for HTML."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401  # as above
         """Format a text, or calculate."""
-        budget = get_budget(context)
+        budget, left, right = get_budget(context), _unmark(left), _unmark(right)
         if operator == "%" and isinstance(left, str):
             return spend_result(budget, format_percent(left, right, budget))
         _check_operands(budget, operator, left, right)
@@ -92,11 +96,17 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(__obj, _Format):
             return spend_result(budget, __obj.format(__self, budget, args, named))
         if isinstance(__obj, MethodType | BuiltinMethodType):
-            target, name = __obj.__self__, __obj.__name__
+            target, name = _unmark(__obj.__self__), __obj.__name__
+            __obj = getattr(target, name, __obj)
             if name == "join" and isinstance(target, str) and args:
                 return join_texts(args[0], target, budget)
             prices.spend_call(budget, target, name, [*args, *named.values()])
         return spend_result(budget, super().call(__context, __obj, *args, **named))
+
+
+def _unmark(value: Any) -> Any:  # noqa: ANN401  # of whatever type it is
+    """Return a text without its mark: whoever works on one that is safe for HTML would escape what is put into it."""
+    return str(value) if isinstance(value, Markup) else value
 
 
 def spend_result(budget: Budget, result: Any) -> Any:  # noqa: ANN401  # of whatever type it is
@@ -188,6 +198,8 @@ def _bound_filter(name: str, function: Callable[..., Any]) -> Callable[..., Any]
     @functools.wraps(function)
     def run(context: Context, *args: Any, **named: Any) -> Any:  # noqa: ANN401  # as the filter has it
         budget = context.parent[BUDGET]
+        if name not in _MARKING:
+            args, named = tuple(map(_unmark, args)), {key: _unmark(value) for key, value in named.items()}
         if price:
             budget.purpose = purpose
             try:
@@ -231,7 +243,7 @@ for _name in ("cycler", "joiner", "lipsum"):
     del ENVIRONMENT.globals[_name]
 ENVIRONMENT.filters["sum"] = _add_up
 ENVIRONMENT.filters |= {name: _bound_filter(name, function) for name, function in ENVIRONMENT.filters.items()}
-ENVIRONMENT.filters |= {ROUND: _go_round, MADE: _take_value, ITEMS: _list_items}
+ENVIRONMENT.filters |= {ROUND: _go_round, MADE: _take_value, ITEMS: _list_items, NUMBER: Number}
 _TESTS: dict[str, Any] = ENVIRONMENT.tests
 _TESTS |= {name: take_text(_TESTS[name]) for name in _TEXT_TESTS}
 _TESTS |= {name: _bound_test(_TESTS[name]) for name in (*_COMPARISONS, *_TEXT_TESTS)}
