@@ -293,7 +293,7 @@ def test_a_binary_source_is_opened() -> None:
         ("{{ db.pass | pem }}", "pem finds no PEM block: -----BEGIN …----- to -----END …-----"),
         ("{{ db.store | pem }}", "pem finds no PEM block: -----BEGIN …----- to -----END …-----"),
         ("{{ db.pass | filter_cert_chain }}", "filter_cert_chain: no PEM in it"),
-        ("{{ db.pass | pkcs12_key }}", "not base64"),
+        ("{{ db.pass | pkcs12_key }}", "not base64: it is base64url, with - and _"),
         ("{{ db.store | pkcs12_key }}", "pkcs12_key: no PKCS#12, or it has a password"),
         ("{{ db.store | pkcs12_key('canary-x') }}", "pkcs12_key: no PKCS#12, or that password does not open it"),
         ("\n{{ db.store | pkcs12_cert('canary-x') }}", "pkcs12_cert: no PKCS#12, or that password does not open it"),

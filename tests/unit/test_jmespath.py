@@ -10,6 +10,7 @@ from jmespath.functions import Functions
 
 from keyferry.budget import Budget, OverBudget
 from keyferry.formats import jmespath as paths
+from keyferry.formats import jsontext
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,11 @@ FIXED = "takes nothing from the source, it is a fixed text or number: a name has
         ("'a' | b", FIXED),
         ("length('a')", FIXED),
         ('users[?name=="admin"].key', '"admin" is the name of a key here; a text to compare with is in single quotes'),
+        (
+            "users[?name=='a'].key",
+            "writes a list in JSON, also where one fits; the first value alone is users[?name=='a'].key |",
+        ),
+        ("[?a].b.c", "writes a list in JSON, also where one fits; the first value alone is '[?a].b.c | [0]'"),
         ("[username]", "makes a list of one value; the value alone is username"),
         ('a.["b-c"]', "makes a list of one value; the value alone is 'a.\"b-c\"'"),
     ],
@@ -175,6 +181,30 @@ def test_an_expression_that_can_be_meant_is_not(path: str) -> None:
     assert paths.describe_oddity(path) == ""
 
 
-@pytest.mark.parametrize("path", ["a.*", "a || b", "length(@)", "a[].b", "a | b"])
+@pytest.mark.parametrize("path", ["a.*", "a || b", "length(@)", "a[].b", "a | keys(@)"])
 def test_an_expression_with_more_than_steps_has_no_steps(path: str) -> None:
     assert paths.list_steps(path) is None
+
+
+def test_steps_behind_a_pipe_are_steps() -> None:
+    assert paths.list_steps("a | b | [0]") == ["a", "b", 0]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("abs(text)", "abs takes number, and gets string"),
+        ("length(nothing)", "length takes string, array, object, and gets null"),
+        ("sum(texts)", "sum takes array of number, and gets string"),
+        ("join(',', @)", "join takes array of string, and gets object"),
+        ("keys(texts)", "keys takes object, and gets array"),
+        ("sort_by(texts, &@.x)", "sort_by takes string, number, and gets null"),
+        ("ceil(big)", "(OverflowError)"),
+    ],
+)
+def test_a_function_that_gets_what_it_does_not_take_says_so_without_a_value(path: str, said: str) -> None:
+    with pytest.raises(Exception) as raised:  # of the library
+        paths.search(path, {"text": "canary", "texts": ["canary"], "big": jsontext.Number("1e999")}, Budget())
+    told = paths.describe_failure(raised.value)
+    assert told.endswith(said)
+    assert "canary" not in told

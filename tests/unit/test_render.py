@@ -98,12 +98,37 @@ def test_what_is_encoded_is_decoded(how: str, encoded: str, expected: bytes) -> 
     assert made({"from": "db", "path": "a", "decode": how}, db=value(document)) == expected
 
 
+def test_what_is_no_text_is_not_decoded() -> None:
+    document = '{"port": 5432, "flag": true, "text": "aGVsbG8="}'
+    assert made({"from": "db", "path": "port", "decode": "auto"}, db=value(document)) == b"5432"
+    assert many(document, decode="auto") == {"port": b"5432", "flag": b"true", "text": b"hello"}
+    said = refused({"from": "db", "path": "flag", "decode": "base64"}, db=value(document))
+    assert said.endswith("source db is true or false, and decode takes text")
+    assert not_many('{"port": 5432}', decode="base64url").endswith("key port is a number, and decode takes text")
+
+
 @pytest.mark.parametrize(
-    ("how", "content"),
-    [("base64", "canary-"), ("base64", "a-b_"), ("base64url", "a+b/"), ("base64", "aGVsbG8"), ("base64url", "canary!")],
+    ("how", "content", "reason"),
+    [
+        ("base64", "canary!", ""),
+        ("base64", "canary-", ""),
+        ("base64url", "canary!", ""),
+        ("base64", "a-b_", ": it is base64url, with - and _"),
+        ("base64url", "a+b/", ": it is base64, with + and /"),
+        ("base64", "aGVsbG8", ": the = at its end are missing"),
+        ("base64", "aGVsbA\n", ": the = at its end are missing"),
+        ("base64url", "PDw_Pz8-Pg", ": the = at its end are missing"),
+        ("base64", "aGVs bG8=", ": it has blanks or tabs in it"),
+        ("base64", "  aGVs\n  bG8=\n", ": it has blanks or tabs in it"),
+    ],
 )
-def test_what_is_not_encoded_so_is_refused(how: str, content: str) -> None:
-    assert refused({"from": "db", "decode": how}, db=value(content)).endswith(f"source db is not {how}, as decode says")
+def test_what_is_not_encoded_so_is_refused_with_what_it_is(how: str, content: str, reason: str) -> None:
+    said = refused({"from": "db", "decode": how}, db=value(content))
+    assert said.endswith(f"source db is not {how}, as decode says{reason}")
+    if how == "base64":
+        assert refused({"template": "{{ db | b64decode }}"}, db=value(content)).endswith(
+            f"template: not base64{reason}"
+        )
 
 
 # Many keys at once
@@ -241,17 +266,17 @@ def test_a_path_that_finds_nothing_says_which_path_and_where_it_ends(path: str, 
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("abs(text)", "JMESPathTypeError"),
-        ("sum(texts)", "JMESPathTypeError"),
-        ("ceil(big)", "OverflowError"),
-        ("&text", "TypeError"),
+        ("abs(text)", ": abs takes number, and gets string"),
+        ("sum(texts)", ": sum takes array of number, and gets string"),
+        ("ceil(big)", " (OverflowError)"),
+        ("&text", " (TypeError)"),
     ],
 )
 def test_a_path_that_fails_names_the_failure_and_never_the_value(path: str, kind: str) -> None:
     said = refused(
         {"from": "db", "path": path}, db=value(f'{{"text": "{CANARY}", "texts": ["{CANARY}"], "big": 1e999}}')
     )
-    assert said == f"mapping payments-db, key key: source db: path {path} does not fit the value ({kind})"
+    assert said == f"mapping payments-db, key key: source db: path {path} does not fit the value{kind}"
 
 
 @pytest.mark.parametrize("content", [CANARY, f"<{CANARY}>", f"'{CANARY}'"])

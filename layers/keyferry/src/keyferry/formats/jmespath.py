@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import jmespath
+from jmespath.exceptions import JMESPathTypeError
 from jmespath.functions import Functions, signature
 from jmespath.visitor import TreeInterpreter
 
@@ -20,7 +21,12 @@ type Step = str | int
 MAX_LENGTH = 16_384
 """The longest expression, in characters."""
 _COMPARED_NAME = re.compile(r'[=!<>]=?\s*"([^"]*)"')
-_COMPARING = "; values are compared by ==, a text is in single quotes and a number in backticks, as [?name=='api'].host"
+_COMPARING = (
+    "; values are compared by ==, a text is in single quotes and a number in backticks, as [?name=='api'].host | [0]"
+)
+_TYPES = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "NoneType": "null"}
+_TYPES |= {"list": "array", "dict": "object"}
+"""Type of Python → type of JMESPath."""
 _CHAINS = frozenset(
     {"subexpression", "index_expression", "pipe", "projection", "value_projection", "filter_projection", "flatten"}
 )
@@ -138,7 +144,7 @@ def _list_steps(node: Mapping[str, Any]) -> list[Step] | None:
         return []
     if node["type"] in ("field", "index"):
         return [node["value"]]
-    if node["type"] not in ("subexpression", "index_expression"):
+    if node["type"] not in ("subexpression", "index_expression", "pipe"):
         return None
     parts = [_list_steps(child) for child in node["children"]]
     return None if None in parts else [step for part in parts for step in part or ()]
@@ -161,6 +167,8 @@ def describe_oddity(path: str) -> str:
     text = _COMPARED_NAME.search(path)
     if text:
         return f'"{text[1]}" is the name of a key here; a text to compare with is in single quotes'
+    if tree["type"] == "filter_projection":
+        return f"writes a list in JSON, also where one fits; the first value alone is {quote(f'{path} | [0]')}"
     before: list[Step] | None = []
     last = tree
     if tree["type"] == "subexpression":
@@ -210,6 +218,15 @@ def search(path: str, document: object, budget: Budget) -> object:
             message can quote the document.
     """
     return _Interpreter(budget).visit(_parse(path), document)
+
+
+def describe_failure(error: Exception) -> str:
+    """Return why an expression cannot be evaluated on a document, without a word of it."""
+    if not isinstance(error, JMESPathTypeError):
+        return f"does not fit the value ({type(error).__name__})"
+    expected = ", ".join(name.removesuffix("-").replace("-", " of ") for name in error.expected_types)
+    actual = _TYPES.get(error.actual_type, error.actual_type)
+    return f"does not fit the value: {error.function_name} takes {expected}, and gets {actual}"
 
 
 def _calls(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -3,7 +3,6 @@
 Nothing here quotes the text.
 """
 
-import base64
 import json
 import re
 from collections.abc import Callable
@@ -11,11 +10,14 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from keyferry.formats import jsontext
+from keyferry.formats.encodings import decode
 
 _MAX_LENGTH, _MAX_YAML = 65_536, 16_384
 """The longest texts, in characters, that are looked at, also as YAML: a message is not worth more time."""
 _BEGINNING = re.compile(r"\s*(?:(?://[^\n]*\n|/\*[^*]*\*/)\s*)*[{\[]")
 """How JSON begins, or would without its comments."""
+_SECTION = re.compile(r"\s*\[[A-Za-z][^]\n]*\][ \t]*\r?\n")
+_YAML = re.compile(r":|^\s*- ")
 _DOTENV = re.compile(r"(export )?[A-Za-z_][A-Za-z0-9_]*=.*")
 _CAUSES = {
     r"Illegal trailing comma": "a comma before the end of an object or a list",
@@ -55,6 +57,8 @@ def recognize(text: str) -> Recognition:
     if len(text) > _MAX_LENGTH:
         return Recognition("text")
     document = _try(jsontext.parse, text.encode(errors="replace"))
+    if document is None and _SECTION.match(text):
+        return Recognition("text of sections, as INI or TOML have it")
     if document is None and _BEGINNING.match(text):
         return Recognition("not JSON, though it begins so", mistake=_describe_mistake(text))
     if isinstance(document, dict | list):
@@ -70,7 +74,7 @@ def _recognize_other(text: str) -> Recognition:
         return Recognition("JSON in base64", "b64decode | fromjson")
     if _is_dotenv(text):
         return Recognition("text of lines NAME=value", "fromdotenv")
-    if ":" in text and len(text) <= _MAX_YAML and isinstance(_try(_parse_yaml, text), dict | list):
+    if len(text) <= _MAX_YAML and _YAML.search(text) and isinstance(_try(_parse_yaml, text), dict | list):
         return Recognition("text that looks like YAML", "fromyaml")
     return Recognition("text")
 
@@ -87,13 +91,16 @@ def _is_document(content: bytes) -> bool:
 
 
 def _decode(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+    return decode(text.encode(), "base64")
 
 
 def _parse_yaml(text: str) -> object:
     from keyferry.formats import yamltext  # noqa: PLC0415  # for a message alone
 
-    return yamltext.parse(text)
+    try:
+        return yamltext.parse(text)
+    except jsontext.DuplicateKeyError:  # of which fromyaml tells
+        return {}
 
 
 def _try[T, R](parse: Callable[[T], R], text: T) -> R | None:

@@ -232,8 +232,8 @@ def to_file(value: object) -> bytes:
 def _decode_base64(value: object) -> bytes:
     try:
         return decode(_to_bytes(value), "base64")
-    except ValueError:
-        raise FilterError("not base64") from None
+    except ValueError as error:
+        raise FilterError(str(error)) from None
 
 
 _JINJA_FILTERS = (

@@ -216,7 +216,7 @@ def _render_entry(entry: Entry, inputs: _Inputs, where: str) -> SecretValue | No
         return values.decode_value(source.content, entry.decode, where)
     selected = values.search_path(entry.path, source, entry.source or "", where, inputs.budget)
     if selected is not None:
-        return values.decode_value(values.encode_json(selected, where), entry.decode, where)
+        return values.decode_part(selected, entry.decode, where)
     if entry.default is None and not entry.optional:
         reason = values.describe_nothing(entry.path, source, entry.source or "", inputs.budget)
         raise SourceUnusable(f"{where}: path {entry.path} finds nothing: {reason}")
@@ -250,8 +250,9 @@ def _list_members(data_from: DataFrom, source: SourceValue, where: str, budget: 
 def _render_member(member: object, data_from: DataFrom, key: str, where: str) -> SecretValue:
     if member is None:
         raise SourceUnusable(f"{where} is null; give it a value, or name {key} in data too: with default, or optional")
-    value = member if isinstance(member, SecretValue) else values.encode_json(member, where)
-    return values.decode_value(value, data_from.decode, where)
+    if isinstance(member, SecretValue):
+        return values.decode_value(member, data_from.decode, where)
+    return values.decode_part(member, data_from.decode, where)
 
 
 def _name_key(where: str, key: str) -> str:

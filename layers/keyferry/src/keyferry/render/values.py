@@ -53,7 +53,19 @@ def decode_value(value: SecretValue, encoding: Decoding | None, where: str) -> S
     try:
         return value if encoding is None else SecretValue(decode(value.reveal(), encoding))
     except ValueError as error:
-        raise SourceUnusable(f"{where} is {error}, as decode says") from None
+        name, _, reason = str(error).partition(": ")
+        raise SourceUnusable(f"{where} is {name}, as decode says{f': {reason}' if reason else ''}") from None
+
+
+def decode_part(part: object, encoding: Decoding | None, where: str) -> SecretValue:
+    """Return a part of a JSON document as a Secret holds it: text is decoded, and `auto` leaves anything else as it is.
+
+    Raises:
+        SourceUnusable: as in `encode_json` and `decode_value`; or the part is no text.
+    """
+    if isinstance(part, str) or encoding in (None, "auto"):
+        return decode_value(encode_json(part, where), encoding if isinstance(part, str) else None, where)
+    raise SourceUnusable(f"{where} is {absence.describe_kind(part)}, and decode takes text")
 
 
 def parse_document(source: SourceValue, where: str, budget: Budget, describe: Callable[[object], str]) -> Any:  # noqa: ANN401
@@ -103,7 +115,7 @@ def search_path(path: str, source: SourceValue, alias: str, where: str, budget: 
         raise SourceUnusable(f"{where}: path {path} {error}") from None
     except Exception as error:
         # The message of the library can quote the value.
-        raise SourceUnusable(f"{where}: path {path} does not fit the value ({type(error).__name__})") from None
+        raise SourceUnusable(f"{where}: path {path} {jmespath.describe_failure(error)}") from None
     return result
 
 
