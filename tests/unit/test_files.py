@@ -271,7 +271,7 @@ def test_what_has_another_shape_is_answered_with_an_example(tmp_path: Path, old:
             '"{{ dv.password }}"',
             "13:28: the template names dv, and no source is called so; there is: cluster, db, namespace",
         ),
-        ('"{{ db.password"', "13:28: line 1 of the template: unexpected end of template"),
+        ('"{{ db.password"', "13:28: line 1 of the template: {{ is not closed by }}"),
         ('"{{ db | urlencod }}"', "13:28: line 1 of the template: No filter named 'urlencod'."),
         ("{{ db.password }}", '13:29: a key is text, no list or mapping; a template is written in quotes, as "{{'),
     ],

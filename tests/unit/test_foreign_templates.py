@@ -144,8 +144,7 @@ def test_a_name_with_other_signs_is_told_as_jinja_has_it(tmp_path: Path, templat
         ("{{ db.port-1 }}{{ pasword }}", "the template names pasword, and no source"),
         ("{{ pasword | default('a') if db.x else db['a-b'] }}", "the template names pasword, and no source"),
         ("{{ }}", "Expected an expression, got 'end of print statement'"),
-        ("{{ db.a b }}", "expected token 'end of print statement', got 'b'"),
-        ("{{ db.x", "unexpected end of template"),
+        ("{{ db.a if }}", "unexpected 'end of print statement'"),
         ("{% if %}", "Expected an expression"),
         ("{% .x %}", "tag name expected"),
     ],
@@ -153,6 +152,56 @@ def test_a_name_with_other_signs_is_told_as_jinja_has_it(tmp_path: Path, templat
 def test_what_is_neither_is_told_as_before(tmp_path: Path, template: str, said: str) -> None:
     [problem] = told(tmp_path, template)
     assert problem.startswith(f"x.j2:1:1: {said}")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ('{{ db."api-key" }}', "a key in quotes stands in brackets: db['a-key']"),
+        ("{{ db.api key }}", "a key with a blank is written in brackets: db['a key']"),
+        ('{{ db["api-key }}', "a text has no end: a quote is missing"),
+        ("{{ ${db.x} }}", "a name in braces has no $: {{ db.key }}"),
+        ("{{{ db.x }}}", "two braces are enough: {{ db.key }}"),
+        ("{{ db.x }", "{{ is not closed by }}"),
+        ("{{ db.x", "{{ is not closed by }}"),
+        ("{{ db->x }}", "a key stands behind a dot: db.key"),
+        ("{{ db.x && '|' }}", "Jinja writes and, or, not in place of &&, ||, !"),
+        ("{% if !db.x %}{% endif %}", "Jinja writes and, or, not in place of &&, ||, !"),
+        ("{{ db.x ? 'a' : 'b' }}", "Jinja writes 'a' if db.key else 'b'"),
+        ("{{ db?.x }}", "for what may be missing or null Jinja writes db.key | default('…', true)"),
+        ("{{ db.x|default:'y' }}", "a filter has its arguments in parentheses: db.key | default('…')"),
+        ("{{ db.x == null }}", "null is none in Jinja"),
+        ("{{ toJson(db.x) }}", "a filter stands behind a bar: db.key | tojson"),
+        ("{{ b64enc(db.x) ~ '' }}", "a filter stands behind a bar: db.key | b64encode"),
+        ("{{ lookup(db.x) }}", "the template names lookup, and no source is called so; there is: cluster, db,"),
+        ("{{ DB.x }}", "the template names DB, and no source is called so; did you mean db?"),
+        ("{{ 'a && b' }}{% endif %}", "Encountered unknown tag 'endif'."),
+    ],
+)
+def test_what_is_of_other_languages_is_told_as_jinja_has_it(tmp_path: Path, template: str, said: str) -> None:
+    [problem] = told(tmp_path, f"x\n{template}\n")
+    assert problem.startswith(f"x.j2:2:1: {said}")
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ('{template: "x ${db.password}"}', "template"),
+        ('{template: "{ db.password }"}', "template"),
+        ('{template: "<%= db.password %>"}', "template"),
+        ('{template: "$(db)"}', "template"),
+        ('{value: "${db.password}"}', "value"),
+    ],
+)
+def test_a_source_in_braces_of_other_languages_is_warned_of(tmp_path: Path, entry: str, field: str) -> None:
+    text = MAPPING.replace("password: {from: db, path: password}", f"password: {entry}\n      other: {{from: db}}")
+    (tmp_path / "clusters.yaml").write_text(CLUSTERS)
+    (tmp_path / "a.yaml").write_text(text)
+    _, [warning] = files.check(tmp_path)
+    wanted = "db is not filled in here: that takes a template, and double braces, as {{ db.key }}"
+    assert wanted in str(warning)
+    (tmp_path / "a.yaml").write_text(text.replace("db.password", "HOME").replace("(db)", "(HOME)"))
+    assert files.check(tmp_path)[1] == []
 
 
 def test_the_name_with_dashes_is_the_one_that_is_meant() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from jinja2 import TemplateSyntaxError
 
@@ -30,7 +30,7 @@ _ODD_KEY = re.compile(
 _WORDS = "and|else|if|in|is|not|or"
 _TEXT = r"""\"(?:[^"\\]|\\.)*"|'[^']*'"""
 _SIGNS = re.compile(
-    rf"""[$.](?:$|\s|\|) | (?<![])A-Za-z0-9_"'.])(?:\$[A-Za-z_.]|\.[A-Za-z_]) | ` | :=
+    rf"""[$.](?:$|\s|\|) | (?<![])A-Za-z0-9_"'.?])(?:\$[A-Za-z_.]|\.[A-Za-z_]) | ` | :=
     | ^(?!(?:{_WORDS})\b)[A-Za-z][A-Za-z0-9_]*\s+[.$"'(0-9]
     | \|\s*[A-Za-z0-9_]+\s+(?!(?:{_WORDS})\b)["'$.A-Za-z0-9(]""",
     re.VERBOSE,
@@ -56,6 +56,21 @@ _OPERATORS = {
 """Function of Go → operator of Jinja."""
 
 
+_OTHERS = {
+    r"\{\{\{": "two braces are enough: {{ db.key }}",
+    r"\$\{?": "a name in braces has no $: {{ db.key }}",
+    r"&&|\|\||!(?!=)": "Jinja writes and, or, not in place of &&, ||, !",
+    r"\?\?|\?\.": "for what may be missing or null Jinja writes db.key | default('…', true)",
+    r"\?.*:": "Jinja writes 'a' if db.key else 'b'",
+    r"->": "a key stands behind a dot: db.key",
+    r"\|\s*[A-Za-z0-9_]+\s*:": "a filter has its arguments in parentheses: db.key | default('…')",
+    r"\.\s*[\"']": "a key in quotes stands in brackets: db['a-key']",
+    rf"\.[A-Za-z_][A-Za-z0-9_]* (?!(?:{_WORDS})\b)[A-Za-z_]": "a key with a blank is written in brackets: db['a key']",
+}
+"""What other languages have between braces, where texts are empty → how Jinja has it."""
+_NULLS = frozenset({"NULL", "Null", "nil", "null", "undefined"})
+
+
 def suggest_filter(name: str) -> str | None:
     """Return our name of a filter of other systems; None for one that we do not know."""
     return _FILTERS.get(name)
@@ -72,6 +87,37 @@ def describe_go(template: str, line: int) -> str:
         meant = _find_meant(" ".join(tag.strip("{}").strip("-").split())) if tag.startswith("{{") else ""
         if meant:
             return f"{_shorten(tag)} is of Go's templates, and this is Jinja: write {meant} ({_GUIDE})"
+    return ""
+
+
+def describe_other(template: str, line: int) -> str:
+    """Return what in a line of a template, which is not Jinja, is of another language; nothing where none is."""
+    for tag in _list_tags(template, line):
+        text = re.sub(_TEXT, lambda text: text[0][0] * 2, tag)
+        if text.count('"') % 2 or text.count("'") % 2:
+            return "a text has no end: a quote is missing"
+        for pattern, words in _OTHERS.items():
+            if re.search(pattern, text):
+                return words
+    begin = template.split("\n")[line - 1].rpartition("{{")
+    return "{{ is not closed by }}" if begin[1] and "}}" not in begin[2] else ""
+
+
+def describe_variable(template: str, line: int, name: str, filters: Collection[str]) -> str:
+    """Return what is meant by a variable that nobody defines: null, or a filter that is called; nothing for others.
+
+    Args:
+        template: the template, which is Jinja.
+        line: the first one that has the variable.
+        name: the variable.
+        filters: the names of all filters.
+    """
+    if name in _NULLS:
+        return f"{name} is none in Jinja"
+    for tag in _list_tags(template, line):
+        known = _FILTERS.get(name, name.lower())
+        if known in filters and re.search(rf"(?<![A-Za-z0-9_.]){name}\s*\(", tag):
+            return f"a filter stands behind a bar: db.key | {known}"
     return ""
 
 

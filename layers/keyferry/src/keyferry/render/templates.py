@@ -18,6 +18,7 @@ from keyferry.render.rewriter import rewrite
 from keyferry.render.sandbox import ENVIRONMENT
 
 _UNKNOWN = re.compile(r"No (filter|test) named '(\w+)'")
+_DESCRIPTIONS = (foreign_templates.describe_go, foreign_templates.describe_name, foreign_templates.describe_other)
 _OTHER_FILES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
 
 
@@ -50,9 +51,8 @@ def list_variables(template: str) -> Mapping[str, int]:
         for call in parsed.find_all(nodes.Filter):
             _check_call(call)
     except TemplateSyntaxError as error:
-        foreign = foreign_templates.describe_go(template, error.lineno)
-        foreign = foreign or foreign_templates.describe_name(template, error.lineno)
-        reason = foreign or _add_suggestion(error.message or "")
+        descriptions = (describe(template, error.lineno) for describe in _DESCRIPTIONS)
+        reason = next(filter(None, descriptions), "") or _add_suggestion(error.message or "")
         raise InvalidTemplate(error.lineno, reason) from None
     except RecursionError:
         raise InvalidTemplate(1, "nested too deeply") from None
@@ -64,9 +64,10 @@ def describe_unknown(template: str, name: str, line: int) -> str:
     """Return what is meant where a template that is right has a variable of this name, which nobody defines.
 
     Returns:
-        How Jinja has what is Go here, or a name with a dash; nothing where it is neither.
+        How Jinja has what is Go here, a name with a dash, null, or a filter that is called; nothing for anything else.
     """
-    return foreign_templates.describe_go(template, line) or foreign_templates.describe_name(template, line, name)
+    foreign = foreign_templates.describe_go(template, line) or foreign_templates.describe_name(template, line, name)
+    return foreign or foreign_templates.describe_variable(template, line, name, ENVIRONMENT.filters)
 
 
 @lru_cache(_CACHE_SIZE)

@@ -61,6 +61,12 @@ def _list_secret_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
         if entry.value is not None and "{{" in entry.value:
             message = "the Secret will hold these braces as they are: what is filled in is a template, not a value"
             yield ("spec", "secret", "data", key, "value"), message
+        if alias := _find_other_braces(entry, spec.sources):
+            field = "value" if entry.template is None else "template"
+            message = (
+                f"{alias} is not filled in here: that takes a template, and double braces, as {{{{ {alias}.key }}}}"
+            )
+            yield ("spec", "secret", "data", key, field), message
     for path, expression in _list_paths(spec.secret):
         if oddity := jmespath.describe_oddity(expression):
             yield path, f"path {expression} {oddity}"
@@ -72,6 +78,15 @@ def _list_secret_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
                 f" keys: [{{stripPrefix: {prefix}}}], or invalidCharacters: replace"
             )
             yield ("spec", "secret", "dataFrom", number), message
+
+
+def _find_other_braces(entry: Entry, aliases: Iterable[str]) -> str:
+    """Return the source that a text has in braces of other languages, as in `${db.password}`; empty without one."""
+    text = entry.value or entry.template or ""
+    if "{{" in text or "{%" in text:
+        return ""
+    names = (match[1] for match in re.finditer(r"(?:\{|\$\(|<%=?) ?\.?([A-Za-z_][A-Za-z0-9_]*)\b", text))
+    return next((name for name in names if name in aliases), "")
 
 
 def _list_paths(secret: SecretSpec) -> Iterator[tuple[FieldPath, str]]:

@@ -63,9 +63,10 @@ def nearest(name: str, known: Iterable[str], noun: str = "") -> str:
         noun: the beginning of the list, such as `there is`; without it, no list is written.
     """
     names = sorted(set(known))
-    similar = difflib.get_close_matches(name, names, n=1)
+    folded = {known.casefold(): known for known in names}
+    similar = difflib.get_close_matches(name.casefold(), folded, n=1)
     if similar:
-        return f"; did you mean {similar[0]}?"
+        return f"; did you mean {folded[similar[0]]}?"
     if not noun:
         return ""
     return f"; {noun}: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else f"; {noun}: none"
