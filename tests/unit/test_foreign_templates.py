@@ -204,6 +204,10 @@ def test_a_source_in_braces_of_other_languages_is_warned_of(tmp_path: Path, entr
     assert files.check(tmp_path)[1] == []
 
 
+def test_braces_within_a_tag_begin_no_other() -> None:
+    assert foreign_templates.describe_go("{{ 'a {{' }}{{ .x }}", 1).startswith("{{ .x }} is of Go's")
+
+
 def test_the_name_with_dashes_is_the_one_that_is_meant() -> None:
     said = foreign_templates.describe_name("{{ one-a.key ~ one-b.key }}", 1, "b")
     assert said == "a source is called without dashes, as one_b, not one-b"
