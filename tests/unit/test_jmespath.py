@@ -105,6 +105,16 @@ SIGNS = "a name with other signs than letters, digits and _ is in double quotes"
         ("$[0].a", "$ is of JSONPath: write '[0].a'"),
         (".username", "a path begins with a name, without a dot: write username"),
         ("user..name", "one dot divides names: write user.name"),
+        ("$", "$ is of JSONPath: leave path out to take the whole value"),
+        (".dockerconfigjson", f"{SIGNS}: write '\".dockerconfigjson\"'"),
+        ("a.[0]", "no dot stands before a bracket: write a[0]"),
+        ("$.a.['b']", "$ is of JSONPath, and no dot stands before a bracket, and a name stands after a dot: write a.b"),
+        ("a[name].b", "a name stands after a dot: write a.name.b"),
+        ("a[api-key]", "a name stands after a dot: write 'a.\"api-key\"'"),
+        ("a?.b?[0]", "what is missing is nothing also without ?: write a.b[0]"),
+        ("a.b?", "what is missing is nothing also without ?: write a.b"),
+        ("a == 1", "1 as character 6 is wrong; values are compared by ==, a text is in single quotes and a number in"),
+        ("a.#(b==1).c", "# as character 3 is wrong; values are compared by =="),
         ("", "it is empty; leave path out to take the whole value"),
         ("a.", "something is missing at its end"),
         ("a. .b", ". as character 4 is wrong"),
@@ -120,9 +130,10 @@ def test_what_other_languages_have_is_told_in_jmespath(path: str, said: str) -> 
         paths.check(meant.strip("'"))
 
 
-def test_a_path_with_braces_is_told_from_a_template() -> None:
+@pytest.mark.parametrize("path", ["{{ db.password }}", "${password}"])
+def test_a_path_with_braces_is_told_from_a_template(path: str) -> None:
     with pytest.raises(ValueError, match=r"^a path is no template: write it without braces"):
-        paths.check("{{ db.password }}")
+        paths.check(path)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -141,7 +152,7 @@ def test_what_is_proposed_is_jmespath(path: str) -> None:
         paths.check(path)
     except ValueError as error:
         _, _, meant = str(error).partition(": write ")
-        if meant and "{{" not in path:
+        if meant and "{{" not in path and "${" not in path:
             paths.check(meant.removeprefix("'").removesuffix("'"))
     else:
         paths.describe_oddity(path)

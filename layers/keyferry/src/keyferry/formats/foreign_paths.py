@@ -9,12 +9,15 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STEP = re.compile(
     r"""\.* \[ \s* (?P<index> -?[0-9]+ | \*? ) \s* \]
     | \.* \[ \s* (?P<quote> ["'] ) (?P<quoted> [^"']+ ) (?P=quote) \s* \]
+    | \.* \[ \s* (?P<bare> [A-Za-z_][A-Za-z0-9_-]* ) \s* \]
     | (?: ^ | \.+ ) (?: "(?P<text> [^"]+ )" | (?P<name> (?: \\. | [^][.,"'`|&*?(){}\\] )+ ) )""",
     re.VERBOSE,
 )
 _SIGNS = "a name with other signs than letters, digits and _ is in double quotes"
 _INDEX = "an index is in brackets"
 _BRACKETS = "a name stands after a dot"
+_KEYS = (".dockercfg", ".dockerconfigjson")
+"""Keys of Kubernetes whose names begin with a dot."""
 
 
 def write_name(name: str) -> str:
@@ -34,14 +37,22 @@ def find_meant(path: str) -> str:
         path: the expression, which JMESPath refuses.
     """
     text, reasons = path.strip(), dict[str, None]()
+    if text == "$":
+        return "$ is of JSONPath: leave path out to take the whole value"
+    if text in _KEYS:
+        return f"{_SIGNS}: write {quote(write_name(text))}"
+    if re.search(r"\?(?=[.\[]|\Z)", text):
+        text, reasons = re.sub(r"\?(?=[.\[]|\Z)", "", text), {"what is missing is nothing also without ?": None}
     if re.match(r"\$[.\[]", text):
-        text, reasons = text[1:], {"$ is of JSONPath": None}
+        text, reasons = text[1:], reasons | {"$ is of JSONPath": None}
     elif text.startswith("."):
-        reasons = {"a path begins with a name, without a dot": None}
+        reasons["a path begins with a name, without a dot"] = None
     if ".." in text:
         reasons["one dot divides names"] = None
+    if re.search(r"[^.]\.\[", text):
+        reasons["no dot stands before a bracket"] = None
     parts = list(_translate(text.lstrip("."), reasons))
-    if not parts or "" in parts:
+    if not reasons or not parts or "" in parts:
         return ""
     return f"{', and '.join(reasons)}: write {quote(''.join(parts).removeprefix('.'))}"
 
@@ -54,7 +65,7 @@ def _translate(text: str, reasons: dict[str, None]) -> Iterator[str]:
         if match is None:
             yield ""
             return
-        name = match["quoted"] or match["text"] or re.sub(r"\\(.)", r"\1", match["name"] or "").strip()
+        name = match["quoted"] or match["bare"] or match["text"] or re.sub(r"\\(.)", r"\1", match["name"] or "").strip()
         is_first, position = position == 0, match.end()
         if match["index"] is not None:
             yield f"[{match['index']}]"
@@ -62,7 +73,7 @@ def _translate(text: str, reasons: dict[str, None]) -> Iterator[str]:
             reasons[_INDEX] = None
             yield f"[{name.replace('#', '*')}]"
         elif name:
-            if match["quoted"]:
+            if match["quoted"] or match["bare"]:
                 reasons[_BRACKETS] = None
             elif not match["text"] and not IDENTIFIER.fullmatch(name):
                 reasons[_SIGNS] = None

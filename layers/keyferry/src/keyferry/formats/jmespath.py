@@ -194,18 +194,18 @@ def _guess_name(node: Mapping[str, Any]) -> str:
 
 def _describe_mistake(path: str, error: ValueError) -> str:
     """Return why an expression is none, and the expression that is meant where that can be told."""
-    if "{{" in path:
+    if "{{" in path or "${" in path:
         return "a path is no template: write it without braces, as password, or say template instead of path"
     if not path.strip():
         reason = "it is empty; leave path out to take the whole value"
-    elif meant := find_meant(path):
+    elif "==" not in path and (meant := find_meant(path)):
         reason = meant
     else:
         position = getattr(error, "lex_position", None)
         rest = "" if position is None else path[position:]
         wrong = f"{escape(rest[:1])} as character {len(path) - len(rest) + 1} is wrong"
         reason = wrong if rest else "something is missing at its end"
-        reason += _COMPARING if "[?" in path else ""
+        reason += _COMPARING if "[?" in path or "==" in path else ""
     return f"not a JMESPath expression: {reason}"
 
 
