@@ -54,6 +54,12 @@ def test_an_authority_of_the_same_name_with_another_key_is_not_the_issuer() -> N
     assert made(LEAF.pem + LEAF.crt + namesake.crt + SECOND.crt)["tls.crt"] == LEAF.crt + SECOND.crt
 
 
+@pytest.mark.parametrize("key", [RSA.key, EDWARDS.key], ids=["RSA", "Ed25519"])
+def test_an_authority_of_the_same_name_with_another_kind_of_key_is_not_the_issuer(key: pki.Key) -> None:
+    namesake = pki.issue("second", FIRST, authority=True, key=key)
+    assert made(LEAF.pem + namesake.crt + LEAF.crt)["tls.crt"] == LEAF.crt
+
+
 def test_of_two_ways_to_a_root_the_shorter_one_is_taken() -> None:
     cross = Pair(pki.issue("root", STRANGER, authority=True, key=ROOT.key).certificate, ROOT.key)
     found = made(LEAF.pem + CHAIN + cross.crt + ROOT.crt)
@@ -68,6 +74,11 @@ def test_of_a_renewal_what_expires_last_is_taken_in_any_order() -> None:
     old, new = CHAIN + ROOT.crt, leaf.crt + second.crt + root.crt
     expected = {"tls.crt": leaf.crt + second.crt + FIRST.crt, "tls.key": LEAF.pem, "ca.crt": root.crt}
     assert made(LEAF.pem + old + new) == made(LEAF.pem + new + old) == expected
+
+
+def test_what_an_authority_has_issued_for_a_key_comes_before_what_the_key_has_signed_for_itself() -> None:
+    own = pki.issue("leaf.example.com", authority=True, key=LEAF.key, expires=datetime(2040, 1, 31, tzinfo=UTC))
+    assert made(LEAF.pem + own.crt + CHAIN)["tls.crt"] == CHAIN
 
 
 def test_of_two_that_expire_together_the_same_is_taken_in_any_order() -> None:

@@ -49,7 +49,8 @@ def build_chain(bundle: Bundle) -> Chain:
     """Return the private key of a bundle with its certificate, and the certificates that lead from that to a root.
 
     The order of the bundle does not matter. Certificates that occur twice or lead nowhere are left out. Where several
-    have the same key, as after a renewal, the one that expires last is used.
+    have the same key, as after a renewal, the one that expires last is used, and one of an authority only where there
+    is no other.
 
     Raises:
         UnusableCertificate: the bundle has no private key or several, no certificate, or none for its key.
@@ -69,7 +70,7 @@ def build_chain(bundle: Bundle) -> Chain:
     leaves = [certificate for certificate in bundle.certificates if fits(key, certificate)]
     if not leaves:
         raise UnusableCertificate("the private key does not fit the certificate: they are not of one pair")
-    leaf = _select_latest(leaves)
+    leaf = _select_latest([certificate for certificate in leaves if not is_authority(certificate)] or leaves)
     intermediates, root = _select_issuers(leaf, bundle.certificates)
     used = {leaf, *intermediates, *([root] if root else [])}
     left_out = len(set(bundle.certificates) - used)
@@ -146,7 +147,9 @@ def has_issued(issuer: Certificate, certificate: Certificate) -> bool:
         certificate.verify_directly_issued_by(issuer)
     except InvalidSignature:
         return False
-    except Exception:  # an algorithm that the library does not know, or a name in another encoding
+    except Exception as error:  # an algorithm that the library does not know, or a name in another encoding
+        if "does not match issuer key type" in str(error):
+            return False
         own, wanted = _get_key_identifier(issuer), _get_authority_identifier(certificate)
         return own is None or wanted is None or own == wanted
     return True
