@@ -2,9 +2,23 @@
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "RSA of 512 bits": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:512"),
+    "RSA of 1024 bits": ("-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"),
+    "RSA-PSS": ("-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"),
+    "brainpoolP256t1": ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256t1"),
+    "SM2": ("-algorithm", "SM2"),
+    "parameters of a curve": (
+        *("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"),
+        *("-pkeyopt", "ec_param_enc:explicit"),
+    ),
+}
+"""Kind of key that the library does not make → what `openssl genpkey` is told."""
 
 
 def run(*arguments: str | Path) -> tuple[bool, str]:
@@ -14,6 +28,23 @@ def run(*arguments: str | Path) -> tuple[bool, str]:
         pytest.fail("the program openssl is not on the path: install the package openssl, 3.0 or later")
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     return done.returncode == 0, done.stdout if done.returncode == 0 else done.stderr
+
+
+def issue(folder: Path, *options: str) -> tuple[str, str]:
+    """Return a certificate that is its own issuer, and its key; of kinds that the library does not make.
+
+    Args:
+        folder: where both are written.
+        options: what `openssl genpkey` is told of the kind.
+    """
+    crt, key = folder / "crt", folder / "key"
+    for arguments in (
+        ["genpkey", *options, "-out", str(key)],
+        ["req", "-x509", "-new", "-key", str(key), "-subj", "/CN=me", "-days", "3650", "-out", str(crt)],
+    ):
+        succeeded, said = run(*arguments)
+        assert succeeded, said
+    return crt.read_text(), key.read_text()
 
 
 def judge(folder: Path) -> str:

@@ -3,17 +3,25 @@
 import base64
 import json
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs7,
+)
 
 from keyferry.delivery.desired import Desired
 from keyferry.errors import SourceUnusable
 from keyferry.model import SecretValue
 from keyferry.render.contents import get_facts
 from keyferry.render.render import render
+from tests import openssl
 from tests.unit import pki
 from tests.unit.forms import READ_BY_ALL, READ_BY_NONE, encode
 from tests.unit.pki import CHAIN, EDWARDS, FIRST, LEAF, PASSWORD, ROOT, RSA, SECOND, STRANGER, UNKNOWN_KEY
@@ -27,7 +35,10 @@ WAY = "let secret.tls write it, or a template with the filter pem"
 JSON = "JSON, and not PEM or PKCS#12: give the path to its part; a JWK is read by the filter jwk_private_key_pem"
 CUT = "a block PRIVATE KEY begins in it without its line -----END PRIVATE KEY-----: it was cut, or mixed up"
 BY_OPENSSH = "the private key is encrypted by OpenSSH: take its password off, by ssh-keygen -p"
-MISLABELLED = "key tls.key: labelled RSA PRIVATE KEY, and of another format: let secret.tls write it"
+MISLABELLED = (
+    "tls.key is labelled RSA PRIVATE KEY, and of another format, which OpenSSL before 3.0 does not read:"
+    " secret.tls writes it anew"
+)
 OLD = "labelled X509 CERTIFICATE instead of CERTIFICATE"
 SECOND_FITS = (
     "the private key in tls.key fits certificate 2 in tls.crt, and servers present the first: put it first, or let"
@@ -245,7 +256,6 @@ ENCRYPTED = "key tls.key: encrypted, and who mounts the Secret has no password f
         (base64.b64encode(_der(LEAF, PrivateFormat.PKCS8)), f"key tls.key: DER or PKCS#12 instead of PEM: {WAY}"),
         ("{}", f"key tls.key: {JSON}"),
         (LEAF.openssh, "key tls.key: a key in OpenSSH's own format: let secret.tls write it"),
-        (RSA.pem.replace("PRIVATE", "RSA PRIVATE"), MISLABELLED),
         (LEAF.pem[:-30], f"key tls.key: {CUT}"),
         (NO_KEY, "key tls.key: the private key cannot be read"),
         (STRANGER.pem, "the private key in tls.key does not fit the certificate in tls.crt: take both from one pair"),
@@ -319,6 +329,7 @@ def _curve(curve: ec.EllipticCurve) -> pki.Pair:
         ({"crt": LEAF.crt + LEAF.pem, "key": LEAF.pem}, [KEY_TOO]),
         ({"crt": LEAF.crt, "key": LEAF.pem, "ca": ROOT.crt + LEAF.pem}, ["ca.crt holds a private key too"]),
         ({"crt": LEAF.crt, "key": LEAF.pem + STRANGER.pem}, [TWO_KEYS]),
+        ({"crt": RSA.crt, "key": RSA.pem.replace("PRIVATE", "RSA PRIVATE")}, [MISLABELLED]),
     ],
 )
 def test_what_is_odd_is_delivered_and_noted(keys: dict[str, str], notes: list[str]) -> None:
@@ -329,6 +340,7 @@ def test_what_is_odd_is_delivered_and_noted(keys: dict[str, str], notes: list[st
     ("pair", "kind"),
     [
         (_curve(ec.SECP256K1()), "secp256k1"),
+        (_curve(ec.SECP224R1()), "secp224r1"),
         (_curve(ec.BrainpoolP256R1()), "brainpoolP256r1"),
         (pki.issue("me", key=ed448.Ed448PrivateKey.generate()), "Ed448"),
         (_curve(ec.SECP521R1()), ""),
@@ -340,6 +352,30 @@ def test_a_kind_of_key_that_go_does_not_take_is_noted(pair: pki.Pair, kind: str)
     said = f"the private key in tls.key is {kind}, which programs in Go do not take"
     assert by_data(crt=pair.crt, key=pair.pem).list_notes(NOW) == ((EXPIRES, said) if kind else (EXPIRES,))
     assert by_tls(pair.crt, pair.pem).list_notes(NOW) == by_data(crt=pair.crt, key=pair.pem).list_notes(NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("RSA of 512 bits", "RSA of 512 bits"),
+        ("RSA-PSS", "for RSASSA-PSS alone"),
+        ("parameters of a curve", "with the parameters of its curve"),
+    ],
+)
+def test_a_kind_of_key_that_openssl_alone_makes_is_noted(kind: str, said: str, tmp_path: Path) -> None:
+    crt, key = openssl.issue(tmp_path, *openssl.KINDS[kind])
+    note = f"the private key in tls.key is {said}, which programs in Go do not take"
+    assert note in by_data(crt=crt, key=key).list_notes(NOW)
+    assert note in by_tls(crt, key).list_notes(NOW)
+
+
+def test_a_certificate_with_the_parameters_of_a_curve_is_noted(tmp_path: Path) -> None:
+    crt, key = openssl.issue(tmp_path, *openssl.KINDS["parameters of a curve"])
+    named = pki.Pair(LEAF.certificate, cast(pki.Key, load_pem_private_key(key.encode(), None))).pem
+    assert by_data(crt=crt, key=named).list_notes(NOW)[-1] == (
+        "the certificate in tls.crt writes its public key in a way that programs in Go do not take: have it issued for"
+        " a key of RSA, of a named curve, or Ed25519"
+    )
 
 
 def test_a_pair_that_cannot_be_checked_is_noted() -> None:

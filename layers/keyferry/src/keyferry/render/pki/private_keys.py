@@ -20,8 +20,16 @@ from cryptography.x509 import Certificate
 from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
 from keyferry.render.pki.pem import OPENSSH, PRIVATE_KEY, Block, UnusableCertificate, write_pem
 
-_GO_CURVES = (ec.SECP224R1, ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
-"""The curves that Go's crypto/x509 parses."""
+_GO_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+"""The curves that Go's crypto/tls signs with."""
+_MIN_RSA_BITS = 1024
+"""The fewest bits of a key of RSA that Go signs with."""
+_BY_PARAMETERS = b"\x06\x07*\x86H\xce=\x01\x01"
+"""The identifier of a prime field (RFC 3279, 2.3.5): a key names the parameters of its curve, and not the curve."""
+_RSA_PSS = b"\x06\x09*\x86H\x86\xf7\r\x01\x01\n"
+"""The identifier of keys for RSASSA-PSS alone (RFC 4055, 1.2), which the library takes for any of RSA."""
+_BEGINNING = 128
+"""Within how many bytes of a private key those identifiers are."""
 _OPENSSH_CIPHER = b"openssh-key-v1\0\0\0\0\x04none"
 """How an OpenSSH key begins that is not encrypted (PROTOCOL.key of OpenSSH)."""
 
@@ -108,15 +116,32 @@ def has_known_key(certificate: Certificate) -> bool:
     return True
 
 
-def name_kind_for_go(key: PrivateKeyTypes) -> str:
-    """Return the kind of a key that Go's TLS does not take, such as `brainpoolP256r1`; empty for one that it takes."""
+def has_standard_key(certificate: Certificate) -> bool:
+    """Return whether a certificate's public key, of a kind that the library knows, is written in the usual way.
+
+    Keys for RSASSA-PSS alone are not, nor are those with compressed points or with the parameters of their curve.
+    """
+    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return public in certificate.tbs_certificate_bytes
+
+
+def name_kind_for_go(block: Block) -> str:
+    """Return the kind of a private key that Go's TLS does not take, such as `brainpoolP256r1`; empty if it takes it.
+
+    Raises:
+        UnusableCertificate: as `load_key`.
+    """
+    key = load_key(block)
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return "" if isinstance(key.curve, _GO_CURVES) else key.curve.name
+        if not isinstance(key.curve, _GO_CURVES):
+            return key.curve.name
+        return "with the parameters of its curve" if _BY_PARAMETERS in block.content[:_BEGINNING] else ""
     if isinstance(key, rsa.RSAPrivateKey):
-        return "" if key.key_size >= 1024 else f"RSA of {key.key_size} bits"
-    return (
-        "" if isinstance(key, ed25519.Ed25519PrivateKey) else type(key).__name__.removesuffix("PrivateKey").lstrip("_")
-    )
+        if _RSA_PSS in block.content[:_BEGINNING]:
+            return "for RSASSA-PSS alone"
+        return "" if key.key_size >= _MIN_RSA_BITS else f"RSA of {key.key_size} bits"
+    kind = type(key).__name__.removesuffix("PrivateKey").lstrip("_")
+    return "" if isinstance(key, ed25519.Ed25519PrivateKey) else kind
 
 
 def check_rounds(content: bytes) -> None:

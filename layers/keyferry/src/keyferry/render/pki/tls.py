@@ -19,6 +19,7 @@ from keyferry.render.pki.private_keys import (
     UnknownKind,
     fits,
     has_known_key,
+    has_standard_key,
     is_labelled_right,
     load_key,
     name_kind_for_go,
@@ -141,10 +142,6 @@ def _check_key(content: bytes) -> Block | None:
         raise UnusableCertificate(f"key {PRIVATE_KEY}: {error}") from None
     if block.label == OPENSSH:
         raise UnusableCertificate(f"key {PRIVATE_KEY}: a key in OpenSSH's own format: let secret.tls write it")
-    if not is_labelled_right(block):
-        raise UnusableCertificate(
-            f"key {PRIVATE_KEY}: labelled {block.label}, and of another format: let secret.tls write it"
-        )
     return block
 
 
@@ -169,12 +166,22 @@ def _describe_key(data: Mapping[str, SecretValue], certificate: Certificate) -> 
     unchecked = f"whether the private key in {PRIVATE_KEY} fits the certificate cannot be checked: its kind is unknown"
     try:
         keys = select_blocks(parse_blocks(data[PRIVATE_KEY].reveal()), KEY_LABEL)
-        kind = name_kind_for_go(load_key(keys[0]))
+        kind = name_kind_for_go(keys[0])
     except (UnusableCertificate, IndexError):
         return [unchecked]
     notes = [] if has_known_key(certificate) else [unchecked]
     if kind:
         notes.append(f"the private key in {PRIVATE_KEY} is {kind}, which programs in Go do not take")
+    elif not notes and not has_standard_key(certificate):
+        notes.append(
+            f"the certificate in {CERTIFICATE} writes its public key in a way that programs in Go do not take: have it"
+            " issued for a key of RSA, of a named curve, or Ed25519"
+        )
+    if not is_labelled_right(keys[0]):
+        notes.append(
+            f"{PRIVATE_KEY} is labelled {keys[0].label}, and of another format, which OpenSSL before 3.0 does not read:"
+            " secret.tls writes it anew"
+        )
     if len(keys) > 1:
         notes.append(f"{PRIVATE_KEY} holds {len(keys)} private keys, of which the first counts")
     return notes
