@@ -1,0 +1,3 @@
+module keyferry.dev/certificates
+
+go 1.26
