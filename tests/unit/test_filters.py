@@ -11,6 +11,7 @@ from typing import Any
 
 import bcrypt
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ from keyferry.model import SourceValue
 from keyferry.render import filters
 from keyferry.render import templates as template
 from keyferry.render.templates import list_variables
-from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND
+from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND, STRANGER
 from tests.unit.samples import mapping, rendered, value
 
 
@@ -241,15 +242,21 @@ def test_salts_are_of_sixteen_bytes_and_never_twice_the_same() -> None:
 
 # Certificates
 
+KEYSTORE = "a Java keystore (JKS): make PKCS#12 of it, by keytool -importkeystore -deststoretype PKCS12"
+
 
 def _db() -> str:
     store = LEAF.pkcs12(ROOT.certificate, FIRST.certificate, SECOND.certificate)
     plain = LEAF.pkcs12(SECOND.certificate, password=None)
+    trust = pkcs12.serialize_key_and_certificates(
+        None, None, None, [STRANGER.certificate, ROOT.certificate], BestAvailableEncryption(PASSWORD.encode())
+    )
     return json.dumps(
         {
             "pem": f"{LEAF.traditional}{CHAIN}{ROOT.crt}",
             "store": base64.b64encode(store).decode(),
             "plain": base64.b64encode(plain).decode(),
+            "trust": base64.b64encode(trust).decode(),
             "pass": PASSWORD,
         }
     )
@@ -275,6 +282,7 @@ def _db() -> str:
         ("{{ db.store | b64decode | pkcs12_key(db.pass) }}", LEAF.pem),
         ("{{ db.plain | pkcs12_key }}", LEAF.pem),
         ("{{ db.store | pkcs12_cert(password=db.pass) }}", CHAIN + ROOT.crt),
+        ("{{ db.trust | pkcs12_cert(db.pass) }}", STRANGER.crt + ROOT.crt),
     ],
 )
 def test_certificates_and_keys_are_taken_out(template: str, expected: str) -> None:
@@ -294,6 +302,14 @@ def test_a_binary_source_is_opened() -> None:
         ("{{ db.store | pem }}", "pem finds no PEM block: -----BEGIN …----- to -----END …-----"),
         ("{{ db.pass | filter_cert_chain }}", "filter_cert_chain: no PEM in it"),
         ("{{ db.pass | pkcs12_key }}", "not base64: it is base64url, with - and _"),
+        ("{{ db.pem | pkcs12_key }}", "PEM, and not a file: filter_pem gives its parts"),
+        ("{{ 'Y2FuYXJ5' | pkcs12_key }}", "pkcs12_key: no PKCS#12"),
+        ("{{ '/u3+7WNhbmFyeQ==' | pkcs12_cert }}", f"pkcs12_cert: no PKCS#12, but {KEYSTORE}"),
+        ("{{ db.trust | pkcs12_key(db.pass) }}", "pkcs12_key: no private keys in it; a TLS Secret has one"),
+        (
+            "{{ '-----BEGIN PGP MESSAGE-----\n\nY2Fu\n=YXJ5\n-----END PGP MESSAGE-----' | pem }}",
+            "pem: the block PGP MESSAGE in it is of PGP, which is no PEM: leave it as it is",
+        ),
         ("{{ db.store | pkcs12_key }}", "pkcs12_key: no PKCS#12, or it has a password"),
         ("{{ db.store | pkcs12_key('canary-x') }}", "pkcs12_key: no PKCS#12, or that password does not open it"),
         ("\n{{ db.store | pkcs12_cert('canary-x') }}", "pkcs12_cert: no PKCS#12, or that password does not open it"),

@@ -48,6 +48,18 @@ def test_old_labels_of_certificates_become_the_new_one(label: str) -> None:
     assert parse_blocks(text.encode())[0].form == f"labelled {label} instead of CERTIFICATE"
 
 
+def test_blocks_without_a_line_end_between_them_are_named() -> None:
+    first, second = parse_blocks((LEAF.crt.rstrip() + RSA.crt).encode())
+    assert (first.pem.decode(), first.form) == (LEAF.crt, "joined to the next block without a line end")
+    assert (second.pem.decode(), second.form) == (RSA.crt, "within a line of other text")
+
+
+def test_a_key_of_pgp_is_no_pem() -> None:
+    [block] = parse_blocks(b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOY\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----")
+    with pytest.raises(UnusableCertificate, match=r"is of PGP, which is no PEM: leave it as it is$"):
+        _ = block.pem
+
+
 def test_base64_without_its_end_is_completed_and_named() -> None:
     text = write_pem("A", b"canary!").decode()
     assert "=" in text

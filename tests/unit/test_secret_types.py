@@ -11,6 +11,8 @@ from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Write, plan
 from keyferry.errors import Refused, SourceUnusable
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.model import SecretValue
+from keyferry.render.contents import get_facts
 from keyferry.render.render import render
 from keyferry.secret_types import describe_missing_keys, describe_unknown_type
 from tests.unit import pki
@@ -20,6 +22,7 @@ from tests.unit.samples import PLACE, WHEN, mapping, value
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 TLS = "kubernetes.io/tls"
 DOCKER = "kubernetes.io/dockerconfigjson"
+NO_OBJECT = f"no JSON object, as type {DOCKER} needs it"
 
 
 def secret(**fields: Any) -> SecretMapping:  # noqa: ANN401
@@ -230,6 +233,8 @@ def test_what_others_keep_in_the_secret_counts() -> None:
         (DOCKER, ".dockerconfigjson", '["canary"]', "no JSON object"),
         (DOCKER, ".dockerconfigjson", '{"a": 1, "a": "canary"}', "no JSON object"),
         ("kubernetes.io/dockercfg", ".dockercfg", "", "no JSON object"),
+        (DOCKER, ".dockerconfigjson", json.dumps('{"auths": {}}'), f"{NO_OBJECT}, but one as text within JSON: a"),
+        (DOCKER, ".dockerconfigjson", "eyJhdXRocyI6IHt9fQ==", f"{NO_OBJECT}, but base64 of one: add decode: base64"),
         ("kubernetes.io/ssh-auth", "ssh-privatekey", "", "empty, and type kubernetes.io/ssh-auth needs a private key"),
     ],
 )
@@ -249,6 +254,49 @@ def test_what_a_type_could_not_use_is_refused(kind: str, key: str, content: str,
 )
 def test_what_it_can_use_is_not(kind: str, key: str, content: str) -> None:
     assert made(content, type=kind, data={key: {"from": "db"}}) == {key: content}
+
+
+NO_AUTHS = "has no auths, an object with the registries, so nobody signs in by it"
+NO_SIGN_IN = "has no user and password, nor base64 of both as auth, for {}"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"auths": {"r": {"auth": "YTpi"}, "s": {"username": "a", "password": "b"}, "t": {"identitytoken": "a"}}}, ""),
+        ({"auths": {}}, ""),
+        ({}, NO_AUTHS),
+        ({"r.example.com": {"auth": "YTpi"}}, NO_AUTHS),
+        ({"auths": ["r"]}, NO_AUTHS),
+        ({"auths": {"r": {"auth": "canary:b"}}}, NO_SIGN_IN.format("r")),
+        ({"auths": {"r": {"auth": "Y2FuYXJ5"}}}, NO_SIGN_IN.format("r")),
+        ({"auths": {"r": {"username": "a"}, "s": "canary"}}, NO_SIGN_IN.format("r and 1 more")),
+        (
+            {"auths": {"r": {}}, "credsStore": "desktop"},
+            f"{NO_SIGN_IN.format('r')}, which a computer keeps elsewhere (credsStore)",
+        ),
+    ],
+)
+def test_sign_ins_that_nobody_can_use_are_noted(content: dict[str, Any], said: str) -> None:
+    text = json.dumps(content)
+    secret = desired(text, type=DOCKER, data={".dockerconfigjson": {"from": "db"}})
+    assert secret.list_notes(WHEN) == ((f".dockerconfigjson {said}",) if said else ())
+
+
+def test_sign_ins_of_the_legacy_type_are_noted() -> None:
+    def notes(content: dict[str, Any]) -> tuple[str, ...]:
+        kind = "kubernetes.io/dockercfg"
+        return desired(json.dumps(content), type=kind, data={".dockercfg": {"from": "db"}}).list_notes(WHEN)
+
+    assert notes({"r": {"auth": "YTpi"}}) == ()
+    assert notes({"r": {}}) == (f".dockercfg {NO_SIGN_IN.format('r')}",)
+    [said] = notes({"auths": {"r": {"auth": "YTpi"}}})
+    assert said == ".dockercfg has auths, as type kubernetes.io/dockerconfigjson wants it, so nobody signs in by it"
+
+
+def test_sign_ins_of_others_that_are_no_json_are_noted() -> None:
+    [said] = get_facts(DOCKER, {".dockerconfigjson": SecretValue(b"canary")}).describe(WHEN)
+    assert said == f".dockerconfigjson {NO_AUTHS}"
 
 
 def by_data(crt: str, key: str, kind: str = TLS) -> dict[str, Any]:

@@ -49,6 +49,10 @@ DISORDER = "certificate 2 in tls.crt did not issue the one before: secret.tls pu
 AUTHORITY = "the certificate in tls.crt is one of an authority, which many clients refuse of a server"
 KEY_TOO = "tls.crt holds a private key too, which whoever reads certificates sees"
 TWO_KEYS = "tls.key holds 2 private keys, of which the first counts"
+PUTTY = "a key of PuTTY: export it as OpenSSH key, by puttygen -O private-openssh"
+NEARLY = "nearly PEM: its lines BEGIN and END need five dashes on either side, and capital letters"
+NEEDS_PASSWORD = "the private key in ssh-privatekey is encrypted: who uses it needs its password too"
+PGP = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQOY\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\n"
 NOT_READ = "OpenSSH does not read ssh-privatekey, since {}: a template with the filter pem makes it anew"
 
 
@@ -173,7 +177,10 @@ def test_what_is_left_out_is_told() -> None:
         ("canary!", "neither PEM nor PKCS#12"),
         ("{}", JSON),
         ("ssh-ed25519 AAAA", "a public key of OpenSSH, and no private key or certificate"),
-        ("PuTTY-User-Key-File-3: x", "a key of PuTTY: export it as OpenSSH key, by puttygen -O private-openssh"),
+        ("PuTTY-User-Key-File-3: x", PUTTY),
+        (LEAF.pem.replace("-----", "----"), NEARLY),
+        (LEAF.pem.replace("-----", "\u2014\u2014-"), NEARLY),
+        (PGP, "no private key in it, but PGP PRIVATE KEY BLOCK"),
         (LEAF.pem[:-30], CUT),
         (RSA.openssh.replace("AAAA", "BAAA", 1), BY_OPENSSH),
         (RSA.openssh.replace("\n-----END", "AAAA\n-----END"), "the private key cannot be read"),
@@ -203,6 +210,17 @@ def test_a_java_keystore_is_told_with_the_way(encode_store: Any) -> None:  # noq
     for magic, name in ((b"\xfe\xed\xfe\xed", "JKS"), (b"\xce\xce\xce\xce", "JCEKS")):
         said = refused_by_tls(certificate=encode_store(magic + b"canary"), key="")
         assert said.startswith(f"tls.certificate: a Java keystore ({name}): make PKCS#12 of it, by keytool")
+
+
+def test_a_password_that_ends_in_a_line_end_is_told() -> None:
+    said = ", which ends in a line end: a template with the filter trim takes it off"
+    key = refused_by_tls(certificate=LEAF.crt, key=LEAF.encrypted(), password=f"{PASSWORD}\n")
+    assert key == f"tls.key: the private key cannot be opened with that password{said}"
+    with pytest.raises(SourceUnusable, match=f"that password does not open it{said}$"):
+        desired(
+            {"db": LEAF.pkcs12(), "password": f"{PASSWORD}\r\n"},
+            tls={"from": "db", "password": {"from": "password"}},
+        )
 
 
 def test_a_cipher_that_is_too_old_is_told_from_a_wrong_password() -> None:
@@ -279,6 +297,37 @@ def test_a_key_that_nobody_can_use_is_refused(key: str | bytes, said: str) -> No
 )
 def test_a_certificate_that_nobody_can_use_is_refused(crt: str, said: str) -> None:
     assert refused(crt=crt, key=LEAF.pem) == said
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "UTF-16"])  # JSON has text
+def test_one_field_of_json_holds_the_key_and_all_certificates(form: str) -> None:
+    parts = LEAF.pem + ROOT.crt + FIRST.crt + SECOND.crt + LEAF.crt
+    document = json.dumps({"bundle": FORMS[form](parts)})
+    secret = desired({"db": document}, tls={"from": "db", "path": "bundle"})
+    assert texts(secret) == {"tls.crt": CHAIN, "tls.key": LEAF.pem, "ca.crt": ROOT.crt}
+    assert texts(desired({"db": document}, tls={"from": "db"})) == texts(secret)
+
+
+def test_a_chain_may_be_an_array() -> None:
+    document = json.dumps({"crt": LEAF.crt.rstrip(), "key": LEAF.pem, "chain": [FIRST.crt, SECOND.crt]})
+    parts = {"certificate": "crt", "key": "key", "chain": "chain"}
+    secret = desired({"db": document}, tls={name: {"from": "db", "path": path} for name, path in parts.items()})
+    assert texts(secret)["tls.crt"] == CHAIN
+
+
+def test_a_trust_store_of_data_stands_beside_the_certificate_of_tls() -> None:
+    store = STRANGER.crt + ROOT.crt
+    parts = {"certificate": {"from": "crt"}, "key": {"from": "key"}}
+    secret = desired({"crt": CHAIN, "key": LEAF.pem, "ca": store}, tls=parts, data={"ca.crt": {"from": "ca"}})
+    assert texts(secret) == {"tls.crt": CHAIN, "tls.key": LEAF.pem, "ca.crt": store}
+
+
+def test_a_certificate_that_has_expired_is_delivered_and_noted() -> None:
+    old = pki.issue("old", SECOND, expires=datetime(2021, 1, 31, tzinfo=UTC))
+    assert by_data(crt=old.crt, key=old.pem).list_notes(NOW) == (
+        "the certificate in tls.crt has expired on 2021-01-31",
+    )
+    assert by_tls(old.crt, old.pem).list_notes(NOW) == by_data(crt=old.crt, key=old.pem).list_notes(NOW)
 
 
 def test_an_empty_authority_arrives() -> None:
@@ -386,7 +435,7 @@ def test_a_pair_that_cannot_be_checked_is_noted() -> None:
     key = f"-----BEGIN PRIVATE KEY-----\n{base64.encodebytes(der).decode()}-----END PRIVATE KEY-----\n"
     assert by_data(crt=LEAF.crt, key=key).list_notes(NOW) == (EXPIRES, said)
     assert refused_by_tls(certificate=LEAF.crt, key=key) == (
-        "tls.key: the private key is of a kind, or on a curve, that is not known here"
+        "tls.key: the private key is of a kind, or on a curve, that is not known here: a key of data can have it"
     )
     assert "they are not of one pair" in refused_by_tls(certificate=unknown, key=LEAF.pem)
 
@@ -409,10 +458,19 @@ def test_an_ssh_key_that_no_client_reads_is_refused(form: str) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["ssh-ed25519 AAAA me", LEAF.crt, LEAF.public])
-def test_what_is_no_private_key_is_refused_for_ssh(text: str) -> None:
-    said = "key ssh-privatekey: a public key or a certificate, and type kubernetes.io/ssh-auth needs a private key"
-    assert refused(ssh=text) == said
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ssh-ed25519 AAAA me", "a public key, and type kubernetes.io/ssh-auth needs a private key"),
+        (LEAF.crt, "no private key in it, but CERTIFICATE"),
+        (LEAF.public, "no private key in it, but PUBLIC KEY"),
+        (PGP, "no private key in it, but PGP PRIVATE KEY BLOCK"),
+        (base64.b64encode(LEAF.openssh.encode()), "base64 of PEM: add decode: base64"),
+        ("", "empty, and type kubernetes.io/ssh-auth needs a private key"),
+    ],
+)
+def test_what_is_no_private_key_is_refused_for_ssh(text: str | bytes, said: str) -> None:
+    assert refused(ssh=text) == f"key ssh-privatekey: {said}"
 
 
 def test_an_ssh_key_that_was_cut_is_refused() -> None:
@@ -428,11 +486,31 @@ def test_an_ssh_key_that_was_cut_is_refused() -> None:
         (LEAF.openssh.rstrip(), (NOT_READ.format("its last line has no end"),)),
         (f"\n{LEAF.openssh}", (NOT_READ.format("it does not begin with the key"),)),
         ("canary", ("ssh-privatekey holds no private key in PEM",)),
+        ("PuTTY-User-Key-File-3: x", (f"ssh-privatekey holds no private key in PEM, but {PUTTY}",)),
+        (LEAF.encrypted(), (NEEDS_PASSWORD,)),
+        (RSA.encrypted(PrivateFormat.TraditionalOpenSSL), (NEEDS_PASSWORD,)),
+        (RSA.openssh.replace("AAAA", "BAAA", 1), (NEEDS_PASSWORD,)),
+        (
+            RSA.openssh.replace("AAAA", "BAAA", 1).rstrip(),
+            (NOT_READ.format("its last line has no end"), NEEDS_PASSWORD),
+        ),
     ],
 )
 def test_an_ssh_key_that_openssh_alone_does_not_read_is_noted(text: str, notes: tuple[str, ...]) -> None:
     secret = by_data(SSH, ssh=text)
     assert (texts(secret), secret.list_notes(NOW)) == ({"ssh-privatekey": text}, notes)
+
+
+def test_what_is_beside_an_ssh_key_arrives_as_it_is() -> None:
+    key, hosts = LEAF.openssh, "github.com ssh-ed25519 AAAA\r\n"
+    data = {"ssh-privatekey": {"from": "ssh"}, "known_hosts": {"from": "hosts"}}
+    secret = desired({"ssh": key, "hosts": hosts}, type=SSH, data=data)
+    assert texts(secret) == {"ssh-privatekey": key, "known_hosts": hosts}
+    assert secret.list_notes(NOW) == ()
+
+
+def test_a_key_of_pgp_arrives_as_it_is() -> None:
+    assert texts(desired({"db": PGP}, data={"signing.asc": {"from": "db"}})) == {"signing.asc": PGP}
 
 
 def test_the_filter_makes_an_ssh_key_anew() -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from keyferry.errors import SourceUnusable
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue
-from keyferry.render.pki.pem import OPENSSH, UnusableCertificate, parse_blocks, select_blocks
-from keyferry.render.pki.pem import PRIVATE_KEY as PRIVATE_KEY_LABEL
+from keyferry.render.pki import ssh
+from keyferry.render.pki.pem import UnusableCertificate, decode_base64
 from keyferry.secret_types import (
     CA_CERTIFICATE,
     CERTIFICATE,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 _JSON = {DOCKER_CONFIG_JSON: DOCKER_CONFIG_JSON_KEY, DOCKER_CONFIG: DOCKER_CONFIG_KEY}
 """Type of Secret → its key, whose value has to be a JSON object."""
-_PUBLIC_KEYS = (b"ssh-", b"ecdsa-", b"sk-")
-"""How the line of a public key begins (sshd(8), AUTHORIZED_KEYS FILE FORMAT)."""
+_TOKENS = ("identitytoken", "registrytoken")
+"""What an account of Docker can have in place of a password."""
 
 
 def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None:
@@ -45,12 +45,13 @@ def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None
         SourceUnusable: the API server would refuse the content, or nobody could use it: a private key that does not
             belong to the certificate, for example. The message quotes no value.
     """
-    if secret_type in _JSON and _JSON[secret_type] in data and not _is_json_object(data[_JSON[secret_type]]):
-        raise SourceUnusable(f"{where}, key {_JSON[secret_type]}: no JSON object, as type {secret_type} needs it")
-    if secret_type == SSH_AUTH and SSH_PRIVATE_KEY in data and not len(data[SSH_PRIVATE_KEY]):
-        raise SourceUnusable(f"{where}, key {SSH_PRIVATE_KEY}: empty, and type {secret_type} needs a private key")
+    if secret_type in _JSON and _JSON[secret_type] in data:
+        _check_json(data[_JSON[secret_type]], secret_type, f"{where}, key {_JSON[secret_type]}")
     if secret_type == SSH_AUTH and SSH_PRIVATE_KEY in data:
-        _check_ssh_key(data[SSH_PRIVATE_KEY].reveal(), f"{where}, key {SSH_PRIVATE_KEY}")
+        try:
+            ssh.check(data[SSH_PRIVATE_KEY].reveal())
+        except UnusableCertificate as error:
+            raise SourceUnusable(f"{where}, key {SSH_PRIVATE_KEY}: {error}") from None
     if secret_type == TLS and {CERTIFICATE, PRIVATE_KEY, CA_CERTIFICATE} & data.keys():
         from keyferry.render.pki import tls  # noqa: PLC0415  # large, and only TLS Secrets need it
 
@@ -59,22 +60,6 @@ def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None
         except UnusableCertificate as error:
             separator = ", " if str(error).startswith("key ") else ": "
             raise SourceUnusable(f"{where}{separator}{error}") from None
-
-
-def _check_ssh_key(content: bytes, where: str) -> None:
-    """Check that a private key for SSH is not in a form that no client reads."""
-    try:
-        blocks = parse_blocks(content)
-    except UnusableCertificate as error:
-        raise SourceUnusable(f"{where}: {error}") from None
-    for block in blocks:
-        if block.form:
-            raise SourceUnusable(
-                f"{where}: PEM ({block.label}) {block.form}, which no SSH client reads: make it anew by a template with"
-                " the filter pem"
-            )
-    if content.startswith(_PUBLIC_KEYS) or (blocks and not select_blocks(blocks, PRIVATE_KEY_LABEL)):
-        raise SourceUnusable(f"{where}: a public key or a certificate, and type {SSH_AUTH} needs a private key")
 
 
 @dataclass(frozen=True)
@@ -91,31 +76,16 @@ class Facts:
 
 
 def get_facts(secret_type: str, data: Mapping[str, SecretValue]) -> Facts:
-    """Return what reports say of a Secret: when its certificate expires, which key others do not take."""
+    """Return what reports say of a Secret: when its certificate expires, what others do not read."""
     if secret_type == SSH_AUTH and SSH_PRIVATE_KEY in data:
-        return Facts(notes=_describe_ssh_key(data[SSH_PRIVATE_KEY].reveal()))
+        return Facts(notes=ssh.describe(data[SSH_PRIVATE_KEY].reveal()))
+    if secret_type in _JSON and _JSON[secret_type] in data:
+        return Facts(notes=_describe_accounts(secret_type, _parse_json(data[_JSON[secret_type]].reveal())))
     if secret_type != TLS or CERTIFICATE not in data:
         return Facts()
     from keyferry.render.pki import tls  # noqa: PLC0415  # as in `check`
 
     return Facts(tls.get_facts(data))
-
-
-def _describe_ssh_key(content: bytes) -> tuple[str, ...]:
-    """Return the notes on a private key for SSH. OpenSSH's parser takes its own format by the letter (sshkey.c)."""
-    try:
-        keys = select_blocks(parse_blocks(content), PRIVATE_KEY_LABEL)
-    except UnusableCertificate:
-        keys = []
-    if not keys:
-        return (f"{SSH_PRIVATE_KEY} holds no private key in PEM",)
-    way = "a template with the filter pem makes it anew"
-    if keys[0].label == OPENSSH and not content.startswith(b"-----BEGIN"):
-        return (f"OpenSSH does not read {SSH_PRIVATE_KEY}, since it does not begin with the key: {way}",)
-    if keys[0].label == OPENSSH and (b"\r" in content or not content.endswith(b"\n")):
-        what = "its lines end in CRLF" if b"\r" in content else "its last line has no end"
-        return (f"OpenSSH does not read {SSH_PRIVATE_KEY}, since {what}: {way}",)
-    return ()
 
 
 def build_docker_config(accounts: Mapping[str, Mapping[str, str]]) -> str:
@@ -134,8 +104,47 @@ def _build_auth(account: Mapping[str, str]) -> dict[str, str]:
     return {"auth": base64.b64encode(pair.encode()).decode()}
 
 
-def _is_json_object(value: SecretValue) -> bool:
+def _parse_json(content: bytes) -> object:
+    """Return a JSON document; None for anything else."""
     try:
-        return isinstance(jsontext.parse(value.reveal()), dict)
+        return jsontext.parse(content)
     except ValueError:
+        return None
+
+
+def _check_json(value: SecretValue, secret_type: str, where: str) -> None:
+    document = _parse_json(value.reveal())
+    if isinstance(document, dict):
+        return
+    way = ""
+    if isinstance(document, str) and isinstance(_parse_json(document.encode()), dict):
+        way = ", but one as text within JSON: a template with the filter fromjson takes it out"
+    elif isinstance(_parse_json(decode_base64(value.reveal())), dict):
+        way = ", but base64 of one: add decode: base64"
+    raise SourceUnusable(f"{where}: no JSON object, as type {secret_type} needs it{way}")
+
+
+def _describe_accounts(secret_type: str, document: object) -> tuple[str, ...]:
+    """Return the notes on sign-ins to registries, as the kubelet reads them (kubernetes/pkg/credentialprovider)."""
+    key = _JSON[secret_type]
+    members = document if isinstance(document, dict) else {}
+    accounts = members.get("auths") if secret_type == DOCKER_CONFIG_JSON else members
+    if not isinstance(accounts, dict):
+        return (f"{key} has no auths, an object with the registries, so nobody signs in by it",)
+    if secret_type == DOCKER_CONFIG and isinstance(accounts.get("auths"), dict):
+        return (f"{key} has auths, as type {DOCKER_CONFIG_JSON} wants it, so nobody signs in by it",)
+    unusable = [jsontext.escape_surrogates(server) for server, account in accounts.items() if not _can_sign_in(account)]
+    if not unusable:
+        return ()
+    kept = ", which a computer keeps elsewhere (credsStore)" if {"credsStore", "credHelpers"} & members.keys() else ""
+    more = f" and {len(unusable) - 1} more" if len(unusable) > 1 else ""
+    return (f"{key} has no user and password, nor base64 of both as auth, for {unusable[0]}{more}{kept}",)
+
+
+def _can_sign_in(account: object) -> bool:
+    """Return whether an account has a user and password, or a token."""
+    if not isinstance(account, dict):
         return False
+    if account.get("auth"):
+        return b":" in decode_base64(str(account["auth"]).encode())
+    return bool(account.get("username") and account.get("password")) or any(account.get(token) for token in _TOKENS)

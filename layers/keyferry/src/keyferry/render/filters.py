@@ -36,7 +36,7 @@ from keyferry.render.formatting import (
 from keyferry.render.pki.pem import Block, UnusableCertificate, parse_blocks, select_blocks
 
 if TYPE_CHECKING:
-    from keyferry.render.pki.chains import Chain
+    from keyferry.render.pki.certificates import Bundle
 
 SALTS = "keyferry.salts"
 """The variable that holds the salts of a template. No template can read it, since its name has a dot."""
@@ -194,20 +194,26 @@ def _read_pem[T](name: str, read: Callable[[], T]) -> T:
 
 def pkcs12_key(value: object, password: str = "") -> str:
     """Return the private key of a PKCS#12 file, as PKCS#8 in PEM."""
-    return _open_chain("pkcs12_key", value, password).key.decode()
+    from keyferry.render.pki import chains  # noqa: PLC0415  # as in filter_cert_chain
+
+    return _read_pem("pkcs12_key", lambda: chains.build_chain(_open_pkcs12(value, password)).key).decode()
 
 
 def pkcs12_cert(value: object, password: str = "") -> str:
-    """Return the certificates of a PKCS#12 file as PEM: first that of its key, then those that lead to the root."""
-    return _open_chain("pkcs12_cert", value, password).pem.decode()
+    """Return the certificates of a PKCS#12 file as PEM: first that of its key, then those that lead to the root.
+
+    Of a file without a key, which is a trust store, these are all certificates, in their order.
+    """
+    from keyferry.render.pki import chains  # noqa: PLC0415  # as in filter_cert_chain
+
+    return _read_pem("pkcs12_cert", lambda: chains.list_certificates(_open_pkcs12(value, password))).decode()
 
 
-def _open_chain(name: str, value: object, password: object) -> "Chain":
-    """Return the key and certificates of a PKCS#12 file, for the filter of this name."""
-    from keyferry.render.pki import certificates, chains  # noqa: PLC0415  # as in filter_cert_chain
+def _open_pkcs12(value: object, password: object) -> "Bundle":
+    """Return what is in a PKCS#12 file, which is binary or base64."""
+    from keyferry.render.pki import certificates  # noqa: PLC0415  # as in filter_cert_chain
 
-    secret = to_text(password).encode()
-    return _read_pem(name, lambda: chains.build_chain(certificates.open_pkcs12(to_file(value), secret)))
+    return certificates.open_pkcs12(to_file(value), to_text(password).encode())
 
 
 def _parse[T](name: str, parse: Callable[[str], T], text: str) -> T:
@@ -226,7 +232,12 @@ def _to_bytes(value: object) -> bytes:
 
 def to_file(value: object) -> bytes:
     """Return the content of a file: of a binary value, or of text in base64."""
-    return value.reveal() if isinstance(value, SecretValue) else _decode_base64(value)
+    if isinstance(value, SecretValue):
+        return value.reveal()
+    text = to_text(value)
+    if "-----BEGIN " in text:
+        raise FilterError("PEM, and not a file: filter_pem gives its parts")
+    return _decode_base64(text)
 
 
 def _decode_base64(value: object) -> bytes:

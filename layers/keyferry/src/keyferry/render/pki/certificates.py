@@ -12,8 +12,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, pkcs7, pkcs12
 from cryptography.x509 import Certificate
 
-from keyferry.render.pki.pem import CERTIFICATE, Block, UnusableCertificate, parse_blocks, write_pem
-from keyferry.render.pki.private_keys import check_rounds, encode_key, open_key
+from keyferry.render.pki.pem import (
+    CERTIFICATE,
+    Block,
+    UnusableCertificate,
+    decode_base64,
+    describe_unknown,
+    parse_blocks,
+    write_pem,
+)
+from keyferry.render.pki.private_keys import check_rounds, describe_password, encode_key, open_key
 
 MAX_CERTIFICATES = 50
 """How many certificates a bundle may have: each is compared with the others. A chain has three or four."""
@@ -24,18 +32,6 @@ _DER_SEQUENCE = b"\x30"
 """The first byte of every DER sequence, and so of every certificate, key and PKCS#12 file."""
 _PARAMETERS = ("EC PARAMETERS",)
 """Blocks that say nothing that the key beside them does not say."""
-_OTHERS = (
-    (
-        b"\xfe\xed\xfe\xed",
-        "a Java keystore (JKS): make PKCS#12 of it, by keytool -importkeystore -deststoretype PKCS12",
-    ),
-    (b"\xce\xce\xce\xce", "a Java keystore (JCEKS): make PKCS#12 of it, by keytool -importkeystore"),
-    (b"PuTTY-User-Key-File", "a key of PuTTY: export it as OpenSSH key, by puttygen -O private-openssh"),
-    (b"{", "JSON, and not PEM or PKCS#12: give the path to its part; a JWK is read by the filter jwk_private_key_pem"),
-    (b"ssh-", "a public key of OpenSSH, and no private key or certificate"),
-    (b"ecdsa-", "a public key of OpenSSH, and no private key or certificate"),
-)
-"""How a file begins that is neither PEM nor DER → what it is, and the way to what can be read."""
 
 
 @dataclass(frozen=True)
@@ -136,29 +132,15 @@ def open_part(name: str, content: bytes, password: bytes | None) -> Bundle:
     return bundle
 
 
-def decode_base64(content: bytes) -> bytes:
-    """Return what is in base64, whatever its lines are like; nothing if it is not base64."""
-    with suppress(UnusableCertificate):
-        return Block("", content).content
-    return b""
-
-
-def describe_unknown(content: bytes) -> str:
-    """Return what a text or file is that is neither PEM nor PKCS#12, and the way to what can be read."""
-    if not content.strip():
-        return "empty"
-    for beginning, description in _OTHERS:
-        if content.lstrip().startswith(beginning) or decode_base64(content).startswith(beginning):
-            return description
-    return "neither PEM nor PKCS#12"
-
-
 def open_pkcs12(content: bytes, password: bytes | None) -> Bundle:
     """Return the certificates and the key of a PKCS#12 file.
 
     Raises:
         UnusableCertificate: the content is not PKCS#12, the password is wrong, or it is hashed too often.
     """
+    if not content.startswith(_DER_SEQUENCE):
+        unknown = describe_unknown(content)
+        raise UnusableCertificate("no PKCS#12" + ("" if unknown.startswith("neither") else f", but {unknown}"))
     check_rounds(content)
     try:
         try:
@@ -166,7 +148,7 @@ def open_pkcs12(content: bytes, password: bytes | None) -> Bundle:
         except ValueError:
             file = pkcs12.load_pkcs12(content, password or b"")  # some tools write an empty password instead of none
     except Exception:
-        reason = "that password does not open it" if password else "it has a password"
+        reason = f"that password does not open it{describe_password(password)}" if password else "it has a password"
         raise UnusableCertificate(f"no PKCS#12, or {reason}") from None
     entries = (file.cert, *file.additional_certs)
     certificates = tuple(entry.certificate for entry in entries if entry is not None)

@@ -77,6 +77,17 @@ def build_chain(bundle: Bundle) -> Chain:
     return Chain(keys[0], leaf, intermediates, root, _describe_left_out(left_out, bundle.others))
 
 
+def list_certificates(bundle: Bundle) -> bytes:
+    """Return the certificates of a bundle as PEM: in order, or as they are where no private key says which is first.
+
+    Raises:
+        UnusableCertificate: as `build_chain`.
+    """
+    if bundle.keys or not bundle.certificates:
+        return build_chain(bundle).pem
+    return encode_pem(bundle.certificates)
+
+
 def _describe_left_out(certificates: int, others: Iterable[str]) -> tuple[str, ...]:
     """Return the notes on what of a bundle is not in the Secret."""
     notes = []

@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 CERTIFICATE = "CERTIFICATE"
@@ -15,6 +16,8 @@ PRIVATE_KEY = "PRIVATE KEY"
 """The end of the label of every type of private key."""
 OPENSSH = "OPENSSH PRIVATE KEY"
 """The label of OpenSSH's own format."""
+OPENSSH_PLAIN = b"openssh-key-v1\0\0\0\0\x04none"
+"""How the content of an OpenSSH key begins that is not encrypted (PROTOCOL.key of OpenSSH)."""
 _ALIASES = {"X509 CERTIFICATE": CERTIFICATE, "X.509 CERTIFICATE": CERTIFICATE, "TRUSTED CERTIFICATE": CERTIFICATE}
 """Old labels that OpenSSL reads beside the one of RFC 7468, and Go does not."""
 _BOUNDARY = re.compile(rb"-----(BEGIN|END) ([A-Z0-9. ]{1,64})-----")
@@ -27,8 +30,23 @@ _STRICT = re.compile(
 _HEADERS = re.compile(rb"\s*Proc-Type:\s*4,ENCRYPTED\s+DEK-Info:\s*([A-Z0-9-]+,[0-9A-Fa-f]+)\s")
 """The lines of an encrypted key of OpenSSL's traditional format (RFC 1421, 4.6)."""
 _ESCAPED = re.compile(rb"\\{1,4}(?:u00([0-9A-Fa-f]{2})|[nrt])")
+_NO_BASE64 = "holds something else than base64"
 _UNPRINTED = re.compile(rb"\s|\xc2\xa0|\xe2\x80\x8b|\xef\xbb\xbf")
 """White space, and what looks like it in UTF-8: no-break and zero-width spaces, a byte order mark."""
+_OTHERS = (
+    (
+        b"\xfe\xed\xfe\xed",
+        "a Java keystore (JKS): make PKCS#12 of it, by keytool -importkeystore -deststoretype PKCS12",
+    ),
+    (b"\xce\xce\xce\xce", "a Java keystore (JCEKS): make PKCS#12 of it, by keytool -importkeystore"),
+    (b"PuTTY-User-Key-File", "a key of PuTTY: export it as OpenSSH key, by puttygen -O private-openssh"),
+    (b"{", "JSON, and not PEM or PKCS#12: give the path to its part; a JWK is read by the filter jwk_private_key_pem"),
+    (b"ssh-", "a public key of OpenSSH, and no private key or certificate"),
+    (b"ecdsa-", "a public key of OpenSSH, and no private key or certificate"),
+)
+"""How a file begins that is neither PEM nor DER → what it is, and the way to what can be read."""
+_ALMOST = re.compile(rb"(?i)BEGIN ([A-Z0-9.]+ ){0,3}(CERTIFICATE|PRIVATE KEY)")
+"""What is in a text that was PEM, before somebody or a word processor changed its dashes."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -78,7 +96,7 @@ class Block:
 
     def _split(self) -> tuple[bytes, bytes]:
         """Return the cipher of a traditional encrypted key (empty for any other), and what is in base64."""
-        text = _ESCAPED.sub(lambda escaped: bytes.fromhex((escaped[1] or b"0a").decode()), self.body)
+        text = _ESCAPED.sub(lambda escaped: chr(int(escaped[1] or b"0a", 16)).encode(), self.body)
         text = _UNPRINTED.sub(b" ", text)
         headers = _HEADERS.match(text)
         text = text[headers.end() if headers else 0 :].translate(None, b" \\").rstrip(b"=")
@@ -87,7 +105,8 @@ class Block:
         except binascii.Error:
             content = b""
         if not content:
-            raise UnusableCertificate(f"the block {self.label} in it holds something else than base64")
+            reason = "is of PGP, which is no PEM: leave it as it is" if self.label.startswith("PGP ") else _NO_BASE64
+            raise UnusableCertificate(f"the block {self.label} in it {reason}")
         return headers[1] if headers else b"", content
 
 
@@ -118,6 +137,25 @@ def parse_blocks(text: bytes) -> list[Block]:
 def select_blocks(blocks: Iterable[Block], label: str) -> list[Block]:
     """Return the blocks of a label; `PRIVATE KEY` stands for every type of private key."""
     return [block for block in blocks if block.label == label or (label == PRIVATE_KEY and block.is_key)]
+
+
+def decode_base64(content: bytes) -> bytes:
+    """Return what is in base64, whatever its lines are like; nothing if it is not base64."""
+    with suppress(UnusableCertificate):
+        return Block("", content).content
+    return b""
+
+
+def describe_unknown(content: bytes) -> str:
+    """Return what a text or file is that is neither PEM nor PKCS#12, and the way to what can be read."""
+    if not content.strip():
+        return "empty"
+    for beginning, description in _OTHERS:
+        if content.lstrip().startswith(beginning) or decode_base64(content).startswith(beginning):
+            return description
+    if _ALMOST.search(content):
+        return "nearly PEM: its lines BEGIN and END need five dashes on either side, and capital letters"
+    return "neither PEM nor PKCS#12"
 
 
 def _list_blocks(text: bytes) -> Iterator[Block]:
@@ -156,6 +194,8 @@ def _describe_form(text: bytes, begin: re.Match[bytes], end: re.Match[bytes]) ->
         return "with its line ends written out, as \\n"
     if b"\n" not in body:
         return "with CR alone as its line ends" if b"\r" in body else "on one line"
+    if text.startswith(b"-----", end.end()):
+        return "joined to the next block without a line end"
     if text.startswith(b"\xef\xbb\xbf-----"):
         return "after a byte order mark"
     before = text[max(0, begin.start() - 1) : begin.start()], text[end.start() - 1 : end.start()]

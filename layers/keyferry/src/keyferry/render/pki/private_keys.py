@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import Certificate
 
 from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
-from keyferry.render.pki.pem import OPENSSH, PRIVATE_KEY, Block, UnusableCertificate, write_pem
+from keyferry.render.pki.pem import OPENSSH, OPENSSH_PLAIN, PRIVATE_KEY, Block, UnusableCertificate, write_pem
 
 _GO_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 """The curves that Go's crypto/tls signs with."""
@@ -30,8 +30,6 @@ _RSA_PSS = b"\x06\x09*\x86H\x86\xf7\r\x01\x01\n"
 """The identifier of keys for RSASSA-PSS alone (RFC 4055, 1.2), which the library takes for any of RSA."""
 _BEGINNING = 128
 """Within how many bytes of a private key those identifiers are."""
-_OPENSSH_CIPHER = b"openssh-key-v1\0\0\0\0\x04none"
-"""How an OpenSSH key begins that is not encrypted (PROTOCOL.key of OpenSSH)."""
 
 
 class UnknownKind(UnusableCertificate):
@@ -58,7 +56,8 @@ def open_key(block: Block, password: bytes | None) -> bytes:
     try:
         return encode_key(load_pem_private_key(block.pem, password))
     except Exception as error:
-        raise UnusableCertificate(f"the private key cannot be opened with that password{_name_cause(error)}") from None
+        reason = _name_cause(error) or describe_password(password)
+        raise UnusableCertificate(f"the private key cannot be opened with that password{reason}") from None
 
 
 def load_key(block: Block) -> PrivateKeyTypes:
@@ -69,12 +68,14 @@ def load_key(block: Block) -> PrivateKeyTypes:
         UnknownKind: as `open_key`.
     """
     content = block.content
-    if block.label == OPENSSH and not content.startswith(_OPENSSH_CIPHER):
+    if block.label == OPENSSH and not content.startswith(OPENSSH_PLAIN):
         raise UnusableCertificate("the private key is encrypted by OpenSSH: take its password off, by ssh-keygen -p")
     try:
         return load_ssh_private_key(block.pem, None) if block.label == OPENSSH else load_der_private_key(content, None)
     except UnsupportedAlgorithm:
-        raise UnknownKind("the private key is of a kind, or on a curve, that is not known here") from None
+        raise UnknownKind(
+            "the private key is of a kind, or on a curve, that is not known here: a key of data can have it"
+        ) from None
     except Exception:
         raise UnusableCertificate("the private key cannot be read") from None
 
@@ -154,6 +155,12 @@ def check_rounds(content: bytes) -> None:
         raise UnusableCertificate(
             f"its password is hashed more than {MAX_ROUNDS:,} times: encrypt it again with fewer iterations"
         )
+
+
+def describe_password(password: bytes) -> str:
+    """Return what may be wrong with a password that opens nothing; empty where nothing is seen."""
+    ends = password.endswith((b"\n", b"\r"))
+    return ", which ends in a line end: a template with the filter trim takes it off" if ends else ""
 
 
 def _name_cause(error: Exception) -> str:

@@ -10,10 +10,18 @@ from datetime import datetime
 from cryptography.x509 import Certificate
 
 from keyferry.model import SecretValue
-from keyferry.render.pki.certificates import decode_base64, describe_unknown, parse_certificates
+from keyferry.render.pki.certificates import parse_certificates
 from keyferry.render.pki.chains import find_disorder, is_authority
 from keyferry.render.pki.pem import CERTIFICATE as CERTIFICATE_LABEL
-from keyferry.render.pki.pem import OPENSSH, Block, UnusableCertificate, parse_blocks, select_blocks
+from keyferry.render.pki.pem import (
+    OPENSSH,
+    Block,
+    UnusableCertificate,
+    decode_base64,
+    describe_unknown,
+    parse_blocks,
+    select_blocks,
+)
 from keyferry.render.pki.pem import PRIVATE_KEY as KEY_LABEL
 from keyferry.render.pki.private_keys import (
     UnknownKind,
