@@ -122,7 +122,7 @@ def test_a_key_arrives_as_it_was(pair: Pair) -> None:
 def test_an_encrypted_key_is_opened(kind: PrivateFormat) -> None:
     text = LEAF.encrypted(kind) + CHAIN
     assert made(text, PASSWORD) == {"tls.crt": CHAIN, "tls.key": LEAF.pem}
-    assert refused(lambda: made(text)) == "the private key is encrypted: give its password"
+    assert refused(lambda: made(text)) == "the private key is encrypted: give its password to secret.tls, as password"
     assert refused(lambda: made(text, "canary-wrong")) == "the private key cannot be opened with that password"
 
 

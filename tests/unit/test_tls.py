@@ -172,7 +172,7 @@ def test_what_is_left_out_is_told() -> None:
     [
         (LEAF.public, "no private key in it, but PUBLIC KEY"),
         (LEAF.crt, "no private key in it, but a certificate"),
-        (LEAF.encrypted(), "the private key is encrypted: give its password"),
+        (LEAF.encrypted(), "the private key is encrypted: give its password to secret.tls, as password"),
         ("", "empty"),
         ("canary!", "neither PEM nor PKCS#12"),
         ("{}", JSON),
@@ -265,7 +265,7 @@ ENCRYPTED = "key tls.key: encrypted, and who mounts the Secret has no password f
     [
         (LEAF.encrypted(), ENCRYPTED),
         (LEAF.encrypted(PrivateFormat.TraditionalOpenSSL), ENCRYPTED),
-        ("canary: not a key", "key tls.key: no PEM"),
+        ("canary: not a key", "key tls.key: no PEM, which has -----BEGIN PRIVATE KEY-----"),
         ("", "key tls.key: empty"),
         (LEAF.public, "key tls.key: no private key in it, but PUBLIC KEY"),
         (LEAF.crt, "key tls.key: no private key in it, but CERTIFICATE"),
@@ -287,6 +287,7 @@ def test_a_key_that_nobody_can_use_is_refused(key: str | bytes, said: str) -> No
     ("crt", "said"),
     [
         (LEAF.pem, "key tls.crt: no certificate in it, but PRIVATE KEY"),
+        ("canary", "key tls.crt: no PEM, which has -----BEGIN CERTIFICATE-----"),
         (
             LEAF.crt.replace("CERTIFICATE", "X509 CERTIFICATE"),
             f"key tls.crt: PEM (CERTIFICATE) {OLD}, which Go or OpenSSL do not read: {WAY}",

@@ -51,7 +51,7 @@ def open_key(block: Block, password: bytes | None) -> bytes:
         key = load_key(block)
         return block.pem if is_labelled_right(block) else encode_key(key)
     if not password:
-        raise UnusableCertificate("the private key is encrypted: give its password")
+        raise UnusableCertificate("the private key is encrypted: give its password to secret.tls, as password")
     check_rounds(block.content)
     try:
         return encode_key(load_pem_private_key(block.pem, password))

@@ -124,7 +124,8 @@ def _describe_missing(content: bytes, blocks: list[Block], label: str) -> str:
     if content.startswith(b"\x30") or decoded.startswith(b"\x30"):
         return f"DER or PKCS#12 instead of PEM: {_WAY}"
     unknown = describe_unknown(content)
-    return "no PEM" if unknown.startswith("neither") else unknown
+    wanted = "PRIVATE KEY" if label == KEY_LABEL else label
+    return f"no PEM, which has -----BEGIN {wanted}-----" if unknown.startswith("neither") else unknown
 
 
 def _check_certificates(content: bytes) -> tuple[Certificate, ...]:
