@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs7
 
 from keyferry.delivery.desired import Desired
@@ -77,7 +77,8 @@ def _list_keys() -> Iterator[tuple[str, Content, Content, None]]:
     """Yield the formats and kinds of keys, each with a certificate that is its own issuer."""
     curves = [pki.issue(curve.name, key=ec.generate_private_key(curve())) for curve in CURVES]
     edwards = pki.issue("Ed448", key=ed448.Ed448PrivateKey.generate())
-    for pair in (LEAF, RSA, EDWARDS, edwards, *curves):
+    old = pki.issue("DSA", key=dsa.generate_private_key(2048))
+    for pair in (LEAF, RSA, EDWARDS, edwards, old, *curves):
         name = pair.certificate.subject.rfc4514_string()
         yield f"{name}, PKCS#8", pair.crt, pair.pem, None
         if not isinstance(pair.key, ed448.Ed448PrivateKey):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -331,6 +331,14 @@ def test_a_certificate_that_has_expired_is_delivered_and_noted() -> None:
     assert by_tls(old.crt, old.pem).list_notes(NOW) == by_data(crt=old.crt, key=old.pem).list_notes(NOW)
 
 
+def test_an_authority_that_has_expired_is_noted() -> None:
+    root = pki.issue("root", authority=True, expires=datetime(2021, 9, 30, tzinfo=UTC))
+    leaf = pki.issue("leaf.example.com", root)
+    said = (EXPIRES, "certificate 2 in tls.crt has expired on 2021-09-30")
+    assert by_data(crt=leaf.crt + root.crt, key=leaf.pem).list_notes(NOW) == said
+    assert by_data(crt=leaf.crt, key=leaf.pem, ca=root.crt).list_notes(NOW) == (EXPIRES,)  # a trust store has such
+
+
 def test_an_empty_authority_arrives() -> None:
     assert texts(by_data(crt=LEAF.crt, key=LEAF.pem, ca=""))["ca.crt"] == ""
 
@@ -392,6 +400,7 @@ def test_what_is_odd_is_delivered_and_noted(keys: dict[str, str], notes: list[st
         (_curve(ec.SECP256K1()), "secp256k1"),
         (_curve(ec.SECP224R1()), "secp224r1"),
         (_curve(ec.BrainpoolP256R1()), "brainpoolP256r1"),
+        (pki.issue("me", key=dsa.generate_private_key(1024)), "DSA"),  # noqa: S505  # 2,048 bits take seconds
         (pki.issue("me", key=ed448.Ed448PrivateKey.generate()), "Ed448"),
         (_curve(ec.SECP521R1()), ""),
         (EDWARDS, ""),

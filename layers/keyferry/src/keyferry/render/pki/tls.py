@@ -47,6 +47,8 @@ class CertificateFacts:
     """When it expires; None as above."""
     notes: tuple[str, ...] = ()
     """What else is to be told, whatever the time is."""
+    chain: tuple[datetime, ...] = ()
+    """When the certificates after the first one expire."""
 
     def describe(self, now: datetime) -> tuple[str, ...]:
         """Return the sentences for a report: first when the certificate expires."""
@@ -55,7 +57,12 @@ class CertificateFacts:
         verb = "expires" if self.expires > now else "has expired"
         begins = (f"the certificate in {CERTIFICATE} is not valid before {self.begins:%Y-%m-%d}",)
         expiry = f"the certificate in {CERTIFICATE} {verb} on {self.expires:%Y-%m-%d}"
-        return (expiry, *(begins if self.begins > now else ()), *self.notes)
+        expired = (
+            f"certificate {number} in {CERTIFICATE} has expired on {expires:%Y-%m-%d}"
+            for number, expires in enumerate(self.chain, 2)
+            if expires <= now
+        )
+        return (expiry, *(begins if self.begins > now else ()), *expired, *self.notes)
 
 
 def check(data: Mapping[str, SecretValue]) -> None:
@@ -93,7 +100,8 @@ def get_facts(data: Mapping[str, SecretValue]) -> CertificateFacts:
     except (UnusableCertificate, IndexError):
         return CertificateFacts(None, None)
     notes = (*_describe_chain(blocks, certificates), *_describe_key(data, first), *_describe_authorities(data))
-    return CertificateFacts(first.not_valid_before_utc, first.not_valid_after_utc, notes)
+    chain = tuple(certificate.not_valid_after_utc for certificate in certificates[1:])
+    return CertificateFacts(first.not_valid_before_utc, first.not_valid_after_utc, notes, chain)
 
 
 def _read(content: bytes, key: str, label: str) -> list[Block]:
