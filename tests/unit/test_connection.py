@@ -34,7 +34,7 @@ from keyferry.errors import (
 )
 from keyferry.kinds import KINDS
 from keyferry.kube import Connection, Health, KubeClient, Transport
-from keyferry.kube.transport import Answer, Limits, Request
+from keyferry.kube.transport import Answer, Limits, ProxyFailure, Request
 from keyferry.mapping.targets import Endpoint
 from keyferry.testing import FakeClock
 from tests.unit.samples import cluster
@@ -52,6 +52,10 @@ def fine(_request: Request) -> Answer:
 
 def refused(_request: Request) -> Answer:
     raise NewConnectionError(HTTPSConnection("one.example"), "refused")
+
+
+def not_connected(_request: Request) -> Answer:
+    raise ProxyFailure("the proxy answers 502")
 
 
 def frozen(_request: Request) -> Answer:
@@ -381,8 +385,9 @@ def test_of_many_requests_that_lose_the_cluster_at_once_one_asks_eks(server: Ser
     assert (len(server.sent), server.described) == (1 + 8, [ENDPOINT])
 
 
-def test_a_cluster_that_has_moved_is_found_by_asking_eks_once(server: Server) -> None:
-    server.reply = lambda request: refused(request) if server.endpoints[-1] == ENDPOINT else fine(request)
+@pytest.mark.parametrize("lost", [refused, not_connected], ids=["directly", "through a proxy"])
+def test_a_cluster_that_has_moved_is_found_by_asking_eks_once(server: Server, lost: Reply) -> None:
+    server.reply = lambda request: lost(request) if server.endpoints[-1] == ENDPOINT else fine(request)
     server.endpoint = MOVED
     client = server.client()
     assert read(client, 100) == []

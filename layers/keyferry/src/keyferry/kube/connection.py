@@ -34,7 +34,15 @@ from keyferry.errors import (
 )
 from keyferry.kube.errors import build_error
 from keyferry.kube.health import Health
-from keyferry.kube.transport import Answer, Limits, Request, Transport, UntrustedCertificate, describe_failure
+from keyferry.kube.transport import (
+    Answer,
+    Limits,
+    ProxyFailure,
+    Request,
+    Transport,
+    UntrustedCertificate,
+    describe_failure,
+)
 from keyferry.mapping.targets import Endpoint
 
 READ_TRIES, THROTTLED_TRIES = 3, 5
@@ -150,7 +158,7 @@ class Connection:
         transport = self._transport
         try:
             return self._send_once(transport, request, token, deadline, is_probe=is_probe)
-        except (NewConnectionError, ConnectTimeoutError, UntrustedCertificate) as error:
+        except (NewConnectionError, ConnectTimeoutError, ProxyFailure, UntrustedCertificate) as error:
             if deadline.has_passed:
                 raise self._build_unreachable(request, error, transport, deadline) from None
             self._follow(request, error, transport)
@@ -219,7 +227,8 @@ class Connection:
         return self._health.remember(ClusterUnreachable(text))
 
     def _describe(self, request: Request, error: Exception) -> str:
-        where = f"cluster {self._name} at {self._endpoint.url}"
+        way = f", through {self._transport.proxy}" if self._transport.proxy else ""
+        where = f"cluster {self._name} at {self._endpoint.url}{way}"
         return f"{where}: {describe_failure(error)} ({request.verb} {request.resource})"
 
 

@@ -1,6 +1,7 @@
 """Send single HTTP requests to an API server, over kept connections with the cluster's own certificate authority."""
 
 import base64
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ import urllib3
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTClientObject
-from urllib3.exceptions import NewConnectionError, ProtocolError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, ProxyError, ReadTimeoutError
 from urllib3.exceptions import TimeoutError as SlowError
 
 from keyferry.deadline import Deadline
+from keyferry.kube.proxies import Proxy
 from keyferry.mapping.targets import Endpoint
 
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
@@ -27,6 +29,8 @@ PROBE_SECONDS = 2.0
 LEAST_SECONDS = 1.0
 """How long a request may take that begins just before the deadline."""
 USER_AGENT = "keyferry"
+_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
+"""The text of `http.client` where a proxy does not connect, up to the status."""
 
 
 @dataclass(frozen=True)
@@ -90,30 +94,43 @@ class UntrustedCertificate(Exception):  # never leaves `keyferry.kube`
     """The server's certificate is not valid by the certificate authority of the cluster."""
 
 
+class ProxyFailure(HTTPError):  # never leaves `keyferry.kube`
+    """The proxy cannot be reached, or does not connect to the endpoint. The text says what, and what to change."""
+
+
 class Transport:
     """A pool of connections to one endpoint. Safe for use by several threads."""
 
-    def __init__(self, endpoint: Endpoint, pool_size: int = 8) -> None:
+    proxy: Proxy | None = None
+    """What the connections go through, if not straight to the endpoint."""
+
+    def __init__(self, endpoint: Endpoint, pool_size: int = 8, proxy: Proxy | None = None) -> None:
         """Create the pool; nothing is sent yet.
 
         Args:
             endpoint: where the API server is, and whose certificates it has.
             pool_size: how many requests can be under way at once.
+            proxy: what the connections go through. It sees names of hosts alone: TLS is between us and the endpoint.
         """
-        # Without a proxy: the environment's would belong to the pool manager that is replaced here.
+        self.proxy = proxy
+        # Without a proxy: it would belong to the pool manager that is replaced here.
         self._client = RESTClientObject(Configuration(host=endpoint.url, proxy=""))
-        # The client has no setting for a TLS context. Python's default context refuses the CAs of many EKS clusters,
-        # which have no key identifiers. That check is off; the chain, the expiry and the host name are still checked.
-        context = ssl.create_default_context(cadata=base64.b64decode(endpoint.certificate_authority).decode())
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        self._client.pool_manager = urllib3.PoolManager(
-            ssl_context=context, maxsize=pool_size, block=True, retries=False
+        # The client has no setting for a TLS context.
+        context = _create_context(base64.b64decode(endpoint.certificate_authority).decode())
+        options: dict[str, Any] = {"ssl_context": context, "maxsize": pool_size, "block": True, "retries": False}
+        self._client.pool_manager = (
+            urllib3.ProxyManager(
+                proxy.url, proxy_headers=proxy.headers, proxy_ssl_context=_create_context(None), **options
+            )
+            if proxy
+            else urllib3.PoolManager(**options)
         )
 
     def send(self, request: Request, token: str, limits: Limits) -> Answer:
         """Send a request once and return the answer, whatever its status.
 
         Raises:
+            ProxyFailure: the proxy is the cause that there is no answer.
             HTTPError: there is no answer; as urllib3 says.
             ConnectionError: the connection broke off.
             UntrustedCertificate: the server is not the cluster's.
@@ -131,13 +148,28 @@ class Transport:
                 _request_timeout=(limits.connect, limits.answer),
             )
         except ApiException as error:
-            raise _convert_tls_error(error) from None
+            raise _convert_tls_error(error, self.proxy) from None
+        except HTTPError as error:
+            raise _convert_proxy_error(error) or error from None
         # Always read the body: a response that is not read keeps its connection, and the next call needs a new one.
         return Answer(response.status, response.read(), response.headers.get("Retry-After", ""))
 
 
+def _create_context(authority: str | None) -> ssl.SSLContext:
+    """Return the TLS settings of a client that trusts an authority (PEM), or where it is None those of the system.
+
+    Python's default context refuses the CAs of many EKS clusters, and of companies, which have no key identifiers. That
+    check is off, as in Go; the chain, the expiry and the host name are still checked.
+    """
+    context = ssl.create_default_context(cadata=authority)
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
 def describe_failure(error: Exception) -> str:
     """Return why there is no answer, from an error of `Transport.send`."""
+    if isinstance(error, ProxyFailure):
+        return str(error)
     if isinstance(error, UntrustedCertificate):
         return "its certificate is not of the certificateAuthority given"
     if isinstance(error, SlowError) and not isinstance(error, NewConnectionError):
@@ -145,8 +177,32 @@ def describe_failure(error: Exception) -> str:
     return f"no connection ({type(error).__name__})"
 
 
-def _convert_tls_error(error: ApiException) -> Exception:
+def _convert_tls_error(error: ApiException, proxy: Proxy | None) -> Exception:
     """Return what went wrong with TLS; the client raises an error without a status for that."""
     causes = getattr(error.__context__, "args", ())
-    is_untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
-    return UntrustedCertificate() if is_untrusted else ProtocolError("the handshake broke off")
+    if not any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return ProtocolError("the handshake broke off")
+    untrusted = UntrustedCertificate()
+    if proxy is None:
+        return untrusted
+    return ProxyFailure(f"{describe_failure(untrusted)}; if the proxy opens TLS, name the cluster in NO_PROXY")
+
+
+def _convert_proxy_error(error: HTTPError) -> ProxyFailure | None:
+    """Return the error of the proxy, if it is the cause."""
+    if isinstance(error, ReadTimeoutError) and not str(error.url).startswith("/"):  # the proxy's, and not of a request
+        return ProxyFailure("no answer in time to CONNECT")
+    match = _REFUSED_TUNNEL.search(str(error))
+    if match and isinstance(error, (ProxyError, ProtocolError)):
+        return ProxyFailure(f"the proxy answers {match[1]}: {_explain_refusal(match[1])}")
+    if isinstance(error, ProxyError):
+        return ProxyFailure(f"no connection to the proxy ({type(error.original_error).__name__})")
+    return None
+
+
+def _explain_refusal(status: str) -> str:
+    if status == "407":
+        return "give its URL the user and the password that it asks for"
+    if status.startswith("5"):
+        return "it has no connection to the cluster; let it have one, or name the cluster in NO_PROXY"
+    return "let it connect to the cluster, or name the cluster in NO_PROXY"

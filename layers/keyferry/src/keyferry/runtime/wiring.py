@@ -35,7 +35,7 @@ from keyferry.runtime.apart import run_apart
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
-    from keyferry.kube import Connection, Health, KubeClient
+    from keyferry.kube import Connection, Health, KubeClient, Transport
 
 COMPILED_FILE = "mappings.json"
 """File name of the compiled mappings."""
@@ -57,7 +57,7 @@ class Runtime:
         """Do nothing yet: the mappings are loaded and each client is created when they are first needed.
 
         Args:
-            environment: the environment variables, with the `KEYFERRY_*` settings of template.yaml.
+            environment: the environment variables, with the `KEYFERRY_*` settings of template.yaml, and the proxy.
             catalog: the mappings; by default those of the folder that `KEYFERRY_MAPPINGS` names.
             session: gives the credentials; by default those of the environment.
 
@@ -225,10 +225,11 @@ class Runtime:
 
         Raises:
             ClusterUnavailable: the cluster has just failed, or was slow, and it is not time yet to ask again.
+            Misconfigured: the environment names a proxy that cannot be used.
             KeyferryError: EKS does not give the cluster's endpoint.
         """
         # Imported here: it takes as long as everything else together, and `route` never needs it.
-        from keyferry.kube import Connection, KubeClient, Transport  # noqa: PLC0415
+        from keyferry.kube import Connection, KubeClient  # noqa: PLC0415
 
         health = self._get_health(cluster)
         if is_sweep:
@@ -246,10 +247,15 @@ class Runtime:
                     forget_token=tokens.forget,
                     read_endpoint=lambda: self._read_endpoint(cluster),
                     role=cluster.role or "the function's role",
-                    create_transport=functools.partial(Transport, pool_size=self.concurrency),
+                    create_transport=self._create_transport,
                     health=health,
                 )
         return KubeClient(connection, deadline)
+
+    def _create_transport(self, endpoint: Endpoint) -> "Transport":
+        from keyferry.kube import Transport, choose_proxy  # noqa: PLC0415
+
+        return Transport(endpoint, self.concurrency, choose_proxy(endpoint.url, self._environment))
 
     def _get_lock(self, cluster: Cluster) -> Lock:
         with self._lock:
