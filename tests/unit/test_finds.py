@@ -88,7 +88,7 @@ def test_no_expression_takes_long_for_any_name() -> None:
     ],
 )
 def test_a_name_is_found_where_all_fits(by: dict[str, Any], name: str, *, fits: bool) -> None:
-    assert source(**by).can_find(name) is fits
+    assert (name in source(**by).select_names([name])) is fits
 
 
 def test_only_a_find_finds() -> None:

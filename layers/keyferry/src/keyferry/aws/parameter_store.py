@@ -94,7 +94,7 @@ def _read_tags(client: "SSMClient", source: Source) -> SourceValue:
 def _read_find(client: "SSMClient", source: Source) -> SourceValue:
     """Return the latest values of all parameters that a find matches, by name."""
     parameters = list_parameters(client, source.tags, (source.path or "").rstrip("/"))
-    names = check_matches(str(source), {name: version for name, version in parameters.items() if source.can_find(name)})
+    names = check_matches(str(source), dict.fromkeys(source.select_names(parameters)))
     chunks = batched(names, MAX_NAMES, strict=False)
     members = check_matches(
         str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)}
@@ -160,7 +160,7 @@ def create_version_reader(get_client: "Callable[[str | None], SSMClient]") -> Ca
             return None
         parameters = list_once(source.home_region, tuple(sorted(source.tags.items())))
         if source.find:
-            return digest_versions({name: version for name, version in parameters.items() if source.can_find(name)})
+            return digest_versions({name: parameters[name] for name in source.select_names(parameters)})
         (name,) = source.event_names
         return parameters.get(f"/{name}") or parameters.get(name)
 

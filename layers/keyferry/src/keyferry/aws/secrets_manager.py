@@ -211,8 +211,13 @@ def _is_entry_of(entry: SecretListEntry, source: Source) -> bool:
 
 
 def select_members(source: Source, entries: Iterable[SecretListEntry]) -> list[SecretListEntry]:
-    """Return the secrets that a find matches."""
-    return [entry for entry in entries if source.can_find(entry.name) and source.tags.items() <= entry.tags.items()]
+    """Return the secrets that a find matches.
+
+    Raises:
+        SourceUnusable: its regular expression takes too long for so many.
+    """
+    tagged = {entry.name: entry for entry in entries if source.tags.items() <= entry.tags.items()}
+    return [tagged[name] for name in sorted(source.select_names(tagged))]
 
 
 def _parse_entry(secret: Mapping[str, Any]) -> SecretListEntry:

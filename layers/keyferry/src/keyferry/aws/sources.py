@@ -10,7 +10,8 @@ from itertools import batched
 from keyferry.aws.calls import BatchRead, cache_answers
 from keyferry.aws.readers import READERS
 from keyferry.aws.sessions import Sessions
-from keyferry.errors import KeyferryError, NotSignedIn, OutOfTime, Throttled, Unreachable
+from keyferry.errors import KeyferryError, NotSignedIn, OutOfTime, SourceUnusable, Throttled, Unreachable
+from keyferry.formats.fields import CHECKED
 from keyferry.model import SourceValue, StoreName, format_time
 from keyferry.role import Role
 from keyferry.role import chain_key as role_key
@@ -109,7 +110,7 @@ def _join_errors(errors: Sequence[tuple[Source, KeyferryError]]) -> KeyferryErro
 
 
 def _build_key(source: Source) -> str:
-    return source.model_dump_json(exclude_defaults=True)
+    return source.model_dump_json(by_alias=True, exclude_defaults=True)
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,9 @@ def _add_date(value: SourceValue, source: Source) -> SourceValue:
 def create_version_reader(sessions: Sessions) -> Callable[[Source], str | None]:
     """Return a function that gives the current version of a source, or None if it is not known. It reads no value.
 
-    The version of a source with a role is not known, because the sweep has no right to assume roles. Each region is
-    listed once, so use the function for one sweep only.
+    The version of a source with a role is not known, because the sweep has no right to assume roles; nor that of a
+    `find` which computes too much: a delivery says so. Each region is listed once, and each `find` matched once, so use
+    the function for one sweep only.
 
     Returns:
         The function; it raises a KeyferryError as `keyferry.aws.errors.translate_errors` says.
@@ -160,4 +162,19 @@ def create_version_reader(sessions: Sessions) -> Callable[[Source], str | None]:
         store: reader.create_version_reader(partial(sessions.client, reader.CLIENT))
         for store, reader in READERS.items()
     }
-    return lambda source: None if source.role else readers[source.store_name](source)
+
+    def match(find: str) -> str | None:
+        source = Source.model_validate_json(find, context={CHECKED: True})
+        try:
+            return readers[source.store_name](source)
+        except SourceUnusable:
+            return None
+
+    match_once = cache_answers(match)
+
+    def read_version(source: Source) -> str | None:
+        if source.role:
+            return None
+        return match_once(_build_key(source)) if source.find else readers[source.store_name](source)
+
+    return read_version

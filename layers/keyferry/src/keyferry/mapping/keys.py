@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, Val
 from keyferry.budget import Budget
 from keyferry.formats.fields import CHECKED, Key, RegularExpression
 from keyferry.formats.jsontext import escape_surrogates
-from keyferry.formats.re2 import compile_pattern
+from keyferry.formats.re2 import compile_pattern, price_compilation, price_search
 from keyferry.model import Record
 
 InvalidCharacters = Literal["refuse", "replace", "escape"]
@@ -22,9 +22,6 @@ type FillTemplate = Callable[[str, str], str]
 MAX_LENGTH = 4096
 """How long a key may be before the rules and on the way: a path has 1,011 characters, and a key of a Secret 253."""
 _EXPRESSIONS = "the regular expressions of keys"
-_STEPS_PER_MATCH = 4
-_INSTRUCTIONS_PER_STEP = 128
-"""RE2 takes 5 to 7 ns for an instruction of a program and a character, where its states do not fit its cache."""
 TOO_LONG = "becomes longer than"
 """What messages say of a key that rules make grow."""
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
@@ -61,9 +58,11 @@ class Regexp(Record):
         if not text.isascii() and escape_surrogates(text) != text:
             raise ValueError(f"key {escape_surrogates(text)} has half a character, which no regular expression reads")
         pattern = compile_pattern(self.source)
-        price = _price_search(pattern, text) + self.target.count("$")
+        price = price_search(pattern, text) + self.target.count("$")
         result, copied, previous_end = "", 0, -1
-        budget.spend(price, _EXPRESSIONS)  # for the search that comes next; the last one finds nothing
+        budget.spend(
+            price_compilation(pattern) + price, _EXPRESSIONS
+        )  # for the search that comes next; the last one finds nothing
         for match in pattern.finditer(text):
             budget.spend(price, _EXPRESSIONS)
             if match.start() == match.end() == previous_end:
@@ -152,13 +151,6 @@ def _check_length(key: str, origin: str) -> None:
             f"{escape_surrogates(origin)} {TOO_LONG} {MAX_LENGTH:,} characters by the rules of keys; a key has"
             " 253 at most"
         )
-
-
-def _price_search(pattern: Any, text: str) -> int:  # noqa: ANN401  # re2 has no types
-    """Return the steps that a search costs at most: it may read all of the text, with each instruction and group."""
-    characters: int = len(text) + 1 + pattern.groups
-    instructions: int = pattern.programsize
-    return _STEPS_PER_MATCH + characters * instructions // _INSTRUCTIONS_PER_STEP
 
 
 def _make_valid(key: str, invalid: InvalidCharacters, origin: str) -> str:

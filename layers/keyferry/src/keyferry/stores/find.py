@@ -1,9 +1,11 @@
 """The `find` of a source: what it may ask for, what its matches are checked for, and which version they have."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from keyferry.budget import Budget, OverBudget
 from keyferry.errors import SourceUnusable
+from keyferry.formats.re2 import compile_pattern, price_compilation, price_search
 
 MAX_MATCHES = 1000
 """How many secrets or parameters one source may find: more than anybody puts into one Secret."""
@@ -11,6 +13,11 @@ MAX_TAGS = 20
 """Tags that a `find` can ask for."""
 MAX_TAG_CHARACTERS = 4000
 """Characters of these tags together. They stand in one statement of an IAM policy, and AWS allows a policy 6,144."""
+MAX_FIND_STEPS = 4_000_000
+"""How many steps the regular expression of a `find` may take for all names of a region: a second or so, since RE2 takes
+far less where its states fit its cache."""
+MAX_EVENT_STEPS = 2000
+"""How many steps the regular expression of one `find` may take for the name in an event: it is one of thousands."""
 _LITERAL = frozenset("/_=@!-")
 """Characters of names, beside letters and digits, that stand for themselves in a regular expression."""
 _ESCAPED = _LITERAL | frozenset(".+")
@@ -30,6 +37,50 @@ def check_tags(tags: Mapping[str, str]) -> None:
             f"asks for {len(tags)} tags of {characters:,} characters; a policy in IAM has room for {MAX_TAGS} of"
             f" {MAX_TAG_CHARACTERS:,}: ask for fewer"
         )
+
+
+def select_names(source: str, regexp: str | None, names: Iterable[str]) -> set[str]:
+    """Return the names that a regular expression matches anywhere; all of them without one.
+
+    Args:
+        source: the source as messages describe it.
+        regexp: the regular expression.
+        names: names of secrets or parameters.
+
+    Raises:
+        SourceUnusable: the expression takes too long for so many names.
+    """
+    if regexp is None:
+        return set(names)
+    listed = list(names)
+    try:
+        return set(_search(regexp, listed, Budget(MAX_FIND_STEPS)))
+    except OverBudget:
+        raise SourceUnusable(
+            f"{source} computes too much: its regular expression takes too long for {len(listed):,} names; write a"
+            " shorter one, or narrow it by path"
+        ) from None
+
+
+def can_match(regexp: str | None, name: str) -> bool:
+    """Return whether a regular expression matches a name in an event, or would take too long for one event to know.
+
+    Whoever reads the source knows: a delivery too many is harmless.
+    """
+    try:
+        return regexp is None or any(True for _ in _search(regexp, [name], Budget(MAX_EVENT_STEPS)))
+    except OverBudget:
+        return True
+
+
+def _search(regexp: str, names: Iterable[str], budget: Budget) -> Iterator[str]:
+    """Yield the names that an expression matches, and spend what the search costs. AWS' names are of ASCII."""
+    pattern = compile_pattern(regexp, has_groups=False)
+    budget.spend(price_compilation(pattern))
+    for name in names:
+        budget.spend(price_search(pattern, name))
+        if name.isascii() and pattern.search(name):
+            yield name
 
 
 def check_matches[T](source: str, matches: Mapping[str, T]) -> Mapping[str, T]:

@@ -1,7 +1,7 @@
 """The model of a source: an entry of a mapping's `sources`, from which values are read."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Literal, Self
@@ -10,11 +10,10 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from keyferry.arn import Arn
 from keyferry.formats.fields import Region, RegularExpression
-from keyferry.formats.re2 import compile_pattern
 from keyferry.model import Place, Record, StoreName
 from keyferry.role import Roles, Tags
 from keyferry.stores import placeholders
-from keyferry.stores.find import check_tags, literal_prefix
+from keyferry.stores.find import can_match, check_tags, literal_prefix, select_names
 from keyferry.stores.identifiers import check_identifier
 from keyferry.stores.registry import STORES, Store
 
@@ -263,9 +262,14 @@ class Source(Record):
     def _path_prefix(self) -> str:
         return self.store.get_find_prefix(self.path or "")
 
-    def can_find(self, name: str) -> bool:
-        """Return whether `path` and `regexp` of a `find` match a name; tags are not looked at."""
-        return name.startswith(self._path_prefix) and self._matches_regexp(name)
+    def select_names(self, names: Iterable[str]) -> set[str]:
+        """Return the names that `path` and `regexp` of a `find` match; tags are not looked at.
+
+        Raises:
+            SourceUnusable: `regexp` takes too long for so many names.
+        """
+        prefix = self.find_prefix
+        return select_names(str(self), self.regexp, (name for name in names if name.startswith(prefix)))
 
     @property
     def event_name_ends(self) -> tuple[tuple[str, str], ...]:
@@ -277,12 +281,9 @@ class Source(Record):
     def match_event_name(self, name: str) -> Mapping[str, str] | None:
         """Return the values of the placeholders where a name in an event is one of its names; None where it is not."""
         match = next(filter(None, (pattern.fullmatch(name) for pattern in self._event_name_patterns)), None)
-        if match is None or not any(map(self._matches_regexp, self.store.from_event_name(name))):
+        if match is None or not any(can_match(self.regexp, meant) for meant in self.store.from_event_name(name)):
             return None
         return match.groupdict()
-
-    def _matches_regexp(self, name: str) -> bool:
-        return self.regexp is None or compile_pattern(self.regexp).search(name) is not None
 
     @cached_property
     def _event_name_patterns(self) -> list[re.Pattern[str]]:

@@ -1,0 +1,171 @@
+"""No regular expression of a mapping computes without end: not in a delivery, a preview or a sweep, nor for an event.
+
+As in `tests.unit.test_bombs`, a process of its own with little memory and CPU time would die of any that goes off.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+from functools import cache
+from typing import Any
+
+import pytest
+
+from keyferry.aws import parameter_store, secrets_manager, sources
+from keyferry.errors import SourceUnusable
+from keyferry.stores import find as finds
+from keyferry.stores.source import Source
+from tests.unit import find_bombs
+from tests.unit.find_bombs import BOMBS, PATTERNS
+from tests.unit.samples import WHEN
+from tests.unit.test_bombs import ADDRESS_SPACE, CPU_SECONDS, RESIDENT_MEBIBYTES
+
+TOO_LONG = "computes too much: its regular expression takes too long for "
+
+
+@cache
+def results() -> dict[str, dict[str, Any]]:
+    """Return what became of each bomb."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.unit.find_bombs"],
+        preexec_fn=limit,  # before any thread
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {result["name"]: result for result in map(json.loads, ran.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_expression_takes_the_process_down(name: str) -> None:
+    assert name in results(), "the process died of this bomb, or of one before it"
+    assert int(results()[name]["mebibytes"]) < RESIDENT_MEBIBYTES
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_find_that_computes_too_much_is_an_error_with_the_remedy(name: str) -> None:
+    said = results()[f"read, {name}"]["said"]
+    assert said.startswith("SourceUnusable: find in secretsManager by regexp ")
+    assert said.endswith(f"{TOO_LONG}40,000 names; write a shorter one, or narrow it by path")
+
+
+@pytest.mark.parametrize("name", ["many captures", "many states", "many groups", "optional letters"])
+def test_rules_of_keys_pay_for_their_groups_and_for_being_compiled(name: str) -> None:
+    assert "above all the regular expressions of keys" in results()[f"rename, {name}"]["said"]
+    assert "above all the regular expressions of keys" in results()["rename, more than are kept"]["said"]
+
+
+def test_an_expression_that_is_too_large_is_refused_before_it_is_deployed() -> None:
+    assert results()["validate, too large"]["said"] == (
+        "Value error, too large a regular expression: write smaller counts, as {9} and not {900}, or fewer choices"
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [
+        ("-key$", 40_000),
+        ("^prod/.*[0-3]/api-key$", 22_858),
+        (r"^prod/(team-1|team-2)/[a-z0-9-]+/(db|api)-key$", 2),
+        ("^[^/]+/[^/]+/[^/]+/[^/]+$", 40_000),
+        (r"(?i)^PROD/\w+-\w+/(database|cache)-\w{1,9}/", 40_000),
+    ],
+)
+def test_what_is_usual_finds_among_many_names(pattern: str, count: int) -> None:
+    names = [f"prod/team-{number}/database-{number % 7}/api-key" for number in range(40_000)]
+    assert len(find_bombs.find(pattern).select_names(names)) == count
+
+
+def test_many_choices_are_usual_under_a_path() -> None:
+    choices = "|".join(f"prod/team-{number}/database-password" for number in range(100))
+    source = Source.model_validate({"find": "secretsManager", "path": "prod/", "regexp": f"^({choices})$"})
+    names = [f"{path}/team-{number}/database-password" for path in ("prod", "test") for number in range(500)]
+    assert len(source.select_names(names)) == 100
+
+
+def test_only_names_with_the_beginning_of_the_expression_are_searched() -> None:
+    expression = "[ab]*a[ab]{900}c"
+    with pytest.raises(SourceUnusable, match=TOO_LONG):
+        find_bombs.find(f"^{expression}").select_names(find_bombs.NAMES)
+    assert find_bombs.find(f"^team-a/{expression}").select_names(find_bombs.NAMES) == set()
+
+
+def test_an_expression_that_takes_too_long_for_an_event_matches_it() -> None:
+    pattern, name = PATTERNS["many states"], "ab" * 250
+    assert finds.can_match(pattern, name)
+    assert not finds.can_match(pattern, "ab")
+    assert finds.can_match(None, name)
+    source = find_bombs.find(pattern)
+    assert source.match_event_name(name) == {}
+    assert source.match_event_name("ab") is None
+
+
+def test_a_name_that_aws_does_not_have_matches_nothing() -> None:
+    assert not finds.can_match(".", "\ud800")
+    assert find_bombs.find("ü").select_names(["ü"]) == set()
+
+
+class Listing:
+    """A client of a store whose listing has many names; no value is ever asked of it."""
+
+    meta = type("Meta", (), {"region_name": "eu-west-1"})
+
+    def __init__(self, pages: list[dict[str, Any]]) -> None:
+        self._pages, self.listed = pages, 0
+
+    def get_paginator(self, _operation: str) -> "Listing":
+        return self
+
+    def paginate(self, **_arguments: object) -> list[dict[str, Any]]:
+        self.listed += 1
+        return self._pages
+
+
+SECRETS = {"SecretList": [{"ARN": f"arn-{name}", "Name": name} for name in find_bombs.NAMES]}
+PARAMETERS = {"Parameters": [{"Name": f"/{name}", "Version": 1, "LastModifiedDate": WHEN} for name in find_bombs.NAMES]}
+STORES = pytest.mark.parametrize(
+    ("store", "page", "reader"),
+    [("secretsManager", SECRETS, secrets_manager), ("parameterStore", PARAMETERS, parameter_store)],
+)
+
+
+@STORES
+def test_a_delivery_and_a_preview_say_so_before_any_value_is_read(
+    store: str,
+    page: dict[str, Any],
+    reader: Any,  # noqa: ANN401  # one of the modules
+) -> None:
+    source = Source.model_validate({"find": store, "regexp": PATTERNS["many states"]})
+    with pytest.raises(SourceUnusable, match=TOO_LONG):
+        reader.read(Listing([page]), source)
+
+
+@STORES
+def test_a_sweep_takes_the_version_for_unknown_and_computes_it_once(
+    store: str,
+    page: dict[str, Any],
+    reader: Any,  # noqa: ANN401  # one of the modules
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client, searched = Listing([page]), list[str]()
+    real_select = finds.select_names
+
+    def select(source: str, regexp: str | None, names: Any) -> set[str]:  # noqa: ANN401
+        searched.append(source)
+        return real_select(source, regexp, names)
+
+    monkeypatch.setattr("keyferry.stores.source.select_names", select)
+    sessions: Any = type("FakeSessions", (), {"client": lambda *_: client})()
+    read_version = sources.create_version_reader(sessions)
+    patterns = PATTERNS["many states"], f"^{'/' if store == 'parameterStore' else ''}{find_bombs.NAMES[0][:12]}"
+    bomb, usual = (Source.model_validate({"find": store, "regexp": pattern}) for pattern in patterns)
+    assert [read_version(bomb) for _ in range(3)] == [None] * 3
+    assert len({read_version(usual) for _ in range(3)} - {None}) == 1
+    assert len(searched) == 2
+    assert client.listed == 1
