@@ -141,7 +141,7 @@ SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "a profile that is missing": ({"AWS_PROFILE": "nothing"}, "the profile that AWS_PROFILE names does not exist"),
     "a configuration that is broken": ({"AWS_CONFIG_FILE": "TMP/broken"}, "AWS_CONFIG_FILE or AWS_SHARED"),
     "credentials that are broken": (NO_KEYS | {"AWS_SHARED_CREDENTIALS_FILE": "TMP/broken"}, "cannot be parsed"),
-    "no sign-in": (NO_KEYS | {"AWS_PROFILE": "sso"}, "there is no AWS sign-in: aws sso login"),
+    "no sign-in": (NO_KEYS | {"AWS_PROFILE": "sso"}, "there is no AWS sign-in: aws sso login --profile sso"),
     "a process that fails": (NO_KEYS | {"AWS_PROFILE": "process"}, "credential_process of the profile"),
     "a process that is missing": (NO_KEYS | {"AWS_PROFILE": "no-process"}, "or credential_process, whichever names it"),
     "a profile in a circle": (NO_KEYS | {"AWS_PROFILE": "circle"}, "a setting that does not fit"),

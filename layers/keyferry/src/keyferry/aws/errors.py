@@ -8,6 +8,7 @@ from botocore.parsers import ResponseParserError
 
 from keyferry.aws.denials import explain_denial
 from keyferry.aws.sdk_errors import build_sdk_error
+from keyferry.aws.sign_in import CAUSES, explain_renewal
 from keyferry.errors import (
     AccessDenied,
     KeyferryError,
@@ -28,17 +29,6 @@ DENIED = {
     "DecryptionFailure",
     "KMSAccessDeniedException",
     "InvalidKeyId",  # of a parameter's KMS key
-}
-NOT_SIGNED_IN = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "IncompleteSignatureException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
 }
 MISSING = {
     "InvalidResourceId",  # of a parameter whose tags are asked for
@@ -98,7 +88,7 @@ def translate_errors(call: str, hint: str = "") -> Iterator[None]:
         details = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
         raise build_error(details.get("Code", ""), details.get("Message", ""), call, status, hint) from None
-    except (BotoCoreError, ResponseParserError, OSError, ValueError) as error:
+    except (BotoCoreError, ResponseParserError, OSError, ValueError, RuntimeError, KeyError) as error:
         raise build_sdk_error(error, call) from None
 
 
@@ -114,8 +104,8 @@ def build_error(code: str, message: str, call: str, status: int = 400, hint: str
     """
     if code in DENIED:
         return AccessDenied(f"AWS refuses {call} ({code}): {explain_denial(code, message, call, hint)}")
-    if code in NOT_SIGNED_IN:
-        return NotSignedIn(f"AWS does not accept the credentials ({code}, {call}): sign in anew, or correct the clock")
+    if code in CAUSES:
+        return NotSignedIn(f"AWS does not accept the credentials ({code}, {call}): {CAUSES[code]}; {explain_renewal()}")
     if code in MISSING:
         return _build_missing(code, message, call, hint)
     if is_deletion(code, message):

@@ -12,12 +12,21 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError, LocationValueError
 
 from keyferry.aws.regions import describe_unknown, list_regions
+from keyferry.aws.sign_in import explain_renewal
 from keyferry.errors import InvalidRequest, KeyferryError, Misconfigured, Unexpected, Unreachable, raised_at
 
-type SdkError = sdk.BotoCoreError | ResponseParserError | OSError | ValueError
+type SdkError = sdk.BotoCoreError | ResponseParserError | OSError | ValueError | RuntimeError | KeyError
 """What botocore raises, beside what AWS answers. It opens files and parses URLs without errors of its own."""
 
-_SIGN_IN_ENDED = "the AWS sign-in has ended: aws sso login, or aws login"
+_SIGN_INS: Sequence[tuple[type[Exception], str]] = (
+    (sdk.SSOTokenLoadError, "there is no AWS sign-in"),
+    (sdk.SSOError, "the AWS sign-in has ended"),
+    (sdk.LoginError, "the AWS sign-in has ended"),
+    (sdk.TokenRetrievalError, "the AWS sign-in has ended"),
+    (sdk.RefreshWithMFAUnsupportedError, "the role of the profile needs a code (mfa_serial) anew"),
+    (sdk.MissingDependencyException, "the profile signs in by `aws login`, which this installation cannot"),
+)
+"""The type of an error → what is wrong with the sign-in, which has to be renewed. The first row that fits holds."""
 _SETTINGS: Sequence[tuple[type[Exception], str]] = (
     (sdk.NoRegionError, "no AWS region is set: set AWS_REGION, or a region in the profile"),
     (sdk.InvalidRegionError, "AWS_REGION, AWS_DEFAULT_REGION or the profile has a region that is no name of one"),
@@ -27,17 +36,8 @@ _SETTINGS: Sequence[tuple[type[Exception], str]] = (
     (sdk.ProfileNotFound, "the profile that AWS_PROFILE names does not exist"),
     (sdk.ConfigParseError, "the file of AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE (~/.aws) cannot be parsed"),
     (sdk.ConfigNotFound, "the file of AWS_CONFIG_FILE (~/.aws/config) does not exist"),
-    (sdk.SSOTokenLoadError, "there is no AWS sign-in: aws sso login"),
-    (sdk.SSOError, _SIGN_IN_ENDED),
-    (sdk.LoginError, _SIGN_IN_ENDED),
-    (sdk.TokenRetrievalError, _SIGN_IN_ENDED),
     (sdk.CredentialRetrievalError, "credential_process of the profile, or the container, gives no AWS credentials"),
     (sdk.UnknownCredentialError, "credential_source of the profile is not one that AWS has"),
-    (sdk.RefreshWithMFAUnsupportedError, "the role of the profile needs a code (mfa_serial): sign in anew"),
-    (
-        sdk.MissingDependencyException,
-        "the profile signs in by `aws login`, which this installation cannot: aws sso login",
-    ),
     (sdk.InvalidProxiesConfigError, "the proxy settings of the AWS SDK are wrong"),
     (sdk.InvalidRetryConfigurationError, "AWS_RETRY_MODE or AWS_MAX_ATTEMPTS is wrong"),
     (sdk.InvalidSTSRegionalEndpointsConfigError, "AWS_STS_REGIONAL_ENDPOINTS is neither regional nor legacy"),
@@ -82,7 +82,8 @@ def build_sdk_error(error: SdkError, call: str) -> KeyferryError:
         Misconfigured for a setting, InvalidRequest for a call that is not sent, Unreachable where no answer came, and
         Unexpected for whatever this release does not know.
     """
-    advice = next((text for kind, text in _SETTINGS if isinstance(error, kind)), None) or _explain_value(error)
+    advice = next((text for kind, text in _SETTINGS if isinstance(error, kind)), None)
+    advice = advice or _explain_sign_in(error) or _explain_value(error)
     if advice:
         return Misconfigured(f"{advice} ({call})")
     if isinstance(error, _NOT_SENT):
@@ -90,6 +91,17 @@ def build_sdk_error(error: SdkError, call: str) -> KeyferryError:
     if isinstance(error, _NO_ANSWER) or _is_network(error):
         return Unreachable(f"{call}: no answer from AWS ({type(error).__name__}); {_choose_remedy(error)}")
     return Unexpected(error)
+
+
+def _explain_sign_in(error: SdkError) -> str | None:
+    """Return what is wrong with the sign-in and how it is renewed, or None if that is not what is wrong."""
+    reason = next((text for kind, text in _SIGN_INS if isinstance(error, kind)), None)
+    place = raised_at(error).partition(":")[0]
+    if isinstance(error, RuntimeError) and place == "credentials.py":  # "…are still expired", and no other
+        reason = "the AWS credentials have expired"
+    if isinstance(error, KeyError) and place == "utils.py":  # of botocore's JSONFileCache
+        reason = "the AWS sign-in in ~/.aws/sso/cache cannot be read"
+    return f"{reason}: {explain_renewal()}" if reason else None
 
 
 def _explain_value(error: SdkError) -> str | None:
