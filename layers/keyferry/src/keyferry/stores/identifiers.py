@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from keyferry.arn import Arn
+from keyferry.stores import placeholders
 
 if TYPE_CHECKING:
     from keyferry.stores.registry import Store
@@ -54,6 +55,25 @@ def check_identifier(identifier: str, store: "Store") -> None:
     problem = next(_list_problems(identifier, store), None)
     if problem:
         raise ValueError(f"not the {'ARN' if _is_arn(identifier) else 'name'} of a {store.NOUN}: {problem}")
+
+
+def check_name(name: str, noun: str, store: "Store") -> None:
+    """Check that a store can have a name, or names that begin so.
+
+    Args:
+        name: the name, with placeholders: each stands for a letter at least.
+        noun: what the name is, for the message.
+        store: the store.
+
+    Raises:
+        ValueError: it cannot; the message says what it can have.
+    """
+    pattern, allowed = store.ALLOWED_NAMES
+    filled = placeholders.fill_sample(name)
+    if len(filled) > store.MAX_NAME_LENGTH:
+        raise ValueError(f"not {noun}: it has {len(filled):,} characters, and {store.LENGTH_LIMIT}")
+    if not pattern.fullmatch(filled):
+        raise ValueError(f"not {noun}: {allowed}")
 
 
 def _is_arn(text: str) -> bool:

@@ -18,7 +18,11 @@ FIELD, MAPPING_FIELD = "parameter_store", "parameterStore"
 NOUN = "parameter"
 EVENT_SOURCE = "aws.ssm"
 RESOURCE_TYPE = "parameter/"
-ALLOWED_NAMES = (re.compile(r"[A-Za-z0-9/_.-]{1,1011}"), "letters, digits and / _ . -, no spaces")
+ALLOWED_NAMES = (re.compile(r"[A-Za-z0-9/_.-]+"), "letters, digits and / _ . -, no spaces")
+MAX_NAME_LENGTH, LENGTH_LIMIT = 1011, "1,011 is the most that AWS allows, with the ARN before it"
+"""API reference of PutParameter, which also says that 1,037 of the 2,048 characters it takes are reserved."""
+MAX_LEVELS = 15
+"""How deep a hierarchy is ("Working with parameter hierarchies" in the guide of Systems Manager)."""
 SAME_VERSIONS_IN_REPLICAS = False
 
 _REFERENCE = "aws/reference/secretsmanager"
@@ -65,6 +69,9 @@ def check_source(source: "Source") -> None:
     Raises:
         ValueError: the source says something that Parameter Store does not have; the message says what is right.
     """
+    levels = (source.path or next(iter(source.event_names), "")).strip("/").count("/") + 1
+    if levels > MAX_LEVELS:
+        raise ValueError(f"a hierarchy of {levels} levels: AWS allows {MAX_LEVELS} at most, and has no such parameter")
     if source.find:
         if source.path and not source.path.startswith("/"):
             raise ValueError(f"a hierarchy of parameters begins with a slash: /{source.path}")

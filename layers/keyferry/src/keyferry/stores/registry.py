@@ -30,6 +30,10 @@ class Store(Protocol):
     """What the resource of an ARN begins with, before the name."""
     ALLOWED_NAMES: tuple[Pattern[str], str]
     """A pattern that whole names match, and the same in words."""
+    MAX_NAME_LENGTH: int
+    """How many characters a name has at most."""
+    LENGTH_LIMIT: str
+    """The same in words."""
     SAME_VERSIONS_IN_REPLICAS: bool
     """Whether a version has the same id in every region."""
 

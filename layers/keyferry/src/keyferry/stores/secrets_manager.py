@@ -21,9 +21,11 @@ RESOURCE_TYPE = "secret:"
 # AWS puts an exclamation mark into the names of the secrets that it manages itself, as `rds!cluster-…`. As the first
 # character it would mean "not" to ListSecrets.
 ALLOWED_NAMES = (
-    re.compile(r"[A-Za-z0-9/_+=.@-][A-Za-z0-9/_+=.@!-]{0,511}"),
+    re.compile(r"[A-Za-z0-9/_+=.@-][A-Za-z0-9/_+=.@!-]*"),
     "letters, digits and / _ + = . @ ! -, no spaces, no ! at the beginning",
 )
+MAX_NAME_LENGTH, LENGTH_LIMIT = 512, "512 is the most that AWS allows"
+"""API reference of CreateSecret."""
 SAME_VERSIONS_IN_REPLICAS = True
 
 CURRENT = "AWSCURRENT"

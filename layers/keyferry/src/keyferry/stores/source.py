@@ -14,7 +14,7 @@ from keyferry.model import Place, Record, StoreName
 from keyferry.role import Roles, Tags
 from keyferry.stores import placeholders
 from keyferry.stores.find import can_match, check_tags, literal_prefix, select_names
-from keyferry.stores.identifiers import check_identifier
+from keyferry.stores.identifiers import check_identifier, check_name
 from keyferry.stores.registry import STORES, Store
 
 _STORES_BY_FIELD = {store.MAPPING_FIELD: store for store in STORES.values()}
@@ -93,7 +93,7 @@ class Source(Record):
             raise ValueError("find reads what is current: it takes neither version nor label, metadata nor failover")
         check_tags(self.tags)
         self.store.check_source(self)
-        self._check_name(self.path or "x", "what names begin with")
+        check_name(self.path or "x", "what names begin with", self.store)
         return self
 
     @model_validator(mode="after")
@@ -107,7 +107,7 @@ class Source(Record):
                 " or write the ARN of that region"
             )
         self.store.check_source(self)
-        self._check_name(self.event_names[0], f"the name of a {self.store.NOUN}")
+        check_name(self.event_names[0], f"the name of a {self.store.NOUN}", self.store)
         return self
 
     @model_validator(mode="after")
@@ -124,11 +124,6 @@ class Source(Record):
                 message = error.errors()[0]["msg"].removeprefix("Value error, ")
                 raise ValueError(f"failover to {replica.region}: {message}") from None
         return self
-
-    def _check_name(self, name: str, noun: str) -> None:
-        pattern, description = self.store.ALLOWED_NAMES
-        if not pattern.fullmatch(placeholders.fill_sample(name)):
-            raise ValueError(f"not {noun}: {description}")
 
     @property
     def store(self) -> Store:

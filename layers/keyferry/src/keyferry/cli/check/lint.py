@@ -1,7 +1,7 @@
 """Warnings: what is right in a mapping, and probably not meant."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from keyferry.access.grants import is_unbounded
 from keyferry.aws import regions
@@ -15,7 +15,9 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.data import Entry
 from keyferry.mapping.mapping import SecretMapping, Spec
 from keyferry.mapping.secret import DataFrom, SecretSpec
+from keyferry.model import Place
 from keyferry.render import templates
+from keyferry.stores.identifiers import check_name
 
 _FREE_TEXTS = ("contact", "team", "value", "default", "template", "regexp")
 """Fields of texts that can have a # in them."""
@@ -25,10 +27,16 @@ def warn(catalog: Catalog, definitions: Iterable[Definition]) -> Iterator[Proble
     """Yield the warnings about each of the mappings that are defined."""
     for definition in definitions:
         mapping = catalog.mappings[definition.name]
-        if not catalog.clusters_of(mapping):
+        clusters = [cluster.name for cluster in catalog.clusters_of(mapping)]
+        if not clusters:
             yield definition.document.warning(("spec", "clusters"), _describe_no_cluster(mapping))
         spec = mapping.spec
-        warnings = (*_list_source_warnings(spec), *_list_secret_warnings(spec), *_list_cut(definition.document))
+        warnings = (
+            *_list_source_warnings(spec),
+            *_list_long_names(spec, clusters),
+            *_list_secret_warnings(spec),
+            *_list_cut(definition.document),
+        )
         for path, message in warnings:
             yield definition.document.warning(path, message)
 
@@ -53,6 +61,19 @@ def _list_source_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
             yield ("spec", "sources", alias), message
         for doubt in (*source.store.list_doubts(source), *regions.list_doubts(source)):
             yield ("spec", "sources", alias), f"source {alias}: {doubt}"
+
+
+def _list_long_names(spec: Spec, clusters: Sequence[str]) -> Iterator[tuple[FieldPath, str]]:
+    """Yield each source whose name becomes too long where the longest names of cluster and namespace are filled in."""
+    place = Place(max(clusters, key=len, default="x"), max(spec.namespace_names, key=len, default="x"))
+    for alias, source in spec.sources.items():
+        resolved = source.resolve(place)
+        name = resolved.path or next(iter(resolved.event_names), "x")
+        try:
+            check_name(name, f"the name of a {source.store.NOUN}", source.store)
+        except ValueError as error:
+            where = f"cluster {place.cluster}, namespace {place.namespace}"
+            yield ("spec", "sources", alias), f"source {alias} in {where}: {error}"
 
 
 def _list_secret_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:

@@ -19,7 +19,8 @@ _PATTERNS = {
     r"^[-a-z0-9*?]+$": "a pattern of namespaces' names, as team-*",
     r"^[-._a-zA-Z0-9]+$": "letters, digits, '-', '_' and '.', as tls.crt",
     r"^[A-Za-z_]": "letters, digits and '_', not beginning with a digit, as db",
-    r"^([a-z0-9.-]+/)?": "a label's key as Kubernetes has them, as team or example.com/team",
+    r"^([a-z0-9.-]{1,253}/)?": "a label's key as Kubernetes has them, as team or example.com/team, with 63 characters"
+    " at most, and 253 before the slash",
     r"^([A-Za-z0-9]": "a label's value as Kubernetes has them: letters, digits, '-', '_' and '.'",
     r"^https://": "the address of the API server, as https://….eks.amazonaws.com, without a path",
     r":role/": "the ARN of a role, as arn:aws:iam::111122223333:role/keyferry",

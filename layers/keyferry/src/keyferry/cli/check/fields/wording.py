@@ -208,7 +208,9 @@ class _FieldError:
             case "string_pattern_mismatch":
                 return f" should be {describe_pattern(str(self.context['pattern']))}"
             case "string_too_long":
-                return f" should have {self.context['max_length']} characters at most"
+                longest = self.context["max_length"]
+                length = f", and has {len(self._text):,}" if len(self._text) > longest else ""
+                return f" should have {longest:,} characters at most{length}"
             case "string_too_short" | "too_short":
                 return " is empty; it needs something in it"
         return f" is not right ({self.type})"
