@@ -32,6 +32,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "VpcConfig.Fn::If.0": "InVpc",
         "Layers": [{"Ref": "CodeLayer"}, {"Ref": "MappingsLayer"}],
         "Environment.Variables.KEYFERRY_MAPPINGS": "/opt/keyferry/mappings",
+        "Environment.Variables.HTTPS_PROXY": {"Ref": "HttpsProxy"},
+        "Environment.Variables.NO_PROXY": {"Ref": "NoProxy"},
         # Of the metrics that alarms and dashboard ask for.
         "Environment.Variables.POWERTOOLS_METRICS_NAMESPACE": "Keyferry",
     },
