@@ -19,7 +19,7 @@ from keyferry.deadline import Deadline
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
 from keyferry.delivery.work import SourceReader, Work
-from keyferry.errors import AccessDenied, Forbidden, KeyferryError
+from keyferry.errors import AccessDenied, Forbidden, KeyferryError, WrongCluster
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery
 from keyferry.stores.source import Source
@@ -70,9 +70,10 @@ class FakeRuntime:
     def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
         self.delivered.append(delivery)
         try:
-            return deliver(self.prepare(delivery, deadline))
+            report = deliver(self.prepare(delivery, deadline))
         except KeyferryError as error:
-            return Report(delivery, error=error)
+            report = Report(delivery, error=error)
+        return report.locate(self.catalog.locate)
 
 
 @pytest.fixture
@@ -199,9 +200,9 @@ def test_what_fails_is_named_in_the_table_and_told_in_full_below(mappings: Path,
     ]
     first, second = result.stdout.partition("\n\n")[2].splitlines()
     assert first.startswith(
-        "payments-db to prod-eu, namespace payments: Conflict: Secret payments-db: password belongs"
+        f"{mappings}/payments.yaml:11: payments-db to prod-eu, namespace payments: Conflict: Secret payments-db: "
     )
-    assert second == "payments-db to prod-us: AccessDenied: AWS refuses"
+    assert second == f"{mappings}/payments.yaml:4: payments-db to prod-us: AccessDenied: AWS refuses"
 
 
 def test_a_mapping_whose_labels_match_no_namespace_says_so(mappings: Path, runtime: FakeRuntime) -> None:
@@ -324,6 +325,60 @@ def test_a_namespace_that_fails_is_told_with_its_reason(mappings: Path, runtime:
     result = run(mappings, "--yes", "payments-db", "--cluster", "prod-eu")
     assert result.exit_code == 1
     assert "Conflict: Secret payments-db: password belongs to field manager helm" in result.stdout
+
+
+def break_path(mappings: Path) -> None:
+    text = (mappings / "payments.yaml").read_text()
+    (mappings / "payments.yaml").write_text(text.replace("path: password", "path: passwort"))
+
+
+@pytest.mark.parametrize("mode", ["--dry-run", "--yes"])
+def test_a_path_that_finds_nothing_is_told_with_file_and_line_in_each_form(
+    mappings: Path, runtime: FakeRuntime, mode: str
+) -> None:
+    break_path(mappings)
+    args = mode, "payments-db", "--cluster", "prod-eu"
+    place = f"{mappings}/payments.yaml"
+    text = "mapping payments-db, key password: source db: path passwort finds nothing"
+    assert f"\n{place}:13: payments-db to prod-eu: SourceUnusable: {text}" in run(mappings, *args).stdout
+    [found] = json.loads(run(mappings, *args, "--output", "json").stdout)
+    assert found["at"] == f"{place}:13"
+    assert found["error"].startswith(f"SourceUnusable: {text}")
+    annotation = f"\n::error file={place},line=13,col=1::payments-db to prod-eu: SourceUnusable: {text}"
+    assert annotation in run(mappings, *args, "--output", "github").stdout
+
+
+def test_what_is_wrong_with_a_cluster_is_told_at_its_line_of_clusters_yaml(
+    mappings: Path, runtime: FakeRuntime
+) -> None:
+    runtime.failure = lambda delivery: WrongCluster("another one") if delivery.cluster == "prod-us" else None
+    result = run(mappings, "--dry-run", "payments-db")
+    assert f"\n{mappings}/clusters.yaml:7: payments-db to prod-us: WrongCluster: another one\n" in result.stdout
+
+
+def forbid_restarts(runtime: FakeRuntime) -> None:
+    def refuse(_number: int, what: str) -> None:
+        if what.startswith("patch payments/Deployment"):
+            raise Forbidden("the cluster forbids to patch deployments/api")
+
+    runtime.calls.before = refuse
+
+
+def test_a_secret_that_is_written_with_its_restart_due_is_told_as_both(mappings: Path, runtime: FakeRuntime) -> None:
+    forbid_restarts(runtime)
+    args = "--yes", "payments-db", "--cluster", "prod-eu"
+    result = run(mappings, *args)
+    assert result.exit_code == 1
+    assert [cell.strip() for cell in rows(result)[0]][2:] == ["payments", "created, restart due", "Forbidden"]
+    said = (
+        f"{mappings}/payments.yaml:14: payments-db to prod-eu, namespace payments: Forbidden: the cluster forbids to"
+        " patch deployments/api; the Secret is written, and its workloads are due for a restart"
+        " (keyferry.dev/restart-due): the next try or sweep restarts them"
+    )
+    assert said in result.stdout
+    [found] = json.loads(run(mappings, *args, "--output", "json").stdout)[0]["namespaces"]
+    assert (found["did"], found["restart_due"], found["at"]) == ("failed", True, f"{mappings}/payments.yaml:14")
+    assert "; its content stays as it was, and its workloads are due for a restart" in found["error"]
 
 
 def test_only_the_namespace_that_is_named_is_written(mappings: Path, runtime: FakeRuntime) -> None:
@@ -563,8 +618,10 @@ def test_a_failover_region_that_could_not_serve_is_told_once_and_beforehand(
     runtime.sources.errors["denied/db"] = AccessDenied("not for you")
     for args in (["--dry-run"], ["--yes"]):
         result = run(mappings, "payments-db", *args)
-        warnings = [line for line in result.stderr.splitlines() if line.startswith("warning")]
-        assert warnings == ["warning: mapping payments-db, source db: failover to eu-central-1 would fail: not for you"]
+        warnings = [line for line in result.stderr.splitlines() if "warning" in line]
+        place = f"{mappings}/payments.yaml:7"
+        text = "mapping payments-db, source db: failover to eu-central-1 would fail: not for you"
+        assert warnings == [f"{place}: warning: {text}"]
         assert result.exit_code == 0
     runtime.sources.errors.clear()
     runtime.sources.put("denied/db", secret("canary-1"))

@@ -207,7 +207,7 @@ def test_an_empty_catalogue_can_be_compiled(mappings: Path, tmp_path: Path) -> N
     (mappings / "clusters.yaml").write_text("")
     (mappings / "payments.yaml").write_text("")
     assert run(mappings, "compile", tmp_path).exit_code == 0
-    assert load_catalog(tmp_path) == Catalog()
+    assert load_catalog(tmp_path) == Catalog(folder=mappings.name)
 
 
 def test_what_is_wrong_is_not_compiled(mappings: Path, tmp_path: Path) -> None:
@@ -392,8 +392,8 @@ def test_problems_are_annotations_in_a_workflow(tmp_path: Path) -> None:
     assert result.stdout.startswith(f"::error file={tmp_path}/a.yaml,line=1,col=7::unknown kind Nothing")
 
 
-def test_only_validate_takes_that_form(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["--mappings", str(tmp_path), "push", "--output", "github"])
+def test_only_what_tells_of_files_takes_that_form(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["--mappings", str(tmp_path), "compile", "out", "--output", "github"])
     assert result.exit_code == 2
 
 

@@ -300,7 +300,8 @@ def test_a_target_that_was_restarted_and_written_again_is_restarted_in_the_next_
     [error] = report.errors
     assert isinstance(error, Overtaken)
     assert str(error) == (
-        "the Secret in payments was written again after its workloads had restarted: the next try restarts them"
+        "the Secret in payments was written again after its workloads had restarted; the Secret is written, and its"
+        " workloads are due for a restart (keyferry.dev/restart-due): the next try or sweep restarts them"
     )
     assert report.can_retry
     assert world.count("write", "rollout") == [2, 1]

@@ -53,6 +53,9 @@ ONE_BATCH = 15
 """As many threads as it takes for the first batch to have 60 namespaces."""
 
 
+DUE_TEXT = f"its workloads are due for a restart ({DUE}): the next try or sweep restarts them"
+
+
 def only(report: Report) -> Outcome:
     """Return the outcome of a delivery to one namespace."""
     assert report.error is None
@@ -318,10 +321,11 @@ def test_a_namespace_that_the_mapping_does_not_name_is_not_touched() -> None:
 def test_a_namespace_that_fails_does_not_stop_the_others(call: str, error: Exception) -> None:
     world = World("a", "b", "c")
     report = world.deliver(failing(call, error, times=9))
-    assert [(outcome.namespace, outcome.did) for outcome in report.outcomes] == [
-        ("a", "created"),
-        ("b", "failed"),
-        ("c", "created"),
+    is_written = call in ("list b/", "patch b/")
+    assert [(outcome.namespace, outcome.did, outcome.restart_due) for outcome in report.outcomes] == [
+        ("a", "created", False),
+        ("b", "created" if is_written else "failed", is_written),
+        ("c", "created", False),
     ]
     [failed] = report.errors
     assert isinstance(failed, Unexpected if isinstance(error, KeyError) else type(error))
@@ -525,7 +529,7 @@ def test_a_source_that_changes_in_every_pass_ends_after_some_passes_and_comes_ba
 
     report = world.deliver(create_reader=lambda _: read)
     [error] = report.errors
-    assert str(error) == "the Secret in payments kept changing while it was being written"
+    assert str(error).startswith("the Secret in payments kept changing while it was being written; the Secret is")
     assert report.can_retry
 
 
@@ -767,11 +771,21 @@ def test_a_workload_that_cannot_be_restarted_does_not_keep_the_others_from_it(er
     world = World()
     world.cluster.run("payments", KIND, workload("zebra"))
     outcome = only(world.deliver(failing("patch payments/Deployment/api", error, times=99)))
-    assert (outcome.did, outcome.restarted, outcome.error) == ("failed", ("Deployment/zebra",), error)
+    assert (outcome.did, outcome.restart_due, outcome.restarted) == ("created", True, ("Deployment/zebra",))
+    assert (type(outcome.error), str(outcome.error)) == (type(error), f"{error}; the Secret is written, and {DUE_TEXT}")
     assert DUE in world.cluster.annotations(*WHERE)
+    assert only(world.deliver(failing("patch payments/Deployment/api", error, times=99))).did == "failed"
     outcome = only(world.deliver())
     assert (outcome.restarted, outcome.notes) == (("Deployment/api",), ("Deployment/zebra (stamped before)",))
     assert DUE not in world.cluster.annotations(*WHERE)
+
+
+def test_a_restart_that_another_mapping_owes_is_not_told_as_due() -> None:
+    world = World()
+    world.deliver(failing("patch payments/Deployment/api", Forbidden("grant it")))
+    outcome = only(world.deliver(of=mapping("other-db", restart="auto")))
+    assert (type(outcome.error), outcome.did, outcome.restart_due) == (Conflict, "failed", False)
+    assert "due for a restart" not in str(outcome.error)
 
 
 def test_a_rollout_without_a_pod_template_of_its_own_is_refused_and_its_neighbours_are_restarted() -> None:
@@ -783,11 +797,14 @@ def test_a_rollout_without_a_pod_template_of_its_own_is_refused_and_its_neighbou
     )
     named = [{"kind": "Rollout", "name": "canary"}, {"kind": "Deployment", "name": "api"}]
     outcome = only(world.deliver(of=mapping(restart=named)))
-    assert (outcome.did, outcome.restarted, outcome.notes) == ("failed", ("Deployment/api",), ())
+    assert (outcome.did, outcome.restarted, outcome.notes) == ("created", ("Deployment/api",), ())
     assert str(outcome.error) == (
         "Rollout/canary takes its pod template from Deployment/api (workloadRef):"
-        " name Deployment/api in the mapping's restart instead, and Argo follows it"
+        " name Deployment/api in the mapping's restart instead, and Argo follows it;"
+        f" the Secret is written, and {DUE_TEXT}"
     )
+    assert outcome.error
+    assert outcome.error.part == "restart.0"
     assert DUE in world.cluster.annotations(*WHERE)
     assert only(world.deliver(of=mapping(restart=named[1:]))).error is None
     assert DUE not in world.cluster.annotations(*WHERE)

@@ -18,8 +18,8 @@ def test_a_source_of_each_namespace_is_tried_for_the_first_that_is_named() -> No
         sources={"db": {"secretsManager": HERE, "failover": FAILOVER}}, namespaces=["shop", "payments"], **DATA
     )
     world.sources.errors["copies/payments/prod-eu/db"] = SourceMissing("it does not exist")
-    assert list(list_gaps(world.work())) == [
-        "mapping payments-db, source db: failover to us-east-1 would fail: it does not exist"
+    assert [(str(gap), gap.part) for gap in list_gaps(world.work())] == [
+        ("mapping payments-db, source db: failover to us-east-1 would fail: it does not exist", "sources.db")
     ]
 
 
@@ -32,4 +32,4 @@ def test_where_a_cluster_alone_knows_the_namespaces_only_what_they_share_is_trie
         **DATA,
     )
     world.sources.errors["copies/a"] = SourceMissing("it does not exist")
-    assert [gap.split(":")[0] for gap in list_gaps(world.work())] == ["mapping payments-db, source shared"]
+    assert [gap.part for gap in list_gaps(world.work())] == ["sources.shared"]

@@ -124,7 +124,9 @@ def test_hidden_files_and_folders_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_holds_comments_alone_is_empty_and_right(tmp_path: Path) -> None:
-    assert load(tmp_path, clusters="# apiVersion: …\n", a="# a sample\n---\n# and another\n") == Catalog()
+    assert load(tmp_path, clusters="# apiVersion: …\n", a="# a sample\n---\n# and another\n") == Catalog(
+        folder=str(tmp_path)
+    )
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.json"])
@@ -538,7 +540,7 @@ def test_the_examples_are_right() -> None:
 
 
 def test_the_samples_are_right_once_their_comments_are_taken_away(tmp_path: Path) -> None:
-    assert files.load(ROOT / "mappings") == Catalog()
+    assert files.load(ROOT / "mappings") == Catalog(folder=str(ROOT / "mappings"))
     for sample in (ROOT / "mappings").glob("*.yaml"):
         _hint, *lines = sample.read_text().splitlines()
         (tmp_path / sample.name).write_text("\n".join(line.removeprefix("# ") for line in lines))

@@ -76,6 +76,23 @@ def test_targets_and_restarts_are_counted() -> None:
     }
 
 
+def test_a_secret_that_was_written_before_its_restart_failed_counts_as_both() -> None:
+    partial = Outcome("e", "created", "missing", error=Forbidden("grant it"), restart_due=True)
+    report = Report(delivery(), (partial,), written_at=WHEN)
+    metrics = report.metrics()
+    assert [metrics[name] for name in ("TargetsUpdated", "TargetsUnchanged", "TargetsFailed")] == [1, 0, 1]
+    assert report.log_fields()["targets"] == {"created": 1, "failed": 1}
+    assert report.log_fields()["namespaces"] == [
+        {
+            "namespace": "e",
+            "did": "created",
+            "why": "missing",
+            "restart_due": True,
+            "error": "Forbidden: grant it",
+        }
+    ]
+
+
 def test_a_delivery_that_had_no_targets_counts_as_one_that_failed() -> None:
     assert Report(delivery(), error=OutOfTime()).metrics()["TargetsFailed"] == 1
     assert Report(delivery(), error=UnknownName("mapping db is gone")).metrics()["TargetsFailed"] == 0

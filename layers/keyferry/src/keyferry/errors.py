@@ -41,21 +41,66 @@
 Every message names the object and the remedy. None contains a secret value.
 """
 
-from typing import Any
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
 
 MAX_CHARACTERS = 600
 """The longest text of an error. Who names keys or fields in AWS, in a cluster or a mapping, names them in errors."""
 
 
+CLUSTER = "cluster"
+"""Stands for the part of the mapping, in errors that are about the cluster as clusters.yaml has it."""
+
+
 class KeyferryError(Exception):
     """Base class of all errors that Keyferry raises itself. A long text loses its middle: its end is the remedy."""
+
+    part: str = ""
+    """The part of the mapping that it is about, as `secret.data.password` or `secret.dataFrom.0`; empty: the whole."""
+    template_line: int = 0
+    """The line of the part's template, from 1; 0 where it is not about a line of a template."""
+    at: str = ""
+    """File and line of that part, as `mappings/db.yaml:12`; empty where they are not known."""
 
     def __init__(self, text: str = "", *, limit: int = MAX_CHARACTERS) -> None:
         super().__init__(abridge(text, limit))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let errors pass between processes, whatever arguments their classes take."""
-        return _restore, (type(self), self.args)
+        return _restore, (type(self), self.args), dict(self.__dict__)
+
+    @property
+    def title(self) -> str:
+        """Class and text, as reports have them: `SourceMissing: …`."""
+        return f"{type(self).__name__}: {self}"
+
+    def locate(self, at: str) -> Self:
+        """Return a copy that knows file and line. The error itself stays as it is: other deliveries can have it too."""
+        located = copy.copy(self)
+        located.at = at
+        return located
+
+    def extend(self, more: str) -> Self:
+        """Return a copy whose text ends in more."""
+        extended = copy.copy(self)
+        extended.args = (abridge(f"{self}; {more}"),)
+        return extended
+
+
+@contextmanager
+def in_part(part: str) -> Iterator[None]:
+    """Let errors know the part of the mapping in which they are raised, unless they know a smaller one.
+
+    Args:
+        part: as `KeyferryError.part` has it.
+    """
+    try:
+        yield
+    except KeyferryError as error:
+        error.part = error.part or part
+        raise
 
 
 class InvalidInput(KeyferryError):

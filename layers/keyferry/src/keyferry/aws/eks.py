@@ -19,7 +19,7 @@ from botocore.signers import RequestSigner
 from keyferry.arn import Arn
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Sessions
-from keyferry.errors import AccessDenied, SourceUnavailable, Unreachable, WrongCluster
+from keyferry.errors import CLUSTER, AccessDenied, SourceUnavailable, Unreachable, WrongCluster, in_part
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Tokens:
         self._sessions, self._cluster, self._clock = sessions, cluster, clock
         self._lock, self._token, self._created = Lock(), "", 0.0
 
+    @in_part(CLUSTER)
     def get(self) -> str:
         """Return a token that is valid for at least five more minutes.
 

@@ -7,7 +7,7 @@ from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
 from keyferry.delivery.workloads import Stamp, build_stamp, select_workloads, trim_workload
-from keyferry.errors import Conflict, Forbidden, NeedsRepair, Overtaken
+from keyferry.errors import Conflict, Forbidden, NeedsRepair, Overtaken, in_part
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.targets import Selector
@@ -79,6 +79,7 @@ class ClusterClient(NamespaceLister, Protocol):
         ...
 
 
+@in_part("namespaces")
 def list_target_namespaces(cluster: NamespaceLister, mapping: SecretMapping) -> list[str]:
     """Return the namespaces of a mapping on a cluster, sorted: those that it names, and those that it selects."""
     namespaces = set(mapping.spec.namespace_names)
@@ -87,12 +88,14 @@ def list_target_namespaces(cluster: NamespaceLister, mapping: SecretMapping) -> 
     return sorted(namespaces)
 
 
+@in_part("secret.name")
 def observe(cluster: ClusterClient, namespace: str, name: str) -> Observed | None:
     """Return the current state of a Secret; None if it is missing."""
     raw = cluster.read_secret(namespace, name)
     return None if raw is None else Observed.from_object(raw)
 
 
+@in_part("secret.name")
 def write(cluster: ClusterClient, namespace: str, manager: str, action: Write | Annotate | Prune | Release) -> Observed:
     """Carry out an action that writes to a Secret.
 
@@ -115,6 +118,7 @@ def write(cluster: ClusterClient, namespace: str, manager: str, action: Write | 
             return Observed.from_object(_apply(cluster, namespace, manager, action.body, force=action.force))
 
 
+@in_part("secret.name")
 def delete(cluster: ClusterClient, namespace: str, name: str, action: Delete) -> None:
     """Delete a Secret.
 
@@ -125,6 +129,7 @@ def delete(cluster: ClusterClient, namespace: str, name: str, action: Delete) ->
     cluster.delete_secret(namespace, name, action.preconditions)
 
 
+@in_part("restart")
 def create_workload_lister(
     cluster: ClusterClient, mapping: SecretMapping, kinds: Sequence[WorkloadKind], namespaces: Collection[str] = ()
 ) -> WorkloadLister:
@@ -168,6 +173,7 @@ def _list_workloads(
             yield kind, raw
 
 
+@in_part("restart")
 def build_stamps(
     cluster: ClusterClient,
     namespace: str,
@@ -201,15 +207,18 @@ def _build_named_stamps(
     check: Callable[[], None],
 ) -> Iterator[Stamp]:
     """Yield a stamp for each workload that the mapping names. An error with one of them is kept in its stamp."""
-    for workload in workloads:
+    for number, workload in enumerate(workloads):
         check()
         try:
-            raw = cluster.read_workload(workload, namespace)
-            yield Stamp(workload, None, "not there") if raw is None else build_stamp(workload, raw, keys, nonce)
+            with in_part(f"restart.{number}"):
+                raw = cluster.read_workload(workload, namespace)
+                stamp = Stamp(workload, None, "not there") if raw is None else build_stamp(workload, raw, keys, nonce)
+            yield stamp
         except (Forbidden, NeedsRepair) as error:
             yield Stamp(workload, None, error=error)
 
 
+@in_part("secret.name")
 def check_unchanged(cluster: ClusterClient, namespace: str, desired: Desired, observed: Observed) -> None:
     """Check, by its metadata alone, that a Secret still has the content that was observed.
 
@@ -237,9 +246,13 @@ def stamp_workload(cluster: ClusterClient, namespace: str, desired: Desired, sta
     """
     if stamp.error:
         raise stamp.error
-    return stamp.patch is not None and cluster.patch_workload(stamp.workload, namespace, stamp.patch, desired.manager)
+    with in_part(desired.mapping.spec.name_workload(stamp.workload)):
+        return stamp.patch is not None and cluster.patch_workload(
+            stamp.workload, namespace, stamp.patch, desired.manager
+        )
 
 
+@in_part("secret.name")
 def clear_restart_due(cluster: ClusterClient, namespace: str, desired: Desired, action: Restart) -> None:
     """Remove the annotation `restart-due` of a Secret, once every workload is stamped.
 

@@ -2,10 +2,11 @@
 
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Delete, Done, Release
-from keyferry.errors import Refused, SourceDeleted
+from keyferry.errors import Refused, SourceDeleted, in_part
 from keyferry.mapping.mapping import SecretMapping
 
 
+@in_part("secret.name")
 def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: SourceDeleted) -> Action:
     """Return the next action on a Secret of which a source was deleted. Nothing is restarted for it.
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from keyferry import secret_types
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import REVISION, Observed
-from keyferry.errors import NotAllowed, Outdated, Refused, SourceUnavailable
+from keyferry.errors import NotAllowed, Outdated, Refused, SourceUnavailable, in_part
 from keyferry.model import SecretValue, split_version
 
 MAX_DATA_BYTES = 1024 * 1024
@@ -30,8 +30,10 @@ def check_limits(desired: Desired, observed: Observed | None) -> None:
     if observed is not None:
         _check_lost_keys(desired, observed)
         _check_age(desired, observed)
-        _check_type(desired, observed)
-    _check_required_keys(desired, observed, data)
+    with in_part("secret.type"):
+        if observed is not None:
+            _check_type(desired, observed)
+        _check_required_keys(desired, observed, data)
 
 
 def _check_size(desired: Desired, data: Mapping[str, SecretValue]) -> None:
@@ -55,11 +57,12 @@ def _check_lost_keys(desired: Desired, observed: Observed) -> None:
     lost_keys = observed.keys_owned_by(*managers) - desired.data.keys()
     for alias, source in spec.sources.items():
         if lost_keys and source.find and versions.get(alias) != desired.versions[alias]:
-            raise SourceUnavailable(
-                f"source {alias} no longer finds what {', '.join(sorted(lost_keys))} was made of: Secret {desired.name}"
-                " is left as it is (policies.deletion: retain); set merge there to let such keys go, or restore the"
-                " source"
-            )
+            names = ", ".join(sorted(lost_keys))
+            with in_part(f"sources.{alias}"):
+                raise SourceUnavailable(
+                    f"source {alias} no longer finds what {names} was made of: Secret {desired.name} is left as it is"
+                    " (policies.deletion: retain); set merge there to let such keys go, or restore the source"
+                )
 
 
 def _check_required_keys(desired: Desired, observed: Observed | None, data: Mapping[str, SecretValue]) -> None:
@@ -86,11 +89,12 @@ def _check_age(desired: Desired, observed: Observed) -> None:
         # A version of a secret has the same id in all regions; versions of parameters are numbered in each region.
         is_same = new_id == old_id and desired.mapping.spec.sources[alias].store.SAME_VERSIONS_IN_REPLICAS
         if alias in journal_versions and not is_same and not (old_date and old_date <= new_date):
-            raise Outdated(
-                f"source {alias}: region {region}, which serves in place of the first one, has a version of {new_date},"
-                f" and Secret {desired.mapping.spec.secret.name} holds one of {old_date or 'an unknown date'}: it is"
-                " left as it was until the first region answers, or the other one has caught up"
-            )
+            with in_part(f"sources.{alias}"):
+                raise Outdated(
+                    f"source {alias}: region {region}, which serves in place of the first one, has a version of"
+                    f" {new_date}, and Secret {desired.name} holds one of {old_date or 'an unknown date'}: it is left"
+                    " as it was until the first region answers, or the other one has caught up"
+                )
 
 
 def _check_type(desired: Desired, observed: Observed) -> None:
@@ -113,6 +117,7 @@ def _check_type(desired: Desired, observed: Observed) -> None:
         )
 
 
+@in_part("secret.immutable")
 def check_mutable(desired: Desired, observed: Observed) -> None:
     """Check that the data of a Secret can be changed, if it has to be.
 

@@ -217,7 +217,8 @@ def _run_step(run: Run, targets: Sequence[Target], step: Callable[[Target], None
     def run_one(target: Target) -> None:
         try:
             run.check()
-            step(target)
+            with run.work.in_namespace(target.namespace):
+                step(target)
         except Exception as error:
             if _is_of_all(error, step):
                 run.error = run.error or error.with_traceback(None)

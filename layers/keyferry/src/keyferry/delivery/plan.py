@@ -26,6 +26,7 @@ from keyferry.delivery.desired import Desired
 from keyferry.delivery.limits import check_limits, check_mutable
 from keyferry.delivery.observed import RESTART_DUE, REVISION, Observed
 from keyferry.delivery.ownership import build_claims_patch, check_claims, needs_force
+from keyferry.errors import in_part
 
 MAX_LISTED = 10
 """How many keys a reason names."""
@@ -106,6 +107,7 @@ class Done:
 type Action = Write | Annotate | Prune | Release | Delete | Restart | Done
 
 
+@in_part("secret.name")
 def plan(
     desired: Desired, observed: Observed | None, nonce: str, now: datetime, forgets_before: datetime | None = None
 ) -> Action:

@@ -11,9 +11,19 @@ from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.passes import list_namespaces
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
+from keyferry.delivery.report import build_error_fields
 from keyferry.delivery.sources import build_desired
 from keyferry.delivery.work import Work
-from keyferry.errors import KeyferryError, OutOfTime, SourceDeleted, Unexpected
+from keyferry.delivery.workloads import Stamp
+from keyferry.errors import (
+    Forbidden,
+    KeyferryError,
+    NeedsRepair,
+    OutOfTime,
+    ServerError,
+    SourceDeleted,
+    Unexpected,
+)
 from keyferry.model import Place
 from keyferry.stores.source import Source
 
@@ -48,9 +58,8 @@ class Preview:
             "keys": list(self.keys),
             "restarts": list(self.restarts),
             "notes": list(self.notes),
-            "error": f"{type(self.error).__name__}: {self.error}" if self.error else "",
         }
-        return {key: value for key, value in fields.items() if value}
+        return {key: value for key, value in fields.items() if value} | build_error_fields(self.error)
 
 
 def preview(work: Work) -> list[Preview]:
@@ -63,7 +72,8 @@ def preview(work: Work) -> list[Preview]:
     with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(namespaces)))) as pool:
         states = list(
             pool.map(
-                lambda namespace: _catch_errors(work, lambda: observe(work.cluster, namespace, secret)), namespaces
+                lambda namespace: _catch_errors(work, namespace, lambda: observe(work.cluster, namespace, secret)),
+                namespaces,
             )
         )
         # The sources are read after all observations, as in `deliver`.
@@ -75,18 +85,19 @@ def preview(work: Work) -> list[Preview]:
                 return Preview(namespace, "fail", error=observed)
             if isinstance(desired, KeyferryError) and not isinstance(desired, SourceDeleted):
                 return Preview(namespace, "fail", error=desired)
-            result = _catch_errors(work, lambda: _preview_namespace(work, namespace, desired, observed))
+            result = _catch_errors(work, namespace, lambda: _preview_namespace(work, namespace, desired, observed))
             return result if isinstance(result, Preview) else Preview(namespace, "fail", error=result)
 
         return list(pool.map(preview_one, zip(namespaces, states, strict=True)))
 
 
-def _catch_errors[T](work: Work, step: Callable[[], T]) -> T | KeyferryError:
+def _catch_errors[T](work: Work, namespace: str, step: Callable[[], T]) -> T | KeyferryError:
     """Return the result of a step, or the error that it raises: an error in one namespace does not stop the others."""
     if work.deadline.has_passed:
         return OutOfTime()
     try:
-        return step()
+        with work.in_namespace(namespace):
+            return step()
     except KeyferryError as error:
         return error
     except Exception as error:  # its message can quote a value
@@ -106,12 +117,7 @@ def _preview_namespace(
         result = replace(result, keys=_list_changed_keys(desired, observed))
     if isinstance(action, Write | Prune):
         restart_due = NONCE if has_restarts and (result.keys or isinstance(action, Write)) else restart_due
-    list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds)
-    stamps = (
-        build_stamps(work.cluster, namespace, desired.mapping, restart_due, list_workloads, work.check_time)
-        if restart_due
-        else []
-    )
+    stamps, error = _build_stamps(work, namespace, restart_due) if restart_due else ([], None)
     return replace(
         result,
         restarts=tuple(str(stamp) for stamp in stamps if stamp.patch is not None),
@@ -120,8 +126,17 @@ def _preview_namespace(
             *desired.list_notes(work.now()),
             *(str(stamp) for stamp in stamps if stamp.patch is None and not stamp.error),
         ),
-        error=next((stamp.error for stamp in stamps if stamp.error), None),
+        error=error or next((stamp.error for stamp in stamps if stamp.error), None),
     )
+
+
+def _build_stamps(work: Work, namespace: str, restart_due: str) -> tuple[list[Stamp], KeyferryError | None]:
+    """Return the stamps of the workloads, or why they cannot be listed: the Secret is written all the same."""
+    list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds)
+    try:
+        return build_stamps(work.cluster, namespace, work.mapping, restart_due, list_workloads, work.check_time), None
+    except (Forbidden, ServerError, NeedsRepair) as error:
+        return [], error
 
 
 def _preview_action(namespace: str, action: Action) -> Preview:
@@ -151,7 +166,7 @@ def _list_changed_keys(desired: Desired, observed: Observed | None) -> tuple[str
     return tuple(sorted(changed_keys | (owned_keys - desired.data.keys())))
 
 
-def list_gaps(work: Work) -> Iterator[str]:
+def list_gaps(work: Work) -> Iterator[KeyferryError]:
     """Yield why a source cannot be read in one of its failover regions, for each that cannot.
 
     A delivery does not try them, since that takes a call for each: what is missing there would be told on the day it is
@@ -165,8 +180,11 @@ def list_gaps(work: Work) -> Iterator[str]:
                 yield from _list_gaps(work, alias, replica)
 
 
-def _list_gaps(work: Work, alias: str, replica: Source) -> Iterator[str]:
+def _list_gaps(work: Work, alias: str, replica: Source) -> Iterator[KeyferryError]:
     try:
         work.create_reader([replica])(replica)
     except KeyferryError as error:
-        yield f"mapping {work.mapping.name}, source {alias}: failover to {replica.home_region} would fail: {error}"
+        text = f"mapping {work.mapping.name}, source {alias}: failover to {replica.home_region} would fail: {error}"
+        gap = KeyferryError(text)
+        gap.part = f"sources.{alias}"
+        yield gap

@@ -1,7 +1,7 @@
 """The result of a delivery: what is logged, counted and shown. It contains no values."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -13,7 +13,9 @@ from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
 
 type Effect = Literal["created", "updated", "annotated", "deleted", "unchanged", "failed"]
-"""What a delivery did to one Secret."""
+"""What a delivery did to one Secret. A Secret that was written is not failed, even where its restarts failed."""
+type Locate = Callable[[str, str, KeyferryError], str]
+"""Returns file and line of what an error is about, by the names of mapping and cluster; empty if not known."""
 
 MAX_LISTED = 50
 """How many namespaces one log line lists. A line has at most 256 KiB; a mapping can have thousands of namespaces."""
@@ -33,19 +35,20 @@ class Outcome:
     notes: tuple[str, ...] = ()
     """Workloads that were not restarted, and why; when a certificate expires; what people have to do elsewhere."""
     error: KeyferryError | None = None
+    restart_due: bool = False
+    """Whether workloads still have to be restarted, by the next try or sweep."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome for a log line or for `--output json`, without empty fields."""
-        error = f"{type(self.error).__name__}: {self.error}" if self.error else ""
         fields = {
             "namespace": self.namespace,
             "did": self.did,
             "why": self.why,
             "restarted": list(self.restarted),
             "notes": list(self.notes),
-            "error": error,
+            "restart_due": self.restart_due,
         }
-        return {key: value for key, value in fields.items() if value}
+        return {key: value for key, value in fields.items() if value} | build_error_fields(self.error)
 
     def shorten(self) -> "Outcome":
         """Return the outcome with at most MAX_WORKLOADS workloads and notes."""
@@ -101,6 +104,20 @@ class Report:
         """Whether a later try can succeed where this one failed."""
         return any(isinstance(error, DeliverAgain) for error in self.errors)
 
+    def locate(self, locate: Locate) -> "Report":
+        """Return the report with errors that know file and line of what they are about."""
+        return replace(
+            self,
+            error=self._locate(locate, self.error),
+            outcomes=tuple(
+                replace(outcome, error=self._locate(locate, outcome.error)) if outcome.error else outcome
+                for outcome in self.outcomes
+            ),
+        )
+
+    def _locate(self, locate: Locate, error: KeyferryError | None) -> KeyferryError | None:
+        return error and error.locate(locate(self.delivery.mapping, self.delivery.cluster, error))
+
     def errors_by_namespace(self) -> Iterator[tuple[str | None, KeyferryError]]:
         """Yield all errors, each with its namespace; with None that of the whole delivery."""
         if self.error:
@@ -124,7 +141,7 @@ class Report:
             "targets": _count_effects(self.outcomes),
             "namespaces": [outcome.shorten().as_dict() for outcome in outcomes[:MAX_LISTED]],
             "seconds": round(self.seconds, 3),
-        } | ({"error": f"{type(self.error).__name__}: {self.error}"} if self.error else {})
+        } | build_error_fields(self.error)
 
     def metrics(self) -> dict[str, float]:
         """Return the value of each metric, by its name."""
@@ -144,6 +161,11 @@ class Report:
         return values | ({"ChangesFoundBySweep": untold} if untold and self.delivery.is_of_sweep else {})
 
 
+def build_error_fields(error: KeyferryError | None) -> dict[str, str]:
+    """Return `{"error": …, "at": "mappings/db.yaml:12"}` for a log line or for `--output json`; empty without error."""
+    return {"error": error.title} | ({"at": error.at} if error.at else {}) if error else {}
+
+
 def build_owner_field(owner: Team | None) -> dict[str, Any]:
     """Return `{"owner": …}` for a log line or for `--output json`; empty if the mapping has no owner."""
     return {"owner": owner.model_dump(exclude_none=True)} if owner else {}
@@ -159,8 +181,8 @@ def _is_success(outcome: Outcome) -> bool:
     return outcome.error is None
 
 
-def _count_effects(outcomes: tuple[Outcome, ...]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for outcome in outcomes:
-        counts[outcome.did] = counts.get(outcome.did, 0) + 1
-    return counts
+def _count_effects(outcomes: tuple[Outcome, ...]) -> dict[Effect, int]:
+    """Return how many Secrets each effect had; `failed` counts also those that were written before they failed."""
+    counts = Counter(outcome.did for outcome in outcomes)
+    counts["failed"] = sum(outcome.error is not None for outcome in outcomes)
+    return {effect: count for effect, count in counts.items() if count}

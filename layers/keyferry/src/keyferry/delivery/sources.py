@@ -5,7 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.work import SourceReader, Work
-from keyferry.errors import KeyferryError, SourceDeleted, SourceMissing, Unconfirmed, Unexpected, VersionMissing
+from keyferry.errors import (
+    KeyferryError,
+    SourceDeleted,
+    SourceMissing,
+    Unconfirmed,
+    Unexpected,
+    VersionMissing,
+    in_part,
+)
 from keyferry.model import Place, SecretValue, SourceValue
 from keyferry.render.render import can_lack, render
 from keyferry.stores.source import Source
@@ -95,13 +103,18 @@ def _read_sources(
 ) -> dict[str, SourceValue]:
     """Return alias of a source → its value, by a reader of these sources and perhaps others."""
     read = read or work.create_reader(list(resolved.values()))
-    values = {alias: _read_source(work, alias, source, read) for alias, source in resolved.items()}
+    values = {}
+    for alias, source in resolved.items():
+        with in_part(f"sources.{alias}"):
+            values[alias] = _read_source(work, alias, source, read)
     expected = work.delivery.versions  # those that the event names
     late = [alias for alias, version in expected.items() if alias in values and not values[alias].has_version(version)]
     if reread and late and work.deadline.remaining() > REREAD_SECONDS:
         work.sleep(REREAD_SECONDS)
         read = work.create_reader([resolved[alias] for alias in late])
-        values |= {alias: _read_source(work, alias, resolved[alias], read) for alias in late}
+        for alias in late:
+            with in_part(f"sources.{alias}"):
+                values[alias] = _read_source(work, alias, resolved[alias], read)
     return values
 
 

@@ -17,7 +17,7 @@ from keyferry.delivery.apply import (
 )
 from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired
-from keyferry.delivery.observed import Observed
+from keyferry.delivery.observed import RESTART_DUE, Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import Effect, Outcome
 from keyferry.delivery.work import Work
@@ -72,6 +72,8 @@ class Target:
     is_done: bool = False
     """Whether this delivery does nothing more here: the Secret is up to date, or `error` is final."""
     error: KeyferryError | None = None
+    restart_is_due: bool = False
+    """Whether workloads still have to be restarted, as far as it is known: `restart-due` is on the Secret."""
     written_at: datetime | None = None
     """When the last write was answered; None if there was none."""
     content_bytes: int = 0
@@ -82,6 +84,7 @@ class Target:
         if not self.is_fresh:
             self.observed = observe(self.work.cluster, self.namespace, self.work.mapping.spec.secret.name)
             self.is_fresh, self.error = True, None
+            self._note_restart_due()
             self._measure(self.observed)
 
     def set_desired(self, desired: Desired | KeyferryError) -> None:
@@ -154,10 +157,12 @@ class Target:
         self.is_fresh = False
 
     def build_outcome(self) -> Outcome:
-        """Return the result for the report."""
+        """Return the result for the report. Where the content is written and an error follows, it says both."""
+        is_written = self.did in ("created", "updated")
+        is_due = self.restart_is_due and not (self.is_done and self.error is None)
         return Outcome(
             namespace=self.namespace,
-            did="failed" if self.error else self.did,
+            did="failed" if self.error and not is_written else self.did,
             why=self.why,
             restarted=tuple(str(stamp) for stamp in self.restarted),
             notes=(
@@ -165,7 +170,8 @@ class Target:
                 *self.desired_notes,
                 *(str(stamp) for stamp in self.stamps if stamp.patch is None and not stamp.error),
             ),
-            error=self.error,
+            error=self.error.extend(_explain_due(is_written=is_written)) if self.error and is_due else self.error,
+            restart_due=is_due,
         )
 
     def _end(self, error: KeyferryError | None) -> None:
@@ -199,12 +205,7 @@ class Target:
         self._record_notes(action)
         if isinstance(action, Restart) and self.restarted_for not in ("", action.nonce):
             # Whoever has written meanwhile may go on: a try restarts for one write, whatever others do.
-            self._end(
-                Overtaken(
-                    f"the Secret in {self.namespace} was written again after its workloads had restarted: the next try"
-                    " restarts them"
-                )
-            )
+            self._end(Overtaken(f"the Secret in {self.namespace} was written again after its workloads had restarted"))
             return
         self.due_restart = action if isinstance(action, Restart) else None
         self.is_done = isinstance(action, Done)
@@ -233,8 +234,14 @@ class Target:
     def _record_write(self, observed: Observed | None, effect: Effect, why: str) -> None:
         """Take the answer to a write as the next observation, and keep the effect for the report."""
         self.observed, self.is_fresh, self.written_at, self.error = observed, True, self.work.now(), None
+        self._note_restart_due()
         if self.did == "unchanged" or (self.did == "annotated" and effect != "annotated"):
             self.did, self.why = effect, why
+
+    def _note_restart_due(self) -> None:
+        mapping, observed = self.work.mapping, self.observed
+        is_ours = observed is not None and observed.is_written_by(mapping)  # another mapping's is not ours to tell
+        self.restart_is_due = bool(observed and is_ours and observed.restart_due and mapping.spec.restart != "none")
 
     def _record_notes(self, action: Action) -> None:
         """Keep the notes of an action for the report."""
@@ -242,3 +249,9 @@ class Target:
             self.notes += action.notes
         if isinstance(action, Done) and action.note and not self.notes:
             self.notes.append(action.note)
+
+
+def _explain_due(*, is_written: bool) -> str:
+    """Return what is left to do where an error follows a write: the end of the error's text."""
+    done = "the Secret is written, and" if is_written else "its content stays as it was, and"
+    return f"{done} its workloads are due for a restart ({RESTART_DUE}): the next try or sweep restarts them"

@@ -1,13 +1,14 @@
 """One delivery, and everything that it needs: clients, clock, deadline."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
-from keyferry.errors import OutOfTime
+from keyferry.errors import NamespaceGone, OutOfTime
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.verdict import Verdict
@@ -46,6 +47,15 @@ class Work:
     def forgets_before(self) -> datetime | None:
         """Before when notes of taken-back keys do not count: for `keyferry push`, before it was run."""
         return self.delivery.time if self.delivery.takes_back else None
+
+    @contextmanager
+    def in_namespace(self, namespace: str) -> Iterator[None]:
+        """Let the error of a namespace that is missing know which part of the mapping names it."""
+        try:
+            yield
+        except NamespaceGone as error:
+            error.part = self.mapping.spec.name_namespace(namespace)
+            raise
 
     def check_time(self) -> None:
         """Raise OutOfTime if no time is left to begin anything more."""

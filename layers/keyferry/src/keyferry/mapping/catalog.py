@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from keyferry.errors import UnknownName
+from keyferry.errors import CLUSTER, ClusterUnavailable, KeyferryError, UnknownName, WrongCluster
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.origin import Origin
 from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster, Selector
 from keyferry.mapping.verdict import Verdict
@@ -49,6 +51,12 @@ class Catalog(Record):
     """The names of the stack in the clusters."""
     verdicts: dict[str, Verdict] = Field(default_factory=dict)
     """Name of a mapping → what the policy leaves to its deliveries; a mapping without one is not limited."""
+    folder: str = ""
+    """The folder of the files, for messages."""
+    origins: dict[str, Origin] = Field(default_factory=dict)
+    """Name of a mapping → where it is in the files."""
+    cluster_origins: dict[str, Origin] = Field(default_factory=dict, alias="clusterOrigins")
+    """Name of a cluster → where it is in the files."""
 
     @model_validator(mode="after")
     def _identify_mappings(self) -> Self:
@@ -112,6 +120,24 @@ class Catalog(Record):
         if known_cluster is None:
             raise UnknownName(f"mapping {mapping} has no cluster {cluster} in this deployment")
         return known_mapping, known_cluster
+
+    def locate(self, mapping: str, cluster: str, error: KeyferryError) -> str:
+        """Return file and line of what an error of a delivery is about, as `mappings/db.yaml:12`.
+
+        Args:
+            mapping: the name of the mapping.
+            cluster: the name of the cluster. Errors of a cluster are about its entry in clusters.yaml.
+            error: the error.
+
+        Returns:
+            The place; empty where it is not known.
+        """
+        is_of_cluster = error.part == CLUSTER or isinstance(error, ClusterUnavailable | WrongCluster)
+        origin = self.cluster_origins.get(cluster) if is_of_cluster else self.origins.get(mapping)
+        if origin is None:
+            return ""
+        at = origin.locate() if is_of_cluster else origin.locate(error.part, error.template_line)
+        return str(PurePosixPath(self.folder, at))
 
     def _look_up(self, store: StoreName, name: str) -> Iterator[tuple[str, str]]:
         """Yield (mapping, alias) of the sources whose names start and end like this one.

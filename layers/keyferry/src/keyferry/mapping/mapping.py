@@ -144,6 +144,16 @@ class Spec(Record):
             selector.matches_name(namespace) for selector in self.namespace_selectors
         )
 
+    def name_namespace(self, namespace: str) -> str:
+        """Return the part of the mapping that names a namespace, or selects it, as `KeyferryError.part` has it."""
+        listed = self._namespaces
+        return f"namespaces.{listed.index(namespace)}" if namespace in listed else "namespaces"
+
+    def name_workload(self, workload: Workload) -> str:
+        """Return the part of the mapping that has a workload restarted, as `KeyferryError.part` has it."""
+        listed = self.restart if isinstance(self.restart, list) else []
+        return f"restart.{listed.index(workload)}" if workload in listed else "restart"
+
     @property
     def namespace_names(self) -> list[str]:
         """The namespaces that the mapping names, sorted, without duplicates."""

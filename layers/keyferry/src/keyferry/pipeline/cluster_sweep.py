@@ -11,7 +11,8 @@ from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient, list_target_namespaces
 from keyferry.delivery.contested import find_contest
 from keyferry.delivery.observed import Observed
-from keyferry.errors import Forbidden, KeyferryError, OutOfTime, ServerError, Unexpected
+from keyferry.delivery.report import Locate
+from keyferry.errors import Conflict, Forbidden, KeyferryError, OutOfTime, ServerError, Unexpected, in_part
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Selector
 from keyferry.model import Delivery, Place
@@ -65,7 +66,14 @@ class ClusterReport:
 class ClusterSweep:
     """Compares the targets of some mappings on one cluster; one that differs gives its mapping a delivery."""
 
-    def __init__(self, sweep: Sweep, cluster: Cluster, mappings: Iterable[SecretMapping], services: Services) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        cluster: Cluster,
+        mappings: Iterable[SecretMapping],
+        services: Services,
+        locate: Locate,
+    ) -> None:
         """Begin where the sweep's cursor says.
 
         Args:
@@ -73,14 +81,16 @@ class ClusterSweep:
             cluster: the cluster.
             mappings: the mappings that write to it, sorted by name.
             services: what to ask, and whom to tell.
+            locate: returns where in the files is what an error is about.
         """
         first = (sweep.cursor or {}).get(cluster.name, Position(mapping=""))
         self._sweep, self._cluster, self._services, self._first = sweep, cluster, services, first
+        self._locate = locate
         self._left = [(mapping, "") for mapping in mappings if mapping.name >= first.mapping]
         """The targets that are not compared yet, sorted; until they are listed, one without a namespace for each
         mapping."""
-        self._not_compared: Counter[tuple[str, str, str]] = Counter()
-        """(mapping, class of the error, text) → number of targets."""
+        self._not_compared: Counter[tuple[str, str, str, str]] = Counter()
+        """(mapping, class of the error, text, file and line) → number of targets."""
         self._report = ClusterReport()
 
     def run(self) -> ClusterReport:
@@ -132,7 +142,8 @@ class ClusterSweep:
         mapping, namespace = target
         place = Place(self._cluster.name, namespace)
         try:
-            secret = client.read_secret_metadata(namespace, mapping.spec.secret.name)
+            with in_part("secret.name"):
+                secret = client.read_secret_metadata(namespace, mapping.spec.secret.name)
         except (Forbidden, ServerError) as error:
             return _Look(error=error)
         except KeyferryError as error:
@@ -144,10 +155,10 @@ class ClusterSweep:
             contest = find_contest(mapping, observed, observed.get_journal_keys(), now) if observed else None
             if contest:
                 return _Look(contest=str(contest))
-            versions = {
-                alias: self._services.read_version(source.resolve(place))
-                for alias, source in mapping.spec.sources.items()
-            }
+            versions = {}
+            for alias, source in mapping.spec.sources.items():
+                with in_part(f"sources.{alias}"):
+                    versions[alias] = self._services.read_version(source.resolve(place))
             return _Look(compare_secret(mapping, versions, observed, place, now))
         except Exception as error:  # of one target: the others are compared all the same
             return _Look(error=error)
@@ -166,7 +177,8 @@ class ClusterSweep:
             self._report.checked += 1
             if look.contest:
                 team = mapping.spec.owner.team if mapping.spec.owner else ""
-                entry = Contested(mapping.name, self._cluster.name, namespace, look.contest, team)
+                at = self._locate(mapping.name, self._cluster.name, Conflict(look.contest))
+                entry = Contested(mapping.name, self._cluster.name, namespace, look.contest, team, at)
                 self._report.contested.append(entry)
             if look.difference:
                 differences.setdefault(mapping.name, f"{namespace}: {look.difference}")
@@ -206,12 +218,13 @@ class ClusterSweep:
 
     def _add_not_compared(self, mapping: SecretMapping, error: Exception) -> None:
         known_error = error if isinstance(error, KeyferryError) else Unexpected(error)
-        self._not_compared[mapping.name, type(known_error).__name__, str(known_error)] += 1
+        at = self._locate(mapping.name, self._cluster.name, known_error)
+        self._not_compared[mapping.name, type(known_error).__name__, str(known_error), at] += 1
 
     def _finish(self) -> ClusterReport:
         self._report.not_compared = [
-            NotCompared(mapping, self._cluster.name, targets, kind, why)
-            for (mapping, kind, why), targets in sorted(self._not_compared.items())
+            NotCompared(mapping, self._cluster.name, targets, kind, why, at)
+            for (mapping, kind, why, at), targets in sorted(self._not_compared.items())
         ]
         self._report.position = self._report.position or self._get_position()
         return self._report

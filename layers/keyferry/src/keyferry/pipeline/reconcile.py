@@ -77,7 +77,10 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
     """
     begun = sweep.begun or services.now()
     pairs = _select_pairs(sweep, catalog)
-    work = {name: ClusterSweep(sweep, catalog.clusters[name], mappings, services) for name, mappings in pairs.items()}
+    work = {
+        name: ClusterSweep(sweep, catalog.clusters[name], mappings, services, catalog.locate)
+        for name, mappings in pairs.items()
+    }
     # In random order: if many clusters are slow, they do not keep the same others waiting in each invocation.
     with ThreadPoolExecutor(CLUSTERS_AT_ONCE) as pool:
         futures = {name: pool.submit(work[name].run) for name in random.sample(list(work), len(work))}

@@ -292,6 +292,6 @@ def _get_growing_delay(attempt: int) -> tuple[int, int]:
 def summarize(errors: list[KeyferryError]) -> str:
     """Return one text for several errors: each text once, errors that need repair first, three at most."""
     ordered = sorted(errors, key=lambda error: not isinstance(error, NeedsRepair))
-    texts = list(dict.fromkeys(f"{type(error).__name__}: {error}" for error in ordered))
+    texts = list(dict.fromkeys(f"{error.at}: {error.title}" if error.at else error.title for error in ordered))
     more = f" (and {len(texts) - 3} more)" if len(texts) > 3 else ""
     return "; ".join(texts[:3]) + more

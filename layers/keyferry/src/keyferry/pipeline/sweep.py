@@ -69,11 +69,13 @@ class NotCompared:
     kind: str
     """The class of the error."""
     why: str
+    at: str = ""
+    """File and line of what the error is about; empty where they are not known."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a log line."""
-        why = f"{self.kind}: {self.why}"
-        return {"mapping": self.mapping, "cluster": self.cluster, "targets": self.targets, "why": why}
+        why, at = f"{self.kind}: {self.why}", {"at": self.at} if self.at else {}
+        return {"mapping": self.mapping, "cluster": self.cluster, "targets": self.targets, "why": why} | at
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,13 @@ class Contested:
     why: str
     owner: str
     """The team that owns the mapping; empty if nobody does."""
+    at: str = ""
+    """File and line of the mapping's Secret; empty where they are not known."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a log line."""
-        return {"mapping": self.mapping, "cluster": self.cluster, "namespace": self.namespace, "why": self.why}
+        place = {"mapping": self.mapping, "cluster": self.cluster, "namespace": self.namespace}
+        return place | {"why": self.why} | ({"at": self.at} if self.at else {})
 
 
 @dataclass(frozen=True)

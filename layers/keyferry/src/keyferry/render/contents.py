@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from keyferry.errors import SourceUnusable
+from keyferry.errors import SourceUnusable, in_part
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue
 from keyferry.render.pki import ssh
@@ -48,10 +48,7 @@ def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None
     if secret_type in _JSON and _JSON[secret_type] in data:
         _check_json(data[_JSON[secret_type]], secret_type, f"{where}, key {_JSON[secret_type]}")
     if secret_type == SSH_AUTH and SSH_PRIVATE_KEY in data:
-        try:
-            ssh.check(data[SSH_PRIVATE_KEY].reveal())
-        except UnusableCertificate as error:
-            raise SourceUnusable(f"{where}, key {SSH_PRIVATE_KEY}: {error}") from None
+        _check_ssh_key(data[SSH_PRIVATE_KEY], f"{where}, key {SSH_PRIVATE_KEY}")
     if secret_type == TLS and {CERTIFICATE, PRIVATE_KEY, CA_CERTIFICATE} & data.keys():
         from keyferry.render.pki import tls  # noqa: PLC0415  # large, and only TLS Secrets need it
 
@@ -59,7 +56,16 @@ def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None
             tls.check(data)
         except UnusableCertificate as error:
             separator = ", " if str(error).startswith("key ") else ": "
-            raise SourceUnusable(f"{where}{separator}{error}") from None
+            with in_part(f"secret.data.{CERTIFICATE if str(error).startswith(f'key {CERTIFICATE}') else PRIVATE_KEY}"):
+                raise SourceUnusable(f"{where}{separator}{error}") from None
+
+
+@in_part(f"secret.data.{SSH_PRIVATE_KEY}")
+def _check_ssh_key(value: SecretValue, where: str) -> None:
+    try:
+        ssh.check(value.reveal())
+    except UnusableCertificate as error:
+        raise SourceUnusable(f"{where}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ def _parse_json(content: bytes) -> object:
         return None
 
 
+@in_part(f"secret.data.{DOCKER_CONFIG_JSON_KEY}")
 def _check_json(value: SecretValue, secret_type: str, where: str) -> None:
     document = _parse_json(value.reveal())
     if isinstance(document, dict):

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from keyferry import secret_types
 from keyferry.budget import MAX_METADATA_STEPS, Budget, OverBudget
-from keyferry.errors import SourceUnusable
+from keyferry.errors import SourceUnusable, in_part
 from keyferry.formats import jsontext
 from keyferry.formats.fields import LabelValue
 from keyferry.mapping.data import Entry, Registry, Tls
@@ -17,7 +17,6 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.secret import DataFrom, Template
 from keyferry.model import Place, SecretValue, SourceValue, split_version
 from keyferry.render import contents, values
-from keyferry.render.pki.pem import UnusableCertificate
 
 type SourceValues = Mapping[str, SourceValue]
 """Alias of a source → its value."""
@@ -123,26 +122,33 @@ def render_metadata(
     tags = {alias: sources[alias] for alias in tag_sources & sources.keys()}
     unread = tag_sources - tags.keys()
     inputs = _Inputs(tags, place, Budget(MAX_METADATA_STEPS))
-    labels = _render_texts(spec.labels, inputs, unread, f"mapping {mapping.name}, label")
+    labels = _render_texts("label", spec.labels, inputs, unread, mapping.name)
     for key, value in labels.items():
-        try:
-            _LABEL.validate_python(value)
-        except ValidationError:
-            raise SourceUnusable(
-                f"mapping {mapping.name}, label {key}: the template makes what no label can be: 63 letters, digits,"
-                " '-', '_' and '.' at most, beginning and ending with a letter or digit"
-            ) from None
-    return labels, _render_texts(spec.annotations, inputs, unread, f"mapping {mapping.name}, annotation")
+        with in_part(f"secret.labels.{key}"):
+            _check_label(value, f"mapping {mapping.name}, label {key}")
+    return labels, _render_texts("annotation", spec.annotations, inputs, unread, mapping.name)
 
 
-def _render_texts(texts: Mapping[str, str | Template], inputs: _Inputs, unread: set[str], where: str) -> dict[str, str]:
+def _check_label(value: str, where: str) -> None:
+    try:
+        _LABEL.validate_python(value)
+    except ValidationError:
+        rule = "63 letters, digits, '-', '_' and '.' at most, beginning and ending with a letter or digit"
+        raise SourceUnusable(f"{where}: the template makes what no label can be: {rule}") from None
+
+
+def _render_texts(
+    noun: str, texts: Mapping[str, str | Template], inputs: _Inputs, unread: set[str], mapping: str
+) -> dict[str, str]:
     """Return labels or annotations, without those whose templates use a source of `unread`."""
     rendered = {}
     for key, text in texts.items():
-        if isinstance(text, str):
-            rendered[key] = text
-        elif not unread & _list_variables(text.template or "", f"{where} {key}").keys():
-            rendered[key] = _fill_template(text.template or "", inputs, f"{where} {key}")
+        where = f"mapping {mapping}, {noun} {key}"
+        with in_part(f"secret.{noun}s.{key}"):
+            if isinstance(text, str):
+                rendered[key] = text
+            elif not unread & _list_variables(text.template or "", where).keys():
+                rendered[key] = _fill_template(text.template or "", inputs, where)
     return rendered
 
 
@@ -151,51 +157,54 @@ def _render_data(mapping: SecretMapping, inputs: _Inputs) -> dict[str, SecretVal
     secret, where = mapping.spec.secret, f"mapping {mapping.name}"
     for number, data_from in enumerate(secret.data_from, 1):
         beginning = f"{where}, dataFrom {number}: source {data_from.source}"
-        data |= _render_data_from(data_from, secret.data.keys(), inputs, beginning)
+        with in_part(f"secret.dataFrom.{number - 1}"):
+            data |= _render_data_from(data_from, secret.data.keys(), inputs, beginning)
     if secret.tls:
-        data |= _render_tls(secret.tls, inputs, f"{where}, tls")
+        with in_part("secret.tls"):
+            data |= _render_tls(secret.tls, inputs, f"{where}, tls")
     if secret.registries:
         data |= _render_registries(secret.registries, inputs, f"{where}, registries")
     for key, entry in secret.data.items():
-        value = _render_entry(entry, inputs, f"{where}, key {key}")
+        with in_part(f"secret.data.{key}"):
+            value = _render_entry(entry, inputs, f"{where}, key {key}")
         data.pop(key, None)
         if value is not None:
             data[key] = value
-    contents.check(secret.type, data, where)
+    with in_part("secret.type"):
+        contents.check(secret.type, data, where)
     return data
 
 
 def _render_tls(tls: Tls, inputs: _Inputs, where: str) -> dict[str, SecretValue]:
     # Imported here, since the library behind it is large and few mappings have certificates.
-    from keyferry.render.pki import certificates, chains  # noqa: PLC0415
+    from keyferry.render.pki.parts import join  # noqa: PLC0415
 
-    parts = {name: _render_required(entry, inputs, f"{where}.{name}").reveal() for name, entry in tls.entries}
+    parts: dict[str, bytes] = {}
+    for name, entry in tls.entries:
+        with in_part(f"secret.tls.{name}"):
+            parts[name] = _render_required(entry, inputs, f"{where}.{name}").reveal()
     password = parts.pop("password", None)
-    bundle, part_name = certificates.Bundle(), where
-    try:
-        for name, content in parts.items():
-            part_name = f"{where}.{name}"
-            bundle += certificates.open_part(name, content, password)
-        part_name = where
-        chain = chains.build_chain(bundle)
-    except UnusableCertificate as error:
-        raise SourceUnusable(f"{part_name}: {error}") from None
+    chain = join(parts, password, where)
     inputs.notes.extend(chain.notes)
     return {key: SecretValue(content) for key, content in chain.data.items()}
 
 
 def _render_registries(registries: Iterable[Registry], inputs: _Inputs, where: str) -> dict[str, SecretValue]:
     accounts: dict[str, dict[str, str]] = {}
-    for registry in registries:
+    for number, registry in enumerate(registries):
         account = accounts[registry.server] = {}
         for name, entry in registry.entries:
-            entry_name = f"{where} ({registry.server}), {name}"
-            try:
-                account[name] = _render_required(entry, inputs, entry_name).reveal().decode()
-            except UnicodeDecodeError:
-                raise SourceUnusable(f"{entry_name} is binary, and a sign-in is text") from None
+            with in_part(f"secret.registries.{number}.{name}"):
+                account[name] = _render_sign_in(entry, inputs, f"{where} ({registry.server}), {name}")
         account |= {"email": registry.email} if registry.email else {}
     return {secret_types.DOCKER_CONFIG_JSON_KEY: SecretValue(contents.build_docker_config(accounts).encode())}
+
+
+def _render_sign_in(entry: Entry, inputs: _Inputs, where: str) -> str:
+    try:
+        return _render_required(entry, inputs, where).reveal().decode()
+    except UnicodeDecodeError:
+        raise SourceUnusable(f"{where} is binary, and a sign-in is text") from None
 
 
 def _render_required(entry: Entry, inputs: _Inputs, where: str) -> SecretValue:

@@ -134,7 +134,9 @@ def fill(
         # The error's own message can quote a value.
         line = _get_line(error)
         reason = _describe_error(error, template, values, line)
-        raise SourceUnusable(f"{where}: line {line} of the template: {reason}") from None
+        failure = SourceUnusable(f"{where}: line {line} of the template: {reason}")
+        failure.template_line = line
+        raise failure from None
 
 
 def _add_suggestion(message: str) -> str:

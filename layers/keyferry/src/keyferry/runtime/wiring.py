@@ -20,7 +20,7 @@ from keyferry.deadline import Deadline
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
 from keyferry.delivery.work import Work
-from keyferry.errors import KeyferryError, MappingsUnreadable, Misconfigured
+from keyferry.errors import CLUSTER, KeyferryError, MappingsUnreadable, Misconfigured, in_part
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster, Endpoint
@@ -127,9 +127,10 @@ class Runtime:
         """
         mapping, _ = self.catalog.get(delivery.mapping, delivery.cluster)
         try:
-            return deliver(self.prepare(delivery, deadline))
+            report = deliver(self.prepare(delivery, deadline))
         except KeyferryError as error:
-            return Report(delivery, error=error, owner=mapping.spec.owner)
+            report = Report(delivery, error=error, owner=mapping.spec.owner)
+        return report.locate(self.catalog.locate)
 
     def deliver_apart(self, delivery: Delivery, deadline: Deadline, extra_seconds: float) -> Report:
         """Carry out a delivery in a process of its own, and return what became of it; errors are in the report.
@@ -152,7 +153,7 @@ class Runtime:
                 lambda: (child.deliver(delivery, deadline), child_health.known), deadline.remaining() + extra_seconds
             )
         except KeyferryError as error:
-            return Report(delivery, error=error, owner=mapping.spec.owner)
+            return Report(delivery, error=error, owner=mapping.spec.owner).locate(self.catalog.locate)
         health.learn(known)
         return report
 
@@ -268,6 +269,7 @@ class Runtime:
         with self._lock:
             return self._healths.setdefault(cluster.name, Health(cluster.name))
 
+    @in_part(CLUSTER)
     def _read_endpoint(self, cluster: Cluster) -> Endpoint:
         return eks.read_endpoint(self._sessions.client("eks", cluster.eks.region, cluster.roles), cluster)
 

@@ -11,6 +11,7 @@ from keyferry.cli.check import (
     chains,
     documents,
     lint,
+    origins,
     overlaps,
     policies,
     references,
@@ -93,6 +94,7 @@ def check(folder: Path, progress: Progress = _show_nothing) -> tuple[Catalog, li
     catalog = build_catalog(
         (mapping for _, mapping in content.mappings), (cluster for _, cluster in content.clusters), content.stack
     )
+    catalog = _locate(catalog, content, folder)
     problems = _check_catalog(catalog, content)
     warnings = sorted(problem for problem in problems if problem.level == "warning")
     if len(problems) > len(warnings):
@@ -102,6 +104,15 @@ def check(folder: Path, progress: Progress = _show_nothing) -> tuple[Catalog, li
         verdicts = policies.build_verdicts(catalog, definitions, *content.policy)
         catalog = catalog.model_copy(update={"verdicts": verdicts})
     return catalog, warnings
+
+
+def _locate(catalog: Catalog, content: _Content, folder: Path) -> Catalog:
+    """Return the catalogue with the places of its mappings and clusters, as problems have them."""
+    places = {
+        field: {definition.name: origins.build_origin(definition, folder) for definition, _ in definitions}
+        for field, definitions in (("origins", content.mappings), ("cluster_origins", content.clusters))
+    }
+    return catalog.model_copy(update={"folder": str(folder), **places})
 
 
 def _read_files(folder: Path, content: _Content, progress: Progress) -> None:

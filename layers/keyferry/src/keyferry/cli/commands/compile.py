@@ -17,7 +17,8 @@ from keyferry.runtime.wiring import COMPILED_FILE
 @click.pass_obj
 def compile_(settings: Settings, out_dir: Path) -> None:
     """Write the mappings to OUT_DIR in the form that the functions read."""
-    catalog = settings.load_catalog()
+    # Whichever machine compiles, the same files make the same layer.
+    catalog = settings.load_catalog().model_copy(update={"folder": settings.mappings.resolve().name})
     path = out_dir / COMPILED_FILE
     try:
         out_dir.mkdir(parents=True, exist_ok=True)

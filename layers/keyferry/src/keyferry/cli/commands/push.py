@@ -13,7 +13,7 @@ import click
 from keyferry.aws.sessions import open_session
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli.check.problems import nearest
-from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, output
+from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, output_of
 from keyferry.cli.output import console, results
 from keyferry.cli.output.results import Plan
 from keyferry.cli.stack import connect_queue, format_logs_command
@@ -49,7 +49,7 @@ class Selection:
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--stack", metavar="NAME", help="Send the deliveries through the queue of this stack, behind its own.")
-@output
+@output_of("text", "json", "github")
 @click.pass_obj
 def push(
     settings: Settings,
@@ -64,7 +64,7 @@ def push(
     """Bring Secrets to the current state of their sources: those of the mappings named, or of all.
 
     Takes keys back also from those from whom they were taken back a short time ago. Shows what it is about to do, and
-    asks. Values are never shown.
+    asks. Values are never shown. What fails is told with file and line; as annotations with --output github.
     """
     catalog = settings.load_catalog()
     deliveries = select(catalog, Selection(mappings, cluster, namespace))
@@ -79,7 +79,7 @@ def push(
     _warn_of_gaps(runtime, deliveries)
     if not yes or dry_run:
         plans = _run_all(deliveries, lambda delivery: _plan(runtime, delivery), "planning")
-        results.print_plans(plans, is_json=settings.is_json)
+        results.print_plans(plans, settings.output)
         if dry_run:
             sys.exit(PROBLEMS if any(plan.fails for plan in plans) else 0)
         if not any(plan.has_changes for plan in plans):
@@ -157,26 +157,29 @@ def _warn_of_gaps(runtime: Runtime, deliveries: Sequence[Delivery]) -> None:
     if affected:
         gaps = _run_all(affected, lambda delivery: _list_gaps(runtime, delivery), "trying failover regions")
         for gap in dict.fromkeys(gap for group in gaps for gap in group):
-            console.print_note(f"warning: {gap}")
+            console.print_note(gap)
 
 
 def _list_gaps(runtime: Runtime, delivery: Delivery) -> list[str]:
+    """Return a warning for each gap, as those of `validate`."""
     try:
-        return list(list_gaps(runtime.prepare(delivery, Deadline.after(MAX_SECONDS))))
+        gaps = list_gaps(runtime.prepare(delivery, Deadline.after(MAX_SECONDS)))
+        return [f"{runtime.catalog.locate(delivery.mapping, delivery.cluster, gap)}: warning: {gap}" for gap in gaps]
     except KeyferryError:
         return []  # the plan, or the delivery, tells of the cluster
     except Exception as error:  # its text can quote a value
-        return [f"mapping {delivery.mapping}: {Unexpected(error)}"]
+        return [f"warning: mapping {delivery.mapping}: {Unexpected(error)}"]
 
 
 def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
     owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
-        return Plan(delivery, tuple(preview(runtime.prepare(delivery, Deadline.after(MAX_SECONDS)))), owner=owner)
+        plan = Plan(delivery, tuple(preview(runtime.prepare(delivery, Deadline.after(MAX_SECONDS)))), owner=owner)
     except KeyferryError as error:
-        return Plan(delivery, error=error, owner=owner)
+        plan = Plan(delivery, error=error, owner=owner)
     except Exception as error:  # its text can quote a value
-        return Plan(delivery, error=Unexpected(error), owner=owner)
+        plan = Plan(delivery, error=Unexpected(error), owner=owner)
+    return plan.locate(runtime.catalog.locate)
 
 
 def _deliver(runtime: Runtime, delivery: Delivery) -> Report:
@@ -184,7 +187,7 @@ def _deliver(runtime: Runtime, delivery: Delivery) -> Report:
     try:
         return runtime.deliver(delivery, Deadline.after(MAX_SECONDS))
     except Exception as error:  # its text can quote a value
-        return Report(delivery, error=Unexpected(error), owner=owner)
+        return Report(delivery, error=Unexpected(error), owner=owner).locate(runtime.catalog.locate)
 
 
 def _run_all[T](deliveries: Sequence[Delivery], run: Callable[[Delivery], T], work: str) -> list[T]:
@@ -225,5 +228,5 @@ def _confirm(question: str) -> None:
 
 
 def _exit(settings: Settings, reports: Sequence[Report], code: int) -> None:
-    results.print_reports(reports, is_json=settings.is_json)
+    results.print_reports(reports, settings.output)
     sys.exit(code)

@@ -1,12 +1,13 @@
 """The output of `keyferry push`: what it would do, and what it did."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from keyferry.cli.check.problems import Problem
 from keyferry.cli.output import console
 from keyferry.delivery.preview import Preview
-from keyferry.delivery.report import Report, build_owner_field
+from keyferry.delivery.report import Locate, Outcome, Report, build_error_fields, build_owner_field
 from keyferry.errors import KeyferryError
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
@@ -34,6 +35,15 @@ class Plan:
         """Whether the delivery would change something."""
         return any(preview.will not in ("nothing", "fail") for preview in self.previews)
 
+    def locate(self, locate: Locate) -> "Plan":
+        """Return the plan with errors that know file and line of what they are about."""
+
+        def add_place(error: KeyferryError | None) -> KeyferryError | None:
+            return error and error.locate(locate(self.delivery.mapping, self.delivery.cluster, error))
+
+        previews = tuple(replace(preview, error=add_place(preview.error)) for preview in self.previews)
+        return replace(self, previews=previews, error=add_place(self.error))
+
     def as_dict(self) -> dict[str, Any]:
         """Return the plan for `--output json`."""
         return {
@@ -41,27 +51,37 @@ class Plan:
             "cluster": self.delivery.cluster,
             **build_owner_field(self.owner),
             "namespaces": [preview.as_dict() for preview in self.previews],
-        } | ({"error": _describe(self.error)} if self.error else {})
+        } | build_error_fields(self.error)
 
 
-def print_plans(plans: Sequence[Plan], *, is_json: bool) -> None:
-    """Write what would be done: the names of keys, never their values."""
-    if is_json:
+def print_plans(plans: Sequence[Plan], output: str) -> None:
+    """Write what would be done: the names of keys, never their values.
+
+    Args:
+        plans: the plans.
+        output: the form of the result: text, json or github.
+    """
+    if output == "json":
         console.print_json([plan.as_dict() for plan in plans])
         return
     rows = [row for plan in plans for row in _rows_of_plan(plan)]
-    _print_rows(("mapping", "cluster", "namespace", "will", "keys", "restarts", "owner", "why"), rows)
+    _print_rows(("mapping", "cluster", "namespace", "will", "keys", "restarts", "owner", "why"), rows, output)
 
 
-def print_reports(reports: Sequence[Report], *, is_json: bool) -> None:
-    """Write what was done."""
-    if is_json:
+def print_reports(reports: Sequence[Report], output: str) -> None:
+    """Write what was done.
+
+    Args:
+        reports: the reports.
+        output: as in `print_plans`.
+    """
+    if output == "json":
         console.print_json([_as_dict(report) for report in reports])
     elif not reports:
         console.print_line("nothing to do")
     else:
         rows = [row for report in reports for row in _rows_of_report(report)]
-        _print_rows(("mapping", "cluster", "namespace", "did", "restarted", "owner", "why"), rows)
+        _print_rows(("mapping", "cluster", "namespace", "did", "restarted", "owner", "why"), rows, output)
 
 
 @dataclass(frozen=True)
@@ -87,12 +107,20 @@ class _Row:
         if self.error is None:
             return ""
         namespace = f", namespace {self.namespace}" if self.namespace else ""
-        return f"{self.delivery.mapping} to {self.delivery.cluster}{namespace}: {_describe(self.error)}"
+        return f"{self.delivery.mapping} to {self.delivery.cluster}{namespace}: {self.error.title}"
+
+    def format_failure(self, output: str) -> str:
+        """Return the failure behind file and line, as problems of files are told; or as an annotation of GitHub."""
+        at = self.error.at if self.error else ""
+        file, _, line = at.rpartition(":")
+        if output == "github" and file:
+            return Problem(file, int(line), 1, self.failure).as_command()
+        return f"{at}: {self.failure}" if at else self.failure
 
 
-def _print_rows(header: Sequence[str], rows: Sequence[_Row]) -> None:
+def _print_rows(header: Sequence[str], rows: Sequence[_Row], output: str) -> None:
     console.print_table(header, [row.line for row in rows])
-    failures = [row.failure for row in rows if row.failure]
+    failures = [row.format_failure(output) for row in rows if row.error]
     for line in ["", *failures] if failures else []:
         console.print_line(line)
 
@@ -111,13 +139,17 @@ def _rows_of_report(report: Report) -> Iterator[_Row]:
     owner = str(report.owner or "")
     served = [f"{alias} from {region}" for alias, region in report.served.items()]
     for outcome in report.outcomes:
-        cells = outcome.did, ", ".join(outcome.restarted), owner
+        cells = _describe_effect(outcome), ", ".join(outcome.restarted), owner
         why = "; ".join(filter(None, [outcome.why, *outcome.notes, *served]))
         yield _Row(report.delivery, outcome.namespace, cells, why, outcome.error)
     if report.error or not report.outcomes:
         yield _Row(
             report.delivery, None, ("failed" if report.error else "unchanged", "", owner), _NO_NAMESPACE, report.error
         )
+
+
+def _describe_effect(outcome: Outcome) -> str:
+    return f"{outcome.did}, restart due" if outcome.restart_due else outcome.did
 
 
 def _as_dict(report: Report) -> dict[str, Any]:
@@ -129,8 +161,4 @@ def _as_dict(report: Report) -> dict[str, Any]:
         **report.build_served_field(),
         "namespaces": [outcome.as_dict() for outcome in report.outcomes],
         "seconds": round(report.seconds, 3),
-    } | ({"error": _describe(report.error)} if report.error else {})
-
-
-def _describe(error: KeyferryError) -> str:
-    return f"{type(error).__name__}: {error}"
+    } | build_error_fields(report.error)
