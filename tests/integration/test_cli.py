@@ -120,7 +120,11 @@ def test_a_push_delivers_restarts_and_changes_nothing_the_second_time(scene: Sce
 def test_a_push_that_fails_says_why_and_exits_with_1(scene: Scene, shell: Shell) -> None:
     scene.put({"other": "canary-command-3"})
     (report,) = shell.told("push", "--yes", code=1)
-    assert "path password finds nothing" in json.dumps(report)
+    assert "path password finds nothing" in report["error"]
+    path = shell.mappings / "mappings.yaml"
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "password:" in text)
+    assert report["at"] == f"{path}:{line}"
+    assert f"\n{path}:{line}: {scene.namespace} to prod-eu: SourceUnusable: " in shell.run("push", "--yes", code=1)
     assert scene.data() is None
 
 

@@ -60,10 +60,13 @@ def test_the_others_are_delivered_to_beside_what_is_wrong(stack: Deployed) -> No
     for name in ("near", "far"):
         assert stack.eu.data(name, "near") == {"password": b"canary-neighbours-2"}
     assert stack.eu.data("lacking", "near") is None
-    assert "SourceUnusable: mapping lacking, key password" in lacking["reason"]
+    place = "mappings/tests/neighbours.yaml:20"  # of its key, in tests/integration/mappings
+    assert lacking["reason"].startswith(f"{place}: SourceUnusable: mapping lacking, key password")
+    assert (lacking["at"], stack.dead_letter('"mapping":"lacking"')["reason"]) == (place, lacking["reason"])
     assert near["message"] == "delivered"
     assert lost["message"] == "retry later"
-    assert "Unreachable: cluster lost at https://127.0.0.1:1: no connection" in lost["reason"]
+    text = "ClusterUnreachable: cluster lost at https://127.0.0.1:1: no connection"
+    assert lost["reason"].startswith(f"mappings/tests/clusters.yaml:5: {text}")
     for namespace in ("scattered-1", "scattered-3"):
         assert stack.eu.data("scattered", namespace) == {"password": b"canary-neighbours-2"}
     assert scattered["targets"]["failed"] == 1

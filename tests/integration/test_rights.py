@@ -130,10 +130,14 @@ def test_without_a_verb_on_workloads_the_restart_stays_due_until_it_is_granted(
     limited = Limited(scene)
     limited.grant(lacking=(verb, resource))
 
-    found = error(limited.direct.deliver(scene.namespace))
+    report = limited.direct.deliver(scene.namespace)
 
+    found, [outcome] = error(report), report.outcomes
     assert isinstance(found, Forbidden)
+    assert (outcome.did, outcome.restart_due) == ("created", True)
     assert f"forbids to {verb} {resource}" in str(found)
+    assert "`kubectl --context prod-eu apply --server-side -f generated/clusters/prod-eu/rbac.yaml`" in str(found)
+    assert f"; the Secret is written, and its workloads are due for a restart ({RESTART_DUE})" in str(found)
     assert scene.data() == {"password": b"canary-rights-1"}
     nonce = scene.secret()["metadata"]["annotations"][RESTART_DUE]
     assert scene.stamp(KINDS[resource], "api") is None

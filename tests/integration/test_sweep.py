@@ -68,8 +68,8 @@ def test_a_cluster_that_nobody_answers_for_is_told_and_holds_nothing_up(stack: D
     assert {"mapping": "swept", "cluster": "prod-eu", "why": "swept: the Secret is missing"} in answer["sent"]
     assert "lost" not in {sent["cluster"] for sent in answer["sent"]}
     assert answer["finished"]
-    lost = [reason["mapping"] for reason in answer["reasons"] if reason["cluster"] == "lost"]
-    assert (lost, answer["not_compared"] >= 1) == (["far"], True)
+    lost = [(reason["mapping"], reason["at"]) for reason in answer["reasons"] if reason["cluster"] == "lost"]
+    assert (lost, answer["not_compared"] >= 1) == ([("far", "mappings/tests/clusters.yaml:5")], True)
     until("the Secret", lambda: stack.eu.data("swept", "swept") == {"password": b"canary-swept"})
 
 

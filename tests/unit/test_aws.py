@@ -96,7 +96,7 @@ NO_IDENTITY = f"because no identity-based policy allows the {GET} action"
             "AccessDeniedException",
             f"{USER} {GET} on resource: prod/db {NO_IDENTITY}",
             f"{GET} on prod/db (AWSCURRENT) in eu-west-1",
-            "grant it: the policies of the caller do not allow it; or it does not exist",
+            "grant it: the policies of the caller do not allow it; or it does not exist: create it, or correct",
         ),
         (
             "AccessDeniedException",
@@ -231,7 +231,7 @@ HINTS = {
 @pytest.mark.parametrize("parts", [{}, {"metadata": "tags"}])
 def test_where_a_name_may_have_the_end_of_its_arn_or_lacks_it_that_is_told(name: str, parts: dict[str, str]) -> None:
     missing = read_error(Client("ResourceNotFoundException", f"{MISSING}."), secretsManager=name, **parts)
-    assert f"it does not exist (ResourceNotFoundException): {HINTS[name]}; else create it, or change" in str(missing)
+    assert f"it does not exist (ResourceNotFoundException): {HINTS[name]}; else create it" in str(missing)
     if not parts:
         denied = read_error(Client("AccessDeniedException"), secretsManager=name)
         assert f"; or it does not exist: {HINTS[name]}" in str(denied)
@@ -239,7 +239,20 @@ def test_where_a_name_may_have_the_end_of_its_arn_or_lacks_it_that_is_told(name:
 
 def test_where_a_name_has_no_such_end_nothing_is_told_of_it() -> None:
     missing = read_error(Client("ResourceNotFoundException", f"{MISSING}."), secretsManager="prod/database")
-    assert str(missing).endswith("it does not exist (ResourceNotFoundException); create it, or change the mapping")
+    command = "`aws secretsmanager create-secret`"
+    text = f"it does not exist (ResourceNotFoundException); create it with {command}, or correct its name"
+    assert str(missing).endswith(text)
+
+
+@pytest.mark.parametrize(
+    ("call", "remedy"),
+    [
+        ("ssm:GetParameter on /prod/db", "; create it with `aws ssm put-parameter`, or correct its name"),
+        ("kms:DescribeKey on alias/a", "; create it, or correct its name"),
+    ],
+)
+def test_what_is_missing_is_told_with_the_command_that_creates_it(call: str, remedy: str) -> None:
+    assert str(build_error("ParameterNotFound", "", call)).endswith(f": it does not exist (ParameterNotFound){remedy}")
 
 
 def entry(name: str, suffix: str, **labels: str) -> dict[str, Any]:

@@ -276,6 +276,15 @@ def test_any_answer_but_401_and_429_shows_that_the_cluster_is_there(
     assert read(client, 10) == []
 
 
+def test_a_right_that_is_missing_is_told_with_the_command_that_grants_it(server: Server) -> None:
+    text = 'secrets "db" is forbidden: User "keyferry:deliver" cannot get resource "secrets" in API group ""'
+    server.reply = says(403, body=json.dumps({"message": text}).encode())
+    command = "kubectl --context prod-eu apply --server-side -f generated/clusters/prod-eu/rbac.yaml"
+    assert [str(error) for error in read(server.client())] == [
+        f"the cluster forbids to get secrets/db in namespace n0: grant the verb get by RBAC: `{command}`"
+    ]
+
+
 def test_an_error_of_aws_while_signing_in_is_told_to_all_that_wait_and_is_not_remembered(server: Server) -> None:
     errors: Iterator[KeyferryError] = iter([AccessDenied("AWS refuses sts:AssumeRole on the role")])
 

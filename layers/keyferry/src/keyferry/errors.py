@@ -157,8 +157,9 @@ class Unauthorized(ClusterUnavailable):
     def __init__(self, cluster: str, role: str) -> None:
         super().__init__(
             f"cluster {cluster} does not accept the sign-in (401): check that it has an access entry for {role}"
-            " (made after the role: an entry dies with its role), that eks.name and eks.region in clusters.yaml"
-            " are the cluster's own, that the AWS credentials have not expired, and that the clock is right"
+            " (made after the role: an entry dies with its role; the stack makes it, or"
+            " `sh generated/access-entries.sh STACK`), that eks.name and eks.region in clusters.yaml are the cluster's"
+            " own, that the AWS credentials have not expired, and that the clock is right"
         )
 
 

@@ -36,8 +36,8 @@ def explain_denial(code: str, message: str, call: str, hint: str = "") -> str:
     if code == "InvalidKeyId" or _KMS.search(message) or code in ("DecryptionFailure", "KMSAccessDeniedException"):
         return _explain_key(code, message)
     remedy = _explain_policy(message) or _get_default(call)
-    missing = "; or it does not exist" + (f": {hint}" if hint else "") if _can_be_missing(message, call) else ""
-    return f"{remedy}{missing}"
+    missing = f"; or it does not exist: {hint or 'create it, or correct its name'}"
+    return remedy + (missing if _can_be_missing(message, call) else "")
 
 
 def _explain_key(code: str, message: str) -> str:

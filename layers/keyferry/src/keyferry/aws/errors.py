@@ -57,6 +57,10 @@ THROTTLED = {
 """Those that botocore retries as throttling (botocore.retries.standard, ThrottledRetryableChecker)."""
 
 
+_CREATE = {"secretsmanager:": "aws secretsmanager create-secret", "ssm:": "aws ssm put-parameter"}
+"""How a call of a store begins → the command that creates what the store does not have."""
+
+
 @contextmanager
 def translate_errors(call: str, hint: str = "") -> Iterator[None]:
     """Raise a KeyferryError in place of an error of botocore; a KeyferryError passes as it is.
@@ -124,7 +128,8 @@ def _build_missing(code: str, message: str, call: str, hint: str) -> KeyferryErr
         return VersionMissing(f"{call}: it exists, and has no such version ({code}); change the mapping")
     error_type = SourceMissing if _is_source_missing(code, message) else SourceUnavailable
     reason = f": {hint}; else" if hint else ";"
-    return error_type(f"{call}: it does not exist ({code}){reason} create it, or change the mapping")
+    command = next((f" with `{command}`" for service, command in _CREATE.items() if call.startswith(service)), "")
+    return error_type(f"{call}: it does not exist ({code}){reason} create it{command}, or correct its name")
 
 
 def is_deletion(code: str, message: str) -> bool:

@@ -135,7 +135,12 @@ class Connection:
 
     def _build_error(self, request: Request, answer: Answer, pause_seconds: float) -> KeyferryError:
         error = build_error(
-            answer.status, answer.body, verb=request.verb, resource=request.resource, namespace=request.namespace
+            answer.status,
+            answer.body,
+            cluster=self._name,
+            verb=request.verb,
+            resource=request.resource,
+            namespace=request.namespace,
         )
         return self._health.remember(error, pause_seconds) if isinstance(error, ClusterThrottled) else error
 

@@ -25,12 +25,15 @@ _VERB = re.compile(r"cannot (create|delete|get|list|patch) resource")
 _MANAGER = re.compile(r"conflicts? with \"([^\"]+)\"")
 
 
-def build_error(status: int, body: bytes, *, verb: str, resource: str, namespace: str | None) -> KeyferryError:
+def build_error(
+    status: int, body: bytes, *, cluster: str, verb: str, resource: str, namespace: str | None
+) -> KeyferryError:
     """Return the KeyferryError for an answer whose HTTP status is not 2xx.
 
     Args:
         status: the HTTP status.
         body: the body of the answer, which is a Kubernetes `Status` if it is well-formed.
+        cluster: the cluster's name in mappings.
         verb: the verb in RBAC.
         resource: resource and name, as `secrets/payments-db`.
         namespace: the namespace of the object; None if it has none.
@@ -42,7 +45,7 @@ def build_error(status: int, body: bytes, *, verb: str, resource: str, namespace
         return Forbidden(f"{policy[0]} refuses to {verb} {object_name}: allow it there")
     match status:
         case 403:
-            return _build_forbidden(answer, verb, object_name, namespace)
+            return _build_forbidden(answer, cluster, verb, object_name, namespace)
         case 404:
             return NamespaceGone(
                 f"{object_name}: namespace {namespace} does not exist; create it, then start the reconcile function"
@@ -61,7 +64,9 @@ def build_error(status: int, body: bytes, *, verb: str, resource: str, namespace
     return ServerError(f"the API server answers {status} to {verb} {object_name}{cause}")
 
 
-def _build_forbidden(answer: Mapping[str, Any], verb: str, object_name: str, namespace: str | None) -> KeyferryError:
+def _build_forbidden(
+    answer: Mapping[str, Any], cluster: str, verb: str, object_name: str, namespace: str | None
+) -> KeyferryError:
     if any(cause.get("reason") == "NamespaceTerminating" for cause in _get_causes(answer)):
         return NamespaceGone(f"{object_name}: namespace {namespace} is being deleted")
     message = str(answer.get("message", ""))
@@ -71,7 +76,9 @@ def _build_forbidden(answer: Mapping[str, Any], verb: str, object_name: str, nam
     if missing_verb is None:
         return Forbidden(f"an admission plugin of the cluster forbids to {verb} {object_name}: allow it there")
     verb = missing_verb[1]
-    return Forbidden(f"the cluster forbids to {verb} {object_name}: grant the verb {verb} by RBAC (see generated/)")
+    # docs/deploy.md: a context of kubectl that is called as the cluster is.
+    command = f"kubectl --context {cluster} apply --server-side -f generated/clusters/{cluster}/rbac.yaml"
+    return Forbidden(f"the cluster forbids to {verb} {object_name}: grant the verb {verb} by RBAC: `{command}`")
 
 
 def _build_conflict(answer: Mapping[str, Any], object_name: str) -> KeyferryError:
