@@ -260,6 +260,7 @@ def _list_rights(identity: Identity) -> Iterator[Attack]:
         ("delete a policy", "DELETE", policy, Absence("delete", _POLICIES, _ADMISSION), None),
         ("change a policy", "PATCH", policy, Absence("patch", _POLICIES, _ADMISSION), {"metadata": {"labels": {}}}),
         ("label a namespace", "PATCH", f"/api/v1/namespaces/{BARE}", Absence("patch", "namespaces"), {"metadata": {}}),
+        ("read a namespace", "GET", "/api/v1/namespaces/kube-system", Absence("get", "namespaces"), None),
         ("read a ConfigMap", "GET", "/api/v1/namespaces/kube-system/configmaps", Absence("list", "configmaps"), None),
         ("list ServiceAccounts", "GET", "/api/v1/serviceaccounts", Absence("list", "serviceaccounts"), None),
         ("list nodes", "GET", "/api/v1/nodes", Absence("list", "nodes"), None),
@@ -291,6 +292,7 @@ def list_attacks_of_reconcile(identity: Identity) -> Iterator[Attack]:
     yield Attack("delete a Secret", "DELETE", secret_path("db", HOME), (Absence("delete", "secrets"),))
     yield from _list_listings(f"/api/v1/namespaces/{HOME}/secrets")
     yield Attack("read somebody's Secret", "GET", secret_path("somebodys", HOME), (Absence("get", "secrets"),))
+    yield Attack("read a namespace", "GET", "/api/v1/namespaces/kube-system", (Absence("get", "namespaces"),))
     stamp = in_template({identity.stamp_key("db"): NONCE})
     yield patch_workload("stamp a Deployment", HOME, stamp, Absence("patch", "deployments", "apps"))
     yield Attack("list Deployments", "GET", "/apis/apps/v1/deployments", (Absence("list", "deployments", "apps"),))

@@ -72,4 +72,4 @@ def test_the_others_are_delivered_to_beside_what_is_wrong(stack: Deployed) -> No
     assert scattered["targets"]["failed"] == 1
     assert sum(scattered["targets"].values()) == 3
     assert scattered["message"] == "dead letter"
-    assert "NamespaceGone: secrets/scattered in namespace scattered-2" in scattered["reason"]
+    assert "NamespaceGone: namespace scattered-2 is not in cluster" in scattered["reason"]

@@ -124,6 +124,8 @@ def test_each_stale_object_goes_and_everything_else_stays(operator: Operator) ->
     left = operator.generated()
     stale = first - left
     assert {(kind, place) for kind, place, _ in left} == {
+        ("ClusterRole", ""),
+        ("ClusterRoleBinding", ""),
         ("Role", scene.namespace),
         ("RoleBinding", scene.namespace),
         ("ValidatingAdmissionPolicy", ""),
@@ -147,7 +149,7 @@ def test_a_stack_that_has_left_a_cluster_leaves_nothing_behind(operator: Operato
     operator.apply()
     operator.generate(prefix=f"{operator.scene.namespace}-new")
     assert operator.remove() == []
-    assert len(operator.remove("--all", PREFIX=operator.scene.namespace)) == 8
+    assert len(operator.remove("--all", PREFIX=operator.scene.namespace)) == 10
     assert operator.generated() == set()
 
 
@@ -156,7 +158,7 @@ def test_a_cluster_without_mappings_keeps_what_limits_and_no_right(operator: Ope
     operator.apply()
     operator.generate()
     operator.apply()  # kubectl refuses a file without objects
-    assert len(operator.remove()) == 6
+    assert len(operator.remove()) == 8
     assert {kind for kind, _, _ in operator.generated()} == {
         "ValidatingAdmissionPolicyBinding",
         "ValidatingAdmissionPolicy",

@@ -513,6 +513,23 @@ def test_rights_in_all_namespaces_cover_those_that_are_named_beside_a_choice() -
     assert "keyferry:deliver:payments-db" in [each["metadata"]["name"] for each in found["ClusterRoleBinding"]]
 
 
+def test_the_namespaces_that_mappings_name_can_be_read_by_name_which_tells_a_missing_one_from_missing_rights() -> None:
+    made = objects(mapping(namespaces=["payments", "billing"]), mapping("shop", name="shop", namespaces=["billing"]))
+    [role], [binding] = made["ClusterRole"], made["ClusterRoleBinding"]
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"], "resourceNames": ["billing", "payments"]}
+    ]
+    assert role["metadata"]["name"] == binding["roleRef"]["name"] == "keyferry:named-namespaces"
+    assert [each["name"] for each in binding["subjects"]] == ["keyferry:deliver", "keyferry:push", "keyferry:reconcile"]
+
+
+def test_names_of_more_namespaces_than_fit_go_into_further_roles() -> None:
+    names = [f"team-{number:04}" for number in range(rbac.MAX_NAMES + 1)]
+    first, second = objects(mapping(namespaces=names))["ClusterRole"]
+    assert [*first["rules"][0]["resourceNames"], *second["rules"][0]["resourceNames"]] == names
+    assert second["metadata"]["name"] == "keyferry:named-namespaces-2"
+
+
 def test_what_no_api_server_takes_is_refused_and_the_cluster_is_named() -> None:
     many = [mapping(f"m{n}", name=f"s{n}", namespaces={"matchLabels": {"team": f"t{n}"}}) for n in range(501)]
     with pytest.raises(InvalidInput, match=r"^cluster prod-eu: Secrets go to namespaces .* 501 different ways"):

@@ -195,6 +195,29 @@ def test_a_catalog_survives_being_compiled() -> None:
     assert again == made
 
 
+def test_the_namespaces_of_a_cluster_are_those_that_mappings_of_it_name() -> None:
+    mappings = [
+        mapping("one", namespaces=["shop", "payments"]),
+        mapping("two", namespaces=["shop", {"names": ["team-*"]}]),
+        mapping("three", namespaces=["elsewhere"], clusters=["prod-us"]),
+    ]
+    whole = build_catalog(mappings, [cluster("prod-eu"), cluster("prod-us")])
+    assert [found.name for found in whole.mappings_on(whole.clusters["prod-eu"])] == ["one", "two"]
+    assert whole.namespaces_on(whole.clusters["prod-eu"]) == ["payments", "shop"]
+
+
+def test_what_may_be_meant_by_a_namespace_is_named_by_mappings_that_do_not_name_it_too() -> None:
+    mappings = [
+        mapping("one", namespaces=["team-a", "team-b"]),
+        mapping("two", namespaces=["team-b", "shop"]),
+        mapping("three", namespaces=["elsewhere"], clusters=["prod-us"]),
+        mapping("four", namespaces=["payments"]),
+    ]
+    whole = build_catalog(mappings, [cluster("prod-eu"), cluster("prod-us")])
+    assert whole.namespaces_beside(whole.clusters["prod-eu"], "team-a") == {"shop", "payments"}
+    assert whole.namespaces_beside(whole.clusters["prod-eu"], "shop") == {"team-a", "payments"}
+
+
 def test_an_empty_catalog_delivers_nothing() -> None:
     assert Catalog().deliveries_of(change("prod/payments/db", label="AWSCURRENT")) == []
 

@@ -26,6 +26,7 @@ from keyferry.errors import (
     ClusterUnreachable,
     Forbidden,
     KeyferryError,
+    NamespaceGone,
     OutOfTime,
     ServerError,
     Throttled,
@@ -611,6 +612,57 @@ def test_a_list_is_read_page_by_page_and_the_deadline_ends_it(server: Server) ->
     assert len(server.sent) == 3
     with pytest.raises(OutOfTime):
         next(objects)
+
+
+def without_namespace(status: int, namespace: Answer, message: str = "") -> Reply:
+    """Return what a server replies to all but the namespace itself, and to that."""
+    forbidden = b'{"message": "secrets is forbidden: User x cannot get resource secrets"}'
+    answer = Answer(status, message.encode() or forbidden)
+    return lambda request: namespace if request.resource.startswith("namespaces/") else answer
+
+
+CREATES = "create it and apply generated/clusters/prod-eu/rbac.yaml, then the next sweep writes the Secret"
+GOING = b'{"metadata": {"name": "chekout", "deletionTimestamp": "2026-11-29T09:00:00Z"}}'
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize(
+    ("known", "hint"),
+    [(["payments", "checkout", "chekout"], "; did you mean checkout?"), (["payments", "chekout"], "")],
+)
+def test_a_namespace_that_is_missing_is_told_for_what_it_is_with_the_nearest_that_mappings_name(
+    server: Server, status: int, known: list[str], hint: str
+) -> None:
+    server.reply = without_namespace(status, Answer(404, b"{}"))
+    client = KubeClient(server.connect(), server.clock.deadline(1000), lambda _: known)
+    with pytest.raises(NamespaceGone) as raised:
+        client.apply_secret("chekout", BODY, "keyferry:db", force=False)
+    assert str(raised.value) == (
+        f"namespace chekout is not in cluster prod-eu: {CREATES}; or correct spec.namespaces{hint}"
+    )
+
+
+def test_a_namespace_that_is_being_deleted_is_told_for_what_it_is(server: Server) -> None:
+    server.reply = without_namespace(403, Answer(200, GOING))
+    with pytest.raises(NamespaceGone, match=r"^namespace chekout of cluster prod-eu is being deleted: take it out of"):
+        server.client().read_secret("chekout", "db")
+
+
+@pytest.mark.parametrize("answer", [Answer(200, b'{"metadata": {"name": "payments"}}'), Answer(403, b"{}")])
+def test_rights_that_are_missing_are_told_where_the_namespace_is_there_or_not_ours_to_read(
+    server: Server, answer: Answer
+) -> None:
+    server.reply = without_namespace(403, answer)
+    with pytest.raises(Forbidden, match="grant the verb get by RBAC"):
+        server.client().read_secret("payments", "db")
+    server.client().check_namespace("payments")
+
+
+def test_nothing_is_asked_about_a_namespace_that_the_request_is_not_in(server: Server) -> None:
+    server.reply = says(403)
+    with pytest.raises(Forbidden):
+        list(server.client().list_workloads(KINDS["Deployment"], None))
+    assert [request.verb for request in server.sent] == ["list"]
 
 
 def test_a_request_and_an_answer_do_not_show_what_they_hold() -> None:

@@ -38,6 +38,19 @@ def test_out_of_time_says_that_the_next_try_goes_on() -> None:
     assert str(errors.OutOfTime()) == "too little time is left; the next try does the rest"
 
 
+@pytest.mark.parametrize(
+    ("known", "end"),
+    [
+        (["checkout", "payments"], "; did you mean checkout?"),
+        (["payments"], ""),
+        (["chekout"], ""),
+        ([], ""),
+    ],
+)
+def test_the_most_similar_of_the_known_names_is_suggested(known: list[str], end: str) -> None:
+    assert errors.suggest("chekout", known) == end
+
+
 def fail(text: str) -> None:
     raise ValueError(text)
 

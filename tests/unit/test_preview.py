@@ -7,7 +7,7 @@ import pytest
 
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.preview import Preview, preview
-from keyferry.errors import AccessDenied, Forbidden, OutOfTime, ServerError, SourceDeleted, Unexpected
+from keyferry.errors import AccessDenied, Forbidden, NamespaceGone, OutOfTime, ServerError, SourceDeleted, Unexpected
 from keyferry.kinds import KINDS
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import SecretValue
@@ -48,6 +48,18 @@ def delivered(**spec: Any) -> World:  # noqa: ANN401
 
 def test_a_missing_secret_would_be_created_with_all_its_keys_and_what_uses_it_restarted() -> None:
     assert seen(World()) == [Preview("payments", "create", "missing", CONTENT, ("Deployment/api",))]
+
+
+@pytest.mark.parametrize("namespaces", [["checkout"], ["checkout", {"names": ["pay*"]}]])
+def test_a_namespace_that_is_missing_or_about_to_go_would_fail_before_anything_is_written(namespaces: Any) -> None:  # noqa: ANN401
+    world = World("payments")
+    missing, *others = seen(world, of=mapping(namespaces=namespaces))
+    assert (missing.will, type(missing.error)) == ("fail", NamespaceGone)
+    assert [found.will for found in others] == ["create"] * (len(namespaces) - 1)
+    world.cluster.namespaces["checkout"] = {}
+    assert seen(world, of=mapping(namespaces=["checkout"]))[0].will == "create"
+    world.cluster.terminating.add("checkout")
+    assert seen(world, of=mapping(namespaces=["checkout"]))[0].will == "fail"
 
 
 def test_of_a_new_value_the_keys_are_told_by_name() -> None:

@@ -22,6 +22,7 @@ from keyferry.errors import (
     Forbidden,
     InvalidInput,
     KeyferryError,
+    NamespaceGone,
     OutOfTime,
     ServerError,
     Throttled,
@@ -414,7 +415,7 @@ def test_a_cluster_that_fails_as_a_whole_is_asked_once(lost: KeyferryError, by: 
     assert world.queue.sent == []
 
 
-@pytest.mark.parametrize("error", [Forbidden("grant get by RBAC"), ServerError("500")])
+@pytest.mark.parametrize("error", [Forbidden("grant get by RBAC"), ServerError("500"), NamespaceGone("create it")])
 def test_a_namespace_that_cannot_be_read_is_told_and_the_others_are_compared(error: KeyferryError) -> None:
     def fails(_number: int, call: str) -> None:
         if call.startswith("metadata payments"):

@@ -42,7 +42,7 @@ Every message names the object and the remedy. None contains a secret value.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -267,6 +267,14 @@ def abridge(text: str, limit: int = MAX_CHARACTERS) -> str:
         return text
     half = (limit - 3) // 2
     return f"{text[:half]} … {text[-half:]}"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message, `; did you mean …?`, with the most similar of the known names; empty for none."""
+    from difflib import get_close_matches  # noqa: PLC0415  # needed only for a mistake
+
+    similar = get_close_matches(name, sorted(set(known) - {name}), n=1)
+    return f"; did you mean {similar[0]}?" if similar else ""
 
 
 def _restore(error_type: type[KeyferryError], args: tuple[Any, ...]) -> KeyferryError:

@@ -59,6 +59,13 @@ class Identity:
         """Name of the ClusterRole, and of its binding, that lists namespaces."""
         return f"{self.prefix}:namespaces"
 
+    def name_named_role(self, number: int) -> str:
+        """Return the name of a ClusterRole, and of its binding, that reads the namespaces which mappings name.
+
+        It tells a namespace that is missing from rights that are missing. There is one for each thousand of names.
+        """
+        return f"{self.prefix}:named-namespaces" + (f"-{number}" if number > 1 else "")
+
     @property
     def workloads_policy(self) -> str:
         """Name of the ValidatingAdmissionPolicy for workloads, and of its binding."""

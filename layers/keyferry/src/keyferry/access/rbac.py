@@ -5,7 +5,7 @@ They name each Secret and workload, where the name is known. What RBAC cannot ex
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import batched, groupby
 from operator import attrgetter
 from typing import Any
 
@@ -21,6 +21,8 @@ type Object = dict[str, Any]
 type _RoleRules = list[tuple[Sequence[str], str, list[Object]]]
 """The Roles of one mapping: the Kubernetes users that get the Role, the name of the Role, and its rules."""
 
+MAX_NAMES = 1_000
+"""How many namespaces a ClusterRole names: `kubectl apply` keeps each object in an annotation, of 256 KiB at most."""
 _RBAC = "rbac.authorization.k8s.io"
 _get_group = attrgetter("group")
 
@@ -36,11 +38,14 @@ def build_rbac(catalog: Catalog, cluster: Cluster) -> list[Object]:
         InvalidInput: an admission policy would be more than an API server takes.
     """
     identity = catalog.stack.identity
-    mappings = [mapping for mapping in catalog.mappings.values() if cluster in catalog.clusters_of(mapping)]
+    mappings = catalog.mappings_on(cluster)
     try:
         objects = admission.build_policies(identity, mappings)
     except InvalidInput as error:
         raise InvalidInput(f"cluster {cluster.name}: {error}") from None
+    for number, names in enumerate(batched(catalog.namespaces_on(cluster), MAX_NAMES, strict=False), start=1):
+        rules = [_build_rule("", ["namespaces"], ["get"], list(names))]
+        objects += _build_cluster_wide(identity.name_named_role(number), rules, identity.users)
     for mapping in mappings:
         roles = _list_roles(identity, mapping, cluster)
         if mapping.spec.namespace_selectors:

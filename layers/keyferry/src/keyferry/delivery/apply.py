@@ -78,6 +78,10 @@ class ClusterClient(NamespaceLister, Protocol):
         """Return the names of the namespaces with matching labels that are not being deleted."""
         ...
 
+    def check_namespace(self, name: str) -> None:
+        """Raise NamespaceGone if a namespace is missing or being deleted; nothing if it is not ours to read."""
+        ...
+
 
 @in_part("namespaces")
 def list_target_namespaces(cluster: NamespaceLister, mapping: SecretMapping) -> list[str]:

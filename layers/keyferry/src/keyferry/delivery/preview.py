@@ -114,6 +114,8 @@ def _preview_namespace(
     has_restarts = desired.mapping.spec.restart != "none"
     restart_due = observed.restart_due if observed and has_restarts and not isinstance(action, Done) else None
     if isinstance(action, Write):
+        if action.creates:
+            work.cluster.check_namespace(namespace)
         result = replace(result, keys=_list_changed_keys(desired, observed))
     if isinstance(action, Write | Prune):
         restart_due = NONCE if has_restarts and (result.keys or isinstance(action, Write)) else restart_due

@@ -1,14 +1,15 @@
 """Read and write Secrets and workloads of a cluster: the `ClusterClient` of `keyferry.delivery.apply`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from urllib.parse import quote
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import Object
-from keyferry.errors import Refused
+from keyferry.errors import Forbidden, NamespaceGone, Refused
 from keyferry.kinds import JSON_MERGE, WorkloadKind
 from keyferry.kube.connection import Connection
+from keyferry.kube.errors import build_missing, build_terminating
 from keyferry.kube.transport import APPLY, Request
 from keyferry.mapping.mapping import Workload
 from keyferry.mapping.targets import Selector
@@ -25,14 +26,21 @@ class KubeClient:
     Its methods raise KeyferryErrors, as `keyferry.kube.connection.Connection.send` says.
     """
 
-    def __init__(self, connection: Connection, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        deadline: Deadline,
+        list_other_namespaces: Callable[[str], Collection[str]] = lambda _: (),
+    ) -> None:
         """Begin a delivery: what a slow cluster is spared afterwards goes by the time from now on.
 
         Args:
             connection: the connection to the cluster.
             deadline: when no more requests are sent.
+            list_other_namespaces: returns the namespaces that may be meant in place of one that is missing.
         """
         self._connection, self._deadline = connection, deadline
+        self._list_other_namespaces = list_other_namespaces
         self._started = deadline.clock()
 
     @property
@@ -126,6 +134,23 @@ class KubeClient:
             if "deletionTimestamp" not in namespace["metadata"]
         ]
 
+    def check_namespace(self, name: str) -> None:
+        """Do nothing if a namespace is there, or if it is not ours to read (RBAC).
+
+        Raises:
+            NamespaceGone: it is missing or being deleted.
+        """
+        path = _build_path("/api/v1", None, "namespaces", name)
+        request = Request("GET", path, "get", f"namespaces/{name}", accept=METADATA_ONLY)
+        try:
+            namespace = _parse_object(self._send(request), request)
+        except Forbidden:
+            return
+        if namespace is None:
+            raise build_missing(name, self._connection.name, self._list_other_namespaces(name))
+        if "deletionTimestamp" in namespace["metadata"]:
+            raise build_terminating(name, self._connection.name)
+
     def _change_secret(
         self, namespace: str, body: Object, query: tuple[tuple[str, str], ...], content_type: str, accept: str
     ) -> Object | None:
@@ -164,9 +189,16 @@ class KubeClient:
             del page  # before the next one is read
 
     def _send(self, request: Request) -> bytes | None:
-        """Send a request. If the answers have become slow, other deliveries are told."""
+        """Send a request. If the answers have become slow, other deliveries are told.
+
+        A Role is in its namespace: without that, RBAC forbids. So what is forbidden may be no matter of rights.
+        """
         try:
             return self._connection.send(request, self._deadline)
+        except (Forbidden, NamespaceGone):
+            if request.namespace:
+                self.check_namespace(request.namespace)
+            raise
         finally:
             if self.is_slow:
                 self._connection.remember_slow(self._deadline.clock() - self._started)

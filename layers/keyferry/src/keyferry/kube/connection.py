@@ -93,6 +93,11 @@ class Connection:
         self._endpoint, self._transport = endpoint, create_transport(endpoint)
 
     @property
+    def name(self) -> str:
+        """The name of the cluster in mappings."""
+        return self._name
+
+    @property
     def is_slow(self) -> bool:
         """Whether the last answers to requests for one object took more than a second on average."""
         return self._health.is_slow

@@ -5,7 +5,7 @@ Only names are taken from the server's text, because it can quote what was sent.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keyferry.errors import (
@@ -17,6 +17,7 @@ from keyferry.errors import (
     Overtaken,
     Refused,
     ServerError,
+    suggest,
 )
 
 _POLICY = re.compile(r"admission webhook \"[^\"]+\"|ValidatingAdmissionPolicy '[^']+'")
@@ -62,6 +63,26 @@ def build_error(
     webhook = _WEBHOOK.search(str(answer.get("message", "")))
     cause = f": {webhook[0]}" if webhook else ""
     return ServerError(f"the API server answers {status} to {verb} {object_name}{cause}")
+
+
+def build_missing(namespace: str, cluster: str, known: Iterable[str]) -> NamespaceGone:
+    """Return the error for a namespace that the cluster does not have; `known` may be meant by it."""
+    return NamespaceGone(
+        f"namespace {namespace} is not in cluster {cluster}: create it and {_heal(cluster)}; or correct"
+        f" spec.namespaces{suggest(namespace, known)}"
+    )
+
+
+def build_terminating(namespace: str, cluster: str) -> NamespaceGone:
+    """Return the error for a namespace that is being deleted: nothing can be created in it."""
+    return NamespaceGone(
+        f"namespace {namespace} of cluster {cluster} is being deleted: take it out of spec.namespaces; or create it"
+        f" anew once it is gone, and {_heal(cluster)}"
+    )
+
+
+def _heal(cluster: str) -> str:
+    return f"apply generated/clusters/{cluster}/rbac.yaml, then the next sweep writes the Secret"
 
 
 def _build_forbidden(

@@ -96,6 +96,20 @@ class Catalog(Record):
             return sorted((c for c in self.clusters.values() if chosen.matches(c.labels)), key=lambda c: c.name)
         return [self.clusters[name] for name in sorted(set(chosen)) if name in self.clusters]
 
+    def mappings_on(self, cluster: Cluster) -> list[SecretMapping]:
+        """Return the mappings that write to a cluster."""
+        return [mapping for mapping in self.mappings.values() if cluster in self.clusters_of(mapping)]
+
+    def namespaces_on(self, cluster: Cluster) -> list[str]:
+        """Return the namespaces of a cluster that mappings name, sorted."""
+        return sorted({name for mapping in self.mappings_on(cluster) for name in mapping.spec.namespace_names})
+
+    def namespaces_beside(self, cluster: Cluster, namespace: str) -> set[str]:
+        """Return the namespaces of a cluster that mappings name which do not name this one: what may be meant by it."""
+        own = [mapping.spec.namespace_names for mapping in self.mappings_on(cluster)]
+        with_it = {name for names in own if namespace in names for name in names}
+        return set(self.namespaces_on(cluster)) - with_it
+
     def list_prefixes(self, mapping: SecretMapping, alias: str) -> list[str]:
         """Return the patterns of names that IAM grants in place of a source's own names; none where it grants these."""
         verdict = self.verdicts.get(mapping.name)

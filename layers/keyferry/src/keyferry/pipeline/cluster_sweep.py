@@ -12,7 +12,16 @@ from keyferry.delivery.apply import ClusterClient, list_target_namespaces
 from keyferry.delivery.contested import find_contest
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.report import Locate
-from keyferry.errors import Conflict, Forbidden, KeyferryError, OutOfTime, ServerError, Unexpected, in_part
+from keyferry.errors import (
+    Conflict,
+    Forbidden,
+    KeyferryError,
+    NamespaceGone,
+    OutOfTime,
+    ServerError,
+    Unexpected,
+    in_part,
+)
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Selector
 from keyferry.model import Delivery, Place
@@ -144,7 +153,7 @@ class ClusterSweep:
         try:
             with in_part("secret.name"):
                 secret = client.read_secret_metadata(namespace, mapping.spec.secret.name)
-        except (Forbidden, ServerError) as error:
+        except (Forbidden, NamespaceGone, ServerError) as error:
             return _Look(error=error)
         except KeyferryError as error:
             return _Look(error=error, is_of_cluster=True)

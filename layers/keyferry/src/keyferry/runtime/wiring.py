@@ -251,7 +251,7 @@ class Runtime:
                     create_transport=self._create_transport,
                     health=health,
                 )
-        return KubeClient(connection, deadline)
+        return KubeClient(connection, deadline, functools.partial(self.catalog.namespaces_beside, cluster))
 
     def _create_transport(self, endpoint: Endpoint) -> "Transport":
         from keyferry.kube import Transport, choose_proxy  # noqa: PLC0415

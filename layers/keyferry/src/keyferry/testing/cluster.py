@@ -140,8 +140,7 @@ class FakeCluster:
             Overtaken: the Secret does not have the resourceVersion of the body, or no longer exists.
             Refused: the uid of the body is another one, or the change is not allowed.
         """
-        if namespace not in self.namespaces or namespace in self.terminating:
-            raise NamespaceGone(f"namespace {namespace} does not exist, or is being deleted")
+        self.check_namespace(namespace)
         name = body["metadata"]["name"]
         secret = self.secrets.get((namespace, name))
         if secret is None:
@@ -153,6 +152,11 @@ class FakeCluster:
         self._record_write(namespace, name, secret.fields, fields)
         self._store(secret, fields, managed_fields)
         return secret.as_object(name)
+
+    def check_namespace(self, name: str) -> None:
+        """Raise NamespaceGone if a namespace does not exist, or is being deleted."""
+        if name not in self.namespaces or name in self.terminating:
+            raise NamespaceGone(f"namespace {name} does not exist, or is being deleted")
 
     def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
         """Apply a JSON merge patch to a Secret and return the new state of it; None if it is missing.
@@ -291,6 +295,11 @@ class FakeClient:
         """Patch a workload: `patch payments/Deployment/api as keyferry:payments-db`."""
         with self.calls.call(f"patch {namespace}/{workload.kind}/{workload.name} as {manager}"):
             return self.cluster.patch_workload(workload, namespace, patch)
+
+    def check_namespace(self, name: str) -> None:
+        """Raise NamespaceGone if a namespace is missing or being deleted: `namespace payments`."""
+        with self.calls.call(f"namespace {name}"):
+            self.cluster.check_namespace(name)
 
     def list_namespaces(self, selector: Selector) -> list[str]:
         """Return the namespaces that a selector chooses: `namespaces`."""
