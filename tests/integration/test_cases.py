@@ -96,6 +96,7 @@ def test_validate_tells_what_can_be_told_before_it_is_deployed(case: Case) -> No
     _assert_match(case.check()[1], case.expect.get("validate", ()))
 
 
+@pytest.mark.usefixtures("custom_kinds")
 @pytest.mark.parametrize("case", DELIVERED, indirect=True)
 def test_a_delivery_makes_what_is_right(case: Case, cloud: Cloud, delivered: dict[str, Report]) -> None:
     mappings = {mapping.name: mapping for mapping in case.check()[0]}
@@ -115,3 +116,5 @@ def test_a_delivery_makes_what_is_right(case: Case, cloud: Cloud, delivered: dic
         [outcome] = report.outcomes
         _assert_match(outcome.notes, expected.get("notes", ()))
         _assert_match(outcome.restarted, expected.get("restarted", ()))
+        if "whole" in expected:
+            _assert_match(report.notes, expected["whole"])

@@ -25,6 +25,11 @@ NAME = {"name": "db"}
 KEY = {"secretKeyRef": {**NAME, "key": "password"}}
 
 
+def missing_in(scene: Scene) -> str:
+    """Return what is said of a workload that the mapping names and that is not there."""
+    return f"(not in namespace {scene.namespace}: create it, or correct restart in the mapping)"
+
+
 def mounted(**source: Any) -> Object:  # noqa: ANN401
     return {"spec": {"volumes": [{"name": "one", **source}]}}
 
@@ -53,6 +58,7 @@ USES = {
     "flex-volume": mounted(flexVolume={"driver": "example/one", "secretRef": NAME}),
     "azure-file": mounted(azureFile={"shareName": "one", "secretName": "db"}),
 }
+OPERATOR = {"apiVersion": "monitoring.coreos.com/v1", "kind": "Alertmanager", "name": "main", "uid": str(uuid.uuid4())}
 DOES_NOT = {
     "nothing": {},
     "other-secret": env_from("db-other"),
@@ -117,6 +123,10 @@ def test_what_does_not_roll_out_at_once_is_reported_for_what_it_is(scene: Scene)
     scene.make("Deployment", "asleep", spec=spec | {"replicas": 0})
     scene.make("StatefulSet", "api", spec=of_pods | {"serviceName": "api", "updateStrategy": {"type": "OnDelete"}})
     scene.make("DaemonSet", "api", spec=of_pods | {"updateStrategy": {"type": "OnDelete"}})
+    partly = {"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}
+    scene.make("StatefulSet", "partly", spec=of_pods | {"serviceName": "x", "replicas": 3, "updateStrategy": partly})
+    owned = {"name": "owned", "namespace": scene.namespace, "ownerReferences": [OPERATOR | {"controller": True}]}
+    scene.admin.apply(made | {"metadata": owned})
     careful = made | {"metadata": made["metadata"] | {"annotations": {"keyferry.dev/restart": "false"}}}
     scene.admin.apply(careful)
 
@@ -126,11 +136,13 @@ def test_what_does_not_roll_out_at_once_is_reported_for_what_it_is(scene: Scene)
     assert set(outcome.restarted) == {
         "Deployment/paused (paused: rolls out when it is resumed)",
         "Deployment/asleep (no replicas)",
+        "Deployment/owned (belongs to Alertmanager/main, which may undo it)",
+        "StatefulSet/partly (partition 2: partly-0 to partly-1 restart when it is lowered)",
         f"StatefulSet/api ({on_delete})",
         f"DaemonSet/api ({on_delete})",
     }
     assert outcome.notes == ("Deployment/api (left alone: keyferry.dev/restart is false)",)
-    assert stamped(scene) == {"paused", "asleep"}
+    assert stamped(scene) == {"paused", "asleep", "owned"}
     assert scene.stamp("StatefulSet", "api") == scene.stamp("DaemonSet", "api") == scene.stamp("Deployment", "paused")
 
 
@@ -147,7 +159,7 @@ def test_named_workloads_restart_a_rollout_too_and_none_beside_them(scene: Scene
     (outcome,) = direct.deliver(scene.namespace).outcomes
 
     assert outcome.restarted == ("Rollout/canary", "StatefulSet/unrelated")
-    assert outcome.notes == ("DaemonSet/gone (not there)",)
+    assert outcome.notes == (f"DaemonSet/gone {missing_in(scene)}",)
     assert scene.stamp("Rollout", "canary") == scene.stamp("StatefulSet", "unrelated") is not None
     rollout = scene.admin.get("Rollout", "canary", scene.namespace)
     assert rollout is not None
@@ -207,9 +219,18 @@ def test_a_kind_that_the_cluster_does_not_name_is_neither_looked_at_nor_allowed(
     direct = scene.grant()
 
     with scene.untouched(kind.name, "web"):
-        (outcome,) = direct.deliver(scene.namespace).outcomes
+        report = direct.deliver(scene.namespace)
 
+    (outcome,) = report.outcomes
     assert (outcome.restarted, outcome.notes, outcome.error) == ((), (), None)
+    [note] = report.notes
+    assert note.startswith(f"restart: auto looks at Deployment, StatefulSet and DaemonSet in {CLUSTER}, and not at ")
+    assert kind.name in note
+    scene.put({"password": "canary-restart-9b"})
+    (outcome,) = direct.deliver(scene.namespace).outcomes
+    assert outcome.notes == (
+        "nothing restarts: no Deployment, StatefulSet or DaemonSet uses it in a variable or a volume",
+    )
     with pytest.raises(Forbidden, match=f"forbids to list {kind.resource}"):
         list(KubeClient(connection(scene.cloud, direct.role), deadline()).list_workloads(kind, scene.namespace))
 
@@ -224,8 +245,9 @@ def test_a_kind_that_the_cluster_does_not_have_is_looked_for_in_vain(scene: Scen
 
     for wanted, said in ((mapping, ("Deployment/api",)), (named, ())):
         whole = scene.catalog([wanted], restartKinds=[kind.name, "Deployment"])
-        (outcome,) = Direct.grant(scene.cloud, whole).deliver(scene.namespace, "prod-us").outcomes
-        assert (outcome.restarted, outcome.error) == (said, None)
+        report = Direct.grant(scene.cloud, whole).deliver(scene.namespace, "prod-us")
+        (outcome,) = report.outcomes
+        assert (outcome.restarted, outcome.error, report.notes) == (said, None, ())
 
 
 @pytest.mark.usefixtures("custom_kinds")
@@ -251,7 +273,7 @@ def test_a_clone_set_is_stamped_and_reported_for_how_it_updates(scene: Scene) ->
         "CloneSet/partly (partition 50%: that many pods restart when it is lowered)",
         "CloneSet/paused (paused: rolls out when it is resumed)",
     )
-    assert outcome.notes == ("CloneSet/gone (not there)",)
+    assert outcome.notes == (f"CloneSet/gone {missing_in(scene)}",)
     assert all(scene.stamp("CloneSet", name) for name in strategies)
 
 

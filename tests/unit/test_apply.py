@@ -8,6 +8,7 @@ import pytest
 
 from keyferry.delivery.apply import (
     MIN_TARGETS_FOR_CLUSTER_LIST,
+    Namespaces,
     build_stamps,
     clear_restart_due,
     create_workload_lister,
@@ -39,7 +40,8 @@ def desired(password: str, **changes: Any) -> Desired:  # noqa: ANN401
 def test_namespaces_whose_names_are_left_out_or_match_no_pattern_are_no_targets() -> None:
     cluster = FakeCluster("team-a", "team-b", "shop", "payments")
     chosen = {"names": ["team-*"], "exclude": ["*-b"]}
-    assert list_target_namespaces(cluster.client(), mapping(namespaces=["payments", chosen])) == ["payments", "team-a"]
+    found = list_target_namespaces(cluster.client(), mapping(namespaces=["payments", chosen]))
+    assert found == Namespaces(["payments", "team-a"])
 
 
 def written(password: str) -> FakeCluster:
@@ -175,7 +177,10 @@ def test_named_workloads_are_stamped_whether_they_use_the_secret_or_not_and_a_mi
     cluster.run("payments", "Rollout", workload("api", {}))
     cluster.run("payments", "Deployment", workload("user-of-the-secret"))
     found = stamped(cluster.client(calls), mapping(restart=named))
-    assert [str(each) for each in found] == ["Rollout/api", "Deployment/gone (not there)"]
+    assert [str(each) for each in found] == [
+        "Rollout/api",
+        "Deployment/gone (not in namespace payments: create it, or correct restart in the mapping)",
+    ]
     assert [each.patch is None for each in found] == [False, True]
     assert calls.recorded == ["get payments/Rollout/api", "get payments/Deployment/gone"]
 

@@ -218,6 +218,19 @@ def test_what_may_be_meant_by_a_namespace_is_named_by_mappings_that_do_not_name_
     assert whole.namespaces_beside(whole.clusters["prod-eu"], "shop") == {"team-a", "payments"}
 
 
+def test_workloads_of_other_mappings_in_a_namespace_are_those_that_lists_name() -> None:
+    api, web = ({"kind": "Deployment", "name": name} for name in ("api", "web"))
+    mappings = [
+        mapping("one", restart=[api]),
+        mapping("two", restart=[web], namespaces=[{"names": ["pay*"]}]),
+        mapping("three", restart="auto"),
+        mapping("four", restart=[{"kind": "DaemonSet", "name": "far"}], namespaces=["shop"]),
+    ]
+    whole = build_catalog(mappings, [cluster("prod-eu")])
+    found = whole.workloads_beside(whole.clusters["prod-eu"], "one", "payments")
+    assert [(str(each.kind), each.name) for each in found] == [("Deployment", "web")]
+
+
 def test_an_empty_catalog_delivers_nothing() -> None:
     assert Catalog().deliveries_of(change("prod/payments/db", label="AWSCURRENT")) == []
 

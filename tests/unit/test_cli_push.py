@@ -207,7 +207,17 @@ def test_what_fails_is_named_in_the_table_and_told_in_full_below(mappings: Path,
 
 def test_a_mapping_whose_labels_match_no_namespace_says_so(mappings: Path, runtime: FakeRuntime) -> None:
     runtime.clusters["prod-eu"].namespaces["shop-web"] = {}
-    assert "no namespace of this cluster matches" in run(mappings, "--dry-run", "shop-session").stdout
+    for option in ("--dry-run", "--yes"):
+        result = run(mappings, option, "shop-session")
+        table, notes = result.stdout.split("\n\n")
+        assert "no namespace of this cluster matches" in table
+        [note] = notes.splitlines()
+        assert note.startswith(
+            "shop-session to prod-eu: note: no namespace of prod-eu has the labels team=shop: correct"
+        )
+        assert result.exit_code == 0
+        [told] = json.loads(run(mappings, option, "shop-session", "--output", "json").stdout)
+        assert told["notes"] == [note.partition("note: ")[2]]
 
 
 # Asking

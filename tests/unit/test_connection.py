@@ -665,6 +665,14 @@ def test_nothing_is_asked_about_a_namespace_that_the_request_is_not_in(server: S
     assert [request.verb for request in server.sent] == ["list"]
 
 
+def test_the_kinds_of_a_cluster_are_those_that_its_discovery_names(server: Server) -> None:
+    groups = {"/apis/argoproj.io/v1alpha1": b'{"resources": [{"name": "applications"}, {"name": "rollouts"}]}'}
+    server.reply = lambda request: Answer(200, groups[request.path]) if request.path in groups else Answer(404)
+    assert server.client().find_served(KINDS[name] for name in ("Rollout", "CloneSet")) == [KINDS["Rollout"]]
+    groups["/apis/argoproj.io/v1alpha1"] = b'{"resources": [{"name": "applications"}]}'
+    assert server.client().find_served([KINDS["Rollout"]]) == []
+
+
 def test_a_request_and_an_answer_do_not_show_what_they_hold() -> None:
     request = Request("PATCH", "/x", "patch", "secrets/db", body={"data": {"password": "Y2FuYXJ5LTE="}})
     assert "Y2FuYXJ5" not in repr(request) + repr(Answer(200, b"Y2FuYXJ5LTE="))

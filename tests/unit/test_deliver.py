@@ -54,6 +54,7 @@ ONE_BATCH = 15
 
 
 DUE_TEXT = f"its workloads are due for a restart ({DUE}): the next try or sweep restarts them"
+MISSING = "not in namespace payments: create it, or correct restart in the mapping"
 
 
 def only(report: Report) -> Outcome:
@@ -111,6 +112,7 @@ def test_a_change_is_observed_then_read_then_written_then_read_again_then_restar
         "metadata payments/payments-db",
         "patch payments/Deployment/api as keyferry:payments-db",
         "apply payments/payments-db",
+        "kinds",
     ]
 
 
@@ -762,8 +764,100 @@ def test_named_workloads_are_restarted_and_one_that_is_missing_is_done() -> None
     named = [{"kind": "Rollout", "name": "api"}, {"kind": "StatefulSet", "name": "gone"}]
     outcome = only(world.deliver(of=mapping(restart=named)))
     assert outcome.restarted == ("Rollout/api",)
-    assert outcome.notes == ("StatefulSet/gone (not there)",)
+    assert outcome.notes == (f"StatefulSet/gone ({MISSING})",)
     assert world.cluster.stamps("payments", KIND, "api") == {}
+
+
+@pytest.mark.parametrize(
+    ("known", "hint"),
+    [
+        ({"kind": "StatefulSet", "name": "payment-api"}, "; did you mean payment-api?"),
+        ({"kind": "Deployment", "name": "payments-api"}, "; did you mean Deployment/payments-api?"),
+        ({"kind": "Deployment", "name": "payment-api"}, ""),
+        ({"kind": "StatefulSet", "name": "web"}, ""),
+    ],
+)
+def test_of_a_missing_workload_it_is_told_which_one_may_be_meant(known: dict[str, str], hint: str) -> None:
+    of = mapping(restart=[{"kind": "StatefulSet", "name": "payments-api"}])
+    others = {"payments": mapping(restart=[known]).spec.restart}
+    outcome = only(World().deliver(of=of, list_other_workloads=others.__getitem__))
+    assert outcome.notes == (f"StatefulSet/payments-api ({MISSING}){hint}",)
+
+
+def test_a_change_for_which_nothing_restarts_says_what_was_looked_at_and_a_new_secret_does_not() -> None:
+    world = World()
+    world.cluster.workloads.clear()
+    assert only(world.deliver()).notes == ()
+    world.sources.put(SOURCE, secret("canary-2"))
+    unused = "nothing restarts: no Deployment, StatefulSet or DaemonSet uses it in a variable or a volume"
+    assert only(world.deliver()).notes == (unused,)
+    world.sources.put(SOURCE, secret("canary-3"))
+    assert only(world.deliver(restart_kinds=[KINDS["Rollout"]])).notes == (
+        unused.replace("Deployment, StatefulSet or DaemonSet", "Rollout"),
+    )
+    world.sources.put(SOURCE, secret("canary-4"))
+    assert only(world.deliver(of=mapping(restart="none"))).notes == ()
+
+
+# What is said of the delivery as a whole
+
+
+def test_kinds_that_the_cluster_has_and_that_are_not_looked_at_are_told_where_something_restarts() -> None:
+    world = World()
+    world.cluster.run("payments", "Rollout", workload("web"))
+    [note] = world.deliver().notes
+    assert note == (
+        "restart: auto looks at Deployment, StatefulSet and DaemonSet in prod-eu, and not at Rollout: add it to"
+        " restartKinds in clusters.yaml, or name the workloads in restart"
+    )
+    assert world.deliver().notes == (), "nothing is due"
+
+
+@pytest.mark.parametrize(
+    "change", [{"of": mapping(restart=[])}, *({"restart_kinds": [KINDS[name]]} for name in ("Deployment", "CloneSet"))]
+)
+def test_nothing_is_told_of_kinds_where_the_mapping_names_workloads_or_the_cluster_kinds(change: Any) -> None:  # noqa: ANN401
+    world = World()
+    world.cluster.run("payments", "Rollout", workload("web"))
+    assert world.deliver(**change).notes == ()
+
+
+def test_a_cluster_that_does_not_tell_its_kinds_is_no_failure() -> None:
+    report = World().deliver(failing("kinds", ServerError("500")))
+    assert (report.notes, report.errors) == ((), [])
+
+
+CHOICES: list[dict[str, Any]] = [
+    {"matchLabels": {"team": "chekout"}},
+    {"names": ["shop-*", "web"], "exclude": ["shop-old"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "descriptions"),
+    [
+        (CHOICES, ["the labels team=chekout", "a name like shop-*, web (beside shop-old)"]),
+        ([CHOICES[0] | CHOICES[1]], ["the labels team=chekout and a name like shop-*, web (beside shop-old)"]),
+        (["payments", CHOICES[0]], ["the labels team=chekout"]),
+        ([{"names": ["pay*"]}], []),
+    ],
+)
+def test_a_choice_of_namespaces_that_chooses_none_is_told_with_its_labels_and_patterns(
+    namespaces: Any,  # noqa: ANN401
+    descriptions: list[str],
+) -> None:
+    remedy = "correct spec.namespaces, or label or create one"
+    report = World().deliver(of=mapping(namespaces=namespaces))
+    assert report.notes == tuple(f"no namespace of prod-eu has {each}: {remedy}" for each in descriptions)
+    assert report.errors == []
+
+
+def test_of_a_delivery_to_one_namespace_no_other_choice_is_told() -> None:
+    of = mapping(namespaces=["payments", CHOICES[0]])
+    assert World().deliver(of=of, delivery=delivery(namespace="payments")).notes == ()
+
+
+# Named workloads that fail
 
 
 @pytest.mark.parametrize("error", [Forbidden("grant it"), Refused("it is not valid"), ServerError("500")])

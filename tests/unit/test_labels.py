@@ -43,7 +43,7 @@ def test_a_key_that_can_do_without_is_left_out_or_has_its_default(
     entry: dict[str, Any], data: dict[str, bytes]
 ) -> None:
     world = labelled(data={"password": PASSWORD, "old": entry})
-    assert [plan.will for plan in preview(world.work())] == ["create"]
+    assert [plan.will for plan in preview(world.work()).previews] == ["create"]
     assert not world.deliver().errors
     found = {key: base64.b64decode(text) for key, text in world.cluster.data(*WHERE).items()}
     assert found == {"password": b"canary-1"} | data

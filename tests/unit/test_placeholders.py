@@ -241,9 +241,9 @@ def test_a_source_that_all_share_is_read_once() -> None:
 def test_what_would_be_done_is_told_for_each_namespace() -> None:
     world = teams("shop", "pay")
     world.sources.put("teams/pay/db", "canary, no JSON")
-    told = {each.namespace: (each.will, type(each.error)) for each in preview(world.work())}
+    told = {each.namespace: (each.will, type(each.error)) for each in preview(world.work()).previews}
     assert told == {"shop": ("create", type(None)), "pay": ("fail", SourceUnusable)}
-    assert preview(world.work(delivery=delivery(namespace="gone"))) == []
+    assert preview(world.work(delivery=delivery(namespace="gone"))).previews == ()
 
 
 # Templates know the place

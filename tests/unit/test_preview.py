@@ -31,7 +31,7 @@ def seen(world: World, **changes: Any) -> list[Preview]:  # noqa: ANN401
     """Return the preview, having made sure that nothing was written."""
     versions, history = world.cluster.versions(), list(world.cluster.history)
     calls = refusing(world)
-    found = preview(world.work(calls, **changes))
+    found = list(preview(world.work(calls, **changes)).previews)
     assert calls.writes == []
     assert (world.cluster.versions(), world.cluster.history) == (versions, history)
     return found
@@ -112,7 +112,7 @@ def test_without_restarts_nothing_is_listed() -> None:
     world = World()
     world.mapping = mapping(restart="none")
     calls = refusing(world)
-    [found] = preview(world.work(calls))
+    [found] = preview(world.work(calls)).previews
     assert (found.will, found.restarts) == ("create", ())
     assert calls.count("list") == 0
 
@@ -133,6 +133,42 @@ def test_workloads_that_would_be_left_alone_are_noted_with_the_reason() -> None:
     [found] = seen(world)
     assert found.restarts == ("Deployment/api", "Deployment/paused (paused: rolls out when it is resumed)")
     assert found.notes == ("Deployment/alone (left alone: keyferry.dev/restart is false)",)
+
+
+def test_a_named_workload_that_is_missing_is_told_even_if_nothing_changes_and_others_are_not() -> None:
+    named = [{"kind": KIND, "name": name} for name in ("api", "apj")]
+    world = delivered(restart=named)
+    for restart_due in (False, True):
+        [found] = seen(world)
+        assert found.notes == (
+            "Deployment/apj (not in namespace payments: create it, or correct restart in the mapping)",
+        )
+        assert (found.will, found.restarts) == (("update", ("Deployment/api",)) if restart_due else ("nothing", ()))
+        world.sources.put(SOURCE, secret("canary-2"))
+
+
+def test_a_change_for_which_nothing_would_restart_says_what_was_looked_at() -> None:
+    world = delivered()
+    world.sources.put(SOURCE, secret("canary-2"))
+    world.cluster.workloads.clear()
+    [found] = seen(world)
+    assert found.notes == (
+        "nothing restarts: no Deployment, StatefulSet or DaemonSet uses it in a variable or a volume",
+    )
+    [found] = seen(world, of=mapping(restart=[]))
+    assert found.notes == ()
+
+
+def test_what_is_said_of_the_whole_is_told_beforehand() -> None:
+    world = World()
+    world.cluster.run("payments", "Rollout", workload("web"))
+    nobody = {"matchLabels": {"team": "nobody"}}
+    notes = preview(world.work(of=mapping(namespaces=["payments", nobody]))).notes
+    assert [note.partition(":")[0] for note in notes] == [
+        "no namespace of prod-eu has the labels team=nobody",
+        "restart",
+    ]
+    assert preview(delivered().work()).notes == ()
 
 
 def test_a_workload_that_cannot_be_restarted_shows_beforehand() -> None:
@@ -162,7 +198,7 @@ def test_a_namespace_that_fails_does_not_stop_the_others(raises: Exception, kind
         if what.startswith("read payments"):
             raise raises
 
-    first, second = preview(world.work(Calls(before=step)))
+    first, second = preview(world.work(Calls(before=step))).previews
     assert (first.will, type(first.error), second.will) == ("fail", kind, "create")
     assert "canary" not in str(first.as_dict())
 
@@ -181,7 +217,7 @@ def test_where_workloads_cannot_be_listed_the_secret_would_be_written(raises: Ex
         if what.startswith("list payments"):
             raise raises
 
-    [found] = preview(World().work(Calls(before=step)))
+    [found] = preview(World().work(Calls(before=step))).previews
     assert (found.will, found.restarts) == (will, ())
     assert found.error
     assert "canary" not in str(found.error)

@@ -430,6 +430,14 @@ def test_a_namespace_that_cannot_be_read_is_told_and_the_others_are_compared(err
     assert swept.metrics()["TargetsNotCompared"] == 1
 
 
+def test_a_choice_of_namespaces_that_chooses_none_is_told_in_each_sweep() -> None:
+    nobody = {"matchLabels": {"team": "nobody"}}
+    swept = World(mapping("m1", namespaces=["payments", nobody], clusters=["prod-us"])).sweep()
+    [note] = swept.log_fields()["notes"]
+    assert note.startswith("m1: no namespace of prod-us has the labels team=nobody: ")
+    assert "notes" not in World(mapping("m1", clusters=["prod-us"])).sweep().log_fields()
+
+
 @pytest.mark.parametrize("error", [None, Forbidden("grant list by RBAC"), ServerError("500")])
 def test_namespaces_are_listed_once_for_a_selector_whatever_the_answer_is(error: KeyferryError | None) -> None:
     def fails(_number: int, call: str) -> None:

@@ -40,6 +40,13 @@ def test_one_line_tells_what_was_done_where() -> None:
     }
 
 
+def test_what_is_said_of_the_delivery_as_a_whole_is_in_its_line() -> None:
+    assert "notes" not in Report(delivery()).log_fields()
+    assert Report(delivery(), notes=("no namespace of prod-eu has …",)).log_fields()["notes"] == [
+        "no namespace of prod-eu has …"
+    ]
+
+
 def test_who_answers_for_the_mapping_is_told() -> None:
     assert "owner" not in Report(delivery()).log_fields()
     owner = Team(team="payments", contact="#payments")

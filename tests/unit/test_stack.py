@@ -173,7 +173,7 @@ def test_a_restart_that_was_due_before_a_move_goes_where_nothing_restarts_any_mo
 def test_a_preview_of_a_move_restarts_nothing_and_fails_nowhere() -> None:
     world = World()
     assert not world.deliver().errors
-    moved = preview(world.work(of=of_stack("staging", "keyferry")))
+    moved = preview(world.work(of=of_stack("staging", "keyferry"))).previews
     assert [(each.will, each.why, each.restarts, each.error) for each in moved] == [
         ("annotate", "taking over the same content", (), None)
     ]

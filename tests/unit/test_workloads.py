@@ -158,6 +158,9 @@ def test_a_workload_that_asks_for_it_is_left_alone_and_told(value: str, alone: b
 
 
 IN_PLACE = "pods get the stamp in place, and a container restarts only if it has the stamp in a variable"
+THEN = "when it is lowered"
+LOWERED = f"restart {THEN}"
+CANARY = "canary: goes on at a pause when somebody promotes it"
 PARTITION = "that many pods restart when it is lowered"
 
 
@@ -177,6 +180,27 @@ PARTITION = "that many pods restart when it is lowered"
         ({"updateStrategy": {"partition": 2}, "replicas": 0}, "no replicas"),
         ({"updateStrategy": {"type": "ReCreate", "partition": 0, "paused": False}}, ""),
         ({"updateStrategy": {"partition": "0%"}}, ""),
+        (
+            {"updateStrategy": {"rollingUpdate": {"partition": 2}}, "replicas": 3},
+            f"partition 2: api-0 to api-1 {LOWERED}",
+        ),
+        ({"updateStrategy": {"rollingUpdate": {"partition": 1}}, "replicas": 3}, f"partition 1: api-0 restarts {THEN}"),
+        (
+            {"updateStrategy": {"rollingUpdate": {"partition": 1}}, "replicas": 3, "ordinals": {"start": 5}},
+            f"partition 1: api-5 restarts {THEN}",
+        ),
+        ({"updateStrategy": {"rollingUpdate": {"partition": 9}}, "replicas": 3}, f"partition 9: all 3 pods {LOWERED}"),
+        ({"updateStrategy": {"rollingUpdate": {"partition": 9}}}, f"partition 9: api-0 restarts {THEN}"),
+        ({"updateStrategy": {"rollingUpdate": {"partition": 0}}, "replicas": 3}, ""),
+        ({"updateStrategy": {"rollingUpdate": {"maxUnavailable": 1}}}, ""),
+        ({"strategy": {"canary": {"steps": [{"setWeight": 20}, {"pause": {}}]}}}, CANARY),
+        ({"strategy": {"canary": {"steps": [{"pause": None}]}}}, CANARY),
+        ({"strategy": {"canary": {"steps": [{"pause": {"duration": "10m"}}, {"setWeight": 20}]}}}, ""),
+        (
+            {"strategy": {"blueGreen": {"autoPromotionEnabled": False}}},
+            "blueGreen: takes over when somebody promotes it",
+        ),
+        ({"strategy": {"blueGreen": {"activeService": "web"}}}, ""),
         ({"strategy": {"type": "Recreate"}}, ""),
         ({"strategy": {"canary": {}}}, ""),
         ({"replicas": None, "paused": False}, ""),
@@ -188,6 +212,36 @@ def test_a_workload_that_does_not_restart_at_once_is_stamped_and_told_for_what_i
     found = build_stamp(API, workload("api", **spec), KEYS, "nonce-1")
     assert found.patch is not None
     assert found.note == note
+
+
+OPERATOR = {"apiVersion": "monitoring.coreos.com/v1", "kind": "Alertmanager", "name": "main", "controller": True}
+GARBAGE = {"apiVersion": "v1", "kind": "ConfigMap", "name": "release"}
+
+
+@pytest.mark.parametrize(
+    ("owners", "note"),
+    [
+        ([OPERATOR], "belongs to Alertmanager/main, which may undo it"),
+        ([GARBAGE, OPERATOR], "belongs to Alertmanager/main, which may undo it"),
+        ([GARBAGE | {"controller": False}], "belongs to ConfigMap/release, which may undo it"),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_a_workload_that_belongs_to_an_operator_is_stamped_and_told(owners: Any, note: str) -> None:  # noqa: ANN401
+    raw = workload("api")
+    raw["metadata"]["ownerReferences"] = owners
+    found = build_stamp(API, raw, KEYS, "nonce-1")
+    assert found.patch is not None
+    assert found.note == note
+
+
+def test_all_that_keeps_a_workload_from_its_restart_is_told() -> None:
+    raw = workload("api", paused=True)
+    raw["metadata"]["ownerReferences"] = [OPERATOR]
+    assert build_stamp(API, raw, KEYS, "nonce-1").note == (
+        "paused: rolls out when it is resumed; belongs to Alertmanager/main, which may undo it"
+    )
 
 
 def test_an_object_without_anything_is_stamped_all_the_same() -> None:
@@ -203,6 +257,7 @@ def test_an_object_without_anything_is_stamped_all_the_same() -> None:
         {"strategy": {"type": "OnDelete"}},
         {"updateStrategy": {"type": "InPlaceOnly"}},
         {"updateStrategy": {"rollingUpdate": {}, "partition": 2}},
+        {"updateStrategy": {"rollingUpdate": {"partition": 2}}, "replicas": 3, "ordinals": {"start": 1}},
         {"replicas": 0},
     ],
     ids=str,
@@ -213,7 +268,7 @@ def test_what_is_kept_of_a_workload_is_enough_for_its_stamp(
     more: dict[str, Any], annotations: dict[str, str], stamped: str
 ) -> None:
     raw = workload("api", **more)
-    raw["metadata"]["annotations"] = annotations
+    raw["metadata"] |= {"annotations": annotations, "ownerReferences": [OPERATOR]}
     raw["spec"]["template"]["metadata"]["annotations"] = {"keyferry.dev/payments-db": stamped} if stamped else None
     for keys in (KEYS, MOVED_KEYS):
         trimmed = trim_workload(raw, keys)

@@ -1,16 +1,17 @@
 """Carry out actions on a cluster. All requests go through a `ClusterClient`, which `keyferry.kube` implements."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
-from keyferry.delivery.workloads import Stamp, build_stamp, select_workloads, trim_workload
+from keyferry.delivery.workloads import Stamp, build_missing_stamp, build_stamp, select_workloads, trim_workload
 from keyferry.errors import Conflict, Forbidden, NeedsRepair, Overtaken, in_part
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
-from keyferry.mapping.targets import Selector
+from keyferry.mapping.targets import NamespaceSelector, Selector
 
 type Object = dict[str, Any]
 """A Kubernetes object as decoded JSON."""
@@ -78,18 +79,39 @@ class ClusterClient(NamespaceLister, Protocol):
         """Return the names of the namespaces with matching labels that are not being deleted."""
         ...
 
+    def find_served(self, kinds: Iterable[WorkloadKind]) -> list[WorkloadKind]:
+        """Return those of some kinds that the cluster has."""
+        ...
+
     def check_namespace(self, name: str) -> None:
         """Raise NamespaceGone if a namespace is missing or being deleted; nothing if it is not ours to read."""
         ...
 
 
+@dataclass(frozen=True)
+class Namespaces:
+    """The namespaces of a mapping on a cluster."""
+
+    names: list[str]
+    """Sorted: those that the mapping names, and those that it selects."""
+    unmatched: tuple[NamespaceSelector, ...] = ()
+    """The selectors of the mapping that select none."""
+
+    def list_notes(self, cluster: str) -> tuple[str, ...]:
+        """Return what a report says of the selectors that select none."""
+        remedy = "correct spec.namespaces, or label or create one"
+        return tuple(f"no namespace of {cluster} has {each.description}: {remedy}" for each in self.unmatched)
+
+
 @in_part("namespaces")
-def list_target_namespaces(cluster: NamespaceLister, mapping: SecretMapping) -> list[str]:
-    """Return the namespaces of a mapping on a cluster, sorted: those that it names, and those that it selects."""
-    namespaces = set(mapping.spec.namespace_names)
+def list_target_namespaces(cluster: NamespaceLister, mapping: SecretMapping) -> Namespaces:
+    """Return the namespaces of a mapping on a cluster."""
+    namespaces, unmatched = set(mapping.spec.namespace_names), list[NamespaceSelector]()
     for selector in mapping.spec.namespace_selectors:
-        namespaces.update(name for name in cluster.list_namespaces(selector) if selector.matches_name(name))
-    return sorted(namespaces)
+        selected = [name for name in cluster.list_namespaces(selector) if selector.matches_name(name)]
+        namespaces.update(selected)
+        unmatched += [] if selected else [selector]
+    return Namespaces(sorted(namespaces), tuple(unmatched))
 
 
 @in_part("secret.name")
@@ -216,7 +238,9 @@ def _build_named_stamps(
         try:
             with in_part(f"restart.{number}"):
                 raw = cluster.read_workload(workload, namespace)
-                stamp = Stamp(workload, None, "not there") if raw is None else build_stamp(workload, raw, keys, nonce)
+                stamp = (
+                    build_missing_stamp(workload, namespace) if raw is None else build_stamp(workload, raw, keys, nonce)
+                )
             yield stamp
         except (Forbidden, NeedsRepair) as error:
             yield Stamp(workload, None, error=error)

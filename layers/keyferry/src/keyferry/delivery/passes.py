@@ -27,12 +27,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeGuard
 
-from keyferry.delivery.apply import create_workload_lister, list_target_namespaces
+from keyferry.delivery.apply import create_workload_lister
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.report import Report, SourceVersions
 from keyferry.delivery.sources import build_desired
 from keyferry.delivery.target import Target
-from keyferry.delivery.work import Work
+from keyferry.delivery.work import Work, list_namespaces, list_notes
 from keyferry.errors import (
     AccessDenied,
     ClusterSlow,
@@ -84,12 +84,14 @@ class Run:
 
 def deliver(work: Work) -> Report:
     """Carry out one delivery and return its result. Errors are in the report; none is raised."""
-    started, targets = time.monotonic(), list[Target]()
+    started, targets, notes = time.monotonic(), list[Target](), tuple[str, ...]()
     with ThreadPoolExecutor(max_workers=max(1, work.concurrency)) as pool:
         run = Run(work, pool)
         try:
-            targets = [Target(work, namespace) for namespace in list_namespaces(work)]
+            namespaces = list_namespaces(work)
+            targets = [Target(work, namespace) for namespace in namespaces.names]
             _run_batches(run, targets)
+            notes = list_notes(work, namespaces, restarts=not run.error and any(target.was_due for target in targets))
         except KeyferryError as error:
             run.error = error.with_traceback(None)
         except Exception as error:
@@ -105,13 +107,8 @@ def deliver(work: Work) -> Report:
         seconds=time.monotonic() - started,
         written_at=max((target.written_at for target in targets if target.written_at), default=None),
         owner=work.mapping.spec.owner,
+        notes=notes,
     )
-
-
-def list_namespaces(work: Work) -> list[str]:
-    """Return the mapping's namespaces on the cluster, or the one of them that the delivery is for."""
-    namespaces = list_target_namespaces(work.cluster, work.mapping)
-    return [namespace for namespace in namespaces if work.delivery.namespace in (None, namespace)]
 
 
 def _run_batches(run: Run, targets: Sequence[Target]) -> None:

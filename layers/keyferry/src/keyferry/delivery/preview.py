@@ -9,12 +9,11 @@ from keyferry.delivery.apply import build_stamps, create_workload_lister, observ
 from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
-from keyferry.delivery.passes import list_namespaces
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import build_error_fields
 from keyferry.delivery.sources import build_desired
-from keyferry.delivery.work import Work
-from keyferry.delivery.workloads import Stamp
+from keyferry.delivery.work import Work, list_namespaces, list_notes
+from keyferry.delivery.workloads import Stamp, describe_unused
 from keyferry.errors import (
     Forbidden,
     KeyferryError,
@@ -62,13 +61,24 @@ class Preview:
         return {key: value for key, value in fields.items() if value} | build_error_fields(self.error)
 
 
-def preview(work: Work) -> list[Preview]:
-    """Return what a delivery would do in each namespace, by the current state of the cluster and the sources.
+@dataclass(frozen=True)
+class Outlook:
+    """What a delivery would do."""
+
+    previews: tuple[Preview, ...] = ()
+    """In each namespace."""
+    notes: tuple[str, ...] = ()
+    """What is said of the delivery as a whole."""
+
+
+def preview(work: Work) -> Outlook:
+    """Return what a delivery would do, by the current state of the cluster and the sources.
 
     Raises:
         KeyferryError: the namespaces cannot be listed, a source cannot be read, or it does not fit the mapping.
     """
-    namespaces, secret = list_namespaces(work), work.mapping.spec.secret.name
+    target_namespaces, secret = list_namespaces(work), work.mapping.spec.secret.name
+    namespaces = target_namespaces.names
     with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(namespaces)))) as pool:
         states = list(
             pool.map(
@@ -88,7 +98,9 @@ def preview(work: Work) -> list[Preview]:
             result = _catch_errors(work, namespace, lambda: _preview_namespace(work, namespace, desired, observed))
             return result if isinstance(result, Preview) else Preview(namespace, "fail", error=result)
 
-        return list(pool.map(preview_one, zip(namespaces, states, strict=True)))
+        previews = tuple(pool.map(preview_one, zip(namespaces, states, strict=True)))
+    restarts = any(each.will in ("create", "update", "restart") for each in previews)
+    return Outlook(previews, list_notes(work, target_namespaces, restarts=restarts))
 
 
 def _catch_errors[T](work: Work, namespace: str, step: Callable[[], T]) -> T | KeyferryError:
@@ -119,14 +131,22 @@ def _preview_namespace(
         result = replace(result, keys=_list_changed_keys(desired, observed))
     if isinstance(action, Write | Prune):
         restart_due = NONCE if has_restarts and (result.keys or isinstance(action, Write)) else restart_due
-    stamps, error = _build_stamps(work, namespace, restart_due) if restart_due else ([], None)
+    # Those that the mapping names are looked at in any case: one that is missing is told before it is due.
+    nonce = restart_due or (NONCE if isinstance(desired.mapping.spec.restart, list) else None)
+    stamps, error = _build_stamps(work, namespace, nonce) if nonce else ([], None)
+    if not restart_due:
+        stamps, error = [stamp for stamp in stamps if stamp.is_missing], None
+    is_unused = (
+        restart_due and not (stamps or error) and result.will == "update" and desired.mapping.spec.restart == "auto"
+    )
     return replace(
         result,
         restarts=tuple(str(stamp) for stamp in stamps if stamp.patch is not None),
         notes=(
             *result.notes,
             *desired.list_notes(work.now()),
-            *(str(stamp) for stamp in stamps if stamp.patch is None and not stamp.error),
+            *work.list_stamp_notes(namespace, stamps),
+            *([describe_unused(work.restart_kinds)] if is_unused else []),
         ),
         error=error or next((stamp.error for stamp in stamps if stamp.error), None),
     )

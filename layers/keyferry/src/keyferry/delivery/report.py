@@ -1,7 +1,7 @@
 """The result of a delivery: what is logged, counted and shown. It contains no values."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -93,6 +93,8 @@ class Report:
     """When the API server answered the last write; None if nothing was written."""
     owner: Team | None = None
     """The team that owns the mapping."""
+    notes: tuple[str, ...] = ()
+    """What is said of the delivery as a whole: choices of namespaces that choose none; kinds that are not looked at."""
 
     @property
     def errors(self) -> list[KeyferryError]:
@@ -139,6 +141,7 @@ class Report:
             "versions": dict(self.versions),
             **self.build_served_field(),
             "targets": _count_effects(self.outcomes),
+            **build_notes_field(self.notes),
             "namespaces": [outcome.shorten().as_dict() for outcome in outcomes[:MAX_LISTED]],
             "seconds": round(self.seconds, 3),
         } | build_error_fields(self.error)
@@ -169,6 +172,11 @@ def build_error_fields(error: KeyferryError | None) -> dict[str, str]:
 def build_owner_field(owner: Team | None) -> dict[str, Any]:
     """Return `{"owner": …}` for a log line or for `--output json`; empty if the mapping has no owner."""
     return {"owner": owner.model_dump(exclude_none=True)} if owner else {}
+
+
+def build_notes_field(notes: Collection[str]) -> dict[str, list[str]]:
+    """Return `{"notes": […]}` of a delivery for a log line or for `--output json`; empty without notes."""
+    return {"notes": list(notes)} if notes else {}
 
 
 def _shorten_list(texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from keyferry.delivery.observed import RESTART_DUE, Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import Effect, Outcome
 from keyferry.delivery.work import Work
-from keyferry.delivery.workloads import Stamp
+from keyferry.delivery.workloads import Stamp, describe_unused
 from keyferry.errors import (
     Forbidden,
     KeyferryError,
@@ -60,6 +60,8 @@ class Target:
     """The report that a source was deleted; None if all sources exist."""
     due_restart: Restart | None = None
     """The restart that this pass has to carry out; None if there is none."""
+    was_due: bool = False
+    """Whether a restart was due in this delivery."""
     stamps: list[Stamp] = field(default_factory=list)
     """The stamps for that restart."""
     did: Effect = "unchanged"
@@ -111,7 +113,7 @@ class Target:
             check: is called before each request; what it raises ends the delivery.
         """
         if self.due_restart:
-            nonce = self.due_restart.nonce
+            self.was_due, nonce = True, self.due_restart.nonce
             self.stamps = build_stamps(
                 self.work.cluster, self.namespace, self.work.mapping, nonce, list_workloads, check
             )
@@ -160,6 +162,7 @@ class Target:
         """Return the result for the report. Where the content is written and an error follows, it says both."""
         is_written = self.did in ("created", "updated")
         is_due = self.restart_is_due and not (self.is_done and self.error is None)
+        is_unused = self.was_due and not self.stamps and self.did == "updated" and not self.error
         return Outcome(
             namespace=self.namespace,
             did="failed" if self.error and not is_written else self.did,
@@ -168,7 +171,8 @@ class Target:
             notes=(
                 *self.notes,
                 *self.desired_notes,
-                *(str(stamp) for stamp in self.stamps if stamp.patch is None and not stamp.error),
+                *self.work.list_stamp_notes(self.namespace, self.stamps),
+                *([describe_unused(self.work.restart_kinds)] if is_unused else []),
             ),
             error=self.error.extend(_explain_due(is_written=is_written)) if self.error and is_due else self.error,
             restart_due=is_due,

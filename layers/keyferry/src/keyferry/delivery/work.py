@@ -1,16 +1,17 @@
 """One delivery, and everything that it needs: clients, clock, deadline."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
-from keyferry.delivery.apply import ClusterClient
-from keyferry.errors import NamespaceGone, OutOfTime
-from keyferry.kinds import WorkloadKind
-from keyferry.mapping.mapping import SecretMapping
+from keyferry.delivery.apply import ClusterClient, Namespaces, list_target_namespaces
+from keyferry.delivery.workloads import Stamp, describe_unseen, suggest_workload
+from keyferry.errors import KeyferryError, NamespaceGone, OutOfTime
+from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
+from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.verdict import Verdict
 from keyferry.model import Delivery, SourceValue
 from keyferry.stores.source import Source
@@ -39,6 +40,8 @@ class Work:
     """How many namespaces are handled at the same time."""
     verdict: Verdict = field(default_factory=Verdict)
     """What the policy leaves to the delivery."""
+    list_other_workloads: Callable[[str], Collection[Workload]] = lambda _namespace: ()
+    """Returns the workloads that other mappings restart in a namespace: what a missing one may mean."""
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = _read_time
     """Returns the current time, with a time zone."""
@@ -57,7 +60,42 @@ class Work:
             error.part = self.mapping.spec.name_namespace(namespace)
             raise
 
+    def list_stamp_notes(self, namespace: str, stamps: Iterable[Stamp]) -> tuple[str, ...]:
+        """Return why workloads of a namespace are not restarted, without errors; with what a missing one may mean."""
+        return tuple(
+            f"{stamp}{suggest_workload(stamp.workload, self.list_other_workloads(namespace))}"
+            if stamp.is_missing
+            else str(stamp)
+            for stamp in stamps
+            if stamp.patch is None and not stamp.error
+        )
+
     def check_time(self) -> None:
         """Raise OutOfTime if no time is left to begin anything more."""
         if self.deadline.has_passed:
             raise OutOfTime
+
+
+def list_namespaces(work: Work) -> Namespaces:
+    """Return the mapping's namespaces on the cluster, or the one of them that the delivery is for."""
+    namespaces, only = list_target_namespaces(work.cluster, work.mapping), work.delivery.namespace
+    return namespaces if only is None else Namespaces([only] if only in namespaces.names else [])
+
+
+def list_notes(work: Work, namespaces: Namespaces, *, restarts: bool) -> tuple[str, ...]:
+    """Return what is said of a delivery as a whole, beside what is said of each namespace.
+
+    Args:
+        work: the delivery.
+        namespaces: its namespaces.
+        restarts: whether workloads restart for it.
+    """
+    notes = namespaces.list_notes(work.delivery.cluster)
+    is_chosen = tuple(work.restart_kinds) != DEFAULT_KINDS  # by somebody, who knows what is left out
+    if not restarts or work.mapping.spec.restart != "auto" or is_chosen:
+        return notes
+    try:
+        unseen = work.cluster.find_served(kind for kind in KINDS.values() if not kind.by_default)
+    except KeyferryError:  # a note is not worth a failure
+        return notes
+    return (*notes, *([describe_unseen(work.delivery.cluster, work.restart_kinds, unseen)] if unseen else []))

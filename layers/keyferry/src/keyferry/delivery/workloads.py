@@ -1,10 +1,10 @@
 """Find out which workloads use a Secret, and build the patch that restarts one."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keyferry.errors import KeyferryError, Refused
+from keyferry.errors import KeyferryError, Refused, suggest
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import Workload
 from keyferry.model import PREFIX
@@ -19,7 +19,7 @@ https://openkruise.io/docs/core-concepts/inplace-update
 NO_PARTITION = (None, 0, "0", "0%")
 """Partitions with which a rollout reaches all pods. A partition is the number of pods that stay on the old revision."""
 
-_ROLLOUT_FIELDS = ("paused", "replicas", "strategy", "updateStrategy", "workloadRef")
+_ROLLOUT_FIELDS = ("ordinals", "paused", "replicas", "strategy", "updateStrategy", "workloadRef")
 """The fields of a workload's spec that say how it rolls out."""
 
 
@@ -37,6 +37,8 @@ class Stamp:
     """What a report says about it: opted out, paused, no replicas …"""
     error: KeyferryError | None = None
     """Why it cannot be restarted, although the mapping names it."""
+    is_missing: bool = False
+    """Whether there is no such workload."""
 
     def __str__(self) -> str:
         return f"{self.workload.kind}/{self.workload.name}" + (f" ({self.note})" if self.note else "")
@@ -63,7 +65,40 @@ def build_stamp(workload: Workload, raw: Mapping[str, Any], keys: Sequence[str],
         return Stamp(workload, None, "stamped before")
     annotations = dict.fromkeys(key for key in keys if key in stamps) | {keys[0]: nonce}
     patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
-    return Stamp(workload, patch, _describe_rollout(raw.get("spec") or {}))
+    notes = _describe_rollout(workload.name, raw.get("spec") or {}), _describe_owner(raw.get("metadata") or {})
+    return Stamp(workload, patch, "; ".join(filter(None, notes)))
+
+
+def build_missing_stamp(workload: Workload, namespace: str) -> Stamp:
+    """Return the stamp of a workload that the mapping names and the namespace does not have."""
+    note = f"not in namespace {namespace}: create it, or correct restart in the mapping"
+    return Stamp(workload, None, note, is_missing=True)
+
+
+def suggest_workload(workload: Workload, known: Collection[Workload]) -> str:
+    """Return the end of a message, `; did you mean …?`: one of that name and another kind, or of a similar name."""
+    namesake = next((other for other in known if other.name == workload.name and other.kind != workload.kind), None)
+    if namesake:
+        return f"; did you mean {namesake.kind}/{namesake.name}?"
+    return suggest(workload.name, [other.name for other in known if other.kind == workload.kind])
+
+
+def describe_unused(kinds: Iterable[WorkloadKind]) -> str:
+    """Return what a report says where `restart: auto` has looked at these kinds, and nothing uses the Secret."""
+    return f"nothing restarts: no {_join(kinds, 'or')} uses it in a variable or a volume"
+
+
+def describe_unseen(cluster: str, seen: Iterable[WorkloadKind], unseen: Iterable[WorkloadKind]) -> str:
+    """Return what a report says of kinds that a cluster has and `restart: auto` does not look at there."""
+    return (
+        f"restart: auto looks at {_join(seen, 'and')} in {cluster}, and not at {_join(unseen, 'or')}: add it to"
+        " restartKinds in clusters.yaml, or name the workloads in restart"
+    )
+
+
+def _join(kinds: Iterable[WorkloadKind], conjunction: str) -> str:
+    *others, last = map(str, kinds)
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
 def select_workloads(
@@ -85,7 +120,10 @@ def trim_workload(raw: Mapping[str, Any], stamp_keys: Sequence[str]) -> Mapping[
     annotations = _get_annotations(_get_template(raw).get("metadata"))
     stamps = {key: annotations[key] for key in stamp_keys if key in annotations}
     return {
-        "metadata": {"annotations": {OPT_OUT: opt_out}},
+        "metadata": {
+            "annotations": {OPT_OUT: opt_out},
+            "ownerReferences": (raw.get("metadata") or {}).get("ownerReferences"),
+        },
         "spec": {name: spec[name] for name in _ROLLOUT_FIELDS if name in spec}
         | {"template": {"metadata": {"annotations": stamps}}},
     }
@@ -144,7 +182,13 @@ def _check_template(workload: Workload, workload_ref: Mapping[str, Any]) -> None
         )
 
 
-def _describe_rollout(spec: Mapping[str, Any]) -> str:
+def _describe_owner(metadata: Mapping[str, Any]) -> str:
+    """Return whose a workload is, if others have it: an operator may put its own pod template back."""
+    owners = sorted(metadata.get("ownerReferences") or (), key=lambda owner: not owner.get("controller"))
+    return "".join(f"belongs to {owner['kind']}/{owner['name']}, which may undo it" for owner in owners[:1])
+
+
+def _describe_rollout(name: str, spec: Mapping[str, Any]) -> str:
     """Return why a workload does not restart at once, or only in part; empty if it restarts as usual."""
     strategy = spec.get("updateStrategy") or spec.get("strategy") or {}
     strategy_type, partition = strategy.get("type"), strategy.get("partition")
@@ -159,7 +203,28 @@ def _describe_rollout(spec: Mapping[str, Any]) -> str:
         )
     if spec.get("replicas") == 0:
         return "no replicas"
-    return "" if partition in NO_PARTITION else f"partition {partition}: that many pods restart when it is lowered"
+    if partition not in NO_PARTITION:
+        return f"partition {partition}: that many pods restart when it is lowered"
+    kept = (strategy.get("rollingUpdate") or {}).get("partition")
+    return _describe_ordinals(name, spec, kept) if kept else _describe_promotion(strategy)
+
+
+def _describe_ordinals(name: str, spec: Mapping[str, Any], partition: int) -> str:
+    """Return which pods of a StatefulSet stay as they are: those whose number is below the partition."""
+    first, replicas = (spec.get("ordinals") or {}).get("start", 0), spec.get("replicas", 1)
+    last = first + min(partition, replicas) - 1
+    pods = f"{name}-{first}" if first == last else f"{name}-{first} to {name}-{last}"
+    which = f"all {replicas} pods restart" if partition >= replicas > 1 else f"{pods} restart{'s' * (first == last)}"
+    return f"partition {partition}: {which} when it is lowered"
+
+
+def _describe_promotion(strategy: Mapping[str, Any]) -> str:
+    """Return where a Rollout of Argo waits for somebody; empty if it does nowhere."""
+    canary, blue_green = strategy.get("canary") or {}, strategy.get("blueGreen") or {}
+    pauses = [step["pause"] for step in canary.get("steps") or () if "pause" in step]
+    if any(not (pause or {}).get("duration") for pause in pauses):
+        return "canary: goes on at a pause when somebody promotes it"
+    return "blueGreen: takes over when somebody promotes it" if blue_green.get("autoPromotionEnabled") is False else ""
 
 
 def _get_template(raw: Mapping[str, Any]) -> Mapping[str, Any]:

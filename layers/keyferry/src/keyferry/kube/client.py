@@ -1,7 +1,7 @@
 """Read and write Secrets and workloads of a cluster: the `ClusterClient` of `keyferry.delivery.apply`."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 from keyferry.deadline import Deadline
@@ -133,6 +133,16 @@ class KubeClient:
             for namespace in namespaces
             if "deletionTimestamp" not in namespace["metadata"]
         ]
+
+    def find_served(self, kinds: Iterable[WorkloadKind]) -> list[WorkloadKind]:
+        """Return those of some kinds that the cluster has. Every user of a cluster may ask (`system:discovery`)."""
+        return [kind for kind in kinds if kind.resource in self._list_resources(_build_base(kind))]
+
+    def _list_resources(self, path: str) -> set[str]:
+        request = Request("GET", path, "get", path)
+        return {
+            resource["name"] for resource in (_parse_object(self._send(request), request) or {}).get("resources", ())
+        }
 
     def check_namespace(self, name: str) -> None:
         """Do nothing if a namespace is there, or if it is not ours to read (RBAC).

@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from keyferry.errors import CLUSTER, ClusterUnavailable, KeyferryError, UnknownName, WrongCluster
-from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.origin import Origin
 from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster, Selector
@@ -105,10 +105,19 @@ class Catalog(Record):
         return sorted({name for mapping in self.mappings_on(cluster) for name in mapping.spec.namespace_names})
 
     def namespaces_beside(self, cluster: Cluster, namespace: str) -> set[str]:
-        """Return the namespaces of a cluster that mappings name which do not name this one: what may be meant by it."""
+        """Return the namespaces of a cluster that mappings name which do not name this one: what it may mean."""
         own = [mapping.spec.namespace_names for mapping in self.mappings_on(cluster)]
         with_it = {name for names in own if namespace in names for name in names}
         return set(self.namespaces_on(cluster)) - with_it
+
+    def workloads_beside(self, cluster: Cluster, mapping: str, namespace: str) -> set[Workload]:
+        """Return the workloads that other mappings restart by name in a namespace: what a missing one may mean."""
+        return {
+            workload
+            for other in self.mappings_on(cluster)
+            if other.name != mapping and isinstance(other.spec.restart, list) and other.spec.can_write_to(namespace)
+            for workload in other.spec.restart
+        }
 
     def list_prefixes(self, mapping: SecretMapping, alias: str) -> list[str]:
         """Return the patterns of names that IAM grants in place of a source's own names; none where it grants these."""

@@ -91,6 +91,13 @@ class NamespaceSelector(Selector):
         is_included = not self.names or any(fnmatchcase(name, pattern) for pattern in self.names)
         return is_included and not any(fnmatchcase(name, pattern) for pattern in self.exclude)
 
+    @property
+    def description(self) -> str:
+        """What a namespace has that it selects, in words: `the labels team=payments and a name like team-*`."""
+        labels, names = str(self), ", ".join(self.names)
+        parts = [*([f"the labels {labels}"] if labels else []), *([f"a name like {names}"] if names else [])]
+        return " and ".join(parts) + (f" (beside {', '.join(self.exclude)})" if self.exclude else "")
+
 
 @dataclass(frozen=True)
 class Endpoint:

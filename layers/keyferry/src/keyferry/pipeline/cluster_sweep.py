@@ -66,6 +66,8 @@ class ClusterReport:
     """Each delivery that was sent, and why."""
     not_compared: Sequence[NotCompared] = ()
     contested: list[Contested] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """The choices of namespaces that choose none, each with its mapping."""
     position: Position | None = None
     """The first target that there was no time for, or at which the cluster failed; None if there is none."""
     is_away: bool = False
@@ -137,11 +139,12 @@ class ClusterSweep:
     def _select_targets(self, namespaces: "_NamespaceCache") -> Iterable[tuple[SecretMapping, str]]:
         for mapping, _ in self._left:
             try:
-                names = list_target_namespaces(namespaces, mapping)
+                targets = list_target_namespaces(namespaces, mapping)
             except (Forbidden, ServerError) as error:  # of this list; all else is the cluster's
                 self._add_not_compared(mapping, error)
                 continue
-            for name in names:
+            self._report.notes += [f"{mapping.name}: {note}" for note in targets.list_notes(self._cluster.name)]
+            for name in targets.names:
                 is_left = (mapping.name, name) >= (self._first.mapping, self._first.namespace)
                 if is_left and self._sweep.namespace in (None, name):
                     yield mapping, name

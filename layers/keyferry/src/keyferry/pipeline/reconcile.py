@@ -94,6 +94,7 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
         sent=_join_sent(reports.values()),
         not_compared=tuple(entry for report in final for entry in report.not_compared),
         contested=tuple(entry for report in reports.values() for entry in report.contested),
+        notes=tuple(note for report in reports.values() for note in report.notes),
         away=tuple(name for name, report in reports.items() if report.is_away),
         is_whole=not sweep.names,
         is_continued=bool(left) and not end,

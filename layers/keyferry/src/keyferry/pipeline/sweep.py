@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from keyferry.delivery.report import MAX_LISTED
+from keyferry.delivery.report import MAX_LISTED, build_notes_field
 from keyferry.errors import InvalidInput, UnknownField
 from keyferry.model import Delivery, Record
 from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric
@@ -107,6 +107,8 @@ class SweepReport:
     """Each delivery that was sent, and why."""
     not_compared: tuple[NotCompared, ...] = ()
     contested: tuple[Contested, ...] = ()
+    notes: tuple[str, ...] = ()
+    """The choices of namespaces that choose none, each with its mapping."""
     away: tuple[str, ...] = ()
     """The clusters that were not available."""
     is_whole: bool = True
@@ -153,6 +155,7 @@ class SweepReport:
             "not_compared": sum(entry.targets for entry in self.not_compared),
             "reasons": _choose_reasons(self.not_compared),
             **({"contested": contested} if contested else {}),
+            **build_notes_field(self.notes[:MAX_LISTED]),
             "finished": self.is_finished,
             "continued": self.is_continued,
         }

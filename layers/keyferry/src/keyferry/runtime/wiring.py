@@ -182,6 +182,7 @@ class Runtime:
             deadline,
             self.concurrency,
             self.catalog.verdicts.get(mapping.name, Verdict()),
+            functools.partial(self.catalog.workloads_beside, cluster, mapping.name),
         )
 
     def reconcile(self, sweep: Sweep, deadline: Deadline, event_id: str) -> SweepReport:

@@ -42,8 +42,9 @@ assert cluster.data("payments", "payments-db") == {"password": encode("first")}
 """
 
 from keyferry.testing.calls import Calls
+from keyferry.testing.client import FakeClient
 from keyferry.testing.clock import FakeClock
-from keyferry.testing.cluster import FakeClient, FakeCluster
+from keyferry.testing.cluster import FakeCluster
 from keyferry.testing.secret import FakeSecret, encode
 from keyferry.testing.sources import FakeSources
 

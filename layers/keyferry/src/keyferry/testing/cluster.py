@@ -2,14 +2,14 @@
 
 import copy
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from keyferry.delivery.apply import Object
 from keyferry.errors import NamespaceGone, Overtaken
-from keyferry.kinds import KINDS, WorkloadKind
+from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import Workload
-from keyferry.mapping.targets import Selector
 from keyferry.testing.calls import Calls
+from keyferry.testing.client import FakeClient
 from keyferry.testing.secret import FakeSecret, Fields, ManagedFields, Path, encode, parse_fields
 
 _DUE: Path = ("annotations", "keyferry.dev/restart-due")
@@ -27,6 +27,8 @@ class FakeCluster:
         """Name → labels."""
         self.terminating: set[str] = set()
         """Namespaces that are being deleted: no object can be created in them."""
+        self.kinds: set[WorkloadKind] = set(DEFAULT_KINDS)
+        """The kinds of workloads that the cluster has."""
         self.secrets: dict[tuple[str, str], FakeSecret] = {}
         """(namespace, name) → Secret."""
         self.workloads: dict[tuple[str, str, str], Object] = {}
@@ -37,7 +39,7 @@ class FakeCluster:
         """The data, in base64, after each write of content."""
         self._numbers = itertools.count(100)
 
-    def client(self, calls: Calls | None = None) -> "FakeClient":
+    def client(self, calls: Calls | None = None) -> FakeClient:
         """Return a client for one process. It records its calls in `calls`."""
         return FakeClient(self, calls or Calls())
 
@@ -99,6 +101,7 @@ class FakeCluster:
         """Create or replace a workload; it rolls out if its pod template changes. An unknown kind is a ValueError."""
         if kind not in KINDS:
             raise ValueError(f"no kind of workload is called {kind}; there is {', '.join(KINDS)}")
+        self.kinds.add(KINDS[kind])
         key = namespace, kind, raw["metadata"]["name"]
         if key in self.workloads and self.workloads[key]["spec"].get("template") != raw["spec"].get("template"):
             self.history.append(f"rollout {namespace}/{kind}/{key[2]}")
@@ -236,76 +239,3 @@ class FakeCluster:
         if before != after or new.get(_DUE) not in (None, old.get(_DUE)):
             self.history.append(f"write {namespace}/{name}")
             self.contents.append(after)
-
-
-class FakeClient:
-    """The `ClusterClient` of one process. Each request is recorded as a call: a verb and an object."""
-
-    is_slow: bool = False
-    """Whether the cluster answers slowly; a test sets it."""
-
-    def __init__(self, cluster: FakeCluster, calls: Calls) -> None:
-        """Create a client of a cluster that records its calls in `calls`."""
-        self.cluster, self.calls = cluster, calls
-
-    def read_secret(self, namespace: str, name: str) -> Object | None:
-        """Return a Secret: `read payments/db`."""
-        with self.calls.call(f"read {namespace}/{name}"):
-            secret = self.cluster.secrets.get((namespace, name))
-            return None if secret is None else secret.as_object(name)
-
-    def read_secret_metadata(self, namespace: str, name: str) -> Object | None:
-        """Return a Secret without its data: `metadata payments/db`."""
-        with self.calls.call(f"metadata {namespace}/{name}"):
-            secret = self.cluster.secrets.get((namespace, name))
-            return None if secret is None else {"metadata": secret.as_object(name)["metadata"]}
-
-    def apply_secret(
-        self, namespace: str, body: Object, manager: str, *, force: bool, metadata_only: bool = False
-    ) -> Object:
-        """Apply a Secret: `apply payments/db`."""
-        with self.calls.call(f"apply {namespace}/{body['metadata']['name']}"):
-            secret = self.cluster.apply_secret(namespace, body, manager, force=force)
-            return {"metadata": secret["metadata"]} if metadata_only else secret
-
-    def patch_secret(self, namespace: str, patch: Object, manager: str) -> Object | None:
-        """Patch a Secret: `prune payments/db`."""
-        with self.calls.call(f"prune {namespace}/{patch['metadata']['name']}"):
-            return self.cluster.patch_secret(namespace, patch, manager)
-
-    def delete_secret(self, namespace: str, name: str, preconditions: Mapping[str, str]) -> None:
-        """Delete a Secret: `delete payments/db`."""
-        with self.calls.call(f"delete {namespace}/{name}"):
-            self.cluster.delete_secret(namespace, name, preconditions)
-
-    def list_workloads(self, kind: WorkloadKind, namespace: str | None) -> Iterator[Object]:
-        """Yield the workloads of a kind: `list payments/Deployment`, `list None/Deployment` for all namespaces."""
-        with self.calls.call(f"list {namespace}/{kind}"):
-            workloads = sorted(self.cluster.workloads.items())
-        for (workload_namespace, kind_name, _), raw in workloads:
-            if kind_name == kind.name and namespace in (None, workload_namespace):
-                yield copy.deepcopy(raw)
-
-    def read_workload(self, workload: Workload, namespace: str) -> Object | None:
-        """Return a workload: `get payments/Deployment/api`."""
-        with self.calls.call(f"get {namespace}/{workload.kind}/{workload.name}"):
-            return copy.deepcopy(self.cluster.workloads.get((namespace, workload.kind.name, workload.name)))
-
-    def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
-        """Patch a workload: `patch payments/Deployment/api as keyferry:payments-db`."""
-        with self.calls.call(f"patch {namespace}/{workload.kind}/{workload.name} as {manager}"):
-            return self.cluster.patch_workload(workload, namespace, patch)
-
-    def check_namespace(self, name: str) -> None:
-        """Raise NamespaceGone if a namespace is missing or being deleted: `namespace payments`."""
-        with self.calls.call(f"namespace {name}"):
-            self.cluster.check_namespace(name)
-
-    def list_namespaces(self, selector: Selector) -> list[str]:
-        """Return the namespaces that a selector chooses: `namespaces`."""
-        with self.calls.call("namespaces"):
-            return [
-                name
-                for name, labels in self.cluster.namespaces.items()
-                if selector.matches(labels) and name not in self.cluster.terminating
-            ]

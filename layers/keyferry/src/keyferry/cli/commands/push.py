@@ -174,7 +174,8 @@ def _list_gaps(runtime: Runtime, delivery: Delivery) -> list[str]:
 def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
     owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
-        plan = Plan(delivery, tuple(preview(runtime.prepare(delivery, Deadline.after(MAX_SECONDS)))), owner=owner)
+        outlook = preview(runtime.prepare(delivery, Deadline.after(MAX_SECONDS)))
+        plan = Plan(delivery, outlook.previews, owner=owner, notes=outlook.notes)
     except KeyferryError as error:
         plan = Plan(delivery, error=error, owner=owner)
     except Exception as error:  # its text can quote a value

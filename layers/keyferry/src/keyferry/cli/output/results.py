@@ -1,13 +1,20 @@
 """The output of `keyferry push`: what it would do, and what it did."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.output import console
 from keyferry.delivery.preview import Preview
-from keyferry.delivery.report import Locate, Outcome, Report, build_error_fields, build_owner_field
+from keyferry.delivery.report import (
+    Locate,
+    Outcome,
+    Report,
+    build_error_fields,
+    build_notes_field,
+    build_owner_field,
+)
 from keyferry.errors import KeyferryError
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
@@ -24,6 +31,8 @@ class Plan:
     error: KeyferryError | None = None
     owner: Team | None = None
     """The team that owns the mapping."""
+    notes: tuple[str, ...] = ()
+    """What is said of the delivery as a whole."""
 
     @property
     def fails(self) -> bool:
@@ -50,6 +59,7 @@ class Plan:
             "mapping": self.delivery.mapping,
             "cluster": self.delivery.cluster,
             **build_owner_field(self.owner),
+            **build_notes_field(self.notes),
             "namespaces": [preview.as_dict() for preview in self.previews],
         } | build_error_fields(self.error)
 
@@ -66,6 +76,7 @@ def print_plans(plans: Sequence[Plan], output: str) -> None:
         return
     rows = [row for plan in plans for row in _rows_of_plan(plan)]
     _print_rows(("mapping", "cluster", "namespace", "will", "keys", "restarts", "owner", "why"), rows, output)
+    _print_notes((plan.delivery, plan.notes) for plan in plans)
 
 
 def print_reports(reports: Sequence[Report], output: str) -> None:
@@ -82,6 +93,7 @@ def print_reports(reports: Sequence[Report], output: str) -> None:
     else:
         rows = [row for report in reports for row in _rows_of_report(report)]
         _print_rows(("mapping", "cluster", "namespace", "did", "restarted", "owner", "why"), rows, output)
+        _print_notes((report.delivery, report.notes) for report in reports)
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,13 @@ def _print_rows(header: Sequence[str], rows: Sequence[_Row], output: str) -> Non
         console.print_line(line)
 
 
+def _print_notes(notes: Iterable[tuple[Delivery, Sequence[str]]]) -> None:
+    """Write what is said of each delivery as a whole, below the table."""
+    lines = [f"{delivery.mapping} to {delivery.cluster}: note: {note}" for delivery, each in notes for note in each]
+    for line in ["", *lines] if lines else []:
+        console.print_line(line)
+
+
 def _rows_of_plan(plan: Plan) -> Iterator[_Row]:
     owner = str(plan.owner or "")
     for preview in plan.previews:
@@ -159,6 +178,7 @@ def _as_dict(report: Report) -> dict[str, Any]:
         **build_owner_field(report.owner),
         "versions": dict(report.versions),
         **report.build_served_field(),
+        **build_notes_field(report.notes),
         "namespaces": [outcome.as_dict() for outcome in report.outcomes],
         "seconds": round(report.seconds, 3),
     } | build_error_fields(report.error)
