@@ -192,7 +192,12 @@ def test_a_mistake_about_many_keys_is_told_with_its_place(tmp_path: Path, many: 
         ("[payments]", "[]", "9:15: spec.namespaces is empty; it needs something in it"),
         ("restart: auto", "restart: yes", "14:12: spec.restart should be auto, none, or [{kind: Deployment"),
         ("restart: auto", "restart: atuo", "14:12: spec.restart should be auto, none, or [{kind: Deployment"),
-        ("auto", "[{kind: Job, name: a}]", "14:20: spec.restart[0].kind should be Deployment, StatefulSet, DaemonSet"),
+        ("auto", "[{kind: Foo, name: a}]", "14:20: spec.restart[0].kind should be Deployment, StatefulSet, DaemonSet"),
+        ("auto", "[{kind: sts, name: a}]", "14:20: spec.restart[0].kind should be Deployment, StatefulSet, DaemonSet"),
+        ("auto", "[{kind: CronJob, name: a}]", "14:20: spec.restart[0].kind: a CronJob needs no restart, since"),
+        ("auto", "[{kind: jobs, name: a}]", "14:20: spec.restart[0].kind: a Job does not restart: one that runs keeps"),
+        ("auto", "[{kind: Pod, name: a}]", "14:20: spec.restart[0].kind: a Pod that nothing runs anew does not"),
+        ("auto", "[{kind: ReplicaSet, name: a}]", "14:20: spec.restart[0].kind: a ReplicaSet keeps its pods when its"),
         ("  name: payments-db\nspec", "  {}\nspec", "3:1: metadata.name is missing; add it"),
         ("    name: payments-db\n", "", "10:3: spec.secret.name is missing; add it"),
         ("{from: db, path: password}", "x", "13:17: spec.secret.data.password should be {from: db, path: password}"),
@@ -505,7 +510,7 @@ WHOLE = 'name: a, eks: {name: a, region: eu-west-1, account: "111122223333"}'
         ("clusters: prod-eu\n", "3:11: clusters should be [{name: prod-eu, eks: {name: prod-eu, region:"),
         (
             f"clusters:\n- {{{WHOLE}, restartKinds: [CronJob]}}",
-            "4:88: clusters[0].restartKinds[0] should be Deployment, StatefulSet, DaemonSet",
+            "4:88: clusters[0].restartKinds[0]: a CronJob needs no restart, since each run reads the Secret",
         ),
         (
             f"clusters:\n- {{{WHOLE}, restartKinds: Rollout}}",

@@ -4,7 +4,7 @@ from dataclasses import MISSING, fields
 
 import pytest
 
-from keyferry.kinds import _ROWS, JSON_MERGE, KINDS, STRATEGIC_MERGE, WorkloadKind
+from keyferry.kinds import _ROWS, JSON_MERGE, KINDS, STRATEGIC_MERGE, WorkloadKind, describe_other_kind
 from keyferry.mapping.mapping import Workload
 
 
@@ -31,3 +31,43 @@ def test_a_mapping_gives_a_kind_by_its_name(name: str) -> None:
 @pytest.mark.parametrize("kind", KINDS.values(), ids=str)
 def test_only_what_is_built_in_takes_a_strategic_merge_patch(kind: WorkloadKind) -> None:
     assert kind.patch == (STRATEGIC_MERGE if kind.group == "apps" else JSON_MERGE)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *(
+            ("deployment", "Deployment"),
+            ("deployments", "Deployment"),
+            ("deploy", "Deployment"),
+            ("sts", "StatefulSet"),
+        ),
+        *(("statefulset", "StatefulSet"), ("STATEFULSETS", "StatefulSet"), ("ds", "DaemonSet"), ("ro", "Rollout")),
+        *(
+            ("Deploymnet", "Deployment"),
+            ("DemonSet", "DaemonSet"),
+            ("Rollouts", "Rollout"),
+            ("Statefulset", "StatefulSet"),
+        ),
+    ],
+)
+def test_a_kind_that_is_nearly_one_of_the_table_is_told_with_the_one_that_is_meant(name: str, kind: str) -> None:
+    assert describe_other_kind(name) == f"should be {', '.join(KINDS)}; did you mean {kind}?"
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (("CronJob", "cronjob", "cronjobs", "cj"), "a CronJob needs no restart, since each run reads the Secret as it"),
+        (("Job", "job", "jobs"), "a Job does not restart: one that runs keeps what it began with, the next one"),
+        (("Pod", "pods", "po"), "a Pod that nothing runs anew does not restart; run it by a Deployment, and name that"),
+        (("ReplicaSet", "rs"), "a ReplicaSet keeps its pods when its template changes; name the Deployment that it"),
+        (("ReplicationController", "rc"), "a ReplicationController keeps its pods when its template changes; run a"),
+    ],
+)
+def test_of_a_kind_that_cannot_be_restarted_it_is_told_why_and_what_to_do(names: tuple[str, ...], why: str) -> None:
+    assert {describe_other_kind(name)[: len(why)] for name in names} == {why}
+
+
+def test_nothing_is_told_of_a_kind_that_is_not_known() -> None:
+    assert describe_other_kind("Widget") == ""

@@ -11,6 +11,8 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from keyferry.errors import suggest
+
 STRATEGIC_MERGE: Final = "application/strategic-merge-patch+json"
 JSON_MERGE: Final = "application/merge-patch+json"
 
@@ -99,3 +101,27 @@ KINDS: Final = {kind.name: kind for kind in _ROWS}
 """Name → kind."""
 DEFAULT_KINDS: Final = tuple(kind for kind in KINDS.values() if kind.by_default)
 """The kinds that `restart: auto` looks for in a cluster that does not say otherwise."""
+
+_OTHERS: Final = {
+    "CronJob": "needs no restart, since each run reads the Secret as it is then; take it out",
+    "Job": "does not restart: one that runs keeps what it began with, the next one reads the new Secret; take it out",
+    "Pod": "that nothing runs anew does not restart; run it by a Deployment, and name that",
+    "ReplicaSet": "keeps its pods when its template changes; name the Deployment that it belongs to, or run one for it",
+    "ReplicationController": "keeps its pods when its template changes; run a Deployment in its place, and name that",
+}
+"""Kinds that start pods and cannot be in the table → why, and what to do."""
+_SHORT_NAMES: Final = {"deploy": "Deployment", "sts": "StatefulSet", "ds": "DaemonSet", "ro": "Rollout"} | {
+    **{"cj": "CronJob", "po": "Pod", "rs": "ReplicaSet", "rc": "ReplicationController"}
+}
+"""What kubectl calls a kind."""
+
+
+def describe_other_kind(name: str) -> str:
+    """Return why a kind cannot be restarted, or which one is meant, by any name that people give; empty if unknown."""
+    known = [*KINDS, *_OTHERS]
+    singular = name.lower().removesuffix("s")
+    kind = _SHORT_NAMES.get(name.lower()) or next((each for each in known if each.lower() == singular), "")
+    if kind in _OTHERS:
+        return f"a {kind} {_OTHERS[kind]}"
+    meant = f"; did you mean {kind}?" if kind else suggest(name, KINDS)
+    return f"should be {', '.join(KINDS)}{meant}" if meant else ""

@@ -13,6 +13,7 @@ from keyferry.cli.check.fields.shapes import describe_pattern, dotted, find_exam
 from keyferry.cli.check.problems import Problem, nearest, similarity
 from keyferry.cli.check.text.characters import search_odd
 from keyferry.formats.yamltext import FieldPath
+from keyferry.kinds import describe_other_kind
 
 _TYPES = {
     "string_type": 'text; write it in quotes, as "…"',
@@ -169,6 +170,11 @@ class _FieldError:
     def _text(self) -> str:
         return str(self.document.get(*self.path))
 
+    @property
+    def _is_kind_of_workload(self) -> bool:
+        is_named = self.path[:2] == ("spec", "restart") and self.path[-1] == "kind"
+        return self.type == "literal_error" and (is_named or self.path[-2:-1] == ("restartKinds",))
+
     def _find_slip(self) -> str:
         """Return which slip of the hand has made a value of another type of this one; empty if none has."""
         value, example = self.document.get(*self.path), find_example(self.path)
@@ -191,6 +197,8 @@ class _FieldError:
             return f"{name}: {slip}"
         if self.at_key and _NO_SPACE.match(str(self.path[-1])):
             return f"{dotted(self.path[:-1])}: a colon and a space stand after a key"
+        if self._is_kind_of_workload and (words := describe_other_kind(self._text)):
+            return f"{name} {words}" if words.startswith("should") else f"{name}: {words}"
         if self.type == "value_error":
             text = str(self.context["error"]).splitlines()[0].rstrip(":")
             return f"{name}: {text}" if self.path else text
