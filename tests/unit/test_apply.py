@@ -8,16 +8,15 @@ import pytest
 
 from keyferry.delivery.apply import (
     MIN_TARGETS_FOR_CLUSTER_LIST,
-    Namespaces,
     build_stamps,
     clear_restart_due,
     create_workload_lister,
-    list_target_namespaces,
     observe,
     stamp_workload,
     write,
 )
 from keyferry.delivery.desired import Desired
+from keyferry.delivery.namespaces import Namespaces, list_target_namespaces
 from keyferry.delivery.plan import Prune, Release, Restart, Write, plan
 from keyferry.delivery.workloads import Stamp
 from keyferry.errors import Forbidden, Overtaken, ServerError, Throttled

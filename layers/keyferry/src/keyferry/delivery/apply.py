@@ -1,17 +1,17 @@
 """Carry out actions on a cluster. All requests go through a `ClusterClient`, which `keyferry.kube` implements."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from keyferry.delivery.desired import Desired
+from keyferry.delivery.namespaces import NamespaceLister
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
 from keyferry.delivery.workloads import Stamp, build_missing_stamp, build_stamp, select_workloads, trim_workload
 from keyferry.errors import Conflict, Forbidden, NeedsRepair, Overtaken, in_part
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
-from keyferry.mapping.targets import NamespaceSelector, Selector
+from keyferry.mapping.targets import Selector
 
 type Object = dict[str, Any]
 """A Kubernetes object as decoded JSON."""
@@ -20,14 +20,6 @@ type WorkloadLister = Callable[[str], Iterable[tuple[Workload, Mapping[str, Any]
 
 MIN_TARGETS_FOR_CLUSTER_LIST = 50
 """From how many namespaces on workloads are listed for the whole cluster at once."""
-
-
-class NamespaceLister(Protocol):
-    """The request for the namespaces of one cluster."""
-
-    def list_namespaces(self, selector: Selector) -> list[str]:
-        """Return the names of the namespaces whose labels match and that are not being deleted."""
-        ...
 
 
 class ClusterClient(NamespaceLister, Protocol):
@@ -86,32 +78,6 @@ class ClusterClient(NamespaceLister, Protocol):
     def check_namespace(self, name: str) -> None:
         """Raise NamespaceGone if a namespace is missing or being deleted; nothing if it is not ours to read."""
         ...
-
-
-@dataclass(frozen=True)
-class Namespaces:
-    """The namespaces of a mapping on a cluster."""
-
-    names: list[str]
-    """Sorted: those that the mapping names, and those that it selects."""
-    unmatched: tuple[NamespaceSelector, ...] = ()
-    """The selectors of the mapping that select none."""
-
-    def list_notes(self, cluster: str) -> tuple[str, ...]:
-        """Return what a report says of the selectors that select none."""
-        remedy = "correct spec.namespaces, or label or create one"
-        return tuple(f"no namespace of {cluster} has {each.description}: {remedy}" for each in self.unmatched)
-
-
-@in_part("namespaces")
-def list_target_namespaces(cluster: NamespaceLister, mapping: SecretMapping) -> Namespaces:
-    """Return the namespaces of a mapping on a cluster."""
-    namespaces, unmatched = set(mapping.spec.namespace_names), list[NamespaceSelector]()
-    for selector in mapping.spec.namespace_selectors:
-        selected = [name for name in cluster.list_namespaces(selector) if selector.matches_name(name)]
-        namespaces.update(selected)
-        unmatched += [] if selected else [selector]
-    return Namespaces(sorted(namespaces), tuple(unmatched))
 
 
 @in_part("secret.name")

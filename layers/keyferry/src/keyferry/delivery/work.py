@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
-from keyferry.delivery.apply import ClusterClient, Namespaces, list_target_namespaces
+from keyferry.delivery.apply import ClusterClient
+from keyferry.delivery.namespaces import Namespaces, list_target_namespaces
 from keyferry.delivery.workloads import Stamp, describe_unseen, suggest_workload
 from keyferry.errors import KeyferryError, NamespaceGone, OutOfTime
 from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from keyferry.deadline import Deadline
-from keyferry.delivery.apply import ClusterClient, list_target_namespaces
+from keyferry.delivery.apply import ClusterClient
 from keyferry.delivery.contested import find_contest
+from keyferry.delivery.namespaces import list_target_namespaces
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.report import Locate
 from keyferry.errors import (

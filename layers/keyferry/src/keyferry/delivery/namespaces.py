@@ -1,0 +1,42 @@
+"""The namespaces of a mapping on a cluster: those that it names, and those that it selects."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from keyferry.errors import in_part
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.targets import NamespaceSelector, Selector
+
+
+class NamespaceLister(Protocol):
+    """The request for the namespaces of one cluster."""
+
+    def list_namespaces(self, selector: Selector) -> list[str]:
+        """Return the names of the namespaces whose labels match and that are not being deleted."""
+        ...
+
+
+@dataclass(frozen=True)
+class Namespaces:
+    """The namespaces of a mapping on a cluster."""
+
+    names: list[str]
+    """Sorted: those that the mapping names, and those that it selects."""
+    unmatched: tuple[NamespaceSelector, ...] = ()
+    """The selectors of the mapping that select none."""
+
+    def list_notes(self, cluster: str) -> tuple[str, ...]:
+        """Return what a report says of the selectors that select none."""
+        remedy = "correct spec.namespaces, or label or create one"
+        return tuple(f"no namespace of {cluster} has {each.description}: {remedy}" for each in self.unmatched)
+
+
+@in_part("namespaces")
+def list_target_namespaces(cluster: NamespaceLister, mapping: SecretMapping) -> Namespaces:
+    """Return the namespaces of a mapping on a cluster."""
+    namespaces, unmatched = set(mapping.spec.namespace_names), list[NamespaceSelector]()
+    for selector in mapping.spec.namespace_selectors:
+        selected = [name for name in cluster.list_namespaces(selector) if selector.matches_name(name)]
+        namespaces.update(selected)
+        unmatched += [] if selected else [selector]
+    return Namespaces(sorted(namespaces), tuple(unmatched))
