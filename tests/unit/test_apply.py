@@ -16,12 +16,12 @@ from keyferry.delivery.apply import (
     write,
 )
 from keyferry.delivery.desired import Desired
-from keyferry.delivery.namespaces import Namespaces, list_target_namespaces
 from keyferry.delivery.plan import Prune, Release, Restart, Write, plan
 from keyferry.delivery.workloads import Stamp
 from keyferry.errors import Forbidden, Overtaken, ServerError, Throttled
 from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
+from keyferry.mapping.namespaces import Namespaces, list_target_namespaces
 from keyferry.model import SecretValue
 from keyferry.testing import Calls, FakeClient, FakeCluster
 from tests.unit.samples import WHEN, mapping, uses, workload

@@ -285,7 +285,7 @@ def test_labels_and_annotations_can_be_templates() -> None:
     [
         ("{{ db.password }}", "label team: line 1 of the template: nothing is called db; there is: cluster, namespace"),
         ("{{ namespace }} x", "label team: the template makes what no label can be"),
-        ("{{ namespace", "label team: line 1 of the template: unexpected end of template"),
+        ("{{ namespace", "label team: line 1 of the template: {{ is not closed by }}"),
     ],
 )
 def test_a_template_that_makes_no_label_fails(label: str, said: str) -> None:

@@ -496,7 +496,7 @@ def test_what_is_no_base64_says_so_without_a_value() -> None:
         ("{% extends 'x' %}", "a template stands alone"),
         ("{{ [1, 2] | random }}", "No filter named 'random'."),
         ("{{ [1, 2] | pprint }}", "No filter named 'pprint'."),
-        ("{{ db", "line 1 of the template: unexpected end"),
+        ("{{ db", "line 1 of the template: {{ is not closed by }}"),
     ],
 )
 def test_a_template_that_cannot_work_is_refused_with_what_would(template: str, said: str) -> None:

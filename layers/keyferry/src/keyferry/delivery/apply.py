@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, Protocol
 
 from keyferry.delivery.desired import Desired
-from keyferry.delivery.namespaces import NamespaceLister
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
 from keyferry.delivery.workloads import Stamp, build_missing_stamp, build_stamp, select_workloads, trim_workload
 from keyferry.errors import Conflict, Forbidden, NeedsRepair, Overtaken, in_part
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
+from keyferry.mapping.namespaces import NamespaceLister
 from keyferry.mapping.targets import Selector
 
 type Object = dict[str, Any]

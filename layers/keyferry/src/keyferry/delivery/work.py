@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
-from keyferry.delivery.namespaces import Namespaces, list_target_namespaces
 from keyferry.delivery.workloads import Stamp, describe_unseen, suggest_workload
 from keyferry.errors import KeyferryError, NamespaceGone, OutOfTime
 from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
+from keyferry.mapping.namespaces import Namespaces, list_target_namespaces
 from keyferry.mapping.verdict import Verdict
 from keyferry.model import Delivery, SourceValue
 from keyferry.stores.source import Source

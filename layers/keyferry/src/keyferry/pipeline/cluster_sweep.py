@@ -10,7 +10,6 @@ from functools import partial
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
 from keyferry.delivery.contested import find_contest
-from keyferry.delivery.namespaces import list_target_namespaces
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.report import Locate
 from keyferry.errors import (
@@ -24,6 +23,7 @@ from keyferry.errors import (
     in_part,
 )
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.namespaces import list_target_namespaces
 from keyferry.mapping.targets import Cluster, Selector
 from keyferry.model import Delivery, Place
 from keyferry.pipeline.compare import compare_secret
