@@ -4,6 +4,7 @@ As in `tests.unit.test_bombs`, a process of its own with little memory and CPU t
 """
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from keyferry.aws import parameter_store, secrets_manager, sources
 from keyferry.errors import SourceUnusable
@@ -62,9 +64,10 @@ def test_rules_of_keys_pay_for_their_groups_and_for_being_compiled(name: str) ->
 
 
 def test_an_expression_that_is_too_large_is_refused_before_it_is_deployed() -> None:
-    assert results()["validate, too large"]["said"] == (
-        "Value error, too large a regular expression: write smaller counts, as {9} and not {900}, or fewer choices"
-    )
+    said = "too large a regular expression: write smaller counts, as {9} and not {900}, or fewer choices"
+    assert results()["validate, too large"]["said"] == f"Value error, {said}"
+    with pytest.raises(ValidationError, match=re.escape(said)):
+        find_bombs.find(find_bombs.TOO_LARGE[0])
 
 
 @pytest.mark.parametrize(
