@@ -117,24 +117,23 @@ def test_a_push_delivers_restarts_and_changes_nothing_the_second_time(scene: Sce
     assert "canary" not in table
 
 
-def test_what_a_push_does_not_reach_is_told_before_and_after(scene: Scene, tmp_path: Path) -> None:
-    scene.create({"password": "canary-command-1"})
-    nobody = {"matchLabels": {"team": f"nobody-{scene.namespace}"}}
+def test_what_a_push_does_not_reach_is_told_before_and_after(own_scene: Scene, tmp_path: Path) -> None:
+    namespace = own_scene.namespace
+    own_scene.create({"password": "canary-command-1"})
+    nobody = {"matchLabels": {"team": f"nobody-{namespace}"}}
     named = [{"kind": "Deployment", "name": "payments-api"}]
-    shell = Shell.of(scene.grant(namespaces=[scene.namespace, nobody], restart=named), tmp_path)
-    missing = (
-        f"Deployment/payments-api (not in namespace {scene.namespace}: create it, or correct restart in the mapping)"
-    )
-    unmatched = f"no namespace of prod-eu has the labels team=nobody-{scene.namespace}: correct spec.namespaces"
+    shell = Shell.of(own_scene.grant(namespaces=[namespace, nobody], restart=named), tmp_path)
+    missing = f"Deployment/payments-api (not in namespace {namespace}: create it, or correct restart in the mapping)"
+    unmatched = f"no namespace of prod-eu has the labels team=nobody-{namespace}: correct spec.namespaces"
 
     for options in (["--dry-run"], ["--yes"], ["--dry-run"]):
-        (told,) = shell.told("push", scene.namespace, *options)
+        (told,) = shell.told("push", namespace, *options)
         assert missing in told["namespaces"][0]["notes"]
         [note] = told["notes"]
         assert note.startswith(unmatched)
-    said = shell.run("push", "--dry-run", scene.namespace)
+    said = shell.run("push", "--dry-run", namespace)
     assert missing in said
-    assert f"{scene.namespace} to prod-eu: note: {unmatched}" in said
+    assert f"{namespace} to prod-eu: note: {unmatched}" in said
 
 
 def test_a_push_that_fails_says_why_and_exits_with_1(scene: Scene, shell: Shell) -> None:

@@ -120,7 +120,7 @@ def describe_other_kind(name: str) -> str:
     """Return why a kind cannot be restarted, or which one is meant, by any name that people give; empty if unknown."""
     known = [*KINDS, *_OTHERS]
     singular = name.lower().removesuffix("s")
-    kind = _SHORT_NAMES.get(name.lower()) or next((each for each in known if each.lower() == singular), "")
+    kind = _SHORT_NAMES.get(name.lower()) or next((other for other in known if other.lower() == singular), "")
     if kind in _OTHERS:
         return f"a {kind} {_OTHERS[kind]}"
     meant = f"; did you mean {kind}?" if kind else suggest(name, KINDS)

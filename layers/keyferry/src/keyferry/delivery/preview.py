@@ -99,7 +99,7 @@ def preview(work: Work) -> Outlook:
             return result if isinstance(result, Preview) else Preview(namespace, "fail", error=result)
 
         previews = tuple(pool.map(preview_one, zip(namespaces, states, strict=True)))
-    restarts = any(each.will in ("create", "update", "restart") for each in previews)
+    restarts = any(known.will in ("create", "update", "restart") for known in previews)
     return Outlook(previews, list_notes(work, target_namespaces, restarts=restarts))
 
 

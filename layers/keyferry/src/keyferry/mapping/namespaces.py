@@ -28,7 +28,7 @@ class Namespaces:
     def list_notes(self, cluster: str) -> tuple[str, ...]:
         """Return what a report says of the selectors that select none."""
         remedy = "correct spec.namespaces, or label or create one"
-        return tuple(f"no namespace of {cluster} has {each.description}: {remedy}" for each in self.unmatched)
+        return tuple(f"no namespace of {cluster} has {selector.description}: {remedy}" for selector in self.unmatched)
 
 
 @in_part("namespaces")

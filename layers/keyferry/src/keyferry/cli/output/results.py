@@ -139,7 +139,7 @@ def _print_rows(header: Sequence[str], rows: Sequence[_Row], output: str) -> Non
 
 def _print_notes(notes: Iterable[tuple[Delivery, Sequence[str]]]) -> None:
     """Write what is said of each delivery as a whole, below the table."""
-    lines = [f"{delivery.mapping} to {delivery.cluster}: note: {note}" for delivery, each in notes for note in each]
+    lines = [f"{delivery.mapping} to {delivery.cluster}: note: {note}" for delivery, own in notes for note in own]
     for line in ["", *lines] if lines else []:
         console.print_line(line)
 
