@@ -1,6 +1,7 @@
 """The protocol as a decision table: what is observed and what is desired give the one next action."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from keyferry.mapping.verdict import Verdict
 from keyferry.model import SecretValue
 from keyferry.secret_types import NEVER_WRITTEN
 from keyferry.testing import FakeCluster, encode
+from tests.unit.pki import issue
 from tests.unit.samples import WHEN, desired_of, mapping
 
 DUE = "keyferry.dev/restart-due"
@@ -691,6 +693,64 @@ def test_a_label_that_was_removed_by_hand_is_put_back() -> None:
     assert isinstance(action, Annotate)
     assert action.why == "label missing"
     assert isinstance(next_action(cluster, desired()), Done)
+
+
+# notices
+
+
+WRITTEN, EXPIRES = "keyferry.dev/written", "keyferry.dev/certificate-expires"
+
+
+def notices(cluster: FakeCluster) -> dict[str, str]:
+    return {key: text for key, text in cluster.annotations(*WHERE).items() if key in (WRITTEN, EXPIRES)}
+
+
+def with_certificate(expires: datetime) -> Desired:
+    """Return a TLS Secret whose certificate is valid until then."""
+    pair = issue("leaf.example.com", expires=expires)
+    data = {"tls.crt": SecretValue(pair.crt.encode()), "tls.key": SecretValue(pair.pem.encode())}
+    wanted = mapping(
+        secret={"name": "payments-db", "type": "kubernetes.io/tls", "data": {key: {"from": "db"} for key in data}}
+    )
+    return desired_of(wanted, data, {"db": str(expires)})
+
+
+def test_a_write_of_content_notes_its_time_and_nothing_else_changes_the_note() -> None:
+    cluster = settled()
+    assert notices(cluster) == {WRITTEN: "2026-11-24T12:00:00+00:00"}
+    later, changed = WHEN + timedelta(hours=2), desired("canary-2", "version-2")
+    for wanted in (desired(version="version-2"), changed):
+        action = plan(wanted, observed(cluster), "nonce-2", later)
+        assert isinstance(action, Annotate | Write)
+        write(cluster.client(), "payments", wanted.manager, action)
+        is_content = wanted is changed
+        assert notices(cluster) == {WRITTEN: f"2026-11-24T{14 if is_content else 12}:00:00+00:00"}
+        settle(cluster, wanted)
+        assert notices(cluster) == {WRITTEN: f"2026-11-24T{14 if is_content else 12}:00:00+00:00"}
+
+
+def test_the_note_of_a_certificate_is_its_date_and_goes_with_it() -> None:
+    cluster = FakeCluster()
+    for year in (2028, 2030):
+        settle(cluster, with_certificate(datetime(year, 1, 1, tzinfo=UTC)))
+        assert notices(cluster)[EXPIRES] == f"{year}-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("text", [None, "", "canary", "2000-01-01T00:00:00+00:00"])
+def test_a_note_that_is_missing_or_wrong_is_no_reason_to_write(text: str | None) -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, annotations={WRITTEN: text, EXPIRES: text})
+    before = observed(cluster).resource_version
+    assert settle(cluster, desired()) == [Done()]
+    assert observed(cluster).resource_version == before
+
+
+def test_a_note_of_somebody_else_is_written_over_with_the_next_content() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, annotations={WRITTEN: "2000-01-01T00:00:00+00:00"})
+    assert settle(cluster, desired()) == [Done()]
+    settle(cluster, desired("canary-2", "version-2"))
+    assert notices(cluster) == {WRITTEN: "2026-11-24T12:00:00+00:00"}
 
 
 # 6 to 8: restarts

@@ -14,6 +14,7 @@ from keyferry.delivery.observed import (
     KEYS,
     LABELS,
     MAPPING,
+    NOTICES,
     RESTART_DUE,
     REVISION,
     TAKEN_BACK,
@@ -23,7 +24,7 @@ from keyferry.delivery.observed import (
 )
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.verdict import Verdict
-from keyferry.model import MANAGED_BY, SecretValue
+from keyferry.model import MANAGED_BY, SecretValue, format_time
 from keyferry.render import contents
 from keyferry.render.render import Rendered
 
@@ -140,6 +141,11 @@ class Desired:
             KEYS: ",".join(sorted(self.data)),
         }
 
+    def _build_notices(self, written: datetime) -> dict[str, str]:
+        certificate = self._facts.certificate
+        expires = certificate.expires if certificate else None
+        return {key: format_time(time) for key, time in zip(NOTICES, (written, expires), strict=True) if time}
+
     @property
     def own_labels(self) -> Mapping[str, str]:
         """Keyferry's own labels; none for a Secret that somebody else creates."""
@@ -160,6 +166,7 @@ class Desired:
         taken_back: str = "",
         *,
         make_immutable: bool = False,
+        written: datetime | None = None,
     ) -> dict[str, Any]:
         """Return the body of an apply. It is complete, since an apply removes the fields that it leaves out.
 
@@ -169,10 +176,13 @@ class Desired:
             restart_due: the nonce for which restarts are due; None if none are.
             taken_back: the text of the annotation `taken-back`; empty if there is nothing to note.
             make_immutable: whether to make the Secret immutable. An immutable Secret stays so.
+            written: the current time, for a write of content; None keeps the notices of the last one.
         """
         due = {} if restart_due is None else {RESTART_DUE: restart_due}
         notes = {TAKEN_BACK: taken_back} if taken_back else {}
-        kept = {} if observed is None else observed.list_unknown_annotations(*self.managers)  # a newer release's
+        kept = {} if observed is None else observed.list_kept_annotations(*self.managers)
+        if written is not None:
+            kept = {key: text for key, text in kept.items() if key not in NOTICES} | self._build_notices(written)
         # The API server refuses resourceVersion "1" for every Secret that exists: that makes the apply create-only.
         preconditions = {"resourceVersion": "1"} if observed is None else observed.preconditions
         is_immutable = make_immutable or (observed is not None and observed.immutable)

@@ -30,6 +30,12 @@ TAKEN_BACK = f"{PREFIX}/taken-back"
 _MAX_TEXT = 1024
 """The longest name and the longest text in these two annotations; a version of several regions has about 150."""
 JOURNAL = (MAPPING, VERSIONS, REVISION, KEYS, RESTART_DUE, TAKEN_BACK)
+WRITTEN = f"{PREFIX}/written"
+"""Annotation: when the content was written last, ISO 8601 in UTC, to the second."""
+CERTIFICATE_EXPIRES = f"{PREFIX}/certificate-expires"
+"""Annotation: when the certificate of that content expires, as above."""
+NOTICES = (WRITTEN, CERTIFICATE_EXPIRES)
+"""The annotations that are for people to read alone: no decision hangs on them (docs/decisions/0012)."""
 FIRST_MANAGER = "before-first-apply"
 """What the API server calls the manager of all fields of an object without managedFields, at the next apply."""
 LABELS = {MANAGED_BY: "keyferry"}
@@ -116,8 +122,11 @@ class Observed:
         """The annotations that are the journal."""
         return {key: text for key, text in self.annotations.items() if key in JOURNAL}
 
-    def list_unknown_annotations(self, *managers: str) -> dict[str, str]:
-        """Return the annotations under `keyferry.dev/` that these managers own and that this release does not know."""
+    def list_kept_annotations(self, *managers: str) -> dict[str, str]:
+        """Return the annotations under `keyferry.dev/` that these managers own and that are not of the journal.
+
+        They are the notices, and what a newer release has written.
+        """
         owned = self.metadata_owned_by(*managers)
         return {
             key: text
@@ -185,6 +194,10 @@ class Observed:
     def get_journal_versions(self) -> dict[str, str]:
         """Return alias of a source → version, as the journal has them; empty if the annotation is not valid."""
         return _parse_texts(self.annotations.get(VERSIONS, "{}"))
+
+    def get_notice(self, name: str) -> datetime | None:
+        """Return the time in one of the notices; None if there is none, or it is not valid."""
+        return _parse_time(self.annotations.get(name, ""))
 
     def get_taken_back(self) -> dict[str, datetime]:
         """Return field manager → when keys were taken back from it. What is not valid is left out."""

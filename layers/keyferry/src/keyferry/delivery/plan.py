@@ -130,27 +130,27 @@ def plan(
     """
     restart_nonce = None if desired.mapping.spec.restart == "none" else nonce
     if observed is None:
-        return _plan_creation(desired, restart_nonce)  # 3
+        return _plan_creation(desired, restart_nonce, now)  # 3
     if desired.mapping.spec.policies.creation == "createOnce":
         if not (restart_nonce and observed.names(desired.mapping) and observed.restart_due):
             return Done("it exists, and is left as it is (creation: createOnce)")
         # The Secret stays as it is, but restarts that are still due for its creation have to be finished.
         desired = desired.as_observed(observed)
     taken_back = format_notes(take_notes(desired, observed, now, forgets_before))
-    return _plan_update(desired, observed, restart_nonce, nonce, taken_back)
+    return _plan_update(desired, observed, restart_nonce, nonce, taken_back, now)
 
 
-def _plan_creation(desired: Desired, restart_nonce: str | None) -> Write | Done:
+def _plan_creation(desired: Desired, restart_nonce: str | None, now: datetime) -> Write | Done:
     if desired.is_merge:
         return Done("the Secret is missing, and is not ours to make (creation: merge)")
     check_limits(desired, None)
     make_immutable = desired.mapping.spec.secret.immutable
-    body = desired.build_body(None, restart_nonce, make_immutable=make_immutable)
+    body = desired.build_body(None, restart_nonce, make_immutable=make_immutable, written=now)
     return Write(body, force=False, creates=True, why="missing")
 
 
 def _plan_update(
-    desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str, taken_back: str
+    desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str, taken_back: str, now: datetime
 ) -> Action:
     """Return the next action on a Secret that exists.
 
@@ -163,6 +163,7 @@ def _plan_update(
         restart_nonce: the new value of `restart-due` for a change of content; None if the mapping restarts nothing.
         nonce: a new value for a `restart-due` that somebody else has written.
         taken_back: the text of the annotation `taken-back` for every apply.
+        now: the current time.
     """
     check_limits(desired, observed)
     claims, force = check_claims(desired, observed), needs_force(desired, observed)
@@ -174,7 +175,8 @@ def _plan_update(
         patch = build_claims_patch(claims, desired, observed)
         return Prune(patch, "taking over", tuple(map(str, claims)))
     if content_change:  # 4
-        return Write(desired.build_body(observed, restart_nonce, taken_back), force, creates=False, why=content_change)
+        body = desired.build_body(observed, restart_nonce, taken_back, written=now)
+        return Write(body, force, creates=False, why=content_change)
     restart_due = _get_restart_due(desired, observed, restart_nonce, nonce)
     make_immutable = desired.mapping.spec.secret.immutable and not superfluous_keys
     why = _describe_metadata_change(desired, observed, restart_due, make_immutable=make_immutable)
