@@ -166,13 +166,13 @@ def sweep(direct: Direct, allowed: Sequence[Mapping[str, Any]] | None = None) ->
     before = iam.get_role_policy(RoleName=name, PolicyName="generated")["PolicyDocument"]["Statement"]
     direct.allow(statements(direct.cloud, direct.catalog, "ReconcileRole") if allowed is None else allowed)
     services = Services(
-        direct.runtime.connect,
-        direct.runtime.create_version_reader(),
-        queue.send,
-        lambda rest, _delay_seconds: later.append(rest),
-        deadline(),
-        "event-1",
-        timedelta(hours=1),
+        connect=direct.runtime.connect,
+        read_state=direct.runtime.create_state_reader(),
+        send=queue.send,
+        continue_later=lambda rest, _delay_seconds: later.append(rest),
+        deadline=deadline(),
+        event_id="event-1",
+        period=timedelta(hours=1),
     )
     report = reconcile(Sweep(), direct.catalog, services)
     direct.allow(before)

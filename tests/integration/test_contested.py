@@ -45,7 +45,9 @@ def sweep(scene: Scene, direct: Direct, now: datetime) -> str:
     raw = client.read_secret_metadata(scene.namespace, "db")
     assert raw is not None
     seen = Observed.from_object(raw)
-    return compare_secret(mapping, dict(seen.get_journal_versions()), seen, Place(CLUSTER, scene.namespace), now)
+    return compare_secret(
+        mapping, dict(seen.get_journal_versions()), seen, Place(CLUSTER, scene.namespace), now
+    ).difference
 
 
 def at(work: Work, now: datetime) -> Work:

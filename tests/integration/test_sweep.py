@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from keyferry.pipeline.comparison import Position
 from keyferry.pipeline.reconcile import MAX_HOPS
-from keyferry.pipeline.sweep import Position, Sweep
+from keyferry.pipeline.sweep import Sweep
 from local.controlplane import ControlPlane
 from local.install import Installation
 from local.watch import until

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 type Properties = dict[str, Any]
 
 QUEUE, FUNCTION = "SQS::Queue", "Serverless::Function"
+ANSWERS = {"Report": "ReconcileRole"}
+"""Function that people ask, and no queue → the role that it shares with another."""
 PERIOD = {"Fn::FindInMap": ["SweepSchedules", {"Ref": "SweepSchedule"}, "Seconds"]}
 """The period of the schedule, in seconds."""
 
@@ -71,7 +73,7 @@ class Stack:
     @property
     def consumers(self) -> dict[str | None, str]:
         """Queue → the function that consumes it."""
-        return {named(self.event(name)["Queue"]): name for name in self.functions}
+        return {named(self.event(name)["Queue"]): name for name in self.functions.keys() - ANSWERS.keys()}
 
     def event(self, function: str) -> Properties:
         """Return how a function consumes its queue."""

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.unit.stack import FUNCTION, QUEUE, Properties, Stack, broken_by, listed, named, rule, says, title
+from tests.unit.stack import ANSWERS, FUNCTION, QUEUE, Properties, Stack, broken_by, listed, named, rule, says, title
 
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
 SEND = {"sqs:SendMessage"}
@@ -11,7 +11,7 @@ LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "RouteRole": {"Changes": CONSUME, "Deliveries": SEND, "RouteLogs": LOG},
     "DeliverRole": {"Deliveries": CONSUME | SEND, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
-    "ReconcileRole": {"Sweeps": CONSUME | SEND, "Deliveries": SEND, "ReconcileLogs": LOG},
+    "ReconcileRole": {"Sweeps": CONSUME | SEND, "Deliveries": SEND, "ReconcileLogs": LOG, "ReportLogs": LOG},
     "ScheduleRole": {"Sweeps": SEND, "EventsDeadLetters": SEND},
     "PushRole": {},  # all that it may is generated from the mappings
     "NetworkInterfaces": {
@@ -101,13 +101,15 @@ def takes_what_alarms_publish(stack: Stack, name: str, _topic: Properties) -> bo
 
 
 @broken_by("Route.Role", {"Fn::GetAtt": ["DeliverRole", "Arn"]})
+@broken_by("Report.Role", {"Fn::GetAtt": ["DeliverRole", "Arn"]})
 @broken_by("ReconcileRole.ManagedPolicyArns")
 @broken_by("Deliver.Policies", ["AmazonSQSFullAccess"])
 @rule(FUNCTION)
 def has_one_role_of_its_own_that_lets_lambda_into_the_vpc(stack: Stack, name: str, function: Properties) -> bool:
     """SAM would make a role for `Policies`."""
-    attached = stack.of("IAM::Role")[f"{name}Role"].get("ManagedPolicyArns", {}).get("Fn::If", [])[:2]
-    own = named(function["Role"]) == f"{name}Role" and "Policies" not in function
+    role = ANSWERS.get(name, f"{name}Role")
+    attached = stack.of("IAM::Role")[role].get("ManagedPolicyArns", {}).get("Fn::If", [])[:2]
+    own = named(function["Role"]) == role and "Policies" not in function
     return own and attached == ["InVpc", [{"Ref": "NetworkInterfaces"}]]
 
 

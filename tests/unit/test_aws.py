@@ -283,5 +283,5 @@ BASE = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
 )
 def test_a_sweep_takes_the_version_of_the_secret_that_is_named(source: dict[str, str], version: str | None) -> None:
     client: Any = Client(pages=[{"SecretList": json.loads(json.dumps(LISTED, default=str))}])
-    read_version = secrets_manager.create_version_reader(lambda _region: client)
-    assert read_version(Source.model_validate(source)) == version
+    read_state = secrets_manager.create_state_reader(lambda _region: client)
+    assert read_state(Source.model_validate(source)).version == version

@@ -520,7 +520,8 @@ def test_a_delivery_does_not_begin_on_a_cluster_that_has_just_failed(server: Ser
 
 
 def test_what_another_process_has_found_out_is_known_here_once_it_has_come_back(server: Server) -> None:
-    others = server.health.copy()
+    others = Health("prod-eu", server.clock)
+    others.learn(server.health.known)
     server.reply = refused
     read(server.client(server.connect(health=others)))
     server.health.check_available()

@@ -39,7 +39,7 @@ def sweep(world: World, of: SecretMapping | None = None, now: datetime | None = 
     raw = world.cluster.secrets[WHERE].as_object(WHERE[1])
     seen = Observed.from_object({"metadata": raw["metadata"]})
     version = world.sources.values[SOURCE].version
-    return compare_secret(of or world.mapping, {"db": version}, seen, PLACE, now or world.clock.read_time())
+    return compare_secret(of or world.mapping, {"db": version}, seen, PLACE, now or world.clock.read_time()).difference
 
 
 def conflict(world: World, **changes: Any) -> Conflict:  # noqa: ANN401

@@ -165,10 +165,10 @@ def test_a_sweep_takes_the_version_for_unknown_and_computes_it_once(
 
     monkeypatch.setattr("keyferry.stores.source.select_names", select)
     sessions: Any = type("FakeSessions", (), {"client": lambda *_: client})()
-    read_version = sources.create_version_reader(sessions)
+    read_state = sources.create_state_reader(sessions)
     patterns = PATTERNS["many states"], f"^{'/' if store == 'parameterStore' else ''}{find_bombs.NAMES[0][:12]}"
     bomb, usual = (Source.model_validate({"find": store, "regexp": pattern}) for pattern in patterns)
-    assert [read_version(bomb) for _ in range(3)] == [None] * 3
-    assert len({read_version(usual) for _ in range(3)} - {None}) == 1
+    assert [read_state(bomb).version for _ in range(3)] == [None] * 3
+    assert len({read_state(usual).version for _ in range(3)} - {None}) == 1
     assert len(searched) == 2
     assert client.listed == 1

@@ -16,7 +16,7 @@ from keyferry.cli.check.problems import InvalidFiles
 from keyferry.cli.commands.generate import render_files
 from keyferry.errors import AccessDenied, SourceUnusable
 from keyferry.mapping.catalog import Catalog, build_catalog
-from keyferry.model import Change, Place, SourceValue, StoreName
+from keyferry.model import Change, Place, Rotation, SourceValue, StoreName
 from keyferry.stores import find
 from keyferry.stores.find import MAX_TAG_CHARACTERS, MAX_TAGS
 from keyferry.stores.grant import Condition, Grant
@@ -464,7 +464,7 @@ def test_what_aws_says_nothing_of_is_an_error_that_names_it() -> None:
 
 def test_tags_have_to_be_the_same() -> None:
     listed = [
-        SecretListEntry(f"arn:{name}", name, {}, tags, "")
+        SecretListEntry(f"arn:{name}", name, {}, tags, None, Rotation(is_on=False))
         for name, tags in (("a", {"t": "x", "u": "y"}), ("b", {"t": "X"}))
     ]
     assert [each.name for each in secrets_manager.select_members(source(tags={"t": "x"}), listed)] == ["a"]

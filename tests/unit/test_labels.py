@@ -80,7 +80,9 @@ def test_when_the_label_comes_the_key_does_and_no_sweep_takes_its_lack_for_a_dif
     def compare(before: str) -> str:
         observed = Observed.from_object(world.cluster.secrets[WHERE].as_object(WHERE[1]))
         versions = {"db": current, "before": before}
-        return compare_secret(world.mapping, versions, observed, Place("prod-eu", "payments"), world.clock.read_time())
+        return compare_secret(
+            world.mapping, versions, observed, Place("prod-eu", "payments"), world.clock.read_time()
+        ).difference
 
     world.deliver()
     assert compare("") == ""

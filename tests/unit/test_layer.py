@@ -1,5 +1,6 @@
 """A layer that does not fit its function is told of in one line, before anything of it is imported."""
 
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.runtime.layer import BUILT_FILE, check_layer
+from keyferry.runtime.layer import BUILT_FILE, check_layer, read_release
 from tests.unit.incident import load_app
 from tests.unit.stack import ROOT
 
@@ -47,20 +48,25 @@ def test_one_that_does_not_fit_is_refused_with_what_both_are(
         check_layer(build(tmp_path, **other), machine)
 
 
-@pytest.mark.parametrize("function", ["route", "deliver", "reconcile"])
+@pytest.mark.parametrize("function", ["route", "deliver", "reconcile", "report"])
 def test_each_function_without_its_layer_says_what_to_do(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyferry.runtime.layer", None)
     with pytest.raises(ImportError, match="has no code layer: run `make build`, then `sam deploy`"):
         load_app(function, monkeypatch)
 
 
-@pytest.mark.parametrize("function", ["route", "deliver", "reconcile"])
+@pytest.mark.parametrize("function", ["route", "deliver", "reconcile", "report"])
 def test_each_function_looks_at_its_layer_before_it_imports_anything_of_it(function: str) -> None:
     imports = [line for line in (ROOT / f"functions/{function}/app.py").read_text().splitlines() if "import" in line]
     ours = [line for line in imports if "keyferry" in line or "powertools" in line]
-    assert ours[0].strip() == "from keyferry.runtime.layer import check_layer"
+    assert ours[0].strip().startswith("from keyferry.runtime.layer import check_layer")
 
 
 def test_the_check_itself_needs_nothing_of_the_layer_but_its_own_text() -> None:
     code = f"import sys; sys.path[:0] = [{str(ROOT / 'layers/keyferry/src')!r}]; import keyferry.runtime.layer"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+def test_the_release_is_that_of_the_layer_or_of_what_is_installed(tmp_path: Path) -> None:
+    assert read_release(build(tmp_path)) == "1.2.3"
+    assert read_release(tmp_path / "none") == importlib.metadata.version("keyferry")

@@ -8,12 +8,8 @@ from typing import Any
 
 import pytest
 
-from keyferry.deadline import Deadline
-from keyferry.delivery.apply import ClusterClient
 from keyferry.delivery.observed import Observed
-from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import MAX_LISTED
-from keyferry.delivery.work import Work
 from keyferry.errors import (
     AccessDenied,
     ClusterSlow,
@@ -32,94 +28,20 @@ from keyferry.errors import (
     Unreachable,
     WrongCluster,
 )
-from keyferry.mapping.catalog import Catalog, build_catalog
+from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.targets import Cluster
-from keyferry.model import Delivery
+from keyferry.model import Delivery, SourceState
 from keyferry.pipeline import reconcile as reconcile_module
-from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.compare import compare_secret
+from keyferry.pipeline.comparison import Position
 from keyferry.pipeline.reconcile import MAX_HOPS, MAX_WAITS, WAIT_SECONDS, reconcile, settle_report, settle_sweep
 from keyferry.pipeline.settle import UNKNOWN_NAME_SECONDS
-from keyferry.pipeline.sweep import REASONS_OF_A_KIND, NotCompared, Position, Sweep, SweepReport, parse_sweep
+from keyferry.pipeline.sweep import REASONS_OF_A_KIND, NotCompared, Sweep, SweepReport, parse_sweep
 from keyferry.stores.source import Source
-from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources
-from tests.unit.fake_queues import FakeQueue, message
-from tests.unit.samples import PLACE, WHEN, cluster, delivery, mapping, workload
-
-PERIOD = timedelta(hours=1)
-SOURCE = "prod/payments/db"
-WHERE = "payments", "payments-db"
-
-
-class World:
-    """Two clusters with two namespaces each, all of it delivered."""
-
-    def __init__(self, *mappings: SecretMapping) -> None:
-        self.sources = FakeSources()
-        self.sources.put(SOURCE, '{"username": "me", "password": "canary-1"}')
-        self.clusters = {name: FakeCluster("payments", "shop") for name in ("prod-eu", "prod-us")}
-        self.calls, self.queue = Calls(), FakeQueue()
-        self.lost: KeyferryError | None = None
-        self.clients: dict[str, ClusterClient] = {}
-        """Clusters that are asked in another way than the others."""
-        self.clock = FakeClock()
-        self.deadline = self.clock.deadline(840)
-        self.time = WHEN
-        self.continued: list[Sweep] = []
-        """What is on the queue of the sweeps."""
-        self.delays: list[int] = []
-        """How long each of them waits there."""
-        known = mappings or (mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments", "shop"]),)
-        self.catalog = build_catalog(known, [cluster("prod-eu"), cluster("prod-us")])
-        for name, each in self.clusters.items():
-            each.run("payments", "Deployment", workload("api"))
-            self.deliver(name)
-
-    def deliver(self, name: str) -> None:
-        """Carry out every mapping on a cluster."""
-        for each in self.catalog.mappings.values():
-            if name in [target.name for target in self.catalog.clusters_of(each)]:
-                client, deadline = self.clusters[name].client(), self.clock.deadline(100)
-                asked, kinds = delivery(cluster=name), self.catalog.clusters[name].restart_kinds
-                deliver(Work(asked, each, client, kinds, lambda _: self.sources.create_reader(), deadline))
-
-    def connect(self, asked: Cluster, _deadline: Deadline) -> ClusterClient:
-        if self.lost and asked.name == "prod-us":
-            self.calls.recorded.append("lost")
-            raise self.lost
-        return self.clients.get(asked.name) or self.clusters[asked.name].client(self.calls)
-
-    def continue_later(self, rest: Sweep, delay_seconds: int) -> None:
-        self.continued.append(rest)
-        self.delays.append(delay_seconds)
-
-    def services(self) -> Services:
-        return Services(
-            self.connect,
-            self.sources.read_version,
-            self.queue.send,
-            self.continue_later,
-            self.deadline,
-            "event-9",
-            PERIOD,
-            now=lambda: self.time,
-        )
-
-    def sweep(self, sweep: Sweep | None = None, version: Callable[[Source], str | None] | None = None) -> SweepReport:
-        services = self.services()
-        return reconcile(
-            sweep or Sweep(), self.catalog, replace(services, read_version=version) if version else services
-        )
-
-    def found(self, **narrowed: str) -> list[str]:
-        """Return why a sweep sends what it sends."""
-        return [f"{each.cluster}: {why}" for each, why in self.sweep(Sweep(**narrowed)).sent]
-
-    def not_compared(self, version: Callable[[Source], str | None] | None = None) -> list[str]:
-        """Sweep everything, and return what could not be compared."""
-        entries = self.sweep(version=version).not_compared
-        return [f"{each.cluster}: {each.mapping}: {each.targets}: {each.kind}: {each.why}" for each in entries]
+from keyferry.testing import Calls
+from tests.unit.clusters import PERIOD, SOURCE, WHERE, World
+from tests.unit.fake_queues import message
+from tests.unit.samples import PLACE, WHEN, delivery, mapping
 
 
 def test_where_all_is_right_nothing_is_sent_and_no_value_is_read() -> None:
@@ -286,7 +208,7 @@ def test_a_label_or_annotation_that_is_another_is_seen_and_put_right() -> None:
 
 def test_a_version_that_is_not_known_is_no_version_that_is_right() -> None:
     world = World()
-    swept = world.sweep(version=lambda _source: None)
+    swept = world.sweep(version=lambda _source: SourceState())
     assert [why for _, why in swept.sent] == ["payments: the version of a source is not known"] * 2
 
 
@@ -304,7 +226,7 @@ def test_a_cluster_that_does_not_answer_gets_no_deliveries_and_the_others_are_lo
 
 
 def test_a_region_that_cannot_be_listed_sends_nothing_and_each_of_its_targets_is_told() -> None:
-    def version(_source: Source) -> str | None:
+    def version(_source: Source) -> SourceState:
         raise AccessDenied("AWS refuses secretsmanager:ListSecrets")
 
     world = World()
@@ -459,10 +381,10 @@ def test_an_outage_of_aws_is_none_of_the_cluster() -> None:
     world.deliver("prod-eu")
     world.clusters["prod-eu"].delete("payments", "z")
 
-    def version(source: Source) -> str | None:
+    def version(source: Source) -> SourceState:
         if source.event_names == (SOURCE,):
             raise Unreachable("secretsmanager:ListSecrets: no answer from AWS")
-        return world.sources.read_version(source)
+        return world.sources.read_state(source)
 
     swept = world.sweep(version=version)
     assert [(each.mapping, why) for each, why in swept.sent] == [("z", "payments: the Secret is missing")]
@@ -774,9 +696,9 @@ def test_metadata_alone_is_enough_to_see_a_difference() -> None:
     raw = world.clusters["prod-eu"].client().read_secret_metadata(*WHERE)
     assert raw is not None
     wanted = world.catalog.mappings["payments-db"]
-    assert compare_secret(wanted, {"db": "version-1"}, Observed.from_object(raw), PLACE, WHEN) == ""
+    assert compare_secret(wanted, {"db": "version-1"}, Observed.from_object(raw), PLACE, WHEN).difference == ""
     assert (
-        compare_secret(wanted, {"db": "version-2"}, Observed.from_object(raw), PLACE, WHEN)
+        compare_secret(wanted, {"db": "version-2"}, Observed.from_object(raw), PLACE, WHEN).difference
         == "a source has another version"
     )
 

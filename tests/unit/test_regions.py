@@ -179,7 +179,9 @@ def test_what_another_mapping_has_written_or_nobody_can_read_holds_nothing_of_ou
 
 @pytest.mark.parametrize(("now", "same"), [("v2", True), (f"v2@{NEW}", True), ("v3", False), (NEW, False)])
 def test_the_sweep_compares_ids_without_their_dates(now: str, *, same: bool) -> None:
-    said = compare_secret(mapping(**WHOLE), {"db": now}, holding(f"v2@{NEW}"), Place("prod-eu", "payments"), WHEN)
+    said = compare_secret(
+        mapping(**WHOLE), {"db": now}, holding(f"v2@{NEW}"), Place("prod-eu", "payments"), WHEN
+    ).difference
     assert said == ("" if same else "a source has another version")
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from keyferry.aws.sources import Sources, create_version_reader
+from keyferry.aws.sources import Sources, create_state_reader
 from keyferry.delivery.sources import build_desired
 from keyferry.errors import SourceMissing, Throttled
+from keyferry.model import SourceState
 from keyferry.stores.source import Source
 from tests.unit.samples import mapping
 from tests.unit.world import World
@@ -174,6 +175,6 @@ def test_what_is_read_again_is_read_anew() -> None:
 def test_the_version_of_a_source_with_a_role_is_not_known_and_nothing_is_asked_for_it() -> None:
     """Sweeps have no right to assume the role, and what they can list without it is another account's."""
     sessions = FakeSessions(FakeStore("/a"))
-    read_version = create_version_reader(sessions)  # type: ignore[arg-type]
-    assert read_version(parameter("/a", role="arn:aws:iam::444455556666:role/secrets")) is None
+    read_state = create_state_reader(sessions)  # type: ignore[arg-type]
+    assert read_state(parameter("/a", role="arn:aws:iam::444455556666:role/secrets")) == SourceState()
     assert sessions.asked == []

@@ -106,7 +106,7 @@ def test_a_mapping_moves_to_another_stack_without_a_write_of_content_and_a_resta
     raw = world.cluster.secrets[WHERE].as_object(WHERE[1])
     seen = Observed.from_object({"metadata": raw["metadata"]})
     version = {"db": world.sources.values[SOURCE].version}
-    assert compare_secret(moved, version, seen, PLACE, world.clock.read_time()) == (
+    assert compare_secret(moved, version, seen, PLACE, world.clock.read_time()).difference == (
         "the annotation keyferry.dev/mapping differs"
     )
 
@@ -118,7 +118,7 @@ def test_a_mapping_moves_to_another_stack_without_a_write_of_content_and_a_resta
     assert {entry["manager"] for entry in found["managedFields"]} == {"staging:payments-db"}
     assert world.nonce == nonce
     seen = Observed.from_object({"metadata": found})
-    assert compare_secret(moved, version, seen, PLACE, world.clock.read_time()) == ""
+    assert compare_secret(moved, version, seen, PLACE, world.clock.read_time()).difference == ""
     [error] = world.deliver().errors
     assert isinstance(error, Conflict)
 

@@ -142,4 +142,4 @@ def test_a_secret_of_any_metadata_has_a_plan_or_an_error_with_a_text(metadata: d
     except KeyferryError as error:
         assert len(str(error)) <= 600
         assert escape(str(error)).encode()
-    assert len(compare_secret(mapping(), {"db": "version-1"}, observed, PLACE, WHEN)) < 1000
+    assert len(compare_secret(mapping(), {"db": "version-1"}, observed, PLACE, WHEN).why) < 1000

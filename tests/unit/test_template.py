@@ -72,7 +72,7 @@ def test_the_sweep_is_started_by_the_schedule_as_often_as_the_parameter_says(sta
 
 
 def test_all_that_runs_at_once_by_default_fits_a_new_account(stack: Stack) -> None:
-    most = [stack.event(name)["ScalingConfig"]["MaximumConcurrency"] for name in stack.functions]
+    most = [stack.event(name)["ScalingConfig"]["MaximumConcurrency"] for name in stack.consumers.values()]
     defaults = [stack.template["Parameters"][one["Ref"]]["Default"] if isinstance(one, dict) else one for one in most]
     assert sum(defaults) < 10  # of which one is left, to invoke by hand
 

@@ -78,7 +78,7 @@ def test_the_rest_of_a_sweep_goes_on_where_the_cluster_is_slow_and_a_delivery_wa
     monkeypatch.setattr("keyferry.kube.Transport", lambda *_, **_more: None)
     runtime = Runtime(ENVIRONMENT, build_catalog([mapping()], [cluster("prod-eu")]), boto3.Session("AKIA", "canary"))
     known = runtime.catalog.clusters["prod-eu"]
-    health = runtime._get_health(known)
+    health = runtime.clusters.get_health(known)
     health.note_seconds(1.2)
     health.remember_slow(840)
     runtime.connect(known, Deadline.after(9), is_sweep=True)

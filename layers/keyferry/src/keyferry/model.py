@@ -84,6 +84,29 @@ class SourceValue:
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """The rotation of a secret, as Secrets Manager's ListSecrets tells of it."""
+
+    is_on: bool
+    last: datetime | None = None
+    """When it last succeeded; None if it never has."""
+    next: datetime | None = None
+    """By when the next one is to be done; None if it is not known."""
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """What a store tells of a source without its value."""
+
+    version: str | None = None
+    """The current version; None if it is not known, empty if no version has the label."""
+    changed: datetime | None = None
+    """When it was last changed; of a secret in any way, its tags included."""
+    rotation: Rotation | None = None
+    """None for what is not rotated by AWS, or not known."""
+
+
+@dataclass(frozen=True)
 class Place:
     """A namespace of a cluster: where a Secret is written."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from keyferry.access.statements import Object, substitute
 
-FUNCTIONS = ("route", "deliver", "reconcile")
+FUNCTIONS = ("route", "deliver", "reconcile", "report")
 QUEUES = ("changes", "deliveries.fifo", "sweeps")
 DEAD_LETTERS = ("changes-dead-letters", "deliveries-dead-letters.fifo", "sweeps-dead-letters", "events-dead-letters")
 """The queues by the ends of their names, which template.yaml gives them."""
@@ -50,6 +50,7 @@ def _build_policy(name: str, description: str, statements: Sequence[Object]) -> 
 def _list_look() -> list[Object]:
     return [
         _allow("Stack", ["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"], [_STACK]),
+        _allow("Ask", ["lambda:InvokeFunction"], [_arn("lambda", "function:${Stack}-report")]),
         _allow(
             "Logs",
             ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"],

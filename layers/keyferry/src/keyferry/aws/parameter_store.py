@@ -10,7 +10,7 @@ from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
 from keyferry.errors import SourceUnavailable, VersionMissing
 from keyferry.formats import jsontext
-from keyferry.model import SecretValue, SourceValue, format_time
+from keyferry.model import SecretValue, SourceState, SourceValue, format_time
 from keyferry.stores.find import check_matches, digest_versions
 from keyferry.stores.source import Source
 
@@ -122,8 +122,10 @@ def _read_members(client: "SSMClient", names: Iterable[str]) -> Iterator[tuple[s
         yield parameter["Name"], _parse_parameter(parameter)
 
 
-def list_parameters(client: "SSMClient", tags: Mapping[str, str] | None = None, path: str = "") -> dict[str, str]:
-    """Return the latest version of every parameter of a region, by name. Reads no value.
+def list_parameters(
+    client: "SSMClient", tags: Mapping[str, str] | None = None, path: str = ""
+) -> dict[str, SourceState]:
+    """Return the latest state of every parameter of a region, by name. Reads no value.
 
     Args:
         client: a client of the region.
@@ -138,16 +140,20 @@ def list_parameters(client: "SSMClient", tags: Mapping[str, str] | None = None, 
             ParameterFilters=filters, PaginationConfig={"PageSize": 50}
         )
         return {
-            parameter["Name"]: format_version(parameter["Version"], parameter["LastModifiedDate"])
+            parameter["Name"]: _build_state(parameter["Version"], parameter["LastModifiedDate"])
             for page in pages
             for parameter in page["Parameters"]
         }
 
 
-def create_version_reader(get_client: "Callable[[str | None], SSMClient]") -> Callable[[Source], str | None]:
-    """Return a function that gives the current version of a parameter, or None if it is not known.
+def _build_state(number: int, modified: datetime) -> SourceState:
+    return SourceState(format_version(number, modified), modified)
 
-    It is not known for a label, a fixed version or tags: the listing does not show them. Each region is listed once
+
+def create_state_reader(get_client: "Callable[[str | None], SSMClient]") -> Callable[[Source], SourceState]:
+    """Return a function that gives the state of a parameter, or of all members of a find.
+
+    Nothing is known for a label, a fixed version or tags: the listing does not show them. Each region is listed once
     for the same tags.
 
     Args:
@@ -155,16 +161,18 @@ def create_version_reader(get_client: "Callable[[str | None], SSMClient]") -> Ca
     """
     list_once = cache_answers(lambda region, tags: list_parameters(get_client(region), dict(tags)))
 
-    def read_version(source: Source) -> str | None:
+    def read_state(source: Source) -> SourceState:
         if source.version or source.label or source.metadata:
-            return None
+            return SourceState()
         parameters = list_once(source.home_region, tuple(sorted(source.tags.items())))
         if source.find:
-            return digest_versions({name: parameters[name] for name in source.select_names(parameters)})
+            members = {name: parameters[name] for name in source.select_names(parameters)}
+            version = digest_versions({name: state.version for name, state in members.items()})
+            return SourceState(version, max((each.changed for each in members.values() if each.changed), default=None))
         (name,) = source.event_names
-        return parameters.get(f"/{name}") or parameters.get(name)
+        return parameters.get(f"/{name}") or parameters.get(name) or SourceState()
 
-    return read_version
+    return read_state
 
 
 BATCH_READ: BatchRead | None = BatchRead(MAX_NAMES, _get_batch_name, _read_batch)

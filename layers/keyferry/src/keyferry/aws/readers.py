@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from keyferry.aws import parameter_store, secrets_manager
 from keyferry.aws.calls import BatchRead
 from keyferry.aws.sessions import Service
-from keyferry.model import SourceValue, StoreName
+from keyferry.model import SourceState, SourceValue, StoreName
 from keyferry.stores.source import Source
 
 
@@ -21,8 +21,8 @@ class Reader(Protocol):
     def read(self, client: Any, source: Source, /) -> SourceValue:  # noqa: ANN401  # one of boto3's generated classes
         """Return the current content of a source: a value, the tags, or the values of all members of a find."""
 
-    def create_version_reader(self, get_client: Callable[[str | None], Any], /) -> Callable[[Source], str | None]:
-        """Return a function that gives the current version of a source, or None if it is not known.
+    def create_state_reader(self, get_client: Callable[[str | None], Any], /) -> Callable[[Source], SourceState]:
+        """Return a function that gives the current state of a source.
 
         It reads no value, and lists each region once, so use it for one sweep only.
 

@@ -12,7 +12,7 @@ from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
 from keyferry.errors import SourceMissing, SourceUnavailable, SourceUnusable, VersionMissing
 from keyferry.formats import jsontext
-from keyferry.model import SecretValue, SourceValue, format_time
+from keyferry.model import Rotation, SecretValue, SourceState, SourceValue, format_time
 from keyferry.stores.find import check_matches, digest_versions
 from keyferry.stores.secrets_manager import CURRENT, PENDING, PREVIOUS
 from keyferry.stores.source import Source
@@ -36,8 +36,9 @@ class SecretListEntry:
     labels: Mapping[str, str]
     """The version id of each staging label."""
     tags: Mapping[str, str]
-    last_changed: str
+    changed: datetime | None
     """When the secret was last changed in any way, its tags included."""
+    rotation: Rotation
 
 
 def read(client: "SecretsManagerClient", source: Source) -> SourceValue:
@@ -98,7 +99,10 @@ def _read_tags(client: "SecretsManagerClient", source: Source) -> SourceValue:
     with translate_errors(call, source.store.explain_missing(source)):
         answer = client.describe_secret(SecretId=source.identifier)
     tags = dict(sorted(_parse_tags(answer).items()))
-    return SourceValue(SecretValue(jsontext.to_text(tags).encode()), _parse_last_changed(answer))
+    return SourceValue(
+        SecretValue(jsontext.to_text(tags).encode()),
+        format_time(answer.get("LastChangedDate") or answer["CreatedDate"]),
+    )
 
 
 def _read_find(client: "SecretsManagerClient", source: Source) -> SourceValue:
@@ -175,34 +179,35 @@ def list_secrets(client: "SecretsManagerClient", prefix: str = "") -> dict[str, 
         }
 
 
-def create_version_reader(
+def create_state_reader(
     get_client: "Callable[[str | None], SecretsManagerClient]",
-) -> Callable[[Source], str | None]:
-    """Return a function that gives the current version of a secret, or None if it is not known.
-
-    The version of a label that no version has is empty. Each region is listed once.
+) -> Callable[[Source], SourceState]:
+    """Return a function that gives the state of a secret, or of all members of a find. Each region is listed once.
 
     Args:
         get_client: returns the client of a region; None is the pipeline's own region.
     """
     list_once = cache_answers(lambda region: list_secrets(get_client(region)))
 
-    def read_version(source: Source) -> str | None:
+    def read_state(source: Source) -> SourceState:
         entries = list_once(source.home_region)
         if source.find:
             members = select_members(source, entries.values())
-            return digest_versions({entry.name: entry.labels.get(CURRENT) for entry in members})
+            version = digest_versions({entry.name: entry.labels.get(CURRENT) for entry in members})
+            return SourceState(version, max((entry.changed for entry in members if entry.changed), default=None))
         candidates = (entries[name] for name in source.event_names if name in entries)
         entry = next((entry for entry in candidates if _is_entry_of(entry, source)), None)
-        if entry is None:
-            return None
-        if source.metadata:
-            return entry.last_changed
-        if source.version:
-            return source.version if source.version in entry.labels.values() else None
-        return entry.labels.get(source.label, "") if source.label else entry.labels.get(CURRENT)
+        return SourceState(_get_version(entry, source), entry.changed, entry.rotation) if entry else SourceState()
 
-    return read_version
+    return read_state
+
+
+def _get_version(entry: SecretListEntry, source: Source) -> str | None:
+    if source.metadata:
+        return format_time(entry.changed) if entry.changed else ""
+    if source.version:
+        return source.version if source.version in entry.labels.values() else None
+    return entry.labels.get(source.label, "") if source.label else entry.labels.get(CURRENT)
 
 
 def _is_entry_of(entry: SecretListEntry, source: Source) -> bool:
@@ -223,13 +228,12 @@ def select_members(source: Source, entries: Iterable[SecretListEntry]) -> list[S
 def _parse_entry(secret: Mapping[str, Any]) -> SecretListEntry:
     versions = secret.get("SecretVersionsToStages", {})
     labels = {label: version for version, stages in versions.items() for label in stages}
-    return SecretListEntry(secret["ARN"], secret["Name"], labels, _parse_tags(secret), _parse_last_changed(secret))
+    rotation = Rotation(
+        secret.get("RotationEnabled", False), secret.get("LastRotatedDate"), secret.get("NextRotationDate")
+    )
+    changed = secret.get("LastChangedDate") or secret.get("CreatedDate")
+    return SecretListEntry(secret["ARN"], secret["Name"], labels, _parse_tags(secret), changed, rotation)
 
 
 def _parse_tags(secret: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag.get("Value", "") for tag in secret.get("Tags") or ()}
-
-
-def _parse_last_changed(secret: Mapping[str, Any]) -> str:
-    date = secret.get("LastChangedDate") or secret.get("CreatedDate")
-    return format_time(date) if isinstance(date, datetime) else ""

@@ -1,4 +1,4 @@
-"""Read the values of sources for a delivery, and their versions for a sweep."""
+"""Read the values of sources for a delivery, and their states for a sweep."""
 
 import time
 from collections import defaultdict
@@ -12,7 +12,7 @@ from keyferry.aws.readers import READERS
 from keyferry.aws.sessions import Sessions
 from keyferry.errors import KeyferryError, NotSignedIn, OutOfTime, SourceUnusable, Throttled, Unreachable
 from keyferry.formats.fields import CHECKED
-from keyferry.model import SourceValue, StoreName, format_time
+from keyferry.model import SourceState, SourceValue, StoreName, format_time
 from keyferry.role import Role
 from keyferry.role import chain_key as role_key
 from keyferry.stores.source import Source
@@ -148,33 +148,32 @@ def _add_date(value: SourceValue, source: Source) -> SourceValue:
     return replace(value, version=f"{value.version}@{format_time(value.created)}")
 
 
-def create_version_reader(sessions: Sessions) -> Callable[[Source], str | None]:
-    """Return a function that gives the current version of a source, or None if it is not known. It reads no value.
+def create_state_reader(sessions: Sessions) -> Callable[[Source], SourceState]:
+    """Return a function that gives the current state of a source. It reads no value.
 
-    The version of a source with a role is not known, because the sweep has no right to assume roles; nor that of a
-    `find` which computes too much: a delivery says so. Each region is listed once, and each `find` matched once, so use
-    the function for one sweep only.
+    Nothing is known of a source with a role, because the sweep has no right to assume roles; nor of a `find` which
+    computes too much: a delivery says so. Each region is listed once, and each `find` matched once, so use the function
+    for one sweep only.
 
     Returns:
         The function; it raises a KeyferryError as `keyferry.aws.errors.translate_errors` says.
     """
     readers = {
-        store: reader.create_version_reader(partial(sessions.client, reader.CLIENT))
-        for store, reader in READERS.items()
+        store: reader.create_state_reader(partial(sessions.client, reader.CLIENT)) for store, reader in READERS.items()
     }
 
-    def match(find: str) -> str | None:
+    def match(find: str) -> SourceState:
         source = Source.model_validate_json(find, context={CHECKED: True})
         try:
             return readers[source.store_name](source)
         except SourceUnusable:
-            return None
+            return SourceState()
 
     match_once = cache_answers(match)
 
-    def read_version(source: Source) -> str | None:
+    def read_state(source: Source) -> SourceState:
         if source.role:
-            return None
+            return SourceState()
         return match_once(_build_key(source)) if source.find else readers[source.store_name](source)
 
-    return read_version
+    return read_state

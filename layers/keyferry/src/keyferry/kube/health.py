@@ -77,12 +77,6 @@ class Health:
         """What is known now."""
         return self._known
 
-    def copy(self) -> "Health":
-        """Return another one that knows the same, for another process: locks are not for two."""
-        health = Health(self._cluster, self._clock)
-        health.learn(self._known)
-        return health
-
     def learn(self, known: Knowledge) -> None:
         """Know from now on what another process has found out, which had begun with what was known here."""
         with self._lock:

@@ -1,7 +1,9 @@
 """Compare the metadata of a Secret with what its mapping asks for. Neither has a value in it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from keyferry.delivery.contested import find_contest
 from keyferry.delivery.desired import compute_revision
@@ -10,6 +12,30 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place, is_version
 from keyferry.render.render import render_metadata
 
+_NOT_KNOWN = "the version of a source is not known"
+
+type State = Literal["right", "held", "stale", "restart due", "conflict", "gone", "unknown"]
+"""How a Secret stands to its mapping and its sources.
+
+right: as they ask for; held: as they ask for, and the mapping keeps it from newer versions; stale: it differs; restart
+due: it is as they ask for, but not every workload has been restarted for it; conflict: somebody has written it again
+after it was taken back, and nothing is done for a day; gone: it is missing; unknown: it could not be compared.
+"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What comes of the comparison of a Secret's metadata with its mapping and the versions of its sources."""
+
+    state: State
+    why: str = ""
+    """The first difference, or what the state is for; empty if there is nothing to say."""
+
+    @property
+    def difference(self) -> str:
+        """Why a delivery has to follow; empty if none has to."""
+        return "" if self.state in ("right", "held", "conflict") else self.why
+
 
 def compare_secret(
     mapping: SecretMapping,
@@ -17,10 +43,10 @@ def compare_secret(
     observed: Observed | None,
     place: Place,
     now: datetime,
-) -> str:
-    """Return the first difference between the metadata of a Secret and what its mapping asks for; empty if none.
+) -> Comparison:
+    """Compare the metadata of a Secret with what its mapping asks for.
 
-    What a manager has again that was taken back from it is none: a delivery would only say the same for a day.
+    What a manager has again that was taken back from it needs no delivery: it would only say the same for a day.
 
     Args:
         mapping: the mapping that the Secret belongs to.
@@ -31,13 +57,31 @@ def compare_secret(
     """
     policies = mapping.spec.policies
     if observed is None:
-        return "" if policies.creation == "merge" else "the Secret is missing"
-    if find_contest(mapping, observed, observed.get_journal_keys(), now):
-        return ""
-    restarts = "restarts are due" if RESTART_DUE in observed.annotations else ""
+        is_ours = policies.creation != "merge"
+        return Comparison("gone", "the Secret is missing") if is_ours else Comparison("right", "nobody has made it yet")
+    contest = find_contest(mapping, observed, observed.get_journal_keys(), now)
+    if contest:
+        return Comparison("conflict", str(contest))
+    is_due = RESTART_DUE in observed.annotations
     if policies.creation == "createOnce":
-        return restarts if observed.names(mapping) and mapping.spec.restart != "none" else ""
-    return _compare_journal(mapping, versions, observed, place) or _compare_managers(mapping, observed) or restarts
+        is_due = is_due and observed.names(mapping) and mapping.spec.restart != "none"
+        difference = ""
+    else:
+        difference = _compare_journal(mapping, versions, observed, place) or _compare_managers(mapping, observed)
+    if difference:
+        return Comparison("unknown" if difference == _NOT_KNOWN else "stale", difference)
+    if is_due:
+        return Comparison("restart due", "restarts are due")
+    held = _describe_hold(mapping)
+    return Comparison("held", held) if held else Comparison("right")
+
+
+def _describe_hold(mapping: SecretMapping) -> str:
+    """Return what keeps a Secret from newer versions of its sources; empty if nothing does."""
+    if mapping.spec.policies.creation == "createOnce":
+        return "creation: createOnce"
+    fixed = [f"{alias} has a fixed version" for alias, source in mapping.spec.sources.items() if source.version]
+    return ", ".join(fixed)
 
 
 def _compare_journal(
@@ -49,7 +93,7 @@ def _compare_journal(
     if observed.annotations.get(REVISION) != compute_revision(mapping):
         return "the mapping has changed"
     if None in versions.values():
-        return "the version of a source is not known"
+        return _NOT_KNOWN
     if not _are_current(observed.get_journal_versions(), versions):
         return "a source has another version"
     written, known = observed.get_journal_keys(), mapping.spec.secret.possible_keys

@@ -1,14 +1,12 @@
 """Send a delivery for every (mapping, cluster) that is not up to date. Reads no secret value."""
 
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from keyferry.errors import InvalidInput, UnknownField, UnknownName
 from keyferry.mapping.catalog import Catalog
-from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery, Message
 from keyferry.pipeline.cluster_sweep import ClusterReport, ClusterSweep, Services
 from keyferry.pipeline.settle import UNKNOWN_NAME_SECONDS, Settlement, settle_error
@@ -76,7 +74,7 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
         DeliverAgain: not every delivery, or not the rest of the sweep, could be sent.
     """
     begun = sweep.begun or services.now()
-    pairs = _select_pairs(sweep, catalog)
+    pairs = sweep.select_pairs(catalog)
     work = {
         name: ClusterSweep(sweep, catalog.clusters[name], mappings, services, catalog.locate)
         for name, mappings in pairs.items()
@@ -100,20 +98,6 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
         is_continued=bool(left) and not end,
         end=end,
     )
-
-
-def _select_pairs(sweep: Sweep, catalog: Catalog) -> Mapping[str, Sequence[SecretMapping]]:
-    """Return cluster → mappings to compare there, sorted; clusters that are finished are left out."""
-    pairs: defaultdict[str, list[SecretMapping]] = defaultdict(list)
-    for _, mapping in sorted(catalog.mappings.items()):
-        if sweep.mapping in (None, mapping.name) and mapping.spec.can_write_to(sweep.namespace):
-            for cluster in catalog.clusters_of(mapping):
-                if sweep.cluster in (None, cluster.name):
-                    pairs[cluster.name].append(mapping)
-    if sweep.names and not pairs:
-        names = ", ".join(f"{noun} {name}" for noun, name in sweep.names.items())
-        raise UnknownName(f"no mapping of this deployment has {names}: see `keyferry validate`")
-    return {name: pairs[name] for name in sorted(pairs) if sweep.cursor is None or name in sweep.cursor}
 
 
 def _continue(sweep: Sweep, begun: datetime, left: Mapping[str, ClusterReport], services: Services) -> str:

@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from keyferry.delivery.report import MAX_LISTED, build_notes_field
 from keyferry.errors import InvalidInput, UnknownField
-from keyferry.model import Delivery, Record
+from keyferry.model import Delivery
+from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric
 
 BY_HAND = "by hand"
@@ -17,20 +18,9 @@ REASONS_OF_A_KIND = 3
 """How many reasons of the same class of error a log line lists."""
 
 
-class Position(Record):
-    """A target of a cluster: the first one that was not looked at. Targets are sorted by mapping and namespace."""
+class Sweep(Scope):
+    """What to compare, and how far it is."""
 
-    mapping: str
-    namespace: str = ""
-    """Empty: the first one of the mapping."""
-
-
-class Sweep(Record):
-    """Which mappings, clusters and namespaces to compare: all, unless a name is given."""
-
-    mapping: str | None = None
-    cluster: str | None = None
-    namespace: str | None = None
     reason: str = Field(default=BY_HAND)
     """Why the sweep was started."""
     begun: AwareDatetime | None = None
@@ -39,19 +29,11 @@ class Sweep(Record):
     """How many invocations have worked on it, and ran out of time."""
     waits: int = Field(default=0, ge=0)
     """How many times it has waited for clusters that were not available."""
-    cursor: dict[str, Position] | None = None
-    """Cluster → where it goes on; other clusters are finished. None: it begins."""
 
     @property
     def is_by_hand(self) -> bool:
         """Whether somebody waits for the answer."""
         return self.reason == BY_HAND
-
-    @property
-    def names(self) -> dict[str, str]:
-        """The names that narrow the sweep, by noun; empty for a whole sweep."""
-        names = {"mapping": self.mapping, "cluster": self.cluster, "namespace": self.namespace}
-        return {noun: name for noun, name in names.items() if name is not None}
 
     def to_json(self) -> str:
         """Return the body of the message that asks for the sweep."""

@@ -6,36 +6,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from pydantic import ValidationError
 
-from keyferry.aws import eks
 from keyferry.aws.sessions import Sessions, open_session
-from keyferry.aws.sources import Sources, create_version_reader
+from keyferry.aws.sources import Sources, create_state_reader
 from keyferry.aws.sqs import DeliveryQueue, MessageControl
 from keyferry.deadline import Deadline
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
 from keyferry.delivery.work import Work
-from keyferry.errors import CLUSTER, KeyferryError, MappingsUnreadable, Misconfigured, in_part
+from keyferry.errors import KeyferryError, MappingsUnreadable, Misconfigured
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
-from keyferry.mapping.targets import Cluster, Endpoint
+from keyferry.mapping.targets import Cluster
 from keyferry.mapping.verdict import Verdict
-from keyferry.model import Delivery
+from keyferry.model import Delivery, SourceState
 from keyferry.pipeline.alarms import choose_dimension
 from keyferry.pipeline.cluster_sweep import Services
+from keyferry.pipeline.comparison import Readers, Scope
 from keyferry.pipeline.failures import Metric
 from keyferry.pipeline.reconcile import reconcile
+from keyferry.pipeline.status import list_status
 from keyferry.pipeline.sweep import Sweep, SweepReport
 from keyferry.runtime.apart import run_apart
+from keyferry.runtime.clusters import Clusters
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
-    from keyferry.kube import Connection, Health, KubeClient, Transport
+    from keyferry.kube import KubeClient
 
 COMPILED_FILE = "mappings.json"
 """File name of the compiled mappings."""
@@ -70,10 +71,7 @@ class Runtime:
         function = environment.get("AWS_LAMBDA_FUNCTION_NAME")
         self._sessions = Sessions(session or open_session(), self.concurrency, function)
         self._sources = Sources(self._sessions)
-        self._lock = Lock()
-        self._connections: dict[str, Connection] = {}
-        self._cluster_locks: dict[str, Lock] = {}
-        self._healths: dict[str, Health] = {}
+        self.clusters = Clusters(self._sessions, environment, self.concurrency)
 
     @functools.cached_property
     def catalog(self) -> Catalog:
@@ -144,9 +142,10 @@ class Runtime:
             UnknownName: this deployment does not have the mapping or the cluster.
         """
         mapping, cluster = self.catalog.get(delivery.mapping, delivery.cluster)
-        health = self._get_health(cluster)
+        health = self.clusters.get_health(cluster)
         child = Runtime(self._environment, self.catalog)  # connections cannot be shared with another process
-        child_health = child._healths[cluster.name] = health.copy()
+        child_health = child.clusters.get_health(cluster)
+        child_health.learn(health.known)
         try:
             health.check_available()  # else a process is begun for nothing
             report, known = run_apart(
@@ -198,81 +197,48 @@ class Runtime:
         """
         self.limit(deadline)
         if sweep.is_by_hand:  # somebody has perhaps mended what is remembered
-            self._healths.clear()
-            self._connections.clear()
+            self.clusters.forget()
         services = Services(
-            functools.partial(self.connect, is_sweep=True),
-            self.create_version_reader(),
-            functools.partial(self.queue.send, deadline=deadline.later(SEND_SECONDS)),
-            lambda rest, delay_seconds: self.control.send(rest.to_json(), delay_seconds),
-            deadline,
-            event_id,
-            timedelta(seconds=int(self._environment.get("KEYFERRY_SWEEP_SECONDS", "3600"))),
-            self.concurrency,
+            connect=functools.partial(self.connect, is_sweep=True),
+            read_state=self.create_state_reader(),
+            send=functools.partial(self.queue.send, deadline=deadline.later(SEND_SECONDS)),
+            continue_later=lambda rest, delay_seconds: self.control.send(rest.to_json(), delay_seconds),
+            deadline=deadline,
+            event_id=event_id,
+            period=timedelta(seconds=int(self._environment.get("KEYFERRY_SWEEP_SECONDS", "3600"))),
+            concurrency=self.concurrency,
         )
         return reconcile(sweep, self.catalog, services)
 
-    def create_version_reader(self) -> Callable[[Source], str | None]:
-        """Return a function that gives the current version of a source, or None. Use it for one sweep only."""
-        return create_version_reader(self._sessions)
-
-    def connect(self, cluster: Cluster, deadline: Deadline, *, is_sweep: bool = False) -> "KubeClient":
-        """Return a client for a cluster; its connection is kept and used again.
+    def list_status(self, scope: Scope, deadline: Deadline) -> dict[str, Any]:
+        """Return a page of the states of targets, as `keyferry.pipeline.status.list_status` does.
 
         Args:
-            cluster: the cluster.
-            deadline: when no more requests are sent.
-            is_sweep: whether the work may go on though the cluster is slow: a sweep holds up no other cluster, and its
-                rest comes sooner than a slow cluster is asked by another delivery.
+            scope: what to look at, and where to go on.
+            deadline: when no more targets are looked at.
 
         Raises:
-            ClusterUnavailable: the cluster has just failed, or was slow, and it is not time yet to ask again.
-            Misconfigured: the environment names a proxy that cannot be used.
-            KeyferryError: EKS does not give the cluster's endpoint.
+            KeyferryError: as `list_status` says.
         """
-        # Imported here: it takes as long as everything else together, and `route` never needs it.
-        from keyferry.kube import Connection, KubeClient  # noqa: PLC0415
+        self.limit(deadline)
+        # Who asks may have mended what is remembered.
+        self.clusters.forget()
+        readers = Readers(
+            connect=functools.partial(self.connect, is_sweep=True),
+            read_state=self.create_state_reader(),
+            deadline=deadline,
+            concurrency=self.concurrency,
+        )
+        return list_status(scope, self.catalog, readers)
 
-        health = self._get_health(cluster)
-        if is_sweep:
-            health.check()
-        else:
-            health.check_available()
-        with self._get_lock(cluster):  # one for each cluster: an EKS that does not answer holds up no other
-            connection = self._connections.get(cluster.name)
-            if connection is None:
-                tokens = eks.Tokens(self._sessions, cluster)
-                connection = self._connections[cluster.name] = Connection(
-                    cluster.name,
-                    cluster.given_endpoint or self._read_endpoint(cluster),
-                    tokens.get,
-                    forget_token=tokens.forget,
-                    read_endpoint=lambda: self._read_endpoint(cluster),
-                    role=cluster.role or "the function's role",
-                    create_transport=self._create_transport,
-                    health=health,
-                )
-        return KubeClient(connection, deadline, functools.partial(self.catalog.namespaces_beside, cluster))
+    def create_state_reader(self) -> Callable[[Source], SourceState]:
+        """Return a function that gives the current state of a source. Use it for one sweep only."""
+        return create_state_reader(self._sessions)
 
-    def _create_transport(self, endpoint: Endpoint) -> "Transport":
-        from keyferry.kube import Transport, choose_proxy  # noqa: PLC0415
-
-        return Transport(endpoint, self.concurrency, choose_proxy(endpoint.url, self._environment))
-
-    def _get_lock(self, cluster: Cluster) -> Lock:
-        with self._lock:
-            return self._cluster_locks.setdefault(cluster.name, Lock())
-
-    def _get_health(self, cluster: Cluster) -> "Health":
-        """Return what this environment knows of a cluster: always the same object."""
-        from keyferry.kube import Health  # noqa: PLC0415
-
-        with self._lock:
-            return self._healths.setdefault(cluster.name, Health(cluster.name))
-
-    @in_part(CLUSTER)
-    def _read_endpoint(self, cluster: Cluster) -> Endpoint:
-        return eks.read_endpoint(self._sessions.client("eks", cluster.eks.region, cluster.roles), cluster)
+    def connect(self, cluster: Cluster, deadline: Deadline, *, is_sweep: bool = False) -> "KubeClient":
+        """Return a client for a cluster, as `keyferry.runtime.clusters.Clusters.connect` does."""
+        known = functools.partial(self.catalog.namespaces_beside, cluster)
+        return self.clusters.connect(cluster, deadline, known, is_sweep=is_sweep)
 
 
 def load_catalog(folder: Path) -> Catalog:

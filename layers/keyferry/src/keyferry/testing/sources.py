@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from keyferry.errors import KeyferryError
-from keyferry.model import SecretValue, SourceValue
+from keyferry.model import SecretValue, SourceState, SourceValue
 from keyferry.stores.source import Source
 from keyferry.testing.calls import Calls
 
@@ -42,6 +42,7 @@ class FakeSources:
 
         return read
 
-    def read_version(self, source: Source) -> str | None:
-        """Return the current version of a source, as sweeps read it."""
-        return self.values[source.identifier].version
+    def read_state(self, source: Source) -> SourceState:
+        """Return the current state of a source, as sweeps read it."""
+        value = self.values[source.identifier]
+        return SourceState(value.version, value.created)

@@ -1,0 +1,34 @@
+"""report: a question about the state of things → the answer, in pages. It changes nothing, and reads no value.
+
+Invoked by `keyferry status` and its like, with {"question": "status", "mapping", "cluster", "namespace", "cursor"}.
+"""
+
+from typing import Any
+
+try:
+    from keyferry.runtime.layer import check_layer, read_release
+
+    check_layer()
+except ModuleNotFoundError:
+    raise ImportError("the function has no code layer: run `make build`, then `sam deploy`") from None
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+import keyferry.kube  # noqa: F401  # during init, which has the most CPU
+from keyferry.deadline import Deadline
+from keyferry.pipeline.question import answer
+from keyferry.runtime.telemetry import LambdaFunction
+from keyferry.runtime.wiring import get_runtime
+
+RESERVE_SECONDS = 12
+"""How long calls that have begun, and then the answer, may still take."""
+
+function = LambdaFunction()
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer a question; what there is no time for is left to the cursor of the answer."""
+    deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
+    answered = answer(event, read_release(), lambda scope: get_runtime().list_status(scope, deadline))
+    function.logger.info("answered", extra={"question": event.get("question"), "error": answered.get("error")})
+    return answered

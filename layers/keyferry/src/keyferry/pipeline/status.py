@@ -1,0 +1,141 @@
+"""The state of the targets, in pages: what `keyferry status` shows. It reads no value."""
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from keyferry.delivery.observed import CERTIFICATE_EXPIRES, WRITTEN
+from keyferry.delivery.report import Locate, build_owner_field
+from keyferry.mapping.catalog import Catalog
+from keyferry.model import Place, SourceState, format_time
+from keyferry.pipeline.comparison import ClusterComparison, Look, Readers, Scope
+
+MAX_BYTES = 4_000_000
+"""How much of JSON one page holds. Lambda answers with 6 MB at most (AWS Lambda, Quotas)."""
+CLUSTERS_AT_ONCE = 8
+"""How many clusters are compared side by side."""
+
+type Row = dict[str, Any]
+"""What is known of one target, as `keyferry status --output json` has it."""
+
+
+def list_status(scope: Scope, catalog: Catalog, readers: Readers, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """Return a page of rows, one for each target, and the cursor of the next page.
+
+    Args:
+        scope: what to look at, and where to go on.
+        catalog: the mappings and clusters of this deployment.
+        readers: what to ask.
+        max_bytes: how much of JSON the page may hold.
+
+    Returns:
+        `{"rows": […], "cursor": …}`; without a cursor where nothing is left.
+
+    Raises:
+        UnknownName: this deployment has no mapping, cluster or namespace that the scope names.
+    """
+    pairs, cursor = scope.select_pairs(catalog), scope.cursor or {}
+    work = {
+        name: ClusterComparison(catalog.clusters[name], mappings, readers, cursor.get(name), scope.namespace)
+        for name, mappings in pairs.items()
+    }
+    room = _Room(max_bytes)
+    with ThreadPoolExecutor(CLUSTERS_AT_ONCE) as pool:
+        futures = {
+            name: pool.submit(_look, name, comparison, room, catalog.locate) for name, comparison in work.items()
+        }
+        rows = [row for name in work for row in futures[name].result()]
+    left = {name: comparison.position for name, comparison in work.items() if not comparison.is_away}
+    position = {name: place.model_dump(exclude_defaults=True) for name, place in left.items() if place}
+    return {"rows": sorted(rows, key=_get_key), **({"cursor": position} if position else {})}
+
+
+def _get_key(row: Row) -> tuple[str, ...]:
+    return row["mapping"], row["cluster"], row["namespace"]
+
+
+def _look(cluster: str, comparison: ClusterComparison, room: "_Room", locate: Locate) -> list[Row]:
+    rows: list[Row] = []
+    for looks in comparison.run():
+        seen = [_build_row(cluster, look, locate) for look in looks]
+        rows += seen
+        if seen and not room.take(seen):
+            break
+    return rows
+
+
+def _build_row(cluster: str, look: Look, locate: Locate) -> Row:
+    mapping, error = look.mapping, look.error
+    why = f"{type(error).__name__}: {error}" if error else look.comparison.why
+    fields = {
+        "mapping": mapping.name,
+        "cluster": cluster,
+        "namespace": look.namespace,
+        "secret": mapping.spec.secret.name,
+        "state": look.comparison.state,
+        "why": why,
+        "at": locate(mapping.name, cluster, error) if error else "",
+        **build_owner_field(mapping.spec.owner),
+        "since": _format(_find_since(look)),
+        "written": _format(look.observed.get_notice(WRITTEN) if look.observed else None),
+        "certificateExpires": _format(look.observed.get_notice(CERTIFICATE_EXPIRES) if look.observed else None),
+        "sources": list(_list_sources(cluster, look)),
+    }
+    return {key: value for key, value in fields.items() if value or key == "namespace"}
+
+
+def _list_sources(cluster: str, look: Look) -> Iterator[Row]:
+    held = look.observed.get_journal_versions() if look.observed else {}
+    for alias, source in look.mapping.spec.sources.items():
+        resolved = source.resolve(Place(cluster, look.namespace)) if look.namespace else source
+        state = look.sources.get(alias, SourceState())
+        fields = {
+            "alias": alias,
+            "store": resolved.store_name,
+            "name": str(resolved),
+            "region": resolved.home_region,
+            "held": held.get(alias),
+            "wanted": state.version,
+            "changed": _format(state.changed),
+            "rotation": _describe_rotation(state),
+        }
+        yield {key: value for key, value in fields.items() if value}
+
+
+def _describe_rotation(state: SourceState) -> Mapping[str, Any]:
+    if state.rotation is None:
+        return {}
+    times = {"last": _format(state.rotation.last), "next": _format(state.rotation.next)}
+    return {"on": state.rotation.is_on, **{key: text for key, text in times.items() if text}}
+
+
+def _find_since(look: Look) -> datetime | None:
+    """Return since when a target is in its state, as far as that is known."""
+    if look.observed is None or look.error:
+        return None
+    if look.comparison.state != "stale":
+        return look.observed.get_notice(WRITTEN)
+    held = look.observed.get_journal_versions()
+    changed = [state.changed for alias, state in look.sources.items() if state.version != held.get(alias)]
+    return max(filter(None, changed), default=None)
+
+
+def _format(time: datetime | None) -> str | None:
+    return format_time(time) if time else None
+
+
+class _Room:
+    """The bytes that are left of a page. Several threads use it at once."""
+
+    def __init__(self, size: int) -> None:
+        self._left, self._lock = size, Lock()
+
+    def take(self, rows: list[Row]) -> bool:
+        """Take what some rows need; return whether anything is left."""
+        size = len(json.dumps(rows).encode())
+        with self._lock:
+            self._left -= size
+            return self._left > 0

@@ -1,0 +1,210 @@
+"""What `report` says of each target, in pages, without a value."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from keyferry.errors import AccessDenied, ClusterUnreachable, Forbidden
+from keyferry.mapping.catalog import build_catalog
+from keyferry.model import Rotation, SourceState
+from keyferry.pipeline import status
+from keyferry.pipeline.comparison import Position, Scope
+from keyferry.pipeline.question import answer
+from keyferry.stores.source import Source
+from tests.unit.clusters import SOURCE, WHERE, World
+from tests.unit.samples import cluster, mapping
+
+ONE: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": ["payments"]}
+WRITTEN = "keyferry.dev/written"
+
+
+def ask(world: World, max_bytes: int = status.MAX_BYTES, **scope: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return a page."""
+    return status.list_status(Scope.model_validate(scope), world.catalog, world.services(), max_bytes)
+
+
+def only(world: World) -> dict[str, Any]:
+    """Return the only row."""
+    page = ask(world)
+    [row] = page["rows"]
+    assert "cursor" not in page
+    return dict(row)
+
+
+def test_a_row_says_what_is_held_and_wanted_and_since_when() -> None:
+    world = World(mapping(owner={"team": "payments", "contact": "#payments"}, **ONE))
+    written = world.clusters["prod-eu"].annotations(*WHERE)[WRITTEN]
+    assert only(world) == {
+        "mapping": "payments-db",
+        "cluster": "prod-eu",
+        "namespace": "payments",
+        "secret": "payments-db",
+        "state": "right",
+        "owner": {"team": "payments", "contact": "#payments"},
+        "since": written,
+        "written": written,
+        "sources": [
+            {"alias": "db", "store": "secretsmanager", "name": SOURCE, "held": "version-1", "wanted": "version-1"}
+        ],
+    }
+
+
+def test_every_target_has_a_row_in_order_and_none_has_a_value() -> None:
+    world = World()
+    page = ask(world)
+    assert [(row["cluster"], row["namespace"]) for row in page["rows"]] == [
+        (name, namespace) for name in ("prod-eu", "prod-us") for namespace in ("payments", "shop")
+    ]
+    assert "canary" not in json.dumps(page)
+    assert {what.split()[0] for what in world.calls.recorded} == {"metadata"}
+
+
+def stale(world: World) -> None:
+    world.sources.put(SOURCE, '{"username": "me", "password": "canary-2"}')
+
+
+def due(world: World) -> None:
+    world.clusters["prod-eu"].edit(
+        *WHERE, annotations={"keyferry.dev/restart-due": "n"}, manager="keyferry:payments-db"
+    )
+
+
+def gone(world: World) -> None:
+    world.clusters["prod-eu"].delete(*WHERE)
+
+
+def contested(world: World) -> None:
+    for _ in range(2):
+        world.clusters["prod-eu"].edit(*WHERE, data={"password": "theirs"}, manager="argocd")
+        world.deliver("prod-eu")
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "state", "why"),
+    [
+        (stale, {}, "stale", "a source has another version"),
+        (due, {}, "restart due", "restarts are due"),
+        (gone, {}, "gone", "the Secret is missing"),
+        (gone, {"policies": {"creation": "merge"}}, "right", "nobody has made it yet"),
+        (stale, {"policies": {"creation": "createOnce"}}, "held", "creation: createOnce"),
+        (contested, {}, "conflict", "field manager argocd has written password again"),
+    ],
+)
+def test_the_state_says_what_is_the_matter(change: Any, more: dict[str, Any], state: str, why: str) -> None:  # noqa: ANN401
+    world = World(mapping(**ONE, **({} if "policies" in more and more["policies"]["creation"] == "merge" else more)))
+    world.catalog = build_catalog([mapping(**ONE, **more)], [cluster("prod-eu")])
+    change(world)
+    if state == "conflict":
+        world.time = datetime.now(UTC)
+    row = only(world)
+    assert (row["state"], row["why"][: len(why)]) == (state, why)
+
+
+def test_a_fixed_version_is_held_and_which_source_has_it_is_said() -> None:
+    fixed = "1" * 36
+    world = World(mapping(sources={"db": {"secretsManager": SOURCE, "version": fixed}}, **ONE))
+    world.sources.put(SOURCE, '{"username": "me", "password": "canary-1"}', fixed)
+    world.deliver("prod-eu")
+    assert (only(world)["state"], only(world)["why"]) == ("held", "db has a fixed version")
+
+
+def test_what_is_not_known_is_said_to_be_unknown() -> None:
+    world = World(mapping(**ONE))
+    world.sources.read_state = lambda _source: SourceState()  # type: ignore[method-assign,assignment]
+    assert (only(world)["state"], only(world)["why"]) == ("unknown", "the version of a source is not known")
+
+
+def test_a_stale_target_is_so_since_its_source_changed_and_rotations_are_told() -> None:
+    world, when = World(mapping(**ONE)), datetime(2026, 11, 24, 15, tzinfo=UTC)
+    rotation = Rotation(is_on=True, last=when - timedelta(days=30), next=when + timedelta(days=1))
+    world.sources.read_state = lambda _source: SourceState("version-2", when, rotation)  # type: ignore[method-assign,assignment]
+    row = only(world)
+    assert (row["state"], row["since"]) == ("stale", "2026-11-24T15:00:00+00:00")
+    [source] = row["sources"]
+    assert (source["held"], source["wanted"], source["changed"]) == ("version-1", "version-2", row["since"])
+    assert source["rotation"] == {"on": True, "last": "2026-10-25T15:00:00+00:00", "next": "2026-11-25T15:00:00+00:00"}
+
+
+def test_a_find_is_named_by_its_criteria() -> None:
+    world = World(mapping(**ONE))
+    sources = {"db": {"find": "secretsManager", "path": "prod/"}}
+    wanted = mapping(sources=sources, secret={"name": "payments-db", "dataFrom": [{"from": "db"}]}, **ONE)
+    world.catalog = build_catalog([wanted], [cluster("prod-eu")])
+    world.sources.read_state = lambda _source: SourceState("digest")  # type: ignore[method-assign,assignment]
+    assert only(world)["sources"][0]["name"] == "find in secretsManager by path prod/"
+
+
+def test_a_cluster_that_is_away_is_unknown_and_holds_nobody_up() -> None:
+    world = World()
+    world.lost = ClusterUnreachable("cluster prod-us: no answer")
+    rows = ask(world)["rows"]
+    assert [(row["cluster"], row["state"]) for row in rows] == [
+        ("prod-eu", "right"),
+        ("prod-eu", "right"),
+        ("prod-us", "unknown"),
+    ]
+    assert rows[2]["why"] == "ClusterUnreachable: cluster prod-us: no answer"
+    assert rows[2]["namespace"] == ""
+
+
+def test_a_page_ends_where_it_is_full_and_the_next_goes_on_there() -> None:
+    world, rows, cursor = World(), list[dict[str, Any]](), None
+    for _ in range(4):
+        page = ask(world, 1, **({"cursor": cursor} if cursor else {}))
+        rows += page["rows"]
+        cursor = page.get("cursor")
+        if not cursor:
+            break
+        assert {Position.model_validate(place).mapping for place in cursor.values()} == {"payments-db"}
+    assert cursor is None
+    assert sorted((row["cluster"], row["namespace"]) for row in rows) == [
+        (name, namespace) for name in ("prod-eu", "prod-us") for namespace in ("payments", "shop")
+    ]
+
+
+def test_without_time_everything_is_left_to_the_next_page() -> None:
+    world = World()
+    world.clock.jump(1000)
+    assert ask(world) == {
+        "rows": [],
+        "cursor": {name: {"mapping": "payments-db"} for name in ("prod-eu", "prod-us")},
+    }
+
+
+def test_an_answer_has_the_release_and_its_error_no_traceback() -> None:
+    world = World()
+
+    def list_status(scope: Scope) -> dict[str, Any]:
+        return status.list_status(scope, world.catalog, world.services())
+
+    def fails(_scope: Scope) -> dict[str, Any]:
+        raise ValueError("canary-1")
+
+    whole = answer({"question": "status", "cluster": "prod-eu"}, "1.2.3", list_status)
+    assert (whole["release"], len(whole["rows"])) == ("1.2.3", 2)
+    for event, error in (
+        ({"question": "status", "cluster": "x"}, ("UnknownName", "no mapping of this deployment has cluster x")),
+        ({"question": "newer"}, ("InvalidInput", "not understood: question; ask with the release that is deployed")),
+        ({"question": "status", "x": 1}, ("InvalidInput", "not understood: x")),
+        ("canary", ("InvalidInput", "not understood: the whole")),
+    ):
+        told = answer(event, "1.2.3", list_status)
+        assert told.keys() == {"release", "error"}
+        assert told["error"]["kind"] == error[0]
+        assert told["error"]["text"].startswith(error[1])
+    told = answer({"question": "status"}, "1.2.3", fails)
+    assert told["error"]["kind"] == "Unexpected"
+    assert "canary" not in str(told)
+
+
+@pytest.mark.parametrize("error", [Forbidden("no"), AccessDenied("no")])
+def test_a_target_that_cannot_be_compared_is_unknown_with_its_reason(error: Exception) -> None:
+    world = World(mapping(**ONE))
+
+    def read_state(_source: Source) -> SourceState:
+        raise error
+
+    world.sources.read_state = read_state  # type: ignore[method-assign,assignment]
+    assert (only(world)["state"], only(world)["why"]) == ("unknown", f"{type(error).__name__}: no")
