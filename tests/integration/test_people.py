@@ -137,6 +137,12 @@ def push_from_a_terminal(person: Person, directory: Path) -> str:
     return person.run(directory, "push", "pushed", "--yes", profile="push")
 
 
+def look_at_states(person: Person, directory: Path) -> str:
+    """`keyferry status`, which fails too where something is wrong with a target."""
+    said = person.run(directory, "status", "--stack", STACK, "--output", "json")
+    return "" if said.startswith("[") else said
+
+
 LOGS = [
     ("filter_log_events", {"logGroupName": f"/aws/lambda/{STACK}-{name}", "limit": 1})
     for name in ("route", "deliver", "reconcile")
@@ -149,6 +155,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "aws cloudwatch describe-alarms": calls("cloudwatch", ("describe_alarms", {"AlarmNamePrefix": STACK})),
         "aws cloudwatch get-dashboard": calls("cloudwatch", ("get_dashboard", {"DashboardName": f"{STACK}-eu-west-1"})),
         "aws sqs get-queue-attributes": look_at_queues,
+        "keyferry status": look_at_states,
     },
     "steer": {
         "aws cloudformation describe-stacks": DESCRIBE,
@@ -164,8 +171,9 @@ COMMANDS: dict[str, dict[str, Command]] = {
 """Policy → the documented commands that it is for."""
 NEEDED = {
     "look": {
-        "Stack": ["aws cloudformation describe-stacks"],
-        "Logs": ["aws logs tail"],
+        "Stack": ["aws cloudformation describe-stacks", "keyferry status"],
+        "Ask": ["keyferry status"],
+        "Logs": ["aws logs tail", "keyferry status"],
         "Metrics": ["aws cloudwatch describe-alarms"],
         "Dashboard": ["aws cloudwatch get-dashboard"],
         "Queues": ["aws sqs get-queue-attributes"],

@@ -9,6 +9,7 @@ from keyferry.cli.commands.explain import explain
 from keyferry.cli.commands.generate import generate
 from keyferry.cli.commands.push import push
 from keyferry.cli.commands.schema import schema
+from keyferry.cli.commands.status import status
 from keyferry.cli.commands.validate import validate
 from keyferry.cli.options import Group, Settings
 
@@ -38,5 +39,5 @@ def main(context: click.Context, mappings: Path, output: str) -> None:
     context.obj = Settings(mappings, output)
 
 
-for command in (validate, schema, compile_, explain, generate, push):
+for command in (validate, schema, compile_, explain, generate, push, status):
     main.add_command(command)

@@ -1,41 +1,125 @@
-"""A deployed stack of Keyferry: its queue of deliveries, from the outputs of CloudFormation, and its logs."""
+"""A deployed stack of Keyferry: its outputs, its queue of deliveries, its answers to questions, and its logs."""
 
+import json
 import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import open_client
 from keyferry.aws.sqs import DeliveryQueue
+from keyferry.cli import sam
 from keyferry.cli.check.problems import nearest
 from keyferry.errors import InvalidInput
+from keyferry.model import parse_json
 
-OUTPUT = "DeliveriesQueueUrl"
-"""The output of template.yaml that has the URL of the queue."""
+QUEUE, REPORT = "DeliveriesQueueUrl", "ReportFunction"
+"""The outputs of template.yaml that have the URL of the queue, and the name of the function that answers questions."""
+_PATIENT = Config(read_timeout=70, retries={"mode": "standard", "total_max_attempts": 1})
+"""The function answers within 60 seconds."""
+_FAILURES = '{ $.message = "retry later" || $.message = "dead letter" }'
+"""The log lines of deliveries that failed (CloudWatch Logs, filter pattern syntax for JSON)."""
 
 
-def connect_queue(session: boto3.Session, stack: str) -> DeliveryQueue:
-    """Return a client of the queue from which a stack takes its deliveries.
+@dataclass(frozen=True)
+class Stack:
+    """A stack that is deployed."""
+
+    session: boto3.Session
+    name: str
+    outputs: Mapping[str, str]
+
+    def connect_queue(self) -> DeliveryQueue:
+        """Return a client of the queue from which the stack takes its deliveries.
+
+        Raises:
+            InvalidInput: it is not a stack of Keyferry.
+        """
+        return DeliveryQueue(open_client(self.session, "sqs"), self._get_output(QUEUE))
+
+    def ask(self, question: str, **fields: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  # JSON
+        """Yield the pages of an answer of the function `report`.
+
+        Args:
+            question: what is asked.
+            fields: more fields of the question, as `keyferry.pipeline.question` has them.
+
+        Raises:
+            InvalidInput: it is not a stack of Keyferry, or the function refuses the question.
+            KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
+        """
+        client, name = open_client(self.session, "lambda", config=_PATIENT), self._get_output(REPORT)
+        asked = {"question": question, **{key: value for key, value in fields.items() if value is not None}}
+        while True:
+            with translate_errors(f"lambda:InvokeFunction on {name}"):
+                answer = client.invoke(FunctionName=name, Payload=json.dumps(asked).encode())
+                page = parse_json(answer["Payload"].read().decode(errors="replace"))
+            if "FunctionError" in answer or not isinstance(page, dict):
+                text = page.get("errorMessage") if isinstance(page, dict) else None
+                raise InvalidInput(f"function {name} failed: {text or 'it gave no answer'}; its log says more")
+            if "error" in page:
+                raise InvalidInput(page["error"]["text"])
+            yield page
+            if "cursor" not in page:
+                return
+            asked["cursor"] = page["cursor"]
+
+    def list_failures(self, since: datetime) -> Iterator[dict[str, Any]]:
+        """Yield the log lines of deliveries that failed since then, oldest first.
+
+        Raises:
+            KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
+        """
+        group = f"/aws/lambda/{self.name}-deliver"
+        pages = open_client(self.session, "logs").get_paginator("filter_log_events")
+        with translate_errors(f"logs:FilterLogEvents on {group}"):
+            for page in pages.paginate(
+                logGroupName=group, startTime=int(since.timestamp() * 1000), filterPattern=_FAILURES
+            ):
+                for event in page["events"]:
+                    line = parse_json(event["message"])
+                    if isinstance(line, dict) and line.get("message") in ("retry later", "dead letter"):
+                        yield line
+
+    def _get_output(self, name: str) -> str:
+        if name not in self.outputs:
+            raise InvalidInput(
+                f"stack {self.name} has no output {name}{nearest(name, self.outputs)}: is it one of Keyferry's, of this"
+                " release?"
+            )
+        return self.outputs[name]
+
+
+def find_stack(session: boto3.Session, name: str | None, mappings: Path) -> Stack:
+    """Return a stack by its name, or the one that samconfig.toml beside the folder of the mappings names.
 
     Raises:
-        InvalidInput: the account and region have no such stack, or it is not a stack of Keyferry.
+        InvalidInput: nothing names a stack, or the account and region have none of that name.
+        InvalidFiles: samconfig.toml cannot be read.
         KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
     """
+    path = mappings.resolve().parent / "samconfig.toml"
+    known = name or sam.read(path, "default").stack_name
+    if known is None:
+        raise InvalidInput(f"which stack? say --stack NAME, or let {path.name} beside the mappings have stack_name")
     client = open_client(session, "cloudformation")
-    with translate_errors(f"cloudformation:DescribeStacks on {stack}"):
+    with translate_errors(f"cloudformation:DescribeStacks on {known}"):
         try:
-            stacks = client.describe_stacks(StackName=stack)["Stacks"]
+            stacks = client.describe_stacks(StackName=known)["Stacks"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "ValidationError":
                 raise
             stacks = []
     if not stacks:
-        raise InvalidInput(f"there is no stack {stack} in {session.region_name}: look at name, region and account")
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
-    if OUTPUT not in outputs:
-        raise InvalidInput(f"stack {stack} has no output {OUTPUT}{nearest(OUTPUT, outputs)}: is it one of Keyferry's?")
-    return DeliveryQueue(open_client(session, "sqs"), outputs[OUTPUT])
+        raise InvalidInput(f"there is no stack {known} in {session.region_name}: look at name, region and account")
+    return Stack(session, known, {one["OutputKey"]: one["OutputValue"] for one in stacks[0].get("Outputs", [])})
 
 
 def format_logs_command(stack: str, event_id: str) -> str:

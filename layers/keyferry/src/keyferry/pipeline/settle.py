@@ -108,6 +108,7 @@ class Settlement:
         sent_on = [delivery.namespace or delivery.cluster for delivery in self.follow_ups[:50]]
         return {
             **reason,
+            **({"next_try_seconds": self.delay_seconds} if self.is_retried and self.delay_seconds else {}),
             **({"follow_ups": len(self.follow_ups), "sent_on": sent_on} if sent_on else {}),
             **(self.result.log_fields() if self.result else {}),
         }

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -163,6 +164,7 @@ def _carry_out(
         if settlement.decision == "retry later":
             seconds = settlement.delay_seconds or choose_delay_seconds(message.attempt, settlement.errors)
             get_environment().control.retry_later(message, seconds)
+            return replace(settlement, delay_seconds=seconds)
     except Exception as error:
         return settlement.retry_instead(f"and the queue refuses it: {settle_error(error).reason}")
     return settlement

@@ -16,7 +16,7 @@ from keyferry.cli.check.problems import nearest
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, output_of
 from keyferry.cli.output import console, results
 from keyferry.cli.output.results import Plan
-from keyferry.cli.stack import connect_queue, format_logs_command
+from keyferry.cli.stack import find_stack, format_logs_command
 from keyferry.deadline import Deadline
 from keyferry.delivery.preview import list_gaps, preview
 from keyferry.delivery.report import Report
@@ -73,7 +73,8 @@ def push(
     # boto3 does not know AWS_REGION, which the AWS CLI puts before AWS_DEFAULT_REGION.
     session = open_session(os.environ.get("AWS_REGION") or None)  # an error here is told once, not for each namespace
     if stack and not dry_run:
-        _send(settings, connect_queue(session, stack), stack, deliveries, ask=not yes)
+        queue = find_stack(session, stack, settings.mappings).connect_queue()
+        _send(settings, queue, stack, deliveries, ask=not yes)
         return
     runtime = Runtime(os.environ, catalog, session)
     _warn_of_gaps(runtime, deliveries)

@@ -25,6 +25,11 @@ _STYLES = {
     "created": "green",
     "update": "yellow",
     "updated": "yellow",
+    "conflict": "red",
+    "gone": "red",
+    "stale": "yellow",
+    "restart due": "yellow",
+    "right": "green",
 }
 """The text of a table cell → its colour on a terminal."""
 

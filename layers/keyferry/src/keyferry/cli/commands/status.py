@@ -1,0 +1,108 @@
+"""`keyferry status`: in which state each target is, by the versions and the metadata alone."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import click
+
+from keyferry.aws.sessions import open_session
+from keyferry.cli import states
+from keyferry.cli.check.problems import nearest
+from keyferry.cli.options import PROBLEMS, Settings, output
+from keyferry.cli.output import console
+from keyferry.cli.output.states import print_states
+from keyferry.cli.stack import Stack, find_stack
+from keyferry.cli.states import Filter, Row
+from keyferry.deadline import Deadline
+from keyferry.errors import InvalidInput
+from keyferry.pipeline.comparison import Scope
+from keyferry.runtime.wiring import Runtime
+
+FAILURES_SINCE = timedelta(hours=2)
+"""How old a failure may be that is shown. A delivery that fails is tried again every five minutes at least."""
+MIN_WATCH_SECONDS = 10
+LOCAL_SECONDS = 600
+"""How long a look with one's own rights may take."""
+
+
+@click.command()
+@click.argument("mappings", nargs=-1, metavar="[MAPPING]...")
+@click.option("--cluster", help="Only on this cluster.")
+@click.option("--namespace", help="Only in this namespace.")
+@click.option("--owner", metavar="TEAM", help="Only those of this team.")
+@click.option("--source", metavar="NAME", help="Only those that are made from this secret or parameter.")
+@click.option("--stale", is_flag=True, help="Only those that are not right.")
+@click.option("--watch", is_flag=True, help=f"Look again every {MIN_WATCH_SECONDS} seconds, until Ctrl-C.")
+@click.option("--stack", metavar="NAME", help="Ask this stack. Default: the one that samconfig.toml names.")
+@click.option("--local", is_flag=True, help="Ask no stack: compare with your own rights.")
+@click.option("--offline", is_flag=True, help="Ask nobody: show the targets that the files have.")
+@output
+@click.pass_obj
+def status(
+    settings: Settings,
+    /,
+    *,
+    stack: str | None,
+    local: bool,
+    offline: bool,
+    watch: bool,
+    stale: bool,
+    **chosen: str | None,
+) -> None:
+    """Show in which state each target is: right, held, stale, restart due, conflict, failed, gone or unknown.
+
+    No value is read. Exits with 0 when nothing is wrong; what is unknown is not wrong.
+    """
+    wanted = Filter(only_wrong=stale, **chosen)  # type: ignore[arg-type]
+    if offline:
+        _print(settings, sorted(filter(wanted.accepts, states.list_planned(settings.load_catalog())), key=_get_key))
+        return
+    session = open_session(os.environ.get("AWS_REGION") or None)
+    known = None if local else find_stack(session, stack, settings.mappings)
+    while True:
+        rows = _look(settings, session, known, wanted)
+        _print(settings, rows)
+        if not watch:
+            sys.exit(0 if all(map(states.is_right, rows)) else PROBLEMS)
+        time.sleep(MIN_WATCH_SECONDS)
+
+
+def _look(settings: Settings, session: boto3.Session, stack: Stack | None, wanted: Filter) -> list[Row]:
+    with console.show_progress("asking" if stack else "comparing", 1):
+        rows = list(_ask(stack, wanted) if stack else _compare(settings, session, wanted))
+        known = {row["mapping"] for row in rows}
+        for name in wanted.mappings:
+            if name not in known:
+                raise InvalidInput(f"no mapping is called {name}{nearest(name, known, 'there is')}")
+        is_asked = stack is not None and not all(map(states.is_right, rows))
+        lines = stack.list_failures(datetime.now(UTC) - FAILURES_SINCE) if stack and is_asked else ()
+        return list(filter(wanted.accepts, states.add_failures(rows, lines)))
+
+
+def _ask(stack: Stack, wanted: Filter) -> Iterator[Row]:
+    for page in stack.ask("status", cluster=wanted.cluster, namespace=wanted.namespace):
+        yield from page["rows"]
+
+
+def _compare(settings: Settings, session: boto3.Session, wanted: Filter) -> Iterator[Row]:
+    runtime, cursor = Runtime(os.environ, settings.load_catalog(), session), None
+    while cursor != {}:
+        scope = Scope(cluster=wanted.cluster, namespace=wanted.namespace, cursor=cursor)
+        page = runtime.list_status(scope, Deadline.after(LOCAL_SECONDS))
+        yield from page["rows"]
+        cursor = page.get("cursor", {})
+
+
+def _print(settings: Settings, rows: list[Row]) -> None:
+    if settings.is_json:
+        console.print_json(rows)
+    else:
+        print_states(rows, datetime.now(UTC))
+
+
+def _get_key(row: Row) -> tuple[str, ...]:
+    return row["mapping"], row["cluster"], row["namespace"]

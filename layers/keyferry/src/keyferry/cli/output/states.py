@@ -1,0 +1,82 @@
+"""The output of `keyferry status`: a table of targets, what is wrong with which, and totals."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from keyferry.cli.output import console
+from keyferry.cli.states import Row, is_right
+from keyferry.model import split_version
+
+_VERSION_LENGTH = 8
+"""How much of a version id a table shows."""
+
+
+def print_states(rows: Sequence[Row], now: datetime) -> None:
+    """Write a line for each target, then what is wrong, each cause once, then totals."""
+    if not rows:
+        console.print_line("no targets")
+        return
+    header = ("state", "cluster", "namespace", "secret", "mapping", "version", "since")
+    console.print_table(header, [_build_line(row, now) for row in rows])
+    causes: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if cause := _describe_cause(row, now):
+            causes[cause].append(row)
+    for cause, alike in causes.items():
+        console.print_line("")
+        console.print_line(f"{_name_targets(alike)}: {cause}")
+    console.print_line("")
+    console.print_line(_count(rows))
+
+
+def _build_line(row: Row, now: datetime) -> tuple[str, ...]:
+    mapping = "" if row["mapping"] == row["secret"] else row["mapping"]
+    versions = dict.fromkeys(filter(None, map(_describe_version, row["sources"])))
+    since = _format_age(row["since"], now) if "since" in row else ""
+    return row["state"], row["cluster"], row["namespace"] or "-", row["secret"], mapping, ", ".join(versions), since
+
+
+def _describe_version(source: Row) -> str:
+    held, wanted = _shorten(source.get("held", "")), _shorten(source.get("wanted", ""))
+    return held if held == wanted or not wanted else f"{held or '-'} → {wanted}"
+
+
+def _shorten(version: str) -> str:
+    return split_version(version)[0][:_VERSION_LENGTH]
+
+
+def _describe_cause(row: Row, now: datetime) -> str:
+    if is_right(row) and row["state"] != "unknown":
+        return ""
+    parts = [row.get("error") or row.get("why", "")]
+    if "nextTry" in row:
+        parts.append(f"next try {_format_time(row['nextTry'], now)}")
+    elif row["state"] in ("stale", "gone", "restart due"):
+        parts.append("the next sweep sees it; `keyferry push` does not wait for it")
+    return "; ".join(filter(None, parts))
+
+
+def _name_targets(rows: Sequence[Row]) -> str:
+    first = "/".join(filter(None, (rows[0]["cluster"], rows[0]["namespace"], rows[0]["secret"])))
+    return first if len(rows) == 1 else f"{first} and {len(rows) - 1:,} more"
+
+
+def _count(rows: Sequence[Row]) -> str:
+    counts = Counter(row["state"] for row in rows)
+    states = ", ".join(f"{count:,} {state}" for state, count in counts.most_common())
+    return f"{len(rows):,} target{'' if len(rows) == 1 else 's'}: {states}"
+
+
+def _format_age(time: str, now: datetime) -> str:
+    """Return how long ago a time is, in its largest unit, as kubectl does."""
+    seconds = int((now - datetime.fromisoformat(time)).total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{max(0, seconds)}s"
+
+
+def _format_time(time: str, now: datetime) -> str:
+    parsed = datetime.fromisoformat(time).astimezone(UTC)
+    return "is due" if parsed <= now else f"at {parsed:%H:%M:%S} UTC"

@@ -1,0 +1,106 @@
+"""The states of targets as people ask for them: what `report` says, with the last failure of each from the logs."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from keyferry.delivery.report import build_owner_field
+from keyferry.mapping.catalog import Catalog
+from keyferry.model import Place, format_time
+
+type Row = dict[str, Any]
+"""What is known of one target (`keyferry.pipeline.status`)."""
+
+RIGHT = ("right", "held", "unknown")
+"""The states that are not wrong."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which targets are asked for; all, unless something is given."""
+
+    mappings: tuple[str, ...] = ()
+    cluster: str | None = None
+    namespace: str | None = None
+    owner: str | None = None
+    """A team."""
+    source: str | None = None
+    """The name or ARN of a secret or parameter."""
+    only_wrong: bool = False
+
+    def accepts(self, row: Row) -> bool:
+        """Return whether a target is asked for."""
+        names = {name for source in row["sources"] for name in (source["name"], source["name"].strip("/"))}
+        return (
+            (not self.mappings or row["mapping"] in self.mappings)
+            and self.cluster in (None, row["cluster"])
+            and (self.namespace in (None, row["namespace"]) or not row["namespace"])
+            and self.owner in (None, row.get("owner", {}).get("team"))
+            and (self.source is None or self.source in names or self.source.strip("/") in names)
+            and not (self.only_wrong and is_right(row))
+        )
+
+
+def is_right(row: Row) -> bool:
+    """Return whether nothing is wrong with a target, as far as is known."""
+    return row["state"] in RIGHT
+
+
+def add_failures(rows: Iterable[Row], lines: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    """Yield the rows; one that is not right and whose last delivery failed has its error and the next try.
+
+    Args:
+        rows: what `report` says.
+        lines: the log lines of deliveries that failed, oldest first.
+    """
+    failures: dict[tuple[str, ...], Row] = {}
+    for line in lines:
+        target = str(line.get("mapping")), str(line.get("cluster"))
+        if "error" in line:
+            failures[target] = _describe_failure(line, str(line["error"]))
+        for outcome in line.get("namespaces", ()):
+            if "error" in outcome:
+                failures[*target, str(outcome["namespace"])] = _describe_failure(line, str(outcome["error"]))
+    for row in rows:
+        keys = (row["mapping"], row["cluster"]), (row["mapping"], row["cluster"], row["namespace"])
+        known = [failures[key] for key in keys if key in failures]
+        last = max(known, key=lambda failure: str(failure["failed"]), default=None)
+        if last and not is_right(row) and last["failed"] > row.get("written", ""):
+            state = row["state"] if row["state"] == "conflict" else "failed"
+            yield row | {"state": state} | last
+        else:
+            yield row
+
+
+def _describe_failure(line: Mapping[str, Any], error: str) -> Row:
+    time = datetime.fromisoformat(line["timestamp"])
+    seconds = line.get("next_try_seconds")
+    next_try = {"nextTry": format_time(time + timedelta(seconds=seconds))} if seconds else {}
+    return {"error": error, "failed": format_time(time), **next_try}
+
+
+def list_planned(catalog: Catalog) -> Iterator[Row]:
+    """Yield a row for each target that the mappings have, by the files alone: nothing is asked."""
+    for name, mapping in sorted(catalog.mappings.items()):
+        for cluster in catalog.clusters_of(mapping):
+            selectors = [f"({selector})" for selector in map(str, mapping.spec.namespace_selectors)]
+            for namespace in [*mapping.spec.namespace_names, *selectors]:
+                place, is_name = Place(cluster.name, namespace), namespace not in selectors
+                sources = [
+                    {
+                        "alias": alias,
+                        "store": source.store_name,
+                        "name": str(source.resolve(place) if is_name else source),
+                    }
+                    for alias, source in mapping.spec.sources.items()
+                ]
+                yield {
+                    "mapping": name,
+                    "cluster": cluster.name,
+                    "namespace": namespace,
+                    "secret": mapping.spec.secret.name,
+                    "state": "unknown",
+                    **build_owner_field(mapping.spec.owner),
+                    "sources": sources,
+                }
