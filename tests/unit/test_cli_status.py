@@ -1,0 +1,149 @@
+"""What `keyferry status` says of targets: their states, the last failure of each, totals, and whom a source goes to."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from keyferry.cli import main
+from keyferry.cli.output.states import print_states
+from keyferry.cli.states import Filter, add_failures, is_right
+
+NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
+SOON = "the next sweep sees it; `keyferry push` does not wait for it"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples/mappings"
+
+
+def row(state: str = "right", **more: Any) -> dict[str, Any]:  # noqa: ANN401  # JSON
+    """Return a row as `report` answers with it."""
+    source = {"alias": "db", "store": "secretsmanager", "name": "prod/db", "held": "version-1", "wanted": "version-1"}
+    known = {"mapping": "payments-db", "cluster": "prod-eu", "namespace": "payments", "secret": "payments-db"}
+    written = {"written": "2026-11-24T12:00:00+00:00", "since": "2026-11-24T12:00:00+00:00"}
+    return {**known, "state": state, **written, "sources": [source], **more}
+
+
+def line(time: str = "14:00:00", **more: Any) -> dict[str, Any]:  # noqa: ANN401  # JSON
+    """Return a log line of `deliver` of a delivery that failed."""
+    known = {"mapping": "payments-db", "cluster": "prod-eu", "message": "retry later"}
+    return {**known, "timestamp": f"2026-11-24T{time}+00:00", **more}
+
+
+def told(*lines: dict[str, Any], of: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with what log lines add to it."""
+    [seen] = add_failures([of], lines)
+    return {key: text for key, text in seen.items() if key not in row() or of.get(key) != text}
+
+
+def test_a_target_that_is_not_right_has_its_last_error_and_the_next_try() -> None:
+    first = line("13:00:00", namespaces=[{"namespace": "payments", "error": "Forbidden: get"}])
+    last = line(namespaces=[{"namespace": "payments", "error": "Conflict: x"}], next_try_seconds=60)
+    assert told(first, last, of=row("stale")) == {
+        "state": "failed",
+        "error": "Conflict: x",
+        "failed": "2026-11-24T14:00:00+00:00",
+        "nextTry": "2026-11-24T14:01:00+00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    ("failure", "of"),
+    [
+        (line(error="Unreachable: x"), row("right")),
+        (line(error="Unreachable: x"), row("held")),
+        (line("11:00:00", error="Unreachable: x"), row("stale")),  # before it was written
+        (line(error="Unreachable: x", cluster="prod-us"), row("stale")),
+        (line(namespaces=[{"namespace": "shop", "error": "x"}]), row("stale")),
+        (line(namespaces=[{"namespace": "payments", "did": "updated"}]), row("stale")),
+    ],
+)
+def test_a_failure_of_something_else_or_before_the_last_write_is_none_of_it(
+    failure: dict[str, Any], of: dict[str, Any]
+) -> None:
+    assert told(failure, of=of) == {}
+
+
+def test_an_error_of_the_whole_delivery_is_that_of_each_of_its_targets() -> None:
+    found = list(add_failures([row("gone"), row("gone", namespace="shop")], [line(error="SourceMissing: x")]))
+    assert [(each["state"], each["error"]) for each in found] == [("failed", "SourceMissing: x")] * 2
+
+
+def test_what_is_unknown_is_not_wrong() -> None:
+    assert [state for state in ("right", "held", "unknown", "stale", "gone", "conflict") if is_right(row(state))] == [
+        "right",
+        "held",
+        "unknown",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "accepted"),
+    [
+        (Filter(), True),
+        (Filter(mappings=("payments-db", "x")), True),
+        (Filter(mappings=("x",)), False),
+        (Filter(cluster="prod-us"), False),
+        (Filter(namespace="shop"), False),
+        (Filter(owner="payments"), False),
+        (Filter(source="prod/db"), True),
+        (Filter(source="/prod/db"), True),
+        (Filter(source="prod"), False),
+        (Filter(only_wrong=True), False),
+    ],
+)
+def test_targets_are_chosen(wanted: Filter, *, accepted: bool) -> None:
+    assert wanted.accepts(row()) is accepted
+
+
+def test_the_table_has_a_line_for_each_target_each_cause_once_and_totals(capsys: pytest.CaptureFixture[str]) -> None:
+    stale = row("stale", namespace="shop", since="2026-11-24T14:58:00+00:00", why="a source has another version")
+    stale["sources"] = [stale["sources"][0] | {"wanted": "0123456789abcdef"}]
+    failed = [
+        row("failed", mapping="m", namespace=name, error="Forbidden: no", nextTry="2026-11-24T15:01:00+00:00")
+        for name in ("a", "b", "c")
+    ]
+    away = row("unknown", cluster="prod-us", namespace="", why="ClusterUnreachable: no answer")
+    print_states([row(), stale, *failed, away], NOW)
+    assert capsys.readouterr().out.splitlines() == [
+        "state    cluster  namespace  secret       mapping  version              since",
+        "right    prod-eu  payments   payments-db           version-             3h",
+        "stale    prod-eu  shop       payments-db           version- → 01234567  2m",
+        "failed   prod-eu  a          payments-db  m        version-             3h",
+        "failed   prod-eu  b          payments-db  m        version-             3h",
+        "failed   prod-eu  c          payments-db  m        version-             3h",
+        "unknown  prod-us  -          payments-db           version-             3h",
+        "",
+        f"prod-eu/shop/payments-db: a source has another version; {SOON}",
+        "",
+        "prod-eu/a/payments-db and 2 more: Forbidden: no; next try at 15:01:00 UTC",
+        "",
+        "prod-us/payments-db: ClusterUnreachable: no answer",
+        "",
+        "6 targets: 3 failed, 1 right, 1 stale, 1 unknown",
+    ]
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(main, ["--mappings", str(EXAMPLES), "status", *args])
+
+
+def test_who_gets_a_secret_is_known_offline() -> None:
+    result = run("--offline", "--source", "prod/payments/db", "--output", "json")
+    assert result.exit_code == 0
+    assert [(each["mapping"], each["cluster"], each["namespace"]) for each in json.loads(result.stdout)] == [
+        ("payments-db", "prod-eu", "payments"),
+        ("payments-db", "prod-us", "payments"),
+    ]
+    assert run("--offline", "--source", "nobody").stdout == "no targets\n"
+
+
+def test_without_a_stack_it_is_asked_which(tmp_path: Path) -> None:
+    (tmp_path / "mappings").mkdir()
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-key", "AWS_REGION": "eu-west-1"}
+    result = CliRunner().invoke(main, ["--mappings", str(tmp_path / "mappings"), "status"], env=keys)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "which stack? say --stack NAME, or let samconfig.toml beside the mappings have stack_name\n",
+    )
