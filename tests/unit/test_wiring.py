@@ -11,6 +11,7 @@ from keyferry.errors import ClusterSlow, MappingsUnreadable, Misconfigured
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.targets import Endpoint
 from keyferry.mapping.verdict import Verdict
+from keyferry.runtime.clusters import Clusters
 from keyferry.runtime.wiring import COMPILED_FILE, Runtime, load_catalog
 from tests.unit.handlers import ENVIRONMENT, FakeAws, context, event, failed, load_handler
 from tests.unit.samples import cluster, delivery, envelope, mapping
@@ -74,7 +75,7 @@ def test_without_mappings_a_message_is_hidden_and_comes_back_until_they_are_ther
 def test_the_rest_of_a_sweep_goes_on_where_the_cluster_is_slow_and_a_delivery_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Runtime, "_read_endpoint", lambda *_: Endpoint("https://one.example", "ca"))
+    monkeypatch.setattr(Clusters, "_read_endpoint", lambda *_: Endpoint("https://one.example", "ca"))
     monkeypatch.setattr("keyferry.kube.Transport", lambda *_, **_more: None)
     runtime = Runtime(ENVIRONMENT, build_catalog([mapping()], [cluster("prod-eu")]), boto3.Session("AKIA", "canary"))
     known = runtime.catalog.clusters["prod-eu"]
