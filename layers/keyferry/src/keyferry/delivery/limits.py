@@ -1,6 +1,6 @@
 """Check before a write that a Secret can hold the desired content: size, type, required keys, age, immutability."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from keyferry import secret_types
 from keyferry.delivery.desired import Desired
@@ -23,12 +23,14 @@ def check_limits(desired: Desired, observed: Observed | None) -> None:
         Refused: the content is too large, the Secret has another type, or a required key is missing.
         NotAllowed: the policy does not allow the type that the Secret has.
         Outdated: the Secret has a newer value than the failover region that served the source.
-        SourceUnavailable: the Secret would lose a key because a `find` selects less than before.
+        SourceUnavailable: the Secret would lose a key because a `find` selects less than before, or because no version
+            has the label of a source any more.
     """
     data = predict_data(desired, observed)
     _check_size(desired, data)
     if observed is not None:
         _check_lost_keys(desired, observed)
+        _check_lost_labels(desired, observed, data)
         _check_age(desired, observed)
     with in_part("secret.type"):
         if observed is not None:
@@ -63,6 +65,44 @@ def _check_lost_keys(desired: Desired, observed: Observed) -> None:
                     f"source {alias} no longer finds what {names} was made of: Secret {desired.name} is left as it is"
                     " (policies.deletion: retain); set merge there to let such keys go, or restore the source"
                 )
+
+
+def _check_lost_labels(desired: Desired, observed: Observed, data: Mapping[str, SecretValue]) -> None:
+    """Check that no key goes, or falls back to its default, because no version has the label of its source any more.
+
+    What is not found takes nothing away: somebody may be about to move the label, or has misspelt it in the mapping.
+    A key that was never made of that source may be left out.
+    """
+    if desired.kept_journal is not None:  # the Secret stays as it is
+        return
+    is_ours = observed.is_written_by(desired.mapping)
+    versions = observed.get_journal_versions() if is_ours else {}
+    own_keys = observed.keys_owned_by(*desired.managers) | (observed.get_journal_keys() if is_ours else frozenset())
+    changed_keys = {key for key in own_keys & observed.data.keys() if data.get(key) != observed.data[key]}
+    retains = desired.mapping.spec.policies.deletion == "retain"
+    for alias, version in desired.versions.items():
+        lost_keys = _select_keys(desired, alias, changed_keys)
+        if version == "" and versions.get(alias) != "" and lost_keys and (retains or not data):
+            with in_part(f"sources.{alias}"):
+                raise SourceUnavailable(_describe_lost_label(desired, alias, lost_keys, retains=retains))
+
+
+def _select_keys(desired: Desired, alias: str, keys: Iterable[str]) -> list[str]:
+    """Return those of some keys that entries of the mapping make of a source."""
+    data = desired.mapping.spec.secret.data
+    paths = {path for path, entry in desired.mapping.spec.secret.entries if entry.source == alias}
+    fills_others = any(not path.startswith("data.") for path in paths)
+    return sorted(key for key in keys if (f"data.{key}" in paths if key in data else fills_others))
+
+
+def _describe_lost_label(desired: Desired, alias: str, keys: list[str], *, retains: bool) -> str:
+    why = "policies.deletion: retain" if retains else "no Secret is left without keys"
+    remedy = "put the label on a version, or correct it in the mapping"
+    return (
+        f"source {alias}: no version has the label {desired.mapping.spec.sources[alias].label}, and Secret"
+        f" {desired.name} has {', '.join(keys)} already: it is left as it is ({why}); {remedy}"
+        + ("; or set merge there to let such keys go" if retains else "")
+    )
 
 
 def _check_required_keys(desired: Desired, observed: Observed | None, data: Mapping[str, SecretValue]) -> None:

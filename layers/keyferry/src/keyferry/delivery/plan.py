@@ -126,7 +126,8 @@ def plan(
         Conflict: somebody else owns the Secret or a field of it, and the mapping does not take over; or has a field
             again that was taken back.
         Outdated: the Secret has a newer value than the failover region that served a source.
-        SourceUnavailable: the Secret would lose a key because a `find` selects less than before.
+        SourceUnavailable: the Secret would lose a key because a `find` selects less than before, or because no version
+            has the label of a source any more.
     """
     restart_nonce = None if desired.mapping.spec.restart == "none" else nonce
     if observed is None:
@@ -209,8 +210,17 @@ def describe_content_change(desired: Desired, observed: Observed) -> str:
         is_revised = is_ours and observed.annotations.get(REVISION) != desired.revision
         return f"{'the mapping asks for other content in' if is_revised else NEW_CONTENT} {_join(changed_keys)}"
     if removed_keys:
-        return f"no longer mapped: {_join(removed_keys)}"
+        return _describe_removal(removed_keys, desired, observed)
     return f"written by somebody else in between: {_join(lost_keys)}" if lost_keys else ""
+
+
+def _describe_removal(keys: list[str], desired: Desired, observed: Observed) -> str:
+    """Return why keys are removed: the mapping no longer has them, or its sources do not."""
+    is_revised = observed.annotations.get(REVISION) != desired.revision
+    unmapped = [key for key in keys if is_revised and key not in desired.mapping.spec.secret.data]
+    lacking = sorted(set(keys) - set(unmapped))
+    texts = {"no longer mapped": unmapped, "no longer in the sources": lacking}
+    return "; ".join(f"{text}: {_join(some)}" for text, some in texts.items() if some)
 
 
 def _get_restart_due(desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str) -> str | None:
