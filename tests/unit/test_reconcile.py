@@ -30,6 +30,7 @@ from keyferry.errors import (
 )
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.origin import Origin
 from keyferry.model import Delivery, SourceState
 from keyferry.pipeline import reconcile as reconcile_module
 from keyferry.pipeline.compare import compare_secret
@@ -352,6 +353,28 @@ def test_a_namespace_that_cannot_be_read_is_told_and_the_others_are_compared(err
     assert swept.metrics()["TargetsNotCompared"] == 1
 
 
+def locate_parts(catalog: Catalog) -> None:
+    """Let a catalogue know some lines of its only mapping."""
+    lines = {"namespaces": 4, "namespaces.1": 6, "secret": 8, "secret.name": 9}
+    catalog.origins["payments-db"] = Origin(file="db.yaml", line=2, lines=lines)
+
+
+@pytest.mark.parametrize(
+    ("error", "at"), [(Forbidden("grant get by RBAC"), "db.yaml:9"), (NamespaceGone("create it"), "db.yaml:6")]
+)
+def test_what_cannot_be_compared_is_told_at_the_line_at_which_a_delivery_tells_it(
+    error: KeyferryError, at: str
+) -> None:
+    def fails(_number: int, call: str) -> None:
+        if call.startswith("metadata shop"):
+            raise error
+
+    world = World()
+    locate_parts(world.catalog)
+    world.clients["prod-us"] = world.clusters["prod-us"].client(Calls(before=fails))
+    assert [entry.at for entry in world.sweep().not_compared] == [at]
+
+
 def test_a_choice_of_namespaces_that_chooses_none_is_told_in_each_sweep() -> None:
     nobody = {"matchLabels": {"team": "nobody"}}
     swept = World(mapping("m1", namespaces=["payments", nobody], clusters=["prod-us"])).sweep()
@@ -598,6 +621,7 @@ def test_a_team_whose_key_somebody_keeps_writing_is_told_by_each_sweep_and_nothi
     for _ in range(2):
         world.clusters["prod-us"].edit(*WHERE, data={"password": "by hand"}, manager="argocd-controller")
         world.deliver("prod-us")
+    locate_parts(world.catalog)
     report = world.sweep()
     assert (report.sent, report.checked) == ((), 1)
     [metric] = settle_report(report).dimensioned_metrics()
@@ -605,6 +629,7 @@ def test_a_team_whose_key_somebody_keeps_writing_is_told_by_each_sweep_and_nothi
     [told] = report.log_fields()["contested"]
     assert (told["mapping"], told["cluster"], told["namespace"]) == ("payments-db", "prod-us", "payments")
     assert "field manager argocd-controller has written password again" in told["why"]
+    assert told["at"] == "db.yaml:9", "the name of the Secret"
 
 
 def test_a_sweep_of_less_than_everything_does_not_count_as_one() -> None:

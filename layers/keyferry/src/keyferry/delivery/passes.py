@@ -48,6 +48,7 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
 )
+from keyferry.mapping.namespaces import in_namespace
 
 MAX_PASSES = 6
 """A change takes two passes; four at most, if something of others has to be taken over or removed. The others are for
@@ -214,7 +215,7 @@ def _run_step(run: Run, targets: Sequence[Target], step: Callable[[Target], None
     def run_one(target: Target) -> None:
         try:
             run.check()
-            with run.work.in_namespace(target.namespace):
+            with in_namespace(run.work.mapping, target.namespace):
                 step(target)
         except Exception as error:
             if _is_of_all(error, step):

@@ -23,6 +23,7 @@ from keyferry.errors import (
     SourceDeleted,
     Unexpected,
 )
+from keyferry.mapping.namespaces import in_namespace
 from keyferry.model import Place
 from keyferry.stores.source import Source
 
@@ -108,7 +109,7 @@ def _catch_errors[T](work: Work, namespace: str, step: Callable[[], T]) -> T | K
     if work.deadline.has_passed:
         return OutOfTime()
     try:
-        with work.in_namespace(namespace):
+        with in_namespace(work.mapping, namespace):
             return step()
     except KeyferryError as error:
         return error

@@ -1,15 +1,14 @@
 """One delivery, and everything that it needs: clients, clock, deadline."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
 from keyferry.delivery.workloads import Stamp, describe_unseen, suggest_workload
-from keyferry.errors import KeyferryError, NamespaceGone, OutOfTime
+from keyferry.errors import KeyferryError, OutOfTime
 from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.namespaces import Namespaces, list_target_namespaces
@@ -51,15 +50,6 @@ class Work:
     def forgets_before(self) -> datetime | None:
         """Before when notes of taken-back keys do not count: for `keyferry push`, before it was run."""
         return self.delivery.time if self.delivery.takes_back else None
-
-    @contextmanager
-    def in_namespace(self, namespace: str) -> Iterator[None]:
-        """Let the error of a namespace that is missing know which part of the mapping names it."""
-        try:
-            yield
-        except NamespaceGone as error:
-            error.part = self.mapping.spec.name_namespace(namespace)
-            raise
 
     def list_stamp_notes(self, namespace: str, stamps: Iterable[Stamp]) -> tuple[str, ...]:
         """Return why workloads of a namespace are not restarted, without errors; with what a missing one may mean."""

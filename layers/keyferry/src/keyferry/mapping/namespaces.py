@@ -1,9 +1,11 @@
 """The namespaces of a mapping on a cluster: those that it names, and those that it selects."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from keyferry.errors import in_part
+from keyferry.errors import NamespaceGone, in_part
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import NamespaceSelector, Selector
 
@@ -29,6 +31,16 @@ class Namespaces:
         """Return what a report says of the selectors that select none."""
         remedy = "correct spec.namespaces, or label or create one"
         return tuple(f"no namespace of {cluster} has {selector.description}: {remedy}" for selector in self.unmatched)
+
+
+@contextmanager
+def in_namespace(mapping: SecretMapping, namespace: str) -> Iterator[None]:
+    """Let the error of a namespace that is missing know which part of a mapping names it."""
+    try:
+        yield
+    except NamespaceGone as error:
+        error.part = mapping.spec.name_namespace(namespace)
+        raise
 
 
 @in_part("namespaces")

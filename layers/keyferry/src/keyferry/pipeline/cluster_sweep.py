@@ -111,7 +111,9 @@ class ClusterSweep:
 
     def _describe_contest(self, look: Look) -> Contested:
         owner, why = look.mapping.spec.owner, look.comparison.why
-        at = self._locate(look.mapping.name, self._cluster.name, Conflict(why))
+        error = Conflict(why)
+        error.part = "secret.name"
+        at = self._locate(look.mapping.name, self._cluster.name, error)
         return Contested(look.mapping.name, self._cluster.name, look.namespace, why, owner.team if owner else "", at)
 
     def _send(self, differences: Mapping[str, str]) -> None:

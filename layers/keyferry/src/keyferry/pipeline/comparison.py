@@ -22,7 +22,7 @@ from keyferry.errors import (
 )
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.namespaces import list_target_namespaces
+from keyferry.mapping.namespaces import in_namespace, list_target_namespaces
 from keyferry.mapping.targets import Cluster, Selector
 from keyferry.model import Place, Record, SourceState
 from keyferry.pipeline.compare import Comparison, compare_secret
@@ -201,7 +201,7 @@ class ClusterComparison:
         mapping, namespace = target
         place = Place(self._cluster.name, namespace)
         try:
-            with in_part("secret.name"):
+            with in_namespace(mapping, namespace), in_part("secret.name"):
                 secret = client.read_secret_metadata(namespace, mapping.spec.secret.name)
         except (Forbidden, NamespaceGone, ServerError) as error:
             return Look(mapping, namespace, error=error)

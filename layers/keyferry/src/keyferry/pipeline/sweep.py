@@ -71,7 +71,7 @@ class Contested:
     owner: str
     """The team that owns the mapping; empty if nobody does."""
     at: str = ""
-    """File and line of the mapping's Secret; empty where they are not known."""
+    """File and line of the name of the mapping's Secret; empty where they are not known."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for a log line."""
