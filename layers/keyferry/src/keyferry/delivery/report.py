@@ -110,15 +110,12 @@ class Report:
         """Return the report with errors that know file and line of what they are about."""
         return replace(
             self,
-            error=self._locate(locate, self.error),
+            error=locate_error(self.delivery, self.error, locate),
             outcomes=tuple(
-                replace(outcome, error=self._locate(locate, outcome.error)) if outcome.error else outcome
+                replace(outcome, error=locate_error(self.delivery, outcome.error, locate)) if outcome.error else outcome
                 for outcome in self.outcomes
             ),
         )
-
-    def _locate(self, locate: Locate, error: KeyferryError | None) -> KeyferryError | None:
-        return error and error.locate(locate(self.delivery.mapping, self.delivery.cluster, error))
 
     def errors_by_namespace(self) -> Iterator[tuple[str | None, KeyferryError]]:
         """Yield all errors, each with its namespace; with None that of the whole delivery."""
@@ -162,6 +159,11 @@ class Report:
         untold = sum(NEW_CONTENT in outcome.why for outcome in self.outcomes)
         # A sweep cannot count this itself: it does not know whether the delivery of an event is on its way.
         return values | ({"ChangesFoundBySweep": untold} if untold and self.delivery.is_of_sweep else {})
+
+
+def locate_error(delivery: Delivery, error: KeyferryError | None, locate: Locate) -> KeyferryError | None:
+    """Return an error of a delivery that knows file and line of what it is about; None for none."""
+    return error and error.locate(locate(delivery.mapping, delivery.cluster, error))
 
 
 def build_error_fields(error: KeyferryError | None) -> dict[str, str]:

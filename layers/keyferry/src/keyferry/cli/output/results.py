@@ -14,6 +14,7 @@ from keyferry.delivery.report import (
     build_error_fields,
     build_notes_field,
     build_owner_field,
+    locate_error,
 )
 from keyferry.errors import KeyferryError
 from keyferry.mapping.mapping import Team
@@ -46,12 +47,10 @@ class Plan:
 
     def locate(self, locate: Locate) -> "Plan":
         """Return the plan with errors that know file and line of what they are about."""
-
-        def add_place(error: KeyferryError | None) -> KeyferryError | None:
-            return error and error.locate(locate(self.delivery.mapping, self.delivery.cluster, error))
-
-        previews = tuple(replace(preview, error=add_place(preview.error)) for preview in self.previews)
-        return replace(self, previews=previews, error=add_place(self.error))
+        previews = tuple(
+            replace(preview, error=locate_error(self.delivery, preview.error, locate)) for preview in self.previews
+        )
+        return replace(self, previews=previews, error=locate_error(self.delivery, self.error, locate))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan for `--output json`."""
