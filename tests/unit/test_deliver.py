@@ -54,6 +54,7 @@ ONE_BATCH = 15
 
 
 DUE_TEXT = f"its workloads are due for a restart ({DUE}): the next try or sweep restarts them"
+UNMENDED_TEXT = f"its workloads are due for a restart ({DUE}): they restart once that is mended"
 MISSING = "not in namespace payments: create it, or correct restart in the mapping"
 
 
@@ -799,6 +800,15 @@ def test_a_change_for_which_nothing_restarts_says_what_was_looked_at_and_a_new_s
     assert only(world.deliver(of=mapping(restart="none"))).notes == ()
 
 
+def test_where_the_mapping_names_no_workload_it_is_not_told_that_none_was_seen() -> None:
+    world = World()
+    none = mapping(restart=[])
+    world.deliver(of=none)
+    world.sources.put(SOURCE, secret("canary-2"))
+    outcome = only(world.deliver(of=none))
+    assert (outcome.did, outcome.notes) == ("updated", ())
+
+
 # What is said of the delivery as a whole
 
 
@@ -860,13 +870,16 @@ def test_of_a_delivery_to_one_namespace_no_other_choice_is_told() -> None:
 # Named workloads that fail
 
 
-@pytest.mark.parametrize("error", [Forbidden("grant it"), Refused("it is not valid"), ServerError("500")])
-def test_a_workload_that_cannot_be_restarted_does_not_keep_the_others_from_it(error: KeyferryError) -> None:
+@pytest.mark.parametrize(
+    ("error", "due"),
+    [(Forbidden("grant it"), DUE_TEXT), (Refused("it is not valid"), UNMENDED_TEXT), (ServerError("500"), DUE_TEXT)],
+)
+def test_a_workload_that_cannot_be_restarted_does_not_keep_the_others_from_it(error: KeyferryError, due: str) -> None:
     world = World()
     world.cluster.run("payments", KIND, workload("zebra"))
     outcome = only(world.deliver(failing("patch payments/Deployment/api", error, times=99)))
     assert (outcome.did, outcome.restart_due, outcome.restarted) == ("created", True, ("Deployment/zebra",))
-    assert (type(outcome.error), str(outcome.error)) == (type(error), f"{error}; the Secret is written, and {DUE_TEXT}")
+    assert (type(outcome.error), str(outcome.error)) == (type(error), f"{error}; the Secret is written, and {due}")
     assert DUE in world.cluster.annotations(*WHERE)
     assert only(world.deliver(failing("patch payments/Deployment/api", error, times=99))).did == "failed"
     outcome = only(world.deliver())
@@ -895,7 +908,7 @@ def test_a_rollout_without_a_pod_template_of_its_own_is_refused_and_its_neighbou
     assert str(outcome.error) == (
         "Rollout/canary takes its pod template from Deployment/api (workloadRef):"
         " name Deployment/api in the mapping's restart instead, and Argo follows it;"
-        f" the Secret is written, and {DUE_TEXT}"
+        f" the Secret is written, and {UNMENDED_TEXT}"
     )
     assert outcome.error
     assert outcome.error.part == "restart.0"

@@ -13,7 +13,7 @@ from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Releas
 from keyferry.delivery.report import build_error_fields
 from keyferry.delivery.sources import build_desired
 from keyferry.delivery.work import Work, list_namespaces, list_notes
-from keyferry.delivery.workloads import Stamp, describe_unused
+from keyferry.delivery.workloads import Stamp
 from keyferry.errors import (
     Forbidden,
     KeyferryError,
@@ -137,9 +137,7 @@ def _preview_namespace(
     stamps, error = _build_stamps(work, namespace, nonce) if nonce else ([], None)
     if not restart_due:
         stamps, error = [stamp for stamp in stamps if stamp.is_missing], None
-    is_unused = (
-        restart_due and not (stamps or error) and result.will == "update" and desired.mapping.spec.restart == "auto"
-    )
+    is_unused = bool(restart_due) and not (stamps or error) and result.will == "update"
     return replace(
         result,
         restarts=tuple(str(stamp) for stamp in stamps if stamp.patch is not None),
@@ -147,7 +145,7 @@ def _preview_namespace(
             *result.notes,
             *desired.list_notes(work.now()),
             *work.list_stamp_notes(namespace, stamps),
-            *([describe_unused(work.restart_kinds)] if is_unused else []),
+            *work.list_unused_notes(is_unused=is_unused),
         ),
         error=error or next((stamp.error for stamp in stamps if stamp.error), None),
     )
@@ -190,10 +188,10 @@ def _list_changed_keys(desired: Desired, observed: Observed | None) -> tuple[str
 
 
 def list_gaps(work: Work) -> Iterator[KeyferryError]:
-    """Yield why a source cannot be read in one of its failover regions, for each that cannot.
+    """Yield why a source cannot be read in one of its failover regions, for every such region.
 
-    A delivery does not try them, since that takes a call for each: what is missing there would be told on the day it is
-    needed. A source that differs by namespace is tried for the first namespace that the mapping names.
+    A delivery does not try them, since every region takes a call: a source that is missing in one would be told on the
+    day it is needed. A source that differs by namespace is tried for the first namespace that the mapping names.
     """
     namespaces = work.mapping.spec.namespace_names
     for alias, source in work.mapping.spec.sources.items():

@@ -21,8 +21,9 @@ from keyferry.delivery.observed import RESTART_DUE, Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import Effect, Outcome
 from keyferry.delivery.work import Work
-from keyferry.delivery.workloads import Stamp, describe_unused
+from keyferry.delivery.workloads import Stamp
 from keyferry.errors import (
+    DeliverAgain,
     Forbidden,
     KeyferryError,
     NamespaceGone,
@@ -163,6 +164,7 @@ class Target:
         is_written = self.did in ("created", "updated")
         is_due = self.restart_is_due and not (self.is_done and self.error is None)
         is_unused = self.was_due and not self.stamps and self.did == "updated" and not self.error
+        error = self.error.extend(_explain_due(self.error, is_written=is_written)) if self.error and is_due else None
         return Outcome(
             namespace=self.namespace,
             did="failed" if self.error and not is_written else self.did,
@@ -172,9 +174,9 @@ class Target:
                 *self.notes,
                 *self.desired_notes,
                 *self.work.list_stamp_notes(self.namespace, self.stamps),
-                *([describe_unused(self.work.restart_kinds)] if is_unused else []),
+                *self.work.list_unused_notes(is_unused=is_unused),
             ),
-            error=self.error.extend(_explain_due(is_written=is_written)) if self.error and is_due else self.error,
+            error=error or self.error,
             restart_due=is_due,
         )
 
@@ -255,7 +257,10 @@ class Target:
             self.notes.append(action.note)
 
 
-def _explain_due(*, is_written: bool) -> str:
+def _explain_due(error: KeyferryError, *, is_written: bool) -> str:
     """Return what is left to do where an error follows a write: the end of the error's text."""
+    when = (
+        "the next try or sweep restarts them" if isinstance(error, DeliverAgain) else "they restart once that is mended"
+    )
     done = "the Secret is written, and" if is_written else "its content stays as it was, and"
-    return f"{done} its workloads are due for a restart ({RESTART_DUE}): the next try or sweep restarts them"
+    return f"{done} its workloads are due for a restart ({RESTART_DUE}): {when}"

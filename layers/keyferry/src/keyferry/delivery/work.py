@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
-from keyferry.delivery.workloads import Stamp, describe_unseen, suggest_workload
+from keyferry.delivery.workloads import Stamp, describe_unseen, describe_unused, suggest_workload
 from keyferry.errors import KeyferryError, OutOfTime
 from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
@@ -60,6 +60,10 @@ class Work:
             for stamp in stamps
             if stamp.patch is None and not stamp.error
         )
+
+    def list_unused_notes(self, *, is_unused: bool) -> tuple[str, ...]:
+        """Return what is said where workloads were looked for, and none uses the Secret: it restarts nothing."""
+        return (describe_unused(self.restart_kinds),) if is_unused and self.mapping.spec.restart == "auto" else ()
 
     def check_time(self) -> None:
         """Raise OutOfTime if no time is left to begin anything more."""
