@@ -13,13 +13,17 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
+from urllib3.exceptions import LocationValueError
 
+from keyferry.aws.errors import build_error
+from keyferry.aws.sdk_errors import build_sdk_error
 from keyferry.cli import main
 from keyferry.deadline import Deadline
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
 from keyferry.delivery.work import SourceReader, Work
-from keyferry.errors import AccessDenied, Forbidden, KeyferryError, WrongCluster
+from keyferry.errors import AccessDenied, Forbidden, KeyferryError, Misconfigured, WrongCluster
+from keyferry.kube.proxies import choose_proxy
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery
 from keyferry.stores.source import Source
@@ -364,6 +368,54 @@ def test_what_is_wrong_with_a_cluster_is_told_at_its_line_of_clusters_yaml(
     runtime.failure = lambda delivery: WrongCluster("another one") if delivery.cluster == "prod-us" else None
     result = run(mappings, "--dry-run", "payments-db")
     assert f"\n{mappings}/clusters.yaml:7: payments-db to prod-us: WrongCluster: another one\n" in result.stdout
+
+
+def expire(delivery: Delivery) -> KeyferryError:
+    return build_error("ExpiredTokenException", "", f"eks:DescribeCluster on {delivery.cluster}")
+
+
+def name_socks(delivery: Delivery) -> Exception | None:
+    try:
+        choose_proxy(f"https://{delivery.cluster}.example", {"HTTPS_PROXY": "socks5://canary@proxy.example"})
+    except Misconfigured as error:
+        return error
+    return None
+
+
+def misname_endpoint(delivery: Delivery) -> KeyferryError:
+    return build_sdk_error(LocationValueError("canary"), f"eks:DescribeCluster on {delivery.cluster}")
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (expire, "NotSignedIn: AWS does not accept the credentials"),
+        (name_socks, "Misconfigured: HTTPS_PROXY names a SOCKS proxy"),
+        (misname_endpoint, "Misconfigured: HTTPS_PROXY, HTTP_PROXY or AWS_ENDPOINT_URL is no URL"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["--dry-run", "--yes"])
+@pytest.mark.parametrize("output", ["text", "github"])
+def test_what_is_wrong_with_the_environment_is_told_once_and_at_no_line(
+    mappings: Path,
+    runtime: FakeRuntime,
+    mode: str,
+    output: str,
+    failure: Callable[[Delivery], Exception | None],
+    said: str,
+) -> None:
+    runtime.failure = failure
+    result = run(mappings, mode, "--output", output)
+    assert result.exit_code == 1
+    table, _, told = result.stdout.partition("\n\n")
+    assert (len(table.splitlines()), len(told.splitlines())) == (4, 1)
+    assert told.startswith(said)
+
+
+def test_two_things_wrong_with_the_environment_are_both_told(mappings: Path, runtime: FakeRuntime) -> None:
+    runtime.failure = lambda delivery: expire(delivery) if delivery.cluster == "prod-us" else name_socks(delivery)
+    told = run(mappings, "--dry-run").stdout.partition("\n\n")[2]
+    assert [line.partition(":")[0] for line in told.splitlines()] == ["Misconfigured", "NotSignedIn"]
 
 
 def forbid_restarts(runtime: FakeRuntime) -> None:

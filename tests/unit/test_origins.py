@@ -18,7 +18,9 @@ from keyferry.errors import (
     ClusterUnreachable,
     Forbidden,
     KeyferryError,
+    Misconfigured,
     NamespaceGone,
+    NotSignedIn,
     SourceUnusable,
     Unauthorized,
     WrongCluster,
@@ -107,6 +109,12 @@ def test_what_is_wrong_with_a_cluster_is_in_clusters_yaml(tmp_path: Path, error:
     catalog = load(tmp_path, DATA)
     assert place_of(catalog, error_in("secret.name", error)) == "clusters.yaml:4"
     assert place_of(catalog, error_in(CLUSTER, AccessDenied("the role"))) == "clusters.yaml:4"
+
+
+@pytest.mark.parametrize("error", [NotSignedIn("expired"), Misconfigured("HTTPS_PROXY names a SOCKS proxy")])
+@pytest.mark.parametrize("part", ["", CLUSTER, "secret.name", "sources.db"])
+def test_what_is_wrong_with_the_environment_is_in_no_file(tmp_path: Path, part: str, error: KeyferryError) -> None:
+    assert place_of(load(tmp_path, DATA), error_in(part, error)) == ""
 
 
 def test_what_no_file_has_has_no_place(tmp_path: Path) -> None:

@@ -63,6 +63,8 @@ class KeyferryError(Exception):
     """The line of the part's template, from 1; 0 where it is not about a line of a template."""
     at: str = ""
     """File and line of that part, as `mappings/db.yaml:12`; empty where they are not known."""
+    cause: str = ""
+    """Of ENVIRONMENT: what is wrong, without the call that failed for it; empty where the text names no call."""
 
     def __init__(self, text: str = "", *, limit: int = MAX_CHARACTERS) -> None:
         super().__init__(abridge(text, limit))
@@ -125,6 +127,10 @@ class AccessDenied(DeliverAgain):
 
 class NotSignedIn(AccessDenied):
     """AWS does not accept the credentials: they have expired, or their role was deleted and created again."""
+
+
+ENVIRONMENT = Misconfigured, NotSignedIn
+"""What is wrong with the environment in which Keyferry runs: it is in no line of a file, and fails every delivery."""
 
 
 class Rejected(DeliverAgain):

@@ -109,7 +109,10 @@ def build_error(code: str, message: str, call: str, status: int = 400, hint: str
     if code in DENIED:
         return AccessDenied(f"AWS refuses {call} ({code}): {explain_denial(code, message, call, hint)}")
     if code in CAUSES:
-        return NotSignedIn(f"AWS does not accept the credentials ({code}, {call}): {CAUSES[code]}; {explain_renewal()}")
+        refused, remedy = "AWS does not accept the credentials", f"{CAUSES[code]}; {explain_renewal()}"
+        error = NotSignedIn(f"{refused} ({code}, {call}): {remedy}")
+        error.cause = f"{refused} ({code}): {remedy}"
+        return error
     if code in MISSING:
         return _build_missing(code, message, call, hint)
     if is_deletion(code, message):

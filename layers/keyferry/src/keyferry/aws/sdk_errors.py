@@ -85,7 +85,9 @@ def build_sdk_error(error: SdkError, call: str) -> KeyferryError:
     advice = next((text for kind, text in _SETTINGS if isinstance(error, kind)), None)
     advice = advice or _explain_sign_in(error) or _explain_value(error)
     if advice:
-        return Misconfigured(f"{advice} ({call})")
+        misconfigured = Misconfigured(f"{advice} ({call})")
+        misconfigured.cause = advice
+        return misconfigured
     if isinstance(error, _NOT_SENT):
         return InvalidRequest(f"{call}: the AWS SDK does not send it, {_name_parameter(error)}; change the mapping")
     if isinstance(error, _NO_ANSWER) or _is_network(error):

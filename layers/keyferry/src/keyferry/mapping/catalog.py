@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from keyferry.errors import CLUSTER, ClusterUnavailable, KeyferryError, UnknownName, WrongCluster
+from keyferry.errors import CLUSTER, ENVIRONMENT, ClusterUnavailable, KeyferryError, UnknownName, WrongCluster
 from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.origin import Origin
 from keyferry.mapping.stack import StackNames
@@ -153,8 +153,10 @@ class Catalog(Record):
             error: the error.
 
         Returns:
-            The place; empty where it is not known.
+            The place; empty where it is not known, and for what is wrong with the environment.
         """
+        if isinstance(error, ENVIRONMENT):
+            return ""
         is_of_cluster = error.part == CLUSTER or isinstance(error, ClusterUnavailable | WrongCluster)
         origin = self.cluster_origins.get(cluster) if is_of_cluster else self.origins.get(mapping)
         if origin is None:

@@ -16,7 +16,7 @@ from keyferry.delivery.report import (
     build_owner_field,
     locate_error,
 )
-from keyferry.errors import KeyferryError
+from keyferry.errors import ENVIRONMENT, KeyferryError
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
 
@@ -114,9 +114,11 @@ class _Row:
 
     @property
     def failure(self) -> str:
-        """The text of the error, and where it happened; empty without an error."""
+        """The text of the error, and where it happened if that matters; empty without an error."""
         if self.error is None:
             return ""
+        if isinstance(self.error, ENVIRONMENT):
+            return self.error.title
         namespace = f", namespace {self.namespace}" if self.namespace else ""
         return f"{self.delivery.mapping} to {self.delivery.cluster}{namespace}: {self.error.title}"
 
@@ -131,9 +133,19 @@ class _Row:
 
 def _print_rows(header: Sequence[str], rows: Sequence[_Row], output: str) -> None:
     console.print_table(header, [row.line for row in rows])
-    failures = [row.format_failure(output) for row in rows if row.error]
+    failures = list(_list_failures(rows, output))
     for line in ["", *failures] if failures else []:
         console.print_line(line)
+
+
+def _list_failures(rows: Iterable[_Row], output: str) -> Iterator[str]:
+    """Yield the failures; what is wrong with the environment once, though every delivery fails for it."""
+    causes = set()
+    for row in rows:
+        cause = row.error.cause or str(row.error) if isinstance(row.error, ENVIRONMENT) else ""
+        if row.error and cause not in causes:
+            yield row.format_failure(output)
+        causes |= {cause} if cause else set()
 
 
 def _print_notes(notes: Iterable[tuple[Delivery, Sequence[str]]]) -> None:
