@@ -60,16 +60,16 @@ def by_data_from(content: str | bytes, **more: str) -> str:
 @pytest.mark.parametrize(
     ("content", "path", "said"),
     [
-        (OBJECT, "user", "the value has no key user; there is: username, list, none, pass-word, port"),
-        (OBJECT, "password", "the value has no key password; there is: pass-word, list, none, port, username"),
+        (OBJECT, "user", "the value has no key user; did you mean username?"),
+        (OBJECT, "password", "the value has no key password; did you mean pass-word?"),
         (OBJECT, "list.name", "list is a list of 1 item; take one of them, as list[0].name"),
         (OBJECT, "list[3]", "list is a list of 1 item: the last is [0]"),
         (OBJECT, "port.number", "port is a number, which has no key number"),
         (OBJECT, "username[0]", "username is text, which has no item 0"),
         (OBJECT, "none", "none is null; give it a value, or say default or optional"),
         (OBJECT, "none.x", "none is null, which has no key x"),
-        (OBJECT, "[0]", "the value has no item 0; there is: list, none, pass-word, port, username"),
-        (OBJECT, "nobody || nothing", "the value is an object; there is: list, none, pass-word, port, username"),
+        (OBJECT, "[0]", "the value has no item 0; it has 5 keys, and none like it"),
+        (OBJECT, "nobody || nothing", "the value is an object of 5 keys"),
         (
             TWICE_THE_KEY,
             "config.a",
@@ -82,8 +82,12 @@ def by_data_from(content: str | bytes, **more: str) -> str:
         ('{"a.b": {"c": ""}}', "a.b.c", "the value has a key a.b, which is written in double quotes: '\"a.b\".c'"),
         ('{"x": {"a.b": ""}}', "x.a.b", "x has a key a.b, which is written in double quotes: 'x.\"a.b\"'"),
         ('{"x": {"0": ""}}', "x[0]", "x has a key 0, which is written in double quotes: 'x.\"0\"'"),
-        ('{"PASSWORD": "", "a": "", "apiKey": ""}', "password", "there is: PASSWORD, a, apiKey"),
-        ('{"PASSWORD": "", "a": "", "apiKey": ""}', "API_KEY", "there is: apiKey, PASSWORD, a"),
+        (
+            '{"PASSWORD": "", "a": "", "apiKey": ""}',
+            "password",
+            "the value has no key password; did you mean PASSWORD?",
+        ),
+        ('{"PASSWORD": "", "a": "", "apiKey": ""}', "API_KEY", "the value has no key API_KEY; did you mean apiKey?"),
         ("{}", "a", "the value has no key a; it has none"),
         ("[1, 2]", "x || y", "the value is a list of 2 items"),
         ("true", "a", "the value is true or false, which has no key a"),
@@ -93,8 +97,14 @@ def by_data_from(content: str | bytes, **more: str) -> str:
         (NESTED, "items[0]", f"items is text that holds JSON{way('(db.items | fromjson)[0]')}"),
         (NESTED, "yaml.a", f"yaml is text that looks like YAML{way('(db.yaml | fromyaml).a')}"),
         (TWICE, "username", f"the value is JSON that holds JSON as text{way('(db | fromjson | fromjson).username')}"),
-        (json.dumps({f"key{number:02}": "" for number in range(12)}), "k", "key09 and 2 more"),
-        (json.dumps({"a\nb" + "x" * 90: ""}), "k", "there is: a\\x0ab" + "x" * 57 + "…"),
+        (
+            json.dumps({f"key{number:02}": "" for number in range(12)}),
+            "k",
+            "no key k; it has 12 keys, and none like it",
+        ),
+        ('{"canary": 1}', "k", "no key k; it has 1 key, and none like it"),
+        ('{"canary": 1}', "k || l", "the value is an object of 1 key"),
+        (json.dumps({"a\nb" + "x" * 90: ""}), "b" + "x" * 90, "did you mean a\\x0ab" + "x" * 57 + "…?"),
     ],
 )
 def test_a_path_that_finds_nothing_says_what_there_is_where_it_ends(content: str, path: str, said: str) -> None:
@@ -145,7 +155,7 @@ def test_a_source_that_is_not_json_is_told_for_what_it_is(content: str | bytes, 
             {"path": "config"},
             f": path config finds text that holds JSON{way_of_keys('(db.config | fromjson).KEY')}",
         ),
-        (NESTED, {"path": "confg"}, ": path confg finds nothing: the value has no key confg; there is: config, "),
+        (NESTED, {"path": "confg"}, ": path confg finds nothing: the value has no key confg; did you mean config?"),
         (
             OBJECT,
             {"path": "list"},
@@ -165,26 +175,30 @@ def test_data_from_says_what_it_cannot_take_keys_of(content: str, more: dict[str
 @pytest.mark.parametrize(
     ("content", "template", "said"),
     [
-        (OBJECT, "{{ db.usernam }}", "db has no key usernam; there is: username, list, none, pass-word, port"),
-        (OBJECT, "{{ db['user'] | b64encode }}", "db has no key user; there is: username, list,"),
-        (OBJECT, "{{ db.username }}{{ db.pasword }}", "db has no key pasword; there is: pass-word, list"),
-        (OBJECT, "{{ db.nobody | default('x') }}{{ db.nothing }}", "db has no key nothing; there is: "),
+        (OBJECT, "{{ db.usernam }}", "db has no key usernam; did you mean username?"),
+        (OBJECT, "{{ db['user'] | b64encode }}", "db has no key user; did you mean username?"),
+        (OBJECT, "{{ db.username }}{{ db.pasword }}", "db has no key pasword; did you mean pass-word?"),
+        (
+            OBJECT,
+            "{{ db.nobody | default('x') }}{{ db.nothing }}",
+            "db has no key nothing; it has 5 keys, and none like it",
+        ),
         (OBJECT, "{{ db.username.first }}", "db.username is text, which has no key first"),
         (OBJECT, "{{ db.username.title }}", "db.username is text, which has no key title"),
-        (OBJECT, "{{ db.items }}", "db has no key items; there is: "),
+        (OBJECT, "{{ db.items }}", "db has no key items; it has 5 keys, and none like it"),
         (OBJECT, "{{ db.list.count }}", "db.list is a list of 1 item; take one of them, as db.list[0].count"),
         (OBJECT, "{{ db.list[2] }}", "db.list is a list of 1 item: the last is [0]"),
         (OBJECT, "{{ db.none }}", "db.none is null; give it a value, or write db.none | default('…', true)"),
         (OBJECT, "{{ db.none.x }}", "db.none is null, which has no key x"),
         (OBJECT, "{{ db.port.x }}", "db.port is a number, which has no key x"),
         (NESTED, "{{ db.config.username }}", "db.config is text that holds JSON; write (db.config | fromjson)."),
-        (NESTED, "{{ (db.config | fromjson).usernam }}", "the object has no key usernam; there is: username, list"),
-        (NESTED, "{% set c = db.config | fromjson %}{{ c.usernam }}", "c has no key usernam; there is: username"),
+        (NESTED, "{{ (db.config | fromjson).usernam }}", "the object has no key usernam"),
+        (NESTED, "{% set c = db.config | fromjson %}{{ c.usernam }}", "c has no key usernam"),
         (TWICE, "{{ db.username }}", "db is JSON that holds JSON as text; write (db | fromjson | fromjson).username"),
         (YAML, "{{ db.password }}", "db is text that looks like YAML; write (db | fromyaml).password"),
-        (YAML, "{{ (db | fromyaml).pasword }}", "the object has no key pasword; there is: password, username"),
+        (YAML, "{{ (db | fromyaml).pasword }}", "the object has no key pasword"),
         (DOTENV, "{{ db.PASSWORD }}", f"db is {LINES}; write (db | fromdotenv).PASSWORD"),
-        (DOTENV, "{{ (db | fromdotenv).PASWORD }}", "the object has no key PASWORD; there is: PASSWORD, USERNAME"),
+        (DOTENV, "{{ (db | fromdotenv).PASWORD }}", "the object has no key PASWORD"),
         ('{"a": canary', "{{ db.a }}", f"db is {BROKEN}line 1, character 7: a value is missing; text is in double"),
         ('{"a.b": ""}', "{{ db.a.b }}", "db has a key a.b, which is written db['a.b']"),
         ('{"1": ""}', "{{ db[1] }}", "db has a key 1, which is written db['1']"),
@@ -192,8 +206,12 @@ def test_data_from_says_what_it_cannot_take_keys_of(content: str, more: dict[str
         ("canary", "{{ db.password }}", "db is text, which has no key password"),
         (b"\xffcanary", "{{ db.password }}", "db is binary, which has no key password"),
         ("[]", "{{ db | first }}", "takes an item of what has none; look whether there are any, by {% if %}"),
-        ('[{"name": "canary"}]', "{% for u in db %}{{ u.nmae }}{% endfor %}", "u has no key nmae; there is: name"),
-        ('[{"name": "canary"}]', "{{ db | map(attribute='nmae') | join }}", "the object has no key nmae; there is: n"),
+        ('[{"name": "canary"}]', "{% for u in db %}{{ u.nmae }}{% endfor %}", "u has no key nmae; did you mean name?"),
+        (
+            '[{"name": "canary"}]',
+            "{{ db | map(attribute='nmae') | join }}",
+            "the object has no key nmae; did you mean n",
+        ),
         ('[{"name": "canary"}]', "{{ db.name }}", "db is a list of 1 item; take one of them, as db[0].name"),
         ("[null]", "{% for u in db %}{{ u }}{% endfor %}", "writes a value that is null; give it one, or"),
         # what a value gives is not named, nor are keys that can be values
@@ -207,6 +225,31 @@ def test_a_template_says_which_name_is_not_there_and_the_nearest_that_is(
     content: str | bytes, template: str, said: str
 ) -> None:
     assert by_template(content, template).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("content", "template"),
+    [
+        ("canary-1: canary-2", "{{ (db | fromyaml).canar }}"),
+        ("canary-1: canary-2", "{% set db = db | fromyaml %}{{ db.canar }}"),
+        ("CANARY_1=canary-2", "{{ (db | fromdotenv).CANAR }}"),
+        ('{"p": "eyJjYW5hcnktMSI6IDF9"}', "{{ (db.p | b64decode | fromjson).canar }}"),
+        ("canary-1: 1\ncanary-1: 2", "{{ (db | fromyaml).a }}"),
+        ("CANARY_1=1\nCANARY_1=2", "{{ (db | fromdotenv).a }}"),
+        ('{"p": "{\\"canary-1\\": 1, \\"canary-1\\": 2}"}', "{{ (db.p | fromjson).a }}"),
+        ('{"canary-1": 1, "canary-1": 2}', "{{ db.a }}"),
+        ('{"tokens": {"canary-1": "customer"}}', "{{ db.tokens.x }}"),
+        ('{"tokens": {"canary-1": "customer"}}', "{% for t in [db.tokens] %}{{ t.x }}{% endfor %}"),
+    ],
+)
+def test_a_key_that_can_be_a_secret_is_not_named(content: str, template: str) -> None:
+    assert "canary" not in refused(content, {"data": {"key": {"template": template}}}).lower()
+
+
+@pytest.mark.parametrize("path", ["tokens.x", "tokens.x || y", "[0]"])
+def test_a_path_that_finds_nothing_names_no_key_that_is_not_like_it(path: str) -> None:
+    content = '{"tokens": {"canary-1": "customer"}, "canary-2": 1}'
+    assert "canary" not in by_path(content, path) + by_data_from(content, path=path)
 
 
 def test_the_line_says_which_of_two_is_meant() -> None:

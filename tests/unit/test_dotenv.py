@@ -69,7 +69,7 @@ def test_what_readers_differ_in_is_refused_with_its_line(line: str, said: str) -
 
 
 def test_a_name_that_is_given_twice_is_refused() -> None:
-    with pytest.raises(DuplicateKeyError, match=r"^A$"):
+    with pytest.raises(DuplicateKeyError, match=r"^line 3 has a name that is there already$"):
         dotenv.parse("A=1\nB=2\nA=1\n")
 
 

@@ -134,13 +134,15 @@ def test_yaml_that_is_more_than_plain_data_is_refused(text: str) -> None:
     assert re.fullmatch(f"line 1 of the template: fromyaml fails: ({what} text|{YAML_PROBLEMS})", said)
 
 
-def test_a_key_that_is_there_twice_is_named() -> None:
-    assert refused("{{ db.y | fromyaml }}", '{"y": "a: 1\\na: canary"}').endswith("fromyaml: the key a is there twice")
+def test_of_a_key_that_is_there_twice_the_place_is_told() -> None:
+    assert refused("{{ db.y | fromyaml }}", '{"y": "a: 1\\na: canary"}').endswith(
+        "fromyaml: line 2 has a key that is there already"
+    )
     assert refused("{{ db.j | fromjson }}", '{"j": "{\\"a\\": 1, \\"a\\": 2}"}').endswith(
-        "fromjson: the key a is there twice"
+        "fromjson: an object has a key twice, as its members 1 and 2"
     )
     assert refused("{{ db.d | fromdotenv }}", '{"d": "A=1\\nA=canary"}').endswith(
-        "fromdotenv: the key A is there twice"
+        "fromdotenv: line 2 has a name that is there already"
     )
 
 

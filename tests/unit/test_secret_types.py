@@ -271,6 +271,7 @@ NO_SIGN_IN = "has no user and password, nor base64 of both as auth, for {}"
         ({"auths": {"r": {"auth": "canary:b"}}}, NO_SIGN_IN.format("r")),
         ({"auths": {"r": {"auth": "Y2FuYXJ5"}}}, NO_SIGN_IN.format("r")),
         ({"auths": {"r": {"username": "a"}, "s": "canary"}}, NO_SIGN_IN.format("r and 1 more")),
+        ({"auths": {"https://canary-1:canary-2@r/v1": {}}}, NO_SIGN_IN.format("r/v1")),
         (
             {"auths": {"r": {}}, "credsStore": "desktop"},
             f"{NO_SIGN_IN.format('r')}, which a computer keeps elsewhere (credsStore)",

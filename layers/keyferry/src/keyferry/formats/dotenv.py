@@ -34,9 +34,11 @@ def parse(text: str) -> dict[str, str]:
         line = _LINE.match(text, position)
         if line is None:
             raise ValueError(_describe_mistake(text, position))
-        name, position = line["name"], line.end()
+        name = line["name"]
         if name in values:
-            raise DuplicateKeyError(name)
+            number = text.count("\n", 0, position) + 1
+            raise DuplicateKeyError(f"line {number} has a name that is there already")
+        position = line.end()
         if name:
             values[name] = next(value for value in line.group("single", "double", "plain") if value is not None)
     return values

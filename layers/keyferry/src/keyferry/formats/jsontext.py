@@ -61,14 +61,15 @@ def get_kept_text(value: object) -> str | None:
 
 
 class DuplicateKeyError(ValueError):
-    """A JSON object has the same key twice. The message is the key."""
+    """An object has the same key twice. The message says where, and not the key, which can be a secret."""
 
 
 def _to_dict(members: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in members:
         if key in result:
-            raise DuplicateKeyError(escape_surrogates(key))
+            first = next(number for number, (earlier, _) in enumerate(members, 1) if earlier == key)
+            raise DuplicateKeyError(f"an object has a key twice, as its members {first} and {len(result) + 1}")
         result[key] = value
     return result
 

@@ -15,7 +15,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
 from keyferry.formats import jsontext
-from keyferry.formats.jsontext import DuplicateKeyError, Number, escape_surrogates
+from keyferry.formats.jsontext import DuplicateKeyError, Number
 
 type FieldPath = tuple[str | int, ...]
 """The keys and indexes that lead to a part of a document, such as `("spec", "clusters", 0)`."""
@@ -48,8 +48,8 @@ class Positions:
     keys: dict[FieldPath, Position] = field(default_factory=dict)
     problems: list[tuple[FieldPath, Position, str]] = field(default_factory=list)
     """The path and the position of each problem, and what is wrong."""
-    repeated: list[str] = field(default_factory=list)
-    """The keys that are given twice; `problems` has them too."""
+    repeated: list[int] = field(default_factory=list)
+    """The lines of keys that are given for the second time; `problems` has them too."""
 
 
 def compose(text: str) -> Iterator[Node]:
@@ -114,7 +114,7 @@ def parse(text: str) -> Any:  # noqa: ANN401  # YAML is anything
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if positions.repeated:
-        raise DuplicateKeyError(escape_surrogates(positions.repeated[0]))
+        raise DuplicateKeyError(f"line {positions.repeated[0]} has a key that is there already")
     if positions.problems:
         raise ValueError(_describe_refusal(positions.problems[0][1]))
     return documents[0] if documents else None
@@ -177,7 +177,7 @@ def _items(pairs: Sequence[tuple[Node, Node]], positions: Positions, path: Field
             problem = f'a key is text: write it in quotes, as "{key}"'
         elif key in lines:
             problem = f"{key} appears twice (first on line {lines[key]}); keep one of them"
-            positions.repeated.append(key)
+            positions.repeated.append(position[0])
         else:
             lines[key], positions.keys[*path, key] = position[0], position
             yield key, construct(value_node, positions, (*path, key))

@@ -1,6 +1,7 @@
 """What a path or a template looks for and does not get: what is there instead, and what would be right.
 
-Messages have the names of keys, and what a mapping itself says: never a value, nor a name that a value gives.
+Messages have what a mapping itself says, and of the keys of a JSON source the one that is most like the wanted one: a
+key can be a secret. They have never a value, nor a key of what was made of a text.
 """
 
 import difflib
@@ -12,8 +13,8 @@ from keyferry.formats.printable import escape
 from keyferry.formats.recognition import Recognition, recognize
 from keyferry.model import SecretValue
 
-_MAX_NAMES, _MAX_NAME = 10, 60
-"""How many names of keys a message has, and how many characters of each."""
+_MAX_NAME = 60
+"""How many characters of the name of a key a message has."""
 _PLACEHOLDER = "KEY"
 """Stands for the name of a key, where a message cannot know it."""
 
@@ -139,7 +140,7 @@ def describe_step(holder: object, name: str, step: Step, in_item: str = "") -> s
     """
     seen, noun = _recognize(holder), "item" if isinstance(step, int) else "key"
     if isinstance(holder, dict):
-        return f"{name} has no {noun} {_shorten(str(step))}{list_keys(holder, str(step))}"
+        return f"{name} has no {noun} {_shorten(str(step))}{suggest_key(holder, str(step))}"
     if isinstance(holder, list) and holder and isinstance(step, int):
         return f"{name} is {seen.kind}: the last is [{len(holder) - 1}]"
     if isinstance(holder, list) and holder:
@@ -147,16 +148,18 @@ def describe_step(holder: object, name: str, step: Step, in_item: str = "") -> s
     return f"{name} is {seen.kind}{f': {seen.mistake}' if seen.mistake else f', which has no {noun} {step}'}"
 
 
-def list_keys(holder: dict[str, object], wanted: str) -> str:
-    """Return the end of a message: the names of an object's keys, those first that are most like the wanted one."""
-    names = sorted(map(str, holder))
-    if not names:
-        return "; it has none"
-    folded = {name: name.casefold() for name in names}
-    near = difflib.get_close_matches(wanted.casefold(), set(folded.values()), n=_MAX_NAMES, cutoff=0.6)
-    ordered = sorted(names, key=lambda name: near.index(folded[name]) if folded[name] in near else len(near))
-    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-    return f"; there is: {', '.join(map(_shorten, ordered[:_MAX_NAMES]))}{more}"
+def suggest_key(holder: dict[str, object], wanted: str) -> str:
+    """Return the end of a message: the key of an object that is most like the wanted one, or how many there are."""
+    folded = {key.casefold(): key for key in sorted(holder, reverse=True)}
+    near = difflib.get_close_matches(wanted.casefold(), folded, n=1)
+    if near:
+        return f"; did you mean {_shorten(folded[near[0]])}?"
+    return f"; it has {count_keys(holder)}, and none like it" if holder else "; it has none"
+
+
+def count_keys(holder: dict[str, object]) -> str:
+    """Return how many keys an object has, in words."""
+    return f"{len(holder)} key{'' if len(holder) == 1 else 's'}"
 
 
 def describe_kind(value: object) -> str:

@@ -140,12 +140,17 @@ def _describe_accounts(secret_type: str, document: object) -> tuple[str, ...]:
         return (f"{key} has no auths, an object with the registries, so nobody signs in by it",)
     if secret_type == DOCKER_CONFIG and isinstance(accounts.get("auths"), dict):
         return (f"{key} has auths, as type {DOCKER_CONFIG_JSON} wants it, so nobody signs in by it",)
-    unusable = [jsontext.escape_surrogates(server) for server, account in accounts.items() if not _can_sign_in(account)]
+    unusable = [_name_host(server) for server, account in accounts.items() if not _can_sign_in(account)]
     if not unusable:
         return ()
     kept = ", which a computer keeps elsewhere (credsStore)" if {"credsStore", "credHelpers"} & members.keys() else ""
     more = f" and {len(unusable) - 1} more" if len(unusable) > 1 else ""
     return (f"{key} has no user and password, nor base64 of both as auth, for {unusable[0]}{more}{kept}",)
+
+
+def _name_host(server: str) -> str:
+    """Return a registry as messages have it: without what stands before an @, which can be a password."""
+    return jsontext.escape_surrogates(server.rpartition("@")[2])
 
 
 def _can_sign_in(account: object) -> bool:

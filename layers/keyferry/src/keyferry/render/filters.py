@@ -221,7 +221,7 @@ def _parse[T](name: str, parse: Callable[[str], T], text: str) -> T:
     try:
         return parse(text)
     except jsontext.DuplicateKeyError as error:
-        raise FilterError(f"{name}: the key {error} is there twice") from None
+        raise FilterError(f"{name}: {error}") from None
     except ValueError as error:
         raise FilterError(f"{name} fails: {error}") from None
 

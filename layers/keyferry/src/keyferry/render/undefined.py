@@ -1,6 +1,7 @@
 """What a template names and does not get: Jinja's undefined values, and words for them.
 
-Words hold names that the template writes itself and names of keys. Whatever else is looked up by is a value.
+Words hold names that the template writes itself, and of the keys of a JSON source the nearest one. Whatever else is
+looked up by, or is a key of what a filter made of a text, is a value.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -61,16 +62,16 @@ def describe(template: nodes.Template, values: Mapping[str, Any], line: int, err
             return absence.describe_for_template(values[alias], alias, steps)
     if step is None:
         return "writes a value that is null; give it one, or write | default('…', true) behind it"
-    return _describe_step(template, line, holder, step)
+    return _describe_step(template, line, holder, step, values)
 
 
-def _describe_step(template: nodes.Template, line: int, holder: object, step: object) -> str:
+def _describe_step(template: nodes.Template, line: int, holder: object, step: object, values: Mapping[str, Any]) -> str:
     """Return what is wrong with a step whose way from a source is not known, such as one from an item of a loop."""
     if not isinstance(step, str | int) or str(step) not in _list_constants(template):
         return "looks up something that is not there, by a name that a value gives"
     chains = (chain for chain in _list_chains(template, line) if step in chain[1])
     name = next((absence.write_expression(alias, steps[: steps.index(step)]) for alias, steps in chains), "the object")
-    if isinstance(holder, dict) and _makes_objects(template):  # whose keys can be values
+    if isinstance(holder, dict) and not any(_is_within(holder, value) for value in values.values()):  # but made
         return f"{name} has no key {step}"
     return absence.describe_step(holder, name, step)
 
@@ -113,7 +114,10 @@ def _list_constants(template: nodes.Template) -> set[str]:
     return attributes | {part for text in texts for part in (text, *text.replace(",", ".").split("."))}
 
 
-def _makes_objects(template: nodes.Template) -> bool:
-    """Return whether a template has objects of its own."""
-    names = (node.name for node in template.find_all(nodes.Name))
-    return "dict" in names or next(template.find_all(nodes.Dict), None) is not None
+def _is_within(part: object, value: object) -> bool:
+    """Return whether an object is a value, or a part of it."""
+    rest = [value]
+    while rest and rest[-1] is not part:
+        value = rest.pop()
+        rest.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+    return bool(rest)

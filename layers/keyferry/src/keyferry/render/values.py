@@ -124,7 +124,7 @@ def describe_nothing(path: str, source: SourceValue, alias: str, budget: Budget)
     steps, document = jmespath.list_steps(path), _get_root(source, budget)
     if steps is not None:
         return absence.describe_for_path(document, alias, steps)
-    keys = absence.list_keys(document, path) if isinstance(document, dict) else ""
+    keys = f" of {absence.count_keys(document)}" if isinstance(document, dict) else ""
     return f"the value is {absence.describe_kind(document)}{keys}"
 
 
@@ -194,4 +194,4 @@ def _parse(source: SourceValue, budget: Budget) -> Any:  # noqa: ANN401  # as ab
 
 
 def _build_duplicate_error(error: jsontext.DuplicateKeyError, where: str) -> SourceUnusable:
-    return SourceUnusable(f"{where} has the key {error} twice: take one of them out")
+    return SourceUnusable(f"{where}: {error}; take one of them out")
