@@ -51,6 +51,30 @@ def test_one_mistake_is_one_problem_that_says_what_would_be_right(
     assert "12345" not in problem
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("path: password", "path: ", "13:34: spec.secret.data.password.path"),
+        ("path: password", "path: null", "13:34: spec.secret.data.password.path"),
+        ("path: password", "path: ~", "13:34: spec.secret.data.password.path"),
+        ("path: password", "path: a, decode: ", "13:45: spec.secret.data.password.decode"),
+        ("path: password", "path: a, default: ", "13:46: spec.secret.data.password.default"),
+        ("{from: db, path: password}", "\n        from: db\n        path:\n", "15:14: spec.secret.data.password.path"),
+        ("from: db, path: password", "from: ", "13:24: spec.secret.data.password.from"),
+        ("prod/payments/db}", "prod/payments/db, label: }", "7:51: spec.sources.db.label"),
+        ("prod/payments/db}", "prod/payments/db, version: }", "7:53: spec.sources.db.version"),
+        ("prod/payments/db}", "prod/payments/db, region: }", "7:52: spec.sources.db.region"),
+        ("    name: payments-db\n    data", "    name: payments-db\n    type:\n    data", "12:10: spec.secret.type"),
+        ("    data:", "    dataFrom: [{from: db, path: }]\n    data:", "12:33: spec.secret.dataFrom[0].path"),
+    ],
+)  # fmt: skip
+def test_a_field_without_a_value_is_not_taken_for_one_that_is_left_out(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    [problem] = told(tmp_path, a=MAPPING.replace(old, new, 1))
+    assert problem.startswith(f"a.yaml:{said}: empty; give it a value, ")
+
+
 def test_a_field_in_the_wrong_place_is_not_told_to_be_missing_in_the_right_one(tmp_path: Path) -> None:
     moved = "".join(f"  {line}" for line in SOURCES.splitlines(keepends=True))
     text = MAPPING.replace(SOURCES, "").replace("    data", f"{moved}    data")

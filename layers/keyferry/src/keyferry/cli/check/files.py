@@ -20,7 +20,7 @@ from keyferry.cli.check import (
 )
 from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.fields import others
-from keyferry.cli.check.fields.wording import list_problems
+from keyferry.cli.check.fields.wording import list_empty, list_problems
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest, similarity
 from keyferry.cli.check.templatefiles import is_hidden
 from keyferry.mapping.catalog import Catalog, build_catalog
@@ -198,7 +198,8 @@ def _parse(document: Document, content: _Content) -> None:
         content.problems.append(document.problem(("kind",), _describe_kind(document, kind)))
         return
     source_problems = list(references.check_sources(document)) if kind == "SecretMapping" else []
-    content.problems += source_problems
+    empty_problems = list_empty(document, _KINDS[kind])
+    content.problems += source_problems + empty_problems
     try:
         model = _KINDS[kind].model_validate(document.data, by_alias=True, by_name=False)
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -50,6 +50,30 @@ def list_problems(document: Document, model: type[BaseModel], error: ValidationE
         problem = causes.explain(field_error)
         problems += [problem] if problem else []
     return problems + [each.problem() for each in errors if not causes.explains(each)]
+
+
+def list_empty(document: Document, model: type[BaseModel]) -> list[Problem]:
+    """Return a problem for each field without a value that its model would take for one that is left out."""
+    empty = {
+        (*path, name): None
+        for path, inner in document.parts((), model)
+        for name, field in ((field.alias or name, field) for name, field in inner.model_fields.items())
+        if name in document.get(*path) and document.get(*path, name) is None and _takes_nothing(field.annotation)
+    }
+    problems = [
+        document.problem(path, f"{dotted(path)}: {_describe_empty(path)}") for path in empty.keys() - document.told
+    ]
+    document.told.update(empty)
+    return problems
+
+
+def _takes_nothing(annotation: object) -> bool:
+    return type(None) in get_args(annotation)
+
+
+def _describe_empty(path: FieldPath) -> str:
+    example = find_example(path)
+    return "empty; give it a value" + (f", as {example}" if example else ", or take it out")
 
 
 class _Causes:
@@ -177,11 +201,11 @@ class _FieldError:
 
     def _find_slip(self) -> str:
         """Return which slip of the hand has made a value of another type of this one; empty if none has."""
-        value, example = self.document.get(*self.path), find_example(self.path)
+        value = self.document.get(*self.path)
         if isinstance(value, list) and (elsewhere := _describe_items(value)):
             return elsewhere
         if value is None:
-            return "empty; give it a value" + (f", as {example}" if example else ", or take it out")
+            return _describe_empty(self.path)
         odd = search_odd(value) if isinstance(value, str) and "string_type" not in self.type else None
         if odd:
             return odd[1]
