@@ -341,9 +341,16 @@ def test_what_is_not_there_or_does_not_open_says_so(template: str, said: str) ->
         ("{{ db | replace('a') }}", 1, "filter replace: missing a required argument: 'new'"),
         ("{{ db | bcrypt(rounds=30) }}", 1, "filter bcrypt: rounds is one of 4"),
         ("{{ db | filter_cert_chain('stem') }}", 1, "filter filter_cert_chain: part is one of leaf"),
+        ("{% if db is divisibleby %}{% endif %}", 1, "test divisibleby: missing a required argument: 'num'"),
+        ("{{ 1 if db is defined(1) }}", 1, "test defined: too many positional arguments"),
+        ("a\n{% if db is present %}{% endif %}", 2, "No test named 'present'. Did you mean defined?"),
+        ("{% if db %}{% if db is strin %}{% endif %}{% endif %}", 1, "No test named 'strin'. Did you mean string?"),
+        ("{{ 1 if db is xyzzy }}", 1, "No test named 'xyzzy'.$"),
     ],
 )
-def test_a_filter_that_is_given_what_it_does_not_take_is_known_before(template: str, line: int, said: str) -> None:
+def test_a_filter_or_a_test_that_is_given_what_it_does_not_take_is_known_before(
+    template: str, line: int, said: str
+) -> None:
     with pytest.raises(ValueError, match=f"^line {line} of the template: {said}"):
         list_variables(template)
 
@@ -356,6 +363,7 @@ def test_a_filter_that_is_given_what_it_does_not_take_is_known_before(template: 
         "{{ db | bcrypt(rounds=r) }}",
         "{{ db | join(',') }}",
         "{{ db | map('upper') | list }}",
+        "{% if db is lower and db is in ['a'] and db is divisibleby(3) and db is callable %}{% endif %}",
         "{{ db | dictsort(true, 'key') }}",
         "{% filter upper %}x{% endfilter %}",
         "{{ db | indent(2, first=true) }}",

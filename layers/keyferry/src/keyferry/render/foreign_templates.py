@@ -18,6 +18,8 @@ _FILTERS = {
     **{"pkcs12key": "pkcs12_key", "pkcs12keyPass": "pkcs12_key"},
 }
 """Name of a filter in other systems → ours, where the two are not alike."""
+_TESTS = {"exists": "defined", "nil": "none", "null": "none", "present": "defined", "set": "defined"}
+"""Name of a test in other systems → ours."""
 _GUIDE = "db is a source; see docs/external-secrets.md"
 _TAG = re.compile(r"\{[{%]")
 _DASHED_SOURCE = re.compile(r"(?<![A-Za-z0-9_.'\"-])([A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z_][A-Za-z0-9_]*)+)")
@@ -74,6 +76,11 @@ _NULLS = frozenset({"NULL", "Null", "nil", "null", "undefined"})
 def suggest_filter(name: str) -> str | None:
     """Return our name of a filter of other systems; None for one that we do not know."""
     return _FILTERS.get(name)
+
+
+def suggest_test(name: str) -> str | None:
+    """Return our name of a test of other systems; None for one that we do not know."""
+    return _TESTS.get(name)
 
 
 def describe_go(template: str, line: int) -> str:

@@ -49,7 +49,9 @@ def list_variables(template: str) -> Mapping[str, int]:
             raise InvalidTemplate(node.lineno, "a template stands alone, without other files")
         variables = meta.find_undeclared_variables(parsed)
         for call in parsed.find_all(nodes.Filter):
-            _check_call(call)
+            _check_call(call, "filter", ENVIRONMENT.filters)
+        for test in parsed.find_all(nodes.Test):
+            _check_call(test, "test", ENVIRONMENT.tests)
     except TemplateSyntaxError as error:
         descriptions = (describe(template, error.lineno) for describe in _DESCRIPTIONS)
         reason = next(filter(None, descriptions), "") or _add_suggestion(error.message or "")
@@ -84,15 +86,16 @@ def _parse(template: str) -> nodes.Template:
     return ENVIRONMENT.parse(template)
 
 
-def _check_call(call: nodes.Filter) -> None:
-    """Check the arguments of a filter, as far as they are known before the template is filled.
+def _check_call(call: nodes.Filter | nodes.Test, noun: str, known: Mapping[str, Any]) -> None:
+    """Check the name and the arguments of a filter or a test, as far as they are known before the template is filled.
 
     Raises:
-        InvalidTemplate: there are too many or too few arguments, or one has a value that the filter does not take.
+        InvalidTemplate: nothing has this name, there are too many or too few arguments, or one has a value that the
+            filter does not take.
     """
-    function = ENVIRONMENT.filters.get(call.name)
-    if function is None:  # Jinja itself tells it only where the filter is not inside a condition
-        raise InvalidTemplate(call.lineno, _add_suggestion(f"No filter named {call.name!r}."))
+    function = known.get(call.name)
+    if function is None:  # Jinja itself tells it only where this is not inside a condition
+        raise InvalidTemplate(call.lineno, _add_suggestion(f"No {noun} named {call.name!r}."))
     if call.dyn_args is not None or call.dyn_kwargs is not None:
         return
     # Jinja passes the value first, and before that, to some filters, the context. Some filters are wrapped: only the
@@ -102,7 +105,7 @@ def _check_call(call: nodes.Filter) -> None:
     try:
         bound = inspect.signature(function).bind(*[None] * implicit, *call.args, **named)
     except TypeError as error:
-        raise InvalidTemplate(call.lineno, f"filter {call.name}: {error}") from None
+        raise InvalidTemplate(call.lineno, f"{noun} {call.name}: {error}") from None
     for name, allowed in filters.CHOICES.get(call.name, {}).items():
         argument = bound.arguments.get(name)
         if isinstance(argument, nodes.Const) and argument.value not in allowed:
@@ -145,7 +148,8 @@ def _add_suggestion(message: str) -> str:
     if unknown is None:
         return message
     known = ENVIRONMENT.filters if unknown[1] == "filter" else ENVIRONMENT.tests
-    foreign = foreign_templates.suggest_filter(unknown[2])
+    suggest = foreign_templates.suggest_filter if unknown[1] == "filter" else foreign_templates.suggest_test
+    foreign = suggest(unknown[2])
     suggestions = [foreign] if foreign else difflib.get_close_matches(unknown[2], known, n=1)
     return message + (f" Did you mean {suggestions[0]}?" if suggestions else "")
 
