@@ -1,7 +1,8 @@
 r"""Texts of lines `NAME=value`, as far as all who read such files read the same.
 
 Compose, shells and the libraries of languages take quotes off and may fill in variables; they differ in escapes,
-comments and blanks. Docker's `--env-file` takes what stands there, quotes too. What they differ in is refused.
+comments, blanks and the signs that end a command. Docker's `--env-file` takes what stands there, quotes too. What they
+differ in is refused.
 """
 
 import re
@@ -12,7 +13,7 @@ _LINE = re.compile(
     r"""[ \t]* (?: \#[^\n]* | (?:export[ \t]+)? (?P<name> [A-Za-z_][A-Za-z0-9_.-]* ) =
     (?: (?: '(?P<single> (?: [^'\\\r\0] | \\(?![\\']) )* )' | "(?P<double> [^"$`\\\r\0]* )" )
         [ \t]* (?: (?<=[ \t])\#[^\n]* )?
-      | (?P<plain> (?: (?!~) [^\s'"$`\\\#\0]+ (?: [ \t]+ [^\s'"$`\\\#\0]+ )* )? ) ) )? (?: \r?\n | \Z )""",
+      | (?P<plain> (?!~) (?: (?!:~) [^\s'"$`\\\#\0;&|<>()] )* ) ) )? (?: \r?\n | \Z )""",
     re.VERBOSE,
 )
 _ASSIGNMENT = re.compile(r"[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_.-]*=")
