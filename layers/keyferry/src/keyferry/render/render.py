@@ -4,24 +4,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
-from pydantic import TypeAdapter, ValidationError
-
 from keyferry import secret_types
 from keyferry.budget import MAX_METADATA_STEPS, Budget, OverBudget
 from keyferry.errors import SourceUnusable, in_part
 from keyferry.formats import jsontext
-from keyferry.formats.fields import LabelValue
 from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.keys import rename
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.secret import DataFrom, Template
 from keyferry.model import Place, SecretValue, SourceValue, split_version
-from keyferry.render import contents, values
+from keyferry.render import contents, labels, values
 
 type SourceValues = Mapping[str, SourceValue]
 """Alias of a source → its value."""
-
-_LABEL = TypeAdapter[str](LabelValue)
 
 
 @dataclass(frozen=True)
@@ -64,14 +59,14 @@ def render(mapping: SecretMapping, sources: SourceValues, place: Place, budget: 
             Secret. The message names the mapping, the key and the source, and no value.
     """
     inputs = _Inputs(_drop_regional_dates(mapping, sources), place, budget or Budget())
-    labels, annotations = render_metadata(mapping, place, sources)
+    own_labels, annotations = render_metadata(mapping, place, sources)
     data = _render_data(mapping, inputs)
     return Rendered(
         data=data,
         notes=tuple(inputs.notes),
         versions={alias: source.version for alias, source in sorted(sources.items())},
         served={alias: source.served for alias, source in sorted(sources.items()) if source.served},
-        labels=labels,
+        labels=own_labels,
         annotations=annotations,
     )
 
@@ -122,19 +117,11 @@ def render_metadata(
     tags = {alias: sources[alias] for alias in tag_sources & sources.keys()}
     unread = tag_sources - tags.keys()
     inputs = _Inputs(tags, place, Budget(MAX_METADATA_STEPS))
-    labels = _render_texts("label", spec.labels, inputs, unread, mapping.name)
-    for key, value in labels.items():
+    rendered = _render_texts("label", spec.labels, inputs, unread, mapping.name)
+    for key, value in rendered.items():
         with in_part(f"secret.labels.{key}"):
-            _check_label(value, f"mapping {mapping.name}, label {key}")
-    return labels, _render_texts("annotation", spec.annotations, inputs, unread, mapping.name)
-
-
-def _check_label(value: str, where: str) -> None:
-    try:
-        _LABEL.validate_python(value)
-    except ValidationError:
-        rule = "63 letters, digits, '-', '_' and '.' at most, beginning and ending with a letter or digit"
-        raise SourceUnusable(f"{where}: the template makes what no label can be: {rule}") from None
+            labels.check(value, f"mapping {mapping.name}, label {key}")
+    return rendered, _render_texts("annotation", spec.annotations, inputs, unread, mapping.name)
 
 
 def _render_texts(
