@@ -279,6 +279,10 @@ def test_what_has_another_shape_is_answered_with_an_example(tmp_path: Path, old:
             "13:28: the template names dv, and no source is called so; there is: cluster, db, namespace",
         ),
         ('"{{ db.password"', "13:28: line 1 of the template: {{ is not closed by }}"),
+        (
+            '"{#\n          \n\n#}{{ dv.password }}"',
+            "13:28: line 3 of the template: the template names dv, and no source",
+        ),
         ('"{{ db | urlencod }}"', "13:28: line 1 of the template: No filter named 'urlencod'."),
         ("{{ db.password }}", '13:29: a key is text, no list or mapping; a template is written in quotes, as "{{'),
     ],
@@ -286,6 +290,27 @@ def test_what_has_another_shape_is_answered_with_an_example(tmp_path: Path, old:
 def test_a_template_that_cannot_be_filled_is_told(tmp_path: Path, template: str, said: str) -> None:
     wrong = MAPPING.replace("{from: db, path: password}", f"{{template: {template}}}")
     assert any(each.startswith(f"a.yaml:{said}") for each in told(tmp_path, a=wrong))
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (
+            "|\n          one\n\n            {{ dv.password }}\n",
+            "17:13: the template names dv, and no source is called so;",
+        ),
+        ("|- # why\n\n          {{ db.x | urlencod }}\n", "16:11: No filter named 'urlencod'."),
+        ("|\n          {% if db.x %}\n", "15:11: Unexpected end of template."),
+        (
+            ">\n          one\n          {{ dv.password }}\n",
+            "14:19: the template names dv, and no source is called so;",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_block_is_told_at_its_line(tmp_path: Path, template: str, said: str) -> None:
+    wrong = MAPPING.replace("{from: db, path: password}", f"\n        template: {template}")
+    [problem] = told(tmp_path, a=wrong)
+    assert problem.startswith(f"a.yaml:{said}")
 
 
 @pytest.mark.parametrize("field", ["labels", "annotations"])

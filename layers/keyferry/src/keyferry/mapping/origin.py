@@ -16,7 +16,7 @@ class Origin(Record):
     """Part of the mapping → its line, where that is not the line of the nearest part around it.
 
     A part is called as in `KeyferryError.part`. With `:template` after it, it stands for the first line of a template
-    that is written as a block.
+    that is written as a block after |, whose lines are those of the file.
     """
     template_files: dict[str, str] = Field(default_factory=dict, alias="templateFiles")
     """Part of the mapping → the file of its template, relative to the folder of the mappings."""

@@ -50,11 +50,31 @@ class Document:
         """Return a problem of level `warning` at the position of a part."""
         return replace(self.problem(path, message), level="warning")
 
-    def template_problem(self, path: FieldPath, line: int, message: str) -> Problem:
-        """Return a problem with a template: at this line of its own file if it has one, otherwise where it begins."""
+    def template_problem(self, path: FieldPath, line: int, message: str, *, has_line: bool = True) -> Problem:
+        """Return a problem with a template: at this line of its file, where that is known; otherwise where it begins.
+
+        Args:
+            path: of the template.
+            line: of the template, from 1.
+            message: what is wrong, and what would be right.
+            has_line: whether the message of a problem at the beginning has the line of the template, also the first.
+        """
         if path in self.template_files:
             return Problem(self.template_files[path], line, 1, message)
-        return self.problem(path, message)
+        if first := self.find_block(path):
+            text = "".join(self.lines[first + line - 2 : first + line - 1])
+            return Problem(self.file, first + line - 1, len(text) - len(text.lstrip()) + 1, message)
+        beginning = f"line {line} of the template: " if has_line or line > 1 else ""
+        return self.problem(path, f"{beginning}{message}")
+
+    def find_block(self, path: FieldPath) -> int:
+        """Return the line on which a text begins that is written after |, so that its lines are those of the file.
+
+        Returns:
+            The line, from 1; 0 for any other text, also for one after >, which makes one line of several.
+        """
+        line, column = self.positions.values.get(path, (0, 0))
+        return line + 1 if line and self.lines[line - 1][column - 1 :].startswith("|") else 0
 
     def locate(self, path: FieldPath) -> str:
         """Return file and line of a part, as `mappings/a.yaml:12`."""

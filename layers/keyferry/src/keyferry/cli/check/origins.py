@@ -11,8 +11,6 @@ _DEPTHS = {"sources": 2, "namespaces": 2, "restart": 2, "secret": 3}
 """First step in spec to a part → how many steps it takes at most to a part that an error can be about."""
 _AROUND = ("sources", "secret.data", "secret.dataFrom", "secret.labels", "secret.annotations")
 """What only holds such parts: every error is about one of them."""
-_BLOCKS = ("|", ">")
-"""What a text begins with that is written as a block, on the lines below."""
 
 
 def build_origin(definition: Definition, folder: Path) -> Origin:
@@ -45,9 +43,8 @@ def _list_lines(definition: Definition) -> Iterator[tuple[str, int]]:
             continue
         part = _name_part(steps)
         if steps[-1] == "template":
-            value_line, value_column = positions.values[path]
-            if definition.document.lines[value_line - 1][value_column - 1 :].startswith(_BLOCKS):
-                yield f"{_name_part(steps[:-1])}:template", value_line + 1
+            if first := definition.document.find_block(path):
+                yield f"{_name_part(steps[:-1])}:template", first
         elif len(steps) <= _DEPTHS.get(str(steps[0]), 0) + (steps[1:2] == ("registries",)) and part not in _AROUND:
             yield part, line
 

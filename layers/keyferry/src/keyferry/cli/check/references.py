@@ -87,15 +87,15 @@ def _check_template(
     try:
         used = templates.list_variables(text)
     except templates.InvalidTemplate as error:
-        beginning = "" if path in document.template_files else f"line {error.line} of the template: "
-        yield document.template_problem(path, error.line, f"{beginning}{error.reason}")
+        yield document.template_problem(path, error.line, error.reason)
         return
     for name in sorted(used.keys() - set(known), key=lambda name: (used[name], name)):
         reason = f"no source is called so{nearest(name, known, 'there is')}"
         if lists_all:
             reason = f"it knows {' and '.join(sorted(known))} alone"
         meant = templates.describe_unknown(text, name, used[name])
-        yield document.template_problem(path, used[name], meant or f"the template names {name}, and {reason}")
+        message = meant or f"the template names {name}, and {reason}"
+        yield document.template_problem(path, used[name], message, has_line=False)
         if meant:  # what else is not known mostly has the same cause
             return
 
