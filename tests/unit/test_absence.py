@@ -62,7 +62,7 @@ def by_data_from(content: str | bytes, **more: str) -> str:
     [
         (OBJECT, "user", "the value has no key user; did you mean username?"),
         (OBJECT, "password", "the value has no key password; did you mean pass-word?"),
-        (OBJECT, "list.name", "list is a list of 1 item; take one of them, as list[0].name"),
+        (OBJECT, "list.name", "list is a list of 1 item; take one of them, as 'list[0].name'"),
         (OBJECT, "list[3]", "list is a list of 1 item: the last is [0]"),
         (OBJECT, "port.number", "port is a number, which has no key number"),
         (OBJECT, "username[0]", "username is text, which has no item 0"),

@@ -10,7 +10,7 @@ from jmespath.functions import Functions
 
 from keyferry.budget import Budget, OverBudget
 from keyferry.formats import jmespath as paths
-from keyferry.formats import jsontext
+from keyferry.formats import jsontext, yamltext
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ SIGNS = "a name with other signs than letters, digits and _ is in double quotes"
         (r"tls\.crt", f"{SIGNS}: write '\"tls.crt\"'"),
         ("data['x']", "a name stands after a dot: write data.x"),
         ('data["x y"]', "a name stands after a dot: write 'data.\"x y\"'"),
-        ("Accounts.0.Password", "an index is in brackets: write Accounts[0].Password"),
-        ("users.#.name", "an index is in brackets: write users[*].name"),
+        ("Accounts.0.Password", "an index is in brackets: write 'Accounts[0].Password'"),
+        ("users.#.name", "an index is in brackets: write 'users[*].name'"),
         ("$.username", "$ is of JSONPath: write username"),
         ("$['user-name']", "$ is of JSONPath, and a name stands after a dot: write '\"user-name\"'"),
         ("$[0].a", "$ is of JSONPath: write '[0].a'"),
@@ -107,12 +107,25 @@ SIGNS = "a name with other signs than letters, digits and _ is in double quotes"
         ("user..name", "one dot divides names: write user.name"),
         ("$", "$ is of JSONPath: leave path out to take the whole value"),
         (".dockerconfigjson", f"{SIGNS}: write '\".dockerconfigjson\"'"),
-        ("a.[0]", "no dot stands before a bracket: write a[0]"),
+        ("a.[0]", "no dot stands before a bracket: write 'a[0]'"),
         ("$.a.['b']", "$ is of JSONPath, and no dot stands before a bracket, and a name stands after a dot: write a.b"),
         ("a[name].b", "a name stands after a dot: write a.name.b"),
         ("a[api-key]", "a name stands after a dot: write 'a.\"api-key\"'"),
-        ("a?.b?[0]", "what is missing is nothing also without ?: write a.b[0]"),
+        ("a?.b?[0]", "what is missing is nothing also without ?: write 'a.b[0]'"),
         ("a.b?", "what is missing is nothing also without ?: write a.b"),
+        ("users.0.name", "an index is in brackets: write 'users[0].name'"),
+        ("0", "an index is in brackets: write '[0]'"),
+        ("-1", "an index is in brackets: write '[-1]'"),
+        ("/password", "a dot divides names, and no slash: write password"),
+        (
+            "/users/0/api-key",
+            "a dot divides names, and no slash, and an index is in brackets,"
+            f" and {SIGNS}: write 'users[0].\"api-key\"'",
+        ),
+        ("/true", "a dot divides names, and no slash: write 'true'"),
+        ("a or b", "or is ||, and and is &&: write 'a || b'"),
+        ("a.b and c or d", "or is ||, and and is &&: write 'a.b && c || d'"),
+        ("it's or that", "' as character 3 is wrong"),
         ("a == 1", "1 as character 6 is wrong; values are compared by ==, a text is in single quotes and a number in"),
         ("a.#(b==1).c", "# as character 3 is wrong; values are compared by =="),
         ("", "it is empty; leave path out to take the whole value"),
@@ -127,7 +140,7 @@ def test_what_other_languages_have_is_told_in_jmespath(path: str, said: str) -> 
         paths.check(path)
     _, _, meant = str(raised.value).partition(": write ")
     if meant:
-        paths.check(meant.strip("'"))
+        paths.check(yamltext.parse(f"{{path: {meant}}}")["path"])
 
 
 @pytest.mark.parametrize("path", ["{{ db.password }}", "${password}"])
@@ -173,9 +186,13 @@ FIXED = "takes nothing from the source, it is a fixed text or number: a name has
         ('users[?name=="admin"].key', '"admin" is the name of a key here; a text to compare with is in single quotes'),
         (
             "users[?name=='a'].key",
-            "writes a list in JSON, also where one fits; the first value alone is users[?name=='a'].key |",
+            "writes a list in JSON, also where one fits; the first value alone is \"users[?name=='a'].key | [0]\"",
         ),
         ("[?a].b.c", "writes a list in JSON, also where one fits; the first value alone is '[?a].b.c | [0]'"),
+        (
+            "[?a=='b' && \"c-d\"].c",
+            "writes a list in JSON, also where one fits; the first value alone is '[?a==''b'' && \"c-d\"].c | [0]'",
+        ),
         ("[username]", "makes a list of one value; the value alone is username"),
         ('a.["b-c"]', "makes a list of one value; the value alone is 'a.\"b-c\"'"),
     ],

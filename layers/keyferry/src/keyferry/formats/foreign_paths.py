@@ -13,6 +13,9 @@ _STEP = re.compile(
     | (?: ^ | \.+ ) (?: "(?P<text> [^"]+ )" | (?P<name> (?: \\. | [^][.,"'`|&*?(){}\\] )+ ) )""",
     re.VERBOSE,
 )
+_PLAIN = re.compile(r"(?!(?:true|false|null)\Z)[A-Za-z_][A-Za-z0-9_.]*")
+_OPERAND = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_POINTER = re.compile(r"(?:/[^/\s]+)+")
 _SIGNS = "a name with other signs than letters, digits and _ is in double quotes"
 _INDEX = "an index is in brackets"
 _BRACKETS = "a name stands after a dot"
@@ -26,8 +29,10 @@ def write_name(name: str) -> str:
 
 
 def quote(path: str) -> str:
-    """Return a path as YAML has it: one with double quotes, or one that begins with a bracket, in single quotes."""
-    return f"'{path}'" if '"' in path or path.startswith("[") else path
+    """Return a path as YAML has it, also in braces: one with other signs than names and dots is in quotes."""
+    if _PLAIN.fullmatch(path):
+        return path
+    return f'"{path}"' if "'" in path and not {'"', "\\"} & set(path) else f"'{path.replace("'", "''")}'"
 
 
 def find_meant(path: str) -> str:
@@ -37,10 +42,11 @@ def find_meant(path: str) -> str:
         path: the expression, which JMESPath refuses.
     """
     text, reasons = path.strip(), dict[str, None]()
-    if text == "$":
-        return "$ is of JSONPath: leave path out to take the whole value"
-    if text in _KEYS:
-        return f"{_SIGNS}: write {quote(write_name(text))}"
+    whole = _find_meant_by_all(text)
+    if whole:
+        return whole
+    if _POINTER.fullmatch(text):
+        text, reasons = text[1:].replace("/", "."), {"a dot divides names, and no slash": None}
     if re.search(r"\?(?=[.\[]|\Z)", text):
         text, reasons = re.sub(r"\?(?=[.\[]|\Z)", "", text), {"what is missing is nothing also without ?": None}
     if re.match(r"\$[.\[]", text):
@@ -55,6 +61,21 @@ def find_meant(path: str) -> str:
     if not reasons or not parts or "" in parts:
         return ""
     return f"{', and '.join(reasons)}: write {quote(''.join(parts).removeprefix('.'))}"
+
+
+def _find_meant_by_all(text: str) -> str:
+    """Return what is meant by a path that is not read step by step; nothing for any other one."""
+    if text == "$":
+        return "$ is of JSONPath: leave path out to take the whole value"
+    if text in _KEYS:
+        return f"{_SIGNS}: write {quote(write_name(text))}"
+    if re.fullmatch("-?[0-9]+", text):
+        return f"{_INDEX}: write {quote(f'[{text}]')}"
+    operands = re.split(r"\s+(or|and)\s+", text)
+    if len(operands) > 1 and all(map(_OPERAND.fullmatch, operands)):
+        meant = " ".join({"or": "||", "and": "&&"}.get(word, word) for word in operands)
+        return f"or is ||, and and is &&: write {quote(meant)}"
+    return ""
 
 
 def _translate(text: str, reasons: dict[str, None]) -> Iterator[str]:

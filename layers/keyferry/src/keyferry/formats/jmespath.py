@@ -22,7 +22,8 @@ MAX_LENGTH = 16_384
 """The longest expression, in characters."""
 _COMPARED_NAME = re.compile(r'[=!<>]=?\s*"([^"]*)"')
 _COMPARING = (
-    "; values are compared by ==, a text is in single quotes and a number in backticks, as [?name=='api'].host | [0]"
+    "; values are compared by ==, a text is in single quotes and a number in backticks, as"
+    " \"[?name=='api'].host | [0]\""
 )
 _TYPES = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "NoneType": "null"}
 _TYPES |= {"list": "array", "dict": "object"}

@@ -77,7 +77,7 @@ def describe_for_path(root: object, alias: str, steps: Sequence[Step]) -> str:
     if meant:
         path = quote(write_path([*steps[:number], *meant]))
         return f"{name} has a key {_shorten(str(meant[0]))}, which is written in double quotes: {escape(path)}"
-    return describe_step(holder, name, steps[number], write_path([*steps[:number], 0, *steps[number:]]))
+    return describe_step(holder, name, steps[number], quote(write_path([*steps[:number], 0, *steps[number:]])))
 
 
 def _join_steps(holder: object, steps: Sequence[Step]) -> list[Step]:
@@ -104,7 +104,7 @@ def describe_no_object(value: object, alias: str, steps: Sequence[Step]) -> str:
     if seen.mistake:
         return f"{seen.kind}: {seen.mistake}"
     if isinstance(value, list) and value:
-        return f"{seen.kind}; take the keys of one of them, as path: '{write_path([*steps, 0])}'"
+        return f"{seen.kind}; take the keys of one of them, as path: {quote(write_path([*steps, 0]))}"
     return f"{seen.kind}, which has no keys to take; take it in data, under a key of its own"
 
 
