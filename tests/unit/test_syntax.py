@@ -13,6 +13,7 @@ INDENTED = "; begin the keys of one mapping alike"
 SPACE = "; write an ordinary space, or write a text that needs it in quotes"
 LIST = "is no hyphen; an item of a list begins with - and a space"
 TEMPLATE = 'a template is written in quotes, as "{{ db.password }}"'
+INNER = "ends the text here; inside of it are the other quotes, as \"{{ db['password'] }}\""
 BLOCK = "each line of a text after | or > is indented deeper than its key, and all alike"
 JOINED = "a colon and a space stand between a key and its value"
 HELM = "a template of Helm; mapping files are plain YAML: render it first"
@@ -70,6 +71,9 @@ def test_such_a_character_may_stand_where_it_is_meant(tmp_path: Path, text: str)
         (ENTRY, "{from: db, // x\n path: a}", "13:28: a comment begins with #"),
         (ENTRY, "{from: db, path: a #b}", "13:36: # begins a comment, up to the end of the line; write this text"),
         (ENTRY, "{template: a{{ db }}}", f"13:29: {TEMPLATE}"),
+        (ENTRY, '{template: "{{ db["password"] }}"}', f"13:35: \" {INNER}"),
+        (ENTRY, "{template: 'a {{ db['password'] }}'}", f"13:37: ' {INNER}"),
+        (ENTRY, '\n        template: "{{ db["password"] }}"', f"14:26: \" {INNER}"),
         ("spec:", "{{- if .Values.on }}\nspec:", f"5:1: {HELM}"),
         ("path: password", "path: !password", "13:34: a text that begins with ! is written in quotes"),
         (NAME, "    name: |payments-db\n", "11:11: a text that begins with | is written in quotes; a longer one"),
@@ -100,7 +104,10 @@ def test_a_value_that_a_comment_hides_is_told(tmp_path: Path, text: str) -> None
         f"a.yaml:17:{14 + len(text) - 9}: # begins a comment, so that no value stands here; write"
     )
     assert "payments" not in problem
-    assert load(tmp_path, a=wrong.replace("#payments", "# later")).mappings
+    [problem] = told(tmp_path, a=wrong.replace("#payments", "# later"))
+    assert problem.startswith("a.yaml:17:") and problem.endswith(
+        "spec.owner.contact: empty; give it a value, or take it out"
+    )
 
 
 def test_a_text_that_a_comment_cuts_is_a_warning(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ _PLACEHOLDER = re.compile(r"\$\{[A-Za-z0-9_]+\}")
 _NO_SPACE = re.compile(r"^\s*(?:- +)*[A-Za-z][\w-]*:(?=[^\s:/])")
 _JOINED = re.compile(r"^\s*(?:- +)*[\w./-]+(:|\s*=?\s*)(?=[\[{])")
 _KEY = re.compile(r"^\s*(?:- +)*[\w./-]+ *:( |$)")
+_INNER_QUOTE = re.compile(r"""(["'])[^"']*\{[{%][^"'}\\]*(\1)[^"'}]+\1""")
+"""A template in quotes, with the same quotes inside."""
 _WORD = re.compile(r"^\s*(?:- +)*[\w./-]+")
 
 
@@ -125,6 +127,18 @@ def _find_block(failure: _Failure) -> Cause | None:
     if not _is_after_block(failure, number) or _KEY.match(failure.line(number)):
         return None
     return (number, 1), "not YAML: each line of a text after | or > is indented deeper than its key, and all alike"
+
+
+def _find_inner_quote(failure: _Failure) -> Cause | None:
+    """Find a template in quotes that has the same quotes inside, of which the first one ends it."""
+    number = failure.at[0]
+    match = _INNER_QUOTE.search(failure.raw[number - 1]) if number <= len(failure.raw) else None
+    if match is None:
+        return None
+    message = (
+        f"not YAML: {match[1]} ends the text here; inside of it are the other quotes, as \"{{{{ db['password'] }}}}\""
+    )
+    return (number, match.start(2) + 1), message
 
 
 def _find_quote(failure: _Failure) -> Cause | None:
@@ -272,6 +286,7 @@ _CAUSES: tuple[Callable[[_Failure], Cause | None], ...] = (
         _find_tab,
         _find_odd_character,
         _find_helm,
+        _find_inner_quote,
         _find_block,
         _find_quote,
         _find_unquoted,
