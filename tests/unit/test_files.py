@@ -313,6 +313,16 @@ def test_what_is_wrong_in_a_block_is_told_at_its_line(tmp_path: Path, template: 
     assert problem.startswith(f"a.yaml:{said}")
 
 
+def test_a_name_alone_is_told_as_a_key_of_the_source_that_has_it(tmp_path: Path) -> None:
+    text = MAPPING.replace(
+        "  sources:\n", "  sources:\n    a: {secretsManager: prod/a}\n    b: {secretsManager: prod/b}\n"
+    )
+    entries = "    data:\n      x: {from: b, path: password}\n      y: {template: '{{ password }}{{ zzz }}{{ a }}'}\n"
+    one, other = told(tmp_path, a=text.replace("    data:\n", entries))
+    assert one.endswith("names password, and no source is called so; a key of a source is written b.password")
+    assert "names zzz, and no source is called so; there is: " in other
+
+
 @pytest.mark.parametrize("field", ["labels", "annotations"])
 def test_a_label_that_would_show_a_value_is_told(tmp_path: Path, field: str) -> None:
     text = f"  secret:\n    {field}: {{team: {{template: '{{{{ db.team }}}}'}}}}\n"

@@ -91,6 +91,8 @@ def _check_template(
         return
     for name in sorted(used.keys() - set(known), key=lambda name: (used[name], name)):
         reason = f"no source is called so{nearest(name, known, 'there is')}"
+        if "did you mean" not in reason and (holder := _find_holder(document, name, text)):
+            reason = f"no source is called so; a key of a source is written {holder}.{name}"
         if lists_all:
             reason = f"it knows {' and '.join(sorted(known))} alone"
         meant = templates.describe_unknown(text, name, used[name])
@@ -98,6 +100,21 @@ def _check_template(
         yield document.template_problem(path, used[name], message, has_line=False)
         if meant:  # what else is not known mostly has the same cause
             return
+
+
+def _find_holder(document: Document, name: str, template: str) -> str:
+    """Return the source of which a name in a template is probably a key; empty where that cannot be told.
+
+    It is one of which another key of the Secret takes a path of that name, or the only source.
+    """
+    if re.search(rf"(?<![A-Za-z0-9_.]){name}\s*[.(\[]", template):
+        return ""
+    sources, data = document.get("spec", "sources"), document.get("spec", "secret", "data")
+    entries = [entry for entry in data.values() if isinstance(entry, dict)] if isinstance(data, dict) else []
+    for entry in entries:
+        if entry.get("path") == name and str(entry.get("from")) in sources:
+            return str(entry["from"])
+    return str(next(iter(sources))) if len(sources) == 1 else ""
 
 
 def check_clusters(documents: Sequence[Document], folder: Path, file: str, kinds: Collection[str]) -> Iterator[Problem]:
