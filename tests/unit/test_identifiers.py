@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from keyferry.aws import regions
@@ -28,6 +29,12 @@ def doubts(**source: Any) -> list[str]:  # noqa: ANN401  # as a mapping has it
     return [*taken.store.list_doubts(taken), *regions.list_doubts(taken)]
 
 
+def assert_works(said: str) -> None:
+    """Check that what a message says to write would be taken."""
+    for written in re.findall(r"write (\{\w+: [^{}]*\})", said):
+        Source.model_validate(yaml.safe_load(written))
+
+
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
@@ -43,7 +50,20 @@ def doubts(**source: Any) -> list[str]:  # noqa: ANN401  # as a mapping has it
         (f"{SECRET}-a1B2c3::AWSCURRENT:", f"the form that ECS takes: write {{secretsManager: {SECRET}-a1B2c3}}"),
         (f"{SECRET}-a1B2c3:::{UUID}", f"write {{secretsManager: {SECRET}-a1B2c3, version: {UUID}}}"),
         (f"{SECRET}-a1B2c3:password", "and path: password where its value is used"),
+        (f"{SECRET}-a1B2c3:my-key::", f"write {{secretsManager: {SECRET}-a1B2c3}}, and path: '\"my-key\"' where its"),
+        (
+            "prod/db:username:AWSCURRENT:0123",
+            "write {secretsManager: prod/db}, and path: username where its value is used; 0123 is no version id, which"
+            " has 32 to 64 characters",
+        ),
+        (
+            "prod/db:username:awsprevious:0123",
+            "write {secretsManager: prod/db, label: AWSPREVIOUS}, and path: username",
+        ),
+        (f"prod/db:::{'1' * 32}", f'write {{secretsManager: prod/db, version: "{"1" * 32}"}}'),
         # with what a name has not
+        (" ", "nothing but blanks or quotes: write the name, as prod/db"),
+        ('""', "nothing but blanks or quotes: write the name, as prod/db"),
         (" prod/db", "blanks or a line end around it, no spaces: write prod/db"),
         ("prod/db\n", "blanks or a line end around it, no spaces: write prod/db"),
         ('"prod/db"', "quotes are part of it: write prod/db"),
@@ -57,12 +77,36 @@ def doubts(**source: Any) -> list[str]:  # noqa: ANN401  # as a mapping has it
         ("prod/db?", "letters, digits and /"),
         ("prod/${AWS::Region}", "nothing fills in ${AWS::Region}: write it out; ${namespace} and ${cluster} alone"),
         ("${aws_secretsmanager_secret.db.arn}", "nothing fills in ${aws_secretsmanager_secret.db.arn}: write it out"),
+        ("prod/{{ namespace }}/db", "nothing fills in {{ namespace }}: write prod/${namespace}/db; ${namespace} and"),
+        ("$namespace/db", "nothing fills in $namespace: write ${namespace}/db; ${namespace} and ${cluster} alone"),
+        ("{cluster}/db", "nothing fills in {cluster}: write ${cluster}/db;"),
+        ("<NAMESPACE>/db", "nothing fills in <NAMESPACE>: write ${namespace}/db;"),
+        ("{env}/db", "nothing fills in {env}: write it out; ${namespace} and ${cluster} alone are filled in"),
         # of other programs
         ("aws-sm://prod/db", "aws-sm:// is of another program: write {secretsManager: prod/db}"),
         ("secretsmanager:prod/db", "secretsmanager: is of another program: write {secretsManager: prod/db}"),
         ("ssm:/prod/db", "and it stands in secretsManager: write {parameterStore: /prod/db}"),
         ("aws-ssm:///prod/db", "write {parameterStore: /prod/db}"),
         ("ssm:db", "write {parameterStore: db}"),
+        ("ssm:/token", "write {parameterStore: /token}"),
+        ("ssm:///token", "write {parameterStore: /token}"),
+        ("ps:/token", "write {parameterStore: /token}"),
+        ("ssm://token", "write {parameterStore: token}, or /token if its name begins with a slash"),
+        ("ssm:/prod/db:3", 'write {parameterStore: /prod/db, version: "3"}'),
+        ("ssm-secure:/prod/db", "and it stands in secretsManager: write {parameterStore: /prod/db}"),
+        ("resolve:ssm:/prod/db", "write {parameterStore: /prod/db}"),
+        ("resolve:secretsmanager:prod/db:SecretString:user", "write {secretsManager: prod/db}, and path: user where"),
+        ("ref+awssecrets://prod/db", "ref+awssecrets:// is of another program: write {secretsManager: prod/db}"),
+        (
+            "ref+awssecrets://prod/db?region=eu-west-1#/db/user",
+            "write {secretsManager: prod/db, region: eu-west-1}, and path: db.user where its value is used",
+        ),
+        ("ref+awsssm://prod/db#user", "write {parameterStore: /prod/db}, and path: user where its value is used"),
+        (f"sm://{SECRET}", f"write {{secretsManager: {SECRET}}}"),
+        ("ssm://", "no name follows ssm://: write a name alone, as prod/db"),
+        ("op://vault/db", "op:// is of another program, and of what AWS does not hold: store the value as a secret"),
+        ("file://db", "file:// is of another program, and of what AWS does not hold"),
+        ("vault:secret/data/db#user", "vault: is of another program, and of what AWS does not hold"),
         ("secret:prod/db-a1B2c3", "the last part of an ARN: write the whole ARN, or the name alone"),
         ("https://eu-west-1.console.aws.amazon.com/secretsmanager/secret?name=db", "an address of a web page"),
         ("{{resolve:secretsmanager:prod/db}}", "of CloudFormation: write {secretsManager: prod/db}"),
@@ -96,6 +140,7 @@ def test_what_is_no_secret_is_told_with_what_is_right(text: str, remedy: str) ->
     said = refusal(secretsManager=text)
     assert remedy in said
     assert said.startswith(f"not the {'ARN' if text.startswith('arn:') else 'name'} of a secret: ")
+    assert_works(said)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +148,7 @@ def test_what_is_no_secret_is_told_with_what_is_right(text: str, remedy: str) ->
     [
         ("/prod/db:3", 'write {parameterStore: /prod/db, version: "3"}'),
         ("/prod/db:blue", "write {parameterStore: /prod/db, label: blue}"),
-        ("/prod/db:", "write {parameterStore: /prod/db, label: …}"),
+        ("/prod/db:", "a colon ends it: write {parameterStore: /prod/db}"),
         (f"{PARAMETER}/prod/db:3", f'write {{parameterStore: {PARAMETER}/prod/db, version: "3"}}'),
         (f"{PARAMETER}//prod/db", f"one slash stands before the name: write {PARAMETER}/prod/db"),
         (f"{PARAMETER}:prod", "after the account, parameter/ and the name follow"),
@@ -118,7 +163,9 @@ def test_what_is_no_secret_is_told_with_what_is_right(text: str, remedy: str) ->
     ],
 )
 def test_what_is_no_parameter_is_told_with_what_is_right(text: str, remedy: str) -> None:
-    assert remedy in refusal(parameterStore=text)
+    said = refusal(parameterStore=text)
+    assert remedy in said
+    assert_works(said)
 
 
 @pytest.mark.parametrize(
@@ -210,3 +257,9 @@ def test_what_is_right_is_taken_without_a_word(source: dict[str, Any]) -> None:
 def test_what_is_right_and_perhaps_not_meant_is_doubted(source: dict[str, Any], doubt: str) -> None:
     [said] = doubts(**source)
     assert all(re.search(re.escape(part), said) for part in doubt.split(" .* ")), said
+
+
+def test_a_placeholder_of_others_in_an_arn_or_a_path_is_told() -> None:
+    right = "nothing fills in {{ namespace }}: write "
+    assert right + "prod/${namespace}/db" in refusal(secretsManager=SECRET.replace("db", "{{ namespace }}/db"))
+    assert right + "prod/${namespace}/" in refusal(find="secretsManager", path="prod/{{ namespace }}/")

@@ -8,6 +8,11 @@ from keyferry.model import Place
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_]*)\}")
 _VALUES = {"namespace": r"[a-z0-9-]{1,63}", "cluster": r"[a-z0-9.-]{1,253}"}
 """Placeholder → a regular expression of its possible values."""
+_FOREIGN = re.compile(
+    r"\$?\{\{.*?\}\}|\$\{[A-Za-z0-9_]*[^A-Za-z0-9_}][^}]*\}|\$\(.*\)|(?<!\$)\{[^{}]*\}|\$[A-Za-z_][A-Za-z0-9_]*"
+    r"|<[A-Za-z_][^<>]*>|%[A-Za-z_]+%"
+)
+"""What CloudFormation, Terraform, Helm, a template or a shell would fill in."""
 _SEPARATOR = re.compile(r"[^a-z0-9.-]")
 """A character that no value of a placeholder contains."""
 
@@ -33,6 +38,16 @@ def check(name: str, *, is_prefix: bool = False) -> None:
                 "a placeholder has to be followed by a character that no namespace or cluster has in its name:"
                 " put a slash after it, as in teams/${namespace}/db"
             )
+
+
+def describe_foreign(name: str) -> str:
+    """Return what is right for a placeholder as others write them, such as `{{ namespace }}`; empty without one."""
+    match = _FOREIGN.search(name)
+    if match is None:
+        return ""
+    word = match[0].strip("${}()<>% ").removeprefix(".")
+    way = f"write {name.replace(match[0], f'${{{word.lower()}}}')}" if word.lower() in _VALUES else "write it out"
+    return f"nothing fills in {match[0]}: {way}; ${{namespace}} and ${{cluster}} alone are filled in"
 
 
 def parse(name: str) -> frozenset[str]:
