@@ -220,6 +220,8 @@ def test_there_is_one_policy(folder: Path) -> None:
         ('["prod/payments/*"]', "[a], accounts: [x]", "5:47: rules[0].sources.accounts[0] should be the twelve digits"),
         ("    clusters: [prod-*]\n", "", "4:5: rules[0].clusters is missing; add it, as [prod-eu]"),
         ("    namespaces: [payments]\n", "    namespaces: [a]\n    types: [a b]\n", "8:13: rules[0].types[0] should"),
+        ("[prod-*]", "[a]\n    types: [Opaque, opaque]", "7:21: rules[0].types[1]: opaque is no type of Kubernetes"),
+        ("[prod-*]", "[a]\n    types: [kubernetes.io/tsl]", "7:13: rules[0].types[0]: kubernetes.io/tsl is no type"),
         ("[prod-*]", "[a]\n    labels: [a b]", "7:14: rules[0].labels[0] should be a pattern of keys of labels or"),
         ("[prod-*]", "[a]\n    labels: a", '7:13: rules[0].labels should be ["example.com/*"]'),
         ("[prod-*]", "[a]\n    restarts: a", '7:15: rules[0].restarts should be ["team-a-*"]'),

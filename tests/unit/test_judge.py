@@ -156,6 +156,20 @@ def test_names_of_secrets_can_be_limited() -> None:
     assert refused(rule(secrets=["payments-*"])) == []
 
 
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [("opaque", "Opaque"), ("kubernetes.io/tsl", "kubernetes.io/tls"), ("generic", "Opaque")],
+)
+def test_a_type_that_is_nearly_a_built_in_one_is_no_type(written: str, right: str) -> None:
+    with pytest.raises(ValidationError, match=f"{written} is no type of Kubernetes, .* did you mean {right}?"):
+        Rule.model_validate(rule(types=[written]))
+
+
+def test_types_of_others_and_old_ones_of_kubernetes_are_taken() -> None:
+    types = ["kubernetes.io/*", "kubernetes.io/rbd", "example.com/tsl", "opaqu?", "helm.sh/release.v1"]
+    assert Rule.model_validate(rule(types=types)).types == types
+
+
 def test_types_can_be_patterns() -> None:
     assert refused(rule(types=["kubernetes.io/*"]), type="kubernetes.io/basic-auth") == []
 

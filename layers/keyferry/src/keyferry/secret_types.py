@@ -50,14 +50,26 @@ def describe_unknown_type(secret_type: str) -> str:
     """
     if secret_type in _BUILT_IN:
         return ""
+    if similar := suggest_type(secret_type):
+        return f"no type of Kubernetes; did you mean {similar}?"
+    domain = secret_type.lower().rpartition("/")[0]
+    is_of_kubernetes = domain == _DOMAIN or domain.endswith(f".{_DOMAIN}")
+    return f"no type of Kubernetes, which has {', '.join((OPAQUE, *_REQUIRED))}" if is_of_kubernetes else ""
+
+
+def suggest_type(secret_type: str) -> str:
+    """Return the built-in type that is meant by a type which is nearly one; empty for all others.
+
+    Args:
+        secret_type: the type of a Secret.
+    """
+    if secret_type in _BUILT_IN:
+        return ""
     domain, _, name = secret_type.lower().rpartition("/")
     is_built_in = not domain or bool(difflib.get_close_matches(domain, (_DOMAIN, "kubernetes", "k8s.io"), cutoff=0.85))
     names = {known.lower().rpartition("/")[2]: known for known in (OPAQUE, *_REQUIRED)} | _OTHER_NAMES
     similar = difflib.get_close_matches(name, names, n=1, cutoff=0.6 if domain else 0.8) if is_built_in else []
-    if similar:
-        return f"no type of Kubernetes; did you mean {names[similar[0]]}?"
-    is_of_kubernetes = domain == _DOMAIN or domain.endswith(f".{_DOMAIN}")
-    return f"no type of Kubernetes, which has {', '.join((OPAQUE, *_REQUIRED))}" if is_of_kubernetes else ""
+    return names[similar[0]] if similar else ""
 
 
 def describe_missing_keys(secret_type: str, keys: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from keyferry.formats.fields import Glob
 from keyferry.formats.globs import covers
@@ -16,7 +16,17 @@ from keyferry.mapping.mapping import Conflict, Creation, Deletion, Keys
 from keyferry.model import Record
 from keyferry.policy.metadata import is_harmless
 from keyferry.role import TagKey
+from keyferry.secret_types import suggest_type
 from keyferry.stores.source import Source
+
+
+def _check_type(pattern: str) -> str:
+    """Check that a type is not nearly a built-in one. Patterns are not checked: they stand for more than one."""
+    similar = "" if "*" in pattern or "?" in pattern else suggest_type(pattern)
+    if similar:
+        raise ValueError(f"{pattern} is no type of Kubernetes, and no mapping can have it; did you mean {similar}?")
+    return pattern
+
 
 FileGlob = Annotated[str, StringConstraints(pattern=r"^[^/\\]+(/[^/\\]+)*$", max_length=500)]
 """A pattern of files, relative to the folder of the mappings: `*` does not match a slash, `**` does."""
@@ -24,7 +34,9 @@ SourceGlob = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/_+=.@!*?-]+$
 """A pattern of names of secrets or parameters: `*` matches any characters, slashes too."""
 NameGlob = Annotated[str, StringConstraints(pattern=r"^[-.a-z0-9*?]+$", max_length=253)]
 """A pattern of names of clusters, Secrets or workloads."""
-TypeGlob = Annotated[str, StringConstraints(pattern=r"^[-./A-Za-z0-9*?]+$", max_length=253)]
+TypeGlob = Annotated[
+    str, StringConstraints(pattern=r"^[-./A-Za-z0-9*?]+$", max_length=253), AfterValidator(_check_type)
+]
 """A pattern of types of Secrets."""
 AccountGlob = Annotated[str, StringConstraints(pattern=r"^([0-9]{12}|\*)$")]
 """The id of an AWS account, or `*`."""
