@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyferry.render.pki.pem import PRIVATE_KEY, Block, UnusableCertificate, parse_blocks, select_blocks, write_pem
+from keyferry.render.pki.pem import (
+    PRIVATE_KEY,
+    Block,
+    UnusableCertificate,
+    measure_der,
+    parse_blocks,
+    select_blocks,
+    write_pem,
+)
 from tests.unit.forms import READ_BY_ALL, READ_BY_NONE, encode
 from tests.unit.pki import CHAIN, LEAF, RSA
 
@@ -82,12 +90,40 @@ def test_a_text_that_was_cut_or_mixed_up_is_told(text: str, said: str) -> None:
         parse_blocks(text.encode())
 
 
-@pytest.mark.parametrize("body", ["", "ä", "canary-1", "A", "AA=A", "AAAA=AAA"])
-def test_a_block_of_something_else_than_base64_is_told_when_it_is_used(body: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "damage"),
+    [
+        ("", ""),
+        ("ä", ""),
+        ("canary-1", ""),
+        ("AA=A", ""),
+        ("AAAA=AAA", ""),
+        ("A", ", for it was cut"),
+        ("> canary\n> canary", ", for its lines begin with >, as in a mail that was quoted"),
+        ("canary<br>canary", ", for it has marks of a web page, as <br>"),
+        ("canary%0Acanary", ", for it is written as in a URL, with %0A for a line end"),
+        ("canary^M\ncanary^M", ", for it has ^M, as editors show a line end"),
+        ("canary...canary", ", for a part of it is left out"),
+        ("canary…canary", ", for a part of it is left out"),
+        ("canary,\ncanary", ", for it has commas between its lines"),
+        ("Mcanary_canary-1", ", for it is base64url, which has - and _ instead of + and /"),
+    ],
+)
+def test_a_block_of_something_else_than_base64_is_told_when_it_is_used(body: str, damage: str) -> None:
     [block] = parse_blocks(f"-----BEGIN A-----\n{body}\n-----END A-----".encode())
-    with pytest.raises(UnusableCertificate, match=r"^the block A in it holds something else than base64$"):
+    with pytest.raises(UnusableCertificate) as raised:
         _ = block.pem
+    right = "store the file as it was issued"
+    assert str(raised.value) == f"the block A in it holds something else than base64{damage}: {right}"
     assert "canary" not in repr(block)
+
+
+@pytest.mark.parametrize(
+    ("content", "length"),
+    [("", None), ("30", None), ("3080", None), ("3103", None), ("3003", 5), ("30820102", 262), ("3081ff", 258)],
+)
+def test_der_says_how_long_it_is(content: str, length: int | None) -> None:
+    assert measure_der(bytes.fromhex(content)) == length
 
 
 def test_only_private_keys_in_plain_are_not_encrypted() -> None:

@@ -241,6 +241,9 @@ def test_what_others_keep_in_the_secret_counts() -> None:
 def test_what_a_type_could_not_use_is_refused(kind: str, key: str, content: str, said: str) -> None:
     text = refused(content, type=kind, data={key: {"from": "db"}})
     assert text.startswith(f"mapping payments-db, key {key}: {said}")
+    with pytest.raises(SourceUnusable) as raised:
+        desired(content, type=kind, data={key: {"from": "db"}})
+    assert raised.value.part == f"secret.data.{key}"
 
 
 @pytest.mark.parametrize(

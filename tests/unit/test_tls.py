@@ -257,6 +257,31 @@ def test_what_others_do_not_read_is_refused_with_the_way(form: str) -> None:
         assert refused(**keys) == f"key {key}: PEM ({label}) {what}, which Go or OpenSSL do not read: {WAY}"
 
 
+AS_ISSUED = "store the file as it was issued"
+NO_PEM = "DER or PKCS#12 instead of PEM"
+ON_A_LINE = "PEM (PRIVATE KEY) on one line, which Go or OpenSSL do not read"
+OPENSSH_ON_A_LINE = ON_A_LINE.replace("PRIVATE", "OPENSSH PRIVATE")
+QUOTED = "holds something else than base64, for its lines begin with >, as in a mail that was quoted"
+
+
+def shorten(text: str, line_end: str = "\n") -> str:
+    """Return PEM without its third line, which leaves base64."""
+    lines = text.splitlines()
+    return line_end.join([*lines[:2], *lines[3:], ""])
+
+
+def quote(text: str) -> str:
+    """Return a text as a mail quotes it."""
+    return "".join(f"> {line}" for line in text.splitlines(keepends=True))
+
+
+def change_kind(pair: pki.Pair) -> str:
+    """Return a private key in PEM, of a kind that the library does not know."""
+    der = _der(pair, PrivateFormat.PKCS8).replace(bytes.fromhex(UNKNOWN_KEY[0]), bytes.fromhex(UNKNOWN_KEY[1]))
+    return f"-----BEGIN PRIVATE KEY-----\n{base64.encodebytes(der).decode()}-----END PRIVATE KEY-----\n"
+
+
+UNKNOWN = change_kind(LEAF)
 ENCRYPTED = "key tls.key: encrypted, and who mounts the Secret has no password for it: give that to secret.tls"
 
 
@@ -270,8 +295,16 @@ ENCRYPTED = "key tls.key: encrypted, and who mounts the Secret has no password f
         (LEAF.public, "key tls.key: no private key in it, but PUBLIC KEY"),
         (LEAF.crt, "key tls.key: no private key in it, but CERTIFICATE"),
         (base64.b64encode(LEAF.pem.encode()), "key tls.key: base64 of PEM: add decode: base64"),
-        (_der(LEAF, PrivateFormat.PKCS8), f"key tls.key: DER or PKCS#12 instead of PEM: {WAY}"),
-        (base64.b64encode(_der(LEAF, PrivateFormat.PKCS8)), f"key tls.key: DER or PKCS#12 instead of PEM: {WAY}"),
+        (_der(LEAF, PrivateFormat.PKCS8), f"key tls.key: {NO_PEM}: let secret.tls write it"),
+        (base64.b64encode(_der(LEAF, PrivateFormat.PKCS8)), f"key tls.key: {NO_PEM}: let secret.tls write it"),
+        (LEAF.pkcs12(), f"key tls.key: {NO_PEM}: let secret.tls write it, with the password of the file"),
+        (LEAF.der, f"key tls.key: {NO_PEM}: and no private key in it, but a certificate"),
+        (_der(LEAF, PrivateFormat.PKCS8)[:-9], f"key tls.key: {NO_PEM}: it was cut, so {AS_ISSUED}"),
+        ("0123 canary", "key tls.key: no PEM, which has -----BEGIN PRIVATE KEY-----"),
+        (shorten(LEAF.pem), f"key tls.key: the private key cannot be read: it was cut, so {AS_ISSUED}"),
+        (LEAF.encrypted().replace("\n", " "), ENCRYPTED),
+        (LEAF.openssh.replace("\n", " "), f"key tls.key: {OPENSSH_ON_A_LINE}: let secret.tls write it"),
+        (UNKNOWN.replace("\n", " "), f"key tls.key: {ON_A_LINE}: have a template with the filter pem write it"),
         ("{}", f"key tls.key: {JSON}"),
         (LEAF.openssh, "key tls.key: a key in OpenSSH's own format: let secret.tls write it"),
         (LEAF.pem[:-30], f"key tls.key: {CUT}"),
@@ -294,9 +327,13 @@ def test_a_key_that_nobody_can_use_is_refused(key: str | bytes, said: str) -> No
         ),
         (NO_KEY.replace("PRIVATE KEY", "CERTIFICATE"), "key tls.crt: a certificate in it cannot be read"),
         (SECOND.crt + LEAF.crt, SECOND_FITS),
+        (_der(LEAF, PrivateFormat.PKCS8), f"key tls.crt: {NO_PEM}: and no certificate in it, but a private key"),
+        (shorten(LEAF.crt), f"key tls.crt: a certificate in it cannot be read: it was cut, so {AS_ISSUED}"),
+        (shorten(LEAF.crt, " "), f"key tls.crt: a certificate in it cannot be read: it was cut, so {AS_ISSUED}"),
+        (quote(LEAF.crt), f"key tls.crt: the block CERTIFICATE in it {QUOTED}: {AS_ISSUED}"),
     ],
 )
-def test_a_certificate_that_nobody_can_use_is_refused(crt: str, said: str) -> None:
+def test_a_certificate_that_nobody_can_use_is_refused(crt: str | bytes, said: str) -> None:
     assert refused(crt=crt, key=LEAF.pem) == said
 
 
@@ -337,6 +374,25 @@ def test_an_authority_that_has_expired_is_noted() -> None:
     said = (EXPIRES, "certificate 2 in tls.crt has expired on 2021-09-30")
     assert by_data(crt=leaf.crt + root.crt, key=leaf.pem).list_notes(NOW) == said
     assert by_data(crt=leaf.crt, key=leaf.pem, ca=root.crt).list_notes(NOW) == (EXPIRES,)  # a trust store has such
+
+
+@pytest.mark.parametrize(
+    ("authority", "said"),
+    [
+        (NO_KEY.replace("PRIVATE KEY", "CERTIFICATE"), "a certificate in it cannot be read"),
+        (ROOT.crt + shorten(ROOT.crt), f"a certificate in it cannot be read: it was cut, so {AS_ISSUED}"),
+        (quote(ROOT.crt), f"the block CERTIFICATE in it {QUOTED}: {AS_ISSUED}"),
+    ],
+)
+def test_an_authority_that_nobody_can_read_is_refused(authority: str, said: str) -> None:
+    assert refused(crt=LEAF.crt, key=LEAF.pem, ca=authority) == f"key ca.crt: {said}"
+
+
+@pytest.mark.parametrize("key", ["crt", "key", "ca"])
+def test_what_cannot_be_read_is_told_at_its_key(key: str) -> None:
+    with pytest.raises(SourceUnusable) as raised:
+        by_data(**{"crt": LEAF.crt, "key": LEAF.pem, "ca": ROOT.crt} | {key: "canary"})
+    assert raised.value.part == f"secret.data.{'ca' if key == 'ca' else 'tls'}.{'crt' if key == 'ca' else key}"
 
 
 def test_an_empty_authority_arrives() -> None:
@@ -441,8 +497,7 @@ def test_a_pair_that_cannot_be_checked_is_noted() -> None:
     said = "whether the private key in tls.key fits the certificate cannot be checked: its kind is unknown"
     unknown = pki.replace_der(LEAF.certificate, UNKNOWN_KEY)
     assert by_data(crt=unknown, key=LEAF.pem).list_notes(NOW) == (EXPIRES, said)
-    der = _der(LEAF, PrivateFormat.PKCS8).replace(bytes.fromhex(UNKNOWN_KEY[0]), bytes.fromhex(UNKNOWN_KEY[1]))
-    key = f"-----BEGIN PRIVATE KEY-----\n{base64.encodebytes(der).decode()}-----END PRIVATE KEY-----\n"
+    key = UNKNOWN
     assert by_data(crt=LEAF.crt, key=key).list_notes(NOW) == (EXPIRES, said)
     assert refused_by_tls(certificate=LEAF.crt, key=key) == (
         "tls.key: the private key is of a kind, or on a curve, that is not known here: a key of data can have it"
@@ -481,6 +536,11 @@ def test_an_ssh_key_that_no_client_reads_is_refused(form: str) -> None:
 )
 def test_what_is_no_private_key_is_refused_for_ssh(text: str | bytes, said: str) -> None:
     assert refused(ssh=text) == f"key ssh-privatekey: {said}"
+
+
+def test_an_ssh_key_that_no_filter_makes_anew_is_refused_without_that_way() -> None:
+    said = f"key ssh-privatekey: the block OPENSSH PRIVATE KEY in it {QUOTED}: {AS_ISSUED}"
+    assert refused(ssh=quote(LEAF.openssh)) == said
 
 
 def test_an_ssh_key_that_was_cut_is_refused() -> None:

@@ -46,7 +46,8 @@ def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None
             belong to the certificate, for example. The message quotes no value.
     """
     if secret_type in _JSON and _JSON[secret_type] in data:
-        _check_json(data[_JSON[secret_type]], secret_type, f"{where}, key {_JSON[secret_type]}")
+        with in_part(f"secret.data.{_JSON[secret_type]}"):
+            _check_json(data[_JSON[secret_type]], secret_type, f"{where}, key {_JSON[secret_type]}")
     if secret_type == SSH_AUTH and SSH_PRIVATE_KEY in data:
         _check_ssh_key(data[SSH_PRIVATE_KEY], f"{where}, key {SSH_PRIVATE_KEY}")
     if secret_type == TLS and {CERTIFICATE, PRIVATE_KEY, CA_CERTIFICATE} & data.keys():
@@ -56,7 +57,8 @@ def check(secret_type: str, data: Mapping[str, SecretValue], where: str) -> None
             tls.check(data)
         except UnusableCertificate as error:
             separator = ", " if str(error).startswith("key ") else ": "
-            with in_part(f"secret.data.{CERTIFICATE if str(error).startswith(f'key {CERTIFICATE}') else PRIVATE_KEY}"):
+            keys = (key for key in (CERTIFICATE, CA_CERTIFICATE) if str(error).startswith(f"key {key}:"))
+            with in_part(f"secret.data.{next(keys, PRIVATE_KEY)}"):
                 raise SourceUnusable(f"{where}{separator}{error}") from None
 
 
@@ -118,7 +120,6 @@ def _parse_json(content: bytes) -> object:
         return None
 
 
-@in_part(f"secret.data.{DOCKER_CONFIG_JSON_KEY}")
 def _check_json(value: SecretValue, secret_type: str, where: str) -> None:
     document = _parse_json(value.reveal())
     if isinstance(document, dict):

@@ -17,7 +17,9 @@ from keyferry.render.pki.pem import (
     Block,
     UnusableCertificate,
     decode_base64,
+    describe_cut,
     describe_unknown,
+    measure_der,
     parse_blocks,
     write_pem,
 )
@@ -72,7 +74,7 @@ def parse_certificates(blocks: Iterable[Block]) -> tuple[Certificate, ...]:
         try:
             certificates += [parse_certificate(content)] if block.label == CERTIFICATE else _parse_pkcs7(content)
         except Exception:
-            raise UnusableCertificate("a certificate in it cannot be read") from None
+            raise UnusableCertificate(f"a certificate in it cannot be read{describe_cut(content)}") from None
     if len(certificates) > MAX_LISTED:
         raise UnusableCertificate(f"{len(certificates):,} certificates in it, and {MAX_LISTED} is the most")
     return tuple(certificates)
@@ -87,9 +89,7 @@ def parse_certificate(content: bytes) -> Certificate:
     try:
         return x509.load_der_x509_certificate(content)
     except ValueError:
-        size = content[1] & 0x7F if content[1] & 0x80 else 0
-        length = int.from_bytes(content[2 : 2 + size]) if size else content[1]
-        return x509.load_der_x509_certificate(content[: 2 + size + length])
+        return x509.load_der_x509_certificate(content[: measure_der(content)])
 
 
 def open_bundle(content: bytes, password: bytes | None) -> Bundle:

@@ -30,7 +30,18 @@ _STRICT = re.compile(
 _HEADERS = re.compile(rb"\s*Proc-Type:\s*4,ENCRYPTED\s+DEK-Info:\s*([A-Z0-9-]+,[0-9A-Fa-f]+)\s")
 """The lines of an encrypted key of OpenSSL's traditional format (RFC 1421, 4.6)."""
 _ESCAPED = re.compile(rb"\\{1,4}(?:u00([0-9A-Fa-f]{2})|[nrt])")
-_NO_BASE64 = "holds something else than base64"
+_AS_ISSUED = "store the file as it was issued"
+_DAMAGES = (
+    (re.compile(rb"(?m)^[ \t]*>"), "its lines begin with >, as in a mail that was quoted"),
+    (re.compile(rb"(?i)<[a-z/]|&[a-z]+;|&#"), "it has marks of a web page, as <br>"),
+    (re.compile(rb"%[0-9A-Fa-f]{2}"), "it is written as in a URL, with %0A for a line end"),
+    (re.compile(rb"\^[MJ]"), "it has ^M, as editors show a line end"),
+    (re.compile(rb"\.\.\.|\xe2\x80\xa6|\[|\*\*"), "a part of it is left out"),
+    (re.compile(rb"[,;]"), "it has commas between its lines"),
+    (re.compile(rb"\A\s*M[A-Za-z0-9_\s=-]*\Z"), "it is base64url, which has - and _ instead of + and /"),
+    (re.compile(rb"\A\s*+[A-Za-z0-9+/][A-Za-z0-9+/\s]*+=*+\s*+\Z"), "it was cut"),
+)
+"""What is within a block that is not base64 → what was done to it, the surest first."""
 _UNPRINTED = re.compile(rb"\s|\xc2\xa0|\xe2\x80\x8b|\xef\xbb\xbf")
 """White space, and what looks like it in UTF-8: no-break and zero-width spaces, a byte order mark."""
 _OTHERS = (
@@ -47,6 +58,8 @@ _OTHERS = (
 """How a file begins that is neither PEM nor DER → what it is, and the way to what can be read."""
 _ALMOST = re.compile(rb"(?i)BEGIN ([A-Z0-9.]+ ){0,3}(CERTIFICATE|PRIVATE KEY)")
 """What is in a text that was PEM, before somebody or a word processor changed its dashes."""
+_SEQUENCE = 0x30
+"""The first byte of every DER sequence, and so of every certificate, key and PKCS#12 file."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -105,7 +118,9 @@ class Block:
         except binascii.Error:
             content = b""
         if not content:
-            reason = "is of PGP, which is no PEM: leave it as it is" if self.label.startswith("PGP ") else _NO_BASE64
+            reason = "is of PGP, which is no PEM: leave it as it is"
+            if not self.label.startswith("PGP "):
+                reason = f"holds something else than base64{_describe_damage(self.body)}: {_AS_ISSUED}"
             raise UnusableCertificate(f"the block {self.label} in it {reason}")
         return headers[1] if headers else b"", content
 
@@ -144,6 +159,25 @@ def decode_base64(content: bytes) -> bytes:
     with suppress(UnusableCertificate):
         return Block("", content).content
     return b""
+
+
+def _describe_damage(body: bytes) -> str:
+    """Return what was done to what was base64; empty where nothing is seen."""
+    damages = (description for pattern, description in _DAMAGES if pattern.search(body))
+    return "".join(f", for {damage}" for damage in (next(damages, ""),) if damage)
+
+
+def measure_der(content: bytes) -> int | None:
+    """Return how long DER is by its own account; None for what is not DER, or says nothing of its length."""
+    if len(content) < 2 or content[0] != _SEQUENCE or content[1] == 0x80:
+        return None
+    size = content[1] & 0x7F if content[1] & 0x80 else 0
+    return 2 + size + (int.from_bytes(content[2 : 2 + size]) if size else content[1])
+
+
+def describe_cut(content: bytes) -> str:
+    """Return, for the end of a message, that DER was cut, and what is right; empty where it is whole, or no DER."""
+    return f": it was cut, so {_AS_ISSUED}" if (measure_der(content) or 0) > len(content) else ""
 
 
 def describe_unknown(content: bytes) -> str:

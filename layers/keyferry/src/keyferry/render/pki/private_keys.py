@@ -18,7 +18,15 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509 import Certificate
 
 from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
-from keyferry.render.pki.pem import OPENSSH, OPENSSH_PLAIN, PRIVATE_KEY, Block, UnusableCertificate, write_pem
+from keyferry.render.pki.pem import (
+    OPENSSH,
+    OPENSSH_PLAIN,
+    PRIVATE_KEY,
+    Block,
+    UnusableCertificate,
+    describe_cut,
+    write_pem,
+)
 
 _GO_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 """The curves that Go's crypto/tls signs with."""
@@ -77,7 +85,7 @@ def load_key(block: Block) -> PrivateKeyTypes:
             "the private key is of a kind, or on a curve, that is not known here: a key of data can have it"
         ) from None
     except Exception:
-        raise UnusableCertificate("the private key cannot be read") from None
+        raise UnusableCertificate(f"the private key cannot be read{describe_cut(content)}") from None
 
 
 def is_labelled_right(block: Block) -> bool:

@@ -30,7 +30,7 @@ def check(content: bytes) -> None:
         labels = " and ".join(dict.fromkeys(block.label for block in blocks))
         raise UnusableCertificate(f"no private key in it, but {labels}")
     for block in blocks:
-        if block.form:
+        if block.form and block.content:  # which raises an error where the filter would find no base64, either
             what = f"PEM ({block.label}) {block.form}, which no SSH client reads"
             raise UnusableCertificate(f"{what}: make it anew by a template with the filter pem")
     if content.startswith(_PUBLIC_KEYS):

@@ -10,7 +10,7 @@ from datetime import datetime
 from cryptography.x509 import Certificate
 
 from keyferry.model import SecretValue
-from keyferry.render.pki.certificates import parse_certificates
+from keyferry.render.pki.certificates import open_bundle, parse_certificates
 from keyferry.render.pki.chains import find_disorder, is_authority
 from keyferry.render.pki.pem import CERTIFICATE as CERTIFICATE_LABEL
 from keyferry.render.pki.pem import (
@@ -18,7 +18,9 @@ from keyferry.render.pki.pem import (
     Block,
     UnusableCertificate,
     decode_base64,
+    describe_cut,
     describe_unknown,
+    measure_der,
     parse_blocks,
     select_blocks,
 )
@@ -34,7 +36,9 @@ from keyferry.render.pki.private_keys import (
 )
 from keyferry.secret_types import CA_CERTIFICATE, CERTIFICATE, PRIVATE_KEY
 
-_WAY = "let secret.tls write it, or a template with the filter pem"
+_INDEFINITE, _LONG = b"\x30\x80", (b"\x30\x81", b"\x30\x82", b"\x30\x83")
+"""How a file begins that is in BER or in DER: without a length, or of more than 127 bytes."""
+_BY_TLS, _BY_FILTER = "let secret.tls write it", "a template with the filter pem"
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,10 @@ def check(data: Mapping[str, SecretValue]) -> None:
         UnusableCertificate: Go or OpenSSL could not read one of them, or the key does not fit the certificate. The
             message begins with the key of the Secret where it concerns one.
     """
-    certificates = _check_certificates(data[CERTIFICATE].reveal()) if CERTIFICATE in data else ()
+    certificates = _check_certificates(data[CERTIFICATE].reveal(), CERTIFICATE) if CERTIFICATE in data else ()
     key = _check_key(data[PRIVATE_KEY].reveal()) if PRIVATE_KEY in data else None
     if CA_CERTIFICATE in data and data[CA_CERTIFICATE].reveal().strip():
-        _read(data[CA_CERTIFICATE].reveal(), CA_CERTIFICATE, CERTIFICATE_LABEL)
+        _check_certificates(data[CA_CERTIFICATE].reveal(), CA_CERTIFICATE)
     if not certificates or key is None or not has_known_key(certificates[0]):
         return
     private = load_key(key)
@@ -116,10 +120,28 @@ def _read(content: bytes, key: str, label: str) -> list[Block]:
     if not wanted:
         raise UnusableCertificate(f"key {key}: {_describe_missing(content, blocks, label)}")
     for block in wanted:
-        if block.form:
+        if block.form and not block.is_encrypted:
             what = f"PEM ({block.label}) {block.form}, which Go or OpenSSL do not read"
-            raise UnusableCertificate(f"key {key}: {what}: {_WAY}")
+            raise UnusableCertificate(f"key {key}: {what}: {_name_way(block, key)}")
     return wanted
+
+
+def _name_way(block: Block, key: str) -> str:
+    """Return how a block gets a form that everybody reads.
+
+    Raises:
+        UnusableCertificate: in no way, for what it holds is not what its label says.
+    """
+    try:
+        if block.label == CERTIFICATE_LABEL:
+            parse_certificates([block])
+        else:
+            load_key(block)
+    except UnknownKind:
+        return f"have {_BY_FILTER} write it"
+    except UnusableCertificate as error:
+        raise UnusableCertificate(f"key {key}: {error}") from None
+    return _BY_TLS if block.label == OPENSSH else f"{_BY_TLS}, or {_BY_FILTER}"
 
 
 def _describe_missing(content: bytes, blocks: list[Block], label: str) -> str:
@@ -129,19 +151,34 @@ def _describe_missing(content: bytes, blocks: list[Block], label: str) -> str:
     decoded = decode_base64(content)
     if b"-----BEGIN " in decoded:
         return "base64 of PEM: add decode: base64"
-    if content.startswith(b"\x30") or decoded.startswith(b"\x30"):
-        return f"DER or PKCS#12 instead of PEM: {_WAY}"
+    for der in (content, decoded):
+        length = measure_der(der)
+        if length == len(der) or der.startswith(_INDEFINITE):
+            return f"DER or PKCS#12 instead of PEM: {_describe_der(der, noun)}"
+        if der.startswith(_LONG) and describe_cut(der):
+            return f"DER or PKCS#12 instead of PEM{describe_cut(der)}"
     unknown = describe_unknown(content)
     wanted = "PRIVATE KEY" if label == KEY_LABEL else label
     return f"no PEM, which has -----BEGIN {wanted}-----" if unknown.startswith("neither") else unknown
 
 
-def _check_certificates(content: bytes) -> tuple[Certificate, ...]:
-    blocks = _read(content, CERTIFICATE, CERTIFICATE_LABEL)
+def _describe_der(content: bytes, noun: str) -> str:
+    """Return what is right for a file in DER or PKCS#12."""
+    try:
+        bundle = open_bundle(content, None)
+    except UnusableCertificate:
+        return f"{_BY_TLS}, with the password of the file"
+    if not (bundle.keys if noun == "private key" else bundle.certificates):
+        return f"and no {noun} in it, but a {'private key' if bundle.keys else 'certificate'}"
+    return _BY_TLS
+
+
+def _check_certificates(content: bytes, key: str) -> tuple[Certificate, ...]:
+    blocks = _read(content, key, CERTIFICATE_LABEL)
     try:
         return parse_certificates(blocks)
     except UnusableCertificate as error:
-        raise UnusableCertificate(f"key {CERTIFICATE}: {error}") from None
+        raise UnusableCertificate(f"key {key}: {error}") from None
 
 
 def _check_key(content: bytes) -> Block | None:
