@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,15 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """Kind of key that the library does not make → what `openssl genpkey` is told."""
 
+READ_BY_ALL = ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+"""What `openssl genpkey` is told for a kind of key that all read."""
+REFUSED_BY_GO: Mapping[str, tuple[str, ...]] = {
+    "negative serial number": ("-set_serial", "-5"),
+    "URI that is none": ("-addext", "subjectAltName=URI:http://a b"),
+    "critical key identifier": ("-addext", "subjectKeyIdentifier=critical,hash"),
+}
+"""What of a certificate Go does not take, and the library does not make → what `openssl req` is told."""
+
 
 def run(*arguments: str | Path) -> tuple[bool, str]:
     """Return whether the program ends well, and what it says."""
@@ -30,17 +39,18 @@ def run(*arguments: str | Path) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout if done.returncode == 0 else done.stderr
 
 
-def issue(folder: Path, *options: str) -> tuple[str, str]:
+def issue(folder: Path, *options: str, request: Sequence[str] = ()) -> tuple[str, str]:
     """Return a certificate that is its own issuer, and its key; of kinds that the library does not make.
 
     Args:
         folder: where both are written.
         options: what `openssl genpkey` is told of the kind.
+        request: what `openssl req` is told beside the usual.
     """
     crt, key = folder / "crt", folder / "key"
     for arguments in (
         ["genpkey", *options, "-out", str(key)],
-        ["req", "-x509", "-new", "-key", str(key), "-subj", "/CN=me", "-days", "3650", "-out", str(crt)],
+        ["req", "-x509", "-new", "-key", str(key), "-subj", "/CN=me", "-days", "3650", *request, "-out", str(crt)],
     ):
         succeeded, said = run(*arguments)
         assert succeeded, said

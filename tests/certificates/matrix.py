@@ -91,10 +91,13 @@ def _write_otherwise(pair: pki.Pair) -> str:
 
 
 def _list_generated(folder: Path) -> Iterator[tuple[str, Content, Content, None]]:
-    """Yield kinds of keys that OpenSSL makes, each with a certificate that is its own issuer."""
+    """Yield keys and certificates that OpenSSL alone makes; each certificate is its own issuer."""
     for kind, options in openssl.KINDS.items():
         crt, key = openssl.issue(folder, *options)
         yield kind, crt, key, None
+    for fault, request in openssl.REFUSED_BY_GO.items():
+        crt, key = openssl.issue(folder, *openssl.READ_BY_ALL, request=request)
+        yield fault, crt, key, None
 
 
 def _list_mistakes() -> Iterator[tuple[str, Content, Content, Content | None]]:
@@ -109,6 +112,7 @@ def _list_mistakes() -> Iterator[tuple[str, Content, Content, Content | None]]:
     yield "key before certificates", LEAF.pem + CHAIN, LEAF.pem, ROOT.crt
     yield "certificates in the key", CHAIN, LEAF.pem + CHAIN, ROOT.crt
     yield "parameters before the key", CHAIN, PARAMETERS + LEAF.traditional, ROOT.crt
+    yield "authority that is none", CHAIN, LEAF.pem, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     yield "key of another pair", CHAIN, STRANGER.pem, ROOT.crt
     yield "another key after the key", CHAIN, LEAF.pem + STRANGER.pem, ROOT.crt
     yield "encrypted key", CHAIN, LEAF.encrypted(), ROOT.crt

@@ -1,6 +1,7 @@
 """Certificates and keys for tests: a root, intermediates, leaves, and the forms in which they are kept."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -85,6 +86,7 @@ def issue(
     begins: datetime = datetime(2020, 1, 1, tzinfo=UTC),
     expires: datetime = EXPIRES,
     identified: bool = False,
+    names: Sequence[x509.GeneralName] = (),
 ) -> Pair:
     """Return a new pair, issued by another or by itself; with key identifiers where it is to be identified."""
     own = key or ec.generate_private_key(ec.SECP256R1())
@@ -104,6 +106,8 @@ def issue(
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key())
         builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
         builder = builder.add_extension(identifier, critical=False)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     algorithm = None if isinstance(signing, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey) else hashes.SHA256()
     return Pair(builder.sign(signing, algorithm), own)
 

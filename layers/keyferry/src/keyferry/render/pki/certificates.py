@@ -4,12 +4,14 @@ This module is imported only for mappings that have certificates, since the libr
 library never leave this module, since their messages can quote the content.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, pkcs7, pkcs12
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import Certificate
 
 from keyferry.render.pki.pem import (
@@ -54,6 +56,14 @@ class Bundle:
         return "Bundle(…)"
 
 
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Let the library say nothing of what it will not read one day: what others do not read is noted."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        yield
+
+
 def encode_pem(certificates: Iterable[Certificate]) -> bytes:
     """Return certificates as a PEM text."""
     return b"".join(write_pem(CERTIFICATE, certificate.public_bytes(Encoding.DER)) for certificate in certificates)
@@ -80,6 +90,7 @@ def parse_certificates(blocks: Iterable[Block]) -> tuple[Certificate, ...]:
     return tuple(certificates)
 
 
+@without_warnings()
 def parse_certificate(content: bytes) -> Certificate:
     """Return the certificate in DER. What OpenSSL writes after one that it trusts is left out.
 
@@ -92,6 +103,7 @@ def parse_certificate(content: bytes) -> Certificate:
         return x509.load_der_x509_certificate(content[: measure_der(content)])
 
 
+@without_warnings()
 def open_bundle(content: bytes, password: bytes | None) -> Bundle:
     """Return the certificates and keys of a text or file: PEM, DER, PKCS#7 or PKCS#12, each also as base64.
 
@@ -132,6 +144,7 @@ def open_part(name: str, content: bytes, password: bytes | None) -> Bundle:
     return bundle
 
 
+@without_warnings()
 def open_pkcs12(content: bytes, password: bytes | None) -> Bundle:
     """Return the certificates and the key of a PKCS#12 file.
 
@@ -177,6 +190,7 @@ def _open_der(content: bytes, password: bytes | None) -> Bundle:
     return open_pkcs12(content, password)
 
 
+@without_warnings()
 def _parse_pkcs7(content: bytes) -> list[Certificate]:
     """Return the certificates of PKCS#7 in DER.
 

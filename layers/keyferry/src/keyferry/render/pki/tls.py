@@ -12,6 +12,7 @@ from cryptography.x509 import Certificate
 from keyferry.model import SecretValue
 from keyferry.render.pki.certificates import open_bundle, parse_certificates
 from keyferry.render.pki.chains import find_disorder, is_authority
+from keyferry.render.pki.go_rules import describe_refusal
 from keyferry.render.pki.pem import CERTIFICATE as CERTIFICATE_LABEL
 from keyferry.render.pki.pem import (
     OPENSSH,
@@ -205,6 +206,12 @@ def _describe_chain(blocks: list[Block], certificates: tuple[Certificate, ...]) 
         notes.append(f"{CERTIFICATE} holds a private key too, which whoever reads certificates sees")
     if is_authority(certificates[0]):
         notes.append(f"the certificate in {CERTIFICATE} is one of an authority, which many clients refuse of a server")
+    for number, certificate in enumerate(certificates, 1):
+        if refusal := describe_refusal(certificate):
+            notes.append(
+                f"certificate {number} in {CERTIFICATE} has {refusal}, which programs in Go do not take: have it issued"
+                " anew"
+            )
     disorder = find_disorder(certificates)
     if disorder:
         notes.append(
@@ -242,5 +249,14 @@ def _describe_key(data: Mapping[str, SecretValue], certificate: Certificate) -> 
 
 
 def _describe_authorities(data: Mapping[str, SecretValue]) -> list[str]:
-    blocks = parse_blocks(data[CA_CERTIFICATE].reveal()) if CA_CERTIFICATE in data else []
-    return [f"{CA_CERTIFICATE} holds a private key too"] if select_blocks(blocks, KEY_LABEL) else []
+    """Return the notes on authorities; none on what nobody can read, which `check` refuses."""
+    try:
+        blocks = parse_blocks(data[CA_CERTIFICATE].reveal()) if CA_CERTIFICATE in data else []
+        certificates = parse_certificates(select_blocks(blocks, CERTIFICATE_LABEL))
+    except UnusableCertificate:
+        return []
+    notes = [f"{CA_CERTIFICATE} holds a private key too"] if select_blocks(blocks, KEY_LABEL) else []
+    for number, certificate in enumerate(certificates, 1):
+        if refusal := describe_refusal(certificate):
+            notes.append(f"certificate {number} in {CA_CERTIFICATE} has {refusal}, so programs in Go leave it out")
+    return notes
