@@ -1,8 +1,10 @@
 """What the program `openssl` says of the files of a TLS Secret."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 }
 """Kind of key that the library does not make → what `openssl genpkey` is told."""
 
+_NO_OTHERS = ("-no-CApath", "-no-CAstore")
+"""What `openssl verify` is told so that it takes no authority of this computer."""
 READ_BY_ALL = ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 """What `openssl genpkey` is told for a kind of key that all read."""
 REFUSED_BY_GO: Mapping[str, tuple[str, ...]] = {
@@ -70,6 +74,19 @@ def judge(folder: Path) -> str:
     if of_certificate != of_key:
         return "tls.key: of another pair"
     if not ca.exists():
-        return ""
-    verified, said = run("verify", "-no-CApath", "-no-CAstore", "-CAfile", ca, "-untrusted", crt, crt)
+        return _judge_pairs(folder, crt)
+    verified, said = run("verify", *_NO_OTHERS, "-CAfile", ca, "-untrusted", crt, crt)
     return "" if verified else f"the chain: {said}"
+
+
+def _judge_pairs(folder: Path, crt: Path) -> str:
+    """Return what is wrong between each certificate of a chain and the next; empty where nothing is."""
+    blocks = re.findall(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", crt.read_bytes(), re.DOTALL)
+    for number, (issued, issuer) in enumerate(pairwise(blocks), 1):
+        (folder / "issued").write_bytes(issued + b"\n")
+        (folder / "issuer").write_bytes(issuer + b"\n")
+        arguments = ("-partial_chain", "-CAfile", folder / "issuer", folder / "issued")
+        verified, said = run("verify", *_NO_OTHERS, *arguments)
+        if not verified:
+            return f"certificate {number} and the next: {said}"
+    return ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7, pkcs12
@@ -18,7 +19,7 @@ from keyferry.errors import SourceUnusable
 from tests import openssl
 from tests.unit import pki
 from tests.unit.forms import READ_BY_ALL, READ_BY_NONE, encode
-from tests.unit.pki import PASSWORD, STRANGER, Pair
+from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, SECOND, STRANGER, Pair
 from tests.unit.test_tls import by_data, desired, texts
 
 DEPTH = 5
@@ -186,3 +187,21 @@ def test_what_filters_write_is_read_and_verified(data: st.DataObject, material: 
     keys = {key: {"template": template} for key, template in written.items()}
     secret = desired({"db": json.dumps({"bundle": bundle, "store": store})}, type="kubernetes.io/tls", data=keys)
     assert judge(secret) == ""
+
+
+@pytest.mark.parametrize(
+    ("crt", "said"),
+    [
+        (LEAF.crt, ""),
+        (CHAIN, ""),
+        (LEAF.crt + FIRST.crt, "certificate 1 and the next: "),
+        (LEAF.crt + SECOND.crt + STRANGER.crt, "certificate 2 and the next: "),
+    ],
+)
+def test_a_chain_without_a_root_is_verified_from_each_certificate_to_the_next(
+    crt: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tls.crt").write_text(crt)
+    (tmp_path / "tls.key").write_text(LEAF.pem)
+    assert openssl.judge(tmp_path).startswith(said)
+    assert bool(openssl.judge(tmp_path)) is bool(said)
