@@ -394,6 +394,16 @@ def test_what_is_probably_not_meant_is_a_warning(tmp_path: Path, old: str, new: 
     assert any(each.startswith(said) for each in found), found
 
 
+def test_a_cluster_in_a_region_that_is_not_known_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "clusters.yaml").write_text(CLUSTERS.replace("eu-west-1", "eu-west-9"))
+    (tmp_path / "mapping.yaml").write_text(MAPPING)
+    [warning] = files.check(tmp_path)[1]
+    assert str(warning).startswith(
+        f"{tmp_path}/clusters.yaml:5:34: warning: cluster prod-eu: no region of AWS is called eu-west-9, as far as this"
+        " version knows: there is eu-west-1"
+    )
+
+
 @pytest.mark.parametrize(
     "many", ["{from: all, keys: [{stripPrefix: /app/}]}", "{from: all, invalidCharacters: escape}"]
 )

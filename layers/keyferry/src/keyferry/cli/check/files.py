@@ -260,6 +260,7 @@ def _check_catalog(catalog: Catalog, content: _Content) -> list[Problem]:
     """Return the problems and warnings of mappings that are valid, each by itself."""
     definitions = [definition for definition, _ in content.mappings]
     problems = [*overlaps.list_overlaps(catalog, definitions), *lint.warn(catalog, definitions)]
+    problems += lint.warn_of_clusters(content.clusters)
     if content.policy:
         problems += policies.list_refused(catalog, definitions, *content.policy)
     return problems

@@ -15,6 +15,7 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.data import Entry
 from keyferry.mapping.mapping import SecretMapping, Spec
 from keyferry.mapping.secret import DataFrom, SecretSpec
+from keyferry.mapping.targets import Cluster
 from keyferry.model import Place
 from keyferry.render import templates
 from keyferry.stores.identifiers import check_name
@@ -38,6 +39,16 @@ def warn(catalog: Catalog, definitions: Iterable[Definition]) -> Iterator[Proble
             *_list_cut(definition.document),
         )
         for path, message in warnings:
+            yield definition.document.warning(path, message)
+
+
+def warn_of_clusters(clusters: Iterable[tuple[Definition, Cluster]]) -> Iterator[Problem]:
+    """Yield the warnings about clusters in regions that are not known."""
+    known = regions.list_regions()
+    for definition, cluster in clusters:
+        if cluster.eks.region not in known:
+            path = (*definition.path[:-1], "eks", "region")
+            message = f"cluster {cluster.name}: {regions.describe_unknown(cluster.eks.region)}"
             yield definition.document.warning(path, message)
 
 
