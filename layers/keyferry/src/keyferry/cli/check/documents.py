@@ -14,6 +14,7 @@ from keyferry.cli.check.text import characters, syntax
 from keyferry.formats import yamltext
 from keyferry.formats.yamltext import FieldPath, InvalidYaml, Positions
 
+_SPELLING = re.compile(r"[^\s,\]}#]{1,40}(?=[\s,\]}]|$)")
 _BEGINNINGS = {("apiVersion",), ("kind",)}
 _NOT_DIVIDED = "a second document begins here; write --- on a line of its own above it"
 
@@ -84,7 +85,7 @@ class Document:
     def spelling(self, path: FieldPath) -> str:
         """Return how a value without quotes is written in the file; empty for one with blanks, or a long one."""
         line, column = self.positions.values.get(path, (0, 0))
-        match = re.match(r"[^\s,\]}#]{1,40}(?=[\s,\]}]|$)", self.lines[line - 1][column - 1 :]) if line else None
+        match = _SPELLING.match(self.lines[line - 1], column - 1) if line else None
         return match[0] if match else ""
 
     def get(self, *path: str | int) -> Any:  # noqa: ANN401  # YAML is anything
@@ -156,8 +157,9 @@ def parse(file: str, text: str) -> tuple[list[Document], list[Problem]]:
     documents: list[Document] = []
     problems: list[Problem] = []
     try:
+        lines = text.splitlines()
         for node in yamltext.compose(text):
-            document, wrong = _read(file, node, text.splitlines())
+            document, wrong = _read(file, node, lines)
             documents += [document] if document.data is not None else []
             problems += wrong
     except RecursionError:
@@ -178,7 +180,8 @@ def _read(file: str, node: Node, lines: Sequence[str]) -> tuple[Document, list[P
         position = min(repeated[path] for path in _BEGINNINGS)
         return Document(file, None, positions), [Problem(file, *position, _NOT_DIVIDED)]
     wrong = {path: (position, message) for path, position, message in characters.list_odd(node, lines)}
+    helm = {number: syntax.find_helm(lines[number - 1]) for number in {at[0] for _, at, _ in positions.problems}}
     for path, position, message in positions.problems:
-        wrong.setdefault(path, (position, syntax.find_helm(lines[position[0] - 1]) or message))
+        wrong.setdefault(path, (position, helm[position[0]] or message))
     document.told.update(wrong)
     return document, [Problem(file, *position, message) for position, message in wrong.values()]

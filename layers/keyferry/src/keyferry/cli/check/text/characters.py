@@ -30,6 +30,7 @@ _WIDE = {
 _AT_THE_BEGINNING = re.compile(rf"[{_QUOTES}{_DASHES}]")
 _ANYWHERE = re.compile(f"[{''.join(_INVISIBLE)}{_QUOTES}{_DASHES}{''.join(_WIDE.values())}]")
 _COMMENT = '# begins a comment, so that no value stands here; write the text in quotes, as "#…"'
+_BEGINNING_COMMENT = re.compile(r"\s*#(?=\S)")
 _HIDDEN = re.compile(f"[{''.join(_INVISIBLE)}]")
 
 
@@ -60,9 +61,10 @@ def list_odd(node: Node, lines: Sequence[str], path: FieldPath = ()) -> Iterator
     elif isinstance(node, ScalarNode) and node.value:
         yield from _check(node, _AT_THE_BEGINNING if _AT_THE_BEGINNING.match(node.value) else _HIDDEN, path)
     elif isinstance(node, ScalarNode) and not node.style:
-        rest = lines[node.start_mark.line][node.start_mark.column :] if node.start_mark.line < len(lines) else ""
-        if re.match(r"\s*#\S", rest):
-            yield path, (node.start_mark.line + 1, len(lines[node.start_mark.line]) - len(rest.lstrip()) + 1), _COMMENT
+        number = node.start_mark.line
+        comment = _BEGINNING_COMMENT.match(lines[number], node.start_mark.column) if number < len(lines) else None
+        if comment:
+            yield path, (number + 1, comment.end()), _COMMENT
 
 
 def _check(node: ScalarNode, pattern: re.Pattern[str], path: FieldPath) -> Iterator[tuple[FieldPath, Position, str]]:

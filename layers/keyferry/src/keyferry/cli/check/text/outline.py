@@ -8,7 +8,6 @@ from keyferry.formats.yamltext import Position
 _CLOSERS = {"{": "}", "[": "]"}
 _BLOCK = re.compile(r"(^|[:-] +)[|>][-+0-9]*\s*$")
 _KEY = re.compile(r"^\s*(- +)*[\w./-]+:( |$)")
-_BEFORE_A_VALUE = re.compile(r"(^\s*|[:?-] +|^- *)$")
 
 
 @dataclass(frozen=True)
@@ -43,17 +42,18 @@ class Outline:
 
 def read(text: str) -> Outline:
     """Return the outline of a text."""
-    outline, block = Outline(), -1
+    outline, block, first = Outline(), -1, 0
     for number, line in enumerate(text.splitlines(), 1):
         if block >= 0 and (not line.strip() or indentation(line) > block):
             outline.lines.append("")
-            outline.blocks[max(outline.blocks)] = number
+            outline.blocks[first] = number
             continue
         masked = _read_line(outline, number, line)
         outline.lines.append(masked)
         block = indentation(line) if _BLOCK.search(masked) and not outline.open else -1
         if block >= 0:
-            outline.blocks[number] = number
+            first = number
+            outline.blocks[first] = number
     return outline
 
 
@@ -62,37 +62,61 @@ def indentation(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
+@dataclass
+class _Line:
+    """What was read of a line. It is never looked through again: a line can be as long as a file."""
+
+    masked: list[str] = field(default_factory=list)
+    """Its characters as `Outline.lines` has them."""
+    last: str = ""
+    """The last of them that is no blank."""
+    end: int = 0
+    """The column of that one."""
+
+    def add(self, character: str) -> None:
+        self.masked.append(character)
+        if not character.isspace():
+            self.last, self.end = character, len(self.masked)
+
+    @property
+    def is_before_a_value(self) -> bool:
+        """Whether a value can begin here that is not within brackets."""
+        is_apart = self.end < len(self.masked)
+        return not self.last or (self.last in ":?-" and is_apart) or (self.last == "-" and self.end == 1)
+
+
 def _read_line(outline: Outline, number: int, line: str) -> str:
     """Return a line as `Outline.lines` has it, and note what opens and closes on it."""
-    if outline.quote and outline.quote not in outline.quotes and _KEY.match(line):
+    if outline.quote and outline.quotes[-1:] != [outline.quote] and _KEY.match(line):
         outline.quotes.append(outline.quote)
-    masked, is_escaped = "", False
+    read, is_escaped = _Line(), False
     for column, character in enumerate(line, 1):
         if outline.quote:
             is_end = character == outline.quote.character and not is_escaped
             is_escaped = character == "\\" and outline.quote.character == '"' and not is_escaped
             outline.quote = None if is_end else outline.quote
-            masked += "x"
-        elif character == "#" and masked[-1:] in ("", " ", "\t"):
+            read.add("x")
+        elif character == "#" and (not read.masked or read.masked[-1] in " \t"):
             outline.comments[number] = column
             break
         else:
-            masked += _read_character(outline, Mark(character, (number, column)), masked)
-    return masked
+            read.add(_read_character(outline, Mark(character, (number, column)), read))
+    return "".join(read.masked)
 
 
-def _read_character(outline: Outline, mark: Mark, before: str) -> str:
+def _read_character(outline: Outline, mark: Mark, before: _Line) -> str:
     """Return what `Outline.lines` has for a character outside of quotes, and note what it opens or closes."""
-    begins_a_value = bool(_BEFORE_A_VALUE.search(before) or (outline.open and before.rstrip()[-1:] in ("{", "[", ",")))
-    if mark.character in ("'", '"') and begins_a_value:
-        outline.quote = mark
-        return "x"
-    if mark.character in _CLOSERS and (outline.open or begins_a_value):
-        outline.open.append(mark)
+    if mark.character in ("'", '"', *_CLOSERS):
+        begins_a_value = before.is_before_a_value or (bool(outline.open) and before.last in ("{", "[", ","))
+        if mark.character not in _CLOSERS and begins_a_value:
+            outline.quote = mark
+            return "x"
+        if mark.character in _CLOSERS and (outline.open or begins_a_value):
+            outline.open.append(mark)
     elif mark.character in _CLOSERS.values():
         if outline.open and mark.character == _CLOSERS[outline.open[-1].character]:
             outline.open.pop()
             outline.ended = mark.position
-        elif outline.open or outline.ended == (mark.position[0], len(before.rstrip())):
+        elif outline.open or outline.ended == (mark.position[0], before.end):
             outline.unmatched.append(mark)
     return mark.character

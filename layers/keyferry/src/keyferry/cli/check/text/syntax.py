@@ -33,7 +33,7 @@ _CONFLICT = re.compile(r"(<{7}|\|{7}|={7}|>{7})( |$)")
 _HELM = re.compile(r"\{\{-|\{\{ *(\.|if |range |with |end\b|else\b|include |define |template )")
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z0-9_]+\}")
 _NO_SPACE = re.compile(r"^\s*(?:- +)*[A-Za-z][\w-]*:(?=[^\s:/])")
-_JOINED = re.compile(r"^\s*(?:- +)*[\w./-]+(:|\s*=?\s*)(?=[\[{])")
+_JOINED = re.compile(r"^\s*(?:- +)*[\w./-]+(:|\s*+(=\s*+)?)(?=[\[{])")
 _KEY = re.compile(r"^\s*(?:- +)*[\w./-]+ *:( |$)")
 _INNER_QUOTE = re.compile(r"""(["'])[^"']*\{[{%][^"'}\\]*(\1)[^"'}]+\1""")
 """A template in quotes, with the same quotes inside."""
@@ -169,7 +169,7 @@ def _find_bracket(failure: _Failure) -> Cause | None:
         return mark.position, f"not YAML: {mark.character} closes nothing that is open here; take it out, or change it"
     if not opened:
         return None
-    mark = opened[0]
+    mark = opened[-1]
     line, comment = mark.position[0], failure.outline.comments.get(mark.position[0], 0)
     if comment and re.search(r"[}\]]", failure.raw[line - 1][comment:]):
         return (line, comment), "not YAML: # begins a comment, up to the end of the line; write this text in quotes"
