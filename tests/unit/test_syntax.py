@@ -17,6 +17,9 @@ INNER = "ends the text here; inside of it are the other quotes, as \"{{ db['pass
 BLOCK = "each line of a text after | or > is indented deeper than its key, and all alike"
 JOINED = "a colon and a space stand between a key and its value"
 HELM = "a template of Helm; mapping files are plain YAML: render it first"
+QUOTE = "this quote is never closed; take it out, or close it on this line"
+OF_ECS = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf:username::"
+ECS = "the form that ECS takes; write the ARN without what follows the name of the secret, and the JSON key as path"
 NEITHER = "neither a key nor an item; these are written as key: value, and as - item"
 
 
@@ -81,6 +84,13 @@ def test_such_a_character_may_stand_where_it_is_meant(tmp_path: Path, text: str)
         (ENTRY, "\n        template: |\n      a={{ db.x }}", f"15:1: {BLOCK}"),
         (ENTRY, "\n        template: |\n          a\n         b", f"16:1: {BLOCK}"),
         ("restart: auto", "restart: auto\n<<<<<<< HEAD", "15:1: a conflict of a merge stands here; keep one of the"),
+        ("from: db, path", 'from: "db"", path', f"13:28: {QUOTE}"),
+        (NAME, '    name: "payments-db""\n', f"11:24: {QUOTE}"),
+        ("prod/payments/db", OF_ECS, f"7:26: {ECS}"),
+        ("{secretsManager: prod/payments/db}", f"\n      secretsManager: {OF_ECS}", f"8:23: {ECS}"),
+        ("[payments]", "\n    - payments\n  - shop", "11:3: an item without a list; begin all hyphens of one list"),
+        ("[payments]", "\n    -names: [a]\n     exclude: [b]", "10:5: a space is missing after the hyphen of an item"),
+        ("path: password", "path: a.b[", "13:37: [ is never closed; close it, as in {from: db} and [prod-eu]"),
         ("restart: auto", f"restart: auto\n...\n{CLUSTERS}", "16:1: a document begins here; write --- on"),
         ("name: payments-db\nspec", "name: 'a' b\nspec", "4:13: the value has ended before this; take it out, or"),
     ],

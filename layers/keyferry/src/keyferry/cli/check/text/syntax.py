@@ -5,12 +5,10 @@ The parser tells where it can no longer go on, which is often lines after the mi
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 
-from keyferry.cli.check.text import outline
 from keyferry.cli.check.text.characters import search_odd
-from keyferry.cli.check.text.outline import Outline, indentation
+from keyferry.cli.check.text.failure import Failure
+from keyferry.cli.check.text.outline import indentation
 from keyferry.formats.yamltext import InvalidYaml, Position
 
 type Cause = tuple[Position, str]
@@ -37,39 +35,9 @@ _JOINED = re.compile(r"^\s*(?:- +)*[\w./-]+(:|\s*+(=\s*+)?)(?=[\[{])")
 _KEY = re.compile(r"^\s*(?:- +)*[\w./-]+ *:( |$)")
 _INNER_QUOTE = re.compile(r"""(["'])[^"']*\{[{%][^"'}\\]*(\1)[^"'}]+\1""")
 """A template in quotes, with the same quotes inside."""
+_ECS = re.compile(r"\barn:aws[\w-]*:secretsmanager:[^\s,{}\[\]]*:(?=[\s,}]|$)")
+_NO_SPACE_AFTER_HYPHEN = re.compile(r"\s*-(?=[A-Za-z][\w-]*:( |$))")
 _WORD = re.compile(r"^\s*(?:- +)*[\w./-]+")
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """Where the parser failed."""
-
-    text: str
-    message: str
-    at: Position
-    since: Position
-    """Where the part begins that the parser was reading."""
-
-    @cached_property
-    def raw(self) -> list[str]:
-        return self.text.splitlines()
-
-    @cached_property
-    def outline(self) -> Outline:
-        return outline.read(self.text)
-
-    def line(self, number: int) -> str:
-        """Return a line without comments and what stands in quotes; empty if there is none of this number."""
-        return self.outline.lines[number - 1] if 0 < number <= len(self.outline.lines) else ""
-
-    def before(self, number: int) -> int:
-        """Return the number of the line before a line that is not empty; 0 if there is none."""
-        return next((earlier for earlier in range(number - 1, 0, -1) if self.line(earlier).strip()), 0)
-
-    @property
-    def begins_its_line(self) -> bool:
-        """Whether the parser failed at the first character of a line."""
-        return self.at[1] == indentation(self.line(self.at[0])) + 1
 
 
 def explain(error: InvalidYaml, text: str) -> Cause:
@@ -79,18 +47,18 @@ def explain(error: InvalidYaml, text: str) -> Cause:
         error: what the parser says.
         text: the whole text.
     """
-    failure = _Failure(text, str(error), error.position, error.since or error.position)
+    failure = Failure(text, str(error), error.position, error.since or error.position)
     return next((cause for find in _CAUSES if (cause := find(failure))), (error.position, str(error)))
 
 
-def _find_conflict(failure: _Failure) -> Cause | None:
+def _find_conflict(failure: Failure) -> Cause | None:
     for number, line in enumerate(failure.raw, 1):
         if _CONFLICT.match(line):
             return (number, 1), "a conflict of a merge stands here; keep one of the two parts, without these marks"
     return None
 
 
-def _find_tab(failure: _Failure) -> Cause | None:
+def _find_tab(failure: Failure) -> Cause | None:
     for number in (failure.at[0], failure.since[0]):
         start = re.match(r"[ ]*\t", failure.raw[number - 1]) if number <= len(failure.raw) else None
         if start and "flow" not in failure.message:
@@ -98,7 +66,7 @@ def _find_tab(failure: _Failure) -> Cause | None:
     return None
 
 
-def _find_odd_character(failure: _Failure) -> Cause | None:
+def _find_odd_character(failure: Failure) -> Cause | None:
     first = min(failure.since[0], failure.before(failure.at[0]) or 1)
     for number in range(1, failure.at[0] + 1):
         line = failure.line(number)
@@ -113,7 +81,7 @@ def find_helm(line: str) -> str:
     return "a template of Helm; mapping files are plain YAML: render it first" if _HELM.search(line) else ""
 
 
-def _find_helm(failure: _Failure) -> Cause | None:
+def _find_helm(failure: Failure) -> Cause | None:
     for number in range(max(1, failure.since[0] - 1), failure.at[0] + 1):
         line = failure.line(number)
         if find_helm(line):
@@ -121,7 +89,7 @@ def _find_helm(failure: _Failure) -> Cause | None:
     return None
 
 
-def _find_block(failure: _Failure) -> Cause | None:
+def _find_block(failure: Failure) -> Cause | None:
     """Find a line of a text after | or > that begins too far to the left."""
     number = failure.since[0] if "expected ':'" in failure.message else failure.at[0]
     if not _is_after_block(failure, number) or _KEY.match(failure.line(number)):
@@ -129,7 +97,7 @@ def _find_block(failure: _Failure) -> Cause | None:
     return (number, 1), "not YAML: each line of a text after | or > is indented deeper than its key, and all alike"
 
 
-def _find_inner_quote(failure: _Failure) -> Cause | None:
+def _find_inner_quote(failure: Failure) -> Cause | None:
     """Find a template in quotes that has the same quotes inside, of which the first one ends it."""
     number = failure.at[0]
     match = _INNER_QUOTE.search(failure.raw[number - 1]) if number <= len(failure.raw) else None
@@ -141,16 +109,35 @@ def _find_inner_quote(failure: _Failure) -> Cause | None:
     return (number, match.start(2) + 1), message
 
 
-def _find_quote(failure: _Failure) -> Cause | None:
+def _find_quote(failure: Failure) -> Cause | None:
     """Find a quote that goes on over lines that have keys of their own."""
     quotes = failure.outline.quotes or ([failure.outline.quote] if failure.outline.quote else [])
     for quote in quotes:
         if quote.position[0] <= failure.at[0]:
             return quote.position, f"not YAML: the quote {quote.character} is never closed; close it on this line"
+    if "end of stream" in failure.message and "quoted scalar" in failure.message:
+        return failure.since, "not YAML: this quote is never closed; take it out, or close it on this line"
     return None
 
 
-def _find_unquoted(failure: _Failure) -> Cause | None:
+def _find_ecs(failure: Failure) -> Cause | None:
+    """Find what ECS takes for a part of a secret: colons end it, which end the value for YAML."""
+    match = _ECS.search(failure.line(failure.at[0]))
+    if not match or not ("mapping values" in failure.message or "':'" in failure.message):
+        return None
+    message = "not YAML: the form that ECS takes; write the ARN without what follows the name of the secret"
+    return (failure.at[0], match.start() + 1), f"{message}, and the JSON key as path, where the value is used"
+
+
+def _find_hyphen(failure: Failure) -> Cause | None:
+    """Find an item that has no space after its hyphen."""
+    for number in (failure.at[0], failure.before(failure.at[0])):
+        if match := _NO_SPACE_AFTER_HYPHEN.match(failure.line(number)):
+            return (number, match.end()), "not YAML: a space is missing after the hyphen of an item"
+    return None
+
+
+def _find_unquoted(failure: Failure) -> Cause | None:
     """Find what is written in quotes wherever it stands in braces or begins a value."""
     line = failure.line(failure.at[0])
     if _PLACEHOLDER.search(line) and "expected ','" in failure.message:
@@ -161,7 +148,7 @@ def _find_unquoted(failure: _Failure) -> Cause | None:
     return None
 
 
-def _find_bracket(failure: _Failure) -> Cause | None:
+def _find_bracket(failure: Failure) -> Cause | None:
     unmatched = [mark for mark in failure.outline.unmatched if mark.position <= failure.at]
     opened = [mark for mark in failure.outline.open if mark.position <= failure.at]
     if unmatched:
@@ -176,7 +163,7 @@ def _find_bracket(failure: _Failure) -> Cause | None:
     return mark.position, f"not YAML: {mark.character} is never closed; close it, as in {{from: db}} and [prod-eu]"
 
 
-def _find_comma(failure: _Failure) -> Cause | None:
+def _find_comma(failure: Failure) -> Cause | None:
     """Find two parts of a list or mapping in brackets without a comma between them."""
     if "expected ','" not in failure.message:
         return None
@@ -186,7 +173,7 @@ def _find_comma(failure: _Failure) -> Cause | None:
     return failure.at, f"not YAML: a comma is missing before this, or {_IN_QUOTES}"
 
 
-def _find_token(failure: _Failure) -> Cause | None:
+def _find_token(failure: Failure) -> Cause | None:
     character = failure.line(failure.at[0])[failure.at[1] - 1 :][:1]
     if "block scalar" in failure.message:
         character = failure.line(failure.since[0])[failure.since[1] - 1 :][:1]
@@ -195,7 +182,7 @@ def _find_token(failure: _Failure) -> Cause | None:
     return (position, f"not YAML: {remedy.format(character)}") if remedy else None
 
 
-def _find_joined(failure: _Failure) -> Cause | None:
+def _find_joined(failure: Failure) -> Cause | None:
     """Find a key that runs into the braces of its value."""
     is_told_here = "mapping values" in failure.message or "expected key" in failure.message
     match = _JOINED.match(failure.line(failure.at[0])) if is_told_here else None
@@ -206,7 +193,7 @@ def _find_joined(failure: _Failure) -> Cause | None:
     )
 
 
-def _find_no_colon(failure: _Failure) -> Cause | None:
+def _find_no_colon(failure: Failure) -> Cause | None:
     """Find a key without its colon, or without the space after it, or an item without its hyphen."""
     number = failure.since[0] if "expected ':'" in failure.message else failure.before(failure.at[0])
     line = failure.line(number)
@@ -222,23 +209,23 @@ def _find_no_colon(failure: _Failure) -> Cause | None:
     return (number, indentation(line) + 1), message
 
 
-def _has_value_with_colon(failure: _Failure) -> bool:
+def _has_value_with_colon(failure: Failure) -> bool:
     """Return whether the parser failed at the second colon of a line."""
     return bool(_KEY.match(failure.line(failure.at[0])[: failure.at[1] - 1] + " "))
 
 
-def _find_colon(failure: _Failure) -> Cause | None:
+def _find_colon(failure: Failure) -> Cause | None:
     if "mapping values" not in failure.message or not _has_value_with_colon(failure):
         return None
     return failure.at, "not YAML: a text with a colon and a space in it is written in quotes"
 
 
-def _is_after_block(failure: _Failure, number: int) -> bool:
+def _is_after_block(failure: Failure, number: int) -> bool:
     """Return whether the line before a line is that of a | or >, or of the text after it."""
     return any(first < number <= last + 1 for first, last in failure.outline.blocks.items())
 
 
-def _find_indentation(failure: _Failure) -> Cause | None:
+def _find_indentation(failure: Failure) -> Cause | None:
     """Find a line that begins neither where those above begin, nor as a part of the one above."""
     is_deeper = "mapping values" in failure.message
     if not is_deeper and not (failure.begins_its_line and "expected" in failure.message):
@@ -256,7 +243,7 @@ def _find_indentation(failure: _Failure) -> Cause | None:
     return (number, here + 1), message
 
 
-def _first_at(failure: _Failure, level: int) -> int:
+def _first_at(failure: Failure, level: int) -> int:
     """Return the first of the lines right above that begin at a level or deeper."""
     number = failure.at[0]
     while (above := failure.before(number)) and level <= indentation(failure.line(above)):
@@ -264,7 +251,7 @@ def _first_at(failure: _Failure, level: int) -> int:
     return number
 
 
-def _list_levels(failure: _Failure) -> list[int]:
+def _list_levels(failure: Failure) -> list[int]:
     """Return how deep the parts around the line are indented at which the parser failed, from the inside outwards."""
     levels: list[int] = []
     for line in reversed(failure.outline.lines[: failure.at[0] - 1]):
@@ -274,13 +261,15 @@ def _list_levels(failure: _Failure) -> list[int]:
     return levels
 
 
-def _find_rest(failure: _Failure) -> Cause | None:
+def _find_rest(failure: Failure) -> Cause | None:
     if "expected key" not in failure.message:
         return None
+    if failure.begins_its_line and re.match(" *- ", failure.line(failure.at[0])):
+        return failure.at, "not YAML: an item without a list; begin all hyphens of one list alike"
     return failure.at, "not YAML: the value has ended before this; take it out, or write all of the value in quotes"
 
 
-_CAUSES: tuple[Callable[[_Failure], Cause | None], ...] = (
+_CAUSES: tuple[Callable[[Failure], Cause | None], ...] = (
     *(
         _find_conflict,
         _find_tab,
@@ -289,9 +278,10 @@ _CAUSES: tuple[Callable[[_Failure], Cause | None], ...] = (
         _find_inner_quote,
         _find_block,
         _find_quote,
+        _find_ecs,
         _find_unquoted,
         _find_bracket,
     ),
-    *(_find_comma, _find_joined, _find_no_colon, _find_colon, _find_indentation, _find_token, _find_rest),
+    *(_find_comma, _find_joined, _find_hyphen, _find_no_colon, _find_colon, _find_indentation, _find_token, _find_rest),
 )
 """Each cause, the more certain ones first."""
