@@ -7,6 +7,8 @@ import pytest
 from tests.unit.test_files import CLUSTERS, MAPPING, load, told
 
 SOURCES = "  sources:\n    db: {secretsManager: prod/payments/db}\n"
+ENTRY = "{from: db, path: password}"
+NO_DEEPER = "begins no deeper than password, which is empty so; indent all that belongs into spec.secret.data.password"
 SECRET = MAPPING[MAPPING.index("  secret:") : MAPPING.index("  restart:")]
 
 
@@ -73,6 +75,101 @@ def test_a_field_without_a_value_is_not_taken_for_one_that_is_left_out(
 ) -> None:
     [problem] = told(tmp_path, a=MAPPING.replace(old, new, 1))
     assert problem.startswith(f"a.yaml:{said}: empty; give it a value, ")
+
+
+def shift(text: str, first: int, last: int, by: int) -> str:
+    """Return a text with some of its lines indented otherwise."""
+    lines = text.splitlines()
+    moved = [" " * by + line if by > 0 else line[-by:] for line in lines[first - 1 : last]]
+    return "\n".join([*lines[: first - 1], *moved, *lines[last:]]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ((5, 5, 2), "5:3: unknown field spec; it belongs to the top of the document, beside metadata"),
+        ((6, 14, -2), "6:1: sources begins no deeper than spec, which is empty so; indent all that belongs into spec"),
+        ((6, 7, -2), "6:1: sources begins no deeper than spec, which is empty so; indent all that belongs into spec"),
+        (
+            (11, 13, -2),
+            "11:3: name begins no deeper than secret, which is empty so; indent all that belongs into spec.",
+        ),
+        ((13, 13, -2), "13:5: password begins no deeper than data, which is empty so; indent all that belongs into"),
+        ((13, 13, -4), "13:3: password begins no deeper than data, which is empty so; indent all that belongs into"),
+        ((12, 13, -2), "12:3: unknown field data; it belongs into spec.secret"),
+        ((12, 13, 2), "12:7: not YAML: indented by 6, and what stands beside it by 4; begin the keys of one"),
+        ((4, 4, -2), "4:1: name begins no deeper than metadata, which is empty so; indent all that belongs into meta"),
+    ],
+)
+def test_lines_that_are_indented_wrongly_are_one_problem(
+    tmp_path: Path, lines: tuple[int, int, int], said: str
+) -> None:
+    [problem] = told(tmp_path, a=shift(MAPPING, *lines))
+    assert problem.startswith(f"a.yaml:{said}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("spec:\n", "", "5:3: spec is missing; write spec: above this, and indent what belongs into it"),
+        ("metadata:\n  name", "name", "3:1: unknown field name; it belongs into metadata"),
+        (ENTRY, "\n      from: db\n      path: password", f"14:7: from {NO_DEEPER}"),
+        (ENTRY, "\n      value: canary-1", f"14:7: value {NO_DEEPER}"),
+        (ENTRY, "\n    from: db\n    path: password", f"14:5: from {NO_DEEPER}"),
+        (f"  password: {ENTRY}", f"password: {ENTRY}\n    user: {ENTRY}", "13:5: password begins no deeper than data"),
+        ("auto", "[{deployment: api}]", "14:14: unknown field deployment; possible here: kind, name; write it as {ki"),
+        ("[prod-eu]", "['*']", "8:14: spec.clusters[0]: patterns choose no clusters; labels do, as"),
+        ("[prod-eu]", "['arn:aws:eks:x']", "8:14: spec.clusters[0] should be lower-case letters, digits and '-'"),
+        ("    name: pay", "    metadata: {name: x} # ", "11:5: unknown field metadata; write name here, without it"),
+        ("    name: payments-db\n", "    secretName: x\n", "11:5: unknown field secretName; a mapping has secret:"),
+        ("    data", "    dataFrom: [{extract: {key: a}}]\n    data", "12:17: unknown field extract; a mapping has da"),
+        ("from: db", "from: 'db,'", "13:24: spec.secret.data.password.from: the comma at its end is a part of the"),
+        ("\n    db: {secretsManager: prod/payments/db}", " {}", "6:12: spec.sources is empty; it needs something in"),
+        ("db}", "db, stage: x}", "7:44: unknown field stage; did you mean label?"),
+        ("db}", "db, versionStage: x}", "7:44: unknown field versionStage; did you mean label?"),
+        ("db}", "db, key: x}", "7:44: unknown field key; path says it where the value is used, as {from: db, path: p"),
+        ("{secretsManager:", "{arn:", "7:10: unknown field arn; did you mean secretsManager?"),
+        ("{secretsManager:", "{name:", "7:10: unknown field name; did you mean secretsManager?"),
+        ("[payments]", "{team: a}", "9:16: unknown field team; labels stand in matchLabels, as {matchLabels: {team: …"),
+        ("[payments]", "[{team: a}]", "9:17: unknown field team; labels stand in matchLabels, as {matchLabels: {team"),
+        ("[payments]", "{labels: {team: a}}", "9:16: unknown field labels; did you mean matchLabels?"),
+        ("[payments]", "{payments}", "9:16: unknown field payments; names stand in a list, as [payments]"),
+        ("[prod-eu]", "{prod-eu}", "8:14: unknown field prod-eu; names stand in a list, as [prod-eu]"),
+        ("[payments]", "{xyz: [a]}", "9:16: unknown field xyz; possible here: exclude, matchExpressions, matchLabels"),
+        ("[payments]", "{matchLabels: a=b}", "9:29: spec.namespaces.matchLabels: a colon and a space stand between"),
+        ("[payments]", "\n    - a\n      - b", "10:7: spec.namespaces[0]: the next item is indented deeper than"),
+        ("prod/payments/db", "[x]", "7:26: spec.sources.db.secretsManager should be text alone, without brackets"),
+        ("prod/payments/db", "{a: x}", "7:26: spec.sources.db.secretsManager should be text alone, without braces"),
+        ("    data", "    type: kubernetes.io/tls\n    data", "12:11: spec.secret.type: a Secret of type kubernetes."),
+    ],
+)  # fmt: skip
+def test_one_cause_is_one_problem(tmp_path: Path, old: str, new: str, said: str) -> None:
+    [problem] = told(tmp_path, a=MAPPING.replace(old, new, 1))
+    assert problem.startswith(f"a.yaml:{said}")
+
+
+def test_a_source_that_is_called_as_the_place_is_told_once(tmp_path: Path) -> None:
+    wrong = MAPPING.replace("    db: {", "    namespace: {").replace("from: db", "from: namespace")
+    [problem] = told(tmp_path, a=wrong)
+    assert problem.startswith("a.yaml:7:5: spec.sources: namespace is a variable of every template")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["{value canary}", "{canary}", "{value: a, canary}", "{canary=}", "{value: a, canary x: y}", "{a: b, canary: c}"],
+)
+def test_what_may_be_a_part_of_a_value_is_never_shown(tmp_path: Path, entry: str) -> None:
+    assert "canary" not in "".join(told(tmp_path, a=MAPPING.replace(ENTRY, entry)))
+
+
+def test_a_key_that_has_its_value_in_it_is_never_shown(tmp_path: Path) -> None:
+    wrong = MAPPING.replace(f"\n      password: {ENTRY}", " {password canary}")
+    assert told(tmp_path, a=wrong) == ["a.yaml:12:12: spec.secret.data: a colon and a space stand after a key"]
+
+
+def test_a_name_of_a_cluster_that_is_wrong_is_told_where_it_is_defined(tmp_path: Path) -> None:
+    [problem] = told(tmp_path, clusters=CLUSTERS.replace("- name: prod-eu", "- name: Prod_EU"), a=MAPPING)
+    assert problem.startswith("clusters.yaml:4:11: clusters[0].name should be lower-case letters")
 
 
 def test_a_field_in_the_wrong_place_is_not_told_to_be_missing_in_the_right_one(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from keyferry.cli.check import (
 )
 from keyferry.cli.check.documents import Definition, Document
 from keyferry.cli.check.fields import others
-from keyferry.cli.check.fields.wording import list_empty, list_problems
+from keyferry.cli.check.fields.empty import list_empty
+from keyferry.cli.check.fields.wording import list_problems
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest, similarity
 from keyferry.cli.check.templatefiles import is_hidden
 from keyferry.mapping.catalog import Catalog, build_catalog

@@ -16,6 +16,7 @@ from keyferry.mapping.secret import SecretSpec, Template
 from keyferry.mapping.targets import Cluster, Eks
 from keyferry.render import templates
 
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$")
 MODEL_MESSAGES = ("no source is called", "finds many values", DEFAULT_OF_NOTHING)
 """Parts of the messages of the model about what `check_sources` yields too: the model tells one, without position."""
@@ -24,9 +25,9 @@ MODEL_MESSAGES = ("no source is called", "finds many values", DEFAULT_OF_NOTHING
 def check_sources(document: Document) -> Iterator[Problem]:
     """Yield what is wrong with the references of a mapping to its sources, even if the mapping has other problems."""
     sources = document.get("spec", "sources")
-    if not isinstance(sources, dict):
+    if not isinstance(sources, dict) or not sources:
         return
-    for alias in sorted(DEFAULT_NAMESPACE.keys() & sources.keys()):
+    for alias in sorted((DEFAULT_NAMESPACE.keys() - PLACE_NAMES) & sources.keys()):  # the model tells those of places
         message = f"{alias} means something else in a template; call the source another name"
         yield document.problem(("spec", "sources", alias), message, at_key=True)
     if any(path[:2] == ("spec", "sources") for path in document.told) or not all(map(_ALIAS.match, map(str, sources))):
@@ -46,7 +47,7 @@ def check_sources(document: Document) -> Iterator[Problem]:
 def _check_alias(document: Document, path: FieldPath, sources: Collection[str]) -> Iterator[Problem]:
     """Yield what is wrong with the alias in the field `from` of a part."""
     alias = document.get(*path, "from")
-    if not isinstance(alias, str):
+    if not isinstance(alias, str) or not _ALIAS.match(alias):
         return
     if alias not in sources:
         message = f"no source is called {alias}{nearest(alias, sources, 'there is')}"
@@ -130,6 +131,8 @@ def check_clusters(documents: Sequence[Document], folder: Path, file: str, kinds
     if any(str(document.get("kind")) not in kinds for document in documents) or not all(map(_has_names, lists)):
         return
     known = {str(cluster["name"]) for clusters in lists for cluster in clusters}
+    if not all(map(_NAME.match, known)):
+        return  # a name that is wrong is told where it stands, and not again wherever it is used
     for document, path in _list_named_clusters(documents):
         if not known:
             yield Problem(str(folder / file), 1, 1, _describe_no_clusters(folder, file))
@@ -148,7 +151,7 @@ def _list_named_clusters(documents: Iterable[Document]) -> Iterator[tuple[Docume
     for document in documents:
         names = document.get("spec", "clusters") if document.get("kind") == "SecretMapping" else None
         for number, name in enumerate(names if isinstance(names, list) else ()):
-            if isinstance(name, str):
+            if isinstance(name, str) and _NAME.match(name):
                 yield document, ("spec", "clusters", number)
 
 

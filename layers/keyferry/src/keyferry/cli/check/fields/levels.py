@@ -1,6 +1,6 @@
 """Where a field belongs that stands in the wrong place, as the models have it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,8 +12,12 @@ from keyferry.formats.yamltext import FieldPath
 
 _ANY, _ITEM = "*", "[]"
 """Steps of a path in place of a key that users choose, and of an index."""
-_ALIKE, _CLOSE = 0.8, 0.6
+ALIKE, _CLOSE = 0.8, 0.6
 """How similar a name is at least to that of a field, if the field may be meant anywhere, and if no better one is."""
+
+
+_REQUIRED: Mapping[FieldPath, str] = {("metadata",): "name"}
+"""Place → the field that is always there, and that other places have as well."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,9 @@ def find_meaning(document: Document, root: type[BaseModel], path: FieldPath) -> 
         return None
     here, name = path[:-1], str(path[-1])
     places = [(place, field) for place, field in _list_places(root) if field == name]
-    place, field = min(places, key=lambda pair: _rank(document, pair[0], here), default=((), ""))
+    place, field = min(places, key=lambda pair: _rank(document, pair[0], pair[1], here), default=((), ""))
     similar = max((similarity(name, other), other) for other in list_fields(root, here) | {""})
-    if field and (_is_around(place, here) or similar[0] < _ALIKE):
+    if field and (_is_around(place, here) or similar[0] < ALIKE):
         return Meaning(_fill(document, place, here), field)
     around = [
         (similarity(name, other), len(place), place, other)
@@ -53,7 +57,7 @@ def find_meaning(document: Document, root: type[BaseModel], path: FieldPath) -> 
         if _is_around(place, here)
     ]
     best, _, place, field = max(around, key=lambda candidate: candidate[:2], default=(0.0, 0, (), ""))
-    if best >= _ALIKE:
+    if best >= ALIKE:
         return Meaning(_fill(document, place, here), field)
     return Meaning(here, similar[1]) if similar[0] >= _CLOSE else None
 
@@ -72,6 +76,14 @@ def find_misplaced(document: Document, root: type[BaseModel], path: FieldPath) -
         if around and not (isinstance(part, dict) and known & part.keys()):
             return path[:length], Meaning(_fill(document, max(around, key=len), here), name)
     return None
+
+
+def takes_names(root: type[BaseModel], path: FieldPath) -> bool:
+    """Return whether the keys of a part are names that users choose."""
+    return any(
+        place[-1:] == (_ANY,) and _is_around(place[:-1], path) and len(place) == len(path) + 1
+        for place, _ in _list_places(root)
+    )
 
 
 @cache
@@ -107,10 +119,11 @@ def _distance(place: FieldPath, path: FieldPath) -> int:
     return (len(path) - shared) + 2 * (len(place) - shared)
 
 
-def _rank(document: Document, place: FieldPath, here: FieldPath) -> tuple[bool, int, int]:
-    """Return how far a place is from a path: those that the document has are nearer than all others."""
-    is_there = isinstance(document.get(*_fill(document, place, here)), dict)
-    return not is_there, _distance(place, here), len(place)
+def _rank(document: Document, place: FieldPath, field: str, here: FieldPath) -> tuple[bool, bool, int, int]:
+    """Return how far a place is from a path: those that need the field are nearest, then those that are there."""
+    filled = _fill(document, place, here)
+    needs = _REQUIRED.get(place) == field and document.get(*filled, field) is None
+    return not needs, not isinstance(document.get(*filled), dict), _distance(place, here), len(place)
 
 
 def _fill(document: Document, place: FieldPath, path: FieldPath) -> FieldPath:

@@ -71,6 +71,11 @@ def describe_kind(kind: str, api_version: str) -> str:
     return f"of {api_version} is none of Keyferry's, and this folder holds its files alone" if is_foreign else ""
 
 
+def find_own(name: str) -> str:
+    """Return the field of a mapping that is in the same part as this one of another program; empty if none is."""
+    return {"extract": "from", "secretName": "name", "remoteRef": "from"}.get(name, "")
+
+
 def describe_field(name: str) -> str:
     """Return what a mapping has in place of a field of another program; empty if it is the field of none."""
     if name not in _FIELDS:
