@@ -22,7 +22,8 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import Stack
 from keyferry.mapping.targets import Clusters
 from keyferry.policy.rules import Policy
-from tests.unit.ways import WAYS, Mistake, Sample
+from tests.unit.parts import Mistake, Sample
+from tests.unit.ways import WAYS
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS: dict[str, type[BaseModel]] = {
@@ -34,6 +35,26 @@ MODELS: dict[str, type[BaseModel]] = {
 FILES = {"SecretMapping": "mapping.yaml", "Clusters": "clusters.yaml", "Policy": "policy.yaml", "Stack": "stack.yaml"}
 """Kind → the file that a sample of it is."""
 MOST_PROBLEMS = 3
+LONG_TEXT = """\
+apiVersion: keyferry.dev/v1
+kind: SecretMapping
+metadata:
+  name: payments-db
+spec:
+  sources:
+    db: {secretsManager: prod/payments/db}
+  clusters: [prod-eu]
+  namespaces: [payments]
+  secret:
+    name: payments-db
+    data:
+      database.ini:
+        template: |
+          [database]
+          user = {{ db.username }}
+          password = {{ db.password }}
+          timeout = 30
+"""
 
 
 @cache
@@ -48,6 +69,7 @@ def _list_texts() -> Iterator[tuple[str, str]]:
     for guide in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for text in re.findall(r"^```yaml\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL):
             yield guide.name, text
+    yield "a long text", LONG_TEXT
     for example in sorted((ROOT / "examples").rglob("*.yaml")):
         yield example.name, example.read_text()
 

@@ -90,6 +90,8 @@ def test_such_a_character_may_stand_where_it_is_meant(tmp_path: Path, text: str)
         ("{secretsManager: prod/payments/db}", f"\n      secretsManager: {OF_ECS}", f"8:23: {ECS}"),
         ("[payments]", "\n    - payments\n  - shop", "11:3: an item without a list; begin all hyphens of one list"),
         ("[payments]", "\n    -names: [a]\n     exclude: [b]", "10:5: a space is missing after the hyphen of an item"),
+        ("  clusters: [prod-eu]", "clusters:\n- prod-eu", "10:3: indented as a part of the item above, which is text"),
+        ("[prod-eu]\n", "\n  - prod-eu\n  ", "10:5: indented as a part of the item above, which is text; begin the"),
         ("path: password", "path: a.b[", "13:37: [ is never closed; close it, as in {from: db} and [prod-eu]"),
         ("restart: auto", f"restart: auto\n...\n{CLUSTERS}", "16:1: a document begins here; write --- on"),
         ("name: payments-db\nspec", "name: 'a' b\nspec", "4:13: the value has ended before this; take it out, or"),

@@ -37,6 +37,7 @@ _INNER_QUOTE = re.compile(r"""(["'])[^"']*\{[{%][^"'}\\]*(\1)[^"'}]+\1""")
 """A template in quotes, with the same quotes inside."""
 _ECS = re.compile(r"\barn:aws[\w-]*:secretsmanager:[^\s,{}\[\]]*:(?=[\s,}]|$)")
 _NO_SPACE_AFTER_HYPHEN = re.compile(r"\s*-(?=[A-Za-z][\w-]*:( |$))")
+_ITEM = re.compile(r" *- +\S+ *")
 _WORD = re.compile(r"^\s*(?:- +)*[\w./-]+")
 
 
@@ -92,7 +93,8 @@ def _find_helm(failure: Failure) -> Cause | None:
 def _find_block(failure: Failure) -> Cause | None:
     """Find a line of a text after | or > that begins too far to the left."""
     number = failure.since[0] if "expected ':'" in failure.message else failure.at[0]
-    if not _is_after_block(failure, number) or _KEY.match(failure.line(number)):
+    is_of_quote = "quoted scalar" in failure.message
+    if is_of_quote or not _is_after_block(failure, number) or _KEY.match(failure.line(number)):
         return None
     return (number, 1), "not YAML: each line of a text after | or > is indented deeper than its key, and all alike"
 
@@ -197,13 +199,14 @@ def _find_no_colon(failure: Failure) -> Cause | None:
     """Find a key without its colon, or without the space after it, or an item without its hyphen."""
     number = failure.since[0] if "expected ':'" in failure.message else failure.before(failure.at[0])
     line = failure.line(number)
-    is_after_item = "'-' indicator" in failure.message and line.lstrip().startswith("- ")
+    is_deeper = indentation(failure.line(failure.at[0])) > indentation(line)
+    is_after_item = is_deeper and "'-' indicator" in failure.message and line.lstrip().startswith("- ")
     is_after_text = "mapping values" in failure.message and not _has_value_with_colon(failure)
     if not (is_after_item or is_after_text or "expected ':'" in failure.message):
         return None
     if match := _NO_SPACE.match(line):
         return (number, match.end()), "not YAML: a space is missing after the colon"
-    if _KEY.match(line) or not _WORD.match(line):
+    if _KEY.match(line) or not _WORD.match(line) or _ITEM.fullmatch(line):
         return None
     message = "not YAML: neither a key nor an item; these are written as key: value, and as - item"
     return (number, indentation(line) + 1), message
@@ -235,6 +238,9 @@ def _find_indentation(failure: Failure) -> Cause | None:
     there = min(
         (level for level in levels if level > here or not is_item), key=lambda level: abs(level - here), default=here
     )
+    if here == there and is_deeper and _ITEM.fullmatch(failure.line(failure.before(number))):
+        message = "indented as a part of the item above, which is text; begin the keys of one mapping alike"
+        return (number, here + 1), f"not YAML: {message}"
     if here == there:
         return None
     if (here % 2 == 0 and there % 2) or "document start" in failure.message:
