@@ -22,7 +22,7 @@ WIDE = {ord(str(digit)): chr(0xFF10 + digit) for digit in range(10)}
 ACCOUNT = "111122223333"
 READERS = {
     "aws/sdk_errors.py": "reads texts of botocore",
-    "cli/check/fields/wording.py": "finds where a key ends that is not one of ours",
+    "cli/check/fields/unknown.py": "finds where a key ends that is not one of ours",
     "cli/check/text/outline.py": "finds the keys of a text that is not YAML",
     "cli/check/text/syntax.py": "finds the keys of a text that is not YAML",
     "mapping/keys.py": "$name of a replacement, which has the letters of every script in Go too",
