@@ -187,6 +187,13 @@ def _plan_update(
     if superfluous_keys:
         patch = _build_keys_patch(superfluous_keys, desired, observed, restart_nonce)
         return Prune(patch, f"not of this mapping: {_join(superfluous_keys)}")
+    return _plan_end(desired, observed, restart_due, taken_back, force=force)
+
+
+def _plan_end(
+    desired: Desired, observed: Observed, restart_due: str | None, taken_back: str, *, force: bool
+) -> Release | Restart | Done:
+    """Return the next action on a Secret that holds what it should."""
     former_manager = _get_former_manager(desired, observed)
     if former_manager:
         return Release(former_manager, observed.build_minimal_body(desired.name), "released by its earlier name")

@@ -55,7 +55,7 @@ class Clusters:
             KeyferryError: EKS does not give the cluster's endpoint.
         """
         # Imported here: it takes as long as everything else together, and `route` never needs it.
-        from keyferry.kube import Connection, KubeClient  # noqa: PLC0415
+        from keyferry.kube import KubeClient  # noqa: PLC0415
 
         health = self.get_health(cluster)
         if is_sweep:
@@ -63,20 +63,24 @@ class Clusters:
         else:
             health.check_available()
         with self._get_lock(cluster):  # one for each cluster: an EKS that does not answer holds up no other
-            connection = self._connections.get(cluster.name)
-            if connection is None:
-                tokens = eks.Tokens(self._sessions, cluster)
-                connection = self._connections[cluster.name] = Connection(
-                    cluster.name,
-                    cluster.given_endpoint or self._read_endpoint(cluster),
-                    tokens.get,
-                    forget_token=tokens.forget,
-                    read_endpoint=functools.partial(self._read_endpoint, cluster),
-                    role=cluster.role or "the function's role",
-                    create_transport=self._create_transport,
-                    health=health,
-                )
+            connection = self._connections.get(cluster.name) or self._open_connection(cluster, health)
+            self._connections[cluster.name] = connection
         return KubeClient(connection, deadline, known_namespaces)
+
+    def _open_connection(self, cluster: Cluster, health: "Health") -> "Connection":
+        from keyferry.kube import Connection  # noqa: PLC0415
+
+        tokens = eks.Tokens(self._sessions, cluster)
+        return Connection(
+            cluster.name,
+            cluster.given_endpoint or self._read_endpoint(cluster),
+            tokens.get,
+            forget_token=tokens.forget,
+            read_endpoint=functools.partial(self._read_endpoint, cluster),
+            role=cluster.role or "the function's role",
+            create_transport=self._create_transport,
+            health=health,
+        )
 
     def get_health(self, cluster: Cluster) -> "Health":
         """Return what this environment knows of a cluster: always the same object."""
