@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.integration.servers import QuietServer, serving
 
 
 @dataclass
@@ -38,22 +40,12 @@ def connect_proxy(names: Mapping[str, int], context: ssl.SSLContext | None = Non
         server.proxy, proxy.port = proxy, server.server_address[1]
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
+        with serving(server):
             yield proxy
-        finally:
-            server.shutdown()
-            thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(QuietServer):
     proxy: ConnectProxy
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that leave are what the tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -10,12 +10,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from local import certificates, processes
 from local.certificates import Authority, Pair
 from local.controlplane import ControlPlane
+from tests.integration.servers import QuietServer, serving
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of a socket whose end is a reset."""
@@ -149,23 +150,13 @@ def gate(plane: ControlPlane, directory: Path, pair: Callable[[Authority], Pair]
         found = Gate("127.0.0.1", server.server_address[1], authority)
         server.gate, server.plane = found, plane
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
+        with serving(server):
             yield found
-        finally:
-            server.shutdown()
-            thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(QuietServer):
     gate: Gate
     plane: ControlPlane
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that leave are what the tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):

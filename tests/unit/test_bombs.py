@@ -5,11 +5,8 @@ of any one that goes off. Nothing is timed.
 """
 
 import json
-import resource
-import subprocess
-import sys
 from collections.abc import Iterator
-from functools import cache
+from typing import Any
 
 import pytest
 
@@ -21,14 +18,10 @@ from keyferry.model import SecretValue
 from keyferry.render.sandbox import spend_result
 from tests.unit import bombs
 from tests.unit.bombs import BOMBS
+from tests.unit.limited import RESIDENT_MEBIBYTES, run_limited
 from tests.unit.samples import mapping, rendered, value
 from tests.unit.test_filters import filled, refused
 
-ADDRESS_SPACE = 700 * 1024 * 1024
-"""Of libraries that are mapped, threads and all; what is in memory is a third of it."""
-CPU_SECONDS = 200
-"""For all bombs. One that goes off takes minutes to centuries."""
-RESIDENT_MEBIBYTES = 200
 REASONS = (
     "computes too much",
     "becomes longer than 4,096 characters",
@@ -42,22 +35,9 @@ REASONS = (
 )
 
 
-@cache
-def results() -> dict[str, dict[str, str]]:
+def results() -> dict[str, dict[str, Any]]:
     """Return what became of each bomb."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.unit.bombs"],
-        preexec_fn=limit,  # before any thread
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {result["name"]: result for result in map(json.loads, ran.stdout.splitlines())}
+    return run_limited("tests.unit.bombs")
 
 
 @pytest.mark.parametrize("name", BOMBS)

@@ -3,12 +3,7 @@
 As in `tests.unit.test_bombs`, a process of its own with little memory and CPU time would die of any that goes off.
 """
 
-import json
 import re
-import resource
-import subprocess
-import sys
-from functools import cache
 from typing import Any
 
 import pytest
@@ -20,28 +15,15 @@ from keyferry.stores import find as finds
 from keyferry.stores.source import Source
 from tests.unit import find_bombs
 from tests.unit.find_bombs import BOMBS, PATTERNS
+from tests.unit.limited import RESIDENT_MEBIBYTES, run_limited
 from tests.unit.samples import WHEN
-from tests.unit.test_bombs import ADDRESS_SPACE, CPU_SECONDS, RESIDENT_MEBIBYTES
 
 TOO_LONG = "computes too much: its regular expression takes too long for "
 
 
-@cache
 def results() -> dict[str, dict[str, Any]]:
     """Return what became of each bomb."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.unit.find_bombs"],
-        preexec_fn=limit,  # before any thread
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return {result["name"]: result for result in map(json.loads, ran.stdout.splitlines())}
+    return run_limited("tests.unit.find_bombs")
 
 
 @pytest.mark.parametrize("name", BOMBS)

@@ -7,9 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Literal
 from urllib.parse import urlsplit
+
+from tests.integration.servers import QuietServer, serving
 
 type Trouble = Literal["broken", "lost", "silent", "throttled", "denied", "missing"]
 
@@ -38,22 +40,12 @@ def regions(endpoint: str) -> Iterator[Regions]:
     """Have a gate before AWS for a while."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.regions = Regions(f"http://127.0.0.1:{server.server_address[1]}", endpoint)
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
+        with serving(server):
             yield server.regions
-        finally:
-            server.shutdown()
-            thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(QuietServer):
     regions: Regions
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that leave are what the tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):
