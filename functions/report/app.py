@@ -30,5 +30,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer a question; what there is no time for is left to the cursor of the answer."""
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
     answered = answer(event, read_release(), lambda scope: get_runtime().list_status(scope, deadline))
-    function.logger.info("answered", extra={"question": event.get("question"), "error": answered.get("error")})
+    function.logger.info("answered", extra={"error": answered.get("error")})
     return answered

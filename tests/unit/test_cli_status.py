@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main
 from keyferry.cli.output.states import print_states
+from keyferry.cli.stack import Stack
 from keyferry.cli.states import Filter, add_failures, is_right
+from keyferry.errors import InvalidInput
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 SOON = "the next sweep sees it; `keyferry push` does not wait for it"
@@ -147,3 +150,45 @@ def test_without_a_stack_it_is_asked_which(tmp_path: Path) -> None:
         1,
         "which stack? say --stack NAME, or let samconfig.toml beside the mappings have stack_name\n",
     )
+
+
+class Functions:
+    """A client of Lambda that answers with these pages, and remembers what it was asked."""
+
+    def __init__(self, *pages: dict[str, Any]) -> None:
+        self.pages, self.asked = list(pages), list[dict[str, Any]]()
+
+    region_name = "eu-west-1"
+
+    def client(self, *_: object, **_more: object) -> "Functions":
+        return self
+
+    def invoke(self, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+        self.asked.append(json.loads(arguments["Payload"]))
+        return {"Payload": BytesIO(json.dumps(self.pages.pop(0)).encode())}
+
+
+def ask(functions: Functions) -> list[dict[str, Any]]:
+    session: Any = functions
+    return list(Stack(session, "keyferry", {"ReportFunction": "keyferry-report"}).ask("status", cluster="eu"))
+
+
+def test_pages_are_asked_for_until_nothing_is_left() -> None:
+    place = {"eu": {"mapping": "db"}}
+    functions = Functions({"rows": [1], "cursor": place}, {"rows": [2]})
+    assert [page["rows"] for page in ask(functions)] == [[1], [2]]
+    question = {"question": "status", "cluster": "eu"}
+    assert functions.asked == [question, {**question, "cursor": place}]
+
+
+def test_a_function_that_gets_no_further_is_not_asked_without_end() -> None:
+    page = {"rows": [], "cursor": {"eu": {"mapping": "db"}}}
+    functions = Functions(*[page] * 3)
+    with pytest.raises(InvalidInput, match="function keyferry-report gets no further in the time that it has"):
+        ask(functions)
+    assert len(functions.pages) == 1
+
+
+def test_an_error_of_the_answer_is_told_in_its_words() -> None:
+    with pytest.raises(InvalidInput, match="no mapping of this deployment has cluster eu"):
+        ask(Functions({"error": {"kind": "UnknownName", "text": "no mapping of this deployment has cluster eu"}}))

@@ -69,6 +69,8 @@ class Stack:
             yield page
             if "cursor" not in page:
                 return
+            if page["cursor"] == asked.get("cursor"):
+                raise InvalidInput(f"function {name} gets no further in the time that it has; its log says more")
             asked["cursor"] = page["cursor"]
 
     def list_failures(self, since: datetime) -> Iterator[dict[str, Any]]:
