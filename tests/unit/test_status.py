@@ -153,6 +153,7 @@ def test_a_page_ends_where_it_is_full_and_the_next_goes_on_there() -> None:
     world, rows, cursor = World(), list[dict[str, Any]](), None
     for _ in range(4):
         page = ask(world, 1, **({"cursor": cursor} if cursor else {}))
+        assert len(page["rows"]) == 2, "of each cluster the next target, which goes alone"
         rows += page["rows"]
         cursor = page.get("cursor")
         if not cursor:
