@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from keyferry.cli.commands.compile import compile_
+from keyferry.cli.commands.expiring import expiring
 from keyferry.cli.commands.explain import explain
 from keyferry.cli.commands.generate import generate
 from keyferry.cli.commands.push import push
@@ -39,5 +40,5 @@ def main(context: click.Context, mappings: Path, output: str) -> None:
     context.obj = Settings(mappings, output)
 
 
-for command in (validate, schema, compile_, explain, generate, push, status):
+for command in (validate, schema, compile_, explain, generate, push, status, expiring):
     main.add_command(command)

@@ -1,0 +1,62 @@
+"""`keyferry expiring`: which certificates end, which rotations are overdue or off, and how old values are."""
+
+import os
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from keyferry.aws.sessions import open_session
+from keyferry.cli.expiry import Expiry, list_expiries
+from keyferry.cli.options import PROBLEMS, Settings, output
+from keyferry.cli.output import console
+from keyferry.cli.stack import find_stack
+
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([hdw])")
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+class Duration(click.ParamType[timedelta]):
+    """A time span on the command line, such as 30d, 12h or 4w."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the time span; fail with what would be right."""
+        if isinstance(value, timedelta):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is no time span; write a number with h, d or w, as 30d", param, ctx)
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+@click.command()
+@click.option("--within", type=Duration(), default="30d", show_default=True, help="How soon certificates expire.")
+@click.option("--stack", metavar="NAME", help="Ask this stack. Default: the one that samconfig.toml names.")
+@output
+@click.pass_obj
+def expiring(settings: Settings, within: timedelta, stack: str | None) -> None:
+    """Show certificates that expire soon, rotations that are overdue or off, and values by their age.
+
+    No value is read. Exits with 1 where a certificate has expired or expires in that time, or a rotation is overdue.
+    """
+    session = open_session(os.environ.get("AWS_REGION") or None)
+    deployed, now = find_stack(session, stack, settings.mappings), datetime.now(UTC)
+    with console.show_progress("asking", 1):
+        rows = [row for page in deployed.ask("status") for row in page["rows"]]
+    expiries = list_expiries(rows, now, within)
+    if settings.is_json:
+        console.print_json([expiry.as_dict() for expiry in expiries])
+    elif not expiries:
+        console.print_line("nothing")
+    else:
+        console.print_table(("what", "name", "state", "when", "Secrets"), [_build_line(each) for each in expiries])
+    sys.exit(PROBLEMS if any(each.what == "certificate" or each.state == "overdue" for each in expiries) else 0)
+
+
+def _build_line(expiry: Expiry) -> tuple[str, ...]:
+    when = f"{expiry.time:%Y-%m-%d}" if expiry.time else "never"
+    first, *more = expiry.targets or ("",)
+    return expiry.what, expiry.name, expiry.state, when, f"{first} and {len(more)} more" if more else first

@@ -1,0 +1,83 @@
+"""What `keyferry expiring` says of certificates, rotations and values."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+import pytest
+
+from keyferry.cli.commands.expiring import Duration
+from keyferry.cli.expiry import list_expiries
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def day(days: int) -> str:
+    """Return the time so many days from now."""
+    return (NOW + timedelta(days=days)).isoformat()
+
+
+def row(namespace: str, source: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return a row as `report` answers with it."""
+    known = {"mapping": "db", "cluster": "eu", "namespace": namespace, "secret": "db", "state": "right"}
+    return {
+        **known,
+        "sources": [{"alias": "db", "store": "secretsmanager", "name": "prod/db", **(source or {})}],
+        **more,
+    }
+
+
+def told(*rows: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return what is told, in order."""
+    expiries = list_expiries(rows, NOW, timedelta(days=30))
+    return [(each.what, each.name, each.state, f"{each.time:%m-%d}" if each.time else "") for each in expiries]
+
+
+def test_certificates_that_end_in_time_are_told_by_date() -> None:
+    ends = {"a": 29, "b": 31, "c": -1, "d": 30}
+    assert told(*(row(name, certificateExpires=day(days)) for name, days in ends.items()), row("e")) == [
+        ("certificate", "eu/c/db", "has expired", "11-23"),
+        ("certificate", "eu/a/db", "expires", "12-23"),
+        ("certificate", "eu/d/db", "expires", "12-24"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rotation", "said"),
+    [
+        ({"on": True, "next": day(1)}, []),
+        ({"on": True}, []),
+        ({"on": True, "next": day(-1), "last": day(-31)}, [("rotation", "prod/db", "overdue", "11-23")]),
+        ({"on": False, "last": day(-31)}, [("rotation", "prod/db", "off", "10-24")]),
+        ({"on": False}, [("rotation", "prod/db", "off", "")]),
+    ],
+)
+def test_a_rotation_that_is_overdue_or_off_is_told(rotation: dict[str, Any], said: list[Any]) -> None:
+    assert told(row("a", {"rotation": rotation})) == said
+
+
+def test_a_source_is_told_once_with_all_that_is_made_from_it_the_oldest_value_first() -> None:
+    newer = {"name": "prod/new", "changed": day(-2)}
+    rows = [row("b", {"changed": day(-9)}), row("a", {"changed": day(-9)}), row("c", newer)]
+    expiries = list_expiries(rows, NOW, timedelta(days=30))
+    assert [each.as_dict() for each in expiries] == [
+        {
+            "what": "value",
+            "name": "prod/db",
+            "state": "last changed",
+            "time": day(-9),
+            "targets": ["eu/a/db", "eu/b/db"],
+        },
+        {"what": "value", "name": "prod/new", "state": "last changed", "time": day(-2), "targets": ["eu/c/db"]},
+    ]
+
+
+@pytest.mark.parametrize(("text", "days"), [("30d", 30), ("4w", 28), ("48h", 2)])
+def test_a_time_span_is_a_number_with_a_unit(text: str, days: int) -> None:
+    assert Duration().convert(text, None, None) == timedelta(days=days)
+
+
+@pytest.mark.parametrize("text", ["", "30", "d", "0d", "-1d", "1.5d", "30 d", "30m", "999999w"])
+def test_another_time_span_is_refused_with_what_would_be_right(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="write a number with h, d or w, as 30d"):
+        Duration().convert(text, None, None)
