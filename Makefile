@@ -86,6 +86,19 @@ build: tools ## Build functions and layers as samconfig.toml says (CONFIG_ENV=na
 bench: tools ## Measure: 5,000 mappings, time from change to Secret, 1,000 namespaces, a sweep, a frozen cluster, memory, import time
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: docs
+docs: tools ## Write anew what is made of the code: schemas, the references of mappings and commands
+	@$(BIN)/keyferry schema > docs/mappings.schema.json
+	@$(BIN)/keyferry schema --output markdown > docs/reference.md
+	@mkdir -p docs/output
+	@for verb in $$($(BIN)/python -c 'from keyferry.cli import VERBS; print(*VERBS)'); do \
+		file=docs/output/$$verb.schema.json; $(BIN)/keyferry schema --of $$verb > $$file 2>/dev/null || rm $$file; \
+	done
+
+.PHONY: golden
+golden: tools ## Write anew what each command shows on a terminal, tests/unit/golden; then look at the difference
+	@RENEW_GOLDEN=1 $(BIN)/pytest tests/unit/test_golden.py
+
 .PHONY: format
 format: tools ## Format the code
 	@$(BIN)/ruff check --fix --quiet . || true

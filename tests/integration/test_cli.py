@@ -62,8 +62,9 @@ class Shell:
         return done.stdout
 
     def told(self, *args: str, code: int = 0) -> Any:  # noqa: ANN401 - JSON
-        """Run a command with --output json, and return what it tells."""
-        return json.loads(self.run(*args, "--output", "json", code=code))
+        """Run a command with --output json, and return the list that it answers."""
+        (answer,) = json.loads(self.run(*args, "--output", "json", code=code)).values()
+        return answer
 
 
 @pytest.fixture
@@ -85,6 +86,7 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(scene: Scene, shell: Shell) -
     assert plan == {
         "mapping": scene.namespace,
         "cluster": "prod-eu",
+        "secret": "db",
         "namespaces": [
             {
                 "namespace": scene.namespace,
@@ -133,7 +135,7 @@ def test_what_a_push_does_not_reach_is_told_before_and_after(own_scene: Scene, t
         assert note.startswith(unmatched)
     said = shell.run("push", "--dry-run", namespace)
     assert missing in said
-    assert f"{namespace} to prod-eu: note: {unmatched}" in said
+    assert f"prod-eu/db: note: {unmatched}" in said
 
 
 def test_a_push_that_fails_says_why_and_exits_with_1(scene: Scene, shell: Shell) -> None:
@@ -143,7 +145,7 @@ def test_a_push_that_fails_says_why_and_exits_with_1(scene: Scene, shell: Shell)
     path = shell.mappings / "mappings.yaml"
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "password:" in text)
     assert report["at"] == f"{path}:{line}"
-    assert f"\n{path}:{line}: {scene.namespace} to prod-eu: SourceUnusable: " in shell.run("push", "--yes", code=1)
+    assert f"\n{path}:{line}: prod-eu/db: SourceUnusable: " in shell.run("push", "--yes", code=1)
     assert scene.data() is None
 
 
@@ -151,7 +153,7 @@ def test_an_event_is_explained_with_the_deliveries_that_follow(scene: Scene, she
     event = json.loads((ROOT / "events/secret-label-updated.json").read_text())
     event["detail"]["name"] = scene.source
     (tmp_path / "event.json").write_text(json.dumps(event))
-    told = shell.told("explain", str(tmp_path / "event.json"))
+    (told,) = shell.told("explain", str(tmp_path / "event.json"))
     assert [(each["mapping"], each["cluster"]) for each in told["deliveries"]] == [(scene.namespace, "prod-eu")]
 
 

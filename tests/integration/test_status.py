@@ -42,7 +42,7 @@ def ask(stack: Deployed, *args: str) -> list[dict[str, Any]]:
     """Return the rows of `keyferry status --output json`; its exit code has to fit them."""
     code, out, error = run(stack, "--stack", STACK, "--output", "json", *args)
     assert out, error
-    rows = json.loads(out)
+    rows = json.loads(out)["targets"]
     assert code == (0 if all(row["state"] in RIGHT for row in rows) else 1)
     return list(rows)
 
@@ -76,7 +76,7 @@ def test_who_gets_a_secret_is_asked_of_the_stack_and_of_the_files(stack: Deploye
     asked = {row["mapping"] for row in ask(stack, "--source", "tests/neighbours")}
     assert {"near", "lacking", "far", "scattered"} <= asked
     _, out, _ = run(stack, "--offline", "--source", "tests/neighbours", "--output", "json")
-    assert {row["mapping"] for row in json.loads(out)} == asked
+    assert {row["mapping"] for row in json.loads(out)["targets"]} == asked
 
 
 def test_a_secret_that_somebody_deletes_is_gone_until_it_is_delivered_again(stack: Deployed) -> None:

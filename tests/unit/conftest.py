@@ -1,10 +1,15 @@
-"""Unit tests open no connection, and draw the same examples every time."""
+"""Unit tests open no connection, draw the same examples every time, and hold every JSON to its schema."""
 
+import json
 import socket
 from typing import NoReturn
 
+import click
 import pytest
 from hypothesis import settings
+
+from keyferry.cli.output import console
+from tests.unit.answers import check_answer
 
 settings.register_profile("keyferry", deadline=None, derandomize=True)
 settings.load_profile("keyferry")
@@ -17,3 +22,24 @@ def _no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _answers_follow_their_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check whatever a command answers as JSON, whichever test asks."""
+    print_json = console.print_json
+
+    def check_and_print(value: object) -> None:
+        context = click.get_current_context(silent=True)
+        if context:
+            check_answer(str(context.find_root().invoked_subcommand), json.loads(json.dumps(value)))
+        print_json(value)
+
+    monkeypatch.setattr(console, "print_json", check_and_print)
+
+
+@pytest.fixture(autouse=True)
+def _plain_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no setting of the terminal that the tests run in decide what commands write."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LC_ALL"):
+        monkeypatch.delenv(name, raising=False)

@@ -42,8 +42,10 @@ def run(mappings: Path, event: Path | str, *args: str, stdin: str | bytes | None
 def as_json(mappings: Path, event: Path | str) -> dict[str, Any]:
     result = run(mappings, event, "--output", "json")
     assert result.exit_code == 0
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+    [found] = json.loads(result.stdout)["events"]
+    del found["position"]
+    explained: dict[str, Any] = found
+    return explained
 
 
 def test_a_change_is_told_with_the_mappings_that_it_concerns_and_the_deliveries_that_follow(mappings: Path) -> None:
@@ -181,7 +183,7 @@ def test_what_an_event_holds_cannot_speak_to_the_terminal(mappings: Path) -> Non
     assert said == "no change: no change (\\x1b[2J)\n"
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["table", "json"])
 def test_what_a_message_holds_cannot_forge_a_line_or_speak_to_the_terminal(mappings: Path, form: str) -> None:
     message = {"mapping": "a\nb\x9b2J", "cluster": "\x7f\ud800", "eventId": "\x1b[2J", "time": "2026-11-03T09:15:42Z"}
     said = run(mappings, "-", "--output", form, stdin=json.dumps([message, UPDATED.read_text()])).stdout
@@ -192,7 +194,7 @@ def test_what_a_message_holds_cannot_forge_a_line_or_speak_to_the_terminal(mappi
 def test_json_has_its_own_escapes_for_what_is_not_printable(mappings: Path) -> None:
     message = {"mapping": "a\nb\x9b2J\U000e0001", "cluster": "c", "eventId": "e", "time": "2026-11-03T09:15:42Z"}
     result = run(mappings, "-", "--output", "json", stdin=json.dumps(message))
-    assert json.loads(result.stdout)["delivery"]["mapping"] == message["mapping"]
+    assert json.loads(result.stdout)["events"][0]["delivery"]["mapping"] == message["mapping"]
 
 
 def sqs_record(body: str) -> dict[str, Any]:
@@ -231,12 +233,12 @@ SNS = json.dumps(notification(TEXT))
         *("one received message", "one record", "a notification", "a list", "a list of notifications"),
     ],
 )
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_one_event_is_explained_in_the_same_way_whatever_is_wrapped_around_it(
-    mappings: Path, wrapped: object, form: str
-) -> None:
-    result = run(mappings, "-", "--output", form, stdin=json.dumps(wrapped))
-    assert result.stdout == run(mappings, UPDATED, "--output", form).stdout
+def test_one_event_is_explained_in_the_same_way_whatever_is_wrapped_around_it(mappings: Path, wrapped: object) -> None:
+    assert run(mappings, "-", stdin=json.dumps(wrapped)).stdout == run(mappings, UPDATED).stdout
+    result = run(mappings, "-", "--output", "json", stdin=json.dumps(wrapped))
+    [found] = json.loads(result.stdout)["events"]
+    assert found.pop("position") != ""
+    assert found == as_json(mappings, UPDATED)
 
 
 def test_several_events_are_explained_one_after_another_with_their_positions(mappings: Path) -> None:
@@ -251,7 +253,7 @@ def test_several_events_as_json_are_a_list_with_their_positions(mappings: Path) 
     several = [json.loads(TEXT), {"Messages": [{"Body": TEXT}, {"Body": SNS}]}]
     result = run(mappings, "-", "--output", "json", stdin=json.dumps(several))
     alone = as_json(mappings, UPDATED)
-    assert json.loads(result.stdout) == [
+    assert json.loads(result.stdout)["events"] == [
         {"position": position, **alone} for position in ("[0]", "[1].Messages[0].Body", "[1].Messages[1].Body.Message")
     ]
 
@@ -267,7 +269,7 @@ def test_a_bad_record_is_told_by_its_position_with_what_would_be_right_and_the_o
     assert second.startswith("no change: not an event (wrong or missing: ")
     assert "; in Records[1].body)\nan EventBridge event has id, detail-type, source, time and detail;" in second
     assert "canary" not in said
-    found = json.loads(run(mappings, "-", "--output", "json", stdin=records).stdout)[1]
+    found = json.loads(run(mappings, "-", "--output", "json", stdin=records).stdout)["events"][1]
     assert found["ignored"]["reason"] == "not an event"
     assert found["ignored"]["detail"].endswith("; in Records[1].body")
     assert found["ignored"]["expected"].startswith("an EventBridge event has id, ")
@@ -322,8 +324,9 @@ def test_a_message_of_another_queue_as_json_has_what_it_asks_for(mappings: Path)
     nothing: dict[str, Any] = {"change": None, "ignored": None, "mappings": [], "deliveries": []}
 
     def found(message: dict[str, str]) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(run(mappings, "-", "--output", "json", stdin=json.dumps(message)).stdout)
-        return parsed
+        answer = json.loads(run(mappings, "-", "--output", "json", stdin=json.dumps(message)).stdout)
+        parsed: dict[str, Any] = answer["events"][0]
+        return {key: part for key, part in parsed.items() if key != "position"}
 
     delivery = found(DELIVERY)
     assert {key: delivery["delivery"][key] for key in DELIVERY} == DELIVERY

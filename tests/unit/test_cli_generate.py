@@ -109,7 +109,7 @@ def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path
         f"{folder}/stack/alarms.yaml: differs",
         f"{folder}/stack/entries.yaml: differs",
     ]
-    assert result.stderr.endswith(f"mend it with: keyferry --mappings {mappings} generate --to {folder}\n")
+    assert result.stderr.endswith(f"mend it with:\n  keyferry --mappings {mappings} generate --to {folder}\n")
     assert names(folder) == [name for name in FILES if name != "access-entries.sh"], "a check writes nothing"
 
 
@@ -134,18 +134,24 @@ def test_the_command_that_mends_does_so_and_removes_only_what_was_generated(mapp
     assert run(mappings, "--check").exit_code == 0
 
 
+def test_a_dry_run_tells_what_differs_writes_nothing_and_is_no_failure(mappings: Path) -> None:
+    result = run(mappings, "--dry-run")
+    assert (result.exit_code, result.stdout) == (0, run(mappings, "--check").stdout)
+    assert not (mappings.parent / "generated").exists()
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_the_result_as_json_is_a_list_of_files_and_states(mappings: Path, where: str) -> None:
     form = ("--output", "json")
     result = run(mappings, "--check", before=form) if where == "before" else run(mappings, "--check", *form)
     assert result.exit_code == 1
     folder = mappings.parent / "generated"
-    assert json.loads(result.stdout) == [{"file": f"{folder}/{name}", "state": "missing"} for name in FILES]
+    assert json.loads(result.stdout)["files"] == [{"file": f"{folder}/{name}", "state": "missing"} for name in FILES]
 
 
 def test_form_and_folder_can_both_be_named(mappings: Path, tmp_path: Path) -> None:
     result = run(mappings, "--output", "json", "--to", tmp_path / "a")
-    assert {each["state"] for each in json.loads(result.stdout)} == {"written"}
+    assert {each["state"] for each in json.loads(result.stdout)["files"]} == {"written"}
     assert names(tmp_path / "a") == FILES
 
 
@@ -164,7 +170,7 @@ def test_nothing_is_generated_from_mappings_that_are_wrong(mappings: Path) -> No
     assert not (mappings.parent / "generated").exists()
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["table", "json"])
 def test_a_mapping_that_goes_nowhere_is_told_beside_the_result(mappings: Path, form: str) -> None:
     path = mappings / "payments.yaml"
     path.write_text(path.read_text().replace("[prod-eu, prod-us]", "{matchLabels: {env: test}}", 1))

@@ -117,6 +117,12 @@ def rows(result: Result) -> list[list[str]]:
     return [[cell for cell in line.split("  ") if cell] for line in table.splitlines()[1:]]
 
 
+def told(result: Result) -> list[dict[str, Any]]:
+    """Return the deliveries of an answer in JSON: planned, done or sent."""
+    [deliveries] = json.loads(result.stdout).values()
+    return list(deliveries)
+
+
 # The plan
 
 
@@ -124,16 +130,16 @@ def test_a_dry_run_shows_what_would_be_done_by_name_and_does_nothing(mappings: P
     result = run(mappings, "--dry-run", "payments-db", "--cluster", "prod-eu")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0].split() == [
-        "mapping",
+        "will",
         "cluster",
         "namespace",
-        "will",
+        "secret",
         "keys",
         "restarts",
         "why",
     ]
     assert [[cell.strip() for cell in row] for row in rows(result)] == [
-        ["payments-db", "prod-eu", "payments", "create", "password", "Deployment/api", "missing"]
+        ["create", "prod-eu", "payments", "payments-db", "password", "Deployment/api", "missing"]
     ]
     assert (runtime.delivered, runtime.calls.writes) == ([], [])
 
@@ -144,17 +150,18 @@ def test_who_answers_for_a_mapping_is_in_the_table_and_in_the_json(mappings: Pat
     for option in ("--dry-run", "--yes"):
         result = run(mappings, option, "payments-db")
         assert "payments (#payments)" in result.stdout
-        [found] = json.loads(run(mappings, option, "payments-db", "--output", "json").stdout)
+        [found] = told(run(mappings, option, "payments-db", "--output", "json"))
         assert found["owner"] == {"team": "payments", "contact": "#payments"}
 
 
 def test_a_dry_run_as_json_lists_deliveries_and_their_namespaces(mappings: Path, runtime: FakeRuntime) -> None:
     result = run(mappings, "--dry-run", "--output", "json", "--cluster", "prod-eu")
     assert result.exit_code == 0
-    assert json.loads(result.stdout) == [
+    assert json.loads(result.stdout)["planned"] == [
         {
             "mapping": "payments-db",
             "cluster": "prod-eu",
+            "secret": "payments-db",
             "namespaces": [
                 {
                     "namespace": "payments",
@@ -168,6 +175,7 @@ def test_a_dry_run_as_json_lists_deliveries_and_their_namespaces(mappings: Path,
         {
             "mapping": "shop-session",
             "cluster": "prod-eu",
+            "secret": "shop-session",
             "namespaces": [{"namespace": "shop-web", "will": "create", "why": "missing", "keys": ["password"]}],
         },
     ]
@@ -178,7 +186,7 @@ def test_a_dry_run_ends_with_1_where_something_would_fail(mappings: Path, runtim
     result = run(mappings, "--dry-run", "payments-db")
     assert result.exit_code == 1
     assert "belongs to field manager helm" in result.stdout
-    assert [row[3].strip() for row in rows(result)] == ["fail", "create"]
+    assert [row[0].strip() for row in rows(result)] == ["fail", "create"]
 
 
 @pytest.mark.parametrize("failure", [AccessDenied("AWS refuses eks:DescribeCluster on prod-eu"), KeyError("canary-2")])
@@ -188,8 +196,8 @@ def test_a_cluster_that_cannot_be_reached_does_not_hide_the_others(
     runtime.failure = lambda delivery: failure if delivery.cluster == "prod-eu" else None
     result = run(mappings, "--dry-run", "payments-db")
     assert result.exit_code == 1
-    assert [row[3].strip() for row in rows(result)] == ["fail", "create"]
-    plans = json.loads(run(mappings, "--dry-run", "payments-db", "--output", "json").stdout)
+    assert [row[0].strip() for row in rows(result)] == ["fail", "create"]
+    plans = told(run(mappings, "--dry-run", "payments-db", "--output", "json"))
     kind = type(failure).__name__ if isinstance(failure, KeyferryError) else "Unexpected"
     assert [plan.get("error", "").partition(":")[0] for plan in plans] == [kind, ""]
 
@@ -199,29 +207,28 @@ def test_what_fails_is_named_in_the_table_and_told_in_full_below(mappings: Path,
     runtime.failure = lambda delivery: AccessDenied("AWS refuses") if delivery.cluster == "prod-us" else None
     result = run(mappings, "--dry-run", "payments-db")
     assert [[cell.strip() for cell in row] for row in rows(result)] == [
-        ["payments-db", "prod-eu", "payments", "fail", "Conflict"],
-        ["payments-db", "prod-us", "-", "fail", "AccessDenied"],
+        ["fail", "prod-eu", "payments", "payments-db", "Conflict"],
+        ["fail", "prod-us", "-", "payments-db", "AccessDenied"],
     ]
-    first, second = result.stdout.partition("\n\n")[2].splitlines()
+    first, second, _, totals = result.stdout.partition("\n\n")[2].splitlines()
+    assert totals == "2 targets: 2 fail"
     assert first.startswith(
-        f"{mappings}/payments.yaml:11: payments-db to prod-eu, namespace payments: Conflict: Secret payments-db: "
+        f"{mappings}/payments.yaml:11: prod-eu/payments/payments-db: Conflict: Secret payments-db: "
     )
-    assert second == f"{mappings}/payments.yaml:4: payments-db to prod-us: AccessDenied: AWS refuses"
+    assert second == f"{mappings}/payments.yaml:4: prod-us/payments-db: AccessDenied: AWS refuses"
 
 
 def test_a_mapping_whose_labels_match_no_namespace_says_so(mappings: Path, runtime: FakeRuntime) -> None:
     runtime.clusters["prod-eu"].namespaces["shop-web"] = {}
     for option in ("--dry-run", "--yes"):
         result = run(mappings, option, "shop-session")
-        table, notes = result.stdout.split("\n\n")
+        table, notes, _ = result.stdout.split("\n\n")
         assert "no namespace of this cluster matches" in table
         [note] = notes.splitlines()
-        assert note.startswith(
-            "shop-session to prod-eu: note: no namespace of prod-eu has the labels team=shop: correct"
-        )
+        assert note.startswith("prod-eu/shop-session: note: no namespace of prod-eu has the labels team=shop: correct")
         assert result.exit_code == 0
-        [told] = json.loads(run(mappings, option, "shop-session", "--output", "json").stdout)
-        assert told["notes"] == [note.partition("note: ")[2]]
+        [found] = told(run(mappings, option, "shop-session", "--output", "json"))
+        assert found["notes"] == [note.partition("note: ")[2]]
 
 
 # Asking
@@ -288,9 +295,9 @@ def test_a_push_delivers_to_every_cluster_and_namespace_and_tells_what_it_did(
     result = run(mappings, "--yes")
     assert result.exit_code == 0
     assert [[cell.strip() for cell in row] for row in rows(result)] == [
-        ["payments-db", "prod-eu", "payments", "created", "Deployment/api", "missing"],
-        ["payments-db", "prod-us", "payments", "created", "Deployment/api", "missing"],
-        ["shop-session", "prod-eu", "shop-web", "created", "missing"],
+        ["created", "prod-eu", "payments", "payments-db", "Deployment/api", "missing"],
+        ["created", "prod-us", "payments", "payments-db", "Deployment/api", "missing"],
+        ["created", "prod-eu", "shop-web", "shop-session", "missing"],
     ]
     assert runtime.clusters["prod-eu"].stamps("payments", KIND, "api")
 
@@ -299,7 +306,7 @@ def test_a_second_push_changes_nothing(mappings: Path, runtime: FakeRuntime) -> 
     run(mappings, "--yes")
     before = {name: cluster.versions() for name, cluster in runtime.clusters.items()}
     result = run(mappings, "--yes")
-    assert [row[3].strip() for row in rows(result)] == ["unchanged"] * 3
+    assert result.stdout == "3 targets: 3 unchanged\n"
     assert before == {name: cluster.versions() for name, cluster in runtime.clusters.items()}
 
 
@@ -309,12 +316,13 @@ def test_a_push_has_ten_minutes_for_each_delivery(mappings: Path, runtime: FakeR
 
 
 def test_a_push_as_json_says_versions_and_what_was_done(mappings: Path, runtime: FakeRuntime) -> None:
-    found = json.loads(run(mappings, "--yes", "payments-db", "--cluster", "prod-us", "--output", "json").stdout)
+    found = told(run(mappings, "--yes", "payments-db", "--cluster", "prod-us", "--output", "json"))
     assert isinstance(found[0].pop("seconds"), float)
     assert found == [
         {
             "mapping": "payments-db",
             "cluster": "prod-us",
+            "secret": "payments-db",
             "versions": {"db": "version-1"},
             "namespaces": [
                 {"namespace": "payments", "did": "created", "why": "missing", "restarted": ["Deployment/api"]}
@@ -330,8 +338,8 @@ def test_a_delivery_that_fails_ends_with_1_and_does_not_stop_the_others(
     runtime.failure = lambda delivery: failure if delivery.cluster == "prod-eu" else None
     result = run(mappings, "--yes", "payments-db")
     assert result.exit_code == 1
-    assert [row[3].strip() for row in rows(result)] == ["failed", "created"]
-    assert json.loads(run(mappings, "--yes", "payments-db", "--output", "json").stdout)[0]["error"]
+    assert [row[0].strip() for row in rows(result)] == ["failed", "created"]
+    assert told(run(mappings, "--yes", "payments-db", "--output", "json"))[0]["error"]
 
 
 def test_a_namespace_that_fails_is_told_with_its_reason(mappings: Path, runtime: FakeRuntime) -> None:
@@ -354,11 +362,11 @@ def test_a_path_that_finds_nothing_is_told_with_file_and_line_in_each_form(
     args = mode, "payments-db", "--cluster", "prod-eu"
     place = f"{mappings}/payments.yaml"
     text = "mapping payments-db, key password: source db: path passwort finds nothing"
-    assert f"\n{place}:13: payments-db to prod-eu: SourceUnusable: {text}" in run(mappings, *args).stdout
-    [found] = json.loads(run(mappings, *args, "--output", "json").stdout)
+    assert f"\n{place}:13: prod-eu/payments-db: SourceUnusable: {text}" in run(mappings, *args).stdout
+    [found] = told(run(mappings, *args, "--output", "json"))
     assert found["at"] == f"{place}:13"
     assert found["error"].startswith(f"SourceUnusable: {text}")
-    annotation = f"\n::error file={place},line=13,col=1::payments-db to prod-eu: SourceUnusable: {text}"
+    annotation = f"\n::error file={place},line=13,col=1::prod-eu/payments-db: SourceUnusable: {text}"
     assert annotation in run(mappings, *args, "--output", "github").stdout
 
 
@@ -367,7 +375,7 @@ def test_what_is_wrong_with_a_cluster_is_told_at_its_line_of_clusters_yaml(
 ) -> None:
     runtime.failure = lambda delivery: WrongCluster("another one") if delivery.cluster == "prod-us" else None
     result = run(mappings, "--dry-run", "payments-db")
-    assert f"\n{mappings}/clusters.yaml:7: payments-db to prod-us: WrongCluster: another one\n" in result.stdout
+    assert f"\n{mappings}/clusters.yaml:7: prod-us/payments-db: WrongCluster: another one\n" in result.stdout
 
 
 def expire(delivery: Delivery) -> KeyferryError:
@@ -395,7 +403,7 @@ def misname_endpoint(delivery: Delivery) -> KeyferryError:
     ],
 )
 @pytest.mark.parametrize("mode", ["--dry-run", "--yes"])
-@pytest.mark.parametrize("output", ["text", "github"])
+@pytest.mark.parametrize("output", ["table", "github"])
 def test_what_is_wrong_with_the_environment_is_told_once_and_at_no_line(
     mappings: Path,
     runtime: FakeRuntime,
@@ -407,15 +415,15 @@ def test_what_is_wrong_with_the_environment_is_told_once_and_at_no_line(
     runtime.failure = failure
     result = run(mappings, mode, "--output", output)
     assert result.exit_code == 1
-    table, _, told = result.stdout.partition("\n\n")
-    assert (len(table.splitlines()), len(told.splitlines())) == (4, 1)
-    assert told.startswith(said)
+    table, failures, _ = result.stdout.split("\n\n")
+    assert (len(table.splitlines()), len(failures.splitlines())) == (4, 1)
+    assert failures.startswith(said)
 
 
 def test_two_things_wrong_with_the_environment_are_both_told(mappings: Path, runtime: FakeRuntime) -> None:
     runtime.failure = lambda delivery: expire(delivery) if delivery.cluster == "prod-us" else name_socks(delivery)
-    told = run(mappings, "--dry-run").stdout.partition("\n\n")[2]
-    assert [line.partition(":")[0] for line in told.splitlines()] == ["Misconfigured", "NotSignedIn"]
+    _, failures, _ = run(mappings, "--dry-run").stdout.split("\n\n")
+    assert [line.partition(":")[0] for line in failures.splitlines()] == ["Misconfigured", "NotSignedIn"]
 
 
 def forbid_restarts(runtime: FakeRuntime) -> None:
@@ -431,15 +439,15 @@ def test_a_secret_that_is_written_with_its_restart_due_is_told_as_both(mappings:
     args = "--yes", "payments-db", "--cluster", "prod-eu"
     result = run(mappings, *args)
     assert result.exit_code == 1
-    assert [cell.strip() for cell in rows(result)[0]][2:] == ["payments", "created, restart due", "Forbidden"]
+    assert [cell.strip() for cell in rows(result)[0]][::2] == ["created, restart due", "payments", "Forbidden"]
     said = (
-        f"{mappings}/payments.yaml:14: payments-db to prod-eu, namespace payments: Forbidden: the cluster forbids to"
+        f"{mappings}/payments.yaml:14: prod-eu/payments/payments-db: Forbidden: the cluster forbids to"
         " patch deployments/api; the Secret is written, and its workloads are due for a restart"
         " (keyferry.dev/restart-due): the next try or sweep restarts them"
     )
     assert said in result.stdout
-    [found] = json.loads(run(mappings, *args, "--output", "json").stdout)[0]["namespaces"]
-    assert (found["did"], found["restart_due"], found["at"]) == ("failed", True, f"{mappings}/payments.yaml:14")
+    [found] = told(run(mappings, *args, "--output", "json"))[0]["namespaces"]
+    assert (found["did"], found["restartDue"], found["at"]) == ("failed", True, f"{mappings}/payments.yaml:14")
     assert "; its content stays as it was, and its workloads are due for a restart" in found["error"]
 
 
@@ -587,7 +595,7 @@ def test_with_a_stack_the_deliveries_go_through_its_queue_and_the_way_to_follow_
 
 
 def test_what_was_sent_can_be_told_as_json(mappings: Path, account: FakeAws) -> None:
-    found = json.loads(run(mappings, "--yes", "--stack", "keyferry", "--output", "json").stdout)
+    found = told(run(mappings, "--yes", "--stack", "keyferry", "--output", "json"))
     assert found == [json.loads(entry["MessageBody"]) for entry in account.sent]
     assert {sent["takesBack"] for sent in found} == {True}
 

@@ -1,5 +1,7 @@
 """Editors know mapping files by their schema, and it says what `validate` says."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +10,18 @@ import yaml
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from keyferry.cli import main
-from keyferry.cli.commands.schema import build_schema as schema
-from keyferry.cli.commands.schema import models
+from keyferry.cli import VERBS, main
 from keyferry.cli.reference import markdown
 from keyferry.cli.reference.examples import examples
+from keyferry.cli.reference.schemas import build_answer_schema, models
+from keyferry.cli.reference.schemas import build_schema as schema
 from keyferry.errors import InvalidInput
+from tests.unit.answers import check_answer
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "docs/mappings.schema.json"
+WITHOUT_ANSWER = {"schema"}
+"""Commands whose result is a document of another kind."""
 EXAMPLES = [*(ROOT / "examples/mappings").glob("*.yaml"), *(ROOT / "tests/integration/mappings").glob("*.yaml")]
 
 
@@ -27,7 +32,7 @@ def problems(document: Any) -> list[str]:  # noqa: ANN401  # YAML is anything
 def test_the_command_prints_what_is_published() -> None:
     result = CliRunner().invoke(main, ["schema"])
     assert result.exit_code == 0
-    assert result.stdout == PUBLISHED.read_text(), "publish it anew: keyferry schema > docs/mappings.schema.json"
+    assert result.stdout == PUBLISHED.read_text(), "publish it anew: make docs"
 
 
 def test_it_is_a_schema_itself() -> None:
@@ -58,6 +63,43 @@ def test_what_is_wrong_does_not_follow_it(change: dict[str, Any]) -> None:
     assert problems(document | change) != []
 
 
+# What commands answer
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_schema_of_what_a_command_answers_is_published(verb: str) -> None:
+    published = ROOT / f"docs/output/{verb}.schema.json"
+    result = CliRunner().invoke(main, ["schema", "--of", verb])
+    if verb in WITHOUT_ANSWER:
+        assert (result.exit_code, result.stderr) == (1, f"keyferry {verb} has no --output json of its own\n")
+        assert not published.exists()
+        return
+    assert result.stdout == published.read_text(), "publish it anew: make docs"
+    Draft202012Validator.check_schema(json.loads(result.stdout))
+
+
+def test_no_schema_of_a_command_that_is_gone_is_published() -> None:
+    assert {path.name.partition(".")[0] for path in (ROOT / "docs/output").iterdir()} == VERBS.keys() - WITHOUT_ANSWER
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS.keys() - WITHOUT_ANSWER))
+def test_every_field_of_an_answer_is_in_camel_case_and_described(verb: str) -> None:
+    definitions = (build_answer_schema(verb) or {})["$defs"]
+    fields = {
+        f"{name}.{field}": described
+        for name, definition in definitions.items()
+        for field, described in definition.get("properties", {}).items()
+    }
+    assert [field for field in fields if not re.fullmatch(r"\w+\.[a-z]+([A-Z][a-z]+)*", field)] == []
+    assert [field for field, described in fields.items() if "description" not in described] == []
+
+
+def test_an_answer_with_a_field_that_the_schema_does_not_have_is_seen() -> None:
+    check_answer("compile", {"file": "x", "mappings": 1, "clusters": 1})
+    with pytest.raises(AssertionError, match="is not as its ANSWER says"):
+        check_answer("compile", {"file": "x", "mappings": 1, "clusters": 1, "more": 1})
+
+
 # The reference
 
 
@@ -65,7 +107,7 @@ def test_the_reference_is_what_the_models_say() -> None:
     result = CliRunner().invoke(main, ["schema", "--output", "markdown"])
     published = (ROOT / "docs/reference.md").read_text()
     assert result.exit_code == 0
-    assert result.stdout == published, "make it anew: keyferry schema --output markdown > docs/reference.md"
+    assert result.stdout == published, "make it anew: make docs"
 
 
 EACH = [(name, number) for name, several in examples().items() for number, _ in enumerate(several)]

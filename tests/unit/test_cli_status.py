@@ -135,7 +135,7 @@ def run(*args: str) -> Result:
 def test_who_gets_a_secret_is_known_offline() -> None:
     result = run("--offline", "--source", "prod/payments/db", "--output", "json")
     assert result.exit_code == 0
-    assert [(each["mapping"], each["cluster"], each["namespace"]) for each in json.loads(result.stdout)] == [
+    assert [(each["mapping"], each["cluster"], each["namespace"]) for each in json.loads(result.stdout)["targets"]] == [
         ("payments-db", "prod-eu", "payments"),
         ("payments-db", "prod-us", "payments"),
     ]

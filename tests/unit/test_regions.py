@@ -10,6 +10,7 @@ from keyferry.aws import sources as aws_sources
 from keyferry.aws.errors import build_error
 from keyferry.aws.sources import Sources
 from keyferry.cli.output import results
+from keyferry.cli.output.pushed import dump_report
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import VERSIONS, Observed
 from keyferry.delivery.plan import Annotate, Done, Restart, Write, plan
@@ -190,8 +191,8 @@ def test_the_report_says_which_region_served_and_where_it_was_the_first_nothing(
     found = served(f"v1@{NEW}", '{"username": "me", "password": "canary-1"}', "us-east-1")
     report = world.deliver(create_reader=lambda _sources: lambda _source: found)
     assert report.log_fields()["served"] == {"db": "us-east-1"}
-    assert results._as_dict(report)["served"] == {"db": "us-east-1"}
-    [row] = results._rows_of_report(report)
+    assert dump_report(report, "payments-db")["served"] == {"db": "us-east-1"}
+    [row] = results._rows_of_report(report, {report.delivery.mapping: "payments-db"})
     assert row.why.endswith("; db from us-east-1")
     assert "served" not in world.deliver().log_fields()
 

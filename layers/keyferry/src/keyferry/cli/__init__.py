@@ -1,30 +1,31 @@
-"""The command line: `keyferry --mappings DIR [--output text|json] COMMAND`."""
+"""The command line: `keyferry --mappings DIR [--output table|json] COMMAND`."""
 
-from pathlib import Path
+import sys
+from pathlib import Path, PurePath
 
 import click
 
-from keyferry.cli.commands.compile import compile_
-from keyferry.cli.commands.expiring import expiring
-from keyferry.cli.commands.explain import explain
-from keyferry.cli.commands.generate import generate
-from keyferry.cli.commands.push import push
-from keyferry.cli.commands.schema import schema
-from keyferry.cli.commands.status import status
-from keyferry.cli.commands.validate import validate
-from keyferry.cli.options import Group, Settings
+from keyferry.cli.group import Group
+from keyferry.cli.options import Settings
 
-EPILOG = """\b
-Exit codes:
-  0    done, and nothing is wrong
-  1    problems were found, or something failed
-  2    the command line is wrong, or a question could not be asked
-  70   a bug in Keyferry
-  130  interrupted
-"""
+PLUGIN = "kubectl-keyferry"
+"""The name under which kubectl finds the program, as its plugin `kubectl keyferry`."""
+COMPLETE_VARIABLE = "_KEYFERRY_COMPLETE"
+"""The variable by which a shell asks for completions, under whichever name the program runs."""
+VERBS = {
+    "validate": "Show everything that is wrong with the mappings",
+    "generate": "Write the rights that the mappings need: IAM, RBAC, access entries",
+    "push": "Bring Secrets to the current state of their sources",
+    "status": "Show in which state each target is",
+    "expiring": "Show what expires, what is not rotated, and how old values are",
+    "explain": "Show which change an event is, and what follows from it",
+    "schema": "Print the JSON Schema of mapping files, or of what a command answers",
+    "compile": "Write the mappings in the form that the functions read",
+}
+"""Name of a command, which is that of its module too → the first sentence of its help, without the full stop."""
 
 
-@click.group(cls=Group, epilog=EPILOG)
+@click.group(cls=Group, summaries=VERBS)
 @click.option(
     "--mappings",
     type=click.Path(path_type=Path),
@@ -32,7 +33,7 @@ Exit codes:
     show_default=True,
     help="Folder of the mappings and clusters.yaml.",
 )
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", help="Form of the result.")
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", help="Form of the result.")
 @click.version_option(package_name="keyferry")
 @click.pass_context
 def main(context: click.Context, mappings: Path, output: str) -> None:
@@ -40,5 +41,7 @@ def main(context: click.Context, mappings: Path, output: str) -> None:
     context.obj = Settings(mappings, output)
 
 
-for command in (validate, schema, compile_, explain, generate, push, status, expiring):
-    main.add_command(command)
+def run() -> None:
+    """Run the command line; usage texts call the program as it was called: by its name, or as a plugin of kubectl."""
+    name = PLUGIN.replace("-", " ", 1) if PurePath(sys.argv[0]).stem == PLUGIN else "keyferry"
+    main(prog_name=name, complete_var=COMPLETE_VARIABLE)

@@ -4,12 +4,34 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal, NotRequired, TypedDict
 
 from keyferry.cli.states import Row
 from keyferry.model import format_time
 
 type What = Literal["certificate", "rotation", "value"]
+
+
+class ExpiryFields(TypedDict):
+    """What ends or grows old, as `--output json` has it."""
+
+    what: What
+    """What it is: a certificate in a Secret; a rotation, or the value, of a secret or parameter in AWS."""
+    name: str
+    """The Secret as cluster/namespace/name, or the secret or parameter in AWS."""
+    state: str
+    """What is to be said of it, such as `expires`, `has expired`, `overdue`, `off`, `last changed`."""
+    time: NotRequired[str]
+    """When it expires, was due or was last rotated, or when the value was written; left out if that is not known."""
+    targets: NotRequired[list[str]]
+    """The Secrets that are made from it, as cluster/namespace/name."""
+
+
+class Expiries(TypedDict):
+    """What `keyferry expiring --output json` answers."""
+
+    expiries: list[ExpiryFields]
+    """Certificates by date, then rotations, then values by age."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +48,14 @@ class Expiry:
     targets: tuple[str, ...] = ()
     """The Secrets that are made from it, as cluster/namespace/name."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> ExpiryFields:
         """Return it for `--output json`, without empty fields."""
-        fields = {
-            "what": self.what,
-            "name": self.name,
-            "state": self.state,
-            "time": format_time(self.time) if self.time else "",
-            "targets": list(self.targets),
-        }
-        return {key: value for key, value in fields.items() if value}
+        fields: ExpiryFields = {"what": self.what, "name": self.name, "state": self.state}
+        if self.time:
+            fields["time"] = format_time(self.time)
+        if self.targets:
+            fields["targets"] = list(self.targets)
+        return fields
 
 
 def list_expiries(rows: Iterable[Row], now: datetime, within: timedelta) -> list[Expiry]:

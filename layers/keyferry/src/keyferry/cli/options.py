@@ -1,21 +1,31 @@
-"""What all commands share: the folder of the mappings, the form of the output, and the exit codes of errors."""
+"""What all commands share: the folder of the mappings, the form of the output, and the exit codes.
+
+`keyferry --help` imports this: what takes long to import is imported where it is used.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from keyferry.access import iam
-from keyferry.cli.check import files
-from keyferry.cli.check.problems import InvalidFiles, Problem
-from keyferry.cli.output import console
-from keyferry.errors import KeyferryError, raised_at
-from keyferry.mapping.catalog import Catalog
+if TYPE_CHECKING:
+    from keyferry.access.iam import Usage
+    from keyferry.cli.check.problems import Problem
+    from keyferry.mapping.catalog import Catalog
 
-PROBLEMS, BUG, INTERRUPTED = 1, 70, 130
-"""Exit codes. Click itself has 2, for a wrong command line; 70 is EX_SOFTWARE of sysexits.h, 130 is 128 + SIGINT."""
+PROBLEMS, BUG, INTERRUPTED, PIPE_CLOSED = 1, 70, 130, 141
+"""Exit codes. Click itself has 2, for a wrong command line."""
+EXIT_CODES = {
+    0: "done, and nothing is wrong",
+    PROBLEMS: "problems were found, or something failed",
+    2: "the command line is wrong, or a question could not be asked",
+    BUG: "a bug in Keyferry",  # EX_SOFTWARE of sysexits.h
+    INTERRUPTED: "interrupted, or the answer was no",  # 128 + SIGINT
+    PIPE_CLOSED: "what reads the output has closed the pipe",  # 128 + SIGPIPE
+}
+"""Exit code → what it means. `--help` and docs/cli.md have them from here."""
 
 
 @dataclass
@@ -23,77 +33,45 @@ class Settings:
     """The options of `keyferry` itself, which all commands share."""
 
     mappings: Path
-    output: str = "text"
+    output: str = "table"
 
     @property
     def is_json(self) -> bool:
         """Whether the result is written as JSON."""
         return self.output == "json"
 
-    def load_catalog(self) -> Catalog:
+    def load_catalog(self) -> "Catalog":
         """Return the catalogue of the mappings.
 
         Raises:
             InvalidFiles: the files have problems.
         """
-        return files.load(self.mappings, console.show_progress)
+        return self.check_files()[0]
 
-    def check_files(self) -> tuple[Catalog, list[Problem]]:
+    def check_files(self) -> "tuple[Catalog, list[Problem]]":
         """Return the catalogue of the mappings, and the warnings about them.
 
         Raises:
             InvalidFiles: the files have problems.
         """
+        from keyferry.cli.check import files  # noqa: PLC0415
+        from keyferry.cli.output import console  # noqa: PLC0415
+
         return files.check(self.mappings, console.show_progress)
 
-    def check_usage(self, catalog: Catalog) -> iam.Usage:
+    def check_usage(self, catalog: "Catalog") -> "Usage":
         """Return how much of what IAM allows a role the mappings need.
 
         Raises:
             InvalidFiles: it is more than there is.
         """
-        usage = iam.compute_usage(catalog)
+        from keyferry.access.iam import compute_usage  # noqa: PLC0415
+        from keyferry.cli.check.problems import InvalidFiles, Problem  # noqa: PLC0415
+
+        usage = compute_usage(catalog)
         if not usage.fits:
             raise InvalidFiles([Problem(str(self.mappings), 1, 1, str(usage))])
         return usage
-
-
-def _print_problems(settings: Settings, error: InvalidFiles) -> None:
-    if settings.is_json:
-        console.print_json([problem.as_dict() for problem in error.problems])
-    else:
-        console.print_note(str(error))
-
-
-def _set_output(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value:
-        context.obj.output = value
-
-
-class Group(click.Group):
-    """A group of commands that turns every error into one line and an exit code, instead of a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # as click has it
-        """Run the command; exit with the code of its error, if it has one."""
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except (KeyboardInterrupt, click.Abort):
-            console.print_note("interrupted")
-            ctx.exit(INTERRUPTED)
-        except InvalidFiles as error:
-            _print_problems(ctx.obj, error)
-            ctx.exit(PROBLEMS)
-        except KeyferryError as error:
-            console.print_note(str(error))
-            ctx.exit(PROBLEMS)
-        except Exception as error:
-            # Its text is not shown: it can quote a value.
-            console.print_note(
-                f"unexpected {type(error).__name__} at {raised_at(error)}: a bug in Keyferry; please report it"
-            )
-            ctx.exit(BUG)
 
 
 type Command = Callable[..., Any]
@@ -101,8 +79,8 @@ type Command = Callable[..., Any]
 
 
 def output(command: Command) -> Command:
-    """Give a command the option `--output text|json`, which `keyferry` itself has too."""
-    return output_of("text", "json")(command)
+    """Give a command the option `--output table|json`, which `keyferry` itself has too."""
+    return output_of("table", "json")(command)
 
 
 def output_of(*forms: str) -> Callable[[Command], Command]:
@@ -114,3 +92,8 @@ def output_of(*forms: str) -> Callable[[Command], Command]:
         callback=_set_output,
         help="Form of the result.",
     )
+
+
+def _set_output(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value:
+        context.obj.output = value

@@ -3,14 +3,99 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 from keyferry.delivery.report import build_owner_field
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Place, format_time
 
 type Row = dict[str, Any]
-"""What is known of one target (`keyferry.pipeline.status`)."""
+"""What is known of one target (`keyferry.pipeline.status`): `Target`, while it is put together."""
+type State = Literal["right", "held", "stale", "restart due", "conflict", "failed", "gone", "unknown"]
+
+
+class Owner(TypedDict):
+    """The team that owns a mapping."""
+
+    team: str
+    """Its name."""
+    contact: NotRequired[str]
+    """Where to reach it."""
+
+
+class Rotation(TypedDict):
+    """The rotation of a secret, as Secrets Manager tells it."""
+
+    on: bool
+    """Whether it is switched on."""
+    last: NotRequired[str]
+    """When it was rotated last."""
+    next: NotRequired[str]
+    """When it is due."""
+
+
+class SourceOfTarget(TypedDict):
+    """A secret or parameter that a target is made from."""
+
+    alias: str
+    """What the mapping calls it."""
+    store: str
+    """Where it is: `secretsmanager` or `ssm`."""
+    name: str
+    """Its name or ARN, or what finds it."""
+    region: NotRequired[str]
+    """Its region, where the mapping names one."""
+    held: NotRequired[str]
+    """The version that the Secret is made from."""
+    wanted: NotRequired[str]
+    """The version that there is."""
+    changed: NotRequired[str]
+    """When that version was written."""
+    rotation: NotRequired[Rotation]
+    """Its rotation; left out for what cannot be rotated."""
+
+
+class Target(TypedDict):
+    """A Secret in one namespace of one cluster. Times are in UTC, as `2026-11-24T15:00:00+00:00`."""
+
+    mapping: str
+    """The mapping that it comes from."""
+    cluster: str
+    """The cluster's name in mappings."""
+    namespace: str
+    """The namespace; empty where the cluster did not tell them; a choice in brackets with `--offline`."""
+    secret: str
+    """The name of the Secret."""
+    state: State
+    """Whether it is as it should be; docs/troubleshooting.md explains each."""
+    why: NotRequired[str]
+    """Why it is in that state."""
+    at: NotRequired[str]
+    """File and line that an error is about."""
+    owner: NotRequired[Owner]
+    """The team that owns the mapping."""
+    since: NotRequired[str]
+    """Since when it is in that state, as far as is known."""
+    written: NotRequired[str]
+    """When its content was written last."""
+    certificateExpires: NotRequired[str]
+    """When the first certificate in it expires."""
+    error: NotRequired[str]
+    """The error of the last delivery, where it is not right."""
+    failed: NotRequired[str]
+    """When that delivery failed."""
+    nextTry: NotRequired[str]
+    """When the next delivery is due."""
+    sources: list[SourceOfTarget]
+    """What it is made from."""
+
+
+class Status(TypedDict):
+    """What `keyferry status --output json` answers."""
+
+    targets: list[Target]
+    """By mapping, cluster and namespace."""
+
 
 RIGHT = ("right", "held", "unknown")
 """The states that are not wrong."""

@@ -2,10 +2,34 @@
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, TypedDict
 
 from keyferry.errors import InvalidInput, abridge
+
+type Level = Literal["error", "warning"]
+
+
+class ProblemFields(TypedDict):
+    """A problem as `--output json` has it."""
+
+    file: str
+    """The file, as a path from where the command ran."""
+    line: int
+    """From 1."""
+    column: int
+    """From 1."""
+    message: str
+    """What is wrong, and what would be right."""
+    level: Level
+    """Whether it has to be mended, or should be looked at."""
+
+
+class Problems(TypedDict):
+    """What every command answers in place of its result where files have errors; it exits with 1 then."""
+
+    problems: list[ProblemFields]
+    """All problems, by file and line."""
 
 
 @dataclass(frozen=True, order=True)
@@ -16,7 +40,7 @@ class Problem:
     line: int
     column: int
     message: str
-    level: Literal["error", "warning"] = "error"
+    level: Level = "error"
 
     def __post_init__(self) -> None:
         """Cut the middle out of a long message: it can quote what a file has."""
@@ -26,9 +50,15 @@ class Problem:
         level = "" if self.level == "error" else f"{self.level}: "
         return f"{self.file}:{self.line}:{self.column}: {level}{self.message}"
 
-    def as_dict(self) -> dict[str, str | int]:
+    def as_dict(self) -> ProblemFields:
         """Return the problem for `--output json`."""
-        return asdict(self)
+        return {
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "message": self.message,
+            "level": self.level,
+        }
 
     def as_command(self) -> str:
         """Return a workflow command of GitHub Actions, which shows the problem at its line (`toolkit`, command.ts)."""

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from keyferry.aws.sessions import open_session
-from keyferry.cli.expiry import Expiry, list_expiries
+from keyferry.cli.expiry import Expiries, Expiry, list_expiries
 from keyferry.cli.options import PROBLEMS, Settings, output
 from keyferry.cli.output import console
 from keyferry.cli.stack import find_stack
 
+ANSWER = Expiries
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
@@ -38,9 +39,10 @@ class Duration(click.ParamType[timedelta]):
 @output
 @click.pass_obj
 def expiring(settings: Settings, within: timedelta, stack: str | None) -> None:
-    """Show certificates that expire soon, rotations that are overdue or off, and values by their age.
+    """Show what expires, what is not rotated, and how old values are.
 
-    No value is read. Exits with 1 where a certificate has expired or expires in that time, or a rotation is overdue.
+    Certificates that expire soon by date, rotations that are overdue or off, and values by their age. No value is
+    read. Exits with 1 where a certificate has expired or expires in that time, or a rotation is overdue.
     """
     session = open_session(os.environ.get("AWS_REGION") or None)
     deployed, now = find_stack(session, stack, settings.mappings), datetime.now(UTC)
@@ -48,7 +50,8 @@ def expiring(settings: Settings, within: timedelta, stack: str | None) -> None:
         rows = [row for page in deployed.ask("status") for row in page["rows"]]
     expiries = list_expiries(rows, now, within)
     if settings.is_json:
-        console.print_json([expiry.as_dict() for expiry in expiries])
+        answer: Expiries = {"expiries": [expiry.as_dict() for expiry in expiries]}
+        console.print_json(answer)
     elif not expiries:
         console.print_line("nothing")
     else:

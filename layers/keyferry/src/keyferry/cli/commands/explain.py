@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from keyferry.cli.options import Settings, output
 from keyferry.cli.output import console
-from keyferry.cli.output.explanation import Explanation
+from keyferry.cli.output.explanation import Explanation, Explanations, MatchFields
 from keyferry.cli.unwrap import Document, unwrap
 from keyferry.errors import InvalidInput, UnknownField, UnknownName
 from keyferry.mapping.catalog import Catalog
@@ -19,23 +19,26 @@ from keyferry.pipeline.settle import parse_delivery
 from keyferry.pipeline.sweep import Sweep, parse_sweep
 from keyferry.stores.envelope import Ignored
 
+ANSWER = Explanations
+
 
 @click.command()
 @click.argument("event", type=click.File("rb"))
 @output
 @click.pass_obj
 def explain(settings: Settings, event: IO[bytes]) -> None:
-    """Show which change an EventBridge event is, or why it is none, and what follows.
+    """Show which change an event is, and what follows from it.
 
-    EVENT is a file with the event as JSON, or - for standard input. It may also hold a list of events, what Lambda gets
-    from SQS or SNS, what `aws sqs receive-message` prints, an SNS notification, or messages of Keyferry's own queues.
-    What is judged is the event itself: whether the stack's rules forward its kind is in events/verdicts.yaml.
+    EVENT is a file with an event of EventBridge as JSON, or - for standard input. It may also hold a list of events,
+    what Lambda gets from SQS or SNS, what `aws sqs receive-message` prints, an SNS notification, or messages of
+    Keyferry's own queues. What is judged is the event itself: whether the stack's rules forward its kind is in
+    events/verdicts.yaml.
     """
     catalog = settings.load_catalog()
     explanations = [explain_document(catalog, document) for document in unwrap(Document(_parse(event)))]
     if settings.is_json:
-        several = [{"position": each.position, **each.as_dict()} for each in explanations]
-        console.print_json(several if len(several) > 1 else explanations[0].as_dict())
+        answer: Explanations = {"events": [explanation.as_dict() for explanation in explanations]}
+        console.print_json(answer)
         return
     for number, explanation in enumerate(explanations, start=1):
         if len(explanations) > 1:
@@ -108,8 +111,8 @@ def _find_problem(catalog: Catalog, delivery: Delivery) -> str:
     return ""
 
 
-def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
-    """Yield the sources that the change names, each with the reason (`not`) if no delivery follows for it."""
+def _matches(catalog: Catalog, change: Change) -> Iterator[MatchFields]:
+    """Yield the sources that the change names, each with the reason (`whyNot`) if no delivery follows for it."""
     for match in catalog.matches_of(change):
         why = ""
         if change.kind == "rotation failed":
@@ -121,4 +124,5 @@ def _matches(catalog: Catalog, change: Change) -> Iterator[dict[str, str]]:
             why = "it has no cluster"
         elif not any(match.concerns(cluster.name) for cluster in catalog.clusters_of(match.mapping)):
             why = f"it does not go to {' in '.join(filter(None, (match.namespace, match.cluster)))}"
-        yield {"mapping": match.mapping.name, "source": match.alias} | ({"not": why} if why else {})
+        fields: MatchFields = {"mapping": match.mapping.name, "source": match.alias}
+        yield {**fields, "whyNot": why} if why else fields

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 import click
 
@@ -51,11 +51,30 @@ _MEMBER = """\
 # For whoever owns account {account}: deploy it there, after Keyferry's stack, once in each region that has clusters or
 # secrets of interest, first in that of RolesRegion. Guide: docs/deploy.md, "Several accounts".
 """
-_ACTIONS = {"missing": "written", "differs": "written", "superfluous": "removed"}
-"""How a file differed → what was done about it."""
-
+type State = Literal["missing", "differs", "superfluous", "written", "removed"]
 type Difference = Literal["missing", "differs", "superfluous"]
 """How a file in the folder differs from what the mappings make it."""
+_ACTIONS: Mapping[Difference, State] = {"missing": "written", "differs": "written", "superfluous": "removed"}
+"""How a file differed → what was done about it."""
+
+
+class GeneratedFile(TypedDict):
+    """A file that was not as the mappings make it."""
+
+    file: str
+    """Its path."""
+    state: State
+    """How it differs; or, where files are written, what was done about it."""
+
+
+class Generated(TypedDict):
+    """What `keyferry generate --output json` answers."""
+
+    files: list[GeneratedFile]
+    """The files that were not as the mappings make them; none where all is up to date."""
+
+
+ANSWER = Generated
 
 
 @click.command()
@@ -66,16 +85,18 @@ type Difference = Literal["missing", "differs", "superfluous"]
     help="Folder of the generated files.  [default: generated, beside the folder of the mappings]",
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail where a file is not what the mappings make it.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; show which files differ.")
 @output
 @click.pass_obj
-def generate(settings: Settings, to: Path | None, *, check: bool) -> None:
-    """Write what the mappings need: IAM policies, alarms, access entries, RBAC.
+def generate(settings: Settings, to: Path | None, *, check: bool, dry_run: bool) -> None:
+    """Write the rights that the mappings need: IAM, RBAC, access entries.
 
     stack/ has the nested templates of the stack: rights of the functions, policies for people, access entries, alarms,
     and who may send events. clusters/NAME/rbac.yaml has the Roles and admission policies of a cluster;
     accounts/ID/member.yaml is the template for an account or region other than the stack's. access-entries.json is for
     Terraform, and for access-entries.sh; remove-stale.sh takes out of a cluster what is no longer generated.
     """
+    looks = check or dry_run
     folder = to or settings.mappings.parent / "generated"
     catalog, warnings = settings.check_files()
     for warning in warnings:
@@ -85,20 +106,24 @@ def generate(settings: Settings, to: Path | None, *, check: bool) -> None:
         console.print_note(str(usage))
     files = render_files(catalog)
     try:
-        differences = _compare(folder, files) if check else _update(folder, files)
+        differences = _compare(folder, files) if looks else _update(folder, files)
     except OSError as error:
         raise InvalidInput(f"{error.filename or folder}: cannot be read or written: {error.strerror}") from None
-    states = {name: difference if check else _ACTIONS[difference] for name, difference in differences.items()}
+    states: dict[str, State] = {
+        name: difference if looks else _ACTIONS[difference] for name, difference in differences.items()
+    }
     _print_states(settings, folder, states)
     if check and differences:
         command = shlex.join(["keyferry", "--mappings", str(settings.mappings), "generate", "--to", str(folder)])
-        console.print_note(f"{folder} is not what {settings.mappings} makes it; mend it with: {command}")
+        console.print_note(f"{folder} is not what {settings.mappings} makes it; mend it with:")
+        console.print_command(command)
         raise SystemExit(PROBLEMS)
 
 
-def _print_states(settings: Settings, folder: Path, states: Mapping[str, str]) -> None:
+def _print_states(settings: Settings, folder: Path, states: Mapping[str, State]) -> None:
     if settings.is_json:
-        console.print_json([{"file": str(folder / name), "state": state} for name, state in states.items()])
+        answer: Generated = {"files": [{"file": str(folder / name), "state": state} for name, state in states.items()]}
+        console.print_json(answer)
         return
     for name, state in states.items():
         console.print_line(f"{folder / name}: {state}")

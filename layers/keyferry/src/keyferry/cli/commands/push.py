@@ -15,7 +15,9 @@ from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, output_of
 from keyferry.cli.output import console, results
-from keyferry.cli.output.results import Plan
+from keyferry.cli.output.explanation import dump_delivery
+from keyferry.cli.output.pushed import Pushed
+from keyferry.cli.output.results import Plan, Secrets
 from keyferry.cli.stack import find_stack, format_logs_command
 from keyferry.deadline import Deadline
 from keyferry.delivery.preview import list_gaps, preview
@@ -26,6 +28,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery
 from keyferry.runtime.wiring import Runtime
 
+ANSWER = Pushed
 MAX_SECONDS = 600
 """How long a delivery may take: longer than in a function, since a person can wait."""
 CONCURRENCY = 4
@@ -49,7 +52,7 @@ class Selection:
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--stack", metavar="NAME", help="Send the deliveries through the queue of this stack, behind its own.")
-@output_of("text", "json", "github")
+@output_of("table", "json", "github")
 @click.pass_obj
 def push(
     settings: Settings,
@@ -61,10 +64,11 @@ def push(
     yes: bool,
     stack: str | None,
 ) -> None:
-    """Bring Secrets to the current state of their sources: those of the mappings named, or of all.
+    """Bring Secrets to the current state of their sources.
 
-    Takes keys back also from those from whom they were taken back a short time ago. Shows what it is about to do, and
-    asks. Values are never shown. What fails is told with file and line; as annotations with --output github.
+    Those of the mappings named, or of all. Takes keys back also from those from whom they were taken back a short
+    time ago. Shows what it is about to do, and asks. Values are never shown; of what is right already, only the number.
+    What fails is told with file and line; as annotations with --output github.
     """
     catalog = settings.load_catalog()
     deliveries = select(catalog, Selection(mappings, cluster, namespace))
@@ -76,18 +80,25 @@ def push(
         queue = find_stack(session, stack, settings.mappings).connect_queue()
         _send(settings, queue, stack, deliveries, ask=not yes)
         return
-    runtime = Runtime(os.environ, catalog, session)
+    runtime, secrets = Runtime(os.environ, catalog, session), list_secrets(catalog)
     _warn_of_gaps(runtime, deliveries)
     if not yes or dry_run:
         plans = _run_all(deliveries, lambda delivery: _plan(runtime, delivery), "planning")
-        results.print_plans(plans, settings.output)
+        results.print_plans(plans, secrets, settings.output)
         if dry_run:
             sys.exit(PROBLEMS if any(plan.fails for plan in plans) else 0)
         if not any(plan.has_changes for plan in plans):
-            _exit(settings, [], PROBLEMS if any(plan.fails for plan in plans) else 0)
+            results.print_reports([], secrets, settings.output)
+            sys.exit(PROBLEMS if any(plan.fails for plan in plans) else 0)
         _confirm("Go ahead?")
     reports = _run_all(deliveries, lambda delivery: _deliver(runtime, delivery), "delivering")
-    _exit(settings, reports, PROBLEMS if any(report.errors for report in reports) else 0)
+    results.print_reports(reports, secrets, settings.output)
+    sys.exit(PROBLEMS if any(report.errors for report in reports) else 0)
+
+
+def list_secrets(catalog: Catalog) -> Secrets:
+    """Return the name of each mapping's Secret."""
+    return {name: mapping.spec.secret.name for name, mapping in catalog.mappings.items()}
 
 
 def select(catalog: Catalog, selection: Selection) -> list[Delivery]:
@@ -215,20 +226,14 @@ def _send(settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequ
         _confirm(f"Send {len(deliveries)} deliveries to {stack}?")
     queue.send(deliveries)
     if settings.is_json:
-        console.print_json(
-            [delivery.model_dump(mode="json", by_alias=True, exclude_defaults=True) for delivery in deliveries]
-        )
+        answer: Pushed = {"sent": list(map(dump_delivery, deliveries))}
+        console.print_json(answer)
         return
     console.print_line(f"sent {len(deliveries)} deliveries to {stack}; follow them with:")
-    console.print_line(f"  {format_logs_command(stack, deliveries[0].event_id)}")
+    console.print_verbatim(f"  {format_logs_command(stack, deliveries[0].event_id)}")
 
 
 def _confirm(question: str) -> None:
     if not click.confirm(question, err=True):
         console.print_note("nothing was done")
         sys.exit(INTERRUPTED)
-
-
-def _exit(settings: Settings, reports: Sequence[Report], code: int) -> None:
-    results.print_reports(reports, settings.output)
-    sys.exit(code)

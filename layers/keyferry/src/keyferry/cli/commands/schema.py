@@ -1,79 +1,32 @@
-"""`keyferry schema`: the JSON Schema of mapping files, for editors and CI, and the reference that is made of it."""
+"""`keyferry schema`: the JSON Schemas, for editors, CI and programs, and the reference that is made of one of them."""
 
-import ast
-import inspect
 import json
-import textwrap
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
-from typing import Annotated, Any
 
 import click
-from pydantic import BaseModel, Field, TypeAdapter
 
+from keyferry.cli import VERBS
 from keyferry.cli.options import Settings, output_of
 from keyferry.cli.output import console
 from keyferry.cli.reference import markdown
-from keyferry.cli.reference.examples import example_of
-from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.stack import Stack
-from keyferry.mapping.targets import Clusters
-from keyferry.model import Record
-from keyferry.policy.rules import Policy
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+from keyferry.cli.reference.schemas import build_answer_schema, build_schema
+from keyferry.errors import InvalidInput
 
 
 @click.command()
+@click.option("--of", "verb", type=click.Choice(list(VERBS)), help="Of what this command answers with --output json.")
 @output_of("json", "markdown")
 @click.pass_obj
-def schema(settings: Settings) -> None:
-    """Print the JSON Schema (2020-12) of mapping files; with --output markdown, the reference of their fields."""
-    json_schema = build_schema()
-    console.print_line(
-        markdown.render(json_schema) if settings.output == "markdown" else json.dumps(json_schema, indent=2)
-    )
+def schema(settings: Settings, verb: str | None) -> None:
+    """Print the JSON Schema of mapping files, or of what a command answers.
 
-
-def build_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a document in a mapping file, of any kind."""
-    documents = TypeAdapter(Annotated[SecretMapping | Clusters | Policy | Stack, Field(discriminator="kind")])
-    json_schema: dict[str, Any] = documents.json_schema(by_alias=True)
-    for model in models():
-        if model.__name__ in json_schema["$defs"]:
-            _describe(model, json_schema["$defs"][model.__name__]["properties"])
-    return {"$schema": DIALECT, "title": "Keyferry", **json_schema}
-
-
-def models(base: type[Record] = Record) -> Iterator[type[Record]]:
-    """Yield every model of something that is parsed: the subclasses of `Record`."""
-    for model in base.__subclasses__():
-        yield model
-        yield from models(model)
-
-
-def _describe(model: type[BaseModel], properties: Mapping[str, dict[str, Any]]) -> None:
-    """Add the docstring of each field, and an example, to its schema.
-
-    Pydantic can add docstrings itself (`use_attribute_docstrings`), but would do so at every start of a function.
+    The schema is of 2020-12. With --output markdown, the reference of the fields of mapping files.
     """
-    docstrings = {name: text for base in reversed(model.__mro__) for name, text in _docstrings(base)}
-    for name, field in model.model_fields.items():
-        property_schema = properties[field.alias or name]
-        if name in docstrings:
-            property_schema["description"] = docstrings[name]
-        example = example_of(model.__name__, field.alias or name)
-        if example is not None:
-            property_schema.setdefault("examples", [example])
-
-
-def _docstrings(model: type) -> Iterator[tuple[str, str]]:
-    """Yield the name of each field that a class itself defines, and the docstring below the field."""
-    if not (issubclass(model, Record) and model is not Record):
-        return
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(model))).body
-    body = definition.body if isinstance(definition, ast.ClassDef) else []
-    for statement, following in pairwise(body):
-        match statement, following:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                yield name, " ".join(text.split())
+    if verb:
+        json_schema = build_answer_schema(verb)
+        if json_schema is None:
+            raise InvalidInput(f"keyferry {verb} has no --output json of its own")
+        console.print_verbatim(json.dumps(json_schema, indent=2))
+    elif settings.output == "markdown":
+        console.print_verbatim(markdown.render(build_schema()))
+    else:
+        console.print_verbatim(json.dumps(build_schema(), indent=2))

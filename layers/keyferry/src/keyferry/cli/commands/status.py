@@ -16,12 +16,13 @@ from keyferry.cli.options import PROBLEMS, Settings, output
 from keyferry.cli.output import console
 from keyferry.cli.output.states import print_states
 from keyferry.cli.stack import Stack, find_stack
-from keyferry.cli.states import Filter, Row
+from keyferry.cli.states import Filter, Row, Status
 from keyferry.deadline import Deadline
 from keyferry.errors import InvalidInput
 from keyferry.pipeline.comparison import Scope
 from keyferry.runtime.wiring import Runtime
 
+ANSWER = Status
 FAILURES_SINCE = timedelta(hours=2)
 """How old a failure may be that is shown. A delivery that fails is tried again every five minutes at least."""
 MIN_WATCH_SECONDS = 10
@@ -53,9 +54,10 @@ def status(
     stale: bool,
     **chosen: str | None,
 ) -> None:
-    """Show in which state each target is: right, held, stale, restart due, conflict, failed, gone or unknown.
+    """Show in which state each target is.
 
-    No value is read. Exits with 0 when nothing is wrong; what is unknown is not wrong.
+    A target is right, held, stale, failed, gone or unknown, or has a restart due or a conflict. No value is read.
+    Exits with 0 when nothing is wrong; what is unknown is not wrong.
     """
     wanted = Filter(only_wrong=stale, **chosen)  # type: ignore[arg-type]
     if offline:
@@ -99,7 +101,7 @@ def _compare(settings: Settings, session: boto3.Session, wanted: Filter) -> Iter
 
 def _print(settings: Settings, rows: list[Row]) -> None:
     if settings.is_json:
-        console.print_json(rows)
+        console.print_json({"targets": rows})
     else:
         print_states(rows, datetime.now(UTC))
 

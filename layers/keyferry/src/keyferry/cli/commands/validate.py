@@ -1,12 +1,12 @@
 """`keyferry validate`: everything that is wrong with the mappings, and where they go."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NotRequired, TypedDict
 
 import click
 
-from keyferry.cli.check.problems import InvalidFiles, Problem
+from keyferry.access.iam import Usage
+from keyferry.cli.check.problems import InvalidFiles, Problem, ProblemFields
 from keyferry.cli.options import PROBLEMS, Settings, output_of
 from keyferry.cli.output import console
 from keyferry.mapping.catalog import Catalog
@@ -15,35 +15,101 @@ from keyferry.mapping.targets import NamespaceSelector
 _TARGET_COLUMNS = ("mapping", "secret", "clusters", "namespaces")
 
 
+class NamespaceChoice(TypedDict, total=False):
+    """A choice of namespaces, as the mapping has it."""
+
+    names: list[str]
+    """Names or patterns of names; any, where there are none."""
+    matchLabels: dict[str, str]
+    """The labels that a namespace has to have."""
+    matchExpressions: list[dict[str, Any]]
+    """The expressions of Kubernetes that its labels have to fulfil."""
+    exclude: list[str]
+    """Names or patterns of namespaces that are left out."""
+
+
+class MappingTargets(TypedDict):
+    """Where a mapping goes."""
+
+    mapping: str
+    """The name of the mapping."""
+    secret: str
+    """The name of the Secret."""
+    clusters: list[str]
+    """The names of the clusters."""
+    namespaces: list[str]
+    """The namespaces that it names."""
+    namespaceSelectors: list[NamespaceChoice]
+    """The choices of namespaces."""
+
+
+class IamUsage(TypedDict):
+    """How much of what IAM allows a role the mappings need."""
+
+    policies: int
+    """Managed policies that the role of deliver needs."""
+    names: int
+    """Secrets and parameters, or patterns of them, that its policies name."""
+    room: int
+    """About how many such names fit, once AWS has raised the quota of policies."""
+    defaultRoom: int
+    """About how many such names fit before that."""
+
+
+class Validation(TypedDict):
+    """What `keyferry validate --output json` answers."""
+
+    problems: list[ProblemFields]
+    """All problems, by file and line; where none is an error, the command exits with 0."""
+    targets: NotRequired[list[MappingTargets]]
+    """With `--targets`: where each mapping goes."""
+    iam: NotRequired[IamUsage]
+    """With `--targets`: how much of IAM's room is used."""
+
+
+ANSWER = Validation
+
+
 @click.command()
 @click.option("--targets", is_flag=True, help="Show also to which namespaces of which clusters each mapping goes.")
-@output_of("text", "json", "github")
+@output_of("table", "json", "github")
 @click.pass_obj
 def validate(settings: Settings, *, targets: bool) -> None:
-    """Show everything that is wrong with the mappings; as annotations of a pull request with --output github."""
-    format_problem = Problem.as_command if settings.output == "github" else str
+    """Show everything that is wrong with the mappings.
+
+    The problems are the result, and go to stdout: with file, line, what is wrong and what would be right; as
+    annotations of a pull request with --output github.
+    """
     try:
         catalog, warnings = settings.check_files()
         usage = settings.check_usage(catalog)
     except InvalidFiles as error:
         if settings.is_json:
             raise
-        console.print_line("\n".join(map(format_problem, error.problems)))  # of this command they are the result
+        _print_problems(settings, error.problems)
         console.print_note(f"{settings.mappings}: {_count(len(error.problems), 'problem')}")
         raise SystemExit(PROBLEMS) from None
     if settings.is_json:
-        problems = [warning.as_dict() for warning in warnings]
-        whole = {"problems": problems, "targets": _targets_as_dicts(catalog), "iam": asdict(usage)}
-        console.print_json(whole if targets else problems)
+        answer: Validation = {"problems": [warning.as_dict() for warning in warnings]}
+        if targets:
+            answer |= {"targets": _targets_as_dicts(catalog), "iam": _usage_as_dict(usage)}
+        console.print_json(answer)
         return
     if targets:
         console.print_table(_TARGET_COLUMNS, list(_target_rows(catalog)))
-    for warning in warnings:
-        console.print_line(format_problem(warning))
+    _print_problems(settings, warnings)
     if usage.names:
         console.print_note(str(usage))
     verdict = _count(len(warnings), "warning") if warnings else "nothing wrong"
     console.print_line(f"{settings.mappings}: {summarize(catalog)}, {verdict}")
+
+
+def _print_problems(settings: Settings, problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        if settings.output == "github":
+            console.print_verbatim(problem.as_command())  # wrapped, it would be none
+        else:
+            console.print_line(str(problem))
 
 
 def summarize(catalog: Catalog) -> str:
@@ -64,7 +130,7 @@ def _target_rows(catalog: Catalog) -> Iterator[tuple[str, str, str, str]]:
         yield mapping.name, spec.secret.name, clusters, "; ".join(namespaces)
 
 
-def _targets_as_dicts(catalog: Catalog) -> list[dict[str, Any]]:
+def _targets_as_dicts(catalog: Catalog) -> list[MappingTargets]:
     """Return the targets of each mapping for `--output json`."""
     return [
         {
@@ -72,13 +138,24 @@ def _targets_as_dicts(catalog: Catalog) -> list[dict[str, Any]]:
             "secret": mapping.spec.secret.name,
             "clusters": [cluster.name for cluster in catalog.clusters_of(mapping)],
             "namespaces": mapping.spec.namespace_names,
-            "namespaceSelectors": [
-                selector.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-                for selector in mapping.spec.namespace_selectors
-            ],
+            "namespaceSelectors": list(map(_selector_as_dict, mapping.spec.namespace_selectors)),
         }
         for mapping in catalog.mappings.values()
     ]
+
+
+def _selector_as_dict(selector: NamespaceSelector) -> NamespaceChoice:
+    fields: NamespaceChoice = selector.model_dump(mode="json", by_alias=True, exclude_defaults=True)  # type: ignore[assignment]
+    return fields
+
+
+def _usage_as_dict(usage: Usage) -> IamUsage:
+    return {
+        "policies": usage.policies,
+        "names": usage.names,
+        "room": usage.room,
+        "defaultRoom": usage.default_room,
+    }
 
 
 def _describe(selector: NamespaceSelector) -> str:

@@ -1,11 +1,13 @@
 """The output of `keyferry push`: what it would do, and what it did."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.output import console
+from keyferry.cli.output.pushed import PlannedDelivery, Pushed, dump_report
 from keyferry.delivery.preview import Preview
 from keyferry.delivery.report import (
     Locate,
@@ -20,7 +22,12 @@ from keyferry.errors import ENVIRONMENT, KeyferryError
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
 
+type Secrets = Mapping[str, str]
+"""Name of a mapping → name of its Secret."""
+
 _NO_NAMESPACE = "no namespace of this cluster matches"
+_FOLDED = ("nothing", "unchanged")
+"""What is done to a Secret that is only counted, where nothing else is to be said of it."""
 
 
 @dataclass(frozen=True)
@@ -52,47 +59,57 @@ class Plan:
         )
         return replace(self, previews=previews, error=locate_error(self.delivery, self.error, locate))
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the plan for `--output json`."""
-        return {
+    def as_dict(self, secret: str) -> PlannedDelivery:
+        """Return the plan for `--output json`; `secret` is the name of its Secret."""
+        fields: Any = {
             "mapping": self.delivery.mapping,
             "cluster": self.delivery.cluster,
+            "secret": secret,
             **build_owner_field(self.owner),
             **build_notes_field(self.notes),
             "namespaces": [preview.as_dict() for preview in self.previews],
-        } | build_error_fields(self.error)
+            **build_error_fields(self.error),
+        }
+        planned: PlannedDelivery = fields
+        return planned
 
 
-def print_plans(plans: Sequence[Plan], output: str) -> None:
+def print_plans(plans: Sequence[Plan], secrets: Secrets, output: str) -> None:
     """Write what would be done: the names of keys, never their values.
 
     Args:
         plans: the plans.
-        output: the form of the result: text, json or github.
+        secrets: the names of the Secrets.
+        output: the form of the result: table, json or github.
     """
     if output == "json":
-        console.print_json([plan.as_dict() for plan in plans])
+        answer: Pushed = {"planned": [plan.as_dict(secrets[plan.delivery.mapping]) for plan in plans]}
+        console.print_json(answer)
         return
-    rows = [row for plan in plans for row in _rows_of_plan(plan)]
-    _print_rows(("mapping", "cluster", "namespace", "will", "keys", "restarts", "owner", "why"), rows, output)
-    _print_notes((plan.delivery, plan.notes) for plan in plans)
+    rows = [row for plan in plans for row in _rows_of_plan(plan, secrets)]
+    _print_rows(("will", "keys", "restarts"), rows, output)
+    _print_notes((_name_target(plan.delivery, None, secrets), plan.notes) for plan in plans)
+    _print_totals(rows)
 
 
-def print_reports(reports: Sequence[Report], output: str) -> None:
+def print_reports(reports: Sequence[Report], secrets: Secrets, output: str) -> None:
     """Write what was done.
 
     Args:
         reports: the reports.
+        secrets: the names of the Secrets.
         output: as in `print_plans`.
     """
     if output == "json":
-        console.print_json([_as_dict(report) for report in reports])
+        answer: Pushed = {"deliveries": [dump_report(report, secrets[report.delivery.mapping]) for report in reports]}
+        console.print_json(answer)
     elif not reports:
         console.print_line("nothing to do")
     else:
-        rows = [row for report in reports for row in _rows_of_report(report)]
-        _print_rows(("mapping", "cluster", "namespace", "did", "restarted", "owner", "why"), rows, output)
-        _print_notes((report.delivery, report.notes) for report in reports)
+        rows = [row for report in reports for row in _rows_of_report(report, secrets)]
+        _print_rows(("did", "restarted"), rows, output)
+        _print_notes((_name_target(report.delivery, None, secrets), report.notes) for report in reports)
+        _print_totals(rows)
 
 
 @dataclass(frozen=True)
@@ -100,96 +117,117 @@ class _Row:
     """A line of the table. It has the type of an error alone: the text is written below the table."""
 
     delivery: Delivery
+    secret: str
     namespace: str | None
     """None where the line is about the whole delivery."""
-    cells: tuple[str, ...]
+    effect: str
+    """What is done to the Secret."""
+    lists: tuple[Sequence[str], ...]
+    """Keys and workloads."""
     why: str
+    owner: str
     error: KeyferryError | None
 
     @property
     def line(self) -> tuple[str, ...]:
         """All cells of the line."""
         why = type(self.error).__name__ if self.error else self.why
-        return self.delivery.mapping, self.delivery.cluster, self.namespace or "-", *self.cells, why
+        mapping = "" if self.delivery.mapping == self.secret else self.delivery.mapping
+        place = self.delivery.cluster, self.namespace or "-", self.secret, mapping
+        return self.effect, *place, *map(", ".join, self.lists), why, self.owner
 
     @property
-    def failure(self) -> str:
-        """The text of the error, and where it happened if that matters; empty without an error."""
-        if self.error is None:
-            return ""
-        if isinstance(self.error, ENVIRONMENT):
-            return self.error.title
-        namespace = f", namespace {self.namespace}" if self.namespace else ""
-        return f"{self.delivery.mapping} to {self.delivery.cluster}{namespace}: {self.error.title}"
+    def is_folded(self) -> bool:
+        """Whether nothing is to be said of it but that it is as it should be."""
+        return self.effect in _FOLDED and not (self.error or self.why or any(self.lists))
 
-    def format_failure(self, output: str) -> str:
-        """Return the failure behind file and line, as problems of files are told; or as an annotation of GitHub."""
-        at = self.error.at if self.error else ""
-        file, _, line = at.rpartition(":")
-        if output == "github" and file:
-            return Problem(file, int(line), 1, self.failure).as_command()
-        return f"{at}: {self.failure}" if at else self.failure
+    @property
+    def place(self) -> str:
+        """The Secret as cluster/namespace/name."""
+        return _name_target(self.delivery, self.namespace, {self.delivery.mapping: self.secret})
 
 
-def _print_rows(header: Sequence[str], rows: Sequence[_Row], output: str) -> None:
-    console.print_table(header, [row.line for row in rows])
+def _name_target(delivery: Delivery, namespace: str | None, secrets: Secrets) -> str:
+    return "/".join(filter(None, (delivery.cluster, namespace, secrets[delivery.mapping])))
+
+
+def _print_rows(names: Sequence[str], rows: Sequence[_Row], output: str) -> None:
+    """Write what is not as it should be, then each cause of a failure once."""
+    shown = [row.line for row in rows if not row.is_folded]
+    effect, *lists = names
+    if shown:
+        console.print_table((effect, "cluster", "namespace", "secret", "mapping", *lists, "why", "owner"), shown)
+        console.print_line("")
     failures = list(_list_failures(rows, output))
-    for line in ["", *failures] if failures else []:
-        console.print_line(line)
+    for failure in failures:
+        if output == "github":
+            console.print_verbatim(failure)
+        else:
+            console.print_line(failure)
+    if failures:
+        console.print_line("")
 
 
 def _list_failures(rows: Iterable[_Row], output: str) -> Iterator[str]:
-    """Yield the failures; what is wrong with the environment once, though every delivery fails for it."""
-    causes = set()
+    """Yield the failures, equal ones once with the targets; of the environment without them: all fail for it."""
+    causes: defaultdict[tuple[str, str], list[_Row]] = defaultdict(list)
     for row in rows:
-        cause = row.error.cause or str(row.error) if isinstance(row.error, ENVIRONMENT) else ""
-        if row.error and cause not in causes:
-            yield row.format_failure(output)
-        causes |= {cause} if cause else set()
+        if isinstance(row.error, ENVIRONMENT):
+            causes["", row.error.cause or str(row.error)].append(row)
+        elif row.error:
+            causes[row.error.at, row.error.title].append(row)
+    for (at, _), alike in causes.items():
+        error = alike[0].error
+        assert error is not None  # noqa: S101  # rows without one have no cause
+        is_general = isinstance(error, ENVIRONMENT)
+        yield _format_failure(at, error.title if is_general else f"{_name_rows(alike)}: {error.title}", output)
 
 
-def _print_notes(notes: Iterable[tuple[Delivery, Sequence[str]]]) -> None:
+def _name_rows(rows: Sequence[_Row]) -> str:
+    return rows[0].place if len(rows) == 1 else f"{rows[0].place} and {len(rows) - 1:,} more"
+
+
+def _format_failure(at: str, text: str, output: str) -> str:
+    """Return a failure behind file and line, as problems of files are told; or as an annotation of GitHub."""
+    file, _, line = at.rpartition(":")
+    if output == "github" and file:
+        return Problem(file, int(line), 1, text).as_command()
+    return f"{at}: {text}" if at else text
+
+
+def _print_notes(notes: Iterable[tuple[str, Sequence[str]]]) -> None:
     """Write what is said of each delivery as a whole, below the table."""
-    lines = [f"{delivery.mapping} to {delivery.cluster}: note: {note}" for delivery, own in notes for note in own]
-    for line in ["", *lines] if lines else []:
+    lines = [f"{place}: note: {note}" for place, own in notes for note in own]
+    for line in [*lines, ""] if lines else []:
         console.print_line(line)
 
 
-def _rows_of_plan(plan: Plan) -> Iterator[_Row]:
-    owner = str(plan.owner or "")
+def _print_totals(rows: Sequence[_Row]) -> None:
+    counts = Counter(row.effect.partition(",")[0] for row in rows)
+    effects = ", ".join(f"{count:,} {effect}" for effect, count in counts.most_common())
+    console.print_line(f"{len(rows):,} target{'' if len(rows) == 1 else 's'}: {effects}")
+
+
+def _rows_of_plan(plan: Plan, secrets: Secrets) -> Iterator[_Row]:
+    secret, owner = secrets[plan.delivery.mapping], str(plan.owner or "")
     for preview in plan.previews:
-        cells = preview.will, ", ".join(preview.keys), ", ".join(preview.restarts), owner
-        why = "; ".join(filter(None, [preview.why, *preview.notes]))
-        yield _Row(plan.delivery, preview.namespace, cells, why, preview.error)
+        why, lists = "; ".join(filter(None, [preview.why, *preview.notes])), (preview.keys, preview.restarts)
+        yield _Row(plan.delivery, secret, preview.namespace, preview.will, lists, why, owner, preview.error)
     if plan.error or not plan.previews:
-        yield _Row(plan.delivery, None, ("fail" if plan.error else "nothing", "", "", owner), _NO_NAMESPACE, plan.error)
+        effect = "fail" if plan.error else "nothing"
+        yield _Row(plan.delivery, secret, None, effect, ((), ()), _NO_NAMESPACE, owner, plan.error)
 
 
-def _rows_of_report(report: Report) -> Iterator[_Row]:
-    owner = str(report.owner or "")
+def _rows_of_report(report: Report, secrets: Secrets) -> Iterator[_Row]:
+    secret, owner = secrets[report.delivery.mapping], str(report.owner or "")
     served = [f"{alias} from {region}" for alias, region in report.served.items()]
     for outcome in report.outcomes:
-        cells = _describe_effect(outcome), ", ".join(outcome.restarted), owner
-        why = "; ".join(filter(None, [outcome.why, *outcome.notes, *served]))
-        yield _Row(report.delivery, outcome.namespace, cells, why, outcome.error)
+        why, effect = "; ".join(filter(None, [outcome.why, *outcome.notes, *served])), _describe_effect(outcome)
+        yield _Row(report.delivery, secret, outcome.namespace, effect, (outcome.restarted,), why, owner, outcome.error)
     if report.error or not report.outcomes:
-        yield _Row(
-            report.delivery, None, ("failed" if report.error else "unchanged", "", owner), _NO_NAMESPACE, report.error
-        )
+        effect = "failed" if report.error else "unchanged"
+        yield _Row(report.delivery, secret, None, effect, ((),), _NO_NAMESPACE, owner, report.error)
 
 
 def _describe_effect(outcome: Outcome) -> str:
     return f"{outcome.did}, restart due" if outcome.restart_due else outcome.did
-
-
-def _as_dict(report: Report) -> dict[str, Any]:
-    return {
-        "mapping": report.delivery.mapping,
-        "cluster": report.delivery.cluster,
-        **build_owner_field(report.owner),
-        "versions": dict(report.versions),
-        **report.build_served_field(),
-        **build_notes_field(report.notes),
-        "namespaces": [outcome.as_dict() for outcome in report.outcomes],
-        "seconds": round(report.seconds, 3),
-    } | build_error_fields(report.error)

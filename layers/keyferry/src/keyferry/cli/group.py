@@ -1,0 +1,93 @@
+"""The commands of `keyferry`: each is imported when it is asked for, and every error is one line and an exit code."""
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from keyferry.cli.options import BUG, EXIT_CODES, INTERRUPTED, PIPE_CLOSED, PROBLEMS, Settings
+
+
+class Group(click.Group):
+    """Commands that are modules of `keyferry.cli.commands`.
+
+    `--help` shows their summaries without importing any of them: it is what people and shells wait for most often.
+    """
+
+    def __init__(self, *args: Any, summaries: Mapping[str, str] | None = None, **attributes: Any) -> None:  # noqa: ANN401  # as click has it
+        """Create a group.
+
+        Args:
+            args: those of click.
+            summaries: name of a command → the first sentence of its help, without the full stop.
+            attributes: those of click.
+        """
+        super().__init__(*args, **attributes)
+        self.summaries = dict(summaries or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands, in the order in which they are shown."""
+        return [*self.summaries, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; None if there is none of that name."""
+        if cmd_name not in self.summaries:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"keyferry.cli.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name if hasattr(module, cmd_name) else f"{cmd_name}_")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the summaries, and what the exit codes mean."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries.items()))
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # as click has it
+        """Run the command; exit with the code of its error, if it has one."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:
+            _discard_output()
+            ctx.exit(PIPE_CLOSED)
+        except (KeyboardInterrupt, click.Abort):
+            _print_note("interrupted")
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            ctx.exit(_tell(ctx.obj, error))
+
+
+def _discard_output() -> None:
+    """Let nobody get what is left to be written: Python writes it at its end, and would complain of the pipe."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(settings: Settings | None, error: Exception) -> int:
+    """Tell an error, and return the exit code."""
+    from keyferry.cli.check.problems import InvalidFiles  # noqa: PLC0415
+    from keyferry.cli.output import console  # noqa: PLC0415
+    from keyferry.errors import KeyferryError, raised_at  # noqa: PLC0415
+
+    if isinstance(error, InvalidFiles) and settings and settings.is_json:
+        console.print_json({"problems": [problem.as_dict() for problem in error.problems]})
+        return PROBLEMS
+    if isinstance(error, KeyferryError):
+        _print_note(str(error))
+        return PROBLEMS
+    # Its text is not shown: it can quote a value.
+    _print_note(f"unexpected {type(error).__name__} at {raised_at(error)}: a bug in Keyferry; please report it")
+    return BUG
+
+
+def _print_note(text: str) -> None:
+    from keyferry.cli.output import console  # noqa: PLC0415
+
+    console.print_note(text)
