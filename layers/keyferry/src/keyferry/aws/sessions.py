@@ -20,6 +20,7 @@ from keyferry import role
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.pace import RATES, Pace
 from keyferry.aws.regions import is_region
+from keyferry.aws.tracing import trace
 from keyferry.deadline import Deadline
 from keyferry.errors import InvalidRequest, Misconfigured, OutOfTime
 from keyferry.role import Role
@@ -92,7 +93,9 @@ def open_client(session: boto3.Session, service: Service, region: str | None = N
         Misconfigured: region, endpoint, credentials or another setting is missing or wrong.
     """
     with translate_errors(f"{service} in {region or session.region_name}"):
-        return session.client(service, region_name=region, **options)
+        client = session.client(service, region_name=region, **options)
+    trace(client)
+    return client
 
 
 class Sessions:

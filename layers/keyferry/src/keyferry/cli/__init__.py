@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 import click
 
 from keyferry.cli.group import Group
-from keyferry.cli.options import Settings
+from keyferry.cli.options import Settings, verbose
 
 PLUGIN = "kubectl-keyferry"
 """The name under which kubectl finds the program, as its plugin `kubectl keyferry`."""
@@ -34,6 +34,7 @@ VERBS = {
     help="Folder of the mappings and clusters.yaml.",
 )
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", help="Form of the result.")
+@verbose
 @click.version_option(package_name="keyferry")
 @click.pass_context
 def main(context: click.Context, mappings: Path, output: str) -> None:

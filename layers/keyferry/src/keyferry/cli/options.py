@@ -84,14 +84,37 @@ def output(command: Command) -> Command:
 
 
 def output_of(*forms: str) -> Callable[[Command], Command]:
-    """Return a decorator that gives a command the option `--output` with these forms."""
+    """Return a decorator that gives a command the options `--output`, with these forms, and `--verbose`."""
+
+    def decorate(command: Command) -> Command:
+        return click.option(
+            "--output",
+            type=click.Choice(forms),
+            expose_value=False,
+            callback=_set_output,
+            help="Form of the result.",
+        )(verbose(command))
+
+    return decorate
+
+
+def verbose(command: Command) -> Command:
+    """Give a command the option `--verbose`, which `keyferry` itself has too."""
     return click.option(
-        "--output",
-        type=click.Choice(forms),
+        "--verbose",
+        "-v",
+        is_flag=True,
         expose_value=False,
-        callback=_set_output,
-        help="Form of the result.",
-    )
+        callback=_show_calls,
+        help="Show each call to AWS and to clusters on stderr.",
+    )(command)
+
+
+def _show_calls(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # as click calls it
+    if value:
+        from keyferry.cli.output.calls import show_calls  # noqa: PLC0415
+
+        show_calls()
 
 
 def _set_output(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:

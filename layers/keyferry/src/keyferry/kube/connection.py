@@ -8,6 +8,7 @@ caller observes the object before it writes again.
 What no request to the cluster can get past is remembered by `keyferry.kube.health`, and raised without asking.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from threading import Lock
@@ -45,6 +46,8 @@ from keyferry.kube.transport import (
 )
 from keyferry.mapping.targets import Endpoint
 
+LOGGER = logging.getLogger("keyferry.calls")
+"""The log of calls to AWS and to clusters, of level DEBUG. Nothing listens to it in a function."""
 READ_TRIES, THROTTLED_TRIES = 3, 5
 MAX_PAUSE_SECONDS = 10.0
 """How long a request pauses in all: a cluster that wants more is asked by another delivery."""
@@ -189,12 +192,16 @@ class Connection:
         if deadline.has_passed:
             raise OutOfTime
         self._health.check()  # another thread may have found meanwhile that the cluster is down
-        started = deadline.clock()
+        started, said = deadline.clock(), "no answer"
         try:
-            return transport.send(request, token, Limits.choose(request, deadline, is_probe=is_probe))
+            answer = transport.send(request, token, Limits.choose(request, deadline, is_probe=is_probe))
+            said = str(answer.status)
+            return answer
         finally:
+            seconds = deadline.clock() - started
+            LOGGER.debug("%s %s on %s: %s, %.3f s", request.verb, request.path, self._name, said, seconds)
             if not request.is_list:
-                self._health.note_seconds(deadline.clock() - started)
+                self._health.note_seconds(seconds)
 
     def _follow(self, request: Request, error: Exception, failed: Transport) -> None:
         """Ask EKS for the cluster's endpoint, and connect to that if it is another one than the one that failed.
