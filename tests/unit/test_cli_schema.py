@@ -20,7 +20,7 @@ from tests.unit.answers import check_answer
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = ROOT / "docs/mappings.schema.json"
-WITHOUT_ANSWER = {"schema"}
+WITHOUT_ANSWER = {"completion", "schema"}
 """Commands whose result is a document of another kind."""
 EXAMPLES = [*(ROOT / "examples/mappings").glob("*.yaml"), *(ROOT / "tests/integration/mappings").glob("*.yaml")]
 

@@ -20,6 +20,7 @@ VERBS = {
     "expiring": "Show what expires, what is not rotated, and how old values are",
     "explain": "Show which change an event is, and what follows from it",
     "schema": "Print the JSON Schema of mapping files, or of what a command answers",
+    "completion": "Print the script that lets a shell complete commands",
     "compile": "Write the mappings in the form that the functions read",
 }
 """Name of a command, which is that of its module too → the first sentence of its help, without the full stop."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from keyferry.cli.options import BUG, EXIT_CODES, INTERRUPTED, PIPE_CLOSED, PROBLEMS, Settings
 
@@ -40,6 +41,13 @@ class Group(click.Group):
         module = importlib.import_module(f"keyferry.cli.commands.{cmd_name}")
         command: click.Command = getattr(module, cmd_name if hasattr(module, cmd_name) else f"{cmd_name}_")
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands that begin so, and the options."""
+        items = [
+            CompletionItem(name, help=text) for name, text in self.summaries.items() if name.startswith(incomplete)
+        ]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the summaries, and what the exit codes mean."""

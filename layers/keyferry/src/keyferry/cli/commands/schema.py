@@ -13,7 +13,13 @@ from keyferry.errors import InvalidInput
 
 
 @click.command()
-@click.option("--of", "verb", type=click.Choice(list(VERBS)), help="Of what this command answers with --output json.")
+@click.option(
+    "--of",
+    "verb",
+    metavar="COMMAND",
+    type=click.Choice(list(VERBS)),
+    help="Of what this command answers with --output json.",
+)
 @output_of("json", "markdown")
 @click.pass_obj
 def schema(settings: Settings, verb: str | None) -> None:

@@ -12,6 +12,7 @@ import click
 from keyferry.aws.sessions import open_session
 from keyferry.cli import states
 from keyferry.cli.check.problems import nearest
+from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces, complete_teams
 from keyferry.cli.options import PROBLEMS, Settings, output
 from keyferry.cli.output import console
 from keyferry.cli.output.states import print_states
@@ -31,10 +32,10 @@ LOCAL_SECONDS = 600
 
 
 @click.command()
-@click.argument("mappings", nargs=-1, metavar="[MAPPING]...")
-@click.option("--cluster", help="Only on this cluster.")
-@click.option("--namespace", help="Only in this namespace.")
-@click.option("--owner", metavar="TEAM", help="Only those of this team.")
+@click.argument("mappings", nargs=-1, metavar="[MAPPING]...", shell_complete=complete_mappings)
+@click.option("--cluster", shell_complete=complete_clusters, help="Only on this cluster.")
+@click.option("--namespace", shell_complete=complete_namespaces, help="Only in this namespace.")
+@click.option("--owner", metavar="TEAM", shell_complete=complete_teams, help="Only those of this team.")
 @click.option("--source", metavar="NAME", help="Only those that are made from this secret or parameter.")
 @click.option("--stale", is_flag=True, help="Only those that are not right.")
 @click.option("--watch", is_flag=True, help=f"Look again every {MIN_WATCH_SECONDS} seconds, until Ctrl-C.")
