@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import change, frozen, mappings, memory, namespaces, policies, sweeps
+from benchmarks import change, frozen, mappings, memory, namespaces, policies, start, sweeps
 from local import layer, stack
 
-CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory", "policies"]
+CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory", "policies", "start"]
 
 
 @click.command()
@@ -41,6 +41,8 @@ def main(*, only: str | None, count: int, targets: int, rounds: int, waiting: in
             console.print(memory.measure(place / "memory", console.print, count=count))
         if only in (None, "policies"):
             console.print(policies.measure(place / "policies", console.print))
+        if only in (None, "start"):
+            console.print(start.measure())
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 """The command line as a whole: its help, what it imports, and the names that it is called by."""
 
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click import Context
 from click.testing import CliRunner
 
 from keyferry.cli import VERBS, main
+from keyferry.cli.reference.commands import list_examples, render
 
+PUBLISHED = Path(__file__).resolve().parents[2] / "docs/cli.md"
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "kubernetes", "yaml", "urllib3")
 """What takes long to import."""
 
@@ -35,3 +39,30 @@ def test_every_help_is_ascii_and_fits_a_terminal(args: list[str]) -> None:
     said = CliRunner().invoke(main, args).stdout
     assert said.isascii()
     assert all(len(line) <= 80 for line in said.splitlines())
+
+
+# The reference
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    assert PUBLISHED.read_text() == f"{render()}\n", "make it anew: make docs"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_has_examples_that_it_takes(verb: str) -> None:
+    command = main.get_command(Context(main), verb)
+    assert command is not None
+    shown = list_examples(command)
+    assert shown
+    for example in shown:
+        words = shlex.split(example.partition(" > ")[0].partition(" | ")[2] or example.partition(" > ")[0])
+        assert verb in words
+        own = [word.rstrip(")") for word in words[words.index(verb) + 1 :]]
+        command.make_parser(Context(command)).parse_args(own)
+
+
+def test_every_command_that_changes_something_can_be_tried() -> None:
+    for verb in VERBS.keys() - {"validate", "status", "expiring", "explain", "schema", "completion"}:
+        command = main.get_command(Context(main), verb)
+        assert command is not None
+        assert any("--dry-run" in option.opts for option in command.params), verb

@@ -74,6 +74,11 @@ class Settings:
         return usage
 
 
+def examples(*commands: str) -> str:
+    """Return the end of a command's help that shows these examples."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
+
+
 type Command = Callable[..., Any]
 """The function of a command."""
 

@@ -6,7 +6,7 @@ from typing import TypedDict
 import click
 
 from keyferry.cli.commands.validate import summarize
-from keyferry.cli.options import Settings, output
+from keyferry.cli.options import Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.errors import InvalidInput
 from keyferry.runtime.wiring import COMPILED_FILE
@@ -26,7 +26,7 @@ class Compiled(TypedDict):
 ANSWER = Compiled
 
 
-@click.command("compile")
+@click.command("compile", epilog=examples("keyferry --mappings mappings compile build/keyferry/mappings"))
 @click.argument("out_dir", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Write nothing; say what would be written.")
 @output

@@ -4,11 +4,11 @@ import click
 from click.shell_completion import get_completion_class
 
 from keyferry.cli import COMPLETE_VARIABLE, main
-from keyferry.cli.options import Settings
+from keyferry.cli.options import Settings, examples
 from keyferry.cli.output import console
 
 
-@click.command()
+@click.command(epilog=examples("source <(keyferry completion bash)"))
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_obj
 def completion(_settings: Settings, shell: str) -> None:

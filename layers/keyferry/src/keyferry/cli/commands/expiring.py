@@ -9,7 +9,7 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.cli.expiry import Expiries, Expiry, list_expiries
-from keyferry.cli.options import PROBLEMS, Settings, output
+from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.stack import find_stack
 
@@ -33,7 +33,7 @@ class Duration(click.ParamType[timedelta]):
         return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-@click.command()
+@click.command(epilog=examples("keyferry expiring", "keyferry expiring --within 12w --output json"))
 @click.option("--within", type=Duration(), default="30d", show_default=True, help="How soon certificates expire.")
 @click.option("--stack", metavar="NAME", help="Ask this stack. Default: the one that samconfig.toml names.")
 @output

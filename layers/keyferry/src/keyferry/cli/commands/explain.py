@@ -7,7 +7,7 @@ from typing import IO
 import click
 from pydantic import ValidationError
 
-from keyferry.cli.options import Settings, output
+from keyferry.cli.options import Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.output.explanation import Explanation, Explanations, MatchFields
 from keyferry.cli.unwrap import Document, unwrap
@@ -22,7 +22,9 @@ from keyferry.stores.envelope import Ignored
 ANSWER = Explanations
 
 
-@click.command()
+@click.command(
+    epilog=examples("keyferry explain event.json", "aws sqs receive-message --queue-url URL | keyferry explain -")
+)
 @click.argument("event", type=click.File("rb"))
 @output
 @click.pass_obj

@@ -12,7 +12,7 @@ import click
 
 from keyferry.access import accounts, entries, events, iam, people, rbac, removal
 from keyferry.access.grants import is_unbounded
-from keyferry.cli.options import PROBLEMS, Settings, output
+from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.errors import InvalidInput
 from keyferry.formats import yamltext
@@ -77,7 +77,9 @@ class Generated(TypedDict):
 ANSWER = Generated
 
 
-@click.command()
+@click.command(
+    epilog=examples("keyferry generate", "keyferry generate --check", "keyferry generate --dry-run --to /tmp/generated")
+)
 @click.option(
     "--to",
     metavar="DIR",

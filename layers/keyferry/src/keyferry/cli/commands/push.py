@@ -14,7 +14,7 @@ from keyferry.aws.sessions import open_session
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces
-from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, output_of
+from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console, results
 from keyferry.cli.output.explanation import dump_delivery
 from keyferry.cli.output.pushed import Pushed
@@ -46,10 +46,16 @@ class Selection:
     namespace: str | None = None
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "keyferry push --dry-run",
+        "keyferry push payments-db --cluster prod-eu",
+        "keyferry push payments-db --stack keyferry --yes",
+    )
+)
 @click.argument("mappings", nargs=-1, metavar="[MAPPING]...", shell_complete=complete_mappings)
-@click.option("--cluster", shell_complete=complete_clusters, help="Only to this cluster.")
-@click.option("--namespace", shell_complete=complete_namespaces, help="Only to this namespace.")
+@click.option("--cluster", metavar="NAME", shell_complete=complete_clusters, help="Only to this cluster.")
+@click.option("--namespace", metavar="NAME", shell_complete=complete_namespaces, help="Only to this namespace.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--stack", metavar="NAME", help="Send the deliveries through the queue of this stack, behind its own.")

@@ -5,14 +5,14 @@ import json
 import click
 
 from keyferry.cli import VERBS
-from keyferry.cli.options import Settings, output_of
+from keyferry.cli.options import Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.reference import markdown
 from keyferry.cli.reference.schemas import build_answer_schema, build_schema
 from keyferry.errors import InvalidInput
 
 
-@click.command()
+@click.command(epilog=examples("keyferry schema > mappings.schema.json", "keyferry schema --of status"))
 @click.option(
     "--of",
     "verb",

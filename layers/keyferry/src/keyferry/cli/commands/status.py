@@ -13,7 +13,7 @@ from keyferry.aws.sessions import open_session
 from keyferry.cli import states
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces, complete_teams
-from keyferry.cli.options import PROBLEMS, Settings, output
+from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.output.states import print_states
 from keyferry.cli.stack import Stack, find_stack
@@ -31,10 +31,16 @@ LOCAL_SECONDS = 600
 """How long a look with one's own rights may take."""
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "keyferry status --stale",
+        "keyferry status payments-db --cluster prod-eu",
+        "keyferry status --source prod/payments/db --offline",
+    )
+)
 @click.argument("mappings", nargs=-1, metavar="[MAPPING]...", shell_complete=complete_mappings)
-@click.option("--cluster", shell_complete=complete_clusters, help="Only on this cluster.")
-@click.option("--namespace", shell_complete=complete_namespaces, help="Only in this namespace.")
+@click.option("--cluster", metavar="NAME", shell_complete=complete_clusters, help="Only on this cluster.")
+@click.option("--namespace", metavar="NAME", shell_complete=complete_namespaces, help="Only in this namespace.")
 @click.option("--owner", metavar="TEAM", shell_complete=complete_teams, help="Only those of this team.")
 @click.option("--source", metavar="NAME", help="Only those that are made from this secret or parameter.")
 @click.option("--stale", is_flag=True, help="Only those that are not right.")

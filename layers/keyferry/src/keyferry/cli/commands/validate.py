@@ -7,7 +7,7 @@ import click
 
 from keyferry.access.iam import Usage
 from keyferry.cli.check.problems import InvalidFiles, Problem, ProblemFields
-from keyferry.cli.options import PROBLEMS, Settings, output_of
+from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import NamespaceSelector
@@ -70,7 +70,7 @@ class Validation(TypedDict):
 ANSWER = Validation
 
 
-@click.command()
+@click.command(epilog=examples("keyferry validate", "keyferry validate --targets", "keyferry validate --output github"))
 @click.option("--targets", is_flag=True, help="Show also to which namespaces of which clusters each mapping goes.")
 @output_of("table", "json", "github")
 @click.pass_obj
