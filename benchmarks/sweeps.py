@@ -1,6 +1,7 @@
-"""A sweep over many targets with nothing to do, beside the least that it costs: a metadata read of each Secret.
+"""A sweep over many targets with nothing to do, and their states as `keyferry status` asks for them, beside the least
+that both cost: a metadata read of each Secret.
 
-It runs in a process of its own, as the function does, with the rights that are generated.
+Each runs in a process of its own, as the functions do, with the rights that are generated.
 """
 
 import json
@@ -20,6 +21,7 @@ from rich.table import Table
 
 from keyferry.deadline import Deadline
 from keyferry.kube.client import METADATA_ONLY
+from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.sweep import Sweep
 from keyferry.runtime.wiring import Runtime
 from local import cloud as clouds
@@ -31,7 +33,9 @@ from local.watch import calls
 CONNECTIONS = 8
 NAMESPACES = 100
 ROUNDS = 3
-BARE, SWEEP = "read the metadata: bare", "a sweep"
+BARE, SWEEP, STATUS = "read the metadata: bare", "a sweep", "the states of all"
+STATUS_SECONDS = 48
+"""How long the function `report` looks, for one page."""
 
 
 def measure(place: Path, say: Callable[[str], None], *, count: int) -> Table:
@@ -43,21 +47,31 @@ def measure(place: Path, say: Callable[[str], None], *, count: int) -> Table:
         names = [f"m{number:03}" for number in range(count // NAMESPACES)]
         direct = _furnish(cloud, names, say)
         environment = _environment(direct, place / "mappings")
-        bare, sweeps = [], []
+        bare: list[float] = []
+        runs: dict[str, list[dict[str, float]]] = {SWEEP: [], STATUS: []}
         for number in range(ROUNDS):
             bare.append(_read_all(cloud.admins["prod-eu"], names))
-            since = datetime.now(UTC)
-            told = json.loads(subprocess.check_output([sys.executable, "-m", __name__], env=environment))
-            assert (told["checked"], told["sent"]) == (len(names) * NAMESPACES, 0), told
-            told["calls"] = len(calls(cloud.clusters["prod-eu"], since=since))
-            sweeps.append(told)
-            say(f"round {number}: bare {bare[-1]:.2f} s, {told}")
-    seconds, least = statistics.median(each["seconds"] for each in sweeps), statistics.median(bare)
-    title = f"{len(names) * NAMESPACES:,} targets, nothing to do, median of {ROUNDS}"
-    table = Table("what", "seconds", "ratio", "calls", "peak memory", title=title, title_justify="left")
-    table.add_row(BARE, f"{least:.2f} s", "1.00", f"{len(names) * NAMESPACES:,}", "")
-    memory = max(each["memory"] for each in sweeps)
-    table.add_row(SWEEP, f"{seconds:.2f} s", f"{seconds / least:.2f}", f"{sweeps[-1]['calls']:,}", f"{memory:.0f} MiB")
+            for what, command in ((SWEEP, "sweep"), (STATUS, "status")):
+                since = datetime.now(UTC)
+                told = json.loads(subprocess.check_output([sys.executable, "-m", __name__, command], env=environment))
+                assert (told["checked"], told["sent"]) == (len(names) * NAMESPACES, 0), told
+                runs[what].append(told | {"calls": len(calls(cloud.clusters["prod-eu"], since=since))})
+                say(f"round {number}: bare {bare[-1]:.2f} s, {what}: {runs[what][-1]}")
+    return _build_table(len(names) * NAMESPACES, bare, runs)
+
+
+def _build_table(targets: int, bare: list[float], runs: dict[str, list[dict[str, float]]]) -> Table:
+    least = statistics.median(bare)
+    title = f"{targets:,} targets, nothing to do, median of {ROUNDS}"
+    columns = ("what", "seconds", "ratio", "calls", "peak memory", "pages", "JSON")
+    table = Table(*columns, title=title, title_justify="left")
+    table.add_row(BARE, f"{least:.2f} s", "1.00", f"{targets:,}", "", "", "")
+    for what, told in runs.items():
+        seconds, last = statistics.median(each["seconds"] for each in told), told[-1]
+        memory = max(each["memory"] for each in told)
+        pages = (f"{last['pages']}", f"{last['bytes'] / 1e6:.1f} MB") if "pages" in last else ("", "")
+        cells = f"{seconds:.2f} s", f"{seconds / least:.2f}", f"{last['calls']:,}", f"{memory:.0f} MiB", *pages
+        table.add_row(what, *cells)
     return table
 
 
@@ -128,6 +142,23 @@ def _sweep() -> dict[str, float]:
     return {"seconds": seconds, "checked": report.checked, "sent": len(report.sent), "memory": _peak_memory()}
 
 
+def _look() -> dict[str, float]:
+    """Ask for the states of all targets as the function does, page by page, and return what it took."""
+    runtime, scope = Runtime(os.environ), Scope()
+    began, rows, pages, size = time.perf_counter(), [], 0, 0
+    while True:
+        page = runtime.list_status(scope, Deadline.after(STATUS_SECONDS))
+        rows += page["rows"]
+        pages, size = pages + 1, size + len(json.dumps(page))
+        if "cursor" not in page:
+            break
+        scope = Scope.model_validate({"cursor": page["cursor"]})
+    seconds = time.perf_counter() - began
+    wrong = sum(row["state"] != "right" for row in rows)
+    taken = {"seconds": seconds, "pages": pages, "bytes": size, "memory": _peak_memory()}
+    return {"checked": len(rows), "sent": wrong, **taken}
+
+
 def _peak_memory() -> float:
     """Return the most MiB that this process has held (Linux)."""
     status = Path("/proc/self/status")
@@ -136,4 +167,4 @@ def _peak_memory() -> float:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_sweep()))
+    sys.stdout.write(json.dumps({"sweep": _sweep, "status": _look}[sys.argv[1]]()))
