@@ -62,6 +62,10 @@ test-install: tools ## Run the tests of building, deploying, changing and deleti
 test-local: tools ## Run the local cloud's own tests (ARGS='-k name' for some of them)
 	@$(BIN)/pytest tests/local $(ARGS)
 
+.PHONY: test-bounds
+test-bounds: tools ## Render what would compute without end, in a process of little memory and time (ARGS='-k name' for some)
+	@$(BIN)/pytest tests/bounds $(ARGS)
+
 .PHONY: test-go
 test-go: tools ## Compare what is said of certificates and keys with what Go, OpenSSL and kubectl say (ARGS='-k name' for some)
 	@$(BIN)/pytest tests/certificates $(ARGS)

@@ -6,15 +6,20 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import change, frozen, mappings, memory, namespaces, policies, start, sweeps
+from benchmarks import change, commands, frozen, mappings, memory, namespaces, policies, start, sweeps
 from local import layer, stack
 
-CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory", "policies", "start"]
+CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory", "policies", "start", "commands"]
 
 
 @click.command()
 @click.option("--only", type=click.Choice(CASES), help="Measure one thing.")
-@click.option("--count", default=1000, show_default=True, help="Namespaces of the mapping that is delivered.")
+@click.option(
+    "--count",
+    default=1000,
+    show_default=True,
+    help="Namespaces of the mapping that is delivered; targets that commands look at.",
+)
 @click.option("--targets", default=5000, show_default=True, help="Targets of the sweep.")
 @click.option("--rounds", default=30, show_default=True, help="Changes that are timed.")
 @click.option("--waiting", default=380, show_default=True, help="Deliveries that wait for a frozen cluster.")
@@ -43,6 +48,8 @@ def main(*, only: str | None, count: int, targets: int, rounds: int, waiting: in
             console.print(policies.measure(place / "policies", console.print))
         if only in (None, "start"):
             console.print(start.measure())
+        if only in (None, "commands"):
+            console.print(commands.measure(place / "commands", console.print, count=count))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,19 @@ DOCUMENT = {
     "deep": {"a": [{"b": {"c": "x"}}]},
 }
 
+REASONS = (
+    "computes too much",
+    "becomes longer than 4,096 characters",
+    "the rules of keys take 4,096 at most",
+    "the template is too long",
+    "the template is longer than a Secret can be",
+    "nested too deeply",
+    "has no parentheses",
+    "encode takes utf-8",
+    "(RecursionError)",
+)
+"""What the error of a bomb says, one of these."""
+
 
 def template(text: str) -> dict[str, Any]:
     """Return the parts of a mapping that make one key by a template."""

@@ -26,6 +26,8 @@ from tests.unit.samples import WHEN, cluster
 _DICE = random.Random(1)  # noqa: S311  # nothing secret
 NAMES = [f"{_DICE.getrandbits(500):b}".replace("0", "a").replace("1", "b") for _ in range(40_000)]
 """Names of secrets: many, as long as AWS lets them be, and such that each leads to states of its own."""
+TOO_LONG = "computes too much: its regular expression takes too long for "
+"""The beginning of the error."""
 MAX_RULES = 100
 PATTERNS = {
     "many states": "(?:a|b)*a(?:a|b){900}c",

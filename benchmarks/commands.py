@@ -1,0 +1,97 @@
+"""The commands that look at a stack, run as a person runs them, on a stack with many targets.
+
+Each is a process of its own, start-up included; the function that answers is the deployed one.
+"""
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import yaml
+from rich.table import Table
+
+from local import cloud as clouds
+from local.cloud import ACCOUNT, Site
+from local.install import STACK, Installation, install
+from local.watch import until
+
+KEYFERRY = Path(__file__).resolve().parent.parent / ".venv/bin/keyferry"
+NAMESPACES, ROUNDS, SOURCE = 100, 3, "bench"
+NOTHING, STATUS = ("--version",), ("status", "--stack", STACK, "--output", "json")
+ASKED = [
+    NOTHING,
+    STATUS,
+    ("status", "--stack", STACK, "--stale"),
+    ("status", "--offline", "--source", SOURCE),
+    ("expiring", "--stack", STACK),
+]
+
+
+def measure(place: Path, say: Callable[[str], None], *, count: int) -> Table:
+    """Return seconds, and how much each command writes, for `count` targets, a hundred for each mapping."""
+    with clouds.running(place, say, sites=[Site("prod-eu", "eu-west-1")]) as cloud:
+        admin = cloud.admins["prod-eu"]
+        admin.apply(
+            *({"apiVersion": "v1", "kind": "Namespace", "metadata": _name(name)} for name in _list_namespaces())
+        )
+        cloud.aws.client("secretsmanager").create_secret(Name=SOURCE, SecretString='{"value": "canary-0"}')
+        installed = install(cloud, _write(place / "mappings-in", count // NAMESPACES), say)
+        say(f"delivering {count:,} Secrets")
+        until("all is right", partial(_is_right, installed), seconds=60 + count // 10)
+        seconds = {command: statistics.median(_time(installed, command)) for command in ASKED}
+        sizes = {command: len(_run(installed, command).stdout) for command in ASKED}
+    table = Table("keyferry …", "seconds", "ratio", "writes", title=f"{count:,} targets", title_justify="left")
+    for command in ASKED:
+        ratio = seconds[command] / seconds[NOTHING]
+        table.add_row(" ".join(command), f"{seconds[command]:.2f} s", f"{ratio:.1f}", f"{sizes[command] / 1000:.1f} kB")
+    return table
+
+
+def _time(installed: Installation, command: tuple[str, ...]) -> Iterator[float]:
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        _run(installed, command)
+        yield time.perf_counter() - began
+
+
+def _is_right(installed: Installation) -> bool:
+    return _run(installed, STATUS).returncode == 0
+
+
+def _run(installed: Installation, command: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
+    argv: list[str | Path] = [KEYFERRY, "--mappings", installed.checkout / "mappings", *command]
+    return subprocess.run(argv, env=installed.cloud.aws.inherit(os.environ), capture_output=True, check=False)
+
+
+def _list_namespaces() -> list[str]:
+    return [f"bench-{number:03}" for number in range(NAMESPACES)]
+
+
+def _name(name: str) -> dict[str, object]:
+    return {"name": name, "labels": {"bench": "yes"}}
+
+
+def _write(folder: Path, mappings: int) -> Path:
+    """Write mappings that go to all namespaces of the bench, and return their folder."""
+    folder.mkdir(parents=True)
+    eks = {"name": "prod-eu", "region": "eu-west-1", "account": ACCOUNT}
+    _dump(folder / "clusters.yaml", {"kind": "Clusters", "clusters": [{"name": "prod-eu", "eks": eks}]})
+    for number in range(mappings):
+        name = f"m{number:03}"
+        spec = {
+            "sources": {"db": {"secretsManager": SOURCE}},
+            "clusters": ["prod-eu"],
+            "namespaces": {"matchLabels": {"bench": "yes"}},
+            "secret": {"name": name, "data": {"value": {"from": "db", "path": "value"}}},
+            "restart": "none",
+        }
+        _dump(folder / f"{name}.yaml", {"kind": "SecretMapping", "metadata": {"name": name}, "spec": spec})
+    return folder
+
+
+def _dump(path: Path, document: dict[str, object]) -> None:
+    path.write_text(yaml.safe_dump({"apiVersion": "keyferry.dev/v1", **document}))
