@@ -13,6 +13,7 @@ from keyferry.errors import MAX_CHARACTERS as MAX_ERROR
 from keyferry.errors import KeyferryError, Refused, SourceUnusable, abridge
 from keyferry.formats.jsontext import MAX_DEPTH
 from keyferry.model import SecretValue
+from keyferry.render.lexer import MAX_TOKENS
 from keyferry.render.sandbox import spend_result
 from tests.unit import bombs
 from tests.unit.bombs import REASONS
@@ -49,6 +50,10 @@ from tests.unit.test_filters import filled, refused
 )
 def test_a_bomb_does_not_need_a_process_of_its_own(name: str) -> None:
     assert any(reason in str(bombs.run(name)["said"]) for reason in REASONS)
+
+
+def test_a_template_of_too_many_words_and_signs_is_refused_before_it_is_parsed() -> None:
+    assert refused("{{1}}" * MAX_TOKENS).endswith("the template is too long: split it")
 
 
 def test_a_document_that_is_nested_too_deeply_to_be_written_is_an_error() -> None:

@@ -6,6 +6,7 @@ All bombs of `tests.unit.find_bombs` are computed by tests/bounds, in a process 
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from keyferry.aws import parameter_store, secrets_manager, sources
 from keyferry.errors import SourceUnusable
@@ -14,6 +15,11 @@ from keyferry.stores.source import Source
 from tests.unit import find_bombs
 from tests.unit.find_bombs import PATTERNS, TOO_LONG
 from tests.unit.samples import WHEN
+
+
+def test_an_expression_that_is_too_large_is_refused_before_it_is_deployed() -> None:
+    with pytest.raises(ValidationError, match="too large a regular expression: write smaller counts"):
+        find_bombs.find(find_bombs.TOO_LARGE[0])
 
 
 @pytest.mark.parametrize(
