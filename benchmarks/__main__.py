@@ -1,6 +1,7 @@
 """`make bench`: what is measured, side by side in one run. Nothing here passes or fails."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -27,29 +28,28 @@ CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memor
 def main(*, only: str | None, count: int, targets: int, rounds: int, waiting: int, seconds: int) -> None:
     """Measure."""
     console = Console(highlight=False)
+    say = console.print
     with tempfile.TemporaryDirectory(prefix="keyferry-bench-") as directory:
         place = Path(directory)
-        if only in (None, "mappings"):
-            console.print(mappings.measure(place / "mappings"))
-        if only in (None, "layer"):
-            checkout = stack.stage(place, Path(__file__).resolve().parent.parent / "examples/mappings")
-            layer.show(layer.measure(stack.build(checkout, console.print, work=place)))
-        if only in (None, "change"):
-            console.print(change.measure(place / "change", console.print, rounds=rounds))
-        if only in (None, "namespaces"):
-            console.print(namespaces.measure(place / "namespaces", console.print, count=count))
-        if only in (None, "sweeps"):
-            console.print(sweeps.measure(place / "sweeps", console.print, count=targets))
-        if only in (None, "frozen"):
-            console.print(frozen.measure(place / "frozen", console.print, count=waiting, seconds=seconds))
-        if only in (None, "memory"):
-            console.print(memory.measure(place / "memory", console.print, count=count))
-        if only in (None, "policies"):
-            console.print(policies.measure(place / "policies", console.print))
-        if only in (None, "start"):
-            console.print(start.measure())
-        if only in (None, "commands"):
-            console.print(commands.measure(place / "commands", console.print, count=count))
+        cases: dict[str, Callable[[], object]] = {
+            "mappings": lambda: say(mappings.measure(place / "mappings")),
+            "layer": lambda: _measure_layer(place, say),
+            "change": lambda: say(change.measure(place / "change", say, rounds=rounds)),
+            "namespaces": lambda: say(namespaces.measure(place / "namespaces", say, count=count)),
+            "sweeps": lambda: say(sweeps.measure(place / "sweeps", say, count=targets)),
+            "frozen": lambda: say(frozen.measure(place / "frozen", say, count=waiting, seconds=seconds)),
+            "memory": lambda: say(memory.measure(place / "memory", say, count=count)),
+            "policies": lambda: say(policies.measure(place / "policies", say)),
+            "start": lambda: say(start.measure()),
+            "commands": lambda: say(commands.measure(place / "commands", say, count=count)),
+        }
+        for case in CASES if only is None else [only]:
+            cases[case]()
+
+
+def _measure_layer(place: Path, say: Callable[[str], None]) -> None:
+    checkout = stack.stage(place, Path(__file__).resolve().parent.parent / "examples/mappings")
+    layer.show(layer.measure(stack.build(checkout, say, work=place)))
 
 
 if __name__ == "__main__":
