@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -49,8 +50,8 @@ class Shell:
         (files / "mappings.yaml").write_text(yaml.safe_dump_all(said))
         return cls(files, direct.environment(directory / "compiled"), direct.cloud.directory)
 
-    def run(self, *args: str, code: int = 0) -> str:
-        """Run a command, and return what it prints; all that it prints is kept for the search for leaks."""
+    def run(self, *args: str, code: int = 0, told: str = "stdout") -> str:
+        """Run a command, and return what it prints to stdout, or stderr; all of it is kept for the search for leaks."""
         command = [str(KEYFERRY), "--mappings", str(self.mappings), *args]
         done = subprocess.run(
             command, env=dict(self.environment), capture_output=True, text=True, timeout=60, check=False
@@ -59,7 +60,7 @@ class Shell:
             print(*args, done.stdout, done.stderr, file=file)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
-        return done.stdout
+        return {"stdout": done.stdout, "stderr": done.stderr}[told]
 
     def told(self, *args: str, code: int = 0) -> Any:  # noqa: ANN401 - JSON
         """Run a command with --output json, and return the list that it answers."""
@@ -117,6 +118,14 @@ def test_a_push_delivers_restarts_and_changes_nothing_the_second_time(scene: Sce
     assert "update" in table
     assert "new content in password" in table
     assert "canary" not in table
+
+
+def test_the_calls_of_a_push_can_be_seen_and_no_value(scene: Scene, shell: Shell) -> None:
+    said = shell.run("push", "--yes", "--verbose", told="stderr")
+    assert re.search(rf"^secretsmanager:GetSecretValue {re.escape(scene.source)} in eu-west-1: 200, ", said, re.M)
+    secret = f"/api/v1/namespaces/{scene.namespace}/secrets/db"
+    assert re.search(rf"^patch {secret} on prod-eu: 201, ", said, re.M)
+    assert "canary" not in said
 
 
 def test_what_a_push_does_not_reach_is_told_before_and_after(own_scene: Scene, tmp_path: Path) -> None:

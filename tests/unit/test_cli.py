@@ -13,6 +13,8 @@ from keyferry.cli import VERBS, main
 from keyferry.cli.reference.commands import list_examples, render
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "docs/cli.md"
+LOOKING = {"validate", "status", "expiring", "explain", "schema", "completion"}
+"""Commands that change nothing. Every other has --dry-run."""
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "kubernetes", "yaml", "urllib3")
 """What takes long to import."""
 
@@ -41,6 +43,20 @@ def test_every_help_is_ascii_and_fits_a_terminal(args: list[str]) -> None:
     assert all(len(line) <= 80 for line in said.splitlines())
 
 
+def test_a_command_that_is_nearly_one_is_told_with_the_one_that_is_meant() -> None:
+    result = CliRunner().invoke(main, ["statu"])
+    assert result.exit_code == 2
+    assert "No such command 'statu'" in result.stderr
+    assert "status" in result.stderr
+
+
+def test_a_command_that_cannot_be_tried_without_an_effect_changes_nothing() -> None:
+    for verb in VERBS.keys() - LOOKING:
+        command = main.get_command(Context(main), verb)
+        assert command is not None
+        assert any("--dry-run" in option.opts for option in command.params), verb
+
+
 # The reference
 
 
@@ -59,10 +75,3 @@ def test_every_command_has_examples_that_it_takes(verb: str) -> None:
         assert verb in words
         own = [word.rstrip(")") for word in words[words.index(verb) + 1 :]]
         command.make_parser(Context(command)).parse_args(own)
-
-
-def test_every_command_that_changes_something_can_be_tried() -> None:
-    for verb in VERBS.keys() - {"validate", "status", "expiring", "explain", "schema", "completion"}:
-        command = main.get_command(Context(main), verb)
-        assert command is not None
-        assert any("--dry-run" in option.opts for option in command.params), verb
