@@ -107,7 +107,7 @@ class KubeClient:
         kind = workload.kind
         path = _build_path(_build_base(kind), namespace, kind.resource, workload.name)
         request = Request("GET", path, "get", f"{kind.resource}/{workload.name}", namespace)
-        return _parse_object(self._send(request), request)
+        return parse_object(self._send(request), request)
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
         """Patch a workload and return whether it exists. This is no apply, because an apply would create it."""
@@ -141,7 +141,7 @@ class KubeClient:
     def _list_resources(self, path: str) -> set[str]:
         request = Request("GET", path, "get", path)
         return {
-            resource["name"] for resource in (_parse_object(self._send(request), request) or {}).get("resources", ())
+            resource["name"] for resource in (parse_object(self._send(request), request) or {}).get("resources", ())
         }
 
     def check_namespace(self, name: str) -> None:
@@ -153,7 +153,7 @@ class KubeClient:
         path = _build_path("/api/v1", None, "namespaces", name)
         request = Request("GET", path, "get", f"namespaces/{name}", accept=METADATA_ONLY)
         try:
-            namespace = _parse_object(self._send(request), request)
+            namespace = parse_object(self._send(request), request)
         except Forbidden:
             return
         if namespace is None:
@@ -176,12 +176,12 @@ class KubeClient:
             content_type=content_type,
             accept=accept,
         )
-        return _parse_object(self._send(request), request)
+        return parse_object(self._send(request), request)
 
     def _read_secret(self, namespace: str, name: str, accept: str) -> Object | None:
         path = _build_path("/api/v1", namespace, "secrets", name)
         request = Request("GET", path, "get", f"secrets/{name}", namespace, accept=accept)
-        return _parse_object(self._send(request), request)
+        return parse_object(self._send(request), request)
 
     def _list(
         self, path: str, resource: str, namespace: str | None, query: tuple[tuple[str, str], ...]
@@ -191,7 +191,7 @@ class KubeClient:
         while True:
             page_query = (*query, ("limit", str(PAGE_SIZE)), *((("continue", token),) if token else ()))
             request = Request("GET", path, "list", resource, namespace, query=page_query)
-            page = _parse_object(self._send(request), request) or {}
+            page = parse_object(self._send(request), request) or {}
             token = (page.get("metadata") or {}).get("continue") or ""
             yield from page.get("items") or []
             if not token:
@@ -223,7 +223,7 @@ def _build_path(base: str, namespace: str | None, resource: str, name: str = "")
     return "/".join([base, *(quote(part, safe="") for part in parts)])
 
 
-def _parse_object(body: bytes | None, request: Request) -> Object | None:
+def parse_object(body: bytes | None, request: Request) -> Object | None:
     """Return the object in an answer.
 
     Raises:

@@ -104,23 +104,34 @@ class Transport:
     proxy: Proxy | None = None
     """What the connections go through, if not straight to the endpoint."""
 
-    def __init__(self, endpoint: Endpoint, pool_size: int = 8, proxy: Proxy | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        pool_size: int = 8,
+        proxy: Proxy | None = None,
+        *,
+        context: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+    ) -> None:
         """Create the pool; nothing is sent yet.
 
         Args:
             endpoint: where the API server is, and whose certificates it has.
             pool_size: how many requests can be under way at once.
             proxy: what the connections go through. It sees names of hosts alone: TLS is between us and the endpoint.
+            context: other TLS settings than those that trust the endpoint's authority alone.
+            server_name: the name that the server's certificate has, where it is not that of the endpoint's host.
         """
         self.proxy = proxy
         # Without a proxy: it would belong to the pool manager that is replaced here.
         self._client = RESTClientObject(Configuration(host=endpoint.url, proxy=""))
         # The client has no setting for a TLS context.
-        context = _create_context(base64.b64decode(endpoint.certificate_authority).decode())
+        context = context or create_context(base64.b64decode(endpoint.certificate_authority).decode())
         options: dict[str, Any] = {"ssl_context": context, "maxsize": pool_size, "block": True, "retries": False}
+        options |= {"server_hostname": server_name} if server_name else {}
         self._client.pool_manager = (
             urllib3.ProxyManager(
-                proxy.url, proxy_headers=proxy.headers, proxy_ssl_context=_create_context(None), **options
+                proxy.url, proxy_headers=proxy.headers, proxy_ssl_context=create_context(None), **options
             )
             if proxy
             else urllib3.PoolManager(**options)
@@ -129,13 +140,20 @@ class Transport:
     def send(self, request: Request, token: str, limits: Limits) -> Answer:
         """Send a request once and return the answer, whatever its status.
 
+        Args:
+            request: the request.
+            token: the token to sign in with; empty where the connection itself has a certificate for that.
+            limits: how long it may take.
+
         Raises:
             ProxyFailure: the proxy is the cause that there is no answer.
             HTTPError: there is no answer; as urllib3 says.
             ConnectionError: the connection broke off.
             UntrustedCertificate: the server is not the cluster's.
         """
-        headers = {"Authorization": f"Bearer {token}", "Accept": request.accept, "User-Agent": USER_AGENT}
+        headers = {"Accept": request.accept, "User-Agent": USER_AGENT}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         if request.content_type:
             headers["Content-Type"] = request.content_type
         query = f"?{urlencode(request.query)}" if request.query else ""
@@ -155,7 +173,7 @@ class Transport:
         return Answer(response.status, response.read(), response.headers.get("Retry-After", ""))
 
 
-def _create_context(authority: str | None) -> ssl.SSLContext:
+def create_context(authority: str | None) -> ssl.SSLContext:
     """Return the TLS settings of a client that trusts an authority (PEM), or where it is None those of the system.
 
     Python's default context refuses the CAs of many EKS clusters, and of companies, which have no key identifiers. That

@@ -1,0 +1,181 @@
+"""Ask a cluster what a person may see there, and delete what they name: the requests of `orphans` and `doctor`.
+
+Of Secrets only the metadata is ever asked for.
+"""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from keyferry.cli.clusters.contexts import Context
+from keyferry.deadline import Deadline
+from keyferry.delivery.apply import Object
+from keyferry.errors import ClusterUnavailable, Forbidden, Unauthorized
+from keyferry.kube import Connection
+from keyferry.kube.client import JSON, METADATA_ONLY, PAGE_SIZE, parse_object
+from keyferry.kube.transport import Request
+
+_LIST_OF_METADATA = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
+_AUTHORIZATION = "authorization.k8s.io/v1"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of object, as the API server serves it."""
+
+    kind: str
+    version: str
+    """Group and version, as manifests have them: `v1`, `apps/v1`."""
+    plural: str
+    is_namespaced: bool = True
+
+    @property
+    def full_name(self) -> str:
+        """The plural with its group, which kubectl takes for no other: `roles.rbac.authorization.k8s.io`."""
+        group, _, version = self.version.rpartition("/")
+        return f"{self.plural}.{group}" if version and group else self.plural
+
+    def build_path(self, namespace: str | None = None, name: str = "") -> str:
+        """Return the path of an object, or of all in a namespace, or in all of them."""
+        base = f"/apis/{self.version}" if "/" in self.version else f"/api/{self.version}"
+        inside = ("namespaces", quote(namespace, safe="")) if namespace and self.is_namespaced else ()
+        return "/".join([base, *inside, self.plural, *([quote(name, safe="")] if name else [])])
+
+
+NAMESPACES = Resource("Namespace", "v1", "namespaces", is_namespaced=False)
+SECRETS = Resource("Secret", "v1", "secrets")
+
+
+class OperatorClient:
+    """A client for one cluster, with the rights of the person who runs the command. Threads may share it.
+
+    Its methods raise KeyferryErrors, as `keyferry.kube.connection.Connection.send` says; `Forbidden` names the right
+    that is missing.
+    """
+
+    def __init__(self, connection: Connection, context: Context, deadline: Deadline) -> None:
+        """Use a connection until a deadline, after which no more requests are sent."""
+        self._connection, self._deadline = connection, deadline
+        self.context = context
+        """The context that leads to the cluster."""
+
+    @property
+    def cluster(self) -> str:
+        """The name of the cluster in clusters.yaml."""
+        return self._connection.name
+
+    def read_version(self) -> str:
+        """Return the version of the API server, such as `v1.36.1`."""
+        request = Request("GET", "/version", "get", "/version")
+        return str((self._ask(request) or {}).get("gitVersion", ""))
+
+    def list_metadata(self, resource: Resource, namespace: str | None = None, selector: str = "") -> Iterator[Object]:
+        """Yield the objects of a kind with their metadata alone, page by page; none where the kind is not served.
+
+        Args:
+            resource: the kind.
+            namespace: the namespace; None for all.
+            selector: the labels to select by, as `labelSelector` has them; empty for all objects.
+        """
+        return self._list(resource, namespace, selector, _LIST_OF_METADATA)
+
+    def list_objects(self, resource: Resource, namespace: str | None = None) -> Iterator[Object]:
+        """Yield the whole objects of a kind, page by page; none where the kind is not served. It takes no Secrets."""
+        if resource == SECRETS:
+            raise ValueError("of Secrets, only the metadata is asked for")
+        return self._list(resource, namespace, "", JSON)
+
+    def read_metadata(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
+        """Return the metadata of an object; None if it is missing."""
+        path = resource.build_path(namespace, name)
+        request = Request("GET", path, "get", f"{resource.plural}/{name}", namespace, accept=METADATA_ONLY)
+        return self._ask(request)
+
+    def delete(self, resource: Resource, metadata: Mapping[str, str], *, dry_run: bool = False) -> None:
+        """Delete an object if it still is as it was seen; it is no error if it is missing.
+
+        Args:
+            resource: its kind.
+            metadata: its name, namespace, uid and resourceVersion.
+            dry_run: whether the API server only says whether it would.
+
+        Raises:
+            Overtaken: it has changed since.
+        """
+        name, namespace = metadata["name"], metadata.get("namespace")
+        seen = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": seen}
+        request = Request(
+            "DELETE",
+            resource.build_path(namespace, name),
+            "delete",
+            f"{resource.plural}/{name}",
+            namespace,
+            body=body | ({"dryRun": ["All"]} if dry_run else {}),
+            content_type=JSON,
+            accept=METADATA_ONLY,
+        )
+        self._ask(request)
+
+    def list_own_rules(self, namespace: str) -> Object:
+        """Return what the person may do in a namespace: the status of a SelfSubjectRulesReview."""
+        return self._review("SelfSubjectRulesReview", {"namespace": namespace})
+
+    def may(self, attributes: Mapping[str, str], user: str | None = None, groups: Sequence[str] = ()) -> bool:
+        """Return whether somebody may do something (SubjectAccessReview).
+
+        Args:
+            attributes: what, as `resourceAttributes` has it: verb, group, resource, namespace, name.
+            user: who; None for the person who asks.
+            groups: the user's groups.
+        """
+        spec: Object = {"resourceAttributes": dict(attributes)}
+        if user is None:
+            status = self._review("SelfSubjectAccessReview", spec)
+        else:
+            status = self._review("SubjectAccessReview", spec | {"user": user, "groups": list(groups)})
+        return status.get("allowed") is True
+
+    def _review(self, kind: str, spec: Object) -> Object:
+        resource = Resource(kind, _AUTHORIZATION, f"{kind.lower()}s", is_namespaced=False)
+        body = {"apiVersion": _AUTHORIZATION, "kind": kind, "spec": spec}
+        request = Request("POST", resource.build_path(), "create", resource.plural, body=body, content_type=JSON)
+        return dict((self._ask(request) or {}).get("status") or {})
+
+    def _list(self, resource: Resource, namespace: str | None, selector: str, accept: str) -> Iterator[Object]:
+        selected, token = (("labelSelector", selector),) if selector else (), ""
+        while True:
+            query = (*selected, ("limit", str(PAGE_SIZE)), *((("continue", token),) if token else ()))
+            path = resource.build_path(namespace)
+            request = Request("GET", path, "list", resource.full_name, namespace, query=query, accept=accept)
+            page = self._ask(request) or {}
+            yield from page.get("items") or ()
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
+
+    def _ask(self, request: Request) -> Object | None:
+        with self._name_person(request):
+            return parse_object(self._connection.send(request, self._deadline), request)
+
+    @contextmanager
+    def _name_person(self, request: Request) -> Iterator[None]:
+        """Let errors be about the rights of the person, and not about those that are generated for the pipeline."""
+        where = f" in namespace {request.namespace}" if request.namespace else ""
+        try:
+            yield
+        except Forbidden as error:
+            if "by RBAC" not in str(error):  # an admission policy has refused it
+                raise
+            raise Forbidden(
+                f"{self.context} may not {request.verb} {request.resource}{where} of cluster {self.cluster}: let"
+                " somebody grant that"
+            ) from None
+        except Unauthorized:
+            command = shlex.join(["kubectl", "--context", self.context.name, "auth", "whoami"])
+            raise ClusterUnavailable(
+                f"cluster {self.cluster} does not accept the sign-in of {self.context} (401): sign in to AWS anew, or"
+                f" let an access entry of the cluster name you; try `{command}`"
+            ) from None

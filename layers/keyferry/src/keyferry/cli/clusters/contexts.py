@@ -1,0 +1,110 @@
+"""Which context of a kubeconfig leads to which cluster of clusters.yaml."""
+
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from keyferry.arn import Arn
+from keyferry.cli.check.problems import nearest
+from keyferry.errors import InvalidInput
+from keyferry.mapping.targets import Cluster
+
+
+@dataclass(frozen=True)
+class Context:
+    """A context of a kubeconfig."""
+
+    name: str
+    cluster: str
+    """The name of its entry for the cluster: the ARN, where `aws eks update-kubeconfig` has written it."""
+    server: str
+    """The URL of the API server."""
+
+    def __str__(self) -> str:
+        return f"context {self.name} ({self.server})"
+
+
+def parse_choices(choices: Iterable[str], clusters: Collection[str]) -> dict[str, str]:
+    """Return name of a cluster → name of the context that is to be used for it.
+
+    Args:
+        choices: the values of `--context`: `CLUSTER=CONTEXT`, or `CONTEXT` alone where one cluster is looked at.
+        clusters: the names of the clusters that are looked at.
+
+    Raises:
+        InvalidInput: one of them names no such cluster, or none where there are several.
+    """
+    chosen: dict[str, str] = {}
+    for choice in choices:
+        name, _, context = choice.partition("=")
+        if context and name in clusters:
+            chosen[name] = context
+        elif len(clusters) == 1:
+            chosen[next(iter(clusters))] = choice
+        else:
+            known = nearest(name, clusters, "there is") if context else ""
+            raise InvalidInput(f"--context {choice}: say --context CLUSTER=CONTEXT{known}")
+    return chosen
+
+
+def choose_context(cluster: Cluster, contexts: Sequence[Context], chosen: str | None = None) -> Context:
+    """Return the context that leads to a cluster.
+
+    It is the one that is asked for; else one whose entry for the cluster is called by its ARN, as `aws eks
+    update-kubeconfig` does; else one with its endpoint; else the one of its own name, where nothing says that this is
+    another cluster. Among several, the one of the cluster's name goes first.
+
+    Args:
+        cluster: the cluster.
+        contexts: what the kubeconfig has.
+        chosen: the name of the context that is asked for.
+
+    Raises:
+        InvalidInput: none does; the message has the command that makes one.
+    """
+    if chosen is not None:
+        named = next((context for context in contexts if context.name == chosen), None)
+        if named is None:
+            known = nearest(chosen, [context.name for context in contexts], "there is")
+            raise InvalidInput(f"the kubeconfig has no context {chosen}{known}")
+        return named
+    fitting = next(filter(None, _list_fitting(cluster, contexts)), None)
+    if not fitting:
+        raise InvalidInput(
+            f"the kubeconfig has no context for cluster {cluster.name}: `{format_update_command(cluster)}`, or say"
+            f" --context {cluster.name}=CONTEXT"
+        )
+    return min(fitting, key=lambda context: context.name != cluster.name)
+
+
+def format_update_command(cluster: Cluster) -> str:
+    """Return the command that writes a context for a cluster into the kubeconfig."""
+    eks = cluster.eks
+    return shlex.join(
+        ["aws", "eks", "update-kubeconfig", "--name", eks.name, "--region", eks.region, "--alias", cluster.name]
+    )
+
+
+def _list_fitting(cluster: Cluster, contexts: Sequence[Context]) -> Iterator[list[Context]]:
+    yield [context for context in contexts if _is_arn_of(context.cluster, cluster)]
+    endpoint = cluster.endpoint
+    if endpoint:
+        yield [context for context in contexts if _normalize(context.server) == _normalize(endpoint)]
+    else:
+        yield [context for context in contexts if context.name == cluster.name and Arn.parse(context.cluster) is None]
+
+
+def _is_arn_of(text: str, cluster: Cluster) -> bool:
+    arn, eks = Arn.parse(text), cluster.eks
+    return arn is not None and (arn.name_of("eks", "cluster/"), arn.region, arn.account) == (
+        eks.name,
+        eks.region,
+        eks.account,
+    )
+
+
+def _normalize(url: str) -> tuple[str, int]:
+    """Return host and port of a URL; those of EKS are written in capitals in some places."""
+    parts = urlsplit(url)
+    return (parts.hostname or "").lower(), parts.port or 443

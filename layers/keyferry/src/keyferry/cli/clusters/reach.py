@@ -1,0 +1,36 @@
+"""Reach the clusters of clusters.yaml by a kubeconfig: a client for each, or why there is none."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from keyferry.cli.clusters.client import OperatorClient
+from keyferry.cli.clusters.contexts import choose_context, parse_choices
+from keyferry.cli.clusters.kubeconfig import Kubeconfig
+from keyferry.deadline import Deadline
+from keyferry.errors import KeyferryError
+from keyferry.mapping.targets import Cluster
+
+
+def reach_clusters(
+    clusters: Iterable[Cluster], choices: Iterable[str], environment: Mapping[str, str], deadline: Deadline
+) -> Iterator[tuple[Cluster, OperatorClient | KeyferryError]]:
+    """Yield each cluster with a client for it, or with the reason why it cannot be reached. Nothing is sent yet.
+
+    Args:
+        clusters: the clusters.
+        choices: the values of the option `--context`, as `parse_choices` takes them.
+        environment: the environment variables, with `KUBECONFIG` and those of a proxy.
+        deadline: when the clients send no more requests.
+
+    Raises:
+        InvalidInput: a choice is wrong, or the kubeconfig cannot be read.
+    """
+    wanted = list(clusters)
+    chosen = parse_choices(choices, [cluster.name for cluster in wanted])
+    kubeconfig = Kubeconfig.find(environment)
+    contexts = kubeconfig.contexts
+    for cluster in wanted:
+        try:
+            context = choose_context(cluster, contexts, chosen.get(cluster.name))
+            yield cluster, OperatorClient(kubeconfig.connect(context, cluster.name), context, deadline)
+        except KeyferryError as error:
+            yield cluster, error

@@ -1,0 +1,120 @@
+"""A kubeconfig is read as kubectl reads it, and what is wrong with it is told without its tokens."""
+
+import json
+import logging
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyferry.cli.clusters.client import OperatorClient
+from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.clusters.kubeconfig import Kubeconfig
+from keyferry.cli.clusters.reach import reach_clusters
+from keyferry.deadline import Deadline
+from keyferry.errors import InvalidInput
+from tests.unit.samples import cluster
+
+TOKEN = "canary-token"
+EXEC = "client.authentication.k8s.io/v1beta1"
+
+
+def write(path: Path, name: str, user: dict[str, Any], **cluster: Any) -> Path:  # noqa: ANN401  # JSON
+    """Write a kubeconfig with one context."""
+    whole = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": f"{name}-cluster", "cluster": {"server": f"https://{name}.example", **cluster}}],
+        "contexts": [{"name": name, "context": {"cluster": f"{name}-cluster", "user": f"{name}-user"}}],
+        "users": [{"name": f"{name}-user", "user": user}],
+    }
+    path.write_text(json.dumps(whole))
+    return path
+
+
+def write_program(path: Path, text: str) -> Path:
+    """Write a program that gives tokens."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(stat.S_IRWXU)
+    return path
+
+
+def get_token(kubeconfig: Kubeconfig) -> str:
+    """Return the token that the first context signs in with."""
+    return kubeconfig.connect(kubeconfig.contexts[0], "prod-eu")._get_token()
+
+
+def test_the_contexts_of_several_files_are_there_and_none_without_a_file(tmp_path: Path) -> None:
+    files = [write(tmp_path / name, name, {"token": TOKEN}) for name in ("one", "two")]
+    paths = ":".join([str(tmp_path / "none"), *map(str, files)])
+    assert Kubeconfig.find({"KUBECONFIG": paths}).contexts == (
+        Context("one", "one-cluster", "https://one.example"),
+        Context("two", "two-cluster", "https://two.example"),
+    )
+    assert Kubeconfig.find({"KUBECONFIG": str(tmp_path / "none")}).contexts == ()
+    assert Kubeconfig.find({"KUBECONFIG": ""}).paths == "~/.kube/config"
+
+
+def test_a_token_is_that_of_the_file_or_of_the_program_that_it_names(tmp_path: Path) -> None:
+    credential = json.dumps({"apiVersion": EXEC, "kind": "ExecCredential", "status": {"token": TOKEN}})
+    program = write_program(tmp_path / "get-token", f"echo '{credential}'")
+    for user in ({"token": TOKEN}, {"exec": {"apiVersion": EXEC, "command": str(program), "args": ["eks"]}}):
+        path = write(tmp_path / "config", "one", user)
+        assert get_token(Kubeconfig(str(path), {})) == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("echo Unable to locate credentials >&2; exit 255", ". Unable to locate credentials)"), ("echo {", "exec: ")],
+)
+def test_a_program_that_gives_no_token_is_told_with_what_to_do(tmp_path: Path, text: str, said: str) -> None:
+    program = write_program(tmp_path / "get-token", text)
+    path = write(tmp_path / "config", "one", {"exec": {"apiVersion": EXEC, "command": str(program)}})
+    handlers = list(logging.getLogger().handlers)
+    with pytest.raises(InvalidInput, match="gives no token") as caught:
+        get_token(Kubeconfig(str(path), {}))
+    assert said in str(caught.value)
+    assert "`kubectl --context one version`" in str(caught.value)
+    assert logging.getLogger().handlers == handlers
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"users: [{{token: {TOKEN}", f"clusters: {TOKEN}", "", "clusters: [{name: a}]\ncontexts: []\nusers: []", "- a"],
+)
+def test_a_file_that_is_no_kubeconfig_is_told_without_its_content(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(InvalidInput, match="is no kubeconfig that can be used") as caught:
+        _ = Kubeconfig(str(path), {}).contexts
+    assert TOKEN not in str(caught.value)
+
+
+def test_settings_of_tls_and_proxies_are_those_of_the_file(tmp_path: Path) -> None:
+    settings = {
+        "insecure-skip-tls-verify": True,
+        "tls-server-name": "other.example",
+        "proxy-url": "http://p.example:3128",
+    }
+    path = write(tmp_path / "config", "one", {"token": TOKEN}, **settings)
+    kubeconfig = Kubeconfig(str(path), {"HTTPS_PROXY": "http://environment.example:3128"})
+    transport = kubeconfig.connect(kubeconfig.contexts[0], "prod-eu")._transport
+    assert str(transport.proxy) == "the proxy http://p.example:3128 of HTTPS_PROXY"
+    options = transport._client.pool_manager.connection_pool_kw
+    assert (options["server_hostname"], options["ssl_context"].check_hostname) == ("other.example", False)
+
+    path = write(tmp_path / "config", "one", {"token": TOKEN})
+    kubeconfig = Kubeconfig(str(path), {"HTTPS_PROXY": "http://environment.example:3128"})
+    transport = kubeconfig.connect(kubeconfig.contexts[0], "prod-eu")._transport
+    assert str(transport.proxy) == "the proxy http://environment.example:3128 of HTTPS_PROXY"
+    assert transport._client.pool_manager.connection_pool_kw["ssl_context"].check_hostname is True
+
+
+def test_a_cluster_without_a_context_does_not_stop_the_others(tmp_path: Path) -> None:
+    path = write(tmp_path / "config", "prod-eu", {"token": TOKEN})
+    reached = reach_clusters([cluster("prod-us"), cluster("prod-eu")], [], {"KUBECONFIG": str(path)}, Deadline.after(9))
+    (_, missing), (_, client) = reached
+    assert isinstance(missing, InvalidInput)
+    assert isinstance(client, OperatorClient)
+    assert (client.cluster, client.context.name) == ("prod-eu", "prod-eu")
