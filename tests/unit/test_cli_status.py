@@ -13,7 +13,7 @@ from keyferry.cli import main
 from keyferry.cli.output.states import print_states
 from keyferry.cli.stack import Stack
 from keyferry.cli.states import Filter, add_failures, is_right
-from keyferry.errors import InvalidInput
+from keyferry.errors import InvalidInput, Overtaken
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 SOON = "the next sweep sees it; `keyferry push` does not wait for it"
@@ -187,6 +187,11 @@ def test_a_function_that_gets_no_further_is_not_asked_without_end() -> None:
     with pytest.raises(InvalidInput, match="function keyferry-report gets no further in the time that it has"):
         ask(functions)
     assert len(functions.pages) == 1
+
+
+def test_a_deployment_between_two_pages_is_told_from_other_errors() -> None:
+    with pytest.raises(Overtaken, match="other mappings were deployed"):
+        ask(Functions({"error": {"kind": "Overtaken", "text": "other mappings were deployed"}}))
 
 
 def test_an_error_of_the_answer_is_told_in_its_words() -> None:

@@ -9,7 +9,7 @@ import pytest
 from keyferry.errors import AccessDenied, ClusterUnreachable, Forbidden
 from keyferry.mapping.catalog import build_catalog
 from keyferry.model import Rotation, SourceState
-from keyferry.pipeline import status
+from keyferry.pipeline import mappings, status
 from keyferry.pipeline.comparison import Position, Scope
 from keyferry.pipeline.question import answer
 from keyferry.stores.source import Source
@@ -35,7 +35,10 @@ def only(world: World) -> dict[str, Any]:
 
 def test_a_row_says_what_is_held_and_wanted_and_since_when() -> None:
     world = World(mapping(owner={"team": "payments", "contact": "#payments"}, **ONE))
-    written = world.clusters["prod-eu"].annotations(*WHERE)[WRITTEN]
+    observed = world.clusters["prod-eu"].client().read_secret_metadata(*WHERE)
+    assert observed
+    annotations = observed["metadata"]["annotations"]
+    written = annotations[WRITTEN]
     assert only(world) == {
         "mapping": "payments-db",
         "cluster": "prod-eu",
@@ -43,6 +46,9 @@ def test_a_row_says_what_is_held_and_wanted_and_since_when() -> None:
         "secret": "payments-db",
         "state": "right",
         "owner": {"team": "payments", "contact": "#payments"},
+        "uid": observed["metadata"]["uid"],
+        "resourceVersion": observed["metadata"]["resourceVersion"],
+        "revision": annotations["keyferry.dev/revision"],
         "since": written,
         "written": written,
         "sources": [
@@ -59,6 +65,13 @@ def test_every_target_has_a_row_in_order_and_none_has_a_value() -> None:
     ]
     assert "canary" not in json.dumps(page)
     assert {what.split()[0] for what in world.calls.recorded} == {"metadata"}
+
+
+@pytest.mark.parametrize("text", ["canary-1", "canary/revision1", ""])
+def test_a_revision_that_is_none_of_ours_is_not_told(text: str) -> None:
+    world = World(mapping(**ONE))
+    world.clusters["prod-eu"].edit(*WHERE, annotations={"keyferry.dev/revision": text}, manager="kubectl-edit")
+    assert "revision" not in only(world)
 
 
 def stale(world: World) -> None:
@@ -183,19 +196,27 @@ def test_an_answer_has_the_release_and_its_error_no_traceback() -> None:
     def fails(_scope: Scope) -> dict[str, Any]:
         raise ValueError("canary-1")
 
-    whole = answer({"question": "status", "cluster": "prod-eu"}, "1.2.3", list_status)
+    def list_mappings(cursor: mappings.Position | None) -> dict[str, Any]:
+        return mappings.list_mappings(world.catalog, cursor)
+
+    whole = answer({"question": "status", "cluster": "prod-eu"}, "1.2.3", list_status, list_mappings)
     assert (whole["release"], len(whole["rows"])) == ("1.2.3", 2)
+    deployed = answer({"question": "mappings"}, "1.2.3", list_status, list_mappings)
+    assert (deployed["release"], deployed["mappings"].keys()) == ("1.2.3", {"payments-db"})
+    moved = {"question": "mappings", "cursor": {"deployment": "another", "first": 1}}
     for event, error in (
+        (moved, ("Overtaken", "other mappings were deployed while these were listed; ask again from the beginning")),
+        ({"question": "mappings", "cluster": "prod-eu"}, ("InvalidInput", "not understood: cluster")),
         ({"question": "status", "cluster": "x"}, ("UnknownName", "no mapping of this deployment has cluster x")),
         ({"question": "newer"}, ("InvalidInput", "not understood: question; ask with the release that is deployed")),
         ({"question": "status", "x": 1}, ("InvalidInput", "not understood: x")),
         ("canary", ("InvalidInput", "not understood: the whole")),
     ):
-        told = answer(event, "1.2.3", list_status)
+        told = answer(event, "1.2.3", list_status, list_mappings)
         assert told.keys() == {"release", "error"}
         assert told["error"]["kind"] == error[0]
         assert told["error"]["text"].startswith(error[1])
-    told = answer({"question": "status"}, "1.2.3", fails)
+    told = answer({"question": "status"}, "1.2.3", fails, list_mappings)
     assert told["error"]["kind"] == "Unexpected"
     assert "canary" not in str(told)
 

@@ -17,7 +17,7 @@ from keyferry.aws.sessions import open_client
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli import sam
 from keyferry.cli.check.problems import nearest
-from keyferry.errors import InvalidInput
+from keyferry.errors import InvalidInput, Overtaken
 from keyferry.model import parse_json
 
 QUEUE, REPORT = "DeliveriesQueueUrl", "ReportFunction"
@@ -53,6 +53,7 @@ class Stack:
 
         Raises:
             InvalidInput: it is not a stack of Keyferry, or the function refuses the question.
+            Overtaken: another deployment has come between two pages.
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
         """
         client, name = open_client(self.session, "lambda", config=_PATIENT), self._get_output(REPORT)
@@ -65,7 +66,8 @@ class Stack:
                 text = page.get("errorMessage") if isinstance(page, dict) else None
                 raise InvalidInput(f"function {name} failed: {text or 'it gave no answer'}; its log says more")
             if "error" in page:
-                raise InvalidInput(page["error"]["text"])
+                kind = Overtaken if page["error"]["kind"] == "Overtaken" else InvalidInput
+                raise kind(page["error"]["text"])
             yield page
             if "cursor" not in page:
                 return

@@ -28,11 +28,14 @@ from keyferry.model import MANAGED_BY, SecretValue, format_time
 from keyferry.render import contents
 from keyferry.render.render import Rendered
 
+REVISION_LENGTH = 16
+"""The characters of a revision."""
+
 
 def compute_revision(mapping: SecretMapping) -> str:
     """Return a digest of a mapping's spec, without its owner. It changes if the mapping asks for another Secret."""
     spec = mapping.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"owner"})
-    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:REVISION_LENGTH]
 
 
 def format_versions(versions: Mapping[str, str | None]) -> str:

@@ -1,5 +1,7 @@
 """The catalogue: all mappings and clusters of a deployment, and which of them a change concerns."""
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,6 +125,13 @@ class Catalog(Record):
         """Return the patterns of names that IAM grants in place of a source's own names; none where it grants these."""
         verdict = self.verdicts.get(mapping.name)
         return verdict.prefixes.get(alias, []) if verdict else []
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of all that deliveries and rights go by. Where that is in the files, and its order, are no part."""
+        places = {"folder", "origins", "cluster_origins"}
+        document = self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=places)
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def used_clusters(self) -> list[Cluster]:

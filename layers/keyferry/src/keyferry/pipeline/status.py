@@ -7,7 +7,8 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from keyferry.delivery.observed import CERTIFICATE_EXPIRES, WRITTEN
+from keyferry.delivery.desired import REVISION_LENGTH
+from keyferry.delivery.observed import CERTIFICATE_EXPIRES, REVISION, WRITTEN, Observed
 from keyferry.delivery.report import Locate, build_owner_field
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Place, SourceState, format_time
@@ -79,12 +80,22 @@ def _build_row(cluster: str, look: Look, locate: Locate) -> Row:
         "why": why,
         "at": locate(mapping.name, cluster, error) if error else "",
         **build_owner_field(mapping.spec.owner),
+        **_describe_observed(look.observed),
         "since": _format(_find_since(look)),
         "written": _format(look.observed.get_notice(WRITTEN) if look.observed else None),
         "certificateExpires": _format(look.observed.get_notice(CERTIFICATE_EXPIRES) if look.observed else None),
         "sources": list(_list_sources(cluster, look)),
     }
     return {key: value for key, value in fields.items() if value or key == "namespace"}
+
+
+def _describe_observed(observed: Observed | None) -> Row:
+    """Return what tells one state of the Secret from another, without its content; empty for one that is not known."""
+    if observed is None:
+        return {}
+    revision = observed.annotations.get(REVISION, "")  # as anybody may have written it
+    known = revision if len(revision) == REVISION_LENGTH and revision.isalnum() else ""
+    return {"uid": observed.uid, "resourceVersion": observed.resource_version, "revision": known}
 
 
 def _list_sources(cluster: str, look: Look) -> Iterator[Row]:

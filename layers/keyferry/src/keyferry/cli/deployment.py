@@ -1,0 +1,81 @@
+"""The mappings that a stack has been deployed with, as its function `report` lists them."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from keyferry.errors import InvalidInput, Overtaken
+from keyferry.formats.fields import CHECKED
+from keyferry.mapping.catalog import Catalog
+from keyferry.runtime.layer import read_release
+
+MAX_TRIES = 3
+"""How often the mappings are listed where others were deployed meanwhile."""
+_PARTS = ("clusters", "mappings", "verdicts")
+
+
+class Askable(Protocol):
+    """A stack that answers questions, as `keyferry.cli.stack.Stack` does."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    def ask(self, question: str) -> Iterable[dict[str, Any]]:
+        """Yield the pages of an answer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a stack has been deployed with."""
+
+    catalog: Catalog
+    """Its mappings and clusters, without the places in the files."""
+    digest: str
+    """What tells one deployment of mappings from another, as `Catalog.digest`."""
+    release: str
+    """The release of Keyferry that it runs."""
+
+    @property
+    def difference_of_releases(self) -> str:
+        """A warning where its release is another one than this program's; empty otherwise."""
+        own = read_release()
+        if own == self.release:
+            return ""
+        return (
+            f"the stack runs release {self.release}, and this is {own}: what is generated can differ for that alone;"
+            f" `pip install keyferry=={self.release}` has the same one"
+        )
+
+
+def load_deployment(stack: Askable) -> Deployment:
+    """Return the mappings that a stack has been deployed with.
+
+    Raises:
+        Overtaken: other mappings are deployed again and again while they are listed.
+        InvalidInput: the stack cannot be asked, or this release cannot read its mappings.
+        KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
+    """
+    for _ in range(MAX_TRIES - 1):
+        with suppress(Overtaken):
+            return _join(stack.name, list(stack.ask("mappings")))
+    return _join(stack.name, list(stack.ask("mappings")))
+
+
+def _join(stack: str, pages: list[Mapping[str, Any]]) -> Deployment:
+    first = pages[0]
+    document = {part: {name: each for page in pages for name, each in page.get(part, {}).items()} for part in _PARTS}
+    try:
+        catalog = Catalog.model_validate(document | {"stack": first["stack"]}, context={CHECKED: True})
+    except (ValidationError, KeyError):
+        release = first["release"]
+        raise InvalidInput(
+            f"stack {stack} has release {release}, whose mappings this release ({read_release()}) cannot read: use the"
+            f" same one, by `pip install keyferry=={release}`"
+        ) from None
+    return Deployment(catalog, first["deployment"], release=first["release"])
