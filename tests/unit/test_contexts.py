@@ -50,8 +50,10 @@ def test_among_several_the_one_of_the_cluster_s_name_is_taken() -> None:
     assert choose_context(cluster("prod-eu"), [BY_ARN, named]) == named
 
 
-def test_a_context_that_somebody_names_is_taken_whatever_it_is() -> None:
+def test_a_context_that_somebody_names_is_taken_unless_its_arn_is_another_cluster_s() -> None:
     assert choose_context(cluster("prod-eu"), [BY_ARN, BY_NAME, OTHER], "prod-eu") == BY_NAME
+    with pytest.raises(InvalidInput, match=r"context mine leads to arn:.*prod-eu, which is not cluster prod-us"):
+        choose_context(cluster("prod-us"), [BY_ARN], "mine")
     with pytest.raises(InvalidInput, match="has no context prod; did you mean prod-eu"):
         choose_context(cluster("prod-eu"), [BY_ARN, BY_NAME], "prod")
 

@@ -118,3 +118,13 @@ def test_a_cluster_without_a_context_does_not_stop_the_others(tmp_path: Path) ->
     assert isinstance(missing, InvalidInput)
     assert isinstance(client, OperatorClient)
     assert (client.cluster, client.context.name) == ("prod-eu", "prod-eu")
+
+
+def test_two_clusters_are_never_reached_by_one_server(tmp_path: Path) -> None:
+    path = write(tmp_path / "config", "one", {"token": TOKEN})
+    choices = ["prod-eu=one", "prod-us=one"]
+    clusters = [cluster("prod-eu"), cluster("prod-us")]
+    for _, error in reach_clusters(clusters, choices, {"KUBECONFIG": str(path)}, Deadline.after(9)):
+        assert str(error) == (
+            "context one (https://one.example) is used for clusters prod-eu, prod-us: say --context for each of them"
+        )

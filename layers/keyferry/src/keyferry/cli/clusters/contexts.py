@@ -1,7 +1,8 @@
 """Which context of a kubeconfig leads to which cluster of clusters.yaml."""
 
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -61,13 +62,16 @@ def choose_context(cluster: Cluster, contexts: Sequence[Context], chosen: str | 
         chosen: the name of the context that is asked for.
 
     Raises:
-        InvalidInput: none does; the message has the command that makes one.
+        InvalidInput: none does, and the message has the command that makes one; or the one that is asked for is of
+            another cluster, by its ARN.
     """
     if chosen is not None:
         named = next((context for context in contexts if context.name == chosen), None)
         if named is None:
             known = nearest(chosen, [context.name for context in contexts], "there is")
             raise InvalidInput(f"the kubeconfig has no context {chosen}{known}")
+        if Arn.parse(named.cluster) and not _is_arn_of(named.cluster, cluster):
+            raise InvalidInput(f"context {chosen} leads to {named.cluster}, which is not cluster {cluster.name}")
         return named
     fitting = next(filter(None, _list_fitting(cluster, contexts)), None)
     if not fitting:
@@ -102,6 +106,23 @@ def _is_arn_of(text: str, cluster: Cluster) -> bool:
         eks.region,
         eks.account,
     )
+
+
+def check_servers(contexts: Mapping[str, Context]) -> dict[str, InvalidInput]:
+    """Return name of a cluster → what is wrong: its context leads to the server of another cluster, too.
+
+    Args:
+        contexts: name of a cluster → its context.
+    """
+    clusters: defaultdict[tuple[str, int, str], list[str]] = defaultdict(list)
+    for name, context in contexts.items():
+        clusters[*_normalize(context.server), urlsplit(context.server).path.rstrip("/")].append(name)
+    return {
+        name: InvalidInput(f"{contexts[name]} is used for clusters {', '.join(names)}: say --context for each of them")
+        for names in clusters.values()
+        if len(names) > 1
+        for name in names
+    }
 
 
 def _normalize(url: str) -> tuple[str, int]:

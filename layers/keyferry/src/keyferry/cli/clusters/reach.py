@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from keyferry.cli.clusters.client import OperatorClient
-from keyferry.cli.clusters.contexts import choose_context, parse_choices
+from keyferry.cli.clusters.contexts import Context, check_servers, choose_context, parse_choices
 from keyferry.cli.clusters.kubeconfig import Kubeconfig
 from keyferry.deadline import Deadline
 from keyferry.errors import KeyferryError
@@ -28,9 +28,21 @@ def reach_clusters(
     chosen = parse_choices(choices, [cluster.name for cluster in wanted])
     kubeconfig = Kubeconfig.find(environment)
     contexts = kubeconfig.contexts
+    known, errors = dict[str, Context](), dict[str, KeyferryError]()
     for cluster in wanted:
         try:
-            context = choose_context(cluster, contexts, chosen.get(cluster.name))
-            yield cluster, OperatorClient(kubeconfig.connect(context, cluster.name), context, deadline)
+            known[cluster.name] = choose_context(cluster, contexts, chosen.get(cluster.name))
         except KeyferryError as error:
-            yield cluster, error
+            errors[cluster.name] = error
+    errors |= check_servers(known)
+    for cluster in wanted:
+        yield cluster, errors.get(cluster.name) or _connect(kubeconfig, known[cluster.name], cluster, deadline)
+
+
+def _connect(
+    kubeconfig: Kubeconfig, context: Context, cluster: Cluster, deadline: Deadline
+) -> OperatorClient | KeyferryError:
+    try:
+        return OperatorClient(kubeconfig.connect(context, cluster.name), context, deadline)
+    except KeyferryError as error:
+        return error
