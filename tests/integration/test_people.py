@@ -143,6 +143,12 @@ def look_at_states(person: Person, directory: Path) -> str:
     return "" if said.startswith('{\n  "targets"') else said
 
 
+def look_for_orphans(person: Person, directory: Path) -> str:
+    """`keyferry orphans`, which fails too where something is left over, or a cluster has no context."""
+    said = person.run(directory, "orphans", "--stack", STACK, "--output", "json")
+    return said if "AWS refuses" in said or not said.startswith("{") else ""
+
+
 LOGS = [
     ("filter_log_events", {"logGroupName": f"/aws/lambda/{STACK}-{name}", "limit": 1})
     for name in ("route", "deliver", "reconcile")
@@ -156,6 +162,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "aws cloudwatch get-dashboard": calls("cloudwatch", ("get_dashboard", {"DashboardName": f"{STACK}-eu-west-1"})),
         "aws sqs get-queue-attributes": look_at_queues,
         "keyferry status": look_at_states,
+        "keyferry orphans": look_for_orphans,
     },
     "steer": {
         "aws cloudformation describe-stacks": DESCRIBE,
@@ -171,12 +178,13 @@ COMMANDS: dict[str, dict[str, Command]] = {
 """Policy → the documented commands that it is for."""
 NEEDED = {
     "look": {
-        "Stack": ["aws cloudformation describe-stacks", "keyferry status"],
-        "Ask": ["keyferry status"],
+        "Stack": ["aws cloudformation describe-stacks", "keyferry status", "keyferry orphans"],
+        "Ask": ["keyferry status", "keyferry orphans"],
         "Logs": ["aws logs tail", "keyferry status"],
         "Metrics": ["aws cloudwatch describe-alarms"],
         "Dashboard": ["aws cloudwatch get-dashboard"],
         "Queues": ["aws sqs get-queue-attributes"],
+        "Entries": ["keyferry orphans"],
     },
     "steer": {
         "Stack": ["aws cloudformation describe-stacks", "keyferry push --stack"],

@@ -126,6 +126,8 @@ class Gate:
         self.judge: Judge = nothing
         self.seen: list[str] = []
         """Method and path of every request."""
+        self.accepted: list[tuple[str, str]] = []
+        """Path of every request, and the form that it asks the answer in."""
 
     def requests(self, method: str, part: str = "") -> int:
         """Return how many requests of a method there were, whose path has a part."""
@@ -172,9 +174,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         self._answer()
 
+    def do_DELETE(self) -> None:
+        self._answer()
+
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.gate.seen.append(f"{self.command} {self.path}")
+        self.server.gate.accepted.append((self.path, self.headers.get("Accept", "")))
         fault = self.server.gate.judge(self.command, self.path)
         status, headers, answer = 0, dict[str, str](), b""
         if fault is None or fault.carried_out:

@@ -355,7 +355,11 @@ def test_no_policy_for_people_reads_a_value_passes_a_role_or_changes_a_function(
     actions = [action for name in ("Look", "Steer", "Push") for each in people(name) for action in each["Action"]]
     assert not any("*" in action for action in actions)
     services = {action.partition(":")[0] for action in actions}
-    assert services == {"cloudformation", "cloudwatch", "lambda", "logs", "sqs", "sts"}
+    assert services == {"cloudformation", "cloudwatch", "eks", "lambda", "logs", "sqs", "sts"}
+    assert {action for action in actions if action.startswith("eks:")} == {
+        "eks:ListAccessEntries",
+        "eks:DescribeAccessEntry",
+    }
     assert [action for action in actions if action.startswith(("lambda:", "sts:"))] == [
         *("lambda:InvokeFunction", "lambda:InvokeFunction"),
         "sts:AssumeRole",
@@ -368,10 +372,15 @@ def test_no_policy_for_people_reads_a_value_passes_a_role_or_changes_a_function(
     }
 
 
-def test_people_may_touch_resources_of_the_stack_alone() -> None:
+def test_people_may_touch_resources_of_the_stack_alone_and_read_access_entries_of_the_account_s_clusters() -> None:
+    entries = [each for each in people("Look") if each["Sid"] == "Entries"]
+    assert [resource["Fn::Sub"] for each in entries for resource in each["Resource"]] == [
+        "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:cluster/*",
+        "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:access-entry/*",
+    ]
     for name in ("Look", "Steer", "Push"):
         for each in people(name):
-            for resource in each["Resource"]:
+            for resource in each["Resource"] if each not in entries else ():
                 assert resource == "*" or "${Stack}" in resource["Fn::Sub"] or "${PushRole}" in resource["Fn::Sub"]
     assert [each["Sid"] for each in people("Look") if "*" in each["Resource"]] == ["Metrics"]
     assert not any("*" in each["Resource"] for name in ("Steer", "Push") for each in people(name))

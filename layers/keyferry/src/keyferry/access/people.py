@@ -60,6 +60,8 @@ def _list_look() -> list[Object]:
         _allow("Metrics", ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics"], ["*"]),
         _allow("Dashboard", ["cloudwatch:GetDashboard"], [_DASHBOARD]),
         _allow("Queues", ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"], _name_queues([*QUEUES, *DEAD_LETTERS])),
+        # Of any region: clusters.yaml names those, and it is no part of the template.
+        _allow("Entries", ["eks:ListAccessEntries", "eks:DescribeAccessEntry"], _ENTRIES),
     ]
 
 
@@ -100,5 +102,8 @@ def _name_queues(names: Iterable[str]) -> list[str]:
     return [_arn("sqs", f"${{Stack}}-{name}") for name in names]
 
 
+_ENTRIES = [
+    f"arn:${{AWS::Partition}}:eks:*:${{AWS::AccountId}}:{resource}" for resource in ("cluster/*", "access-entry/*")
+]
 _STACK = _arn("cloudformation", "stack/${Stack}/*")
 _DASHBOARD = "arn:${AWS::Partition}:cloudwatch::${AWS::AccountId}:dashboard/${Stack}-${AWS::Region}"

@@ -18,6 +18,7 @@ VERBS = {
     "push": "Bring Secrets to the current state of their sources",
     "status": "Show in which state each target is",
     "expiring": "Show what expires, what is not rotated, and how old values are",
+    "orphans": "Show what is left over of mappings that are gone",
     "explain": "Show which change an event is, and what follows from it",
     "schema": "Print the JSON Schema of mapping files, or of what a command answers",
     "completion": "Print the script that lets a shell complete commands",

@@ -1,0 +1,126 @@
+"""`keyferry orphans`: what is left over of mappings that are gone, and its deletion."""
+
+import os
+import sys
+
+import click
+
+from keyferry.cli.names import complete_clusters
+from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, examples, output
+from keyferry.cli.orphans.answer import Answer
+from keyferry.cli.orphans.removal import format_question, keep_confirmed, list_removable, remove
+from keyferry.cli.orphans.survey import Request, Survey, check_deployments, survey
+from keyferry.cli.output import console
+from keyferry.cli.output.orphans import print_findings, print_notes
+from keyferry.errors import InvalidInput
+
+ANSWER = Answer
+
+
+@click.command(
+    epilog=examples(
+        "keyferry orphans",
+        "keyferry orphans --cluster prod-eu --context prod-eu=admin@prod-eu",
+        "keyferry orphans --delete --dry-run",
+    )
+)
+@click.option("--cluster", metavar="NAME", shell_complete=complete_clusters, help="Only in this cluster.")
+@click.option(
+    "--context",
+    "contexts",
+    metavar="CLUSTER=CONTEXT",
+    multiple=True,
+    help="The context of your kubeconfig for a cluster. Default: the one with its ARN or endpoint, or of its name.",
+)
+@click.option(
+    "--stack",
+    "stacks",
+    metavar="NAME",
+    multiple=True,
+    help="Compare with what this stack has deployed, too; several are possible. Default: as samconfig.toml says.",
+)
+@click.option("--delete", is_flag=True, help="Delete what nothing speaks against.")
+@click.option("--dry-run", is_flag=True, help="Show what --delete would do, and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@output
+@click.pass_obj
+def orphans(
+    settings: Settings,
+    cluster: str | None,
+    contexts: tuple[str, ...],
+    stacks: tuple[str, ...],
+    *,
+    delete: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Show what is left over of mappings that are gone.
+
+    That is Secrets, Roles, bindings, admission policies and access entries that no mapping names any more. They are
+    looked at with your own rights, by your kubeconfig; no value is read. Exits with 0 when nothing is left over, and
+    everything was looked at.
+    """
+    asks = delete and not (yes or dry_run)
+    if asks:
+        _check_can_ask(settings)
+    request = Request(
+        folder=settings.load_catalog(),
+        mappings=settings.mappings,
+        environment=os.environ,
+        stacks=stacks,
+        cluster=cluster,
+        contexts=contexts,
+    )
+    seen = _look(request)
+    if (delete or dry_run) and seen.doubt:
+        raise InvalidInput(f"{seen.doubt}; so nothing is deleted")
+    removable = list_removable(seen.findings.orphans)
+    if asks and removable:
+        seen = _confirm(request, seen)
+    if (delete or dry_run) and removable:
+        _remove(seen, dry_run=dry_run)
+    _print(settings, seen, with_commands=not (delete or dry_run))
+    is_clean = all(orphan.is_gone for orphan in seen.findings.orphans)
+    sys.exit(0 if is_clean and not seen.findings.notes and not seen.doubt else PROBLEMS)
+
+
+def _look(request: Request) -> Survey:
+    with console.show_progress("looking", len(request.folder.clusters)) as step:
+        return survey(request, step)
+
+
+def _confirm(request: Request, seen: Survey) -> Survey:
+    """Ask, and return what is left over afterwards: nobody knows how long the answer takes."""
+    print_findings(seen.findings, with_commands=False)
+    removable = list_removable(seen.findings.orphans)
+    for name in dict.fromkeys(orphan.cluster for orphan in removable if orphan.context):
+        console.print_note(f"{name} is reached by {seen.clients[name].context}")
+    if not click.confirm(format_question(removable), err=True):
+        console.print_note("nothing was deleted")
+        sys.exit(INTERRUPTED)
+    again = _look(request)
+    if again.doubt:
+        raise InvalidInput(f"{again.doubt}; so nothing is deleted")
+    again.findings.orphans = list(keep_confirmed(again.findings.orphans, seen.findings.orphans))
+    return again
+
+
+def _remove(seen: Survey, *, dry_run: bool) -> None:
+    check_deployments(seen)
+    total = len(list_removable(seen.findings.orphans))
+    with console.show_progress("deleting", total) as step:
+        seen.findings.orphans = list(remove(seen, dry_run=dry_run, step=step))
+
+
+def _print(settings: Settings, seen: Survey, *, with_commands: bool) -> None:
+    if settings.is_json:
+        console.print_json(seen.build_answer())
+        return
+    print_notes([*([seen.doubt] if seen.doubt else []), *seen.findings.notes])
+    print_findings(seen.findings, with_commands=with_commands)
+
+
+def _check_can_ask(settings: Settings) -> None:
+    why = "--output json asks nothing" if settings.is_json else "there is no terminal to ask on"
+    if settings.is_json or not sys.stdin.isatty():
+        raise click.UsageError(f"{why}; say --yes to delete, or --dry-run to look")

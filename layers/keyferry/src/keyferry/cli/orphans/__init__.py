@@ -1,0 +1,1 @@
+"""What is left over in clusters, and in EKS, of mappings that are gone: `keyferry orphans`."""

@@ -1,0 +1,24 @@
+"""The Roles, bindings and admission policies that are generated for a stack, and that nothing generates any more."""
+
+from keyferry.cli.clusters.client import Resource
+from keyferry.identity import Identity
+
+_RBAC, _ADMISSION = "rbac.authorization.k8s.io/v1", "admissionregistration.k8s.io/v1"
+GENERATED = (
+    Resource("RoleBinding", _RBAC, "rolebindings"),
+    Resource("ClusterRoleBinding", _RBAC, "clusterrolebindings", is_namespaced=False),
+    Resource("Role", _RBAC, "roles"),
+    Resource("ClusterRole", _RBAC, "clusterroles", is_namespaced=False),
+    Resource("ValidatingAdmissionPolicyBinding", _ADMISSION, "validatingadmissionpolicybindings", is_namespaced=False),
+    Resource("ValidatingAdmissionPolicy", _ADMISSION, "validatingadmissionpolicies", is_namespaced=False),
+)
+"""The kinds that are generated, in the order of removal: what allows goes before what limits."""
+
+
+def has_generated_name(prefix: str, resource: Resource, name: str) -> bool:
+    """Return whether the stack with a prefix gives such a name to an object of this kind."""
+    identity = Identity(prefix)
+    if resource.version == _ADMISSION:
+        return name in (identity.secrets_policy, identity.workloads_policy)
+    beginnings = (*(f"{user}:" for user in identity.users), identity.namespaces_role, identity.name_named_role(1))
+    return name.startswith(beginnings)

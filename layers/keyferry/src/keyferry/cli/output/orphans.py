@@ -1,0 +1,98 @@
+"""The output of `keyferry orphans`: what is left over, why, what `--delete` leaves alone, and the commands."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from keyferry.cli.orphans.orphan import Orphan, format_counts, format_deletion
+from keyferry.cli.orphans.search import Findings, count_kinds
+from keyferry.cli.output import console
+
+_COMMAND = re.compile("`([^`]+)`")
+
+
+def print_findings(findings: Findings, *, with_commands: bool) -> None:
+    """Write a line for each thing, then each reason once, the commands that remove them, and totals.
+
+    Args:
+        findings: what is left over.
+        with_commands: whether to write the commands: not where this program deletes by itself.
+    """
+    orphans = findings.orphans
+    if orphans:
+        header = ("kind", "name", "namespace", "cluster", "outcome")
+        console.print_table(header, [_build_line(orphan) for orphan in orphans])
+        _print_reasons("left over", ((orphan, [orphan.why]) for orphan in orphans))
+        _print_reasons("kept by --delete", ((orphan, orphan.refusals) for orphan in orphans))
+        _print_reasons("failed", ((orphan, [_get_error(orphan)]) for orphan in orphans if _get_error(orphan)))
+    if with_commands and orphans:
+        _print_commands(orphans)
+    if orphans:
+        console.print_line("")
+    console.print_line(_count(orphans))
+    for (cluster, prefix), counts in count_kinds(findings.other_stacks).items():
+        console.print_line(f"of another stack, {prefix}, in {cluster}: {format_counts(counts)}; not looked into")
+    for cluster, count in sorted(findings.awaiting.items()):
+        console.print_line(f"{count:,} in {cluster} will be left over once these mappings are deployed")
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Write what could not be looked at, each once, to stderr; a command in it on a line of its own, to paste."""
+    for note in dict.fromkeys(notes):
+        console.print_note(f"warning: {_COMMAND.sub('the command below', note)}")
+        for command in _COMMAND.findall(note):
+            console.print_command(command)
+
+
+def _build_line(orphan: Orphan) -> tuple[str, ...]:
+    outcome = "failed" if _get_error(orphan) else orphan.outcome or ("kept" if orphan.refusals else "")
+    return orphan.kind, orphan.short_name, orphan.namespace or "-", orphan.cluster, outcome
+
+
+def _get_error(orphan: Orphan) -> str:
+    return "" if orphan.outcome in ("", "deleted", "would be deleted") else orphan.outcome
+
+
+def _print_reasons(title: str, pairs: Iterable[tuple[Orphan, Sequence[str]]]) -> None:
+    """Write each reason once, with what it is of; nothing without reasons."""
+    causes: defaultdict[str, list[Orphan]] = defaultdict(list)
+    for orphan, reasons in pairs:
+        for reason in reasons:
+            causes[reason].append(orphan)
+    if causes:
+        console.print_line("")
+        console.print_line(f"{title}:")
+    for cause, alike in causes.items():
+        console.print_line(f"  {_name(alike)}: {cause}")
+
+
+def _name(alike: Sequence[Orphan]) -> str:
+    first = alike[0]
+    place = "/".join(filter(None, (first.cluster, first.namespace, first.short_name)))
+    more = f" and {len(alike) - 1:,} more" if len(alike) > 1 else ""
+    return f"{first.kind} {place}{more}"
+
+
+def _print_commands(orphans: Sequence[Orphan]) -> None:
+    """Write the commands: first those for what nothing speaks against, one for each kind and namespace."""
+    groups: defaultdict[tuple[str, ...], list[Orphan]] = defaultdict(list)
+    for orphan in orphans:
+        if not orphan.refusals:
+            groups[orphan.cluster, orphan.kind, orphan.namespace].append(orphan)
+    free = [format_deletion(alike) for alike in groups.values()]
+    kept = [orphan.command for orphan in orphans if orphan.refusals]
+    for title, commands in (("remove by hand, or by --delete:", free), ("by hand alone, once that is settled:", kept)):
+        if commands:
+            console.print_line("")
+            console.print_line(title)
+        for command in commands:
+            for line in command.split("\n"):
+                console.print_verbatim(f"  {line}")
+
+
+def _count(orphans: Sequence[Orphan]) -> str:
+    if not orphans:
+        return "nothing is left over"
+    gone = sum(orphan.is_gone for orphan in orphans)
+    deleted = f"; {gone:,} deleted" if gone else ""
+    return f"{len(orphans):,} left over: {format_counts(Counter(orphan.kind for orphan in orphans))}{deleted}"
