@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.table import Table
 
-from keyferry.access.admission import build_policies
+from keyferry.access.admission.policies import build_policies
 from keyferry.identity import IDENTITY
 from keyferry.kinds import STRATEGIC_MERGE
 from keyferry.kube.transport import APPLY

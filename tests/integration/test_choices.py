@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from keyferry.access.admission import build_policies
-from keyferry.access.choices import MAX_CHOICES
+from keyferry.access.admission.choices import MAX_CHOICES
+from keyferry.access.admission.policies import build_policies
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import NamespaceSelector
 from keyferry.policy.metadata import is_harmless

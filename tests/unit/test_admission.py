@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from keyferry.access import choices
-from keyferry.access.admission import MAX_BYTES, build_policies
+from keyferry.access.admission import choices
+from keyferry.access.admission.policies import MAX_BYTES, build_policies
 from keyferry.errors import InvalidInput
 from keyferry.formats import yamltext
 from keyferry.identity import IDENTITY, Identity

@@ -9,7 +9,7 @@ from itertools import batched, groupby
 from operator import attrgetter
 from typing import Any
 
-from keyferry.access import admission
+from keyferry.access.admission import policies
 from keyferry.errors import InvalidInput
 from keyferry.identity import GENERATED_LABEL, Identity, role_name
 from keyferry.kinds import WorkloadKind
@@ -40,7 +40,7 @@ def build_rbac(catalog: Catalog, cluster: Cluster) -> list[Object]:
     identity = catalog.stack.identity
     mappings = catalog.mappings_on(cluster)
     try:
-        objects = admission.build_policies(identity, mappings)
+        objects = policies.build_policies(identity, mappings)
     except InvalidInput as error:
         raise InvalidInput(f"cluster {cluster.name}: {error}") from None
     for number, names in enumerate(batched(catalog.namespaces_on(cluster), MAX_NAMES, strict=False), start=1):

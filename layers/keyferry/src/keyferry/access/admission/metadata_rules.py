@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from keyferry.access import choices
+from keyferry.access.admission import choices
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import MANAGED_BY, PREFIX
 from keyferry.policy.metadata import DESCRIPTIVE, WITHOUT_PREFIX, is_harmless

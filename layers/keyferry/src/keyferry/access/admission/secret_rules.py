@@ -7,7 +7,7 @@ a ServiceAccount in the cluster: Kubernetes writes one into a Secret of the type
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from keyferry.access import choices, metadata_rules
+from keyferry.access.admission import choices, metadata_rules
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.secret_types import NEVER_WRITTEN
 

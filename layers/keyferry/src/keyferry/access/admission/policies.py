@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from keyferry.access import secret_rules, workload_rules
+from keyferry.access.admission import secret_rules, workload_rules
 from keyferry.errors import InvalidInput
 from keyferry.identity import Identity
 from keyferry.mapping.mapping import SecretMapping

@@ -6,7 +6,7 @@ By RBAC alone, `patch` on a Deployment is the right to run any program in its na
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from keyferry.access import choices
+from keyferry.access.admission import choices
 from keyferry.identity import Identity
 from keyferry.kinds import KINDS
 from keyferry.mapping.mapping import SecretMapping
