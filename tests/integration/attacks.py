@@ -143,9 +143,7 @@ def without(generated: Sequence[Object], stopped_by: Sequence[Stopper], identity
     policies = {each["metadata"]["name"]: each["spec"] for each in objects if "validations" in each.get("spec", {})}
     for stopper in stopped_by:
         if isinstance(stopper, Validation):
-            spec = policies[
-                {"secrets": identity.secrets_policy, "workloads": identity.workloads_policy}[stopper.policy]
-            ]
+            spec = policies[f"{identity.prefix}-{stopper.policy}"]
             kept = [each for each in spec["validations"] if stopper.message not in _get_message(each)]
             assert len(kept) < len(spec["validations"]), stopper
             spec["validations"] = kept

@@ -9,7 +9,7 @@ import json
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -26,7 +26,7 @@ from local.cloud import Cloud
 from local.direct import UNTIL_IN_FORCE, Direct, apply_rbac, catalog
 from local.watch import until
 from local.world import deployment, env_from
-from tests.integration import attack_list, attacks
+from tests.integration import attack_list, attacks, event_attacks
 from tests.integration.attacks import AGAIN, BARE, HOME, LABELS, NEAR, TEAM, Absence, Attack, Stopper, Validation
 from tests.integration.scene import CLUSTER, tokens
 
@@ -114,7 +114,7 @@ class Ground:
 
 def build_catalog(cloud: Cloud) -> Catalog:
     """Return the attacked mappings, as a stack with a prefix of its own has them."""
-    return catalog(cloud, attacks.build_mappings(), StackNames(prefix=f"attacked-{uuid.uuid4().hex[:8]}"))
+    return catalog(cloud, attacks.build_mappings(), StackNames(prefix=f"attacked-{uuid.uuid4().hex[:8]}"), events=True)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,8 @@ def ground(cloud: Cloud) -> Ground:
     annotations = {attacks.REPLICATED: "shop"}
     metadata = {"ownerReferences": [reference], "finalizers": ["example.com/kept"], "annotations": annotations}
     admin.edit("Secret", "registry", HOME, {"metadata": metadata})
+    known = event_attacks.event(ground.identity, metadata={"name": event_attacks.KNOWN})
+    admin.send("POST", f"/api/v1/namespaces/{HOME}/events", known, attacks.JSON)
     apply_rbac(admin, ground.rbac)
     return ground
 
@@ -155,7 +157,8 @@ def select(name: str, identity: Identity, managed: Mapping[str, Sequence[Object]
     """Return the attacks by a user: `deliver`, `push` or `reconcile`."""
     if name == "reconcile":
         return list(attack_list.list_attacks_of_reconcile(identity))
-    return attack_list.list_attacks(identity, managed)
+    own = event_attacks.list_attacks_of_push if name == "push" else event_attacks.list_attacks_of_deliver
+    return [*attack_list.list_attacks(identity, managed), *own(identity)]
 
 
 @pytest.fixture(scope="module", params=["deliver", "push", "reconcile"])
@@ -189,14 +192,14 @@ def is_refused(attack: Attack, status: int, text: str) -> bool:
 
 def test_each_attack_succeeds_where_what_stops_it_is_taken_away(ground: Ground) -> None:
     by_stoppers = defaultdict[tuple[Stopper, ...], list[str]](list)
-    for attack in attack_list.list_attacks(ground.identity, ground.managed()):
+    for attack in select("deliver", ground.identity, ground.managed()):
         by_stoppers[attack.stopped_by].append(attack.what)
     copies = {stopped_by: weaken(ground, stopped_by) for stopped_by in by_stoppers}
     time.sleep(UNTIL_IN_FORCE)
     still_refused = [
         f"{attack}: {status} {text[-150:]}"
         for stopped_by, (copy, caller) in copies.items()
-        for attack in attack_list.list_attacks(copy.identity, copy.managed())
+        for attack in select("deliver", copy.identity, copy.managed())
         if attack.what in by_stoppers[stopped_by]
         for status, text in [caller.send(attack, dry=True)]
         if status >= 300
@@ -204,12 +207,22 @@ def test_each_attack_succeeds_where_what_stops_it_is_taken_away(ground: Ground) 
     assert not still_refused, "\n".join(still_refused)
 
 
-def test_each_attack_of_reconcile_succeeds_with_the_rule_that_it_has_not(ground: Ground) -> None:
-    listed = list(attack_list.list_attacks_of_reconcile(ground.identity))
-    stoppers = dict.fromkeys(attack.stopped_by for attack in listed)
-    callers = {stopped_by: weaken(ground, stopped_by, user="reconcile")[1] for stopped_by in stoppers}
+@pytest.mark.parametrize(
+    ("user", "list_attacks"),
+    [("reconcile", attack_list.list_attacks_of_reconcile), ("push", event_attacks.list_attacks_of_push)],
+)
+def test_each_attack_of_others_succeeds_with_the_rule_that_they_have_not(
+    ground: Ground, user: str, list_attacks: Callable[[Identity], Iterator[Attack]]
+) -> None:
+    stoppers = dict.fromkeys(attack.stopped_by for attack in list_attacks(ground.identity))
+    copies = {stopped_by: weaken(ground, stopped_by, user=user) for stopped_by in stoppers}
     time.sleep(UNTIL_IN_FORCE)
-    answers = [(attack.what, callers[attack.stopped_by].send(attack, dry=True)) for attack in listed]
+    answers = [
+        (attack.what, caller.send(attack, dry=True))
+        for stopped_by, (copy, caller) in copies.items()
+        for attack in list_attacks(copy.identity)
+        if attack.stopped_by == stopped_by
+    ]
     assert [(what, text) for what, (status, text) in answers if status >= 300] == []
 
 

@@ -554,3 +554,43 @@ def test_a_cluster_gets_the_rights_of_the_mappings_that_name_it() -> None:
         "keyferry:deliver:payments-db",
         "keyferry:reconcile:payments-db",
     }
+
+
+def rights_on_events(*mappings: SecretMapping, events: bool = True) -> list[tuple[str, str | None, object, list[str]]]:
+    """Return kind, namespace, rules and users of each Role with a right on Kubernetes Events."""
+    whole = build_catalog(mappings, [cluster(events=events)])
+    made = rbac.build_rbac(whole, whole.clusters["prod-eu"])
+    users = {
+        (each["roleRef"]["kind"], each["metadata"].get("namespace"), each["roleRef"]["name"]): each["subjects"]
+        for each in made
+        if "roleRef" in each
+    }
+    return [
+        (kind, namespace, each["rules"], [user["name"] for user in users[kind, namespace, each["metadata"]["name"]]])
+        for each in made
+        if "events" in str(each.get("rules"))
+        for kind, namespace in [(each["kind"], each["metadata"].get("namespace"))]
+    ]
+
+
+CREATE_EVENTS = [{"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}]
+
+
+def test_deliver_alone_may_create_events_and_nothing_else_with_them_in_the_namespaces_of_targets() -> None:
+    named = mapping(namespaces=["payments", "billing"])
+    assert rights_on_events(named) == [
+        ("Role", "billing", CREATE_EVENTS, ["keyferry:deliver"]),
+        ("Role", "payments", CREATE_EVENTS, ["keyferry:deliver"]),
+    ]
+    chosen = mapping("chosen", name="chosen", namespaces={"names": ["team-*"]})
+    assert rights_on_events(named, chosen) == [("ClusterRole", None, CREATE_EVENTS, ["keyferry:deliver"])]
+
+
+def test_without_events_a_cluster_is_given_exactly_what_it_was_given() -> None:
+    assert rights_on_events(mapping(), events=False) == []
+    with_events, without = (
+        [str(one) for one in rbac.build_rbac(build_catalog([mapping()], [each]), each)]
+        for each in (cluster(events=True), cluster())
+    )
+    assert [one for one in with_events if one in without] == without
+    assert len(with_events) - len(without) == 4  # a policy, a Role, and what binds each

@@ -22,9 +22,11 @@ BY_PATTERNS = {
 }
 
 
-def policies(*mappings: SecretMapping, identity: Identity = IDENTITY) -> dict[str, dict[str, Any]]:
+def policies(
+    *mappings: SecretMapping, identity: Identity = IDENTITY, events: bool = False
+) -> dict[str, dict[str, Any]]:
     """Return the name of each policy → its spec."""
-    made = build_policies(identity, mappings)
+    made = build_policies(identity, mappings, events=events)
     return {each["metadata"]["name"]: each["spec"] for each in made if each["kind"] == "ValidatingAdmissionPolicy"}
 
 
@@ -150,9 +152,37 @@ def test_a_stamp_is_for_the_namespaces_of_the_mappings_that_restart() -> None:
     )
 
 
+def place_of_events(*mappings: SecretMapping) -> list[str]:
+    """Return the expressions by which the policy for Events tells where a Secret is one of a mapping."""
+    variables = policies(*mappings, events=True)["keyferry-events"]["variables"]
+    return [each["expression"] for each in variables if each["name"].startswith("place")]
+
+
+def test_an_event_is_about_a_secret_in_the_namespaces_of_its_mappings_whether_they_restart_or_not() -> None:
+    named, silent = mapping(), mapping("silent", name="quiet", restart="none")
+    chosen = mapping("chosen", name="session", namespaces=SHOP)
+    assert place_of_events(named, chosen, silent) == [
+        "(request.namespace + '/' + variables.name in ['payments/payments-db', 'payments/quiet']) ||"
+        " (variables.name in ['session'] && ('team' in variables.labels && variables.labels['team'] == 'shop'))"
+    ]
+
+
+def test_without_mappings_no_event_is_allowed() -> None:
+    assert place_of_events() == []
+    validations = policies(events=True)["keyferry-events"]["validations"]
+    assert [each["expression"] for each in validations if "no mapping" in each.get("messageExpression", "")] == [
+        "false"
+    ]
+
+
+def test_there_is_a_policy_for_events_where_they_are_asked_for_alone() -> None:
+    assert "keyferry-events" not in policies(mapping())
+    assert list(policies(mapping(restart="none"), events=True)) == ["keyferry-secrets", "keyferry-events"]
+
+
 def test_many_names_are_several_expressions_of_a_length_that_the_api_server_takes() -> None:
     many = [mapping(f"m{n}", name=f"{'long-' * 20}{n}", namespaces=SHOP) for n in range(500)]
-    made = policies(*many)
+    made = policies(*many, events=True)
     texts = [each["expression"] for spec in made.values() for each in (*spec["variables"], *spec["validations"])]
     assert len([text for text in texts if "long-" in text]) > 10
     assert max(map(len, texts)) < choices.MAX_LENGTH
@@ -191,4 +221,4 @@ def write_reviewed() -> str:
         mapping("taken", name="registry", namespaces=["payments", BY_PATTERNS], policies={"conflict": "takeOver"}),
         mapping("marked", secret={**MARKED, "name": "marked", "immutable": True}),
     ]
-    return yamltext.text(build_policies(IDENTITY, reviewed), width=120) + "\n"
+    return yamltext.text(build_policies(IDENTITY, reviewed, events=True), width=120) + "\n"

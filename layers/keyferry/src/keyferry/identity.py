@@ -77,6 +77,16 @@ class Identity:
         return f"{self.prefix}-secrets"
 
     @property
+    def events_policy(self) -> str:
+        """Name of the ValidatingAdmissionPolicy for Kubernetes Events, and of its binding."""
+        return f"{self.prefix}-events"
+
+    @property
+    def events_role(self) -> str:
+        """Name of the Roles, or of the ClusterRole, and of their bindings, that let `deliver` create Events."""
+        return f"{self.prefix}:events"
+
+    @property
     def stamp_domain(self) -> str:
         """The domain of the annotations that stamp pod templates."""
         return DOMAIN if self.prefix == DEFAULT_PREFIX else f"{self.prefix}.{DOMAIN}"

@@ -40,7 +40,7 @@ def build_rbac(catalog: Catalog, cluster: Cluster) -> list[Object]:
     identity = catalog.stack.identity
     mappings = catalog.mappings_on(cluster)
     try:
-        objects = policies.build_policies(identity, mappings)
+        objects = policies.build_policies(identity, mappings, events=cluster.events)
     except InvalidInput as error:
         raise InvalidInput(f"cluster {cluster.name}: {error}") from None
     for number, names in enumerate(batched(catalog.namespaces_on(cluster), MAX_NAMES, strict=False), start=1):
@@ -56,7 +56,22 @@ def build_rbac(catalog: Catalog, cluster: Cluster) -> list[Object]:
     if any(mapping.spec.namespace_selectors for mapping in mappings):
         rules = [_build_rule("", ["namespaces"], ["list"])]
         objects += _build_cluster_wide(identity.namespaces_role, rules, identity.users)
+    if cluster.events:
+        objects += _build_event_roles(identity, mappings, catalog.namespaces_on(cluster))
     return [_label(each, identity) for each in objects]
+
+
+def _build_event_roles(
+    identity: Identity, mappings: Sequence[SecretMapping], namespaces: Sequence[str]
+) -> list[Object]:
+    """Return the Roles by which `deliver` alone creates Events in some namespaces, or in all where a mapping chooses.
+
+    The admission policy says about which Secrets.
+    """
+    rules, users = [_build_rule("", ["events"], ["create"])], [identity.deliver]
+    if any(mapping.spec.namespace_selectors for mapping in mappings):
+        return _build_cluster_wide(identity.events_role, rules, users)
+    return _build_roles([(users, identity.events_role, rules)], namespaces)
 
 
 def _list_roles(identity: Identity, mapping: SecretMapping, cluster: Cluster) -> _RoleRules:

@@ -152,6 +152,8 @@ class Cluster(Record):
         json_schema_extra={"default": list(map(str, DEFAULT_KINDS)), "minItems": 1, "uniqueItems": True},
     )
     """The kinds of workloads that `restart: auto` restarts here and has rights for; they replace the default ones."""
+    events: bool = False
+    """Whether failures are also told by Kubernetes Events on the Secret here; `deliver` may then create such Events."""
 
     @field_validator("restart_kinds")
     @classmethod

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from keyferry.access.admission import secret_rules, workload_rules
+from keyferry.access.admission import event_rules, secret_rules, workload_rules
 from keyferry.errors import InvalidInput
 from keyferry.identity import Identity
 from keyferry.mapping.mapping import SecretMapping
@@ -19,7 +19,7 @@ MAX_BYTES = 1_000_000
 _API = "admissionregistration.k8s.io/v1"
 
 
-def build_policies(identity: Identity, mappings: Sequence[SecretMapping]) -> list[Object]:
+def build_policies(identity: Identity, mappings: Sequence[SecretMapping], *, events: bool = False) -> list[Object]:
     """Return the policies for the mappings of one cluster, each with its binding.
 
     Args:
@@ -27,6 +27,7 @@ def build_policies(identity: Identity, mappings: Sequence[SecretMapping]) -> lis
         mappings: the mappings that write to the cluster. The policy for Secrets is there without any, too: the file of
             a cluster then has something that can be applied, and holds rights that have not been removed yet. Without
             one that restarts workloads there is none for workloads.
+        events: whether the pipeline writes Kubernetes Events there.
 
     Raises:
         InvalidInput: a policy would be larger than an API server takes.
@@ -35,6 +36,8 @@ def build_policies(identity: Identity, mappings: Sequence[SecretMapping]) -> lis
     objects = _build_policy(identity.secrets_policy, identity, secret_rules.build_rules(mappings))
     if restarting:
         objects += _build_policy(identity.workloads_policy, identity, workload_rules.build_rules(identity, restarting))
+    if events:
+        objects += _build_policy(identity.events_policy, identity, event_rules.build_rules(identity, mappings))
     return objects
 
 

@@ -109,6 +109,7 @@ Cluster:
     certificateAuthority: LS0tLS1CRUdJTi…
     labels: {env: prod}
     restartKinds: [Deployment, StatefulSet, Rollout, CloneSet]
+    events: true
 Eks:
   - {name: prod-eu, region: eu-west-1, account: "111122223333"}
 Policy:
