@@ -15,7 +15,9 @@ import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rathe
 from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
 from keyferry.model import Delivery, Message
+from keyferry.pipeline.kubernetes_events import has_somebody_to_tell
 from keyferry.pipeline.settle import Settlement, settle_delivery
+from keyferry.runtime.kubernetes_events import tell
 from keyferry.runtime.telemetry import LambdaFunction
 from keyferry.runtime.wiring import get_runtime
 
@@ -32,7 +34,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
 
     def settle(message: Message) -> Settlement:
-        return settle_delivery(message, lambda delivery: _deliver(message, delivery, deadline))
+        settlement = settle_delivery(message, lambda delivery: _deliver(message, delivery, deadline))
+        return tell(get_runtime(), settlement, deadline) if has_somebody_to_tell(settlement) else settlement
 
     return function.handle_messages(event, context, settle, get_runtime, done_text="delivered")
 

@@ -109,6 +109,7 @@ def deliver(work: Work) -> Report:
         written_at=max((target.written_at for target in targets if target.written_at), default=None),
         owner=work.mapping.spec.owner,
         notes=notes,
+        all_namespaces=tuple(target.namespace for target in targets),
     )
 
 

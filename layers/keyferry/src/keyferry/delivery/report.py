@@ -95,6 +95,8 @@ class Report:
     """The team that owns the mapping."""
     notes: tuple[str, ...] = ()
     """What is said of the delivery as a whole: choices of namespaces that choose none; kinds that are not looked at."""
+    all_namespaces: tuple[str, ...] = ()
+    """The namespaces that the delivery is for, reached or not; empty where they could not be found out."""
 
     @property
     def errors(self) -> list[KeyferryError]:

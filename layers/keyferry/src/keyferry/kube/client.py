@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from urllib.parse import quote
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import Object
-from keyferry.errors import Forbidden, NamespaceGone, Refused
+from keyferry.errors import Forbidden, NamespaceGone, Overtaken, Refused
 from keyferry.kinds import JSON_MERGE, WorkloadKind
 from keyferry.kube.connection import Connection
 from keyferry.kube.errors import build_missing, build_terminating
@@ -133,6 +134,26 @@ class KubeClient:
             for namespace in namespaces
             if "deletionTimestamp" not in namespace["metadata"]
         ]
+
+    def create_event(self, event: Object) -> None:
+        """Create a Kubernetes Event. That there is one of its name, or that the namespace is missing, is no error.
+
+        Args:
+            event: the Event, of core v1, with its namespace and name.
+        """
+        namespace, name = event["metadata"]["namespace"], event["metadata"]["name"]
+        request = Request(
+            "POST",
+            _build_path("/api/v1", namespace, "events"),
+            "create",
+            f"events/{name}",
+            namespace,
+            body=event,
+            content_type=JSON,
+            accept=METADATA_ONLY,
+        )
+        with suppress(Overtaken, NamespaceGone):  # 409 AlreadyExists; of a namespace that is being deleted
+            self._connection.send(request, self._deadline)  # not `_send`: that no Event is taken holds up no delivery
 
     def find_served(self, kinds: Iterable[WorkloadKind]) -> list[WorkloadKind]:
         """Return those of some kinds that the cluster has. Every user of a cluster may ask (`system:discovery`)."""

@@ -188,7 +188,7 @@ class Connection:
     def _send_once(
         self, transport: Transport, request: Request, token: str, deadline: Deadline, *, is_probe: bool
     ) -> Answer:
-        """Send a request and take down how long the answer took, or its absence. A list may take its time."""
+        """Send a request and take down how long the answer took, or its absence, where that tells something."""
         if deadline.has_passed:
             raise OutOfTime
         self._health.check()  # another thread may have found meanwhile that the cluster is down
@@ -200,7 +200,7 @@ class Connection:
         finally:
             seconds = deadline.clock() - started
             LOGGER.debug("%s %s on %s: %s, %.3f s", request.verb, request.path, self._name, said, seconds)
-            if not request.is_list:
+            if request.tells_speed:
                 self._health.note_seconds(seconds)
 
     def _follow(self, request: Request, error: Exception, failed: Transport) -> None:

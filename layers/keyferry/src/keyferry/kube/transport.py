@@ -64,6 +64,11 @@ class Request:
         """Whether the answer has many objects, and so may take long."""
         return self.verb == "list"
 
+    @property
+    def tells_speed(self) -> bool:
+        """Whether its answer says how fast the cluster is: a list takes its time, and nobody waits for an Event."""
+        return self.verb not in ("list", "create")
+
 
 @dataclass(frozen=True)
 class Answer:
