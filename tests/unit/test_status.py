@@ -49,12 +49,19 @@ def test_a_row_says_what_is_held_and_wanted_and_since_when() -> None:
         "uid": observed["metadata"]["uid"],
         "resourceVersion": observed["metadata"]["resourceVersion"],
         "revision": annotations["keyferry.dev/revision"],
+        "restart": "auto",
         "since": written,
         "written": written,
         "sources": [
             {"alias": "db", "store": "secretsmanager", "name": SOURCE, "held": "version-1", "wanted": "version-1"}
         ],
     }
+
+
+def test_a_row_says_what_restarts_as_the_mapping_has_it() -> None:
+    named = mapping(restart=[{"kind": "Deployment", "name": "api"}], **ONE)
+    assert only(World(named))["restart"] == ["Deployment/api"]
+    assert only(World(mapping(restart="none", **ONE)))["restart"] == "none"
 
 
 def test_every_target_has_a_row_in_order_and_none_has_a_value() -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from keyferry.delivery.report import build_owner_field
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Place, format_time
+from keyferry.pipeline.status import describe_restart
 
 type Row = dict[str, Any]
 """What is known of one target (`keyferry.pipeline.status`): `Target`, while it is put together."""
@@ -74,6 +75,8 @@ class Target(TypedDict):
     """File and line that an error is about."""
     owner: NotRequired[Owner]
     """The team that owns the mapping."""
+    restart: NotRequired[Literal["auto", "none"] | list[str]]
+    """What restarts with it, as the mapping has it: a list names workloads, as `Deployment/api`."""
     since: NotRequired[str]
     """Since when it is in that state, as far as is known."""
     written: NotRequired[str]
@@ -187,5 +190,6 @@ def list_planned(catalog: Catalog) -> Iterator[Row]:
                     "secret": mapping.spec.secret.name,
                     "state": "unknown",
                     **build_owner_field(mapping.spec.owner),
+                    "restart": describe_restart(mapping),
                     "sources": sources,
                 }

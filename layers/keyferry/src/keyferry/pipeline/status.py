@@ -11,6 +11,7 @@ from keyferry.delivery.desired import REVISION_LENGTH
 from keyferry.delivery.observed import CERTIFICATE_EXPIRES, REVISION, WRITTEN, Observed
 from keyferry.delivery.report import Locate, build_owner_field
 from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place, SourceState, format_time
 from keyferry.pipeline.comparison import ClusterComparison, Look, Readers, Scope
 
@@ -81,6 +82,7 @@ def _build_row(cluster: str, look: Look, locate: Locate) -> Row:
         "at": locate(mapping.name, cluster, error) if error else "",
         **build_owner_field(mapping.spec.owner),
         **_describe_observed(look.observed),
+        "restart": describe_restart(mapping),
         "since": _format(_find_since(look)),
         "written": _format(look.observed.get_notice(WRITTEN) if look.observed else None),
         "certificateExpires": _format(look.observed.get_notice(CERTIFICATE_EXPIRES) if look.observed else None),
@@ -96,6 +98,12 @@ def _describe_observed(observed: Observed | None) -> Row:
     revision = observed.annotations.get(REVISION, "")  # as anybody may have written it
     known = revision if len(revision) == REVISION_LENGTH and revision.isalnum() else ""
     return {"uid": observed.uid, "resourceVersion": observed.resource_version, "revision": known}
+
+
+def describe_restart(mapping: SecretMapping) -> str | list[str]:
+    """Return what restarts with the Secrets of a mapping: `auto`, `none`, or workloads as `Deployment/api`."""
+    restart = mapping.spec.restart
+    return restart if isinstance(restart, str) else [f"{workload.kind}/{workload.name}" for workload in restart]
 
 
 def _list_sources(cluster: str, look: Look) -> Iterator[Row]:
