@@ -70,6 +70,12 @@ test-bounds: tools ## Render what would compute without end, in a process of lit
 test-go: tools ## Compare what is said of certificates and keys with what Go, OpenSSL and kubectl say (ARGS='-k name' for some)
 	@$(BIN)/pytest tests/certificates $(ARGS)
 
+# Playwright brings 45 MB and no browser: it has an environment of its own, and Chromium is the system's. Of Debian's there is
+# only ever the newest version, so none can be pinned.
+.PHONY: test-page
+test-page: tools .tools/page/.installed ## Test the page of `keyferry status --output html` in headless Chromium (ARGS='-k name' for some)
+	@PYTHONPATH=$$(echo .tools/page/lib/python3.*/site-packages) $(BIN)/pytest tests/page $(ARGS)
+
 .PHONY: check
 check: tools ## Check format, lint, types, layers, the template and what is generated
 	@$(BIN)/ruff format --check --quiet .
@@ -140,5 +146,5 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --python-version
 	--no-emit-index-url --no-emit-find-links --no-emit-package keyferry --no-header --no-annotate
 .PHONY: lock
 lock: $(UV) ## Resolve requirements/*.txt anew (ARGS=--upgrade for newer versions)
-	@for name in uv dev sam ministack awscli go; do $(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
+	@for name in uv dev sam ministack awscli go page; do $(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
 	@$(LOCK) $(ARGS) layers/keyferry/pyproject.toml -o requirements/layer.txt

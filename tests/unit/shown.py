@@ -90,6 +90,8 @@ def freeze(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
 class FakeStack:
     """A deployed stack whose `report` answers with these rows, and whose logs have these lines."""
 
+    name = "keyferry"
+
     def __init__(self, rows: Iterable[dict[str, Any]], lines: Iterable[dict[str, Any]] = ()) -> None:
         self.rows, self.lines = list(rows), list(lines)
 

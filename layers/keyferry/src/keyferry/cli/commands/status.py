@@ -13,7 +13,7 @@ from keyferry.aws.sessions import open_session
 from keyferry.cli import states
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces, complete_teams
-from keyferry.cli.options import PROBLEMS, Settings, examples, output
+from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.states import print_states
 from keyferry.cli.stack import Stack, find_stack
@@ -36,6 +36,7 @@ LOCAL_SECONDS = 600
         "keyferry status --stale",
         "keyferry status payments-db --cluster prod-eu",
         "keyferry status --source prod/payments/db --offline",
+        "keyferry status --output html > status.html",
     )
 )
 @click.argument("mappings", nargs=-1, metavar="[MAPPING]...", shell_complete=complete_mappings)
@@ -48,7 +49,7 @@ LOCAL_SECONDS = 600
 @click.option("--stack", metavar="NAME", help="Ask this stack. Default: the one that samconfig.toml names.")
 @click.option("--local", is_flag=True, help="Ask no stack: compare with your own rights.")
 @click.option("--offline", is_flag=True, help="Ask nobody: show the targets that the files have.")
-@output
+@output_of("table", "json", "html")
 @click.pass_obj
 def status(
     settings: Settings,
@@ -64,17 +65,20 @@ def status(
     """Show in which state each target is.
 
     A target is right, held, stale, failed, gone or unknown, or has a restart due or a conflict. No value is read.
-    Exits with 0 when nothing is wrong; what is unknown is not wrong.
+    Exits with 0 when nothing is wrong; what is unknown is not wrong. `--output html` makes a page for browsers: one
+    file, which asks nobody for anything.
     """
+    if watch and settings.output == "html":
+        raise click.UsageError("--watch shows tables or JSON: a page shows how things were when it was made")
     wanted = Filter(only_wrong=stale, **chosen)  # type: ignore[arg-type]
     if offline:
-        _print(settings, sorted(filter(wanted.accepts, states.list_planned(settings.load_catalog())), key=_get_key))
+        _print(settings, "", sorted(filter(wanted.accepts, states.list_planned(settings.load_catalog())), key=_get_key))
         return
     session = open_session(os.environ.get("AWS_REGION") or None)
     known = None if local else find_stack(session, stack, settings.mappings)
     while True:
         rows = _look(settings, session, known, wanted)
-        _print(settings, rows)
+        _print(settings, known.name if known else "", rows)
         if not watch:
             sys.exit(0 if all(map(states.is_right, rows)) else PROBLEMS)
         time.sleep(MIN_WATCH_SECONDS)
@@ -106,9 +110,13 @@ def _compare(settings: Settings, session: boto3.Session, wanted: Filter) -> Iter
         cursor = page.get("cursor", {})
 
 
-def _print(settings: Settings, rows: list[Row]) -> None:
+def _print(settings: Settings, stack: str, rows: list[Row]) -> None:
     if settings.is_json:
         console.print_json({"targets": rows})
+    elif settings.output == "html":
+        from keyferry.cli.page.render import render_page  # noqa: PLC0415  # with Jinja2, which takes time to import
+
+        console.print_document(render_page(rows, stack, datetime.now(UTC)))
     else:
         print_states(rows, datetime.now(UTC))
 

@@ -93,6 +93,11 @@ def print_json(value: object) -> None:
     _write(sys.stdout, screen, shown)
 
 
+def print_document(text: str) -> None:
+    """Write a whole file to stdout as it is, in UTF-8 whatever the terminal has: whoever makes it has escaped it."""
+    click.echo(text.encode(), nl=False)
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write a table to stdout: columns of text, in colour on a terminal; see `keyferry.cli.output.tables.lay_out`.
 
