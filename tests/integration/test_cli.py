@@ -105,7 +105,7 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(scene: Scene, shell: Shell) -
 def test_a_push_delivers_restarts_and_changes_nothing_the_second_time(scene: Scene, shell: Shell) -> None:
     (report,) = shell.told("push", scene.namespace, "--yes")
     (done,) = report["namespaces"]
-    assert (done["did"], done["restarted"]) == ("created", ["Deployment/api"])
+    assert (done["did"], [each["workload"] for each in done["workloads"]]) == ("created", ["Deployment/api"])
     assert scene.data() == {"password": b"canary-command-1"}
     assert scene.stamp("Deployment", "api") is not None
 

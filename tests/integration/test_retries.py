@@ -117,7 +117,7 @@ def test_one_line_tells_of_a_delivery_and_metrics_count_it_without_a_name(stack:
     assert line["targets"] == {"updated": 1}
     (namespace,) = line["namespaces"]
     assert (namespace["namespace"], namespace["did"]) == ("returning", "updated")
-    assert namespace["restarted"] == ["Deployment/api"]
+    assert [each["workload"] for each in namespace["workloads"]] == ["Deployment/api"]
     assert 0 < line["seconds"] < 60
 
     told = {"DeliverFunction": line, "RouteFunction": routed}

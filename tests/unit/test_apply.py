@@ -153,9 +153,12 @@ def go_on() -> None:
     """There is time for more."""
 
 
-def stamped(client: FakeClient, wanted: SecretMapping, kinds: Sequence[WorkloadKind] = DEFAULT_KINDS) -> list[Stamp]:
+def stamped(
+    client: FakeClient, wanted: SecretMapping, kinds: Sequence[WorkloadKind] = DEFAULT_KINDS
+) -> Sequence[Stamp]:
     """Return what is to be done with the workloads of the namespace payments."""
-    return build_stamps(client, "payments", wanted, "nonce-1", create_workload_lister(client, wanted, kinds), go_on)
+    look = create_workload_lister(client, wanted, kinds)
+    return build_stamps(client, "payments", wanted, "nonce-1", look, go_on).stamps
 
 
 @pytest.mark.parametrize("kinds", [("Deployment", "StatefulSet", "DaemonSet"), ("Rollout", "Deployment"), ("Rollout",)])
@@ -222,7 +225,8 @@ def test_workloads_of_many_namespaces_are_listed_once_per_kind() -> None:
     look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, ["payments", "other", *MANY])
     for namespace, name in (("payments", "api"), ("other", "there"), (MANY[0], None)):
         found = build_stamps(cluster.client(calls), namespace, mapping(), "nonce-1", look, go_on)
-        assert [each.workload.name for each in found] == ([name] * 3 if name else [])
+        assert found.seen == dict.fromkeys(map(str, DEFAULT_KINDS), 1 if name else 0)
+        assert [each.workload.name for each in found.stamps] == ([name] * 3 if name else [])
     assert calls.count("list") == 3
 
 
@@ -233,7 +237,7 @@ def test_where_the_whole_cluster_may_not_be_listed_each_namespace_is() -> None:
 
     cluster, calls = _crowd(), Calls(before=forbid)
     look = create_workload_lister(cluster.client(calls), mapping(), DEFAULT_KINDS, ["payments", "other", *MANY])
-    assert len(build_stamps(cluster.client(calls), "payments", mapping(), "nonce-1", look, go_on)) == 3
+    assert len(build_stamps(cluster.client(calls), "payments", mapping(), "nonce-1", look, go_on).stamps) == 3
 
 
 def test_few_namespaces_or_named_workloads_list_nothing_of_the_whole_cluster() -> None:
@@ -279,6 +283,6 @@ def test_workloads_that_do_not_use_the_secret_or_are_of_no_target_take_no_memory
         held, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(list(look(MANY[0]))) == 50
+    assert len(look(MANY[0]).uses) == 50
     assert held < 500_000
     assert peak < 1_000_000

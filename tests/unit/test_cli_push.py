@@ -318,6 +318,7 @@ def test_a_push_has_ten_minutes_for_each_delivery(mappings: Path, runtime: FakeR
 def test_a_push_as_json_says_versions_and_what_was_done(mappings: Path, runtime: FakeRuntime) -> None:
     found = told(run(mappings, "--yes", "payments-db", "--cluster", "prod-us", "--output", "json"))
     assert isinstance(found[0].pop("seconds"), float)
+    assert found[0]["namespaces"][0].pop("written") <= found[0]["namespaces"][0].pop("stamped")
     assert found == [
         {
             "mapping": "payments-db",
@@ -325,7 +326,11 @@ def test_a_push_as_json_says_versions_and_what_was_done(mappings: Path, runtime:
             "secret": "payments-db",
             "versions": {"db": "version-1"},
             "namespaces": [
-                {"namespace": "payments", "did": "created", "why": "missing", "restarted": ["Deployment/api"]}
+                {
+                    **{"namespace": "payments", "did": "created", "why": "missing", "keys": ["password"]},
+                    **{"restart": "done", "seen": {"Deployment": 1, "StatefulSet": 0, "DaemonSet": 0}},
+                    "workloads": [{"workload": "Deployment/api", "reason": "restarted", "by": ["envFrom"]}],
+                }
             ],
         }
     ]

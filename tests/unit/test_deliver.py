@@ -1083,3 +1083,88 @@ def test_only_the_namespaces_whose_own_source_was_deleted_lose_their_secret() ->
     report = world.deliver()
     assert [outcome.did for outcome in report.outcomes] == ["unchanged", "deleted"]
     assert set(world.cluster.secrets) == {WHERE}
+
+
+# What is told of restarts, for whoever asks why a pod did not
+
+
+def told(world: World, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return what the log line of a delivery has of its one namespace, without its times."""
+    [fields] = world.deliver(**changes).log_fields()["namespaces"]
+    return {key: value for key, value in fields.items() if key not in ("namespace", "written", "stamped")}
+
+
+def test_each_workload_that_uses_the_secret_is_told_with_what_became_of_it_and_the_others_are_counted() -> None:
+    world = World()
+    world.cluster.run("payments", KIND, workload("paused", paused=True))
+    world.cluster.run("payments", KIND, workload("docs", uses("other")))
+    world.cluster.run("payments", KIND, workload("pulls", {"imagePullSecrets": [{"name": WHERE[1]}]}))
+    careful = workload("careful")
+    careful["metadata"]["annotations"] = {"keyferry.dev/restart": "false"}
+    world.cluster.run("payments", KIND, careful)
+    assert told(world) | {"notes": []} == {
+        **{"did": "created", "why": "missing", "restart": "done", "notes": []},
+        "keys": ["password", "username"],
+        "seen": {"Deployment": 5, "StatefulSet": 0, "DaemonSet": 0},
+        "workloads": [
+            {
+                "workload": "Deployment/paused",
+                "reason": "paused",
+                "why": "paused: rolls out when it is resumed",
+                "by": ["envFrom"],
+            },
+            {
+                "workload": "Deployment/careful",
+                "reason": "opted out",
+                "why": "left alone: keyferry.dev/restart is false",
+                "by": ["envFrom"],
+            },
+            {"workload": "Deployment/api", "reason": "restarted", "by": ["envFrom"]},
+            {"workload": "Deployment/pulls", "reason": "pull secret"},
+        ],
+    }
+
+
+def test_a_line_has_the_times_of_the_change_of_the_write_and_of_the_last_restart() -> None:
+    world = World()
+    line = world.deliver(Calls(before=lambda _number, _call: world.clock.jump(1))).log_fields()
+    [fields] = line["namespaces"]
+    assert line["event_time"] < fields["written"] < fields["stamped"]
+
+
+def test_why_nothing_restarts_is_told_of_the_namespace() -> None:
+    world = World()
+    assert told(world)["restart"] == "done"
+    world.sources.put(SOURCE, secret("canary-1"), version="version-2")
+    assert told(world) == {"did": "annotated", "why": "new versions or mapping", "restart": "not due"}
+    world.sources.put(SOURCE, secret("canary-2"))
+    silent = mapping(restart="none")
+    line = world.deliver(of=silent).log_fields()
+    assert (line["restart"], line["namespaces"][0]["restart"]) == ("none", "none")
+    world = World()
+    world.cluster.run("payments", KIND, workload("api", uses("other")))
+    assert told(world) | {"keys": []} == {
+        **{"did": "created", "why": "missing", "restart": "unused", "keys": []},
+        "seen": {"Deployment": 1, "StatefulSet": 0, "DaemonSet": 0},
+    }
+
+
+def test_restarts_that_are_left_to_a_later_try_are_told_of_each_workload() -> None:
+    world = World()
+    fields = told(world, calls=failing("patch payments/Deployment", ServerError("500"), times=MAX_PASSES))
+    assert (fields["restart"], fields["restart_due"]) == ("due", True)
+    assert [each["reason"] for each in fields["workloads"]] == ["due"]
+    failed = told(World(), calls=failing("apply payments", Forbidden("grant it")))
+    assert "restart" not in failed
+
+
+def test_the_mode_of_restarts_is_told_of_a_list_too() -> None:
+    named = mapping(restart=[{"kind": "Deployment", "name": "api"}, {"kind": "StatefulSet", "name": "gone"}])
+    line = World().deliver(of=named).log_fields()
+    assert line["restart"] == "list"
+    [fields] = line["namespaces"]
+    assert "seen" not in fields
+    assert [(each["workload"], each["reason"]) for each in fields["workloads"]] == [
+        ("StatefulSet/gone", "missing"),
+        ("Deployment/api", "restarted"),
+    ]

@@ -2,16 +2,33 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from keyferry.delivery.report import MAX_LISTED, Outcome, Report
+from keyferry.delivery.report import MAX_KEYS, MAX_LISTED, MAX_WORKLOADS, Outcome, Report
+from keyferry.delivery.restart.outcome import WorkloadOutcome, list_workloads
+from keyferry.delivery.workloads import Stamp
 from keyferry.errors import Forbidden, KeyferryError, NamespaceGone, OutOfTime, UnknownName
-from keyferry.mapping.mapping import Team
+from keyferry.mapping.mapping import Team, Workload
 from tests.unit.samples import WHEN, delivery
 
-CREATED = Outcome("a", "created", "missing", ("Deployment/api", "StatefulSet/db"), ("Deployment/x (left alone)",))
-UPDATED = Outcome("b", "updated", "new content in password", ("Deployment/api",))
+API = WorkloadOutcome("Deployment/api", "restarted", by=("envFrom",))
+PAUSED = WorkloadOutcome("StatefulSet/db", "paused", "paused: rolls out when it is resumed", ("volumes",))
+LEFT_ALONE = WorkloadOutcome("Deployment/x", "opted out", "left alone", ("env",))
+CREATED = Outcome(
+    "a",
+    "created",
+    "missing",
+    (API, PAUSED, LEFT_ALONE),
+    ("Deployment/x (left alone)",),
+    restart="done",
+    seen={"Deployment": 4, "StatefulSet": 1},
+    keys=("password", "username"),
+    written=WHEN,
+    stamped=WHEN + timedelta(milliseconds=120),
+)
+UPDATED = Outcome("b", "updated", "new content in password", (API,))
 ANNOTATED = Outcome("c", "annotated", "new versions or mapping")
 UNCHANGED = Outcome("d", "unchanged")
 FORBIDDEN = Outcome("e", "failed", error=Forbidden("grant it"))
@@ -22,6 +39,7 @@ def test_one_line_tells_what_was_done_where() -> None:
     report = Report(delivery(), (CREATED, UNCHANGED, ANNOTATED), {"db": "version-1"}, seconds=1.23456)
     assert report.log_fields() == {
         "event_id": "event-1",
+        "event_time": "2026-11-24T12:00:00.000+00:00",
         "mapping": "payments-db",
         "cluster": "prod-eu",
         "versions": {"db": "version-1"},
@@ -31,7 +49,21 @@ def test_one_line_tells_what_was_done_where() -> None:
                 "namespace": "a",
                 "did": "created",
                 "why": "missing",
-                "restarted": ["Deployment/api", "StatefulSet/db"],
+                "keys": ["password", "username"],
+                "written": "2026-11-24T12:00:00.000+00:00",
+                "restart": "done",
+                "workloads": [
+                    {
+                        "workload": "StatefulSet/db",
+                        "reason": "paused",
+                        "why": "paused: rolls out when it is resumed",
+                        "by": ["volumes"],
+                    },
+                    {"workload": "Deployment/x", "reason": "opted out", "why": "left alone", "by": ["env"]},
+                    {"workload": "Deployment/api", "reason": "restarted", "by": ["envFrom"]},
+                ],
+                "seen": {"Deployment": 4, "StatefulSet": 1},
+                "stamped": "2026-11-24T12:00:00.120+00:00",
                 "notes": ["Deployment/x (left alone)"],
             },
             {"namespace": "c", "did": "annotated", "why": "new versions or mapping"},
@@ -138,9 +170,43 @@ def test_a_delivery_comes_back_where_trying_again_can_help(
 
 
 def test_a_line_has_room_for_the_busiest_namespaces() -> None:
-    workloads = tuple(f"Deployment/{'n' * 240}-{number}" for number in range(200))
-    busy = tuple(Outcome(f"{number}", "updated", restarted=workloads, notes=workloads) for number in range(2000))
+    long, text = "n" * 240, "w" * 200
+    workloads = tuple(WorkloadOutcome(f"Deployment/{long}-{number}", "partition", text) for number in range(200))
+    keys, notes = tuple(f"{long}-{number}" for number in range(40)), (long,) * 200
+    busy = tuple(Outcome(f"{n}", "updated", workloads=workloads, notes=notes, keys=keys) for n in range(2000))
     fields = Report(delivery(), busy).log_fields()
     assert len(json.dumps(fields)) < 256 * 1024
-    assert fields["namespaces"][0]["restarted"][-1] == "and 195 more"
+    first = fields["namespaces"][0]
+    assert (len(first["workloads"]), first["workloads_more"]) == (MAX_WORKLOADS, 200 - MAX_WORKLOADS)
+    assert (first["notes"][-1], first["keys"][-1]) == ("and 195 more", f"and {40 - MAX_KEYS} more")
     assert Report(delivery(), busy[:1]).metrics()["WorkloadsRestarted"] == 200
+    assert "workloads_more" not in Outcome("a", "updated", workloads=workloads[:MAX_WORKLOADS]).build_log_field()
+
+
+def test_workloads_of_which_there_is_more_to_say_come_first_in_a_line() -> None:
+    pulls = WorkloadOutcome("Deployment/pulls", "pull secret")
+    told = Outcome("a", "updated", workloads=(API, pulls, PAUSED, LEFT_ALONE)).build_log_field()["workloads"]
+    assert [each["reason"] for each in told] == ["paused", "opted out", "restarted", "pull secret"]
+
+
+def test_what_becomes_of_each_workload_is_told_with_a_reason() -> None:
+    def stamp(name: str, **more: Any) -> Stamp:  # noqa: ANN401
+        return Stamp(Workload(kind="Deployment", name=name), **({"patch": {}} | more))
+
+    done = stamp("done", note="belongs to A/b, which may undo it", ways=("env",))
+    stamps = [
+        stamp("done", patch=None, note="stamped before", reason="stamped before"),
+        stamp("opted-out", patch=None, note="left alone", reason="opted out"),
+        stamp("refused", patch=None, error=Forbidden("grant it"), reason="failed"),
+        stamp("left"),
+    ]
+    told = list_workloads(stamps, [done], ["Deployment/pulls"], is_due=True)
+    assert [(each.workload.removeprefix("Deployment/"), each.reason, each.why) for each in told] == [
+        ("done", "restarted", "belongs to A/b, which may undo it"),
+        ("opted-out", "opted out", "left alone"),
+        ("refused", "failed", "grant it"),
+        ("left", "due", ""),
+        ("pulls", "pull secret", ""),
+    ]
+    assert Outcome("a", "updated", workloads=told).restarted == ("Deployment/done (belongs to A/b, which may undo it)",)
+    assert [each.reason for each in list_workloads([stamp("left")], [], [], is_due=False)] == ["gone"]

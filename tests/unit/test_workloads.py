@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery.workloads import build_stamp, list_secrets, select_workloads, trim_workload
+from keyferry.delivery.restart.listing import MAX_PULLS, Listing
+from keyferry.delivery.workloads import build_stamp, list_secrets, list_uses, trim_workload
 from keyferry.identity import IDENTITY, Identity
 from keyferry.kinds import KINDS
 from keyferry.mapping.mapping import Workload
@@ -94,9 +95,32 @@ def test_workloads_that_use_the_secret_are_chosen_among_others() -> None:
         {"metadata": {"name": "no-template"}, "spec": {"workloadRef": REFERENCE}},
         {"metadata": {"name": "no-spec"}},
     ]
-    found = list(select_workloads([(KINDS["StatefulSet"], each) for each in objects], "payments-db"))
-    assert [each for each, _ in found] == [Workload(kind="StatefulSet", name=name) for name in "ac"]
-    assert [raw["metadata"]["name"] for _, raw in found] == ["a", "c"]
+    found = listed(*objects)
+    assert [use.workload for use in found.uses] == [Workload(kind="StatefulSet", name=name) for name in "ac"]
+    assert {use.ways for use in found.uses} == {("envFrom",)}
+    assert (found.pulls, found.seen) == ([], {"StatefulSet": 7, "Deployment": 0})
+
+
+def listed(*objects: dict[str, Any]) -> Listing:
+    """Return what is seen of some StatefulSets, where Deployments are looked for too."""
+    found = Listing.of([KINDS["Deployment"], KINDS["StatefulSet"]])
+    for each in objects:
+        found.add(KINDS["StatefulSet"], each, "payments-db", KEYS)
+    return found
+
+
+def test_the_fields_by_which_pods_use_the_secret_are_told() -> None:
+    both = container(env=ENV, envFrom=[{"secretRef": REFERENCE}]) | volume(secret={"secretName": "payments-db"})
+    both["imagePullSecrets"] = [REFERENCE]
+    assert [use.ways for use in listed(workload("a", both)).uses] == [("env", "envFrom", "imagePullSecrets", "volumes")]
+
+
+def test_what_uses_the_secret_to_pull_images_alone_is_told_by_name_and_no_more_of_it_is_kept() -> None:
+    pod = {"imagePullSecrets": [REFERENCE, {"name": "other"}, {}]}
+    assert set(list_uses(pod)) == {("imagePullSecrets", "payments-db"), ("imagePullSecrets", "other")}
+    found = listed(*(workload(f"w{number}", pod) for number in range(MAX_PULLS + 3)))
+    assert (found.uses, found.pulls[:2], len(found.pulls)) == ([], ["StatefulSet/w0", "StatefulSet/w1"], MAX_PULLS)
+    assert found.seen["StatefulSet"] == MAX_PULLS + 3
 
 
 def test_a_workload_restarts_by_a_stamp_on_its_pod_template() -> None:
@@ -155,6 +179,7 @@ def test_a_workload_that_asks_for_it_is_left_alone_and_told(value: str, alone: b
     found = build_stamp(API, raw, KEYS, "nonce-1")
     assert (found.patch is None) is alone
     assert (str(found) == "Deployment/api (left alone: keyferry.dev/restart is false)") is alone
+    assert found.reason == ("opted out" if alone else "restarted")
 
 
 IN_PLACE = "pods get the stamp in place, and a container restarts only if it has the stamp in a variable"
@@ -212,6 +237,14 @@ def test_a_workload_that_does_not_restart_at_once_is_stamped_and_told_for_what_i
     found = build_stamp(API, workload("api", **spec), KEYS, "nonce-1")
     assert found.patch is not None
     assert found.note == note
+    assert found.reason in (note.partition(":")[0], REASONS.get(note.partition(" ")[0]))
+
+
+REASONS = {
+    **{"": "restarted", "partition": "partition", "canary:": "promotion", "blueGreen:": "promotion"},
+    **{"InPlaceIfPossible:": "in place", "InPlaceOnly:": "in place"},
+}
+"""First word of a note → the reason for machines, where it is not what stands before the colon."""
 
 
 OPERATOR = {"apiVersion": "monitoring.coreos.com/v1", "kind": "Alertmanager", "name": "main", "controller": True}

@@ -226,6 +226,11 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="seconds")
 
 
+def format_moment(time: datetime) -> str:
+    """Return a time as ISO 8601 in UTC, to the millisecond, as log lines have it."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
 def split_version(version: str) -> tuple[str, str]:
     """Return a version's id and date, which an `@` divides; the date is empty where there is none."""
     version_id, at_sign, date = version.rpartition("@")

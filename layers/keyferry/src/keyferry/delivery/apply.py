@@ -1,12 +1,14 @@
 """Carry out actions on a cluster. All requests go through a `ClusterClient`, which `keyferry.kube` implements."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
-from keyferry.delivery.workloads import Stamp, build_missing_stamp, build_stamp, select_workloads, trim_workload
+from keyferry.delivery.restart.listing import Listing, Survey
+from keyferry.delivery.workloads import Stamp, build_missing_stamp, build_stamp
 from keyferry.errors import Conflict, Forbidden, NeedsRepair, Overtaken, in_part
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
@@ -15,8 +17,8 @@ from keyferry.mapping.targets import Selector
 
 type Object = dict[str, Any]
 """A Kubernetes object as decoded JSON."""
-type WorkloadLister = Callable[[str], Iterable[tuple[Workload, Mapping[str, Any]]]]
-"""Returns the workloads of a namespace that use the Secret, each with its object, or what `build_stamp` needs of it."""
+type WorkloadLister = Callable[[str], Listing]
+"""Returns the workloads of a namespace that use the Secret."""
 
 MIN_TARGETS_FOR_CLUSTER_LIST = 50
 """From how many namespaces on workloads are listed for the whole cluster at once."""
@@ -140,21 +142,26 @@ def create_workload_lister(
     Raises:
         KeyferryError: the cluster cannot be listed, for another reason than its rights.
     """
-    secret = mapping.spec.secret.name
 
-    def list_one_namespace(namespace: str) -> Iterator[tuple[Workload, Mapping[str, Any]]]:
-        return select_workloads(_list_workloads(cluster, kinds, namespace), secret)
+    def take(kind: WorkloadKind, raw: Object, listing: Listing) -> None:
+        listing.add(kind, raw, mapping.spec.secret.name, mapping.stamp_keys)
+
+    def list_one_namespace(namespace: str) -> Listing:
+        listing = Listing.of(kinds)
+        for kind, raw in _list_workloads(cluster, kinds, namespace):
+            take(kind, raw, listing)
+        return listing
 
     if mapping.spec.restart != "auto" or len(namespaces) < MIN_TARGETS_FOR_CLUSTER_LIST:
         return list_one_namespace
-    workloads: dict[str, list[tuple[Workload, Mapping[str, Any]]]] = {namespace: [] for namespace in namespaces}
+    listings = {namespace: Listing.of(kinds) for namespace in namespaces}
     try:
-        for workload, raw in select_workloads(_list_workloads(cluster, kinds, None), secret):
-            if (namespace := raw["metadata"]["namespace"]) in workloads:
-                workloads[namespace].append((workload, trim_workload(raw, mapping.stamp_keys)))
+        for kind, raw in _list_workloads(cluster, kinds, None):
+            if (namespace := raw["metadata"]["namespace"]) in listings:
+                take(kind, raw, listings[namespace])
     except Forbidden:
         return list_one_namespace
-    return lambda namespace: workloads[namespace]
+    return lambda namespace: listings[namespace]
 
 
 def _list_workloads(
@@ -173,7 +180,7 @@ def build_stamps(
     nonce: str,
     list_workloads: WorkloadLister,
     check: Callable[[], None],
-) -> list[Stamp]:
+) -> Survey:
     """Return a stamp for each workload that the mapping restarts, made from the current state of the workloads.
 
     Args:
@@ -186,8 +193,10 @@ def build_stamps(
     """
     keys, restart = mapping.stamp_keys, mapping.spec.restart
     if isinstance(restart, list):
-        return list(_build_named_stamps(cluster, namespace, restart, keys, nonce, check))
-    return [build_stamp(workload, raw, keys, nonce) for workload, raw in list_workloads(namespace)]
+        return Survey(list(_build_named_stamps(cluster, namespace, restart, keys, nonce, check)))
+    listing = list_workloads(namespace)
+    stamps = [replace(build_stamp(use.workload, use.raw, keys, nonce), ways=use.ways) for use in listing.uses]
+    return Survey(stamps, listing.pulls, listing.seen)
 
 
 def _build_named_stamps(
@@ -209,7 +218,7 @@ def _build_named_stamps(
                 )
             yield stamp
         except (Forbidden, NeedsRepair) as error:
-            yield Stamp(workload, None, error=error)
+            yield Stamp(workload, None, error=error, reason="failed")
 
 
 @in_part("secret.name")

@@ -202,3 +202,14 @@ class Desired:
             "data": {key: base64.b64encode(value.reveal()).decode() for key, value in self.data.items()},
         }
         return body | ({"immutable": True} if is_immutable else {})
+
+
+def list_changed_keys(desired: Desired, observed: Observed | None) -> tuple[str, ...]:
+    """Return the keys that a write adds, changes, takes back or removes."""
+    if observed is None:
+        return tuple(sorted(desired.data))
+    owned_keys = observed.keys_owned_by(desired.manager)
+    changed_keys = {
+        key for key, value in desired.data.items() if observed.data.get(key) != value or key not in owned_keys
+    }
+    return tuple(sorted(changed_keys | (owned_keys - desired.data.keys())))

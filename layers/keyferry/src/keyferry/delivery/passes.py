@@ -110,6 +110,7 @@ def deliver(work: Work) -> Report:
         owner=work.mapping.spec.owner,
         notes=notes,
         all_namespaces=tuple(target.namespace for target in targets),
+        restart="list" if isinstance(work.mapping.spec.restart, list) else work.mapping.spec.restart,
     )
 
 

@@ -1,13 +1,13 @@
 """Show what a delivery would do: it observes, reads and plans as `deliver` does, and writes nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from keyferry.delivery.apply import build_stamps, create_workload_lister, observe
 from keyferry.delivery.deletion import plan_deletion
-from keyferry.delivery.desired import Desired
+from keyferry.delivery.desired import Desired, list_changed_keys
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import build_error_fields
@@ -129,7 +129,7 @@ def _preview_namespace(
     if isinstance(action, Write):
         if action.creates:
             work.cluster.check_namespace(namespace)
-        result = replace(result, keys=_list_changed_keys(desired, observed))
+        result = replace(result, keys=list_changed_keys(desired, observed))
     if isinstance(action, Write | Prune):
         restart_due = NONCE if has_restarts and (result.keys or isinstance(action, Write)) else restart_due
     # Those that the mapping names are looked at in any case: one that is missing is told before it is due.
@@ -151,11 +151,12 @@ def _preview_namespace(
     )
 
 
-def _build_stamps(work: Work, namespace: str, restart_due: str) -> tuple[list[Stamp], KeyferryError | None]:
+def _build_stamps(work: Work, namespace: str, restart_due: str) -> tuple[Sequence[Stamp], KeyferryError | None]:
     """Return the stamps of the workloads, or why they cannot be listed: the Secret is written all the same."""
     list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds)
     try:
-        return build_stamps(work.cluster, namespace, work.mapping, restart_due, list_workloads, work.check_time), None
+        survey = build_stamps(work.cluster, namespace, work.mapping, restart_due, list_workloads, work.check_time)
+        return survey.stamps, None
     except (Forbidden, ServerError, NeedsRepair) as error:
         return [], error
 
@@ -174,17 +175,6 @@ def _preview_action(namespace: str, action: Action) -> Preview:
         case Restart():
             return Preview(namespace, "restart", "restarts are due")
     return Preview(namespace, "nothing", notes=(action.note,) if action.note else ())
-
-
-def _list_changed_keys(desired: Desired, observed: Observed | None) -> tuple[str, ...]:
-    """Return the keys that a write adds, changes, takes back or removes."""
-    if observed is None:
-        return tuple(sorted(desired.data))
-    owned_keys = observed.keys_owned_by(desired.manager)
-    changed_keys = {
-        key for key, value in desired.data.items() if observed.data.get(key) != value or key not in owned_keys
-    }
-    return tuple(sorted(changed_keys | (owned_keys - desired.data.keys())))
 
 
 def list_gaps(work: Work) -> Iterator[KeyferryError]:

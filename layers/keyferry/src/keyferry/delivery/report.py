@@ -1,5 +1,6 @@
 """The result of a delivery: what is logged, counted and shown. It contains no values."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,9 +9,10 @@ from typing import Any, Literal
 
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.plan import NEW_CONTENT
+from keyferry.delivery.restart.outcome import RestartState, WorkloadOutcome
 from keyferry.errors import DeliverAgain, KeyferryError, UnknownName
 from keyferry.mapping.mapping import Team
-from keyferry.model import Delivery
+from keyferry.model import Delivery, format_moment
 
 type Effect = Literal["created", "updated", "annotated", "deleted", "unchanged", "failed"]
 """What a delivery did to one Secret. A Secret that was written is not failed, even where its restarts failed."""
@@ -19,8 +21,14 @@ type Locate = Callable[[str, str, KeyferryError], str]
 
 MAX_LISTED = 50
 """How many namespaces one log line lists. A line has at most 256 KiB; a mapping can have thousands of namespaces."""
-MAX_WORKLOADS = 5
-"""How many workloads, and how many notes, a log line lists for one namespace."""
+MAX_NOTES = 5
+"""How many notes a log line lists for one namespace."""
+MAX_WORKLOADS = 20
+"""How many workloads a log line lists for one namespace: first those of which more is to be said than `restarted`."""
+MAX_KEYS = 10
+"""How many keys a log line lists for one namespace."""
+MAX_BYTES = 150_000
+"""How much of a log line the namespaces take."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +38,27 @@ class Outcome:
     namespace: str
     did: Effect
     why: str = ""
-    restarted: tuple[str, ...] = ()
-    """The workloads that were restarted."""
+    workloads: tuple[WorkloadOutcome, ...] = ()
+    """Each workload that uses the Secret, or that the mapping names."""
     notes: tuple[str, ...] = ()
     """Workloads that were not restarted, and why; when a certificate expires; what people have to do elsewhere."""
     error: KeyferryError | None = None
     restart_due: bool = False
     """Whether workloads still have to be restarted, by the next try or sweep."""
+    restart: RestartState = ""
+    seen: Mapping[str, int] = field(default_factory=dict)
+    """Kind → how many workloads were looked at, for those that use the Secret; empty where nobody has looked."""
+    keys: tuple[str, ...] = ()
+    """The keys of the data that were written."""
+    written: datetime | None = None
+    """When the API server answered the last write of content; None if there was none."""
+    stamped: datetime | None = None
+    """When it answered the last stamp of a workload; None if there was none."""
+
+    @property
+    def restarted(self) -> tuple[str, ...]:
+        """The workloads that were restarted, with what is to be said of each."""
+        return tuple(str(each) for each in self.workloads if each.is_stamped)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome for a log line or for `--output json`, without empty fields."""
@@ -44,15 +66,31 @@ class Outcome:
             "namespace": self.namespace,
             "did": self.did,
             "why": self.why,
-            "restarted": list(self.restarted),
+            "keys": list(self.keys),
+            "written": format_moment(self.written) if self.written else "",
+            "restart": self.restart,
+            "workloads": [each.as_dict() for each in self.workloads],
+            "seen": dict(self.seen),
+            "stamped": format_moment(self.stamped) if self.stamped else "",
             "notes": list(self.notes),
             "restart_due": self.restart_due,
         }
         return {key: value for key, value in fields.items() if value} | build_error_fields(self.error)
 
-    def shorten(self) -> "Outcome":
-        """Return the outcome with at most MAX_WORKLOADS workloads and notes."""
-        return replace(self, restarted=_shorten_list(self.restarted), notes=_shorten_list(self.notes))
+    def build_log_field(self) -> dict[str, Any]:
+        """Return the outcome for a log line: as `as_dict`, with some workloads, keys and notes of many.
+
+        `workloads_more` counts the workloads that are left out.
+        """
+        told = sorted(self.workloads, key=lambda each: each.reason in ("restarted", "pull secret"))
+        more = len(told) - MAX_WORKLOADS
+        short = replace(
+            self,
+            workloads=tuple(told[:MAX_WORKLOADS]),
+            keys=_shorten_list(self.keys, MAX_KEYS),
+            notes=_shorten_list(self.notes, MAX_NOTES),
+        )
+        return short.as_dict() | ({"workloads_more": more} if more > 0 else {})
 
 
 @dataclass
@@ -97,6 +135,8 @@ class Report:
     """What is said of the delivery as a whole: choices of namespaces that choose none; kinds that are not looked at."""
     all_namespaces: tuple[str, ...] = ()
     """The namespaces that the delivery is for, reached or not; empty where they could not be found out."""
+    restart: str = ""
+    """What the mapping restarts: `auto`, `none` or `list`; empty if it is not known."""
 
     @property
     def errors(self) -> list[KeyferryError]:
@@ -134,6 +174,7 @@ class Report:
         outcomes = [outcome for outcome in sorted(self.outcomes, key=_is_success) if outcome.did != "unchanged"]
         return {
             "event_id": self.delivery.event_id,
+            "event_time": format_moment(self.delivery.time),
             "mapping": self.delivery.mapping,
             "cluster": self.delivery.cluster,
             **build_owner_field(self.owner),
@@ -141,7 +182,8 @@ class Report:
             **self.build_served_field(),
             "targets": _count_effects(self.outcomes),
             **build_notes_field(self.notes),
-            "namespaces": [outcome.shorten().as_dict() for outcome in outcomes[:MAX_LISTED]],
+            **({"restart": self.restart} if self.restart else {}),
+            "namespaces": _take_first(outcome.build_log_field() for outcome in outcomes[:MAX_LISTED]),
             "seconds": round(self.seconds, 3),
         } | build_error_fields(self.error)
 
@@ -183,9 +225,20 @@ def build_notes_field(notes: Collection[str]) -> dict[str, list[str]]:
     return {"notes": list(notes)} if notes else {}
 
 
-def _shorten_list(texts: tuple[str, ...]) -> tuple[str, ...]:
-    rest = len(texts) - MAX_WORKLOADS
-    return texts if rest <= 0 else (*texts[:MAX_WORKLOADS], f"and {rest:,} more")
+def _shorten_list(texts: tuple[str, ...], limit: int) -> tuple[str, ...]:
+    rest = len(texts) - limit
+    return texts if rest <= 0 else (*texts[:limit], f"and {rest:,} more")
+
+
+def _take_first(fields: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the first of some outcomes: as many as the log line has room for."""
+    taken, size = list[dict[str, Any]](), 0
+    for each in fields:
+        size += len(json.dumps(each))
+        if size > MAX_BYTES:
+            break
+        taken.append(each)
+    return taken
 
 
 def _is_success(outcome: Outcome) -> bool:

@@ -16,10 +16,12 @@ from keyferry.delivery.apply import (
     write,
 )
 from keyferry.delivery.deletion import plan_deletion
-from keyferry.delivery.desired import Desired
+from keyferry.delivery.desired import Desired, list_changed_keys
 from keyferry.delivery.observed import RESTART_DUE, Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import Effect, Outcome
+from keyferry.delivery.restart.listing import Survey
+from keyferry.delivery.restart.outcome import RestartState, list_workloads
 from keyferry.delivery.work import Work
 from keyferry.delivery.workloads import Stamp
 from keyferry.errors import (
@@ -63,8 +65,8 @@ class Target:
     """The restart that this pass has to carry out; None if there is none."""
     was_due: bool = False
     """Whether a restart was due in this delivery."""
-    stamps: list[Stamp] = field(default_factory=list)
-    """The stamps for that restart."""
+    survey: Survey = field(default_factory=Survey)
+    """The stamps for that restart, and what was looked at for them."""
     did: Effect = "unchanged"
     """The strongest effect of all writes so far: one on the content counts more than one on annotations."""
     why: str = ""
@@ -79,6 +81,12 @@ class Target:
     """Whether workloads still have to be restarted, as far as it is known: `restart-due` is on the Secret."""
     written_at: datetime | None = None
     """When the last write was answered; None if there was none."""
+    content_written_at: datetime | None = None
+    """When the last write of content was answered."""
+    stamped_at: datetime | None = None
+    """When the last stamp was answered."""
+    keys: tuple[str, ...] = ()
+    """The keys of that content which were written."""
     content_bytes: int = 0
     """The size of the largest content that was observed or desired."""
 
@@ -115,7 +123,7 @@ class Target:
         """
         if self.due_restart:
             self.was_due, nonce = True, self.due_restart.nonce
-            self.stamps = build_stamps(
+            self.survey = build_stamps(
                 self.work.cluster, self.namespace, self.work.mapping, nonce, list_workloads, check
             )
 
@@ -129,7 +137,7 @@ class Target:
         if not (self.due_restart and self.desired and self.observed):
             return
         action, self.due_restart = self.due_restart, None
-        if any(stamp.patch for stamp in self.stamps):  # for content that is no longer there, nothing restarts
+        if any(stamp.patch for stamp in self.survey.stamps):  # for content that is no longer there, nothing restarts
             check()
             check_unchanged(self.work.cluster, self.namespace, self.desired, self.observed)
             self.restarted_for = action.nonce
@@ -163,22 +171,37 @@ class Target:
         """Return the result for the report. Where the content is written and an error follows, it says both."""
         is_written = self.did in ("created", "updated")
         is_due = self.restart_is_due and not (self.is_done and self.error is None)
-        is_unused = self.was_due and not self.stamps and self.did == "updated" and not self.error
+        stamps, state = self.survey.stamps, self._get_restart_state(is_due=is_due)
+        is_unused = self.was_due and not stamps and self.did == "updated" and not self.error
         error = self.error.extend(_explain_due(self.error, is_written=is_written)) if self.error and is_due else None
         return Outcome(
             namespace=self.namespace,
             did="failed" if self.error and not is_written else self.did,
             why=self.why,
-            restarted=tuple(str(stamp) for stamp in self.restarted),
+            workloads=list_workloads(stamps, self.restarted, self.survey.pulls, is_due=is_due),
             notes=(
                 *self.notes,
                 *self.desired_notes,
-                *self.work.list_stamp_notes(self.namespace, self.stamps),
+                *self.work.list_stamp_notes(self.namespace, stamps),
                 *self.work.list_unused_notes(is_unused=is_unused),
             ),
             error=error or self.error,
             restart_due=is_due,
+            restart=state,
+            seen=self.survey.seen,
+            keys=self.keys,
+            written=self.content_written_at,
+            stamped=self.stamped_at,
         )
+
+    def _get_restart_state(self, *, is_due: bool) -> RestartState:
+        if self.work.mapping.spec.restart == "none":
+            return "none"
+        if is_due:
+            return "due"
+        if not self.was_due:
+            return "" if self.error else "not due"
+        return "done" if self.survey.stamps or self.restarted else "unused"
 
     def _end(self, error: KeyferryError | None) -> None:
         """Do nothing more here in this try."""
@@ -189,11 +212,12 @@ class Target:
     def _stamp(self, desired: Desired, check: Callable[[], None]) -> None:
         """Stamp all workloads; one that cannot be stamped does not keep the others from it."""
         errors: list[KeyferryError] = []
-        for stamp in self.stamps:
+        for stamp in self.survey.stamps:
             check()
             try:
                 if stamp_workload(self.work.cluster, self.namespace, desired, stamp):
                     self.restarted.append(stamp)
+                    self.stamped_at = self.work.now()
             except (Forbidden, NeedsRepair, ServerError) as error:
                 errors.append(error)
         if errors:
@@ -207,7 +231,9 @@ class Target:
             self._write(desired.manager, action, "annotated")
             action = self._plan(desired)
         if isinstance(action, Write | Prune):
+            keys = list_changed_keys(desired, self.observed) if isinstance(action, Write) else ()
             self._write(desired.manager, action, "created" if self.observed is None else "updated")
+            self.keys, self.content_written_at = keys or self.keys, self.written_at
         self._record_notes(action)
         if isinstance(action, Restart) and self.restarted_for not in ("", action.nonce):
             # Whoever has written meanwhile may go on: a try restarts for one write, whatever others do.

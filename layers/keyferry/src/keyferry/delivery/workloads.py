@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from keyferry.errors import KeyferryError, Refused, suggest
 from keyferry.kinds import WorkloadKind
@@ -18,6 +18,22 @@ https://openkruise.io/docs/core-concepts/inplace-update
 """
 NO_PARTITION = (None, 0, "0", "0%")
 """Partitions with which a rollout reaches all pods. A partition is the number of pods that stay on the old revision."""
+
+PULL = "imagePullSecrets"
+"""The field of a pod by which the kubelet pulls images with a Secret. A running pod no longer needs it."""
+
+type Reason = Literal[
+    "restarted", "paused", "OnDelete", "in place", "no replicas", "partition", "promotion",
+    "opted out", "stamped before", "pull secret", "missing", "failed", "due", "gone",
+]  # fmt: skip
+"""Why a workload restarts or does not.
+
+restarted: its pods are replaced now. paused, OnDelete, in place, no replicas, partition, promotion: it has its stamp,
+and its pods are replaced later, or in part. The others have no stamp. opted out: its annotation says so; stamped
+before: an earlier try has restarted it for the same write; pull secret: it pulls images with the Secret, and no more;
+missing: the mapping names it, and it is not there; failed: the cluster refuses the stamp; due: a later try restarts it;
+gone: it was deleted meanwhile.
+"""
 
 _ROLLOUT_FIELDS = ("ordinals", "paused", "replicas", "strategy", "updateStrategy", "workloadRef")
 """The fields of a workload's spec that say how it rolls out."""
@@ -37,11 +53,23 @@ class Stamp:
     """What a report says about it: opted out, paused, no replicas …"""
     error: KeyferryError | None = None
     """Why it cannot be restarted, although the mapping names it."""
-    is_missing: bool = False
-    """Whether there is no such workload."""
+    reason: Reason = "restarted"
+    """The same for machines; of a patch, what becomes of it once it is carried out."""
+    ways: tuple[str, ...] = ()
+    """By which fields its pods use the Secret; empty where nobody has looked."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such workload."""
+        return self.reason == "missing"
+
+    @property
+    def name(self) -> str:
+        """Kind and name of the workload, as `Deployment/api`."""
+        return f"{self.workload.kind}/{self.workload.name}"
 
     def __str__(self) -> str:
-        return f"{self.workload.kind}/{self.workload.name}" + (f" ({self.note})" if self.note else "")
+        return self.name + (f" ({self.note})" if self.note else "")
 
 
 def build_stamp(workload: Workload, raw: Mapping[str, Any], keys: Sequence[str], nonce: str) -> Stamp:
@@ -58,21 +86,22 @@ def build_stamp(workload: Workload, raw: Mapping[str, Any], keys: Sequence[str],
         Refused: the workload is a Rollout that takes its pod template from another workload.
     """
     if _get_annotations(raw.get("metadata")).get(OPT_OUT) == "false":
-        return Stamp(workload, None, f"left alone: {OPT_OUT} is false")
-    _check_template(workload, _get_workload_ref(raw))
-    stamps = _get_annotations(_get_template(raw).get("metadata"))
+        return Stamp(workload, None, f"left alone: {OPT_OUT} is false", reason="opted out")
+    _check_template(workload, get_workload_ref(raw))
+    stamps = _get_annotations(get_template(raw).get("metadata"))
     if nonce in map(stamps.get, keys):
-        return Stamp(workload, None, "stamped before")
+        return Stamp(workload, None, "stamped before", reason="stamped before")
     annotations = dict.fromkeys(key for key in keys if key in stamps) | {keys[0]: nonce}
     patch = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
-    notes = _describe_rollout(workload.name, raw.get("spec") or {}), _describe_owner(raw.get("metadata") or {})
-    return Stamp(workload, patch, "; ".join(filter(None, notes)))
+    reason, note = _describe_rollout(workload.name, raw.get("spec") or {})
+    notes = note, _describe_owner(raw.get("metadata") or {})
+    return Stamp(workload, patch, "; ".join(filter(None, notes)), reason=reason)
 
 
 def build_missing_stamp(workload: Workload, namespace: str) -> Stamp:
     """Return the stamp of a workload that the mapping names and the namespace does not have."""
     note = f"not in namespace {namespace}: create it, or correct restart in the mapping"
-    return Stamp(workload, None, note, is_missing=True)
+    return Stamp(workload, None, note, reason="missing")
 
 
 def suggest_workload(workload: Workload, known: Collection[Workload]) -> str:
@@ -101,23 +130,11 @@ def _join(kinds: Iterable[WorkloadKind], conjunction: str) -> str:
     return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
-def select_workloads(
-    objects: Iterable[tuple[WorkloadKind, Mapping[str, Any]]], secret: str
-) -> Iterator[tuple[Workload, Mapping[str, Any]]]:
-    """Yield the workloads whose pod template uses the Secret of this name, each with its object.
-
-    A workload that takes its pod template from another one is left out, since that one is among the objects itself.
-    """
-    for kind, raw in objects:
-        if secret in list_secrets(_get_template(raw).get("spec") or {}) and not _get_workload_ref(raw):
-            yield Workload.model_construct(kind=kind, name=raw["metadata"]["name"]), raw
-
-
 def trim_workload(raw: Mapping[str, Any], stamp_keys: Sequence[str]) -> Mapping[str, Any]:
     """Return the part of a workload that `build_stamp` needs for these annotations: a fraction of the object."""
     spec = raw.get("spec") or {}
     opt_out = _get_annotations(raw.get("metadata")).get(OPT_OUT)
-    annotations = _get_annotations(_get_template(raw).get("metadata"))
+    annotations = _get_annotations(get_template(raw).get("metadata"))
     stamps = {key: annotations[key] for key in stamp_keys if key in annotations}
     return {
         "metadata": {
@@ -130,21 +147,24 @@ def trim_workload(raw: Mapping[str, Any], stamp_keys: Sequence[str]) -> Mapping[
 
 
 def list_secrets(pod: Mapping[str, Any]) -> set[str]:
-    """Return the names of the Secrets that a pod spec uses.
+    """Return the names of the Secrets that a pod spec uses. Those of imagePullSecrets do not count."""
+    return {name for way, name in list_uses(pod) if way != PULL}
 
-    Those of imagePullSecrets do not count, since a running pod no longer needs them.
-    """
-    secrets = set(_list_volume_secrets(pod.get("volumes") or ()))
+
+def list_uses(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (field, name) for each Secret that a pod spec uses: by `env`, `envFrom`, `volumes`, `imagePullSecrets`."""
+    yield from (("volumes", name) for name in _list_volume_secrets(pod.get("volumes") or ()))
     for container in [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]:
-        secrets.update(_list_container_secrets(container))
-    return secrets
+        yield from _list_container_secrets(container)
+    for reference in pod.get(PULL) or ():
+        yield from ((PULL, name) for name in _get_name(reference))
 
 
-def _list_container_secrets(container: Mapping[str, Any]) -> Iterator[str]:
+def _list_container_secrets(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for variable in container.get("env") or ():
-        yield from _get_name((variable.get("valueFrom") or {}).get("secretKeyRef"))
+        yield from (("env", name) for name in _get_name((variable.get("valueFrom") or {}).get("secretKeyRef")))
     for source in container.get("envFrom") or ():
-        yield from _get_name(source.get("secretRef"))
+        yield from (("envFrom", name) for name in _get_name(source.get("secretRef")))
 
 
 def _list_volume_secrets(volumes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -168,7 +188,7 @@ def _get_name(reference: Mapping[str, Any] | None) -> Iterator[str]:
         yield name
 
 
-def _get_workload_ref(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+def get_workload_ref(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the `workloadRef` of an Argo Rollout: the workload that it takes its pod template from. Empty if none."""
     return (raw.get("spec") or {}).get("workloadRef") or {}
 
@@ -188,25 +208,26 @@ def _describe_owner(metadata: Mapping[str, Any]) -> str:
     return "".join(f"belongs to {owner['kind']}/{owner['name']}, which may undo it" for owner in owners[:1])
 
 
-def _describe_rollout(name: str, spec: Mapping[str, Any]) -> str:
-    """Return why a workload does not restart at once, or only in part; empty if it restarts as usual."""
+def _describe_rollout(name: str, spec: Mapping[str, Any]) -> tuple[Reason, str]:
+    """Return whether a workload restarts as usual, or why not at once or only in part, for machines and in words."""
     strategy = spec.get("updateStrategy") or spec.get("strategy") or {}
     strategy_type, partition = strategy.get("type"), strategy.get("partition")
     if True in (spec.get("paused"), strategy.get("paused")):
-        return "paused: rolls out when it is resumed"
+        return "paused", "paused: rolls out when it is resumed"
     if strategy_type == "OnDelete":
-        return "OnDelete: each pod restarts when somebody deletes it"
+        return "OnDelete", "OnDelete: each pod restarts when somebody deletes it"
     if strategy_type in IN_PLACE:
-        return (
-            f"{strategy_type}: pods get the stamp in place, and a container restarts only if it has the stamp in a"
-            " variable"
-        )
+        how = "pods get the stamp in place, and a container restarts only if it has the stamp in a variable"
+        return "in place", f"{strategy_type}: {how}"
     if spec.get("replicas") == 0:
-        return "no replicas"
+        return "no replicas", "no replicas"
     if partition not in NO_PARTITION:
-        return f"partition {partition}: that many pods restart when it is lowered"
+        return "partition", f"partition {partition}: that many pods restart when it is lowered"
     kept = (strategy.get("rollingUpdate") or {}).get("partition")
-    return _describe_ordinals(name, spec, kept) if kept else _describe_promotion(strategy)
+    if kept:
+        return "partition", _describe_ordinals(name, spec, kept)
+    promotion = _describe_promotion(strategy)
+    return ("promotion" if promotion else "restarted"), promotion
 
 
 def _describe_ordinals(name: str, spec: Mapping[str, Any], partition: int) -> str:
@@ -227,7 +248,8 @@ def _describe_promotion(strategy: Mapping[str, Any]) -> str:
     return "blueGreen: takes over when somebody promotes it" if blue_green.get("autoPromotionEnabled") is False else ""
 
 
-def _get_template(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+def get_template(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the pod template of a workload; empty if it has none."""
     return (raw.get("spec") or {}).get("template") or {}
 
 

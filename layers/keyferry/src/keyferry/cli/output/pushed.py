@@ -14,6 +14,8 @@ from keyferry.delivery.report import (
     build_notes_field,
     build_owner_field,
 )
+from keyferry.delivery.restart.outcome import RestartState
+from keyferry.delivery.workloads import Reason
 
 
 class PlannedSecret(TypedDict):
@@ -58,6 +60,19 @@ class PlannedDelivery(TypedDict):
     """File and line that the error is about."""
 
 
+class WorkloadFields(TypedDict):
+    """What became of one workload that uses the Secret."""
+
+    workload: str
+    """Kind and name, as `Deployment/api`."""
+    reason: Reason
+    """Why it restarts or does not."""
+    why: NotRequired[str]
+    """More than the reason says, in words."""
+    by: NotRequired[list[str]]
+    """The fields by which its pods use the Secret, as `envFrom`."""
+
+
 class DeliveredSecret(TypedDict):
     """What was done in one namespace."""
 
@@ -67,8 +82,18 @@ class DeliveredSecret(TypedDict):
     """What was done to the Secret."""
     why: NotRequired[str]
     """Why."""
-    restarted: NotRequired[list[str]]
-    """The workloads that were restarted, as `Deployment/api`."""
+    keys: NotRequired[list[str]]
+    """The keys that were written."""
+    written: NotRequired[str]
+    """When the cluster answered the write of content, ISO 8601 in UTC, to the millisecond."""
+    restart: NotRequired[RestartState]
+    """What became of the restarts."""
+    workloads: NotRequired[list[WorkloadFields]]
+    """What became of each workload that uses the Secret, or that the mapping names."""
+    seen: NotRequired[dict[str, int]]
+    """Kind → how many workloads were looked at to find them."""
+    stamped: NotRequired[str]
+    """When the cluster answered the last restart, as above."""
     notes: NotRequired[list[str]]
     """When a certificate expires; workloads that were not restarted, and why."""
     restartDue: NotRequired[Literal[True]]
