@@ -63,6 +63,8 @@ def test_a_wrong_namespace_sends_one_delivery_for_its_mapping_and_cluster() -> N
     assert (sent.mapping, sent.cluster, sent.namespace, sent.event_id) == ("payments-db", "prod-us", None, "event-9")
     assert (sent.time, sent.expires, sent.is_of_sweep) == (WHEN, WHEN + PERIOD, True)
     assert swept.log_fields() == {
+        "event_id": "event-9",
+        "origin": "by hand",
         "checked": 3,
         "count": 1,
         "sent": [{"mapping": "payments-db", "cluster": "prod-us", "why": "payments: the Secret is missing"}],
@@ -303,7 +305,7 @@ def test_a_sweep_by_hand_of_what_no_mapping_has_is_refused(narrowed: dict[str, s
 def test_a_deployment_without_mappings_has_nothing_to_sweep() -> None:
     world = World()
     world.catalog = Catalog()
-    assert world.sweep() == SweepReport(0)
+    assert world.sweep() == SweepReport(0, event_id="event-9", origin="by hand")
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ def test_a_request_by_hand_is_answered_with_what_came_of_it(
 ) -> None:
     answer = app.handler({}, CONTEXT)
     assert (answer["checked"], answer["not_compared"], answer["finished"]) == (0, 0, True)
+    assert (answer["event_id"], answer["origin"]) == ("sweep-request-1", "by hand")  # the id is that of its deliveries
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["SweepsFinished"] == [1.0]
     with pytest.raises(InvalidInput, match="not understood: cluster"):
         app.handler({"cluster": 1}, CONTEXT)

@@ -19,8 +19,16 @@ CATALOG = build_catalog(
 )
 
 
-def moved(name: str = "prod/payments/db") -> dict[str, Any]:
-    detail = {"name": name, "labelUpdated": "AWSCURRENT", "versionId": "version-2"}
+EVENT = {
+    "event_id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+    "event_time": "2026-11-24T12:00:00.000+00:00",
+    "names": ["prod/payments/db"],
+}
+"""What each line has of an event of the one secret."""
+
+
+def moved(name: str = "prod/payments/db", label: str = "AWSCURRENT") -> dict[str, Any]:
+    detail = {"name": name, "labelUpdated": label, "versionId": "version-2"}
     return envelope("Secret Label Updated", "aws.secretsmanager", detail)
 
 
@@ -32,10 +40,11 @@ def test_a_change_sends_one_delivery_for_each_mapping_and_cluster() -> None:
     assert routed.deliveries == tuple(queue.sent)
     assert routed.metrics() == {"ChangesSeen": 1, "ChangesUnmapped": 0}
     assert routed.log_fields() == {
-        "event_id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        **EVENT,
         "change": "updated",
         "store": "secretsmanager",
-        "names": ["prod/payments/db"],
+        "label": "AWSCURRENT",
+        "version": "version-2",
         "deliveries": ["a/prod-eu", "a/prod-us", "b/prod-us"],
         "count": 3,
     }
@@ -64,6 +73,38 @@ def test_what_is_no_change_sends_nothing_and_says_why(event: object, reason: str
     assert routed.log_fields()["ignored"] == reason
 
 
+def test_which_event_is_ignored_is_told_with_what_it_is_about() -> None:
+    fields = route(moved(label="AWSPENDING"), CATALOG, FakeQueue().send).log_fields()
+    assert fields == EVENT | {"ignored": "no change", "detail": "Secret Label Updated: AWSPENDING"}
+    call = envelope("AWS API Call via CloudTrail", "aws.secretsmanager", {"eventName": "DeleteSecret"})
+    call["detail"] |= {"errorCode": "AccessDenied", "requestParameters": {"secretId": "prod/payments/db"}}
+    assert route(call, CATALOG, FakeQueue().send).log_fields()["names"] == ["prod/payments/db"]
+    parameter = envelope("Parameter Store Change", "aws.ssm", {"name": "/db", "operation": "Create", "exception": "x"})
+    assert route(parameter, CATALOG, FakeQueue().send).log_fields()["names"] == ["db"]
+    assert route(None, CATALOG, FakeQueue().send).log_fields().keys() == {"ignored", "detail"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"sources": {"db": {"secretsManager": "prod/payments/db", "label": "BLUE"}}}, "it reads the label BLUE, and"),
+        ({"clusters": {"matchLabels": {"env": "none"}}}, "it has no cluster"),
+        (
+            {"sources": {"db": {"secretsManager": "${cluster}/${namespace}/db"}}, "namespaces": ["payments"]},
+            "it does not go to payments in prod",
+        ),
+    ],
+)
+def test_a_source_that_the_event_names_and_that_gets_no_delivery_is_told_with_the_reason(
+    changes: dict[str, Any], why: str
+) -> None:
+    catalog = build_catalog([mapping("a", **changes)], [cluster("prod-eu")])
+    fields = route(moved(), catalog, FakeQueue().send).log_fields()
+    assert fields["count"] == 0
+    [rejected] = fields["rejected"]
+    assert (rejected["mapping"], rejected["source"], rejected["not"].startswith(why)) == ("a", "db", True)
+
+
 def test_what_is_said_of_an_ignored_event_is_short() -> None:
     assert len(route(envelope("x" * 10_000, "aws.ssm", {}), CATALOG, FakeQueue().send).log_fields()["detail"]) == 200
 
@@ -74,7 +115,10 @@ def test_a_failed_rotation_delivers_nothing_and_is_counted() -> None:
     routed = route(envelope("AWS Service Event via CloudTrail", "aws.secretsmanager", detail), CATALOG, queue.send)
     assert queue.sent == []
     assert routed.metrics() == {"ChangesSeen": 1, "ChangesUnmapped": 0, "RotationsFailed": 1}
-    assert routed.log_fields()["change"] == "rotation failed"
+    fields = routed.log_fields()
+    assert fields["change"] == "rotation failed"
+    why = "a failed rotation leaves the current value as it was"
+    assert fields["rejected"] == [{"mapping": name, "source": "db", "not": why} for name in "ab"]
 
 
 def test_a_line_lists_some_deliveries_and_counts_all() -> None:

@@ -193,6 +193,8 @@ def test_a_delivery_of_a_sweep_that_can_never_succeed_is_dropped_since_the_next_
 def test_a_delivery_that_a_newer_sweep_has_superseded_is_dropped_unseen() -> None:
     settlement = settle_delivery(message(of_sweep(-1)), raises(AssertionError("it is not carried out")))
     assert (settlement.decision, settlement.log_level, settlement.is_retried) == ("superseded", "info", False)
+    names = {"event_id": "event-1", "mapping": "payments-db", "cluster": "prod-eu"}
+    assert settlement.log_fields() == names | {"reason": "a newer sweep has begun, and finds the same"}
     assert settlement.metrics() == {"MessagesSuperseded": 1}
 
 

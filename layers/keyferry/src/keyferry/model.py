@@ -179,6 +179,11 @@ class Delivery(Record):
         """Return the body of the message. Defaults are left out, so that the release before this one can read it."""
         return self.model_dump_json(by_alias=True, exclude_defaults=True)
 
+    def log_fields(self) -> dict[str, str]:
+        """Return the fields that name it in a log line: event id, mapping, cluster, and namespace if it is for one."""
+        names = {"event_id", "mapping", "cluster", "namespace"}
+        return self.model_dump(mode="json", exclude_none=True, include=names)
+
     @property
     def deduplication_id(self) -> str:
         """The SQS deduplication id: a hash of the event id and the target.

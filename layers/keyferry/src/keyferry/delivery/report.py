@@ -173,10 +173,8 @@ class Report:
         """Return the fields of the log line of the delivery."""
         outcomes = [outcome for outcome in sorted(self.outcomes, key=_is_success) if outcome.did != "unchanged"]
         return {
-            "event_id": self.delivery.event_id,
+            **self.delivery.log_fields(),
             "event_time": format_moment(self.delivery.time),
-            "mapping": self.delivery.mapping,
-            "cluster": self.delivery.cluster,
             **build_owner_field(self.owner),
             "versions": dict(self.versions),
             **self.build_served_field(),

@@ -97,6 +97,8 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
         is_whole=not sweep.names,
         is_continued=bool(left) and not end,
         end=end,
+        event_id=services.event_id,
+        origin=sweep.reason,
     )
 
 

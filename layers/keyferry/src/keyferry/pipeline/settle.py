@@ -110,6 +110,7 @@ class Settlement:
             **reason,
             **({"next_try_seconds": self.delay_seconds} if self.is_retried and self.delay_seconds else {}),
             **({"follow_ups": len(self.follow_ups), "sent_on": sent_on} if sent_on else {}),
+            **(self.delivery.log_fields() if self.delivery else {}),
             **(self.result.log_fields() if self.result else {}),
         }
 

@@ -99,6 +99,10 @@ class SweepReport:
     """Whether a message of its own continues the sweep."""
     end: str = ""
     """Why the sweep ends before everything was looked at; empty if it does not."""
+    event_id: str = ""
+    """The event id of the deliveries."""
+    origin: str = ""
+    """Why the sweep was started."""
 
     @property
     def is_finished(self) -> bool:
@@ -131,6 +135,7 @@ class SweepReport:
             for delivery, reason in self.sent[:MAX_LISTED]
         ]
         return {
+            **{name: text for name, text in (("event_id", self.event_id), ("origin", self.origin)) if text},
             "checked": self.checked,
             "count": len(self.sent),
             "sent": sent,

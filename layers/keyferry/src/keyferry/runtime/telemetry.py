@@ -54,9 +54,8 @@ class LambdaFunction:
 
     def log_begun(self, message: Message, delivery: Delivery) -> None:
         """Log that the work on a delivery begins: the last line of an invocation that dies."""
-        fields = delivery.model_dump(mode="json", exclude_none=True, include={"mapping", "cluster", "namespace"})
         attempt = {"attempt": message.attempt, "deaths": delivery.deaths, "message_id": message.id}
-        self.logger.info("begun", extra={"event_id": delivery.event_id, **fields, **attempt})
+        self.logger.info("begun", extra={**delivery.log_fields(), **attempt})
 
     def count(self, values: Mapping[str, float]) -> None:
         """Add metrics, by name. Their only dimension is the service, never the name of a secret."""
@@ -106,7 +105,7 @@ class LambdaFunction:
         def handle(record: SQSRecord) -> None:
             message = _parse_message(record)
             settlement = _carry_out(message, _settle_safely(message, settle), get_environment, deadline)
-            self._report_safely(settlement, get_environment, done_text)
+            self._report_safely(message, settlement, get_environment, done_text)
             if settlement.is_retried:
                 raise _RetryLater
 
@@ -122,7 +121,7 @@ class LambdaFunction:
             self.flush()
 
     def _report_safely(
-        self, settlement: Settlement, get_environment: Callable[[], Environment], done_text: str
+        self, message: Message, settlement: Settlement, get_environment: Callable[[], Environment], done_text: str
     ) -> None:
         """Log and count what became of a message. What it is has been carried out: an error here does not change it."""
         try:
@@ -130,7 +129,8 @@ class LambdaFunction:
             # Only those need an environment, which may be what is wrong.
             self.count_apart(get_environment().choose_dimension(one) for one in settlement.dimensioned_metrics())
             text = done_text if settlement.decision == "done" else settlement.decision
-            getattr(self.logger, settlement.log_level)(text, extra=settlement.log_fields())
+            fields = settlement.log_fields() | {"attempt": message.attempt}
+            getattr(self.logger, settlement.log_level)(text, extra=fields)
         except Exception as error:
             self.count({PIPELINE_METRIC: 1})
             # Not `exception`: a traceback can quote a value.

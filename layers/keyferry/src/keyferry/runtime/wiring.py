@@ -184,13 +184,14 @@ class Runtime:
             functools.partial(self.catalog.workloads_beside, cluster, mapping.name),
         )
 
-    def reconcile(self, sweep: Sweep, deadline: Deadline, event_id: str) -> SweepReport:
+    def reconcile(self, sweep: Sweep, deadline: Deadline, request_id: str) -> SweepReport:
         """Carry out a sweep, as far as there is time; the rest is sent to the queue of the sweeps.
 
         Args:
             sweep: what to compare.
             deadline: when no more targets are looked at.
-            event_id: the event id of the deliveries.
+            request_id: the id of the message or invocation that asks for it; `sweep-` before it makes the event id of
+                the deliveries.
 
         Raises:
             KeyferryError: as `keyferry.pipeline.reconcile.reconcile` says.
@@ -204,7 +205,7 @@ class Runtime:
             send=functools.partial(self.queue.send, deadline=deadline.later(SEND_SECONDS)),
             continue_later=lambda rest, delay_seconds: self.control.send(rest.to_json(), delay_seconds),
             deadline=deadline,
-            event_id=event_id,
+            event_id=f"sweep-{request_id}",
             period=timedelta(seconds=int(self._environment.get("KEYFERRY_SWEEP_SECONDS", "3600"))),
             concurrency=self.concurrency,
         )

@@ -1,7 +1,8 @@
 """The envelope of an EventBridge event, and the two things it can be parsed into: a change, or an ignored event."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -23,6 +24,11 @@ class Ignored:
     """Why it is ignored. The texts are few and fixed, since a metric counts them."""
     detail: str
     """What the event was, for the log."""
+    names: tuple[str, ...] = field(default=(), compare=False)
+    """The name of the secret or parameter that it is about, or two candidates, where it is of a store."""
+    event_id: str = field(default="", compare=False)
+    """Empty where it is no event, as are the names."""
+    time: datetime | None = field(default=None, compare=False)
 
 
 MAX_LENGTH = 2048

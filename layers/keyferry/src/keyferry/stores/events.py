@@ -7,6 +7,7 @@ The shapes of events and their sources: events/README.md.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pydantic import ValidationError
 
@@ -32,6 +33,13 @@ def parse(event: object) -> Change | Ignored:
     except ValidationError as error:
         fields = ", ".join(sorted({str(next(iter(problem["loc"]), "the whole")) for problem in error.errors()}))
         return Ignored("not an event", f"wrong or missing: {fields}")
+    parsed = _parse_envelope(envelope)
+    if isinstance(parsed, Ignored):
+        return replace(parsed, event_id=envelope.id, time=envelope.time)
+    return parsed
+
+
+def _parse_envelope(envelope: Envelope) -> Change | Ignored:
     for store in STORES.values():
         if envelope.source == store.EVENT_SOURCE:
             return store.parse_event(envelope)

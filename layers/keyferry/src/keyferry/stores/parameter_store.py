@@ -162,12 +162,13 @@ def parse_event(event: Envelope) -> Change | Ignored:
     if event.type != "Parameter Store Change":
         return Ignored("no change", event.type)
     operation = get_text(event.detail, "operation") or "no operation"
-    if event.detail.get("exception"):
-        return Ignored("no change", "an exception, not a change")
-    if operation not in _OPERATIONS:
-        return Ignored("no change", operation)
     identifier = get_text(event.detail, "name") or next(iter(event.resources), "")
-    return event.to_change(NAME, parse_identifier(identifier) if identifier else (), _OPERATIONS[operation])
+    names = parse_identifier(identifier) if identifier else ()
+    if event.detail.get("exception"):
+        return Ignored("no change", "an exception, not a change", names)
+    if operation not in _OPERATIONS:
+        return Ignored("no change", operation, names)
+    return event.to_change(NAME, names, _OPERATIONS[operation])
 
 
 def get_grants(source: "Source") -> Iterator[Grant]:

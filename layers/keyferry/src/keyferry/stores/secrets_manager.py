@@ -229,12 +229,12 @@ def get_listing_grants(_source: "Source") -> Iterator[Grant]:
 
 def _parse_label_updated(event: Envelope) -> Change | Ignored:
     label, version = get_text(event.detail, "labelUpdated"), get_text(event.detail, "versionId")
-    if label in (PENDING, PREVIOUS):
-        return Ignored("no change", f"{event.type}: {label}")
     identifier = get_text(event.detail, "name")
     names = (
         parse_identifier(identifier) if identifier else tuple(parse_identifier(arn)[0] for arn in event.resources[:1])
     )
+    if label in (PENDING, PREVIOUS):
+        return Ignored("no change", f"{event.type}: {label}", names)
     account = _get_account(identifier or next(iter(event.resources), None))
     return event.to_change(NAME, names, "updated", label=label, version=version, account=account)
 
@@ -242,16 +242,16 @@ def _parse_label_updated(event: Envelope) -> Change | Ignored:
 def _parse_trail(event: Envelope) -> Change | Ignored:
     name = get_text(event.detail, "eventName") or "an unnamed call"
     kind = _CHANGES.get(name)
-    if event.detail.get("readOnly") is True:
-        return Ignored("read-only call", name)
-    if kind is None:
-        return Ignored("no change", name)
-    if event.detail.get("errorCode") and kind != "rotation failed":
-        return Ignored("failed call", name)
-    if kind == "updated" and _moves_only_pending(event.detail.get("requestParameters")):
-        return Ignored("no change", f"{name}: {PENDING}")
     identifier = next(_list_identifiers(event.detail), None)
     names = parse_identifier(identifier) if identifier else ()
+    if event.detail.get("readOnly") is True:
+        return Ignored("read-only call", name, names)
+    if kind is None:
+        return Ignored("no change", name, names)
+    if event.detail.get("errorCode") and kind != "rotation failed":
+        return Ignored("failed call", name, names)
+    if kind == "updated" and _moves_only_pending(event.detail.get("requestParameters")):
+        return Ignored("no change", f"{name}: {PENDING}", names)
     return event.to_change(NAME, names, kind, account=_get_account(identifier))
 
 

@@ -13,7 +13,7 @@ from keyferry.cli.output.explanation import Explanation, Explanations, MatchFiel
 from keyferry.cli.unwrap import Document, unwrap
 from keyferry.errors import InvalidInput, UnknownField, UnknownName
 from keyferry.mapping.catalog import Catalog
-from keyferry.model import Change, Delivery
+from keyferry.model import Delivery
 from keyferry.pipeline import route
 from keyferry.pipeline.settle import parse_delivery
 from keyferry.pipeline.sweep import Sweep, parse_sweep
@@ -82,7 +82,7 @@ def explain_document(catalog: Catalog, document: Document) -> Explanation:
         for source in mapping.spec.sources.values()
         for name in source.event_names
     }
-    return Explanation(document.position, report, tuple(_matches(catalog, report.change)), frozenset(known))
+    return Explanation(document.position, report, tuple(_dump_matches(report)), frozenset(known))
 
 
 def _parse_message(content: object) -> Delivery | Sweep | UnknownField | None:
@@ -113,18 +113,8 @@ def _find_problem(catalog: Catalog, delivery: Delivery) -> str:
     return ""
 
 
-def _matches(catalog: Catalog, change: Change) -> Iterator[MatchFields]:
+def _dump_matches(report: route.RouteReport) -> Iterator[MatchFields]:
     """Yield the sources that the change names, each with the reason (`whyNot`) if no delivery follows for it."""
-    for match in catalog.matches_of(change):
-        why = ""
-        if change.kind == "rotation failed":
-            why = "a failed rotation leaves the current value as it was"
-        elif change.label not in (None, match.source.watched_label):
-            label = match.source.label or match.source.watched_label
-            why = f"it reads the label {label}, and the event moves {change.label}"
-        elif not catalog.clusters_of(match.mapping):
-            why = "it has no cluster"
-        elif not any(match.concerns(cluster.name) for cluster in catalog.clusters_of(match.mapping)):
-            why = f"it does not go to {' in '.join(filter(None, (match.namespace, match.cluster)))}"
-        fields: MatchFields = {"mapping": match.mapping.name, "source": match.alias}
-        yield {**fields, "whyNot": why} if why else fields
+    for match in report.matches:
+        fields: MatchFields = {"mapping": match["mapping"], "source": match["source"]}
+        yield {**fields, "whyNot": match["not"]} if "not" in match else fields
