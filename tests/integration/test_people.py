@@ -149,6 +149,11 @@ def look_for_orphans(person: Person, directory: Path) -> str:
     return said if "AWS refuses" in said or not said.startswith("{") else ""
 
 
+def follow_the_last_change(person: Person, directory: Path) -> str:
+    """`keyferry trace`, of a Secret in a cluster."""
+    return person.run(directory, "trace", "prod-eu/pushed/pushed", "--stack", STACK)
+
+
 LOGS = [
     ("filter_log_events", {"logGroupName": f"/aws/lambda/{STACK}-{name}", "limit": 1})
     for name in ("route", "deliver", "reconcile")
@@ -163,6 +168,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "aws sqs get-queue-attributes": look_at_queues,
         "keyferry status": look_at_states,
         "keyferry orphans": look_for_orphans,
+        "keyferry trace": follow_the_last_change,
     },
     "steer": {
         "aws cloudformation describe-stacks": DESCRIBE,
@@ -178,9 +184,9 @@ COMMANDS: dict[str, dict[str, Command]] = {
 """Policy → the documented commands that it is for."""
 NEEDED = {
     "look": {
-        "Stack": ["aws cloudformation describe-stacks", "keyferry status", "keyferry orphans"],
-        "Ask": ["keyferry status", "keyferry orphans"],
-        "Logs": ["aws logs tail", "keyferry status"],
+        "Stack": ["aws cloudformation describe-stacks", "keyferry status", "keyferry orphans", "keyferry trace"],
+        "Ask": ["keyferry status", "keyferry orphans", "keyferry trace"],
+        "Logs": ["aws logs tail", "keyferry status", "keyferry trace"],
         "Metrics": ["aws cloudwatch describe-alarms"],
         "Dashboard": ["aws cloudwatch get-dashboard"],
         "Queues": ["aws sqs get-queue-attributes"],

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import pytest
 
-from keyferry.cli.commands.expiring import Duration
+from keyferry.cli.duration import Duration
 from keyferry.cli.expiry import list_expiries
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -116,11 +116,24 @@ _SHORT_NAMES: Final = {"deploy": "Deployment", "sts": "StatefulSet", "ds": "Daem
 """What kubectl calls a kind."""
 
 
+def find_kind(name: str) -> str:
+    """Return a kind, by any name that people and kubectl give it: `deploy`, `deployments.apps`; empty if unknown.
+
+    It is one of the table, or one that starts pods and cannot be in it.
+    """
+    noun = name.lower().partition(".")[0]
+    singular = noun.removesuffix("s")
+    return _SHORT_NAMES.get(noun) or next((kind for kind in (*KINDS, *_OTHERS) if kind.lower() == singular), "")
+
+
+def explain_no_restart(kind: str) -> str:
+    """Return why a kind that starts pods never restarts; empty for one of the table, which can."""
+    return f"a {kind} {_OTHERS[kind].removesuffix('; take it out')}" if kind in _OTHERS else ""
+
+
 def describe_other_kind(name: str) -> str:
     """Return why a kind cannot be restarted, or which one is meant, by any name that people give; empty if unknown."""
-    known = [*KINDS, *_OTHERS]
-    singular = name.lower().removesuffix("s")
-    kind = _SHORT_NAMES.get(name.lower()) or next((other for other in known if other.lower() == singular), "")
+    kind = find_kind(name)
     if kind in _OTHERS:
         return f"a {kind} {_OTHERS[kind]}"
     meant = f"; did you mean {kind}?" if kind else suggest(name, KINDS)

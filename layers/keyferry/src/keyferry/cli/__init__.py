@@ -17,6 +17,7 @@ VERBS = {
     "generate": "Write the rights that the mappings need: IAM, RBAC, access entries",
     "push": "Bring Secrets to the current state of their sources",
     "status": "Show in which state each target is",
+    "trace": "Follow the last change: event, route, delivery, write, restart",
     "expiring": "Show what expires, what is not rotated, and how old values are",
     "orphans": "Show what is left over of mappings that are gone",
     "explain": "Show which change an event is, and what follows from it",

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,20 @@ _PATIENT = Config(read_timeout=70, retries={"mode": "standard", "total_max_attem
 """The function answers within 60 seconds."""
 _FAILURES = '{ $.message = "retry later" || $.message = "dead letter" }'
 """The log lines of deliveries that failed (CloudWatch Logs, filter pattern syntax for JSON)."""
+
+
+MAX_LOG_PAGES = 100
+"""How many pages of a log are read: each is 1 MB, or 10,000 lines, that match or not (FilterLogEvents)."""
+
+
+@dataclass(frozen=True)
+class LogLines:
+    """What a log has."""
+
+    lines: Sequence[dict[str, Any]]
+    """Oldest first, each with a `timestamp` that has a time zone."""
+    is_whole: bool
+    """Whether the log was read to its end; it may be longer than there is patience."""
 
 
 @dataclass(frozen=True)
@@ -75,22 +89,39 @@ class Stack:
                 raise InvalidInput(f"function {name} gets no further in the time that it has; its log says more")
             asked["cursor"] = page["cursor"]
 
-    def list_failures(self, since: datetime) -> Iterator[dict[str, Any]]:
-        """Yield the log lines of deliveries that failed since then, oldest first.
+    def list_failures(self, since: datetime) -> Sequence[dict[str, Any]]:
+        """Return the log lines of deliveries that failed since then, oldest first.
 
         Raises:
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
         """
-        group = f"/aws/lambda/{self.name}-deliver"
-        pages = open_client(self.session, "logs").get_paginator("filter_log_events")
-        with translate_errors(f"logs:FilterLogEvents on {group}"):
-            for page in pages.paginate(
-                logGroupName=group, startTime=int(since.timestamp() * 1000), filterPattern=_FAILURES
-            ):
-                for event in page["events"]:
-                    line = parse_json(event["message"])
-                    if isinstance(line, dict) and line.get("message") in ("retry later", "dead letter"):
-                        yield line
+        lines = self.read_logs("deliver", _FAILURES, since).lines
+        return [line for line in lines if line.get("message") in ("retry later", "dead letter")]
+
+    def read_logs(self, function: str, pattern: str, since: datetime) -> LogLines:
+        """Return the lines of JSON that a function has logged since then, oldest first.
+
+        Args:
+            function: the end of its name, as `deliver`.
+            pattern: which lines (CloudWatch Logs, filter pattern syntax for JSON). What the answer has beside them is
+                for the caller to leave out.
+            since: how far back to look.
+
+        Raises:
+            KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
+        """
+        group = f"/aws/lambda/{self.name}-{function}"
+        client, lines = open_client(self.session, "logs"), list[dict[str, Any]]()
+        asked = {"logGroupName": group, "startTime": int(since.timestamp() * 1000), "filterPattern": pattern}
+        for _ in range(MAX_LOG_PAGES):
+            with translate_errors(f"logs:FilterLogEvents on {group}"):
+                page = client.filter_log_events(**asked)
+            parsed = (parse_json(event["message"]) for event in page["events"])
+            lines += [line for line in parsed if isinstance(line, dict) and isinstance(line.get("timestamp"), str)]
+            if "nextToken" not in page:
+                return LogLines(sorted(lines, key=lambda line: str(line["timestamp"])), is_whole=True)
+            asked["nextToken"] = page["nextToken"]
+        return LogLines(sorted(lines, key=lambda line: str(line["timestamp"])), is_whole=False)
 
     def _get_output(self, name: str) -> str:
         if name not in self.outputs:

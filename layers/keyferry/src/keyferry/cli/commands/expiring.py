@@ -1,36 +1,19 @@
 """`keyferry expiring`: which certificates end, which rotations are overdue or off, and how old values are."""
 
 import os
-import re
 import sys
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from keyferry.aws.sessions import open_session
+from keyferry.cli.duration import Duration
 from keyferry.cli.expiry import Expiries, Expiry, list_expiries
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.stack import find_stack
 
 ANSWER = Expiries
-_DURATION = re.compile(r"([1-9][0-9]{0,4})([hdw])")
-_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
-
-
-class Duration(click.ParamType[timedelta]):
-    """A time span on the command line, such as 30d, 12h or 4w."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return the time span; fail with what would be right."""
-        if isinstance(value, timedelta):
-            return value
-        match = _DURATION.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is no time span; write a number with h, d or w, as 30d", param, ctx)
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 @click.command(epilog=examples("keyferry expiring", "keyferry expiring --within 12w --output json"))

@@ -63,9 +63,9 @@ def _measure(stream: TextIO) -> int:
     return columns or shutil.get_terminal_size().columns
 
 
-def print_line(text: str) -> None:
-    """Write a line of the result to stdout; on a terminal it is wrapped at blanks."""
-    _print_wrapped(sys.stdout, text)
+def print_line(text: str, indent: int = 0) -> None:
+    """Write a line of the result to stdout; on a terminal it is wrapped at blanks, and goes on so many columns in."""
+    _print_wrapped(sys.stdout, text, " " * indent)
 
 
 def print_note(text: str) -> None:
@@ -125,12 +125,12 @@ def printable(text: str, screen: Screen | None = None) -> str:
     return shown.translate(_ASCII).encode("ascii", "backslashreplace").decode()
 
 
-def _print_wrapped(stream: TextIO, text: str) -> None:
+def _print_wrapped(stream: TextIO, text: str, indent: str = "") -> None:
     from keyferry.cli.output.wrapping import wrap  # noqa: PLC0415  # takes long
 
     screen = describe_screen(stream)
     for line in printable(text, screen).split("\n"):
-        _write(stream, screen, "\n".join(wrap(line, screen.width)) if screen.width else line)
+        _write(stream, screen, "\n".join(wrap(line, screen.width, indent)) if screen.width else line)
 
 
 def _write(stream: TextIO, screen: Screen, text: str) -> None:

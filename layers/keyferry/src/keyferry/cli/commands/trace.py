@@ -1,0 +1,111 @@
+"""`keyferry trace`: the way of the last change, from its event to the restarts, and why a pod did not restart."""
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from keyferry.aws.sessions import open_session
+from keyferry.cli.duration import Duration
+from keyferry.cli.names import complete_clusters, complete_namespaces
+from keyferry.cli.options import PROBLEMS, Settings, examples, output
+from keyferry.cli.output import console
+from keyferry.cli.output.trace import print_trace
+from keyferry.cli.stack import Stack, find_stack
+from keyferry.cli.states import Row
+from keyferry.cli.trace.changes import collect
+from keyferry.cli.trace.logs import Focus
+from keyferry.cli.trace.subject import (
+    Event,
+    SourceName,
+    Subject,
+    explain_unknown,
+    find_targets,
+    get_place,
+    parse_subject,
+)
+from keyferry.cli.trace.trace import Trace, build_trace, fails
+from keyferry.errors import InvalidInput
+
+ANSWER = Trace
+"""The form of `--output json`."""
+
+
+@click.command(
+    epilog=examples(
+        "keyferry trace prod/payments/db",
+        "keyferry trace prod-eu/payments/payments-db",
+        "keyferry trace deployment/web -n payments --since 12h",
+    )
+)
+@click.argument("what")
+@click.option(
+    "-n",
+    "--namespace",
+    metavar="NAME",
+    shell_complete=complete_namespaces,
+    help="The namespace of a workload or Secret.",
+)
+@click.option("--cluster", metavar="NAME", shell_complete=complete_clusters, help="Only on this cluster.")
+@click.option("--since", type=Duration("mhd"), default="2h", show_default=True, help="How far back to read the logs.")
+@click.option("--stack", metavar="NAME", help="Ask this stack. Default: the one that samconfig.toml names.")
+@output
+@click.pass_obj
+def trace(
+    settings: Settings, what: str, namespace: str | None, cluster: str | None, since: timedelta, stack: str | None
+) -> None:
+    """Follow the last change: event, route, delivery, write, restart.
+
+    WHAT is the name or ARN of a secret or parameter, an event id, CLUSTER/NAMESPACE/SECRET, or with -n a workload, as
+    deployment/web: of that it is said why it did not restart. No value is read. Exits with 1 where the last attempt of
+    a delivery failed, or nothing is known.
+    """
+    subject = parse_subject(what, namespace, cluster)
+    session = open_session(os.environ.get("AWS_REGION") or None)
+    deployed = find_stack(session, stack, settings.mappings)
+    until = datetime.now(UTC)
+    with console.show_progress("reading the logs", 1):
+        known = _follow(deployed, subject, until - since, until)
+    if settings.is_json:
+        console.print_json(known)
+    else:
+        print_trace(known)
+    sys.exit(PROBLEMS if fails(known) else 0)
+
+
+def _follow(stack: Stack, subject: Subject, since: datetime, until: datetime) -> Trace:
+    """Ask for the targets and read the logs.
+
+    Raises:
+        InvalidInput: nothing is known of what is asked about.
+    """
+    rows = [] if isinstance(subject, Event) else _ask(stack, subject)
+    subject, targets = find_targets(subject, rows)
+    focus = Focus(subject, targets)
+    with ThreadPoolExecutor() as pool:
+        asked = {
+            function: pool.submit(stack.read_logs, function, pattern, since)
+            for function, pattern in focus.build_patterns().items()
+        }
+        logs = {function: future.result() for function, future in asked.items()}
+    is_whole = all(each.is_whole for each in logs.values())
+    lines = {function: each.lines for function, each in logs.items()}
+    if isinstance(subject, Event) and collect(focus, lines):
+        focus = Focus(subject, _ask(stack, subject))
+    trace = build_trace(focus, lines, stack=stack.name, since=since, until=until, is_whole=is_whole)
+    if isinstance(subject, SourceName) and not trace["hops"] and not targets:
+        raise InvalidInput(explain_unknown(subject, rows))
+    return trace
+
+
+def _ask(stack: Stack, subject: Subject) -> list[Row]:
+    """Return the targets of the stack; those of one namespace where the subject is there."""
+    where = get_place(subject)
+    if where:
+        try:
+            return [row for page in stack.ask("status", **where) for row in page["rows"]]
+        except InvalidInput:  # no mapping writes there: among all it is known what may be meant
+            pass
+    return [row for page in stack.ask("status") for row in page["rows"]]

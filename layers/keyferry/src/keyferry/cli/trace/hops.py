@@ -1,0 +1,143 @@
+"""The hops of a change: its event, route, deliveries, writes and restarts, each with its time and in words."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from keyferry.cli.trace.changes import Change, Outcome, read_time
+from keyferry.cli.trace.effects import count_others, describe_restart, describe_write
+from keyferry.cli.trace.hop import Hop, join, shorten_version
+from keyferry.cli.trace.logs import Line
+from keyferry.delivery.report import MAX_LISTED
+from keyferry.model import format_moment, format_time
+
+
+def list_hops(change: Change) -> Iterator[Hop]:
+    """Yield the hops of a change; those of one kind are in the order of their time."""
+    yield from _list_event(change)
+    ends = sorted(change.ends, key=lambda line: str(line["timestamp"]))
+    yield from _list_deliveries(change)
+    for line in ends:
+        outcomes = [Outcome(line, fields) for fields in line["namespaces"]]
+        yield from filter(None, map(describe_write, outcomes))
+        yield from count_others(line, outcomes)
+    for line in ends:
+        outcomes = [Outcome(line, fields) for fields in line["namespaces"]]
+        yield from filter(None, map(describe_restart, outcomes))
+
+
+def _list_event(change: Change) -> Iterator[Hop]:
+    routed, swept = change.routed, change.swept
+    if routed:
+        text = f"{routed['ignored']}: {routed['detail']}" if change.is_ignored else _describe_event(routed)
+        yield Hop(step="event", time=format_moment(change.time), text=text, targets=0)
+        yield Hop(
+            step="route", time=format_moment(read_time(routed["timestamp"])), text=_describe_route(routed), targets=0
+        )
+        for match in routed.get("rejected", ()):
+            text = f"none for mapping {match['mapping']}, source {match['source']}: {match['not']}"
+            yield Hop(step="route", time=format_moment(read_time(routed["timestamp"])), text=text, targets=0)
+    else:
+        text = _describe_sweep(swept, change) if change.event_id.startswith("sweep-") else _describe_other(change)
+        yield Hop(step="event", time=format_moment(change.time), text=text, targets=0)
+
+
+def _describe_event(line: Line) -> str:
+    """Return what an event says of which source."""
+    parts = [f"{line['change']}: {' or '.join(line['names'])}"]
+    parts += [f"{line['label']} moved"] if "label" in line else []
+    parts += [f"to version {shorten_version(line['version'])}"] if "version" in line else []
+    return " ".join(parts)
+
+
+def _describe_route(line: Line) -> str:
+    if "ignored" in line:
+        return "no delivery: it is no change"
+    count, names = line["count"], line["deliveries"]
+    if not count:
+        return "no delivery" if line.get("rejected") else f"no delivery: no mapping reads {' or '.join(line['names'])}"
+    return f"{count:,} deliver{'y' if count == 1 else 'ies'}: {join(names, count)}"
+
+
+def _describe_sweep(line: Line | None, change: Change) -> str:
+    if line is None:
+        return "a sweep"
+    pairs = {(end["mapping"], end["cluster"]) for end in (*change.ends, *change.begun)}
+    why = [each["why"] for each in line["sent"] if (each["mapping"], each["cluster"]) in pairs]
+    return f"a sweep ({line.get('origin', 'schedule')})" + (f" saw: {join(list(dict.fromkeys(why)))}" if why else "")
+
+
+def _describe_other(change: Change) -> str:
+    if change.event_id.startswith("push-"):
+        return "keyferry push"
+    return f"event {change.event_id}, whose line of route is older than the logs that were read"
+
+
+def _list_deliveries(change: Change) -> Iterator[Hop]:
+    """Yield the last attempt of each delivery, with its beginning; one that has not ended is told as that."""
+    begun, last = dict[tuple[str, str, str], Line](), dict[tuple[str, str, str], Line]()
+    for line in sorted((*change.begun, *change.ends), key=lambda line: str(line["timestamp"])):
+        target = line["mapping"], line["cluster"], line.get("namespace", "")
+        last[target] = line
+        if line["message"] == "begun":
+            begun[target] = line
+    for target, line in last.items():
+        yield _describe_delivery(line, begun.get(target, line))
+
+
+def _describe_delivery(line: Line, begun: Line) -> Hop:
+    hop = Hop(step="delivery", time=format_moment(read_time(begun["timestamp"])), text=_tell_delivery(line), targets=1)
+    hop["mapping"], hop["cluster"] = line["mapping"], line["cluster"]
+    if "namespace" in line:
+        hop["namespace"] = line["namespace"]
+    if "attempt" in line:
+        hop["attempt"] = line["attempt"]
+    if "seconds" in line:
+        hop["seconds"] = line["seconds"]
+    if line["message"] in ("retry later", "dead letter", "dropped") and not is_fine(line):
+        hop["error"] = get_error(line)
+    next_try = get_next_try(line)
+    if next_try:
+        hop["nextTry"] = format_time(next_try)
+    return hop
+
+
+def _tell_delivery(line: Line) -> str:
+    attempt = f", attempt {line['attempt']}" if line.get("attempt", 1) > 1 else ""
+    if is_fine(line) and line["message"] != "delivered":
+        return f"delivered{attempt}; other namespaces failed"
+    next_try = get_next_try(line)
+    then = f"; next try {next_try:%H:%M:%S} UTC" if next_try else ""
+    match line["message"]:
+        case "begun":
+            return f"begun{attempt}, and not ended yet"
+        case "delivered":
+            return f"delivered{attempt}"
+        case "retry later":
+            return f"failed{attempt}: {get_error(line)}{then}"
+        case "dead letter":
+            return f"is a dead letter{attempt}: {get_error(line)}"
+        case "replaced":
+            count = line.get("follow_ups", 1)
+            where = join(line.get("sent_on", ()), count)
+            return f"goes on{attempt} as {count:,} deliver{'y' if count == 1 else 'ies'} to {where}: {get_error(line)}"
+    return f"dropped{attempt}: {get_error(line)}"
+
+
+def is_fine(line: Line) -> bool:
+    """Return whether a delivery failed, and not in the namespaces that are asked about."""
+    if not line.get("is_narrow") or "error" in line or "targets" not in line:
+        return False
+    is_known = bool(line["namespaces"]) or line["listed"] < MAX_LISTED
+    return is_known and not any("error" in each for each in line["namespaces"])
+
+
+def get_error(line: Line) -> str:
+    """Return why a delivery failed: the error of the whole, or of the first namespace that is asked about."""
+    errors = [each["error"] for each in line.get("namespaces", ()) if "error" in each]
+    return str(line.get("error") or next(iter(errors), "") or line.get("reason", ""))
+
+
+def get_next_try(line: Line) -> datetime | None:
+    """Return when a delivery is tried again; None if it is not."""
+    seconds = line.get("next_try_seconds")
+    return read_time(line["timestamp"]) + timedelta(seconds=seconds) if seconds else None

@@ -1,0 +1,134 @@
+"""The command `keyferry trace`: whom it asks, what it prints, how it exits."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from keyferry.cli import main
+from keyferry.cli.commands import trace as command
+from keyferry.cli.stack import MAX_LOG_PAGES, Stack
+from tests.unit.clusters import World
+from tests.unit.function_logs import FunctionLogs
+from tests.unit.test_trace import ID, SOURCE, change, rows
+
+
+class Aws:
+    """CloudFormation, Lambda and CloudWatch Logs of a stack, which remember what they were asked."""
+
+    region_name = "eu-west-1"
+
+    def __init__(self, logs: FunctionLogs | None = None, pages: int = 1) -> None:
+        self.logs, self.pages = logs, pages
+        self.asked: list[dict[str, Any]] = []
+        """The requests to the logs."""
+        self.questions: list[dict[str, Any]] = []
+
+    def client(self, *_: object, **_more: object) -> "Aws":
+        return self
+
+    def describe_stacks(self, **_: object) -> dict[str, Any]:
+        output = {"OutputKey": "ReportFunction", "OutputValue": "keyferry-report"}
+        return {"Stacks": [{"Outputs": [output]}]}
+
+    def invoke(self, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Answer as report does, which refuses a namespace that no mapping names."""
+        question = json.loads(arguments["Payload"])
+        self.questions.append(question)
+        assert self.logs
+        page: dict[str, Any] = {"rows": rows(self.logs)}
+        if question.get("namespace") not in (None, "payments", "shop"):
+            page = {"error": {"kind": "UnknownName", "text": "no mapping of this deployment has that namespace"}}
+        return {"Payload": BytesIO(json.dumps(page).encode())}
+
+    def filter_log_events(self, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Answer in pages of which only the last has lines, as CloudWatch Logs may."""
+        self.asked.append(arguments)
+        page = int(arguments.get("nextToken", 0)) + 1
+        if page < self.pages:
+            return {"events": [], "nextToken": str(page)}
+        name = arguments["logGroupName"].rpartition("-")[2]
+        lines = self.logs.lines[name] if self.logs else []
+        texts = [*map(json.dumps, reversed(lines)), "START RequestId: x", "[]", '{"timestamp": 1}']
+        return {"events": [{"message": text} for text in texts]}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """The AWS of a stack that has logged one change."""
+    aws = Aws(FunctionLogs(World(), monkeypatch))
+    assert aws.logs
+    change(aws.logs)
+    monkeypatch.setattr(command, "open_session", lambda _region: aws)
+    return aws
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(main, ["trace", "--stack", "keyferry", *args])
+
+
+def test_the_last_change_is_printed_and_nothing_is_wrong_with_it(aws: Aws) -> None:
+    result = run("prod-eu/payments/payments-db")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [line[14:22].strip() for line in result.stdout.splitlines()[1:]] == [
+        *("event", "route", "delivery", "write", "restart", "state"),
+    ]
+    assert {request["logGroupName"] for request in aws.asked} == {
+        f"/aws/lambda/keyferry-{name}" for name in ("route", "deliver", "reconcile")
+    }
+
+
+def test_an_event_is_looked_for_before_anybody_is_asked_for_the_targets(aws: Aws) -> None:
+    known = json.loads(run(ID % 1, "--output", "json").stdout)
+    assert (known["eventId"], len(known["now"]), aws.questions) == (ID % 1, 4, [{"question": "status"}])
+    result = run(ID % 7)
+    assert (result.exit_code, len(aws.questions)) == (1, 1)
+    assert f"event {ID % 7}: nothing in the logs from " in result.stdout
+
+
+def test_a_workload_has_its_answer_and_only_its_namespace_is_asked_for(aws: Aws) -> None:
+    result = run("deploy/api", "-n", "payments", "--cluster", "prod-eu")
+    assert "answer" in result.stdout.splitlines()[-1]
+    assert aws.questions == [{"question": "status", "namespace": "payments", "cluster": "prod-eu"}]
+    result = run("deploy/api", "-n", "paymnts")
+    assert result.exit_code == 1
+    assert "no mapping of this stack writes to namespace paymnts" in result.stderr
+    assert result.stderr.rstrip().endswith("; did you mean payments?")
+
+
+def test_a_name_that_nobody_reads_is_an_error(aws: Aws) -> None:
+    result = run("prod/paymnts/db")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"did you mean {SOURCE}?" in result.stderr
+    assert aws.logs
+    aws.logs.move(ID % 2, name="prod/nobody")
+    assert run("prod/nobody").exit_code == 0  # its event tells that no mapping reads it
+
+
+@pytest.mark.parametrize(("text", "code"), [("30m", 0), ("2h", 0), ("7d", 0), ("4w", 2), ("yesterday", 2)])
+def test_how_far_back_the_logs_are_read_can_be_told(aws: Aws, text: str, code: int) -> None:
+    result = run(SOURCE, "--since", text)
+    assert result.exit_code == code
+    if code:
+        assert "write a number with m, h or d, as 30h" in result.stderr
+
+
+def test_a_log_is_read_page_by_page_to_its_end_oldest_line_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = Aws(FunctionLogs(World(), monkeypatch), pages=3)
+    assert aws.logs
+    change(aws.logs)
+    since = datetime.now(UTC) - timedelta(hours=1)
+    read = Stack(aws, "keyferry", {}).read_logs("deliver", "{ $.mapping = x }", since)  # type: ignore[arg-type]
+    times = [line["timestamp"] for line in read.lines]
+    assert (len(times), times == sorted(times), read.is_whole) == (4, True, True)
+    assert [request.get("nextToken") for request in aws.asked] == [None, "1", "2"]
+    assert {request["startTime"] for request in aws.asked} == {int(since.timestamp() * 1000)}
+
+
+def test_a_log_without_end_is_not_read_for_ever() -> None:
+    aws = Aws(pages=10 * MAX_LOG_PAGES)
+    read = Stack(aws, "keyferry", {}).read_logs("deliver", "", datetime.now(UTC))  # type: ignore[arg-type]
+    assert (read.is_whole, len(aws.asked)) == (False, MAX_LOG_PAGES)

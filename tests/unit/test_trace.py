@@ -1,0 +1,472 @@
+"""`keyferry trace`, on the lines that the functions themselves write of clusters with memory."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import pytest
+
+from keyferry.cli.output.trace import list_lines
+from keyferry.cli.trace.logs import MAX_PATTERN, Focus
+from keyferry.cli.trace.subject import (
+    Event,
+    Secret,
+    SourceName,
+    WorkloadName,
+    explain_unknown,
+    find_targets,
+    get_place,
+    parse_subject,
+)
+from keyferry.cli.trace.trace import Trace, build_trace, fails
+from keyferry.errors import ClusterUnreachable, Conflict, Forbidden, InvalidInput, ServerError
+from keyferry.pipeline.comparison import Scope
+from keyferry.pipeline.status import list_status
+from keyferry.testing import Calls
+from tests.unit.clusters import World
+from tests.unit.fake_queues import message
+from tests.unit.function_logs import FunctionLogs
+from tests.unit.samples import delivery, mapping, uses, workload
+
+ID = "6a7e8feb-b491-4cf7-a9f1-bf370346771%d"
+SOURCE = "prod/payments/db"
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> FunctionLogs:
+    """A stack that has delivered all of a world, and not logged that."""
+    return FunctionLogs(World(), monkeypatch)
+
+
+def change(logs: FunctionLogs, number: int = 1, **more: Any) -> str:  # noqa: ANN401
+    """Let the secret change, and be delivered; return the id of the event."""
+    logs.world.sources.put(SOURCE, f'{{"username": "me", "password": "canary-{number}-new"}}')
+    event_id = logs.move(ID % number)
+    logs.deliver_all(**more)
+    return event_id
+
+
+def rows(logs: FunctionLogs) -> list[dict[str, Any]]:
+    return list(list_status(Scope(), logs.world.catalog, logs.world.services())["rows"])
+
+
+def trace(logs: FunctionLogs, what: str, namespace: str | None = None, cluster: str | None = None) -> Trace:
+    """Return what the command would answer."""
+    known = rows(logs)
+    subject, targets = find_targets(parse_subject(what, namespace, cluster), known)
+    until = datetime.now(UTC)
+    return build_trace(
+        Focus(subject, targets),
+        logs.lines,
+        stack="keyferry",
+        since=until - timedelta(hours=2),
+        until=until,
+        is_whole=True,
+    )
+
+
+def told(known: Trace, step: str) -> list[str]:
+    return [hop["text"] for hop in known["hops"] if hop["step"] == step]
+
+
+def why(
+    logs: FunctionLogs, workload: str, namespace: str = "payments", cluster: str | None = "prod-eu"
+) -> tuple[str, str]:
+    first, *_ = trace(logs, workload, namespace, cluster)["answers"]
+    return first["reason"], first["text"]
+
+
+def test_a_change_has_every_hop_with_its_time_and_its_targets(logs: FunctionLogs) -> None:
+    event_id = change(logs)
+    known = trace(logs, "prod-eu/payments/payments-db")
+    assert (known["what"], known.get("eventId")) == ("prod-eu/payments/payments-db", event_id)
+    event, route, delivered, write, restart = known["hops"]
+    assert event["text"] == "updated: prod/payments/db AWSCURRENT moved to version version-"
+    assert route["text"] == "2 deliveries: payments-db/prod-eu, payments-db/prod-us"
+    assert (delivered["text"], delivered["attempt"], delivered["cluster"]) == ("delivered", 1, "prod-eu")
+    assert write["text"] == "updated: new content in password; db version-"
+    assert (write["keys"], write["versions"]) == (["password"], {"db": "version-2"})
+    assert (write["namespace"], write["secret"]) == ("payments", "payments-db")
+    assert restart["text"] == "Deployment/api"
+    assert restart["workloads"] == [{"workload": "Deployment/api", "reason": "restarted", "by": ["envFrom"]}]
+    assert event["time"] < route["time"] <= delivered["time"] <= write["time"] <= restart["time"]
+    assert [(each["target"], each["state"]) for each in known["now"]] == [("prod-eu/payments/payments-db", "right")]
+    assert not fails(known)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        SOURCE,
+        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/payments/db",
+        "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/payments/db-a1B2c3",
+        ID % 1,
+    ],
+)
+def test_a_source_or_an_event_has_all_targets(logs: FunctionLogs, what: str) -> None:
+    change(logs)
+    known = trace(logs, what)
+    assert known.get("eventId") == ID % 1
+    assert {(hop["cluster"], hop["namespace"]) for hop in known["hops"] if hop["step"] == "write"} == {
+        (cluster, namespace) for cluster in ("prod-eu", "prod-us") for namespace in ("payments", "shop")
+    }
+    assert len(known["now"]) == 4
+
+
+def test_the_last_change_is_told_and_those_before_are_named(logs: FunctionLogs) -> None:
+    first, second = change(logs, 1), change(logs, 2)
+    logs.move(ID % 3, label="AWSPENDING")
+    known = trace(logs, SOURCE)
+    assert (known.get("eventId"), known["earlier"], known["ignored"]) == (second, [first], 1)
+    heading = next(list_lines(known))
+    assert heading.startswith(f"{SOURCE}: event {second}, 1 earlier since ")
+    assert heading.endswith(f"the last {first}, 1 that were no change")
+
+
+def test_a_delivery_that_finds_nothing_new_is_not_the_last_change(logs: FunctionLogs) -> None:
+    first = change(logs)
+    logs.move(ID % 2)
+    logs.deliver_all()
+    assert trace(logs, "prod-eu/payments/payments-db").get("eventId") == first
+    nothing = trace(logs, ID % 2)
+    assert told(nothing, "write") == ["unchanged: it held that already"] * 2
+    assert told(nothing, "restart") == []
+
+
+def test_an_event_that_is_rejected_has_its_reason(logs: FunctionLogs) -> None:
+    logs.move(ID % 1, label="AWSPENDING")
+    logs.move(ID % 2, label="BLUE")
+    logs.move(ID % 3, name="prod/nobody")
+    assert [hop["text"] for hop in trace(logs, ID % 1)["hops"]] == [
+        "no change: Secret Label Updated: AWSPENDING",
+        "no delivery: it is no change",
+    ]
+    assert told(trace(logs, ID % 2), "route") == [
+        "no delivery",
+        "none for mapping payments-db, source db: it reads the label AWSCURRENT, and the event moves BLUE",
+    ]
+    assert told(trace(logs, ID % 3), "route") == ["no delivery: no mapping reads prod/nobody"]
+    assert told(trace(logs, "prod/nobody"), "event") == ["updated: prod/nobody AWSCURRENT moved to version version-"]
+
+
+def test_a_sweep_and_a_push_are_origins_too(logs: FunctionLogs) -> None:
+    logs.world.clusters["prod-us"].delete("shop", "payments-db")
+    logs.sweep("m1")
+    logs.deliver_all()
+    known = trace(logs, "prod-us/shop/payments-db")
+    assert known.get("eventId") == "sweep-m1"
+    assert told(known, "event") == ["a sweep (schedule) saw: shop: the Secret is missing"]
+    assert told(known, "write") == ["created with password, username: missing; db version-"]
+    del logs.world.clusters["prod-us"].history[:]
+    logs.deliver(delivery(event_id=f"push-{ID % 2}", cluster="prod-us", time=datetime.now(UTC)))
+    assert told(trace(logs, f"push-{ID % 2}"), "event") == ["keyferry push"]
+    logs.deliver(delivery(event_id=ID % 3, cluster="prod-us", time=datetime.now(UTC)))
+    [told_event] = told(trace(logs, ID % 3), "event")
+    assert told_event == f"event {ID % 3}, whose line of route is older than the logs that were read"
+
+
+def test_a_sweep_whose_line_is_not_read_is_one_all_the_same(logs: FunctionLogs) -> None:
+    logs.deliver(delivery(event_id=f"sweep-{ID % 1}", time=datetime.now(UTC)))
+    assert told(trace(logs, f"sweep-{ID % 1}"), "event") == ["a sweep"]
+
+
+def test_the_last_attempt_of_a_delivery_has_its_error_and_the_next_try(logs: FunctionLogs) -> None:
+    change(logs, error=ClusterUnreachable("cluster prod-eu: no answer"))
+    for attempt in (2, 3):
+        logs.deliver(delivery(event_id=ID % 1), attempt=attempt, error=ClusterUnreachable("cluster prod-eu: no answer"))
+    known = trace(logs, "prod-eu/payments/payments-db")
+    [delivered] = [hop for hop in known["hops"] if hop["step"] == "delivery"]
+    text = "failed, attempt 3: ClusterUnreachable: cluster prod-eu: no answer; next try "
+    assert (delivered["text"].startswith(text), delivered["error"][:19]) == (True, "ClusterUnreachable:")
+    assert delivered["nextTry"] > delivered["time"]
+    assert fails(known)
+
+
+def test_a_namespace_that_is_right_is_not_told_of_the_failures_of_others(logs: FunctionLogs) -> None:
+    def refuse(_number: int, call: str) -> None:
+        if call.startswith("apply shop/"):
+            raise Forbidden("grant it")
+
+    change(logs, calls=Calls(before=refuse))
+    [delivered] = [hop for hop in trace(logs, "prod-eu/payments/payments-db")["hops"] if hop["step"] == "delivery"]
+    text = "goes on as 1 delivery to shop: Forbidden: grant it"
+    assert (delivered["text"], "error" in delivered) == ("delivered; other namespaces failed", False)
+    assert told(trace(logs, "prod-eu/shop/payments-db"), "delivery") == [text]
+    logs.deliver_all(error=Conflict("stop helm"))
+    assert told(trace(logs, "prod-eu/shop/payments-db"), "delivery") == [text, "is a dead letter: Conflict: stop helm"]
+
+
+def test_of_a_source_the_last_event_is_told_though_sweeps_try_again(logs: FunctionLogs) -> None:
+    event_id = change(logs, error=ClusterUnreachable("no answer"))
+    logs.sweep("m1")
+    logs.deliver_all(error=ClusterUnreachable("no answer"))
+    assert trace(logs, SOURCE).get("eventId") == event_id
+    assert trace(logs, "prod-eu/payments/payments-db").get("eventId") == "sweep-m1"
+
+
+def test_an_event_of_a_secret_that_a_mapping_finds_is_known_by_its_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = FunctionLogs(World(mapping(clusters=["prod-eu"], namespaces=["payments"])), monkeypatch)
+    change(logs)
+    found = [row | {"sources": [{"name": "find in secretsManager by path prod/", "store": "x"}]} for row in rows(logs)]
+    focus, until = Focus(Secret("prod-eu", "payments", "payments-db"), found), datetime.now(UTC)
+    assert focus.build_patterns()["route"] == "{ $.event_id = * }"
+    known = build_trace(focus, logs.lines, stack="k", since=until, until=until, is_whole=True)
+    assert told(known, "event") == ["updated: prod/payments/db AWSCURRENT moved to version version-"]
+
+
+def test_a_dead_letter_and_what_is_under_way_are_told_as_that(logs: FunctionLogs) -> None:
+    change(logs, error=Conflict("stop helm"))
+    assert told(trace(logs, "prod-eu/payments/payments-db"), "delivery") == ["is a dead letter: Conflict: stop helm"]
+    logs.functions["deliver"][0].log_begun(message("{}"), delivery(event_id=ID % 1))
+    assert told(trace(logs, "prod-eu/payments/payments-db"), "delivery") == ["begun, and not ended yet"]
+
+
+# Why a workload did not restart
+
+
+def run(
+    logs: FunctionLogs,
+    name: str,
+    pod: dict[str, Any] | None = None,
+    kind: Literal["Deployment", "StatefulSet"] = "Deployment",
+    **more: Any,  # noqa: ANN401
+) -> None:
+    annotations = more.pop("annotations", {})
+    body = workload(name, pod, **more)
+    body["metadata"]["annotations"] = annotations
+    logs.world.clusters["prod-eu"].run("payments", kind, body)
+
+
+def test_each_reason_of_a_workload_is_told_in_words(logs: FunctionLogs) -> None:
+    run(logs, "careful", annotations={"keyferry.dev/restart": "false"})
+    run(logs, "paused", paused=True)
+    run(logs, "docs", uses("other"))
+    run(logs, "pulls", {"imagePullSecrets": [{"name": "payments-db"}]})
+    run(logs, "db", kind="StatefulSet", updateStrategy={"type": "OnDelete"})
+    change(logs)
+    reasons = {
+        "deploy/api": ("restarted", "Deployment/api uses Secret payments-db by envFrom, and was restarted at "),
+        "deployment/careful": ("opted out", "and is left alone: keyferry.dev/restart is false"),
+        "deployments/paused": ("paused", "and has its stamp since "),
+        "deployment/docs": ("unused", "no env, envFrom, volumes of Deployment/docs named Secret payments-db at "),
+        "deployment/pulls": ("pull secret", "only by imagePullSecrets: running pods do not need it"),
+        "sts/db": ("OnDelete", "but its pods stay: OnDelete: each pod restarts when somebody deletes it"),
+        "ro/web": ("kind not looked at", "restart: auto looks at Deployment, StatefulSet, DaemonSet in prod-eu, and"),
+        "cj/x": ("kind", "a CronJob needs no restart, since each run reads the Secret as it is then"),
+        "pod/x": ("kind", "a Pod that nothing runs anew does not restart; run it by a Deployment, and name that"),
+    }
+    for name, (reason, text) in reasons.items():
+        answer = why(logs, name)
+        assert (answer[0], text in answer[1]) == (reason, True), answer
+    assert why(logs, "deployment/docs")[1].endswith(", with 5 Deployments, 1 StatefulSet, no DaemonSet looked at")
+
+
+def test_a_mapping_that_restarts_nothing_or_what_it_names_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet, named = (
+        FunctionLogs(World(mapping(clusters=["prod-eu"], namespaces=["payments"], restart=restart)), monkeypatch)
+        for restart in ("none", [{"kind": "Deployment", "name": "api"}, {"kind": "Deployment", "name": "gone"}])
+    )
+    change(quiet)
+    assert why(quiet, "deploy/api") == ("none", "mapping payments-db of Secret payments-db says restart: none")
+    assert told(trace(quiet, SOURCE), "restart") == ["nothing: the mapping says restart: none"]
+    change(named)
+    assert why(named, "deploy/gone")[1].startswith(
+        "mapping payments-db names Deployment/gone, which is not in namespace payments: create it"
+    )
+    assert why(named, "deploy/other") == (
+        "not named",
+        "mapping payments-db restarts for Secret payments-db only what it names: Deployment/gone, Deployment/api",
+    )
+
+
+def test_a_restart_that_is_due_has_the_error_and_the_next_try(logs: FunctionLogs) -> None:
+    def refuse(_number: int, call: str) -> None:
+        if call.startswith("patch payments/Deployment"):
+            raise ServerError("a webhook does not answer")
+
+    change(logs, calls=Calls(before=refuse))
+    reason, text = why(logs, "deploy/api")
+    begins = (
+        "Deployment/api uses Secret payments-db by envFrom; its restart is due, and not yet: ServerError: a webhook"
+    )
+    assert (reason, text.startswith(begins)) == ("due", True), text
+    assert told(trace(logs, "prod-eu/payments/payments-db"), "restart") == ["due, and not yet; Deployment/api: due"]
+
+
+def test_workloads_that_cannot_be_listed_are_due(logs: FunctionLogs) -> None:
+    def refuse(_number: int, call: str) -> None:
+        if call.startswith("list payments/"):
+            raise ServerError("500")
+
+    change(logs, calls=Calls(before=refuse))
+    reason, text = why(logs, "deploy/api")
+    assert (reason, text.startswith("restarts for Secret payments-db are due, and not yet: ServerError: 500")) == (
+        "due",
+        True,
+    )
+
+
+def test_a_new_version_of_the_same_content_restarts_nothing_and_is_told(logs: FunctionLogs) -> None:
+    logs.world.sources.put(SOURCE, '{"username": "me", "password": "canary-1"}')
+    logs.move(ID % 1)
+    logs.deliver_all()
+    assert why(logs, "deploy/api") == (
+        "not due",
+        "the content of Secret payments-db stayed as it was (new versions or mapping), so nothing restarts for it",
+    )
+    assert told(trace(logs, "prod-eu/payments/payments-db"), "restart") == ["nothing: no content was written"]
+
+
+def test_a_later_delivery_that_restarts_nothing_is_told_before_the_restart(logs: FunctionLogs) -> None:
+    change(logs)
+    logs.world.sources.put(SOURCE, '{"username": "me", "password": "canary-1-new"}')
+    logs.move(ID % 2)
+    logs.deliver_all()
+    answers = trace(logs, "deploy/api", "payments", "prod-eu")["answers"]
+    assert [answer["reason"] for answer in answers] == ["not due", "restarted"]
+
+
+def test_of_several_secrets_those_count_that_speak_of_the_workload(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = mapping("other", clusters=["prod-eu"], namespaces=["payments"], name="other")
+    logs = FunctionLogs(World(mapping(clusters=["prod-eu"], namespaces=["payments"]), other), monkeypatch)
+    change(logs)
+    known = trace(logs, "deploy/api", "payments", "prod-eu")
+    assert [answer["reason"] for answer in known["answers"]] == ["restarted"]
+    assert [answer["reason"] for answer in trace(logs, "deploy/x", "payments", "prod-eu")["answers"]] == ["unused"] * 2
+
+
+def test_a_secret_that_could_not_be_written_restarts_nothing(logs: FunctionLogs) -> None:
+    def refuse(_number: int, call: str) -> None:
+        if call.startswith("apply payments/"):
+            raise Conflict("field manager helm owns it")
+
+    change(logs, calls=Calls(before=refuse))
+    reason, text = why(logs, "deploy/api")
+    begins = "Secret payments-db was not written: Conflict: field manager helm owns it"
+    assert (reason, text.startswith(begins)) == ("failed", True), text
+
+
+def test_a_delivery_that_fails_as_a_whole_restarts_nothing(logs: FunctionLogs) -> None:
+    change(logs, error=ClusterUnreachable("cluster prod-eu: no answer"))
+    reason, text = why(logs, "deploy/api")
+    begins = "Secret payments-db was not written: ClusterUnreachable: cluster prod-eu: no answer; next try "
+    assert (reason, text.startswith(begins)) == ("failed", True), text
+
+
+def test_where_the_logs_say_nothing_the_last_write_is_told(logs: FunctionLogs) -> None:
+    reason, text = why(logs, "deploy/api")
+    assert reason == "not written"
+    assert text.startswith("no Secret of namespace payments (payments-db) was written since ")
+    assert "; the last write was at " in text
+    known = trace(logs, "prod-eu/payments/payments-db")
+    lines = list(list_lines(known))
+    assert lines[0].startswith("prod-eu/payments/payments-db: nothing in the logs from ")
+    assert "prod-eu/payments/payments-db is right, written " in lines[1]
+    assert not fails(known)
+
+
+# What is meant
+
+
+def test_what_is_asked_about_is_known_by_its_form() -> None:
+    assert parse_subject(ID % 1, None, None) == Event(ID % 1)
+    assert parse_subject(f"sweep-{ID % 1}", None, None) == Event(f"sweep-{ID % 1}")
+    assert parse_subject("deploy/web", None, None) == SourceName("deploy/web")
+    assert parse_subject("deploy/web", "n", "c") == WorkloadName("Deployment", "web", "n", "c")
+    assert parse_subject("statefulsets.apps/web", "n", None) == WorkloadName("StatefulSet", "web", "n", None)
+    assert parse_subject("secrets/db", "n", None) == parse_subject("db", "n", None) == Secret(None, "n", "db")
+    with pytest.raises(InvalidInput, match=r"deploymnt/web in a namespace should be .*did you mean deployment"):
+        parse_subject("deploymnt/web", "n", None)
+    assert [str(parse_subject("deploy/web", "n", cluster)) for cluster in (None, "c")] == [
+        "Deployment/web in n",
+        "Deployment/web in c/n",
+    ]
+    assert get_place(Secret("c", "n", "db")) == {"cluster": "c", "namespace": "n"}
+    assert get_place(WorkloadName("Deployment", "web", "n", None)) == {"namespace": "n"}
+    assert get_place(Event("x")) == {}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("prod-eu/payments/payments-bd", None, None), "a Secret payments-bd to prod-eu/payments; did you mean paym"),
+        (("prod-eu/nowhere/payments-db", None, None), "writes to namespace nowhere of cluster prod-eu: nothing restar"),
+        (("deploy/web", "paymnts", None), "writes to namespace paymnts: .*; did you mean payments?"),
+        (("payments-db", "payments", "prod-xx"), "writes to namespace payments of cluster prod-xx"),
+    ],
+)
+def test_a_name_that_there_is_not_is_told_with_the_nearest(
+    logs: FunctionLogs, args: tuple[str, str | None, str | None], said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        trace(logs, *args)
+
+
+def test_a_source_that_nobody_reads_is_told_with_the_nearest(logs: FunctionLogs) -> None:
+    known = trace(logs, "prod/paymnts/db")
+    assert (known["hops"], known["now"], fails(known)) == ([], [], True)
+    assert explain_unknown(SourceName("prod/paymnts/db"), rows(logs)) == (
+        "no mapping of this stack reads prod/paymnts/db; did you mean prod/payments/db?"
+    )
+    assert explain_unknown(SourceName("deploy/web"), []) == "deploy/web: in which namespace? say -n NAMESPACE"
+
+
+def test_one_pattern_for_each_log_names_what_is_asked_about(logs: FunctionLogs) -> None:
+    known = rows(logs)
+    assert Focus(SourceName(SOURCE), known).build_patterns() == {
+        "route": '{ ($.names[0] = "prod/payments/db") || ($.names[1] = "prod/payments/db") }',
+        "deliver": '{ ($.mapping = "payments-db") }',
+        "reconcile": '{ $.message = "swept" && $.count > 0 }',
+    }
+    assert Focus(Event(ID % 1), ()).build_patterns() == dict.fromkeys(
+        ("route", "deliver"), f'{{ ($.event_id = "{ID % 1}") }}'
+    )
+    assert list(Focus(Event("sweep-1"), ()).build_patterns()) == ["deliver", "reconcile"]
+    many = [known[0] | {"mapping": f"{'m' * 50}-{number}"} for number in range(100)]
+    pattern = Focus(SourceName(SOURCE), many).build_patterns()["deliver"]
+    assert (pattern, len(pattern) < MAX_PATTERN) == ("{ $.event_id = * }", True)
+
+
+# What is printed
+
+
+def test_each_hop_has_a_line_with_its_time(logs: FunctionLogs) -> None:
+    change(logs)
+    heading, *lines = list_lines(trace(logs, "deploy/api", "payments", "prod-eu"))
+    assert heading == f"Deployment/api in prod-eu/payments: event {ID % 1}"
+    assert [line[14:22].strip() for line in lines] == ["event", "route", "delivery", "write", "restart", "state", ""]
+    assert [line[24:].partition(":")[0] for line in lines[2:6]] == [
+        "payments-db to prod-eu",
+        *["prod-eu/payments/payments-db"] * 2,
+        "prod-eu/payments/payments-db is right, written 2026-11-24 12",
+    ] or lines[5][24:].startswith("prod-eu/payments/payments-db is right, written ")
+    assert lines[1].startswith("+1.")
+
+
+def test_a_thousand_targets_are_folded_and_a_trace_has_twelve_lines_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = FunctionLogs(World(mapping(clusters=["prod-eu"], namespaces=["payments"])), monkeypatch)
+    change(logs)
+    lines = logs.lines
+    [begun, end] = [line for line in lines["deliver"] if "mapping" in line]
+    [one] = end["namespaces"]
+    end["namespaces"] = [one | {"namespace": f"n{number}"} for number in range(48)] + [
+        one | {"namespace": f"f{number}", "did": "failed", "error": f"Forbidden: {number}"} for number in range(2)
+    ]
+    end["targets"] = {"updated": 998, "failed": 2}
+    lines["deliver"] += [
+        end | {"cluster": f"c{number}", "message": "retry later", "error": f"X: {number}"} for number in range(9)
+    ]
+    until = datetime.now(UTC)
+    known = build_trace(Focus(Event(ID % 1), rows(logs)), lines, stack="k", since=until, until=until, is_whole=True)
+    printed = list(list_lines(known))
+    assert len(printed) <= 12, printed
+    assert begun
+    assert any("n0/payments-db and 479 more: updated: new content in password" in line for line in printed), printed
+    assert any("9,500 targets: updated, and not listed" in line for line in printed), printed
+    assert any("8 more targets: --output json has each" in line for line in printed), printed
+    asked = WorkloadName("Deployment", "api", "payments", None)
+    lines["route"][0]["rejected"] = [{"mapping": "x", "source": "db", "not": "it has no cluster"}]
+    every = [row | {"cluster": f"c{number}"} for number in range(9) for row in rows(logs)]
+    known = build_trace(Focus(asked, every), lines, stack="k", since=until, until=until, is_whole=True)
+    printed = list(list_lines(known))
+    assert (len(printed) <= 12, len(known["answers"]) > 2) == (True, True), printed
+    assert printed[2].endswith("payments-db/prod-eu; 1 more: --output json has each")
