@@ -4,7 +4,8 @@ import importlib
 import json
 import re
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from keyferry.delivery.work import SourceReader, Work
 from keyferry.errors import AccessDenied, Forbidden, KeyferryError, Misconfigured, WrongCluster
 from keyferry.kube.proxies import choose_proxy
 from keyferry.mapping.catalog import Catalog
-from keyferry.model import Delivery
+from keyferry.model import Delivery, Expected
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, FakeCluster, FakeSources
 from tests.unit.bombs import TEMPLATES
@@ -71,10 +72,10 @@ class FakeRuntime:
         client = self.clusters[cluster.name].client(self.calls)
         return Work(delivery, mapping, client, cluster.restart_kinds, self.reader, deadline)
 
-    def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
+    def deliver(self, delivery: Delivery, deadline: Deadline, expected: Mapping[str, Expected] | None = None) -> Report:
         self.delivered.append(delivery)
         try:
-            report = deliver(self.prepare(delivery, deadline))
+            report = deliver(replace(self.prepare(delivery, deadline), expected=expected))
         except KeyferryError as error:
             report = Report(delivery, error=error)
         return report.locate(self.catalog.locate)

@@ -194,6 +194,22 @@ class Delivery(Record):
         return hashlib.sha256("/".join(parts).encode()).hexdigest()
 
 
+class Expected(Record):
+    """What a plan has foreseen of one target: a delivery of that plan refuses it where something of this has moved."""
+
+    before: Literal["present", "missing", "unknown"]
+    """Whether the Secret was there; unknown where nobody could look."""
+    uid: str = ""
+    resource_version: str = Field(default="", alias="resourceVersion")
+    """Of the Secret before the delivery; both are empty for one that was not there."""
+    revision: str
+    """The revision of the mapping that is to be delivered."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Alias of a source → the version that is to be delivered; those that are not known are left out."""
+    workloads: list[str] | None = None
+    """The workloads that are to restart, as `Deployment/api`; None if they are not known."""
+
+
 @dataclass(frozen=True)
 class Message:
     """One SQS message, as a Lambda function receives it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from keyferry.delivery.apply import build_stamps, create_workload_lister, observe
@@ -24,7 +24,7 @@ from keyferry.errors import (
     Unexpected,
 )
 from keyferry.mapping.namespaces import in_namespace
-from keyferry.model import Place
+from keyferry.model import Expected, Place
 from keyferry.stores.source import Source
 
 type PlannedEffect = Literal["create", "update", "annotate", "restart", "delete", "nothing", "fail"]
@@ -48,6 +48,8 @@ class Preview:
     notes: tuple[str, ...] = ()
     """When a certificate expires; workloads that would not be restarted, and why."""
     error: KeyferryError | None = None
+    expected: Expected | None = field(default=None, compare=False)
+    """What a delivery of it would hold to, for a plan; None where it fails or does nothing."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the preview for `--output json`, without empty fields."""
@@ -137,6 +139,7 @@ def _preview_namespace(
     stamps, error = _build_stamps(work, namespace, nonce) if nonce else ([], None)
     if not restart_due:
         stamps, error = [stamp for stamp in stamps if stamp.is_missing], None
+    names = sorted(f"{stamp.workload.kind}/{stamp.workload.name}" for stamp in stamps) if restart_due else None
     is_unused = bool(restart_due) and not (stamps or error) and result.will == "update"
     return replace(
         result,
@@ -148,6 +151,18 @@ def _preview_namespace(
             *work.list_unused_notes(is_unused=is_unused),
         ),
         error=error or next((stamp.error for stamp in stamps if stamp.error), None),
+        expected=_expect(desired, observed, names),
+    )
+
+
+def _expect(desired: Desired, observed: Observed | None, workloads: list[str] | None) -> Expected:
+    return Expected(
+        before="present" if observed else "missing",
+        uid=observed.uid if observed else "",
+        resource_version=observed.resource_version if observed else "",
+        revision=desired.revision,
+        versions=dict(desired.versions),
+        workloads=workloads,
     )
 
 

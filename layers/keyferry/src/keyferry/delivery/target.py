@@ -1,7 +1,7 @@
 """The Secret in one namespace during a delivery: its state, and the steps that bring it up to date."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from keyferry.delivery.apply import (
     build_stamps,
     check_unchanged,
     clear_restart_due,
+    create_workload_lister,
     delete,
     observe,
     stamp_workload,
@@ -22,7 +23,7 @@ from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Releas
 from keyferry.delivery.report import Effect, Outcome
 from keyferry.delivery.restart.listing import Survey
 from keyferry.delivery.restart.outcome import RestartState, list_workloads
-from keyferry.delivery.work import Work
+from keyferry.delivery.work import Moved, Work, check_content, check_secret, check_workloads
 from keyferry.delivery.workloads import Stamp
 from keyferry.errors import (
     DeliverAgain,
@@ -36,6 +37,7 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
 )
+from keyferry.model import Expected
 
 MAX_ANNOTATES = 4
 """How many actions of one pass leave the content as it is (Annotate, Release). Further ones follow in the next pass."""
@@ -126,6 +128,7 @@ class Target:
             self.survey = build_stamps(
                 self.work.cluster, self.namespace, self.work.mapping, nonce, list_workloads, check
             )
+            self._check_workloads(self.survey.stamps)
 
     def restart(self, check: Callable[[], None]) -> None:
         """Stamp the workloads (step 7). If all could be stamped, remove `restart-due` (step 8).
@@ -225,6 +228,7 @@ class Target:
 
     def _update_to(self, desired: Desired) -> None:
         action = self._plan(desired)
+        self._check_expected(desired, action)
         for _ in range(MAX_ANNOTATES):
             if not isinstance(action, Annotate | Release):
                 break
@@ -242,12 +246,38 @@ class Target:
         self.due_restart = action if isinstance(action, Restart) else None
         self.is_done = isinstance(action, Done)
 
+    def _check_expected(self, desired: Desired, action: Action) -> None:
+        """Raise Moved where something is not as a plan has foreseen it. What is so already is done, whoever did it."""
+        work, expected = self.work, self._expected
+        if expected is None:
+            return
+        check_content(expected, desired)
+        if isinstance(action, Done) or self.written_at:
+            return
+        check_secret(expected, desired, self.observed)
+        if expected.workloads is not None and not isinstance(action, Annotate):
+            list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds)
+            self._check_workloads(
+                build_stamps(work.cluster, self.namespace, work.mapping, "", list_workloads, work.check_time).stamps
+            )
+
+    def _check_workloads(self, stamps: Iterable[Stamp]) -> None:
+        """Raise Moved where others restart than a plan has foreseen; those that the mapping names are its own."""
+        if self._expected and self.work.mapping.spec.restart == "auto":
+            check_workloads(self._expected, stamps)
+
+    @property
+    def _expected(self) -> Expected | None:
+        return (self.work.expected or {}).get(self.namespace)
+
     def _plan(self, desired: Desired) -> Action:
         work = self.work
         return plan(desired, self.observed, secrets.token_hex(8), work.now(), work.forgets_before)
 
     def _update_after_deletion(self, error: SourceDeleted) -> None:
         """Carry out what the mapping's `policies.deletion` says for a source that was deleted."""
+        if self.work.expected is not None:
+            raise Moved(f"{error}; it was there in the plan: plan again")
         action = plan_deletion(self.work.mapping, self.observed, error)
         if isinstance(action, Delete):
             delete(self.work.cluster, self.namespace, self.work.mapping.spec.secret.name, action)

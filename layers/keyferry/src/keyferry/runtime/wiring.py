@@ -23,7 +23,7 @@ from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 from keyferry.mapping.verdict import Verdict
-from keyferry.model import Delivery, SourceState
+from keyferry.model import Delivery, Expected, SourceState
 from keyferry.pipeline.alarms import choose_dimension
 from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.comparison import Readers, Scope
@@ -116,8 +116,13 @@ class Runtime:
         """
         self._sessions.limit(deadline)
 
-    def deliver(self, delivery: Delivery, deadline: Deadline) -> Report:
+    def deliver(self, delivery: Delivery, deadline: Deadline, expected: Mapping[str, Expected] | None = None) -> Report:
         """Carry out a delivery and return what became of it; errors are in the report.
+
+        Args:
+            delivery: the delivery.
+            deadline: after that, no more work may begin.
+            expected: namespace → what a plan has foreseen there, and has to be so; None: it is none of a plan.
 
         Raises:
             UnknownName: this deployment does not have the mapping or the cluster.
@@ -125,7 +130,7 @@ class Runtime:
         """
         mapping, _ = self.catalog.get(delivery.mapping, delivery.cluster)
         try:
-            report = deliver(self.prepare(delivery, deadline))
+            report = deliver(replace(self.prepare(delivery, deadline), expected=expected))
         except KeyferryError as error:
             report = Report(delivery, error=error, owner=mapping.spec.owner)
         return report.locate(self.catalog.locate)
