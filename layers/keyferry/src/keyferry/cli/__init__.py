@@ -15,6 +15,7 @@ COMPLETE_VARIABLE = "_KEYFERRY_COMPLETE"
 VERBS = {
     "validate": "Show everything that is wrong with the mappings",
     "generate": "Write the rights that the mappings need: IAM, RBAC, access entries",
+    "plan": "Show what the mappings change, against what is deployed",
     "push": "Bring Secrets to the current state of their sources",
     "status": "Show in which state each target is",
     "trace": "Follow the last change: event, route, delivery, write, restart",

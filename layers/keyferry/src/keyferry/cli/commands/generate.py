@@ -108,7 +108,7 @@ def generate(settings: Settings, to: Path | None, *, check: bool, dry_run: bool)
         console.print_note(str(usage))
     files = render_files(catalog)
     try:
-        differences = _compare(folder, files) if looks else _update(folder, files)
+        differences = compare_files(folder, files) if looks else _update(folder, files)
     except OSError as error:
         raise InvalidInput(f"{error.filename or folder}: cannot be read or written: {error.strerror}") from None
     states: dict[str, State] = {
@@ -200,7 +200,7 @@ def _to_yaml(document: object) -> str:
     return yamltext.text(document, width=120) + "\n"
 
 
-def _compare(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
+def compare_files(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
     """Return the names of the files that differ, and how; files without the header of `generate` are left alone."""
     differences: dict[str, Difference] = {name: "missing" for name in files if not (folder / name).is_file()}
     present = [name for name in files if name not in differences]
@@ -218,7 +218,7 @@ def _superfluous(folder: Path, files: Mapping[str, str]) -> list[str]:
 
 def _update(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
     """Write and remove files until the folder is up to date; return how they differed before."""
-    differences = _compare(folder, files)
+    differences = compare_files(folder, files)
     for name, difference in differences.items():
         path = folder / name
         if difference == "superfluous":

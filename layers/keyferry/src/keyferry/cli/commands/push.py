@@ -3,10 +3,12 @@
 import os
 import sys
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -17,8 +19,11 @@ from keyferry.cli.names import complete_clusters, complete_mappings, complete_na
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console, results
 from keyferry.cli.output.explanation import dump_delivery
+from keyferry.cli.output.plans import count
 from keyferry.cli.output.pushed import Pushed
 from keyferry.cli.output.results import Plan, Secrets
+from keyferry.cli.plan import carry_out
+from keyferry.cli.plan.file import read_plan
 from keyferry.cli.stack import find_stack, format_logs_command
 from keyferry.deadline import Deadline
 from keyferry.delivery.preview import list_gaps, preview
@@ -26,7 +31,7 @@ from keyferry.delivery.report import Report
 from keyferry.errors import InvalidInput, KeyferryError, Unexpected
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.model import Delivery
+from keyferry.model import Delivery, Expected
 from keyferry.runtime.wiring import Runtime
 
 ANSWER = Pushed
@@ -58,6 +63,12 @@ class Selection:
 @click.option("--namespace", metavar="NAME", shell_complete=complete_namespaces, help="Only to this namespace.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Carry out the plan in this file, from `keyferry plan -o`, and nothing else; refuse what has moved since.",
+)
 @click.option("--stack", metavar="NAME", help="Send the deliveries through the queue of this stack, behind its own.")
 @output_of("table", "json", "github")
 @click.pass_obj
@@ -69,6 +80,7 @@ def push(
     *,
     dry_run: bool,
     yes: bool,
+    plan_file: Path | None,
     stack: str | None,
 ) -> None:
     """Bring Secrets to the current state of their sources.
@@ -77,6 +89,10 @@ def push(
     time ago. Shows what it is about to do, and asks. Values are never shown; of what is right already, only the number.
     What fails is told with file and line; as annotations with --output github.
     """
+    if plan_file:
+        if mappings or cluster or namespace or dry_run or stack:
+            raise click.UsageError("--plan says what to deliver, from here: leave the rest out, or plan again")
+        _push_plan(settings, plan_file, ask=not yes)
     catalog = settings.load_catalog()
     deliveries = select(catalog, Selection(mappings, cluster, namespace))
     if not (dry_run or yes):
@@ -90,7 +106,7 @@ def push(
     runtime, secrets = Runtime(os.environ, catalog, session), list_secrets(catalog)
     _warn_of_gaps(runtime, deliveries)
     if not yes or dry_run:
-        plans = _run_all(deliveries, lambda delivery: _plan(runtime, delivery), "planning")
+        plans = run_all(deliveries, lambda delivery: plan_delivery(runtime, delivery), "planning")
         results.print_plans(plans, secrets, settings.output)
         if dry_run:
             sys.exit(PROBLEMS if any(plan.fails for plan in plans) else 0)
@@ -98,8 +114,31 @@ def push(
             results.print_reports([], secrets, settings.output)
             sys.exit(PROBLEMS if any(plan.fails for plan in plans) else 0)
         _confirm("Go ahead?")
-    reports = _run_all(deliveries, lambda delivery: _deliver(runtime, delivery), "delivering")
+    reports = run_all(deliveries, lambda delivery: _deliver(runtime, delivery), "delivering")
     results.print_reports(reports, secrets, settings.output)
+    sys.exit(PROBLEMS if any(report.errors for report in reports) else 0)
+
+
+def _push_plan(settings: Settings, path: Path, *, ask: bool) -> NoReturn:
+    """Carry out a plan, with the code of `deliver`: each target is checked again right before it is written."""
+    plan, catalog = read_plan(path), settings.load_catalog()
+    if ask:
+        _check_can_ask(settings)
+    carry_out.check_folder(plan, catalog, str(settings.mappings))
+    session = open_session(plan.stack.region)
+    carry_out.check_stack(plan, lambda: find_stack(session, plan.stack.name, settings.mappings))
+    deliveries = carry_out.list_deliveries(plan)
+    if deliveries and ask:
+        number = count(sum(len(expected) for _, expected in deliveries), "Secret")
+        _confirm(f"Write {number} of {path}, planned {plan.created:%Y-%m-%d %H:%M:%S} UTC?")
+    runtime, planned = Runtime(os.environ, catalog, session), {each.group: expected for each, expected in deliveries}
+
+    def deliver(delivery: Delivery) -> Report:
+        report = _deliver(runtime, delivery, planned[delivery.group])
+        return carry_out.add_unreached(report, planned[delivery.group]).locate(catalog.locate)
+
+    reports = run_all([delivery for delivery, _ in deliveries], deliver, "delivering")
+    results.print_reports(reports, list_secrets(catalog), settings.output)
     sys.exit(PROBLEMS if any(report.errors for report in reports) else 0)
 
 
@@ -174,7 +213,7 @@ def _warn_of_gaps(runtime: Runtime, deliveries: Sequence[Delivery]) -> None:
         if any(source.failover for source in mappings[delivery.mapping].spec.sources.values())
     ]
     if affected:
-        gaps = _run_all(affected, lambda delivery: _list_gaps(runtime, delivery), "trying failover regions")
+        gaps = run_all(affected, lambda delivery: _list_gaps(runtime, delivery), "trying failover regions")
         for gap in dict.fromkeys(gap for group in gaps for gap in group):
             console.print_note(gap)
 
@@ -190,7 +229,8 @@ def _list_gaps(runtime: Runtime, delivery: Delivery) -> list[str]:
         return [f"warning: mapping {delivery.mapping}: {Unexpected(error)}"]
 
 
-def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
+def plan_delivery(runtime: Runtime, delivery: Delivery) -> Plan:
+    """Return what a delivery would do; errors are in it."""
     owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
         outlook = preview(runtime.prepare(delivery, Deadline.after(MAX_SECONDS)))
@@ -202,15 +242,15 @@ def _plan(runtime: Runtime, delivery: Delivery) -> Plan:
     return plan.locate(runtime.catalog.locate)
 
 
-def _deliver(runtime: Runtime, delivery: Delivery) -> Report:
+def _deliver(runtime: Runtime, delivery: Delivery, expected: Mapping[str, Expected] | None = None) -> Report:
     owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
-        return runtime.deliver(delivery, Deadline.after(MAX_SECONDS))
+        return runtime.deliver(delivery, Deadline.after(MAX_SECONDS), expected)
     except Exception as error:  # its text can quote a value
         return Report(delivery, error=Unexpected(error), owner=owner).locate(runtime.catalog.locate)
 
 
-def _run_all[T](deliveries: Sequence[Delivery], run: Callable[[Delivery], T], work: str) -> list[T]:
+def run_all[T](deliveries: Sequence[Delivery], run: Callable[[Delivery], T], work: str) -> list[T]:
     """Return the result of `run` for every delivery; a few run at the same time, and the progress is shown."""
     with (
         console.show_progress(work, len(deliveries)) as step,

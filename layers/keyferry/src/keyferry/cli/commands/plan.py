@@ -1,0 +1,97 @@
+"""`keyferry plan`: what this folder changes, against what is deployed. No value is read, but with --values."""
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import click
+
+from keyferry.aws.sessions import open_session
+from keyferry.cli.commands.generate import compare_files, render_files
+from keyferry.cli.commands.push import Selection, plan_delivery, run_all, select
+from keyferry.cli.deployment import load_deployment
+from keyferry.cli.options import Settings, output_of
+from keyferry.cli.output import console
+from keyferry.cli.output.markdown import format_markdown
+from keyferry.cli.output.plans import print_plan
+from keyferry.cli.plan.build import build_plan
+from keyferry.cli.plan.document import Plan
+from keyferry.cli.plan.file import write_plan
+from keyferry.cli.plan.values import add_values
+from keyferry.cli.stack import find_stack
+from keyferry.errors import InvalidInput
+from keyferry.mapping.catalog import Catalog
+from keyferry.runtime.wiring import Runtime
+
+ANSWER = Plan
+CHANGES = 2
+"""The exit code of changes with --detailed-exitcode, as terraform has it. Without it, 2 is a wrong command line."""
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--out",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Keep the plan in this file, for `keyferry push --plan`.",
+)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 0 without changes, 1 for an error, 2 with changes.")
+@click.option("--values", is_flag=True, help="Read the sources with your own rights: then it is certain what changes.")
+@click.option("--stack", metavar="NAME", help="Against this stack. Default: the one that samconfig.toml names.")
+@output_of("text", "json", "markdown")
+@click.pass_obj
+def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_exitcode: bool, values: bool) -> None:
+    """Show what this folder changes, against what is deployed: targets, keys, rights, restarts, and what stays behind.
+
+    No value is read without --values. As a comment for a pull request with --output markdown.
+    """
+    folder = settings.load_catalog()
+    session = open_session(os.environ.get("AWS_REGION") or None)
+    known = find_stack(session, stack, settings.mappings)
+    with console.show_progress("asking", 2) as step:
+        deployment = load_deployment(known)
+        step()
+        rows = [row for page in known.ask("status") for row in page["rows"]]
+    result = build_plan(
+        folder,
+        deployment,
+        rows,
+        stack=(known.name, session.region_name),
+        generated=_compare_generated(settings, folder),
+        now=datetime.now(UTC),
+    )
+    result = _add_values(result, folder, session) if values else result
+    if path:
+        write_plan(path, result)
+    _print(settings, result)
+    sys.exit(CHANGES if detailed_exitcode and not result.is_empty else 0)
+
+
+def _compare_generated(settings: Settings, folder: Catalog) -> Mapping[str, str]:
+    """Return the generated files beside the folder that are not what it makes them, and how they differ."""
+    generated = settings.mappings.parent / "generated"
+    try:
+        return compare_files(generated, render_files(folder))
+    except OSError as error:
+        raise InvalidInput(f"{error.filename or generated}: cannot be read: {error.strerror}") from None
+
+
+def _add_values(result: Plan, folder: Catalog, session: boto3.Session) -> Plan:
+    runtime = Runtime(os.environ, folder, session)
+    deliveries = select(folder, Selection()) if folder.used_clusters else []
+    return add_values(
+        result, folder, run_all(deliveries, lambda delivery: plan_delivery(runtime, delivery), "planning")
+    )
+
+
+def _print(settings: Settings, result: Plan) -> None:
+    if settings.is_json:
+        console.print_json(result.model_dump(mode="json", by_alias=True))
+    elif settings.output == "markdown":
+        console.print_line(format_markdown(result))
+    else:
+        print_plan(result)

@@ -1,0 +1,1 @@
+"""What a folder of mappings would change, against what is deployed: `keyferry plan`, and `keyferry push --plan`."""

@@ -1,0 +1,65 @@
+"""Build the plan: what a folder of mappings changes, against what a stack is deployed with and says of its targets."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from keyferry.cli.deployment import Deployment
+from keyferry.cli.plan.access import Access
+from keyferry.cli.plan.changes import list_cluster_changes, list_differences, list_mapping_changes
+from keyferry.cli.plan.document import Plan, PlannedStack
+from keyferry.cli.plan.leftovers import list_leftovers
+from keyferry.cli.plan.rights import list_policy_changes, list_right_changes
+from keyferry.cli.plan.rows import Row
+from keyferry.cli.plan.targets import compare_targets
+from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.stack import StackNames
+from keyferry.runtime.layer import read_release
+
+
+def build_plan(
+    folder: Catalog,
+    deployment: Deployment,
+    rows: Sequence[Row],
+    *,
+    stack: tuple[str, str],
+    generated: Mapping[str, str],
+    now: datetime,
+) -> Plan:
+    """Return what a folder changes.
+
+    Args:
+        folder: the mappings of the folder.
+        deployment: what the stack is deployed with.
+        rows: what the stack says of its targets.
+        stack: its name and its region.
+        generated: the generated files that are not what the folder makes them, and how they differ.
+        now: the current time.
+
+    Raises:
+        InvalidInput: something that is generated would be more than AWS or a cluster takes.
+    """
+    deployed = deployment.catalog
+    comparison = compare_targets(folder, deployed, rows)
+    access, access_before = Access.generate(folder), Access.generate(deployed)
+    return Plan(
+        created=now,
+        release=read_release(),
+        stack=PlannedStack(name=stack[0], region=stack[1], release=deployment.release, deployment=deployment.digest),
+        folder=folder.digest,
+        mappings=list(list_mapping_changes(folder, deployed)),
+        clusters=list(list_cluster_changes(folder, deployed)),
+        targets=comparison.changes,
+        rights=list_right_changes(access, access_before),
+        policies=list_policy_changes(access, access_before),
+        leftovers=list_leftovers(access, access_before, comparison.changes),
+        generated=sorted(generated),
+        unchanged=comparison.unchanged,
+        notes=[*_list_notes(folder, deployment), *comparison.notes],
+    )
+
+
+def _list_notes(folder: Catalog, deployment: Deployment) -> list[str]:
+    names = folder.stack.model_dump(include=set(StackNames.model_fields))  # without the head of the file stack.yaml
+    fields = list_differences(deployment.catalog.stack, StackNames.model_validate(names))
+    renamed = [f"stack.yaml differs in {', '.join(fields)}: all that Keyferry writes is named anew"] if fields else []
+    return [*filter(None, [deployment.difference_of_releases]), *renamed]

@@ -1,0 +1,65 @@
+"""What a removed mapping, namespace or cluster leaves behind: no delivery and no deployment removes it."""
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+from keyferry.access.entries import AccessEntry
+from keyferry.cli.plan.access import Access
+from keyferry.cli.plan.document import Leftover, TargetChange
+from keyferry.mapping.catalog import Catalog
+
+_GONE = "nothing that is generated needs it any more"
+
+
+def list_leftovers(folder: Access, deployed: Access, targets: Iterable[TargetChange]) -> list[Leftover]:
+    """Return what stays behind: Secrets of targets that are lost, what was generated for clusters, access entries."""
+    return [
+        *_list_secrets(deployed.catalog, targets),
+        *_list_generated(folder, deployed),
+        *_list_entries(folder, deployed),
+    ]
+
+
+def _list_secrets(deployed: Catalog, targets: Iterable[TargetChange]) -> Iterator[Leftover]:
+    for target in targets:
+        if target.change == "lost" and target.state != "gone":
+            spec = deployed.mappings[target.mapping].spec
+            keys = spec.secret.possible_keys
+            stays = "its keys stay in the Secret of somebody else" if spec.policies.creation == "merge" else target.why
+            yield Leftover(
+                kind="Secret",
+                cluster=target.cluster,
+                namespace=target.namespace,
+                name=target.secret,
+                keys=sorted(spec.secret.certain_keys if keys is None else keys),
+                why=stays,
+                command=_format_command(target.cluster),
+            )
+
+
+def _list_generated(folder: Access, deployed: Access) -> Iterator[Leftover]:
+    for cluster, names in sorted(deployed.names.items()):
+        for kind, namespace, name in sorted(names - folder.names.get(cluster, set())):
+            command = _format_command(cluster)
+            yield Leftover(kind=kind, cluster=cluster, namespace=namespace, name=name, why=_GONE, command=command)
+
+
+def _list_entries(folder: Access, deployed: Access) -> Iterator[Leftover]:
+    kept = {_identify(entry) for entry in folder.entries}
+    for entry in deployed.entries:
+        if _identify(entry) not in kept:
+            yield Leftover(
+                kind="access entry",
+                cluster=entry.cluster.name,
+                name=entry.principal,
+                why="no mapping goes to the cluster any more; the deployment removes it where it has made it",
+                command=_format_command(entry.cluster.name),
+            )
+
+
+def _identify(entry: AccessEntry) -> tuple[str, str]:
+    return entry.logical_id, entry.username
+
+
+def _format_command(cluster: str) -> str:
+    return shlex.join(["keyferry", "orphans", "--cluster", cluster])

@@ -1,0 +1,92 @@
+"""What a stack says of its targets, for looking up (`keyferry.pipeline.status`)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.model import Place
+from keyferry.stores.source import Source
+
+type Row = dict[str, Any]
+"""What the stack says of one target."""
+type Secret = tuple[str, str, str]
+"""Cluster, namespace and name of a Secret."""
+
+
+class StackRows:
+    """The targets of a stack."""
+
+    def __init__(self, deployed: Catalog, rows: Iterable[Row]) -> None:
+        """Look at all rows once.
+
+        Args:
+            deployed: the mappings and clusters of the stack.
+            rows: what it says of its targets.
+        """
+        self._deployed = deployed
+        self._by_secret: dict[Secret, Row] = {}
+        self._namespaces: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._versions: dict[str, str] = {}
+        self._reasons: dict[tuple[str, str], str] = {}
+        for row in rows:
+            self._add(row)
+        self._choices = {
+            (cluster.name, _name_choice(mapping)): self._namespaces[mapping.name, cluster.name]
+            for mapping in deployed.mappings.values()
+            for cluster in deployed.clusters_of(mapping)
+            if mapping.spec.namespace_selectors and not self.get_reason(mapping.name, cluster.name)
+        }
+
+    def _add(self, row: Row) -> None:
+        mapping, cluster, namespace = self._deployed.mappings.get(row["mapping"]), row["cluster"], row["namespace"]
+        if not namespace:
+            self._reasons[row["mapping"], cluster] = row.get("why", "not known")
+        elif mapping:
+            self._by_secret[cluster, namespace, row["secret"]] = row
+            self._namespaces[mapping.name, cluster].add(namespace)
+            for source in row["sources"]:
+                read = mapping.spec.sources.get(source["alias"])
+                if read and "wanted" in source:
+                    self._versions[_identify(read, Place(cluster, namespace))] = source["wanted"]
+
+    def get(self, secret: Secret) -> Row | None:
+        """Return what is said of a Secret; None if it belongs to no target of the stack, or its cluster is away."""
+        return self._by_secret.get(secret)
+
+    def get_reason(self, mapping: str, cluster: str) -> str:
+        """Return why the stack could not list the targets of a mapping on a cluster; empty if it could."""
+        return self._reasons.get((mapping, cluster), "")
+
+    def list_namespaces(self, mapping: SecretMapping, cluster: str) -> set[str]:
+        """Return the namespaces of a deployed mapping on a cluster of its, as far as they are known."""
+        named = set(mapping.spec.namespace_names) if self.get_reason(mapping.name, cluster) else set[str]()
+        return self._namespaces[mapping.name, cluster] | named
+
+    def find_choice(self, mapping: SecretMapping, cluster: str) -> set[str] | None:
+        """Return the namespaces that a deployed mapping with the same choice goes to; None if none has it."""
+        return self._choices.get((cluster, _name_choice(mapping)))
+
+    def list_versions(self, mapping: SecretMapping, place: Place) -> dict[str, str]:
+        """Return alias → current version of those sources of a mapping that the stack reads too."""
+        versions = {alias: self._versions.get(_identify(each, place)) for alias, each in mapping.spec.sources.items()}
+        return {alias: version for alias, version in versions.items() if version}
+
+    def list_unknown(self) -> Sequence[str]:
+        """Return what the stack does not know of its targets, each reason once."""
+        counts: defaultdict[str, int] = defaultdict(int)
+        for reason in self._reasons.values():
+            counts[reason] += 1
+        for row in self._by_secret.values():
+            if row["state"] == "unknown":
+                counts[row.get("why", "not known")] += 1
+        return [f"not known of {count:,} target{'' if count == 1 else 's'}: {why}" for why, count in counts.items()]
+
+
+def _name_choice(mapping: SecretMapping) -> str:
+    return mapping.spec.model_dump_json(include={"namespaces"}, exclude_defaults=True)
+
+
+def _identify(source: Source, place: Place) -> str:
+    return source.resolve(place).model_dump_json(exclude_defaults=True)

@@ -1,0 +1,257 @@
+"""Which Secrets a folder of mappings gains, loses and writes, by what the stack says of its targets."""
+
+import json
+from typing import Any
+
+import pytest
+
+from keyferry.cli.plan.targets import compare_targets
+from keyferry.errors import ClusterUnreachable
+from keyferry.mapping.catalog import build_catalog
+from keyferry.testing import FakeCluster
+from tests.unit.clusters import SOURCE, WHERE, World
+from tests.unit.planning import EU, US, folder_of, list_rows, name_targets, plan_of
+from tests.unit.samples import SPEC, mapping
+
+ONE: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": ["payments"]}
+LABELLED: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": {"matchLabels": {"team": "shop"}}}
+
+
+def label(world: World) -> World:
+    """Give a namespace of a world its label, and deliver."""
+    for each in world.clusters.values():
+        each.namespaces["shop"] = {"team": "shop"}
+    world.deliver("prod-eu")
+    return world
+
+
+def test_a_folder_that_is_what_is_deployed_changes_nothing() -> None:
+    world = World()
+    plan = plan_of(world, folder_of(world))
+    assert (plan.is_empty, plan.unchanged, plan.notes, list(plan.deliveries)) == (True, 4, [], [])
+
+
+def test_no_value_is_asked_for_and_none_is_in_it() -> None:
+    world = World(mapping(**ONE))
+    world.sources.put(SOURCE, '{"username": "me", "password": "canary-2"}')
+    plan = plan_of(world, folder_of(world, mapping(data={"url": {"template": "{{ db.password }}"}}, **ONE)))
+    assert {what.split()[0] for what in world.calls.recorded} == {"metadata"}
+    assert "canary" not in plan.model_dump_json()
+
+
+def test_what_is_stale_would_be_written_anyway() -> None:
+    world = World(mapping(**ONE))
+    world.sources.put(SOURCE, '{"username": "me", "password": "canary-2"}')
+    plan = plan_of(world, folder_of(world))
+    assert name_targets(plan.targets) == ["written prod-eu payments payments-db update may change"]
+    [(target, expected)] = plan.deliveries
+    assert (target.why, target.state) == ("a source has another version", "stale")
+    [row] = list_rows(world)
+    assert expected.model_dump(by_alias=True) == {
+        "before": "present",
+        "uid": row["uid"],
+        "resourceVersion": row["resourceVersion"],
+        "revision": row["revision"],
+        "versions": {"db": "version-2"},
+        "workloads": None,
+    }
+
+
+def test_what_is_gone_or_due_would_be_made_so() -> None:
+    world = World(mapping(clusters=["prod-eu"], namespaces=["payments", "shop"]))
+    world.clusters["prod-eu"].delete("shop", "payments-db")
+    due = {"keyferry.dev/restart-due": "n"}
+    world.clusters["prod-eu"].edit(*WHERE, annotations=due, manager="keyferry:payments-db")
+    plan = plan_of(world, folder_of(world))
+    assert name_targets(plan.targets) == [
+        "written prod-eu payments payments-db restart stays",
+        "written prod-eu shop payments-db create changes",
+    ]
+    assert [expected.before for _, expected in plan.deliveries] == ["present", "missing"]
+
+
+@pytest.mark.parametrize(
+    ("change", "will"),
+    [
+        ({"data": SPEC["secret"]["data"] | {"url": {"template": "{{ db.username }}"}}}, "update changes"),
+        ({"data": {"username": {"from": "db", "path": "username"}}}, "update changes"),
+        ({"data": SPEC["secret"]["data"] | {"username": {"from": "db", "path": "user"}}}, "update may change"),
+        ({"sources": {"db": {"secretsManager": "prod/payments/other"}}}, "update may change"),
+        ({"restart": "none"}, "annotate stays"),
+        ({"policies": {"keys": "exclusive"}}, "annotate stays"),
+        ({"owner": {"team": "payments"}}, ""),
+    ],
+)
+def test_a_changed_mapping_writes_its_secrets(change: dict[str, Any], will: str) -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world, mapping(**ONE, **change)))
+    assert name_targets(plan.targets) == ([f"written prod-eu payments payments-db {will}"] if will else [])
+    assert [each.name for each in plan.mappings] == ["payments-db"]
+
+
+def test_of_a_source_that_the_stack_does_not_read_the_version_is_not_known() -> None:
+    world = World(mapping(**ONE))
+    sources = {"db": {"secretsManager": SOURCE}, "more": {"secretsManager": "prod/other"}}
+    [(_, expected)] = plan_of(world, folder_of(world, mapping(sources=sources, **ONE))).deliveries
+    assert expected.versions == {"db": "version-1"}
+
+
+def test_workloads_are_known_where_the_mapping_names_them() -> None:
+    world = World(mapping(**ONE))
+    for restart, known in (("none", []), ([{"kind": "Deployment", "name": "api"}], ["Deployment/api"])):
+        [(_, expected)] = plan_of(world, folder_of(world, mapping(restart=restart, **ONE))).deliveries
+        assert expected.workloads == known
+
+
+def test_a_new_namespace_a_new_cluster_and_a_new_mapping_gain_targets() -> None:
+    world = World(mapping(**ONE))
+    both: dict[str, Any] = {"clusters": ["prod-eu", "prod-us"], "namespaces": ["payments"]}
+    shop = mapping("shop-db", name="shop-db", clusters=["prod-eu"], namespaces=["shop"])
+    plan = plan_of(world, folder_of(world, mapping(**both), shop))
+    assert name_targets(plan.targets) == [
+        "written prod-eu payments payments-db annotate stays",
+        "gained prod-us payments payments-db create changes",
+        "gained prod-eu shop shop-db create changes",
+    ]
+    assert [each.why for each in plan.targets] == [
+        "the mapping has changed",
+        "the mapping goes there now",
+        "the mapping is new",
+    ]
+    [_, (_, gained), _] = plan.deliveries
+    assert (gained.before, gained.versions) == ("unknown", {"db": "version-1"})
+
+
+def test_what_a_mapping_no_longer_goes_to_is_lost_with_the_reason() -> None:
+    world = World()
+    shop = mapping(clusters=["prod-eu"], namespaces=["shop"])
+    plan = plan_of(world, folder_of(world, shop))
+    lost = {(each.cluster, each.namespace): each.why for each in plan.targets if each.change == "lost"}
+    assert lost == {
+        ("prod-eu", "payments"): "the mapping no longer goes to the namespace",
+        ("prod-us", "payments"): "the mapping no longer goes to the cluster",
+        ("prod-us", "shop"): "the mapping no longer goes to the cluster",
+    }
+    without_us = folder_of(world, shop, clusters=[EU])
+    assert {each.why for each in plan_of(world, without_us).targets if each.cluster == "prod-us"} == {
+        "the cluster is removed"
+    }
+    none = build_catalog([], [EU, US])
+    assert {each.why for each in plan_of(world, none).targets} == {"the mapping is removed"}
+    assert list(plan_of(world, none).deliveries) == []
+
+
+def test_another_name_of_the_secret_loses_one_and_gains_one() -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world, mapping(name="db", **ONE)))
+    assert name_targets(plan.targets) == [
+        "gained prod-eu payments db create changes",
+        "lost prod-eu payments payments-db",
+    ]
+    assert {each.why for each in plan.targets} == {"the Secret has another name"}
+
+
+def test_a_mapping_that_is_renamed_keeps_its_secrets() -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world, mapping("database", was=["payments-db"], **ONE)))
+    assert name_targets(plan.targets) == ["written prod-eu payments payments-db annotate stays"]
+    assert [(each.name, each.was, each.change) for each in plan.mappings] == [("database", "payments-db", "changed")]
+
+
+def test_a_secret_that_another_mapping_takes_over_is_not_lost() -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world, mapping("another", policies={"conflict": "takeOver"}, **ONE)))
+    assert name_targets(plan.targets) == ["written prod-eu payments payments-db update may change"]
+    assert [each.why for each in plan.targets] == ["the mapping takes it over"]
+    assert not any(each.kind == "Secret" for each in plan.leftovers)
+
+
+def test_a_secret_that_is_another_mappings_is_not_taken_without_being_asked_for() -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world, mapping("another", **ONE)))
+    assert name_targets(plan.targets) == ["written prod-eu payments payments-db fail"]
+    assert plan.targets[0].why.startswith("it is mapping payments-db's: say metadata.previousNames [payments-db]")
+    assert list(plan.deliveries) == []
+
+
+@pytest.mark.parametrize(
+    ("policies", "expected"),
+    [
+        ({"creation": "createOnce"}, []),
+        ({"creation": "merge"}, ["written prod-eu payments payments-db annotate stays"]),
+    ],
+)
+def test_what_is_created_once_is_left_alone(policies: dict[str, Any], expected: list[str]) -> None:
+    world = World(mapping(**ONE))
+    assert name_targets(plan_of(world, folder_of(world, mapping(policies=policies, **ONE))).targets) == expected
+
+
+def test_what_nobody_has_made_yet_is_not_written() -> None:
+    merge: dict[str, Any] = {"policies": {"creation": "merge"}}
+    world = World(mapping(**ONE, **merge))
+    assert list_rows(world)[0]["state"] == "right"
+    plan = plan_of(world, folder_of(world, mapping(restart="none", **ONE, **merge)))
+    assert (plan.targets, plan.unchanged) == ([], 1)
+
+
+def test_namespaces_that_a_selector_has_chosen_are_known_from_the_stack() -> None:
+    world = label(World(mapping(**LABELLED)))
+    data = {"password": {"from": "db", "path": "password"}}
+    changed, copied = mapping(data=data, **LABELLED), mapping("copy", name="copy", **LABELLED)
+    plan = plan_of(world, folder_of(world, changed, copied))
+    assert name_targets(plan.targets) == [
+        "gained prod-eu shop copy create changes",
+        "written prod-eu shop payments-db update changes",
+    ]
+    assert plan.notes == []
+
+
+def test_what_another_selector_chooses_only_the_cluster_knows() -> None:
+    world = label(World(mapping(**LABELLED)))
+    wider: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": ["payments", {"matchLabels": {"env": "prod"}}]}
+    plan = plan_of(world, folder_of(world, mapping(**wider)))
+    assert plan.notes == [
+        "mapping payments-db: which namespaces of prod-eu have the labels env=prod, only the cluster knows"
+    ]
+    assert name_targets(plan.targets) == [
+        "gained prod-eu payments payments-db create changes",
+        "written prod-eu shop payments-db annotate stays",
+    ]
+    none: dict[str, Any] = {
+        "clusters": ["prod-eu"],
+        "namespaces": {"matchLabels": {"env": "prod"}, "exclude": ["shop"]},
+    }
+    assert name_targets(plan_of(world, folder_of(world, mapping(**none))).targets) == ["lost prod-eu shop payments-db"]
+
+
+def test_a_cluster_that_is_away_is_said_to_be_unknown_and_gains_and_loses_nothing() -> None:
+    world = World()
+    world.lost = ClusterUnreachable("cluster prod-us: no answer")
+    same = plan_of(world, folder_of(world))
+    assert (same.is_empty, same.unchanged) == (True, 4)
+    assert same.notes == ["not known of 1 target: ClusterUnreachable: cluster prod-us: no answer"]
+    changed = plan_of(world, folder_of(world, mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments"])))
+    assert "written prod-us payments payments-db annotate stays" in name_targets(changed.targets)
+    assert "lost prod-us shop payments-db" in name_targets(changed.targets)
+    [known] = [expected for target, expected in changed.deliveries if target.cluster == "prod-us"]
+    assert known.before == "unknown"
+
+
+def test_a_target_whose_state_is_not_known_is_counted_with_its_reason() -> None:
+    world = World(mapping(**ONE))
+    world.clusters["prod-eu"] = FakeCluster("payments")
+    world.clients["prod-eu"] = world.clusters["prod-eu"].client()
+
+    def refuse(_namespace: str, _name: str) -> None:
+        raise ClusterUnreachable("no")
+
+    world.clients["prod-eu"].read_secret_metadata = refuse  # type: ignore[method-assign,assignment]
+    plan = plan_of(world, folder_of(world))
+    assert (plan.targets, plan.notes) == ([], ["not known of 1 target: ClusterUnreachable: no"])
+
+
+def test_a_row_of_a_mapping_that_is_not_listed_is_left_out() -> None:
+    world = World(mapping(**ONE))
+    rows = json.loads(json.dumps(list_rows(world)))
+    stray = rows[0] | {"mapping": "newer", "secret": "newer"}
+    assert compare_targets(folder_of(world), world.catalog, [*rows, stray]).changes == []
