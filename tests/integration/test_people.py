@@ -154,6 +154,11 @@ def follow_the_last_change(person: Person, directory: Path) -> str:
     return person.run(directory, "trace", "prod-eu/pushed/pushed", "--stack", STACK)
 
 
+def look_at_plan(person: Person, directory: Path) -> str:
+    """`keyferry plan`, as in a pull request."""
+    return person.run(directory, "plan", "--stack", STACK, "--output", "markdown")
+
+
 LOGS = [
     ("filter_log_events", {"logGroupName": f"/aws/lambda/{STACK}-{name}", "limit": 1})
     for name in ("route", "deliver", "reconcile")
@@ -169,6 +174,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "keyferry status": look_at_states,
         "keyferry orphans": look_for_orphans,
         "keyferry trace": follow_the_last_change,
+        "keyferry plan": look_at_plan,
     },
     "steer": {
         "aws cloudformation describe-stacks": DESCRIBE,
@@ -182,10 +188,12 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
 }
 """Policy → the documented commands that it is for."""
+ASKING = ["keyferry status", "keyferry plan", "keyferry orphans"]
+"""Commands that ask the function `report`."""
 NEEDED = {
     "look": {
-        "Stack": ["aws cloudformation describe-stacks", "keyferry status", "keyferry orphans", "keyferry trace"],
-        "Ask": ["keyferry status", "keyferry orphans", "keyferry trace"],
+        "Stack": ["aws cloudformation describe-stacks", *ASKING, "keyferry trace"],
+        "Ask": [*ASKING, "keyferry trace"],
         "Logs": ["aws logs tail", "keyferry status", "keyferry trace"],
         "Metrics": ["aws cloudwatch describe-alarms"],
         "Dashboard": ["aws cloudwatch get-dashboard"],
