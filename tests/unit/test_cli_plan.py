@@ -232,8 +232,8 @@ def test_what_is_planned_is_done_and_then_there_is_nothing_left(scene: Scene, va
     assert result.exit_code == 0, result.output
     assert scene.world.clusters["prod-eu"].data(*WHERE).keys() == {"username", "url"}
     assert scene.run("plan", "--detailed-exitcode").exit_code == 0
-    again = json.loads(scene.push("--output", "json").stdout)
-    assert [each["did"] for each in again[0]["namespaces"]] == ["unchanged"]
+    [again] = json.loads(scene.push("--output", "json").stdout)["deliveries"]
+    assert [each["did"] for each in again["namespaces"]] == ["unchanged"]
 
 
 def test_only_the_targets_of_the_plan_are_delivered(scene: Scene) -> None:
@@ -327,7 +327,7 @@ def test_a_namespace_that_a_mapping_no_longer_goes_to_is_refused(scene: Scene) -
     scene.world.clusters["prod-eu"].namespaces["shop"] = {}
     result = scene.push()
     assert result.exit_code == 1
-    assert "payments-db to prod-eu, namespace shop: Moved: mapping payments-db no longer goes to it" in result.stdout
+    assert "payments-db: Moved: mapping payments-db no longer goes to it" in result.stdout
 
 
 def test_before_its_mappings_are_deployed_a_plan_is_refused_with_what_to_do(scene: Scene) -> None:

@@ -200,8 +200,9 @@ class Expected(Record):
     before: Literal["present", "missing", "unknown"]
     """Whether the Secret was there; unknown where nobody could look."""
     uid: str = ""
+    """The uid of the Secret; empty for one that was not there."""
     resource_version: str = Field(default="", alias="resourceVersion")
-    """Of the Secret before the delivery; both are empty for one that was not there."""
+    """Its resourceVersion before the delivery; empty for one that was not there."""
     revision: str
     """The revision of the mapping that is to be delivered."""
     versions: dict[str, str] = Field(default_factory=dict)

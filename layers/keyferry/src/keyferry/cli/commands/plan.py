@@ -13,7 +13,7 @@ from keyferry.aws.sessions import open_session
 from keyferry.cli.commands.generate import compare_files, render_files
 from keyferry.cli.commands.push import Selection, plan_delivery, run_all, select
 from keyferry.cli.deployment import load_deployment
-from keyferry.cli.options import Settings, output_of
+from keyferry.cli.options import Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.markdown import format_markdown
 from keyferry.cli.output.plans import print_plan
@@ -31,7 +31,13 @@ CHANGES = 2
 """The exit code of changes with --detailed-exitcode, as terraform has it. Without it, 2 is a wrong command line."""
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "keyferry plan",
+        "keyferry plan -o plan.json --values",
+        "keyferry plan --detailed-exitcode --output markdown > plan.md",
+    )
+)
 @click.option(
     "-o",
     "--out",
@@ -42,12 +48,13 @@ CHANGES = 2
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 0 without changes, 1 for an error, 2 with changes.")
 @click.option("--values", is_flag=True, help="Read the sources with your own rights: then it is certain what changes.")
 @click.option("--stack", metavar="NAME", help="Against this stack. Default: the one that samconfig.toml names.")
-@output_of("text", "json", "markdown")
+@output_of("table", "json", "markdown")
 @click.pass_obj
 def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_exitcode: bool, values: bool) -> None:
-    """Show what this folder changes, against what is deployed: targets, keys, rights, restarts, and what stays behind.
+    """Show what the mappings change, against what is deployed.
 
-    No value is read without --values. As a comment for a pull request with --output markdown.
+    Targets, keys, rights and restarts that are gained and lost, what is written anyway, and what stays behind. No value
+    is read without --values. As a comment for a pull request with --output markdown.
     """
     folder = settings.load_catalog()
     session = open_session(os.environ.get("AWS_REGION") or None)
@@ -82,7 +89,7 @@ def _compare_generated(settings: Settings, folder: Catalog) -> Mapping[str, str]
 
 def _add_values(result: Plan, folder: Catalog, session: boto3.Session) -> Plan:
     runtime = Runtime(os.environ, folder, session)
-    deliveries = select(folder, Selection()) if folder.used_clusters else []
+    deliveries = select(folder, Selection()) if folder.mappings else []
     return add_values(
         result, folder, run_all(deliveries, lambda delivery: plan_delivery(runtime, delivery), "planning")
     )
@@ -92,6 +99,6 @@ def _print(settings: Settings, result: Plan) -> None:
     if settings.is_json:
         console.print_json(result.model_dump(mode="json", by_alias=True))
     elif settings.output == "markdown":
-        console.print_line(format_markdown(result))
+        console.print_verbatim(format_markdown(result))
     else:
         print_plan(result)

@@ -56,6 +56,7 @@ class Selection:
         "keyferry push --dry-run",
         "keyferry push payments-db --cluster prod-eu",
         "keyferry push payments-db --stack keyferry --yes",
+        "keyferry push --plan plan.json",
     )
 )
 @click.argument("mappings", nargs=-1, metavar="[MAPPING]...", shell_complete=complete_mappings)

@@ -19,8 +19,10 @@ def print_plan(plan: Plan) -> None:
         console.print_line(title)
         console.print_table(header, rows)
         console.print_line("")
+    if plan.leftovers:
+        console.print_note("what is left behind is shown, and removed, by")
     for command in dict.fromkeys(each.command for each in plan.leftovers):
-        console.print_note(f"what is left behind, and what removes it: {command}")
+        console.print_command(command)
     for note in plan.notes:
         console.print_note(f"note: {note}")
     console.print_line(summarize(plan))

@@ -35,6 +35,10 @@ def build_answer_schema(verb: str) -> dict[str, Any] | None:
         return None
     config = ConfigDict(use_attribute_docstrings=True)
     json_schema = TypeAdapter[Any](answer | Problems, config=config).json_schema()
+    if isinstance(answer, type) and issubclass(answer, Record):
+        for model in models():
+            if model.__name__ in json_schema["$defs"]:
+                _describe(model, json_schema["$defs"][model.__name__]["properties"])
     return {"$schema": DIALECT, "title": f"keyferry {verb} --output json", **json_schema}
 
 
