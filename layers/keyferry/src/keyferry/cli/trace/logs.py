@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyferry.cli.states import Row
-from keyferry.cli.trace.subject import Event, SourceName, Subject, list_event_names, reads
+from keyferry.cli.trace.subject import Event, SourceName, Subject, list_event_names
 
 type Line = Mapping[str, Any]
 """A line of a log, as the functions write it (`log_fields` of route, deliver and reconcile)."""
@@ -94,13 +94,6 @@ class Focus:
         namespaces = {row["namespace"] for row in self.rows}
         only = line.get("namespace")
         return (line["mapping"], line["cluster"]) in pairs and (only is None or only in namespaces or "" in namespaces)
-
-    def list_sources(self) -> list[Mapping[str, Any]]:
-        """Return the sources of the targets that are asked about."""
-        sources = [source for row in self.rows for source in row["sources"]]
-        if isinstance(self.subject, SourceName):
-            return [source for source in sources if reads(source, self.names)]
-        return sources
 
 
 def _build_pattern(fields: Iterable[str], values: Collection[str]) -> str:
