@@ -11,7 +11,7 @@ from keyferry.mapping.catalog import build_catalog
 from keyferry.model import Rotation, SourceState
 from keyferry.pipeline import mappings, status
 from keyferry.pipeline.comparison import Position, Scope
-from keyferry.pipeline.question import answer
+from keyferry.pipeline.question import MappingsFields, answer
 from keyferry.stores.source import Source
 from tests.unit.clusters import SOURCE, WHERE, World
 from tests.unit.samples import cluster, mapping
@@ -200,15 +200,16 @@ def test_an_answer_has_the_release_and_its_error_no_traceback() -> None:
     def list_status(scope: Scope) -> dict[str, Any]:
         return status.list_status(scope, world.catalog, world.services())
 
-    def fails(_scope: Scope) -> dict[str, Any]:
+    def fails(_fields: object) -> dict[str, Any]:
         raise ValueError("canary-1")
 
-    def list_mappings(cursor: mappings.Position | None) -> dict[str, Any]:
-        return mappings.list_mappings(world.catalog, cursor)
-
-    whole = answer({"question": "status", "cluster": "prod-eu"}, "1.2.3", list_status, list_mappings)
+    answers = {
+        "status": lambda fields: list_status(Scope.model_validate(fields)),
+        "mappings": lambda fields: mappings.list_mappings(world.catalog, MappingsFields.model_validate(fields).cursor),
+    }
+    whole = answer({"question": "status", "cluster": "prod-eu"}, "1.2.3", answers)
     assert (whole["release"], len(whole["rows"])) == ("1.2.3", 2)
-    deployed = answer({"question": "mappings"}, "1.2.3", list_status, list_mappings)
+    deployed = answer({"question": "mappings"}, "1.2.3", answers)
     assert (deployed["release"], deployed["mappings"].keys()) == ("1.2.3", {"payments-db"})
     moved = {"question": "mappings", "cursor": {"deployment": "another", "first": 1}}
     for event, error in (
@@ -219,11 +220,11 @@ def test_an_answer_has_the_release_and_its_error_no_traceback() -> None:
         ({"question": "status", "x": 1}, ("InvalidInput", "not understood: x")),
         ("canary", ("InvalidInput", "not understood: the whole")),
     ):
-        told = answer(event, "1.2.3", list_status, list_mappings)
+        told = answer(event, "1.2.3", answers)
         assert told.keys() == {"release", "error"}
         assert told["error"]["kind"] == error[0]
         assert told["error"]["text"].startswith(error[1])
-    told = answer({"question": "status"}, "1.2.3", fails, list_mappings)
+    told = answer({"question": "status"}, "1.2.3", {"status": fails})
     assert told["error"]["kind"] == "Unexpected"
     assert "canary" not in str(told)
 

@@ -104,6 +104,8 @@ class SourceState:
     """When it was last changed; of a secret in any way, its tags included."""
     rotation: Rotation | None = None
     """None for what is not rotated by AWS, or not known."""
+    key: str | None = None
+    """The KMS key that it is under, as the store names it; None for AWS's own key, or if it is not known."""
 
 
 @dataclass(frozen=True)

@@ -139,15 +139,12 @@ def list_parameters(
         pages = client.get_paginator("describe_parameters").paginate(
             ParameterFilters=filters, PaginationConfig={"PageSize": 50}
         )
-        return {
-            parameter["Name"]: _build_state(parameter["Version"], parameter["LastModifiedDate"])
-            for page in pages
-            for parameter in page["Parameters"]
-        }
+        return {parameter["Name"]: _build_state(parameter) for page in pages for parameter in page["Parameters"]}
 
 
-def _build_state(number: int, modified: datetime) -> SourceState:
-    return SourceState(format_version(number, modified), modified)
+def _build_state(parameter: Mapping[str, Any]) -> SourceState:
+    modified = parameter["LastModifiedDate"]
+    return SourceState(format_version(parameter["Version"], modified), modified, key=parameter.get("KeyId"))
 
 
 def create_state_reader(get_client: "Callable[[str | None], SSMClient]") -> Callable[[Source], SourceState]:

@@ -39,6 +39,8 @@ class SecretListEntry:
     changed: datetime | None
     """When the secret was last changed in any way, its tags included."""
     rotation: Rotation
+    key: str | None = None
+    """The KMS key that it is under; None for AWS's own key."""
 
 
 def read(client: "SecretsManagerClient", source: Source) -> SourceValue:
@@ -197,7 +199,9 @@ def create_state_reader(
             return SourceState(version, max((entry.changed for entry in members if entry.changed), default=None))
         candidates = (entries[name] for name in source.event_names if name in entries)
         entry = next((entry for entry in candidates if _is_entry_of(entry, source)), None)
-        return SourceState(_get_version(entry, source), entry.changed, entry.rotation) if entry else SourceState()
+        if entry is None:
+            return SourceState()
+        return SourceState(_get_version(entry, source), entry.changed, entry.rotation, entry.key)
 
     return read_state
 
@@ -232,7 +236,8 @@ def _parse_entry(secret: Mapping[str, Any]) -> SecretListEntry:
         secret.get("RotationEnabled", False), secret.get("LastRotatedDate"), secret.get("NextRotationDate")
     )
     changed = secret.get("LastChangedDate") or secret.get("CreatedDate")
-    return SecretListEntry(secret["ARN"], secret["Name"], labels, _parse_tags(secret), changed, rotation)
+    key = secret.get("KmsKeyId")
+    return SecretListEntry(secret["ARN"], secret["Name"], labels, _parse_tags(secret), changed, rotation, key)
 
 
 def _parse_tags(secret: Mapping[str, Any]) -> dict[str, str]:

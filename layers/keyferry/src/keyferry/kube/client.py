@@ -165,6 +165,11 @@ class KubeClient:
             resource["name"] for resource in (parse_object(self._send(request), request) or {}).get("resources", ())
         }
 
+    def read_version(self) -> str:
+        """Return the version of Kubernetes, as `v1.36.2`: whoever may sign in may ask for it."""
+        request = Request("GET", "/version", "get", "/version")
+        return str((parse_object(self._send(request), request) or {}).get("gitVersion", ""))
+
     def check_namespace(self, name: str) -> None:
         """Do nothing if a namespace is there, or if it is not ours to read (RBAC).
 

@@ -24,10 +24,12 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 from keyferry.mapping.verdict import Verdict
 from keyferry.model import Delivery, Expected, SourceState
+from keyferry.pipeline import reach
 from keyferry.pipeline.alarms import choose_dimension
 from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.comparison import Readers, Scope
 from keyferry.pipeline.failures import Metric
+from keyferry.pipeline.reach import ClustersAnswer, SourcesAnswer
 from keyferry.pipeline.reconcile import reconcile
 from keyferry.pipeline.status import list_status
 from keyferry.pipeline.sweep import Sweep, SweepReport
@@ -236,6 +238,33 @@ class Runtime:
             concurrency=self.concurrency,
         )
         return list_status(scope, self.catalog, readers)
+
+    def list_clusters(self, scope: Scope, deadline: Deadline) -> ClustersAnswer:
+        """Return which clusters answer from here, as `keyferry.pipeline.reach.list_clusters` does.
+
+        Args:
+            scope: its cluster, if it has one, is the only one that is asked.
+            deadline: when no more requests are sent.
+
+        Raises:
+            MappingsUnreadable: there are no mappings, or not of this version.
+        """
+        self.limit(deadline)
+        self.clusters.forget()
+        ask = functools.partial(self.connect, deadline=deadline, is_sweep=True)
+        return reach.list_clusters(scope, self.catalog, lambda cluster: ask(cluster).read_version())
+
+    def list_sources(self, deadline: Deadline) -> SourcesAnswer:
+        """Return which sources are visible from here, as `keyferry.pipeline.reach.list_sources` does.
+
+        Args:
+            deadline: when no more requests are sent.
+
+        Raises:
+            MappingsUnreadable: there are no mappings, or not of this version.
+        """
+        self.limit(deadline)
+        return reach.list_sources(self.catalog, self.create_state_reader())
 
     def create_state_reader(self) -> Callable[[Source], SourceState]:
         """Return a function that gives the current state of a source. Use it for one sweep only."""
