@@ -12,13 +12,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core import iam_actions, iam_evaluator, responses  # type: ignore[import-not-found]
+from ministack.core import responses  # type: ignore[import-not-found]
 from ministack.core.responses import error_response_json, get_region, json_response  # type: ignore[import-not-found]
-from ministack.core.router import extract_access_key_id  # type: ignore[import-not-found]
 from ministack.services import eventbridge, lambda_svc, secretsmanager, sqs, ssm  # type: ignore[import-not-found]
 from ministack.services.cloudformation import changesets, handlers, provisioners, stacks  # type: ignore[import-not-found]
 
-from local import ministack_calls, ministack_events, ministack_trail
+from local import ministack_events, ministack_rights, ministack_trail
 from local.ministack_calls import Event, Json
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -44,13 +43,12 @@ def close() -> None:
     """Add all of it."""
     _announce_stack_status()
     _deliver_message_groups_concurrently()
-    _authorize_parameters_by_name()
-    _authorize_logs_and_dashboards_by_name()
+    ministack_rights.close()
     _filter_parameters_by_tag()
     _refuse_tags_of_missing_parameters()
+    secretsmanager._list_secrets = _listing(secretsmanager._list_secrets)
     secretsmanager._tag_resource = _changing(secretsmanager._tag_resource)
     secretsmanager._untag_resource = _changing(secretsmanager._untag_resource)
-    _authorize_batches_as_single_calls()
     _ask_the_policy_of_a_queue()
     _forward_events_between_accounts_and_regions()
     _know_account_and_region_in_conditions()
@@ -84,43 +82,6 @@ def _deliver_message_groups_concurrently() -> None:
         return int(allowed(esm, function, config, None if esm.get("BatchSize") == 1 else queue))
 
     lambda_svc._sqs_esm_concurrency = concurrency
-
-
-def _authorize_parameters_by_name() -> None:
-    """The resource of a Parameter Store call is the parameter, also where it is named by ARN, version or label.
-
-    A call that names several is refused where one of them would be: that one is its resource then.
-    """
-    extract = iam_actions.extract_resource_arn
-
-    def resource(
-        service: str, method: str, path: str, headers: Json, body: bytes, query: Json, region: str, account: str
-    ) -> str:
-        names = ministack_calls.parameter_names(ministack_calls.parse(body)) if service == "ssm" else []
-        arns = [ministack_calls.parameter_arn(name, region, account) for name in names]
-        if not arns:
-            return str(extract(service, method, path, headers, body, query, region, account))
-        key, action = extract_access_key_id(headers, query) or "", f"ssm:{headers['x-amz-target'].rpartition('.')[2]}"
-        refused = (arn for arn in arns[1:] if iam_evaluator.enforce(key, action, service, region, resource_arn=arn))
-        return next(refused, arns[0])
-
-    iam_actions.extract_resource_arn = resource
-
-
-def _authorize_logs_and_dashboards_by_name() -> None:
-    """The ARN of a log group ends in `:*` where its streams and events are asked for; a dashboard has an ARN."""
-    extract = iam_actions.extract_resource_arn
-
-    def resource(
-        service: str, method: str, path: str, headers: Json, body: bytes, query: Json, region: str, account: str
-    ) -> str:
-        arn = str(extract(service, method, path, headers, body, query, region, account))
-        dashboard = iam_actions._param(body, query, "DashboardName") if service == "monitoring" else None
-        if dashboard:
-            return f"arn:aws:cloudwatch::{account}:dashboard/{dashboard}"
-        return f"{arn}:*" if ":log-group:" in arn and not arn.endswith(":*") else arn
-
-    iam_actions.extract_resource_arn = resource
 
 
 def _filter_parameters_by_tag() -> None:
@@ -161,6 +122,21 @@ def _take_alarms_on_expressions() -> None:
     provisioners._cw_metric_alarm_record = recording
 
 
+def _listing(listed: Callable[[Json], Answer]) -> Callable[[Json], Answer]:
+    """ListSecrets tells the KMS key of each secret that is under one of its own."""
+
+    def listing(data: Json) -> Answer:
+        status, headers, body = listed(data)
+        answer = json.loads(body)
+        for entry in answer.get("SecretList", []):
+            _, secret = secretsmanager._resolve(entry["ARN"])
+            if secret and secret.get("KmsKeyId"):
+                entry["KmsKeyId"] = secret["KmsKeyId"]
+        return status, headers, json.dumps(answer).encode()
+
+    return listing
+
+
 def _changing(change: Callable[[Json], Answer]) -> Callable[[Json], Answer]:
     """A secret is changed by a change of its tags too: LastChangedDate is when it was modified in any way."""
 
@@ -172,17 +148,6 @@ def _changing(change: Callable[[Json], Answer]) -> Callable[[Json], Answer]:
         return answer
 
     return changing
-
-
-def _authorize_batches_as_single_calls() -> None:
-    """SQS has no actions for batches: `sqs:SendMessage` allows SendMessageBatch, and so do the others."""
-    extract = iam_actions.extract_iam_action
-
-    def action(service: str, *rest: Any, **more: Any) -> str | None:  # noqa: ANN401 - only handed on
-        found: str | None = extract(service, *rest, **more)
-        return found.removesuffix("Batch") if found and service == "sqs" else found
-
-    iam_actions.extract_iam_action = action
 
 
 def _ask_the_policy_of_a_queue() -> None:

@@ -56,6 +56,11 @@ class Deployment:
                 return all(map(self.resolve, parts))
             case {"Fn::Or": parts}:
                 return any(map(self.resolve, parts))
+            case {"Fn::Join": [between, parts]}:
+                resolved = self.resolve(parts)
+                return between.join(resolved) if isinstance(resolved, list) else resolved  # a list that is a parameter
+            case {"Fn::FindInMap": [table, key, name]}:
+                return self.template["Mappings"][table][self.resolve(key)][name]
             case {"Fn::Not": [part]}:
                 return not self.resolve(part)
             case {"Fn::If": [condition, a, b]}:

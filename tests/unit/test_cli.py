@@ -13,7 +13,7 @@ from keyferry.cli import VERBS, main
 from keyferry.cli.reference.commands import list_examples, render
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "docs/cli.md"
-LOOKING = {"validate", "plan", "status", "trace", "expiring", "explain", "schema", "completion"}
+LOOKING = {"validate", "plan", "status", "trace", "doctor", "expiring", "explain", "schema", "completion"}
 """Commands that change nothing. Every other has --dry-run."""
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "kubernetes", "yaml", "urllib3")
 """What takes long to import."""

@@ -25,7 +25,10 @@ from keyferry.deadline import Deadline
 from keyferry.errors import InvalidRequest, Misconfigured, OutOfTime
 from keyferry.role import Role
 
-Service = Literal["secretsmanager", "ssm", "sqs", "eks", "sts", "cloudformation", "lambda", "logs"]
+Service = Literal[
+    "secretsmanager", "ssm", "sqs", "eks", "sts", "cloudformation", "lambda", "logs",
+    "cloudtrail", "cloudwatch", "events", "iam", "kms", "scheduler",
+]  # fmt: skip
 _DEFAULT_CONFIG = Config(connect_timeout=1.5, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
 """Connecting has time for one more SYN, which the kernel sends after a second. No answer costs 13 seconds at most."""
 _FAIL_FAST_CONFIG = _DEFAULT_CONFIG.merge(Config(read_timeout=3))

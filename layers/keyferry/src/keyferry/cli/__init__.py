@@ -19,6 +19,7 @@ VERBS = {
     "push": "Bring Secrets to the current state of their sources",
     "status": "Show in which state each target is",
     "trace": "Follow the last change: event, route, delivery, write, restart",
+    "doctor": "Show what is wrong with a stack and its clusters, and what mends it",
     "expiring": "Show what expires, what is not rotated, and how old values are",
     "orphans": "Show what is left over of mappings that are gone",
     "explain": "Show which change an event is, and what follows from it",

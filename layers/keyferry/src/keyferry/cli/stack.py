@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,16 @@ class Stack:
     session: boto3.Session
     name: str
     outputs: Mapping[str, str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    status: str = ""
+    """What became of its last deployment, such as `UPDATE_COMPLETE`."""
+    drift: str = ""
+    """Whether CloudFormation has found it changed by hand, such as `NOT_CHECKED` or `DRIFTED`; empty if unknown."""
+
+    @property
+    def region(self) -> str:
+        """The region that it is in."""
+        return str(self.session.region_name)
 
     def connect_queue(self) -> DeliveryQueue:
         """Return a client of the queue from which the stack takes its deliveries.
@@ -154,7 +164,15 @@ def find_stack(session: boto3.Session, name: str | None, mappings: Path) -> Stac
             stacks = []
     if not stacks:
         raise InvalidInput(f"there is no stack {known} in {session.region_name}: look at name, region and account")
-    return Stack(session, known, {one["OutputKey"]: one["OutputValue"] for one in stacks[0].get("Outputs", [])})
+    described = stacks[0]
+    return Stack(
+        session,
+        known,
+        {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])},
+        {given["ParameterKey"]: given["ParameterValue"] for given in described.get("Parameters", [])},
+        described["StackStatus"],
+        described.get("DriftInformation", {}).get("StackDriftStatus", ""),
+    )
 
 
 def format_logs_command(stack: str, event_id: str) -> str:

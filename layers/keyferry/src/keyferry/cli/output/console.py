@@ -19,6 +19,8 @@ from keyferry.formats.printable import escape
 
 PATIENCE_SECONDS = 2.0
 """How long work goes on before its progress is shown."""
+STATE_WIDTH = len("warning")
+"""How wide the column of states is that `print_entry` writes."""
 _ASCII = str.maketrans({"→": "->", "…": "..."})
 """What Keyferry itself writes beyond ASCII, and what stands for it where only ASCII is shown."""
 
@@ -71,6 +73,23 @@ def print_line(text: str, indent: int = 0) -> None:
 def print_note(text: str) -> None:
     """Write a line that is not part of the result to stderr; on a terminal it is wrapped at blanks."""
     _print_wrapped(sys.stderr, text)
+
+
+def print_entry(state: str, text: str, indent: int = 0) -> None:
+    """Write a line that begins with a state, in its colour; on a terminal the text is wrapped beside it.
+
+    Args:
+        state: what `keyferry.cli.output.tables` has a colour for.
+        text: the text.
+        indent: by how many blanks further lines of the text begin later than it.
+    """
+    from keyferry.cli.output.tables import paint_state  # noqa: PLC0415  # takes long
+    from keyferry.cli.output.wrapping import wrap  # noqa: PLC0415
+
+    screen = describe_screen(sys.stdout)
+    line = printable(f"{state:{STATE_WIDTH}}  {text}", screen)
+    first, *more = wrap(line, screen.width, " " * (STATE_WIDTH + 2 + indent)) if screen.width else [line]
+    _write(sys.stdout, screen, "\n".join([paint_state(state, screen) + first[len(state) :], *more]))
 
 
 def print_verbatim(text: str) -> None:

@@ -73,6 +73,11 @@ def _find_colour(cell: str) -> str:
     return _COLOUR_OF.get(cell.partition(",")[0], "")
 
 
+def paint_state(text: str, screen: Screen) -> str:
+    """Return the name of a state in its colour."""
+    return _paint(text, _find_colour(text), screen)
+
+
 def _paint(padded: str, style: str, screen: Screen) -> str:
     """Return a cell in its colour; the blanks behind it have none, so that they can be cut off."""
     text = padded.rstrip(" ")

@@ -1,0 +1,91 @@
+"""`keyferry doctor`: what is wrong with a stack and its clusters, looked at from both ends, with the remedies."""
+
+import os
+import sys
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from typing import TypedDict
+
+import click
+
+from keyferry.cli.doctor.examination import Examination
+from keyferry.cli.doctor.finding import Finding, FindingRow
+from keyferry.cli.names import complete_clusters
+from keyferry.cli.options import PROBLEMS, Settings, examples, output
+from keyferry.cli.output import console
+from keyferry.cli.output.findings import print_findings, print_totals
+from keyferry.cli.stack import find_stack
+from keyferry.runtime.layer import read_release
+
+
+class DoctorAnswer(TypedDict):
+    """What `--output json` writes."""
+
+    release: str
+    """The release of this program."""
+    errors: int
+    """How many findings are errors: something does not work."""
+    warnings: int
+    """How many are warnings: it works, or could not be looked at."""
+    findings: list[FindingRow]
+    """All that was looked at, in the order of the way of a change."""
+
+
+ANSWER = DoctorAnswer
+
+
+@click.command(
+    epilog=examples(
+        "keyferry doctor", "keyferry doctor --cluster prod-eu --context prod-eu=admin", "keyferry doctor --output json"
+    )
+)
+@click.option(
+    "--cluster", metavar="NAME", shell_complete=complete_clusters, help="Of the clusters, look at this one alone."
+)
+@click.option(
+    "--context",
+    "contexts",
+    multiple=True,
+    metavar="[CLUSTER=]CONTEXT",
+    help="Context of your kubeconfig for a cluster. Default: the one that leads to it.",
+)
+@click.option("--stack", metavar="NAME", help="Look at this stack. Default: the one that samconfig.toml names.")
+@output
+@click.pass_obj
+def doctor(settings: Settings, cluster: str | None, contexts: tuple[str, ...], stack: str | None) -> None:
+    """Show what is wrong with a stack and its clusters, and what mends it.
+
+    It looks at the caller, the stack, rules, queues, functions, roles, access entries, keys, at what the functions
+    reach, and with your kubeconfig at rights in the clusters. Nothing is changed, and no value is read. Exits with 1
+    where something does not work; what could not be looked at is a warning.
+    """
+    examination = Examination(
+        os.environ,
+        settings.load_catalog,
+        partial(find_stack, name=stack, mappings=settings.mappings),
+        cluster,
+        contexts,
+    )
+    findings: list[Finding] = []
+    with console.show_progress("examining", 1):
+        for _, some in groupby(examination.run(), key=attrgetter("check")):
+            group = list(some)
+            findings += group
+            if not settings.is_json:
+                print_findings(group)
+    if settings.is_json:
+        console.print_json(_build_answer(findings))
+    else:
+        print_totals(findings)
+    sys.exit(PROBLEMS if any(finding.state == "error" for finding in findings) else 0)
+
+
+def _build_answer(findings: list[Finding]) -> DoctorAnswer:
+    states = [finding.state for finding in findings]
+    return {
+        "release": read_release(),
+        "errors": states.count("error"),
+        "warnings": states.count("warning"),
+        "findings": [finding.as_dict() for finding in findings],
+    }

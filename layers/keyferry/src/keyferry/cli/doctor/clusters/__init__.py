@@ -1,0 +1,1 @@
+"""The checks of the clusters, by the kubeconfig of the person who looks."""

@@ -1,0 +1,119 @@
+"""Examine a stack from both ends, step by step: who asks, the stack, what it is made of, and the clusters."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import boto3
+
+from keyferry.aws.sessions import Sessions, open_session
+from keyferry.cli.check.problems import InvalidFiles, nearest
+from keyferry.cli.doctor.clusters import cluster as clusters
+from keyferry.cli.doctor.finding import Check, Finding, format_command
+from keyferry.cli.doctor.runner import run_checks
+from keyferry.cli.doctor.stack import (
+    caller,
+    deployment,
+    elsewhere,
+    entries,
+    event_sources,
+    functions,
+    keys,
+    processor,
+    queues,
+    reach,
+    rules,
+)
+from keyferry.cli.doctor.subject import Subject
+from keyferry.cli.stack import Stack
+from keyferry.deadline import Deadline
+from keyferry.errors import InvalidInput, KeyferryError
+from keyferry.mapping.catalog import Catalog
+
+CLUSTER_SECONDS = 120
+"""How long the clusters may be looked at."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is to be looked at."""
+
+    environment: Mapping[str, str]
+    """The environment variables."""
+    load_catalog: Callable[[], Catalog]
+    """Returns the mappings of the folder, or raises InvalidFiles."""
+    find_stack: Callable[[boto3.Session], Stack]
+    """Returns the stack that is asked for, or raises a KeyferryError."""
+    cluster: str | None = None
+    """The only cluster to look at; None for all."""
+    contexts: tuple[str, ...] = ()
+    """The values of `--context`."""
+
+    def run(self) -> Iterator[Finding]:
+        """Yield the findings, as soon as they and all before them are known.
+
+        Raises:
+            InvalidInput: mappings go to no cluster of that name, or a context is wrong.
+        """
+        catalog: Catalog | None = None
+        try:
+            catalog = self.load_catalog()
+        except InvalidFiles:
+            why = "the files have problems: what goes by them is not looked at"
+            yield Finding("mappings", "error", "files", why, ("keyferry validate",))
+        else:
+            self._check_cluster(catalog)
+            count = len(catalog.mappings)
+            yield Finding("mappings", "ok", "files", f"{count:,} mapping{'' if count == 1 else 's'}")
+        yield from self._examine_stack(catalog)
+        if catalog:
+            yield from self._examine_clusters(catalog)
+
+    def _check_cluster(self, catalog: Catalog) -> None:
+        names = [cluster.name for cluster in catalog.used_clusters]
+        if self.cluster is not None and self.cluster not in names:
+            raise InvalidInput(f"mappings go to no cluster {self.cluster}{nearest(self.cluster, names, 'there is')}")
+
+    def _examine_stack(self, catalog: Catalog | None) -> Iterator[Finding]:
+        try:
+            session = open_session(self.environment.get("AWS_REGION") or None)
+        except KeyferryError as error:
+            yield Finding("caller", "error", "AWS", str(error), ("aws sts get-caller-identity",))
+            return
+        clients = Sessions(session)
+        first = list(caller.check_caller(clients))
+        yield from first
+        yield from run_checks([Check("clock", "this machine", lambda: caller.check_clock(clients))], tuple)
+        if first[0].state == "error":
+            return
+        try:
+            stack = self.find_stack(session)
+        except KeyferryError as error:
+            look = format_command(
+                *("aws", "cloudformation", "describe-stacks", "--region", str(session.region_name)),
+                *("--query", "Stacks[].StackName"),
+            )
+            yield Finding("stack", "error", "stack", str(error), (look,))
+            return
+        subject = Subject(clients, caller.identify(clients), stack, catalog, self.cluster)
+        yield from run_checks(list_checks(subject), subject.describe_grant)
+
+    def _examine_clusters(self, catalog: Catalog) -> Iterator[Finding]:
+        deadline = Deadline.after(CLUSTER_SECONDS)
+        try:
+            checks = clusters.list_checks(catalog, self.cluster, self.contexts, self.environment, deadline)
+        except InvalidInput as error:
+            if self.contexts:
+                raise
+            yield Finding("cluster", "warning", "kubeconfig", f"could not be looked at: {error}")
+            return
+        yield from run_checks(checks, tuple)
+
+
+def list_checks(subject: Subject) -> list[Check]:
+    """Return the checks of a stack, in the order in which they are told: the way of a change, then what it needs."""
+    groups = (deployment, rules, queues, functions, event_sources, processor, entries, reach)
+    return [
+        *(check for group in groups for check in group.list_checks(subject)),
+        Check("keys", "KMS", lambda: keys.check_keys(subject)),
+        *elsewhere.list_checks(subject),
+    ]

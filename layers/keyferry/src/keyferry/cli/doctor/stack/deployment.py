@@ -1,0 +1,100 @@
+"""The stack itself: whether its last deployment came to its end, its outputs, and the release of each part."""
+
+from collections.abc import Iterator
+
+from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
+from keyferry.cli.doctor.subject import Subject
+from keyferry.errors import InvalidInput
+from keyferry.runtime.layer import read_release
+
+OUTPUTS = {
+    "RouteFunction": "Route",
+    "DeliverFunction": "Deliver",
+    "ReconcileFunction": "Reconcile",
+    "ReportFunction": "Report",
+    "ChangesQueueUrl": "Changes",
+    "DeliveriesQueueUrl": "Deliveries",
+    "SweepsQueueUrl": "Sweeps",
+    "ChangesDeadLettersQueueUrl": "ChangesDeadLetters",
+    "DeliveriesDeadLettersQueueUrl": "DeliveriesDeadLetters",
+    "SweepsDeadLettersQueueUrl": "SweepsDeadLetters",
+    "EventsDeadLettersQueueUrl": "EventsDeadLetters",
+}
+"""Output of template.yaml → the resource whose id it holds."""
+
+
+def list_checks(subject: Subject) -> list[Check]:
+    """Return the checks of the stack and its releases."""
+    name = subject.stack.name
+    return [
+        Check("stack", name, lambda: check_status(subject)),
+        Check("stack", f"outputs of {name}", lambda: check_outputs(subject)),
+        Check("release", name, lambda: check_release(subject)),
+    ]
+
+
+def check_status(subject: Subject) -> Iterator[Finding]:
+    """Yield what became of the last deployment, and whether somebody has found that the stack has drifted."""
+    name, status = subject.stack.name, subject.stack.status
+    events = _describe("describe-stack-events", name, "--max-items", "20")
+    if status == "ROLLBACK_COMPLETE":
+        delete = _describe("delete-stack", name)
+        yield Finding("stack", "error", name, f"{status}: it was never made; delete it, and deploy", (events, delete))
+    elif status.endswith("_FAILED"):
+        yield Finding("stack", "error", name, f"{status}: the last deployment has failed", (events,))
+    elif status.endswith("ROLLBACK_COMPLETE"):
+        yield Finding("stack", "warning", name, f"{status}: the last deployment was taken back", (events,))
+    elif status.endswith("IN_PROGRESS"):
+        yield Finding("stack", "warning", name, f"{status}: look again when the deployment is over", (events,))
+    else:
+        yield Finding("stack", "ok", name, f"{status} in {subject.region}")
+    if subject.stack.drift == "DRIFTED":
+        drifts = _describe("describe-stack-resource-drifts", name)
+        yield Finding(
+            "stack", "warning", name, "CloudFormation has seen that resources were changed by hand", (drifts,)
+        )
+
+
+def check_outputs(subject: Subject) -> Iterator[Finding]:
+    """Yield whether each output is there, and names the resource that the stack has now."""
+    missing, other = [], []
+    for output, logical_id in OUTPUTS.items():
+        if output not in subject.outputs:
+            missing.append(output)
+        elif subject.outputs[output] != subject.get_resource(logical_id):
+            other.append(output)
+    if missing:
+        why = f"missing: {', '.join(missing)}; it is of another release than this program, or no stack of Keyferry's"
+        yield Finding("stack", "error", "outputs", why, DEPLOY)
+    if other:
+        why = f"not of the resources that the stack has: {', '.join(other)}"
+        yield Finding("stack", "error", "outputs", why, DEPLOY)
+    if not missing and not other:
+        yield Finding("stack", "ok", "outputs", "as its resources")
+
+
+def check_release(subject: Subject) -> Iterator[Finding]:
+    """Yield whether stack and program are of one release, and the mappings that are deployed those of the folder."""
+    try:
+        answer = subject.ask("clusters")
+    except InvalidInput as error:  # it fails, or gives no answer that can be used; any other error is no fault of it
+        logs = format_command("aws", "logs", "tail", f"/aws/lambda/{subject.stack.name}-report", "--since", "1h")
+        yield Finding("release", "error", "function report", str(error), (logs,))
+        return
+    deployed, own = answer["release"], read_release()
+    if deployed == own:
+        yield Finding("release", "ok", "stack and program", own)
+    else:
+        why = f"the stack is of {deployed}, and this program of {own}: use one for both"
+        yield Finding("release", "warning", "stack and program", why, (f"pip install 'keyferry[cli]=={deployed}'",))
+    if subject.catalog is None:
+        return
+    if answer["deployment"] == subject.catalog.digest:
+        yield Finding("release", "ok", "mappings", "those that are deployed are those of the folder")
+    else:
+        why = "those that are deployed are not those of the folder"
+        yield Finding("release", "warning", "mappings", why, DEPLOY)
+
+
+def _describe(verb: str, stack: str, *more: str) -> str:
+    return format_command("aws", "cloudformation", verb, "--stack-name", stack, *more)

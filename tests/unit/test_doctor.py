@@ -1,0 +1,211 @@
+"""How `keyferry doctor` examines and tells: step by step, whatever cannot be looked at, as text and as JSON."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from keyferry.cli import main
+from keyferry.cli.doctor import examination
+from keyferry.cli.doctor.finding import Check, Finding
+from keyferry.cli.doctor.runner import collect, run_checks
+from keyferry.cli.output.findings import print_findings, print_totals
+from keyferry.errors import AccessDenied, InvalidInput, Misconfigured, NotSignedIn
+from tests.unit.examined import Examined, error, only
+from tests.unit.samples import ACCOUNT
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples/mappings"
+OK = Finding("rules", "ok", "one", "enabled")
+
+
+def test_what_comes_before_an_error_is_kept_and_the_error_is_a_warning() -> None:
+    def run() -> Iterator[Finding]:
+        yield OK
+        raise AccessDenied("AWS refuses events:DescribeRule")
+
+    kept, refused = collect(Check("rules", "two", run), lambda: ("grant it",))
+    assert kept == OK
+    assert refused == Finding(
+        "rules", "warning", "two", "could not be looked at: AWS refuses events:DescribeRule", ("grant it",)
+    )
+
+
+def test_an_error_that_nobody_foresaw_is_a_warning_without_its_text() -> None:
+    def run() -> Iterator[Finding]:
+        raise ValueError("canary-1")
+        yield
+
+    finding = only(collect(Check("rules", "two", run)))
+    assert (finding.state, finding.why.startswith("could not be looked at: ValueError at test_doctor.py")) == (
+        "warning",
+        True,
+    )
+    assert "canary" not in str(finding)
+
+
+def test_checks_run_side_by_side_and_are_told_in_their_order() -> None:
+    second_is_done = threading.Event()
+
+    def first() -> Iterator[Finding]:
+        assert second_is_done.wait(10)
+        yield OK
+
+    def second() -> Iterator[Finding]:
+        second_is_done.set()
+        yield Finding("rules", "ok", "two")
+
+    checks = [Check("rules", "one", first), Check("rules", "two", second)]
+    assert [finding.what for finding in run_checks(checks, tuple)] == ["one", "two"]
+
+
+def test_findings_with_the_same_reason_are_one_line_with_all_their_commands(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    gone = [Finding("queues", "error", name, "the queue is gone", ("look", f"make {name}")) for name in ("one", "two")]
+    findings = [OK, *gone, Finding("rules", "ok", "two", "enabled"), Finding("rules", "ok", "three")]
+    print_findings(findings)
+    print_totals(findings)
+    assert capsys.readouterr().out.splitlines() == [
+        "ok       rules           one, two: enabled",
+        "error    queues          one, two: the queue is gone",
+        "         look",
+        "         make one",
+        "         make two",
+        "ok       rules           three",
+        "",
+        "5 looked at: 2 errors, 0 warnings, 3 ok",
+    ]
+
+
+class Session:
+    """A session of AWS."""
+
+    region_name = "eu-west-1"
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Examined:
+    """A stack with the mappings of the examples, which the command examines."""
+    world = Examined()
+    monkeypatch.setattr(examination, "open_session", lambda _region: Session())
+    monkeypatch.setattr(examination, "Sessions", lambda _session: world.clients)
+    monkeypatch.setattr("keyferry.cli.commands.doctor.find_stack", lambda _session, **_: world.subject.stack)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    return world
+
+
+def run(*args: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["--mappings", str(EXAMPLES), "doctor", *args])
+    return result.exit_code, result.output
+
+
+def answer(*args: str) -> dict[str, Any]:
+    """Return what `--output json` says; the exit code has to fit it."""
+    code, out = run("--output", "json", *args)
+    told: dict[str, Any] = json.loads(out)
+    assert code == (1 if told["errors"] else 0)
+    for state in ("error", "warning"):
+        assert told[f"{state}s"] == sum(finding["state"] == state for finding in told["findings"])
+    return told
+
+
+def checks(told: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(finding["check"] for finding in told["findings"]))
+
+
+def test_a_stack_is_examined_from_the_caller_to_the_clusters(world: Examined) -> None:
+    world.report["clusters"]["rows"] = [{"cluster": "prod-eu", "version": "v1.36.2"}]
+    told = answer()
+    assert checks(told) == [
+        *("mappings", "caller", "clock", "stack", "release", "rules", "trail", "queues", "dead letters", "functions"),
+        *("event sources", "processor", "roles", "access entries", "endpoints", "sources", "keys", "cluster"),
+    ]
+    assert set(told["findings"][0]) == {"check", "state", "what", "why", "remedy"}
+    # Tests have no clock of November 2026, and nobody has a kubeconfig.
+    wrong = {finding["check"] for finding in told["findings"] if finding["state"] != "ok"}
+    assert wrong == {"clock", "release", "cluster"}
+
+
+def test_without_a_stack_the_clusters_are_looked_at_all_the_same(
+    world: Examined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_stack(_session: object, **_: object) -> None:
+        raise InvalidInput("there is no stack keyferry in eu-west-1")
+
+    monkeypatch.setattr("keyferry.cli.commands.doctor.find_stack", find_stack)
+    told = answer()
+    assert checks(told) == ["mappings", "caller", "clock", "stack", "cluster"]
+    stack = next(finding for finding in told["findings"] if finding["check"] == "stack")
+    assert (stack["state"], stack["remedy"]) == (
+        "error",
+        ["aws cloudformation describe-stacks --region eu-west-1 --query 'Stacks[].StackName'"],
+    )
+    assert world.clients.calls
+
+
+@pytest.mark.parametrize("problem", [Misconfigured("no region"), NotSignedIn("expired")])
+def test_without_credentials_the_clusters_are_looked_at_all_the_same(
+    world: Examined, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def open_session(_region: str | None) -> None:
+        raise problem
+
+    if isinstance(problem, Misconfigured):
+        monkeypatch.setattr(examination, "open_session", open_session)
+    else:
+        world.set("sts.get_caller_identity", error("ExpiredToken"))
+    told = answer()
+    assert [check for check in checks(told) if check != "clock"] == ["mappings", "caller", "cluster"]
+    assert told["errors"] >= 1
+
+
+def test_without_mappings_that_are_right_the_stack_is_looked_at_all_the_same(world: Examined, tmp_path: Path) -> None:
+    (tmp_path / "db.yaml").write_text("kind: Nothing\n")
+    result = CliRunner().invoke(main, ["--mappings", str(tmp_path), "doctor", "--output", "json"])
+    told = json.loads(result.output)
+    assert told["findings"][0] | {"why": ""} == {
+        **{"check": "mappings", "state": "error", "what": "files", "why": "", "remedy": ["keyferry validate"]},
+    }
+    assert "roles" in checks(told)
+    assert "cluster" not in checks(told)
+    assert world.clients.calls
+
+
+def test_one_cluster_alone_is_looked_at_where_it_is_named(world: Examined) -> None:
+    told = answer("--cluster", "prod-us")
+    entries = {each["what"].partition(":")[0] for each in told["findings"] if each["check"] == "access entries"}
+    assert entries == {each["what"] for each in told["findings"] if each["check"] == "cluster"} == {"prod-us"}
+    assert world.clients.calls
+
+
+def test_a_cluster_that_no_mapping_goes_to_is_told_with_the_nearest(world: Examined) -> None:
+    code, out = run("--cluster", "prod-uk")
+    assert (code, "mappings go to no cluster prod-uk; did you mean prod-us?" in out) == (1, True), out
+    assert world.clients.calls == []
+
+
+def test_a_kubeconfig_that_cannot_be_read_is_a_warning_unless_a_context_is_asked_for(
+    world: Examined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("clusters: 1\ncontexts: canary\n")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    told = answer()
+    assert told["findings"][-1]["state"] == "warning"
+    assert "is no kubeconfig that can be used" in told["findings"][-1]["why"]
+    code, out = run("--cluster", "prod-eu", "--context", "mine")
+    assert (code, "is no kubeconfig that can be used" in out) == (1, True)
+    assert "canary" not in out
+    assert world.clients.calls
+
+
+def test_the_text_ends_in_totals(world: Examined) -> None:
+    code, out = run()
+    last = out.splitlines()[-1]
+    assert last.endswith(" ok")
+    assert (code, " errors, " in last or " error, " in last) == (1, True)
+    assert f"caller          arn:aws:sts::{ACCOUNT}:assumed-role/oncall/me: account {ACCOUNT}" in out
+    assert world.clients.calls

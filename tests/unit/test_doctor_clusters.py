@@ -1,0 +1,269 @@
+"""What `keyferry doctor` finds in a cluster with somebody's kubeconfig: rights, and what is generated for it."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from keyferry.access import rbac
+from keyferry.cli.clusters.client import Resource
+from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.doctor.clusters import rights
+from keyferry.cli.doctor.clusters.cluster import check_cluster, list_checks
+from keyferry.cli.doctor.clusters.generated import RESOURCES
+from keyferry.cli.doctor.finding import Check, Finding
+from keyferry.cli.doctor.runner import collect
+from keyferry.deadline import Deadline
+from keyferry.errors import ClusterUnreachable, Forbidden, InvalidInput, KeyferryError
+from keyferry.mapping.catalog import Catalog, build_catalog
+from tests.unit.examined import only
+from tests.unit.samples import cluster, mapping
+
+type Object = dict[str, Any]
+
+CLUSTER = cluster()
+EVERYTHING = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+USERS = ("keyferry:deliver", "keyferry:reconcile")
+
+
+def catalog(**spec: Any) -> Catalog:  # noqa: ANN401  # YAML
+    return build_catalog([mapping(**spec)], [CLUSTER])
+
+
+class FakeOperator:
+    """A cluster with what is generated for it, and somebody who may look at all of it."""
+
+    def __init__(self, known: Catalog) -> None:
+        self.cluster, self.context = "prod-eu", Context("mine", "prod-eu", "https://one.example")
+        self.objects = copy.deepcopy(rbac.build_rbac(known, CLUSTER))
+        for each in self.objects:
+            if "spec" in each:  # as the API server adds it
+                each["spec"] = {**each["spec"], "matchPolicy": "Equivalent"}
+        self.own: Object = {"resourceRules": [EVERYTHING]}
+        self.refused: set[tuple[str, str]] = set()
+        """Verb and resource of what the users of the stack may not do."""
+        self.more: set[tuple[str, str]] = set()
+        """The same of what they may do beside it."""
+        self.hidden: str = ""
+        """A kind that may not be listed."""
+        self.asked: list[tuple[Mapping[str, str], str, Sequence[str]]] = []
+        self.away: KeyferryError | None = None
+
+    def read_version(self) -> str:
+        if self.away:
+            raise self.away
+        return "v1.36.2"
+
+    def list_own_rules(self, namespace: str) -> Object:
+        assert namespace
+        return self.own
+
+    def may(self, attributes: Mapping[str, str], user: str, groups: Sequence[str]) -> bool:
+        self.asked.append((attributes, user, groups))
+        right = attributes["verb"], attributes["resource"]
+        return right in self.more if right == ("list", "secrets") else right not in self.refused
+
+    def list_objects(self, resource: Resource) -> Iterator[Object]:
+        if resource.kind == self.hidden:
+            raise Forbidden(f"you may not list {resource.full_name}")
+        return (each for each in self.objects if each["kind"] == resource.kind)
+
+
+def examine(operator: FakeOperator, known: Catalog) -> list[Finding]:
+    """Return what is found in a cluster."""
+    client: Any = operator
+    return collect(Check("cluster", "prod-eu", lambda: check_cluster(known, CLUSTER, client)))
+
+
+def wrong(operator: FakeOperator, known: Catalog) -> list[Finding]:
+    return [finding for finding in examine(operator, known) if finding.state != "ok"]
+
+
+@pytest.mark.parametrize("spec", [{}, {"namespaces": {"matchLabels": {"team": "a"}}}, {"restart": "none"}])
+def test_of_a_cluster_that_is_well_everything_is_ok(spec: dict[str, Any]) -> None:
+    known = catalog(**spec)
+    operator = FakeOperator(known)
+    findings = examine(operator, known)
+    assert {finding.state for finding in findings} == {"ok"}
+    assert [finding.check for finding in findings] == ["cluster", "rights", "rights", "rights", "generated"]
+    assert {user for _, user, _ in operator.asked} == set(USERS)
+    assert {tuple(groups) for *_, groups in operator.asked} == {("system:authenticated",)}
+
+
+def remove(kind: str) -> Callable[[FakeOperator], None]:
+    def change(operator: FakeOperator) -> None:
+        operator.objects = [each for each in operator.objects if each["kind"] != kind]
+
+    return change
+
+
+def edit(kind: str, field: str, value: object) -> Callable[[FakeOperator], None]:
+    def change(operator: FakeOperator) -> None:
+        next(each for each in operator.objects if each["kind"] == kind)[field] = value
+
+    return change
+
+
+def leave(operator: FakeOperator) -> None:
+    """Have a Role of a mapping that was removed."""
+    metadata = {"name": "keyferry:deliver:gone", "namespace": "shop", "labels": {"keyferry.dev/generated": "keyferry"}}
+    others = {"name": "theirs", "namespace": "shop", "labels": {"keyferry.dev/generated": "staging"}}
+    operator.objects += [{"kind": "Role", "metadata": metadata, "rules": []}]
+    operator.objects += [{"kind": "Role", "metadata": others, "rules": []}, {"kind": "Role", "metadata": {"name": "x"}}]
+
+
+def set_to(**fields: Any) -> Callable[[FakeOperator], None]:  # noqa: ANN401
+    return lambda operator: vars(operator).update(fields)
+
+
+APPLY = "kubectl --context mine apply --server-side -f generated/clusters/prod-eu/rbac.yaml"
+LACKING = {"resourceRules": [{"verbs": ["list"], "apiGroups": ["*"], "resources": ["roles", "rolebindings"]}]}
+
+
+@pytest.mark.parametrize(
+    ("state", "what", "why", "remedy", "spoil"),
+    [
+        (
+            "warning",
+            "prod-eu: your own",
+            "you may not create subjectaccessreviews, list clusterroles",
+            "auth can-i --list",
+            set_to(own=LACKING),
+        ),
+        (
+            "error",
+            "prod-eu: keyferry:deliver",
+            "it may not patch secrets/payments-db in namespace payments",
+            f"auth can-i patch secrets/payments-db --namespace payments --as keyferry:deliver && {APPLY}",
+            set_to(refused={("patch", "secrets")}),
+        ),
+        (
+            "error",
+            "prod-eu: keyferry:deliver",
+            "and 2 more of",
+            "patch daemonsets.apps --namespace payments",
+            set_to(refused={("patch", "deployments"), ("patch", "daemonsets"), ("patch", "statefulsets")}),
+        ),
+        (
+            "error",
+            "prod-eu: keyferry:reconcile",
+            "it may not get secrets/payments-db",
+            APPLY,
+            set_to(refused={("get", "secrets")}),
+        ),
+        (
+            "error",
+            "prod-eu: keyferry:deliver",
+            "it may list all Secrets",
+            "auth can-i list secrets",
+            set_to(more={("list", "secrets")}),
+        ),
+        ("error", "prod-eu", "missing: Role payments/keyferry:deliver:payments-db and 1 more", APPLY, remove("Role")),
+        (
+            "error",
+            "prod-eu",
+            "missing: ValidatingAdmissionPolicy keyferry-secrets",
+            APPLY,
+            remove("ValidatingAdmissionPolicy"),
+        ),
+        (
+            "error",
+            "prod-eu",
+            "otherwise than the mappings make them: Role payments/keyferry:deliver:payments-db",
+            APPLY,
+            edit("Role", "rules", []),
+        ),
+        (
+            "error",
+            "prod-eu",
+            "otherwise than the mappings make them: RoleBinding",
+            APPLY,
+            edit("RoleBinding", "subjects", None),
+        ),
+        (
+            "error",
+            "prod-eu",
+            "otherwise than the mappings make them: ValidatingAdmissionPolicy keyferry-secrets",
+            APPLY,
+            edit("ValidatingAdmissionPolicy", "spec", {"failurePolicy": "Ignore"}),
+        ),
+        (
+            "warning",
+            "prod-eu",
+            "no mapping needs any more: Role shop/keyferry:deliver:gone",
+            "sh generated/remove-stale.sh prod-eu mine",
+            leave,
+        ),
+        (
+            "warning",
+            "prod-eu",
+            "could not be looked at: you may not list clusterroles.rbac",
+            "",
+            set_to(hidden="ClusterRole"),
+        ),
+        ("warning", "prod-eu", "could not be looked at: no answer", "", set_to(away=ClusterUnreachable("no answer"))),
+    ],
+)
+def test_what_is_broken_is_told_with_its_remedy(
+    state: str, what: str, why: str, remedy: str, spoil: Callable[[FakeOperator], None]
+) -> None:
+    known = catalog()
+    operator = FakeOperator(known)
+    spoil(operator)
+    matching = [each for each in wrong(operator, known) if each.what == what and why in each.why]
+    assert [finding.state for finding in matching] == [state], wrong(operator, known)
+    assert remedy in " && ".join(matching[0].remedy)
+
+
+def test_a_check_that_is_refused_stops_no_other() -> None:
+    known = catalog()
+    operator = FakeOperator(known)
+    operator.hidden, operator.more = "Role", {("list", "secrets")}
+    assert [finding.check for finding in wrong(operator, known)] == ["rights", "rights", "generated"]
+
+
+def test_rules_that_a_cluster_knows_in_part_alone_are_not_judged() -> None:
+    known = catalog()
+    operator = FakeOperator(known)
+    operator.own = {"incomplete": True}
+    assert wrong(operator, known) == []
+
+
+def test_of_each_mapping_one_namespace_is_asked_first_and_so_much_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["a", "b"]
+    known = build_catalog([mapping(name, namespaces=names, restart="none") for name in ("one", "two")], [CLUSTER])
+    asked = [
+        (right.namespace, right.user) for right in rights.list_rights(known, CLUSTER) if right.resource == "secrets"
+    ]
+    first = list(dict.fromkeys(asked[: len(asked) // 2]))
+    assert {namespace for namespace, _ in first} == {"a"}
+    assert {namespace for namespace, _ in asked} == {"a", "b"}
+    monkeypatch.setattr(rights, "MAX_REVIEWS", 3)
+    operator = FakeOperator(known)
+    examine(operator, known)
+    assert len(operator.asked) == 3 + len({user for _, user, _ in operator.asked})
+
+
+def test_a_cluster_without_a_context_is_a_warning_with_the_command_that_makes_one(tmp_path: Any) -> None:  # noqa: ANN401
+    known = catalog()
+    deadline = Deadline.after(10)
+    [check] = list_checks(known, None, (), {"KUBECONFIG": str(tmp_path / "none")}, deadline)
+    finding = only(collect(check))
+    assert (finding.state, finding.what) == ("warning", "prod-eu")
+    assert finding.remedy == ("aws eks update-kubeconfig --name prod-eu --region eu-west-1 --alias prod-eu",)
+    assert list_checks(known, "prod-us", (), {}, deadline) == []
+    with pytest.raises(InvalidInput, match="say --context CLUSTER=CONTEXT; did you mean prod-eu"):
+        list_checks(
+            build_catalog([mapping(clusters=["prod-eu", "b"])], [CLUSTER, cluster("b")]),
+            None,
+            ["prod-ue=x"],
+            {},
+            deadline,
+        )
+
+
+def test_all_kinds_that_are_generated_are_looked_at() -> None:
+    selected = catalog(namespaces={"matchLabels": {"team": "a"}})
+    kinds = {each["kind"] for known in (catalog(), selected) for each in rbac.build_rbac(known, CLUSTER)}
+    assert kinds == {resource.kind for resource in RESOURCES}

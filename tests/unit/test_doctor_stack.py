@@ -1,0 +1,888 @@
+"""What `keyferry doctor` finds of a stack in AWS: nothing wrong with one that is well; each thing that is broken."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from keyferry.access.events import RULES
+from keyferry.cli.doctor.finding import Check, Finding
+from keyferry.cli.doctor.stack import (
+    caller,
+    deployment,
+    elsewhere,
+    entries,
+    event_sources,
+    functions,
+    keys,
+    processor,
+    queues,
+    reach,
+    rules,
+)
+from keyferry.cli.doctor.stack.settings import FUNCTIONS, HANDLER, RUNTIME, SWEEP_SECONDS, resolve
+from keyferry.cli.doctor.subject import Caller, Subject
+from keyferry.errors import AccessDenied, InvalidInput
+from keyferry.mapping.catalog import Catalog, build_catalog
+from tests.unit import cloudformation
+from tests.unit.examined import LAYER, OUTPUTS, PARAMETERS, TRAIL, Examined, describe_function, error, only, told
+from tests.unit.samples import ACCOUNT, WHEN, cluster, mapping
+from tests.unit.stack import Stack
+
+type Break = Callable[[Examined], None]
+type Group = Callable[[Subject], list[Check]]
+
+QUEUE = "sqs.get_queue_attributes"
+FUNCTION = "lambda.get_function_configuration"
+SOURCE = "lambda.list_event_source_mappings"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/keyferry-deliver"
+
+
+def catalog(**spec: Any) -> Catalog:  # noqa: ANN401  # YAML
+    return build_catalog([mapping(**spec)], [cluster()])
+
+
+def list_keys(subject: Subject) -> list[Check]:
+    return [Check("keys", "KMS", lambda: keys.check_keys(subject))]
+
+
+GROUPS: dict[str, Group] = {
+    "deployment": deployment.list_checks,
+    "rules": rules.list_checks,
+    "queues": queues.list_checks,
+    "functions": functions.list_checks,
+    "event sources": event_sources.list_checks,
+    "processor": processor.list_checks,
+    "entries": entries.list_checks,
+    "reach": reach.list_checks,
+    "keys": list_keys,
+    "elsewhere": elsewhere.list_checks,
+}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_of_a_stack_that_is_well_everything_is_ok(group: str) -> None:
+    findings = Examined(catalog()).examine(GROUPS[group])
+    assert [finding for finding in findings if finding.state != "ok"] == []
+    assert findings or group == "elsewhere"
+
+
+def attributes(**changed: str) -> Break:
+    """Have other attributes of the queue of changes."""
+
+    def change(world: Examined) -> None:
+        healthy = world.clients.answers[QUEUE]
+
+        def answer(QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803  # as boto3 has it
+            whole: dict[str, Any] = healthy(QueueUrl=QueueUrl, AttributeNames=AttributeNames)
+            if QueueUrl == OUTPUTS["ChangesQueueUrl"]:
+                whole["Attributes"] |= changed
+            return whole
+
+        world.set(QUEUE, answer)
+
+    return change
+
+
+def letters(world: Examined) -> None:
+    """Have three dead letters on each queue of them."""
+    world.set(QUEUE, lambda **_: {"Attributes": {"ApproximateNumberOfMessages": "3"}})
+
+
+def configuration(**changed: Any) -> Break:  # noqa: ANN401  # JSON
+    return lambda world: world.change(FUNCTION, **changed)
+
+
+def source(**changed: Any) -> Break:  # noqa: ANN401  # JSON
+    """Have an event source mapping of deliver otherwise."""
+
+    def change(world: Examined) -> None:
+        healthy = world.clients.answers[SOURCE]
+
+        def answer(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+            whole: dict[str, Any] = healthy(**arguments)
+            whole["EventSourceMappings"][0] |= changed
+            return whole
+
+        world.set(SOURCE, answer)
+
+    return change
+
+
+def returns(operation: str, answer: Any) -> Break:  # noqa: ANN401  # JSON, or an error
+    return lambda world: world.set(operation, answer)
+
+
+def changes(operation: str, **fields: Any) -> Break:  # noqa: ANN401  # JSON
+    return lambda world: world.change(operation, **fields)
+
+
+def is_described(**fields: Any) -> Break:  # noqa: ANN401
+    def change(world: Examined) -> None:
+        for name, value in fields.items():
+            setattr(world, name, value)
+
+    return change
+
+
+def has_outputs(**changed: str | None) -> Break:
+    """Have other outputs; None: not this one."""
+
+    def change(world: Examined) -> None:
+        world.outputs = {name: value for name, value in (world.outputs | changed).items() if value is not None}
+
+    return change
+
+
+def loses(logical_id: str) -> Break:
+    """Have a stack without a resource."""
+
+    def change(world: Examined) -> None:
+        answer = world.clients.answers["cloudformation.list_stack_resources"]
+        kept = [each for each in answer["StackResourceSummaries"] if each["LogicalResourceId"] != logical_id]
+        world.set("cloudformation.list_stack_resources", {"StackResourceSummaries": kept})
+
+    return change
+
+
+def reports(question: str, answer: Any = None, **fields: Any) -> Break:  # noqa: ANN401  # JSON
+    def change(world: Examined) -> None:
+        world.report[question] = answer or world.report[question] | fields
+
+    return change
+
+
+GONE = error("ResourceNotFoundException")
+NO_QUEUE = error("AWS.SimpleQueueService.NonExistentQueue")
+OLD = {"accessEntry": {"username": "keyferry:deliver", "createdAt": WHEN - timedelta(days=1)}}
+STRANGER = {"accessEntry": {"username": "stranger", "createdAt": WHEN + timedelta(days=1)}}
+OWN_KEY = {"key": "key-1", "source": "prod/db", "count": 2}
+DEPLOY = "make build"
+FAULTS: list[tuple[str, str, str, str, str, Break]] = [
+    (
+        "deployment",
+        "error",
+        "keyferry",
+        "the last deployment has failed",
+        "describe-stack-events",
+        is_described(status="UPDATE_FAILED"),
+    ),
+    ("deployment", "error", "keyferry", "it was never made", "delete-stack", is_described(status="ROLLBACK_COMPLETE")),
+    (
+        "deployment",
+        "warning",
+        "keyferry",
+        "was taken back",
+        "describe-stack-events",
+        is_described(status="UPDATE_ROLLBACK_COMPLETE"),
+    ),
+    (
+        "deployment",
+        "warning",
+        "keyferry",
+        "look again",
+        "describe-stack-events",
+        is_described(status="UPDATE_IN_PROGRESS"),
+    ),
+    (
+        "deployment",
+        "warning",
+        "keyferry",
+        "changed by hand",
+        "describe-stack-resource-drifts",
+        is_described(drift="DRIFTED"),
+    ),
+    ("deployment", "error", "outputs", "missing: SweepsQueueUrl", DEPLOY, has_outputs(SweepsQueueUrl=None)),
+    (
+        "deployment",
+        "error",
+        "outputs",
+        "not of the resources that the stack has: RouteFunction",
+        DEPLOY,
+        has_outputs(RouteFunction="another"),
+    ),
+    (
+        "deployment",
+        "warning",
+        "stack and program",
+        "the stack is of 0.0.1",
+        "pip install 'keyferry[cli]==0.0.1'",
+        reports("clusters", release="0.0.1"),
+    ),
+    (
+        "deployment",
+        "warning",
+        "mappings",
+        "are not those of the folder",
+        "make build",
+        reports("clusters", deployment="x"),
+    ),
+    (
+        "deployment",
+        "error",
+        "function report",
+        "built for arm64",
+        "aws logs tail /aws/lambda/keyferry-report",
+        reports("clusters", InvalidInput("the code layer is built for arm64")),
+    ),
+    ("rules", "error", "ParameterChanged", "is gone", DEPLOY, loses("ParameterChanged")),
+    ("rules", "error", "RotationFailed", "is gone", DEPLOY, returns("events.describe_rule", GONE)),
+    (
+        "rules",
+        "error",
+        "ParameterChanged",
+        "is disabled",
+        "aws events enable-rule --name keyferry-ParameterChanged",
+        changes("events.describe_rule", State="DISABLED"),
+    ),
+    (
+        "rules",
+        "error",
+        "ParameterChanged",
+        "its pattern",
+        "put-rule",
+        changes("events.describe_rule", EventPattern="{}"),
+    ),
+    (
+        "rules",
+        "error",
+        "StackDeployed",
+        "Sweeps is not its target",
+        "put-targets",
+        returns("events.list_targets_by_rule", {"Targets": []}),
+    ),
+    (
+        "rules",
+        "error",
+        "ParameterChanged",
+        "no dead-letter queue",
+        "put-targets",
+        returns("events.list_targets_by_rule", {"Targets": [{"Arn": OUTPUTS["ChangesQueueArn"]}]}),
+    ),
+    ("rules", "error", "SweepRegularly", "is gone", DEPLOY, returns("scheduler.get_schedule", GONE)),
+    ("rules", "error", "SweepRegularly", "is gone", DEPLOY, loses("SweepRegularly")),
+    ("rules", "error", "SweepRegularly", "is disabled", DEPLOY, changes("scheduler.get_schedule", State="DISABLED")),
+    (
+        "rules",
+        "error",
+        "SweepRegularly",
+        "another queue",
+        DEPLOY,
+        changes("scheduler.get_schedule", Target={"Arn": "x"}),
+    ),
+    (
+        "rules",
+        "warning",
+        "eu-west-1",
+        "no trail logs",
+        "aws cloudtrail create-trail",
+        returns("cloudtrail.describe_trails", {"trailList": []}),
+    ),
+    (
+        "rules",
+        "warning",
+        "eu-west-1",
+        "no trail logs",
+        "create-trail",
+        returns(
+            "cloudtrail.describe_trails",
+            {"trailList": [TRAIL | {"IsMultiRegionTrail": False, "HomeRegion": "us-east-1"}]},
+        ),
+    ),
+    (
+        "rules",
+        "warning",
+        "trail/all",
+        "it is stopped",
+        "aws cloudtrail start-logging",
+        returns("cloudtrail.get_trail_status", {"IsLogging": False}),
+    ),
+    (
+        "rules",
+        "warning",
+        "eu-west-1",
+        "no trail logs",
+        "create-trail",
+        returns("cloudtrail.get_event_selectors", {"EventSelectors": [{"ReadWriteType": "ReadOnly"}]}),
+    ),
+    (
+        "rules",
+        "warning",
+        "eu-west-1",
+        "trail all could not be looked at",
+        "create-trail",
+        returns("cloudtrail.get_trail_status", error("AccessDenied")),
+    ),
+    ("queues", "error", "Changes", "the queue is gone", DEPLOY, returns(QUEUE, NO_QUEUE)),
+    ("queues", "error", "EventsDeadLetters", "the queue is gone", DEPLOY, returns(QUEUE, NO_QUEUE)),
+    ("queues", "error", "Changes", "the queue is gone", DEPLOY, has_outputs(ChangesQueueUrl=None)),
+    ("queues", "error", "Changes", "is not its dead-letter queue", DEPLOY, attributes(RedrivePolicy="")),
+    (
+        "queues",
+        "warning",
+        "Changes",
+        "visibility timeout is 30 s",
+        "--attributes VisibilityTimeout=360",
+        attributes(VisibilityTimeout="30"),
+    ),
+    (
+        "queues",
+        "warning",
+        "Deliveries",
+        "0 waiting, 0 in flight, the oldest for 3,600 s",
+        "keyferry-deliver",
+        returns("cloudwatch.get_metric_data", {"MetricDataResults": [{"Values": [3600.0, 3540.0]}]}),
+    ),
+    ("queues", "error", "policy of Changes", "does not let in SecretLabelUpdated", DEPLOY, attributes(Policy="")),
+    ("queues", "warning", "DeliveriesDeadLetters", "3: look", "start-message-move-task --source-arn", letters),
+    (
+        "queues",
+        "warning",
+        "EventsDeadLetters",
+        "3: look",
+        "aws lambda invoke --function-name keyferry-reconcile",
+        letters,
+    ),
+    ("functions", "error", "deliver", "the function is gone", DEPLOY, returns(FUNCTION, GONE)),
+    (
+        "functions",
+        "error",
+        "deliver",
+        "State is Failed: no rights",
+        DEPLOY,
+        configuration(State="Failed", StateReason="no rights"),
+    ),
+    (
+        "functions",
+        "error",
+        "route",
+        "LastUpdateStatus is Failed: Lambda says no reason",
+        DEPLOY,
+        configuration(LastUpdateStatus="Failed"),
+    ),
+    (
+        "functions",
+        "warning",
+        "deliver",
+        "Timeout is 3, and template.yaml has 120",
+        "--timeout 120",
+        configuration(Timeout=3),
+    ),
+    ("functions", "warning", "deliver", "MemorySize is 128", "--memory-size 1024", configuration(MemorySize=128)),
+    (
+        "functions",
+        "warning",
+        "report",
+        "Runtime is python3.12",
+        "--runtime python3.13",
+        configuration(Runtime="python3.12"),
+    ),
+    (
+        "functions",
+        "error",
+        "deliver",
+        "it logs from DEBUG on",
+        "--logging-config",
+        configuration(LoggingConfig={"ApplicationLogLevel": "DEBUG"}),
+    ),
+    (
+        "functions",
+        "error",
+        "deliver",
+        "KEYFERRY_INBOX_QUEUE_URL",
+        "KEYFERRY_DEAD_LETTERS_QUEUE_URL",
+        configuration(Environment={"Variables": {}}),
+    ),
+    (
+        "functions",
+        "error",
+        "concurrency of deliver",
+        "it never runs",
+        "delete-function-concurrency",
+        returns("lambda.get_function_concurrency", {"ReservedConcurrentExecutions": 0}),
+    ),
+    (
+        "functions",
+        "warning",
+        "concurrency of deliver",
+        "2 reserved",
+        "delete-function-concurrency",
+        returns("lambda.get_function_concurrency", {"ReservedConcurrentExecutions": 2}),
+    ),
+    (
+        "event sources",
+        "error",
+        "deliver",
+        "no messages of Deliveries",
+        DEPLOY,
+        returns(SOURCE, {"EventSourceMappings": []}),
+    ),
+    (
+        "event sources",
+        "error",
+        "deliver",
+        "is Disabled",
+        "--uuid uuid-1 --region eu-west-1 --enabled",
+        source(State="Disabled"),
+    ),
+    (
+        "event sources",
+        "error",
+        "deliver",
+        "cannot read Deliveries (PROBLEM: x)",
+        DEPLOY,
+        source(LastProcessingResult="PROBLEM: x"),
+    ),
+    (
+        "event sources",
+        "warning",
+        "route",
+        "batch size is 5, and template.yaml has 10",
+        "--batch-size 10",
+        source(BatchSize=5),
+    ),
+    (
+        "event sources",
+        "error",
+        "deliver",
+        "no single failures",
+        "ReportBatchItemFailures",
+        source(FunctionResponseTypes=[]),
+    ),
+    (
+        "event sources",
+        "warning",
+        "deliver",
+        "at most any number",
+        "--scaling-config MaximumConcurrency=5",
+        source(ScalingConfig={}),
+    ),
+    (
+        "processor",
+        "error",
+        "deliver",
+        "runs on x86_64, and the stack is for arm64",
+        DEPLOY,
+        configuration(Architectures=["x86_64"]),
+    ),
+    (
+        "processor",
+        "error",
+        "deliver",
+        "its layer code:1 is for x86_64",
+        DEPLOY,
+        returns(
+            "lambda.list_layer_versions",
+            {"LayerVersions": [{"LayerVersionArn": f"{LAYER}:1", "CompatibleArchitectures": ["x86_64"]}]},
+        ),
+    ),
+    (
+        "entries",
+        "error",
+        "DeliverRole",
+        f"there is no role {ROLE}",
+        DEPLOY,
+        returns("iam.get_role", error("NoSuchEntity")),
+    ),
+    (
+        "entries",
+        "error",
+        "prod-eu: keyferry:deliver",
+        "has no access entry",
+        "aws eks create-access-entry --region eu-west-1 --cluster-name prod-eu",
+        returns("eks.describe_access_entry", GONE),
+    ),
+    (
+        "entries",
+        "error",
+        "prod-eu: keyferry:deliver",
+        "older than its role",
+        "delete-access-entry",
+        returns("eks.describe_access_entry", OLD),
+    ),
+    (
+        "entries",
+        "error",
+        "prod-eu: keyferry:deliver",
+        "in as stranger",
+        "update-access-entry",
+        returns("eks.describe_access_entry", STRANGER),
+    ),
+    (
+        "entries",
+        "warning",
+        "prod-eu: keyferry:deliver",
+        "it is of account 111122223333",
+        "access-entries.sh",
+        is_described(caller=Caller("444455556666", "arn:aws:iam::444455556666:user/me")),
+    ),
+    (
+        "reach",
+        "error",
+        "prod-eu",
+        "ClusterUnreachable: no answer",
+        "aws eks describe-cluster --region eu-west-1 --name prod-eu",
+        reports(
+            "clusters", rows=[{"cluster": "prod-eu", "error": {"kind": "ClusterUnreachable", "text": "no answer"}}]
+        ),
+    ),
+    (
+        "reach",
+        "error",
+        "prod-eu",
+        "Unauthorized: no entry",
+        "keyferry doctor --stack keyferry --cluster prod-eu",
+        reports("clusters", rows=[{"cluster": "prod-eu", "error": {"kind": "Unauthorized", "text": "no entry"}}]),
+    ),
+    (
+        "reach",
+        "error",
+        "prod/db",
+        "not there in eu-west-1",
+        "keyferry status --stack keyferry --source prod/db",
+        reports("sources", rows=[{"name": "prod/db", "state": "missing"}]),
+    ),
+    (
+        "reach",
+        "error",
+        "prod/db",
+        "AccessDenied: grant it",
+        "",
+        reports(
+            "sources",
+            rows=[{"name": "prod/db", "state": "failed", "error": {"kind": "AccessDenied", "text": "grant it"}}],
+        ),
+    ),
+    (
+        "reach",
+        "warning",
+        "prod/db",
+        "no listing shows it",
+        "",
+        reports("sources", rows=[{"name": "prod/db", "state": "unknown"}]),
+    ),
+    (
+        "reach",
+        "warning",
+        "arn:aws:secretsmanager:eu-west-1:444455556666:secret:db",
+        "it is of account 444455556666",
+        "",
+        reports(
+            "sources", rows=[{"name": "arn:aws:secretsmanager:eu-west-1:444455556666:secret:db", "state": "missing"}]
+        ),
+    ),
+    ("reach", "warning", "more", "5 more sources", "", reports("sources", left=5)),
+    ("reach", "warning", "secrets and parameters", "no answer", "", reports("sources", InvalidInput("no answer"))),
+]
+"""Group, state, what, a part of the text, a part of the remedy, and what breaks it."""
+
+
+@pytest.mark.parametrize(("group", "state", "what", "why", "remedy", "spoil"), FAULTS)
+def test_what_is_broken_is_told_with_its_remedy(
+    group: str, state: str, what: str, why: str, remedy: str, spoil: Break
+) -> None:
+    world = Examined(catalog())
+    spoil(world)
+    matching = [finding for finding in world.examine(GROUPS[group]) if finding.what == what and why in finding.why]
+    assert [finding.state for finding in matching] == [state], told(world.examine(GROUPS[group]))
+    assert remedy in " && ".join(matching[0].remedy)
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "remedy", "spoil"),
+    [
+        (
+            "error",
+            "there is no such key: prod/db and 1 more cannot be read",
+            "",
+            returns("kms.describe_key", error("NotFoundException")),
+        ),
+        (
+            "error",
+            "it is Disabled",
+            "aws kms enable-key --key-id key-1 --region eu-west-1",
+            returns("kms.describe_key", {"KeyMetadata": {"KeyId": "key-1", "KeyState": "Disabled"}}),
+        ),
+        (
+            "error",
+            "it is PendingDeletion",
+            "aws kms cancel-key-deletion",
+            returns("kms.describe_key", {"KeyMetadata": {"KeyId": "key-1", "KeyState": "PendingDeletion"}}),
+        ),
+        (
+            "error",
+            "names neither the account nor",
+            "get-key-policy",
+            returns("kms.get_key_policy", {"Policy": '{"Statement": []}'}),
+        ),
+        (
+            "warning",
+            "could not be looked at: AWS refuses kms:DescribeKey",
+            "aws iam attach-role-policy",
+            returns("kms.describe_key", error("AccessDeniedException")),
+        ),
+        (
+            "warning",
+            "could not be looked at: kms:DescribeKey on key-1: KMSInternal",
+            "",
+            returns("kms.describe_key", error("KMSInternal")),
+        ),
+        (
+            "ok",
+            "a grant lets deliver use it",
+            "",
+            lambda world: (
+                world.set("kms.get_key_policy", {"Policy": '{"Statement": []}'}),
+                world.set("kms.list_grants", {"Grants": [{"GranteePrincipal": ROLE, "Operations": ["Decrypt"]}]}),
+            ),
+        ),
+        (
+            "ok",
+            "its policy lets deliver use it",
+            "",
+            returns(
+                "kms.get_key_policy",
+                {
+                    "Policy": json.dumps(
+                        {"Statement": [{"Effect": "Allow", "Action": ["kms:Decrypt"], "Principal": "*"}]}
+                    )
+                },
+            ),
+        ),
+        (
+            "ok",
+            "of AWS; prod/db and 1 more",
+            "",
+            returns("kms.describe_key", {"KeyMetadata": {"KeyState": "Enabled", "KeyManager": "AWS"}}),
+        ),
+    ],
+)
+def test_a_key_of_ones_own_is_looked_at(state: str, why: str, remedy: str, spoil: Break) -> None:
+    world = Examined(catalog())
+    world.report["sources"]["keys"] = [OWN_KEY, {"key": "alias/aws/ssm", "source": "/db", "count": 1}]
+    spoil(world)
+    finding = only(world.examine(list_keys))
+    assert (finding.state, finding.what, why in finding.why) == (state, "key-1", True), finding
+    assert remedy in " && ".join(finding.remedy)
+
+
+FOREIGN = catalog(sources={"db": {"secretsManager": "arn:aws:secretsmanager:us-east-1:444455556666:secret:db-a1B2c3"}})
+LETS_IN = {
+    "Policy": json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}}]})
+}
+
+
+def test_events_of_another_account_need_the_bus_and_have_to_be_seen() -> None:
+    world = Examined(FOREIGN)
+    finding = only(world.examine(elsewhere.list_checks))
+    assert (finding.state, finding.what) == ("error", "444455556666 in us-east-1")
+    assert "does not let account 444455556666 in" in finding.why
+    world.set("events.describe_event_bus", LETS_IN)
+    finding = only(world.examine(elsewhere.list_checks))
+    assert (finding.state, "seen none within 3 days" in finding.why) == ("warning", True)
+    assert "list-rule-names-by-target" in finding.remedy[0]
+    assert "generated/accounts/444455556666/member.yaml" in finding.remedy[1]
+    world.set("logs.filter_log_events", [{"events": []}, {"events": [{"message": "routed"}]}])
+    assert only(world.examine(elsewhere.list_checks)).state == "ok"
+    pattern = world.clients.calls[-1][2]["filterPattern"]
+    assert pattern == '"routed" "arn:aws:secretsmanager:us-east-1:444455556666:"'
+
+
+def test_events_of_another_region_need_rules_there() -> None:
+    world = Examined(catalog(sources={"db": {"secretsManager": "prod/db", "region": "us-east-1"}}))
+    assert only(world.examine(elsewhere.list_checks)).why == "1 rules forward them"
+    assert ("events.list_rule_names_by_target", "us-east-1") in [call[:2] for call in world.clients.calls]
+    world.set("events.list_rule_names_by_target", {"RuleNames": []})
+    world.set("logs.filter_log_events", GONE)
+    finding = only(world.examine(elsewhere.list_checks))
+    assert (finding.state, "no rule there forwards them" in finding.why) == ("warning", True)
+    assert "--region us-east-1 --parameter-overrides HubAccount=111122223333 HubRegion=eu-west-1" in finding.remedy[0]
+
+
+def test_an_organization_that_is_let_in_stands_for_its_accounts() -> None:
+    world = Examined(FOREIGN)
+    world.set(
+        "events.describe_event_bus", {"Policy": json.dumps({"Statement": [{"Effect": "Allow", "Principal": "*"}]})}
+    )
+    assert only(world.examine(elsewhere.list_checks)).state == "warning"
+
+
+def test_a_trail_with_advanced_selectors_counts() -> None:
+    world = Examined()
+    selectors = [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}]
+    world.set("cloudtrail.get_event_selectors", {"AdvancedEventSelectors": selectors})
+    assert world.wrong(rules.list_checks) == []
+    selectors[0]["FieldSelectors"].append({"Field": "readOnly", "Equals": ["true"]})
+    assert only(world.wrong(rules.list_checks)).check == "trail"
+
+
+def test_the_rule_for_what_a_trail_tells_is_looked_at_where_the_stack_has_it() -> None:
+    world = Examined()
+    world.parameters["CloudTrailChanges"] = "true"
+    assert only(world.wrong(rules.list_checks)).what == "SecretChanged"
+
+
+def test_only_the_entries_of_the_cluster_that_is_asked_for_are_looked_at() -> None:
+    world = Examined(
+        build_catalog([mapping(clusters=["prod-eu", "prod-us"])], [cluster("prod-eu"), cluster("prod-us")])
+    )
+    world.cluster = "prod-us"  # type: ignore[assignment]
+    findings = [finding for finding in world.examine(entries.list_checks) if finding.check == "access entries"]
+    assert [finding.what for finding in findings] == ["prod-us: keyferry:deliver", "prod-us: keyferry:reconcile"]
+
+
+def test_a_cluster_with_a_role_of_its_own_has_the_entry_of_that_role() -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/spoke-deliver"
+    world = Examined(build_catalog([mapping()], [cluster(role=role)]))
+    assert world.wrong(entries.list_checks) == []
+    assert (
+        "eks.describe_access_entry",
+        "eu-west-1",
+        {"clusterName": "prod-eu", "principalArn": role},
+    ) in world.clients.calls
+
+
+def test_without_mappings_what_goes_by_them_is_not_looked_at() -> None:
+    world = Examined()
+    assert [finding.what for finding in world.examine(deployment.list_checks)][-1] == "stack and program"
+    assert {finding.check for finding in world.examine(entries.list_checks)} == {"roles"}
+    assert world.examine(elsewhere.list_checks) == []
+
+
+def test_what_aws_refuses_is_a_warning_that_names_the_right_and_gives_it() -> None:
+    world = Examined(catalog())
+    for operation in list(world.clients.answers):
+        world.set(operation, error("AccessDenied"))
+    for group in GROUPS.values():
+        for finding in world.wrong(group):
+            assert finding.state == "warning"
+            if "could not be looked at" in finding.why:
+                assert "AWS refuses " in finding.why
+                assert finding.remedy == (
+                    "aws iam attach-role-policy --role-name oncall"
+                    " --policy-arn arn:aws:iam::111122223333:policy/keyferry-look",
+                )
+
+
+def test_who_may_not_ask_the_function_is_told_the_right_and_nothing_of_a_fault() -> None:
+    world = Examined(catalog())
+    refused = AccessDenied("AWS refuses lambda:InvokeFunction on keyferry-report")
+    world.report = {"clusters": refused, "sources": refused}
+    wrong = [finding for group in GROUPS.values() for finding in world.wrong(group)]
+    assert [(finding.check, finding.state) for finding in wrong] == [("release", "warning"), ("sources", "warning")]
+    assert all(finding.remedy[0].startswith("aws iam attach-role-policy") for finding in wrong)
+
+
+@pytest.mark.parametrize(
+    ("arn", "command"),
+    [
+        (f"arn:aws:iam::{ACCOUNT}:user/team/me", ("aws iam attach-user-policy --user-name me",)),
+        (f"arn:aws:iam::{ACCOUNT}:root", ()),
+    ],
+)
+def test_the_policy_to_look_is_given_to_whoever_asks(arn: str, command: tuple[str, ...]) -> None:
+    world = Examined()
+    world.caller = Caller(ACCOUNT, arn)
+    assert tuple(each.partition(" --policy-arn")[0] for each in world.subject.describe_grant()) == command
+
+
+def test_one_that_aws_does_not_know_is_told() -> None:
+    world = Examined()
+    assert only(list(caller.check_caller(world.clients))).why == "account 111122223333"
+    world.set("sts.get_caller_identity", error("ExpiredToken"))
+    finding = only(list(caller.check_caller(world.clients)))
+    assert (finding.state, "have expired" in finding.why) == ("error", True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "why"),
+    [
+        (0, "ok", "as AWS's"),
+        (-59, "ok", "as AWS's"),
+        (90, "warning", "90 s ahead of AWS's: from 300 s on, what it signs is refused"),
+        (-4000, "error", "4,000 s behind AWS's: AWS and clusters refuse what it signs"),
+    ],
+)
+def test_the_clock_is_compared_with_that_of_aws(seconds: int, state: str, why: str) -> None:
+    found = only(list(caller.check_clock(Examined().clients, WHEN + timedelta(seconds=seconds))))
+    assert (found.state, found.why, bool(found.remedy)) == (state, why, state != "ok")
+
+
+def test_the_clock_is_compared_though_aws_refuses_the_signature() -> None:
+    world = Examined()
+    refused = error("SignatureDoesNotMatch", status=403)
+    refused.response["ResponseMetadata"]["HTTPHeaders"] = {"date": "Tue, 24 Nov 2026 12:00:00 GMT"}
+    world.set("sts.get_caller_identity", refused)
+    assert only(list(caller.check_clock(world.clients, WHEN + timedelta(hours=1)))).state == "error"
+
+
+def test_settings_are_those_of_the_template() -> None:
+    stack = Stack.load()
+    there = cloudformation.Deployment(ACCOUNT, "eu-west-1", {"AWS::StackName": "keyferry"} | PARAMETERS)
+    there.template = stack.template
+    # A reference to a queue resolves to its logical id.
+    outputs = {f"{queue}QueueUrl": queue for queue in stack.queues}
+    for settings in FUNCTIONS:
+        name = settings.output.removesuffix("Function")
+        properties = there.resolve(stack.functions[name])
+        assert properties["FunctionName"] == f"keyferry-{settings.name}"
+        assert properties["Environment"]["Variables"] == settings.build_environment("keyferry", outputs, PARAMETERS)
+        assert (properties["Timeout"], properties["Runtime"], properties["Handler"]) == (
+            settings.timeout,
+            RUNTIME,
+            HANDLER,
+        )
+        assert int(properties["MemorySize"]) == resolve(settings.memory, PARAMETERS)
+        if settings.source is None:
+            assert "Events" not in properties
+            continue
+        event = there.resolve(stack.event(name))
+        assert event["Queue"] == f"{settings.source.queue}.Arn"
+        assert event["BatchSize"] == settings.source.batch_size
+        assert int(event["ScalingConfig"]["MaximumConcurrency"]) == resolve(settings.source.concurrency, PARAMETERS)
+    periods = stack.template["Mappings"]["SweepSchedules"].items()
+    assert {schedule: period["Seconds"] for schedule, period in periods} == SWEEP_SECONDS
+
+
+def test_outputs_queues_rules_and_ages_are_those_of_the_template() -> None:
+    stack = Stack.load()
+    there = cloudformation.Deployment(ACCOUNT, "eu-west-1", {"AWS::StackName": "keyferry"} | PARAMETERS)
+    there.template = stack.template
+    values = {
+        name: there.resolve(output["Value"])
+        for name, output in stack.template["Outputs"].items()
+        if name != "NextSteps"
+    }
+    assert {output: values[output] for output in deployment.OUTPUTS} == deployment.OUTPUTS
+    shown = there.resolve({name: stack.of("Events::Rule")[name]["EventPattern"] for name in RULES})
+    assert shown == RULES
+    alarms = {"Changes": "ChangesOld", "Sweeps": "SweepsOld"}
+    thresholds = {queue: stack.of("CloudWatch::Alarm")[alarm]["Threshold"] for queue, alarm in alarms.items()}
+    assert thresholds.items() <= queues.OLDEST.items()
+
+
+def test_an_environment_that_lacks_empty_variables_alone_is_right() -> None:
+    world = Examined()
+
+    def answer(FunctionName: str) -> dict[str, Any]:  # noqa: N803  # as boto3 has it
+        whole = describe_function(FunctionName)
+        variables = whole["Environment"]["Variables"]
+        whole["Environment"]["Variables"] = {name: value for name, value in variables.items() if value}
+        return whole
+
+    world.set(FUNCTION, answer)
+    assert world.wrong(functions.list_checks) == []
+
+
+def states(findings: list[Finding]) -> set[str]:
+    return {finding.state for finding in findings}
+
+
+def test_a_layer_that_does_not_say_what_it_is_for_is_not_judged() -> None:
+    world = Examined()
+    world.set("lambda.list_layer_versions", {"LayerVersions": []})
+    assert states(world.examine(processor.list_checks)) == {"ok"}
+    world.set(FUNCTION, GONE)
+    assert world.examine(processor.list_checks) == []  # `functions` says it
