@@ -67,6 +67,11 @@ class Person:
 
     def run(self, directory: Path, *args: str, profile: str = "") -> str:
         """Run keyferry, and return what it says where it fails."""
+        done = self.do(directory, *args, profile=profile)
+        return done.stdout + done.stderr if done.returncode else ""
+
+    def do(self, directory: Path, *args: str, profile: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run keyferry, and return how it ended."""
         done = subprocess.run(
             [str(KEYFERRY), "--mappings", str(self.stack.installed.checkout / "mappings"), *args],
             env=self.environment(directory, profile=profile),
@@ -77,7 +82,7 @@ class Person:
         )
         with (self.stack.cloud.directory / "commands.log").open("a") as file:
             print(*args, done.stdout, done.stderr, file=file)
-        return done.stdout + done.stderr if done.returncode else ""
+        return done
 
 
 type Command = Callable[[Person, Path], str]
@@ -159,6 +164,29 @@ def look_at_plan(person: Person, directory: Path) -> str:
     return person.run(directory, "plan", "--stack", STACK, "--output", "markdown")
 
 
+def examine(person: Person, directory: Path) -> str:
+    """`keyferry doctor`, to which what it may not look at is a warning."""
+    said = person.do(directory, "doctor", "--stack", STACK, "--output", "json").stdout
+    return "" if said.startswith("{") and "AWS refuses" not in said else said or "nothing"
+
+
+def look_around(person: Person, directory: Path) -> str:
+    """What `keyferry doctor` looks at where there is a trail, a key, or another account: none is in these mappings."""
+    key = person.stack.cloud.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+    trails, name = person.stack.cloud.aws.client("cloudtrail"), f"trail-{uuid.uuid4().hex[:8]}"
+    trails.create_trail(Name=name, S3BucketName="trails")
+    asked = {"Name": trails.get_trail(Name=name)["Trail"]["TrailARN"]}
+    policy = {"KeyId": key, "PolicyName": "default"}
+    refused = [
+        calls("kms", ("describe_key", {"KeyId": key}), ("get_key_policy", policy), ("list_grants", {"KeyId": key})),
+        calls("cloudtrail", ("get_trail_status", asked), ("get_event_selectors", {"TrailName": asked["Name"]})),
+        calls("events", ("describe_event_bus", {"Name": "default"})),
+    ]
+    said = next(filter(None, (command(person, directory) for command in refused)), "")
+    trails.delete_trail(Name=name)
+    return said
+
+
 LOGS = [
     ("filter_log_events", {"logGroupName": f"/aws/lambda/{STACK}-{name}", "limit": 1})
     for name in ("route", "deliver", "reconcile")
@@ -175,6 +203,8 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "keyferry orphans": look_for_orphans,
         "keyferry trace": follow_the_last_change,
         "keyferry plan": look_at_plan,
+        "keyferry doctor": examine,
+        "keyferry doctor, around the stack": look_around,
     },
     "steer": {
         "aws cloudformation describe-stacks": DESCRIBE,
@@ -188,17 +218,25 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
 }
 """Policy → the documented commands that it is for."""
-ASKING = ["keyferry status", "keyferry plan", "keyferry orphans"]
+ASKING = ["keyferry status", "keyferry plan", "keyferry orphans", "keyferry doctor"]
 """Commands that ask the function `report`."""
 NEEDED = {
     "look": {
         "Stack": ["aws cloudformation describe-stacks", *ASKING, "keyferry trace"],
         "Ask": [*ASKING, "keyferry trace"],
         "Logs": ["aws logs tail", "keyferry status", "keyferry trace"],
-        "Metrics": ["aws cloudwatch describe-alarms"],
+        "Metrics": ["aws cloudwatch describe-alarms", "keyferry doctor"],
         "Dashboard": ["aws cloudwatch get-dashboard"],
-        "Queues": ["aws sqs get-queue-attributes"],
-        "Entries": ["keyferry orphans"],
+        "Queues": ["aws sqs get-queue-attributes", "keyferry doctor"],
+        "Functions": ["keyferry doctor"],
+        "Rules": ["keyferry doctor"],
+        "Schedule": ["keyferry doctor"],
+        "Roles": ["keyferry doctor"],
+        "Bus": ["keyferry doctor, around the stack"],
+        "Trails": ["keyferry doctor, around the stack"],
+        "Entries": ["keyferry doctor", "keyferry orphans"],
+        "Keys": ["keyferry doctor, around the stack"],
+        "Lists": ["keyferry doctor"],
     },
     "steer": {
         "Stack": ["aws cloudformation describe-stacks", "keyferry push --stack"],
@@ -277,11 +315,14 @@ def test_no_policy_reads_a_value_or_changes_the_stack(person: Person, policy: st
     deliver, role = outputs["DeliverFunction"], outputs["DeliverRoleArn"]
     code = {"FunctionName": "mine", "Role": role, "Code": {"ZipFile": b""}, "Runtime": "python3.13", "Handler": "a.b"}
     trust = json.dumps(TRUST)
+    key = person.stack.cloud.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     for service, operation, arguments in (
         ("secretsmanager", "get_secret_value", {"SecretId": "tests/pushed"}),
         ("secretsmanager", "list_secrets", {}),
         ("ssm", "get_parameter", {"Name": "/tests/rotated/tls"}),
+        ("kms", "decrypt", {"KeyId": key, "CiphertextBlob": b"canary"}),
         ("lambda", "invoke", {"FunctionName": deliver}),
+        ("lambda", "get_function", {"FunctionName": deliver}),
         ("lambda", "update_function_configuration", {"FunctionName": deliver, "Timeout": 3}),
         ("lambda", "update_function_code", {"FunctionName": deliver, "ZipFile": b""}),
         ("lambda", "create_function", code),

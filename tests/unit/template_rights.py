@@ -144,12 +144,18 @@ def is_of_roles_and_managed_policies_alone(stack: Stack, name: str, _properties:
 @broken_by("TeamAlarms.TemplateURL", "generated/stack/access.yaml")
 @broken_by("Access.Parameters.PushRole", {"Ref": "PushRole"})
 @broken_by("People.Parameters.Prefix", {"Ref": "AWS::StackName"})
+@broken_by("People.Parameters.Rules.Fn::Join.1", lambda rules: rules[1:])
+@broken_by("People.Parameters.Schedule", {"Ref": "StackDeployed"})
 @broken_by("Entries.Parameters.DeliverRoleArn", {"Fn::GetAtt": ["ReconcileRole", "Arn"]})
 @rule("CloudFormation::Stack")
 def gets_what_its_template_asks_for(stack: Stack, name: str, nested: Properties) -> bool:
     push = {"PushRole": {"Fn::If": ["HasPushPrincipals", {"Ref": "PushRole"}, ""]}}
     wanted: dict[str, Any] = {"Access": {role: {"Ref": role} for role in ("DeliverRole", "ReconcileRole")} | push}
     wanted["People"] = {"Prefix": {"Ref": "RoleNamePrefix"}, "Stack": {"Ref": "AWS::StackName"}} | push
+    arns = {one: {"Fn::GetAtt": [one, "Arn"]} for one in stack.of("Events::Rule")}
+    optional = {"Fn::If": ["HasCloudTrailChanges", arns["SecretChanged"], {"Ref": "AWS::NoValue"}]}
+    rules = list((arns | {"SecretChanged": optional}).values())
+    wanted["People"] |= {"Rules": {"Fn::Join": [",", rules]}, "Schedule": {"Ref": "SweepRegularly"}}
     wanted["TeamAlarms"] = {
         "Stack": {"Ref": "AWS::StackName"},
         "Service": stack.functions["Deliver"]["FunctionName"],

@@ -7,6 +7,7 @@ import pytest
 
 from keyferry.access import iam, rbac, statements
 from keyferry.access.people import build_template as build_people
+from keyferry.access.statements import LONGEST, MAX_CHARACTERS
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
@@ -355,13 +356,16 @@ def test_no_policy_for_people_reads_a_value_passes_a_role_or_changes_a_function(
     actions = [action for name in ("Look", "Steer", "Push") for each in people(name) for action in each["Action"]]
     assert not any("*" in action for action in actions)
     services = {action.partition(":")[0] for action in actions}
-    assert services == {"cloudformation", "cloudwatch", "eks", "lambda", "logs", "sqs", "sts"}
-    assert {action for action in actions if action.startswith("eks:")} == {
-        "eks:ListAccessEntries",
-        "eks:DescribeAccessEntry",
+    assert services == {
+        *("cloudformation", "cloudtrail", "cloudwatch", "eks", "events", "iam", "kms", "lambda", "logs", "scheduler"),
+        *("sqs", "sts"),
     }
-    assert [action for action in actions if action.startswith(("lambda:", "sts:"))] == [
-        *("lambda:InvokeFunction", "lambda:InvokeFunction"),
+    # GetFunction and GetLayerVersion hand out code; Decrypt and the stores are nothing to look at.
+    assert sorted({action for action in actions if action.startswith(("lambda:", "sts:", "kms:", "iam:"))}) == [
+        "iam:GetRole",
+        *("kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"),
+        *("lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction"),
+        *("lambda:ListEventSourceMappings", "lambda:ListLayerVersions"),
         "sts:AssumeRole",
     ]
     changing = [action for action in actions if not action.partition(":")[2].startswith(("Describe", "Get", "List"))]
@@ -372,18 +376,37 @@ def test_no_policy_for_people_reads_a_value_passes_a_role_or_changes_a_function(
     }
 
 
-def test_people_may_touch_resources_of_the_stack_alone_and_read_access_entries_of_the_account_s_clusters() -> None:
-    entries = [each for each in people("Look") if each["Sid"] == "Entries"]
-    assert [resource["Fn::Sub"] for each in entries for resource in each["Resource"]] == [
-        "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:cluster/*",
-        "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:access-entry/*",
-    ]
+NAMES_OF_THE_STACK = ("${Stack}", "${PushRole}", "${Prefix}", "${Schedule}")
+"""The parameters that names of the stack's resources begin with, or are."""
+AROUND = {"Bus": ["Describe"], "Trails": ["Get"], "Entries": ["Describe", "List"], "Keys": ["Describe", "Get", "List"]}
+"""Statement of the policy to look whose resources the stack does not know → how its actions begin."""
+
+
+def test_people_may_touch_resources_of_the_stack_alone_and_look_at_what_is_around_it() -> None:
     for name in ("Look", "Steer", "Push"):
         for each in people(name):
-            for resource in each["Resource"] if each not in entries else ():
-                assert resource == "*" or "${Stack}" in resource["Fn::Sub"] or "${PushRole}" in resource["Fn::Sub"]
-    assert [each["Sid"] for each in people("Look") if "*" in each["Resource"]] == ["Metrics"]
+            if each["Resource"] == {"Fn::Split": [",", {"Ref": "Rules"}]}:  # the stack's own, by their ARNs
+                continue
+            for resource in each["Resource"]:
+                own = resource == "*" or any(parameter in resource["Fn::Sub"] for parameter in NAMES_OF_THE_STACK)
+                assert own or (name, each["Sid"] in AROUND) == ("Look", True)
+    around = {each["Sid"]: each["Action"] for each in people("Look") if each["Sid"] in AROUND}
+    assert {
+        sid: [verb for verb in ("Describe", "Get", "List") if any(f":{verb}" in action for action in actions)]
+        for sid, actions in around.items()
+    } == AROUND
+    assert [each["Sid"] for each in people("Look") if "*" in each["Resource"]] == ["Metrics", "Lists"]
     assert not any("*" in each["Resource"] for name in ("Steer", "Push") for each in people(name))
+
+
+def test_the_policy_to_look_is_no_larger_than_iam_takes_one_with_the_longest_names() -> None:
+    longest = LONGEST | {"${Stack}": "s" * 51, "${Prefix}": "p" * 40, "${Schedule}": "s" * 64}
+    text = json.dumps(people("Look"), separators=(",", ":"))
+    for parameter, value in longest.items():
+        text = text.replace(parameter, value)
+    rule = f"arn:aws-us-gov:events:ap-southeast-1:111122223333:rule/{'r' * 64}"
+    text = text.replace('{"Fn::Split":[",",{"Ref":"Rules"}]}', json.dumps([rule] * 6, separators=(",", ":")))
+    assert len(text.replace('{"Fn::Sub":', "").replace("}", "")) < MAX_CHARACTERS
 
 
 def test_who_may_push_from_a_terminal_is_said_where_there_is_a_role_for_it_alone() -> None:

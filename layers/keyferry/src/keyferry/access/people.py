@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from keyferry.access.statements import Object, substitute
 
 FUNCTIONS = ("route", "deliver", "reconcile", "report")
+ROLES = ("route", "deliver", "reconcile", "push")
 QUEUES = ("changes", "deliveries.fifo", "sweeps")
 DEAD_LETTERS = ("changes-dead-letters", "deliveries-dead-letters.fifo", "sweeps-dead-letters", "events-dead-letters")
 """The queues by the ends of their names, which template.yaml gives them."""
@@ -26,6 +27,8 @@ def build_template() -> Object:
                 "Description": "Name of the stack, which the names of its resources begin with",
             },
             "PushRole": {"Type": "String", "Description": "Name of the role that people push with; empty for none"},
+            "Rules": {"Type": "String", "Description": "ARNs of the rules, separated by commas"},
+            "Schedule": {"Type": "String", "Description": "Name of the schedule of sweeps"},
         },
         "Conditions": {"HasPushRole": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PushRole"}, ""]}]}},
         "Resources": {
@@ -49,7 +52,11 @@ def _build_policy(name: str, description: str, statements: Sequence[Object]) -> 
 
 def _list_look() -> list[Object]:
     return [
-        _allow("Stack", ["cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"], [_STACK]),
+        _allow(
+            "Stack",
+            [f"cloudformation:{verb}" for verb in ("DescribeStacks", "DescribeStackEvents", "ListStackResources")],
+            [_STACK],
+        ),
         _allow("Ask", ["lambda:InvokeFunction"], [_arn("lambda", "function:${Stack}-report")]),
         _allow(
             "Logs",
@@ -60,8 +67,49 @@ def _list_look() -> list[Object]:
         _allow("Metrics", ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "cloudwatch:ListMetrics"], ["*"]),
         _allow("Dashboard", ["cloudwatch:GetDashboard"], [_DASHBOARD]),
         _allow("Queues", ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"], _name_queues([*QUEUES, *DEAD_LETTERS])),
+        *_list_settings(),
+        *_list_surroundings(),
+    ]
+
+
+def _list_settings() -> list[Object]:
+    """Return what `keyferry doctor` looks at of the stack: settings, never code."""
+    functions = [_arn("lambda", f"function:${{Stack}}-{name}") for name in FUNCTIONS]
+    roles = [f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/${{Prefix}}-{name}" for name in ROLES]
+    return [
+        _allow("Functions", ["lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency"], functions),
+        _allow("Rules", ["events:DescribeRule", "events:ListTargetsByRule"], []) | {"Resource": _RULES},
+        _allow("Schedule", ["scheduler:GetSchedule"], [_arn("scheduler", "schedule/default/${Schedule}")]),
+        _allow("Roles", ["iam:GetRole"], roles),
+    ]
+
+
+def _list_surroundings() -> list[Object]:
+    """Return what `keyferry doctor` looks at beside the stack; which trail, cluster or key, the stack does not know."""
+    own = "${AWS::AccountId}"
+    return [
+        _allow("Bus", ["events:DescribeEventBus"], [_arn("events", "event-bus/default")]),
+        _allow(
+            "Trails",
+            ["cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors"],
+            ["arn:${AWS::Partition}:cloudtrail:*:*:trail/*"],  # also one of the organization, or of another region
+        ),
         # Of any region: clusters.yaml names those, and it is no part of the template.
         _allow("Entries", ["eks:ListAccessEntries", "eks:DescribeAccessEntry"], _ENTRIES),
+        _allow(
+            "Keys",
+            ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"],
+            [f"arn:${{AWS::Partition}}:kms:*:{own}:key/*"],
+        ),
+        # AWS has no resources to name for these.
+        _allow(
+            "Lists",
+            [
+                *("cloudtrail:DescribeTrails", "events:ListRuleNamesByTarget"),
+                *("lambda:ListEventSourceMappings", "lambda:ListLayerVersions"),
+            ],
+            ["*"],
+        ),
     ]
 
 
@@ -106,4 +154,5 @@ _ENTRIES = [
     f"arn:${{AWS::Partition}}:eks:*:${{AWS::AccountId}}:{resource}" for resource in ("cluster/*", "access-entry/*")
 ]
 _STACK = _arn("cloudformation", "stack/${Stack}/*")
+_RULES = {"Fn::Split": [",", {"Ref": "Rules"}]}
 _DASHBOARD = "arn:${AWS::Partition}:cloudwatch::${AWS::AccountId}:dashboard/${Stack}-${AWS::Region}"
