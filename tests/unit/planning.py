@@ -21,7 +21,7 @@ from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery, Expected
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.mappings import list_mappings
-from keyferry.pipeline.question import answer
+from keyferry.pipeline.question import MappingsFields, answer
 from keyferry.pipeline.status import list_status
 from keyferry.runtime.layer import read_release
 from tests.unit.clusters import World
@@ -78,8 +78,14 @@ class FakeStack:
         page = answer(
             {"question": question, **fields},
             self.release,
-            lambda scope: list_status(scope, self.world.catalog, self.world.services()),
-            lambda cursor: list_mappings(self.world.catalog, cursor),
+            {
+                "status": lambda given: list_status(
+                    Scope.model_validate(given), self.world.catalog, self.world.services()
+                ),
+                "mappings": lambda given: list_mappings(
+                    self.world.catalog, MappingsFields.model_validate(given).cursor
+                ),
+            },
         )
         assert "error" not in page, page
         yield json.loads(json.dumps(page))
