@@ -129,11 +129,11 @@ class Operator:
             "KUBECONFIG": str(self.folder / "kubeconfig"),
         }
 
-    def run(self, mappings: Path, *args: str) -> tuple[int, str, str]:
+    def run(self, mappings: Path, *args: str, **environment: str) -> tuple[int, str, str]:
         """Run keyferry, and return its exit code, and what it writes to stdout and to stderr."""
         done = subprocess.run(
             [str(KEYFERRY), "--mappings", str(mappings), *args],
-            env=self.environment,
+            env=self.environment | environment,
             capture_output=True,
             text=True,
             timeout=120,

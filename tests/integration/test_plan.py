@@ -3,7 +3,6 @@
 The stack is one of the test's own: the function `report` of the installed stack, with mappings that a test deploys.
 """
 
-import http.client
 import io
 import json
 import os
@@ -11,10 +10,8 @@ import re
 import subprocess
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +26,8 @@ from local.install import STACK, Installation
 from local.watch import calls, until
 from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
+from tests.integration.recorder import recording
 from tests.integration.scene import CLUSTER, Scene
-from tests.integration.servers import QuietServer, serving
 from tests.integration.test_cli import KEYFERRY, ROOT, head_of
 
 PASSWORD, USERNAME = ({"from": "db", "path": path} for path in ("password", "username"))
@@ -286,51 +283,6 @@ def test_what_has_moved_in_between_is_refused_by_its_name(
 # What it asks
 
 
-@dataclass
-class Recorder:
-    """Stands between a client and AWS, and keeps what is asked for."""
-
-    url: str
-    seen: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def recording(endpoint: str) -> Iterator[Recorder]:
-    """Have a recorder for a while."""
-    host, _, port = endpoint.removeprefix("http://").partition(":")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer()
-
-        def do_POST(self) -> None:
-            self._answer()
-
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            action = re.search(rb"Action=(\w+)", body)
-            recorder.seen.append(self.headers.get("X-Amz-Target") or (action[1].decode() if action else self.path))
-            with closing(http.client.HTTPConnection(host, int(port), timeout=80)) as server:
-                server.request(self.command, self.path, body, dict(self.headers))
-                answer = server.getresponse()
-                content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with QuietServer(("127.0.0.1", 0), Handler) as server:
-        recorder = Recorder(f"http://127.0.0.1:{server.server_address[1]}")
-        with serving(server):
-            yield recorder
-
-
 def test_who_may_look_alone_plans_and_does_nothing_else(bench: Bench) -> None:
     aws, iam = bench.scene.cloud.aws, bench.scene.cloud.aws.client("iam")
     role = iam.create_role(RoleName=f"pull-{uuid.uuid4().hex[:8]}", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
@@ -348,7 +300,10 @@ def test_who_may_look_alone_plans_and_does_nothing_else(bench: Bench) -> None:
         wire = {**person, "AWS_ENDPOINT_URL": recorder.url}
         said = bench.run("plan", "--stack", bench.function, "-o", str(bench.file), environment=wire)
     assert ("1 target: 1 written" in said, "note:" in said) == (True, False)
-    assert set(recorder.seen) == {"DescribeStacks", f"/2015-03-31/functions/{bench.function}/invocations"}
+    assert set(recorder.requests) == {
+        "cloudformation:DescribeStacks",
+        f"lambda:POST /2015-03-31/functions/{bench.function}/invocations",
+    }
     asked = [call for call in calls(bench.scene.cloud.clusters[CLUSTER], since=since) if "report" not in call.user]
     ours = {(call.verb, call.resource) for call in asked if call.user == bench.scene.identity.deliver}
     assert ours == {("get", "secrets")}, "the function, of the metadata: its role may read no value in AWS"

@@ -1,0 +1,157 @@
+"""The questions of docs/questions.md, each asked of a stack at work by the command that is said to answer it.
+
+Who asks has the policy to look, and in the cluster the right to list metadata: no more than the page says.
+"""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from local import watch
+from local.install import STACK, Installation
+from local.watch import until
+from local.world import deployment, env_from
+from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
+from tests.integration.operators import LOOKS, USES, Operator
+from tests.integration.recorder import Record, recording
+from tests.integration.scene import CLUSTER
+from tests.integration.test_cli import ROOT
+
+LOST = "asked-and-lost"
+"""A namespace that loses its label."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Somebody who asks, and a folder with mappings in which `asked-by-label` is deleted."""
+
+    stack: Deployed
+    operator: Operator
+    folder: Path
+    planned: Path
+    record: Record
+    """What is asked of AWS."""
+    since: datetime
+
+    def ask(self, *command: str) -> str:
+        """Run a command as the page has it, and return what it shows."""
+        folder = self.planned if command[0] == "plan" else self.folder
+        asks_stack = command[0] != "explain" and "--offline" not in command
+        code, out, error = self.operator.run(
+            folder, *command, *(["--stack", STACK] if asks_stack else []), AWS_ENDPOINT_URL=self.record.url
+        )
+        assert code in (0, 1), error
+        return out
+
+
+@pytest.fixture(scope="module")
+def scene(installed: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Let something be wrong: a Secret is deleted by hand, a namespace loses its label, a workload is left alone."""
+    stack, place = Deployed(installed), tmp_path_factory.mktemp("asking")
+    stack.eu.apply(_build_namespace({"asked": "yes"}))
+    stack.sweep()
+    for namespace, name in (("asked", "asked"), (LOST, "asked-by-label")):
+        until(f"Secret {name}", lambda: stack.eu.data(namespace, name), seconds=PATIENCE_SECONDS)  # noqa: B023
+    stack.eu.apply(_build_namespace({}))
+    web, careful = (deployment(name, "asked", env_from("asked")) for name in ("web", "careful"))
+    stack.eu.apply(
+        web, careful | {"metadata": careful["metadata"] | {"annotations": {"keyferry.dev/restart": "false"}}}
+    )
+    since = now()
+    stack.put("tests/asked", '{"password": "canary-asked"}')
+    stack.deliveries("asked", since, message="delivered")
+    operator = Operator.join(stack.cloud, place, [f"{STACK}-look"])
+    operator.grant([*LOOKS, *USES])
+    planned = place / "planned/mappings"
+    shutil.copytree(installed.checkout, planned.parent, ignore=shutil.ignore_patterns(".*", "layers", "functions"))
+    asked = planned / "tests/asked.yaml"
+    asked.write_text(asked.read_text().partition("---\n")[0])
+    with recording(stack.cloud.aws.endpoint) as record:
+        yield Scene(stack, operator, installed.checkout / "mappings", planned, record, now())
+
+
+def _build_namespace(labels: dict[str, str]) -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LOST, "labels": labels}}
+
+
+def delete_secret(scene: Scene) -> None:
+    scene.stack.eu.delete("Secret", "asked", "asked")
+
+
+def nothing(_scene: Scene) -> None:
+    """Leave all as it is."""
+
+
+type Answer = tuple[tuple[str, ...], str]
+ANSWERS: dict[str, Answer] = {
+    "Who gets secret X?": (("status", "--source", "tests/asked"), r"right +prod-eu +asked +asked"),
+    "What does the team in `payments` get?": (("status", "--namespace", "asked"), r"1 target: 1 right"),
+    "Why did my pod not restart?": (
+        ("trace", "deployment/careful", "-n", "asked"),
+        r"keyferry\.dev/restart",
+    ),
+    "What became of this change?": (("trace", "tests/asked"), r"(?s)event.*route.*write.*restart"),
+    "Who wrote this Secret, when, and from which version?": (
+        ("trace", "prod-eu/asked/asked"),
+        r"(?s)write.*restart.*Deployment/web",
+    ),
+    "A cluster was down: what now?": (("status", "--cluster", "lost", "--stale"), r"no targets|ClusterUnreachable"),
+    "Which certificates end soon, what is not rotated?": (("expiring", "--within", "30d"), r"tests/asked"),
+    "Are there dead letters, and why?": (("doctor",), r"dead letters"),
+    "Which release is deployed?": (("doctor",), r"release"),
+    "Do events of that account or region arrive?": (("doctor",), r"events from|rules"),
+    "What happens if I merge this?": (("plan",), r"asked-by-label"),
+    "What if I delete this mapping?": (("plan",), r"(?s)asked-by-label.*keyferry orphans"),
+    "What does a new mapping need in rights?": (("plan",), r"asked-by-label"),
+    "Which deliveries would follow from this event?": (
+        ("explain", str(ROOT / "events/delete-secret.json")),
+        r"\S",
+    ),
+    "Which Secrets does no mapping name any more? A namespace lost its label: what is left?": (
+        ("orphans",),
+        rf"(?s){LOST}.*kubectl",
+    ),
+    "Is what is applied in the clusters behind `generated/`?": (("doctor", "--cluster", "prod-eu"), r"generated"),
+    "May `deliver` do what it has to?": (("doctor", "--cluster", "prod-eu"), r"rights"),
+    "Which Secrets are stale?": (("status", "--stale", "asked"), r"gone +prod-eu +asked"),
+    "Somebody has deleted or edited a Secret": (("status", "--stale", "asked"), r"gone +prod-eu +asked"),
+}
+"""Question → the command about the mappings of asked.yaml, and what its answer has."""
+BEFORE: dict[str, Callable[[Scene], None]] = {"Which Secrets are stale?": delete_secret}
+
+
+@pytest.mark.parametrize("question", ANSWERS)
+def test_the_command_answers_the_question(scene: Scene, question: str) -> None:
+    BEFORE.get(question, nothing)(scene)
+    command, expected = ANSWERS[question]
+    shown = scene.ask(*command)
+    assert re.search(expected, shown), shown
+
+
+def test_no_answer_takes_a_value(scene: Scene) -> None:
+    """Of AWS, by what is on the wire; of the cluster, by its audit log: for metadata, test_orphans.py."""
+    asked = set(scene.record.requests)
+    assert {request.partition(":")[0] for request in asked} >= {"cloudformation", "lambda", "logs", "sqs"}
+    assert not [request for request in asked if request.startswith(("secretsmanager:", "ssm:", "s3:"))]
+    reading = ("Get", "List", "Describe", "GET ", "FilterLogEvents", f"POST /2015-03-31/functions/{STACK}-report/")
+    assert not [request for request in asked if not request.partition(":")[2].startswith(reading)]
+    every = watch.calls(scene.stack.cloud.clusters[CLUSTER], since=scene.since)
+    calls = [call for call in every if call.user == scene.operator.user]
+    assert {call.verb for call in calls if call.resource == "secrets"} == {"list"}
+    assert {call.resource for call in calls if call.verb not in ("get", "list")} <= {
+        *("selfsubjectrulesreviews", "subjectaccessreviews"),
+    }
+
+
+def test_every_question_of_the_page_is_asked() -> None:
+    page = (ROOT / "docs/questions.md").read_text().partition("## In words")[0]
+    rows = re.findall(r"^\| (.+?) \| .*?`keyferry (\w+)", page, flags=re.MULTILINE)
+    asked_elsewhere = {"Does a value change anything?"}  # with rights to read values: test_plan.py
+    assert {question: verb for question, verb in rows if question not in asked_elsewhere} == {
+        question: command[0] for question, (command, _) in ANSWERS.items()
+    }
