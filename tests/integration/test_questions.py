@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,8 @@ def scene(installed: Installation, tmp_path_factory: pytest.TempPathFactory) -> 
     """Let something be wrong: a Secret is deleted by hand, a namespace loses its label, a workload is left alone."""
     stack, place = Deployed(installed), tmp_path_factory.mktemp("asking")
     stack.eu.apply(_build_namespace({"asked": "yes"}))
-    stack.sweep()
     for namespace, name in (("asked", "asked"), (LOST, "asked-by-label")):
-        until(f"Secret {name}", lambda: stack.eu.data(namespace, name), seconds=PATIENCE_SECONDS)  # noqa: B023
+        until(f"Secret {name}", partial(_sweep, stack, namespace, name), seconds=PATIENCE_SECONDS)
     stack.eu.apply(_build_namespace({}))
     web, careful = (deployment(name, "asked", env_from("asked")) for name in ("web", "careful"))
     stack.eu.apply(
@@ -73,6 +73,12 @@ def scene(installed: Installation, tmp_path_factory: pytest.TempPathFactory) -> 
     asked.write_text(asked.read_text().partition("---\n")[0])
     with recording(stack.cloud.aws.endpoint) as record:
         yield Scene(stack, operator, installed.checkout / "mappings", planned, record, now())
+
+
+def _sweep(stack: Deployed, namespace: str, name: str) -> dict[str, bytes] | None:
+    """Let a sweep find what is missing, and return the data of the Secret; None if it is not there yet."""
+    stack.sweep(cluster="prod-eu", mapping=name)
+    return stack.eu.data(name, namespace)
 
 
 def _build_namespace(labels: dict[str, str]) -> dict[str, object]:
