@@ -72,5 +72,5 @@ def own_scene(cloud: Cloud, namespace: str) -> Iterator[Scene]:
     scene = Scene(cloud, namespace, StackNames(prefix=namespace))
     yield scene
     for kind in ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"):
-        for name in (scene.identity.secrets_policy, scene.identity.workloads_policy, scene.identity.events_policy):
+        for name in scene.identity.policies:
             scene.admin.delete(kind, name)

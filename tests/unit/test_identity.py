@@ -20,8 +20,8 @@ def names(identity: Identity) -> list[str]:
         identity.namespaces_role,
         identity.name_named_role(1),
         identity.name_named_role(2),
-        identity.workloads_policy,
-        identity.secrets_policy,
+        *identity.policies,
+        identity.events_role,
         identity.field_manager("payments-db"),
         identity.stamp_key("payments-db"),
     ]
@@ -37,8 +37,10 @@ def test_the_names_are_those_that_clusters_have() -> None:
         "keyferry:namespaces",
         "keyferry:named-namespaces",
         "keyferry:named-namespaces-2",
-        "keyferry-workloads",
         "keyferry-secrets",
+        "keyferry-workloads",
+        "keyferry-events",
+        "keyferry:events",
         "keyferry:payments-db",
         "keyferry.dev/payments-db",
     ]

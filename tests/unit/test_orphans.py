@@ -331,6 +331,14 @@ def test_what_is_no_longer_generated_is_left_over_in_the_order_of_removal() -> N
     )
 
 
+@pytest.mark.parametrize("gone", [{"namespaces": {"names": ["*"]}}, ONE], ids=["chosen", "named"])
+def test_all_that_can_be_generated_can_be_left_over_and_deleted(gone: dict[str, Any]) -> None:
+    operator = FakeOperator()
+    fill(operator, build_rbac(folder(mapping("gone", **gone)), cluster("prod-eu", events=True)))
+    assert search(operator).orphans
+    assert {orphan.name: orphan.refusals for orphan in search(operator).orphans if orphan.refusals} == {}
+
+
 def test_what_has_our_label_and_no_name_of_ours_is_kept() -> None:
     operator = FakeOperator()
     label = {"keyferry.dev/generated": "keyferry"}

@@ -87,6 +87,11 @@ class Identity:
         return f"{self.prefix}:events"
 
     @property
+    def policies(self) -> tuple[str, ...]:
+        """Names of all ValidatingAdmissionPolicies, and of their bindings."""
+        return self.secrets_policy, self.workloads_policy, self.events_policy
+
+    @property
     def stamp_domain(self) -> str:
         """The domain of the annotations that stamp pod templates."""
         return DOMAIN if self.prefix == DEFAULT_PREFIX else f"{self.prefix}.{DOMAIN}"

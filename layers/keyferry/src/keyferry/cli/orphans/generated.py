@@ -19,6 +19,6 @@ def has_generated_name(prefix: str, resource: Resource, name: str) -> bool:
     """Return whether the stack with a prefix gives such a name to an object of this kind."""
     identity = Identity(prefix)
     if resource.version == _ADMISSION:
-        return name in (identity.secrets_policy, identity.workloads_policy)
+        return name in identity.policies
     beginnings = (*(f"{user}:" for user in identity.users), identity.namespaces_role, identity.name_named_role(1))
-    return name.startswith(beginnings)
+    return name == identity.events_role or name.startswith(beginnings)
