@@ -468,6 +468,16 @@ def test_a_cluster_that_throttles_is_asked_five_times_and_then_not_for_thirty_se
     assert read(client, 10) == []
 
 
+def test_a_cluster_that_throttles_events_is_asked_for_the_rest_at_once(server: Server) -> None:
+    server.reply = says(429)
+    client = server.client()
+    with pytest.raises(ClusterThrottled):  # of the admission plugin EventRateLimit
+        client.create_event({"metadata": {"namespace": "payments", "name": "payments-db.0123456789abcdef"}})
+    server.health.check_available()
+    server.reply = fine
+    assert read(client) == []
+
+
 @pytest.mark.parametrize(("asked", "seconds"), [("11", 30), ("45", 45), ("9999", 120)])
 def test_a_cluster_is_asked_again_when_it_says_within_two_minutes(server: Server, asked: str, seconds: float) -> None:
     server.reply = says(429, asked)

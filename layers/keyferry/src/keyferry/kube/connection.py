@@ -150,7 +150,9 @@ class Connection:
             resource=request.resource,
             namespace=request.namespace,
         )
-        return self._health.remember(error, pause_seconds) if isinstance(error, ClusterThrottled) else error
+        if isinstance(error, ClusterThrottled) and not request.is_event:
+            return self._health.remember(error, pause_seconds)
+        return error
 
     def _send_signed_in(self, request: Request, deadline: Deadline, *, is_probe: bool) -> Answer:
         """Send a request, and again with a new token if the first one is refused (401) and was not new."""

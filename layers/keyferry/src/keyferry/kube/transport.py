@@ -65,9 +65,14 @@ class Request:
         return self.verb == "list"
 
     @property
+    def is_event(self) -> bool:
+        """Whether it creates an Event: nobody waits for it, and the limits of a cluster for Events are their own."""
+        return self.verb == "create"
+
+    @property
     def tells_speed(self) -> bool:
-        """Whether its answer says how fast the cluster is: a list takes its time, and nobody waits for an Event."""
-        return self.verb not in ("list", "create")
+        """Whether its answer says how fast the cluster is."""
+        return not (self.is_list or self.is_event)
 
 
 @dataclass(frozen=True)
