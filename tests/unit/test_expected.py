@@ -188,6 +188,17 @@ def test_where_the_mapping_names_what_restarts_others_do_not_matter(restart: Any
     assert did(world.deliver(expected=expected)) == ["created"]
 
 
+@pytest.mark.parametrize("restart", ["none", [{"kind": "Deployment", "name": "api"}]])
+def test_where_others_cannot_restart_a_plan_costs_no_more_requests_than_a_delivery(restart: Any) -> None:  # noqa: ANN401
+    world, planned_world = World(), World()
+    expected = planned(planned_world, restart=restart)
+    world.mapping = planned_world.mapping
+    usual, calls = Calls(), Calls()
+    world.deliver(usual)
+    planned_world.deliver(calls, expected=expected)
+    assert calls.recorded == usual.recorded
+
+
 def test_a_label_alone_goes_by_no_workload() -> None:
     world = World()
     world.deliver()

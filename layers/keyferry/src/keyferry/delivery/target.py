@@ -1,7 +1,7 @@
 """The Secret in one namespace during a delivery: its state, and the steps that bring it up to date."""
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -128,7 +128,8 @@ class Target:
             self.survey = build_stamps(
                 self.work.cluster, self.namespace, self.work.mapping, nonce, list_workloads, check
             )
-            self._check_workloads(self.survey.stamps)
+            if self._expected:
+                check_workloads(self._expected, self.survey.stamps)
 
     def restart(self, check: Callable[[], None]) -> None:
         """Stamp the workloads (step 7). If all could be stamped, remove `restart-due` (step 8).
@@ -255,16 +256,13 @@ class Target:
         if isinstance(action, Done) or self.written_at:
             return
         check_secret(expected, desired, self.observed)
-        if expected.workloads is not None and not isinstance(action, Annotate):
+        has_known = expected.workloads is not None and work.mapping.spec.restart == "auto"
+        if has_known and not isinstance(action, Annotate):
             list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds)
-            self._check_workloads(
-                build_stamps(work.cluster, self.namespace, work.mapping, "", list_workloads, work.check_time).stamps
-            )
-
-    def _check_workloads(self, stamps: Iterable[Stamp]) -> None:
-        """Raise Moved where others restart than a plan has foreseen; those that the mapping names are its own."""
-        if self._expected and self.work.mapping.spec.restart == "auto":
-            check_workloads(self._expected, stamps)
+            stamps = build_stamps(
+                work.cluster, self.namespace, work.mapping, "", list_workloads, work.check_time
+            ).stamps
+            check_workloads(expected, stamps)
 
     @property
     def _expected(self) -> Expected | None:
