@@ -176,6 +176,9 @@ def test_a_workload_that_comes_between_the_write_and_the_restart_is_refused_and_
     report = world.deliver(Calls(after=run_another), expected=expected)
     [error] = report.errors
     assert "Deployment/worker is new" in str(error)
+    assert str(error).endswith(
+        "its workloads are due for a restart (keyferry.dev/restart-due): the next try or sweep restarts them"
+    )
     assert [outcome.restart_due for outcome in report.outcomes] == [True]
     assert world.count("rollout") == [1], "that of the first delivery"
 

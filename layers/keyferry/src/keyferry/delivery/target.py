@@ -313,8 +313,7 @@ class Target:
 
 def _explain_due(error: KeyferryError, *, is_written: bool) -> str:
     """Return what is left to do where an error follows a write: the end of the error's text."""
-    when = (
-        "the next try or sweep restarts them" if isinstance(error, DeliverAgain) else "they restart once that is mended"
-    )
+    goes_on = isinstance(error, DeliverAgain | Moved)  # a sweep holds to no plan
+    when = "the next try or sweep restarts them" if goes_on else "they restart once that is mended"
     done = "the Secret is written, and" if is_written else "its content stays as it was, and"
     return f"{done} its workloads are due for a restart ({RESTART_DUE}): {when}"
