@@ -139,7 +139,7 @@ def _preview_namespace(
     stamps, error = _build_stamps(work, namespace, nonce) if nonce else ([], None)
     if not restart_due:
         stamps, error = [stamp for stamp in stamps if stamp.is_missing], None
-    names = sorted(f"{stamp.workload.kind}/{stamp.workload.name}" for stamp in stamps) if restart_due else None
+    names = sorted(str(stamp.workload) for stamp in stamps) if restart_due else None
     is_unused = bool(restart_due) and not (stamps or error) and result.will == "update"
     return replace(
         result,

@@ -148,7 +148,7 @@ def check_workloads(expected: Expected, stamps: Iterable[Stamp]) -> None:
     Raises:
         Moved: there are others now.
     """
-    now = {f"{stamp.workload.kind}/{stamp.workload.name}" for stamp in stamps}
+    now = {str(stamp.workload) for stamp in stamps}
     planned = now if expected.workloads is None else set(expected.workloads)
     differences = [f"{name} is new" for name in sorted(now - planned)] + [
         f"{name} no longer is one" for name in sorted(planned - now)

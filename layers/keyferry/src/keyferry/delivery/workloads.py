@@ -63,13 +63,8 @@ class Stamp:
         """Whether there is no such workload."""
         return self.reason == "missing"
 
-    @property
-    def name(self) -> str:
-        """Kind and name of the workload, as `Deployment/api`."""
-        return f"{self.workload.kind}/{self.workload.name}"
-
     def __str__(self) -> str:
-        return self.name + (f" ({self.note})" if self.note else "")
+        return f"{self.workload} ({self.note})" if self.note else str(self.workload)
 
 
 def build_stamp(workload: Workload, raw: Mapping[str, Any], keys: Sequence[str], nonce: str) -> Stamp:
@@ -108,7 +103,7 @@ def suggest_workload(workload: Workload, known: Collection[Workload]) -> str:
     """Return the end of a message, `; did you mean …?`: one of that name and another kind, or of a similar name."""
     namesake = next((other for other in known if other.name == workload.name and other.kind != workload.kind), None)
     if namesake:
-        return f"; did you mean {namesake.kind}/{namesake.name}?"
+        return f"; did you mean {namesake}?"
     return suggest(workload.name, [other.name for other in known if other.kind == workload.kind])
 
 
@@ -197,7 +192,7 @@ def _check_template(workload: Workload, workload_ref: Mapping[str, Any]) -> None
     if workload_ref:
         other = f"{workload_ref.get('kind')}/{workload_ref.get('name')}"
         raise Refused(
-            f"{workload.kind}/{workload.name} takes its pod template from {other} (workloadRef):"
+            f"{workload} takes its pod template from {other} (workloadRef):"
             f" name {other} in the mapping's restart instead, and Argo follows it"
         )
 

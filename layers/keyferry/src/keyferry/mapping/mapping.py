@@ -30,6 +30,10 @@ class Workload(Record):
     name: Name
     """The name of the workload."""
 
+    def __str__(self) -> str:
+        """Return kind and name, as `Deployment/api`."""
+        return f"{self.kind}/{self.name}"
+
 
 Creation = Literal["createOrUpdate", "merge", "createOnce"]
 Keys = Literal["ours", "exclusive"]

@@ -103,7 +103,7 @@ def _describe_observed(observed: Observed | None) -> Row:
 def describe_restart(mapping: SecretMapping) -> str | list[str]:
     """Return what restarts with the Secrets of a mapping: `auto`, `none`, or workloads as `Deployment/api`."""
     restart = mapping.spec.restart
-    return restart if isinstance(restart, str) else [f"{workload.kind}/{workload.name}" for workload in restart]
+    return restart if isinstance(restart, str) else list(map(str, restart))
 
 
 def _list_sources(cluster: str, look: Look) -> Iterator[Row]:

@@ -64,12 +64,12 @@ class FakeClient:
 
     def read_workload(self, workload: Workload, namespace: str) -> Object | None:
         """Return a workload: `get payments/Deployment/api`."""
-        with self.calls.call(f"get {namespace}/{workload.kind}/{workload.name}"):
+        with self.calls.call(f"get {namespace}/{workload}"):
             return copy.deepcopy(self.cluster.workloads.get((namespace, workload.kind.name, workload.name)))
 
     def patch_workload(self, workload: Workload, namespace: str, patch: Object, manager: str) -> bool:
         """Patch a workload: `patch payments/Deployment/api as keyferry:payments-db`."""
-        with self.calls.call(f"patch {namespace}/{workload.kind}/{workload.name} as {manager}"):
+        with self.calls.call(f"patch {namespace}/{workload} as {manager}"):
             return self.cluster.patch_workload(workload, namespace, patch)
 
     def find_served(self, kinds: Iterable[WorkloadKind]) -> list[WorkloadKind]:

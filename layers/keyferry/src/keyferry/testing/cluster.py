@@ -210,7 +210,7 @@ class FakeCluster:
         annotations = {key: value for key, value in merged.items() if value is not None}
         if annotations != metadata.get("annotations"):
             metadata["annotations"] = annotations
-            self.history.append(f"rollout {namespace}/{workload.kind}/{workload.name}")
+            self.history.append(f"rollout {namespace}/{workload}")
         return True
 
     def _add(self, namespace: str, name: str, body: Object, entry: tuple[str, str]) -> FakeSecret:

@@ -102,7 +102,7 @@ def _describe_restarts(mapping: SecretMapping | None) -> list[str]:
 def name_workloads(mapping: SecretMapping) -> list[str]:
     """Return the workloads that a mapping restarts by name, as `Deployment/api`."""
     restart = mapping.spec.restart
-    return [f"{each.kind}/{each.name}" for each in restart] if isinstance(restart, list) else []
+    return list(map(str, restart)) if isinstance(restart, list) else []
 
 
 def list_cluster_changes(folder: Catalog, deployed: Catalog) -> Iterator[ClusterChange]:

@@ -62,7 +62,7 @@ def list_workloads(
     done = {stamp.workload for stamp in restarted}
     left = [_describe_stamp(stamp, is_due=is_due) for stamp in stamps if stamp.workload not in done]
     return (
-        *(WorkloadOutcome(stamp.name, stamp.reason, stamp.note, stamp.ways) for stamp in restarted),
+        *(WorkloadOutcome(str(stamp.workload), stamp.reason, stamp.note, stamp.ways) for stamp in restarted),
         *left,
         *(WorkloadOutcome(name, "pull secret") for name in pulls),
     )
@@ -72,5 +72,5 @@ def _describe_stamp(stamp: Stamp, *, is_due: bool) -> WorkloadOutcome:
     """Return what became of a workload that this delivery has not restarted."""
     if stamp.patch is None:
         why = str(stamp.error) if stamp.error else stamp.note
-        return WorkloadOutcome(stamp.name, stamp.reason, why, stamp.ways)
-    return WorkloadOutcome(stamp.name, "due" if is_due else "gone", by=stamp.ways)
+        return WorkloadOutcome(str(stamp.workload), stamp.reason, why, stamp.ways)
+    return WorkloadOutcome(str(stamp.workload), "due" if is_due else "gone", by=stamp.ways)
