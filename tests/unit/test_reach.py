@@ -59,10 +59,21 @@ def test_the_same_source_of_two_mappings_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"role": "arn:aws:iam::444455556666:role/secrets"}, {"label": "blue"}, {"metadata": "tags"}]
+    "source",
+    [
+        {"secretsManager": "x", "role": "arn:aws:iam::444455556666:role/secrets"},
+        {"parameterStore": "x", "label": "blue"},
+        {"parameterStore": "x", "metadata": "tags"},
+        {"parameterStore": "/aws/service/x"},
+    ],
 )
-def test_what_no_listing_shows_is_unknown_and_not_missing(more: dict[str, object]) -> None:
-    assert reading({"secretsManager": "x", **more})["rows"] == [{"name": "x", "state": "unknown"}]
+def test_what_no_listing_shows_is_unknown_and_not_missing(source: dict[str, object]) -> None:
+    assert [row["state"] for row in reading(source)["rows"]] == ["unknown"]
+
+
+@pytest.mark.parametrize("more", [{"label": "blue"}, {"metadata": "tags"}])
+def test_a_secret_is_missing_whatever_of_it_is_read(more: dict[str, object]) -> None:
+    assert reading({"secretsManager": "x", **more})["rows"] == [{"name": "x", "state": "missing"}]
 
 
 def test_what_aws_refuses_has_its_error_and_what_there_is_no_time_for_is_unknown() -> None:

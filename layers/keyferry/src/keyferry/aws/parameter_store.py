@@ -12,6 +12,7 @@ from keyferry.errors import SourceUnavailable, VersionMissing
 from keyferry.formats import jsontext
 from keyferry.model import SecretValue, SourceState, SourceValue, format_time
 from keyferry.stores.find import check_matches, digest_versions
+from keyferry.stores.parameter_store import get_listing_grants
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ def _build_state(parameter: Mapping[str, Any]) -> SourceState:
 def create_state_reader(get_client: "Callable[[str | None], SSMClient]") -> Callable[[Source], SourceState]:
     """Return a function that gives the state of a parameter, or of all members of a find.
 
-    Nothing is known for a label, a fixed version or tags: the listing does not show them. Each region is listed once
-    for the same tags.
+    Nothing is known for a label, a fixed version, tags or a public parameter: the listing does not show them. Each
+    region is listed once for the same tags.
 
     Args:
         get_client: returns the client of a region; None is the pipeline's own region.
@@ -159,7 +160,7 @@ def create_state_reader(get_client: "Callable[[str | None], SSMClient]") -> Call
     list_once = cache_answers(lambda region, tags: list_parameters(get_client(region), dict(tags)))
 
     def read_state(source: Source) -> SourceState:
-        if source.version or source.label or source.metadata:
+        if not any(get_listing_grants(source)):
             return SourceState()
         parameters = list_once(source.home_region, tuple(sorted(source.tags.items())))
         if source.find:

@@ -161,8 +161,8 @@ def _describe_source(source: Source, state: SourceState | KeyferryError) -> Sour
 
 
 def _is_unlisted(source: Source) -> bool:
-    """Return whether no listing of the function's can show a source: it reads as another role, or one version alone."""
-    return bool(source.role or source.version or source.label or source.metadata)
+    """Return whether no listing of the function's can show a source: another role reads it, or no listing has it."""
+    return bool(source.role) or not any(source.store.get_listing_grants(source))
 
 
 def _describe(error: KeyferryError) -> Failure:

@@ -200,5 +200,5 @@ def get_batch_grants(source: "Source") -> Iterator[Grant]:
 
 def get_listing_grants(source: "Source") -> Iterator[Grant]:
     """Yield the permission for listing the version of a source; none where the listing does not show it."""
-    if not (source.version or source.label or source.metadata):
+    if not (source.version or source.label or source.metadata or _is_public(source)):
         yield Grant("ssm:DescribeParameters", "*")

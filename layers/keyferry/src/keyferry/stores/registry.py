@@ -74,7 +74,10 @@ class Store(Protocol):
         """Yield the permissions for reading a source together with others; none where it is read by itself."""
 
     def get_listing_grants(self, source: "Source", /) -> Iterator[Grant]:
-        """Yield the permissions for listing the version of a source, which a sweep compares; it reads no value."""
+        """Yield the permissions for listing the version of a source, which a sweep compares; it reads no value.
+
+        None where no listing shows the source.
+        """
 
 
 STORES: Mapping[StoreName, Store] = {store.NAME: store for store in (secrets_manager, parameter_store)}

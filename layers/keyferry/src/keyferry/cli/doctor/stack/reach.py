@@ -72,8 +72,8 @@ def _describe(subject: Subject, row: SourceReach) -> Finding:
     if error := row.get("error"):
         return Finding("sources", "error", name, f"{error['kind']}: {error['text']}")
     if row["state"] == "unknown":
-        why = "no listing shows it (a role of its own, a fixed version, a label or tags): only a delivery knows"
-        return Finding("sources", "warning", name, why)
+        why = "no listing shows it (a role of its own; a parameter's version, label or tags; a public parameter)"
+        return Finding("sources", "warning", name, f"{why}: only a delivery knows")
     look = format_command("keyferry", "status", "--stack", subject.stack.name, "--source", name)
     why = f"it is not there in {region}, or has been scheduled for deletion; create it, or correct its name"
     return Finding("sources", "error", name, why, (look,))
