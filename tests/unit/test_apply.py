@@ -17,7 +17,7 @@ from keyferry.delivery.apply import (
 )
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.plan import Prune, Release, Restart, Write, plan
-from keyferry.delivery.workloads import Stamp
+from keyferry.delivery.restart.workloads import Stamp
 from keyferry.errors import Forbidden, Overtaken, ServerError, Throttled
 from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload

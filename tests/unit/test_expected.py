@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from keyferry.delivery.foreseen import Moved
 from keyferry.delivery.preview import preview
 from keyferry.delivery.report import Report
-from keyferry.delivery.work import Moved
 from keyferry.errors import SourceDeleted
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Expected

@@ -8,7 +8,7 @@ import pytest
 
 from keyferry.delivery.report import MAX_KEYS, MAX_LISTED, MAX_WORKLOADS, Outcome, Report
 from keyferry.delivery.restart.outcome import WorkloadOutcome, list_workloads
-from keyferry.delivery.workloads import Stamp
+from keyferry.delivery.restart.workloads import Stamp
 from keyferry.errors import Forbidden, KeyferryError, NamespaceGone, OutOfTime, UnknownName
 from keyferry.mapping.mapping import Team, Workload
 from tests.unit.samples import WHEN, delivery

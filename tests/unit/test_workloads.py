@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from keyferry.delivery.restart.listing import MAX_PULLS, Listing
-from keyferry.delivery.workloads import build_stamp, list_secrets, list_uses, trim_workload
+from keyferry.delivery.restart.workloads import build_stamp, list_secrets, list_uses, trim_workload
 from keyferry.identity import IDENTITY, Identity
 from keyferry.kinds import KINDS
 from keyferry.mapping.mapping import Workload

@@ -2,7 +2,7 @@
 
 The mapping language, `restart: auto`, the Kubernetes client, RBAC and the admission policy read this table, and no
 other code lists kinds. A kind can stand in it if its pod template is `spec.template`, and a change of that restarts its
-pods. What a report says of a rollout (paused, partition, in place) is in `delivery/workloads`.
+pods. What a report says of a rollout (paused, partition, in place) is in `delivery/restart/workloads`.
 """
 
 from dataclasses import dataclass

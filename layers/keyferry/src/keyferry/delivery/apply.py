@@ -8,7 +8,7 @@ from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Annotate, Delete, Prune, Release, Restart, Write
 from keyferry.delivery.restart.listing import Listing, Survey
-from keyferry.delivery.workloads import Stamp, build_missing_stamp, build_stamp
+from keyferry.delivery.restart.workloads import Stamp, build_missing_stamp, build_stamp
 from keyferry.errors import Conflict, Forbidden, NeedsRepair, Overtaken, in_part
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload

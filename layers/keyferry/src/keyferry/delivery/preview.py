@@ -11,9 +11,9 @@ from keyferry.delivery.desired import Desired, list_changed_keys
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import build_error_fields
+from keyferry.delivery.restart.workloads import Stamp
 from keyferry.delivery.sources import build_desired
 from keyferry.delivery.work import Work, list_namespaces, list_notes
-from keyferry.delivery.workloads import Stamp
 from keyferry.errors import (
     Forbidden,
     KeyferryError,

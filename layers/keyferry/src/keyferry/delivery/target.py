@@ -10,7 +10,6 @@ from keyferry.delivery.apply import (
     build_stamps,
     check_unchanged,
     clear_restart_due,
-    create_workload_lister,
     delete,
     observe,
     stamp_workload,
@@ -18,15 +17,15 @@ from keyferry.delivery.apply import (
 )
 from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired, list_changed_keys
-from keyferry.delivery.observed import RESTART_DUE, Observed
+from keyferry.delivery.foreseen import Moved, check_target, check_workloads, find_expected
+from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import Effect, Outcome
 from keyferry.delivery.restart.listing import Survey
-from keyferry.delivery.restart.outcome import RestartState, list_workloads
-from keyferry.delivery.work import Moved, Work, check_content, check_secret, check_workloads
-from keyferry.delivery.workloads import Stamp
+from keyferry.delivery.restart.outcome import RestartState, explain_due, list_workloads
+from keyferry.delivery.restart.workloads import Stamp
+from keyferry.delivery.work import Work
 from keyferry.errors import (
-    DeliverAgain,
     Forbidden,
     KeyferryError,
     NamespaceGone,
@@ -37,7 +36,6 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
 )
-from keyferry.model import Expected
 
 MAX_ANNOTATES = 4
 """How many actions of one pass leave the content as it is (Annotate, Release). Further ones follow in the next pass."""
@@ -128,8 +126,7 @@ class Target:
             self.survey = build_stamps(
                 self.work.cluster, self.namespace, self.work.mapping, nonce, list_workloads, check
             )
-            if self._expected:
-                check_workloads(self._expected, self.survey.stamps)
+            check_workloads(find_expected(self.work, self.namespace), self.survey.stamps)
 
     def restart(self, check: Callable[[], None]) -> None:
         """Stamp the workloads (step 7). If all could be stamped, remove `restart-due` (step 8).
@@ -177,7 +174,7 @@ class Target:
         is_due = self.restart_is_due and not (self.is_done and self.error is None)
         stamps, state = self.survey.stamps, self._get_restart_state(is_due=is_due)
         is_unused = self.was_due and not stamps and self.did == "updated" and not self.error
-        error = self.error.extend(_explain_due(self.error, is_written=is_written)) if self.error and is_due else None
+        error = self.error.extend(explain_due(self.error, is_written=is_written)) if self.error and is_due else None
         return Outcome(
             namespace=self.namespace,
             did="failed" if self.error and not is_written else self.did,
@@ -229,7 +226,8 @@ class Target:
 
     def _update_to(self, desired: Desired) -> None:
         action = self._plan(desired)
-        self._check_expected(desired, action)
+        is_written = self.written_at is not None
+        check_target(self.work, self.namespace, desired, self.observed, action, is_written=is_written)
         for _ in range(MAX_ANNOTATES):
             if not isinstance(action, Annotate | Release):
                 break
@@ -246,27 +244,6 @@ class Target:
             return
         self.due_restart = action if isinstance(action, Restart) else None
         self.is_done = isinstance(action, Done)
-
-    def _check_expected(self, desired: Desired, action: Action) -> None:
-        """Raise Moved where something is not as a plan has foreseen it. What is so already is done, whoever did it."""
-        work, expected = self.work, self._expected
-        if expected is None:
-            return
-        check_content(expected, desired)
-        if isinstance(action, Done) or self.written_at:
-            return
-        check_secret(expected, desired, self.observed)
-        has_known = expected.workloads is not None and work.mapping.spec.restart == "auto"
-        if has_known and not isinstance(action, Annotate):
-            list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds)
-            stamps = build_stamps(
-                work.cluster, self.namespace, work.mapping, "", list_workloads, work.check_time
-            ).stamps
-            check_workloads(expected, stamps)
-
-    @property
-    def _expected(self) -> Expected | None:
-        return (self.work.expected or {}).get(self.namespace)
 
     def _plan(self, desired: Desired) -> Action:
         work = self.work
@@ -309,11 +286,3 @@ class Target:
             self.notes += action.notes
         if isinstance(action, Done) and action.note and not self.notes:
             self.notes.append(action.note)
-
-
-def _explain_due(error: KeyferryError, *, is_written: bool) -> str:
-    """Return what is left to do where an error follows a write: the end of the error's text."""
-    goes_on = isinstance(error, DeliverAgain | Moved)  # a sweep holds to no plan
-    when = "the next try or sweep restarts them" if goes_on else "they restart once that is mended"
-    done = "the Secret is written, and" if is_written else "its content stays as it was, and"
-    return f"{done} its workloads are due for a restart ({RESTART_DUE}): {when}"

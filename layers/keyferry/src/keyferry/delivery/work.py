@@ -7,23 +7,17 @@ from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
-from keyferry.delivery.desired import Desired
-from keyferry.delivery.observed import Observed
-from keyferry.delivery.workloads import Stamp, describe_unseen, describe_unused, suggest_workload
-from keyferry.errors import InvalidInput, KeyferryError, OutOfTime
+from keyferry.delivery.restart.workloads import Stamp, describe_unseen, describe_unused, suggest_workload
+from keyferry.errors import KeyferryError, OutOfTime
 from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.namespaces import Namespaces, list_target_namespaces
 from keyferry.mapping.verdict import Verdict
-from keyferry.model import Delivery, Expected, SourceValue, is_version
+from keyferry.model import Delivery, Expected, SourceValue
 from keyferry.stores.source import Source
 
 type SourceReader = Callable[[Source], SourceValue]
 """Reads the value of one source."""
-
-
-class Moved(InvalidInput):
-    """Something that a plan has foreseen is no longer so. Nothing is written for it: plan again."""
 
 
 def _read_time() -> datetime:
@@ -104,54 +98,3 @@ def list_notes(work: Work, namespaces: Namespaces, *, restarts: bool) -> tuple[s
     except KeyferryError:  # a note is not worth a failure
         return notes
     return (*notes, *([describe_unseen(work.delivery.cluster, work.restart_kinds, unseen)] if unseen else []))
-
-
-def check_content(expected: Expected, desired: Desired) -> None:
-    """Check that what is to be delivered is what a plan has foreseen.
-
-    Raises:
-        Moved: a source has another version, or the mapping has changed.
-    """
-    if desired.revision != expected.revision:
-        raise Moved(f"mapping {desired.mapping.name} has changed since the plan; plan again")
-    for alias, version in sorted(expected.versions.items()):
-        now = desired.versions.get(alias, "")
-        if not is_version(now, version):
-            raise Moved(f"source {alias} has version {now} now, and had {version} in the plan; plan again")
-
-
-def check_secret(expected: Expected, desired: Desired, observed: Observed | None) -> None:
-    """Check that a Secret, right before it is written, is the one that a plan has seen.
-
-    Raises:
-        Moved: somebody has created, deleted or written it since.
-    """
-    if expected.before == "unknown":
-        return
-    name, was_there = f"Secret {desired.name}", expected.before == "present"
-    if observed is None and was_there:
-        raise Moved(f"{name} was there in the plan, and is gone; plan again")
-    if observed and not was_there:
-        raise Moved(f"{name} was missing in the plan, and is there now; plan again")
-    if observed and observed.uid != expected.uid:
-        raise Moved(f"{name} was deleted and created again since the plan (uid {observed.uid}); plan again")
-    if observed and observed.resource_version != expected.resource_version:
-        raise Moved(
-            f"{name} was written since the plan (resourceVersion {observed.resource_version}, and"
-            f" {expected.resource_version} in the plan); plan again"
-        )
-
-
-def check_workloads(expected: Expected, stamps: Iterable[Stamp]) -> None:
-    """Check that the workloads that are to restart are those of a plan.
-
-    Raises:
-        Moved: there are others now.
-    """
-    now = {str(stamp.workload) for stamp in stamps}
-    planned = now if expected.workloads is None else set(expected.workloads)
-    differences = [f"{name} is new" for name in sorted(now - planned)] + [
-        f"{name} no longer is one" for name in sorted(planned - now)
-    ]
-    if differences:
-        raise Moved(f"the workloads to restart are others than in the plan: {', '.join(differences)}; plan again")

@@ -15,7 +15,7 @@ from keyferry.delivery.report import (
     build_owner_field,
 )
 from keyferry.delivery.restart.outcome import RestartState
-from keyferry.delivery.workloads import Reason
+from keyferry.delivery.restart.workloads import Reason
 
 
 class PlannedSecret(TypedDict):

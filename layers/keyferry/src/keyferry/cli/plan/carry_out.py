@@ -1,6 +1,6 @@
 """Carry out a plan: its deliveries and no others, once it is clear that folder and stack are still those of the plan.
 
-What has moved of a single target is checked by the delivery itself, right before it writes (`delivery.work`).
+What has moved of a single target is checked by the delivery itself, right before it writes (`delivery.foreseen`).
 """
 
 import uuid
@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from keyferry.cli.output import console
 from keyferry.cli.plan.document import Plan
 from keyferry.delivery.desired import compute_revision
+from keyferry.delivery.foreseen import Moved
 from keyferry.delivery.report import Outcome, Report
-from keyferry.delivery.work import Moved
 from keyferry.errors import AccessDenied
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery, Expected

@@ -13,15 +13,15 @@ from keyferry.cli.trace.hops import get_next_try
 from keyferry.cli.trace.subject import WorkloadName
 
 WAYS = "env, envFrom, volumes"
-"""The fields of a pod by which it uses a Secret so that it restarts (`keyferry.delivery.workloads.list_uses`)."""
+"""The fields of a pod by which it uses a Secret so that it restarts (`delivery.restart.workloads.list_uses`)."""
 
 
 class Answer(TypedDict):
     """Why a workload restarted, or did not."""
 
     reason: str
-    """For machines: a `Reason` of delivery/workloads; or `kind`, `none`, `not due`, `due`, `unused`, `not named`, `kind
-    not looked at`, `not listed`, `failed`, `not written`."""
+    """For machines: a `Reason` of delivery/restart/workloads; or `kind`, `none`, `not due`, `due`, `unused`,
+    `not named`, `kind not looked at`, `not listed`, `failed`, `not written`."""
     text: str
     """In words."""
 

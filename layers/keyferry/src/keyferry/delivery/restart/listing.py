@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from keyferry.delivery.workloads import PULL, Stamp, get_template, get_workload_ref, list_uses, trim_workload
+from keyferry.delivery.restart.workloads import PULL, Stamp, get_template, get_workload_ref, list_uses, trim_workload
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import Workload
 

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from keyferry.delivery.workloads import Reason, Stamp
+from keyferry.delivery.observed import RESTART_DUE
+from keyferry.delivery.restart.workloads import Reason, Stamp
+from keyferry.errors import DeliverAgain, InvalidInput, KeyferryError
 
 type RestartState = Literal["", "none", "not due", "due", "unused", "done"]
 """What became of the restarts in one namespace.
@@ -74,3 +76,11 @@ def _describe_stamp(stamp: Stamp, *, is_due: bool) -> WorkloadOutcome:
         why = str(stamp.error) if stamp.error else stamp.note
         return WorkloadOutcome(str(stamp.workload), stamp.reason, why, stamp.ways)
     return WorkloadOutcome(str(stamp.workload), "due" if is_due else "gone", by=stamp.ways)
+
+
+def explain_due(error: KeyferryError, *, is_written: bool) -> str:
+    """Return what is left to do where an error follows a write: the end of the error's text."""
+    goes_on = isinstance(error, DeliverAgain | InvalidInput)  # `Moved`: a sweep holds to no plan
+    when = "the next try or sweep restarts them" if goes_on else "they restart once that is mended"
+    done = "the Secret is written, and" if is_written else "its content stays as it was, and"
+    return f"{done} its workloads are due for a restart ({RESTART_DUE}): {when}"
