@@ -8,7 +8,7 @@ import pytest
 from keyferry.delivery.foreseen import Moved
 from keyferry.delivery.preview import preview
 from keyferry.delivery.report import Report
-from keyferry.errors import SourceDeleted
+from keyferry.errors import ServerError, SourceDeleted
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Expected
 from keyferry.testing import Calls
@@ -181,6 +181,36 @@ def test_a_workload_that_comes_between_the_write_and_the_restart_is_refused_and_
     )
     assert [outcome.restart_due for outcome in report.outcomes] == [True]
     assert world.count("rollout") == [1], "that of the first delivery"
+
+
+def test_a_write_whose_answer_was_lost_is_that_of_the_plan_and_goes_on() -> None:
+    world = delivered()
+    expected = planned(world)
+    lost = list[str]()
+
+    def lose(_number: int, what: str) -> None:
+        if what.startswith("apply") and not lost:
+            lost.append(what)
+            raise ServerError("no answer")
+
+    assert not world.deliver(Calls(after=lose), expected=expected).errors
+    assert (world.wanted, world.count("rollout")) == ("canary-2", [2])
+    assert lost
+
+
+def test_a_write_that_was_lost_and_one_of_somebody_else_after_it_are_refused() -> None:
+    world = delivered()
+    expected = planned(world)
+
+    def lose(_number: int, what: str) -> None:
+        if what.startswith("apply"):
+            edited(world)
+            raise ServerError("no answer")
+
+    calls = Calls(before=lose)
+    [error] = world.deliver(calls, expected=expected).errors
+    assert isinstance(error, Moved)
+    assert len(calls.writes) == 1
 
 
 @pytest.mark.parametrize("restart", ["none", [{"kind": "Deployment", "name": "api"}]])
