@@ -41,6 +41,8 @@ class FakeOperator:
             if "spec" in each:  # as the API server adds it
                 each["spec"] = {**each["spec"], "matchPolicy": "Equivalent"}
         self.own: Object = {"resourceRules": [EVERYTHING]}
+        self.granted: set[str] = set()
+        """What the person may do that the cluster does not list: by resource."""
         self.refused: set[tuple[str, str]] = set()
         """Verb and resource of what the users of the stack may not do."""
         self.more: set[tuple[str, str]] = set()
@@ -59,7 +61,9 @@ class FakeOperator:
         assert namespace
         return self.own
 
-    def may(self, attributes: Mapping[str, str], user: str, groups: Sequence[str]) -> bool:
+    def may(self, attributes: Mapping[str, str], user: str | None = None, groups: Sequence[str] = ()) -> bool:
+        if user is None:
+            return attributes["resource"] in self.granted
         self.asked.append((attributes, user, groups))
         right = attributes["verb"], attributes["resource"]
         return right in self.more if right == ("list", "secrets") else right not in self.refused
@@ -223,10 +227,14 @@ def test_a_check_that_is_refused_stops_no_other() -> None:
     assert [finding.check for finding in wrong(operator, known)] == ["rights", "rights", "generated"]
 
 
-def test_rules_that_a_cluster_knows_in_part_alone_are_not_judged() -> None:
+def test_what_a_cluster_does_not_list_of_ones_rights_is_asked_for_by_itself() -> None:
     known = catalog()
     operator = FakeOperator(known)
     operator.own = {"incomplete": True}
+    operator.granted = {resource for _, _, resource in rights.OWN} - {"clusterroles"}
+    finding = only(wrong(operator, known))
+    assert finding.why == "you may not list clusterroles: less is looked at"
+    operator.granted.add("clusterroles")
     assert wrong(operator, known) == []
 
 
