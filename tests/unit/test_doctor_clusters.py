@@ -39,7 +39,9 @@ class FakeOperator:
         self.objects = copy.deepcopy(rbac.build_rbac(known, CLUSTER))
         for each in self.objects:
             if "spec" in each:  # as the API server adds it
-                each["spec"] = {**each["spec"], "matchPolicy": "Equivalent"}
+                each["spec"] = {**each["spec"], "failurePolicy": "Fail"}
+                for matching in [each["spec"][key] for key in ("matchConstraints",) if key in each["spec"]]:
+                    matching |= {"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}}
         self.own: Object = {"resourceRules": [EVERYTHING]}
         self.granted: set[str] = set()
         """What the person may do that the cluster does not list: by resource."""
@@ -105,6 +107,16 @@ def remove(kind: str) -> Callable[[FakeOperator], None]:
 def edit(kind: str, field: str, value: object) -> Callable[[FakeOperator], None]:
     def change(operator: FakeOperator) -> None:
         next(each for each in operator.objects if each["kind"] == kind)[field] = value
+
+    return change
+
+
+def add(kind: str, more: Object) -> Callable[[FakeOperator], None]:
+    """Have the first object of a kind say something more."""
+
+    def change(operator: FakeOperator) -> None:
+        first = next(each for each in operator.objects if each["kind"] == kind)
+        first["spec"] = first["spec"] | more
 
     return change
 
@@ -191,6 +203,13 @@ LACKING = {"resourceRules": [{"verbs": ["list"], "apiGroups": ["*"], "resources"
             "otherwise than the mappings make them: ValidatingAdmissionPolicy keyferry-secrets",
             APPLY,
             edit("ValidatingAdmissionPolicy", "spec", {"failurePolicy": "Ignore"}),
+        ),
+        (
+            "error",
+            "prod-eu",
+            "otherwise than the mappings make them: ValidatingAdmissionPolicyBinding keyferry-secrets",
+            APPLY,
+            add("ValidatingAdmissionPolicyBinding", {"matchResources": {"objectSelector": {"matchLabels": {"a": "b"}}}}),
         ),
         (
             "warning",

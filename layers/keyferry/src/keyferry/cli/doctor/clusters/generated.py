@@ -25,6 +25,12 @@ RESOURCES = (
 _CONTENT = ("rules", "roleRef", "subjects", "spec")
 """The fields that say what an object does."""
 
+_DEFAULTS = {
+    **{"apiGroup": "rbac.authorization.k8s.io", "failurePolicy": "Fail", "matchPolicy": "Equivalent", "scope": "*"},
+    **{"namespaceSelector": {}, "objectSelector": {}},
+}
+"""What the API server adds where an object does not say it. Whatever else is added changes what the object does."""
+
 type Key = tuple[str, str, str]
 """Kind, namespace and name."""
 
@@ -64,15 +70,18 @@ def _key(each: Object) -> Key:
 
 def says_the_same(wanted: Object, live: Object) -> bool:
     """Return whether an object of a cluster says what a generated one does; defaults of the API server do not count."""
-    return all(_holds(wanted[field], live.get(field)) for field in _CONTENT if field in wanted)
+    return all(_is_same(wanted[field], live.get(field)) for field in _CONTENT if field in wanted)
 
 
-def _holds(wanted: Any, live: Any) -> bool:  # noqa: ANN401  # JSON
+def _is_same(wanted: Any, live: Any) -> bool:  # noqa: ANN401  # JSON
     if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(_holds(value, live.get(key)) for key, value in wanted.items())
+        return isinstance(live, dict) and all(
+            _is_same(wanted[key], live.get(key)) if key in wanted else _DEFAULTS.get(key) == live[key]
+            for key in wanted | live
+        )
     if isinstance(wanted, list):
         same_length = isinstance(live, list) and len(wanted) == len(live)
-        return same_length and all(map(_holds, wanted, live))
+        return same_length and all(map(_is_same, wanted, live))
     return bool(wanted == live)
 
 
