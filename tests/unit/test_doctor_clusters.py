@@ -209,7 +209,9 @@ LACKING = {"resourceRules": [{"verbs": ["list"], "apiGroups": ["*"], "resources"
             "prod-eu",
             "otherwise than the mappings make them: ValidatingAdmissionPolicyBinding keyferry-secrets",
             APPLY,
-            add("ValidatingAdmissionPolicyBinding", {"matchResources": {"objectSelector": {"matchLabels": {"a": "b"}}}}),
+            add(
+                "ValidatingAdmissionPolicyBinding", {"matchResources": {"objectSelector": {"matchLabels": {"a": "b"}}}}
+            ),
         ),
         (
             "warning",
@@ -279,6 +281,7 @@ def test_a_cluster_without_a_context_is_a_warning_with_the_command_that_makes_on
     finding = only(collect(check))
     assert (finding.state, finding.what) == ("warning", "prod-eu")
     assert finding.remedy == ("aws eks update-kubeconfig --name prod-eu --region eu-west-1 --alias prod-eu",)
+    assert "no context of the kubeconfig leads there" in finding.why
     assert list_checks(known, "prod-us", (), {}, deadline) == []
     with pytest.raises(InvalidInput, match="say --context CLUSTER=CONTEXT; did you mean prod-eu"):
         list_checks(

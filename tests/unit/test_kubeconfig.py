@@ -128,3 +128,20 @@ def test_two_clusters_are_never_reached_by_one_server(tmp_path: Path) -> None:
         assert str(error) == (
             "context one (https://one.example) is used for clusters prod-eu, prod-us: say --context for each of them"
         )
+
+
+def test_programs_that_give_tokens_run_side_by_side_after_the_first(tmp_path: Path) -> None:
+    credential = json.dumps({"apiVersion": EXEC, "kind": "ExecCredential", "status": {"token": TOKEN}})
+    wait = f"for _ in $(seq 100); do [ -f {tmp_path}/$2 ] && break; sleep 0.1; done; [ -f {tmp_path}/$2 ] || exit 1"
+    program = write_program(tmp_path / "get-token", f"touch {tmp_path}/$1; {wait}; echo '{credential}'")
+    whole: dict[str, list[object]] = {"clusters": [], "users": [], "contexts": []}
+    # The first needs nobody; each of the others needs the other one to have begun.
+    for name, awaited in {"one": "one", "two": "three", "three": "two"}.items():
+        user = {"exec": {"apiVersion": EXEC, "command": str(program), "args": [name, awaited]}}
+        whole["clusters"] += [{"name": name, "cluster": {"server": f"https://{name}.example"}}]
+        whole["users"] += [{"name": name, "user": user}]
+        whole["contexts"] += [{"name": name, "context": {"cluster": name, "user": name}}]
+    (tmp_path / "config").write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **whole}))
+    clusters = [cluster(name) for name in ("one", "two", "three")]
+    reached = reach_clusters(clusters, [], {"KUBECONFIG": str(tmp_path / "config")}, Deadline.after(9))
+    assert [isinstance(client, OperatorClient) for _, client in reached] == [True, True, True]

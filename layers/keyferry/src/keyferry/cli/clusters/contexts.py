@@ -12,6 +12,10 @@ from keyferry.errors import InvalidInput
 from keyferry.mapping.targets import Cluster
 
 
+class NoContext(InvalidInput):
+    """No context of the kubeconfig leads to a cluster."""
+
+
 @dataclass(frozen=True)
 class Context:
     """A context of a kubeconfig."""
@@ -62,8 +66,8 @@ def choose_context(cluster: Cluster, contexts: Sequence[Context], chosen: str | 
         chosen: the name of the context that is asked for.
 
     Raises:
-        InvalidInput: none does, and the message has the command that makes one; or the one that is asked for is of
-            another cluster, by its ARN.
+        NoContext: none does; the message has the command that makes one.
+        InvalidInput: the one that is asked for is missing, or of another cluster, by its ARN.
     """
     if chosen is not None:
         named = next((context for context in contexts if context.name == chosen), None)
@@ -75,7 +79,7 @@ def choose_context(cluster: Cluster, contexts: Sequence[Context], chosen: str | 
         return named
     fitting = next(filter(None, _list_fitting(cluster, contexts)), None)
     if not fitting:
-        raise InvalidInput(
+        raise NoContext(
             f"the kubeconfig has no context for cluster {cluster.name}: `{format_update_command(cluster)}`, or say"
             f" --context {cluster.name}=CONTEXT"
         )

@@ -144,9 +144,10 @@ def _describe_errors(paths: str) -> Iterator[None]:
 
 @contextmanager
 def _collect_log() -> Iterator[list[str]]:
-    """Yield the first lines of what is logged meanwhile: where a program fails, the loader logs that, and goes on."""
+    """Yield the lines that this thread logs meanwhile: where a program fails, the loader logs that, and goes on."""
     lines: list[str] = []
-    handler = logging.Handler()
+    own, handler = threading.get_ident(), logging.Handler()
+    handler.addFilter(lambda record: record.thread == own)
     handler.emit = lambda record: lines.extend(record.getMessage().splitlines())  # type: ignore[method-assign]
     root = logging.getLogger()
     root.addHandler(handler)

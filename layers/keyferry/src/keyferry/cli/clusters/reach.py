@@ -1,6 +1,8 @@
 """Reach the clusters of clusters.yaml by a kubeconfig: a client for each, or why there is none."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.contexts import Context, check_servers, choose_context, parse_choices
@@ -9,11 +11,15 @@ from keyferry.deadline import Deadline
 from keyferry.errors import KeyferryError
 from keyferry.mapping.targets import Cluster
 
+CONNECTED_AT_ONCE = 8
+
 
 def reach_clusters(
     clusters: Iterable[Cluster], choices: Iterable[str], environment: Mapping[str, str], deadline: Deadline
 ) -> Iterator[tuple[Cluster, OperatorClient | KeyferryError]]:
     """Yield each cluster with a client for it, or with the reason why it cannot be reached. Nothing is sent yet.
+
+    The programs that give tokens run side by side; the first alone, as it may ask for a password that all others need.
 
     Args:
         clusters: the clusters.
@@ -35,14 +41,19 @@ def reach_clusters(
         except KeyferryError as error:
             errors[cluster.name] = error
     errors |= check_servers(known)
+    clients: dict[str, OperatorClient | KeyferryError] = {**errors}
+    names = [name for name in known if name not in errors]
+    with ThreadPoolExecutor(CONNECTED_AT_ONCE) as pool:
+        for some in (names[:1], names[1:]):
+            clients |= zip(some, pool.map(partial(_connect, kubeconfig, known, deadline), some), strict=True)
     for cluster in wanted:
-        yield cluster, errors.get(cluster.name) or _connect(kubeconfig, known[cluster.name], cluster, deadline)
+        yield cluster, clients[cluster.name]
 
 
 def _connect(
-    kubeconfig: Kubeconfig, context: Context, cluster: Cluster, deadline: Deadline
+    kubeconfig: Kubeconfig, contexts: Mapping[str, Context], deadline: Deadline, name: str
 ) -> OperatorClient | KeyferryError:
     try:
-        return OperatorClient(kubeconfig.connect(context, cluster.name), context, deadline)
+        return OperatorClient(kubeconfig.connect(contexts[name], name), contexts[name], deadline)
     except KeyferryError as error:
         return error

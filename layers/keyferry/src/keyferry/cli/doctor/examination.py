@@ -1,5 +1,6 @@
 """Examine a stack from both ends, step by step: who asks, the stack, what it is made of, and the clusters."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from keyferry.aws.sessions import Sessions, open_session
 from keyferry.cli.check.problems import InvalidFiles, nearest
 from keyferry.cli.doctor.clusters import cluster as clusters
 from keyferry.cli.doctor.finding import Check, Finding, format_command
-from keyferry.cli.doctor.runner import run_checks
+from keyferry.cli.doctor.runner import AT_ONCE, run_checks
 from keyferry.cli.doctor.stack import (
     caller,
     deployment,
@@ -30,7 +31,7 @@ from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.mapping.catalog import Catalog
 
 CLUSTER_SECONDS = 120
-"""How long the clusters may be looked at."""
+"""How long as many clusters as are looked at side by side may take."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class Examination:
         yield from run_checks(list_checks(subject), subject.describe_grant)
 
     def _examine_clusters(self, catalog: Catalog) -> Iterator[Finding]:
-        deadline = Deadline.after(CLUSTER_SECONDS)
+        rounds = math.ceil(len(catalog.used_clusters) / AT_ONCE)
+        deadline = Deadline.after(CLUSTER_SECONDS * max(1, rounds))
         try:
             checks = clusters.list_checks(catalog, self.cluster, self.contexts, self.environment, deadline)
         except InvalidInput as error:

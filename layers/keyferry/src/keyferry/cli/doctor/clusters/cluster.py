@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from keyferry.cli.clusters.client import OperatorClient
-from keyferry.cli.clusters.contexts import format_update_command
+from keyferry.cli.clusters.contexts import NoContext, format_update_command
 from keyferry.cli.clusters.reach import reach_clusters
 from keyferry.cli.doctor.clusters.generated import check_generated
 from keyferry.cli.doctor.clusters.rights import check_own, check_users
 from keyferry.cli.doctor.finding import Check, Finding
 from keyferry.cli.doctor.runner import collect
 from keyferry.deadline import Deadline
-from keyferry.errors import InvalidInput, KeyferryError
+from keyferry.errors import KeyferryError
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 
@@ -40,8 +40,9 @@ def list_checks(
 
 def check_cluster(catalog: Catalog, cluster: Cluster, client: OperatorClient | KeyferryError) -> Iterator[Finding]:
     """Yield what is to be said of a cluster; where it cannot be reached, that alone."""
-    if isinstance(client, InvalidInput):
-        yield Finding("cluster", "warning", cluster.name, str(client), (format_update_command(cluster),))
+    if isinstance(client, NoContext):
+        why = "no context of the kubeconfig leads there, and --context CLUSTER=CONTEXT names none"
+        yield Finding("cluster", "warning", cluster.name, why, (format_update_command(cluster),))
         return
     if isinstance(client, KeyferryError):
         raise client
