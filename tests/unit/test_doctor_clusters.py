@@ -9,9 +9,9 @@ import pytest
 from keyferry.access import rbac
 from keyferry.cli.clusters.client import Resource
 from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.clusters.generated import GENERATED, has_generated_name
 from keyferry.cli.doctor.clusters import rights
 from keyferry.cli.doctor.clusters.cluster import check_cluster, list_checks
-from keyferry.cli.doctor.clusters.generated import RESOURCES
 from keyferry.cli.doctor.finding import Check, Finding
 from keyferry.cli.doctor.runner import collect
 from keyferry.deadline import Deadline
@@ -293,7 +293,11 @@ def test_a_cluster_without_a_context_is_a_warning_with_the_command_that_makes_on
         )
 
 
-def test_all_kinds_that_are_generated_are_looked_at() -> None:
-    selected = catalog(namespaces={"matchLabels": {"team": "a"}})
-    kinds = {each["kind"] for known in (catalog(), selected) for each in rbac.build_rbac(known, CLUSTER)}
-    assert kinds == {resource.kind for resource in RESOURCES}
+def test_all_kinds_and_names_that_are_generated_are_known() -> None:
+    telling = cluster(events=True)
+    specs: list[dict[str, Any]] = [{}, {"namespaces": {"matchLabels": {"team": "a"}}}]
+    objects = [each for spec in specs for each in rbac.build_rbac(build_catalog([mapping(**spec)], [telling]), telling)]
+    kinds = {resource.kind: resource for resource in GENERATED}
+    assert {each["kind"] for each in objects} == kinds.keys()
+    names = [(each["kind"], each["metadata"]["name"]) for each in objects]
+    assert [name for kind, name in names if not has_generated_name("keyferry", kinds[kind], name)] == []

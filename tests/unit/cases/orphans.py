@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.cli.orphans.generated import GENERATED
+from keyferry.cli.clusters.generated import GENERATED
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.search import Findings
 from keyferry.cli.orphans.survey import Survey

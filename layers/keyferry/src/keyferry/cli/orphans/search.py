@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keyferry.cli.clusters.client import NAMESPACES, SECRETS, OperatorClient, Resource
-from keyferry.cli.orphans.generated import GENERATED, has_generated_name
+from keyferry.cli.clusters.generated import GENERATED, has_generated_name
 from keyferry.cli.orphans.names import Names, Namespaces, split_journal_name
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.secrets import LeftSecret

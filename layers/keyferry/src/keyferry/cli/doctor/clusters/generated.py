@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from keyferry.access import rbac
-from keyferry.cli.clusters.client import OperatorClient, Resource
+from keyferry.cli.clusters.client import OperatorClient
+from keyferry.cli.clusters.generated import GENERATED
 from keyferry.cli.doctor.clusters.rights import format_apply
 from keyferry.cli.doctor.finding import Finding, format_command
 from keyferry.delivery.apply import Object
@@ -12,16 +13,6 @@ from keyferry.identity import GENERATED_LABEL
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 
-_RBAC, _ADMISSION = "rbac.authorization.k8s.io/v1", "admissionregistration.k8s.io/v1"
-RESOURCES = (
-    Resource("Role", _RBAC, "roles"),
-    Resource("RoleBinding", _RBAC, "rolebindings"),
-    Resource("ClusterRole", _RBAC, "clusterroles", is_namespaced=False),
-    Resource("ClusterRoleBinding", _RBAC, "clusterrolebindings", is_namespaced=False),
-    Resource("ValidatingAdmissionPolicy", _ADMISSION, "validatingadmissionpolicies", is_namespaced=False),
-    Resource("ValidatingAdmissionPolicyBinding", _ADMISSION, "validatingadmissionpolicybindings", is_namespaced=False),
-)
-"""The kinds that are generated."""
 _CONTENT = ("rules", "roleRef", "subjects", "spec")
 """The fields that say what an object does."""
 
@@ -40,7 +31,7 @@ def check_generated(client: OperatorClient, catalog: Catalog, cluster: Cluster) 
     wanted = {_key(each): each for each in rbac.build_rbac(catalog, cluster)}
     label = catalog.stack.prefix
     live, ours = dict[Key, Object](), set[Key]()
-    for resource in RESOURCES:
+    for resource in GENERATED:
         for each in client.list_objects(resource):
             key = (resource.kind, each["metadata"].get("namespace", ""), each["metadata"]["name"])
             if key in wanted:
