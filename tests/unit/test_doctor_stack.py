@@ -160,6 +160,7 @@ OLD = {"accessEntry": {"username": "keyferry:deliver", "createdAt": WHEN - timed
 STRANGER = {"accessEntry": {"username": "stranger", "createdAt": WHEN + timedelta(days=1)}}
 OWN_KEY = {"key": "key-1", "source": "prod/db", "count": 2}
 DEPLOY = "make build"
+RESTORE = "--deployment-mode REVERT_DRIFT --use-previous-template"
 FAULTS: list[tuple[str, str, str, str, str, Break]] = [
     (
         "deployment",
@@ -228,7 +229,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         reports("clusters", InvalidInput("the code layer is built for arm64")),
     ),
     ("rules", "error", "ParameterChanged", "is gone", DEPLOY, loses("ParameterChanged")),
-    ("rules", "error", "RotationFailed", "is gone", DEPLOY, returns("events.describe_rule", GONE)),
+    ("rules", "error", "RotationFailed", "is gone", RESTORE, returns("events.describe_rule", GONE)),
     (
         "rules",
         "error",
@@ -261,15 +262,15 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "put-targets",
         returns("events.list_targets_by_rule", {"Targets": [{"Arn": OUTPUTS["ChangesQueueArn"]}]}),
     ),
-    ("rules", "error", "SweepRegularly", "is gone", DEPLOY, returns("scheduler.get_schedule", GONE)),
+    ("rules", "error", "SweepRegularly", "is gone", RESTORE, returns("scheduler.get_schedule", GONE)),
     ("rules", "error", "SweepRegularly", "is gone", DEPLOY, loses("SweepRegularly")),
-    ("rules", "error", "SweepRegularly", "is disabled", DEPLOY, changes("scheduler.get_schedule", State="DISABLED")),
+    ("rules", "error", "SweepRegularly", "is disabled", RESTORE, changes("scheduler.get_schedule", State="DISABLED")),
     (
         "rules",
         "error",
         "SweepRegularly",
         "another queue",
-        DEPLOY,
+        RESTORE,
         changes("scheduler.get_schedule", Target={"Arn": "x"}),
     ),
     (
@@ -315,10 +316,10 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "create-trail",
         returns("cloudtrail.get_trail_status", error("AccessDenied")),
     ),
-    ("queues", "error", "Changes", "the queue is gone", DEPLOY, returns(QUEUE, NO_QUEUE)),
-    ("queues", "error", "EventsDeadLetters", "the queue is gone", DEPLOY, returns(QUEUE, NO_QUEUE)),
-    ("queues", "error", "Changes", "the queue is gone", DEPLOY, has_outputs(ChangesQueueUrl=None)),
-    ("queues", "error", "Changes", "is not its dead-letter queue", DEPLOY, attributes(RedrivePolicy="")),
+    ("queues", "error", "Changes", "the queue is gone", RESTORE, returns(QUEUE, NO_QUEUE)),
+    ("queues", "error", "EventsDeadLetters", "the queue is gone", RESTORE, returns(QUEUE, NO_QUEUE)),
+    ("queues", "error", "Changes", "the queue is gone", RESTORE, has_outputs(ChangesQueueUrl=None)),
+    ("queues", "error", "Changes", "is not its dead-letter queue", RESTORE, attributes(RedrivePolicy="")),
     (
         "queues",
         "warning",
@@ -335,7 +336,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "keyferry-deliver",
         returns("cloudwatch.get_metric_data", {"MetricDataResults": [{"Values": [3600.0, 3540.0]}]}),
     ),
-    ("queues", "error", "policy of Changes", "does not let in SecretLabelUpdated", DEPLOY, attributes(Policy="")),
+    ("queues", "error", "policy of Changes", "does not let in SecretLabelUpdated", RESTORE, attributes(Policy="")),
     ("queues", "warning", "DeliveriesDeadLetters", "3: look", "start-message-move-task --source-arn", letters),
     (
         "queues",
@@ -345,7 +346,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "aws lambda invoke --function-name keyferry-reconcile",
         letters,
     ),
-    ("functions", "error", "deliver", "the function is gone", DEPLOY, returns(FUNCTION, GONE)),
+    ("functions", "error", "deliver", "the function is gone", RESTORE, returns(FUNCTION, GONE)),
     (
         "functions",
         "error",
@@ -392,6 +393,14 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "error",
         "deliver",
         "KEYFERRY_INBOX_QUEUE_URL",
+        RESTORE,
+        configuration(Environment={"Variables": {"THEIRS": "canary-1"}}),
+    ),
+    (
+        "functions",
+        "error",
+        "deliver",
+        "KEYFERRY_INBOX_QUEUE_URL",
         "KEYFERRY_DEAD_LETTERS_QUEUE_URL",
         configuration(Environment={"Variables": {}}),
     ),
@@ -416,7 +425,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "error",
         "deliver",
         "no messages of Deliveries",
-        DEPLOY,
+        RESTORE,
         returns(SOURCE, {"EventSourceMappings": []}),
     ),
     (
@@ -432,7 +441,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "error",
         "deliver",
         "cannot read Deliveries (PROBLEM: x)",
-        DEPLOY,
+        RESTORE,
         source(LastProcessingResult="PROBLEM: x"),
     ),
     (
@@ -464,7 +473,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "error",
         "deliver",
         "runs on x86_64, and the stack is for arm64",
-        DEPLOY,
+        RESTORE,
         configuration(Architectures=["x86_64"]),
     ),
     (
@@ -483,7 +492,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "error",
         "DeliverRole",
         f"there is no role {ROLE}",
-        DEPLOY,
+        RESTORE,
         returns("iam.get_role", error("NoSuchEntity")),
     ),
     (
@@ -588,6 +597,15 @@ def test_what_is_broken_is_told_with_its_remedy(
     matching = [finding for finding in world.examine(GROUPS[group]) if finding.what == what and why in finding.why]
     assert [finding.state for finding in matching] == [state], told(world.examine(GROUPS[group]))
     assert remedy in " && ".join(matching[0].remedy)
+    assert "canary" not in str(matching)
+
+
+def test_what_restores_a_stack_keeps_its_parameters() -> None:
+    create, wait, execute = Examined().subject.format_restore()
+    for parameter in PARAMETERS:
+        assert f" ParameterKey={parameter},UsePreviousValue=true" in create
+    for command in (create, wait, execute):
+        assert "--region eu-west-1 --stack-name keyferry --change-set-name restore" in command
 
 
 @pytest.mark.parametrize(

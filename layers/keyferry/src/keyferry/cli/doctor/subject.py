@@ -100,6 +100,22 @@ class Subject:
         resource = self.list_resources().get(logical_id)
         return resource.id if resource else None
 
+    def format_restore(self) -> tuple[str, ...]:
+        """Return the commands that make resources anew, or what they were, as the template of the stack has them.
+
+        `sam deploy` does not: a change set compares with the template before, and finds no change. One that reverts
+        drift compares with what there is ("Using drift-aware change sets").
+        """
+        stack = "--region", self.region, "--stack-name", self.stack.name, "--change-set-name", "restore"
+        kept = [f"ParameterKey={name},UsePreviousValue=true" for name in sorted(self.stack.parameters)]
+        create = format_command(
+            *("aws", "cloudformation", "create-change-set", *stack, "--deployment-mode", "REVERT_DRIFT"),
+            *("--use-previous-template", "--capabilities", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
+            *(("--parameters", *kept) if kept else ()),
+        )
+        wait = format_command("aws", "cloudformation", "wait", "change-set-create-complete", *stack)
+        return create, wait, format_command("aws", "cloudformation", "execute-change-set", *stack)
+
     def describe_grant(self) -> tuple[str, ...]:
         """Return the command that gives the caller the policy to look; nothing for who can have no policy."""
         policy = f"arn:{self.caller.partition}:iam::{self.caller.account}:policy/{self.prefix}-look"

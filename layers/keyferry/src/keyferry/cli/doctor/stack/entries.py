@@ -38,7 +38,8 @@ def check_role(subject: Subject, output: str) -> Iterator[Finding]:
     """Yield whether a role of the stack is there."""
     arn, what = subject.outputs.get(output, ""), output.removesuffix("Arn")
     if _read_creation(subject, arn) is None:
-        yield Finding("roles", "error", what, f"there is no role {arn or 'of that output'}", DEPLOY)
+        remedy = subject.format_restore() if arn else DEPLOY
+        yield Finding("roles", "error", what, f"there is no role {arn or 'of that output'}", remedy)
     else:
         yield Finding("roles", "ok", what, "there")
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from keyferry.aws.errors import translate_errors
-from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
+from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.stack.settings import FUNCTIONS, Settings, Source, resolve
 from keyferry.cli.doctor.subject import Subject
 
@@ -24,9 +24,9 @@ def check_source(subject: Subject, settings: Settings, source: Source) -> Iterat
     name, arn = subject.outputs.get(settings.output, ""), subject.outputs.get(f"{source.queue}QueueArn", "")
     with translate_errors(f"lambda:ListEventSourceMappings on {name}"):
         answer = subject.client("lambda").list_event_source_mappings(FunctionName=name, EventSourceArn=arn)
-    mappings = answer["EventSourceMappings"]
+    mappings, restore = answer["EventSourceMappings"], subject.format_restore()
     if not mappings:
-        yield Finding("event sources", "error", settings.name, f"it takes no messages of {source.queue}", DEPLOY)
+        yield Finding("event sources", "error", settings.name, f"it takes no messages of {source.queue}", restore)
         return
     wrong = list(_list_source_faults(subject, settings, source, mappings[0]))
     yield from wrong or [Finding("event sources", "ok", settings.name, "takes the messages of its queue")]
@@ -46,7 +46,7 @@ def _list_source_faults(
         why = (
             f"Lambda cannot read {source.queue} ({result}): see the rights of its role, and whether the queue is there"
         )
-        yield Finding("event sources", "error", settings.name, why, DEPLOY)
+        yield Finding("event sources", "error", settings.name, why, subject.format_restore())
     if found.get("BatchSize") != source.batch_size:
         why = f"its batch size is {found.get('BatchSize')}, and template.yaml has {source.batch_size}"
         mend = f"{update} --batch-size {source.batch_size}"

@@ -38,7 +38,7 @@ def check_settings(subject: Subject, settings: Settings) -> Iterator[Finding]:
     """Yield whether a function is there, can run, and is set as template.yaml has it."""
     found = read_configuration(subject, settings)
     if found is None:
-        yield Finding("functions", "error", settings.name, "the function is gone", DEPLOY)
+        yield Finding("functions", "error", settings.name, "the function is gone", subject.format_restore())
         return
     wrong = [*_list_states(found, settings), *_list_differences(subject, found, settings)]
     yield from wrong or [Finding("functions", "ok", settings.name, "as template.yaml has it")]
@@ -78,10 +78,11 @@ def _compare_environment(subject: Subject, found: Mapping[str, Any], settings: S
     # An empty variable is one that is not there: Lambda can leave it out.
     differing = sorted(name for name, value in wanted.items() if has.get(name, "") != value)
     if differing:
-        variables = json.dumps({"Variables": has | wanted})
-        mend = f"{_update(found['FunctionName'], subject.region)} {format_command('--environment', variables)}"
-        why = f"variables differ from template.yaml: {', '.join(differing)}"
-        yield Finding("functions", "error", settings.name, why, (mend,))
+        why, remedy = f"variables differ from template.yaml: {', '.join(differing)}", subject.format_restore()
+        if has.keys() <= wanted.keys():  # any other may hold what nobody should see
+            variables = format_command("--environment", json.dumps({"Variables": wanted}))
+            remedy = (f"{_update(found['FunctionName'], subject.region)} {variables}",)
+        yield Finding("functions", "error", settings.name, why, remedy)
 
 
 def _update(name: str, region: str) -> str:

@@ -24,7 +24,8 @@ def check_processor(subject: Subject, settings: Settings) -> Iterator[Finding]:
     (own,) = found.get("Architectures", ["x86_64"])
     wanted = subject.stack.parameters.get("Architecture", own)
     if own != wanted:
-        yield Finding("processor", "error", settings.name, f"it runs on {own}, and the stack is for {wanted}", DEPLOY)
+        why = f"it runs on {own}, and the stack is for {wanted}"
+        yield Finding("processor", "error", settings.name, why, subject.format_restore())
         return
     for layer in found.get("Layers", ()):
         compatible = _read_architectures(subject, layer["Arn"])

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from keyferry.aws.errors import translate_errors
-from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
+from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.stack.settings import FUNCTIONS
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import Rejected, SourceUnavailable
@@ -41,7 +41,7 @@ def check_queue(subject: Subject, name: str) -> Iterator[Finding]:
     """Yield what waits on a queue, and since when; and whether its settings are those of template.yaml."""
     attributes = _read_attributes(subject, name)
     if attributes is None:
-        yield Finding("queues", "error", name, "the queue is gone, and what was on it", DEPLOY)
+        yield Finding("queues", "error", name, "the queue is gone, and what was on it", subject.format_restore())
         return
     function = CONSUMERS[name]
     yield from _check_settings(subject, name, attributes, function.timeout)
@@ -60,7 +60,7 @@ def _check_settings(subject: Subject, name: str, attributes: Mapping[str, str], 
     redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
     if redrive.get("deadLetterTargetArn") != subject.outputs.get(f"{DEAD_LETTERS[name]}QueueArn"):
         why = f"{DEAD_LETTERS[name]} is not its dead-letter queue: what fails for good is lost"
-        yield Finding("queues", "error", name, why, DEPLOY)
+        yield Finding("queues", "error", name, why, subject.format_restore())
     if int(attributes.get("VisibilityTimeout", 0)) < _VISIBILITY * timeout:
         why = f"its visibility timeout is {attributes.get('VisibilityTimeout')} s: work that goes on is begun again"
         wanted = f"VisibilityTimeout={_VISIBILITY * timeout}"
@@ -76,7 +76,7 @@ def check_senders(subject: Subject, name: str) -> Iterator[Finding]:
     refused = [rule for rule, called in rules.items() if called and not any(a.endswith(f"/{called}") for a in admitted)]
     if refused:
         why = f"its policy does not let in {', '.join(refused)}: their events go to EventsDeadLetters"
-        yield Finding("queues", "error", f"policy of {name}", why, DEPLOY)
+        yield Finding("queues", "error", f"policy of {name}", why, subject.format_restore())
     else:
         yield Finding("queues", "ok", f"policy of {name}", "lets its rules send")
 
@@ -93,7 +93,8 @@ def check_dead_letters(subject: Subject, name: str) -> Iterator[Finding]:
     """Yield how many messages lie on a dead-letter queue, with the commands that show them and send them again."""
     attributes = _read_attributes(subject, name)
     if attributes is None:
-        yield Finding("dead letters", "error", name, "the queue is gone: what fails for good is lost", DEPLOY)
+        why = "the queue is gone: what fails for good is lost"
+        yield Finding("dead letters", "error", name, why, subject.format_restore())
         return
     count = int(attributes.get("ApproximateNumberOfMessages", 0))
     if not count:

@@ -47,7 +47,7 @@ def check_rule(subject: Subject, name: str, queue: str) -> Iterator[Finding]:
     except SourceUnavailable:
         described = None
     if described is None or rule is None:
-        yield Finding("rules", "error", name, "the rule is gone: its events are lost", DEPLOY)
+        yield Finding("rules", "error", name, "the rule is gone: its events are lost", _restore(subject, rule))
         return
     wrong = list(_list_faults(subject, name, rule, queue, described, targets))
     yield from wrong or [Finding("rules", "ok", name, f"enabled, to {_name(subject.outputs.get(queue, ''))}")]
@@ -92,6 +92,11 @@ def _put_target(subject: Subject, rule: str, queue: str) -> str:
     )
 
 
+def _restore(subject: Subject, name: str | None) -> tuple[str, ...]:
+    """Return what brings a resource back; without a name the stack never had it, as it is of another release."""
+    return subject.format_restore() if name else DEPLOY
+
+
 def _name(arn: str) -> str:
     return arn.rpartition(":")[2]
 
@@ -113,7 +118,7 @@ def check_schedule(subject: Subject) -> Iterator[Finding]:
     else:
         yield Finding("rules", "ok", SCHEDULE, f"enabled, {described['ScheduleExpression']}")
         return
-    yield Finding("rules", "error", SCHEDULE, why, DEPLOY)
+    yield Finding("rules", "error", SCHEDULE, why, _restore(subject, name))
 
 
 def check_trail(subject: Subject) -> Iterator[Finding]:
