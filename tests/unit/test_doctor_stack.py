@@ -91,6 +91,25 @@ def letters(world: Examined) -> None:
     world.set(QUEUE, lambda **_: {"Attributes": {"ApproximateNumberOfMessages": "3"}})
 
 
+def waits(*ages: float, visible: str = "2", flying: str = "1") -> Break:
+    """Have messages on the queue of deliveries, the oldest of which CloudWatch says are so old."""
+
+    def change(world: Examined) -> None:
+        healthy = world.clients.answers[QUEUE]
+        more = {"ApproximateNumberOfMessages": visible, "ApproximateNumberOfMessagesNotVisible": flying}
+
+        def answer(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+            whole: dict[str, Any] = healthy(**arguments)
+            if arguments["QueueUrl"] == OUTPUTS["DeliveriesQueueUrl"]:
+                whole["Attributes"] |= more
+            return whole
+
+        world.set(QUEUE, answer)
+        world.set("cloudwatch.get_metric_data", {"MetricDataResults": [{"Values": list(ages)}]})
+
+    return change
+
+
 def configuration(**changed: Any) -> Break:  # noqa: ANN401  # JSON
     return lambda world: world.change(FUNCTION, **changed)
 
@@ -332,18 +351,25 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "queues",
         "warning",
         "Deliveries",
-        "0 waiting, 0 in flight, the oldest for 3,600 s",
-        "keyferry-deliver",
-        returns("cloudwatch.get_metric_data", {"MetricDataResults": [{"Values": [3600.0, 3540.0]}]}),
+        "2 waiting, 1 in flight, the oldest for 3,600 s",
+        "aws logs tail /aws/lambda/keyferry-deliver --region eu-west-1",
+        waits(3600.0, 3540.0),
     ),
     ("queues", "error", "policy of Changes", "does not let in SecretLabelUpdated", RESTORE, attributes(Policy="")),
-    ("queues", "warning", "DeliveriesDeadLetters", "3: look", "start-message-move-task --source-arn", letters),
+    (
+        "queues",
+        "warning",
+        "DeliveriesDeadLetters",
+        "3: look",
+        "start-message-move-task --region eu-west-1 --source-arn",
+        letters,
+    ),
     (
         "queues",
         "warning",
         "EventsDeadLetters",
         "3: look",
-        "aws lambda invoke --function-name keyferry-reconcile",
+        "aws lambda invoke --region eu-west-1 --cli-read-timeout 0 --function-name keyferry-reconcile sweep.json",
         letters,
     ),
     ("functions", "error", "deliver", "the function is gone", RESTORE, returns(FUNCTION, GONE)),
@@ -598,6 +624,19 @@ def test_what_is_broken_is_told_with_its_remedy(
     assert [finding.state for finding in matching] == [state], told(world.examine(GROUPS[group]))
     assert remedy in " && ".join(matching[0].remedy)
     assert "canary" not in str(matching)
+
+
+def test_a_queue_that_has_just_been_emptied_is_well() -> None:
+    world = Examined()
+    waits(3600.0, visible="0", flying="0")(world)
+    assert world.wrong(queues.list_checks) == []
+
+
+def test_no_remedy_of_dead_letters_deletes_them() -> None:
+    world = Examined()
+    letters(world)
+    commands = [command for finding in world.wrong(queues.list_checks) for command in finding.remedy]
+    assert [command for command in commands if "purge" in command or "delete" in command] == []
 
 
 def test_what_restores_a_stack_keeps_its_parameters() -> None:

@@ -116,6 +116,11 @@ class Subject:
         wait = format_command("aws", "cloudformation", "wait", "change-set-create-complete", *stack)
         return create, wait, format_command("aws", "cloudformation", "execute-change-set", *stack)
 
+    def format_logs(self, function: str) -> str:
+        """Return the command that shows what a function, by the end of its name, has logged for an hour."""
+        group = f"/aws/lambda/{self.stack.name}-{function}"
+        return format_command("aws", "logs", "tail", group, "--region", self.region, "--since", "1h")
+
     def describe_grant(self) -> tuple[str, ...]:
         """Return the command that gives the caller the policy to look; nothing for who can have no policy."""
         policy = f"arn:{self.caller.partition}:iam::{self.caller.account}:policy/{self.prefix}-look"

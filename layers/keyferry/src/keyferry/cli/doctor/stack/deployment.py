@@ -78,8 +78,7 @@ def check_release(subject: Subject) -> Iterator[Finding]:
     try:
         answer = subject.ask("clusters")
     except InvalidInput as error:  # it fails, or gives no answer that can be used; any other error is no fault of it
-        logs = format_command("aws", "logs", "tail", f"/aws/lambda/{subject.stack.name}-report", "--since", "1h")
-        yield Finding("release", "error", "function report", str(error), (logs,))
+        yield Finding("release", "error", "function report", str(error), (subject.format_logs("report"),))
         return
     deployed, own = answer["release"], read_release()
     if deployed == own:

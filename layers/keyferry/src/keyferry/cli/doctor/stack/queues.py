@@ -19,7 +19,7 @@ CONSUMERS = {each.source.queue: each for each in FUNCTIONS if each.source}
 DEAD_LETTERS = {"Changes": "ChangesDeadLetters", "Deliveries": "DeliveriesDeadLetters", "Sweeps": "SweepsDeadLetters"}
 """Queue → its dead-letter queue. Events that EventBridge cannot hand over lie on EventsDeadLetters."""
 _SENDERS = {
-    "Changes": ("SecretLabelUpdated", "ParameterChanged", "RotationFailed", "SecretDeletedOrRestored"),
+    "Changes": ("SecretLabelUpdated", "ParameterChanged", "RotationFailed", "SecretDeletedOrRestored", "SecretChanged"),
     "Sweeps": ("StackDeployed",),
 }
 """Queue → the rules that its policy lets in."""
@@ -48,10 +48,11 @@ def check_queue(subject: Subject, name: str) -> Iterator[Finding]:
     visible, flying = (int(attributes.get(f"ApproximateNumberOfMessages{kind}", 0)) for kind in ("", "NotVisible"))
     age = _read_age(subject, name)
     waiting = f"{visible:,} waiting, {flying:,} in flight" + (f", the oldest for {age:,} s" if age else "")
-    if age is None or age < OLDEST[name]:
+    # CloudWatch lags: of a queue that has just been emptied it still has the age.
+    if age is None or age < OLDEST[name] or not (visible or flying):
         yield Finding("queues", "ok", name, waiting if visible or flying else "nothing waits")
         return
-    logs = format_command("aws", "logs", "tail", f"/aws/lambda/{subject.stack.name}-{function.name}", "--since", "1h")
+    logs = subject.format_logs(function.name)
     yield Finding("queues", "warning", name, f"{waiting}: the log of {function.name} says why", (logs,))
 
 
@@ -64,15 +65,20 @@ def _check_settings(subject: Subject, name: str, attributes: Mapping[str, str], 
     if int(attributes.get("VisibilityTimeout", 0)) < _VISIBILITY * timeout:
         why = f"its visibility timeout is {attributes.get('VisibilityTimeout')} s: work that goes on is begun again"
         wanted = f"VisibilityTimeout={_VISIBILITY * timeout}"
-        mend = format_command("aws", "sqs", "set-queue-attributes", "--queue-url", url, "--attributes", wanted)
+        mend = format_command(
+            *("aws", "sqs", "set-queue-attributes", "--region", subject.region, "--queue-url", url),
+            *("--attributes", wanted),
+        )
         yield Finding("queues", "warning", name, why, (mend,))
 
 
 def check_senders(subject: Subject, name: str) -> Iterator[Finding]:
     """Yield whether the policy of a queue lets the stack's rules send."""
-    attributes = _read_attributes(subject, name) or {}
+    attributes = _read_attributes(subject, name)
+    if attributes is None:
+        return  # said by `check_queue`
     admitted = set(_list_admitted(json.loads(attributes.get("Policy") or "{}")))
-    rules = {rule: subject.get_resource(rule) for rule in _SENDERS[name]}
+    rules = {rule: subject.get_resource(rule) for rule in _SENDERS[name]}  # one is optional
     refused = [rule for rule, called in rules.items() if called and not any(a.endswith(f"/{called}") for a in admitted)]
     if refused:
         why = f"its policy does not let in {', '.join(refused)}: their events go to EventsDeadLetters"
@@ -102,24 +108,35 @@ def check_dead_letters(subject: Subject, name: str) -> Iterator[Finding]:
         return
     url, arn = subject.outputs[f"{name}QueueUrl"], subject.outputs.get(f"{name}QueueArn", "")
     look = format_command(
-        *("aws", "sqs", "receive-message", "--queue-url", url, "--max-number-of-messages", "10"),
+        *(
+            "aws",
+            "sqs",
+            "receive-message",
+            "--region",
+            subject.region,
+            "--queue-url",
+            url,
+            "--max-number-of-messages",
+            "10",
+        ),
         *("--message-attribute-names", "All", "--visibility-timeout", "0"),
     )
     queue = next((queue for queue, letters in DEAD_LETTERS.items() if letters == name), None)
-    sweep = format_command(
-        "aws", "lambda", "invoke", "--function-name", f"{subject.stack.name}-reconcile", "sweep.json"
-    )
-    again = (
-        format_command(
-            *("aws", "sqs", "start-message-move-task", "--source-arn", arn),
-            *("--destination-arn", subject.outputs.get(f"{queue}QueueArn", "")),
+    if queue:
+        why, again = (
+            f"{count:,}: look at them, remove the cause, send them again",
+            format_command(
+                *("aws", "sqs", "start-message-move-task", "--region", subject.region, "--source-arn", arn),
+                *("--destination-arn", subject.outputs.get(f"{queue}QueueArn", "")),
+            ),
         )
-        if queue
-        else sweep  # what it tells of is found by a sweep; SQS cannot move it to a rule
-    )
-    purge = format_command("aws", "sqs", "purge-queue", "--queue-url", url)
-    why = f"{count:,}: look at them, remove the cause, send them again (or sweep, and purge the queue)"
-    yield Finding("dead letters", "warning", name, why, (look, again, purge))
+    else:  # SQS cannot move them to a rule
+        why = f"{count:,}: look at them, remove the cause, sweep; the sweep finds what they tell of, and they lapse"
+        again = format_command(
+            *("aws", "lambda", "invoke", "--region", subject.region, "--cli-read-timeout", "0"),
+            *("--function-name", f"{subject.stack.name}-reconcile", "sweep.json"),
+        )
+    yield Finding("dead letters", "warning", name, why, (look, again))
 
 
 def _read_attributes(subject: Subject, name: str) -> Mapping[str, str] | None:
