@@ -24,6 +24,7 @@ from keyferry.cli.doctor.stack import (
 )
 from keyferry.cli.doctor.stack.settings import FUNCTIONS, HANDLER, RUNTIME, SWEEP_SECONDS, resolve
 from keyferry.cli.doctor.subject import Caller, Subject
+from keyferry.cli.stack import MAX_LOG_PAGES
 from keyferry.errors import AccessDenied, InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
 from tests.unit import cloudformation
@@ -177,6 +178,7 @@ GONE = error("ResourceNotFoundException")
 NO_QUEUE = error("AWS.SimpleQueueService.NonExistentQueue")
 OLD = {"accessEntry": {"username": "keyferry:deliver", "createdAt": WHEN - timedelta(days=1)}}
 STRANGER = {"accessEntry": {"username": "stranger", "createdAt": WHEN + timedelta(days=1)}}
+GRANTS = [{"Operations": ["Decrypt"]}]
 OWN_KEY = {"key": "key-1", "source": "prod/db", "count": 2}
 DEPLOY = "make build"
 RESTORE = "--deployment-mode REVERT_DRIFT --use-previous-template"
@@ -188,6 +190,14 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "the last deployment has failed",
         "describe-stack-events",
         is_described(status="UPDATE_FAILED"),
+    ),
+    (
+        "deployment",
+        "error",
+        "keyferry",
+        "stuck half-way",
+        "aws cloudformation continue-update-rollback --region eu-west-1 --stack-name keyferry",
+        is_described(status="UPDATE_ROLLBACK_FAILED"),
     ),
     ("deployment", "error", "keyferry", "it was never made", "delete-stack", is_described(status="ROLLBACK_COMPLETE")),
     (
@@ -316,7 +326,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "warning",
         "trail/all",
         "it is stopped",
-        "aws cloudtrail start-logging",
+        "aws cloudtrail start-logging --name arn:aws:cloudtrail:eu-west-1:111122223333:trail/all --region eu-west-1",
         returns("cloudtrail.get_trail_status", {"IsLogging": False}),
     ),
     (
@@ -381,6 +391,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         DEPLOY,
         configuration(State="Failed", StateReason="no rights"),
     ),
+    ("functions", "warning", "report", "it sleeps", "", configuration(State="Inactive")),
     (
         "functions",
         "error",
@@ -692,7 +703,10 @@ def test_what_restores_a_stack_keeps_its_parameters() -> None:
             "",
             lambda world: (
                 world.set("kms.get_key_policy", {"Policy": '{"Statement": []}'}),
-                world.set("kms.list_grants", {"Grants": [{"GranteePrincipal": ROLE, "Operations": ["Decrypt"]}]}),
+                world.set(
+                    "kms.list_grants",
+                    lambda KeyId, GranteePrincipal: {"Grants": GRANTS if GranteePrincipal == ROLE else []},  # noqa: N803, ARG005
+                ),
             ),
         ),
         (
@@ -725,6 +739,13 @@ def test_a_key_of_ones_own_is_looked_at(state: str, why: str, remedy: str, spoil
     assert remedy in " && ".join(finding.remedy)
 
 
+def test_a_key_that_is_known_by_an_alias_is_mended_by_its_id() -> None:
+    world = Examined()
+    world.report["sources"]["keys"] = [OWN_KEY | {"key": "alias/app"}]
+    world.set("kms.describe_key", {"KeyMetadata": {"KeyId": "key-1", "KeyState": "Disabled"}})
+    assert only(world.examine(list_keys)).remedy == ("aws kms enable-key --key-id key-1 --region eu-west-1",)
+
+
 FOREIGN = catalog(sources={"db": {"secretsManager": "arn:aws:secretsmanager:us-east-1:444455556666:secret:db-a1B2c3"}})
 LETS_IN = {
     "Policy": json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}}]})
@@ -743,6 +764,8 @@ def test_events_of_another_account_need_the_bus_and_have_to_be_seen() -> None:
     assert "generated/accounts/444455556666/member.yaml" in finding.remedy[1]
     world.set("logs.filter_log_events", [{"events": []}, {"events": [{"message": "routed"}]}])
     assert only(world.examine(elsewhere.list_checks)).state == "ok"
+    world.set("logs.filter_log_events", [{"events": []}] * MAX_LOG_PAGES + [{"events": [{"message": "routed"}]}])
+    assert only(world.examine(elsewhere.list_checks)).state == "warning"
     pattern = world.clients.calls[-1][2]["filterPattern"]
     assert pattern == '"routed" "arn:aws:secretsmanager:us-east-1:444455556666:"'
 
@@ -837,6 +860,7 @@ def test_who_may_not_ask_the_function_is_told_the_right_and_nothing_of_a_fault()
     [
         (f"arn:aws:iam::{ACCOUNT}:user/team/me", ("aws iam attach-user-policy --user-name me",)),
         (f"arn:aws:iam::{ACCOUNT}:root", ()),
+        (f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_ReadOnly_0123456789abcdef/me", ()),
     ],
 )
 def test_the_policy_to_look_is_given_to_whoever_asks(arn: str, command: tuple[str, ...]) -> None:

@@ -124,7 +124,10 @@ class Subject:
     def describe_grant(self) -> tuple[str, ...]:
         """Return the command that gives the caller the policy to look; nothing for who can have no policy."""
         policy = f"arn:{self.caller.partition}:iam::{self.caller.account}:policy/{self.prefix}-look"
-        if match := _SESSION.fullmatch(self.caller.arn):
+        match = _SESSION.fullmatch(self.caller.arn)
+        if match and match[1].startswith("AWSReservedSSO_"):  # AWS refuses to: the permission set says what it may
+            return ()
+        if match:
             return (
                 format_command("aws", "iam", "attach-role-policy", "--role-name", match[1], "--policy-arn", policy),
             )

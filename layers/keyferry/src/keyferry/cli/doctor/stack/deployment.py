@@ -36,10 +36,14 @@ def list_checks(subject: Subject) -> list[Check]:
 def check_status(subject: Subject) -> Iterator[Finding]:
     """Yield what became of the last deployment, and whether somebody has found that the stack has drifted."""
     name, status = subject.stack.name, subject.stack.status
-    events = _describe("describe-stack-events", name, "--max-items", "20")
+    events = _describe(subject, "describe-stack-events", "--max-items", "20")
     if status == "ROLLBACK_COMPLETE":
-        delete = _describe("delete-stack", name)
-        yield Finding("stack", "error", name, f"{status}: it was never made; delete it, and deploy", (events, delete))
+        delete = _describe(subject, "delete-stack")
+        why = f"{status}: it was never made; delete it, and deploy"
+        yield Finding("stack", "error", name, why, (events, delete, *DEPLOY))
+    elif status == "UPDATE_ROLLBACK_FAILED":
+        why, go_on = f"{status}: it is stuck half-way; remove the cause", _describe(subject, "continue-update-rollback")
+        yield Finding("stack", "error", name, why, (events, go_on))
     elif status.endswith("_FAILED"):
         yield Finding("stack", "error", name, f"{status}: the last deployment has failed", (events,))
     elif status.endswith("ROLLBACK_COMPLETE"):
@@ -49,7 +53,7 @@ def check_status(subject: Subject) -> Iterator[Finding]:
     else:
         yield Finding("stack", "ok", name, f"{status} in {subject.region}")
     if subject.stack.drift == "DRIFTED":
-        drifts = _describe("describe-stack-resource-drifts", name)
+        drifts = _describe(subject, "describe-stack-resource-drifts")
         yield Finding(
             "stack", "warning", name, "CloudFormation has seen that resources were changed by hand", (drifts,)
         )
@@ -95,5 +99,7 @@ def check_release(subject: Subject) -> Iterator[Finding]:
         yield Finding("release", "warning", "mappings", why, DEPLOY)
 
 
-def _describe(verb: str, stack: str, *more: str) -> str:
-    return format_command("aws", "cloudformation", verb, "--stack-name", stack, *more)
+def _describe(subject: Subject, verb: str, *more: str) -> str:
+    return format_command(
+        *("aws", "cloudformation", verb, "--region", subject.region, "--stack-name", subject.stack.name, *more)
+    )

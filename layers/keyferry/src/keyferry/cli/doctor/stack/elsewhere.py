@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 from keyferry.access.grants import resolve_sources
 from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
+from keyferry.cli.stack import MAX_LOG_PAGES
 from keyferry.errors import SourceUnavailable
 
 SEEN_WITHIN = timedelta(days=3)
@@ -101,7 +103,7 @@ def _has_event(subject: Subject, origin: Origin) -> bool:
                     logGroupName=group, startTime=int(since.timestamp() * 1000), filterPattern=f'"routed" "{arn}"'
                 )
             )
-            return any(page["events"] for page in pages)
+            return any(page["events"] for page in islice(pages, MAX_LOG_PAGES))
     except SourceUnavailable:  # nothing has been logged yet
         return False
 

@@ -46,7 +46,10 @@ def check_settings(subject: Subject, settings: Settings) -> Iterator[Finding]:
 
 def _list_states(found: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
     for field, reason in (("State", "StateReason"), ("LastUpdateStatus", "LastUpdateStatusReason")):
-        if found.get(field) in ("Failed", "Inactive"):
+        if found.get(field) == "Inactive":  # in a VPC, after weeks
+            why = "it was idle for so long that it sleeps: the next call fails and wakes it, which takes a minute"
+            yield Finding("functions", "warning", settings.name, why)
+        elif found.get(field) == "Failed":
             why = f"{field} is {found[field]}: {found.get(reason) or 'Lambda says no reason'}"
             yield Finding("functions", "error", settings.name, why, DEPLOY)
 

@@ -58,7 +58,7 @@ def _check_key(subject: Subject, use: KeyUse) -> Iterator[Finding]:
         return
     state = described["KeyState"]
     if state != "Enabled":
-        mend = tuple(_format(verb, key, region) for verb in _REMEDIES.get(state, ("describe-key",)))
+        mend = tuple(_format(verb, described["KeyId"], region) for verb in _REMEDIES.get(state, ("describe-key",)))
         yield Finding("keys", "error", key, f"it is {state}: {under} cannot be decrypted", mend)
     elif described.get("KeyManager") == "AWS":
         yield Finding("keys", "ok", key, f"of AWS; {under}")
@@ -74,11 +74,11 @@ def _check_use(subject: Subject, client: Any, key: str, key_id: str, region: str
     if any(_lets_decrypt(statement, role, account) for statement in policy["Statement"]):
         return Finding("keys", "ok", key, f"its policy lets deliver use it; {under}")
     with translate_errors(f"kms:ListGrants on {key}"):
-        grants = client.list_grants(KeyId=key_id)["Grants"]
-    if any(grant.get("GranteePrincipal") == role and "Decrypt" in grant.get("Operations", ()) for grant in grants):
+        grants = client.list_grants(KeyId=key_id, GranteePrincipal=role)["Grants"]
+    if any("Decrypt" in grant.get("Operations", ()) for grant in grants):
         return Finding("keys", "ok", key, f"a grant lets deliver use it; {under}")
     why = f"its policy names neither the account nor {role}, and no grant does: {under} cannot be decrypted"
-    look = _format("get-key-policy", key, region) + " --query Policy --output text"
+    look = _format("get-key-policy", key_id, region) + " --query Policy --output text"
     return Finding("keys", "error", key, f"{why}; the statement that it needs is in docs/deploy.md, KMS keys", (look,))
 
 

@@ -11,6 +11,7 @@ from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import KeyferryError, SourceUnavailable
 
+_START = "aws", "cloudtrail", "start-logging", "--name"
 SWEEP_RULE, SCHEDULE = "StackDeployed", "SweepRegularly"
 """The resources of template.yaml that send to the queue of sweeps."""
 _DEAD_LETTERS = "EventsDeadLettersQueueArn"
@@ -140,14 +141,14 @@ def check_trail(subject: Subject) -> Iterator[Finding]:
         except KeyferryError as error:  # such as of a trail of the organization
             unknown = f"; trail {trail['Name']} could not be looked at: {error}"
     if asleep:
-        start = format_command("aws", "cloudtrail", "start-logging", "--name", asleep)
+        start = format_command(*_START, asleep, "--region", asleep.split(":")[3])
         yield Finding("trail", "warning", _name(asleep), f"it is stopped; {_UNTOLD}", (start,))
         return
     create = format_command(
         *("aws", "cloudtrail", "create-trail", "--name", "management-events", "--is-multi-region-trail"),
-        *("--s3-bucket-name", "BUCKET"),
+        *("--s3-bucket-name", "BUCKET", "--region", subject.region),
     )
-    start = format_command("aws", "cloudtrail", "start-logging", "--name", "management-events")
+    start = format_command(*_START, "management-events", "--region", subject.region)
     why = f"no trail logs management write events here; {_UNTOLD}{unknown}"
     yield Finding("trail", "warning", subject.region, why, (create, start))
 
