@@ -147,6 +147,20 @@ def test_without_a_stack_the_clusters_are_looked_at_all_the_same(
     assert world.clients.calls
 
 
+@pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_of_a_stack_that_was_never_made_only_that_is_told(world: Examined, status: str) -> None:
+    world.status, world.outputs = status, {}
+    told = answer()
+    assert checks(told) == ["mappings", "caller", "clock", "stack", "cluster"]
+    assert [each["why"].partition(":")[0] for each in told["findings"] if each["check"] == "stack"] == [status]
+
+
+def test_aws_is_asked_once_who_asks(world: Examined) -> None:
+    answer()
+    asked = [call for call in world.clients.calls if call[0] == "sts.get_caller_identity"]
+    assert len(asked) == 2  # the other one is for the clock
+
+
 @pytest.mark.parametrize("problem", [Misconfigured("no region"), NotSignedIn("expired")])
 def test_without_credentials_the_clusters_are_looked_at_all_the_same(
     world: Examined, monkeypatch: pytest.MonkeyPatch, problem: Exception

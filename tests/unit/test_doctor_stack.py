@@ -619,6 +619,24 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
             "sources", rows=[{"name": "arn:aws:secretsmanager:eu-west-1:444455556666:secret:db", "state": "missing"}]
         ),
     ),
+    (
+        "reach",
+        "warning",
+        "prod-eu",
+        "had no time left",
+        "keyferry doctor --stack keyferry --cluster prod-eu",
+        reports("clusters", rows=[{"cluster": "prod-eu", "error": {"kind": "OutOfTime", "text": "late"}}]),
+    ),
+    (
+        "reach",
+        "warning",
+        "prod/db",
+        "had no time left",
+        "",
+        reports(
+            "sources", rows=[{"name": "prod/db", "state": "unknown", "error": {"kind": "OutOfTime", "text": "late"}}]
+        ),
+    ),
     ("reach", "warning", "more", "5 more sources", "", reports("sources", left=5)),
     ("reach", "warning", "secrets and parameters", "no answer", "", reports("sources", InvalidInput("no answer"))),
 ]
@@ -813,6 +831,24 @@ def test_only_the_entries_of_the_cluster_that_is_asked_for_are_looked_at() -> No
     assert [finding.what for finding in findings] == ["prod-us: keyferry:deliver", "prod-us: keyferry:reconcile"]
 
 
+def test_an_entry_that_the_next_deployment_makes_is_not_made_before_it() -> None:
+    world = Examined(catalog())
+    world.parameters["AccessEntries"] = "true"
+    world.set("eks.describe_access_entry", GONE)
+
+    def get_remedies() -> set[str]:
+        return {finding.remedy[0].partition(" --")[0] for finding in world.wrong(entries.list_checks)}
+
+    assert get_remedies() == {"aws eks create-access-entry"}
+    world.report["clusters"]["deployment"] = "another"
+    assert get_remedies() == {"make build"}
+    world.parameters["AccessEntries"] = "false"
+    assert get_remedies() == {"aws eks create-access-entry"}
+    world.parameters["AccessEntries"] = "true"
+    world.report["clusters"] = InvalidInput("no answer")
+    assert get_remedies() == {"aws eks create-access-entry"}
+
+
 def test_a_cluster_with_a_role_of_its_own_has_the_entry_of_that_role() -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/spoke-deliver"
     world = Examined(build_catalog([mapping()], [cluster(role=role)]))
@@ -871,10 +907,11 @@ def test_the_policy_to_look_is_given_to_whoever_asks(arn: str, command: tuple[st
 
 def test_one_that_aws_does_not_know_is_told() -> None:
     world = Examined()
-    assert only(list(caller.check_caller(world.clients))).why == "account 111122223333"
+    who, finding = caller.check_caller(world.clients)
+    assert (who, finding.why) == (world.caller, "account 111122223333")
     world.set("sts.get_caller_identity", error("ExpiredToken"))
-    finding = only(list(caller.check_caller(world.clients)))
-    assert (finding.state, "have expired" in finding.why) == ("error", True)
+    who, finding = caller.check_caller(world.clients)
+    assert (who, finding.state, "have expired" in finding.why) == (None, "error", True)
 
 
 @pytest.mark.parametrize(

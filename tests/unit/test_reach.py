@@ -78,8 +78,9 @@ def test_a_secret_is_missing_whatever_of_it_is_read(more: dict[str, object]) -> 
 
 def test_what_aws_refuses_has_its_error_and_what_there_is_no_time_for_is_unknown() -> None:
     error = {"kind": "AccessDenied", "text": "grant it"}
+    late = {"name": "b", "state": "unknown", "error": {"kind": "OutOfTime", "text": str(OutOfTime())}}
     told = reading({"secretsManager": "a"}, {"secretsManager": "b"}, a=AccessDenied("grant it"), b=OutOfTime())
-    assert told["rows"] == [{"name": "a", "state": "failed", "error": error}, {"name": "b", "state": "unknown"}]
+    assert told["rows"] == [{"name": "a", "state": "failed", "error": error}, late]
 
 
 def test_a_name_that_only_the_cluster_knows_is_left_out() -> None:

@@ -154,7 +154,7 @@ def _describe_source(source: Source, state: SourceState | KeyferryError) -> Sour
     if source.home_region:
         where["region"] = source.home_region
     if isinstance(state, OutOfTime):
-        return where | {"state": "unknown"}
+        return where | {"state": "unknown", "error": _describe(state)}
     if isinstance(state, KeyferryError):
         return where | {"state": "failed", "error": _describe(state)}
     return where | {"state": "unknown"} if _is_unlisted(source) else where

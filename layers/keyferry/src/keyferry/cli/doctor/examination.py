@@ -32,6 +32,8 @@ from keyferry.mapping.catalog import Catalog
 
 CLUSTER_SECONDS = 120
 """How long as many clusters as are looked at side by side may take."""
+UNMADE = "CREATE_IN_PROGRESS", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "ROLLBACK_", "DELETE_"
+"""How the status of a stack begins whose first deployment has not come to its end, or that is deleted."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,10 @@ class Examination:
             yield Finding("caller", "error", "AWS", str(error), ("aws sts get-caller-identity",))
             return
         clients = Sessions(session)
-        first = list(caller.check_caller(clients))
-        yield from first
+        who, finding = caller.check_caller(clients)
+        yield finding
         yield from run_checks([Check("clock", "this machine", lambda: caller.check_clock(clients))], tuple)
-        if first[0].state == "error":
+        if who is None:
             return
         try:
             stack = self.find_stack(session)
@@ -95,7 +97,7 @@ class Examination:
             )
             yield Finding("stack", "error", "stack", str(error), (look,))
             return
-        subject = Subject(clients, caller.identify(clients), stack, catalog, self.cluster)
+        subject = Subject(clients, who, stack, catalog, self.cluster)
         yield from run_checks(list_checks(subject), subject.describe_grant)
 
     def _examine_clusters(self, catalog: Catalog) -> Iterator[Finding]:
@@ -113,6 +115,8 @@ class Examination:
 
 def list_checks(subject: Subject) -> list[Check]:
     """Return the checks of a stack, in the order in which they are told: the way of a change, then what it needs."""
+    if subject.stack.status.startswith(UNMADE):
+        return deployment.list_checks(subject)[:1]  # all else is missing, and that is no fault
     groups = (deployment, rules, queues, functions, event_sources, processor, entries, reach)
     return [
         *(check for group in groups for check in group.list_checks(subject)),

@@ -30,14 +30,13 @@ def identify(clients: Clients) -> Caller:
         return Caller(answer["Account"], answer["Arn"])
 
 
-def check_caller(clients: Clients) -> Iterator[Finding]:
-    """Yield who asks: nobody does anything without that."""
+def check_caller(clients: Clients) -> tuple[Caller | None, Finding]:
+    """Return who asks, and what is to be said of that; None where AWS does not say: nobody does anything then."""
     try:
         caller = identify(clients)
     except KeyferryError as error:
-        yield Finding("caller", "error", "AWS", str(error), ("aws sts get-caller-identity",))
-    else:
-        yield Finding("caller", "ok", caller.arn, f"account {caller.account}")
+        return None, Finding("caller", "error", "AWS", str(error), ("aws sts get-caller-identity",))
+    return caller, Finding("caller", "ok", caller.arn, f"account {caller.account}")
 
 
 def check_clock(clients: Clients, now: datetime | None = None) -> Iterator[Finding]:

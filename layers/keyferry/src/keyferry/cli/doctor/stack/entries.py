@@ -13,7 +13,7 @@ from keyferry.arn import Arn
 from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
-from keyferry.errors import Rejected, SourceUnavailable
+from keyferry.errors import KeyferryError, Rejected, SourceUnavailable
 from keyferry.mapping.targets import Cluster
 
 ROLES = ("RouteRoleArn", "DeliverRoleArn", "ReconcileRoleArn")
@@ -77,7 +77,9 @@ def check_entry(subject: Subject, entry: AccessEntry) -> Iterator[Finding]:
             )
     except SourceUnavailable:
         why = f"cluster {cluster.eks.name} has no access entry for {principal}, or is not there"
-        yield Finding("access entries", "error", what, why, (create,))
+        yield Finding(
+            "access entries", "error", what, why, DEPLOY if _awaits_deployment(subject, cluster) else (create,)
+        )
         return
     found = answer["accessEntry"]
     made = _read_creation(subject, principal) if Arn.parse(principal) else None
@@ -90,6 +92,17 @@ def check_entry(subject: Subject, entry: AccessEntry) -> Iterator[Finding]:
         yield Finding("access entries", "error", what, why, (update,))
     else:
         yield Finding("access entries", "ok", what, "lets its role in")
+
+
+def _awaits_deployment(subject: Subject, cluster: Cluster) -> bool:
+    """Return whether the next deployment makes the entries of a cluster: it would refuse one that is there already."""
+    is_of_stack = (cluster.eks.account, cluster.eks.region) == (subject.caller.account, subject.region)
+    if not is_of_stack or subject.stack.parameters.get("AccessEntries") != "true" or subject.catalog is None:
+        return False
+    try:
+        return bool(subject.ask("clusters")["deployment"] != subject.catalog.digest)
+    except KeyferryError:
+        return False
 
 
 def _format(cluster: Cluster, verb: str, principal: str, *more: str) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from keyferry.arn import Arn
 from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
-from keyferry.errors import KeyferryError
+from keyferry.errors import KeyferryError, OutOfTime
 from keyferry.pipeline.reach import ClusterReach, SourceReach
 
 _OPEN = "whether deliver may read and decrypt the values is left open: only a delivery reads them"
+_LATE = OutOfTime.__name__
 
 
 def list_checks(subject: Subject) -> list[Check]:
@@ -34,6 +35,9 @@ def check_endpoints(subject: Subject) -> Iterator[Finding]:
             )
             continue
         again = format_command("keyferry", "doctor", "--stack", subject.stack.name, "--cluster", row["cluster"])
+        if error["kind"] == _LATE:
+            yield Finding("endpoints", "warning", row["cluster"], "the function had no time left for it", (again,))
+            continue
         commands = (*_list_commands(subject, row["cluster"], error["kind"]), again)
         yield Finding("endpoints", "error", row["cluster"], f"{error['kind']}: {error['text']}", commands)
 
@@ -69,7 +73,10 @@ def _describe(subject: Subject, row: SourceReach) -> Finding:
     if arn and arn.account != subject.caller.account:
         why = f"it is of account {arn.account}: whether it is there, only a delivery knows"
         return Finding("sources", "warning", name, why)
-    if error := row.get("error"):
+    error = row.get("error")
+    if error and error["kind"] == _LATE:
+        return Finding("sources", "warning", name, "the function had no time left for it")
+    if error:
         return Finding("sources", "error", name, f"{error['kind']}: {error['text']}")
     if row["state"] == "unknown":
         why = "no listing shows it (a role of its own; a parameter's version, label or tags; a public parameter)"
