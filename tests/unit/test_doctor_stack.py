@@ -1,6 +1,7 @@
 """What `keyferry doctor` finds of a stack in AWS: nothing wrong with one that is well; each thing that is broken."""
 
 import json
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -666,6 +667,20 @@ def test_no_remedy_of_dead_letters_deletes_them() -> None:
     letters(world)
     commands = [command for finding in world.wrong(queues.list_checks) for command in finding.remedy]
     assert [command for command in commands if "purge" in command or "delete" in command] == []
+
+
+def test_a_trail_is_created_with_a_bucket_that_it_may_write_to() -> None:
+    world = Examined()
+    world.set("cloudtrail.describe_trails", {"trailList": []})
+    words = [shlex.split(command) for command in only(world.wrong(rules.list_checks)).remedy]
+    bucket = f"management-events-{ACCOUNT}-eu-west-1"
+    assert [command[1:3] for command in words] == [
+        *(["s3", "mb"], ["s3api", "put-bucket-policy"], ["cloudtrail", "create-trail"], ["cloudtrail", "start-logging"])
+    ]
+    assert [command[-1] for command in words if bucket in command] == [words[1][-1], bucket]
+    statements = json.loads(words[1][-1])["Statement"]
+    assert [each["Action"] for each in statements] == ["s3:GetBucketAcl", "s3:PutObject"]
+    assert all(f"arn:aws:s3:::{bucket}" in each["Resource"] for each in statements)
 
 
 def test_what_restores_a_stack_keeps_its_parameters() -> None:

@@ -144,13 +144,34 @@ def check_trail(subject: Subject) -> Iterator[Finding]:
         start = format_command(*_START, asleep, "--region", asleep.split(":")[3])
         yield Finding("trail", "warning", _name(asleep), f"it is stopped; {_UNTOLD}", (start,))
         return
-    create = format_command(
-        *("aws", "cloudtrail", "create-trail", "--name", "management-events", "--is-multi-region-trail"),
-        *("--s3-bucket-name", "BUCKET", "--region", subject.region),
-    )
-    start = format_command(*_START, "management-events", "--region", subject.region)
     why = f"no trail logs management write events here; {_UNTOLD}{unknown}"
-    yield Finding("trail", "warning", subject.region, why, (create, start))
+    yield Finding("trail", "warning", subject.region, why, _create_trail(subject))
+
+
+def _create_trail(subject: Subject) -> tuple[str, ...]:
+    """Return the commands that create a trail with a bucket of its own ("Amazon S3 bucket policy for CloudTrail")."""
+    partition, account, region = subject.caller.partition, subject.caller.account, subject.region
+    name, bucket = "management-events", f"management-events-{account}-{region}"
+    trail = {"aws:SourceArn": f"arn:{partition}:cloudtrail:{region}:{account}:trail/{name}"}
+    owned = {"s3:x-amz-acl": "bucket-owner-full-control"}
+    allowed = (
+        ("s3:GetBucketAcl", f"arn:{partition}:s3:::{bucket}", trail),
+        ("s3:PutObject", f"arn:{partition}:s3:::{bucket}/AWSLogs/{account}/*", trail | owned),
+    )
+    sender = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}}
+    statements = [
+        sender | {"Action": action, "Resource": resource, "Condition": {"StringEquals": equal}}
+        for action, resource, equal in allowed
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    put = "aws", "s3api", "put-bucket-policy", "--region", region, "--bucket", bucket, "--policy", policy
+    create = "aws", "cloudtrail", "create-trail", "--region", region, "--name", name, "--is-multi-region-trail"
+    return (
+        format_command("aws", "s3", "mb", f"s3://{bucket}", "--region", region),
+        format_command(*put),
+        format_command(*create, "--s3-bucket-name", bucket),
+        format_command(*_START, name, "--region", region),
+    )
 
 
 def _is_logging(client: Any, arn: str) -> bool:  # noqa: ANN401  # one of boto3's generated classes
