@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -222,4 +223,20 @@ def test_the_text_ends_in_totals(world: Examined) -> None:
     assert last.endswith(" ok")
     assert (code, " errors, " in last or " error, " in last) == (1, True)
     assert f"caller          arn:aws:sts::{ACCOUNT}:assumed-role/oncall/me: account {ACCOUNT}" in out
+    assert world.clients.calls
+
+
+def test_nothing_is_written_beside_a_bar(world: Examined, monkeypatch: pytest.MonkeyPatch) -> None:
+    bars, written = list[str](), list[int]()
+
+    @contextmanager
+    def show_progress(work: str, _total: int) -> Iterator[Callable[[], None]]:
+        bars.append(work)
+        yield lambda: None
+        bars.pop()
+
+    monkeypatch.setattr("keyferry.cli.commands.doctor.console.show_progress", show_progress)
+    monkeypatch.setattr("keyferry.cli.commands.doctor.print_findings", lambda _findings: written.append(len(bars)))
+    run()
+    assert set(written) == {0}
     assert world.clients.calls

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -68,17 +69,29 @@ def doctor(settings: Settings, cluster: str | None, contexts: tuple[str, ...], s
         contexts,
     )
     findings: list[Finding] = []
-    with console.show_progress("examining", 1):
-        for _, some in groupby(examination.run(), key=attrgetter("check")):
-            group = list(some)
-            findings += group
-            if not settings.is_json:
-                print_findings(group)
+    for group in _group(examination):
+        findings += group
+        if not settings.is_json:
+            print_findings(group)
     if settings.is_json:
         console.print_json(_build_answer(findings))
     else:
         print_totals(findings)
     sys.exit(PROBLEMS if any(finding.state == "error" for finding in findings) else 0)
+
+
+def _group(examination: Examination) -> Iterator[list[Finding]]:
+    """Yield the findings of one check after another. Progress is shown while one is waited for, and never beside text.
+
+    What is written to stdout beside a bar would land on stderr, where the bar is.
+    """
+    groups = (list(some) for _, some in groupby(examination.run(), key=attrgetter("check")))
+    while True:
+        with console.show_progress("examining", 1):
+            group = next(groups, None)
+        if group is None:
+            return
+        yield group
 
 
 def _build_answer(findings: list[Finding]) -> DoctorAnswer:
