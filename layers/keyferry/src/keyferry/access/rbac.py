@@ -27,6 +27,11 @@ _RBAC = "rbac.authorization.k8s.io"
 _get_group = attrgetter("group")
 
 
+def identify(raw: Object) -> tuple[str, str, str]:
+    """Return kind, namespace and name of an object; the namespace is empty for one of the whole cluster."""
+    return raw["kind"], raw["metadata"].get("namespace", ""), raw["metadata"]["name"]
+
+
 def build_rbac(catalog: Catalog, cluster: Cluster) -> list[Object]:
     """Return the admission policies, Roles and bindings of one cluster: first what limits, then what allows.
 

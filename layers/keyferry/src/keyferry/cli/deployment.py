@@ -1,5 +1,6 @@
 """The mappings that a stack has been deployed with, as its function `report` lists them."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Deployment:
             return ""
         return (
             f"the stack runs release {self.release}, and this is {own}: what is generated can differ for that alone;"
-            f" `pip install keyferry=={self.release}` has the same one"
+            f" `{format_install(self.release)}` has the same one"
         )
 
 
@@ -76,6 +77,11 @@ def _join(stack: str, pages: list[Mapping[str, Any]]) -> Deployment:
         release = first["release"]
         raise InvalidInput(
             f"stack {stack} has release {release}, whose mappings this release ({read_release()}) cannot read: use the"
-            f" same one, by `pip install keyferry=={release}`"
+            f" same one, by `{format_install(release)}`"
         ) from None
     return Deployment(catalog, first["deployment"], release=first["release"])
+
+
+def format_install(release: str) -> str:
+    """Return the command that installs a release of the command line."""
+    return shlex.join(["pip", "install", f"keyferry[cli]=={release}"])

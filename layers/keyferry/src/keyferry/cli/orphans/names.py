@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from keyferry.access.rbac import build_rbac
+from keyferry.access.rbac import build_rbac, identify
 from keyferry.errors import abridge
 from keyferry.identity import DEFAULT_PREFIX
 from keyferry.mapping.catalog import Catalog
@@ -61,9 +61,7 @@ class Names:
             InvalidInput: an admission policy would be more than an API server takes.
         """
         objects = [raw for catalog, same in self._pairs for raw in build_rbac(catalog, same)]
-        return frozenset(
-            (raw["kind"], raw["metadata"].get("namespace", ""), raw["metadata"]["name"]) for raw in objects
-        )
+        return frozenset(map(identify, objects))
 
     @property
     def is_used(self) -> bool:

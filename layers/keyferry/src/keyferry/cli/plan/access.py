@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from keyferry.access.entries import AccessEntry, list_access_entries
-from keyferry.access.rbac import Object, build_rbac
+from keyferry.access.rbac import Object, build_rbac, identify
 from keyferry.mapping.catalog import Catalog
 
 
@@ -41,8 +41,3 @@ class Access:
                 if each["kind"] in wanted:
                     chosen.setdefault(f"{cluster}/{each['metadata']['name']}", []).append(each)
         return chosen
-
-
-def identify(raw: Object) -> tuple[str, str, str]:
-    """Return kind, namespace and name of an object; the namespace is empty for one of the whole cluster."""
-    return raw["kind"], raw["metadata"].get("namespace", ""), raw["metadata"]["name"]

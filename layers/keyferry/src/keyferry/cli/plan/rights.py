@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from keyferry.access.grants import list_cluster_grants, list_source_grants, list_version_grants
-from keyferry.access.rbac import Object
-from keyferry.cli.plan.access import Access, identify
+from keyferry.access.rbac import Object, identify
+from keyferry.cli.plan.access import Access
 from keyferry.cli.plan.document import RightChange
 from keyferry.stores.grant import Grant
 

@@ -28,7 +28,7 @@ type Key = tuple[str, str, str]
 
 def check_generated(client: OperatorClient, catalog: Catalog, cluster: Cluster) -> Iterator[Finding]:
     """Yield which objects a cluster lacks, has otherwise than the mappings make them, or has no more use for."""
-    wanted = {_key(each): each for each in rbac.build_rbac(catalog, cluster)}
+    wanted = {rbac.identify(each): each for each in rbac.build_rbac(catalog, cluster)}
     label = catalog.stack.prefix
     live, ours = dict[Key, Object](), set[Key]()
     for resource in GENERATED:
@@ -53,10 +53,6 @@ def check_generated(client: OperatorClient, catalog: Catalog, cluster: Cluster) 
         yield Finding("generated", "warning", cluster.name, f"no mapping needs any more: {_name(stale)}", (remove,))
     if not (missing or differing or stale):
         yield Finding("generated", "ok", cluster.name, f"{len(wanted):,} Roles, bindings and policies as generated")
-
-
-def _key(each: Object) -> Key:
-    return each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]
 
 
 def says_the_same(wanted: Object, live: Object) -> bool:

@@ -125,7 +125,7 @@ def list_rights(catalog: Catalog, cluster: Cluster) -> Iterator[Right]:
     A mapping has a Role of one name in each of its namespaces.
     """
     identity, objects = catalog.stack.identity, rbac.build_rbac(catalog, cluster)
-    roles = {_key(each): each for each in objects if each["kind"] in ("Role", "ClusterRole")}
+    roles = {rbac.identify(each): each for each in objects if each["kind"] in ("Role", "ClusterRole")}
     bindings = [each for each in objects if each["kind"] in ("RoleBinding", "ClusterRoleBinding")]
     firsts = {each["metadata"]["name"]: each for each in reversed(bindings)}
     others = [each for each in bindings if each is not firsts[each["metadata"]["name"]]]
@@ -136,10 +136,6 @@ def list_rights(catalog: Catalog, cluster: Cluster) -> Iterator[Right]:
         for subject in binding["subjects"]:
             if subject["name"] in (identity.deliver, identity.reconcile):
                 yield from _list_rights(subject["name"], namespace, rules)
-
-
-def _key(each: Object) -> tuple[str, str, str]:
-    return each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]
 
 
 def _list_rights(user: str, namespace: str, rules: Sequence[Object]) -> Iterator[Right]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from keyferry.cli.deployment import format_install
 from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import InvalidInput
@@ -89,7 +90,7 @@ def check_release(subject: Subject) -> Iterator[Finding]:
         yield Finding("release", "ok", "stack and program", own)
     else:
         why = f"the stack is of {deployed}, and this program of {own}: use one for both"
-        yield Finding("release", "warning", "stack and program", why, (f"pip install 'keyferry[cli]=={deployed}'",))
+        yield Finding("release", "warning", "stack and program", why, (format_install(deployed),))
     if subject.catalog is None:
         return
     if answer["deployment"] == subject.catalog.digest:
