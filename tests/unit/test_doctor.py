@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,18 @@ def test_a_cluster_that_no_mapping_goes_to_is_told_with_the_nearest(world: Exami
     code, out = run("--cluster", "prod-uk")
     assert (code, "mappings go to no cluster prod-uk; did you mean prod-us?" in out) == (1, True), out
     assert world.clients.calls == []
+
+
+def test_of_many_clusters_what_is_the_same_is_told_together(world: Examined, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(name: str) -> Iterator[Finding]:
+        yield Finding("cluster", "ok", name)
+        yield Finding("rights", "ok", name, "you may look at all that is looked at")
+
+    each = [Check("cluster", name, partial(look, name)) for name in ("prod-eu", "prod-us")]
+    monkeypatch.setattr("keyferry.cli.doctor.clusters.cluster.list_checks", lambda *_: each)
+    assert [finding["check"] for finding in answer()["findings"]][-4:] == ["cluster", "cluster", "rights", "rights"]
+    assert "rights          prod-eu, prod-us: you may look at all that is looked at" in run()[1]
+    assert world.clients.calls
 
 
 def test_a_kubeconfig_that_cannot_be_read_is_a_warning_unless_a_context_is_asked_for(

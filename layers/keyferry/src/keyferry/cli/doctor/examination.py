@@ -52,7 +52,7 @@ class Examination:
     """The values of `--context`."""
 
     def run(self) -> Iterator[Finding]:
-        """Yield the findings, as soon as they and all before them are known.
+        """Yield the findings, as soon as they and all before them are known; of the clusters, once all are.
 
         Raises:
             InvalidInput: mappings go to no cluster of that name, or a context is wrong.
@@ -110,7 +110,10 @@ class Examination:
                 raise
             yield Finding("cluster", "warning", "kubeconfig", f"could not be looked at: {error}")
             return
-        yield from run_checks(checks, tuple)
+        findings = list(run_checks(checks, tuple))
+        order = list(dict.fromkeys(finding.check for finding in findings))
+        # By what is looked at, so that what is the same of many clusters is told once.
+        yield from sorted(findings, key=lambda finding: order.index(finding.check))
 
 
 def list_checks(subject: Subject) -> list[Check]:
