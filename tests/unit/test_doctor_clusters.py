@@ -293,6 +293,13 @@ def test_a_cluster_without_a_context_is_a_warning_with_the_command_that_makes_on
         )
 
 
+def test_a_sign_in_that_has_ended_is_told_without_a_command_for_contexts() -> None:
+    client: Any = InvalidInput("the program aws of context mine gives no token: sign in to AWS")
+    finding = only(collect(Check("cluster", "prod-eu", lambda: check_cluster(catalog(), CLUSTER, client))))
+    assert (finding.state, finding.remedy) == ("warning", ())
+    assert "sign in to AWS" in finding.why
+
+
 def test_all_kinds_and_names_that_are_generated_are_known() -> None:
     telling = cluster(events=True)
     specs: list[dict[str, Any]] = [{}, {"namespaces": {"matchLabels": {"team": "a"}}}]
