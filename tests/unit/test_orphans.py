@@ -370,6 +370,14 @@ def test_a_cluster_that_two_catalogues_call_by_two_names_is_one() -> None:
     assert Names([EMPTY, other], cluster("prod-eu"), None).names_secret("payments", "payments-db")
 
 
+def test_a_cluster_whose_name_has_moved_to_another_one_is_not_taken_for_that() -> None:
+    old = cluster("prod-eu").model_copy(update={"eks": cluster("prod-eu-2024").eks})
+    clusters = list_clusters([EMPTY, build_catalog([mapping()], [old, cluster("prod-us")])])
+    names = ["111122223333/eu-west-1/prod-eu-2024", "prod-eu", "prod-us"]
+    assert [known.name for known in clusters] == names
+    assert [known.eks.name for known in clusters] == ["prod-eu-2024", "prod-eu", "prod-us"]
+
+
 def left(name: str = "db", kind: Resource | None = SECRETS, **more: Any) -> Orphan:  # noqa: ANN401
     """Return a thing that is left over."""
     metadata = {"name": name, "namespace": "payments", "uid": "u", "resourceVersion": "1"}

@@ -26,12 +26,23 @@ def split_journal_name(text: str) -> tuple[str, str]:
 
 
 def list_clusters(catalogs: Iterable[Catalog]) -> list[Cluster]:
-    """Return the clusters of some catalogues, sorted by name; one that several have, as the first has it."""
+    """Return the clusters of some catalogues, sorted by name; one that several have, as the first has it.
+
+    Where a name has moved to another cluster, the one that a later catalogue calls so is called by account,
+    region and name in EKS: what is said and deleted by a name is of one cluster.
+    """
     known: dict[tuple[str, ...], Cluster] = {}
     for catalog in catalogs:
         for cluster in catalog.clusters.values():
-            known.setdefault((cluster.eks.account, cluster.eks.region, cluster.eks.name), cluster)
+            eks, names = cluster.eks, {each.name for each in known.values()}
+            is_taken = cluster.name in names
+            known.setdefault((eks.account, eks.region, eks.name), _rename(cluster) if is_taken else cluster)
     return sorted(known.values(), key=lambda cluster: cluster.name)
+
+
+def _rename(cluster: Cluster) -> Cluster:
+    eks = cluster.eks
+    return cluster.model_copy(update={"name": f"{eks.account}/{eks.region}/{eks.name}"})
 
 
 class Names:
