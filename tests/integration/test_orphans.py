@@ -253,10 +253,11 @@ def test_who_may_not_see_the_users_of_a_secret_does_not_delete_it(
     write(scene, removed(scene))
     with scene.untouched("Secret", "db"):
         _, answer, _ = ask(operator, installed, "--delete", "--yes")
-    [why] = only(answer, scene)["refused"]
+    why, afar = only(answer, scene)["refused"]
     assert why.startswith("who uses it is not known: you may not list")
     assert "pods" in why
     assert "cronjobs" in why
+    assert "from other namespaces is not known: you may not list gateways, ingresses in all of them" in afar
 
 
 def test_a_namespace_whose_secrets_may_not_be_listed_is_told_and_stops_nothing(

@@ -14,7 +14,7 @@ from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.removal import format_question, keep_confirmed, remove
 from keyferry.cli.orphans.search import ClusterSearch, Findings
 from keyferry.cli.orphans.survey import Survey
-from keyferry.cli.orphans.usage import USERS, find_users, list_mentions
+from keyferry.cli.orphans.usage import USERS, USERS_FROM_AFAR, find_users, list_mentions
 from keyferry.cli.output.orphans import print_findings, print_notes
 from keyferry.errors import ClusterUnreachable, Forbidden, Overtaken
 from keyferry.mapping.catalog import Catalog, build_catalog
@@ -261,13 +261,30 @@ def test_a_secret_that_something_uses_is_kept(plural: str, raw: dict[str, Any], 
     assert only(search(operator)).refusals == ()
 
 
+@pytest.mark.parametrize(
+    ("plural", "raw", "user"),
+    [
+        ("gateways", {"spec": {"certificateRefs": [{"name": "payments-db", "namespace": "payments"}]}}, "Gateway/x"),
+        ("ingresses", {"annotations": {"auth-tls-secret": "payments/payments-db"}}, "Ingress/x"),
+    ],
+)
+def test_a_secret_that_something_in_another_namespace_uses_is_kept(plural: str, raw: dict[str, Any], user: str) -> None:
+    operator = FakeOperator(one())
+    operator.objects[plural] = [raw | {"metadata": {"name": "x", "namespace": "edge"}}]
+    assert only(search(operator)).refusals == (f"in use by {user} of edge",)
+    operator.forbidden = {(plural, "")}
+    assert only(search(operator)).refusals == (
+        f"who uses it from other namespaces is not known: you may not list {plural} in all of them",
+    )
+
+
 def test_a_secret_whose_users_may_not_be_seen_is_kept() -> None:
     operator = FakeOperator(one())
     operator.forbidden = {("pods", "payments"), ("jobs", "payments")}
     assert only(search(operator)).refusals == (
         "who uses it is not known: you may not list jobs, pods in its namespace",
     )
-    assert len({resource.kind for resource in USERS}) == len(USERS)
+    assert len({resource.kind for resource in (*USERS, *USERS_FROM_AFAR)}) == len(USERS) + len(USERS_FROM_AFAR)
 
 
 @pytest.mark.parametrize("may_list_all", [True, False])
@@ -294,7 +311,7 @@ def test_texts_under_a_key_about_secrets_count_as_uses_and_no_others() -> None:
         },
         "spec": {"volumes": [{"name": "c", "secret": {"secretName": "d"}}], "env": [{"name": "X", "value": "e"}]},
     }
-    assert list_mentions(raw) == {"shop/basic", "basic", "d"}
+    assert list_mentions(raw) == {"shop/basic", "shop", "basic", "d"}
 
 
 def generated(*mappings: SecretMapping) -> list[dict[str, Any]]:

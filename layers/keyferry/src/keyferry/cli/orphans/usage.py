@@ -24,10 +24,13 @@ USERS = (
     Resource("Job", "batch/v1", "jobs"),
     Resource("CronJob", "batch/v1", "cronjobs"),
     Resource("ServiceAccount", "v1", "serviceaccounts"),
+)
+"""The kinds that use Secrets of their own namespace. Others can, and programs that ask the API server for one."""
+USERS_FROM_AFAR = (
     Resource("Ingress", "networking.k8s.io/v1", "ingresses"),
     Resource("Gateway", "gateway.networking.k8s.io/v1", "gateways"),
 )
-"""The kinds that are looked at. Other kinds can use a Secret, and programs that ask the API server for it."""
+"""The kinds that can use Secrets of other namespaces, too: by annotations of controllers, and by a ReferenceGrant."""
 _REFERENCES = ("secret", "certificateref")
 """What is in the key, in small letters, under which an object names a Secret: `secretKeyRef`, `imagePullSecrets`."""
 
@@ -40,6 +43,8 @@ class Usage:
     """Secret → those that use it, as `Deployment/web`."""
     unknown: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Namespace → the kinds that may not be listed there."""
+    unknown_afar: list[str] = field(default_factory=list)
+    """The kinds that may not be listed in all namespaces, and can use Secrets of others."""
 
     def list_refusals(self, place: Place) -> Iterator[str]:
         """Yield why a Secret may still be needed."""
@@ -48,6 +53,9 @@ class Usage:
             yield f"in use by {', '.join(users[:3])}{more}"
         if unknown := self.unknown.get(place[0]):
             yield f"who uses it is not known: you may not list {', '.join(sorted(unknown))} in its namespace"
+        if self.unknown_afar:
+            kinds = ", ".join(sorted(self.unknown_afar))
+            yield f"who uses it from other namespaces is not known: you may not list {kinds} in all of them"
 
 
 def find_users(client: OperatorClient, places: Collection[Place]) -> Usage:
@@ -60,11 +68,15 @@ def find_users(client: OperatorClient, places: Collection[Place]) -> Usage:
     for namespace, name in places:
         wanted[namespace].add(name)
     look = _Look(client, wanted)
+    if not wanted:
+        return look.usage
     with ThreadPoolExecutor(CONCURRENCY) as pool:
+        afar = pool.map(look.look_from_afar, USERS_FROM_AFAR)
         if len(wanted) < MIN_TARGETS_FOR_CLUSTER_LIST:
             list(pool.map(lambda pair: look.look_in(*pair), product(wanted, USERS)))
         else:
             list(pool.map(look.look_everywhere, USERS))
+        list(afar)
     return look.usage
 
 
@@ -91,11 +103,25 @@ class _Look:
             for namespace in self.wanted:
                 self.look_in(namespace, resource)
 
+    def look_from_afar(self, resource: Resource) -> None:
+        """Look in all namespaces for what names a Secret together with its namespace, or one of its own."""
+        try:
+            for raw in self.client.list_objects(resource):
+                mentions, own = list_mentions(raw), raw["metadata"]["namespace"]
+                for place in self.wanted.keys() & {own, *mentions}:
+                    user = f"{resource.kind}/{raw['metadata']['name']}"
+                    self._note(place, mentions, user if place == own else f"{user} of {own}")
+        except Forbidden:
+            self.usage.unknown_afar.append(resource.plural)
+
     def _look(self, namespace: str | None, resource: Resource) -> None:
         for raw in self.client.list_objects(resource, namespace):
-            place = raw["metadata"]["namespace"]
-            for name in self.wanted.get(place, set()) & list_mentions(raw):
-                self.usage.users[place, name].append(f"{resource.kind}/{raw['metadata']['name']}")
+            metadata = raw["metadata"]
+            self._note(metadata["namespace"], list_mentions(raw), f"{resource.kind}/{metadata['name']}")
+
+    def _note(self, place: str, mentions: set[str], user: str) -> None:
+        for name in self.wanted.get(place, set()) & mentions:
+            self.usage.users[place, name].append(user)
 
 
 def list_mentions(raw: Any) -> set[str]:  # noqa: ANN401  # JSON
@@ -113,5 +139,5 @@ def list_mentions(raw: Any) -> set[str]:  # noqa: ANN401  # JSON
         elif isinstance(value, list):
             left += [(part, is_reference) for part in value]
         elif is_reference and isinstance(value, str):
-            mentioned |= {value, value.rpartition("/")[2]}  # `namespace/name`, in annotations of Ingresses
+            mentioned |= {value, *value.split("/")}  # `namespace/name`, in annotations of Ingresses
     return mentioned
