@@ -414,6 +414,35 @@ def test_only_what_nothing_speaks_against_is_deleted_and_one_failure_stops_nothi
     assert operator.deleted[2:] == [("Secret", "a", True), ("Secret", "b", True)]
 
 
+def test_what_limits_stays_where_what_allows_does() -> None:
+    operator: Any = FakeOperator()
+    operator.moved = {"moved"}
+    policy = GENERATED[-1]
+    for staying in (left("moved", GENERATED[0]), left("kept", GENERATED[1], refusals=("x",))):
+        orphans = [staying, left("policy", policy), left("policy", policy, cluster="prod-us")]
+        survey = Survey(Findings(orphans), {"prod-eu": operator, "prod-us": operator})
+        done = list(remove(survey, dry_run=False))
+        assert [orphan.refusals for orphan in done[1:]] == [("a binding stays whose users it limits",), ()]
+        assert [orphan.outcome for orphan in done[1:]] == ["", "deleted"]
+
+
+@pytest.mark.parametrize(
+    ("unseen", "why"),
+    [
+        ({("clusterrolebindings", "")}, "ClusterRoleBinding"),
+        ({("rolebindings", ""), ("rolebindings", "shop")}, "RoleBinding"),
+    ],
+)
+def test_where_bindings_may_not_be_listed_what_limits_stays(unseen: set[tuple[str, str]], why: str) -> None:
+    operator = FakeOperator()
+    fill(operator, generated(mapping(**ONE)))
+    operator.forbidden = unseen
+    refused = {orphan.kind: orphan.refusals for orphan in search(operator).orphans}
+    text = f"it limits users whose rights are not known: you may not list each {why}"
+    assert refused["ValidatingAdmissionPolicy"] == refused["ValidatingAdmissionPolicyBinding"] == (text,)
+    assert refused["Role"] == ()
+
+
 def test_after_the_answer_only_what_was_asked_about_goes() -> None:
     moved = left("b", metadata={"name": "b", "resourceVersion": "2"})
     now = list(keep_confirmed([left("a"), moved, left("new"), left("kept", refusals=("x",))], [left("a"), left("b")]))

@@ -13,6 +13,9 @@ GENERATED = (
     Resource("ValidatingAdmissionPolicy", _ADMISSION, "validatingadmissionpolicies", is_namespaced=False),
 )
 """The kinds that are generated, in the order of removal: what allows goes before what limits."""
+ALLOWING = tuple(resource.kind for resource in GENERATED if resource.plural in ("rolebindings", "clusterrolebindings"))
+LIMITING = tuple(resource.kind for resource in GENERATED if resource.version == _ADMISSION)
+"""The kinds that give rights to the stack's users, and those that limit how they use these."""
 
 
 def has_generated_name(prefix: str, resource: Resource, name: str) -> bool:

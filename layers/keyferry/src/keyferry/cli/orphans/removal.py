@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from keyferry.cli.orphans.entries import delete_entry
+from keyferry.cli.orphans.generated import ALLOWING, LIMITING
 from keyferry.cli.orphans.orphan import Orphan, format_counts
 from keyferry.cli.orphans.survey import Survey
 from keyferry.errors import KeyferryError
@@ -32,19 +33,26 @@ def _identify(orphan: Orphan) -> tuple[object, ...]:
 def remove(survey: Survey, *, dry_run: bool, step: Callable[[], None] = lambda: None) -> Iterator[Orphan]:
     """Delete what may be deleted, one after the other, and yield all that is left over with what became of it.
 
+    Where a binding stays, the policies of its cluster stay: its users would do without limits what it lets them do.
+
     Args:
         survey: what was found.
         dry_run: whether the API servers only say whether they would.
         step: called after each deletion.
     """
+    still_allowing = set[str]()
     for orphan in survey.findings.orphans:
+        if orphan.kind in LIMITING and orphan.cluster in still_allowing:
+            orphan = orphan.refuse(["a binding stays whose users it limits"])  # noqa: PLW2901
         if orphan.refusals:
+            still_allowing |= {orphan.cluster} if orphan.kind in ALLOWING else set()
             yield orphan
             continue
         try:
             _delete(survey, orphan, dry_run=dry_run)
             yield replace(orphan, outcome=WOULD_BE_DELETED if dry_run else DELETED)
         except KeyferryError as error:
+            still_allowing |= {orphan.cluster} if orphan.kind in ALLOWING else set()
             yield replace(orphan, outcome=str(error))
         step()
 

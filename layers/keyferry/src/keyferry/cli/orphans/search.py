@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keyferry.cli.clusters.client import NAMESPACES, SECRETS, OperatorClient, Resource
-from keyferry.cli.clusters.generated import GENERATED, has_generated_name
+from keyferry.cli.clusters.generated import ALLOWING, GENERATED, LIMITING, has_generated_name
 from keyferry.cli.orphans.names import Names, Namespaces, split_journal_name
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.secrets import LeftSecret
@@ -53,6 +53,8 @@ class ClusterSearch:
         """
         self._client, self._cluster, self._catalogs = client, cluster, catalogs
         self._findings = Findings()
+        self._unseen = set[str]()
+        """The kinds of which some may not be listed."""
 
     def run(self) -> Findings:
         """Return what is left over. What cannot be looked at is noted."""
@@ -108,6 +110,7 @@ class ClusterSearch:
             yield from self._client.list_metadata(resource, None, selector)
         except Forbidden as error:
             if not resource.is_namespaced:
+                self._unseen.add(resource.kind)
                 self._findings.notes.append(str(error))
                 return
             refused = []
@@ -117,6 +120,7 @@ class ClusterSearch:
                 except Forbidden:
                     refused.append(namespace)
             if refused:
+                self._unseen.add(resource.kind)
                 self._findings.notes.append(
                     f"{self._client.context} may not list {resource.full_name} of cluster {self._cluster.name} in"
                     f" {_shorten(refused)}: let somebody grant that"
@@ -130,9 +134,17 @@ class ClusterSearch:
         elif key not in names.generated:
             orphan = self._build(resource, seen, "nothing generates it any more")
             is_ours = has_generated_name(prefix, resource, seen["name"])
-            self._findings.orphans.append(orphan if is_ours else orphan.refuse(["nothing generates such a name"]))
+            self._findings.orphans.append(
+                orphan.refuse([*([] if is_ours else ["nothing generates such a name"]), *self._explain_limit(resource)])
+            )
         elif key not in folder.generated:
             self._findings.awaiting[self._cluster.name] += 1
+
+    def _explain_limit(self, resource: Resource) -> Iterator[str]:
+        """Yield why what limits the stack's users has to stay: what lets them in may still be there."""
+        unseen = sorted(self._unseen.intersection(ALLOWING))
+        if resource.kind in LIMITING and unseen:
+            yield f"it limits users whose rights are not known: you may not list each {' and '.join(unseen)}"
 
     def _judge(self, names: Names, folder: Names, raw: Object) -> Orphan | None:
         """Return a Secret of a stack if it is left over; None otherwise."""
