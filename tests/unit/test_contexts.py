@@ -29,7 +29,14 @@ def test_the_endpoint_is_recognized_however_it_is_written(url: str) -> None:
 
 
 def test_a_context_of_the_cluster_s_name_will_do_where_nothing_says_that_it_is_another_cluster() -> None:
-    assert choose_context(cluster("prod-eu"), [BY_NAME]) == BY_NAME
+    chosen = choose_context(cluster("prod-eu"), [BY_NAME])
+    assert (chosen, chosen.is_guess) == (BY_NAME, True)
+    sure = [
+        choose_context(cluster("prod-eu"), [BY_NAME], "prod-eu"),
+        choose_context(cluster("prod-eu"), [BY_ARN]),
+        choose_context(with_endpoint(BY_ARN.server), [BY_ARN]),
+    ]
+    assert not any(context.is_guess for context in sure)
 
 
 @pytest.mark.parametrize(

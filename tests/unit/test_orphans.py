@@ -105,6 +105,14 @@ def test_a_secret_that_no_mapping_names_is_left_over_and_can_be_deleted() -> Non
     assert set(orphan.metadata) == {"name", "namespace", "uid", "resourceVersion"}
 
 
+def test_nothing_is_deleted_in_a_cluster_whose_context_is_a_guess() -> None:
+    operator = FakeOperator(one())
+    operator.context = Context("prod-eu", "kind", "https://one.example", is_guess=True)
+    assert only(search(operator)).refusals == (
+        "whether context prod-eu leads to prod-eu only its name says: say --context prod-eu=prod-eu",
+    )
+
+
 @pytest.mark.parametrize(
     ("now", "why"),
     [

@@ -3,7 +3,7 @@
 import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from keyferry.arn import Arn
@@ -25,6 +25,8 @@ class Context:
     """The name of its entry for the cluster: the ARN, where `aws eks update-kubeconfig` has written it."""
     server: str
     """The URL of the API server."""
+    is_guess: bool = field(default=False, compare=False)
+    """Whether it was taken for a cluster by its own name alone."""
 
     def __str__(self) -> str:
         return f"context {self.name} ({self.server})"
@@ -83,7 +85,9 @@ def choose_context(cluster: Cluster, contexts: Sequence[Context], chosen: str | 
             f"the kubeconfig has no context for cluster {cluster.name}: `{format_update_command(cluster)}`, or say"
             f" --context {cluster.name}=CONTEXT"
         )
-    return min(fitting, key=lambda context: context.name != cluster.name)
+    context = min(fitting, key=lambda context: context.name != cluster.name)
+    is_sure = _is_arn_of(context.cluster, cluster) or bool(cluster.endpoint)
+    return replace(context, is_guess=not is_sure)
 
 
 def format_update_command(cluster: Cluster) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from shlex import quote
 from typing import Any
 
 from keyferry.cli.clusters.client import NAMESPACES, SECRETS, OperatorClient, Resource
@@ -174,15 +175,19 @@ class ClusterSearch:
             yield orphan.refuse(list(usage.list_refusals((orphan.namespace, orphan.name)))) if is_asked else orphan
 
     def _build(self, resource: Resource, seen: dict[str, str], why: str) -> Orphan:
+        name, context = self._cluster.name, self._client.context
+        choice = f"{name}={context.name}"
+        doubt = f"whether context {context.name} leads to {name} only its name says: say --context {quote(choice)}"
         return Orphan(
-            cluster=self._cluster.name,
+            cluster=name,
             eks=self._cluster.eks,
-            context=self._client.context.name,
+            context=context.name,
             resource=resource,
             name=seen["name"],
             namespace=seen.get("namespace", ""),
             why=why,
             metadata=seen,
+            refusals=(doubt,) if context.is_guess else (),
         )
 
 
