@@ -178,7 +178,7 @@ def _create_stack(installed: Installation, bench: Bench, role: str) -> None:
 def test_a_change_is_planned_deployed_and_carried_out_and_then_nothing_is_left(bench: Bench) -> None:
     nothing = bench.plan()
     assert (nothing["targets"], nothing["mappings"], nothing["generated"]) == ([], [], [])
-    assert "no changes: 1 target is as the mappings ask for" in bench.run("plan", "--stack", bench.function)
+    assert "no changes: 1 target stays as it is" in bench.run("plan", "--stack", bench.function)
 
     bench.write(data={"username": USERNAME})
     planned = bench.plan(code=2)

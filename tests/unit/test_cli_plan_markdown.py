@@ -29,7 +29,7 @@ def test_a_plan_of_nothing_is_a_heading_and_a_sentence() -> None:
         "<!-- keyferry plan -->",
         "### Keyferry: no changes",
         "",
-        "no changes&#58; 3 targets are as the mappings ask for, and these are deployed",
+        "no changes&#58; 3 targets stay as they are, and the mappings are deployed",
         "",
         "",
         "Stack <code>keyferry</code> in <code>eu-west-1</code>, release <code>0&#46;1&#46;0</code>.",
@@ -68,7 +68,12 @@ def test_whatever_its_size_github_takes_it_and_what_is_left_out_is_counted() -> 
     [rest] = re.findall(r"and ([\d,]+) more", text.partition("Left behind")[0])
     assert rows + int(rest.replace(",", "")) == 2000
     assert text.count("<details>") == text.count("</details>")
-    assert len(format_markdown(plan(notes=["n" * 1000] * 100))) <= MAX_CHARACTERS
+    notes = ["." * 1000] * 100
+    assert len(format_markdown(plan(notes=notes))) <= MAX_CHARACTERS
+    text = format_markdown(plan(notes=notes, targets=targets(2000), leftovers=left, generated=["x" * 300] * 500))
+    assert len(text) <= MAX_CHARACTERS
+    assert "- and 80 more: `keyferry plan` shows them" in text
+    assert "mapping-9</code>" in text, "notes leave room for tables"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from keyferry.cli.output.plans import summarize
 from keyferry.cli.plan.targets import compare_targets
 from keyferry.errors import ClusterUnreachable
 from keyferry.mapping.catalog import build_catalog
@@ -229,6 +230,9 @@ def test_a_cluster_that_is_away_is_said_to_be_unknown_and_gains_and_loses_nothin
     world.lost = ClusterUnreachable("cluster prod-us: no answer")
     same = plan_of(world, folder_of(world))
     assert (same.is_empty, same.unchanged) == (True, 4)
+    assert summarize(same) == (
+        "no changes, as far as is known: 4 targets stay as they are, and the mappings are deployed"
+    )
     assert same.notes == ["not known of 1 target: ClusterUnreachable: cluster prod-us: no answer"]
     changed = plan_of(world, folder_of(world, mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments"])))
     assert "written prod-us payments payments-db annotate stays" in name_targets(changed.targets)
@@ -248,6 +252,13 @@ def test_a_target_whose_state_is_not_known_is_counted_with_its_reason() -> None:
     world.clients["prod-eu"].read_secret_metadata = refuse  # type: ignore[method-assign,assignment]
     plan = plan_of(world, folder_of(world))
     assert (plan.targets, plan.notes) == ([], ["not known of 1 target: ClusterUnreachable: no"])
+
+
+def test_a_conflict_that_stays_is_told() -> None:
+    world = World(mapping(**ONE))
+    rows = [row | {"state": "conflict", "why": "helm owns password"} for row in list_rows(world)]
+    comparison = compare_targets(folder_of(world), world.catalog, rows)
+    assert (comparison.changes, comparison.notes) == ([], ["conflict of 1 target: helm owns password"])
 
 
 def test_a_row_of_a_mapping_that_is_not_listed_is_left_out() -> None:

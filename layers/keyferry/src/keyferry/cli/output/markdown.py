@@ -14,6 +14,10 @@ MAX_CHARACTERS = 65_000
 """Below what GitHub takes (docs of the REST API: `body is too long (maximum is 65536 characters)`)."""
 MAX_OPEN_ROWS = 10
 """A table with more rows is folded."""
+MAX_NOTES = 20
+"""How many notes are shown; what has no room is counted."""
+MAX_NOTE = 400
+"""How many characters of each: escaped, one can take six times as much."""
 MARKER = "<!-- keyferry plan -->"
 """The first line, by which a workflow finds its own comment again."""
 _MARKUP = re.compile(r"[^\w ,;/=+()…→-]|_")
@@ -24,13 +28,15 @@ def format_markdown(plan: Plan) -> str:
     """Return the text of the comment."""
     title = "Keyferry: no changes" if plan.is_empty else "Keyferry plan"
     lines = [MARKER, f"### {title}", "", escape(summarize(plan)), ""]
-    lines += [f"- {escape(note)}" for note in plan.notes]
+    lines += [f"- {escape(note[:MAX_NOTE])}" for note in plan.notes[:MAX_NOTES]]
+    rest = len(plan.notes) - MAX_NOTES
+    lines += [f"- and {rest:,} more: `keyferry plan` shows them"] if rest > 0 else []
     lines += [
         "",
         f"Stack {quote(plan.stack.name)} in {quote(plan.stack.region)}, release {quote(plan.stack.release)}.",
         "",
     ]
-    text, tables = "\n".join(lines)[:MAX_CHARACTERS], list_tables(plan)
+    text, tables = "\n".join(lines), list_tables(plan)
     for number, table in enumerate(tables):
         share = (MAX_CHARACTERS - len(text)) // (len(tables) - number)
         text += _format_table(table, share)

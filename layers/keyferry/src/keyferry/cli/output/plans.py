@@ -31,8 +31,10 @@ def print_plan(plan: Plan) -> None:
 def summarize(plan: Plan) -> str:
     """Return the totals in one line."""
     if plan.is_empty:
-        number = count(plan.unchanged, "target is", "targets are") or "no targets are"
-        return f"no changes: {number} as the mappings ask for, and these are deployed"
+        known, number = "", count(plan.unchanged, "target stays as it is", "targets stay as they are")
+        if plan.notes:
+            known = ", as far as is known"
+        return f"no changes{known}: {number or 'there are no targets'}, and the mappings are deployed"
     parts = [
         _count_changes((each.change for each in plan.mappings), "mapping"),
         _count_changes((each.change for each in plan.clusters), "cluster"),

@@ -13,6 +13,8 @@ type Row = dict[str, Any]
 """What the stack says of one target."""
 type Secret = tuple[str, str, str]
 """Cluster, namespace and name of a Secret."""
+_OPEN = {"unknown": "not known of", "conflict": "conflict of"}
+"""State of a target of which a plan says nothing more → how a note about it begins."""
 
 
 class StackRows:
@@ -74,14 +76,14 @@ class StackRows:
         return {alias: version for alias, version in versions.items() if version}
 
     def list_unknown(self) -> Sequence[str]:
-        """Return what the stack does not know of its targets, each reason once."""
-        counts: defaultdict[str, int] = defaultdict(int)
+        """Return what the stack does not know of its targets, and which conflicts stay, each reason once."""
+        counts: defaultdict[tuple[str, str], int] = defaultdict(int)
         for reason in self._reasons.values():
-            counts[reason] += 1
+            counts["not known of", reason] += 1
         for row in self._by_secret.values():
-            if row["state"] == "unknown":
-                counts[row.get("why", "not known")] += 1
-        return [f"not known of {count:,} target{'' if count == 1 else 's'}: {why}" for why, count in counts.items()]
+            if row["state"] in _OPEN:
+                counts[_OPEN[row["state"]], row.get("why", "not known")] += 1
+        return [f"{what} {count:,} target{'' if count == 1 else 's'}: {why}" for (what, why), count in counts.items()]
 
 
 def _name_choice(mapping: SecretMapping) -> str:
