@@ -12,7 +12,7 @@ from keyferry.mapping.catalog import build_catalog
 from keyferry.testing import FakeCluster
 from tests.unit.clusters import SOURCE, WHERE, World
 from tests.unit.planning import EU, US, folder_of, list_rows, name_targets, plan_of
-from tests.unit.samples import SPEC, mapping
+from tests.unit.samples import SPEC, cluster, mapping
 
 ONE: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": ["payments"]}
 LABELLED: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": {"matchLabels": {"team": "shop"}}}
@@ -252,6 +252,17 @@ def test_a_target_whose_state_is_not_known_is_counted_with_its_reason() -> None:
     world.clients["prod-eu"].read_secret_metadata = refuse  # type: ignore[method-assign,assignment]
     plan = plan_of(world, folder_of(world))
     assert (plan.targets, plan.notes) == ([], ["not known of 1 target: ClusterUnreachable: no"])
+
+
+def test_what_becomes_of_a_cluster_that_goes_or_is_replaced_is_told() -> None:
+    world = World(mapping(**ONE))
+    [note] = plan_of(world, build_catalog([], [US])).notes
+    assert note.startswith("cluster prod-eu is removed: once that is deployed, `keyferry orphans` no longer finds it.")
+    new = EU.model_copy(update={"eks": cluster("prod-eu-2").eks})
+    [note] = plan_of(world, folder_of(world, clusters=[new, US])).notes
+    assert note.startswith("prod-eu is another cluster now: all targets there are new, with all rights, and all in")
+    assert "in prod-eu (eu-west-1, 111122223333) is left behind" in note
+    assert plan_of(world, folder_of(world, clusters=[EU])).notes == [], "no mapping goes to prod-us"
 
 
 def test_a_conflict_that_stays_is_told() -> None:

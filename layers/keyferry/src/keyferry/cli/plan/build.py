@@ -1,6 +1,6 @@
 """Build the plan: what a folder of mappings changes, against what a stack is deployed with and says of its targets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from keyferry.cli.deployment import Deployment
@@ -62,4 +62,22 @@ def _list_notes(folder: Catalog, deployment: Deployment) -> list[str]:
     names = folder.stack.model_dump(include=set(StackNames.model_fields))  # without the head of the file stack.yaml
     fields = list_differences(deployment.catalog.stack, StackNames.model_validate(names))
     renamed = [f"stack.yaml differs in {', '.join(fields)}: all that Keyferry writes is named anew"] if fields else []
-    return [*filter(None, [deployment.difference_of_releases]), *renamed]
+    clusters = _list_cluster_notes(folder, deployment.catalog)
+    return [*filter(None, [deployment.difference_of_releases]), *renamed, *clusters]
+
+
+def _list_cluster_notes(folder: Catalog, deployed: Catalog) -> Iterator[str]:
+    """Yield what to be careful about with clusters: targets and rights are compared by the names of clusters."""
+    for name, cluster in sorted(deployed.clusters.items()):
+        known = folder.clusters.get(name)
+        if known is None and deployed.mappings_on(cluster):
+            yield (
+                f"cluster {name} is removed: once that is deployed, `keyferry orphans` no longer finds it. First let no"
+                " mapping go there, deploy, and remove what is left behind"
+            )
+        elif known and known.eks != cluster.eks:
+            eks = cluster.eks
+            yield (
+                f"{name} is another cluster now: all targets there are new, with all rights, and all in {eks.name}"
+                f" ({eks.region}, {eks.account}) is left behind. What is shown of {name} is of that one"
+            )
