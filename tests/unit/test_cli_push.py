@@ -570,7 +570,7 @@ class FakeAws:
         if self.code:
             raise ClientError({"Error": {"Code": self.code, "Message": "canary"}}, "DescribeStacks")
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
-        return {"Stacks": [{"Outputs": outputs} if outputs else {}]}
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"} | ({"Outputs": outputs} if outputs else {})]}
 
     def send_message_batch(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401  # as boto3 takes it
         entries: Iterable[dict[str, Any]] = request["Entries"]

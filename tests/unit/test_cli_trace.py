@@ -32,7 +32,7 @@ class Aws:
 
     def describe_stacks(self, **_: object) -> dict[str, Any]:
         output = {"OutputKey": "ReportFunction", "OutputValue": "keyferry-report"}
-        return {"Stacks": [{"Outputs": [output]}]}
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": [output]}]}
 
     def invoke(self, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
         """Answer as report does, which refuses a namespace that no mapping names."""
