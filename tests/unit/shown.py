@@ -14,6 +14,7 @@ from typing import Any, Self
 import pytest
 
 from keyferry.cli import main
+from keyferry.cli.stack import LogLines
 from tests.unit.terminal import on_terminal
 from tests.unit.test_files import CLUSTERS, MAPPING
 
@@ -98,8 +99,8 @@ class FakeStack:
     def ask(self, _question: str, **_fields: object) -> Iterator[dict[str, Any]]:
         yield {"rows": self.rows}
 
-    def list_failures(self, _since: datetime) -> Iterator[dict[str, Any]]:
-        yield from self.lines
+    def list_failures(self, _since: datetime) -> LogLines:
+        return LogLines(self.lines)
 
 
 def deploy(monkeypatch: pytest.MonkeyPatch, verb: str, stack: FakeStack) -> None:

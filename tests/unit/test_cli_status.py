@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
+from keyferry.cli.commands import status as command
 from keyferry.cli.output.states import print_states
-from keyferry.cli.stack import Stack
+from keyferry.cli.stack import LogLines, Stack
 from keyferry.cli.states import Filter, add_failures, is_right
 from keyferry.errors import InvalidInput, Overtaken
 
@@ -197,3 +198,23 @@ def test_a_deployment_between_two_pages_is_told_from_other_errors() -> None:
 def test_an_error_of_the_answer_is_told_in_its_words() -> None:
     with pytest.raises(InvalidInput, match="no mapping of this deployment has cluster eu"):
         ask(Functions({"error": {"kind": "UnknownName", "text": "no mapping of this deployment has cluster eu"}}))
+
+
+class LongLog:
+    """A stack with a target that is stale, and with a log that is longer than anybody reads."""
+
+    name = "keyferry"
+
+    def ask(self, _question: str, **_more: object) -> list[dict[str, Any]]:
+        return [{"rows": [row("stale")]}]
+
+    def list_failures(self, _since: datetime) -> LogLines:
+        return LogLines([], is_whole=False)
+
+
+def test_errors_that_may_be_missing_are_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    monkeypatch.setattr(command, "find_stack", lambda *_: LongLog())
+    result = CliRunner().invoke(main, ["status", "--output", "json"])
+    assert (result.exit_code, [each["state"] for each in json.loads(result.stdout)["targets"]]) == (1, ["stale"])
+    assert result.stderr == "warning: the log of deliver is longer than was read: the last errors may be missing\n"

@@ -1,6 +1,7 @@
 """The command `keyferry trace`: whom it asks, what it prints, how it exits."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -79,6 +80,26 @@ def test_the_last_change_is_printed_and_nothing_is_wrong_with_it(aws: Aws) -> No
     assert {request["logGroupName"] for request in aws.asked} == {
         f"/aws/lambda/keyferry-{name}" for name in ("route", "deliver", "reconcile")
     }
+
+
+def test_a_change_that_may_not_be_the_last_is_told_as_that(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = "warning: the logs are longer than was read, and a later change may be missing: say --since\n"
+    assert aws.logs
+    monkeypatch.setattr(aws, "filter_log_events", _go_on_for_ever(aws.filter_log_events))
+    for form in ("table", "json"):
+        result = run(SOURCE, "--output", form)
+        assert (result.exit_code, result.stderr) == (0, warning)
+        assert ID % 1 in result.stdout
+
+
+def _go_on_for_ever(answer: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """Return the answer with a further page, without an end."""
+
+    def read(**asked: Any) -> dict[str, Any]:  # noqa: ANN401
+        page = {"events": []} if "nextToken" in asked else answer(**asked)
+        return page | {"nextToken": "1"}
+
+    return read
 
 
 def test_an_event_is_looked_for_before_anybody_is_asked_for_the_targets(aws: Aws) -> None:

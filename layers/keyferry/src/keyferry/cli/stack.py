@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class LogLines:
 
     lines: Sequence[dict[str, Any]]
     """Oldest first, each with a `timestamp` that has a time zone."""
-    is_whole: bool
+    is_whole: bool = True
     """Whether the log was read to its end; it may be longer than there is patience."""
 
 
@@ -99,14 +99,14 @@ class Stack:
                 raise InvalidInput(f"function {name} gets no further in the time that it has; its log says more")
             asked["cursor"] = page["cursor"]
 
-    def list_failures(self, since: datetime) -> Sequence[dict[str, Any]]:
+    def list_failures(self, since: datetime) -> LogLines:
         """Return the log lines of deliveries that failed since then, oldest first.
 
         Raises:
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
         """
-        lines = self.read_logs("deliver", _FAILURES, since).lines
-        return [line for line in lines if line.get("message") in ("retry later", "dead letter")]
+        log = self.read_logs("deliver", _FAILURES, since)
+        return replace(log, lines=[line for line in log.lines if line.get("message") in ("retry later", "dead letter")])
 
     def read_logs(self, function: str, pattern: str, since: datetime) -> LogLines:
         """Return the lines of JSON that a function has logged since then, oldest first.

@@ -16,7 +16,7 @@ from keyferry.cli.names import complete_clusters, complete_mappings, complete_na
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.states import print_states
-from keyferry.cli.stack import Stack, find_stack
+from keyferry.cli.stack import LogLines, Stack, find_stack
 from keyferry.cli.states import Filter, Row, Status
 from keyferry.deadline import Deadline
 from keyferry.errors import InvalidInput
@@ -92,8 +92,10 @@ def _look(settings: Settings, session: boto3.Session, stack: Stack | None, wante
             if name not in known:
                 raise InvalidInput(f"no mapping is called {name}{nearest(name, known, 'there is')}")
         is_asked = stack is not None and not all(map(states.is_right, rows))
-        lines = stack.list_failures(datetime.now(UTC) - FAILURES_SINCE) if stack and is_asked else ()
-        return list(filter(wanted.accepts, states.add_failures(rows, lines)))
+        log = stack.list_failures(datetime.now(UTC) - FAILURES_SINCE) if stack and is_asked else LogLines(())
+        if not log.is_whole:  # it is read from the oldest line on
+            console.print_note("warning: the log of deliver is longer than was read: the last errors may be missing")
+        return list(filter(wanted.accepts, states.add_failures(rows, log.lines)))
 
 
 def _ask(stack: Stack, wanted: Filter) -> Iterator[Row]:

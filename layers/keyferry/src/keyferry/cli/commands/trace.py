@@ -72,6 +72,8 @@ def trace(
         console.print_json(known)
     else:
         print_trace(known)
+    if not known["isWhole"]:  # they are read from the oldest line on
+        console.print_note("warning: the logs are longer than was read, and a later change may be missing: say --since")
     sys.exit(PROBLEMS if fails(known) else 0)
 
 
