@@ -5,7 +5,10 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from keyferry.cli import main
+from keyferry.cli.commands import expiring as command
 from keyferry.cli.duration import Duration
 from keyferry.cli.expiry import list_expiries
 
@@ -81,3 +84,13 @@ def test_a_time_span_is_a_number_with_a_unit(text: str, days: int) -> None:
 def test_another_time_span_is_refused_with_what_would_be_right(text: str) -> None:
     with pytest.raises(click.BadParameter, match="write a number with h, d or w, as 30d"):
         Duration().convert(text, None, None)
+
+
+def test_what_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = {"rows": [row("", state="unknown", why="no answer"), row("a", state="unknown")]}
+    stack = type("Stack", (), {"ask": lambda *_: [away]})()
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    monkeypatch.setattr(command, "find_stack", lambda *_: stack)
+    result = CliRunner().invoke(main, ["expiring"])
+    assert (result.exit_code, result.stdout) == (0, "nothing\n")
+    assert result.stderr == "warning: not known of 2 targets; `keyferry status` says why\n"

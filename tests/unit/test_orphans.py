@@ -509,6 +509,8 @@ def test_the_output_has_each_reason_once_commands_and_totals(capsys: pytest.Capt
     ]
     print_findings(Findings(), with_commands=True)
     assert capsys.readouterr().out == "nothing is left over\n"
+    print_findings(Findings(notes=["prod-us is not looked at"]), with_commands=True)
+    assert capsys.readouterr().out == "nothing is left over where it was looked\n"
     print_notes(["a", "b: `do it`", "a"])
     assert capsys.readouterr().err == "warning: a\nwarning: b: the command below\n  do it\n"
 

@@ -32,6 +32,10 @@ def expiring(settings: Settings, within: timedelta, stack: str | None) -> None:
     with console.show_progress("asking", 1):
         rows = [row for page in deployed.ask("status") for row in page["rows"]]
     expiries = list_expiries(rows, now, within)
+    unknown = sum(row["state"] == "unknown" for row in rows)
+    if unknown:
+        targets = f"{unknown:,} target{'' if unknown == 1 else 's'}"
+        console.print_note(f"warning: not known of {targets}; `keyferry status` says why")
     if settings.is_json:
         answer: Expiries = {"expiries": [expiry.as_dict() for expiry in expiries]}
         console.print_json(answer)

@@ -29,7 +29,7 @@ def print_findings(findings: Findings, *, with_commands: bool) -> None:
         _print_commands(orphans)
     if orphans:
         console.print_line("")
-    console.print_line(_count(orphans))
+    console.print_line(_count(orphans, is_whole=not findings.notes))
     for (cluster, prefix), counts in count_kinds(findings.other_stacks).items():
         console.print_line(f"of another stack, {prefix}, in {cluster}: {format_counts(counts)}; not looked into")
     for cluster, count in sorted(findings.awaiting.items()):
@@ -90,9 +90,9 @@ def _print_commands(orphans: Sequence[Orphan]) -> None:
                 console.print_verbatim(f"  {line}")
 
 
-def _count(orphans: Sequence[Orphan]) -> str:
+def _count(orphans: Sequence[Orphan], *, is_whole: bool) -> str:
     if not orphans:
-        return "nothing is left over"
+        return "nothing is left over" if is_whole else "nothing is left over where it was looked"
     gone = sum(orphan.is_gone for orphan in orphans)
     deleted = f"; {gone:,} deleted" if gone else ""
     return f"{len(orphans):,} left over: {format_counts(Counter(orphan.kind for orphan in orphans))}{deleted}"
