@@ -218,3 +218,14 @@ def test_errors_that_may_be_missing_are_told_as_that(monkeypatch: pytest.MonkeyP
     result = CliRunner().invoke(main, ["status", "--output", "json"])
     assert (result.exit_code, [each["state"] for each in json.loads(result.stdout)["targets"]]) == (1, ["stale"])
     assert result.stderr == "warning: the log of deliver is longer than was read: the last errors may be missing\n"
+
+
+@pytest.mark.parametrize(("place", "where"), [([], ""), (["--cluster", "prod-us"], " there")])
+def test_a_mapping_of_which_there_is_no_target_is_told_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, place: list[str], where: str
+) -> None:
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    monkeypatch.setattr(command, "find_stack", lambda *_: LongLog())
+    result = CliRunner().invoke(main, ["status", "payments-bd", *place])
+    said = f"no target{where} is of a mapping called payments-bd; did you mean payments-db?\n"
+    assert (result.exit_code, result.stderr) == (1, said)

@@ -90,7 +90,8 @@ def _look(settings: Settings, session: boto3.Session, stack: Stack | None, wante
         known = {row["mapping"] for row in rows}
         for name in wanted.mappings:
             if name not in known:
-                raise InvalidInput(f"no mapping is called {name}{nearest(name, known, 'there is')}")
+                where = " there" if wanted.cluster or wanted.namespace else ""
+                raise InvalidInput(f"no target{where} is of a mapping called {name}{nearest(name, known, 'there is')}")
         is_asked = stack is not None and not all(map(states.is_right, rows))
         log = stack.list_failures(datetime.now(UTC) - FAILURES_SINCE) if stack and is_asked else LogLines(())
         if not log.is_whole:  # it is read from the oldest line on
