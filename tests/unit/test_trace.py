@@ -371,6 +371,8 @@ def test_what_is_asked_about_is_known_by_its_form() -> None:
     assert parse_subject(ID % 1, None, None) == Event(ID % 1)
     assert parse_subject(f"sweep-{ID % 1}", None, None) == Event(f"sweep-{ID % 1}")
     assert parse_subject("deploy/web", None, None) == SourceName("deploy/web")
+    with pytest.raises(InvalidInput, match="say -n, or prod-eu/NS/SECRET"):
+        parse_subject("prod/db", None, "prod-eu")
     assert parse_subject("deploy/web", "n", "c") == WorkloadName("Deployment", "web", "n", "c")
     assert parse_subject("statefulsets.apps/web", "n", None) == WorkloadName("StatefulSet", "web", "n", None)
     assert parse_subject("secrets/db", "n", None) == parse_subject("db", "n", None) == Secret(None, "n", "db")

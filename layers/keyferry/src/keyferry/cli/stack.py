@@ -122,7 +122,7 @@ class Stack:
         """
         group = f"/aws/lambda/{self.name}-{function}"
         client, lines = open_client(self.session, "logs"), list[dict[str, Any]]()
-        asked = {"logGroupName": group, "startTime": int(since.timestamp() * 1000), "filterPattern": pattern}
+        asked = {"logGroupName": group, "startTime": max(0, int(since.timestamp() * 1000)), "filterPattern": pattern}
         for _ in range(MAX_LOG_PAGES):
             with translate_errors(f"logs:FilterLogEvents on {group}"):
                 page = client.filter_log_events(**asked)

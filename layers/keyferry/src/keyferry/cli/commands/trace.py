@@ -48,7 +48,12 @@ ANSWER = Trace
     shell_complete=complete_namespaces,
     help="The namespace of a workload or Secret.",
 )
-@click.option("--cluster", metavar="NAME", shell_complete=complete_clusters, help="Only on this cluster.")
+@click.option(
+    "--cluster",
+    metavar="NAME",
+    shell_complete=complete_clusters,
+    help="The cluster of a workload or Secret. Default: all.",
+)
 @click.option("--since", type=Duration("mhd"), default="2h", show_default=True, help="How far back to read the logs.")
 @click.option("--stack", metavar="NAME", help="Ask this stack. Default: the one that samconfig.toml names.")
 @output

@@ -84,8 +84,12 @@ def parse_subject(what: str, namespace: str | None, cluster: str | None) -> Subj
         cluster: likewise.
 
     Raises:
-        InvalidInput: there is a namespace, and no kind of workload is called so.
+        InvalidInput: there is a namespace, and no kind of workload is called so; or a cluster, and no namespace.
     """
+    if cluster and namespace is None:
+        raise InvalidInput(
+            f"--cluster says where a workload or Secret of a namespace is: say -n, or {cluster}/NS/SECRET"
+        )
     if _EVENT.fullmatch(what):
         return Event(what)
     if namespace is None:
