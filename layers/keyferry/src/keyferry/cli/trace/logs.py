@@ -7,6 +7,7 @@ looked at once more.
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from keyferry.cli.states import Row
@@ -30,7 +31,7 @@ class Focus:
     rows: Sequence[Row]
     """The targets; of an event, all of the stack, or none where nobody has asked."""
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The names of the sources that are concerned, as events have them."""
         if isinstance(self.subject, SourceName):
@@ -43,7 +44,7 @@ class Focus:
         """Whether a source is a choice of many, whose names only events tell (`Source.__str__` has them so)."""
         return any(source["name"].startswith("find in ") for row in self.rows for source in row["sources"])
 
-    @property
+    @cached_property
     def mappings(self) -> frozenset[str]:
         """The names of the mappings that are concerned."""
         return frozenset(row["mapping"] for row in self.rows)
