@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -155,6 +156,16 @@ def test_the_file_is_for_its_owner_alone_even_where_one_was_there(scene: Scene) 
 def test_a_file_that_cannot_be_written_is_told(scene: Scene) -> None:
     result = scene.run("plan", "-o", str(scene.place / "missing" / "plan.json"))
     assert (result.exit_code, "cannot be written: No such file or directory" in result.stderr) == (1, True)
+
+
+def test_what_is_no_regular_file_is_not_replaced(scene: Scene) -> None:
+    pipe, link = scene.place / "pipe", scene.place / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(scene.folder / "clusters.yaml")
+    for path in (pipe, link):
+        result = scene.run("plan", "-o", str(path))
+        assert (result.exit_code, "cannot be written: no regular file" in result.stderr) == (1, True)
+    assert (pipe.is_fifo(), link.is_symlink()) == (True, True)
 
 
 def test_generated_files_that_are_behind_are_changes_too(scene: Scene) -> None:

@@ -22,6 +22,8 @@ def write_plan(path: Path, plan: Plan) -> None:
     Raises:
         InvalidInput: it cannot be written.
     """
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # /dev/stdout would be replaced
+        raise InvalidInput(f"{path}: cannot be written: no regular file; `--output json` writes the same to stdout")
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # which makes it 0600
         try:
