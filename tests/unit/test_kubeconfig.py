@@ -1,5 +1,6 @@
 """A kubeconfig is read as kubectl reads it, and what is wrong with it is told without its tokens."""
 
+import base64
 import json
 import logging
 import stat
@@ -54,6 +55,19 @@ def test_the_contexts_of_several_files_are_there_and_none_without_a_file(tmp_pat
     )
     assert Kubeconfig.find({"KUBECONFIG": str(tmp_path / "none")}).contexts == ()
     assert Kubeconfig.find({"KUBECONFIG": ""}).paths == "~/.kube/config"
+
+
+@pytest.mark.parametrize("part", ["user", "cluster"])
+def test_a_certificate_that_is_none_is_told_and_costs_no_other_cluster(tmp_path: Path, part: str) -> None:
+    none = base64.b64encode(b"canary").decode()
+    user = {"client-certificate-data": none, "client-key-data": none} if part == "user" else {"token": TOKEN}
+    authority = {"certificate-authority-data": none} if part == "cluster" else {}
+    path = write(tmp_path / "prod-eu", "prod-eu", user, **authority)
+    clusters, environment = [cluster("prod-eu"), cluster("prod-us")], {"KUBECONFIG": str(path)}
+    errors = [error for _, error in reach_clusters(clusters, (), environment, Deadline.after(9))]
+    assert [type(error) for error in errors] == [InvalidInput, InvalidInput]
+    assert "is no kubeconfig that can be used (SSLError)" in str(errors[0])
+    assert "canary" not in str(errors[0])
 
 
 def test_a_token_is_that_of_the_file_or_of_the_program_that_it_names(tmp_path: Path) -> None:

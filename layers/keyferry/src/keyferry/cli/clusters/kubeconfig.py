@@ -67,7 +67,8 @@ class Kubeconfig:
             Misconfigured: it names a proxy that cannot be used.
         """
         settings = self._load_settings(context)
-        tls, lock = _create_tls(settings), threading.Lock()
+        with _describe_errors(self.paths):
+            tls, lock = _create_tls(settings), threading.Lock()
         # A setting of the kubeconfig goes before the environment's, as with kubectl.
         proxies = {"HTTPS_PROXY": settings.proxy} if settings.proxy else self.environment
         proxy = choose_proxy(settings.host, proxies)
