@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from keyferry.cli.clusters.generated import ALLOWING, LIMITING
 from keyferry.cli.orphans.entries import delete_entry
-from keyferry.cli.orphans.generated import ALLOWING, LIMITING
 from keyferry.cli.orphans.orphan import Orphan, format_counts
 from keyferry.cli.orphans.survey import Survey
 from keyferry.errors import KeyferryError
