@@ -329,6 +329,38 @@ def test_what_has_moved_in_between_is_refused_by_its_name(
     assert scene.world.clusters["prod-eu"].versions() == before
 
 
+@pytest.mark.parametrize(
+    ("move", "code", "why"),
+    [
+        (lambda _: None, 0, "1 target: 1 update"),
+        (edit, 1, "Moved: Secret payments-db was written since the plan"),
+        (new_version, 1, "Moved: source db has version version-3 now"),
+        (new_workload, 1, "Moved: the workloads to restart are others"),
+    ],
+)
+def test_a_plan_can_be_tried_without_an_effect(
+    scene: Scene, move: Callable[[Scene], None], code: int, why: str
+) -> None:
+    scene.put(2)
+    scene.plan("--values")
+    move(scene)
+    before = scene.world.clusters["prod-eu"].versions()
+    result = scene.push("--dry-run")
+    assert (result.exit_code, why in result.output) == (code, True), result.output
+    assert (scene.world.clusters["prod-eu"].versions(), scene.runtime.delivered) == (before, [])
+
+
+def test_what_a_plan_deletes_is_left_to_the_stack_and_said(scene: Scene) -> None:
+    scene.put(2)
+    scene.plan("--values")
+    kept = json.loads(scene.file.read_text())
+    kept["targets"][0] |= {"will": "delete", "expected": None}
+    scene.file.write_text(json.dumps(kept))
+    result = scene.push()
+    said = "not deleted from here, but by the stack, with its next sweep: prod-eu/payments/payments-db"
+    assert (said in result.stderr, scene.runtime.delivered) == (True, [])
+
+
 def test_a_namespace_that_a_mapping_no_longer_goes_to_is_refused(scene: Scene) -> None:
     labelled: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": {"matchLabels": {"team": "shop"}}}
     scene.world.clusters["prod-eu"].namespaces["shop"] = {"team": "shop"}
@@ -382,7 +414,7 @@ def test_a_file_that_is_no_plan_is_told_in_words(scene: Scene, text: str | None,
 
 
 @pytest.mark.parametrize(
-    "args", [["payments-db"], ["--cluster", "prod-eu"], ["--namespace", "payments"], ["--dry-run"], ["--stack", "x"]]
+    "args", [["payments-db"], ["--cluster", "prod-eu"], ["--namespace", "payments"], ["--stack", "x"]]
 )
 def test_a_plan_says_by_itself_what_to_deliver(scene: Scene, args: list[str]) -> None:
     scene.plan()

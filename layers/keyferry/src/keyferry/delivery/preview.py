@@ -8,6 +8,7 @@ from typing import Any, Literal
 from keyferry.delivery.apply import build_stamps, create_workload_lister, observe
 from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired, list_changed_keys
+from keyferry.delivery.foreseen import check_target
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
 from keyferry.delivery.report import build_error_fields
@@ -125,6 +126,7 @@ def _preview_namespace(
     if isinstance(desired, SourceDeleted):
         return _preview_action(namespace, plan_deletion(work.mapping, observed, desired))
     action = plan(desired, observed, NONCE, work.now(), work.forgets_before)
+    check_target(work, namespace, desired, observed, action, is_written=False)
     result = _preview_action(namespace, action)
     has_restarts = desired.mapping.spec.restart != "none"
     restart_due = observed.restart_due if observed and has_restarts and not isinstance(action, Done) else None

@@ -11,7 +11,7 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.cli.commands.generate import compare_files, render_files
-from keyferry.cli.commands.push import Selection, plan_delivery, run_all, select
+from keyferry.cli.deliveries import Selection, plan_delivery, run_all, select
 from keyferry.cli.deployment import load_deployment
 from keyferry.cli.options import Settings, examples, output_of
 from keyferry.cli.output import console

@@ -71,7 +71,7 @@ def build_content(rows: Sequence[Row], stack: str, now: datetime) -> Content:
             mappings.number(_describe_mapping(row)),
             clusters.number(escape(row["cluster"])),
             escape(row["namespace"]),
-            STATES.index(row["state"]),
+            STATES.index(row["state"] if row["state"] in STATES else "unknown"),  # of a newer release
             row.get("since", ""),
             causes.number(cause) if (cause := _describe_cause(row)) else -1,
             [_describe_source(source, sources) for source in row["sources"]],

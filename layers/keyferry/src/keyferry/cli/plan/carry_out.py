@@ -73,6 +73,13 @@ def check_stack(plan: Plan, find_stack: Callable[[], Askable]) -> None:
     raise Moved(f"other mappings were deployed on stack {plan.stack.name} since the plan; plan again")
 
 
+def tell_left_out(plan: Plan) -> None:
+    """Tell which Secrets the plan deletes: that is left to the stack, which asks its sources again before it does."""
+    deleted = [f"{each.cluster}/{each.namespace}/{each.secret}" for each in plan.targets if each.will == "delete"]
+    if deleted:
+        console.print_note(f"not deleted from here, but by the stack, with its next sweep: {', '.join(deleted)}")
+
+
 def list_deliveries(plan: Plan) -> list[tuple[Delivery, Mapping[str, Expected]]]:
     """Return a delivery for each mapping and cluster of the plan, with what it holds to in each namespace."""
     targets: defaultdict[tuple[str, str], dict[str, Expected]] = defaultdict(dict)
