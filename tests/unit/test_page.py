@@ -78,6 +78,12 @@ def test_every_state_has_its_place_the_wrong_ones_first() -> None:
     assert {row["state"] for row in build_rows(2_000)} == set(STATES)
 
 
+def test_a_state_of_a_newer_release_is_unknown_here() -> None:
+    [row] = build_rows(1)
+    [line] = build_content([row | {"state": "paused"}], "", NOW)["rows"]
+    assert STATES[line[3]] == "unknown"
+
+
 def test_versions_are_those_held_and_wanted_where_they_differ() -> None:
     [row] = build_rows(1)
     row["sources"] = [row["sources"][0] | {"held": "0123456789", "wanted": wanted} for wanted in ("0123456789", "9876")]
