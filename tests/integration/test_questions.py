@@ -62,6 +62,8 @@ def scene(installed: Installation, tmp_path_factory: pytest.TempPathFactory) -> 
     stack.eu.apply(
         web, careful | {"metadata": careful["metadata"] | {"annotations": {"keyferry.dev/restart": "false"}}}
     )
+    for name in ("asked", "asked-by-label"):
+        stack.rest(name)
     since = now()
     stack.put("tests/asked", '{"password": "canary-asked"}')
     stack.deliveries("asked", since, message="delivered")
@@ -112,7 +114,7 @@ ANSWERS: dict[str, Answer] = {
     "Which release is deployed?": (("doctor",), r"release"),
     "Do events of that account or region arrive?": (("doctor",), r"events from|rules"),
     "What happens if I merge this?": (("plan",), r"asked-by-label"),
-    "What if I delete this mapping?": (("plan",), r"(?s)asked-by-label.*keyferry orphans"),
+    "What if I delete this mapping?": (("plan",), r"(?s)removed +asked-by-label.*lost .*Left behind.*asked-by-label"),
     "What does a new mapping need in rights?": (("plan",), r"asked-by-label"),
     "Which deliveries would follow from this event?": (
         ("explain", str(ROOT / "events/delete-secret.json")),
