@@ -25,6 +25,7 @@ READERS = {
     "cli/check/fields/unknown.py": "finds where a key ends that is not one of ours",
     "cli/check/text/outline.py": "finds the keys of a text that is not YAML",
     "cli/check/text/syntax.py": "finds the keys of a text that is not YAML",
+    "cli/output/markdown.py": "leaves letters of every script as they are",
     "mapping/keys.py": "$name of a replacement, which has the letters of every script in Go too",
     "render/templates.py": "reads texts of Jinja",
 }

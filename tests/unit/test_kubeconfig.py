@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keyferry.cli.clusters.client import OperatorClient
-from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.clusters.contexts import Context, NoContext
 from keyferry.cli.clusters.kubeconfig import Kubeconfig
 from keyferry.cli.clusters.reach import reach_clusters
 from keyferry.deadline import Deadline
@@ -65,7 +65,7 @@ def test_a_certificate_that_is_none_is_told_and_costs_no_other_cluster(tmp_path:
     path = write(tmp_path / "prod-eu", "prod-eu", user, **authority)
     clusters, environment = [cluster("prod-eu"), cluster("prod-us")], {"KUBECONFIG": str(path)}
     errors = [error for _, error in reach_clusters(clusters, (), environment, Deadline.after(9))]
-    assert [type(error) for error in errors] == [InvalidInput, InvalidInput]
+    assert [type(error) for error in errors] == [InvalidInput, NoContext]
     assert "is no kubeconfig that can be used (SSLError)" in str(errors[0])
     assert "canary" not in str(errors[0])
 

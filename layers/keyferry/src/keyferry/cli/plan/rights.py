@@ -27,7 +27,7 @@ _ACTIONS = {
 }
 """Action of IAM → what it is to people."""
 _POLICIES = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
-_OWN = re.compile(r"\$\{AWS::\w+\}")
+_OWN = re.compile(r"\$\{AWS::[A-Za-z]+\}")
 """The parts of an ARN that are the stack's own."""
 
 
