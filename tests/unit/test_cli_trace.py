@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from keyferry.cli import main
 from keyferry.cli.commands import trace as command
 from keyferry.cli.stack import MAX_LOG_PAGES, Stack
+from keyferry.errors import ClusterUnreachable
 from tests.unit.clusters import World
 from tests.unit.function_logs import FunctionLogs
 from tests.unit.test_trace import ID, SOURCE, change, rows
@@ -26,6 +27,8 @@ class Aws:
         self.logs, self.pages = logs, pages
         self.asked: list[dict[str, Any]] = []
         """The requests to the logs."""
+        self.more: dict[str, str] = {}
+        """What each row has in place of what is known."""
         self.questions: list[dict[str, Any]] = []
 
     def client(self, *_: object, **_more: object) -> "Aws":
@@ -40,7 +43,7 @@ class Aws:
         question = json.loads(arguments["Payload"])
         self.questions.append(question)
         assert self.logs
-        page: dict[str, Any] = {"rows": rows(self.logs)}
+        page: dict[str, Any] = {"rows": [row | self.more for row in rows(self.logs)]}
         if question.get("namespace") not in (None, "payments", "shop"):
             page = {"error": {"kind": "UnknownName", "text": "no mapping of this deployment has that namespace"}}
         return {"Payload": BytesIO(json.dumps(page).encode())}
@@ -118,6 +121,35 @@ def test_a_workload_has_its_answer_and_only_its_namespace_is_asked_for(aws: Aws)
     assert result.exit_code == 1
     assert "no mapping of this stack writes to namespace paymnts" in result.stderr
     assert result.stderr.rstrip().endswith("; did you mean payments?")
+
+
+def test_a_namespace_that_a_choice_by_labels_does_not_refuse_is_told_with_those_that_there_are(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = aws.invoke
+
+    def choose(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Answer without rows of a namespace that is chosen nowhere, as report does where labels choose."""
+        if "namespace" in json.loads(arguments["Payload"]):
+            return {"Payload": BytesIO(b'{"rows": []}')}
+        return answer(**arguments)
+
+    monkeypatch.setattr(aws, "invoke", choose)
+    result = run("deployment/api", "-n", "payment")
+    assert (result.exit_code, "namespace payment: " in result.stderr) == (1, True)
+    assert result.stderr.rstrip().endswith("; did you mean payments?")
+
+
+def test_a_target_is_failed_where_status_says_so(aws: Aws) -> None:
+    assert aws.logs
+    aws.more = {"written": "2026-11-24T12:00:00+00:00"}
+    aws.logs.world.sources.put(SOURCE, '{"username": "me", "password": "canary-2-new"}')
+    aws.logs.move(ID % 2)
+    aws.logs.deliver_all(error=ClusterUnreachable("no answer"))
+    for what in (SOURCE, ID % 2, "prod-eu/shop/payments-db"):
+        result = run(what, "--output", "json")
+        known = json.loads(result.stdout)
+        assert ({each["state"] for each in known["now"]}, result.exit_code) == ({"failed"}, 1)
 
 
 def test_a_name_that_nobody_reads_is_an_error(aws: Aws) -> None:

@@ -393,7 +393,11 @@ def test_what_is_asked_about_is_known_by_its_form() -> None:
         (("prod-eu/payments/payments-bd", None, None), "a Secret payments-bd to prod-eu/payments; did you mean paym"),
         (("prod-eu/nowhere/payments-db", None, None), "writes to namespace nowhere of cluster prod-eu: nothing restar"),
         (("deploy/web", "paymnts", None), "writes to namespace paymnts: .*; did you mean payments?"),
-        (("payments-db", "payments", "prod-xx"), "writes to namespace payments of cluster prod-xx"),
+        (("payments-db", "payments", "prod-xx"), "writes to a cluster prod-xx; did you mean prod-"),
+        (("deploy/web", "payments", "somewhere"), "to a cluster somewhere; they write to: prod-eu, prod-us"),
+        (("prod-uk/payments/payments-db", None, None), "writes to a cluster prod-uk; did you mean prod-us?"),
+        (("prod-uk/paymnts/payments-db", None, None), "writes to a cluster prod-uk; did you mean prod-us?"),
+        (("prod-eu/paymnts/payments-bd", None, None), "namespace paymnts of cluster prod-eu.*; did you mean payments?"),
     ],
 )
 def test_a_name_that_there_is_not_is_told_with_the_nearest(

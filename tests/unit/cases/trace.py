@@ -27,6 +27,9 @@ class LoggingStack(FakeStack):
     def read_logs(self, function: str, _pattern: str, _since: datetime) -> LogLines:
         return LogLines(self.logs.get(function, ()), is_whole=True)
 
+    def list_failures(self, _since: datetime) -> LogLines:
+        return LogLines([line for line in self.logs.get("deliver", ()) if line["message"] == "retry later"])
+
 
 def line(second: float, message: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  # JSON
     """Return a line of the event, so many seconds after it."""

@@ -100,6 +100,8 @@ class Status(TypedDict):
     """By mapping, cluster and namespace."""
 
 
+FAILURES_SINCE = timedelta(hours=2)
+"""How old a failure may be that is shown. A delivery that fails is tried again every five minutes at least."""
 RIGHT = ("right", "held", "unknown")
 """The states that are not wrong."""
 

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import boto3
 import click
@@ -24,8 +24,6 @@ from keyferry.pipeline.comparison import Scope
 from keyferry.runtime.wiring import Runtime
 
 ANSWER = Status
-FAILURES_SINCE = timedelta(hours=2)
-"""How old a failure may be that is shown. A delivery that fails is tried again every five minutes at least."""
 MIN_WATCH_SECONDS = 10
 LOCAL_SECONDS = 600
 """How long a look with one's own rights may take."""
@@ -93,7 +91,7 @@ def _look(settings: Settings, session: boto3.Session, stack: Stack | None, wante
                 where = " there" if wanted.cluster or wanted.namespace else ""
                 raise InvalidInput(f"no target{where} is of a mapping called {name}{nearest(name, known, 'there is')}")
         is_asked = stack is not None and not all(map(states.is_right, rows))
-        log = stack.list_failures(datetime.now(UTC) - FAILURES_SINCE) if stack and is_asked else LogLines(())
+        log = stack.list_failures(datetime.now(UTC) - states.FAILURES_SINCE) if stack and is_asked else LogLines(())
         if not log.is_whole:  # it is read from the oldest line on
             console.print_note("warning: the log of deliver is longer than was read: the last errors may be missing")
         return list(filter(wanted.accepts, states.add_failures(rows, log.lines)))

@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -14,7 +16,7 @@ from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.output.trace import print_trace
 from keyferry.cli.stack import Stack, find_stack
-from keyferry.cli.states import Row
+from keyferry.cli.states import FAILURES_SINCE, Row, add_failures, is_right
 from keyferry.cli.trace.changes import collect
 from keyferry.cli.trace.logs import Focus
 from keyferry.cli.trace.subject import (
@@ -101,10 +103,18 @@ def _follow(stack: Stack, subject: Subject, since: datetime, until: datetime) ->
     lines = {function: each.lines for function, each in logs.items()}
     if isinstance(subject, Event) and collect(focus, lines):
         focus = Focus(subject, _ask(stack, subject))
+    focus = replace(focus, rows=_add_failures(stack, focus.rows, until))
     trace = build_trace(focus, lines, stack=stack.name, since=since, until=until, is_whole=is_whole)
     if isinstance(subject, SourceName) and not trace["hops"] and not targets:
         raise InvalidInput(explain_unknown(subject, rows))
     return trace
+
+
+def _add_failures(stack: Stack, rows: Sequence[Row], until: datetime) -> list[Row]:
+    """Return targets as `keyferry status` shows them: its log lines are read as far back as there."""
+    if all(map(is_right, rows)):
+        return list(rows)
+    return list(add_failures(rows, stack.list_failures(until - FAILURES_SINCE).lines))
 
 
 def _ask(stack: Stack, subject: Subject) -> list[Row]:
@@ -112,7 +122,10 @@ def _ask(stack: Stack, subject: Subject) -> list[Row]:
     where = get_place(subject)
     if where:
         try:
-            return [row for page in stack.ask("status", **where) for row in page["rows"]]
-        except InvalidInput:  # no mapping writes there: among all it is known what may be meant
-            pass
+            rows = [row for page in stack.ask("status", **where) for row in page["rows"]]
+        except InvalidInput:  # no mapping writes there
+            rows = []
+        if rows:
+            return rows
+    # Among all it is known what may be meant: a choice of namespaces by labels refuses no name of one.
     return [row for page in stack.ask("status") for row in page["rows"]]

@@ -145,10 +145,28 @@ def list_event_names(identifier: str) -> frozenset[str]:
 def _find_source(subject: SourceName, rows: Collection[Row]) -> tuple[Subject, list[Row]]:
     found = [row for row in rows if any(reads(source, subject.names) for source in row["sources"])]
     cluster, *rest = subject.identifier.split("/")
-    if not found and len(rest) == 2 and cluster in {row["cluster"] for row in rows}:
+    if not found and len(rest) == 2 and (cluster in _list_clusters(rows) or _is_like_secret(subject, rows)):
         secret = Secret(cluster, *rest)
         return secret, _find_secret(secret, rows)
     return subject, found
+
+
+def _is_like_secret(subject: SourceName, rows: Collection[Row]) -> bool:
+    """Return whether a name of three parts is none of a source, and one of a Secret on a cluster that there is not.
+
+    Sources are called so, too: its namespace or its name has to be right, and no source be called more like it.
+    """
+    _, namespace, name = subject.identifier.split("/")
+    if not any(namespace == row["namespace"] or name == row["secret"] for row in rows):
+        return False
+    secrets = {"/".join((row["cluster"], row["namespace"], row["secret"])) for row in rows}
+    sources = {source["name"] for row in rows for source in row["sources"]}
+    hint = nearest(subject.identifier, secrets | sources)
+    return hint != "" and hint == nearest(subject.identifier, secrets) != nearest(subject.identifier, sources)
+
+
+def _list_clusters(rows: Iterable[Row]) -> set[str]:
+    return {row["cluster"] for row in rows}
 
 
 def reads(source: Mapping[str, Any], names: frozenset[str]) -> bool:
@@ -156,7 +174,7 @@ def reads(source: Mapping[str, Any], names: frozenset[str]) -> bool:
     return not names.isdisjoint(list_event_names(source["name"]))
 
 
-def _find_secret(secret: Secret, rows: Iterable[Row]) -> list[Row]:
+def _find_secret(secret: Secret, rows: Collection[Row]) -> list[Row]:
     near = _in_place(rows, secret.cluster, secret.namespace)
     found = [row for row in near if row["secret"] == secret.name]
     if not found:
@@ -166,7 +184,12 @@ def _find_secret(secret: Secret, rows: Iterable[Row]) -> list[Row]:
     return found
 
 
-def _in_place(rows: Iterable[Row], cluster: str | None, namespace: str) -> list[Row]:
+def _in_place(rows: Collection[Row], cluster: str | None, namespace: str) -> list[Row]:
+    """Return the targets in a namespace, of one cluster or of all; both are looked up, the cluster first."""
+    clusters = _list_clusters(rows)
+    if cluster and cluster not in clusters:
+        hint = nearest(cluster, clusters, "they write to")
+        raise InvalidInput(f"no mapping of this stack writes to a cluster {cluster}{hint}")
     on_cluster = [row for row in rows if cluster in (None, row["cluster"])]
     found = [row for row in on_cluster if row["namespace"] in (namespace, "")]
     if not any(row["namespace"] for row in found):
