@@ -141,22 +141,22 @@ def test_it_takes_twelve_lines_at_most(stack: Deployed) -> None:
         (
             "deployment/web",
             "restarted",
-            "Deployment/web uses Secret prod-eu/traced/traced by envFrom, and was restarted at ",
+            "Deployment/web used Secret prod-eu/traced/traced by envFrom, and was restarted at ",
         ),
         (
             "deploy/mounts",
             "restarted",
-            "Deployment/mounts uses Secret prod-eu/traced/traced by volumes, and was restarted at ",
+            "Deployment/mounts used Secret prod-eu/traced/traced by volumes, and was restarted at ",
         ),
         (
             "deployments.apps/docs",
             "unused",
-            "no env, envFrom, volumes of Deployment/docs named Secret prod-eu/traced/traced at ",
+            "no Deployment docs was seen using Secret prod-eu/traced/traced at ",
         ),
-        ("deployment/careful", "opted out", "and is left alone: keyferry.dev/restart is false"),
+        ("deployment/careful", "opted out", "and was left alone: keyferry.dev/restart is false"),
         ("deployment/pulls", "pull secret", "only by imagePullSecrets: running pods do not need it"),
-        ("deployment/paused", "paused", "but its pods stay: paused: rolls out when it is resumed"),
-        ("sts/by-hand", "OnDelete", "but its pods stay: OnDelete: each pod restarts when somebody deletes it"),
+        ("deployment/paused", "paused", "but its pods stayed: paused: rolls out when it is resumed"),
+        ("sts/by-hand", "OnDelete", "but its pods stayed: OnDelete: each pod restarts when somebody deletes it"),
         ("statefulset/partly", "partition", "partition 1: partly-0 restarts when it is lowered"),
         ("rollout/web", "kind not looked at", "restart: auto looks at Deployment, StatefulSet, DaemonSet in prod-eu"),
         ("cronjob/nightly", "kind", "a CronJob needs no restart, since each run reads the Secret as it is then"),
@@ -215,8 +215,8 @@ def test_a_restart_that_is_due_and_a_delivery_that_fails_have_the_error_and_the_
     stack.deliveries("blocked", since, message="retry later")
     code, out, _ = run(stack, "deployment/web", "-n", "blocked")
     assert code == 1
-    assert "uses Secret prod-eu/blocked/blocked by envFrom; its restart is due, and not yet: ServerError" in out
-    assert "; next try " in out.splitlines()[-1]
+    assert "used Secret prod-eu/blocked/blocked by envFrom; its restart is due, and not yet: ServerError" in out
+    assert "; next try " in out.splitlines()[1]
     [delivery] = [hop for hop in ask(stack, "tests/blocked")["hops"] if hop["step"] == "delivery"]
     assert datetime.fromisoformat(delivery["nextTry"]) > datetime.fromisoformat(delivery["time"])
     assert delivery["error"].startswith("ServerError")

@@ -1,5 +1,6 @@
 """`keyferry trace`, on the lines that the functions themselves write of clusters with memory."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from keyferry.cli.trace.subject import (
     parse_subject,
 )
 from keyferry.cli.trace.trace import Trace, build_trace, fails
-from keyferry.errors import ClusterUnreachable, Conflict, Forbidden, InvalidInput, ServerError
+from keyferry.errors import ClusterUnreachable, Conflict, Forbidden, InvalidInput, ServerError, SourceUnusable
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.status import list_status
 from keyferry.testing import Calls
@@ -49,16 +50,24 @@ def rows(logs: FunctionLogs) -> list[dict[str, Any]]:
     return list(list_status(Scope(), logs.world.catalog, logs.world.services())["rows"])
 
 
-def trace(logs: FunctionLogs, what: str, namespace: str | None = None, cluster: str | None = None) -> Trace:
+def trace(
+    logs: FunctionLogs,
+    what: str,
+    namespace: str | None = None,
+    cluster: str | None = None,
+    *,
+    since: datetime | None = None,
+    **more: Any,  # noqa: ANN401  # fields of the targets
+) -> Trace:
     """Return what the command would answer."""
-    known = rows(logs)
+    known = [row | more for row in rows(logs)]
     subject, targets = find_targets(parse_subject(what, namespace, cluster), known)
     until = datetime.now(UTC)
     return build_trace(
         Focus(subject, targets),
         logs.lines,
         stack="keyferry",
-        since=until - timedelta(hours=2),
+        since=since or until - timedelta(hours=2),
         until=until,
         is_whole=True,
     )
@@ -116,10 +125,14 @@ def test_the_last_change_is_told_and_those_before_are_named(logs: FunctionLogs) 
     first, second = change(logs, 1), change(logs, 2)
     logs.move(ID % 3, label="AWSPENDING")
     known = trace(logs, SOURCE)
-    assert (known.get("eventId"), known["earlier"], known["ignored"]) == (second, [first], 1)
-    heading = next(list_lines(known))
-    assert heading.startswith(f"{SOURCE}: event {second}, 1 earlier since ")
-    assert heading.endswith(f"the last {first}, 1 that were no change")
+    assert known.get("eventId") == second
+    assert ([each["eventId"] for each in known["others"]], known["ignored"]) == ([first], 1)
+    time = "(.* )?[0-9:]{8}"  # with the day, near midnight
+    assert re.fullmatch(
+        f"{SOURCE}: change of {time} \\(event {second}\\); 1 other since {time}, {first} at {time};"
+        " 1 more event of no change",
+        next(list_lines(known)),
+    )
 
 
 def test_a_delivery_that_finds_nothing_new_is_not_the_last_change(logs: FunctionLogs) -> None:
@@ -213,6 +226,108 @@ def test_an_event_of_a_secret_that_a_mapping_finds_is_known_by_its_delivery(monk
     assert told(known, "event") == ["updated: prod/payments/db AWSCURRENT moved to version version-"]
 
 
+def test_an_event_that_went_to_other_mappings_of_a_source_is_not_that_of_a_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    payments = [mapping(name, clusters=["prod-eu"], namespaces=["payments"], name=name) for name in ("one", "two")]
+    logs = FunctionLogs(World(*payments), monkeypatch)
+    logs.move(ID % 1)
+    logs.deliver_all()
+    lines = logs.lines
+    [routed] = [line for line in lines["route"] if "deliveries" in line]
+    known, until = rows(logs), datetime.now(UTC)
+    focus = Focus(Secret("prod-eu", "payments", "two"), [row for row in known if row["secret"] == "two"])
+
+    def ask(**more: object) -> Trace:
+        """Return what is said where route had logged something else, and there are no deliveries to it."""
+        read = {
+            "route": [routed | more],
+            "deliver": [line for line in lines["deliver"] if line.get("mapping") == "one"],
+        }
+        return build_trace(focus, read, stack="k", since=until, until=until, is_whole=True)
+
+    assert told(ask(), "route") == ["2 deliveries: two/prod-eu, one/prod-eu"]
+    refused = [{"mapping": name, "source": "db", "not": "it reads another label"} for name in ("one", "two")]
+    assert told(ask(deliveries=[], count=0, rejected=refused), "route") == [
+        "no delivery",
+        "none for mapping two, source db: it reads another label",
+    ]
+    assert told(ask(deliveries=["one/prod-eu"], count=1), "route") == []
+    assert told(ask(deliveries=["one/prod-eu"], count=1, rejected=refused[1:]), "route") != []
+    assert told(ask(deliveries=["one/prod-eu"], count=51), "route") != []  # the line does not name all
+
+
+def test_a_sweep_names_no_other_namespace_than_the_one_that_is_asked_about(logs: FunctionLogs) -> None:
+    logs.world.clusters["prod-us"].delete("payments", "payments-db")
+    logs.sweep("m1")
+    logs.deliver_all()
+    logs.world.clusters["prod-us"].delete("shop", "payments-db")
+    logs.deliver(delivery(event_id="sweep-m1", cluster="prod-us", time=datetime.now(UTC)))
+    assert told(trace(logs, "prod-us/payments/payments-db"), "event") == [
+        "a sweep (schedule) saw: payments: the Secret is missing"
+    ]
+    assert told(trace(logs, "prod-us/shop/payments-db"), "event") == ["a sweep (schedule) saw: another namespace"]
+
+
+def test_a_failure_is_history_once_a_later_delivery_has_nothing_to_do(logs: FunctionLogs) -> None:
+    logs.move(ID % 1)
+    logs.deliver_all(error=SourceUnusable("prod/payments/db is scheduled for deletion"))
+    assert fails(trace(logs, "prod-eu/payments/payments-db"))
+    [answer] = trace(logs, "deploy/api", "payments", "prod-eu")["answers"]
+    assert answer["reason"] == "failed"
+    logs.move(ID % 2)
+    logs.deliver_all()
+    known = trace(logs, "prod-eu/payments/payments-db")
+    assert (known.get("eventId"), told(known, "delivery"), fails(known)) == (ID % 2, ["delivered"], False)
+    known = trace(logs, "deploy/api", "payments", "prod-eu")
+    assert ([answer["reason"] for answer in known["answers"]], fails(known)) == (["not due"], False)
+    logs.move(ID % 3)
+    logs.deliver_all(error=SourceUnusable("prod/payments/db is scheduled for deletion"))
+    assert fails(trace(logs, "deploy/api", "payments", "prod-eu"))
+
+
+def test_a_failure_of_one_namespace_is_not_made_good_by_the_success_of_another(logs: FunctionLogs) -> None:
+    for number, namespace in enumerate(("payments", "shop"), 1):
+        logs.deliver(delivery(event_id=ID % number, namespace=namespace), error=Conflict("stop helm"))
+    logs.deliver(delivery(event_id=ID % 3, namespace="shop"))
+    assert fails(trace(logs, "prod-eu/payments/payments-db"))
+    assert not fails(trace(logs, "prod-eu/shop/payments-db"))
+    [delivered] = [hop for hop in trace(logs, ID % 1)["hops"] if hop["step"] == "delivery"]
+    assert "settled" not in delivered
+
+
+def test_a_failed_delivery_of_a_source_says_which_sweep_has_made_it_good(logs: FunctionLogs) -> None:
+    event_id = change(logs, error=ClusterUnreachable("no answer"))
+    assert fails(trace(logs, SOURCE))
+    logs.sweep("m1")
+    logs.deliver_all()
+    known = trace(logs, SOURCE)
+    assert (known.get("eventId"), fails(known)) == (event_id, False)
+    for hop in known["hops"]:
+        if hop["step"] == "delivery":
+            assert re.search("; since then, at [0-9:]{8}, event sweep-m1 was delivered$", hop["text"])
+            assert (hop.get("settled", "") > hop["time"], "error" in hop) == (True, True)
+
+
+def test_what_was_written_after_all_that_is_logged_is_told_as_a_push(logs: FunctionLogs) -> None:
+    change(logs, error=Conflict("stop helm"))
+    written = (datetime.now(UTC) + timedelta(seconds=5)).isoformat(timespec="seconds")
+    assert fails(trace(logs, "prod-eu/payments/payments-db", state="stale", written=written))
+    known = trace(logs, "prod-eu/payments/payments-db", state="right", written=written)
+    assert list(list_lines(known))[-1].endswith(
+        " UTC by none of these: a push from a terminal, or a log that is not read"
+    )
+    [text] = told(known, "delivery")
+    assert (text.endswith(", something else wrote the Secret"), fails(known)) == (True, False)
+    known = trace(logs, "deploy/api", "payments", "prod-eu", state="right", written=written)
+    assert ([answer["reason"] for answer in known["answers"]], fails(known)) == (["written elsewhere"], False)
+    known = trace(logs, ID % 1, state="right", written=written)
+    assert " UTC by a later delivery or push" in list(list_lines(known))[-1]
+    logs.functions["deliver"][0].log_begun(message("{}"), delivery(event_id=ID % 1))
+    known = trace(logs, "prod-eu/payments/payments-db", state="right", written=written)
+    assert "none of these" not in list(list_lines(known))[-1]  # the delivery that is under way may have written it
+
+
 def test_a_dead_letter_and_what_is_under_way_are_told_as_that(logs: FunctionLogs) -> None:
     change(logs, error=Conflict("stop helm"))
     assert told(trace(logs, "prod-eu/payments/payments-db"), "delivery") == ["is a dead letter: Conflict: stop helm"]
@@ -244,12 +359,12 @@ def test_each_reason_of_a_workload_is_told_in_words(logs: FunctionLogs) -> None:
     run(logs, "db", kind="StatefulSet", updateStrategy={"type": "OnDelete"})
     change(logs)
     reasons = {
-        "deploy/api": ("restarted", "Deployment/api uses Secret payments-db by envFrom, and was restarted at "),
-        "deployment/careful": ("opted out", "and is left alone: keyferry.dev/restart is false"),
-        "deployments/paused": ("paused", "and has its stamp since "),
-        "deployment/docs": ("unused", "no env, envFrom, volumes of Deployment/docs named Secret payments-db at "),
+        "deploy/api": ("restarted", "Deployment/api used Secret payments-db by envFrom, and was restarted at "),
+        "deployment/careful": ("opted out", "and was left alone: keyferry.dev/restart is false (at "),
+        "deployments/paused": ("paused", "and was stamped at "),
+        "deployment/docs": ("unused", "no Deployment docs was seen using Secret payments-db at "),
         "deployment/pulls": ("pull secret", "only by imagePullSecrets: running pods do not need it"),
-        "sts/db": ("OnDelete", "but its pods stay: OnDelete: each pod restarts when somebody deletes it"),
+        "sts/db": ("OnDelete", "but its pods stayed: OnDelete: each pod restarts when somebody deletes it"),
         "ro/web": ("kind not looked at", "restart: auto looks at Deployment, StatefulSet, DaemonSet in prod-eu, and"),
         "cj/x": ("kind", "a CronJob needs no restart, since each run reads the Secret as it is then"),
         "pod/x": ("kind", "a Pod that nothing runs anew does not restart; run it by a Deployment, and name that"),
@@ -257,7 +372,11 @@ def test_each_reason_of_a_workload_is_told_in_words(logs: FunctionLogs) -> None:
     for name, (reason, text) in reasons.items():
         answer = why(logs, name)
         assert (answer[0], text in answer[1]) == (reason, True), answer
-    assert why(logs, "deployment/docs")[1].endswith(", with 5 Deployments, 1 StatefulSet, no DaemonSet looked at")
+    assert why(logs, "deployment/docs")[1].endswith(
+        ", with 5 Deployments, 1 StatefulSet, no DaemonSet looked at. Is it there? kubectl get deployment docs -n"
+        " payments. So that it restarts, let its pod template use the Secret by env, envFrom or volumes, or name it"
+        " under restart: in the file of mapping payments-db"
+    )
 
 
 def test_a_mapping_that_restarts_nothing_or_what_it_names_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,13 +388,19 @@ def test_a_mapping_that_restarts_nothing_or_what_it_names_is_told(monkeypatch: p
     assert why(quiet, "deploy/api") == ("none", "mapping payments-db of Secret payments-db says restart: none")
     assert told(trace(quiet, SOURCE), "restart") == ["nothing: the mapping says restart: none"]
     change(named)
-    assert why(named, "deploy/gone")[1].startswith(
-        "mapping payments-db names Deployment/gone, which is not in namespace payments: create it"
-    )
+    text = why(named, "deploy/gone")[1]
+    assert text.startswith("mapping payments-db named Deployment/gone, which at "), text
+    assert " was not in namespace payments: create it" in text
     assert why(named, "deploy/other") == (
         "not named",
-        "mapping payments-db restarts for Secret payments-db only what it names: Deployment/gone, Deployment/api",
+        "mapping payments-db of Secret payments-db says to restart only what it names: Deployment/gone, Deployment/api",
     )
+    [answer] = trace(named, "deploy/other", "payments", restart="auto")["answers"]
+    assert answer["text"].endswith(" UTC; now it says restart: auto"), answer
+    [answer] = trace(named, "deploy/other", "payments", restart=["Deployment/other"])["answers"]
+    assert answer["text"].endswith(" UTC; now it says restart: Deployment/other"), answer
+    [answer] = trace(quiet, "deploy/api", "payments", "prod-eu", restart="auto")["answers"]
+    assert answer["text"].startswith("mapping payments-db of Secret payments-db said restart: none at "), answer
 
 
 def test_a_restart_that_is_due_has_the_error_and_the_next_try(logs: FunctionLogs) -> None:
@@ -286,7 +411,7 @@ def test_a_restart_that_is_due_has_the_error_and_the_next_try(logs: FunctionLogs
     change(logs, calls=Calls(before=refuse))
     reason, text = why(logs, "deploy/api")
     begins = (
-        "Deployment/api uses Secret payments-db by envFrom; its restart is due, and not yet: ServerError: a webhook"
+        "Deployment/api used Secret payments-db by envFrom; its restart is due, and not yet: ServerError: a webhook"
     )
     assert (reason, text.startswith(begins)) == ("due", True), text
     assert told(trace(logs, "prod-eu/payments/payments-db"), "restart") == ["due, and not yet; Deployment/api: due"]
@@ -309,10 +434,9 @@ def test_a_new_version_of_the_same_content_restarts_nothing_and_is_told(logs: Fu
     logs.world.sources.put(SOURCE, '{"username": "me", "password": "canary-1"}')
     logs.move(ID % 1)
     logs.deliver_all()
-    assert why(logs, "deploy/api") == (
-        "not due",
-        "the content of Secret payments-db stayed as it was (new versions or mapping), so nothing restarts for it",
-    )
+    reason, text = why(logs, "deploy/api")
+    assert (reason, text.startswith("the content of Secret payments-db stayed as it was at ")) == ("not due", True)
+    assert text.endswith(" UTC (new versions or mapping), so nothing restarted for it")
     assert told(trace(logs, "prod-eu/payments/payments-db"), "restart") == ["nothing: no content was written"]
 
 
@@ -331,7 +455,10 @@ def test_of_several_secrets_those_count_that_speak_of_the_workload(monkeypatch: 
     change(logs)
     known = trace(logs, "deploy/api", "payments", "prod-eu")
     assert [answer["reason"] for answer in known["answers"]] == ["restarted"]
-    assert [answer["reason"] for answer in trace(logs, "deploy/x", "payments", "prod-eu")["answers"]] == ["unused"] * 2
+    [answer] = trace(logs, "deploy/x", "payments", "prod-eu")["answers"]
+    assert answer["reason"] == "unused"
+    assert "Deployment x was seen using Secret payments-db, other at " in answer["text"]
+    assert answer["text"].endswith("in the file of mapping other, payments-db")
 
 
 def test_a_secret_that_could_not_be_written_restarts_nothing(logs: FunctionLogs) -> None:
@@ -341,23 +468,28 @@ def test_a_secret_that_could_not_be_written_restarts_nothing(logs: FunctionLogs)
 
     change(logs, calls=Calls(before=refuse))
     reason, text = why(logs, "deploy/api")
-    begins = "Secret payments-db was not written: Conflict: field manager helm owns it"
+    begins = "Secret payments-db was not written at "
     assert (reason, text.startswith(begins)) == ("failed", True), text
+    assert " UTC: Conflict: field manager helm owns it" in text
+    assert text.endswith("; whether Deployment/api uses it, the log does not tell")
 
 
 def test_a_delivery_that_fails_as_a_whole_restarts_nothing(logs: FunctionLogs) -> None:
     change(logs, error=ClusterUnreachable("cluster prod-eu: no answer"))
     reason, text = why(logs, "deploy/api")
-    begins = "Secret payments-db was not written: ClusterUnreachable: cluster prod-eu: no answer; next try "
+    begins = "Secret payments-db was not written at "
     assert (reason, text.startswith(begins)) == ("failed", True), text
+    assert " UTC: ClusterUnreachable: cluster prod-eu: no answer; next try " in text
 
 
 def test_where_the_logs_say_nothing_the_last_write_is_told(logs: FunctionLogs) -> None:
-    reason, text = why(logs, "deploy/api")
-    assert reason == "not written"
+    since = datetime.now(UTC)
+    [answer] = trace(logs, "deploy/api", "payments", "prod-eu", since=since)["answers"]
+    text = answer["text"]
+    assert answer["reason"] == "not written"
     assert text.startswith("no Secret of namespace payments (payments-db) was written since ")
     assert "; the last write was at " in text
-    known = trace(logs, "prod-eu/payments/payments-db")
+    known = trace(logs, "prod-eu/payments/payments-db", since=since)
     lines = list(list_lines(known))
     assert lines[0].startswith("prod-eu/payments/payments-db: nothing in the logs from ")
     assert "prod-eu/payments/payments-db is right, written " in lines[1]
@@ -438,14 +570,16 @@ def test_one_pattern_for_each_log_names_what_is_asked_about(logs: FunctionLogs) 
 def test_each_hop_has_a_line_with_its_time(logs: FunctionLogs) -> None:
     change(logs)
     heading, *lines = list_lines(trace(logs, "deploy/api", "payments", "prod-eu"))
-    assert heading == f"Deployment/api in prod-eu/payments: event {ID % 1}"
-    assert [line[14:22].strip() for line in lines] == ["event", "route", "delivery", "write", "restart", "state", ""]
-    assert [line[24:].partition(":")[0] for line in lines[2:6]] == [
+    assert heading.startswith("Deployment/api in prod-eu/payments: change of ")
+    assert heading.endswith(f" (event {ID % 1})")
+    assert [line[14:22].strip() for line in lines] == ["", "event", "route", "delivery", "write", "restart", "state"]
+    assert lines[0].startswith("answer")
+    assert [line[24:].partition(":")[0] for line in lines[3:6]] == [
         "payments-db to prod-eu",
         *["prod-eu/payments/payments-db"] * 2,
-        "prod-eu/payments/payments-db is right, written 2026-11-24 12",
-    ] or lines[5][24:].startswith("prod-eu/payments/payments-db is right, written ")
-    assert lines[1].startswith("+1.")
+    ]
+    assert lines[6][24:].startswith("prod-eu/payments/payments-db is right, written ")
+    assert lines[2].startswith("+1.")
 
 
 def test_a_thousand_targets_are_folded_and_a_trace_has_twelve_lines_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -470,9 +604,13 @@ def test_a_thousand_targets_are_folded_and_a_trace_has_twelve_lines_at_most(monk
     assert any("9,500 targets: updated, and not listed" in line for line in printed), printed
     assert any("8 more targets: --output json has each" in line for line in printed), printed
     asked = WorkloadName("Deployment", "api", "payments", None)
-    lines["route"][0]["rejected"] = [{"mapping": "x", "source": "db", "not": "it has no cluster"}]
+    lines["route"][0]["rejected"] = [
+        {"mapping": name, "source": "db", "not": "it has no cluster"} for name in ("other", "payments-db")
+    ]
     every = [row | {"cluster": f"c{number}"} for number in range(9) for row in rows(logs)]
     known = build_trace(Focus(asked, every), lines, stack="k", since=until, until=until, is_whole=True)
     printed = list(list_lines(known))
     assert (len(printed) <= 12, len(known["answers"]) > 2) == (True, True), printed
-    assert printed[2].endswith("payments-db/prod-eu; 1 more: --output json has each")
+    assert [line[:6] for line in printed[1:3]] == ["answer"] * 2
+    assert printed[2].endswith(f" ({len(known['answers']) - 2} more: --output json has each)")
+    assert printed[4].endswith("payments-db/prod-eu; 1 more: --output json has each")

@@ -75,6 +75,7 @@ def stay(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
 CASES = {
     "table": Case("trace prod/payments/db", 1, change),
     "report": Case("trace deployment/web -n payments --cluster prod-eu", 0, change),
+    "answers": Case("trace deployment/apii -n payments", 1, change),
     "silence": Case("trace prod-eu/payments/payments-db", 0, stay),
     "error": Case("trace prod/paymnts/db", 1, stay),
 }

@@ -66,8 +66,8 @@ def trace(
     """Follow the last change: event, route, delivery, write, restart.
 
     WHAT is the name or ARN of a secret or parameter, an event id, CLUSTER/NAMESPACE/SECRET, or with -n a workload, as
-    deployment/web: of that it is said why it did not restart. No value is read. Exits with 1 where the last attempt of
-    a delivery failed, or nothing is known.
+    deployment/web: of that it is said why it did not restart. No value is read. Exits with 1 where a target is not
+    right, its last delivery failed, or nothing is known.
     """
     subject = parse_subject(what, namespace, cluster)
     session = open_session(os.environ.get("AWS_REGION") or None)

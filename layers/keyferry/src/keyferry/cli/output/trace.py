@@ -6,20 +6,21 @@ from datetime import UTC, datetime
 
 from keyferry.cli.output import console
 from keyferry.cli.trace.hop import Hop, Step, join
+from keyferry.cli.trace.looks import Answer
 from keyferry.cli.trace.trace import Now, Trace
 
 MAX_LINES: dict[Step, int] = {"event": 1, "route": 2, "delivery": 3, "write": 2, "restart": 2}
 """How many lines each step has. With the first line and the state now these are twelve."""
 WITH_ANSWER: dict[Step, int] = MAX_LINES | {"route": 1, "delivery": 2}
-"""The same where an answer follows, which has two lines at most."""
-
+"""The same where answers come first, which have two lines at most."""
+MAX_ANSWERS = 2
 
 INDENT = 24
 """How many columns the time and the step take."""
 
 
 def print_trace(trace: Trace) -> None:
-    """Write what was asked about, the hops of the change, the state now, and the answer."""
+    """Write what was asked about, the answer, the hops of the change, and the state now."""
     heading, *lines = list_lines(trace)
     console.print_line(heading)
     for line in lines:
@@ -29,11 +30,11 @@ def print_trace(trace: Trace) -> None:
 def list_lines(trace: Trace) -> Iterator[str]:
     """Yield the lines."""
     yield _build_heading(trace)
+    yield from _list_answers(trace["answers"])
     first = trace["hops"][0]["time"] if trace["hops"] else ""
     for step, most in (WITH_ANSWER if trace["answers"] else MAX_LINES).items():
         yield from _list_step([hop for hop in trace["hops"] if hop["step"] == step], most, first)
     yield from _list_state(trace["now"])
-    yield from _list_answers(trace)
 
 
 def _list_step(hops: Sequence[Hop], most: int, first: str) -> Iterator[str]:
@@ -51,14 +52,29 @@ def _list_step(hops: Sequence[Hop], most: int, first: str) -> Iterator[str]:
 def _build_heading(trace: Trace) -> str:
     if not trace["hops"]:
         rest = "" if trace["isWhole"] else "; their end was not reached"
-        return f"{trace['what']}: nothing in the logs from {trace['since']} to {trace['until']}{rest}"
+        return f"{trace['what']}: nothing in the logs from {_format(trace['since'])} to {_format(trace['until'])}{rest}"
     event = trace.get("eventId", "")
-    parts = [trace["what"]] if event in trace["what"] else [f"{trace['what']}: event {event}"]
-    if trace["earlier"]:
-        parts.append(f"{len(trace['earlier'])} earlier since {_format(trace['since'])}, the last {trace['earlier'][0]}")
+    name = "" if event in trace["what"] else f" (event {event})"
+    parts = [f"{trace['what']}: {_name_origin(event)} of {_format_short(trace['hops'][0]['time'], trace)}{name}"]
+    if trace["others"]:
+        newest, count = trace["others"][0], len(trace["others"])
+        which = f"the newest {newest['eventId']}" if count > 1 else newest["eventId"]
+        since = f"{count:,} other{'s' * (count > 1)} since {_format_short(trace['since'], trace)}"
+        parts.append(f"{since}, {which} at {_format_short(newest['time'], trace)}")
     if trace["ignored"]:
-        parts.append(f"{trace['ignored']} that were no change")
-    return ", ".join(parts)
+        parts.append(f"{trace['ignored']:,} more event{'s' * (trace['ignored'] > 1)} of no change")
+    return "; ".join(parts)
+
+
+def _name_origin(event_id: str) -> str:
+    """Return what began a change, by the id that it has."""
+    return next((origin for origin in ("sweep", "push") if event_id.startswith(f"{origin}-")), "change")
+
+
+def _format_short(time: str, trace: Trace) -> str:
+    """Return a time without its day where that is the day on which the question was asked."""
+    moment, asked = (datetime.fromisoformat(each).astimezone(UTC) for each in (time, trace["until"]))
+    return f"{moment:%H:%M:%S}" if moment.date() == asked.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _fold(hops: Sequence[Hop]) -> list[list[Hop]]:
@@ -104,7 +120,8 @@ def _list_state(now: Sequence[Now]) -> Iterator[str]:
         return
     first, *others = now
     why = f": {first['why']}" if "why" in first else ""
-    written = f", written {_format(first['written'])}" if "written" in first else ""
+    by = f" by {first['by']}" if "by" in first else ""
+    written = f", written {_format(first['written'])}{by}" if "written" in first else ""
     counts: defaultdict[str, int] = defaultdict(int)
     for each in others:
         counts[each["state"]] += 1
@@ -112,13 +129,12 @@ def _list_state(now: Sequence[Now]) -> Iterator[str]:
     yield f"{'now':<12}  {'state':<8}  {first['target']} is {first['state']}{why}{written}{more}"
 
 
-def _list_answers(trace: Trace) -> Iterator[str]:
-    answers = trace["answers"]
-    if answers:
-        yield f"{'answer':<12}  {'':<8}  {answers[0]['text']}"
-    if len(answers) > 1:
-        more = f" ({len(answers) - 2:,} more)" if len(answers) > 2 else ""
-        yield f"{'':<12}  {'':<8}  {answers[1]['text']}{more}"
+def _list_answers(answers: Sequence[Answer]) -> Iterator[str]:
+    """Yield a line for each answer that there is room for; how many there are more stands in the last of them."""
+    more = len(answers) - MAX_ANSWERS
+    for number, answer in enumerate(answers[:MAX_ANSWERS], 1):
+        rest = f" ({more:,} more: --output json has each)" if more > 0 and number == MAX_ANSWERS else ""
+        yield f"{'answer':<12}  {'':<8}  {answer['text']}{rest}"
 
 
 def _tell_time(time: str, first: str) -> str:

@@ -31,6 +31,8 @@ class Hop(TypedDict):
     """How often the message of the delivery has been received."""
     error: NotRequired[str]
     """Why the attempt failed."""
+    settled: NotRequired[str]
+    """Since when that is over: a later delivery succeeded, or something else wrote the Secret."""
     seconds: NotRequired[float]
     """How long the attempt took."""
     nextTry: NotRequired[str]

@@ -1,21 +1,25 @@
 """The hops of a change: its event, route, deliveries, writes and restarts, each with its time and in words."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
-from keyferry.cli.trace.changes import Change, Outcome, read_time
+from keyferry.cli.trace.changes import FAILED, Change, Outcome, find_success, is_fine, read_time
 from keyferry.cli.trace.effects import count_others, describe_restart, describe_write
 from keyferry.cli.trace.hop import Hop, join, shorten_version
 from keyferry.cli.trace.logs import Line
-from keyferry.delivery.report import MAX_LISTED
 from keyferry.model import format_moment, format_time
 
 
-def list_hops(change: Change) -> Iterator[Hop]:
-    """Yield the hops of a change; those of one kind are in the order of their time."""
+def list_hops(change: Change, later: Sequence[Line] = ()) -> Iterator[Hop]:
+    """Yield the hops of a change; those of one kind are in the order of their time.
+
+    Args:
+        change: the change.
+        later: the ends of the deliveries of all changes, oldest first: one may have made good what this one has not.
+    """
     yield from _list_event(change)
     ends = sorted(change.ends, key=lambda line: str(line["timestamp"]))
-    yield from _list_deliveries(change)
+    yield from _list_deliveries(change, later)
     for line in ends:
         outcomes = [Outcome(line, fields) for fields in line["namespaces"]]
         yield from filter(None, map(describe_write, outcomes))
@@ -72,7 +76,7 @@ def _describe_other(change: Change) -> str:
     return f"event {change.event_id}, whose line of route is older than the logs that were read"
 
 
-def _list_deliveries(change: Change) -> Iterator[Hop]:
+def _list_deliveries(change: Change, later: Sequence[Line]) -> Iterator[Hop]:
     """Yield the last attempt of each delivery, with its beginning; one that has not ended is told as that."""
     begun, last = dict[tuple[str, str, str], Line](), dict[tuple[str, str, str], Line]()
     for line in sorted((*change.begun, *change.ends), key=lambda line: str(line["timestamp"])):
@@ -81,7 +85,23 @@ def _list_deliveries(change: Change) -> Iterator[Hop]:
         if line["message"] == "begun":
             begun[target] = line
     for target, line in last.items():
-        yield _describe_delivery(line, begun.get(target, line))
+        hop = _describe_delivery(line, begun.get(target, line))
+        success = find_success(line, later) if "error" in hop else None
+        if success:
+            settle(hop, success["timestamp"], f"event {success['event_id']} was delivered")
+        yield hop
+
+
+def settle(hop: Hop, time: str, how: str) -> None:
+    """Let a delivery that failed say that this is over.
+
+    Args:
+        hop: the delivery.
+        time: since when.
+        how: by what, as a sentence without an end.
+    """
+    hop["settled"] = format_moment(read_time(time))
+    hop["text"] += f"; since then, at {read_time(time).astimezone(UTC):%H:%M:%S}, {how}"
 
 
 def _describe_delivery(line: Line, begun: Line) -> Hop:
@@ -93,7 +113,7 @@ def _describe_delivery(line: Line, begun: Line) -> Hop:
         hop["attempt"] = line["attempt"]
     if "seconds" in line:
         hop["seconds"] = line["seconds"]
-    if line["message"] in ("retry later", "dead letter", "dropped") and not is_fine(line):
+    if line["message"] in FAILED and not is_fine(line):
         hop["error"] = get_error(line)
     next_try = get_next_try(line)
     if next_try:
@@ -121,14 +141,6 @@ def _tell_delivery(line: Line) -> str:
             where = join(line.get("sent_on", ()), count)
             return f"goes on{attempt} as {count:,} deliver{'y' if count == 1 else 'ies'} to {where}: {get_error(line)}"
     return f"dropped{attempt}: {get_error(line)}"
-
-
-def is_fine(line: Line) -> bool:
-    """Return whether a delivery failed, and not in the namespaces that are asked about."""
-    if not line.get("is_narrow") or "error" in line or "targets" not in line:
-        return False
-    is_known = bool(line["namespaces"]) or line["listed"] < MAX_LISTED
-    return is_known and not any("error" in each for each in line["namespaces"])
 
 
 def get_error(line: Line) -> str:
