@@ -59,6 +59,7 @@ def test_a_target_that_is_not_right_has_its_last_error_and_the_next_try() -> Non
         (line(error="Unreachable: x"), row("held")),
         (line("11:00:00", error="Unreachable: x"), row("stale")),  # before it was written
         (line(error="Unreachable: x", cluster="prod-us"), row("stale")),
+        (line(error="Unreachable: x", namespace="shop"), row("stale")),
         (line(namespaces=[{"namespace": "shop", "error": "x"}]), row("stale")),
         (line(namespaces=[{"namespace": "payments", "did": "updated"}]), row("stale")),
     ],
@@ -67,6 +68,42 @@ def test_a_failure_of_something_else_or_before_the_last_write_is_none_of_it(
     failure: dict[str, Any], of: dict[str, Any]
 ) -> None:
     assert told(failure, of=of) == {}
+
+
+@pytest.mark.parametrize("message", ["retry later", "dead letter", "dropped", "replaced"])
+def test_a_target_that_is_unknown_and_whose_last_delivery_failed_has_failed(message: str) -> None:
+    seen = told(line(message=message, error="Unreachable: x"), of=row("unknown"))
+    assert (seen["state"], seen["error"]) == ("failed", "Unreachable: x")
+
+
+@pytest.mark.parametrize(
+    ("failure", "success"),
+    [
+        (line(error="Unreachable: x"), line("14:30:00", message="delivered")),
+        (line(error="Unreachable: x"), line("14:30:00", message="delivered", namespace="payments")),
+        (line(namespaces=[{"namespace": "payments", "error": "x"}]), line("14:30:00", message="delivered")),
+        (
+            line(namespaces=[{"namespace": "payments", "error": "x"}]),
+            line("14:30:00", namespaces=[{"namespace": "shop", "error": "x"}], targets={"failed": 1, "unchanged": 1}),
+        ),
+    ],
+)
+def test_a_failure_before_a_delivery_that_went_well_is_past(failure: dict[str, Any], success: dict[str, Any]) -> None:
+    assert told(failure, of=row("unknown"))["state"] == "failed"
+    assert told(failure, success, of=row("unknown")) == {}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        line("14:30:00", message="delivered", namespace="shop"),
+        line("14:30:00", namespaces=[], targets={"failed": 90}),  # no room for the names of those that failed
+    ],
+)
+def test_a_failure_is_not_past_where_nothing_says_that_it_went_well_since(later: dict[str, Any]) -> None:
+    for namespace in ("payments", ""):
+        first = line(namespaces=[{"namespace": "payments", "error": "x"}])
+        assert told(first, later, of=row("unknown", namespace=namespace))["error"] == "x"
 
 
 def test_an_error_of_the_whole_delivery_is_that_of_each_of_its_targets() -> None:
@@ -99,6 +136,46 @@ def test_what_is_unknown_is_not_wrong() -> None:
 )
 def test_targets_are_chosen(wanted: Filter, *, accepted: bool) -> None:
     assert wanted.accepts(row()) is accepted
+
+
+def test_what_is_not_known_is_not_known_to_be_right() -> None:
+    rows = [row(state) for state in ("right", "held", "unknown", "stale")]
+    assert [each["state"] for each in filter(Filter(only_wrong=True).accepts, rows)] == ["unknown", "stale"]
+
+
+def test_a_failure_that_is_not_tried_again_by_itself_says_what_tries_it_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    [dropped] = add_failures([row("gone")], [line(message="dropped", error="SourceUnusable: no key url")])
+    print_states([dropped], NOW)
+    text = "SourceUnusable: no key url; the next sweep tries again; `keyferry push` does not wait for it"
+    assert f"prod-eu/payments/payments-db: {text}" in capsys.readouterr().out.splitlines()
+
+
+class Logs:
+    """A client of CloudWatch Logs that answers with these lines, and remembers the filter."""
+
+    region_name, pattern = "eu-west-1", ""
+
+    def __init__(self, *lines: dict[str, Any]) -> None:
+        self.lines = lines
+
+    def client(self, *_: object, **_more: object) -> "Logs":
+        return self
+
+    def filter_log_events(self, **asked: Any) -> dict[str, Any]:  # noqa: ANN401
+        self.pattern = asked["filterPattern"]
+        return {"events": [{"message": json.dumps(each)} for each in self.lines]}
+
+
+def test_each_line_that_ends_an_attempt_is_asked_for() -> None:
+    logs: Any = Logs(
+        *(line(message=message) for message in ("begun", "dropped", "replaced", "superseded", "delivered"))
+    )
+    seen = Stack(logs, "keyferry", {}).list_attempts(NOW).lines
+    assert [each["message"] for each in seen] == ["dropped", "replaced", "delivered"]
+    asked = ("delivered", "retry later", "dead letter", "dropped", "replaced")
+    assert logs.pattern == "{ " + " || ".join(f'$.message = "{message}"' for message in asked) + " }"
 
 
 def test_the_table_has_a_line_for_each_target_each_cause_once_and_totals(capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,7 +285,7 @@ class LongLog:
     def ask(self, _question: str, **_more: object) -> list[dict[str, Any]]:
         return [{"rows": [row("stale")]}]
 
-    def list_failures(self, _since: datetime) -> LogLines:
+    def list_attempts(self, _since: datetime) -> LogLines:
         return LogLines([], is_whole=False)
 
 

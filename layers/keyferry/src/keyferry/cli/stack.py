@@ -24,8 +24,9 @@ QUEUE, REPORT = "DeliveriesQueueUrl", "ReportFunction"
 """The outputs of template.yaml that have the URL of the queue, and the name of the function that answers questions."""
 _PATIENT = Config(read_timeout=70, retries={"mode": "standard", "total_max_attempts": 1})
 """The function answers within 60 seconds."""
-_FAILURES = '{ $.message = "retry later" || $.message = "dead letter" }'
-"""The log lines of deliveries that failed (CloudWatch Logs, filter pattern syntax for JSON)."""
+_ENDS = ("delivered", "retry later", "dead letter", "dropped", "replaced")
+"""The messages of the log lines of `deliver` that say how an attempt ended, well or not. What is superseded is left
+out: it was not attempted."""
 
 
 MAX_LOG_PAGES = 100
@@ -99,14 +100,15 @@ class Stack:
                 raise InvalidInput(f"function {name} gets no further in the time that it has; its log says more")
             asked["cursor"] = page["cursor"]
 
-    def list_failures(self, since: datetime) -> LogLines:
-        """Return the log lines of deliveries that failed since then, oldest first.
+    def list_attempts(self, since: datetime) -> LogLines:
+        """Return the log lines of attempts at deliveries that have ended since then, well or not, oldest first.
 
         Raises:
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
         """
-        log = self.read_logs("deliver", _FAILURES, since)
-        return replace(log, lines=[line for line in log.lines if line.get("message") in ("retry later", "dead letter")])
+        pattern = f"{{ {' || '.join(f'$.message = "{message}"' for message in _ENDS)} }}"
+        log = self.read_logs("deliver", pattern, since)
+        return replace(log, lines=[line for line in log.lines if line.get("message") in _ENDS])
 
     def read_logs(self, function: str, pattern: str, since: datetime) -> LogLines:
         """Return the lines of JSON that a function has logged since then, oldest first.

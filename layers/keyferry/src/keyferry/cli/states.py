@@ -1,5 +1,6 @@
 """The states of targets as people ask for them: what `report` says, with the last failure of each from the logs."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,8 @@ from keyferry.pipeline.status import describe_restart
 
 type Row = dict[str, Any]
 """What is known of one target (`keyferry.pipeline.status`): `Target`, while it is put together."""
+type _End = tuple[str, Row]
+"""When an attempt at a delivery ended, and how it failed; empty if it did not."""
 type State = Literal["right", "held", "stale", "restart due", "conflict", "failed", "gone", "unknown"]
 
 
@@ -118,6 +121,7 @@ class Filter:
     source: str | None = None
     """The name or ARN of a secret or parameter."""
     only_wrong: bool = False
+    """Only those that are not known to be right."""
 
     def accepts(self, row: Row) -> bool:
         """Return whether a target is asked for."""
@@ -128,7 +132,7 @@ class Filter:
             and (self.namespace in (None, row["namespace"]) or not row["namespace"])
             and self.owner in (None, row.get("owner", {}).get("team"))
             and (self.source is None or self.source in names or self.source.strip("/") in names)
-            and not (self.only_wrong and is_right(row))
+            and not (self.only_wrong and is_known_right(row))
         )
 
 
@@ -137,30 +141,51 @@ def is_right(row: Row) -> bool:
     return row["state"] in RIGHT
 
 
+def is_known_right(row: Row) -> bool:
+    """Return whether a target is known to be right."""
+    return is_right(row) and row["state"] != "unknown"
+
+
 def add_failures(rows: Iterable[Row], lines: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """Yield the rows; one that is not right and whose last delivery failed has its error and the next try.
+    """Yield the rows; one that is not known to be right and whose last delivery failed has its error and the next try.
 
     Args:
         rows: what `report` says.
-        lines: the log lines of deliveries that failed, oldest first.
+        lines: the log lines of attempts at deliveries that have ended, oldest first.
     """
-    failures: dict[tuple[str, ...], Row] = {}
+    ends: defaultdict[tuple[str, str], dict[str, _End]] = defaultdict(dict)
     for line in lines:
-        target = str(line.get("mapping")), str(line.get("cluster"))
-        if "error" in line:
-            failures[target] = _describe_failure(line, str(line["error"]))
-        for outcome in line.get("namespaces", ()):
-            if "error" in outcome:
-                failures[*target, str(outcome["namespace"])] = _describe_failure(line, str(outcome["error"]))
+        ends[str(line.get("mapping")), str(line.get("cluster"))].update(_list_ends(line))
     for row in rows:
-        keys = (row["mapping"], row["cluster"]), (row["mapping"], row["cluster"], row["namespace"])
-        known = [failures[key] for key in keys if key in failures]
-        last = max(known, key=lambda failure: str(failure["failed"]), default=None)
-        if last and not is_right(row) and last["failed"] > row.get("written", ""):
+        failure = _find_failure(row["namespace"], ends.get((row["mapping"], row["cluster"]), {}))
+        if failure and not is_known_right(row) and failure["failed"] > row.get("written", ""):
             state = row["state"] if row["state"] == "conflict" else "failed"
-            yield row | {"state": state} | last
+            yield row | {"state": state} | failure
         else:
             yield row
+
+
+def _list_ends(line: Mapping[str, Any]) -> Iterator[tuple[str, _End]]:
+    """Yield the namespaces that an attempt tells of, each with its end; an empty name stands for all of them."""
+    time, outcomes = format_time(datetime.fromisoformat(line["timestamp"])), line.get("namespaces", ())
+    failures = {str(each["namespace"]): str(each["error"]) for each in outcomes if "error" in each}
+    whole = str(line.get("namespace") or "")
+    if "error" in line:
+        yield whole, (time, _describe_failure(line, str(line["error"])))
+    elif line.get("targets", {}).get("failed", 0) <= len(failures):  # a line has no room for all of very many
+        yield whole, (time, {})
+    for namespace, error in failures.items():
+        yield namespace, (time, _describe_failure(line, error))
+
+
+def _find_failure(namespace: str, ends: Mapping[str, _End]) -> Row:
+    """Return how the last attempt at a target failed; empty if it did not, or none is known.
+
+    Where the cluster did not tell the namespaces, what went well in a single one says nothing of the others.
+    """
+    names = (namespace, "") if namespace else [name for name, (_, failure) in ends.items() if failure or not name]
+    known = [ends[name] for name in names if name in ends]
+    return max(known, key=lambda end: (end[0], bool(end[1])), default=("", {}))[1]
 
 
 def _describe_failure(line: Mapping[str, Any], error: str) -> Row:

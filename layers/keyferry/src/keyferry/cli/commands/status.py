@@ -42,7 +42,7 @@ LOCAL_SECONDS = 600
 @click.option("--namespace", metavar="NAME", shell_complete=complete_namespaces, help="Only in this namespace.")
 @click.option("--owner", metavar="TEAM", shell_complete=complete_teams, help="Only those of this team.")
 @click.option("--source", metavar="NAME", help="Only those that are made from this secret or parameter.")
-@click.option("--stale", is_flag=True, help="Only those that are not right.")
+@click.option("--stale", is_flag=True, help="Only those that are not right, or not known.")
 @click.option("--watch", is_flag=True, help=f"Look again every {MIN_WATCH_SECONDS} seconds, until Ctrl-C.")
 @click.option("--stack", metavar="NAME", help="Ask this stack. Default: the one that samconfig.toml names.")
 @click.option("--local", is_flag=True, help="Ask no stack: compare with your own rights.")
@@ -90,8 +90,8 @@ def _look(settings: Settings, session: boto3.Session, stack: Stack | None, wante
             if name not in known:
                 where = " there" if wanted.cluster or wanted.namespace else ""
                 raise InvalidInput(f"no target{where} is of a mapping called {name}{nearest(name, known, 'there is')}")
-        is_asked = stack is not None and not all(map(states.is_right, rows))
-        log = stack.list_failures(datetime.now(UTC) - states.FAILURES_SINCE) if stack and is_asked else LogLines(())
+        is_asked = stack is not None and not all(map(states.is_known_right, rows))
+        log = stack.list_attempts(datetime.now(UTC) - states.FAILURES_SINCE) if stack and is_asked else LogLines(())
         if not log.is_whole:  # it is read from the oldest line on
             console.print_note("warning: the log of deliver is longer than was read: the last errors may be missing")
         return list(filter(wanted.accepts, states.add_failures(rows, log.lines)))

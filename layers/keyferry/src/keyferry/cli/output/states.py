@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from keyferry.cli.output import console
-from keyferry.cli.states import Row, is_right
+from keyferry.cli.states import Row, is_known_right
 from keyferry.model import split_version
 
 _VERSION_LENGTH = 8
@@ -47,11 +47,13 @@ def _shorten(version: str) -> str:
 
 
 def _describe_cause(row: Row, now: datetime) -> str:
-    if is_right(row) and row["state"] != "unknown":
+    if is_known_right(row):
         return ""
     parts = [row.get("error") or row.get("why", "")]
     if "nextTry" in row:
         parts.append(f"next try {_format_time(row['nextTry'], now)}")
+    elif "failed" in row:
+        parts.append("the next sweep tries again; `keyferry push` does not wait for it")
     elif row["state"] in ("stale", "gone", "restart due"):
         parts.append("the next sweep sees it; `keyferry push` does not wait for it")
     return "; ".join(filter(None, parts))

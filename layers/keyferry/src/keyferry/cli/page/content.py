@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from keyferry.cli.expiry import Expiry, list_expiries
-from keyferry.cli.states import Row, is_right
+from keyferry.cli.states import Row, is_known_right
 from keyferry.formats.printable import escape
 from keyferry.model import format_time, split_version
 
@@ -104,7 +104,7 @@ def _describe_owner(row: Row) -> str:
 
 
 def _describe_cause(row: Row) -> tuple[str, ...]:
-    if is_right(row) and row["state"] != "unknown":
+    if is_known_right(row):
         return ()
     text = row.get("error") or row.get("why", "")
     return escape(text), escape(row.get("at", "")), row.get("nextTry", "")
