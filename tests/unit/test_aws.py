@@ -50,6 +50,23 @@ def test_only_what_says_so_itself_counts_as_missing_or_deleted(
     assert "secretsmanager:GetSecretValue on db" in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("call", "remedy"),
+    [
+        ("secretsmanager:GetSecretValue on prod/db (AWSCURRENT) in eu-west-1", "prod/db --region eu-west-1`"),
+        ("secretsmanager:DescribeSecret on prod/db", "prod/db`"),
+    ],
+)
+def test_a_secret_that_is_scheduled_for_deletion_is_told_with_what_restores_it(call: str, remedy: str) -> None:
+    error = build_error("InvalidRequestException", MARKED[0], call)
+    assert f"restore it with `aws secretsmanager restore-secret --secret-id {remedy}, or remove" in str(error)
+
+
+def test_a_call_that_names_no_secret_has_no_command_that_restores_it() -> None:
+    error = build_error("InvalidRequestException", MARKED[0], "secretsmanager:ListSecrets in eu-west-1")
+    assert "; restore it, or remove the mapping" in str(error)
+
+
 USER = "User: arn:aws:sts::111122223333:assumed-role/canary-role/x is not authorized to perform:"
 GET = "secretsmanager:GetSecretValue"
 WHOLE = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-a1B2c3"

@@ -152,6 +152,13 @@ def test_a_failure_that_is_not_tried_again_by_itself_says_what_tries_it_again(
     assert f"prod-eu/payments/payments-db: {text}" in capsys.readouterr().out.splitlines()
 
 
+def test_nothing_is_hoped_of_a_sweep_where_a_source_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = row("gone", why="the Secret is missing")
+    gone["sources"] = [gone["sources"][0] | {"missing": True}]
+    print_states([gone], NOW)
+    assert "prod-eu/payments/payments-db: the Secret is missing" in capsys.readouterr().out.splitlines()
+
+
 class Logs:
     """A client of CloudWatch Logs that answers with these lines, and remembers the filter."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keyferry.delivery.desired import compute_revision
 from keyferry.errors import AccessDenied, ClusterUnreachable, Forbidden
 from keyferry.mapping.catalog import build_catalog
 from keyferry.model import Rotation, SourceState
@@ -130,12 +131,6 @@ def test_a_fixed_version_is_held_and_which_source_has_it_is_said() -> None:
     assert (only(world)["state"], only(world)["why"]) == ("held", "db has a fixed version")
 
 
-def test_what_is_not_known_is_said_to_be_unknown() -> None:
-    world = World(mapping(**ONE))
-    world.sources.read_state = lambda _source: SourceState()  # type: ignore[method-assign,assignment]
-    assert (only(world)["state"], only(world)["why"]) == ("unknown", "the version of a source is not known")
-
-
 def test_a_stale_target_is_so_since_its_source_changed_and_rotations_are_told() -> None:
     world, when = World(mapping(**ONE)), datetime(2026, 11, 24, 15, tzinfo=UTC)
     rotation = Rotation(is_on=True, last=when - timedelta(days=30), next=when + timedelta(days=1))
@@ -227,6 +222,53 @@ def test_an_answer_has_the_release_and_its_error_no_traceback() -> None:
     told = answer({"question": "status"}, "1.2.3", {"status": fails})
     assert told["error"]["kind"] == "Unexpected"
     assert "canary" not in str(told)
+
+
+DELETED = (
+    f"secret {SOURCE} is not listed: it does not exist, or is scheduled for deletion, which"
+    f" `aws secretsmanager restore-secret --secret-id {SOURCE}` ends"
+)
+
+
+def test_a_source_that_aws_does_not_list_is_told_with_what_restores_it() -> None:
+    world = World(mapping(**ONE))
+    world.sources.read_state = lambda _source: SourceState()  # type: ignore[method-assign,assignment]
+    row = only(world)
+    assert (row["state"], row["why"], row["sources"][0]["missing"]) == ("unknown", f"source db: {DELETED}", True)
+    gone(world)
+    assert (only(world)["state"], only(world)["why"]) == ("gone", f"the Secret is missing; source db: {DELETED}")
+
+
+@pytest.mark.parametrize(
+    ("source", "why", "is_missing"),
+    [
+        (
+            {"secretsManager": f"arn:aws:secretsmanager:eu-west-1:111122223333:secret:{SOURCE}"},
+            "is not listed: it is of another account, or it does not exist, or is scheduled for deletion, which",
+            False,
+        ),
+        (
+            {"secretsManager": SOURCE, "region": "eu-west-2"},
+            f"restore-secret --secret-id {SOURCE} --region eu-west-2`",
+            True,
+        ),
+        ({"parameterStore": "/prod/db"}, "source db: parameter /prod/db is not listed: it does not exist", True),
+        ({"parameterStore": "/prod/db", "label": "live"}, "the version of a source is not known", False),
+    ],
+)
+def test_a_source_is_missing_only_where_a_listing_would_show_it(
+    source: dict[str, Any], why: str, *, is_missing: bool
+) -> None:
+    world = World(mapping(**ONE))
+    wanted = mapping(sources={"db": source}, **ONE)
+    world.catalog = build_catalog([wanted], [cluster("prod-eu")])
+    revision = {"keyferry.dev/revision": compute_revision(wanted)}
+    world.clusters["prod-eu"].edit(*WHERE, annotations=revision, manager="keyferry:payments-db")
+    world.sources.read_state = lambda _source: SourceState()  # type: ignore[method-assign,assignment]
+    row = only(world)
+    assert row["state"] == "unknown"
+    assert why in row["why"]
+    assert ("missing" in row["sources"][0]) is is_missing
 
 
 @pytest.mark.parametrize("error", [Forbidden("no"), AccessDenied("no")])

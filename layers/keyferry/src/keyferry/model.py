@@ -107,6 +107,11 @@ class SourceState:
     key: str | None = None
     """The KMS key that it is under, as the store names it; None for AWS's own key, or if it is not known."""
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether the store's listing has the source, as far as a listing can show it."""
+        return self.version is not None or self.changed is not None
+
 
 @dataclass(frozen=True)
 class Place:

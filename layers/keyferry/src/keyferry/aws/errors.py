@@ -1,5 +1,7 @@
 """Turn errors of botocore into errors of Keyferry, for every AWS service."""
 
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -60,6 +62,9 @@ THROTTLED = {
 _CREATE = {"secretsmanager:": "aws secretsmanager create-secret", "ssm:": "aws ssm put-parameter"}
 """How a call of a store begins → the command that creates what the store does not have."""
 
+_SECRET_OF_CALL = re.compile(r"secretsmanager:\w+ on (?P<name>\S+)(?:.* in (?P<region>\S+))?$")
+"""A call that names a secret, as `secretsmanager:GetSecretValue on prod/db (AWSCURRENT) in eu-west-1`."""
+
 
 @contextmanager
 def translate_errors(call: str, hint: str = "") -> Iterator[None]:
@@ -116,7 +121,7 @@ def build_error(code: str, message: str, call: str, status: int = 400, hint: str
     if code in MISSING:
         return _build_missing(code, message, call, hint)
     if is_deletion(code, message):
-        return SourceDeleted(f"{call}: it is scheduled for deletion; restore it, or remove the mapping")
+        return SourceDeleted(f"{call}: it is scheduled for deletion; {_explain_restoring(call)}, or remove the mapping")
     if code in INVALID:
         return SourceUnavailable(
             f"{call}: AWS does not accept that name, version or label ({code}); change the mapping"
@@ -124,6 +129,15 @@ def build_error(code: str, message: str, call: str, status: int = 400, hint: str
     if code in THROTTLED:
         return Throttled(f"{call}: AWS asks to slow down ({code})")
     return (Unreachable if status >= 500 else Rejected)(f"{call}: {code or 'an error without a code'}")
+
+
+def _explain_restoring(call: str) -> str:
+    """Return how to restore the secret that a call is about, with the command where the call names it."""
+    named = _SECRET_OF_CALL.match(call)
+    if named is None:
+        return "restore it"
+    region = f" --region {named['region']}" if named["region"] else ""
+    return f"restore it with `aws secretsmanager restore-secret --secret-id {shlex.quote(named['name'])}{region}`"
 
 
 def _build_missing(code: str, message: str, call: str, hint: str) -> KeyferryError:

@@ -57,6 +57,8 @@ class SourceOfTarget(TypedDict):
     """When that version was written."""
     rotation: NotRequired[Rotation]
     """Its rotation; left out for what cannot be rotated."""
+    missing: NotRequired[bool]
+    """Given where AWS does not list it: it does not exist, or is scheduled for deletion."""
 
 
 class Target(TypedDict):

@@ -113,7 +113,7 @@ def list_sources(catalog: Catalog, read_state: StateReader) -> SourcesAnswer:
     rows: list[SourceReach] = []
     visible = 0
     for source, state in _read_states(catalog, read_state):
-        if isinstance(state, KeyferryError) or (state.version is None and state.changed is None):
+        if isinstance(state, KeyferryError) or not state.is_seen:
             rows.append(_describe_source(source, state))
             continue
         visible += 1
@@ -157,10 +157,10 @@ def _describe_source(source: Source, state: SourceState | KeyferryError) -> Sour
         return where | {"state": "unknown", "error": _describe(state)}
     if isinstance(state, KeyferryError):
         return where | {"state": "failed", "error": _describe(state)}
-    return where | {"state": "unknown"} if _is_unlisted(source) else where
+    return where | {"state": "unknown"} if is_unlisted(source) else where
 
 
-def _is_unlisted(source: Source) -> bool:
+def is_unlisted(source: Source) -> bool:
     """Return whether no listing of the function's can show a source: another role reads it, or no listing has it."""
     return bool(source.role) or not any(source.store.get_listing_grants(source))
 

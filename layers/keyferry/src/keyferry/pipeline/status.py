@@ -1,6 +1,7 @@
 """The state of the targets, in pages: what `keyferry status` shows. It reads no value."""
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -14,6 +15,8 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place, SourceState, format_time
 from keyferry.pipeline.comparison import ClusterComparison, Look, Readers, Scope
+from keyferry.pipeline.reach import is_unlisted
+from keyferry.stores.source import Source
 
 MAX_BYTES = 4_000_000
 """How much of JSON one page holds. Lambda answers with 6 MB at most (AWS Lambda, Quotas)."""
@@ -71,7 +74,7 @@ def _look(cluster: str, comparison: ClusterComparison, room: "_Room", locate: Lo
 
 def _build_row(cluster: str, look: Look, locate: Locate) -> Row:
     mapping, error = look.mapping, look.error
-    why = f"{type(error).__name__}: {error}" if error else look.comparison.why
+    why = f"{type(error).__name__}: {error}" if error else _explain(cluster, look)
     fields = {
         "mapping": mapping.name,
         "cluster": cluster,
@@ -89,6 +92,35 @@ def _build_row(cluster: str, look: Look, locate: Locate) -> Row:
         "sources": list(_list_sources(cluster, look)),
     }
     return {key: value for key, value in fields.items() if value or key == "namespace"}
+
+
+def _explain(cluster: str, look: Look) -> str:
+    """Return why a target is in its state, with the sources that a delivery would not find."""
+    state, why = look.comparison.state, look.comparison.why
+    if state not in ("unknown", "gone", "stale"):
+        return why
+    missing = [
+        _explain_missing(alias, source.resolve(Place(cluster, look.namespace)))
+        for alias, source in look.mapping.spec.sources.items()
+        if _is_missing(source, look.sources.get(alias))
+    ]
+    return "; ".join(missing if missing and state == "unknown" else [why, *missing])
+
+
+def _is_missing(source: Source, state: SourceState | None) -> bool:
+    """Return whether a listing that would show a source does not have it. It can be five minutes behind."""
+    return state is not None and not state.is_seen and not is_unlisted(source)
+
+
+def _explain_missing(alias: str, source: Source) -> str:
+    why = "is not listed: it is of another account, or" if source.arn else "is not listed:"
+    if source.store_name != "secretsmanager":
+        return f"source {alias}: parameter {source} {why} it does not exist"
+    region = f" --region {source.home_region}" if source.home_region else ""
+    restore = f"aws secretsmanager restore-secret --secret-id {shlex.quote(str(source))}{region}"
+    return (
+        f"source {alias}: secret {source} {why} it does not exist, or is scheduled for deletion, which `{restore}` ends"
+    )
 
 
 def _describe_observed(observed: Observed | None) -> Row:
@@ -120,6 +152,7 @@ def _list_sources(cluster: str, look: Look) -> Iterator[Row]:
             "wanted": state.version,
             "changed": _format(state.changed),
             "rotation": _describe_rotation(state),
+            "missing": not resolved.arn and _is_missing(resolved, look.sources.get(alias)),
         }
         yield {key: value for key, value in fields.items() if value}
 

@@ -54,9 +54,13 @@ def _describe_cause(row: Row, now: datetime) -> str:
         parts.append(f"next try {_format_time(row['nextTry'], now)}")
     elif "failed" in row:
         parts.append("the next sweep tries again; `keyferry push` does not wait for it")
-    elif row["state"] in ("stale", "gone", "restart due"):
+    elif row["state"] in ("stale", "gone", "restart due") and not any(map(_is_missing, row["sources"])):
         parts.append("the next sweep sees it; `keyferry push` does not wait for it")
     return "; ".join(filter(None, parts))
+
+
+def _is_missing(source: Row) -> bool:
+    return bool(source.get("missing"))
 
 
 def _name_targets(rows: Sequence[Row]) -> str:
