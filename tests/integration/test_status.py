@@ -92,4 +92,4 @@ def test_a_secret_that_somebody_deletes_is_gone_until_it_is_delivered_again(stac
 
 def test_a_name_that_there_is_not_is_told_with_the_nearest(stack: Deployed) -> None:
     code, _, error = run(stack, "--stack", STACK, "naer")
-    assert (code, "no target is of a mapping called naer; did you mean near?" in error) == (1, True), error
+    assert (code, "no target has mapping naer; did you mean near?" in error) == (1, True), error

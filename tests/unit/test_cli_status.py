@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main
 from keyferry.cli.commands import status as command
-from keyferry.cli.output.states import print_states
+from keyferry.cli.output.states import print_planned, print_states
 from keyferry.cli.stack import LogLines, Stack
 from keyferry.cli.states import Filter, add_failures, is_right
-from keyferry.errors import InvalidInput, Overtaken
+from keyferry.errors import InvalidInput, Overtaken, UnknownName
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 SOON = "the next sweep sees it; `keyferry push` does not wait for it"
@@ -224,7 +224,6 @@ def test_who_gets_a_secret_is_known_offline() -> None:
         ("payments-db", "prod-eu", "payments"),
         ("payments-db", "prod-us", "payments"),
     ]
-    assert run("--offline", "--source", "nobody").stdout == "no targets\n"
 
 
 def test_without_a_stack_it_is_asked_which(tmp_path: Path) -> None:
@@ -280,7 +279,7 @@ def test_a_deployment_between_two_pages_is_told_from_other_errors() -> None:
 
 
 def test_an_error_of_the_answer_is_told_in_its_words() -> None:
-    with pytest.raises(InvalidInput, match="no mapping of this deployment has cluster eu"):
+    with pytest.raises(UnknownName, match="no mapping of this deployment has cluster eu"):
         ask(Functions({"error": {"kind": "UnknownName", "text": "no mapping of this deployment has cluster eu"}}))
 
 
@@ -304,12 +303,93 @@ def test_errors_that_may_be_missing_are_told_as_that(monkeypatch: pytest.MonkeyP
     assert result.stderr == "warning: the log of deliver is longer than was read: the last errors may be missing\n"
 
 
-@pytest.mark.parametrize(("place", "where"), [([], ""), (["--cluster", "prod-us"], " there")])
-def test_a_mapping_of_which_there_is_no_target_is_told_with_the_nearest(
-    monkeypatch: pytest.MonkeyPatch, place: list[str], where: str
-) -> None:
+class Targets:
+    """A stack with these targets, which knows no other cluster than prod-eu and prod-us, and has no failures."""
+
+    name = "keyferry"
+
+    def __init__(self, *rows: dict[str, Any]) -> None:
+        self.rows = rows
+
+    def ask(self, _question: str, cluster: str | None, namespace: str | None) -> list[dict[str, Any]]:
+        if cluster not in (None, "prod-eu", "prod-us"):
+            raise UnknownName(f"no mapping of this deployment has cluster {cluster}")
+        rows = [each for each in self.rows if cluster in (None, each["cluster"])]
+        return [{"rows": [each for each in rows if namespace in (None, each["namespace"])]}]
+
+    def list_attempts(self, _since: datetime) -> LogLines:
+        return LogLines([])
+
+
+OWNED = row(owner={"team": "payments"})
+
+
+def ask_for(monkeypatch: pytest.MonkeyPatch, *args: str, of: tuple[dict[str, Any], ...] = (OWNED,)) -> Result:
+    """Return what the command says of a stack with these targets."""
     monkeypatch.setattr(command, "open_session", lambda _region: None)
-    monkeypatch.setattr(command, "find_stack", lambda *_: LongLog())
-    result = CliRunner().invoke(main, ["status", "payments-bd", *place])
-    said = f"no target{where} is of a mapping called payments-bd; did you mean payments-db?\n"
-    assert (result.exit_code, result.stderr) == (1, said)
+    monkeypatch.setattr(command, "find_stack", lambda *_: Targets(*of))
+    return CliRunner().invoke(main, ["status", *args])
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["payments-bd"], "no target has mapping payments-bd; did you mean payments-db?"),
+        (["payments-db", "shop"], "no target has mapping shop; there is: payments-db"),
+        (["payments-bd", "--cluster", "prod-us"], "no target has mapping payments-bd; did you mean payments-db?"),
+        (["--cluster", "prod-uk"], "no target has cluster prod-uk; did you mean prod-eu?"),
+        (["--namespace", "payment"], "no target has namespace payment; did you mean payments?"),
+        (["--owner", "pay"], "no target has owner pay; there is: payments"),
+        (["--source", "prod/bd"], "no target has source prod/bd; did you mean prod/db?"),
+        (
+            ["payments-db", "--namespace", "shop", "--source", "/prod/db"],
+            "no target has mapping payments-db and namespace shop and source /prod/db, all at once",
+        ),
+    ],
+)
+def test_a_name_that_no_target_has_is_told_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, args: list[str], said: str
+) -> None:
+    other = row(mapping="web", namespace="shop", sources=[]) if "all at once" in said else OWNED
+    result = ask_for(monkeypatch, *args, of=(OWNED, other))
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"{said}\n")
+
+
+def test_without_any_target_no_name_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = ask_for(monkeypatch, "--cluster", "prod-eu", of=())
+    assert (result.exit_code, result.stdout) == (0, "no targets\n")
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        ((OWNED,), "the target is right, or held by the mapping\n"),
+        ((OWNED, row("held", namespace="shop")), "all 2 targets are right, or held by the mapping\n"),
+    ],
+)
+def test_where_all_is_right_stale_says_of_how_many(
+    monkeypatch: pytest.MonkeyPatch, of: tuple[dict[str, Any], ...], said: str
+) -> None:
+    result = ask_for(monkeypatch, "--stale", of=of)
+    assert (result.exit_code, result.stdout) == (0, said)
+
+
+def test_a_namespace_that_no_target_has_is_told_offline_too() -> None:
+    result = run("--offline", "--source", "prod/payment/db")
+    said = "no target has source prod/payment/db; did you mean prod/payments/db?\n"
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", said)
+
+
+def test_offline_shows_no_states(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--offline", "payments-db").stdout.splitlines() == [
+        "cluster  namespace  secret",
+        "prod-eu  payments   payments-db",
+        "prod-us  payments   payments-db",
+        "",
+        "2 targets",
+    ]
+    print_planned([])
+    assert capsys.readouterr().out == "no targets\n"
+    result = run("--offline", "--stale")
+    assert result.exit_code == 2
+    assert "--offline knows none" in result.stderr

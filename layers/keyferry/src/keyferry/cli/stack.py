@@ -17,13 +17,15 @@ from keyferry.aws.sessions import open_client
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli import sam
 from keyferry.cli.check.problems import nearest
-from keyferry.errors import InvalidInput, Overtaken
+from keyferry.errors import InvalidInput, KeyferryError, Overtaken, UnknownName
 from keyferry.model import parse_json
 
 QUEUE, REPORT = "DeliveriesQueueUrl", "ReportFunction"
 """The outputs of template.yaml that have the URL of the queue, and the name of the function that answers questions."""
 _PATIENT = Config(read_timeout=70, retries={"mode": "standard", "total_max_attempts": 1})
 """The function answers within 60 seconds."""
+_KINDS: Mapping[str, type[KeyferryError]] = {"Overtaken": Overtaken, "UnknownName": UnknownName}
+"""The kinds of errors of an answer that are told from others."""
 _ENDS = ("delivered", "retry later", "dead letter", "dropped", "replaced")
 """The messages of the log lines of `deliver` that say how an attempt ended, well or not. What is superseded is left
 out: it was not attempted."""
@@ -79,6 +81,7 @@ class Stack:
         Raises:
             InvalidInput: it is not a stack of Keyferry, or the function refuses the question.
             Overtaken: another deployment has come between two pages.
+            UnknownName: the stack has no mapping, cluster or namespace that the fields name.
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
         """
         client, name = open_client(self.session, "lambda", config=_PATIENT), self._get_output(REPORT)
@@ -91,8 +94,7 @@ class Stack:
                 text = page.get("errorMessage") if isinstance(page, dict) else None
                 raise InvalidInput(f"function {name} failed: {text or 'it gave no answer'}; its log says more")
             if "error" in page:
-                kind = Overtaken if page["error"]["kind"] == "Overtaken" else InvalidInput
-                raise kind(page["error"]["text"])
+                raise _KINDS.get(page["error"]["kind"], InvalidInput)(page["error"]["text"])
             yield page
             if "cursor" not in page:
                 return

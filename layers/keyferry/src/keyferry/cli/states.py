@@ -1,12 +1,14 @@
 """The states of targets as people ask for them: what `report` says, with the last failure of each from the logs."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NotRequired, TypedDict
 
+from keyferry.cli.check.problems import nearest
 from keyferry.delivery.report import build_owner_field
+from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Place, format_time
 from keyferry.pipeline.status import describe_restart
@@ -127,6 +129,10 @@ class Filter:
 
     def accepts(self, row: Row) -> bool:
         """Return whether a target is asked for."""
+        return self.selects(row) and not (self.only_wrong and is_known_right(row))
+
+    def selects(self, row: Row) -> bool:
+        """Return whether a target has all names that are asked for, whatever its state."""
         names = {name for source in row["sources"] for name in (source["name"], source["name"].strip("/"))}
         return (
             (not self.mappings or row["mapping"] in self.mappings)
@@ -134,8 +140,43 @@ class Filter:
             and (self.namespace in (None, row["namespace"]) or not row["namespace"])
             and self.owner in (None, row.get("owner", {}).get("team"))
             and (self.source is None or self.source in names or self.source.strip("/") in names)
-            and not (self.only_wrong and is_known_right(row))
         )
+
+    def is_met(self, rows: Iterable[Row]) -> bool:
+        """Return whether some row has all names that are asked for, and each mapping has one."""
+        mappings = {row["mapping"] for row in rows if self.selects(row)}
+        return bool(mappings) and mappings.issuperset(self.mappings)
+
+    def refuse(self, rows: Sequence[Row]) -> None:
+        """Raise an error that says which name no target has, or that none has all of them.
+
+        Args:
+            rows: all targets that there are.
+
+        Raises:
+            InvalidInput: that error; none is raised where there are no targets at all.
+        """
+        if not rows or self.is_met(rows):
+            return
+        asked = [*(("mapping", name) for name in self.mappings), *self._list_narrowing()]
+        for noun, name in asked:
+            known = _list_names(rows, noun)
+            if name not in known and not (noun == "source" and name.strip("/") in {each.strip("/") for each in known}):
+                raise InvalidInput(f"no target has {noun} {name}{nearest(name, known, 'there is')}")
+        raise InvalidInput(f"no target has {' and '.join(f'{noun} {name}' for noun, name in asked)}, all at once")
+
+    def _list_narrowing(self) -> list[tuple[str, str]]:
+        names = {"cluster": self.cluster, "namespace": self.namespace, "owner": self.owner, "source": self.source}
+        return [(noun, name) for noun, name in names.items() if name is not None]
+
+
+def _list_names(rows: Iterable[Row], noun: str) -> set[str]:
+    """Return the names of mappings, clusters, namespaces, owners or sources that targets have."""
+    if noun == "source":
+        return {source["name"] for row in rows for source in row["sources"]}
+    if noun == "owner":
+        return {row["owner"]["team"] for row in rows if "owner" in row}
+    return {row[noun] for row in rows if row[noun]}
 
 
 def is_right(row: Row) -> bool:

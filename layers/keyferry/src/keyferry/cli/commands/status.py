@@ -11,15 +11,14 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.cli import states
-from keyferry.cli.check.problems import nearest
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces, complete_teams
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
-from keyferry.cli.output.states import print_states
+from keyferry.cli.output.states import print_planned, print_states
 from keyferry.cli.stack import LogLines, Stack, find_stack
 from keyferry.cli.states import Filter, Row, Status
 from keyferry.deadline import Deadline
-from keyferry.errors import InvalidInput
+from keyferry.errors import UnknownName
 from keyferry.pipeline.comparison import Scope
 from keyferry.runtime.wiring import Runtime
 
@@ -68,58 +67,68 @@ def status(
     """
     if watch and settings.output == "html":
         raise click.UsageError("--watch shows tables or JSON: a page shows how things were when it was made")
+    if stale and offline:
+        raise click.UsageError("--stale asks for states, and --offline knows none: leave one of them out")
     wanted = Filter(only_wrong=stale, **chosen)  # type: ignore[arg-type]
     if offline:
-        _print(settings, "", sorted(filter(wanted.accepts, states.list_planned(settings.load_catalog())), key=_get_key))
+        planned = sorted(states.list_planned(settings.load_catalog()), key=_get_key)
+        wanted.refuse(planned)
+        _print(settings, "", list(filter(wanted.accepts, planned)), None)
         return
     session = open_session(os.environ.get("AWS_REGION") or None)
     known = None if local else find_stack(session, stack, settings.mappings)
     while True:
         rows = _look(settings, session, known, wanted)
-        _print(settings, known.name if known else "", rows)
+        _print(settings, known.name if known else "", list(filter(wanted.accepts, rows)), len(rows))
         if not watch:
             sys.exit(0 if all(map(states.is_right, rows)) else PROBLEMS)
         time.sleep(MIN_WATCH_SECONDS)
 
 
 def _look(settings: Settings, session: boto3.Session, stack: Stack | None, wanted: Filter) -> list[Row]:
+    """Return the targets that have all names that are asked for, whatever their state."""
+
+    def ask(scope: Scope) -> list[Row]:
+        return list(_ask(stack, scope) if stack else _compare(settings, session, scope))
+
     with console.show_progress("asking" if stack else "comparing", 1):
-        rows = list(_ask(stack, wanted) if stack else _compare(settings, session, wanted))
-        known = {row["mapping"] for row in rows}
-        for name in wanted.mappings:
-            if name not in known:
-                where = " there" if wanted.cluster or wanted.namespace else ""
-                raise InvalidInput(f"no target{where} is of a mapping called {name}{nearest(name, known, 'there is')}")
+        try:
+            rows = ask(Scope(cluster=wanted.cluster, namespace=wanted.namespace))
+        except UnknownName:  # only all targets tell which name was meant
+            rows = []
+        if not wanted.is_met(rows):
+            wanted.refuse(ask(Scope()) if wanted.cluster or wanted.namespace else rows)
         is_asked = stack is not None and not all(map(states.is_known_right, rows))
         log = stack.list_attempts(datetime.now(UTC) - states.FAILURES_SINCE) if stack and is_asked else LogLines(())
         if not log.is_whole:  # it is read from the oldest line on
             console.print_note("warning: the log of deliver is longer than was read: the last errors may be missing")
-        return list(filter(wanted.accepts, states.add_failures(rows, log.lines)))
+        return list(filter(wanted.selects, states.add_failures(rows, log.lines)))
 
 
-def _ask(stack: Stack, wanted: Filter) -> Iterator[Row]:
-    for page in stack.ask("status", cluster=wanted.cluster, namespace=wanted.namespace):
+def _ask(stack: Stack, scope: Scope) -> Iterator[Row]:
+    for page in stack.ask("status", cluster=scope.cluster, namespace=scope.namespace):
         yield from page["rows"]
 
 
-def _compare(settings: Settings, session: boto3.Session, wanted: Filter) -> Iterator[Row]:
+def _compare(settings: Settings, session: boto3.Session, scope: Scope) -> Iterator[Row]:
     runtime, cursor = Runtime(os.environ, settings.load_catalog(), session), None
     while cursor != {}:
-        scope = Scope(cluster=wanted.cluster, namespace=wanted.namespace, cursor=cursor)
-        page = runtime.list_status(scope, Deadline.after(LOCAL_SECONDS))
+        page = runtime.list_status(scope.model_copy(update={"cursor": cursor}), Deadline.after(LOCAL_SECONDS))
         yield from page["rows"]
         cursor = page.get("cursor", {})
 
 
-def _print(settings: Settings, stack: str, rows: list[Row]) -> None:
+def _print(settings: Settings, stack: str, rows: list[Row], total: int | None) -> None:
     if settings.is_json:
         console.print_json({"targets": rows})
     elif settings.output == "html":
         from keyferry.cli.page.render import render_page  # noqa: PLC0415  # with Jinja2, which takes time to import
 
         console.print_document(render_page(rows, stack, datetime.now(UTC)))
+    elif total is None:
+        print_planned(rows)
     else:
-        print_states(rows, datetime.now(UTC))
+        print_states(rows, datetime.now(UTC), total)
 
 
 def _get_key(row: Row) -> tuple[str, ...]:

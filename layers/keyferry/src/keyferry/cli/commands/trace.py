@@ -29,7 +29,7 @@ from keyferry.cli.trace.subject import (
     parse_subject,
 )
 from keyferry.cli.trace.trace import Trace, build_trace, fails
-from keyferry.errors import InvalidInput
+from keyferry.errors import InvalidInput, UnknownName
 
 ANSWER = Trace
 """The form of `--output json`."""
@@ -123,7 +123,7 @@ def _ask(stack: Stack, subject: Subject) -> list[Row]:
     if where:
         try:
             rows = [row for page in stack.ask("status", **where) for row in page["rows"]]
-        except InvalidInput:  # no mapping writes there
+        except UnknownName:  # no mapping writes there
             rows = []
         if rows:
             return rows

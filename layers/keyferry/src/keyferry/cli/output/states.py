@@ -12,10 +12,28 @@ _VERSION_LENGTH = 8
 """How much of a version id a table shows."""
 
 
-def print_states(rows: Sequence[Row], now: datetime) -> None:
-    """Write a line for each target, then what is wrong, each cause once, then totals."""
+def print_planned(rows: Sequence[Row]) -> None:
+    """Write a line for each target that the files have: nothing is known of its state."""
     if not rows:
         console.print_line("no targets")
+        return
+    lines = [(row["cluster"], row["namespace"], row["secret"], _name_mapping(row)) for row in rows]
+    console.print_table(("cluster", "namespace", "secret", "mapping"), lines)
+    console.print_line("")
+    console.print_line(_count_targets(len(rows)))
+
+
+def print_states(rows: Sequence[Row], now: datetime, total: int = 0) -> None:
+    """Write a line for each target, then what is wrong, each cause once, then totals.
+
+    Args:
+        rows: the targets.
+        now: the current time.
+        total: how many targets were asked for, those among them that are right and not shown.
+    """
+    if not rows:
+        all_right = "the target is right" if total == 1 else f"all {total:,} targets are right"
+        console.print_line(f"{all_right}, or held by the mapping" if total else "no targets")
         return
     header = ("state", "cluster", "namespace", "secret", "mapping", "version", "since")
     console.print_table(header, [_build_line(row, now) for row in rows])
@@ -31,10 +49,25 @@ def print_states(rows: Sequence[Row], now: datetime) -> None:
 
 
 def _build_line(row: Row, now: datetime) -> tuple[str, ...]:
-    mapping = "" if row["mapping"] == row["secret"] else row["mapping"]
     versions = dict.fromkeys(filter(None, map(_describe_version, row["sources"])))
     since = _format_age(row["since"], now) if "since" in row else ""
-    return row["state"], row["cluster"], row["namespace"] or "-", row["secret"], mapping, ", ".join(versions), since
+    return (
+        row["state"],
+        row["cluster"],
+        row["namespace"] or "-",
+        row["secret"],
+        _name_mapping(row),
+        ", ".join(versions),
+        since,
+    )
+
+
+def _name_mapping(row: Row) -> str:
+    return "" if row["mapping"] == row["secret"] else row["mapping"]
+
+
+def _count_targets(number: int) -> str:
+    return f"{number:,} target{'' if number == 1 else 's'}"
 
 
 def _describe_version(source: Row) -> str:
@@ -71,7 +104,7 @@ def _name_targets(rows: Sequence[Row]) -> str:
 def _count(rows: Sequence[Row]) -> str:
     counts = Counter(row["state"] for row in rows)
     states = ", ".join(f"{count:,} {state}" for state, count in counts.most_common())
-    return f"{len(rows):,} target{'' if len(rows) == 1 else 's'}: {states}"
+    return f"{_count_targets(len(rows))}: {states}"
 
 
 def _format_age(time: str, now: datetime) -> str:
