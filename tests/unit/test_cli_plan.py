@@ -101,7 +101,7 @@ def test_a_plan_of_nothing_says_so_in_one_line(scene: Scene) -> None:
     result = scene.run("plan")
     assert (result.exit_code, result.stdout) == (
         0,
-        "no changes: 1 target stays as it is, and the mappings are deployed\n",
+        "no changes: 1 target stays as it is; the mappings are deployed\n",
     )
 
 

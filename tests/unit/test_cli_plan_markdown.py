@@ -29,7 +29,7 @@ def test_a_plan_of_nothing_is_a_heading_and_a_sentence() -> None:
         "<!-- keyferry plan -->",
         "### Keyferry: no changes",
         "",
-        "no changes&#58; 3 targets stay as they are, and the mappings are deployed",
+        "no changes&#58; 3 targets stay as they are; the mappings are deployed",
         "",
         "",
         "Stack <code>keyferry</code> in <code>eu-west-1</code>, release <code>0&#46;1&#46;0</code>.",

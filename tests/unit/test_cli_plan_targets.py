@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from keyferry.cli.output.plans import summarize
+from keyferry.cli.output.results import Plan as DeliveryPlan
 from keyferry.cli.plan.targets import compare_targets
+from keyferry.cli.plan.values import add_values
 from keyferry.errors import ClusterUnreachable
 from keyferry.mapping.catalog import build_catalog
 from keyferry.testing import FakeCluster
 from tests.unit.clusters import SOURCE, WHERE, World
 from tests.unit.planning import EU, US, folder_of, list_rows, name_targets, plan_of
-from tests.unit.samples import SPEC, cluster, mapping
+from tests.unit.samples import SPEC, cluster, delivery, mapping
 
 ONE: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": ["payments"]}
 LABELLED: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": {"matchLabels": {"team": "shop"}}}
@@ -229,11 +231,11 @@ def test_a_cluster_that_is_away_is_said_to_be_unknown_and_gains_and_loses_nothin
     world = World()
     world.lost = ClusterUnreachable("cluster prod-us: no answer")
     same = plan_of(world, folder_of(world))
-    assert (same.is_empty, same.unchanged) == (True, 4)
+    assert (same.is_empty, same.unchanged, same.unknown) == (True, 2, 2)
     assert summarize(same) == (
-        "no changes, as far as is known: 4 targets stay as they are, and the mappings are deployed"
+        "no changes, as far as is known: 2 targets stay as they are, 2 targets are not known; the mappings are deployed"
     )
-    assert same.notes == ["not known of 1 target: ClusterUnreachable: cluster prod-us: no answer"]
+    assert same.notes == ["not known of mapping payments-db on prod-us: ClusterUnreachable: cluster prod-us: no answer"]
     changed = plan_of(world, folder_of(world, mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments"])))
     assert "written prod-us payments payments-db annotate stays" in name_targets(changed.targets)
     assert "lost prod-us shop payments-db" in name_targets(changed.targets)
@@ -251,7 +253,9 @@ def test_a_target_whose_state_is_not_known_is_counted_with_its_reason() -> None:
 
     world.clients["prod-eu"].read_secret_metadata = refuse  # type: ignore[method-assign,assignment]
     plan = plan_of(world, folder_of(world))
-    assert (plan.targets, plan.notes) == ([], ["not known of 1 target: ClusterUnreachable: no"])
+    assert (plan.targets, plan.notes) == ([], ["not known of prod-eu/payments/payments-db: ClusterUnreachable: no"])
+    assert (plan.unchanged, plan.unknown) == (0, 1)
+    assert "no changes, as far as is known: 1 target is not known; the" in summarize(plan)
 
 
 def test_what_becomes_of_a_cluster_that_goes_or_is_replaced_is_told() -> None:
@@ -269,7 +273,20 @@ def test_a_conflict_that_stays_is_told() -> None:
     world = World(mapping(**ONE))
     rows = [row | {"state": "conflict", "why": "helm owns password"} for row in list_rows(world)]
     comparison = compare_targets(folder_of(world), world.catalog, rows)
-    assert (comparison.changes, comparison.notes) == ([], ["conflict of 1 target: helm owns password"])
+    assert (comparison.changes, comparison.notes) == (
+        [],
+        ["conflict of prod-eu/payments/payments-db: helm owns password"],
+    )
+    assert (comparison.unchanged, comparison.contested) == (0, 1)
+
+
+def test_equal_reasons_are_told_once_with_the_first_target_and_totals_count_the_conflicts() -> None:
+    world = World()
+    rows = [row | {"state": "conflict", "why": "helm owns password"} for row in list_rows(world)]
+    comparison = compare_targets(folder_of(world), world.catalog, rows)
+    assert comparison.notes == ["conflict of prod-eu/payments/payments-db and 3 more: helm owns password"]
+    plan = plan_of(world, folder_of(world)).model_copy(update={"unchanged": 0, "contested": comparison.contested})
+    assert summarize(plan) == "no changes: 4 have a conflict; the mappings are deployed"
 
 
 def test_a_row_of_a_mapping_that_is_not_listed_is_left_out() -> None:
@@ -277,3 +294,12 @@ def test_a_row_of_a_mapping_that_is_not_listed_is_left_out() -> None:
     rows = json.loads(json.dumps(list_rows(world)))
     stray = rows[0] | {"mapping": "newer", "secret": "newer"}
     assert compare_targets(folder_of(world), world.catalog, [*rows, stray]).changes == []
+
+
+def test_what_is_rendered_with_values_is_no_longer_unknown() -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world)).model_copy(update={"unknown": 1, "contested": 1})
+    asked, error = delivery(cluster="prod-eu"), ClusterUnreachable("no answer")
+    whole = add_values(plan, folder_of(world), [DeliveryPlan(asked)])
+    assert (whole.unknown, whole.contested) == (0, 0)
+    assert add_values(plan, folder_of(world), [DeliveryPlan(asked, error=error)]).unknown == 1

@@ -31,10 +31,11 @@ def print_plan(plan: Plan) -> None:
 def summarize(plan: Plan) -> str:
     """Return the totals in one line."""
     if plan.is_empty:
-        known, number = "", count(plan.unchanged, "target stays as it is", "targets stay as they are")
-        if plan.notes:
-            known = ", as far as is known"
-        return f"no changes{known}: {number or 'there are no targets'}, and the mappings are deployed"
+        known = ", as far as is known" if plan.notes else ""
+        counts = [count(plan.unchanged, "target stays as it is", "targets stay as they are"), *_count_open(plan)]
+        return (
+            f"no changes{known}: {', '.join(filter(None, counts)) or 'there are no targets'}; the mappings are deployed"
+        )
     parts = [
         _count_changes((each.change for each in plan.mappings), "mapping"),
         _count_changes((each.change for each in plan.clusters), "cluster"),
@@ -44,7 +45,14 @@ def summarize(plan: Plan) -> str:
         f"{len(plan.leftovers):,} left behind" if plan.leftovers else "",
         count(len(plan.generated), "generated file to renew", "generated files to renew"),
     ]
-    return "; ".join([*filter(None, parts), f"{plan.unchanged:,} unchanged"])
+    return "; ".join([*filter(None, parts), f"{plan.unchanged:,} unchanged", *_count_open(plan)])
+
+
+def _count_open(plan: Plan) -> list[str]:
+    """Return how many targets nothing is known of, and how many have a conflict, without what is none."""
+    unknown = count(plan.unknown, "target is not known", "targets are not known")
+    contested = count(plan.contested, "has a conflict", "have a conflict")
+    return [*filter(None, [unknown, contested])]
 
 
 def count(number: int, noun: str, nouns: str = "") -> str:

@@ -54,6 +54,8 @@ def build_plan(
         leftovers=list_leftovers(access, access_before, comparison.changes),
         generated=sorted(generated),
         unchanged=comparison.unchanged,
+        unknown=comparison.unknown,
+        contested=comparison.contested,
         notes=[*_list_notes(folder, deployment), *comparison.notes],
     )
 

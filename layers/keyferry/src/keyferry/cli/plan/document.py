@@ -166,7 +166,11 @@ class Plan(Record):
     generated: list[str] = Field(default_factory=list)
     """The generated files that are not what the folder makes them."""
     unchanged: int = 0
-    """How many targets stay as they are."""
+    """How many targets are known to be as the folder asks, and stay so."""
+    unknown: int = 0
+    """Of how many targets without a change it is not known whether they are."""
+    contested: int = 0
+    """How many targets without a change have a conflict, and stay so."""
     notes: list[str] = Field(default_factory=list)
     """What cannot be known, and what to be careful about."""
 

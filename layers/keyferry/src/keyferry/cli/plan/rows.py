@@ -77,13 +77,18 @@ class StackRows:
 
     def list_unknown(self) -> Sequence[str]:
         """Return what the stack does not know of its targets, and which conflicts stay, each reason once."""
-        counts: defaultdict[tuple[str, str], int] = defaultdict(int)
-        for reason in self._reasons.values():
-            counts["not known of", reason] += 1
-        for row in self._by_secret.values():
+        names: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for (mapping, cluster), reason in self._reasons.items():
+            names["not known of", reason].append(f"mapping {mapping} on {cluster}")
+        for secret, row in self._by_secret.items():
             if row["state"] in _OPEN:
-                counts[_OPEN[row["state"]], row.get("why", "not known")] += 1
-        return [f"{what} {count:,} target{'' if count == 1 else 's'}: {why}" for (what, why), count in counts.items()]
+                names[_OPEN[row["state"]], row.get("why", "not known")].append("/".join(secret))
+        return [f"{what} {_name_first(named)}: {why}" for (what, why), named in names.items()]
+
+
+def _name_first(names: Sequence[str]) -> str:
+    more = len(names) - 1
+    return f"{names[0]} and {more:,} more" if more else names[0]
 
 
 def _name_choice(mapping: SecretMapping) -> str:

@@ -29,7 +29,11 @@ class Comparison:
 
     changes: list[TargetChange] = field(default_factory=list)
     unchanged: int = 0
-    """How many targets stay as they are."""
+    """How many targets are known to be as the folder asks, and stay so."""
+    unknown: int = 0
+    """Of how many targets without a change it is not known whether they are."""
+    contested: int = 0
+    """How many targets without a change have a conflict, and stay so."""
     notes: list[str] = field(default_factory=list)
     """What cannot be known without asking the clusters."""
 
@@ -98,7 +102,15 @@ class _TargetComparison:
             self._kept.add(secret)
             change = self._compare(pair, secret)
             self.result.changes += [change] if change else []
-            self.result.unchanged += change is None
+            if change is None:
+                self._count(secret)
+
+    def _count(self, secret: Secret) -> None:
+        """Count a target that the folder does not change, by what is known of it."""
+        row = self._known.get(secret)
+        self.result.unknown += row is None or row["state"] == "unknown"
+        self.result.contested += row is not None and row["state"] == "conflict"
+        self.result.unchanged += row is not None and row["state"] not in ("unknown", "conflict")
 
     def _list_namespaces(self, pair: _Pair, cluster: str) -> set[str]:
         """Return the namespaces of a mapping on a cluster, as far as they are known; a note says what is not."""

@@ -40,8 +40,10 @@ def add_values(plan: Plan, folder: Catalog, previews: Iterable[DeliveryPlan]) ->
             changes += [_add_preview(change, preview)] if preview.will != "nothing" else []
             unchanged += preview.will == "nothing"
     ordered = sorted([*changes, *lost], key=lambda each: (each.mapping, each.cluster, each.namespace, each.secret))
-    update = {"targets": ordered, "unchanged": unchanged, "notes": [*plan.notes, *notes], "with_values": True}
-    return plan.model_copy(update=update)
+    # What was rendered is known now; of a delivery that fails as a whole it still is what the stack says.
+    counts = {"unchanged": unchanged, "unknown": plan.unknown if notes else 0, "contested": 0}
+    update = {"targets": ordered, "notes": [*plan.notes, *notes], "with_values": True}
+    return plan.model_copy(update=update | counts)
 
 
 def _fail(change: TargetChange, error: KeyferryError) -> TargetChange:
