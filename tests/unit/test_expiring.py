@@ -75,6 +75,27 @@ def test_a_source_is_told_once_with_all_that_is_made_from_it_the_oldest_value_fi
     ]
 
 
+def test_a_source_that_aws_does_not_list_does_not_drop_out() -> None:
+    gone = row("a", {"missing": True})
+    assert told(gone, row("b", {"name": "prod/new", "changed": day(-2)})) == [
+        ("value", "prod/new", "last changed", "11-22"),
+        ("value", "prod/db", "missing", ""),
+    ]
+
+
+def test_totals_end_the_table_and_what_was_never_rotated_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = {"rotation": {"on": False}, "changed": day(-9)}
+    rotated = {"name": "prod/new", "rotation": {"on": False, "last": day(-31)}}
+    page = {"rows": [row("a", off, certificateExpires=day(-1)), row("b", rotated), row("c", off)]}
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    monkeypatch.setattr(command, "find_stack", lambda *_: type("Stack", (), {"ask": lambda *_: [page]})())
+    lines = CliRunner().invoke(main, ["expiring"]).stdout.splitlines()
+    assert lines[-1] == "1 certificate: 1 has expired; 2 rotations: 2 off; 1 value: 1 last changed"
+    states = [line.split("  ")[2:] for line in lines if "rotated" in line]
+    assert ["off, never rotated" in str(state) for state in states] == [False, True]
+    assert "off, last rotated" in str(states[0])
+
+
 @pytest.mark.parametrize(("text", "days"), [("30d", 30), ("4w", 28), ("48h", 2)])
 def test_a_time_span_is_a_number_with_a_unit(text: str, days: int) -> None:
     assert Duration().convert(text, None, None) == timedelta(days=days)

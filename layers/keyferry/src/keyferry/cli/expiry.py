@@ -1,6 +1,6 @@
 """What ends or grows old: certificates, rotations, values; from what `report` says of the targets."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ class ExpiryFields(TypedDict):
     name: str
     """The Secret as cluster/namespace/name, or the secret or parameter in AWS."""
     state: str
-    """What is to be said of it, such as `expires`, `has expired`, `overdue`, `off`, `last changed`."""
+    """What is to be said of it: `expires`, `has expired`, `overdue`, `off`, `last changed`, or `missing` in AWS."""
     time: NotRequired[str]
     """When it expires, was due or was last rotated, or when the value was written; left out if that is not known."""
     targets: NotRequired[list[str]]
@@ -72,6 +72,18 @@ def list_expiries(rows: Iterable[Row], now: datetime, within: timedelta) -> list
     return [*certificates, *sources]
 
 
+def summarize(expiries: Iterable[Expiry]) -> str:
+    """Return the totals in one line, as `2 certificates: 1 expires, 1 has expired; 1 rotation: 1 off`."""
+    counts: defaultdict[What, Counter[str]] = defaultdict(Counter)
+    for expiry in expiries:
+        counts[expiry.what][expiry.state] += 1
+    return "; ".join(
+        f"{states.total():,} {what}{'' if states.total() == 1 else 's'}: "
+        + ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+        for what, states in counts.items()
+    )
+
+
 def _get_time(expiry: Expiry) -> datetime:
     return expiry.time or datetime.max.replace(tzinfo=UTC)
 
@@ -100,7 +112,9 @@ def _list_sources(rows: Iterable[Row], now: datetime) -> Iterator[Expiry]:
         name, own = source["name"], tuple(sorted(set(targets[key])))
         if "rotation" in source:
             yield from _list_rotation(name, source["rotation"], own, now)
-        if "changed" in source:
+        if source.get("missing"):
+            yield Expiry("value", name, "missing", None, own)
+        elif "changed" in source:
             yield Expiry("value", name, "last changed", datetime.fromisoformat(source["changed"]), own)
 
 

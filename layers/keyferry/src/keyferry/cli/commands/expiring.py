@@ -8,7 +8,7 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.cli.duration import Duration
-from keyferry.cli.expiry import Expiries, Expiry, list_expiries
+from keyferry.cli.expiry import Expiries, Expiry, list_expiries, summarize
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.stack import find_stack
@@ -43,10 +43,14 @@ def expiring(settings: Settings, within: timedelta, stack: str | None) -> None:
         console.print_line("nothing")
     else:
         console.print_table(("what", "name", "state", "when", "Secrets"), [_build_line(each) for each in expiries])
+        console.print_line("")
+        console.print_line(summarize(expiries))
     sys.exit(PROBLEMS if any(each.what == "certificate" or each.state == "overdue" for each in expiries) else 0)
 
 
 def _build_line(expiry: Expiry) -> tuple[str, ...]:
-    when = f"{expiry.time:%Y-%m-%d}" if expiry.time else "never"
+    when, state = f"{expiry.time:%Y-%m-%d}" if expiry.time else "-", expiry.state
+    if state == "off":
+        state = "off, last rotated" if expiry.time else "off, never rotated"
     first, *more = expiry.targets or ("",)
-    return expiry.what, expiry.name, expiry.state, when, f"{first} and {len(more)} more" if more else first
+    return expiry.what, expiry.name, state, when, f"{first} and {len(more)} more" if more else first

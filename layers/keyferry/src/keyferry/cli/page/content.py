@@ -87,7 +87,11 @@ def build_content(rows: Sequence[Row], stack: str, now: datetime) -> Content:
         "sources": list(sources.numbers),
         "causes": [{"text": text, "at": at, "nextTry": time} for text, at, time in causes.numbers],
         "rows": lines,
-        "expiries": [_describe_expiry(each) for each in list_expiries(rows, now, ALL_CERTIFICATES)],
+        "expiries": [
+            _describe_expiry(each)
+            for each in list_expiries(rows, now, ALL_CERTIFICATES)
+            if each.time or each.what == "rotation"
+        ],
     }
 
 
