@@ -16,7 +16,7 @@ from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.output.trace import print_trace
 from keyferry.cli.stack import Stack, find_stack
-from keyferry.cli.states import FAILURES_SINCE, Row, add_failures, is_right
+from keyferry.cli.states import FAILURES_SINCE, Row, add_failures, is_known_right
 from keyferry.cli.trace.changes import collect
 from keyferry.cli.trace.logs import Focus
 from keyferry.cli.trace.subject import (
@@ -112,9 +112,9 @@ def _follow(stack: Stack, subject: Subject, since: datetime, until: datetime) ->
 
 def _add_failures(stack: Stack, rows: Sequence[Row], until: datetime) -> list[Row]:
     """Return targets as `keyferry status` shows them: its log lines are read as far back as there."""
-    if all(map(is_right, rows)):
+    if all(map(is_known_right, rows)):
         return list(rows)
-    return list(add_failures(rows, stack.list_failures(until - FAILURES_SINCE).lines))
+    return list(add_failures(rows, stack.list_attempts(until - FAILURES_SINCE).lines))
 
 
 def _ask(stack: Stack, subject: Subject) -> list[Row]:
