@@ -17,6 +17,7 @@ from keyferry.cli.doctor.stack.deployment import OUTPUTS as RESOURCES_OF_OUTPUTS
 from keyferry.cli.doctor.stack.settings import FUNCTIONS, Settings
 from keyferry.cli.doctor.subject import Caller, Subject
 from keyferry.cli.stack import Stack
+from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 from keyferry.runtime.layer import read_release
 from tests.unit.samples import ACCOUNT, WHEN
@@ -136,6 +137,7 @@ class Examined:
         self.report: dict[str, Any] = {
             "clusters": {"release": read_release(), "deployment": digest, "rows": []},
             "sources": {"release": read_release(), "visible": 3, "rows": [], "left": 0, "keys": []},
+            "mappings": InvalidInput("the mappings are not known"),
         }
 
     def set(self, operation: str, answer: Answer) -> None:

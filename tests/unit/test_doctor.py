@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,17 @@ import pytest
 from click.testing import CliRunner
 
 from keyferry.cli import main
+from keyferry.cli.deployment import Deployment
 from keyferry.cli.doctor import examination
-from keyferry.cli.doctor.finding import Check, Finding
+from keyferry.cli.doctor.clusters.needs import Needs
+from keyferry.cli.doctor.finding import Call, Check, Finding
 from keyferry.cli.doctor.runner import collect, run_checks
 from keyferry.cli.output.findings import print_findings, print_totals
 from keyferry.errors import AccessDenied, InvalidInput, Misconfigured, NotSignedIn
+from keyferry.mapping.catalog import build_catalog
+from keyferry.mapping.stack import StackNames
 from tests.unit.examined import Examined, error, only
-from tests.unit.samples import ACCOUNT
+from tests.unit.samples import ACCOUNT, cluster, mapping
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/mappings"
 OK = Finding("rules", "ok", "one", "enabled")
@@ -184,7 +188,8 @@ def test_without_mappings_that_are_right_the_stack_is_looked_at_all_the_same(wor
     result = CliRunner().invoke(main, ["--mappings", str(tmp_path), "doctor", "--output", "json"])
     told = json.loads(result.output)
     assert told["findings"][0] | {"why": ""} == {
-        **{"check": "mappings", "state": "error", "what": "files", "why": "", "remedy": ["keyferry validate"]},
+        **{"check": "mappings", "state": "error", "what": "files", "why": ""},
+        "remedy": [f"keyferry --mappings {tmp_path} validate"],
     }
     assert "roles" in checks(told)
     assert "cluster" not in checks(told)
@@ -214,6 +219,45 @@ def test_of_many_clusters_what_is_the_same_is_told_together(world: Examined, mon
     assert [finding["check"] for finding in answer()["findings"]][-4:] == ["cluster", "cluster", "rights", "rights"]
     assert "rights          prod-eu, prod-us: you may look at all that is looked at" in run()[1]
     assert world.clients.calls
+
+
+def test_clusters_are_compared_with_what_is_deployed_where_the_stack_is_the_folder_s(
+    world: Examined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Needs] = []
+
+    def list_checks(needs: Iterable[Needs], *_: object) -> list[Check]:
+        compared.extend(needs)
+        return []
+
+    own = build_catalog([mapping()], [cluster()])
+    others = build_catalog([mapping()], [cluster()], StackNames(prefix="staging"))
+    monkeypatch.setattr("keyferry.cli.doctor.clusters.cluster.list_checks", list_checks)
+    for known in (own, others):
+        monkeypatch.setattr(examination, "load_deployment", lambda _stack, known=known: Deployment(known, "0", "1"))
+        answer("--stack", "keyferry", "--cluster", "prod-eu")
+    assert [each.deployed for each in compared] == [own, None]
+    assert {each.call for each in compared} == {Call(EXAMPLES, "keyferry")}
+    assert world.clients.calls
+
+
+def test_remedies_are_for_the_folder_and_the_stack_that_were_named(world: Examined) -> None:
+    def list_remedies(*args: str) -> list[str]:
+        return [command for finding in answer(*args)["findings"] for command in finding["remedy"]]
+
+    plain, named = list_remedies(), list_remedies("--stack", "my stack")
+    assert f"keyferry --mappings {EXAMPLES} plan" in plain
+    assert ".tools/sam/bin/sam deploy" in plain
+    assert f"keyferry --mappings {EXAMPLES} plan --stack 'my stack'" in named
+    assert ".tools/sam/bin/sam deploy --stack-name 'my stack'" in named
+    assert Call().format_asking("plan") == "keyferry plan"
+    assert world.clients.calls
+
+
+def test_a_context_is_checked_before_anything_is_asked(world: Examined) -> None:
+    code, out = run("--context", "mine")
+    assert (code, "--context mine: say --context CLUSTER=CONTEXT" in out) == (1, True), out
+    assert world.clients.calls == []
 
 
 def test_a_kubeconfig_that_cannot_be_read_is_a_warning_unless_a_context_is_asked_for(

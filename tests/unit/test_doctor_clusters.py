@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from keyferry.cli.clusters.contexts import Context
 from keyferry.cli.clusters.generated import GENERATED, has_generated_name
 from keyferry.cli.doctor.clusters import rights
 from keyferry.cli.doctor.clusters.cluster import check_cluster, list_checks
-from keyferry.cli.doctor.finding import Check, Finding
+from keyferry.cli.doctor.clusters.needs import Needs
+from keyferry.cli.doctor.finding import Call, Check, Finding
 from keyferry.cli.doctor.runner import collect
 from keyferry.deadline import Deadline
 from keyferry.errors import ClusterUnreachable, Forbidden, InvalidInput, KeyferryError
@@ -76,14 +78,15 @@ class FakeOperator:
         return (each for each in self.objects if each["kind"] == resource.kind)
 
 
-def examine(operator: FakeOperator, known: Catalog) -> list[Finding]:
-    """Return what is found in a cluster."""
+def examine(operator: FakeOperator, folder: Catalog, deployed: Catalog | None = None) -> list[Finding]:
+    """Return what is found in a cluster. What is deployed is what the folder has, where it is not given."""
     client: Any = operator
-    return collect(Check("cluster", "prod-eu", lambda: check_cluster(known, CLUSTER, client)))
+    needs = Needs(CLUSTER, folder, deployed or folder)
+    return collect(Check("cluster", "prod-eu", lambda: check_cluster(needs, client)))
 
 
-def wrong(operator: FakeOperator, known: Catalog) -> list[Finding]:
-    return [finding for finding in examine(operator, known) if finding.state != "ok"]
+def wrong(operator: FakeOperator, folder: Catalog, deployed: Catalog | None = None) -> list[Finding]:
+    return [finding for finding in examine(operator, folder, deployed) if finding.state != "ok"]
 
 
 @pytest.mark.parametrize("spec", [{}, {"namespaces": {"matchLabels": {"team": "a"}}}, {"restart": "none"}])
@@ -151,7 +154,8 @@ LACKING = {"resourceRules": [{"verbs": ["list"], "apiGroups": ["*"], "resources"
             "error",
             "prod-eu: keyferry:deliver",
             "it may not patch secrets/payments-db in namespace payments",
-            f"auth can-i patch secrets/payments-db --namespace payments --as keyferry:deliver && {APPLY}",
+            "auth can-i patch secrets/payments-db --namespace payments --as keyferry:deliver"
+            f" && keyferry generate && {APPLY}",
             set_to(refused={("patch", "secrets")}),
         ),
         (
@@ -217,7 +221,7 @@ LACKING = {"resourceRules": [{"verbs": ["list"], "apiGroups": ["*"], "resources"
             "warning",
             "prod-eu",
             "no mapping needs any more: Role shop/keyferry:deliver:gone",
-            "sh generated/remove-stale.sh prod-eu mine",
+            "keyferry orphans --cluster prod-eu --context prod-eu=mine",
             leave,
         ),
         (
@@ -239,6 +243,57 @@ def test_what_is_broken_is_told_with_its_remedy(
     matching = [each for each in wrong(operator, known) if each.what == what and why in each.why]
     assert [finding.state for finding in matching] == [state], wrong(operator, known)
     assert remedy in " && ".join(matching[0].remedy)
+
+
+ONE = {"secret": {"name": "one", "data": {"password": {"from": "db", "path": "password"}}}}
+KEPT = build_catalog([mapping("one", **ONE)], [CLUSTER])
+BOTH = build_catalog([mapping("one", **ONE), mapping()], [CLUSTER])
+
+
+def test_what_a_mapping_needs_that_is_still_deployed_is_neither_missing_nor_left_over() -> None:
+    found = wrong(FakeOperator(BOTH), KEPT, BOTH)
+    assert [(finding.check, finding.state, finding.remedy) for finding in found] == [
+        ("generated", "warning", ("keyferry plan",))
+    ]
+    assert found[0].why.startswith(
+        "missing or otherwise for the folder, which is not deployed yet: ValidatingAdmissionPolicy keyferry-"
+    )
+    assert "would take away what deployed mappings need" in found[0].why
+    texts = [finding.why for finding in examine(FakeOperator(BOTH), KEPT, BOTH)]
+    assert "4 that deployed mappings need are left over once the folder is deployed" in texts
+
+
+def test_a_folder_that_takes_away_what_deployed_mappings_need_is_not_applied() -> None:
+    operator = FakeOperator(BOTH)
+    remove("RoleBinding")(operator)
+    operator.refused = {("patch", "secrets")}
+    remedies = [command for finding in wrong(operator, KEPT, BOTH) for command in finding.remedy]
+    assert [command for command in remedies if "apply" in command or "remove-stale" in command] == []
+    assert "keyferry plan" in remedies
+
+
+def test_a_folder_that_was_applied_before_its_deployment_is_an_error_only_where_it_takes_something_away() -> None:
+    assert wrong(FakeOperator(BOTH), BOTH, KEPT) == []
+    states = {(finding.check, finding.state) for finding in wrong(FakeOperator(KEPT), KEPT, BOTH)}
+    assert states == {("generated", "error")}
+
+
+def test_what_the_next_deployment_needs_is_a_warning_with_the_command_that_applies_it() -> None:
+    [finding] = wrong(FakeOperator(KEPT), BOTH, KEPT)
+    assert (finding.state, finding.remedy) == ("warning", ("keyferry generate", APPLY))
+
+
+def test_nothing_is_said_to_be_needed_no_more_where_nobody_knows_what_is_deployed() -> None:
+    client: Any = FakeOperator(BOTH)
+    needs = Needs(CLUSTER, KEPT, None, Call(Path("teams/mappings"), "staging"))
+    found = collect(Check("cluster", "prod-eu", lambda: check_cluster(needs, client)))
+    left = only([finding for finding in found if finding.state == "warning"])
+    assert left.why.startswith("no mapping of the folder needs, and what is deployed is not known: Role")
+    assert left.remedy == (
+        "keyferry --mappings teams/mappings orphans --cluster prod-eu --context prod-eu=mine --stack staging",
+    )
+    wrong = only([finding for finding in found if finding.state == "error"])
+    assert wrong.remedy[1].endswith("-f teams/generated/clusters/prod-eu/rbac.yaml")
 
 
 def test_a_check_that_is_refused_stops_no_other() -> None:
@@ -277,25 +332,18 @@ def test_of_each_mapping_one_namespace_is_asked_first_and_so_much_in_all(monkeyp
 def test_a_cluster_without_a_context_is_a_warning_with_the_command_that_makes_one(tmp_path: Any) -> None:  # noqa: ANN401
     known = catalog()
     deadline = Deadline.after(10)
-    [check] = list_checks(known, None, (), {"KUBECONFIG": str(tmp_path / "none")}, deadline)
+    [check] = list_checks([Needs(CLUSTER, known)], (), {"KUBECONFIG": str(tmp_path / "none")}, deadline)
     finding = only(collect(check))
     assert (finding.state, finding.what) == ("warning", "prod-eu")
     assert finding.remedy == ("aws eks update-kubeconfig --name prod-eu --region eu-west-1 --alias prod-eu",)
     assert "no context of the kubeconfig leads there" in finding.why
-    assert list_checks(known, "prod-us", (), {}, deadline) == []
     with pytest.raises(InvalidInput, match="say --context CLUSTER=CONTEXT; did you mean prod-eu"):
-        list_checks(
-            build_catalog([mapping(clusters=["prod-eu", "b"])], [CLUSTER, cluster("b")]),
-            None,
-            ["prod-ue=x"],
-            {},
-            deadline,
-        )
+        list_checks([Needs(CLUSTER, known), Needs(cluster("b"), known)], ["prod-ue=x"], {}, deadline)
 
 
 def test_a_sign_in_that_has_ended_is_told_without_a_command_for_contexts() -> None:
     client: Any = InvalidInput("the program aws of context mine gives no token: sign in to AWS")
-    finding = only(collect(Check("cluster", "prod-eu", lambda: check_cluster(catalog(), CLUSTER, client))))
+    finding = only(collect(Check("cluster", "prod-eu", lambda: check_cluster(Needs(CLUSTER, catalog()), client))))
     assert (finding.state, finding.remedy) == ("warning", ())
     assert "sign in to AWS" in finding.why
 

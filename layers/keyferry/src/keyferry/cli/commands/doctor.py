@@ -11,7 +11,7 @@ from typing import TypedDict
 import click
 
 from keyferry.cli.doctor.examination import Examination
-from keyferry.cli.doctor.finding import Finding, FindingRow
+from keyferry.cli.doctor.finding import Call, Finding, FindingRow
 from keyferry.cli.names import complete_clusters
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
@@ -67,6 +67,7 @@ def doctor(settings: Settings, cluster: str | None, contexts: tuple[str, ...], s
         partial(find_stack, name=stack, mappings=settings.mappings),
         cluster,
         contexts,
+        Call(settings.mappings, stack),
     )
     findings: list[Finding] = []
     for group in _group(examination):

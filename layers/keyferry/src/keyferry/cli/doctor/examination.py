@@ -1,15 +1,18 @@
 """Examine a stack from both ends, step by step: who asks, the stack, what it is made of, and the clusters."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 import boto3
 
 from keyferry.aws.sessions import Sessions, open_session
 from keyferry.cli.check.problems import InvalidFiles, nearest
+from keyferry.cli.clusters.contexts import parse_choices
+from keyferry.cli.deployment import load_deployment
 from keyferry.cli.doctor.clusters import cluster as clusters
-from keyferry.cli.doctor.finding import Check, Finding, format_command
+from keyferry.cli.doctor.clusters.needs import Needs
+from keyferry.cli.doctor.finding import CALL, Call, Check, Finding, format_command
 from keyferry.cli.doctor.runner import AT_ONCE, run_checks
 from keyferry.cli.doctor.stack import (
     caller,
@@ -50,6 +53,8 @@ class Examination:
     """The only cluster to look at; None for all."""
     contexts: tuple[str, ...] = ()
     """The values of `--context`."""
+    call: Call = CALL
+    """How this program was called."""
 
     def run(self) -> Iterator[Finding]:
         """Yield the findings, as soon as they and all before them are known; of the clusters, once all are.
@@ -62,32 +67,34 @@ class Examination:
             catalog = self.load_catalog()
         except InvalidFiles:
             why = "the files have problems: what goes by them is not looked at"
-            yield Finding("mappings", "error", "files", why, ("keyferry validate",))
+            yield Finding("mappings", "error", "files", why, (self.call.format("validate"),))
         else:
             self._check_cluster(catalog)
             count = len(catalog.mappings)
             yield Finding("mappings", "ok", "files", f"{count:,} mapping{'' if count == 1 else 's'}")
-        yield from self._examine_stack(catalog)
+        stack = yield from self._examine_stack(catalog)
         if catalog:
-            yield from self._examine_clusters(catalog)
+            yield from self._examine_clusters(catalog, stack)
 
     def _check_cluster(self, catalog: Catalog) -> None:
         names = [cluster.name for cluster in catalog.used_clusters]
         if self.cluster is not None and self.cluster not in names:
             raise InvalidInput(f"mappings go to no cluster {self.cluster}{nearest(self.cluster, names, 'there is')}")
+        parse_choices(self.contexts, [name for name in names if self.cluster in (None, name)])
 
-    def _examine_stack(self, catalog: Catalog | None) -> Iterator[Finding]:
+    def _examine_stack(self, catalog: Catalog | None) -> Generator[Finding, None, Stack | None]:
+        """Yield the findings, and return the stack; None where there is none that can be asked."""
         try:
             session = open_session(self.environment.get("AWS_REGION") or None)
         except KeyferryError as error:
             yield Finding("caller", "error", "AWS", str(error), ("aws sts get-caller-identity",))
-            return
+            return None
         clients = Sessions(session)
         who, finding = caller.check_caller(clients)
         yield finding
         yield from run_checks([Check("clock", "this machine", lambda: caller.check_clock(clients))], tuple)
         if who is None:
-            return
+            return None
         try:
             stack = self.find_stack(session)
         except KeyferryError as error:
@@ -96,15 +103,19 @@ class Examination:
                 *("--query", "Stacks[].StackName"),
             )
             yield Finding("stack", "error", "stack", str(error), (look,))
-            return
-        subject = Subject(clients, who, stack, catalog, self.cluster)
+            return None
+        subject = Subject(clients, who, stack, catalog, self.cluster, self.call)
         yield from run_checks(list_checks(subject), subject.describe_grant)
+        return None if stack.status.startswith(UNMADE) else stack
 
-    def _examine_clusters(self, catalog: Catalog) -> Iterator[Finding]:
-        rounds = math.ceil(len(catalog.used_clusters) / AT_ONCE)
+    def _examine_clusters(self, catalog: Catalog, stack: Stack | None) -> Iterator[Finding]:
+        chosen = [cluster for cluster in catalog.used_clusters if self.cluster in (None, cluster.name)]
+        deployed = _load_deployed(stack, catalog)
+        needs = [Needs(cluster, catalog, deployed, self.call) for cluster in chosen]
+        rounds = math.ceil(len(chosen) / AT_ONCE)
         deadline = Deadline.after(CLUSTER_SECONDS * max(1, rounds))
         try:
-            checks = clusters.list_checks(catalog, self.cluster, self.contexts, self.environment, deadline)
+            checks = clusters.list_checks(needs, self.contexts, self.environment, deadline)
         except InvalidInput as error:
             if self.contexts:
                 raise
@@ -114,6 +125,17 @@ class Examination:
         order = list(dict.fromkeys(finding.check for finding in findings))
         # By what is looked at, so that what is the same of many clusters is told once.
         yield from sorted(findings, key=lambda finding: order.index(finding.check))
+
+
+def _load_deployed(stack: Stack | None, folder: Catalog) -> Catalog | None:
+    """Return the mappings that are deployed; None where nobody knows them, or the stack is not the folder's."""
+    if stack is None:
+        return None
+    try:
+        deployed = load_deployment(stack).catalog
+    except KeyferryError:
+        return None  # said by `deployment.check_release`
+    return deployed if deployed.stack.prefix == folder.stack.prefix else None
 
 
 def list_checks(subject: Subject) -> list[Check]:

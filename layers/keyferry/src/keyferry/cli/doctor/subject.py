@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from keyferry.aws.calls import cache_answers
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
-from keyferry.cli.doctor.finding import format_command
+from keyferry.cli.doctor.finding import CALL, Call, format_command
 from keyferry.cli.stack import Stack
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
@@ -56,6 +56,8 @@ class Subject:
     """The mappings of the folder; None where they have problems."""
     cluster: str | None = None
     """The only cluster that is looked at; None for all."""
+    call: Call = CALL
+    """How this program was called."""
 
     def client(self, service: Service, region: str | None = None) -> Any:  # noqa: ANN401  # one of boto3's generated classes
         """Return a client of a service; by default in the region of the stack."""

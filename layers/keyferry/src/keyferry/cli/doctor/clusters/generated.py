@@ -1,17 +1,14 @@
 """Whether a cluster has the Roles, bindings and admission policies that are generated for it, by what they say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-from keyferry.access import rbac
 from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.generated import GENERATED
-from keyferry.cli.doctor.clusters.rights import format_apply
-from keyferry.cli.doctor.finding import Finding, format_command
+from keyferry.cli.doctor.clusters.needs import Key, Needs
+from keyferry.cli.doctor.finding import Finding, State
 from keyferry.delivery.apply import Object
 from keyferry.identity import GENERATED_LABEL
-from keyferry.mapping.catalog import Catalog
-from keyferry.mapping.targets import Cluster
 
 _CONTENT = ("rules", "roleRef", "subjects", "spec")
 """The fields that say what an object does."""
@@ -22,42 +19,76 @@ _DEFAULTS = {
 }
 """What the API server adds where an object does not say it. Whatever else is added changes what the object does."""
 
-type Key = tuple[str, str, str]
-"""Kind, namespace and name."""
+_TAKEN_AWAY = "; what this folder generates would take away what deployed mappings need: apply none of it before"
+_UNKNOWN = "no mapping of the folder needs, and what is deployed is not known"
 
 
-def check_generated(client: OperatorClient, catalog: Catalog, cluster: Cluster) -> Iterator[Finding]:
-    """Yield which objects a cluster lacks, has otherwise than the mappings make them, or has no more use for."""
-    wanted = {rbac.identify(each): each for each in rbac.build_rbac(catalog, cluster)}
-    label = catalog.stack.prefix
+def check_generated(client: OperatorClient, needs: Needs) -> Iterator[Finding]:
+    """Yield which objects a cluster lacks, has otherwise than the mappings make them, or has no more use for.
+
+    An error is what the deployed mappings lack; a warning what those of the folder will, or what is left over.
+    """
+    live, ours = _list_live(client, needs)
+    name, count = needs.cluster.name, len(needs.current)
+    wrong = list(_list_wrong(needs, live))
+    for state, what, keys in wrong:
+        why = f"{what}: {_name(keys)}{_TAKEN_AWAY if needs.is_taken_away else ''}"
+        yield Finding("generated", state, name, why, needs.format_apply(client.context))
+    stale = sorted(ours - needs.current.keys() - needs.coming.keys())
+    if stale:
+        what = "no mapping needs any more" if needs.deployed else _UNKNOWN
+        why = f"{what}: {_name(stale)}"
+        yield Finding("generated", "warning", name, why, (needs.format_orphans(client.context),))
+    awaiting = live.keys() - needs.coming.keys()
+    if awaiting:
+        why = f"{len(awaiting):,} that deployed mappings need are left over once the folder is deployed"
+        yield Finding("generated", "ok", name, why)
+    if not (wrong or stale):
+        yield Finding("generated", "ok", name, f"{count:,} Roles, bindings and policies as generated")
+
+
+def _list_live(client: OperatorClient, needs: Needs) -> tuple[Mapping[Key, Object], Set[Key]]:
+    """Return the objects of a cluster that mappings need, and the keys of all that is labelled as the stack's."""
     live, ours = dict[Key, Object](), set[Key]()
     for resource in GENERATED:
         for each in client.list_objects(resource):
             key = (resource.kind, each["metadata"].get("namespace", ""), each["metadata"]["name"])
-            if key in wanted:
+            if key in needs.current or key in needs.coming:
                 live[key] = each
-            if each["metadata"].get("labels", {}).get(GENERATED_LABEL) == label:
+            if each["metadata"].get("labels", {}).get(GENERATED_LABEL) == needs.folder.stack.prefix:
                 ours.add(key)
-    context = client.context.name
-    apply = ("keyferry generate", format_apply(context, cluster.name))
-    missing = [key for key in wanted if key not in live]
-    differing = [key for key, each in live.items() if not says_the_same(wanted[key], each)]
-    stale = sorted(ours - wanted.keys())
+    return live, ours
+
+
+def _list_wrong(needs: Needs, live: Mapping[Key, Object]) -> Iterator[tuple[State, str, list[Key]]]:
+    """Yield what is not as it has to be: how bad that is, what is wrong, and of which objects."""
+    keys = list(dict.fromkeys([*needs.current, *needs.coming]))
+    states = {key: _judge(needs, key, live.get(key)) for key in keys}
+    errors = [key for key in keys if states[key] == "error"]
+    warnings = [key for key in keys if states[key] == "warning"]
+    missing = [key for key in errors if key not in live]
+    differing = [key for key in errors if key in live]
     if missing:
-        yield Finding("generated", "error", cluster.name, f"missing: {_name(missing)}", apply)
+        yield "error", "missing", missing
     if differing:
-        why = f"otherwise than the mappings make them: {_name(differing)}"
-        yield Finding("generated", "error", cluster.name, why, apply)
-    if stale:
-        remove = format_command("sh", "generated/remove-stale.sh", cluster.name, context)
-        yield Finding("generated", "warning", cluster.name, f"no mapping needs any more: {_name(stale)}", (remove,))
-    if not (missing or differing or stale):
-        yield Finding("generated", "ok", cluster.name, f"{len(wanted):,} Roles, bindings and policies as generated")
+        yield "error", "otherwise than the mappings make them", differing
+    if warnings:
+        yield "warning", "missing or otherwise for the folder, which is not deployed yet", warnings
 
 
-def says_the_same(wanted: Object, live: Object) -> bool:
+def _judge(needs: Needs, key: Key, live: Object | None) -> State:
+    """Return whether an object is as it has to be. What was applied before its deployment is, if it takes nothing."""
+    current, coming = needs.current.get(key), needs.coming.get(key)
+    fits_now, fits_then = (wanted is None or says_the_same(wanted, live) for wanted in (current, coming))
+    is_ahead = coming is not None and fits_then and not needs.is_taken_away
+    if not (fits_now or is_ahead):
+        return "error"
+    return "ok" if fits_then else "warning"
+
+
+def says_the_same(wanted: Object, live: Object | None) -> bool:
     """Return whether an object of a cluster says what a generated one does; defaults of the API server do not count."""
-    return all(_is_same(wanted[field], live.get(field)) for field in _CONTENT if field in wanted)
+    return live is not None and all(_is_same(wanted[field], live.get(field)) for field in _CONTENT if field in wanted)
 
 
 def _is_same(wanted: Any, live: Any) -> bool:  # noqa: ANN401  # JSON

@@ -4,7 +4,7 @@ The users of the stack have their names and groups as EKS signs them in (`keyfer
 rights are asked for by name as fit into a few seconds: of each mapping one namespace first.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -93,17 +93,26 @@ def _allows(rules: Sequence[Mapping[str, Sequence[str]]], verb: str, group: str,
     )
 
 
-def check_users(client: OperatorClient, catalog: Catalog, cluster: Cluster) -> Iterator[Finding]:
-    """Yield whether the users of the stack may do what the mappings need, and not list Secrets besides."""
-    rights = list(islice(list_rights(catalog, cluster), MAX_REVIEWS))
-    for user in dict.fromkeys(right.user for right in rights):
-        own = [right for right in rights if right.user == user]
+def check_users(
+    client: OperatorClient, rights: Iterable[Right], cluster: str, apply: Sequence[str]
+) -> Iterator[Finding]:
+    """Yield whether the users of the stack may do what the mappings need, and not list Secrets besides.
+
+    Args:
+        client: asks the cluster.
+        rights: what they have to be allowed.
+        cluster: the name of the cluster.
+        apply: the commands that give them what is generated.
+    """
+    asked = list(islice(rights, MAX_REVIEWS))
+    for user in dict.fromkeys(right.user for right in asked):
+        own = [right for right in asked if right.user == user]
         refused = [right for right in own if not client.may(right.attributes, user, GROUPS)]
-        what = f"{cluster.name}: {user}"
+        what = f"{cluster}: {user}"
         if refused:
             first, more = refused[0], len(refused) - 1
             why = f"it may not {first}" + (f", and {more:,} more of {len(own):,}" if more else "")
-            commands = (first.format_command(client.context.name), format_apply(client.context.name, cluster.name))
+            commands = (first.format_command(client.context.name), *apply)
             yield Finding("rights", "error", what, why, commands)
         else:
             yield Finding("rights", "ok", what, f"it may do the {len(own):,} things that were asked for")
@@ -111,12 +120,6 @@ def check_users(client: OperatorClient, catalog: Catalog, cluster: Cluster) -> I
         if client.may(everything.attributes, user, GROUPS):
             why = "it may list all Secrets with their values, which no mapping gives it: see who binds it to what"
             yield Finding("rights", "error", what, why, (everything.format_command(client.context.name),))
-
-
-def format_apply(context: str, cluster: str) -> str:
-    """Return the command that gives a cluster the rights that are generated for it."""
-    file = f"generated/clusters/{cluster}/rbac.yaml"
-    return format_command("kubectl", "--context", context, "apply", "--server-side", "-f", file)
 
 
 def list_rights(catalog: Catalog, cluster: Cluster) -> Iterator[Right]:

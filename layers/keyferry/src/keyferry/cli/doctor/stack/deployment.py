@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from keyferry.cli.deployment import format_install
-from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
+from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import InvalidInput
 from keyferry.runtime.layer import read_release
@@ -41,7 +41,7 @@ def check_status(subject: Subject) -> Iterator[Finding]:
     if status == "ROLLBACK_COMPLETE":
         delete = _describe(subject, "delete-stack")
         why = f"{status}: it was never made; delete it, and deploy"
-        yield Finding("stack", "error", name, why, (events, delete, *DEPLOY))
+        yield Finding("stack", "error", name, why, (events, delete, *subject.call.deploy))
     elif status == "UPDATE_ROLLBACK_FAILED":
         why, go_on = f"{status}: it is stuck half-way; remove the cause", _describe(subject, "continue-update-rollback")
         yield Finding("stack", "error", name, why, (events, go_on))
@@ -70,10 +70,10 @@ def check_outputs(subject: Subject) -> Iterator[Finding]:
             other.append(output)
     if missing:
         why = f"missing: {', '.join(missing)}; it is of another release than this program, or no stack of Keyferry's"
-        yield Finding("stack", "error", "outputs", why, DEPLOY)
+        yield Finding("stack", "error", "outputs", why, subject.call.deploy)
     if other:
         why = f"not of the resources that the stack has: {', '.join(other)}"
-        yield Finding("stack", "error", "outputs", why, DEPLOY)
+        yield Finding("stack", "error", "outputs", why, subject.call.deploy)
     if not missing and not other:
         yield Finding("stack", "ok", "outputs", "as its resources")
 
@@ -97,7 +97,8 @@ def check_release(subject: Subject) -> Iterator[Finding]:
         yield Finding("release", "ok", "mappings", "those that are deployed are those of the folder")
     else:
         why = "those that are deployed are not those of the folder"
-        yield Finding("release", "warning", "mappings", why, DEPLOY)
+        remedy = subject.call.format_asking("plan"), *subject.call.deploy
+        yield Finding("release", "warning", "mappings", why, remedy)
 
 
 def _describe(subject: Subject, verb: str, *more: str) -> str:

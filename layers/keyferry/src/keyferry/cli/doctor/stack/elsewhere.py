@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from keyferry.access.grants import resolve_sources
 from keyferry.aws.errors import translate_errors
-from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
+from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
 from keyferry.cli.stack import MAX_LOG_PAGES
 from keyferry.errors import SourceUnavailable
@@ -48,7 +48,7 @@ def check_origin(subject: Subject, origin: Origin) -> Iterator[Finding]:
     deploy = _format_member(subject, origin)
     if origin.account != subject.caller.account and not _is_let_in(subject, origin.account):
         why = f"the event bus of the stack does not let account {origin.account} in: {_UNTOLD}"
-        yield Finding("events from", "error", what, why, ("keyferry generate", *DEPLOY))
+        yield Finding("events from", "error", what, why, (subject.call.format("generate"), *subject.call.deploy))
         return
     if _has_event(subject, origin):
         yield Finding("events from", "ok", what, f"route has seen one within {SEEN_WITHIN.days} days")

@@ -11,7 +11,7 @@ from functools import partial
 from keyferry.access.entries import AccessEntry, list_access_entries
 from keyferry.arn import Arn
 from keyferry.aws.errors import translate_errors
-from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
+from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import KeyferryError, Rejected, SourceUnavailable
 from keyferry.mapping.targets import Cluster
@@ -38,7 +38,7 @@ def check_role(subject: Subject, output: str) -> Iterator[Finding]:
     """Yield whether a role of the stack is there."""
     arn, what = subject.outputs.get(output, ""), output.removesuffix("Arn")
     if _read_creation(subject, arn) is None:
-        remedy = subject.format_restore() if arn else DEPLOY
+        remedy = subject.format_restore() if arn else subject.call.deploy
         yield Finding("roles", "error", what, f"there is no role {arn or 'of that output'}", remedy)
     else:
         yield Finding("roles", "ok", what, "there")
@@ -65,7 +65,7 @@ def check_entry(subject: Subject, entry: AccessEntry) -> Iterator[Finding]:
     cluster, what = entry.cluster, f"{entry.cluster.name}: {entry.username}"
     principal = subject.outputs.get(entry.principal, entry.principal)
     if cluster.eks.account != subject.caller.account:
-        script = format_command("sh", "generated/access-entries.sh", subject.stack.name)
+        script = format_command("sh", subject.call.name_generated("access-entries.sh"), subject.stack.name)
         why = f"it is of account {cluster.eks.account}: look with credentials of that account"
         yield Finding("access entries", "warning", what, why, (_format(cluster, "describe", principal), script))
         return
@@ -77,9 +77,8 @@ def check_entry(subject: Subject, entry: AccessEntry) -> Iterator[Finding]:
             )
     except SourceUnavailable:
         why = f"cluster {cluster.eks.name} has no access entry for {principal}, or is not there"
-        yield Finding(
-            "access entries", "error", what, why, DEPLOY if _awaits_deployment(subject, cluster) else (create,)
-        )
+        remedy = subject.call.deploy if _awaits_deployment(subject, cluster) else (create,)
+        yield Finding("access entries", "error", what, why, remedy)
         return
     found = answer["accessEntry"]
     made = _read_creation(subject, principal) if Arn.parse(principal) else None

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from keyferry.aws.errors import translate_errors
-from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
+from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.stack.settings import FUNCTIONS, HANDLER, RUNTIME, Settings, resolve
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import SourceUnavailable
@@ -40,18 +40,18 @@ def check_settings(subject: Subject, settings: Settings) -> Iterator[Finding]:
     if found is None:
         yield Finding("functions", "error", settings.name, "the function is gone", subject.format_restore())
         return
-    wrong = [*_list_states(found, settings), *_list_differences(subject, found, settings)]
+    wrong = [*_list_states(subject, found, settings), *_list_differences(subject, found, settings)]
     yield from wrong or [Finding("functions", "ok", settings.name, "as template.yaml has it")]
 
 
-def _list_states(found: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
+def _list_states(subject: Subject, found: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
     for field, reason in (("State", "StateReason"), ("LastUpdateStatus", "LastUpdateStatusReason")):
         if found.get(field) == "Inactive":  # in a VPC, after weeks
             why = "it was idle for so long that it sleeps: the next call fails and wakes it, which takes a minute"
             yield Finding("functions", "warning", settings.name, why)
         elif found.get(field) == "Failed":
             why = f"{field} is {found[field]}: {found.get(reason) or 'Lambda says no reason'}"
-            yield Finding("functions", "error", settings.name, why, DEPLOY)
+            yield Finding("functions", "error", settings.name, why, subject.call.deploy)
 
 
 def _list_differences(subject: Subject, found: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:

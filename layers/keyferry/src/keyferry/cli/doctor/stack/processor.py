@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from keyferry.aws.errors import translate_errors
-from keyferry.cli.doctor.finding import DEPLOY, Check, Finding
+from keyferry.cli.doctor.finding import Check, Finding
 from keyferry.cli.doctor.stack.functions import read_configuration
 from keyferry.cli.doctor.stack.settings import FUNCTIONS, Settings
 from keyferry.cli.doctor.subject import Subject
@@ -32,7 +32,7 @@ def check_processor(subject: Subject, settings: Settings) -> Iterator[Finding]:
         if compatible and own not in compatible:
             why = f"it runs on {own}, and its layer {_name(layer['Arn'])} is for {', '.join(compatible)}"
             build = f"build for Architecture={own} in samconfig.toml"
-            yield Finding("processor", "error", settings.name, f"{why}: {build}", DEPLOY)
+            yield Finding("processor", "error", settings.name, f"{why}: {build}", subject.call.deploy)
             return
     yield Finding("processor", "ok", settings.name, own)
 

@@ -34,7 +34,7 @@ def check_endpoints(subject: Subject) -> Iterator[Finding]:
                 "endpoints", "ok", row["cluster"], f"the function reaches Kubernetes {row.get('version', '')}"
             )
             continue
-        again = format_command("keyferry", "doctor", "--stack", subject.stack.name, "--cluster", row["cluster"])
+        again = subject.call.format("doctor", "--stack", subject.stack.name, "--cluster", row["cluster"])
         if error["kind"] == _LATE:
             yield Finding("endpoints", "warning", row["cluster"], "the function had no time left for it", (again,))
             continue

@@ -7,7 +7,7 @@ from typing import Any
 
 from keyferry.access.events import OPTIONAL_RULE, RULES
 from keyferry.aws.errors import translate_errors
-from keyferry.cli.doctor.finding import DEPLOY, Check, Finding, format_command
+from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import KeyferryError, SourceUnavailable
 
@@ -95,7 +95,7 @@ def _put_target(subject: Subject, rule: str, queue: str) -> str:
 
 def _restore(subject: Subject, name: str | None) -> tuple[str, ...]:
     """Return what brings a resource back; without a name the stack never had it, as it is of another release."""
-    return subject.format_restore() if name else DEPLOY
+    return subject.format_restore() if name else subject.call.deploy
 
 
 def _name(arn: str) -> str:
