@@ -587,8 +587,8 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "reach",
         "error",
         "prod/db",
-        "not there in eu-west-1",
-        "keyferry status --stack keyferry --source prod/db",
+        "not there in eu-west-1: create it, or correct its name in the mapping",
+        "keyferry plan",
         reports("sources", rows=[{"name": "prod/db", "state": "missing"}]),
     ),
     (
@@ -777,6 +777,40 @@ def test_a_key_that_is_known_by_an_alias_is_mended_by_its_id() -> None:
     world.report["sources"]["keys"] = [OWN_KEY | {"key": "alias/app"}]
     world.set("kms.describe_key", {"KeyMetadata": {"KeyId": "key-1", "KeyState": "Disabled"}})
     assert only(world.examine(list_keys)).remedy == ("aws kms enable-key --key-id key-1 --region eu-west-1",)
+
+
+@pytest.mark.parametrize(
+    ("source", "why", "commands"),
+    [
+        (
+            {"secretsManager": "prod/db"},
+            "restore it if it is scheduled for deletion, else create it",
+            [
+                "aws secretsmanager restore-secret --secret-id prod/db --region eu-west-1",
+                "aws secretsmanager create-secret --name prod/db --region eu-west-1 --secret-string file://value.txt",
+            ],
+        ),
+        (
+            {"secretsManager": f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-a1B2c3"},
+            "or correct its ARN",
+            [
+                "aws secretsmanager restore-secret"
+                f" --secret-id arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-a1B2c3 --region eu-west-1"
+            ],
+        ),
+        (
+            {"parameterStore": "/prod/db"},
+            "create it, or correct its name",
+            ["aws ssm put-parameter --region eu-west-1 --name /prod/db --type SecureString --value file://value.txt"],
+        ),
+    ],
+)
+def test_a_source_that_is_not_there_is_restored_or_made(source: dict[str, str], why: str, commands: list[str]) -> None:
+    world = Examined(catalog(sources={"db": source}))
+    world.report["sources"]["rows"] = [{"name": next(iter(source.values())), "state": "missing"}]
+    finding = only([each for each in world.wrong(reach.list_checks) if each.check == "sources"])
+    assert (finding.state, list(finding.remedy)) == ("error", commands)
+    assert why in finding.why
 
 
 FOREIGN = catalog(sources={"db": {"secretsManager": "arn:aws:secretsmanager:us-east-1:444455556666:secret:db-a1B2c3"}})
