@@ -161,12 +161,12 @@ def test_a_name_that_nobody_reads_is_an_error(aws: Aws) -> None:
     assert run("prod/nobody").exit_code == 0  # its event tells that no mapping reads it
 
 
-@pytest.mark.parametrize(("text", "code"), [("30m", 0), ("2h", 0), ("7d", 0), ("4w", 2), ("yesterday", 2)])
+@pytest.mark.parametrize(("text", "code"), [("30m", 0), ("2h", 0), ("7d", 0), ("4w", 0), ("yesterday", 2)])
 def test_how_far_back_the_logs_are_read_can_be_told(aws: Aws, text: str, code: int) -> None:
     result = run(SOURCE, "--since", text)
     assert result.exit_code == code
     if code:
-        assert "write a number with m, h or d, as 30h" in result.stderr
+        assert "write a number with m (minutes), h, d or w, as 30d" in result.stderr
 
 
 def test_a_log_is_read_page_by_page_to_its_end_oldest_line_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,14 +96,14 @@ def test_totals_end_the_table_and_what_was_never_rotated_is_told_as_that(monkeyp
     assert "off, last rotated" in str(states[0])
 
 
-@pytest.mark.parametrize(("text", "days"), [("30d", 30), ("4w", 28), ("48h", 2)])
+@pytest.mark.parametrize(("text", "days"), [("30d", 30), ("4w", 28), ("48h", 2), ("1440m", 1)])
 def test_a_time_span_is_a_number_with_a_unit(text: str, days: int) -> None:
     assert Duration().convert(text, None, None) == timedelta(days=days)
 
 
-@pytest.mark.parametrize("text", ["", "30", "d", "0d", "-1d", "1.5d", "30 d", "30m", "999999w"])
+@pytest.mark.parametrize("text", ["", "30", "d", "0d", "-1d", "1.5d", "30 d", "30s", "999999w"])
 def test_another_time_span_is_refused_with_what_would_be_right(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="write a number with h, d or w, as 30d"):
+    with pytest.raises(click.BadParameter, match=r"write a number with m \(minutes\), h, d or w, as 30d"):
         Duration().convert(text, None, None)
 
 

@@ -56,7 +56,7 @@ ANSWER = Trace
     shell_complete=complete_clusters,
     help="The cluster of a workload or Secret. Default: all.",
 )
-@click.option("--since", type=Duration("mhd"), default="2h", show_default=True, help="How far back to read the logs.")
+@click.option("--since", type=Duration(), default="2h", show_default=True, help="How far back to read the logs.")
 @click.option("--stack", metavar="NAME", help="Ask this stack. Default: the one that samconfig.toml names.")
 @output
 @click.pass_obj
