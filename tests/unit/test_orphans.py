@@ -472,7 +472,8 @@ def test_the_output_has_each_reason_once_commands_and_totals(capsys: pytest.Capt
     )
     findings.other_stacks["prod-eu", "other", "Secret"] = 2
     findings.awaiting["prod-eu"] = 3
-    print_findings(findings, with_commands=True)
+    operator: Any = FakeOperator()
+    print_findings(Survey(findings, {"prod-eu": operator}), with_commands=True)
     assert capsys.readouterr().out.splitlines() == [
         "kind         name  namespace  cluster  outcome",
         "Secret       a     payments   prod-eu",
@@ -498,21 +499,46 @@ def test_the_output_has_each_reason_once_commands_and_totals(capsys: pytest.Capt
         "of another stack, other, in prod-eu: 2 Secrets; not looked into",
         "3 in prod-eu will be left over once these mappings are deployed",
     ]
-    print_findings(Findings([left("a", outcome="deleted"), left("b", outcome="it changed")]), with_commands=False)
+    tried = Findings([left("a", outcome="deleted"), left("b", outcome="it changed")])
+    print_findings(Survey(tried, {"prod-eu": operator}), with_commands=False)
     assert capsys.readouterr().out.splitlines()[-6:] == [
         "  Secret prod-eu/payments/a and 1 more: gone",
         "",
         "failed:",
         "  Secret prod-eu/payments/b: it changed",
         "",
-        "2 left over: 2 Secrets; 1 deleted",
+        "1 deleted, 1 left: 1 Secret",
     ]
-    print_findings(Findings(), with_commands=True)
-    assert capsys.readouterr().out == "nothing is left over\n"
-    print_findings(Findings(notes=["prod-us is not looked at"]), with_commands=True)
-    assert capsys.readouterr().out == "nothing is left over where it was looked\n"
     print_notes(["a", "b: `do it`", "a"])
     assert capsys.readouterr().err == "warning: a\nwarning: b: the command below\n  do it\n"
+
+
+@pytest.mark.parametrize(
+    ("orphans", "more", "text"),
+    [
+        ([], {}, "nothing is left over"),
+        (
+            [],
+            {"notes": ["prod-us is not looked at"]},
+            "whether something is left over is not known: not everything is known",
+        ),
+        ([], {"doubt": "no answer"}, "whether something is left over is not known: not everything is known"),
+        ([], {"clients": {}}, "whether something is left over is not known: no cluster was looked at"),
+        ([left("a")], {"doubt": "no answer"}, "1 perhaps left over: 1 Secret"),
+        ([left("a", outcome="deleted")], {}, "1 deleted, 0 left"),
+        ([left("a", outcome="would be deleted"), left("b")], {}, "1 would be deleted, 1 left: 1 Secret"),
+    ],
+)
+def test_the_total_says_no_more_than_is_known(
+    orphans: list[Orphan], more: dict[str, Any], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operator: Any = FakeOperator()
+    findings = Findings(orphans, notes=more.get("notes", []))
+    clients = more.get("clients", {"prod-eu": operator})
+    print_findings(Survey(findings, clients, doubt=more.get("doubt", "")), with_commands=True)
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[-1] == text
+    assert not (more and "kubectl" in shown), "deployed mappings may need it"
 
 
 def test_the_answer_has_everything_as_json() -> None:

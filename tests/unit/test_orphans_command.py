@@ -158,6 +158,24 @@ def test_what_cannot_be_done_is_refused_with_the_remedy(args: list[str], code: i
     assert said in " ".join(result.stderr.split())
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--context", "mine"], "--context mine: say --context CLUSTER=CONTEXT"),
+        (["--context", "prod-eu=mine"], "the kubeconfig has no context mine"),
+        (["--cluster", "prod-eu", "--context", "mine"], "the kubeconfig has no context mine"),
+    ],
+)
+def test_a_context_is_checked_before_anything_is_asked(
+    args: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(surveys, "open_session", asked.append)
+    result = run(*args)
+    assert (result.exit_code, result.stdout, asked) == (1, "", [])
+    assert said in " ".join(result.stderr.split())
+
+
 def test_the_stack_of_another_prefix_than_the_folder_s_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = build_catalog([], [], StackNames(prefix="staging"))
     deploy(monkeypatch, Deployment(UNUSED, UNUSED.digest, read_release()))

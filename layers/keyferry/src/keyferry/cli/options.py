@@ -83,6 +83,17 @@ type Command = Callable[..., Any]
 """The function of a command."""
 
 
+def contexts(command: Command) -> Command:
+    """Give a command the option `--context`, whose values `keyferry.cli.clusters.reach.check_choices` checks."""
+    return click.option(
+        "--context",
+        "contexts",
+        metavar="[CLUSTER=]CONTEXT",
+        multiple=True,
+        help="Context of your kubeconfig for a cluster. Default: the one with its ARN or endpoint, or of its name.",
+    )(command)
+
+
 def output(command: Command) -> Command:
     """Give a command the option `--output table|json`, which `keyferry` itself has too."""
     return output_of("table", "json")(command)

@@ -1,6 +1,6 @@
 """Reach the clusters of clusters.yaml by a kubeconfig: a client for each, or why there is none."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -12,6 +12,24 @@ from keyferry.errors import KeyferryError
 from keyferry.mapping.targets import Cluster
 
 CONNECTED_AT_ONCE = 8
+
+
+def check_choices(clusters: Sequence[Cluster], choices: Iterable[str], environment: Mapping[str, str]) -> None:
+    """Check the values of `--context` by the kubeconfig, before anybody is asked.
+
+    Args:
+        clusters: the clusters that are known to be looked at.
+        choices: the values, as `parse_choices` takes them.
+        environment: the environment variables, with `KUBECONFIG`.
+
+    Raises:
+        InvalidInput: a value names no cluster or context, or the kubeconfig cannot be read.
+    """
+    chosen = parse_choices(choices, [cluster.name for cluster in clusters])
+    contexts = Kubeconfig.find(environment).contexts if chosen else ()
+    for cluster in clusters:
+        if cluster.name in chosen:
+            choose_context(cluster, contexts, chosen[cluster.name])
 
 
 def reach_clusters(

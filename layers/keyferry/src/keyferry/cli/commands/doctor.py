@@ -14,6 +14,7 @@ from keyferry.cli.doctor.examination import Examination
 from keyferry.cli.doctor.finding import Call, Finding, FindingRow
 from keyferry.cli.names import complete_clusters
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
+from keyferry.cli.options import contexts as with_contexts
 from keyferry.cli.output import console
 from keyferry.cli.output.findings import print_findings, print_totals
 from keyferry.cli.stack import find_stack
@@ -44,13 +45,7 @@ ANSWER = DoctorAnswer
 @click.option(
     "--cluster", metavar="NAME", shell_complete=complete_clusters, help="Of the clusters, look at this one alone."
 )
-@click.option(
-    "--context",
-    "contexts",
-    multiple=True,
-    metavar="[CLUSTER=]CONTEXT",
-    help="Context of your kubeconfig for a cluster. Default: the one that leads to it.",
-)
+@with_contexts
 @click.option("--stack", metavar="NAME", help="Look at this stack. Default: the one that samconfig.toml names.")
 @output
 @click.pass_obj

@@ -7,6 +7,7 @@ import click
 
 from keyferry.cli.names import complete_clusters
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, examples, output
+from keyferry.cli.options import contexts as with_contexts
 from keyferry.cli.orphans.answer import Answer
 from keyferry.cli.orphans.removal import format_question, keep_confirmed, list_removable, remove
 from keyferry.cli.orphans.survey import Request, Survey, check_deployments, survey
@@ -25,13 +26,7 @@ ANSWER = Answer
     )
 )
 @click.option("--cluster", metavar="NAME", shell_complete=complete_clusters, help="Only in this cluster.")
-@click.option(
-    "--context",
-    "contexts",
-    metavar="CLUSTER=CONTEXT",
-    multiple=True,
-    help="The context of your kubeconfig for a cluster. Default: the one with its ARN or endpoint, or of its name.",
-)
+@with_contexts
 @click.option(
     "--stack",
     "stacks",
@@ -81,7 +76,7 @@ def orphans(
         _remove(seen, dry_run=dry_run)
     _print(settings, seen, with_commands=not (delete or dry_run))
     is_clean = all(orphan.is_gone for orphan in seen.findings.orphans)
-    sys.exit(0 if is_clean and not seen.findings.notes and not seen.doubt else PROBLEMS)
+    sys.exit(0 if is_clean and not seen.gap else PROBLEMS)
 
 
 def _look(request: Request) -> Survey:
@@ -91,7 +86,7 @@ def _look(request: Request) -> Survey:
 
 def _confirm(request: Request, seen: Survey) -> Survey:
     """Ask, and return what is left over afterwards: nobody knows how long the answer takes."""
-    print_findings(seen.findings, with_commands=False)
+    print_findings(seen, with_commands=False)
     removable = list_removable(seen.findings.orphans)
     for name in dict.fromkeys(orphan.cluster for orphan in removable if orphan.context):
         console.print_note(f"{name} is reached by {seen.clients[name].context}")
@@ -117,7 +112,7 @@ def _print(settings: Settings, seen: Survey, *, with_commands: bool) -> None:
         console.print_json(seen.build_answer())
         return
     print_notes([*([seen.doubt] if seen.doubt else []), *seen.findings.notes])
-    print_findings(seen.findings, with_commands=with_commands)
+    print_findings(seen, with_commands=with_commands)
 
 
 def _check_can_ask(settings: Settings) -> None:

@@ -8,7 +8,7 @@ import boto3
 
 from keyferry.aws.sessions import Sessions, open_session
 from keyferry.cli.check.problems import InvalidFiles, nearest
-from keyferry.cli.clusters.contexts import parse_choices
+from keyferry.cli.clusters.reach import check_choices
 from keyferry.cli.deployment import load_deployment
 from keyferry.cli.doctor.clusters import cluster as clusters
 from keyferry.cli.doctor.clusters.needs import Needs
@@ -77,10 +77,11 @@ class Examination:
             yield from self._examine_clusters(catalog, stack)
 
     def _check_cluster(self, catalog: Catalog) -> None:
-        names = [cluster.name for cluster in catalog.used_clusters]
+        used = catalog.used_clusters
+        names = [cluster.name for cluster in used]
         if self.cluster is not None and self.cluster not in names:
             raise InvalidInput(f"mappings go to no cluster {self.cluster}{nearest(self.cluster, names, 'there is')}")
-        parse_choices(self.contexts, [name for name in names if self.cluster in (None, name)])
+        check_choices([each for each in used if self.cluster in (None, each.name)], self.contexts, self.environment)
 
     def _examine_stack(self, catalog: Catalog | None) -> Generator[Finding, None, Stack | None]:
         """Yield the findings, and return the stack; None where there is none that can be asked."""
@@ -117,8 +118,6 @@ class Examination:
         try:
             checks = clusters.list_checks(needs, self.contexts, self.environment, deadline)
         except InvalidInput as error:
-            if self.contexts:
-                raise
             yield Finding("cluster", "warning", "kubeconfig", f"could not be looked at: {error}")
             return
         findings = list(run_checks(checks, tuple))

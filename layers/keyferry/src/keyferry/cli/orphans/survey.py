@@ -11,7 +11,7 @@ from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import open_client, open_session
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.clusters.client import OperatorClient
-from keyferry.cli.clusters.reach import reach_clusters
+from keyferry.cli.clusters.reach import check_choices, reach_clusters
 from keyferry.cli.deployment import load_deployment
 from keyferry.cli.orphans.answer import Answer
 from keyferry.cli.orphans.entries import Stacks, find_entries
@@ -61,6 +61,13 @@ class Survey:
     deployments: list[tuple[Stack, str]] = field(default_factory=list)
     """The stacks that have answered, each with the digest of the mappings that it is deployed with."""
 
+    @property
+    def gap(self) -> str:
+        """Why more may be left over than was seen; empty where everything was looked at."""
+        if not self.clients:
+            return "no cluster was looked at"
+        return "not everything is known" if self.doubt or self.findings.notes else ""
+
     def build_answer(self) -> Answer:
         """Return the whole as JSON has it."""
         findings = self.findings
@@ -88,6 +95,7 @@ def survey(request: Request, step: Callable[[], None] = lambda: None) -> Survey:
     Raises:
         InvalidInput: there is no such cluster; the kubeconfig cannot be read; `--context` is wrong.
     """
+    _check_choices(request)
     result = Survey()
     stacks = _ask_stacks(request, result)
     clusters = _select_clusters(list_clusters(stacks.catalogs), request.cluster)
@@ -112,6 +120,15 @@ def survey(request: Request, step: Callable[[], None] = lambda: None) -> Survey:
     if result.session is not None:
         result.findings.add(_find_entries(result.session, clusters, stacks))
     return result
+
+
+def _check_choices(request: Request) -> None:
+    """Check the values of `--context`; a cluster that the folder does not have may still be deployed."""
+    clusters = [each for each in request.folder.clusters.values() if request.cluster in (None, each.name)]
+    names = [each.name for each in clusters]
+    known = [choice for choice in request.contexts if "=" not in choice or choice.partition("=")[0] in names]
+    if clusters:
+        check_choices(clusters, known, request.environment)
 
 
 def check_deployments(result: Survey) -> None:

@@ -5,31 +5,33 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from keyferry.cli.orphans.orphan import Orphan, format_counts, format_deletion
-from keyferry.cli.orphans.search import Findings, count_kinds
+from keyferry.cli.orphans.search import count_kinds
+from keyferry.cli.orphans.survey import Survey
 from keyferry.cli.output import console
 
 _COMMAND = re.compile("`([^`]+)`")
 
 
-def print_findings(findings: Findings, *, with_commands: bool) -> None:
+def print_findings(seen: Survey, *, with_commands: bool) -> None:
     """Write a line for each thing, then each reason once, the commands that remove them, and totals.
 
     Args:
-        findings: what is left over.
-        with_commands: whether to write the commands: not where this program deletes by itself.
+        seen: what is left over.
+        with_commands: whether to write the commands: not where this program deletes by itself. They are never written
+            where it would not, as deployed mappings may need these things.
     """
-    orphans = findings.orphans
+    findings, orphans = seen.findings, seen.findings.orphans
     if orphans:
         header = ("kind", "name", "namespace", "cluster", "outcome")
         console.print_table(header, [_build_line(orphan) for orphan in orphans])
         _print_reasons("left over", ((orphan, [orphan.why]) for orphan in orphans))
         _print_reasons("kept by --delete", ((orphan, orphan.refusals) for orphan in orphans))
         _print_reasons("failed", ((orphan, [_get_error(orphan)]) for orphan in orphans if _get_error(orphan)))
-    if with_commands and orphans:
+    if with_commands and orphans and not seen.doubt:
         _print_commands(orphans)
     if orphans:
         console.print_line("")
-    console.print_line(_count(orphans, is_whole=not findings.notes))
+    console.print_line(_count(seen))
     for (cluster, prefix), counts in count_kinds(findings.other_stacks).items():
         console.print_line(f"of another stack, {prefix}, in {cluster}: {format_counts(counts)}; not looked into")
     for cluster, count in sorted(findings.awaiting.items()):
@@ -90,9 +92,15 @@ def _print_commands(orphans: Sequence[Orphan]) -> None:
                 console.print_verbatim(f"  {line}")
 
 
-def _count(orphans: Sequence[Orphan], *, is_whole: bool) -> str:
+def _count(seen: Survey) -> str:
+    """Return how much is left over, and how much was deleted; never that nothing is where that is not known."""
+    orphans = seen.findings.orphans
     if not orphans:
-        return "nothing is left over" if is_whole else "nothing is left over where it was looked"
-    gone = sum(orphan.is_gone for orphan in orphans)
-    deleted = f"; {gone:,} deleted" if gone else ""
-    return f"{len(orphans):,} left over: {format_counts(Counter(orphan.kind for orphan in orphans))}{deleted}"
+        return f"whether something is left over is not known: {seen.gap}" if seen.gap else "nothing is left over"
+    outcomes = ("deleted", "would be deleted")
+    gone = Counter(orphan.outcome for orphan in orphans if orphan.outcome in outcomes)
+    left = [orphan.kind for orphan in orphans if orphan.outcome not in outcomes]
+    counts = f": {format_counts(Counter(left))}" if left else ""
+    if gone:
+        return f"{', '.join(f'{count:,} {outcome}' for outcome, count in gone.items())}, {len(left):,} left{counts}"
+    return f"{len(left):,} {'perhaps ' if seen.doubt else ''}left over{counts}"
