@@ -23,6 +23,7 @@ from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.stack import StackNames
 from tests.unit.examined import Examined, error, only
 from tests.unit.samples import ACCOUNT, cluster, mapping
+from tests.unit.terminal import on_terminal
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/mappings"
 OK = Finding("rules", "ok", "one", "enabled")
@@ -73,8 +74,8 @@ def test_findings_with_the_same_reason_are_one_line_with_all_their_commands(
 ) -> None:
     gone = [Finding("queues", "error", name, "the queue is gone", ("look", f"make {name}")) for name in ("one", "two")]
     findings = [OK, *gone, Finding("rules", "ok", "two", "enabled"), Finding("rules", "ok", "three")]
-    print_findings(findings)
-    print_totals(findings)
+    print_findings(findings, has_all=False)
+    print_totals(findings, has_all=False)
     assert capsys.readouterr().out.splitlines() == [
         "ok       rules           one, two: enabled",
         "error    queues          one, two: the queue is gone",
@@ -85,6 +86,37 @@ def test_findings_with_the_same_reason_are_one_line_with_all_their_commands(
         "",
         "5 looked at: 2 errors, 0 warnings, 3 ok",
     ]
+
+
+def show(monkeypatch: pytest.MonkeyPatch, findings: list[Finding], *, has_all: bool) -> list[str]:
+    """Return the lines that a terminal of 80 columns gets."""
+    with on_terminal(monkeypatch, NO_COLOR="1") as terminal:
+        print_findings(findings, has_all=has_all)
+        print_totals(findings, has_all=has_all)
+    return terminal.text.splitlines()
+
+
+def test_on_a_terminal_what_is_ok_is_one_line_unless_all_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = f"kubectl --context {'x' * 90} apply --server-side -f rbac.yaml"
+    missing = Finding("rules", "error", "eu", "missing: one and 1 more", (command,), ("Role one", "Role two"))
+    many = [OK, missing, Finding("rules", "ok", "two"), Finding("rules", "ok", "three", "enabled")]
+    total = "4 looked at: 1 error, 0 warnings, 3 ok"
+    assert show(monkeypatch, many, has_all=False) == [
+        "ok       rules           3 things",
+        "error    rules           eu: missing: one and 1 more",
+        f"         {command}",
+        *("", total, "--all shows every one, and everything that a line counts"),
+    ]
+    assert show(monkeypatch, many, has_all=True) == [
+        "ok       rules           one, three: enabled",
+        "error    rules           eu: missing: one and 1 more",
+        "                         Role one",
+        "                         Role two",
+        f"         {command}",
+        "ok       rules           two",
+        *("", total),
+    ]
+    assert show(monkeypatch, [OK], has_all=False)[0] == "ok       rules           one: enabled"
 
 
 class Session:
@@ -130,7 +162,7 @@ def test_a_stack_is_examined_from_the_caller_to_the_clusters(world: Examined) ->
         *("mappings", "caller", "clock", "stack", "release", "rules", "trail", "queues", "dead letters", "functions"),
         *("event sources", "processor", "roles", "access entries", "endpoints", "sources", "keys", "cluster"),
     ]
-    assert set(told["findings"][0]) == {"check", "state", "what", "why", "remedy"}
+    assert set(told["findings"][0]) == {"check", "state", "what", "why", "remedy", "details"}
     # Tests have no clock of November 2026, and nobody has a kubeconfig.
     wrong = {finding["check"] for finding in told["findings"] if finding["state"] != "ok"}
     assert wrong == {"clock", "release", "cluster"}
@@ -188,7 +220,7 @@ def test_without_mappings_that_are_right_the_stack_is_looked_at_all_the_same(wor
     result = CliRunner().invoke(main, ["--mappings", str(tmp_path), "doctor", "--output", "json"])
     told = json.loads(result.output)
     assert told["findings"][0] | {"why": ""} == {
-        **{"check": "mappings", "state": "error", "what": "files", "why": ""},
+        **{"check": "mappings", "state": "error", "what": "files", "why": "", "details": []},
         "remedy": [f"keyferry --mappings {tmp_path} validate"],
     }
     assert "roles" in checks(told)
@@ -293,7 +325,7 @@ def test_nothing_is_written_beside_a_bar(world: Examined, monkeypatch: pytest.Mo
         bars.pop()
 
     monkeypatch.setattr("keyferry.cli.commands.doctor.console.show_progress", show_progress)
-    monkeypatch.setattr("keyferry.cli.commands.doctor.print_findings", lambda _findings: written.append(len(bars)))
+    monkeypatch.setattr("keyferry.cli.commands.doctor.print_findings", lambda _findings, **_: written.append(len(bars)))
     run()
     assert set(written) == {0}
     assert world.clients.calls

@@ -296,6 +296,21 @@ def test_nothing_is_said_to_be_needed_no_more_where_nobody_knows_what_is_deploye
     assert wrong.remedy[1].endswith("-f teams/generated/clusters/prod-eu/rbac.yaml")
 
 
+def test_what_a_line_only_counts_is_in_the_details() -> None:
+    operator = FakeOperator(BOTH)
+    remove("Role")(operator)
+    operator.refused = {("patch", "secrets")}
+    details = [finding.details for finding in wrong(operator, BOTH) if "more" in finding.why]
+    assert details == [
+        tuple(f"patch secrets/{name} in namespace payments" for name in ("one", "payments-db")),
+        tuple(
+            f"Role payments/keyferry:{user}:{name}"
+            for name in ("one", "payments-db")
+            for user in ("deliver", "reconcile")
+        ),
+    ]
+
+
 def test_a_check_that_is_refused_stops_no_other() -> None:
     known = catalog()
     operator = FakeOperator(known)

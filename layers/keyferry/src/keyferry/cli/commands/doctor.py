@@ -47,9 +47,12 @@ ANSWER = DoctorAnswer
 )
 @with_contexts
 @click.option("--stack", metavar="NAME", help="Look at this stack. Default: the one that samconfig.toml names.")
+@click.option("--all", "has_all", is_flag=True, help="Show each thing that is ok, and all that a line counts.")
 @output
 @click.pass_obj
-def doctor(settings: Settings, cluster: str | None, contexts: tuple[str, ...], stack: str | None) -> None:
+def doctor(
+    settings: Settings, cluster: str | None, contexts: tuple[str, ...], stack: str | None, *, has_all: bool
+) -> None:
     """Show what is wrong with a stack and its clusters, and what mends it.
 
     It looks at the caller, the stack, rules, queues, functions, roles, access entries, keys, at what the functions
@@ -68,11 +71,11 @@ def doctor(settings: Settings, cluster: str | None, contexts: tuple[str, ...], s
     for group in _group(examination):
         findings += group
         if not settings.is_json:
-            print_findings(group)
+            print_findings(group, has_all=has_all)
     if settings.is_json:
         console.print_json(_build_answer(findings))
     else:
-        print_totals(findings)
+        print_totals(findings, has_all=has_all)
     sys.exit(PROBLEMS if any(finding.state == "error" for finding in findings) else 0)
 
 

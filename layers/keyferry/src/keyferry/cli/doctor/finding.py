@@ -27,6 +27,8 @@ class FindingRow(TypedDict):
     """What is to be said of it."""
     remedy: list[str]
     """Commands that mend it, or show more; empty where there is nothing to do."""
+    details: list[str]
+    """All things that `why` counts, such as each object that is missing; empty where it says all."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Finding:
     why: str = ""
     remedy: tuple[str, ...] = ()
     """Commands for a shell, to be pasted."""
+    details: tuple[str, ...] = ()
+    """All things of which `why` names the first and a number."""
 
     def as_dict(self) -> FindingRow:
         """Return it for `--output json`."""
@@ -48,6 +52,7 @@ class Finding:
             "what": self.what,
             "why": self.why,
             "remedy": list(self.remedy),
+            "details": list(self.details),
         }
 
 

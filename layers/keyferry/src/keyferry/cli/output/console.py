@@ -65,6 +65,11 @@ def _measure(stream: TextIO) -> int:
     return columns or shutil.get_terminal_size().columns
 
 
+def is_terminal() -> bool:
+    """Return whether a person reads the result at once: on a pipe, a row is left out for nobody."""
+    return describe_screen(sys.stdout).width is not None
+
+
 def print_line(text: str, indent: int = 0) -> None:
     """Write a line of the result to stdout; on a terminal it is wrapped at blanks, and goes on so many columns in."""
     _print_wrapped(sys.stdout, text, " " * indent)

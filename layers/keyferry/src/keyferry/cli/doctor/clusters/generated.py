@@ -1,6 +1,6 @@
 """Whether a cluster has the Roles, bindings and admission policies that are generated for it, by what they say."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from keyferry.cli.clusters.client import OperatorClient
@@ -33,12 +33,12 @@ def check_generated(client: OperatorClient, needs: Needs) -> Iterator[Finding]:
     wrong = list(_list_wrong(needs, live))
     for state, what, keys in wrong:
         why = f"{what}: {_name(keys)}{_TAKEN_AWAY if needs.is_taken_away else ''}"
-        yield Finding("generated", state, name, why, needs.format_apply(client.context))
+        yield Finding("generated", state, name, why, needs.format_apply(client.context), _list_names(keys))
     stale = sorted(ours - needs.current.keys() - needs.coming.keys())
     if stale:
         what = "no mapping needs any more" if needs.deployed else _UNKNOWN
         why = f"{what}: {_name(stale)}"
-        yield Finding("generated", "warning", name, why, (needs.format_orphans(client.context),))
+        yield Finding("generated", "warning", name, why, (needs.format_orphans(client.context),), _list_names(stale))
     awaiting = live.keys() - needs.coming.keys()
     if awaiting:
         why = f"{len(awaiting):,} that deployed mappings need are left over once the folder is deployed"
@@ -103,8 +103,17 @@ def _is_same(wanted: Any, live: Any) -> bool:  # noqa: ANN401  # JSON
     return bool(wanted == live)
 
 
-def _name(keys: list[Key]) -> str:
+def _name(keys: Sequence[Key]) -> str:
     """Return the first of some objects by kind, place and name, and how many more there are."""
-    kind, namespace, name = keys[0]
-    first = f"{kind} {f'{namespace}/' if namespace else ''}{name}"
-    return first if len(keys) == 1 else f"{first} and {len(keys) - 1:,} more"
+    first, more = _format_key(keys[0]), len(keys) - 1
+    return f"{first} and {more:,} more" if more else first
+
+
+def _list_names(keys: Sequence[Key]) -> tuple[str, ...]:
+    """Return all of them, where `_name` does not."""
+    return tuple(map(_format_key, keys)) if len(keys) > 1 else ()
+
+
+def _format_key(key: Key) -> str:
+    kind, namespace, name = key
+    return f"{kind} {f'{namespace}/' if namespace else ''}{name}"

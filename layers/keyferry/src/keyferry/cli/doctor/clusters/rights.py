@@ -113,7 +113,7 @@ def check_users(
             first, more = refused[0], len(refused) - 1
             why = f"it may not {first}" + (f", and {more:,} more of {len(own):,}" if more else "")
             commands = (first.format_command(client.context.name), *apply)
-            yield Finding("rights", "error", what, why, commands)
+            yield Finding("rights", "error", what, why, commands, tuple(map(str, refused)) if more else ())
         else:
             yield Finding("rights", "ok", what, f"it may do the {len(own):,} things that were asked for")
         everything = Right(user, "list", "", "secrets")
