@@ -15,6 +15,7 @@ from keyferry.cli.output.states import print_planned, print_states
 from keyferry.cli.stack import LogLines, Stack
 from keyferry.cli.states import Filter, add_failures, is_right
 from keyferry.errors import InvalidInput, Overtaken, UnknownName
+from tests.unit.shown import FakeStack, deploy
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 SOON = "the next sweep sees it; `keyferry push` does not wait for it"
@@ -393,3 +394,21 @@ def test_offline_shows_no_states(capsys: pytest.CaptureFixture[str]) -> None:
     result = run("--offline", "--stale")
     assert result.exit_code == 2
     assert "--offline knows none" in result.stderr
+
+
+def test_each_look_of_a_watch_begins_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = [FakeStack([row("stale")]), FakeStack([row()])]
+
+    def wait(_seconds: float) -> None:
+        looks.pop(0)
+        if not looks:
+            raise KeyboardInterrupt
+
+    deployed = type("Stack", (), {"name": "keyferry", "ask": lambda _, *given, **more: looks[0].ask(*given, **more)})()
+    deployed.list_failures = lambda _since: LogLines(())
+    deploy(monkeypatch, "status", deployed)
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    monkeypatch.setattr("keyferry.cli.commands.status.time.sleep", wait)
+    lines = CliRunner().invoke(main, ["status", "--watch"]).stdout.splitlines()
+    assert lines.count("2026-11-24 15:00:00 UTC") == 2
+    assert lines[0] == "2026-11-24 15:00:00 UTC"

@@ -79,6 +79,8 @@ def status(
     known = None if local else find_stack(session, stack, settings.mappings)
     while True:
         rows = _look(settings, session, known, wanted)
+        if watch and not settings.is_json:
+            console.print_line(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         _print(settings, known.name if known else "", list(filter(wanted.accepts, rows)), len(rows))
         if not watch:
             sys.exit(0 if all(map(states.is_right, rows)) else PROBLEMS)
