@@ -594,7 +594,8 @@ def test_with_a_stack_the_deliveries_go_through_its_queue_and_the_way_to_follow_
     assert {entry["QueueUrl"] for entry in account.sent} == {"https://sqs.example/deliveries.fifo"}
     [event] = {json.loads(entry["MessageBody"])["eventId"] for entry in account.sent}
     assert result.stdout.splitlines() == [
-        "sent 2 deliveries to keyferry; follow them with:",
+        "sent 2 deliveries to keyferry; what becomes of them, and their log:",
+        f"  keyferry --mappings {mappings} trace {event} --stack keyferry",
         f"  aws logs tail /aws/lambda/keyferry-deliver --follow --filter-pattern '\"{event}\"'",
     ]
     assert (runtime.delivered, runtime.calls.recorded) == ([], [])

@@ -20,7 +20,7 @@ from keyferry.cli.output.pushed import Pushed
 from keyferry.cli.output.results import Plan, Secrets
 from keyferry.cli.plan import carry_out
 from keyferry.cli.plan.file import read_plan
-from keyferry.cli.stack import find_stack, format_logs_command
+from keyferry.cli.stack import find_stack, format_logs_command, format_trace_command
 from keyferry.delivery.report import Report
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery
@@ -159,8 +159,10 @@ def _send(settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequ
         answer: Pushed = {"sent": list(map(dump_delivery, deliveries))}
         console.print_json(answer)
         return
-    console.print_line(f"sent {len(deliveries)} deliveries to {stack}; follow them with:")
-    console.print_verbatim(f"  {format_logs_command(stack, deliveries[0].event_id)}")
+    event_id = deliveries[0].event_id
+    console.print_line(f"sent {len(deliveries)} deliveries to {stack}; what becomes of them, and their log:")
+    console.print_verbatim(f"  {format_trace_command(stack, event_id, settings.mappings)}")
+    console.print_verbatim(f"  {format_logs_command(stack, event_id)}")
 
 
 def _confirm(question: str) -> None:
