@@ -143,12 +143,14 @@ def _webhook(site: Site, authenticator: str) -> Path:
 
 
 def _kubeconfig(name: str, cluster: dict[str, str], user: str, credentials: dict[str, str]) -> dict[str, Any]:
+    """Return a kubeconfig; its entries are called after the cluster, so that several can be joined in `KUBECONFIG`."""
+    entry = f"{user}@{name}"
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": user, "user": credentials}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
+        "users": [{"name": entry, "user": credentials}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": entry}}],
         "current-context": name,
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local import world
-from local.install import Installation
+from local.install import STACK, Installation
 from local.watch import log_lines
 
 _SETTINGS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "NO_PROXY")
@@ -49,9 +49,23 @@ def how_to_look(installed: Installation, has: Callable[[str], bool] = works) -> 
         f"  {log}",
         "What a push from this terminal would do, with the rights of deliver:",
         "  .venv/bin/keyferry --mappings examples/mappings push --dry-run",
+        "The state of each Secret, what became of the last change, what is wrong, and what the mappings change:",
+        *(f"  {command}" for command in _list_questions(installed)),
         f"Logs of AWS and of the clusters: {installed.cloud.directory}. Stop it with: make stop",
     ]
     return "\n".join(lines)
+
+
+def _list_questions(installed: Installation) -> list[str]:
+    """Return the commands that look at the stack; doctor has the contexts of all clusters from KUBECONFIG."""
+    keyferry = f".venv/bin/keyferry --mappings {installed.checkout / 'mappings'}"
+    kubeconfigs = ":".join(str(plane.kubeconfig) for plane in installed.cloud.clusters.values())
+    return [
+        f"{keyferry} status --stack {STACK}",
+        f"{keyferry} trace {world.DATABASE} --stack {STACK}",
+        f"KUBECONFIG={kubeconfigs} {keyferry} doctor --stack {STACK}",
+        f"{keyferry} plan --stack {STACK}",
+    ]
 
 
 def last_reasons(installed: Installation) -> list[str]:

@@ -33,7 +33,7 @@ def stack(installed: Installation) -> Iterator[Installation]:
 def test_each_command_does_what_is_said_of_it(stack: Installation, has: Callable[[str], bool]) -> None:
     secrets = stack.cloud.aws.client("secretsmanager")
     secrets.put_secret_value(SecretId=world.DATABASE, SecretString=world.database("canary-before"))
-    *settings, put, in_eu, in_us, log, push = commands(look.how_to_look(stack, has))
+    *settings, put, in_eu, in_us, log, push, status, trace, doctor, plan = commands(look.how_to_look(stack, has))
 
     typed(settings, put)
 
@@ -43,6 +43,10 @@ def test_each_command_does_what_is_said_of_it(stack: Installation, has: Callable
     planned = typed(settings, push)
     assert "payments-db" in planned
     assert "forbid" not in planned
+    assert "payments-db" in typed(settings, status)
+    assert "route" in typed(settings, trace)
+    assert "0 errors" in typed(settings, doctor)
+    assert "payments-db" not in typed(settings, plan)
 
 
 def commands(text: str) -> list[str]:
