@@ -378,6 +378,15 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
     (
         "queues",
         "warning",
+        "DeliveriesDeadLetters",
+        "3: look",
+        "aws logs tail /aws/lambda/keyferry-deliver --region eu-west-1 --since 14d --format short"
+        " --filter-pattern '{ $.message = \"dead letter\" }'",
+        letters,
+    ),
+    (
+        "queues",
+        "warning",
         "EventsDeadLetters",
         "3: look",
         "aws lambda invoke --region eu-west-1 --cli-read-timeout 0 --function-name keyferry-reconcile sweep.json",

@@ -108,18 +108,8 @@ def check_dead_letters(subject: Subject, name: str) -> Iterator[Finding]:
         return
     url, arn = subject.outputs[f"{name}QueueUrl"], subject.outputs.get(f"{name}QueueArn", "")
     look = format_command(
-        *(
-            "aws",
-            "sqs",
-            "receive-message",
-            "--region",
-            subject.region,
-            "--queue-url",
-            url,
-            "--max-number-of-messages",
-            "10",
-        ),
-        *("--message-attribute-names", "All", "--visibility-timeout", "0"),
+        *("aws", "sqs", "receive-message", "--region", subject.region, "--queue-url", url),
+        *("--max-number-of-messages", "10", "--message-attribute-names", "All", "--visibility-timeout", "0"),
     )
     queue = next((queue for queue, letters in DEAD_LETTERS.items() if letters == name), None)
     if queue:
@@ -136,7 +126,18 @@ def check_dead_letters(subject: Subject, name: str) -> Iterator[Finding]:
             *("aws", "lambda", "invoke", "--region", subject.region, "--cli-read-timeout", "0"),
             *("--function-name", f"{subject.stack.name}-reconcile", "sweep.json"),
         )
-    yield Finding("dead letters", "warning", name, why, (look, again))
+    reasons = _format_reasons(subject) if queue == "Deliveries" else ()
+    yield Finding("dead letters", "warning", name, why, (*reasons, look, again))
+
+
+def _format_reasons(subject: Subject) -> tuple[str, ...]:
+    """Return the command that shows why, mapping by mapping, from the log: receiving the messages says no reason."""
+    return (
+        format_command(
+            *("aws", "logs", "tail", f"/aws/lambda/{subject.stack.name}-deliver", "--region", subject.region),
+            *("--since", "14d", "--format", "short", "--filter-pattern", '{ $.message = "dead letter" }'),
+        ),
+    )
 
 
 def _read_attributes(subject: Subject, name: str) -> Mapping[str, str] | None:
