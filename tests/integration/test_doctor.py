@@ -269,7 +269,9 @@ def test_a_source_that_is_gone_is_told_and_its_key_is_looked_at(stack: Deployed,
     stack.secrets.delete_secret(SecretId="keyferry/e2e")
     try:
         findings = examine(stack, kubeconfig, *EU)
-        assert "it is not there in eu-west-1" in find(findings, "sources", "keyferry/e2e", "error")[0]["why"]
+        [lost] = find(findings, "sources", "keyferry/e2e", "error")
+        assert "it is not there in eu-west-1" in lost["why"]
+        assert lost["remedy"][0] == "aws secretsmanager restore-secret --secret-id keyferry/e2e --region eu-west-1"
         [told] = find(findings, "keys", key, "error")
         assert "it is Disabled: tests/pushed cannot be decrypted" in told["why"]
         paste(stack, told["remedy"])
@@ -308,8 +310,10 @@ def test_a_role_that_is_missing_in_a_cluster_is_told_with_the_right_that_is(stac
         findings = examine(stack, kubeconfig, *US)
     [told] = find(findings, "generated", "prod-us", "error")
     assert told["why"] == f"missing: Role {namespace}/{role}"
-    apply = "kubectl --context prod-us apply --server-side -f generated/clusters/prod-us/rbac.yaml"
-    assert told["remedy"] == ["keyferry generate", apply]
+    checkout = stack.installed.checkout
+    rbac = checkout / "generated/clusters/prod-us/rbac.yaml"
+    apply = f"kubectl --context prod-us apply --server-side -f {rbac}"
+    assert told["remedy"] == [f"keyferry --mappings {checkout / 'mappings'} generate", apply]
     [refused] = find(findings, "rights", f"prod-us: {IDENTITY.deliver}", "error")
     assert f"in namespace {namespace}" in refused["why"]
     assert [
