@@ -405,7 +405,7 @@ def test_each_look_of_a_watch_begins_with_its_time(monkeypatch: pytest.MonkeyPat
             raise KeyboardInterrupt
 
     deployed = type("Stack", (), {"name": "keyferry", "ask": lambda _, *given, **more: looks[0].ask(*given, **more)})()
-    deployed.list_failures = lambda _since: LogLines(())
+    deployed.list_attempts = lambda _since: LogLines(())
     deploy(monkeypatch, "status", deployed)
     monkeypatch.setattr(command, "open_session", lambda _region: None)
     monkeypatch.setattr("keyferry.cli.commands.status.time.sleep", wait)
