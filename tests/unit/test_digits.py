@@ -21,7 +21,7 @@ WIDE = {ord(str(digit)): chr(0xFF10 + digit) for digit in range(10)}
 """Digit → the full-width one."""
 ACCOUNT = "111122223333"
 READERS = {
-    "aws/errors.py": "reads ARNs in texts of AWS",
+    "aws/errors.py": "finds the secret of a call in a text of ours",
     "aws/sdk_errors.py": "reads texts of botocore",
     "cli/check/fields/unknown.py": "finds where a key ends that is not one of ours",
     "cli/check/text/outline.py": "finds the keys of a text that is not YAML",
