@@ -45,7 +45,10 @@ def value(text: str) -> str:
 def stack(installed: Installation) -> Deployed:
     """The stack, with a secret and a parameter in place on both clusters, and a workload that uses them."""
     stack, since = Deployed(installed), now()
-    installed.cloud.aws.client("ssm").put_parameter(Name=PARAMETER, Value="canary-tls-1", Type="SecureString")
+    ssm = installed.cloud.aws.client("ssm")
+    ssm.put_parameter(
+        Name=PARAMETER, Value="canary-tls-1", Type="SecureString", Overwrite=True
+    )  # test_doctor.py has one
     stack.deliveries("rotated", since, 2)
     for admin in stack.cloud.admins.values():
         admin.apply(deployment("api", "rotated", env_from("rotated")), deployment("docs", "rotated", {}))
