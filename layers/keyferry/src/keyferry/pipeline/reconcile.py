@@ -75,10 +75,8 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
     """
     begun = sweep.begun or services.now()
     pairs = sweep.select_pairs(catalog)
-    work = {
-        name: ClusterSweep(sweep, catalog.clusters[name], mappings, services, catalog.locate)
-        for name, mappings in pairs.items()
-    }
+    clusters = catalog.clusters
+    work = {name: ClusterSweep(sweep, clusters[name], own, services, catalog.locate) for name, own in pairs.items()}
     # In random order: if many clusters are slow, they do not keep the same others waiting in each invocation.
     with ThreadPoolExecutor(CLUSTERS_AT_ONCE) as pool:
         futures = {name: pool.submit(work[name].run) for name in random.sample(list(work), len(work))}

@@ -82,12 +82,19 @@ def push(
         queue = find_stack(session, stack, settings.mappings).connect_queue()
         _send(settings, queue, stack, deliveries, ask=not yes)
         return
-    runtime, secrets = Runtime(os.environ, catalog, session), list_secrets(catalog)
+    _push_here(settings, Runtime(os.environ, catalog, session), deliveries, ask=not yes, dry_run=dry_run)
+
+
+def _push_here(
+    settings: Settings, runtime: Runtime, deliveries: Sequence[Delivery], *, ask: bool, dry_run: bool
+) -> NoReturn:
+    """Make deliveries from here, with the code of `deliver`, once they are shown and agreed to."""
+    secrets = list_secrets(runtime.catalog)
     warn_of_gaps(runtime, deliveries)
-    if not yes or dry_run:
+    if ask or dry_run:
         plans = run_all(deliveries, lambda delivery: plan_delivery(runtime, delivery), "planning")
         if dry_run:
-            _show_plans(settings, plans, catalog)
+            _show_plans(settings, plans, runtime.catalog)
         results.print_plans(plans, secrets, settings.output)
         if not any(plan.has_changes for plan in plans):
             results.print_reports([], secrets, settings.output)

@@ -33,25 +33,24 @@ def build_plan(
         rows: what the stack says of its targets.
         stack: its name and its region.
         generated: the generated files that are not what the folder makes them, and how they differ.
-        now: the current time.
+        now: the time.
 
     Raises:
         InvalidInput: something that is generated would be more than AWS or a cluster takes.
     """
-    deployed = deployment.catalog
-    comparison = compare_targets(folder, deployed, rows)
-    access, access_before = Access.generate(folder), Access.generate(deployed)
+    deployed, (name, region) = deployment.catalog, stack
+    comparison, access = compare_targets(folder, deployed, rows), (Access.generate(folder), Access.generate(deployed))
     return Plan(
         created=now,
         release=read_release(),
-        stack=PlannedStack(name=stack[0], region=stack[1], release=deployment.release, deployment=deployment.digest),
         folder=folder.digest,
+        stack=PlannedStack(name=name, region=region, release=deployment.release, deployment=deployment.digest),
         mappings=list(list_mapping_changes(folder, deployed)),
         clusters=list(list_cluster_changes(folder, deployed)),
         targets=comparison.changes,
-        rights=list_right_changes(access, access_before),
-        policies=list_policy_changes(access, access_before),
-        leftovers=list_leftovers(access, access_before, comparison.changes),
+        rights=list_right_changes(*access),
+        policies=list_policy_changes(*access),
+        leftovers=list_leftovers(*access, comparison.changes),
         generated=sorted(generated),
         unchanged=comparison.unchanged,
         unknown=comparison.unknown,
