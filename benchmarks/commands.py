@@ -28,6 +28,9 @@ ASKED = [
     ("status", "--stack", STACK, "--stale"),
     ("status", "--offline", "--source", SOURCE),
     ("expiring", "--stack", STACK),
+    ("trace", SOURCE, "--stack", STACK),
+    ("plan", "--stack", STACK),
+    ("status", "--stack", STACK, "--output", "html"),
 ]
 
 
