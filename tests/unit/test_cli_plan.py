@@ -432,7 +432,7 @@ def test_without_a_terminal_it_has_to_be_told_to_go_ahead(scene: Scene) -> None:
 def test_it_asks_once_with_the_number_of_secrets(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("keyferry.cli.commands.push"), "_check_can_ask", lambda _: None)
+    monkeypatch.setattr(importlib.import_module("keyferry.cli.commands.push"), "check_can_ask", lambda *_: None)
     scene.put(2)
     scene.plan()
     result = CliRunner().invoke(main, ["--mappings", str(scene.folder), "push", "--plan", str(scene.file)], answer)

@@ -103,7 +103,7 @@ def mappings(tmp_path: Path) -> Path:
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let push believe that somebody can answer."""
-    monkeypatch.setattr(push, "_check_can_ask", lambda _settings: None)
+    monkeypatch.setattr(push, "check_can_ask", lambda *_: None)
 
 
 def run(mappings: Path, *args: str, stdin: str = "") -> Result:

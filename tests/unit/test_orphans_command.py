@@ -217,7 +217,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> FakeOperator:
     operator = FakeOperator()
     looks = iter([survey_of(operator, "a"), survey_of(operator, "a", "new")])
     monkeypatch.setattr(command, "_look", lambda _: next(looks))
-    monkeypatch.setattr(command, "_check_can_ask", lambda _: None)
+    monkeypatch.setattr(command, "check_can_ask", lambda *_: None)
     return operator
 
 

@@ -3,6 +3,7 @@
 `keyferry --help` imports this: what takes long to import is imported where it is used.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,21 @@ class Settings:
         if not usage.fits:
             raise InvalidFiles([Problem(str(self.mappings), 1, 1, str(usage))])
         return usage
+
+
+def check_can_ask(settings: Settings, verb: str) -> None:
+    """Check that there is somebody to ask before something is done.
+
+    Args:
+        settings: the options of `keyferry`.
+        verb: what is to be done, as `push`.
+
+    Raises:
+        click.UsageError: there is nobody; the message has the options that ask nothing.
+    """
+    why = "--output json asks nothing" if settings.is_json else "there is no terminal to ask on"
+    if settings.is_json or not sys.stdin.isatty():
+        raise click.UsageError(f"{why}; say --yes to {verb}, or --dry-run to look")
 
 
 def examples(*commands: str) -> str:

@@ -6,7 +6,7 @@ import sys
 import click
 
 from keyferry.cli.names import complete_clusters
-from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, examples, output
+from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, check_can_ask, examples, output
 from keyferry.cli.options import contexts as with_contexts
 from keyferry.cli.orphans.answer import Answer
 from keyferry.cli.orphans.removal import format_question, keep_confirmed, list_removable, remove
@@ -57,7 +57,7 @@ def orphans(
     """
     asks = delete and not (yes or dry_run)
     if asks:
-        _check_can_ask(settings)
+        check_can_ask(settings, "delete")
     request = Request(
         folder=settings.load_catalog(),
         mappings=settings.mappings,
@@ -113,9 +113,3 @@ def _print(settings: Settings, seen: Survey, *, with_commands: bool) -> None:
         return
     print_notes([*([seen.doubt] if seen.doubt else []), *seen.findings.notes])
     print_findings(seen, with_commands=with_commands)
-
-
-def _check_can_ask(settings: Settings) -> None:
-    why = "--output json asks nothing" if settings.is_json else "there is no terminal to ask on"
-    if settings.is_json or not sys.stdin.isatty():
-        raise click.UsageError(f"{why}; say --yes to delete, or --dry-run to look")

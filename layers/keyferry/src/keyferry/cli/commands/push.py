@@ -12,7 +12,7 @@ from keyferry.aws.sessions import open_session
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli.deliveries import Selection, deliver, plan_delivery, run_all, select, warn_of_gaps
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces
-from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, examples, output_of
+from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, check_can_ask, examples, output_of
 from keyferry.cli.output import console, results
 from keyferry.cli.output.explanation import dump_delivery
 from keyferry.cli.output.plans import count
@@ -75,7 +75,7 @@ def push(
     catalog = settings.load_catalog()
     deliveries = select(catalog, Selection(mappings, cluster, namespace))
     if not (dry_run or yes):
-        _check_can_ask(settings)
+        check_can_ask(settings, "push")
     # boto3 does not know AWS_REGION, which the AWS CLI puts before AWS_DEFAULT_REGION.
     session = open_session(os.environ.get("AWS_REGION") or None)  # an error here is told once, not for each namespace
     if stack and not dry_run:
@@ -109,7 +109,7 @@ def _push_plan(settings: Settings, path: Path, *, ask: bool, dry_run: bool) -> N
     """Carry out a plan, with the code of `deliver`: each target is checked again right before it is written."""
     plan, catalog = read_plan(path), settings.load_catalog()
     if ask and not dry_run:
-        _check_can_ask(settings)
+        check_can_ask(settings, "push")
     carry_out.check_folder(plan, catalog, str(settings.mappings))
     session = open_session(plan.stack.region)
     carry_out.check_stack(plan, lambda: find_stack(session, plan.stack.name, settings.mappings))
@@ -148,12 +148,6 @@ def _show_plans(settings: Settings, plans: Sequence[Plan], catalog: Catalog) -> 
 def list_secrets(catalog: Catalog) -> Secrets:
     """Return the name of each mapping's Secret."""
     return {name: mapping.spec.secret.name for name, mapping in catalog.mappings.items()}
-
-
-def _check_can_ask(settings: Settings) -> None:
-    why = "--output json asks nothing" if settings.is_json else "there is no terminal to ask on"
-    if settings.is_json or not sys.stdin.isatty():
-        raise click.UsageError(f"{why}; say --yes to push, or --dry-run to look")
 
 
 def _send(settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequence[Delivery], *, ask: bool) -> None:
