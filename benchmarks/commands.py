@@ -4,10 +4,13 @@ Each is a process of its own, start-up included; the function that answers is th
 """
 
 import os
+import re
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from rich.table import Table
 from local import cloud as clouds
 from local.cloud import ACCOUNT, Site
 from local.install import STACK, Installation, install
-from local.watch import until
+from local.watch import calls, until
 
 KEYFERRY = Path(__file__).resolve().parent.parent / ".venv/bin/keyferry"
 NAMESPACES, ROUNDS, SOURCE = 100, 3, "bench"
@@ -31,11 +34,28 @@ ASKED = [
     ("trace", SOURCE, "--stack", STACK),
     ("plan", "--stack", STACK),
     ("status", "--stack", STACK, "--output", "html"),
+    ("orphans", "--stack", STACK),
+    ("doctor", "--stack", STACK),
 ]
+_PAGE = re.compile(r"^lambda:?.*Invoke", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What a command takes."""
+
+    seconds: float
+    """The median of some rounds."""
+    size: int
+    """How many bytes it writes to stdout."""
+    requests: int
+    """How many requests the cluster has answered, to whom it may be."""
+    pages: int
+    """How often the function `report` was asked."""
 
 
 def measure(place: Path, say: Callable[[str], None], *, count: int) -> Table:
-    """Return seconds, and how much each command writes, for `count` targets, a hundred for each mapping."""
+    """Return what each command takes for `count` targets, a hundred for each mapping."""
     with clouds.running(place, say, sites=[Site("prod-eu", "eu-west-1")]) as cloud:
         admin = cloud.admins["prod-eu"]
         admin.apply(
@@ -45,13 +65,21 @@ def measure(place: Path, say: Callable[[str], None], *, count: int) -> Table:
         installed = install(cloud, _write(place / "mappings-in", count // NAMESPACES), say)
         say(f"delivering {count:,} Secrets")
         until("all is right", partial(_is_right, installed), seconds=60 + count // 10)
-        seconds = {command: statistics.median(_time(installed, command)) for command in ASKED}
-        sizes = {command: len(_run(installed, command).stdout) for command in ASKED}
-    table = Table("keyferry …", "seconds", "ratio", "writes", title=f"{count:,} targets", title_justify="left")
-    for command in ASKED:
-        ratio = seconds[command] / seconds[NOTHING]
-        table.add_row(" ".join(command), f"{seconds[command]:.2f} s", f"{ratio:.1f}", f"{sizes[command] / 1000:.1f} kB")
+        costs = {command: _measure(installed, command) for command in ASKED}
+    columns = ("keyferry …", "seconds", "ratio", "writes", "pages", "Kubernetes")
+    table = Table(*columns, title=f"{count:,} targets", title_justify="left")
+    for command, cost in costs.items():
+        ratio = cost.seconds / costs[NOTHING].seconds
+        counts = f"{cost.size / 1000:.1f} kB", f"{cost.pages:,}", f"{cost.requests:,}"
+        table.add_row(" ".join(command), f"{cost.seconds:.2f} s", f"{ratio:.1f}", *counts)
     return table
+
+
+def _measure(installed: Installation, command: tuple[str, ...]) -> _Cost:
+    seconds, since = statistics.median(_time(installed, command)), datetime.now(UTC)
+    told = _run(installed, command if command == NOTHING else (*command, "--verbose"))
+    requests = len(calls(installed.cloud.clusters["prod-eu"], since=since))
+    return _Cost(seconds, len(told.stdout), requests, len(_PAGE.findall(told.stderr.decode())))
 
 
 def _time(installed: Installation, command: tuple[str, ...]) -> Iterator[float]:
@@ -67,7 +95,10 @@ def _is_right(installed: Installation) -> bool:
 
 def _run(installed: Installation, command: tuple[str, ...]) -> subprocess.CompletedProcess[bytes]:
     argv: list[str | Path] = [KEYFERRY, "--mappings", installed.checkout / "mappings", *command]
-    return subprocess.run(argv, env=installed.cloud.aws.inherit(os.environ), capture_output=True, check=False)
+    kubeconfig = {"KUBECONFIG": str(installed.cloud.clusters["prod-eu"].kubeconfig)}
+    return subprocess.run(
+        argv, env=installed.cloud.aws.inherit(os.environ) | kubeconfig, capture_output=True, check=False
+    )
 
 
 def _list_namespaces() -> list[str]:
