@@ -65,6 +65,7 @@ def installed(cloud: Cloud, place: Path) -> Installation:
     shutil.copytree(ROOT / "examples/mappings", mappings)
     shutil.copytree(ROOT / "tests/integration/mappings", mappings / "tests")
     shutil.copy(ROOT / "tests/e2e/mapping.yaml", mappings / "e2e.yaml")
+    _ask_for_events(mappings / "clusters.yaml", "prod-eu")
     specs = list(_specs(mappings / "tests"))
     world.create_sources(cloud.aws)
     for admin in cloud.admins.values():
@@ -77,6 +78,14 @@ def installed(cloud: Cloud, place: Path) -> Installation:
     _lose_a_cluster(cloud)
     parameters = {"PushPrincipals": f"arn:aws:iam::{ACCOUNT}:root"}  # whom their own policies let push
     return install(cloud, mappings, lambda text: print(text, flush=True), parameters=parameters)
+
+
+def _ask_for_events(path: Path, name: str) -> None:
+    """Let failures be told by Kubernetes Events, too, in one of the clusters."""
+    document = yaml.safe_load(path.read_text())
+    for cluster in document["clusters"]:
+        cluster["events"] = cluster["name"] == name
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
 def _specs(directory: Path) -> Iterator[dict[str, Any]]:

@@ -6,11 +6,17 @@ from datetime import UTC, datetime
 import pytest
 
 from keyferry.identity import IDENTITY
+from local.admin import Admin, Object
 from local.install import Installation
 from local.watch import until
 from tests.integration.deployed import Deployed, now
 
 VALUE = '{"password": "canary-neighbours-%d"}'
+
+
+def _list_events(admin: Admin, path: str) -> list[Object]:
+    """Return the Events that Keyferry has written there."""
+    return [each for each in admin.send("GET", path)["items"] if each.get("reportingComponent") == "keyferry"]
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +79,20 @@ def test_the_others_are_delivered_to_beside_what_is_wrong(stack: Deployed) -> No
     assert sum(scattered["targets"].values()) == 3
     assert scattered["message"] == "dead letter"
     assert "NamespaceGone: namespace scattered-2 is not in cluster" in scattered["reason"]
+
+
+def test_what_fails_in_a_namespace_is_told_there_by_an_event_where_clusters_yaml_asks_for_it(stack: Deployed) -> None:
+    since = now()
+    stack.put("tests/neighbours", VALUE % 3)
+    (line,) = stack.deliveries("lacking", since, message="dead letter")
+
+    def look() -> list[Object]:
+        events = _list_events(stack.eu, "/api/v1/namespaces/near/events")
+        return [event for event in events if event["involvedObject"]["name"] == "lacking"]
+
+    event, *_ = until("an Event", look)  # one for each hour
+    about, message = event["involvedObject"], event["message"]
+    assert (about["kind"], about["name"], event["reason"]) == ("Secret", "lacking", "DeliveryFailed")
+    assert message.startswith("SourceUnusable: mapping lacking, key password")
+    assert (line["at"] in message, "canary" in message) == (True, False)
+    assert _list_events(stack.cloud.admins["prod-us"], "/api/v1/events") == []
