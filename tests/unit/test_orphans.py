@@ -42,6 +42,8 @@ class FakeOperator:
         """Plurals and namespaces that may not be listed; an empty namespace for all namespaces at once."""
         self.deleted: list[tuple[str, str, bool]] = []
         self.moved: set[str] = set()
+        self.interrupted: set[str] = set()
+        """While these are deleted, somebody presses Ctrl-C."""
         self.lost: ClusterUnreachable | None = None
 
     def list_metadata(self, resource: Resource, namespace: str | None = None, selector: str = "") -> Iterator[Any]:
@@ -71,6 +73,8 @@ class FakeOperator:
     def delete(self, resource: Resource, metadata: Mapping[str, str], *, dry_run: bool = False) -> None:
         if metadata["name"] in self.moved:
             raise Overtaken(f"{metadata['name']} changed")
+        if metadata["name"] in self.interrupted:
+            raise KeyboardInterrupt
         self.deleted.append((resource.kind, metadata["name"], dry_run))
 
 
@@ -414,12 +418,42 @@ def test_only_what_nothing_speaks_against_is_deleted_and_one_failure_stops_nothi
     operator: Any = FakeOperator()
     operator.moved = {"moved"}
     orphans = [left("a"), left("kept", refusals=("in use",)), left("moved"), left("b")]
-    survey = Survey(Findings(orphans), {"prod-eu": operator})
-    done = list(remove(survey, dry_run=False))
-    assert [orphan.outcome for orphan in done] == ["deleted", "", "moved changed", "deleted"]
+    survey, tried = (Survey(Findings(list(orphans)), {"prod-eu": operator}) for _ in range(2))
+    remove(survey, dry_run=False)
+    assert [orphan.outcome for orphan in survey.findings.orphans] == ["deleted", "", "moved changed", "deleted"]
     assert operator.deleted == [("Secret", "a", False), ("Secret", "b", False)]
-    assert [orphan.outcome for orphan in remove(survey, dry_run=True)].count("would be deleted") == 2
+    remove(tried, dry_run=True)
+    assert [orphan.outcome for orphan in tried.findings.orphans].count("would be deleted") == 2
     assert operator.deleted[2:] == [("Secret", "a", True), ("Secret", "b", True)]
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "outcomes"),
+    [
+        (False, ["deleted", "perhaps deleted", "", "not tried"]),
+        (True, ["would be deleted", "not tried", "", "not tried"]),
+    ],
+)
+def test_where_it_is_interrupted_it_is_known_what_is_deleted(dry_run: bool, outcomes: list[str]) -> None:
+    operator: Any = FakeOperator()
+    operator.interrupted = {"b"}
+    orphans = [left("a"), left("b"), left("kept", refusals=("in use",)), left("c")]
+    survey = Survey(Findings(orphans), {"prod-eu": operator})
+    with pytest.raises(KeyboardInterrupt):
+        remove(survey, dry_run=dry_run)
+    assert [orphan.outcome for orphan in survey.findings.orphans] == outcomes
+
+
+def test_what_is_deleted_before_an_interruption_is_certain() -> None:
+    operator: Any = FakeOperator()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    survey = Survey(Findings([left("a"), left("b")]), {"prod-eu": operator})
+    with pytest.raises(KeyboardInterrupt):
+        remove(survey, dry_run=False, step=interrupt)
+    assert [orphan.outcome for orphan in survey.findings.orphans] == ["deleted", "not tried"]
 
 
 def test_what_limits_stays_where_what_allows_does() -> None:
@@ -429,9 +463,16 @@ def test_what_limits_stays_where_what_allows_does() -> None:
     for staying in (left("moved", GENERATED[0]), left("kept", GENERATED[1], refusals=("x",))):
         orphans = [staying, left("policy", policy), left("policy", policy, cluster="prod-us")]
         survey = Survey(Findings(orphans), {"prod-eu": operator, "prod-us": operator})
-        done = list(remove(survey, dry_run=False))
-        assert [orphan.refusals for orphan in done[1:]] == [("a binding stays whose users it limits",), ()]
-        assert [orphan.outcome for orphan in done[1:]] == ["", "deleted"]
+        remove(survey, dry_run=False)
+        assert [orphan.refusals for orphan in orphans[1:]] == [("a binding stays whose users it limits",), ()]
+        assert [orphan.outcome for orphan in orphans[1:]] == ["", "deleted"]
+
+
+def test_what_would_be_deleted_keeps_nothing_that_limits_it() -> None:
+    operator: Any = FakeOperator()
+    orphans = [left("binding", GENERATED[0]), left("policy", GENERATED[-1])]
+    remove(Survey(Findings(orphans), {"prod-eu": operator}), dry_run=True)
+    assert [orphan.outcome for orphan in orphans] == ["would be deleted"] * 2
 
 
 @pytest.mark.parametrize(
@@ -527,6 +568,11 @@ def test_the_output_has_each_reason_once_commands_and_totals(capsys: pytest.Capt
         ([left("a")], {"doubt": "no answer"}, "1 perhaps left over: 1 Secret"),
         ([left("a", outcome="deleted")], {}, "1 deleted, 0 left"),
         ([left("a", outcome="would be deleted"), left("b")], {}, "1 would be deleted, 1 left: 1 Secret"),
+        (
+            [left("a", outcome="deleted"), left("b", outcome="perhaps deleted"), left("c", outcome="not tried")],
+            {},
+            "1 deleted, 1 perhaps deleted, 1 left: 1 Secret",
+        ),
     ],
 )
 def test_the_total_says_no_more_than_is_known(

@@ -232,6 +232,29 @@ def test_only_what_was_asked_about_is_deleted_after_a_yes(
     assert "prod-eu is reached by context mine (https://one.example)" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "said"), [(KeyboardInterrupt(), 130, "interrupted\n"), (RuntimeError("canary"), 70, "unexpected")]
+)
+def test_an_interrupted_deletion_tells_what_is_deleted(
+    error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator: Any = FakeOperator()
+
+    def delete(_resource: object, metadata: dict[str, str], *, dry_run: bool) -> None:
+        if metadata["name"] == "b":
+            raise error
+
+    operator.delete = delete
+    monkeypatch.setattr(command, "_look", lambda _: survey_of(operator, "a", "b", "c"))
+    result = run("--delete", "--yes")
+    assert (result.exit_code, said in result.stderr, "canary" in result.output) == (code, True, False)
+    lines = [line.split()[1::3] for line in result.stdout.splitlines()[1:4]]
+    assert lines == [["a", "deleted"], ["b", "perhaps"], ["c", "not"]]
+    assert result.stdout.splitlines()[-1] == "1 deleted, 1 perhaps deleted, 1 left: 1 Secret"
+    told = json.loads(run("--delete", "--yes", "--output", "json").stdout)["orphans"]
+    assert [each["outcome"] for each in told] == ["deleted", "perhaps deleted", "not tried"]
+
+
 def test_the_kubeconfig_is_no_part_of_a_folder_that_has_no_cluster() -> None:
     with pytest.raises(InvalidInput, match="no cluster is called x; there is: none"):
         surveys._select_clusters([], "x")

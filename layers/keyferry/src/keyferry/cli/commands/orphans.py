@@ -73,7 +73,7 @@ def orphans(
     if asks and removable:
         seen = _confirm(request, seen)
     if (delete or dry_run) and removable:
-        _remove(seen, dry_run=dry_run)
+        _remove(settings, seen, dry_run=dry_run)
     _print(settings, seen, with_commands=not (delete or dry_run))
     is_clean = all(orphan.is_gone for orphan in seen.findings.orphans)
     sys.exit(0 if is_clean and not seen.gap else PROBLEMS)
@@ -100,11 +100,16 @@ def _confirm(request: Request, seen: Survey) -> Survey:
     return again
 
 
-def _remove(seen: Survey, *, dry_run: bool) -> None:
+def _remove(settings: Settings, seen: Survey, *, dry_run: bool) -> None:
+    """Delete, and tell also where that is interrupted what is deleted: nobody can see it afterwards."""
     check_deployments(seen)
     total = len(list_removable(seen.findings.orphans))
-    with console.show_progress("deleting", total) as step:
-        seen.findings.orphans = list(remove(seen, dry_run=dry_run, step=step))
+    try:
+        with console.show_progress("deleting", total) as step:
+            remove(seen, dry_run=dry_run, step=step)
+    except BaseException:
+        _print(settings, seen, with_commands=False)
+        raise
 
 
 def _print(settings: Settings, seen: Survey, *, with_commands: bool) -> None:

@@ -21,7 +21,8 @@ class OrphanRow(TypedDict):
     command: str
     """The shell command that removes it, or of a shared Secret our part of it."""
     outcome: NotRequired[str]
-    """What `--delete` or `--dry-run` did: `deleted`, `would be deleted`, or the error that kept it."""
+    """What `--delete` or `--dry-run` did: `deleted`, `would be deleted`, or the error that kept it; where it was
+    interrupted also `perhaps deleted`, of one at most, and `not tried`."""
 
 
 class OtherStackRow(TypedDict):

@@ -11,6 +11,11 @@ from keyferry.mapping.targets import Eks
 
 ACCESS_ENTRY = "AccessEntry"
 """The kind of an access entry, which is no object of the cluster."""
+DELETED, WOULD_BE_DELETED = "deleted", "would be deleted"
+PERHAPS_DELETED, NOT_TRIED = "perhaps deleted", "not tried"
+"""What became of the one that was being deleted when somebody interrupted it, and of those after it."""
+OUTCOMES = (DELETED, WOULD_BE_DELETED, PERHAPS_DELETED, NOT_TRIED)
+"""What can have become of it; otherwise it is an error that kept it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +57,12 @@ class Orphan:
     @property
     def is_gone(self) -> bool:
         """Whether it was deleted."""
-        return self.outcome == "deleted"
+        return self.outcome == DELETED
+
+    @property
+    def error(self) -> str:
+        """The error that kept it from being deleted; empty if there was none."""
+        return "" if self.outcome in OUTCOMES else self.outcome
 
     def refuse(self, reasons: Collection[str]) -> Self:
         """Return it with more reasons to leave it alone."""

@@ -1,16 +1,14 @@
 """Delete what is left over, as far as nothing speaks against it, if it still is as it was seen."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 from keyferry.cli.clusters.generated import ALLOWING, LIMITING
 from keyferry.cli.orphans.entries import delete_entry
-from keyferry.cli.orphans.orphan import Orphan, format_counts
+from keyferry.cli.orphans.orphan import DELETED, NOT_TRIED, PERHAPS_DELETED, WOULD_BE_DELETED, Orphan, format_counts
 from keyferry.cli.orphans.survey import Survey
 from keyferry.errors import KeyferryError
-
-DELETED, WOULD_BE_DELETED = "deleted", "would be deleted"
 
 
 def list_removable(orphans: Sequence[Orphan]) -> list[Orphan]:
@@ -30,8 +28,8 @@ def _identify(orphan: Orphan) -> tuple[object, ...]:
     return orphan.cluster, orphan.kind, orphan.namespace, orphan.name, dict(orphan.metadata)
 
 
-def remove(survey: Survey, *, dry_run: bool, step: Callable[[], None] = lambda: None) -> Iterator[Orphan]:
-    """Delete what may be deleted, one after the other, and yield all that is left over with what became of it.
+def remove(survey: Survey, *, dry_run: bool, step: Callable[[], None] = lambda: None) -> None:
+    """Delete what may be deleted, one after the other; in the survey, each has at once what became of it.
 
     Where a binding stays, the policies of its cluster stay: its users would do without limits what it lets them do.
 
@@ -39,22 +37,41 @@ def remove(survey: Survey, *, dry_run: bool, step: Callable[[], None] = lambda: 
         survey: what was found.
         dry_run: whether the API servers only say whether they would.
         step: called after each deletion.
+
+    Raises:
+        BaseException: whatever interrupts it, such as Ctrl-C. The survey says how far it has come.
     """
-    still_allowing = set[str]()
-    for orphan in survey.findings.orphans:
-        if orphan.kind in LIMITING and orphan.cluster in still_allowing:
-            orphan = orphan.refuse(["a binding stays whose users it limits"])  # noqa: PLW2901
-        if orphan.refusals:
-            still_allowing |= {orphan.cluster} if orphan.kind in ALLOWING else set()
-            yield orphan
-            continue
-        try:
-            _delete(survey, orphan, dry_run=dry_run)
-            yield replace(orphan, outcome=WOULD_BE_DELETED if dry_run else DELETED)
-        except KeyferryError as error:
-            still_allowing |= {orphan.cluster} if orphan.kind in ALLOWING else set()
-            yield replace(orphan, outcome=str(error))
-        step()
+    orphans, still_allowing, place = survey.findings.orphans, set[str](), 0
+    try:
+        for place, orphan in enumerate(orphans):
+            orphans[place] = _remove(survey, orphan, still_allowing, dry_run=dry_run)
+            if orphan.kind in ALLOWING and orphans[place].outcome not in (DELETED, WOULD_BE_DELETED):
+                still_allowing.add(orphan.cluster)
+            if not orphans[place].refusals:
+                step()
+    except BaseException:
+        orphans[place:] = _settle(orphans[place:], dry_run=dry_run)
+        raise
+
+
+def _remove(survey: Survey, orphan: Orphan, still_allowing: Collection[str], *, dry_run: bool) -> Orphan:
+    """Delete one thing, unless it is refused, and return it with what became of it."""
+    if orphan.kind in LIMITING and orphan.cluster in still_allowing:
+        orphan = orphan.refuse(["a binding stays whose users it limits"])
+    if orphan.refusals:
+        return orphan
+    try:
+        _delete(survey, orphan, dry_run=dry_run)
+    except KeyferryError as error:
+        return replace(orphan, outcome=str(error))
+    return replace(orphan, outcome=WOULD_BE_DELETED if dry_run else DELETED)
+
+
+def _settle(left: Sequence[Orphan], *, dry_run: bool) -> Iterator[Orphan]:
+    """Yield what is left where a removal stops: the request for the first may have arrived, and none was made after."""
+    for number, orphan in enumerate(left):
+        outcome = PERHAPS_DELETED if number == 0 and not dry_run else NOT_TRIED
+        yield orphan if orphan.refusals or orphan.outcome else replace(orphan, outcome=outcome)
 
 
 def _delete(survey: Survey, orphan: Orphan, *, dry_run: bool) -> None:

@@ -4,7 +4,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from keyferry.cli.orphans.orphan import Orphan, format_counts, format_deletion
+from keyferry.cli.orphans.orphan import (
+    DELETED,
+    PERHAPS_DELETED,
+    WOULD_BE_DELETED,
+    Orphan,
+    format_counts,
+    format_deletion,
+)
 from keyferry.cli.orphans.search import count_kinds
 from keyferry.cli.orphans.survey import Survey
 from keyferry.cli.output import console
@@ -26,7 +33,7 @@ def print_findings(seen: Survey, *, with_commands: bool) -> None:
         console.print_table(header, [_build_line(orphan) for orphan in orphans])
         _print_reasons("left over", ((orphan, [orphan.why]) for orphan in orphans))
         _print_reasons("kept by --delete", ((orphan, orphan.refusals) for orphan in orphans))
-        _print_reasons("failed", ((orphan, [_get_error(orphan)]) for orphan in orphans if _get_error(orphan)))
+        _print_reasons("failed", ((orphan, [orphan.error]) for orphan in orphans if orphan.error))
     if with_commands and orphans and not seen.doubt:
         _print_commands(orphans)
     if orphans:
@@ -47,12 +54,8 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def _build_line(orphan: Orphan) -> tuple[str, ...]:
-    outcome = "failed" if _get_error(orphan) else orphan.outcome or ("kept" if orphan.refusals else "")
+    outcome = "failed" if orphan.error else orphan.outcome or ("kept" if orphan.refusals else "")
     return orphan.kind, orphan.short_name, orphan.namespace or "-", orphan.cluster, outcome
-
-
-def _get_error(orphan: Orphan) -> str:
-    return "" if orphan.outcome in ("", "deleted", "would be deleted") else orphan.outcome
 
 
 def _print_reasons(title: str, pairs: Iterable[tuple[Orphan, Sequence[str]]]) -> None:
@@ -97,7 +100,7 @@ def _count(seen: Survey) -> str:
     orphans = seen.findings.orphans
     if not orphans:
         return f"whether something is left over is not known: {seen.gap}" if seen.gap else "nothing is left over"
-    outcomes = ("deleted", "would be deleted")
+    outcomes = (DELETED, WOULD_BE_DELETED, PERHAPS_DELETED)
     gone = Counter(orphan.outcome for orphan in orphans if orphan.outcome in outcomes)
     left = [orphan.kind for orphan in orphans if orphan.outcome not in outcomes]
     counts = f": {format_counts(Counter(left))}" if left else ""
