@@ -146,6 +146,8 @@ def test_without_credentials_and_contexts_it_is_told_what_is_missing() -> None:
     [
         (["--delete"], 2, "there is no terminal to ask on; say --yes to delete, or --dry-run to look"),
         (["--delete", "--output", "json"], 2, "--output json asks nothing; say --yes to delete"),
+        (["--yes"], 2, "--yes answers the question of --delete: say --delete --yes, or leave it out"),
+        (["--dry-run", "--yes"], 2, "--yes answers the question of --delete"),
         (["--delete", "--yes"], 1, "so nothing is deleted"),
         (["--dry-run"], 1, "so nothing is deleted"),
         (["--cluster", "prod-uk"], 1, "no cluster is called prod-uk; did you mean prod-us?"),

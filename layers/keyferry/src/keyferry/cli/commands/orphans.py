@@ -55,6 +55,8 @@ def orphans(
     looked at with your own rights, by your kubeconfig; no value is read. Exits with 0 when nothing is left over, and
     everything was looked at.
     """
+    if yes and not delete:
+        raise click.UsageError("--yes answers the question of --delete: say --delete --yes, or leave it out")
     asks = delete and not (yes or dry_run)
     if asks:
         check_can_ask(settings, "delete")
