@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from keyferry.cli.deployment import Deployment
-from keyferry.cli.plan.build import build_plan
+from keyferry.cli.plan.build import Basis, build_plan
 from keyferry.cli.plan.document import Plan, TargetChange
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
@@ -50,7 +50,7 @@ def folder_of(world: World, *mappings: SecretMapping, clusters: Sequence[Cluster
 def plan_of(world: World, folder: Catalog, **more: Any) -> Plan:  # noqa: ANN401
     """Return what a folder changes against the stack of a world."""
     known: dict[str, Any] = {"stack": ("keyferry", "eu-west-1"), "generated": {}, "now": NOW} | more
-    return build_plan(folder, deploy(world.catalog), list_rows(world), **known)
+    return build_plan(Basis(folder=folder, deployment=deploy(world.catalog), rows=list_rows(world), **known))
 
 
 def name_targets(changes: Sequence[TargetChange]) -> list[str]:

@@ -173,7 +173,9 @@ def test_generated_files_that_are_behind_are_changes_too(scene: Scene) -> None:
     path.write_text("# old\n")
     assert scene.plan().generated == ["clusters/prod-eu/rbac.yaml"]
     assert scene.run("plan", "--detailed-exitcode").exit_code == 2
-    assert "1 generated file to renew" in scene.run("plan").stdout
+    result = scene.run("plan")
+    assert "1 generated file to renew" in result.stdout
+    assert f"  keyferry --mappings {scene.folder} generate\n" in result.stderr
 
 
 def test_a_file_of_names_that_is_deployed_is_no_difference(scene: Scene) -> None:
@@ -181,6 +183,14 @@ def test_a_file_of_names_that_is_deployed_is_no_difference(scene: Scene) -> None
     text = files.load(scene.folder).model_dump_json(by_alias=True, exclude_defaults=True)
     scene.world.catalog = Catalog.model_validate_json(text)
     assert (scene.plan().notes, scene.run("plan", "--detailed-exitcode").exit_code) == ([], 0)
+
+
+def test_the_commands_of_what_is_left_behind_name_the_folder_and_the_stack_that_were_named(scene: Scene) -> None:
+    scene.change()
+    plain, named = f"keyferry --mappings {scene.folder} orphans --cluster prod-eu", ("--stack", "my stack")
+    assert {each.command for each in scene.plan().leftovers} == {plain}
+    assert {each.command for each in scene.plan(*named).leftovers} == {f"{plain} --stack 'my stack'"}
+    assert f"  {plain} --stack 'my stack'\n" in scene.run("plan", *named).stderr
 
 
 def test_another_release_is_warned_of(scene: Scene) -> None:

@@ -160,6 +160,15 @@ def test_nothing_is_hoped_of_a_sweep_where_a_source_is_missing(capsys: pytest.Ca
     assert "prod-eu/payments/payments-db: the Secret is missing" in capsys.readouterr().out.splitlines()
 
 
+def test_the_command_that_does_not_wait_is_for_the_folder_and_the_stack_that_were_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    monkeypatch.setattr(command, "find_stack", lambda *_: Targets(row("stale")))
+    shown = CliRunner().invoke(main, ["--mappings", "teams/a b", "status", "--stack", "staging"]).stdout
+    assert "`keyferry --mappings 'teams/a b' push --stack staging` does not wait for it" in shown
+
+
 class Logs:
     """A client of CloudWatch Logs that answers with these lines, and remembers the filter."""
 

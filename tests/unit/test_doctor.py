@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from keyferry.cli import main
+from keyferry.cli.call import Call
 from keyferry.cli.deployment import Deployment
 from keyferry.cli.doctor import examination
 from keyferry.cli.doctor.clusters.needs import Needs
-from keyferry.cli.doctor.finding import Call, Check, Finding
+from keyferry.cli.doctor.finding import Check, Finding
 from keyferry.cli.doctor.runner import collect, run_checks
 from keyferry.cli.output.findings import print_findings, print_totals
 from keyferry.errors import AccessDenied, InvalidInput, Misconfigured, NotSignedIn

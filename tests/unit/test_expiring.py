@@ -115,3 +115,5 @@ def test_what_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(main, ["expiring"])
     assert (result.exit_code, result.stdout) == (0, "nothing\n")
     assert result.stderr == "warning: not known of 2 targets; `keyferry status` says why\n"
+    named = CliRunner().invoke(main, ["--mappings", "teams", "expiring", "--stack", "staging"])
+    assert "`keyferry --mappings teams status --stack staging` says why" in named.stderr

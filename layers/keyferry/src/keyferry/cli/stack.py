@@ -179,12 +179,6 @@ def find_stack(session: boto3.Session, name: str | None, mappings: Path) -> Stac
     )
 
 
-def format_trace_command(stack: str, event_id: str, mappings: Path) -> str:
-    """Return the shell command that tells what became of an event's deliveries."""
-    folder = () if mappings == Path("mappings") else ("--mappings", str(mappings))
-    return shlex.join(["keyferry", *folder, "trace", event_id, "--stack", stack])
-
-
 def format_logs_command(stack: str, event_id: str) -> str:
     """Return the shell command that follows the logs of an event's deliveries."""
     pattern = f'"{event_id}"'

@@ -10,8 +10,9 @@ from typing import TypedDict
 
 import click
 
+from keyferry.cli.call import Call
 from keyferry.cli.doctor.examination import Examination
-from keyferry.cli.doctor.finding import Call, Finding, FindingRow
+from keyferry.cli.doctor.finding import Finding, FindingRow
 from keyferry.cli.names import complete_clusters
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.options import contexts as with_contexts

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from keyferry.aws.sessions import open_session
+from keyferry.cli.call import Call
 from keyferry.cli.duration import Duration
 from keyferry.cli.expiry import Expiries, Expiry, list_expiries, summarize
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
@@ -34,8 +35,9 @@ def expiring(settings: Settings, within: timedelta, stack: str | None) -> None:
     expiries = list_expiries(rows, now, within)
     unknown = sum(row["state"] == "unknown" for row in rows)
     if unknown:
+        call = Call(settings.mappings, stack)
         targets = f"{unknown:,} target{'' if unknown == 1 else 's'}"
-        console.print_note(f"warning: not known of {targets}; `keyferry status` says why")
+        console.print_note(f"warning: not known of {targets}; `{call.format_asking('status')}` says why")
     if settings.is_json:
         answer: Expiries = {"expiries": [expiry.as_dict() for expiry in expiries]}
         console.print_json(answer)

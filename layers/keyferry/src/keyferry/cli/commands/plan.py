@@ -10,6 +10,7 @@ import boto3
 import click
 
 from keyferry.aws.sessions import open_session
+from keyferry.cli.call import Call
 from keyferry.cli.commands.generate import compare_files, render_files
 from keyferry.cli.deliveries import Selection, plan_delivery, run_all, select
 from keyferry.cli.deployment import load_deployment
@@ -17,7 +18,7 @@ from keyferry.cli.options import Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.markdown import format_markdown
 from keyferry.cli.output.plans import print_plan
-from keyferry.cli.plan.build import build_plan
+from keyferry.cli.plan.build import Basis, build_plan
 from keyferry.cli.plan.document import Plan
 from keyferry.cli.plan.file import write_plan
 from keyferry.cli.plan.values import add_values
@@ -63,18 +64,21 @@ def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_e
         deployment = load_deployment(known)
         step()
         rows = [row for page in known.ask("status") for row in page["rows"]]
-    result = build_plan(
-        folder,
-        deployment,
-        rows,
+    call = Call(settings.mappings, stack)
+    basis = Basis(
+        folder=folder,
+        deployment=deployment,
+        rows=rows,
         stack=(known.name, session.region_name),
         generated=_compare_generated(settings, folder),
         now=datetime.now(UTC),
+        call=call,
     )
+    result = build_plan(basis)
     result = _add_values(result, folder, session) if values else result
     if path:
         write_plan(path, result)
-    _print(settings, result)
+    _print(settings, result, call)
     sys.exit(CHANGES if detailed_exitcode and not result.is_empty else 0)
 
 
@@ -95,10 +99,10 @@ def _add_values(result: Plan, folder: Catalog, session: boto3.Session) -> Plan:
     )
 
 
-def _print(settings: Settings, result: Plan) -> None:
+def _print(settings: Settings, result: Plan, call: Call) -> None:
     if settings.is_json:
         console.print_json(result.model_dump(mode="json", by_alias=True))
     elif settings.output == "markdown":
         console.print_verbatim(format_markdown(result))
     else:
-        print_plan(result)
+        print_plan(result, call)

@@ -10,6 +10,7 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.aws.sqs import DeliveryQueue
+from keyferry.cli.call import Call
 from keyferry.cli.deliveries import Selection, deliver, plan_delivery, run_all, select, warn_of_gaps
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, check_can_ask, examples, output_of
@@ -20,7 +21,7 @@ from keyferry.cli.output.pushed import Pushed
 from keyferry.cli.output.results import Plan, Secrets
 from keyferry.cli.plan import carry_out
 from keyferry.cli.plan.file import read_plan
-from keyferry.cli.stack import find_stack, format_logs_command, format_trace_command
+from keyferry.cli.stack import find_stack, format_logs_command
 from keyferry.delivery.report import Report
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery
@@ -162,7 +163,7 @@ def _send(settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequ
         return
     event_id = deliveries[0].event_id
     console.print_line(f"sent {len(deliveries)} deliveries to {stack}; what becomes of them, and their log:")
-    console.print_verbatim(f"  {format_trace_command(stack, event_id, settings.mappings)}")
+    console.print_verbatim(f"  {Call(settings.mappings, stack).format_asking('trace', event_id)}")
     console.print_verbatim(f"  {format_logs_command(stack, event_id)}")
 
 

@@ -11,6 +11,7 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.cli import states
+from keyferry.cli.call import Call
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces, complete_teams
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
@@ -69,11 +70,11 @@ def status(
         raise click.UsageError("--watch shows tables or JSON: a page shows how things were when it was made")
     if stale and offline:
         raise click.UsageError("--stale asks for states, and --offline knows none: leave one of them out")
-    wanted = Filter(only_wrong=stale, **chosen)  # type: ignore[arg-type]
+    wanted, call = Filter(only_wrong=stale, **chosen), Call(settings.mappings, stack)  # type: ignore[arg-type]
     if offline:
         planned = sorted(states.list_planned(settings.load_catalog()), key=_get_key)
         wanted.refuse(planned)
-        _print(settings, "", list(filter(wanted.accepts, planned)), None)
+        _print(settings, call, "", list(filter(wanted.accepts, planned)), None)
         return
     session = open_session(os.environ.get("AWS_REGION") or None)
     known = None if local else find_stack(session, stack, settings.mappings)
@@ -81,7 +82,7 @@ def status(
         rows = _look(settings, session, known, wanted)
         if watch and not settings.is_json:
             console.print_line(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-        _print(settings, known.name if known else "", list(filter(wanted.accepts, rows)), len(rows))
+        _print(settings, call, known.name if known else "", list(filter(wanted.accepts, rows)), len(rows))
         if not watch:
             sys.exit(0 if all(map(states.is_right, rows)) else PROBLEMS)
         time.sleep(MIN_WATCH_SECONDS)
@@ -120,7 +121,7 @@ def _compare(settings: Settings, session: boto3.Session, scope: Scope) -> Iterat
         cursor = page.get("cursor", {})
 
 
-def _print(settings: Settings, stack: str, rows: list[Row], total: int | None) -> None:
+def _print(settings: Settings, call: Call, stack: str, rows: list[Row], total: int | None) -> None:
     if settings.is_json:
         console.print_json({"targets": rows})
     elif settings.output == "html":
@@ -130,7 +131,7 @@ def _print(settings: Settings, stack: str, rows: list[Row], total: int | None) -
     elif total is None:
         print_planned(rows)
     else:
-        print_states(rows, datetime.now(UTC), total)
+        print_states(rows, datetime.now(UTC), total, call)
 
 
 def _get_key(row: Row) -> tuple[str, ...]:

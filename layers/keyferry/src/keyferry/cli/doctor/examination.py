@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import boto3
 
 from keyferry.aws.sessions import Sessions, open_session
+from keyferry.cli.call import CALL, Call
 from keyferry.cli.check.problems import InvalidFiles, nearest
 from keyferry.cli.clusters.reach import check_choices
 from keyferry.cli.deployment import load_deployment
 from keyferry.cli.doctor.clusters import cluster as clusters
 from keyferry.cli.doctor.clusters.needs import Needs
-from keyferry.cli.doctor.finding import CALL, Call, Check, Finding, format_command
+from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.runner import AT_ONCE, run_checks
 from keyferry.cli.doctor.stack import (
     caller,

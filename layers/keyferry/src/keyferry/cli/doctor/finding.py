@@ -3,15 +3,10 @@
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypedDict
 
 type State = Literal["ok", "warning", "error"]
 """`warning`: it works, or it could not be looked at; `error`: something does not work."""
-
-
-MAPPINGS = Path("mappings")
-"""The folder of the mappings where none is named."""
 
 
 class FindingRow(TypedDict):
@@ -71,36 +66,3 @@ class Check:
 def format_command(*words: str) -> str:
     """Return a command as a shell takes it."""
     return shlex.join(words)
-
-
-@dataclass(frozen=True)
-class Call:
-    """How this program was called: the commands of a remedy are for the same folder and stack."""
-
-    mappings: Path = MAPPINGS
-    """The folder of the mappings."""
-    stack: str | None = None
-    """The value of `--stack`; None for the stack that samconfig.toml names."""
-
-    def format(self, verb: str, *words: str) -> str:
-        """Return a command of this program."""
-        folder = () if self.mappings == MAPPINGS else ("--mappings", str(self.mappings))
-        return format_command("keyferry", *folder, verb, *words)
-
-    def format_asking(self, verb: str, *words: str) -> str:
-        """Return a command of this program that asks the stack."""
-        return self.format(verb, *words, *(("--stack", self.stack) if self.stack else ()))
-
-    def name_generated(self, name: str) -> str:
-        """Return the path of a generated file."""
-        return str(self.mappings.parent / "generated" / name)
-
-    @property
-    def deploy(self) -> tuple[str, ...]:
-        """The commands that make the stack what template.yaml says."""
-        named = ("--stack-name", self.stack) if self.stack else ()
-        return "make build", format_command(".tools/sam/bin/sam", "deploy", *named)
-
-
-CALL = Call()
-"""A call that names neither."""

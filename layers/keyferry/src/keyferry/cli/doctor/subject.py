@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 from keyferry.aws.calls import cache_answers
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
-from keyferry.cli.doctor.finding import CALL, Call, format_command
+from keyferry.cli.call import CALL, Call
+from keyferry.cli.doctor.finding import format_command
 from keyferry.cli.stack import Stack
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog

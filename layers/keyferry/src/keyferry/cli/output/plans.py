@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from keyferry.cli.call import Call
 from keyferry.cli.output import console
 from keyferry.cli.plan.document import Leftover, MappingChange, Plan, RightChange, TargetChange
 
@@ -13,8 +14,8 @@ MAX_NAMED = 6
 """How many names of namespaces, fields or keys a cell lists."""
 
 
-def print_plan(plan: Plan) -> None:
-    """Write what the folder changes; one line where that is nothing."""
+def print_plan(plan: Plan, call: Call) -> None:
+    """Write what the folder changes, with the commands that do something about it; one line where that is nothing."""
     for title, header, rows in list_tables(plan):
         console.print_line(title)
         console.print_table(header, rows)
@@ -23,6 +24,9 @@ def print_plan(plan: Plan) -> None:
         console.print_note("what is left behind is shown, and removed, by")
     for command in dict.fromkeys(each.command for each in plan.leftovers):
         console.print_command(command)
+    if plan.generated:
+        console.print_note("the generated files are renewed by")
+        console.print_command(call.format("generate"))
     for note in plan.notes:
         console.print_note(f"note: {note}")
     console.print_line(summarize(plan))
@@ -91,7 +95,7 @@ def list_tables(plan: Plan) -> list[Table]:
             list(_fold_leftovers(plan.leftovers)),
         ),
         (
-            "Generated files that are not what the mappings make them: `keyferry generate`",
+            "Generated files that are not what the mappings make them",
             ("file",),
             [(each,) for each in plan.generated],
         ),

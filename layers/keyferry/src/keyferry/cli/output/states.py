@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from keyferry.cli.call import CALL, Call
 from keyferry.cli.output import console
 from keyferry.cli.states import Row, is_known_right
 from keyferry.model import split_version
@@ -23,13 +24,14 @@ def print_planned(rows: Sequence[Row]) -> None:
     console.print_line(_count_targets(len(rows)))
 
 
-def print_states(rows: Sequence[Row], now: datetime, total: int = 0) -> None:
+def print_states(rows: Sequence[Row], now: datetime, total: int = 0, call: Call = CALL) -> None:
     """Write a line for each target, then what is wrong, each cause once, then totals.
 
     Args:
         rows: the targets.
         now: the current time.
         total: how many targets were asked for, those among them that are right and not shown.
+        call: how this program was called, for the commands.
     """
     if not rows:
         all_right = "the target is right" if total == 1 else f"all {total:,} targets are right"
@@ -39,7 +41,7 @@ def print_states(rows: Sequence[Row], now: datetime, total: int = 0) -> None:
     console.print_table(header, [_build_line(row, now) for row in rows])
     causes: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if cause := _describe_cause(row, now):
+        if cause := _describe_cause(row, now, call):
             causes[cause].append(row)
     for cause, alike in causes.items():
         console.print_line("")
@@ -79,16 +81,16 @@ def _shorten(version: str) -> str:
     return split_version(version)[0][:_VERSION_LENGTH]
 
 
-def _describe_cause(row: Row, now: datetime) -> str:
+def _describe_cause(row: Row, now: datetime, call: Call) -> str:
     if is_known_right(row):
         return ""
-    parts = [row.get("error") or row.get("why", "")]
+    parts, push = [row.get("error") or row.get("why", "")], call.format_asking("push")
     if "nextTry" in row:
         parts.append(f"next try {_format_time(row['nextTry'], now)}")
     elif "failed" in row:
-        parts.append("the next sweep tries again; `keyferry push` does not wait for it")
+        parts.append(f"the next sweep tries again; `{push}` does not wait for it")
     elif row["state"] in ("stale", "gone", "restart due") and not any(map(_is_missing, row["sources"])):
-        parts.append("the next sweep sees it; `keyferry push` does not wait for it")
+        parts.append(f"the next sweep sees it; `{push}` does not wait for it")
     return "; ".join(filter(None, parts))
 
 

@@ -1,8 +1,10 @@
 """Build the plan: what a folder of mappings changes, against what a stack is deployed with and says of its targets."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from keyferry.cli.call import CALL, Call
 from keyferry.cli.deployment import Deployment
 from keyferry.cli.plan.access import Access
 from keyferry.cli.plan.changes import list_cluster_changes, list_differences, list_mapping_changes
@@ -16,32 +18,38 @@ from keyferry.mapping.stack import StackNames
 from keyferry.runtime.layer import read_release
 
 
-def build_plan(
-    folder: Catalog,
-    deployment: Deployment,
-    rows: Sequence[Row],
-    *,
-    stack: tuple[str, str],
-    generated: Mapping[str, str],
-    now: datetime,
-) -> Plan:
-    """Return what a folder changes.
+@dataclass(frozen=True, kw_only=True)
+class Basis:
+    """What a plan is made from."""
 
-    Args:
-        folder: the mappings of the folder.
-        deployment: what the stack is deployed with.
-        rows: what the stack says of its targets.
-        stack: its name and its region.
-        generated: the generated files that are not what the folder makes them, and how they differ.
-        now: the time.
+    folder: Catalog
+    """The mappings of the folder."""
+    deployment: Deployment
+    """What the stack is deployed with."""
+    rows: Sequence[Row]
+    """What it says of its targets."""
+    stack: tuple[str, str]
+    """Its name and its region."""
+    generated: Mapping[str, str]
+    """The generated files that are not what the folder makes them, and how they differ."""
+    now: datetime
+    """The time."""
+    call: Call = CALL
+    """How this program was called, for the commands of the plan."""
+
+
+def build_plan(basis: Basis) -> Plan:
+    """Return what a folder changes.
 
     Raises:
         InvalidInput: something that is generated would be more than AWS or a cluster takes.
     """
-    deployed, (name, region) = deployment.catalog, stack
-    comparison, access = compare_targets(folder, deployed, rows), (Access.generate(folder), Access.generate(deployed))
+    folder, deployment, (name, region) = basis.folder, basis.deployment, basis.stack
+    deployed = deployment.catalog
+    comparison = compare_targets(folder, deployed, basis.rows)
+    access = Access.generate(folder), Access.generate(deployed)
     return Plan(
-        created=now,
+        created=basis.now,
         release=read_release(),
         folder=folder.digest,
         stack=PlannedStack(name=name, region=region, release=deployment.release, deployment=deployment.digest),
@@ -50,8 +58,8 @@ def build_plan(
         targets=comparison.changes,
         rights=list_right_changes(*access),
         policies=list_policy_changes(*access),
-        leftovers=list_leftovers(*access, comparison.changes),
-        generated=sorted(generated),
+        leftovers=list_leftovers(*access, comparison.changes, basis.call),
+        generated=sorted(basis.generated),
         unchanged=comparison.unchanged,
         unknown=comparison.unknown,
         contested=comparison.contested,

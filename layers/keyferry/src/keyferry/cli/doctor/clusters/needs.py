@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from keyferry.access import rbac
+from keyferry.cli.call import CALL, Call
 from keyferry.cli.clusters.contexts import Context
 from keyferry.cli.doctor.clusters.rights import Right, list_rights
-from keyferry.cli.doctor.finding import CALL, Call, format_command
+from keyferry.cli.doctor.finding import format_command
 from keyferry.delivery.apply import Object
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster

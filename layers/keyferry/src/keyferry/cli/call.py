@@ -1,0 +1,41 @@
+"""How this program was called, so that a command that it shows does the same when somebody pastes it."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+MAPPINGS = Path("mappings")
+"""The folder of the mappings where none is named."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """How this program was called: the commands that it shows are for the same folder and stack."""
+
+    mappings: Path = MAPPINGS
+    """The folder of the mappings."""
+    stack: str | None = None
+    """The value of `--stack`; None for the stack that samconfig.toml names."""
+
+    def format(self, verb: str, *words: str) -> str:
+        """Return a command of this program."""
+        folder = () if self.mappings == MAPPINGS else ("--mappings", str(self.mappings))
+        return shlex.join(["keyferry", *folder, verb, *words])
+
+    def format_asking(self, verb: str, *words: str) -> str:
+        """Return a command of this program that asks the stack."""
+        return self.format(verb, *words, *(("--stack", self.stack) if self.stack else ()))
+
+    def name_generated(self, name: str) -> str:
+        """Return the path of a generated file."""
+        return str(self.mappings.parent / "generated" / name)
+
+    @property
+    def deploy(self) -> tuple[str, ...]:
+        """The commands that make the stack what template.yaml says."""
+        named = ("--stack-name", self.stack) if self.stack else ()
+        return "make build", shlex.join([".tools/sam/bin/sam", "deploy", *named])
+
+
+CALL = Call()
+"""A call that names neither."""
