@@ -258,15 +258,67 @@ def test_a_target_whose_state_is_not_known_is_counted_with_its_reason() -> None:
     assert "no changes, as far as is known: 1 target is not known; the" in summarize(plan)
 
 
-def test_what_becomes_of_a_cluster_that_goes_or_is_replaced_is_told() -> None:
+def test_what_becomes_of_a_cluster_that_goes_is_told() -> None:
     world = World(mapping(**ONE))
     [note] = plan_of(world, build_catalog([], [US])).notes
     assert note.startswith("cluster prod-eu is removed: once that is deployed, `keyferry orphans` no longer finds it.")
-    new = EU.model_copy(update={"eks": cluster("prod-eu-2").eks})
-    [note] = plan_of(world, folder_of(world, clusters=[new, US])).notes
-    assert note.startswith("prod-eu is another cluster now: all targets there are new, with all rights, and all in")
-    assert "in prod-eu (eu-west-1, 111122223333) is left behind" in note
     assert plan_of(world, folder_of(world, clusters=[EU])).notes == [], "no mapping goes to prod-us"
+
+
+OLD, NEW = "111122223333/eu-west-1/prod-eu", EU.model_copy(update={"eks": cluster("prod-eu-2").eks})
+
+
+def test_a_cluster_that_another_one_replaces_loses_all_and_the_other_one_gains_it() -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world, clusters=[NEW, US]))
+    assert name_targets(plan.targets) == [
+        f"lost {OLD} payments payments-db",
+        "gained prod-eu payments payments-db create changes",
+    ]
+    assert [each.why for each in plan.targets] == ["another cluster has its name now", "the mapping goes there now"]
+    [(target, expected)] = plan.deliveries
+    assert (target.cluster, expected.before, expected.versions) == ("prod-eu", "unknown", {"db": "version-1"})
+    assert (plan.unchanged, plan.mappings) == (0, [])
+    assert [(each.name, each.fields) for each in plan.clusters] == [("prod-eu", ["eks.name"])]
+    [note] = plan.notes
+    assert note.startswith(f"prod-eu is another cluster now: the one that is deployed is shown as {OLD}. Once that is")
+    assert "keep it in clusters.yaml under another name" in note
+
+
+def test_what_a_replaced_cluster_has_is_left_behind_and_the_other_one_gains_all_rights() -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world, clusters=[NEW, US]))
+    assert {each.cluster for each in plan.leftovers} == {OLD}
+    assert {"Secret", "Role", "access entry"} <= {each.kind for each in plan.leftovers}
+    assert {each.command for each in plan.leftovers} == {f"keyferry orphans --cluster {OLD}"}
+    changes = {(each.change, each.cluster) for each in plan.rights if each.cluster}
+    assert changes == {("lost", OLD), ("gained", "prod-eu")}
+
+
+def test_a_cluster_that_has_given_its_name_away_goes_by_its_new_one() -> None:
+    world = World(mapping(**ONE))
+    kept = EU.model_copy(update={"name": "old"})
+    plan = plan_of(world, folder_of(world, clusters=[NEW, US, kept]))
+    assert name_targets(plan.targets) == [
+        "lost old payments payments-db",
+        "gained prod-eu payments payments-db create changes",
+    ]
+    assert plan.targets[0].why == "the mapping no longer goes to the cluster"
+    assert plan.notes == [
+        "prod-eu is another cluster now: what is deployed under that name is shown as old, its new name"
+    ]
+    assert {each.command for each in plan.leftovers} == {"keyferry orphans --cluster old"}
+    both = mapping(clusters=["old", "prod-eu"], namespaces=["payments"])
+    assert name_targets(plan_of(world, folder_of(world, both, clusters=[NEW, US, kept])).targets) == [
+        "written old payments payments-db annotate stays",
+        "gained prod-eu payments payments-db create changes",
+    ]
+
+
+def test_of_a_source_that_is_named_after_the_cluster_no_right_of_another_name_is_lost() -> None:
+    world = World(mapping(sources={"db": {"secretsManager": "prod/${cluster}/db"}}, **ONE))
+    rights = plan_of(world, folder_of(world, clusters=[NEW, US])).rights
+    assert not [each.may for each in rights if each.may.startswith("read the secret")]
 
 
 def test_a_conflict_that_stays_is_told() -> None:

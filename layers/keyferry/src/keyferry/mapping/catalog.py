@@ -136,8 +136,8 @@ class Catalog(Record):
     @property
     def used_clusters(self) -> list[Cluster]:
         """The clusters that a mapping writes to, sorted by name: others may only be planned."""
-        names = {cluster.name for mapping in self.mappings.values() for cluster in self.clusters_of(mapping)}
-        return [self.clusters[name] for name in sorted(names)]
+        used = {cluster.name: cluster for mapping in self.mappings.values() for cluster in self.clusters_of(mapping)}
+        return [used[name] for name in sorted(used)]
 
     def get(self, mapping: str, cluster: str) -> tuple[SecretMapping, Cluster]:
         """Return a mapping and one of its clusters by their names.

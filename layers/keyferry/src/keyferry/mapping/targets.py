@@ -118,6 +118,10 @@ class Eks(Record):
     account: str = Field(pattern=r"^[0-9]{12}$")
     """The account of the cluster."""
 
+    def __str__(self) -> str:
+        """Return account, region and name, as `111122223333/eu-west-1/prod-eu`: no other cluster has all three."""
+        return f"{self.account}/{self.region}/{self.name}"
+
 
 def _check_pem(text: str) -> str:
     try:

@@ -8,7 +8,7 @@ from keyferry.errors import abridge
 from keyferry.identity import DEFAULT_PREFIX
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.targets import Cluster
+from keyferry.mapping.targets import Cluster, Eks
 
 MAX_NAME = 300
 """How much of a name in a journal is shown: a mapping's has 253 characters at most, a prefix 40."""
@@ -31,18 +31,13 @@ def list_clusters(catalogs: Iterable[Catalog]) -> list[Cluster]:
     Where a name has moved to another cluster, the one that a later catalogue calls so is called by account,
     region and name in EKS: what is said and deleted by a name is of one cluster.
     """
-    known: dict[tuple[str, ...], Cluster] = {}
+    known: dict[Eks, Cluster] = {}
     for catalog in catalogs:
         for cluster in catalog.clusters.values():
-            eks, names = cluster.eks, {each.name for each in known.values()}
-            is_taken = cluster.name in names
-            known.setdefault((eks.account, eks.region, eks.name), _rename(cluster) if is_taken else cluster)
+            is_taken = cluster.name in {each.name for each in known.values()}
+            renamed = cluster.model_copy(update={"name": str(cluster.eks)}) if is_taken else cluster
+            known.setdefault(cluster.eks, renamed)
     return sorted(known.values(), key=lambda cluster: cluster.name)
-
-
-def _rename(cluster: Cluster) -> Cluster:
-    eks = cluster.eks
-    return cluster.model_copy(update={"name": f"{eks.account}/{eks.region}/{eks.name}"})
 
 
 class Names:

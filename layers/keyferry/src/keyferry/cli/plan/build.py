@@ -1,7 +1,7 @@
 """Build the plan: what a folder of mappings changes, against what a stack is deployed with and says of its targets."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyferry.cli.call import CALL, Call
@@ -10,6 +10,7 @@ from keyferry.cli.plan.access import Access
 from keyferry.cli.plan.changes import list_cluster_changes, list_differences, list_mapping_changes
 from keyferry.cli.plan.document import Plan, PlannedStack
 from keyferry.cli.plan.leftovers import list_leftovers
+from keyferry.cli.plan.replacements import list_cluster_notes, list_replacements, rename_clusters, rename_rows
 from keyferry.cli.plan.rights import list_policy_changes, list_right_changes
 from keyferry.cli.plan.rows import Row
 from keyferry.cli.plan.targets import compare_targets
@@ -45,9 +46,10 @@ def build_plan(basis: Basis) -> Plan:
         InvalidInput: something that is generated would be more than AWS or a cluster takes.
     """
     folder, deployment, (name, region) = basis.folder, basis.deployment, basis.stack
-    deployed = deployment.catalog
-    comparison = compare_targets(folder, deployed, basis.rows)
-    access = Access.generate(folder), Access.generate(deployed)
+    deployed, names = deployment.catalog, list_replacements(folder, deployment.catalog)
+    apart = rename_clusters(deployed, names)
+    comparison = compare_targets(folder, apart, rename_rows(basis.rows, names))
+    access = Access.generate(folder), replace(Access.generate(apart), catalog=deployed)
     return Plan(
         created=basis.now,
         release=read_release(),
@@ -71,22 +73,5 @@ def _list_notes(folder: Catalog, deployment: Deployment) -> list[str]:
     names = folder.stack.model_dump(include=set(StackNames.model_fields))  # without the head of the file stack.yaml
     fields = list_differences(deployment.catalog.stack, StackNames.model_validate(names))
     renamed = [f"stack.yaml differs in {', '.join(fields)}: all that Keyferry writes is named anew"] if fields else []
-    clusters = _list_cluster_notes(folder, deployment.catalog)
+    clusters = list_cluster_notes(folder, deployment.catalog)
     return [*filter(None, [deployment.difference_of_releases]), *renamed, *clusters]
-
-
-def _list_cluster_notes(folder: Catalog, deployed: Catalog) -> Iterator[str]:
-    """Yield what to be careful about with clusters: targets and rights are compared by the names of clusters."""
-    for name, cluster in sorted(deployed.clusters.items()):
-        known = folder.clusters.get(name)
-        if known is None and deployed.mappings_on(cluster):
-            yield (
-                f"cluster {name} is removed: once that is deployed, `keyferry orphans` no longer finds it. First let no"
-                " mapping go there, deploy, and remove what is left behind"
-            )
-        elif known and known.eks != cluster.eks:
-            eks = cluster.eks
-            yield (
-                f"{name} is another cluster now: all targets there are new, with all rights, and all in {eks.name}"
-                f" ({eks.region}, {eks.account}) is left behind. What is shown of {name} is of that one"
-            )

@@ -198,16 +198,17 @@ class _TargetComparison:
                         namespace=namespace,
                         secret=secret[2],
                         change="lost",
-                        why=self._explain_loss(before, after, cluster.name),
+                        why=self._explain_loss(before, after, cluster),
                         state=row["state"] if row else "unknown",
                     )
 
-    def _explain_loss(self, before: SecretMapping, after: SecretMapping | None, cluster: str) -> str:
+    def _explain_loss(self, before: SecretMapping, after: SecretMapping | None, cluster: Cluster) -> str:
         if after is None:
             return "the mapping is removed"
-        if cluster not in self._folder.clusters:
-            return "the cluster is removed"
-        if cluster not in [each.name for each in self._folder.clusters_of(after)]:
+        if cluster.name not in self._folder.clusters:
+            is_replaced = cluster.name == str(cluster.eks)
+            return "another cluster has its name now" if is_replaced else "the cluster is removed"
+        if cluster.name not in [each.name for each in self._folder.clusters_of(after)]:
             return "the mapping no longer goes to the cluster"
         is_renamed = before.spec.secret.name != after.spec.secret.name
         return "the Secret has another name" if is_renamed else "the mapping no longer goes to the namespace"
