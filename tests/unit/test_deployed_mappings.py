@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keyferry.cli.check import files
-from keyferry.cli.deployment import load_deployment
+from keyferry.cli.deployment import load_deployment, load_state
 from keyferry.errors import InvalidInput, Overtaken
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog, build_catalog
@@ -118,6 +118,36 @@ def test_a_deployment_in_between_is_listed_anew_a_few_times(compiled: Catalog) -
     with pytest.raises(Overtaken, match="other mappings"):
         load_deployment(asked)
     assert len(asked.answers) == 6
+
+
+class Deploying:
+    """A stack to which other mappings are deployed, one after the other, always before it is asked for its targets."""
+
+    name = "keyferry"
+
+    def __init__(self, *deployed: Catalog) -> None:
+        self.deployed, self.asked = list(deployed), list[str]()
+
+    def ask(self, question: str) -> Iterator[dict[str, Any]]:
+        self.asked.append(question)
+        if question == "mappings":
+            yield from ({"release": "1.2.3", **page} for page in pages(self.deployed[0]))
+            return
+        self.deployed = self.deployed[1:] or self.deployed
+        for number in range(2):
+            yield {"deployment": self.deployed[0].digest, "rows": [{"namespace": str(number)}]}
+
+
+def test_targets_are_those_of_the_mappings_and_otherwise_both_are_asked_for_anew(compiled: Catalog) -> None:
+    stack = Deploying(build_catalog([], []), compiled)
+    deployment, rows = load_state(stack)
+    assert (deployment.digest, [row["namespace"] for row in rows]) == (compiled.digest, ["0", "1"])
+    assert stack.asked == ["mappings", "status"] * 2
+
+
+def test_where_others_are_deployed_again_and_again_nothing_is_said_of_targets(compiled: Catalog) -> None:
+    with pytest.raises(Overtaken, match="other mappings are being deployed to stack keyferry while it is asked"):
+        load_state(Deploying(*[build_catalog([], []), compiled] * 9))
 
 
 def test_mappings_that_this_release_cannot_read_are_told_with_both_releases(compiled: Catalog) -> None:

@@ -184,6 +184,7 @@ def test_without_time_everything_is_left_to_the_next_page() -> None:
     world = World()
     world.clock.jump(1000)
     assert ask(world) == {
+        "deployment": world.catalog.digest,
         "rows": [],
         "cursor": {name: {"mapping": "payments-db"} for name in ("prod-eu", "prod-us")},
     }

@@ -1,4 +1,4 @@
-"""The mappings that a stack has been deployed with, as its function `report` lists them."""
+"""What a stack says of itself by its function `report`: the mappings that it is deployed with, and its targets."""
 
 import shlex
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.runtime.layer import read_release
 
 MAX_TRIES = 3
-"""How often the mappings are listed where others were deployed meanwhile."""
+"""How often a stack is asked where other mappings were deployed meanwhile."""
 _PARTS = ("clusters", "mappings", "verdicts")
 
 
@@ -66,6 +66,20 @@ def load_deployment(stack: Askable) -> Deployment:
         with suppress(Overtaken):
             return _join(stack.name, list(stack.ask("mappings")))
     return _join(stack.name, list(stack.ask("mappings")))
+
+
+def load_state(stack: Askable) -> tuple[Deployment, list[dict[str, Any]]]:
+    """Return the mappings that a stack has been deployed with, and what it says of the targets of these very mappings.
+
+    Raises:
+        Overtaken: other mappings are deployed again and again meanwhile.
+        KeyferryError: as `load_deployment` says.
+    """
+    for _ in range(MAX_TRIES):
+        deployment, pages = load_deployment(stack), list(stack.ask("status"))
+        if all(page["deployment"] == deployment.digest for page in pages):
+            return deployment, [row for page in pages for row in page["rows"]]
+    raise Overtaken(f"other mappings are being deployed to stack {stack.name} while it is asked: ask once that is over")
 
 
 def _join(stack: str, pages: list[Mapping[str, Any]]) -> Deployment:

@@ -37,7 +37,8 @@ def list_status(scope: Scope, catalog: Catalog, readers: Readers, max_bytes: int
         max_bytes: how much of JSON the page may hold.
 
     Returns:
-        `{"rows": […], "cursor": …}`; without a cursor where nothing is left.
+        `{"deployment": …, "rows": […], "cursor": …}`; without a cursor where nothing is left. The digest of the
+        deployment tells whether two answers are of the same mappings.
 
     Raises:
         UnknownName: this deployment has no mapping, cluster or namespace that the scope names.
@@ -55,7 +56,8 @@ def list_status(scope: Scope, catalog: Catalog, readers: Readers, max_bytes: int
         rows = [row for name in work for row in futures[name].result()]
     left = {name: comparison.position for name, comparison in work.items() if not comparison.is_away}
     position = {name: place.model_dump(exclude_defaults=True) for name, place in left.items() if place}
-    return {"rows": sorted(rows, key=_get_key), **({"cursor": position} if position else {})}
+    page = {"deployment": catalog.digest, "rows": sorted(rows, key=_get_key)}
+    return page | ({"cursor": position} if position else {})
 
 
 def _get_key(row: Row) -> tuple[str, ...]:

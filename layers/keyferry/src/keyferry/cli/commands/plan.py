@@ -13,7 +13,7 @@ from keyferry.aws.sessions import open_session
 from keyferry.cli.call import Call
 from keyferry.cli.commands.generate import compare_files, render_files
 from keyferry.cli.deliveries import Selection, plan_delivery, run_all, select
-from keyferry.cli.deployment import load_deployment
+from keyferry.cli.deployment import load_state
 from keyferry.cli.options import Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.markdown import format_markdown
@@ -60,10 +60,8 @@ def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_e
     folder = settings.load_catalog()
     session = open_session(os.environ.get("AWS_REGION") or None)
     known = find_stack(session, stack, settings.mappings)
-    with console.show_progress("asking", 2) as step:
-        deployment = load_deployment(known)
-        step()
-        rows = [row for page in known.ask("status") for row in page["rows"]]
+    with console.show_progress("asking", 1):
+        deployment, rows = load_state(known)
     call = Call(settings.mappings, stack)
     basis = Basis(
         folder=folder,

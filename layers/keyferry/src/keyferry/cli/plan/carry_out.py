@@ -5,10 +5,10 @@ What has moved of a single target is checked by the delivery itself, right befor
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
 
+from keyferry.cli.deployment import Askable
 from keyferry.cli.output import console
 from keyferry.cli.plan.document import Plan
 from keyferry.delivery.desired import compute_revision
@@ -17,14 +17,6 @@ from keyferry.delivery.report import Outcome, Report
 from keyferry.errors import AccessDenied
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery, Expected
-
-
-class Askable(Protocol):
-    """A stack that answers questions, as `keyferry.cli.stack.Stack` does."""
-
-    def ask(self, question: str) -> Iterable[dict[str, Any]]:
-        """Yield the pages of an answer."""
-        ...
 
 
 def check_folder(plan: Plan, catalog: Catalog, folder: str) -> None:
