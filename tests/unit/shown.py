@@ -99,7 +99,7 @@ class FakeStack:
     def ask(self, _question: str, **_fields: object) -> Iterator[dict[str, Any]]:
         yield {"rows": self.rows}
 
-    def list_attempts(self, _since: datetime) -> LogLines:
+    def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
         return LogLines(self.lines)
 
 

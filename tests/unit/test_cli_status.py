@@ -1,6 +1,7 @@
 """What `keyferry status` says of targets: their states, the last failure of each, totals, and whom a source goes to."""
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -11,9 +12,10 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main
 from keyferry.cli.commands import status as command
+from keyferry.cli.failures import MAX_AGE, RECENT, add_failures, find_failures
 from keyferry.cli.output.states import print_planned, print_states
 from keyferry.cli.stack import LogLines, Stack
-from keyferry.cli.states import Filter, add_failures, is_right
+from keyferry.cli.states import Filter, is_right
 from keyferry.errors import InvalidInput, Overtaken, UnknownName
 from tests.unit.shown import FakeStack, deploy
 
@@ -176,12 +178,13 @@ class Logs:
 
     def __init__(self, *lines: dict[str, Any]) -> None:
         self.lines = lines
+        self.asked: dict[str, Any] = {}
 
     def client(self, *_: object, **_more: object) -> "Logs":
         return self
 
     def filter_log_events(self, **asked: Any) -> dict[str, Any]:  # noqa: ANN401
-        self.pattern = asked["filterPattern"]
+        self.pattern, self.asked = asked["filterPattern"], asked
         return {"events": [{"message": json.dumps(each)} for each in self.lines]}
 
 
@@ -193,6 +196,77 @@ def test_each_line_that_ends_an_attempt_is_asked_for() -> None:
     assert [each["message"] for each in seen] == ["dropped", "replaced", "delivered"]
     asked = ("delivered", "retry later", "dead letter", "dropped", "replaced")
     assert logs.pattern == "{ " + " || ".join(f'$.message = "{message}"' for message in asked) + " }"
+
+
+def test_attempts_of_some_mappings_in_a_time_are_asked_for_unless_their_names_are_too_long() -> None:
+    logs: Any = Logs()
+    stack = Stack(logs, "keyferry", {})
+    stack.list_attempts(NOW - MAX_AGE, until=NOW, mappings=["shop-db", "a"])
+    assert logs.pattern.endswith('= "replaced") && ($.mapping = "a" || $.mapping = "shop-db") }')
+    assert logs.asked["endTime"] - logs.asked["startTime"] == 86_400_000
+    stack.list_attempts(NOW, mappings=[f"mapping-{number}" for number in range(100)])
+    assert ("mapping-1" in logs.pattern, len(logs.pattern) < 1024, "endTime" in logs.asked) == (False, True, False)
+
+
+class Log:
+    """The log of a stack, which remembers what was asked of it."""
+
+    def __init__(self, *lines: dict[str, Any], is_whole: bool = True) -> None:
+        self.lines, self.is_whole = lines, is_whole
+        self.asked: list[tuple[datetime, datetime | None, set[str]]] = []
+
+    def list_attempts(self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()) -> LogLines:
+        self.asked.append((since, until, set(mappings)))
+        end = until or NOW
+        lines = [each for each in self.lines if since <= datetime.fromisoformat(each["timestamp"]) < end]
+        return LogLines(lines, is_whole=self.is_whole)
+
+
+def test_of_a_target_that_has_long_been_wrong_an_older_failure_is_known() -> None:
+    log = Log(line("03:00:00", error="Forbidden: x"), line("05:00:00", mapping="shop-db", error="Forbidden: y"))
+    stale = row("stale", since="2026-11-24T02:00:00+00:00", written="2026-11-23T00:00:00+00:00")
+    [seen, other], is_whole = find_failures([stale, row(mapping="shop-db")], NOW, log)
+    assert (seen["state"], seen["error"], other["state"], is_whole) == ("failed", "Forbidden: x", "right", True)
+    early = datetime(2026, 11, 24, 2, tzinfo=UTC)
+    assert log.asked == [(NOW - RECENT, None, set()), (early, NOW - RECENT, {"payments-db"})]
+
+
+@pytest.mark.parametrize(
+    ("of", "begin"),
+    [
+        (row("gone", since=""), NOW - MAX_AGE),
+        (row("stale", since="2026-11-20T02:00:00+00:00"), NOW - MAX_AGE),
+        (row("stale", since="2026-11-24T14:30:00+00:00"), None),
+        (row("unknown"), None),
+    ],
+)
+def test_the_log_is_read_no_further_back_than_a_target_is_wrong_and_a_day(
+    of: dict[str, Any], begin: datetime | None
+) -> None:
+    log = Log(is_whole=False)
+    known = {key: text for key, text in of.items() if text}
+    assert find_failures([known], NOW, log) == ([known], False)
+    assert [since for since, *_ in log.asked] == [NOW - RECENT, *([begin] if begin else [])]
+
+
+def test_what_is_known_needs_no_older_lines_and_what_is_right_none() -> None:
+    log = Log(line("14:00:00", error="Forbidden: x"))
+    find_failures([row("stale")], NOW, log)
+    assert len(log.asked) == 1
+    assert find_failures([row()], NOW, log) == ([row()], True)
+    assert len(log.asked) == 1
+
+
+def test_a_later_success_ends_an_older_failure() -> None:
+    log = Log(line("04:00:00", error="Forbidden: x"), line("05:00:00", message="delivered", targets={"failed": 0}))
+    [seen], _ = find_failures([row("stale", since="2026-11-24T02:00:00+00:00", written="")], NOW, log)
+    assert seen["state"] == "stale"
+
+
+def test_of_an_older_failure_it_is_told_when_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    of = row("stale", written="2026-11-23T00:00:00+00:00")
+    print_states(list(add_failures([of], [line("03:04:00", error="Forbidden: x")])), NOW)
+    assert "Forbidden: x; failed at 2026-11-24 03:04 UTC; the next sweep tries again" in capsys.readouterr().out
 
 
 def test_the_table_has_a_line_for_each_target_each_cause_once_and_totals(capsys: pytest.CaptureFixture[str]) -> None:
@@ -301,7 +375,7 @@ class LongLog:
     def ask(self, _question: str, **_more: object) -> list[dict[str, Any]]:
         return [{"rows": [row("stale")]}]
 
-    def list_attempts(self, _since: datetime) -> LogLines:
+    def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
         return LogLines([], is_whole=False)
 
 
@@ -327,7 +401,7 @@ class Targets:
         rows = [each for each in self.rows if cluster in (None, each["cluster"])]
         return [{"rows": [each for each in rows if namespace in (None, each["namespace"])]}]
 
-    def list_attempts(self, _since: datetime) -> LogLines:
+    def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
         return LogLines([])
 
 
@@ -414,7 +488,7 @@ def test_each_look_of_a_watch_begins_with_its_time(monkeypatch: pytest.MonkeyPat
             raise KeyboardInterrupt
 
     deployed = type("Stack", (), {"name": "keyferry", "ask": lambda _, *given, **more: looks[0].ask(*given, **more)})()
-    deployed.list_attempts = lambda _since: LogLines(())
+    deployed.list_attempts = lambda _since, **_: LogLines(())
     deploy(monkeypatch, "status", deployed)
     monkeypatch.setattr(command, "open_session", lambda _region: None)
     monkeypatch.setattr("keyferry.cli.commands.status.time.sleep", wait)

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import pytest
 
 from keyferry.cli.output.trace import list_lines
-from keyferry.cli.trace.logs import MAX_PATTERN, Focus
+from keyferry.cli.stack import MAX_PATTERN
+from keyferry.cli.trace.logs import Focus
 from keyferry.cli.trace.subject import (
     Event,
     Secret,

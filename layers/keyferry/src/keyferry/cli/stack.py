@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ _ENDS = ("delivered", "retry later", "dead letter", "dropped", "replaced")
 out: it was not attempted."""
 
 
+MAX_PATTERN = 1000
+"""How long a filter pattern may be; 1,024 characters are the most (FilterLogEvents)."""
 MAX_LOG_PAGES = 100
 """How many pages of a log are read: each is 1 MB, or 10,000 lines, that match or not (FilterLogEvents)."""
 
@@ -102,24 +104,30 @@ class Stack:
                 raise InvalidInput(f"function {name} gets no further in the time that it has; its log says more")
             asked["cursor"] = page["cursor"]
 
-    def list_attempts(self, since: datetime) -> LogLines:
-        """Return the log lines of attempts at deliveries that have ended since then, well or not, oldest first.
+    def list_attempts(self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()) -> LogLines:
+        """Return the log lines of attempts at deliveries that have ended in that time, well or not, oldest first.
+
+        Args:
+            since: how far back to look.
+            until: where to end; None for now.
+            mappings: those of these alone, where so many names can be asked for; none for all. Others may be among
+                them.
 
         Raises:
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
         """
-        pattern = f"{{ {' || '.join(f'$.message = "{message}"' for message in _ENDS)} }}"
-        log = self.read_logs("deliver", pattern, since)
+        log = self.read_logs("deliver", _build_pattern(mappings), since, until)
         return replace(log, lines=[line for line in log.lines if line.get("message") in _ENDS])
 
-    def read_logs(self, function: str, pattern: str, since: datetime) -> LogLines:
-        """Return the lines of JSON that a function has logged since then, oldest first.
+    def read_logs(self, function: str, pattern: str, since: datetime, until: datetime | None = None) -> LogLines:
+        """Return the lines of JSON that a function has logged in that time, oldest first.
 
         Args:
             function: the end of its name, as `deliver`.
             pattern: which lines (CloudWatch Logs, filter pattern syntax for JSON). What the answer has beside them is
                 for the caller to leave out.
             since: how far back to look.
+            until: where to end; None for now.
 
         Raises:
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
@@ -127,6 +135,7 @@ class Stack:
         group = f"/aws/lambda/{self.name}-{function}"
         client, lines = open_client(self.session, "logs"), list[dict[str, Any]]()
         asked = {"logGroupName": group, "startTime": max(0, int(since.timestamp() * 1000)), "filterPattern": pattern}
+        asked |= {"endTime": int(until.timestamp() * 1000)} if until else {}
         for _ in range(MAX_LOG_PAGES):
             with translate_errors(f"logs:FilterLogEvents on {group}"):
                 page = client.filter_log_events(**asked)
@@ -144,6 +153,14 @@ class Stack:
                 " release?"
             )
         return self.outputs[name]
+
+
+def _build_pattern(mappings: Collection[str]) -> str:
+    """Return the pattern of attempts that have ended; of all mappings where the names of some would be too long."""
+    ends = " || ".join(f'$.message = "{message}"' for message in _ENDS)
+    names = " || ".join(f"$.mapping = {json.dumps(name)}" for name in sorted(mappings))
+    pattern = f"{{ ({ends}) && ({names}) }}"
+    return pattern if names and len(pattern) <= MAX_PATTERN else f"{{ {ends} }}"
 
 
 def find_stack(session: boto3.Session, name: str | None, mappings: Path) -> Stack:

@@ -1,22 +1,18 @@
-"""The states of targets as people ask for them: what `report` says, with the last failure of each from the logs."""
+"""The states of targets as people ask for them: what `report` says, and which of it is asked for."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Literal, NotRequired, TypedDict
 
 from keyferry.cli.check.problems import nearest
 from keyferry.delivery.report import build_owner_field
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
-from keyferry.model import Place, format_time
+from keyferry.model import Place
 from keyferry.pipeline.status import describe_restart
 
 type Row = dict[str, Any]
 """What is known of one target (`keyferry.pipeline.status`): `Target`, while it is put together."""
-type _End = tuple[str, Row]
-"""When an attempt at a delivery ended, and how it failed; empty if it did not."""
 type State = Literal["right", "held", "stale", "restart due", "conflict", "failed", "gone", "unknown"]
 
 
@@ -107,8 +103,6 @@ class Status(TypedDict):
     """By mapping, cluster and namespace."""
 
 
-FAILURES_SINCE = timedelta(hours=2)
-"""How old a failure may be that is shown. A delivery that fails is tried again every five minutes at least."""
 RIGHT = ("right", "held", "unknown")
 """The states that are not wrong."""
 
@@ -187,55 +181,6 @@ def is_right(row: Row) -> bool:
 def is_known_right(row: Row) -> bool:
     """Return whether a target is known to be right."""
     return is_right(row) and row["state"] != "unknown"
-
-
-def add_failures(rows: Iterable[Row], lines: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """Yield the rows; one that is not known to be right and whose last delivery failed has its error and the next try.
-
-    Args:
-        rows: what `report` says.
-        lines: the log lines of attempts at deliveries that have ended, oldest first.
-    """
-    ends: defaultdict[tuple[str, str], dict[str, _End]] = defaultdict(dict)
-    for line in lines:
-        ends[str(line.get("mapping")), str(line.get("cluster"))].update(_list_ends(line))
-    for row in rows:
-        failure = _find_failure(row["namespace"], ends.get((row["mapping"], row["cluster"]), {}))
-        if failure and not is_known_right(row) and failure["failed"] > row.get("written", ""):
-            state = row["state"] if row["state"] == "conflict" else "failed"
-            yield row | {"state": state} | failure
-        else:
-            yield row
-
-
-def _list_ends(line: Mapping[str, Any]) -> Iterator[tuple[str, _End]]:
-    """Yield the namespaces that an attempt tells of, each with its end; an empty name stands for all of them."""
-    time, outcomes = format_time(datetime.fromisoformat(line["timestamp"])), line.get("namespaces", ())
-    failures = {str(each["namespace"]): str(each["error"]) for each in outcomes if "error" in each}
-    whole = str(line.get("namespace") or "")
-    if "error" in line:
-        yield whole, (time, _describe_failure(line, str(line["error"])))
-    elif line.get("targets", {}).get("failed", 0) <= len(failures):  # a line has no room for all of very many
-        yield whole, (time, {})
-    for namespace, error in failures.items():
-        yield namespace, (time, _describe_failure(line, error))
-
-
-def _find_failure(namespace: str, ends: Mapping[str, _End]) -> Row:
-    """Return how the last attempt at a target failed; empty if it did not, or none is known.
-
-    Where the cluster did not tell the namespaces, what went well in a single one says nothing of the others.
-    """
-    names = (namespace, "") if namespace else [name for name, (_, failure) in ends.items() if failure or not name]
-    known = [ends[name] for name in names if name in ends]
-    return max(known, key=lambda end: (end[0], bool(end[1])), default=("", {}))[1]
-
-
-def _describe_failure(line: Mapping[str, Any], error: str) -> Row:
-    time = datetime.fromisoformat(line["timestamp"])
-    seconds = line.get("next_try_seconds")
-    next_try = {"nextTry": format_time(time + timedelta(seconds=seconds))} if seconds else {}
-    return {"error": error, "failed": format_time(time), **next_try}
 
 
 def list_planned(catalog: Catalog) -> Iterator[Row]:

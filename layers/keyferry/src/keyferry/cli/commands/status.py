@@ -12,11 +12,12 @@ import click
 from keyferry.aws.sessions import open_session
 from keyferry.cli import states
 from keyferry.cli.call import Call
+from keyferry.cli.failures import find_failures
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces, complete_teams
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.states import print_planned, print_states
-from keyferry.cli.stack import LogLines, Stack, find_stack
+from keyferry.cli.stack import Stack, find_stack
 from keyferry.cli.states import Filter, Row, Status
 from keyferry.deadline import Deadline
 from keyferry.errors import UnknownName
@@ -101,11 +102,12 @@ def _look(settings: Settings, session: boto3.Session, stack: Stack | None, wante
             rows = []
         if not wanted.is_met(rows):
             wanted.refuse(ask(Scope()) if wanted.cluster or wanted.namespace else rows)
-        is_asked = stack is not None and not all(map(states.is_known_right, rows))
-        log = stack.list_attempts(datetime.now(UTC) - states.FAILURES_SINCE) if stack and is_asked else LogLines(())
-        if not log.is_whole:  # it is read from the oldest line on
+        is_whole = True
+        if stack:
+            rows, is_whole = find_failures(rows, datetime.now(UTC), stack)
+        if not is_whole:  # it is read from the oldest line on
             console.print_note("warning: the log of deliver is longer than was read: the last errors may be missing")
-        return list(filter(wanted.selects, states.add_failures(rows, log.lines)))
+        return list(filter(wanted.selects, rows))
 
 
 def _ask(stack: Stack, scope: Scope) -> Iterator[Row]:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,12 +10,13 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.cli.duration import Duration
+from keyferry.cli.failures import find_failures
 from keyferry.cli.names import complete_clusters, complete_namespaces
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.output.trace import print_trace
 from keyferry.cli.stack import Stack, find_stack
-from keyferry.cli.states import FAILURES_SINCE, Row, add_failures, is_known_right
+from keyferry.cli.states import Row
 from keyferry.cli.trace.changes import collect
 from keyferry.cli.trace.logs import Focus
 from keyferry.cli.trace.subject import (
@@ -103,18 +103,11 @@ def _follow(stack: Stack, subject: Subject, since: datetime, until: datetime) ->
     lines = {function: each.lines for function, each in logs.items()}
     if isinstance(subject, Event) and collect(focus, lines):
         focus = Focus(subject, _ask(stack, subject))
-    focus = replace(focus, rows=_add_failures(stack, focus.rows, until))
+    focus = replace(focus, rows=find_failures(focus.rows, until, stack)[0])
     trace = build_trace(focus, lines, stack=stack.name, since=since, until=until, is_whole=is_whole)
     if isinstance(subject, SourceName) and not trace["hops"] and not targets:
         raise InvalidInput(explain_unknown(subject, rows))
     return trace
-
-
-def _add_failures(stack: Stack, rows: Sequence[Row], until: datetime) -> list[Row]:
-    """Return targets as `keyferry status` shows them: its log lines are read as far back as there."""
-    if all(map(is_known_right, rows)):
-        return list(rows)
-    return list(add_failures(rows, stack.list_attempts(until - FAILURES_SINCE).lines))
 
 
 def _ask(stack: Stack, subject: Subject) -> list[Row]:

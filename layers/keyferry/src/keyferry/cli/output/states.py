@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from keyferry.cli.call import CALL, Call
+from keyferry.cli.failures import describe_age
 from keyferry.cli.output import console
 from keyferry.cli.states import Row, is_known_right
 from keyferry.model import split_version
@@ -85,6 +86,8 @@ def _describe_cause(row: Row, now: datetime, call: Call) -> str:
     if is_known_right(row):
         return ""
     parts, push = [row.get("error") or row.get("why", "")], call.format_asking("push")
+    if age := describe_age(row, now):
+        parts.append(age)
     if "nextTry" in row:
         parts.append(f"next try {_format_time(row['nextTry'], now)}")
     elif "failed" in row:

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from keyferry.cli.stack import MAX_PATTERN
 from keyferry.cli.states import Row
 from keyferry.cli.trace.subject import Event, SourceName, Subject, list_event_names
 
 type Line = Mapping[str, Any]
 """A line of a log, as the functions write it (`log_fields` of route, deliver and reconcile)."""
-
-MAX_PATTERN = 1000
-"""How long a filter pattern may be; 1,024 characters are the most (FilterLogEvents)."""
 
 ALL = "{ $.event_id = * }"
 """The pattern of all lines about events."""
