@@ -303,7 +303,8 @@ def test_who_may_look_alone_plans_and_does_nothing_else(bench: Bench) -> None:
     assert set(recorder.requests) == {
         "cloudformation:DescribeStacks",
         f"lambda:POST /2015-03-31/functions/{bench.function}/invocations",
-    }
+        "logs:FilterLogEvents",
+    }, "the log is read for the last error of what is not right"
     asked = [call for call in calls(bench.scene.cloud.clusters[CLUSTER], since=since) if "report" not in call.user]
     ours = {(call.verb, call.resource) for call in asked if call.user == bench.scene.identity.deliver}
     assert ours == {("get", "secrets")}, "the function, of the metadata: its role may read no value in AWS"

@@ -10,6 +10,7 @@ from typing import Any
 from keyferry.cli.deployment import Deployment
 from keyferry.cli.plan.build import Basis, build_plan
 from keyferry.cli.plan.document import Plan, TargetChange
+from keyferry.cli.stack import LogLines
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
 from keyferry.delivery.work import Work
@@ -69,6 +70,14 @@ class FakeStack:
     def __init__(self, world: World) -> None:
         self.world, self.asked, self.release = world, list[str](), read_release()
         self.refusal: KeyferryError | None = None
+        self.lines: list[dict[str, Any]] | KeyferryError = []
+        """What its function `deliver` has logged, or why that cannot be read."""
+
+    def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
+        """Return the log lines of attempts at deliveries."""
+        if isinstance(self.lines, KeyferryError):
+            raise self.lines
+        return LogLines(self.lines)
 
     def ask(self, question: str, **fields: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  # JSON
         """Yield the pages of an answer."""

@@ -113,6 +113,40 @@ def test_the_exit_code_tells_changes_only_where_it_is_asked_for(scene: Scene) ->
     assert [scene.run("plan", *args).exit_code for args in ((), ("--detailed-exitcode",))] == [1, 1]
 
 
+def fail(scene: Scene) -> None:
+    """Let the last delivery have failed."""
+    known = {"mapping": "payments-db", "cluster": "prod-eu", "message": "retry later", "error": "Forbidden: patch"}
+    scene.stack.lines = [known | {"timestamp": "2126-11-24T15:00:00+00:00"}]
+
+
+def test_where_the_last_delivery_failed_the_reason_of_a_target_has_the_error(scene: Scene) -> None:
+    scene.put(2)
+    fail(scene)
+    assert [(each.state, each.will, each.why) for each in scene.plan().targets] == [
+        ("stale", "update", "a source has another version; the last delivery failed: Forbidden: patch")
+    ]
+    scene.change(MORE)
+    assert [each.why for each in scene.plan().targets] == [
+        "the mapping has changed; the last delivery failed: Forbidden: patch"
+    ]
+
+
+def test_what_is_planned_for_a_secret_of_another_mapping_has_no_error_of_that(scene: Scene) -> None:
+    scene.put(2)
+    fail(scene)
+    scene.change(mapping("another", policies={"conflict": "takeOver"}, **ONE))
+    assert [each.why for each in scene.plan().targets] == ["the mapping takes it over"]
+
+
+def test_who_may_not_read_the_logs_is_told_and_has_the_plan(scene: Scene) -> None:
+    scene.put(2)
+    scene.stack.lines = AccessDenied("AWS refuses logs:FilterLogEvents")
+    result = scene.run("plan")
+    assert result.exit_code == 0
+    assert "warning: which deliveries failed is not known: AWS refuses logs:FilterLogEvents" in result.stderr
+    assert "a source has another version" in result.stdout
+
+
 def test_a_plan_reads_no_value_and_starts_nothing(scene: Scene) -> None:
     scene.change(MORE)
     scene.run("plan")

@@ -330,6 +330,10 @@ def test_a_conflict_that_stays_is_told() -> None:
         ["conflict of prod-eu/payments/payments-db: helm owns password"],
     )
     assert (comparison.unchanged, comparison.contested) == (0, 1)
+    failed = [row | {"error": "Conflict: x"} for row in rows]
+    assert compare_targets(folder_of(world), world.catalog, failed).notes == [
+        "conflict of prod-eu/payments/payments-db: helm owns password; the last delivery failed: Conflict: x"
+    ]
 
 
 def test_equal_reasons_are_told_once_with_the_first_target_and_totals_count_the_conflicts() -> None:

@@ -14,6 +14,7 @@ from keyferry.cli.call import Call
 from keyferry.cli.commands.generate import compare_files, render_files
 from keyferry.cli.deliveries import Selection, plan_delivery, run_all, select
 from keyferry.cli.deployment import load_state
+from keyferry.cli.failures import Logged, find_failures
 from keyferry.cli.options import Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.markdown import format_markdown
@@ -23,7 +24,8 @@ from keyferry.cli.plan.document import Plan
 from keyferry.cli.plan.file import write_plan
 from keyferry.cli.plan.values import add_values
 from keyferry.cli.stack import find_stack
-from keyferry.errors import InvalidInput
+from keyferry.cli.states import Row
+from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.mapping.catalog import Catalog
 from keyferry.runtime.wiring import Runtime
 
@@ -62,6 +64,7 @@ def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_e
     known = find_stack(session, stack, settings.mappings)
     with console.show_progress("asking", 1):
         deployment, rows = load_state(known)
+        rows = _add_errors(known, rows)
     call = Call(settings.mappings, stack)
     basis = Basis(
         folder=folder,
@@ -78,6 +81,17 @@ def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_e
         write_plan(path, result)
     _print(settings, result, call)
     sys.exit(CHANGES if detailed_exitcode and not result.is_empty else 0)
+
+
+def _add_errors(stack: Logged, rows: list[Row]) -> list[Row]:
+    """Return what the stack says of its targets; one that is not right with the error of its last delivery."""
+    try:
+        seen, _ = find_failures(rows, datetime.now(UTC), stack)
+    except KeyferryError as error:  # the plan is right without it
+        console.print_note(f"warning: which deliveries failed is not known: {error}")
+        return rows
+    errors = [{"error": row["error"]} if "error" in row else {} for row in seen]
+    return [row | error for row, error in zip(rows, errors, strict=True)]
 
 
 def _compare_generated(settings: Settings, folder: Catalog) -> Mapping[str, str]:

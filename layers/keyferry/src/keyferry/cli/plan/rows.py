@@ -25,7 +25,7 @@ class StackRows:
 
         Args:
             deployed: the mappings and clusters of the stack.
-            rows: what it says of its targets.
+            rows: what it says of its targets; one whose last delivery failed with the `error` of that.
         """
         self._deployed = deployed
         self._by_secret: dict[Secret, Row] = {}
@@ -82,8 +82,14 @@ class StackRows:
             names["not known of", reason].append(f"mapping {mapping} on {cluster}")
         for secret, row in self._by_secret.items():
             if row["state"] in _OPEN:
-                names[_OPEN[row["state"]], row.get("why", "not known")].append("/".join(secret))
+                why = "; ".join(filter(None, [row.get("why", "not known"), describe_failure(row)]))
+                names[_OPEN[row["state"]], why].append("/".join(secret))
         return [f"{what} {_name_first(named)}: {why}" for (what, why), named in names.items()]
+
+
+def describe_failure(row: Row) -> str:
+    """Return that the last delivery of a target failed, and how; empty where it did not, or nothing is known of it."""
+    return f"the last delivery failed: {row['error']}" if "error" in row else ""
 
 
 def _name_first(names: Sequence[str]) -> str:

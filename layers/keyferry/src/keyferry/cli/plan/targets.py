@@ -7,7 +7,7 @@ from typing import Any
 
 from keyferry.cli.plan.changes import describe_content, name_workloads, pair_mappings
 from keyferry.cli.plan.document import TargetChange
-from keyferry.cli.plan.rows import Row, Secret, StackRows
+from keyferry.cli.plan.rows import Row, Secret, StackRows, describe_failure
 from keyferry.delivery.desired import compute_revision
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
@@ -69,7 +69,7 @@ def compare_targets(folder: Catalog, deployed: Catalog, rows: Sequence[Row]) -> 
     Args:
         folder: the mappings of the folder.
         deployed: those of the stack.
-        rows: what the stack says of its targets.
+        rows: what the stack says of its targets; one whose last delivery failed with the `error` of that.
     """
     comparison = _TargetComparison(folder, deployed, StackRows(deployed, rows))
     comparison.run()
@@ -167,6 +167,8 @@ class _TargetComparison:
         cluster, namespace, name = secret
         row = self._known.get(secret)
         fields = {"change": "written", "state": row["state"] if row else ""} | more
+        if row and pair.before and row["mapping"] == pair.before.name:
+            fields["why"] = "; ".join(filter(None, [fields["why"], describe_failure(row)]))
         expected = self._expect(pair, row, Place(cluster, namespace))
         return TargetChange(
             mapping=pair.after.name, cluster=cluster, namespace=namespace, secret=name, expected=expected, **fields
