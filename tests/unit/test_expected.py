@@ -1,5 +1,7 @@
 """A delivery of a plan: it writes what the plan has foreseen, and refuses by its name what has moved since."""
 
+import itertools
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Expected
 from keyferry.testing import Calls
 from tests.unit.samples import mapping, uses, workload
+from tests.unit.turns import Crash, dying
 from tests.unit.world import KIND, SOURCE, WHERE, World, secret
 
 RESTARTS = ["Deployment/api"]
@@ -211,6 +214,70 @@ def test_a_write_that_was_lost_and_one_of_somebody_else_after_it_are_refused() -
     [error] = world.deliver(calls, expected=expected).errors
     assert isinstance(error, Moved)
     assert len(calls.writes) == 1
+
+
+def missing() -> World:
+    """Return a world in which nothing was delivered yet."""
+    return World()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("begin", "restarts"), [(delivered, 2), (missing, 1)])
+def test_a_plan_that_dies_at_any_call_is_finished_by_carrying_it_out_again(
+    begin: Callable[[], World], restarts: int, when: str
+) -> None:
+    for number in itertools.count():
+        world = begin()
+        expected, calls = planned(world), dying(number, when)
+        try:
+            assert not world.deliver(calls, expected=expected).errors
+            break
+        except Crash:
+            assert not world.deliver(expected=expected).errors, calls.recorded
+        assert b64decode(world.password).decode() == world.wanted
+        assert world.count("rollout") == [restarts], calls.recorded
+        assert "keyferry.dev/restart-due" not in world.cluster.annotations(*WHERE)
+    assert number >= 4, "it must die at some calls"
+
+
+def written(world: World) -> Mapping[str, Expected]:
+    """Let a plan die between its write and its restart, and return what it foresees."""
+    expected = planned(world)
+
+    def die(_number: int, what: str) -> None:
+        if what.startswith("apply"):
+            raise Crash(what)
+
+    with pytest.raises(Crash):
+        world.deliver(Calls(after=die), expected=expected)
+    assert "keyferry.dev/restart-due" in world.cluster.annotations(*WHERE)
+    return expected
+
+
+@pytest.mark.parametrize(
+    ("move", "why"),
+    [
+        (new_version, "source db has version version-3 now, and had version-2 in the plan"),
+        (
+            lambda world: world.cluster.edit(*WHERE, data={"password": "theirs"}),
+            "Secret payments-db was written since the plan (resourceVersion 103, and 101 in the plan)",
+        ),
+        (another_workload, "the workloads to restart are others than in the plan: Deployment/worker is new"),
+    ],
+)
+def test_what_moves_after_a_plan_has_died_is_refused_all_the_same(move: Callable[[World], None], why: str) -> None:
+    world = delivered()
+    expected = written(world)
+    move(world)
+    assert refused(world, expected).partition("; plan again")[0] == why
+
+
+def test_a_secret_that_is_another_one_since_a_plan_has_died_is_refused() -> None:
+    world = delivered()
+    expected = written(world)
+    gone(world)
+    written(world)
+    assert "was deleted and created again since the plan" in refused(world, expected)
 
 
 @pytest.mark.parametrize("restart", ["none", [{"kind": "Deployment", "name": "api"}]])

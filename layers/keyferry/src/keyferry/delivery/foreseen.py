@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from keyferry.delivery.apply import build_stamps, create_workload_lister
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
-from keyferry.delivery.plan import Action, Annotate, Done
+from keyferry.delivery.plan import Action, Annotate, Done, Release, Restart
 from keyferry.delivery.restart.workloads import Stamp
 from keyferry.delivery.work import Work
 from keyferry.errors import InvalidInput
@@ -38,7 +38,9 @@ def check_target(
     check_content(expected, desired)
     if is_written or isinstance(action, Done):
         return
-    check_secret(expected, desired, observed)
+    # Both follow only where content and journal are what is desired, and so what the plan has foreseen: its write is
+    # done, as by a run that was killed before the restart.
+    check_secret(expected, desired, observed, is_so=isinstance(action, Restart | Release))
     has_known = expected.workloads is not None and work.mapping.spec.restart == "auto"
     if has_known and not isinstance(action, Annotate):
         list_workloads = create_workload_lister(work.cluster, work.mapping, work.restart_kinds)
@@ -65,8 +67,14 @@ def check_content(expected: Expected, desired: Desired) -> None:
             raise Moved(f"source {alias} has version {now} now, and had {version} in the plan; plan again")
 
 
-def check_secret(expected: Expected, desired: Desired, observed: Observed | None) -> None:
+def check_secret(expected: Expected, desired: Desired, observed: Observed | None, *, is_so: bool) -> None:
     """Check that a Secret, right before it is written, is the one that a plan has seen.
+
+    Args:
+        expected: what the plan has foreseen.
+        desired: what is to be delivered.
+        observed: the Secret; None if it is missing.
+        is_so: whether it holds that already, whoever has written it: then it may have been written since.
 
     Raises:
         Moved: somebody has created, deleted or written it since.
@@ -76,11 +84,11 @@ def check_secret(expected: Expected, desired: Desired, observed: Observed | None
     name, was_there = f"Secret {desired.name}", expected.before == "present"
     if observed is None and was_there:
         raise Moved(f"{name} was there in the plan, and is gone; plan again")
-    if observed and not was_there:
+    if observed and not was_there and not is_so:
         raise Moved(f"{name} was missing in the plan, and is there now; plan again")
-    if observed and observed.uid != expected.uid:
+    if observed and was_there and observed.uid != expected.uid:
         raise Moved(f"{name} was deleted and created again since the plan (uid {observed.uid}); plan again")
-    if observed and observed.resource_version != expected.resource_version:
+    if observed and not is_so and observed.resource_version != expected.resource_version:
         raise Moved(
             f"{name} was written since the plan (resourceVersion {observed.resource_version}, and"
             f" {expected.resource_version} in the plan); plan again"

@@ -81,8 +81,6 @@ class Target:
     """Whether workloads still have to be restarted, as far as it is known: `restart-due` is on the Secret."""
     written_at: datetime | None = None
     """When the last write was answered; None if there was none."""
-    is_unanswered: bool = False
-    """Whether a request had no answer: a write may have taken effect."""
     content_written_at: datetime | None = None
     """When the last write of content was answered."""
     stamped_at: datetime | None = None
@@ -154,7 +152,6 @@ class Target:
         """Take an error of a step: the next pass starts again at step 1, or the target is done with it."""
         if isinstance(error, Overtaken | Unreachable):  # what is known of the Secret may be wrong
             self.reset()
-            self.is_unanswered = self.is_unanswered or isinstance(error, Unreachable)
             self.error = error.with_traceback(None)
         elif isinstance(error, NamespaceGone) and self.namespace not in self.work.mapping.spec.namespace_names:
             self.notes.append("the namespace is gone, or about to go: nothing is left to do in it")
@@ -229,7 +226,7 @@ class Target:
 
     def _update_to(self, desired: Desired) -> None:
         action = self._plan(desired)
-        is_written = self.written_at is not None or (self.is_unanswered and isinstance(action, Restart))
+        is_written = self.written_at is not None
         check_target(self.work, self.namespace, desired, self.observed, action, is_written=is_written)
         for _ in range(MAX_ANNOTATES):
             if not isinstance(action, Annotate | Release):
