@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NotRequired, TypedDict
 
+from keyferry.cli.output.words import count
 from keyferry.cli.states import Row
 from keyferry.model import format_time
 
@@ -78,8 +79,8 @@ def summarize(expiries: Iterable[Expiry]) -> str:
     for expiry in expiries:
         counts[expiry.what][expiry.state] += 1
     return "; ".join(
-        f"{states.total():,} {what}{'' if states.total() == 1 else 's'}: "
-        + ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))
+        f"{count(states.total(), what)}: "
+        + ", ".join(f"{number:,} {state}" for state, number in sorted(states.items()))
         for what, states in counts.items()
     )
 

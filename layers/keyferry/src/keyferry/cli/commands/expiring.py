@@ -12,6 +12,7 @@ from keyferry.cli.duration import Duration
 from keyferry.cli.expiry import Expiries, Expiry, list_expiries, summarize
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
+from keyferry.cli.output.words import count, join
 from keyferry.cli.stack import find_stack
 
 ANSWER = Expiries
@@ -36,8 +37,9 @@ def expiring(settings: Settings, within: timedelta, stack: str | None) -> None:
     unknown = sum(row["state"] == "unknown" for row in rows)
     if unknown:
         call = Call(settings.mappings, stack)
-        targets = f"{unknown:,} target{'' if unknown == 1 else 's'}"
-        console.print_note(f"warning: not known of {targets}; `{call.format_asking('status')}` says why")
+        console.print_note(
+            f"warning: not known of {count(unknown, 'target')}; `{call.format_asking('status')}` says why"
+        )
     if settings.is_json:
         answer: Expiries = {"expiries": [expiry.as_dict() for expiry in expiries]}
         console.print_json(answer)
@@ -54,5 +56,4 @@ def _build_line(expiry: Expiry) -> tuple[str, ...]:
     when, state = f"{expiry.time:%Y-%m-%d}" if expiry.time else "-", expiry.state
     if state == "off":
         state = "off, last rotated" if expiry.time else "off, never rotated"
-    first, *more = expiry.targets or ("",)
-    return expiry.what, expiry.name, state, when, f"{first} and {len(more)} more" if more else first
+    return expiry.what, expiry.name, state, when, join(expiry.targets, limit=1)

@@ -16,9 +16,9 @@ from keyferry.cli.names import complete_clusters, complete_mappings, complete_na
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, check_can_ask, examples, output_of
 from keyferry.cli.output import console, results
 from keyferry.cli.output.explanation import dump_delivery
-from keyferry.cli.output.plans import count
 from keyferry.cli.output.pushed import Pushed
 from keyferry.cli.output.results import Plan, Secrets
+from keyferry.cli.output.words import count
 from keyferry.cli.plan import carry_out
 from keyferry.cli.plan.file import read_plan
 from keyferry.cli.stack import find_stack, format_logs_command

@@ -9,6 +9,7 @@ from keyferry.access.iam import Usage
 from keyferry.cli.check.problems import InvalidFiles, Problem, ProblemFields
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
+from keyferry.cli.output.words import count
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import NamespaceSelector
 
@@ -87,7 +88,7 @@ def validate(settings: Settings, *, targets: bool) -> None:
         if settings.is_json:
             raise
         _print_problems(settings, error.problems)
-        console.print_note(f"{settings.mappings}: {_count(len(error.problems), 'problem')}")
+        console.print_note(f"{settings.mappings}: {count(len(error.problems), 'problem')}")
         raise SystemExit(PROBLEMS) from None
     if settings.is_json:
         answer: Validation = {"problems": [warning.as_dict() for warning in warnings]}
@@ -100,7 +101,7 @@ def validate(settings: Settings, *, targets: bool) -> None:
     _print_problems(settings, warnings)
     if usage.names:
         console.print_note(str(usage))
-    verdict = _count(len(warnings), "warning") if warnings else "nothing wrong"
+    verdict = count(len(warnings), "warning") if warnings else "nothing wrong"
     console.print_line(f"{settings.mappings}: {summarize(catalog)}, {verdict}")
 
 
@@ -114,11 +115,7 @@ def _print_problems(settings: Settings, problems: Iterable[Problem]) -> None:
 
 def summarize(catalog: Catalog) -> str:
     """Return how many mappings and clusters a catalogue has, as `2 mappings, 1 cluster`."""
-    return f"{_count(len(catalog.mappings), 'mapping')}, {_count(len(catalog.clusters), 'cluster')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{count(len(catalog.mappings), 'mapping')}, {count(len(catalog.clusters), 'cluster')}"
 
 
 def _target_rows(catalog: Catalog) -> Iterator[tuple[str, str, str, str]]:

@@ -90,15 +90,6 @@ class Orphan:
         return row
 
 
-def format_counts(counts: Mapping[str, int]) -> str:
-    """Return how many of each kind there are, in words: `2 Secrets, 1 Role`."""
-    return ", ".join(f"{count:,} {kind if count == 1 else _pluralize(kind)}" for kind, count in counts.items())
-
-
-def _pluralize(kind: str) -> str:
-    return f"{kind.removesuffix('y')}ies" if kind.endswith("y") else f"{kind}s"
-
-
 def format_deletion(alike: Sequence[Orphan]) -> str:
     """Return the shell command that deletes things of one kind in one namespace of one cluster."""
     first = alike[0]

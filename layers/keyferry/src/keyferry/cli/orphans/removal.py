@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from keyferry.cli.clusters.generated import ALLOWING, LIMITING
 from keyferry.cli.orphans.entries import delete_entry
-from keyferry.cli.orphans.orphan import DELETED, NOT_TRIED, PERHAPS_DELETED, WOULD_BE_DELETED, Orphan, format_counts
+from keyferry.cli.orphans.orphan import DELETED, NOT_TRIED, PERHAPS_DELETED, WOULD_BE_DELETED, Orphan
 from keyferry.cli.orphans.survey import Survey
+from keyferry.cli.output.words import count_each
 from keyferry.errors import KeyferryError
 
 
@@ -86,7 +87,5 @@ def format_question(orphans: Sequence[Orphan]) -> str:
     counts: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for orphan in orphans:
         counts[orphan.cluster, orphan.eks.account][orphan.kind] += 1
-    parts = [
-        f"{format_counts(kinds)} of cluster {name} in account {account}" for (name, account), kinds in counts.items()
-    ]
+    parts = [f"{count_each(kinds)} of cluster {name} in account {account}" for (name, account), kinds in counts.items()]
     return f"Delete {'; '.join(parts)}?"

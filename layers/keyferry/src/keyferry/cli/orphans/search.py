@@ -12,6 +12,7 @@ from keyferry.cli.orphans.names import Names, Namespaces, split_journal_name
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.secrets import LeftSecret
 from keyferry.cli.orphans.usage import find_users
+from keyferry.cli.output.words import join
 from keyferry.delivery.observed import MAPPING
 from keyferry.errors import Forbidden, KeyferryError
 from keyferry.identity import GENERATED_LABEL
@@ -124,7 +125,7 @@ class ClusterSearch:
                 self._unseen.add(resource.kind)
                 self._findings.notes.append(
                     f"{self._client.context} may not list {resource.full_name} of cluster {self._cluster.name} in"
-                    f" {_shorten(refused)}: let somebody grant that"
+                    f" {join(refused)}: let somebody grant that"
                 )
 
     def _add_generated(self, names: Names, folder: Names, resource: Resource, raw: Object) -> None:
@@ -200,11 +201,6 @@ def _take_metadata(raw: Object) -> dict[str, str]:
     """Return what identifies an object as it was seen; not its annotations, one of which may hold values."""
     taken = ("name", "namespace", "uid", "resourceVersion")
     return {key: str(raw["metadata"][key]) for key in taken if raw["metadata"].get(key)}
-
-
-def _shorten(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{more}"
 
 
 def count_kinds(other_stacks: Counter[tuple[str, str, str]]) -> dict[tuple[str, str], Counter[str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from keyferry.cli.clusters.client import OperatorClient, Resource
 from keyferry.cli.clusters.kubeconfig import CONCURRENCY
+from keyferry.cli.output.words import join
 from keyferry.delivery.apply import MIN_TARGETS_FOR_CLUSTER_LIST
 from keyferry.errors import Forbidden
 from keyferry.kinds import KINDS
@@ -49,8 +50,7 @@ class Usage:
     def list_refusals(self, place: Place) -> Iterator[str]:
         """Yield why a Secret may still be needed."""
         if users := sorted(self.users.get(place, ())):
-            more = f" and {len(users) - 3:,} more" if len(users) > 3 else ""
-            yield f"in use by {', '.join(users[:3])}{more}"
+            yield f"in use by {join(users)}"
         if unknown := self.unknown.get(place[0]):
             yield f"who uses it is not known: you may not list {', '.join(sorted(unknown))} in its namespace"
         if self.unknown_afar:

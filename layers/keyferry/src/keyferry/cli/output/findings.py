@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from keyferry.cli.doctor.finding import Finding
 from keyferry.cli.output import console
+from keyferry.cli.output.words import count
 
 _CHECK = len("access entries")
 """How wide the second column is."""
@@ -47,9 +48,7 @@ def _describe(what: str, why: str) -> str:
 def print_totals(findings: Sequence[Finding], *, has_all: bool) -> None:
     """Write how many findings there are of each state, and how all of them are seen."""
     counts = {state: sum(finding.state == state for finding in findings) for state in ("error", "warning", "ok")}
-    errors, warnings = (
-        f"{counts[state]:,} {state}{'' if counts[state] == 1 else 's'}" for state in ("error", "warning")
-    )
+    errors, warnings = (count(counts[state], state) for state in ("error", "warning"))
     console.print_line("")
     console.print_line(f"{len(findings):,} looked at: {errors}, {warnings}, {counts['ok']:,} ok")
     if not has_all and (console.is_terminal() or any(finding.details for finding in findings)):

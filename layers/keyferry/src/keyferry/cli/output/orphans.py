@@ -9,12 +9,12 @@ from keyferry.cli.orphans.orphan import (
     PERHAPS_DELETED,
     WOULD_BE_DELETED,
     Orphan,
-    format_counts,
     format_deletion,
 )
 from keyferry.cli.orphans.search import count_kinds
 from keyferry.cli.orphans.survey import Survey
 from keyferry.cli.output import console
+from keyferry.cli.output.words import count_each, join
 
 _COMMAND = re.compile("`([^`]+)`")
 
@@ -40,7 +40,7 @@ def print_findings(seen: Survey, *, with_commands: bool) -> None:
         console.print_line("")
     console.print_line(_count(seen))
     for (cluster, prefix), counts in count_kinds(findings.other_stacks).items():
-        console.print_line(f"of another stack, {prefix}, in {cluster}: {format_counts(counts)}; not looked into")
+        console.print_line(f"of another stack, {prefix}, in {cluster}: {count_each(counts)}; not looked into")
     for cluster, count in sorted(findings.awaiting.items()):
         console.print_line(f"{count:,} in {cluster} will be left over once these mappings are deployed")
 
@@ -74,8 +74,7 @@ def _print_reasons(title: str, pairs: Iterable[tuple[Orphan, Sequence[str]]]) ->
 def _name(alike: Sequence[Orphan]) -> str:
     first = alike[0]
     place = "/".join(filter(None, (first.cluster, first.namespace, first.short_name)))
-    more = f" and {len(alike) - 1:,} more" if len(alike) > 1 else ""
-    return f"{first.kind} {place}{more}"
+    return f"{first.kind} {join([place], len(alike), limit=1)}"
 
 
 def _print_commands(orphans: Sequence[Orphan]) -> None:
@@ -103,7 +102,7 @@ def _count(seen: Survey) -> str:
     outcomes = (DELETED, WOULD_BE_DELETED, PERHAPS_DELETED)
     gone = Counter(orphan.outcome for orphan in orphans if orphan.outcome in outcomes)
     left = [orphan.kind for orphan in orphans if orphan.outcome not in outcomes]
-    counts = f": {format_counts(Counter(left))}" if left else ""
+    counts = f": {count_each(Counter(left))}" if left else ""
     if gone:
         return f"{', '.join(f'{count:,} {outcome}' for outcome, count in gone.items())}, {len(left):,} left{counts}"
     return f"{len(left):,} {'perhaps ' if seen.doubt else ''}left over{counts}"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from keyferry.cli.call import Call
 from keyferry.cli.output import console
+from keyferry.cli.output.words import count, join
 from keyferry.cli.plan.document import Leftover, MappingChange, Plan, RightChange, TargetChange
 
 type Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
@@ -36,7 +37,7 @@ def summarize(plan: Plan) -> str:
     """Return the totals in one line."""
     if plan.is_empty:
         known = ", as far as is known" if plan.notes else ""
-        counts = [count(plan.unchanged, "target stays as it is", "targets stay as they are"), *_count_open(plan)]
+        counts = [_count(plan.unchanged, "target stays as it is", "targets stay as they are"), *_count_open(plan)]
         return (
             f"no changes{known}: {', '.join(filter(None, counts)) or 'there are no targets'}; the mappings are deployed"
         )
@@ -45,23 +46,23 @@ def summarize(plan: Plan) -> str:
         _count_changes((each.change for each in plan.clusters), "cluster"),
         _count_changes((each.change for each in plan.targets), "target"),
         _count_changes((each.change for each in plan.rights), "right"),
-        count(len(plan.policies), "admission policy that differs", "admission policies that differ"),
+        _count(len(plan.policies), "admission policy that differs", "admission policies that differ"),
         f"{len(plan.leftovers):,} left behind" if plan.leftovers else "",
-        count(len(plan.generated), "generated file to renew", "generated files to renew"),
+        _count(len(plan.generated), "generated file to renew", "generated files to renew"),
     ]
     return "; ".join([*filter(None, parts), f"{plan.unchanged:,} unchanged", *_count_open(plan)])
 
 
 def _count_open(plan: Plan) -> list[str]:
     """Return how many targets nothing is known of, and how many have a conflict, without what is none."""
-    unknown = count(plan.unknown, "target is not known", "targets are not known")
-    contested = count(plan.contested, "has a conflict", "have a conflict")
+    unknown = _count(plan.unknown, "target is not known", "targets are not known")
+    contested = _count(plan.contested, "has a conflict", "have a conflict")
     return [*filter(None, [unknown, contested])]
 
 
-def count(number: int, noun: str, nouns: str = "") -> str:
-    """Return how many there are, as `2 targets`; empty for none."""
-    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}" if number else ""
+def _count(number: int, noun: str, nouns: str) -> str:
+    """Return how many there are; empty for none."""
+    return count(number, noun, nouns) if number else ""
 
 
 def _count_changes(changes: Iterable[str], noun: str) -> str:
@@ -78,7 +79,12 @@ def list_tables(plan: Plan) -> list[Table]:
             "Clusters",
             ("change", "cluster", "fields", "restarts"),
             [
-                (each.change, each.name, _join(each.fields), _join(_sign(each.restarts_gained, each.restarts_lost)))
+                (
+                    each.change,
+                    each.name,
+                    _join(each.fields),
+                    _join(_sign(each.restarts_gained, each.restarts_lost)),
+                )
                 for each in plan.clusters
             ],
         ),
@@ -155,5 +161,4 @@ def _fold_leftovers(leftovers: Iterable[Leftover]) -> Iterator[tuple[str, ...]]:
 
 
 def _join(names: Sequence[str]) -> str:
-    rest = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {rest:,} more" if rest > 0 else "")
+    return join(names, limit=MAX_NAMED)

@@ -8,6 +8,7 @@ from typing import Any
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.output import console
 from keyferry.cli.output.pushed import PlannedDelivery, Pushed, dump_report
+from keyferry.cli.output.words import count, join
 from keyferry.delivery.preview import Preview
 from keyferry.delivery.report import (
     Locate,
@@ -184,7 +185,7 @@ def _list_failures(rows: Iterable[_Row], output: str) -> Iterator[str]:
 
 
 def _name_rows(rows: Sequence[_Row]) -> str:
-    return rows[0].place if len(rows) == 1 else f"{rows[0].place} and {len(rows) - 1:,} more"
+    return join([rows[0].place], len(rows), limit=1)
 
 
 def _format_failure(at: str, text: str, output: str) -> str:
@@ -204,8 +205,8 @@ def _print_notes(notes: Iterable[tuple[str, Sequence[str]]]) -> None:
 
 def _print_totals(rows: Sequence[_Row]) -> None:
     counts = Counter(row.effect.partition(",")[0] for row in rows)
-    effects = ", ".join(f"{count:,} {effect}" for effect, count in counts.most_common())
-    console.print_line(f"{len(rows):,} target{'' if len(rows) == 1 else 's'}: {effects}")
+    effects = ", ".join(f"{number:,} {effect}" for effect, number in counts.most_common())
+    console.print_line(f"{count(len(rows), 'target')}: {effects}")
 
 
 def _rows_of_plan(plan: Plan, secrets: Secrets) -> Iterator[_Row]:

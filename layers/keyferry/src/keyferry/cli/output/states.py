@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.failures import describe_age
 from keyferry.cli.output import console
+from keyferry.cli.output.words import count, join
 from keyferry.cli.states import Row, is_known_right
 from keyferry.model import split_version
 
@@ -22,7 +23,7 @@ def print_planned(rows: Sequence[Row]) -> None:
     lines = [(row["cluster"], row["namespace"], row["secret"], _name_mapping(row)) for row in rows]
     console.print_table(("cluster", "namespace", "secret", "mapping"), lines)
     console.print_line("")
-    console.print_line(_count_targets(len(rows)))
+    console.print_line(count(len(rows), "target"))
 
 
 def print_states(rows: Sequence[Row], now: datetime, total: int = 0, call: Call = CALL) -> None:
@@ -69,10 +70,6 @@ def _name_mapping(row: Row) -> str:
     return "" if row["mapping"] == row["secret"] else row["mapping"]
 
 
-def _count_targets(number: int) -> str:
-    return f"{number:,} target{'' if number == 1 else 's'}"
-
-
 def _describe_version(source: Row) -> str:
     held, wanted = _shorten(source.get("held", "")), _shorten(source.get("wanted", ""))
     return held if held == wanted or not wanted else f"{held or '-'} → {wanted}"
@@ -103,13 +100,13 @@ def _is_missing(source: Row) -> bool:
 
 def _name_targets(rows: Sequence[Row]) -> str:
     first = "/".join(filter(None, (rows[0]["cluster"], rows[0]["namespace"], rows[0]["secret"])))
-    return first if len(rows) == 1 else f"{first} and {len(rows) - 1:,} more"
+    return join([first], len(rows), limit=1)
 
 
 def _count(rows: Sequence[Row]) -> str:
     counts = Counter(row["state"] for row in rows)
-    states = ", ".join(f"{count:,} {state}" for state, count in counts.most_common())
-    return f"{_count_targets(len(rows))}: {states}"
+    states = ", ".join(f"{number:,} {state}" for state, number in counts.most_common())
+    return f"{count(len(rows), 'target')}: {states}"
 
 
 def _format_age(time: str, now: datetime) -> str:

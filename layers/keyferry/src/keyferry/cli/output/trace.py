@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from keyferry.cli.output import console
-from keyferry.cli.trace.hop import Hop, Step, join
+from keyferry.cli.output.words import join
+from keyferry.cli.trace.hop import Hop, Step
 from keyferry.cli.trace.looks import Answer
 from keyferry.cli.trace.trace import Now, Trace
 

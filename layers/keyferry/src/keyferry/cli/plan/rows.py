@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from keyferry.cli.output.words import join
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place
@@ -84,17 +85,12 @@ class StackRows:
             if row["state"] in _OPEN:
                 why = "; ".join(filter(None, [row.get("why", "not known"), describe_failure(row)]))
                 names[_OPEN[row["state"]], why].append("/".join(secret))
-        return [f"{what} {_name_first(named)}: {why}" for (what, why), named in names.items()]
+        return [f"{what} {join(named, limit=1)}: {why}" for (what, why), named in names.items()]
 
 
 def describe_failure(row: Row) -> str:
     """Return that the last delivery of a target failed, and how; empty where it did not, or nothing is known of it."""
     return f"the last delivery failed: {row['error']}" if "error" in row else ""
-
-
-def _name_first(names: Sequence[str]) -> str:
-    more = len(names) - 1
-    return f"{names[0]} and {more:,} more" if more else names[0]
 
 
 def _name_choice(mapping: SecretMapping) -> str:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keyferry import kinds
+from keyferry.cli.output.words import join
 from keyferry.cli.states import Row, is_right
 from keyferry.cli.trace.changes import Outcome, read_time
 from keyferry.cli.trace.effects import count_seen
-from keyferry.cli.trace.hop import join
 from keyferry.cli.trace.looks import Answer, Look, explain_look, format_answer_time
 from keyferry.cli.trace.subject import WorkloadName
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from keyferry.cli.output.words import join
 from keyferry.cli.trace.changes import Outcome, read_time
-from keyferry.cli.trace.hop import Hop, Step, join, shorten_version
+from keyferry.cli.trace.hop import Hop, Step, shorten_version
 from keyferry.cli.trace.logs import Line
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.model import format_moment

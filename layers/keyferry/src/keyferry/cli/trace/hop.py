@@ -1,4 +1,4 @@
-"""A hop of a change, as `keyferry trace --output json` has it, and how its words are put together."""
+"""A hop of a change, as `keyferry trace --output json` has it, and a version in its words."""
 
 from typing import Literal, NotRequired, TypedDict
 
@@ -43,12 +43,6 @@ class Hop(TypedDict):
     """Alias of a source → the version that was read."""
     workloads: NotRequired[list[WorkloadFields]]
     """What became of the workloads that use the Secret: of twenty at most."""
-
-
-def join(names: list[str] | tuple[str, ...], count: int | None = None, limit: int = 3) -> str:
-    """Return some names, and how many there are more."""
-    more = (count or len(names)) - limit
-    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def shorten_version(version: str) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from keyferry.cli.output.words import join
 from keyferry.cli.trace.changes import FAILED, Change, Outcome, find_success, is_fine, read_time
 from keyferry.cli.trace.effects import count_others, describe_restart, describe_write
-from keyferry.cli.trace.hop import Hop, join, shorten_version
+from keyferry.cli.trace.hop import Hop, shorten_version
 from keyferry.cli.trace.logs import Line
 from keyferry.model import format_moment, format_time
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
+from keyferry.cli.output.words import join
 from keyferry.cli.states import Row, is_right
 from keyferry.cli.trace.changes import Outcome, read_time
-from keyferry.cli.trace.hop import join
 from keyferry.cli.trace.hops import get_next_try
 from keyferry.cli.trace.subject import WorkloadName
 

@@ -1,0 +1,32 @@
+"""Names and numbers in sentences."""
+
+from collections.abc import Mapping, Sequence
+
+
+def join(names: Sequence[str], total: int | None = None, limit: int = 3) -> str:
+    """Return the first names, and how many more there are: `a, b, c and 2 more`.
+
+    Args:
+        names: the names.
+        total: how many there are, where not all are among the names; None for as many as names.
+        limit: how many names are written.
+    """
+    more = (total or len(names)) - limit
+    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def count(number: int, noun: str, nouns: str = "") -> str:
+    """Return how many there are: `1 policy`, `2 policies`.
+
+    Args:
+        number: how many.
+        noun: what, in the singular.
+        nouns: what, in the plural, where that is not made by `s`, or `ies` for `y`.
+    """
+    plural = nouns or (f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def count_each(counts: Mapping[str, int]) -> str:
+    """Return how many there are of each: `2 Secrets, 1 Role`."""
+    return ", ".join(count(number, noun) for noun, number in counts.items())
