@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.cli.commands.generate import render_files
+from keyferry.cli.generated import render_files
 from keyferry.errors import Unauthorized
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.targets import Cluster

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.cli.commands.generate import render_files
+from keyferry.cli.generated import render_files
 from keyferry.errors import AccessDenied, SourceUnavailable, SourceUnusable
 from keyferry.mapping.catalog import Catalog
 from local.admin import Object

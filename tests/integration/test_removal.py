@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.cli.commands.generate import render_files
+from keyferry.cli.generated import render_files
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames

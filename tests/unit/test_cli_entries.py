@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from keyferry.cli.check import files
-from keyferry.cli.commands.generate import render_files
+from keyferry.cli.generated import render_files
 from tests.unit.fake_aws import State, install, serve
 
 ROOT = Path(__file__).resolve().parents[2]

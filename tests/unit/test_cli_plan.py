@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main
 from keyferry.cli.check import files
-from keyferry.cli.commands.generate import render_files
+from keyferry.cli.generated import render_files
 from keyferry.cli.plan.document import Plan
 from keyferry.errors import AccessDenied
 from keyferry.mapping.catalog import Catalog

@@ -13,7 +13,7 @@ from keyferry.aws import secrets_manager
 from keyferry.aws.secrets_manager import SecretListEntry
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
-from keyferry.cli.commands.generate import render_files
+from keyferry.cli.generated import render_files
 from keyferry.errors import AccessDenied, SourceUnusable
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.model import Change, Place, Rotation, SourceValue, StoreName

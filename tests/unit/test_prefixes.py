@@ -8,7 +8,7 @@ import pytest
 from keyferry.access import iam
 from keyferry.access.grants import list_source_grants
 from keyferry.cli.check import files
-from keyferry.cli.commands.generate import render_files
+from keyferry.cli.generated import render_files
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.verdict import Verdict
 from keyferry.policy.prefixes import list_prefixes

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from cfnlint.api import ManualArgs, lint
 
-from keyferry.cli.commands.generate import render_templates
+from keyferry.cli.generated import render_templates
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.verdict import Verdict
 from tests.unit.samples import ACCOUNT, cluster, mapping

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from keyferry.cli.check import files
-from keyferry.cli.commands.generate import render_files
+from keyferry.cli.generated import render_files
 from tests.unit.clusters import World
 from tests.unit.planning import EU, FakeStack, write_folder
 from tests.unit.samples import mapping

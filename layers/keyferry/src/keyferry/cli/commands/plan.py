@@ -11,10 +11,10 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.cli.call import Call
-from keyferry.cli.commands.generate import compare_files, render_files
 from keyferry.cli.deliveries import Selection, plan_delivery, run_all, select
 from keyferry.cli.deployment import load_state
 from keyferry.cli.failures import Logged, find_failures
+from keyferry.cli.generated import compare_files, render_files
 from keyferry.cli.options import Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.markdown import format_markdown

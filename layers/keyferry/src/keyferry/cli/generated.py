@@ -1,0 +1,136 @@
+"""The files that `keyferry generate` makes of the mappings, and how those in a folder differ from them."""
+
+import json
+import textwrap
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from keyferry.access import accounts, entries, events, iam, people, rbac, removal
+from keyferry.access.grants import is_unbounded
+from keyferry.formats import yamltext
+from keyferry.mapping.catalog import Catalog
+from keyferry.mapping.targets import Cluster
+from keyferry.pipeline import alarms
+
+HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
+ACCESS, ALARMS, ENTRIES, EVENTS, PEOPLE = (
+    f"stack/{name}.yaml" for name in ("access", "alarms", "entries", "events", "people")
+)
+"""The nested templates of the stack, relative to the folder."""
+ENTRIES_LIST, ENTRIES_SCRIPT = "access-entries.json", "access-entries.sh"
+"""The access entries of all clusters, for Terraform and for the script beside it."""
+
+_KEYS = """\
+# kms:Decrypt is granted by way of Secrets Manager and Parameter Store alone, whichever the key. A KMS key whose policy
+# does not leave it to IAM who may use it needs a statement of its own: "KMS keys" in docs/deploy.md.
+"""
+_UNBOUNDED_SOURCES = """\
+# CAREFUL: these sources can find any name, so the role of deliver may read EVERYTHING in their service here:
+#   {sources}
+# Give each a path, tags, or a regexp with a fixed beginning, as ^team-a/.
+"""
+_PREFIXES = """\
+# CAREFUL: by `grant: prefix` in policy.yaml the role of deliver may read whatever these patterns match, also where no
+# mapping names it:
+#   {patterns}
+"""
+_NAMESPACE_SELECTORS = """\
+# Mappings that choose namespaces by labels or patterns ({names}) may read Secrets of that one name, and
+# list the workloads that they restart, in all namespaces of the cluster. Where they write, the admission policies hold
+# them to the namespaces that match.
+"""
+_MEMBER = """\
+# For whoever owns account {account}: deploy it there, after Keyferry's stack, once in each region that has clusters or
+# secrets of interest, first in that of RolesRegion. Guide: docs/deploy.md, "Several accounts".
+"""
+type Difference = Literal["missing", "differs", "superfluous"]
+"""How a file in the folder differs from what the mappings make it."""
+
+
+def render_files(catalog: Catalog) -> dict[str, str]:
+    """Return the name, relative to the folder, and the text of every generated file."""
+    files = render_templates(catalog) | {
+        ENTRIES_LIST: json.dumps([entry.to_json() for entry in entries.list_access_entries(catalog)], indent=2) + "\n",
+        ENTRIES_SCRIPT: "#!/bin/sh\n" + HEADER + resources.files(__package__).joinpath(ENTRIES_SCRIPT).read_text(),
+        "remove-stale.sh": "#!/bin/sh\n" + HEADER + removal.build_script(catalog.stack.identity),
+    }
+    for cluster in catalog.clusters.values():
+        files[f"clusters/{cluster.name}/rbac.yaml"] = HEADER + _rbac(catalog, cluster)
+    return files
+
+
+def render_templates(catalog: Catalog) -> dict[str, str]:
+    """Return the name, relative to the folder, and the text of every CloudFormation template, of accounts as well."""
+    files = {
+        ACCESS: HEADER + _warn_of_unbounded_sources(catalog) + _warn_of_prefixes(catalog) + _KEYS + _iam(catalog),
+        ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
+        ENTRIES: HEADER + _to_yaml(entries.build_template(catalog)),
+        EVENTS: HEADER + _to_yaml(events.build_template(catalog)),
+        PEOPLE: HEADER + _to_yaml(people.build_template()),
+    }
+    for account in accounts.list_accounts(catalog):
+        template = _to_yaml(accounts.build_template(catalog, account))
+        files[f"accounts/{account}/member.yaml"] = HEADER + _MEMBER.format(account=account) + template
+    return files
+
+
+def _iam(catalog: Catalog) -> str:
+    return _describe_usage(iam.compute_usage(catalog)) + _to_yaml(iam.build_template(catalog))
+
+
+def _describe_usage(usage: iam.Usage) -> str:
+    lines = textwrap.wrap(str(usage), 118) if usage.names else []
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def _warn_of_unbounded_sources(catalog: Catalog) -> str:
+    sources = [
+        f"{alias} of mapping {mapping.name}"
+        for mapping in catalog.mappings.values()
+        for alias, source in mapping.spec.sources.items()
+        if catalog.clusters_of(mapping) and is_unbounded(source)
+    ]
+    return _UNBOUNDED_SOURCES.format(sources=", ".join(sources)) if sources else ""
+
+
+def _warn_of_prefixes(catalog: Catalog) -> str:
+    patterns = {
+        f"{mapping.spec.sources[alias].store.MAPPING_FIELD} {pattern}"
+        for mapping in catalog.mappings.values()
+        for alias in mapping.spec.sources
+        for pattern in catalog.list_prefixes(mapping, alias)
+    }
+    return _PREFIXES.format(patterns="\n#   ".join(sorted(patterns))) if patterns else ""
+
+
+def _rbac(catalog: Catalog, cluster: Cluster) -> str:
+    mappings = [mapping for mapping in catalog.mappings.values() if cluster in catalog.clusters_of(mapping)]
+    names = ", ".join(mapping.name for mapping in mappings if mapping.spec.namespace_selectors)
+    note = _NAMESPACE_SELECTORS.format(names=names) if names else ""
+    return note + "---\n".join(map(_to_yaml, rbac.build_rbac(catalog, cluster)))
+
+
+def _to_yaml(document: object) -> str:
+    return yamltext.text(document, width=120) + "\n"
+
+
+def compare_files(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
+    """Return the names of the files that differ, and how; files without the header of `generate` are left alone."""
+    differences: dict[str, Difference] = {name: "missing" for name in files if not (folder / name).is_file()}
+    present = [name for name in files if name not in differences]
+    differences |= {name: "differs" for name in present if _read(folder / name) != files[name]}
+    differences |= dict.fromkeys(_superfluous(folder, files), "superfluous")
+    return dict(sorted(differences.items()))
+
+
+def _superfluous(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Return the names of files that were generated for clusters that have been removed since."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    names = [path.relative_to(folder).as_posix() for path in paths if HEADER.strip() in _read(path)[:1000]]
+    return [name for name in names if name not in files]
+
+
+def _read(path: Path) -> str:
+    return path.read_text(errors="replace")
