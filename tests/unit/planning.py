@@ -65,7 +65,7 @@ def name_targets(changes: Sequence[TargetChange]) -> list[str]:
 class FakeStack:
     """The stack of a world: it answers as the function `report` does, and remembers what it was asked."""
 
-    name = "keyferry"
+    name, region, session = "keyferry", "eu-west-1", None
 
     def __init__(self, world: World) -> None:
         self.world, self.asked, self.release = world, list[str](), read_release()

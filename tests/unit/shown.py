@@ -106,5 +106,5 @@ class FakeStack:
 def deploy(monkeypatch: pytest.MonkeyPatch, verb: str, stack: FakeStack) -> None:
     """Let a command find this stack, at the time NOW."""
     module = f"keyferry.cli.commands.{verb}"
-    monkeypatch.setattr(f"{module}.find_stack", lambda *_: stack)
+    monkeypatch.setattr(f"{module}.open_stack", lambda *_: stack)
     freeze(monkeypatch, module)

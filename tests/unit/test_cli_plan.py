@@ -88,9 +88,9 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     world = World(mapping(**ONE))
     scene = Scene(world, FakeStack(world), FakeRuntime(world), tmp_path)
-    for name in ("push", "plan"):
+    for name, opening in (("push", "find_stack"), ("plan", "open_stack")):
         command = importlib.import_module(f"keyferry.cli.commands.{name}")
-        monkeypatch.setattr(command, "find_stack", lambda *_: scene.stack)
+        monkeypatch.setattr(command, opening, lambda *_: scene.stack)
         monkeypatch.setattr(command, "Runtime", scene.runtime)
     scene.change(mapping(**ONE))
     scene.deploy()

@@ -165,8 +165,7 @@ def test_nothing_is_hoped_of_a_sweep_where_a_source_is_missing(capsys: pytest.Ca
 def test_the_command_that_does_not_wait_is_for_the_folder_and_the_stack_that_were_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(command, "open_session", lambda _region: None)
-    monkeypatch.setattr(command, "find_stack", lambda *_: Targets(row("stale")))
+    monkeypatch.setattr(command, "open_stack", lambda *_: Targets(row("stale")))
     shown = CliRunner().invoke(main, ["--mappings", "teams/a b", "status", "--stack", "staging"]).stdout
     assert "`keyferry --mappings 'teams/a b' push --stack staging` does not wait for it" in shown
 
@@ -380,8 +379,7 @@ class LongLog:
 
 
 def test_errors_that_may_be_missing_are_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "open_session", lambda _region: None)
-    monkeypatch.setattr(command, "find_stack", lambda *_: LongLog())
+    monkeypatch.setattr(command, "open_stack", lambda *_: LongLog())
     result = CliRunner().invoke(main, ["status", "--output", "json"])
     assert (result.exit_code, [each["state"] for each in json.loads(result.stdout)["targets"]]) == (1, ["stale"])
     assert result.stderr == "warning: the log of deliver is longer than was read: the last errors may be missing\n"
@@ -410,8 +408,7 @@ OWNED = row(owner={"team": "payments"})
 
 def ask_for(monkeypatch: pytest.MonkeyPatch, *args: str, of: tuple[dict[str, Any], ...] = (OWNED,)) -> Result:
     """Return what the command says of a stack with these targets."""
-    monkeypatch.setattr(command, "open_session", lambda _region: None)
-    monkeypatch.setattr(command, "find_stack", lambda *_: Targets(*of))
+    monkeypatch.setattr(command, "open_stack", lambda *_: Targets(*of))
     return CliRunner().invoke(main, ["status", *args])
 
 
@@ -490,7 +487,6 @@ def test_each_look_of_a_watch_begins_with_its_time(monkeypatch: pytest.MonkeyPat
     deployed = type("Stack", (), {"name": "keyferry", "ask": lambda _, *given, **more: looks[0].ask(*given, **more)})()
     deployed.list_attempts = lambda _since, **_: LogLines(())
     deploy(monkeypatch, "status", deployed)
-    monkeypatch.setattr(command, "open_session", lambda _region: None)
     monkeypatch.setattr("keyferry.cli.commands.status.time.sleep", wait)
     lines = CliRunner().invoke(main, ["status", "--watch"]).stdout.splitlines()
     assert lines.count("2026-11-24 15:00:00 UTC") == 2

@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
-from keyferry.cli.commands import trace as command
 from keyferry.cli.stack import MAX_LOG_PAGES, Stack
 from keyferry.errors import ClusterUnreachable
 from tests.unit.clusters import World
@@ -66,7 +65,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
     aws = Aws(FunctionLogs(World(), monkeypatch))
     assert aws.logs
     change(aws.logs)
-    monkeypatch.setattr(command, "open_session", lambda _region: aws)
+    monkeypatch.setattr("keyferry.cli.stack.open_session", lambda _region: aws)
     return aws
 
 

@@ -87,8 +87,7 @@ def test_totals_end_the_table_and_what_was_never_rotated_is_told_as_that(monkeyp
     off = {"rotation": {"on": False}, "changed": day(-9)}
     rotated = {"name": "prod/new", "rotation": {"on": False, "last": day(-31)}}
     page = {"rows": [row("a", off, certificateExpires=day(-1)), row("b", rotated), row("c", off)]}
-    monkeypatch.setattr(command, "open_session", lambda _region: None)
-    monkeypatch.setattr(command, "find_stack", lambda *_: type("Stack", (), {"ask": lambda *_: [page]})())
+    monkeypatch.setattr(command, "open_stack", lambda *_: type("Stack", (), {"ask": lambda *_: [page]})())
     lines = CliRunner().invoke(main, ["expiring"]).stdout.splitlines()
     assert lines[-1] == "1 certificate: 1 has expired; 2 rotations: 2 off; 1 value: 1 last changed"
     states = [line.split("  ")[2:] for line in lines if "rotated" in line]
@@ -110,8 +109,7 @@ def test_another_time_span_is_refused_with_what_would_be_right(text: str) -> Non
 def test_what_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     away = {"rows": [row("", state="unknown", why="no answer"), row("a", state="unknown")]}
     stack = type("Stack", (), {"ask": lambda *_: [away]})()
-    monkeypatch.setattr(command, "open_session", lambda _region: None)
-    monkeypatch.setattr(command, "find_stack", lambda *_: stack)
+    monkeypatch.setattr(command, "open_stack", lambda *_: stack)
     result = CliRunner().invoke(main, ["expiring"])
     assert (result.exit_code, result.stdout) == (0, "nothing\n")
     assert result.stderr == "warning: not known of 2 targets; `keyferry status` says why\n"

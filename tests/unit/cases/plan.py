@@ -25,7 +25,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, folder: Path, *mappings: object) ->
         path = folder / "generated" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    monkeypatch.setattr("keyferry.cli.commands.plan.find_stack", lambda *_: stack)
+    monkeypatch.setattr("keyferry.cli.commands.plan.open_stack", lambda *_: stack)
     monkeypatch.setattr("keyferry.cli.deployment.read_release", lambda: "1.2.3")
     freeze(monkeypatch, "keyferry.cli.commands.plan")
 

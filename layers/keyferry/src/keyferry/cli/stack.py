@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from keyferry.aws.errors import translate_errors
-from keyferry.aws.sessions import open_client
+from keyferry.aws.sessions import open_client, open_session
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli import sam
 from keyferry.cli.check.problems import nearest
@@ -161,6 +161,15 @@ def _build_pattern(mappings: Collection[str]) -> str:
     names = " || ".join(f"$.mapping = {json.dumps(name)}" for name in sorted(mappings))
     pattern = f"{{ ({ends}) && ({names}) }}"
     return pattern if names and len(pattern) <= MAX_PATTERN else f"{{ {ends} }}"
+
+
+def open_stack(environment: Mapping[str, str], name: str | None, mappings: Path) -> Stack:
+    """Return a stack as `find_stack` does, by the credentials and in the region of the environment.
+
+    Raises:
+        KeyferryError: as `find_stack` says; or there are no credentials.
+    """
+    return find_stack(open_session(environment.get("AWS_REGION") or None), name, mappings)
 
 
 def find_stack(session: boto3.Session, name: str | None, mappings: Path) -> Stack:

@@ -6,14 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from keyferry.aws.sessions import open_session
 from keyferry.cli.call import Call
 from keyferry.cli.duration import Duration
 from keyferry.cli.expiry import Expiries, Expiry, list_expiries, summarize
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.output.words import count, join
-from keyferry.cli.stack import find_stack
+from keyferry.cli.stack import open_stack
 
 ANSWER = Expiries
 
@@ -29,8 +28,7 @@ def expiring(settings: Settings, within: timedelta, stack: str | None) -> None:
     Certificates that expire soon by date, rotations that are overdue or off, and values by their age. No value is
     read. Exits with 1 where a certificate has expired or expires in that time, or a rotation is overdue.
     """
-    session = open_session(os.environ.get("AWS_REGION") or None)
-    deployed, now = find_stack(session, stack, settings.mappings), datetime.now(UTC)
+    deployed, now = open_stack(os.environ, stack, settings.mappings), datetime.now(UTC)
     with console.show_progress("asking", 1):
         rows = [row for page in deployed.ask("status") for row in page["rows"]]
     expiries = list_expiries(rows, now, within)

@@ -9,7 +9,6 @@ from pathlib import Path
 import boto3
 import click
 
-from keyferry.aws.sessions import open_session
 from keyferry.cli.call import Call
 from keyferry.cli.deliveries import Selection, plan_delivery, run_all, select
 from keyferry.cli.deployment import load_state
@@ -23,7 +22,7 @@ from keyferry.cli.plan.build import Basis, build_plan
 from keyferry.cli.plan.document import Plan
 from keyferry.cli.plan.file import write_plan
 from keyferry.cli.plan.values import add_values
-from keyferry.cli.stack import find_stack
+from keyferry.cli.stack import open_stack
 from keyferry.cli.states import Row
 from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.mapping.catalog import Catalog
@@ -60,8 +59,7 @@ def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_e
     is read without --values. As a comment for a pull request with --output markdown.
     """
     folder = settings.load_catalog()
-    session = open_session(os.environ.get("AWS_REGION") or None)
-    known = find_stack(session, stack, settings.mappings)
+    known = open_stack(os.environ, stack, settings.mappings)
     with console.show_progress("asking", 1):
         deployment, rows = load_state(known)
         rows = _add_errors(known, rows)
@@ -70,13 +68,13 @@ def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_e
         folder=folder,
         deployment=deployment,
         rows=rows,
-        stack=(known.name, session.region_name),
+        stack=(known.name, known.region),
         generated=_compare_generated(settings, folder),
         now=datetime.now(UTC),
         call=call,
     )
     result = build_plan(basis)
-    result = _add_values(result, folder, session) if values else result
+    result = _add_values(result, folder, known.session) if values else result
     if path:
         write_plan(path, result)
     _print(settings, result, call)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import boto3
 import click
 
 from keyferry.aws.sessions import open_session
@@ -17,7 +16,7 @@ from keyferry.cli.names import complete_clusters, complete_mappings, complete_na
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.states import print_planned, print_states
-from keyferry.cli.stack import Stack, find_stack
+from keyferry.cli.stack import Stack, open_stack
 from keyferry.cli.states import Filter, Row, Status
 from keyferry.deadline import Deadline
 from keyferry.errors import UnknownName
@@ -77,10 +76,9 @@ def status(
         wanted.refuse(planned)
         _print(settings, call, "", list(filter(wanted.accepts, planned)), None)
         return
-    session = open_session(os.environ.get("AWS_REGION") or None)
-    known = None if local else find_stack(session, stack, settings.mappings)
+    known = None if local else open_stack(os.environ, stack, settings.mappings)
     while True:
-        rows = _look(settings, session, known, wanted)
+        rows = _look(settings, known, wanted)
         if watch and not settings.is_json:
             console.print_line(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         _print(settings, call, known.name if known else "", list(filter(wanted.accepts, rows)), len(rows))
@@ -89,11 +87,11 @@ def status(
         time.sleep(MIN_WATCH_SECONDS)
 
 
-def _look(settings: Settings, session: boto3.Session, stack: Stack | None, wanted: Filter) -> list[Row]:
+def _look(settings: Settings, stack: Stack | None, wanted: Filter) -> list[Row]:
     """Return the targets that have all names that are asked for, whatever their state."""
 
     def ask(scope: Scope) -> list[Row]:
-        return list(_ask(stack, scope) if stack else _compare(settings, session, scope))
+        return list(_ask(stack, scope) if stack else _compare(settings, scope))
 
     with console.show_progress("asking" if stack else "comparing", 1):
         try:
@@ -115,8 +113,9 @@ def _ask(stack: Stack, scope: Scope) -> Iterator[Row]:
         yield from page["rows"]
 
 
-def _compare(settings: Settings, session: boto3.Session, scope: Scope) -> Iterator[Row]:
-    runtime, cursor = Runtime(os.environ, settings.load_catalog(), session), None
+def _compare(settings: Settings, scope: Scope) -> Iterator[Row]:
+    session, cursor = open_session(os.environ.get("AWS_REGION") or None), None
+    runtime = Runtime(os.environ, settings.load_catalog(), session)
     while cursor != {}:
         page = runtime.list_status(scope.model_copy(update={"cursor": cursor}), Deadline.after(LOCAL_SECONDS))
         yield from page["rows"]

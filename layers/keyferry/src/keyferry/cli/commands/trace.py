@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from keyferry.aws.sessions import open_session
 from keyferry.cli.duration import Duration
 from keyferry.cli.failures import find_failures
 from keyferry.cli.names import complete_clusters, complete_namespaces
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.output.trace import print_trace
-from keyferry.cli.stack import Stack, find_stack
+from keyferry.cli.stack import Stack, open_stack
 from keyferry.cli.states import Row
 from keyferry.cli.trace.changes import collect
 from keyferry.cli.trace.logs import Focus
@@ -70,8 +69,7 @@ def trace(
     right, its last delivery failed, or nothing is known.
     """
     subject = parse_subject(what, namespace, cluster)
-    session = open_session(os.environ.get("AWS_REGION") or None)
-    deployed = find_stack(session, stack, settings.mappings)
+    deployed = open_stack(os.environ, stack, settings.mappings)
     until = datetime.now(UTC)
     with console.show_progress("reading the logs", 1):
         known = _follow(deployed, subject, until - since, until)
