@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from keyferry.cli.stack import MAX_LOG_PAGES, Stack
 from keyferry.errors import ClusterUnreachable
 from tests.unit.clusters import World
 from tests.unit.function_logs import FunctionLogs
+from tests.unit.planning import write_folder
+from tests.unit.samples import mapping
 from tests.unit.test_trace import ID, SOURCE, change, rows
 
 
@@ -139,6 +142,18 @@ def test_a_namespace_that_a_choice_by_labels_does_not_refuse_is_told_with_those_
     assert result.stderr.rstrip().endswith("; did you mean payments?")
 
 
+def test_a_workload_that_uses_nothing_has_the_file_of_the_mapping_where_there_is_a_folder(
+    aws: Aws, tmp_path: Path
+) -> None:
+    assert aws.logs
+    write_folder(tmp_path / "mappings", mapping())
+    at = f"payments-db ({tmp_path}/mappings/payments-db.yaml:"
+    for folder, is_told in ((tmp_path / "mappings", True), (tmp_path / "missing", False)):
+        args = ["--mappings", str(folder), "trace", "--stack", "keyferry", "deploy/x", "-n", "payments"]
+        [answer] = json.loads(CliRunner().invoke(main, [*args, "--output", "json"]).stdout)["answers"]
+        assert (answer["reason"], at in answer["text"]) == ("unused", is_told)
+
+
 def test_a_target_is_failed_where_status_says_so(aws: Aws) -> None:
     assert aws.logs
     aws.more = {"written": "2026-11-24T12:00:00+00:00"}
@@ -160,12 +175,17 @@ def test_a_name_that_nobody_reads_is_an_error(aws: Aws) -> None:
     assert run("prod/nobody").exit_code == 0  # its event tells that no mapping reads it
 
 
-@pytest.mark.parametrize(("text", "code"), [("30m", 0), ("2h", 0), ("7d", 0), ("4w", 0), ("yesterday", 2)])
-def test_how_far_back_the_logs_are_read_can_be_told(aws: Aws, text: str, code: int) -> None:
-    result = run(SOURCE, "--since", text)
-    assert result.exit_code == code
-    if code:
-        assert "write a number with m (minutes), h, d or w, as 30d" in result.stderr
+@pytest.mark.parametrize(("text", "hours"), [("30m", 0.5), ("2h", 2), ("7d", 168), ("4w", 672)])
+def test_how_far_back_the_logs_are_read_can_be_told(aws: Aws, text: str, hours: float) -> None:
+    assert run(SOURCE, "--since", text).exit_code == 0
+    since = {datetime.now(UTC).timestamp() - asked["startTime"] / 1000 for asked in aws.asked}
+    assert list(since) == pytest.approx([hours * 3600] * len(since), abs=60)
+
+
+def test_a_time_that_is_no_span_is_refused(aws: Aws) -> None:
+    result = run(SOURCE, "--since", "yesterday")
+    assert (result.exit_code, aws.asked) == (2, [])
+    assert "write a number with m (minutes), h, d or w, as 30d" in result.stderr
 
 
 def test_a_log_is_read_page_by_page_to_its_end_oldest_line_first(monkeypatch: pytest.MonkeyPatch) -> None:

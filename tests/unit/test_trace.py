@@ -19,7 +19,7 @@ from keyferry.cli.trace.subject import (
     get_place,
     parse_subject,
 )
-from keyferry.cli.trace.trace import Trace, build_trace, fails
+from keyferry.cli.trace.trace import MAX_OTHERS, Trace, build_trace, fails
 from keyferry.errors import ClusterUnreachable, Conflict, Forbidden, InvalidInput, ServerError, SourceUnusable
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.status import list_status
@@ -58,12 +58,13 @@ def trace(
     cluster: str | None = None,
     *,
     since: datetime | None = None,
+    later: timedelta = timedelta(0),
     **more: Any,  # noqa: ANN401  # fields of the targets
 ) -> Trace:
     """Return what the command would answer."""
     known = [row | more for row in rows(logs)]
     subject, targets = find_targets(parse_subject(what, namespace, cluster), known)
-    until = datetime.now(UTC)
+    until = datetime.now(UTC) + later
     return build_trace(
         Focus(subject, targets),
         logs.lines,
@@ -136,6 +137,16 @@ def test_the_last_change_is_told_and_those_before_are_named(logs: FunctionLogs) 
     )
 
 
+def test_of_very_many_other_changes_the_newest_are_named_and_the_rest_is_counted(logs: FunctionLogs) -> None:
+    for number in range(MAX_OTHERS + 3):
+        logs.move(ID % number)
+    known = trace(logs, SOURCE)
+    assert (len(known["others"]), known["othersMore"]) == (MAX_OTHERS, 2)
+    assert known["others"][0]["eventId"] == ID % (MAX_OTHERS + 1)
+    assert f"; {MAX_OTHERS + 2} others since " in next(list_lines(known))
+    assert f", the newest {ID % (MAX_OTHERS + 1)} at " in next(list_lines(known))
+
+
 def test_a_delivery_that_finds_nothing_new_is_not_the_last_change(logs: FunctionLogs) -> None:
     first = change(logs)
     logs.move(ID % 2)
@@ -193,6 +204,16 @@ def test_the_last_attempt_of_a_delivery_has_its_error_and_the_next_try(logs: Fun
     assert (delivered["text"].startswith(text), delivered["error"][:19]) == (True, "ClusterUnreachable:")
     assert delivered["nextTry"] > delivered["time"]
     assert fails(known)
+
+
+def test_a_next_try_that_is_past_is_told_as_one_that_was_due(logs: FunctionLogs) -> None:
+    change(logs, error=ClusterUnreachable("no answer"))
+    hour = timedelta(hours=1)
+    [delivered] = [hop for hop in trace(logs, "prod-eu/payments/payments-db", later=hour)["hops"] if "error" in hop]
+    assert re.search(": no answer; the next try was due at [0-9:]{8} UTC$", delivered["text"])
+    assert "nextTry" not in delivered
+    [answer] = trace(logs, "deploy/api", "payments", "prod-eu", later=hour)["answers"]
+    assert ": no answer; the next try was due at " in answer["text"]
 
 
 def test_a_namespace_that_is_right_is_not_told_of_the_failures_of_others(logs: FunctionLogs) -> None:
@@ -404,7 +425,9 @@ def test_a_mapping_that_restarts_nothing_or_what_it_names_is_told(monkeypatch: p
     assert answer["text"].startswith("mapping payments-db of Secret payments-db said restart: none at "), answer
 
 
-def test_a_restart_that_is_due_has_the_error_and_the_next_try(logs: FunctionLogs) -> None:
+def test_a_restart_that_is_due_has_the_error_and_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = FunctionLogs(World(mapping(clusters=["prod-eu"], namespaces=["payments"])), monkeypatch)
+
     def refuse(_number: int, call: str) -> None:
         if call.startswith("patch payments/Deployment"):
             raise ServerError("a webhook does not answer")
@@ -415,6 +438,7 @@ def test_a_restart_that_is_due_has_the_error_and_the_next_try(logs: FunctionLogs
         "Deployment/api used Secret payments-db by envFrom; its restart is due, and not yet: ServerError: a webhook"
     )
     assert (reason, text.startswith(begins)) == ("due", True), text
+    assert re.search("; next try [0-9:]{8} UTC$", text), text
     assert told(trace(logs, "prod-eu/payments/payments-db"), "restart") == ["due, and not yet; Deployment/api: due"]
 
 
@@ -450,6 +474,50 @@ def test_a_later_delivery_that_restarts_nothing_is_told_before_the_restart(logs:
     assert [answer["reason"] for answer in answers] == ["not due", "restarted"]
 
 
+def forget(logs: FunctionLogs, *names: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the lines as a release would have logged them that did not know some fields of namespaces."""
+    lines = logs.lines
+    for line in lines["deliver"]:
+        line["namespaces"] = [
+            {name: value for name, value in each.items() if name not in names} for each in line.get("namespaces", ())
+        ]
+    return lines
+
+
+def test_what_a_line_of_an_earlier_release_does_not_tell_is_not_known(logs: FunctionLogs) -> None:
+    change(logs)
+    known, until = rows(logs), datetime.now(UTC)
+    subject, targets = find_targets(parse_subject("deploy/api", "payments", "prod-eu"), known)
+    lines = forget(logs, "restart", "workloads", "seen", "stamped", "written", "keys")
+    told_of = build_trace(Focus(subject, targets), lines, stack="k", since=until, until=until, is_whole=True)
+    [answer] = told_of["answers"]
+    assert answer["reason"] == "not known"
+    assert answer["text"].startswith("Secret payments-db was updated at ")
+    why_not = "the log does not tell: the function that logged this is of another release"
+    assert answer["text"].endswith(f" UTC; whether Deployment/api uses it, {why_not}")
+    assert told(told_of, "restart") == ["not known: the function that logged this is of another release"]
+
+
+def test_what_a_line_of_a_later_release_says_is_not_taken_for_something_else(logs: FunctionLogs) -> None:
+    change(logs)
+    lines, known, until = logs.lines, rows(logs), datetime.now(UTC)
+    subject, targets = find_targets(parse_subject("deploy/api", "payments", "prod-eu"), known)
+    outcomes = [each for line in lines["deliver"] for each in line.get("namespaces", ()) if "workloads" in each]
+    for each in outcomes:
+        each["workloads"][0]["reason"] = "by hand"
+
+    def ask() -> Trace:
+        return build_trace(Focus(subject, targets), lines, stack="k", since=until, until=until, is_whole=True)
+
+    [answer] = ask()["answers"]
+    assert "; what became of it, by hand, is not known here: " in answer["text"]
+    for each in outcomes:
+        each.update(restart="by hand", workloads=[])
+    [answer] = ask()["answers"]
+    assert answer["reason"] == "not known"
+    assert told(ask(), "restart") == ["not known: the function that logged this is of another release"]
+
+
 def test_of_several_secrets_those_count_that_speak_of_the_workload(monkeypatch: pytest.MonkeyPatch) -> None:
     other = mapping("other", clusters=["prod-eu"], namespaces=["payments"], name="other")
     logs = FunctionLogs(World(mapping(clusters=["prod-eu"], namespaces=["payments"]), other), monkeypatch)
@@ -460,6 +528,22 @@ def test_of_several_secrets_those_count_that_speak_of_the_workload(monkeypatch: 
     assert answer["reason"] == "unused"
     assert "Deployment x was seen using Secret payments-db, other at " in answer["text"]
     assert answer["text"].endswith("in the file of mapping other, payments-db")
+
+
+def test_the_file_of_a_mapping_is_told_where_it_is_known(logs: FunctionLogs) -> None:
+    change(logs)
+    subject, targets = find_targets(parse_subject("deploy/x", "payments", None), rows(logs))
+    until, places = datetime.now(UTC), {"payments-db": "mappings/db.yaml:3"}
+    [answer] = build_trace(
+        Focus(subject, targets),
+        logs.lines,
+        stack="keyferry",
+        since=until,
+        until=until,
+        is_whole=True,
+        locate=lambda name: places.get(name, ""),
+    )["answers"]
+    assert answer["text"].endswith("in the file of mapping payments-db (mappings/db.yaml:3)")
 
 
 def test_a_secret_that_could_not_be_written_restarts_nothing(logs: FunctionLogs) -> None:
@@ -518,6 +602,21 @@ def test_what_is_asked_about_is_known_by_its_form() -> None:
     assert get_place(Secret("c", "n", "db")) == {"cluster": "c", "namespace": "n"}
     assert get_place(WorkloadName("Deployment", "web", "n", None)) == {"namespace": "n"}
     assert get_place(Event("x")) == {}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("", None, None), "'' names nothing: write the name or ARN of a secret or parameter, an event id, CLUSTER/"),
+        ((" ", "payments", None), "' ' names nothing"),
+        (("deployment/", "payments", None), "'deployment/' names nothing"),
+        (("deploy/web", "", None), "--namespace names nothing: write a name, or leave it out"),
+        (("deploy/web", "payments", ""), "--cluster names nothing"),
+    ],
+)
+def test_an_empty_name_is_refused(args: tuple[str, str | None, str | None], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        parse_subject(*args)
 
 
 @pytest.mark.parametrize(

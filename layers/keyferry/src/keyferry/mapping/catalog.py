@@ -173,6 +173,11 @@ class Catalog(Record):
         at = origin.locate() if is_of_cluster else origin.locate(error.part, error.template_line)
         return str(PurePosixPath(self.folder, at))
 
+    def locate_mapping(self, name: str) -> str:
+        """Return file and line of a mapping, as `mappings/db.yaml:1`; empty where they are not known."""
+        origin = self.origins.get(name)
+        return str(PurePosixPath(self.folder, origin.locate())) if origin else ""
+
     def _look_up(self, store: StoreName, name: str) -> Iterator[tuple[str, str]]:
         """Yield (mapping, alias) of the sources whose names start and end like this one.
 

@@ -2,12 +2,16 @@
 
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 
 import click
 
+from keyferry.cli.check import files
 from keyferry.cli.duration import Duration
 from keyferry.cli.failures import find_failures
 from keyferry.cli.names import complete_clusters, complete_namespaces
@@ -72,7 +76,7 @@ def trace(
     deployed = open_stack(os.environ, stack, settings.mappings)
     until = datetime.now(UTC)
     with console.show_progress("reading the logs", 1):
-        known = _follow(deployed, subject, until - since, until)
+        known = _follow(deployed, subject, until - since, until, _create_locate(settings.mappings))
     if settings.is_json:
         console.print_json(known)
     else:
@@ -82,7 +86,23 @@ def trace(
     sys.exit(PROBLEMS if fails(known) else 0)
 
 
-def _follow(stack: Stack, subject: Subject, since: datetime, until: datetime) -> Trace:
+def _create_locate(folder: Path) -> Callable[[str], str]:
+    """Return what tells where a mapping is in a folder. It reads the folder once it is asked, since few answers ask.
+
+    Who looks from elsewhere has no folder, and one that is being edited has errors: then no place is told.
+    """
+    load = cache(lambda: files.load(folder))
+
+    def locate(mapping: str) -> str:
+        try:
+            return load().locate_mapping(mapping)
+        except InvalidInput:
+            return ""
+
+    return locate
+
+
+def _follow(stack: Stack, subject: Subject, since: datetime, until: datetime, locate: Callable[[str], str]) -> Trace:
     """Ask for the targets and read the logs.
 
     Raises:
@@ -102,7 +122,7 @@ def _follow(stack: Stack, subject: Subject, since: datetime, until: datetime) ->
     if isinstance(subject, Event) and collect(focus, lines):
         focus = Focus(subject, _ask(stack, subject))
     focus = replace(focus, rows=find_failures(focus.rows, until, stack)[0])
-    trace = build_trace(focus, lines, stack=stack.name, since=since, until=until, is_whole=is_whole)
+    trace = build_trace(focus, lines, stack=stack.name, since=since, until=until, is_whole=is_whole, locate=locate)
     if isinstance(subject, SourceName) and not trace["hops"] and not targets:
         raise InvalidInput(explain_unknown(subject, rows))
     return trace

@@ -58,7 +58,7 @@ def _build_heading(trace: Trace) -> str:
     name = "" if event in trace["what"] else f" (event {event})"
     parts = [f"{trace['what']}: {_name_origin(event)} of {_format_short(trace['hops'][0]['time'], trace)}{name}"]
     if trace["others"]:
-        newest, count = trace["others"][0], len(trace["others"])
+        newest, count = trace["others"][0], len(trace["others"]) + trace["othersMore"]
         which = f"the newest {newest['eventId']}" if count > 1 else newest["eventId"]
         since = f"{count:,} other{'s' * (count > 1)} since {_format_short(trace['since'], trace)}"
         parts.append(f"{since}, {which} at {_format_short(newest['time'], trace)}")

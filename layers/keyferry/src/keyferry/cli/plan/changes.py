@@ -49,12 +49,11 @@ def _describe_mapping(
 ) -> MappingChange:
     gained, lost, depends = compare_keys(before, after)
     was, now = _describe_restarts(before), _describe_restarts(after)
-    origin = folder.origins.get(named.name) if after else None
     return MappingChange(
         name=named.name,
         change="changed" if before and after else "added" if after else "removed",
         was=before.name if before and after and before.name != after.name else "",
-        at=f"{folder.folder}/{origin.locate()}" if origin else "",
+        at=folder.locate_mapping(named.name) if after else "",
         fields=fields,
         content=describe_content(before, after) if before and after else "stays" if before else "changes",
         keys_gained=gained,

@@ -1,7 +1,7 @@
 """Why a workload restarted, or did not: in words, from what deliveries said when they looked at the workloads."""
 
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,6 +35,8 @@ def explain_restart(
     outcomes: Iterable[Outcome],
     unread: Mapping[TargetKey, str],
     since: datetime,
+    asked: datetime,
+    locate: Callable[[str], str],
 ) -> list[Answer]:
     """Return why a workload restarted, or did not, for the Secrets of its namespace, the last one first.
 
@@ -44,6 +46,8 @@ def explain_restart(
         outcomes: what deliveries did in that namespace, oldest first.
         unread: the targets that were written after that, and when.
         since: how far back the logs were read.
+        asked: when it is asked about.
+        locate: returns file and line of a mapping by its name; empty where they are not known.
     """
     never = kinds.explain_no_restart(workload.kind)
     if never:
@@ -51,7 +55,9 @@ def explain_restart(
     known = {(row["mapping"], row["cluster"]): row for row in rows}
     written = {key: row for key, row in known.items() if get_target(row) in unread}
     chosen = [(known[key], outcome) for key, outcome in _choose(outcomes, known, written)]
-    told = [_Told(look, *explain_look(look)) for look in (Look(workload, row, outcome) for row, outcome in chosen)]
+    told = [
+        _Told(look, *explain_look(look)) for look in (Look(workload, row, outcome, asked) for row, outcome in chosen)
+    ]
     told.sort(key=lambda each: read_time(each.look.outcome.line["timestamp"]), reverse=True)
     named = {each.look.pair for each in told if each.is_named}
     told = [each for each in told if not named or each.look.pair in named]
@@ -59,9 +65,9 @@ def explain_restart(
     answers = [
         *(_explain_unread(workload, row) for key, row in written.items() if not named or key in named),
         *(each.answer for each in told if each.answer["reason"] != "unused"),
-        *([_explain_unused(unused)] if unused else []),
+        *([_explain_unused(unused, locate)] if unused else []),
     ]
-    return _join_alike(answers) or [_explain_silence(workload, rows, since)]
+    return answers or [_explain_silence(workload, rows, since)]
 
 
 def get_target(row: Row) -> TargetKey:
@@ -79,9 +85,7 @@ def _choose(
     last: dict[Pair, Outcome] = {}
     looks: dict[Pair, Outcome] = {}
     for outcome in outcomes:
-        pair, before = (outcome.line["mapping"], outcome.line["cluster"]), None
-        if pair not in known:
-            continue
+        pair = outcome.line["mapping"], outcome.line["cluster"]
         before = last.get(pair)
         if outcome.fields["did"] != "unchanged" or before is None or "error" in before.fields:
             last[pair] = outcome
@@ -92,11 +96,6 @@ def _choose(
         if not is_over and (outcome.fields["did"] != "unchanged" or pair not in looks):
             yield pair, outcome
     yield from ((pair, outcome) for pair, outcome in looks.items() if outcome is not last[pair])
-
-
-def _join_alike(answers: Sequence[Answer]) -> list[Answer]:
-    """Return the answers, each once."""
-    return list({answer["text"]: answer for answer in answers}.values())
 
 
 def _explain_silence(workload: WorkloadName, rows: Sequence[Row], since: datetime) -> Answer:
@@ -119,11 +118,12 @@ def _explain_unread(workload: WorkloadName, row: Row) -> Answer:
     return Answer(reason="written elsewhere", text=text)
 
 
-def _explain_unused(looks: Sequence[Look]) -> Answer:
+def _explain_unused(looks: Sequence[Look], locate: Callable[[str], str]) -> Answer:
     """Return the answer for a workload that was not among those that use some Secrets, and what to do."""
     first = looks[0]
-    workload, mappings = first.workload, sorted({look.row["mapping"] for look in looks})
-    secrets = join(list(dict.fromkeys(look.secret for look in looks)))
+    workload, names = first.workload, sorted({look.row["mapping"] for look in looks})
+    mappings = [f"{name} ({at})" if at else name for name, at in zip(names, map(locate, names), strict=True)]
+    secrets = join([look.secret for look in looks])
     command = shlex.join(["kubectl", "get", workload.kind.lower(), workload.name, "-n", workload.namespace])
     text = (
         f"no {workload.kind} {workload.name} was seen using Secret {secrets} at {first.time}, with"

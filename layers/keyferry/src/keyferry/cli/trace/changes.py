@@ -43,8 +43,6 @@ class Change:
     @property
     def has_effect(self) -> bool:
         """Whether it wrote something, failed, or is under way; a new version of the same content does, too."""
-        if self.is_ignored:
-            return False
         return len(self.begun) > len(self.ends) or any(
             line.get("namespaces") or line["message"] not in ("delivered", "superseded") for line in self.ends
         )

@@ -10,6 +10,9 @@ from keyferry.cli.trace.logs import Line
 from keyferry.delivery.report import MAX_LISTED
 from keyferry.model import format_moment
 
+OTHER_RELEASE = "the function that logged this is of another release"
+"""Why a line lacks what this release logs, or says something that it does not know."""
+
 
 def _build(step: Step, outcome: Outcome, time: str, text: str) -> Hop:
     line = outcome.line
@@ -53,12 +56,17 @@ def count_others(line: Line, outcomes: list[Outcome]) -> Iterator[Hop]:
 def describe_restart(outcome: Outcome) -> Hop | None:
     """Return what restarted, or why nothing did; None where the delivery says that it failed."""
     fields = outcome.fields
-    if "restart" not in fields or (fields["restart"] == "not due" and fields["did"] == "deleted"):
+    if ("restart" not in fields and "error" in fields) or _is_deletion(fields):
         return None
     hop = _build("restart", outcome, fields.get("stamped", outcome.line["timestamp"]), _tell_restart(fields))
     if "workloads" in fields:
         hop["workloads"] = fields["workloads"]
     return hop
+
+
+def _is_deletion(fields: Mapping[str, Any]) -> bool:
+    """Return whether a Secret was deleted, after which nothing restarts."""
+    return (fields["did"], fields.get("restart", "not due")) == ("deleted", "not due")
 
 
 def _tell_restart(fields: Mapping[str, Any]) -> str:
@@ -67,7 +75,7 @@ def _tell_restart(fields: Mapping[str, Any]) -> str:
     others = [f"{each['workload']}: {each.get('why') or each['reason']}" for each in workloads]
     others = [text for text, each in zip(others, workloads, strict=True) if each["reason"] != "restarted"]
     told = "; ".join(filter(None, [join(restarted), join(others)]))
-    match fields["restart"]:
+    match fields.get("restart"):
         case "none":
             return "nothing: the mapping says restart: none"
         case "not due":
@@ -76,7 +84,9 @@ def _tell_restart(fields: Mapping[str, Any]) -> str:
             return "; ".join(filter(None, [f"nothing uses it: {count_seen(fields)} looked at", told]))
         case "due":
             return "; ".join(filter(None, ["due, and not yet", told]))
-    return told or "nothing"
+        case "done":
+            return told or "nothing"
+    return "; ".join([f"not known: {OTHER_RELEASE}", *filter(None, [told])])
 
 
 def count_seen(fields: Mapping[str, Any]) -> str:

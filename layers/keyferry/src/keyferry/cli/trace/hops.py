@@ -11,16 +11,17 @@ from keyferry.cli.trace.logs import Line
 from keyferry.model import format_moment, format_time
 
 
-def list_hops(change: Change, later: Sequence[Line] = ()) -> Iterator[Hop]:
+def list_hops(change: Change, later: Sequence[Line], asked: datetime) -> Iterator[Hop]:
     """Yield the hops of a change; those of one kind are in the order of their time.
 
     Args:
         change: the change.
         later: the ends of the deliveries of all changes, oldest first: one may have made good what this one has not.
+        asked: when it is asked about.
     """
     yield from _list_event(change)
     ends = sorted(change.ends, key=lambda line: str(line["timestamp"]))
-    yield from _list_deliveries(change, later)
+    yield from _list_deliveries(change, later, asked)
     for line in ends:
         outcomes = [Outcome(line, fields) for fields in line["namespaces"]]
         yield from filter(None, map(describe_write, outcomes))
@@ -77,7 +78,7 @@ def _describe_other(change: Change) -> str:
     return f"event {change.event_id}, whose line of route is older than the logs that were read"
 
 
-def _list_deliveries(change: Change, later: Sequence[Line]) -> Iterator[Hop]:
+def _list_deliveries(change: Change, later: Sequence[Line], asked: datetime) -> Iterator[Hop]:
     """Yield the last attempt of each delivery, with its beginning; one that has not ended is told as that."""
     begun, last = dict[tuple[str, str, str], Line](), dict[tuple[str, str, str], Line]()
     for line in sorted((*change.begun, *change.ends), key=lambda line: str(line["timestamp"])):
@@ -86,7 +87,7 @@ def _list_deliveries(change: Change, later: Sequence[Line]) -> Iterator[Hop]:
         if line["message"] == "begun":
             begun[target] = line
     for target, line in last.items():
-        hop = _describe_delivery(line, begun.get(target, line))
+        hop = _describe_delivery(line, begun.get(target, line), asked)
         success = find_success(line, later) if "error" in hop else None
         if success:
             settle(hop, success["timestamp"], f"event {success['event_id']} was delivered")
@@ -105,8 +106,9 @@ def settle(hop: Hop, time: str, how: str) -> None:
     hop["text"] += f"; since then, at {read_time(time).astimezone(UTC):%H:%M:%S}, {how}"
 
 
-def _describe_delivery(line: Line, begun: Line) -> Hop:
-    hop = Hop(step="delivery", time=format_moment(read_time(begun["timestamp"])), text=_tell_delivery(line), targets=1)
+def _describe_delivery(line: Line, begun: Line, asked: datetime) -> Hop:
+    time, text = format_moment(read_time(begun["timestamp"])), _tell_delivery(line, asked)
+    hop = Hop(step="delivery", time=time, text=text, targets=1)
     hop["mapping"], hop["cluster"] = line["mapping"], line["cluster"]
     if "namespace" in line:
         hop["namespace"] = line["namespace"]
@@ -117,24 +119,22 @@ def _describe_delivery(line: Line, begun: Line) -> Hop:
     if line["message"] in FAILED and not is_fine(line):
         hop["error"] = get_error(line)
     next_try = get_next_try(line)
-    if next_try:
+    if next_try and next_try > asked:
         hop["nextTry"] = format_time(next_try)
     return hop
 
 
-def _tell_delivery(line: Line) -> str:
+def _tell_delivery(line: Line, asked: datetime) -> str:
     attempt = f", attempt {line['attempt']}" if line.get("attempt", 1) > 1 else ""
     if is_fine(line) and line["message"] != "delivered":
         return f"delivered{attempt}; other namespaces failed"
-    next_try = get_next_try(line)
-    then = f"; next try {next_try:%H:%M:%S} UTC" if next_try else ""
     match line["message"]:
         case "begun":
             return f"begun{attempt}, and not ended yet"
         case "delivered":
             return f"delivered{attempt}"
         case "retry later":
-            return f"failed{attempt}: {get_error(line)}{then}"
+            return f"failed{attempt}: {get_error(line)}{tell_next_try(line, asked)}"
         case "dead letter":
             return f"is a dead letter{attempt}: {get_error(line)}"
         case "replaced":
@@ -154,3 +154,16 @@ def get_next_try(line: Line) -> datetime | None:
     """Return when a delivery is tried again; None if it is not."""
     seconds = line.get("next_try_seconds")
     return read_time(line["timestamp"]) + timedelta(seconds=seconds) if seconds else None
+
+
+def tell_next_try(line: Line, asked: datetime) -> str:
+    """Return when a delivery is tried again, as the end of a sentence; empty if it is not.
+
+    Args:
+        line: the end of the attempt that failed.
+        asked: when it is asked about: a time before that has passed without it, as where SQS or Lambda is behind.
+    """
+    next_try = get_next_try(line)
+    if next_try is None:
+        return ""
+    return f"; {'next try' if next_try > asked else 'the next try was due at'} {next_try:%H:%M:%S} UTC"

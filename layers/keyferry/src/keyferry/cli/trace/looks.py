@@ -8,8 +8,10 @@ from typing import Any, TypedDict
 from keyferry.cli.output.words import join
 from keyferry.cli.states import Row, is_right
 from keyferry.cli.trace.changes import Outcome, read_time
-from keyferry.cli.trace.hops import get_next_try
+from keyferry.cli.trace.effects import OTHER_RELEASE
+from keyferry.cli.trace.hops import tell_next_try
 from keyferry.cli.trace.subject import WorkloadName
+from keyferry.delivery.restart.outcome import RESTARTS, STAMPED
 
 
 class Answer(TypedDict):
@@ -17,7 +19,7 @@ class Answer(TypedDict):
 
     reason: str
     """For machines: a `Reason` of delivery/restart/workloads; or `kind`, `none`, `not due`, `due`, `unused`,
-    `not named`, `kind not looked at`, `not listed`, `failed`, `not written`, `written elsewhere`."""
+    `not named`, `kind not looked at`, `not listed`, `failed`, `not written`, `written elsewhere`, `not known`."""
     text: str
     """In words."""
 
@@ -30,6 +32,8 @@ class Look:
     row: Row
     """The target as it is now."""
     outcome: Outcome
+    asked: datetime
+    """When it is asked about."""
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -59,10 +63,13 @@ def explain_look(look: Look) -> tuple[Answer, bool]:
         why = f" ({fields['why']})" if fields.get("why") else ""
         text = f"the content of Secret {secret} stayed as it was at {look.time}{why}, so nothing restarted for it"
         return Answer(reason="not due", text=text), False
-    if "restart" not in fields:
-        error = fields.get("error", look.outcome.line["message"])
-        text = f"Secret {secret} was not written at {look.time}: {error}{_tell_next_try(look.outcome)}{unknown}"
+    if "restart" not in fields and "error" in fields:
+        next_try = tell_next_try(look.outcome.line, look.asked)
+        text = f"Secret {secret} was not written at {look.time}: {fields['error']}{next_try}{unknown}"
         return Answer(reason="failed", text=text), False
+    if fields.get("restart") not in RESTARTS:
+        text = f"Secret {secret} was {fields['did']} at {look.time}{unknown}: {OTHER_RELEASE}"
+        return Answer(reason="not known", text=text), False
     if fields["restart"] == "none":
         said = _tell_setting(look, "none", "restart: none")
         return Answer(reason="none", text=f"mapping {look.row['mapping']} of Secret {secret} {said}"), False
@@ -123,7 +130,10 @@ def _tell_named(look: Look, entry: Mapping[str, Any]) -> str:
         case "gone":
             return f"{used}; it was deleted before its restart, at {look.time}"
         case "failed":
-            return f"{name} could not be restarted at {look.time}: {why}{_tell_next_try(outcome)}"
+            next_try = tell_next_try(outcome.line, look.asked)
+            return f"{name} could not be restarted at {look.time}: {why}{next_try}"
+        case reason if reason not in STAMPED:
+            return f"{used} at {look.time}; what became of it, {reason}, is not known here: {OTHER_RELEASE}"
     return f"{used}, and was stamped at {look.time}, but its pods stayed: {why}"
 
 
@@ -132,12 +142,7 @@ def _tell_due(look: Look, was: str = "were", are: str = "are") -> str:
     error = look.outcome.fields.get("error", "")
     if is_right(look.row):
         return f"{was} due at {look.time}: {error}; the Secret is {look.row['state']} now"
-    return f"{are} due, and not yet: {error}{_tell_next_try(look.outcome)}"
-
-
-def _tell_next_try(outcome: Outcome) -> str:
-    next_try = get_next_try(outcome.line)
-    return f"; next try {next_try:%H:%M:%S} UTC" if next_try else ""
+    return f"{are} due, and not yet: {error}{tell_next_try(look.outcome.line, look.asked)}"
 
 
 def format_answer_time(time: datetime) -> str:

@@ -84,8 +84,10 @@ def parse_subject(what: str, namespace: str | None, cluster: str | None) -> Subj
         cluster: likewise.
 
     Raises:
-        InvalidInput: there is a namespace, and no kind of workload is called so; or a cluster, and no namespace.
+        InvalidInput: a name is empty; there is a namespace, and no kind of workload is called so; or there is a
+            cluster, and no namespace.
     """
+    _check_names(what, namespace, cluster)
     if cluster and namespace is None:
         raise InvalidInput(
             f"--cluster says where a workload or Secret of a namespace is: say -n, or {cluster}/NS/SECRET"
@@ -104,6 +106,22 @@ def parse_subject(what: str, namespace: str | None, cluster: str | None) -> Subj
         hint = nearest(noun, [*map(str.lower, kinds.KINDS), "cronjob", "job", "pod"], "there is")
         raise InvalidInput(f"{what} in a namespace should be a workload or a Secret, as deployment/web{hint}")
     return WorkloadName(kind, name, namespace, cluster)
+
+
+def _check_names(what: str, namespace: str | None, cluster: str | None) -> None:
+    """Check that no name is empty, as that of a variable of a shell which is not set.
+
+    Raises:
+        InvalidInput: one is.
+    """
+    if not what.strip() or (namespace is not None and what.endswith("/")):
+        raise InvalidInput(
+            f"{what!r} names nothing: write the name or ARN of a secret or parameter, an event id,"
+            " CLUSTER/NAMESPACE/SECRET, or with -n a workload, as deployment/web"
+        )
+    for option, name in (("--namespace", namespace), ("--cluster", cluster)):
+        if name is not None and not name.strip():
+            raise InvalidInput(f"{option} names nothing: write a name, or leave it out")
 
 
 def get_place(subject: Subject) -> dict[str, str]:

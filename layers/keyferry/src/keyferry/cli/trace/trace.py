@@ -1,6 +1,6 @@
 """What is known of a change, as `keyferry trace --output json` has it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
@@ -64,7 +64,9 @@ class Trace(TypedDict):
     hops: list[Hop]
     """The steps of the last change."""
     others: list[OtherChange]
-    """Other changes since then, earlier and later ones, the newest first."""
+    """Other changes since then, earlier and later ones, the newest first: twenty at most."""
+    othersMore: int
+    """How many others there are beyond these."""
     ignored: int
     """How many events since then were about it, and no change."""
     now: list[Now]
@@ -74,7 +76,14 @@ class Trace(TypedDict):
 
 
 def build_trace(
-    focus: Focus, logs: Mapping[str, Sequence[Line]], *, stack: str, since: datetime, until: datetime, is_whole: bool
+    focus: Focus,
+    logs: Mapping[str, Sequence[Line]],
+    *,
+    stack: str,
+    since: datetime,
+    until: datetime,
+    is_whole: bool,
+    locate: Callable[[str], str] = lambda _mapping: "",
 ) -> Trace:
     """Return the last change of what is asked about.
 
@@ -83,12 +92,14 @@ def build_trace(
         logs: the end of a function's name → the lines of its log, oldest first.
         stack: the name of the stack.
         since: how far back the logs were read.
-        until: until when.
+        until: until when, which is when it was asked.
         is_whole: whether they were read to their end.
+        locate: returns file and line of a mapping by its name; empty where they are not known.
     """
     changes = collect(focus, logs)
     last, subject, ends = choose(changes, focus), focus.subject, list_ends(changes)
     others = [change for change in changes if change is not last]
+    effective = [change for change in reversed(others) if not change.is_ignored]
     unread = _list_unread(focus, changes, since)
     trace = Trace(
         what=str(subject),
@@ -96,18 +107,17 @@ def build_trace(
         since=format_time(since),
         until=format_time(until),
         isWhole=is_whole,
-        hops=_list_hops(focus, last, ends, unread) if last else [],
+        hops=_list_hops(focus, list_hops(last, ends, until), unread) if last else [],
         others=[
-            OtherChange(eventId=change.event_id, time=format_moment(change.time))
-            for change in reversed(others)
-            if not change.is_ignored
-        ][:MAX_OTHERS],
-        ignored=sum(change.is_ignored for change in others),
+            OtherChange(eventId=change.event_id, time=format_moment(change.time)) for change in effective[:MAX_OTHERS]
+        ],
+        othersMore=len(effective[MAX_OTHERS:]),
+        ignored=len(others) - len(effective),
         now=[_describe_now(focus, row, unread) for row in _choose_rows(focus, last)],
         answers=[],
     )
     if isinstance(subject, WorkloadName):
-        trace["answers"] = explain_restart(subject, focus.rows, list_outcomes(changes), unread, since)
+        trace["answers"] = explain_restart(subject, focus.rows, list_outcomes(changes), unread, since, until, locate)
     if last:
         trace["eventId"] = last.event_id
     return trace
@@ -128,9 +138,9 @@ def _list_unread(focus: Focus, changes: Sequence[Change], since: datetime) -> di
     return unread
 
 
-def _list_hops(focus: Focus, change: Change, ends: Sequence[Line], unread: Mapping[TargetKey, str]) -> list[Hop]:
+def _list_hops(focus: Focus, known: Iterable[Hop], unread: Mapping[TargetKey, str]) -> list[Hop]:
     """Return the hops of a change, those of single targets with the name of the Secret as it is now."""
-    secrets, hops = {row["mapping"]: row["secret"] for row in focus.rows}, list(list_hops(change, ends))
+    secrets, hops = {row["mapping"]: row["secret"] for row in focus.rows}, list(known)
     for hop in hops:
         if "error" in hop and "settled" not in hop:
             targets = [row for row in focus.rows if _is_of(row, hop)]

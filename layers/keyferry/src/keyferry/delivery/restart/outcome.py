@@ -16,9 +16,12 @@ left; unused: nothing was seen that restarts; done: all that uses the Secret has
 single workloads. Empty: the delivery failed before it was known.
 """
 
-_STAMPED: tuple[Reason, ...] = (
+RESTARTS: tuple[RestartState, ...] = ("none", "not due", "due", "unused", "done")
+"""All states that are logged."""
+STAMPED: tuple[Reason, ...] = (
     *("restarted", "paused", "OnDelete", "in place", "no replicas", "partition", "promotion"),
 )
+"""The reasons of workloads that have their stamp."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class WorkloadOutcome:
     @property
     def is_stamped(self) -> bool:
         """Whether this delivery has written its stamp."""
-        return self.reason in _STAMPED
+        return self.reason in STAMPED
 
     def __str__(self) -> str:
         return f"{self.workload} ({self.why})" if self.why else self.workload
