@@ -592,7 +592,12 @@ def test_what_is_asked_about_is_known_by_its_form() -> None:
         parse_subject("prod/db", None, "prod-eu")
     assert parse_subject("deploy/web", "n", "c") == WorkloadName("Deployment", "web", "n", "c")
     assert parse_subject("statefulsets.apps/web", "n", None) == WorkloadName("StatefulSet", "web", "n", None)
-    assert parse_subject("secrets/db", "n", None) == parse_subject("db", "n", None) == Secret(None, "n", "db")
+    assert (
+        parse_subject("Secret/db", "n", None)
+        == parse_subject("secrets/db", "n", None)
+        == parse_subject("db", "n", None)
+        == Secret(None, "n", "db")
+    )
     with pytest.raises(InvalidInput, match=r"deploymnt/web in a namespace should be .*did you mean deployment"):
         parse_subject("deploymnt/web", "n", None)
     assert [str(parse_subject("deploy/web", "n", cluster)) for cluster in (None, "c")] == [

@@ -118,7 +118,7 @@ def _tell_named(look: Look, entry: Mapping[str, Any]) -> str:
         case "restarted":
             return f"{used}, and was restarted at {look.time}{f' ({why})' if why else ''}"
         case "opted out":
-            return f"{used}, and was {why.removeprefix('is ')} (at {look.time})"
+            return f"{used}, and was {why} (at {look.time})"
         case "stamped before":
             return f"{used} at {look.time}, and an earlier try had restarted it for the same content"
         case "pull secret":

@@ -23,8 +23,6 @@ def narrow_route(line: Line, focus: Focus) -> Line:
 
 def narrow_sweep(line: Line, focus: Focus) -> Line:
     """Return a line of a sweep that names no namespace which is not asked about; its reasons begin with one."""
-    if not focus.is_of_namespace:
-        return line
     sent = [
         each
         if focus.has_target(each["mapping"], each["cluster"], each["why"].partition(":")[0])
@@ -48,15 +46,7 @@ def narrow_end(line: Line, focus: Focus) -> Line:
     listed = [each["namespace"] for each in line.get("namespaces", ())]
     more = {"listed": len(listed), "is_narrow": focus.is_of_namespace, "unchanged": list[str]()}
     if focus.is_of_namespace and "unchanged" in line.get("targets", {}) and len(listed) < MAX_LISTED:
-        more["unchanged"] = sorted(_list_namespaces(line, focus) - set(listed))
+        pair = line["mapping"], line["cluster"]
+        asked = {row["namespace"] for row in focus.rows if (row["mapping"], row["cluster"]) == pair}
+        more["unchanged"] = sorted(asked - set(listed))
     return {**line, "namespaces": kept, **more}
-
-
-def _list_namespaces(line: Line, focus: Focus) -> set[str]:
-    """Return the namespaces that are asked about, of those that a delivery was for."""
-    pair, only = (line["mapping"], line["cluster"]), line.get("namespace")
-    return {
-        row["namespace"]
-        for row in focus.rows
-        if (row["mapping"], row["cluster"]) == pair and only in (None, row["namespace"])
-    }
