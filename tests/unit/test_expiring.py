@@ -1,11 +1,12 @@
 """What `keyferry expiring` says of certificates, rotations and values."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from keyferry.cli import main
 from keyferry.cli.commands import expiring as command
@@ -95,6 +96,54 @@ def test_totals_end_the_table_and_what_was_never_rotated_is_told_as_that(monkeyp
     assert "off, last rotated" in str(states[0])
 
 
+def ask(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]], *args: str) -> Result:
+    """Run the command against a stack with these targets."""
+    stack = type("Stack", (), {"ask": lambda *_: [{"rows": rows}]})()
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    monkeypatch.setattr(command, "find_stack", lambda *_: stack)
+    return CliRunner().invoke(main, ["expiring", *args])
+
+
+def in_days(days: int) -> str:
+    """Return the time so many days after the real one."""
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"certificateExpires": in_days(29)}, 1),
+        ({"certificateExpires": in_days(-1)}, 1),
+        ({"certificateExpires": in_days(31)}, 0),
+        ({"source": {"rotation": {"on": True, "next": in_days(-1)}}}, 1),
+        ({"source": {"rotation": {"on": False}}}, 0),
+        ({"source": {"changed": in_days(-900)}}, 0),
+    ],
+)
+def test_what_ends_within_thirty_days_or_is_overdue_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, Any], code: int
+) -> None:
+    assert ask(monkeypatch, [row("a", **more)]).exit_code == code
+
+
+def test_how_soon_a_certificate_expires_can_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [row("a", certificateExpires=in_days(50))]
+    assert [ask(monkeypatch, rows, "--within", text).exit_code for text in ("49d", "8w")] == [0, 1]
+
+
+def test_the_json_has_what_the_table_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    expires = day(-9)
+    answer = json.loads(ask(monkeypatch, [row("a", certificateExpires=expires)], "--output", "json").stdout)
+    assert answer == {"expiries": [{"what": "certificate", "name": "eu/a/db", "state": "has expired", "time": expires}]}
+
+
+def test_a_source_is_one_by_its_store_its_region_and_its_name_and_a_secret_is_named_once() -> None:
+    sources = [{"alias": str(number), "store": "ssm", "name": "db", "changed": day(-9)} for number in range(2)]
+    other = [{**sources[0], "store": "secretsmanager"}, {**sources[0], "region": "us-east-1"}]
+    expiries = list_expiries([row("a") | {"sources": [*sources, *other]}], NOW, timedelta(days=30))
+    assert [(each.name, each.targets) for each in expiries] == [("db", ("eu/a/db",))] * 3
+
+
 @pytest.mark.parametrize(("text", "days"), [("30d", 30), ("4w", 28), ("48h", 2), ("1440m", 1)])
 def test_a_time_span_is_a_number_with_a_unit(text: str, days: int) -> None:
     assert Duration().convert(text, None, None) == timedelta(days=days)
@@ -115,3 +164,4 @@ def test_what_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.stderr == "warning: not known of 2 targets; `keyferry status` says why\n"
     named = CliRunner().invoke(main, ["--mappings", "teams", "expiring", "--stack", "staging"])
     assert "`keyferry --mappings teams status --stack staging` says why" in named.stderr
+    assert "not known of 1 target;" in ask(monkeypatch, [row("", state="unknown")]).stderr
