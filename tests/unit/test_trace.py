@@ -644,6 +644,18 @@ def test_a_name_that_there_is_not_is_told_with_the_nearest(
         trace(logs, *args)
 
 
+def test_a_cluster_that_is_away_may_have_any_namespace(logs: FunctionLogs) -> None:
+    logs.world.lost = ClusterUnreachable("cluster prod-us: no answer")
+    for cluster in ("prod-us", None):
+        known = trace(logs, "deploy/api", "paymnts", cluster)
+        [now] = known["now"]
+        assert (now["target"], now["state"]) == ("prod-us/payments-db", "unknown")
+        assert now.get("why") == "ClusterUnreachable: cluster prod-us: no answer"
+        assert [answer["reason"] for answer in known["answers"]] == ["not written"]
+    with pytest.raises(InvalidInput, match="writes to namespace paymnts of cluster prod-eu"):
+        trace(logs, "deploy/api", "paymnts", "prod-eu")
+
+
 def test_a_source_that_nobody_reads_is_told_with_the_nearest(logs: FunctionLogs) -> None:
     known = trace(logs, "prod/paymnts/db")
     assert (known["hops"], known["now"], fails(known)) == ([], [], True)

@@ -203,14 +203,17 @@ def _find_secret(secret: Secret, rows: Collection[Row]) -> list[Row]:
 
 
 def _in_place(rows: Collection[Row], cluster: str | None, namespace: str) -> list[Row]:
-    """Return the targets in a namespace, of one cluster or of all; both are looked up, the cluster first."""
+    """Return the targets in a namespace, of one cluster or of all; both are looked up, the cluster first.
+
+    Of a cluster that is away nobody knows the namespaces (they are empty): it may have this one.
+    """
     clusters = _list_clusters(rows)
     if cluster and cluster not in clusters:
         hint = nearest(cluster, clusters, "they write to")
         raise InvalidInput(f"no mapping of this stack writes to a cluster {cluster}{hint}")
     on_cluster = [row for row in rows if cluster in (None, row["cluster"])]
     found = [row for row in on_cluster if row["namespace"] in (namespace, "")]
-    if not any(row["namespace"] for row in found):
+    if not found:
         hint = nearest(namespace, {row["namespace"] for row in on_cluster} - {""}, "they write to")
         where = f"namespace {namespace}{f' of cluster {cluster}' if cluster else ''}"
         raise InvalidInput(f"no mapping of this stack writes to {where}: nothing restarts there by it{hint}")
