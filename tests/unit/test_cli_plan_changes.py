@@ -8,9 +8,10 @@ import pytest
 
 from keyferry.access.grants import list_cluster_grants, list_source_grants, list_version_grants
 from keyferry.cli.check import files
+from keyferry.cli.output.plans import list_tables, summarize
 from keyferry.cli.plan.access import Access
 from keyferry.cli.plan.changes import list_cluster_changes, list_mapping_changes
-from keyferry.cli.plan.document import Leftover, MappingChange, TargetChange
+from keyferry.cli.plan.document import ClusterChange, Leftover, MappingChange, RightChange, TargetChange
 from keyferry.cli.plan.leftovers import list_leftovers
 from keyferry.cli.plan.rights import describe_grant, list_policy_changes, list_right_changes
 from keyferry.mapping.catalog import Catalog, build_catalog
@@ -91,6 +92,44 @@ def test_keys_that_the_sources_decide_are_said_to_depend(*, is_before: bool) -> 
     assert (told.keys_gained, told.keys_lost, told.keys_depend, told.content) == ([], [], True, "may change")
 
 
+def test_what_restarts_before_and_after_is_neither_gained_nor_lost() -> None:
+    told = change(mapping(**ONE), mapping(data={"password": SPEC["secret"]["data"]["password"]}, **ONE))
+    assert (told.restarts_gained, told.restarts_lost) == ([], [])
+    api, web = ({"kind": "Deployment", "name": name} for name in ("api", "web"))
+    told = change(mapping(restart=[api], **ONE), mapping(restart=[api, web], **ONE))
+    assert (told.restarts_gained, told.restarts_lost) == (["Deployment/web"], [])
+
+
+PAIR = {"certificate": {"from": "db", "path": "crt"}, "key": {"from": "db", "path": "key"}}
+REGISTRY = {"server": "r.example", "username": {"value": "me"}, "password": {"from": "db", "path": "password"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"data": {"a": {"from": "db", "path": "x"}}}, {"data": {"a": {"from": "db", "path": "y"}}}),
+        ({"dataFrom": [{"from": "db"}]}, {"dataFrom": [{"from": "db", "path": "x"}]}),
+        ({"tls": PAIR}, {"tls": PAIR | {"key": {"from": "db", "path": "other"}}}),
+        ({"registries": [REGISTRY]}, {"registries": [REGISTRY | {"server": "s.example"}]}),
+    ],
+)
+def test_another_way_to_the_same_keys_may_change_the_content(before: dict[str, Any], after: dict[str, Any]) -> None:
+    told = change(*(mapping(secret={"name": "db", **fields}, **ONE) for fields in (before, after)))
+    assert (told.content, told.keys_gained, told.keys_lost) == ("may change", [], [])
+
+
+def test_a_field_is_named_down_to_the_key_that_it_is_of() -> None:
+    data = SPEC["secret"]["data"]
+    told = change(mapping(**ONE), mapping(data=data | {"username": {"from": "db", "path": "user"}}, **ONE))
+    assert told.fields == ["spec.secret.data.username"]
+
+
+def test_mappings_are_told_by_name() -> None:
+    names = ["b", "a", "c"]
+    folder = catalog(*(mapping(name, name=name, **ONE) for name in names))
+    assert [each.name for each in list_mapping_changes(folder, catalog())] == ["a", "b", "c"]
+
+
 def test_where_a_mapping_stands_in_the_folder_is_said() -> None:
     folder = catalog(mapping(**ONE)).model_copy(
         update={"folder": "mappings", "origins": {"payments-db": Origin(file="payments.yaml", line=4)}}
@@ -160,6 +199,17 @@ def test_another_namespace_changes_the_rights_there_alone() -> None:
     assert not any(" payments " in each for each in told)
 
 
+def test_the_right_to_delete_is_told_apart_and_so_is_the_key_of_another_region() -> None:
+    told = rights(catalog(mapping(**ONE)), catalog(mapping(policies={"deletion": "delete"}, **ONE)))
+    assert told == [
+        "gained keyferry:deliver, keyferry:push write and delete secrets/payments-db payments prod-eu",
+        "lost keyferry:deliver, keyferry:push write secrets/payments-db payments prod-eu",
+    ]
+    away = mapping(sources={"db": {"secretsManager": "db", "region": "us-east-1"}}, **ONE)
+    told = rights(catalog(mapping(**ONE)), catalog(away))
+    assert "gained deliver decrypt what is held by secretsmanager (us-east-1)" in told
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -192,6 +242,12 @@ def test_admission_policies_that_differ_are_named() -> None:
     before, after = (Access.generate(catalog(each)) for each in (mapping(**ONE), mapping(name="other", **ONE)))
     assert list_policy_changes(after, before) == ["prod-eu/keyferry-workloads"]
     assert list_policy_changes(before, before) == []
+    binding = {"kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": "keyferry-secrets"}}
+    bound, unbound = (Access(catalog(), objects={"prod-eu": [binding | more]}) for more in ({"spec": 1}, {}))
+    assert list_policy_changes(bound, unbound) == ["prod-eu/keyferry-secrets"]
+    nothing = Access.generate(catalog())
+    names = ["prod-eu/keyferry-secrets", "prod-eu/keyferry-workloads"]
+    assert list_policy_changes(nothing, before) == list_policy_changes(before, nothing) == names
 
 
 # What stays behind
@@ -239,9 +295,54 @@ def test_a_secret_that_is_gone_leaves_nothing_and_one_of_others_keeps_their_keys
     targets = plan_of(world := World(merging), build_catalog([], [EU, US])).targets
     [secret] = [each for each in leftovers(world.catalog, targets) if each.kind == "Secret"]
     assert (secret.keys, secret.why) == ([], "its keys stay in the Secret of somebody else")
+    both = {"name": "some", "dataFrom": [{"from": "db"}], "data": {"url": {"template": "x"}}}
+    targets = plan_of(world := World(mapping(secret=both, **ONE)), build_catalog([], [EU, US])).targets
+    [secret] = [each for each in leftovers(world.catalog, targets) if each.kind == "Secret"]
+    assert (secret.keys, secret.why) == (["url"], "the mapping is removed")
 
 
 # The whole
+
+
+CHANGED: dict[str, list[Any]] = {
+    "mappings": [MappingChange(name="db", change="added", content="changes")],
+    "clusters": [ClusterChange(name="eu", change="added")],
+    "targets": [TargetChange(mapping="db", cluster="eu", namespace="n", secret="db", change="lost")],
+    "rights": [RightChange(change="gained", who="deliver", may="read the secret db")],
+    "policies": ["eu/keyferry-secrets"],
+    "generated": ["clusters/eu/rbac.yaml"],
+}
+
+
+@pytest.mark.parametrize("part", CHANGED)
+def test_each_part_of_a_plan_alone_is_a_change(part: str) -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world))
+    changed = plan.model_copy(update={part: CHANGED[part]})
+    assert (plan.is_empty, changed.is_empty) == (True, False)
+    said = {
+        "mappings": "1 mapping: 1 added",
+        "clusters": "1 cluster: 1 added",
+        "targets": "1 target: 1 lost",
+        "rights": "1 right: 1 gained",
+        "policies": "1 admission policy that differs",
+        "generated": "1 generated file to renew",
+    }
+    assert summarize(changed) == f"{said[part]}; 1 unchanged"
+    open_targets = changed.model_copy(update={"unknown": 2, "contested": 1})
+    assert summarize(open_targets).endswith("; 1 unchanged; 2 targets are not known; 1 has a conflict")
+    assert len(list_tables(changed)) == 1
+
+
+def test_a_plan_has_what_differs_in_clusters_files_rights_and_policies() -> None:
+    world = World(mapping(**ONE))
+    eu = cluster("prod-eu", labels={"env": "prod"})
+    folder = folder_of(world, mapping(policies={"deletion": "delete"}, **ONE), clusters=[eu, US])
+    plan = plan_of(world, folder, generated={"b": "", "a": ""})
+    assert ([each.name for each in plan.clusters], plan.generated) == (["prod-eu"], ["a", "b"])
+    assert [each.change for each in plan.rights] == ["gained", "lost"]
+    renamed = plan_of(world, folder_of(world, mapping(name="other", **ONE)))
+    assert renamed.policies == ["prod-eu/keyferry-workloads"]
 
 
 def test_another_prefix_and_another_release_are_warned_of() -> None:

@@ -7,13 +7,14 @@ import pytest
 
 from keyferry.cli.output.plans import summarize
 from keyferry.cli.output.results import Plan as DeliveryPlan
+from keyferry.cli.plan.build import build_plan
 from keyferry.cli.plan.targets import compare_targets
 from keyferry.cli.plan.values import add_values
 from keyferry.errors import ClusterUnreachable
 from keyferry.mapping.catalog import build_catalog
 from keyferry.testing import FakeCluster
 from tests.unit.clusters import SOURCE, WHERE, World
-from tests.unit.planning import EU, US, folder_of, list_rows, name_targets, plan_of
+from tests.unit.planning import EU, NOW, US, deploy, folder_of, list_rows, name_targets, plan_of
 from tests.unit.samples import SPEC, cluster, delivery, mapping
 
 ONE: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": ["payments"]}
@@ -92,11 +93,34 @@ def test_a_changed_mapping_writes_its_secrets(change: dict[str, Any], will: str)
     assert [each.name for each in plan.mappings] == ["payments-db"]
 
 
+def test_what_is_stale_may_change_whatever_else_changes_of_its_mapping() -> None:
+    world = World(mapping(**ONE))
+    world.sources.put(SOURCE, '{"username": "me", "password": "canary-2"}')
+    plan = plan_of(world, folder_of(world, mapping(restart="none", **ONE)))
+    assert name_targets(plan.targets) == ["written prod-eu payments payments-db update may change"]
+
+
 def test_of_a_source_that_the_stack_does_not_read_the_version_is_not_known() -> None:
     world = World(mapping(**ONE))
     sources = {"db": {"secretsManager": SOURCE}, "more": {"secretsManager": "prod/other"}}
     [(_, expected)] = plan_of(world, folder_of(world, mapping(sources=sources, **ONE))).deliveries
     assert expected.versions == {"db": "version-1"}
+
+
+def test_of_a_source_that_is_another_in_each_namespace_each_has_its_version() -> None:
+    both: dict[str, Any] = {"clusters": ["prod-eu"], "namespaces": ["payments", "shop"]}
+    own = {"db": {"secretsManager": "prod/${namespace}/db"}}
+    world = World(mapping(sources=own, **both))
+    world.sources.put("prod/shop/db", '{"username": "me", "password": "canary-shop"}')
+    plan = plan_of(world, folder_of(world, mapping(sources=own, restart="none", **both)))
+    versions = {target.namespace: expected.versions for target, expected in plan.deliveries}
+    assert versions == {"payments": {"db": "version-1"}, "shop": {"db": "version-2"}}
+
+
+def test_targets_are_told_by_mapping_whatever_becomes_of_them() -> None:
+    world = World(mapping("a", name="a", **ONE))
+    plan = plan_of(world, folder_of(world, mapping("b", name="b", **ONE)))
+    assert [(each.mapping, each.change) for each in plan.targets] == [("a", "lost"), ("b", "gained")]
 
 
 def test_workloads_are_known_where_the_mapping_names_them() -> None:
@@ -189,6 +213,25 @@ def test_what_is_created_once_is_left_alone(policies: dict[str, Any], expected: 
     assert name_targets(plan_of(world, folder_of(world, mapping(policies=policies, **ONE))).targets) == expected
 
 
+def test_what_is_created_once_is_created_where_it_is_gone() -> None:
+    world = World(mapping(**ONE))
+    world.clusters["prod-eu"].delete(*WHERE)
+    once = mapping(policies={"creation": "createOnce"}, **ONE)
+    assert name_targets(plan_of(world, folder_of(world, once)).targets) == [
+        "written prod-eu payments payments-db create changes"
+    ]
+
+
+def test_a_cluster_that_labels_choose_gains_targets_of_mappings_that_stay_as_they_are() -> None:
+    prod: dict[str, Any] = {"clusters": {"matchLabels": {"env": "prod"}}, "namespaces": ["payments"]}
+    eu, us = (cluster(name, labels={"env": "prod"}) for name in ("prod-eu", "prod-us"))
+    world = World(mapping(**prod))
+    world.catalog = build_catalog([mapping(**prod)], [eu, US])
+    world.deliver("prod-eu")
+    plan = plan_of(world, folder_of(world, clusters=[eu, us]))
+    assert name_targets(plan.targets) == ["gained prod-us payments payments-db create changes"]
+
+
 def test_what_nobody_has_made_yet_is_not_written() -> None:
     merge: dict[str, Any] = {"policies": {"creation": "merge"}}
     world = World(mapping(**ONE, **merge))
@@ -227,6 +270,14 @@ def test_what_another_selector_chooses_only_the_cluster_knows() -> None:
     assert name_targets(plan_of(world, folder_of(world, mapping(**none))).targets) == ["lost prod-eu shop payments-db"]
 
 
+def test_what_a_cluster_that_is_away_has_chosen_is_not_known_to_be_nothing() -> None:
+    labelled: dict[str, Any] = LABELLED | {"clusters": ["prod-us"]}
+    world = World(mapping(**labelled))
+    world.lost = ClusterUnreachable("cluster prod-us: no answer")
+    plan = plan_of(world, folder_of(world, mapping(**labelled), mapping("copy", name="copy", **labelled)))
+    assert "mapping copy: which namespaces of prod-us have the labels team=shop, only the cluster knows" in plan.notes
+
+
 def test_a_cluster_that_is_away_is_said_to_be_unknown_and_gains_and_loses_nothing() -> None:
     world = World()
     world.lost = ClusterUnreachable("cluster prod-us: no answer")
@@ -239,6 +290,7 @@ def test_a_cluster_that_is_away_is_said_to_be_unknown_and_gains_and_loses_nothin
     changed = plan_of(world, folder_of(world, mapping(clusters=["prod-eu", "prod-us"], namespaces=["payments"])))
     assert "written prod-us payments payments-db annotate stays" in name_targets(changed.targets)
     assert "lost prod-us shop payments-db" in name_targets(changed.targets)
+    assert [each.state for each in changed.targets if (each.change, each.cluster) == ("lost", "prod-us")] == ["unknown"]
     [known] = [expected for target, expected in changed.deliveries if target.cluster == "prod-us"]
     assert known.before == "unknown"
 
@@ -255,6 +307,8 @@ def test_a_target_whose_state_is_not_known_is_counted_with_its_reason() -> None:
     plan = plan_of(world, folder_of(world))
     assert (plan.targets, plan.notes) == ([], ["not known of prod-eu/payments/payments-db: ClusterUnreachable: no"])
     assert (plan.unchanged, plan.unknown) == (0, 1)
+    [(_, expected)] = plan_of(world, folder_of(world, mapping(restart="none", **ONE))).deliveries
+    assert expected.before == "unknown"
     assert "no changes, as far as is known: 1 target is not known; the" in summarize(plan)
 
 
@@ -334,6 +388,9 @@ def test_a_conflict_that_stays_is_told() -> None:
     assert compare_targets(folder_of(world), world.catalog, failed).notes == [
         "conflict of prod-eu/payments/payments-db: helm owns password; the last delivery failed: Conflict: x"
     ]
+    without = [{name: value for name, value in row.items() if name != "why"} for row in rows]
+    notes = compare_targets(folder_of(world), world.catalog, without).notes
+    assert notes == ["conflict of prod-eu/payments/payments-db: not known"]
 
 
 def test_equal_reasons_are_told_once_with_the_first_target_and_totals_count_the_conflicts() -> None:
@@ -341,8 +398,9 @@ def test_equal_reasons_are_told_once_with_the_first_target_and_totals_count_the_
     rows = [row | {"state": "conflict", "why": "helm owns password"} for row in list_rows(world)]
     comparison = compare_targets(folder_of(world), world.catalog, rows)
     assert comparison.notes == ["conflict of prod-eu/payments/payments-db and 3 more: helm owns password"]
-    plan = plan_of(world, folder_of(world)).model_copy(update={"unchanged": 0, "contested": comparison.contested})
-    assert summarize(plan) == "no changes: 4 have a conflict; the mappings are deployed"
+    known: dict[str, Any] = {"stack": ("keyferry", "eu-west-1"), "generated": {}, "now": NOW}
+    plan = build_plan(folder_of(world), deploy(world.catalog), rows, **known)
+    assert summarize(plan) == ("no changes, as far as is known: 4 have a conflict; the mappings are deployed")
 
 
 def test_a_row_of_a_mapping_that_is_not_listed_is_left_out() -> None:

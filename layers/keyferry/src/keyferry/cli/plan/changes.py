@@ -53,7 +53,7 @@ def _describe_mapping(
         name=named.name,
         change="changed" if before and after else "added" if after else "removed",
         was=before.name if before and after and before.name != after.name else "",
-        at=folder.locate_mapping(named.name) if after else "",
+        at=folder.locate_mapping(named.name),
         fields=fields,
         content=describe_content(before, after) if before and after else "stays" if before else "changes",
         keys_gained=gained,
@@ -91,7 +91,7 @@ def _list_keys(mapping: SecretMapping | None) -> frozenset[str]:
 
 
 def _describe_restarts(mapping: SecretMapping | None) -> list[str]:
-    if mapping is None or mapping.spec.restart == "none":
+    if mapping is None:
         return []
     if mapping.spec.restart == "auto":
         return [f"whatever uses Secret {mapping.spec.secret.name}"]

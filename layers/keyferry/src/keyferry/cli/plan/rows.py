@@ -64,8 +64,7 @@ class StackRows:
 
     def list_namespaces(self, mapping: SecretMapping, cluster: str) -> set[str]:
         """Return the namespaces of a deployed mapping on a cluster of its, as far as they are known."""
-        named = set(mapping.spec.namespace_names) if self.get_reason(mapping.name, cluster) else set[str]()
-        return self._namespaces[mapping.name, cluster] | named
+        return self._namespaces[mapping.name, cluster] | set(mapping.spec.namespace_names)
 
     def find_choice(self, mapping: SecretMapping, cluster: str) -> set[str] | None:
         """Return the namespaces that a deployed mapping with the same choice goes to; None if none has it."""

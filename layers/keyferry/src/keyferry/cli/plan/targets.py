@@ -82,8 +82,6 @@ class _TargetComparison:
         self._folder, self._deployed, self._known = folder, deployed, known
         self._kept = set[Secret]()
         """The Secrets that the folder writes."""
-        self._open = set[tuple[str, str]]()
-        """(mapping, cluster) where the cluster alone knows all namespaces."""
 
     def run(self) -> None:
         pairs = list(pair_mappings(self._folder, self._deployed))
@@ -120,7 +118,6 @@ class _TargetComparison:
         chosen = self._known.find_choice(pair.after, cluster)
         if chosen is not None:
             return chosen
-        self._open.add((pair.after.name, cluster))
         choice = "; ".join(selector.description for selector in spec.namespace_selectors)
         self.result.notes.append(
             f"mapping {pair.after.name}: which namespaces of {cluster} have {choice}, only the cluster knows"
@@ -188,11 +185,9 @@ class _TargetComparison:
     def _list_lost(self, before: SecretMapping, after: SecretMapping | None) -> Iterator[TargetChange]:
         """Yield the targets of a deployed mapping that nothing of the folder writes to any more."""
         for cluster in self._deployed.clusters_of(before):
-            for namespace in sorted(self._known.list_namespaces(before, cluster.name)):
+            for namespace in self._known.list_namespaces(before, cluster.name):
                 secret = cluster.name, namespace, before.spec.secret.name
-                is_open = after is not None and (after.name, cluster.name) in self._open
-                is_kept = is_open and after is not None and after.spec.secret.name == secret[2]
-                if secret not in self._kept and not (is_kept and after and after.spec.can_write_to(namespace)):
+                if secret not in self._kept:
                     row = self._known.get(secret)
                     yield TargetChange(
                         mapping=before.name,
