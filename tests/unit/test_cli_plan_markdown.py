@@ -55,6 +55,14 @@ def test_a_long_table_is_folded_under_its_number() -> None:
     assert text.count("<details>") == text.count("</details>") == 1
 
 
+def test_as_many_rows_as_are_read_at_a_glance_stay_open_and_an_empty_cell_is_empty() -> None:
+    text = format_markdown(plan(targets=[*targets(MAX_OPEN_ROWS - 1), *targets(1, will="create")]))
+    assert "<details>" not in text
+    assert "| <code>create</code> |" in text
+    unsaid = TargetChange(mapping="db", cluster="", namespace="n", secret="db", change="gained")
+    assert "| <code>gained</code> |  | <code>n</code> |" in format_markdown(plan(targets=[unsaid, *targets(1)]))
+
+
 def test_whatever_its_size_github_takes_it_and_what_is_left_out_is_counted() -> None:
     left = [
         Leftover(kind="Secret", cluster="c", name=f"s{number}" * 20, keys=["k"], why="w", command="keyferry orphans")
