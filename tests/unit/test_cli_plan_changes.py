@@ -13,7 +13,7 @@ from keyferry.cli.plan.access import Access
 from keyferry.cli.plan.changes import list_cluster_changes, list_mapping_changes
 from keyferry.cli.plan.document import ClusterChange, Leftover, MappingChange, RightChange, TargetChange
 from keyferry.cli.plan.leftovers import list_leftovers
-from keyferry.cli.plan.rights import describe_grant, list_policy_changes, list_right_changes
+from keyferry.cli.plan.rights import ACTIONS, describe_grant, list_policy_changes, list_right_changes
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.origin import Origin
@@ -236,6 +236,24 @@ def test_no_grant_of_the_examples_is_left_without_words() -> None:
     examples = files.load(Path(__file__).resolve().parents[2] / "examples/mappings")
     for grants in (list_source_grants, list_version_grants, list_cluster_grants):
         assert not [words for words in map(describe_grant, grants(examples)) if words.startswith("call ")]
+
+
+def test_every_action_that_a_source_can_need_has_words() -> None:
+    role = {"arn": "arn:aws:iam::444455556666:role/r", "sessionTags": {"team": "payments"}}
+    sources: dict[str, Any] = {
+        "one": {"secretsManager": "db"},
+        "tags": {"secretsManager": "db", "metadata": "tags"},
+        "away": {"secretsManager": "db", "role": role},
+        "found": {"find": "secretsManager", "path": "prod/", "tags": {"a": "b"}},
+        "parameter": {"parameterStore": "/db"},
+        "labels": {"parameterStore": "/db", "metadata": "tags"},
+        "parameters": {"find": "parameterStore", "path": "/prod/", "tags": {"a": "b"}},
+    }
+    secret = {"name": "db", "dataFrom": [{"from": alias} for alias in sources]}
+    folder = catalog(mapping(sources=sources, secret=secret, **ONE))
+    grants = [*list_source_grants(folder), *list_version_grants(folder), *list_cluster_grants(folder)]
+    assert {grant.action for grant in grants} == set(ACTIONS)
+    assert not [words for words in map(describe_grant, grants) if words.startswith("call ")]
 
 
 def test_admission_policies_that_differ_are_named() -> None:

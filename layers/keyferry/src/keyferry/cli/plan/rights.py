@@ -11,7 +11,7 @@ from keyferry.cli.plan.access import Access
 from keyferry.cli.plan.document import RightChange
 from keyferry.stores.grant import Grant
 
-_ACTIONS = {
+ACTIONS = {
     "secretsmanager:GetSecretValue": "read the secret",
     "secretsmanager:DescribeSecret": "read the tags of the secret",
     "secretsmanager:BatchGetSecretValue": "read several secrets by one call",
@@ -78,7 +78,7 @@ def _list_rights(access: Access) -> Iterator[Right]:
 
 def describe_grant(grant: Grant) -> str:
     """Return what a grant lets somebody do, in words."""
-    action = _ACTIONS.get(grant.action, f"call {grant.action} on")
+    action = ACTIONS.get(grant.action, f"call {grant.action} on")
     if grant.action == "kms:Decrypt":
         via = next(each.value for each in grant.conditions if each.key == "kms:ViaService")
         service, region, *_ = _OWN.sub("", via).split(".")
