@@ -368,5 +368,6 @@ def test_another_prefix_and_another_release_are_warned_of() -> None:
     plan = plan_of(world, catalog(mapping(**ONE), prefix="staging"))
     assert plan.notes == ["stack.yaml differs in prefix: all that Keyferry writes is named anew"]
     assert [each.will for each in plan.targets] == ["annotate"]
+    assert not any(each.kind == "access entry" for each in plan.leftovers), "they get another user name"
     assert "the stack runs release 0.0.9, and this is" in deploy(world.catalog, "0.0.9").difference_of_releases
     assert deploy(world.catalog).difference_of_releases == ""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from keyferry.access.entries import AccessEntry
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.plan.access import Access
 from keyferry.cli.plan.document import Leftover, TargetChange
@@ -54,9 +53,9 @@ def _list_generated(folder: Access, deployed: Access, call: Call) -> Iterator[Le
 
 
 def _list_entries(folder: Access, deployed: Access, call: Call) -> Iterator[Leftover]:
-    kept = {_identify(entry) for entry in folder.entries}
+    kept = {entry.logical_id for entry in folder.entries}  # another user name is written to the same entry
     for entry in deployed.entries:
-        if _identify(entry) not in kept:
+        if entry.logical_id not in kept:
             yield Leftover(
                 kind="access entry",
                 cluster=entry.cluster.name,
@@ -64,10 +63,6 @@ def _list_entries(folder: Access, deployed: Access, call: Call) -> Iterator[Left
                 why="no mapping goes to the cluster any more; the deployment removes it where it has made it",
                 command=_format_command(call, entry.cluster.name),
             )
-
-
-def _identify(entry: AccessEntry) -> tuple[str, str]:
-    return entry.logical_id, entry.username
 
 
 def _format_command(call: Call, cluster: str) -> str:
