@@ -2,14 +2,15 @@
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from keyferry.delivery.foreseen import Moved
 from keyferry.delivery.report import MAX_KEYS, MAX_LISTED, MAX_WORKLOADS, Outcome, Report
-from keyferry.delivery.restart.outcome import WorkloadOutcome, list_workloads
-from keyferry.delivery.restart.workloads import Stamp
-from keyferry.errors import Forbidden, KeyferryError, NamespaceGone, OutOfTime, UnknownName
+from keyferry.delivery.restart.outcome import WorkloadOutcome, explain_due, list_workloads
+from keyferry.delivery.restart.workloads import Reason, Stamp
+from keyferry.errors import Conflict, Forbidden, KeyferryError, NamespaceGone, OutOfTime, ServerError, UnknownName
 from keyferry.mapping.mapping import Team, Workload
 from tests.unit.samples import WHEN, delivery
 
@@ -210,3 +211,22 @@ def test_what_becomes_of_each_workload_is_told_with_a_reason() -> None:
     ]
     assert Outcome("a", "updated", workloads=told).restarted == ("Deployment/done (belongs to A/b, which may undo it)",)
     assert [each.reason for each in list_workloads([stamp("left")], [], [], is_due=False)] == ["gone"]
+
+
+def test_a_workload_has_its_stamp_also_where_its_pods_are_replaced_later_or_in_part() -> None:
+    stamped = [reason for reason in get_args(Reason.__value__) if WorkloadOutcome("Deployment/api", reason).is_stamped]
+    assert stamped == ["restarted", "paused", "OnDelete", "in place", "no replicas", "partition", "promotion"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ServerError("500"), "the next try or sweep restarts them"),
+        (Moved("the plan has moved"), "the next try or sweep restarts them"),
+        (Conflict("stop helm"), "they restart once that is mended"),
+    ],
+)
+def test_restarts_that_are_due_say_what_makes_them(error: KeyferryError, told: str) -> None:
+    begun = "its workloads are due for a restart (keyferry.dev/restart-due)"
+    assert explain_due(error, is_written=True) == f"the Secret is written, and {begun}: {told}"
+    assert explain_due(error, is_written=False) == f"its content stays as it was, and {begun}: {told}"

@@ -112,7 +112,9 @@ def listed(*objects: dict[str, Any]) -> Listing:
 def test_the_fields_by_which_pods_use_the_secret_are_told() -> None:
     both = container(env=ENV, envFrom=[{"secretRef": REFERENCE}]) | volume(secret={"secretName": "payments-db"})
     both["imagePullSecrets"] = [REFERENCE]
-    assert [use.ways for use in listed(workload("a", both)).uses] == [("env", "envFrom", "imagePullSecrets", "volumes")]
+    listing = listed(workload("a", both))
+    assert [use.ways for use in listing.uses] == [("env", "envFrom", "imagePullSecrets", "volumes")]
+    assert listing.pulls == []
 
 
 def test_what_uses_the_secret_to_pull_images_alone_is_told_by_name_and_no_more_of_it_is_kept() -> None:
@@ -205,6 +207,7 @@ PARTITION = "that many pods restart when it is lowered"
         ({"updateStrategy": {"partition": 2}, "replicas": 0}, "no replicas"),
         ({"updateStrategy": {"type": "ReCreate", "partition": 0, "paused": False}}, ""),
         ({"updateStrategy": {"partition": "0%"}}, ""),
+        ({"updateStrategy": {"partition": "0"}}, ""),
         (
             {"updateStrategy": {"rollingUpdate": {"partition": 2}}, "replicas": 3},
             f"partition 2: api-0 to api-1 {LOWERED}",
