@@ -587,6 +587,7 @@ def test_where_the_logs_say_nothing_the_last_write_is_told(logs: FunctionLogs) -
 def test_what_is_asked_about_is_known_by_its_form() -> None:
     assert parse_subject(ID % 1, None, None) == Event(ID % 1)
     assert parse_subject(f"sweep-{ID % 1}", None, None) == Event(f"sweep-{ID % 1}")
+    assert parse_subject((ID % 1).upper(), None, None) == Event(ID % 1)
     assert parse_subject("deploy/web", None, None) == SourceName("deploy/web")
     with pytest.raises(InvalidInput, match="say -n, or prod-eu/NS/SECRET"):
         parse_subject("prod/db", None, "prod-eu")

@@ -93,7 +93,7 @@ def parse_subject(what: str, namespace: str | None, cluster: str | None) -> Subj
             f"--cluster says where a workload or Secret of a namespace is: say -n, or {cluster}/NS/SECRET"
         )
     if _EVENT.fullmatch(what):
-        return Event(what)
+        return Event(what.lower())  # as EventBridge and Keyferry write them
     if namespace is None:
         return SourceName(what)
     noun, slash, name = what.partition("/")
