@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery.foreseen import Moved
+from keyferry.delivery.foreseen import Moved, check_content
 from keyferry.delivery.preview import preview
 from keyferry.delivery.report import Report
 from keyferry.errors import ServerError, SourceDeleted
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Expected
 from keyferry.testing import Calls
-from tests.unit.samples import mapping, uses, workload
+from tests.unit.samples import desired_of, mapping, uses, workload
 from tests.unit.turns import Crash, dying
 from tests.unit.world import KIND, SOURCE, WHERE, World, secret
 
@@ -297,6 +297,22 @@ def test_where_others_cannot_restart_a_plan_costs_no_more_requests_than_a_delive
     world.deliver(usual)
     planned_world.deliver(calls, expected=expected)
     assert calls.recorded == usual.recorded
+
+
+def test_a_plan_that_knows_no_workloads_costs_no_more_requests_than_a_delivery() -> None:
+    world, planned_world = delivered(), delivered()
+    expected = {name: each.model_copy(update={"workloads": None}) for name, each in planned(planned_world).items()}
+    usual, calls = Calls(), Calls()
+    world.deliver(usual)
+    assert did(planned_world.deliver(calls, expected=expected)) == ["updated"]
+    assert calls.recorded == usual.recorded
+
+
+def test_every_source_is_held_to_its_version() -> None:
+    desired = desired_of(mapping(), {}, {"db": "version-1", "more": "version-3"})
+    expected = Expected(before="unknown", revision=desired.revision, versions={"db": "version-1", "more": "version-2"})
+    with pytest.raises(Moved, match="source more has version version-3 now, and had version-2 in the plan"):
+        check_content(expected, desired)
 
 
 def test_a_label_alone_goes_by_no_workload() -> None:
