@@ -415,6 +415,8 @@ def test_a_namespace_that_a_mapping_no_longer_goes_to_is_refused(scene: Scene) -
     result = scene.push()
     assert result.exit_code == 1
     assert "payments-db: Moved: mapping payments-db no longer goes to it" in result.stdout
+    [told] = json.loads(scene.push("--output", "json").stdout)["deliveries"]
+    assert told["namespaces"][0]["at"].startswith(f"{scene.folder}/payments-db.yaml:")
 
 
 def test_before_its_mappings_are_deployed_a_plan_is_refused_with_what_to_do(scene: Scene) -> None:
@@ -481,4 +483,5 @@ def test_it_asks_once_with_the_number_of_secrets(
     scene.plan()
     result = CliRunner().invoke(main, ["--mappings", str(scene.folder), "push", "--plan", str(scene.file)], answer)
     assert (result.exit_code, "Write 1 Secret of " in result.stderr) == (code, True), result.output
+    assert re.search(r", planned \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\?", result.stderr)
     assert len(scene.runtime.delivered) == (code == 0)

@@ -8,6 +8,7 @@ import pytest
 from keyferry.cli.output.plans import summarize
 from keyferry.cli.output.results import Plan as DeliveryPlan
 from keyferry.cli.plan.build import build_plan
+from keyferry.cli.plan.carry_out import list_deliveries
 from keyferry.cli.plan.targets import compare_targets
 from keyferry.cli.plan.values import add_values
 from keyferry.errors import ClusterUnreachable
@@ -59,6 +60,13 @@ def test_what_is_stale_would_be_written_anyway() -> None:
         "versions": {"db": "version-2"},
         "workloads": None,
     }
+
+
+def test_a_plan_takes_keys_back_as_a_push_does() -> None:
+    world = World(mapping(**ONE))
+    world.sources.put(SOURCE, '{"username": "me", "password": "canary-2"}')
+    [(asked, expected)] = list_deliveries(plan_of(world, folder_of(world)))
+    assert (asked.takes_back, asked.event_id[:5], list(expected)) == (True, "push-", ["payments"])
 
 
 def test_what_is_gone_or_due_would_be_made_so() -> None:
