@@ -3,13 +3,15 @@
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keyferry.access.events import RULES
-from keyferry.cli.doctor.finding import Check, Finding
+from keyferry.cli.doctor.finding import Call, Check, Finding
 from keyferry.cli.doctor.stack import (
     caller,
     deployment,
@@ -842,8 +844,32 @@ def test_events_of_another_account_need_the_bus_and_have_to_be_seen() -> None:
     assert only(world.examine(elsewhere.list_checks)).state == "ok"
     world.set("logs.filter_log_events", [{"events": []}] * MAX_LOG_PAGES + [{"events": [{"message": "routed"}]}])
     assert only(world.examine(elsewhere.list_checks)).state == "warning"
+    # As `route` logs where an event, of whichever store, is of: tests/unit/test_route.py.
     pattern = world.clients.calls[-1][2]["filterPattern"]
-    assert pattern == '"routed" "arn:aws:secretsmanager:us-east-1:444455556666:"'
+    assert pattern == '{ $.message = "routed" && $.account = "444455556666" && $.region = "us-east-1" }'
+
+
+def test_where_the_stack_lets_no_account_in_a_deployment_is_told_that_does() -> None:
+    world = Examined(FOREIGN)
+    assert only(world.examine(elsewhere.list_checks)).remedy == (
+        "keyferry generate",
+        "make build",
+        ".tools/sam/bin/sam deploy",
+    )
+    world.parameters["EventBusPolicy"] = "false"
+    finding = only(world.examine(elsewhere.list_checks))
+    assert "with EventBusPolicy=false the stack lets none in: take that out of samconfig.toml, too" in finding.why
+    assert finding.remedy[1:] == ("make build", ".tools/sam/bin/sam deploy --parameter-overrides EventBusPolicy=true")
+    world.set("events.describe_event_bus", LETS_IN)  # somebody else does
+    assert "EventBusPolicy" not in only(world.examine(elsewhere.list_checks)).why
+
+
+def test_the_template_of_a_member_is_beside_the_mappings_that_were_named() -> None:
+    world = Examined(FOREIGN)
+    world.set("events.describe_event_bus", LETS_IN)
+    subject = replace(world.subject, call=Call(Path("teams/mappings")))
+    finding = only([finding for check in elsewhere.list_checks(subject) for finding in check.run()])
+    assert "--template-file teams/generated/accounts/444455556666/member.yaml" in finding.remedy[1]
 
 
 def test_events_of_another_region_need_rules_there() -> None:

@@ -55,6 +55,7 @@ def test_a_moved_label_is_a_change_with_label_and_version() -> None:
         label="AWSCURRENT",
         version="version-2",
         account=ACCOUNT,
+        region="eu-west-1",
     )
 
 

@@ -22,6 +22,8 @@ CATALOG = build_catalog(
 EVENT = {
     "event_id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
     "event_time": "2026-11-24T12:00:00.000+00:00",
+    "account": "111122223333",
+    "region": "eu-west-1",
     "names": ["prod/payments/db"],
 }
 """What each line has of an event of the one secret."""

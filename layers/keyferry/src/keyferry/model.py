@@ -138,6 +138,8 @@ class Change:
     """The version id that the event names, if any. Where AWS still serves another one, the value is read once more."""
     account: str | None = None
     """The account of the secret or parameter; None where the event does not say."""
+    region: str | None = None
+    """The region that the event is of; None where it does not say."""
 
 
 class Record(BaseModel):

@@ -33,8 +33,17 @@ class Call:
     @property
     def deploy(self) -> tuple[str, ...]:
         """The commands that make the stack what template.yaml says."""
+        return self.format_deploy()
+
+    def format_deploy(self, *overrides: str) -> tuple[str, ...]:
+        """Return the commands that make the stack what template.yaml says.
+
+        Args:
+            overrides: parameters that get another value, as `Name=value`; the stack keeps those of all others.
+        """
         named = ("--stack-name", self.stack) if self.stack else ()
-        return "make build", shlex.join([".tools/sam/bin/sam", "deploy", *named])
+        changed = ("--parameter-overrides", *overrides) if overrides else ()
+        return "make build", shlex.join([".tools/sam/bin/sam", "deploy", *named, *changed])
 
 
 CALL = Call()

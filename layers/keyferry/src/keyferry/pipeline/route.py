@@ -47,10 +47,12 @@ class RouteReport:
 
 
 def _describe_event(change: Change | Ignored) -> dict[str, Any]:
-    """Return which event it is, when it happened at AWS, and what it is about, as far as it says so."""
+    """Return which event it is, when and where it happened at AWS, and what it is about, as far as it says so."""
     fields = {
         "event_id": change.event_id,
         "event_time": format_moment(change.time) if change.time else "",
+        "account": change.account,
+        "region": change.region,
         "names": list(change.names),
     }
     return {key: value for key, value in fields.items() if value}

@@ -29,6 +29,9 @@ class Ignored:
     event_id: str = field(default="", compare=False)
     """Empty where it is no event, as are the names."""
     time: datetime | None = field(default=None, compare=False)
+    account: str | None = field(default=None, compare=False)
+    """The account and the region that the event is of; None where it does not say."""
+    region: str | None = field(default=None, compare=False)
 
 
 MAX_LENGTH = 2048
@@ -52,7 +55,8 @@ class Envelope(BaseModel):
     source: Printable
     time: AwareDatetime
     account: Printable | None = None
-    """The account that the event is of, also where it was forwarded from there."""
+    """The account that the event is of, also where it was forwarded from there; so is the region."""
+    region: Printable | None = None
     resources: list[Printable] = Field(default_factory=list)
     detail: dict[str, Any]
 
@@ -87,6 +91,7 @@ class Envelope(BaseModel):
             label=label,
             version=version,
             account=account or self.account,
+            region=self.region,
         )
 
 

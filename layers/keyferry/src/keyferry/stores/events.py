@@ -35,7 +35,9 @@ def parse(event: object) -> Change | Ignored:
         return Ignored("not an event", f"wrong or missing: {fields}")
     parsed = _parse_envelope(envelope)
     if isinstance(parsed, Ignored):
-        return replace(parsed, event_id=envelope.id, time=envelope.time)
+        return replace(
+            parsed, event_id=envelope.id, time=envelope.time, account=envelope.account, region=envelope.region
+        )
     return parsed
 
 

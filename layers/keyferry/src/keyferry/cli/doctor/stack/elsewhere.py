@@ -47,8 +47,7 @@ def check_origin(subject: Subject, origin: Origin) -> Iterator[Finding]:
     what = f"{origin.account} in {origin.region}"
     deploy = _format_member(subject, origin)
     if origin.account != subject.caller.account and not _is_let_in(subject, origin.account):
-        why = f"the event bus of the stack does not let account {origin.account} in: {_UNTOLD}"
-        yield Finding("events from", "error", what, why, (subject.call.format("generate"), *subject.call.deploy))
+        yield _describe_bus(subject, origin, what)
         return
     if _has_event(subject, origin):
         yield Finding("events from", "ok", what, f"route has seen one within {SEEN_WITHIN.days} days")
@@ -60,6 +59,17 @@ def check_origin(subject: Subject, origin: Origin) -> Iterator[Finding]:
         yield Finding("events from", "ok", what, f"{len(rules)} rules forward them")
     else:
         yield Finding("events from", "warning", what, f"no rule there forwards them: {_UNTOLD}", (deploy,))
+
+
+def _describe_bus(subject: Subject, origin: Origin, what: str) -> Finding:
+    """Return what lets an account in: where the stack has `EventBusPolicy=false`, a deployment alone does not."""
+    why = f"the event bus of the stack does not let account {origin.account} in: {_UNTOLD}"
+    if subject.stack.parameters.get("EventBusPolicy") != "false":
+        remedy = subject.call.format("generate"), *subject.call.deploy
+        return Finding("events from", "error", what, why, remedy)
+    why += "; with EventBusPolicy=false the stack lets none in: take that out of samconfig.toml, too"
+    remedy = subject.call.format("generate"), *subject.call.format_deploy("EventBusPolicy=true")
+    return Finding("events from", "error", what, why, remedy)
 
 
 def _name_bus(subject: Subject) -> str:
@@ -91,16 +101,18 @@ def _list_forwarding(subject: Subject, region: str) -> list[str]:
 
 
 def _has_event(subject: Subject, origin: Origin) -> bool:
-    """Return whether the log of `route` has a change of a secret there: its name in events is an ARN."""
+    """Return whether the log of `route` has an event of that account and region."""
     group, since = f"/aws/lambda/{subject.stack.name}-route", datetime.now(UTC) - SEEN_WITHIN
-    arn = f"arn:{subject.caller.partition}:secretsmanager:{origin.region}:{origin.account}:"
+    where = f'$.account = "{origin.account}" && $.region = "{origin.region}"'
     try:
         with translate_errors(f"logs:FilterLogEvents on {group}"):
             pages = (
                 subject.client("logs")
                 .get_paginator("filter_log_events")
                 .paginate(
-                    logGroupName=group, startTime=int(since.timestamp() * 1000), filterPattern=f'"routed" "{arn}"'
+                    logGroupName=group,
+                    startTime=int(since.timestamp() * 1000),
+                    filterPattern=f'{{ $.message = "routed" && {where} }}',
                 )
             )
             return any(page["events"] for page in islice(pages, MAX_LOG_PAGES))
@@ -111,7 +123,7 @@ def _has_event(subject: Subject, origin: Origin) -> bool:
 def _format_member(subject: Subject, origin: Origin) -> str:
     return format_command(
         *("aws", "cloudformation", "deploy", "--stack-name", f"{subject.stack.name}-member"),
-        *("--template-file", f"generated/accounts/{origin.account}/member.yaml"),
+        *("--template-file", subject.call.name_generated(f"accounts/{origin.account}/member.yaml")),
         *("--capabilities", "CAPABILITY_NAMED_IAM", "--region", origin.region, "--parameter-overrides"),
         *(f"HubAccount={subject.caller.account}", f"HubRegion={subject.region}"),
     )
