@@ -121,7 +121,8 @@ class FakeStack(Stack):
         answer = self.answers[question]
         if isinstance(answer, Exception):
             raise answer
-        yield answer
+        if answer is not None:
+            yield answer
 
 
 class Examined:

@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,20 @@ from keyferry.cli.doctor.subject import Caller, Subject
 from keyferry.cli.stack import MAX_LOG_PAGES
 from keyferry.errors import AccessDenied, InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
+from keyferry.runtime.layer import read_release
 from tests.unit import cloudformation
-from tests.unit.examined import LAYER, OUTPUTS, PARAMETERS, TRAIL, Examined, describe_function, error, only, told
+from tests.unit.examined import (
+    LAYER,
+    OUTPUTS,
+    PARAMETERS,
+    TRAIL,
+    Examined,
+    arn,
+    describe_function,
+    error,
+    only,
+    told,
+)
 from tests.unit.samples import ACCOUNT, WHEN, cluster, mapping
 from tests.unit.stack import Stack
 
@@ -90,6 +102,25 @@ def attributes(**changed: str) -> Break:
     return change
 
 
+def policies(effect: str) -> Break:
+    """Have policies of queues that let rules in, or do not, by one rule that is no list."""
+
+    def change(world: Examined) -> None:
+        healthy = world.clients.answers[QUEUE]
+
+        def answer(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+            whole: dict[str, Any] = healthy(**arguments)
+            condition = {"ArnEquals": {"aws:SourceArn": arn("StackDeployed")}}
+            policy = {"Statement": [{"Effect": effect, "Condition": condition}]}
+            if arguments["QueueUrl"] == OUTPUTS["SweepsQueueUrl"]:
+                whole["Attributes"]["Policy"] = json.dumps(policy)
+            return whole
+
+        world.set(QUEUE, answer)
+
+    return change
+
+
 def letters(world: Examined) -> None:
     """Have three dead letters on each queue of them."""
     world.set(QUEUE, lambda **_: {"Attributes": {"ApproximateNumberOfMessages": "3"}})
@@ -116,6 +147,31 @@ def waits(*ages: float, visible: str = "2", flying: str = "1") -> Break:
 
 def configuration(**changed: Any) -> Break:  # noqa: ANN401  # JSON
     return lambda world: world.change(FUNCTION, **changed)
+
+
+def variables(**changed: str) -> Break:
+    """Have other values of environment variables, and no other variables."""
+
+    def change(world: Examined) -> None:
+        def answer(FunctionName: str) -> dict[str, Any]:  # noqa: N803  # as boto3 has it
+            whole = describe_function(FunctionName)
+            whole["Environment"]["Variables"] |= changed
+            return whole
+
+        world.set(FUNCTION, answer)
+
+    return change
+
+
+def is_of_no_architecture(world: Examined) -> None:
+    """Have functions that were made before Lambda had more than one."""
+    world.set(
+        FUNCTION, lambda **of: {key: value for key, value in describe_function(**of).items() if key != "Architectures"}
+    )
+
+
+def no_answer(world: Examined) -> None:
+    world.report["clusters"] = None
 
 
 def source(**changed: Any) -> Break:  # noqa: ANN401  # JSON
@@ -650,6 +706,61 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         ),
     ),
     ("reach", "warning", "more", "5 more sources", "", reports("sources", left=5)),
+    (
+        "reach",
+        "error",
+        "gone",
+        "ClusterUnreachable: no answer",
+        "keyferry doctor --stack keyferry --cluster gone",
+        reports("clusters", rows=[{"cluster": "gone", "error": {"kind": "ClusterUnreachable", "text": "no answer"}}]),
+    ),
+    ("deployment", "error", "function report", "gives no answer to clusters", "aws logs tail", no_answer),
+    ("rules", "error", "RotationFailed", "its pattern", "put-rule", changes("events.describe_rule", EventPattern=None)),
+    (
+        "rules",
+        "error",
+        "StackDeployed",
+        "Sweeps is not its target",
+        "put-targets",
+        changes("events.list_targets_by_rule", Targets=[{"Arn": "theirs"}]),
+    ),
+    (
+        "rules",
+        "warning",
+        "eu-west-1",
+        "no trail logs",
+        "create-trail",
+        returns("cloudtrail.get_event_selectors", {"EventSelectors": [{"IncludeManagementEvents": False}]}),
+    ),
+    (
+        "rules",
+        "warning",
+        "eu-west-1",
+        "no trail logs",
+        "create-trail",
+        returns(
+            "cloudtrail.get_event_selectors",
+            {"AdvancedEventSelectors": [{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}]},
+        ),
+    ),
+    ("queues", "warning", "Deliveries", "0 waiting, 1 in flight", "", waits(1800.0, visible="0")),
+    ("queues", "warning", "Deliveries", "1 waiting, 0 in flight", "", waits(1800.0, visible="1", flying="0")),
+    ("queues", "error", "Changes", "the queue is gone", RESTORE, returns(QUEUE, error("QueueDoesNotExist"))),
+    ("queues", "warning", "Changes", "could not be looked at", "", returns(QUEUE, error("InvalidAddress"))),
+    ("queues", "error", "policy of Sweeps", "let in StackDeployed", RESTORE, policies("Deny")),
+    ("functions", "warning", "route", "Handler is x", "--handler app.handler", configuration(Handler="x")),
+    ("functions", "error", "report", "HTTPS_PROXY", "update-function-configuration", variables(HTTPS_PROXY="x")),
+    ("event sources", "warning", "deliver", "at most 9 run", "", source(ScalingConfig={"MaximumConcurrency": 9})),
+    (
+        "processor",
+        "error",
+        "deliver",
+        "runs on x86_64, and the stack",
+        RESTORE,
+        is_of_no_architecture,
+    ),
+    ("entries", "error", "DeliverRole", "no role of that output", DEPLOY, has_outputs(DeliverRoleArn=None)),
+    ("entries", "warning", "RouteRole", "could not be looked at", "", returns("iam.get_role", error("InvalidInput"))),
     ("reach", "warning", "secrets and parameters", "no answer", "", reports("sources", InvalidInput("no answer"))),
 ]
 """Group, state, what, a part of the text, a part of the remedy, and what breaks it."""
@@ -665,6 +776,52 @@ def test_what_is_broken_is_told_with_its_remedy(
     assert [finding.state for finding in matching] == [state], told(world.examine(GROUPS[group]))
     assert remedy in " && ".join(matching[0].remedy)
     assert "canary" not in str(matching)
+
+
+# Of a queue, what waits is told beside its settings; of a stack that has drifted, that its deployment went well.
+@pytest.mark.parametrize("fault", [each for each in FAULTS if each[0] != "queues" and each[3] != "changed by hand"])
+def test_what_is_ok_has_nothing_wrong(fault: tuple[str, str, str, str, str, Break]) -> None:
+    world = Examined(catalog())
+    fault[-1](world)
+    findings = world.examine(GROUPS[fault[0]])
+    fine = {(each.check, each.what) for each in findings if each.state == "ok"}
+    assert fine & {(each.check, each.what) for each in findings if each.state != "ok"} == set()
+
+
+def test_all_that_is_said_and_all_remedies_are_those_that_were_reviewed_letter_by_letter() -> None:
+    """A change of them is to be seen here."""
+    comment, _, reviewed = (Path(__file__).parent / "doctor_findings.txt").read_text().partition("\n")
+    assert comment.startswith("# ")
+    assert write_reviewed() == reviewed
+
+
+def write_reviewed() -> str:
+    """Return what is found of a stack that is well, and of each fault what is found beside that."""
+    lines, well = list[str](), list[Finding]()
+    for name in GROUPS:
+        found = examine_group(name, lambda _: None)
+        lines += [f"\n{name}:", *(line for finding in found for line in show(finding))]
+        well += found
+    for group, _, what, why, _, spoil in FAULTS:
+        found = [each for each in examine_group(group, spoil) if each.what == what and each not in well]
+        lines += [f"\n{group}: {what}: {why}", *(line for finding in found for line in show(finding))]
+    lines += ["\nwhat restores the stack:", *Examined().subject.format_restore()]
+    return "\n".join(lines).replace(read_release(), "RELEASE") + "\n"
+
+
+def examine_group(group: str, spoil: Break) -> list[Finding]:
+    world = Examined(FOREIGN if group == "elsewhere" else catalog())
+    world.report["clusters"]["rows"] = [{"cluster": "prod-eu", "version": "v1.36.2"}]
+    world.report["sources"]["keys"] = [OWN_KEY | {"count": 1}]
+    spoil(world)
+    return world.examine(GROUPS[group])
+
+
+def show(finding: Finding) -> list[str]:
+    restores = finding.remedy == Examined().subject.format_restore()
+    commands = ["… what restores the stack"] if restores else [f"$ {command}" for command in finding.remedy]
+    said = f"{finding.state} {finding.check} {finding.what}: {finding.why}"
+    return [said, *(f"    {command}" for command in commands), *(f"    - {detail}" for detail in finding.details)]
 
 
 def test_a_queue_that_has_just_been_emptied_is_well() -> None:
@@ -996,13 +1153,17 @@ def test_one_that_aws_does_not_know_is_told() -> None:
     world.set("sts.get_caller_identity", error("ExpiredToken"))
     who, finding = caller.check_caller(world.clients)
     assert (who, finding.state, "have expired" in finding.why) == (None, "error", True)
+    assert (finding.what, finding.remedy) == ("AWS", ("aws sts get-caller-identity",))
 
 
 @pytest.mark.parametrize(
     ("seconds", "state", "why"),
     [
         (0, "ok", "as AWS's"),
-        (-59, "ok", "as AWS's"),
+        (-60, "ok", "as AWS's"),
+        (61, "warning", "61 s ahead of AWS's: from 300 s on, what it signs is refused"),
+        (-299, "warning", "299 s behind AWS's: from 300 s on, what it signs is refused"),
+        (300, "error", "300 s ahead of AWS's: AWS and clusters refuse what it signs"),
         (90, "warning", "90 s ahead of AWS's: from 300 s on, what it signs is refused"),
         (-4000, "error", "4,000 s behind AWS's: AWS and clusters refuse what it signs"),
     ],
@@ -1010,6 +1171,22 @@ def test_one_that_aws_does_not_know_is_told() -> None:
 def test_the_clock_is_compared_with_that_of_aws(seconds: int, state: str, why: str) -> None:
     found = only(list(caller.check_clock(Examined().clients, WHEN + timedelta(seconds=seconds))))
     assert (found.state, found.why, bool(found.remedy)) == (state, why, state != "ok")
+
+
+@pytest.mark.parametrize(
+    ("platform", "command"),
+    [
+        ("linux", "sudo timedatectl set-ntp true"),
+        ("darwin", "sudo sntp -sS time.apple.com"),
+        ("win32", "w32tm /resync"),
+    ],
+)
+def test_the_clock_is_set_by_the_command_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, platform: str, command: str
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    found = only(list(caller.check_clock(Examined().clients, WHEN + timedelta(hours=1))))
+    assert (found.check, found.what, found.remedy) == ("clock", "this machine", (command,))
 
 
 def test_the_clock_is_compared_though_aws_refuses_the_signature() -> None:
@@ -1057,7 +1234,8 @@ def test_outputs_queues_rules_and_ages_are_those_of_the_template() -> None:
         for name, output in stack.template["Outputs"].items()
         if name != "NextSteps"
     }
-    assert {output: values[output] for output in deployment.OUTPUTS} == deployment.OUTPUTS
+    named = {name: value for name, value in values.items() if name.endswith(("Function", "QueueUrl"))}
+    assert named == deployment.OUTPUTS
     shown = there.resolve({name: stack.of("Events::Rule")[name]["EventPattern"] for name in RULES})
     assert shown == RULES
     alarms = {"Changes": "ChangesOld", "Sweeps": "SweepsOld"}
@@ -1088,3 +1266,234 @@ def test_a_layer_that_does_not_say_what_it_is_for_is_not_judged() -> None:
     assert states(world.examine(processor.list_checks)) == {"ok"}
     world.set(FUNCTION, GONE)
     assert world.examine(processor.list_checks) == []  # `functions` says it
+
+
+@pytest.mark.parametrize("state", ["Enabling", "Updating", "Creating"])
+def test_an_event_source_mapping_that_will_soon_be_enabled_is_well(state: str) -> None:
+    world = Examined()
+    source(State=state)(world)
+    assert world.wrong(event_sources.list_checks) == []
+
+
+def test_what_a_stack_has_no_parameter_for_is_not_judged() -> None:
+    world = Examined()
+    for name in ("MaximumConcurrency", "DeliverMemory", "Concurrency", "SweepSchedule", "Architecture"):
+        del world.parameters[name]
+    for group in (event_sources.list_checks, functions.list_checks, processor.list_checks):
+        assert world.wrong(group) == []
+
+
+def test_how_old_a_message_is_is_asked_of_its_queue_alone_and_of_the_last_minutes() -> None:
+    world = Examined()
+    world.examine(queues.list_checks)
+    asked = [of for operation, _, of in world.clients.calls if operation == "cloudwatch.get_metric_data"]
+    metrics = [query["MetricStat"] | {"Id": query["Id"]} for of in asked for query in of["MetricDataQueries"]]
+    assert metrics == [
+        {
+            "Metric": {
+                "Namespace": "AWS/SQS",
+                "MetricName": "ApproximateAgeOfOldestMessage",
+                "Dimensions": [{"Name": "QueueName", "Value": queue}],
+            },
+            **{"Period": 60, "Stat": "Maximum", "Id": "age"},
+        }
+        for queue in ("Changes", "Deliveries", "Sweeps")
+    ]
+    assert {of["EndTime"] - of["StartTime"] for of in asked} == {timedelta(minutes=10)}
+
+
+def test_messages_that_wait_for_less_than_the_alarm_allows_are_well() -> None:
+    world = Examined()
+    waits(1799.0)(world)
+    world.change("cloudwatch.get_metric_data", MetricDataResults=[{"Values": [299.0]}])
+    assert world.wrong(queues.list_checks) == []
+    assert told(world.examine(queues.list_checks))["Deliveries"][1] == "2 waiting, 1 in flight, the oldest for 299 s"
+    world.set("cloudwatch.get_metric_data", {"MetricDataResults": [{"Values": [1799.0]}]})
+    assert "Deliveries" not in {finding.what for finding in world.wrong(queues.list_checks)}
+
+
+def test_the_optional_rule_may_send_where_the_stack_has_it() -> None:
+    world = Examined()
+    resources = world.clients.answers["cloudformation.list_stack_resources"]["StackResourceSummaries"]
+    optional = {"LogicalResourceId": "SecretChanged", "PhysicalResourceId": "keyferry-SecretChanged"}
+    resources.append(optional | {"ResourceStatus": "CREATE_COMPLETE"})
+    assert "does not let in SecretChanged:" in only(world.wrong(queues.list_checks)).why
+
+
+def test_a_policy_of_a_queue_that_names_one_rule_is_understood() -> None:
+    world = Examined()
+    policies("Allow")(world)
+    assert world.wrong(queues.list_checks) == []
+
+
+@pytest.mark.parametrize(
+    ("trail", "state"),
+    [
+        ({"IsMultiRegionTrail": False, "HomeRegion": "eu-west-1"}, "ok"),
+        ({"IsMultiRegionTrail": True, "HomeRegion": "us-east-1"}, "ok"),
+        ({"IsMultiRegionTrail": False, "HomeRegion": "us-east-1"}, "warning"),
+    ],
+)
+def test_a_trail_counts_where_it_is_of_the_region_or_of_all(trail: dict[str, object], state: str) -> None:
+    world = Examined()
+    world.set("cloudtrail.describe_trails", {"trailList": [TRAIL | trail]})
+    assert only([finding for finding in world.examine(rules.list_checks) if finding.check == "trail"]).state == state
+    assert ("cloudtrail.describe_trails", None, {"includeShadowTrails": True}) in world.clients.calls
+
+
+def test_of_several_trails_one_that_logs_is_enough() -> None:
+    world = Examined()
+    world.set("cloudtrail.describe_trails", {"trailList": [TRAIL | {"TrailARN": "asleep"}, TRAIL]})
+    world.set("cloudtrail.get_trail_status", lambda Name: {"IsLogging": Name != "asleep"})  # noqa: N803
+    assert world.wrong(rules.list_checks) == []
+
+
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+
+
+@pytest.mark.parametrize(
+    ("statement", "state"),
+    [
+        ({}, "ok"),
+        ({"Action": "*"}, "ok"),
+        ({"Action": "kms:Decrypt"}, "ok"),
+        ({"Action": ["kms:Encrypt", "kms:Decrypt*"]}, "ok"),
+        ({"Action": "kms:Encrypt"}, "error"),
+        ({"Effect": "Deny"}, "error"),
+        ({"Principal": {"AWS": ROLE}}, "ok"),
+        ({"Principal": {"AWS": [ROLE, "arn:aws:iam::111122223333:role/other"]}}, "ok"),
+        ({"Principal": {"AWS": ACCOUNT}}, "ok"),
+        ({"Principal": "*"}, "ok"),
+        ({"Principal": {"AWS": "arn:aws:iam::444455556666:root"}}, "error"),
+        ({"Principal": {"Service": "logs.amazonaws.com"}}, "error"),
+    ],
+)
+def test_a_policy_of_a_key_lets_deliver_decrypt_or_leaves_it_to_iam(statement: dict[str, Any], state: str) -> None:
+    world = Examined()
+    world.report["sources"]["keys"] = [OWN_KEY]
+    whole = {"Effect": "Allow", "Action": "kms:*", "Principal": {"AWS": ROOT}} | statement
+    world.set("kms.get_key_policy", {"Policy": json.dumps({"Statement": [whole]})})
+    assert only(world.examine(list_keys)).state == state
+    world.outputs["DeliverRoleArn"] = world.outputs["DeliverRoleArn"].replace("arn:aws:", "arn:aws-cn:")
+    if whole["Principal"] == {"AWS": ROOT}:  # of another partition
+        assert only(world.examine(list_keys)).state == "error"
+
+
+def test_a_key_in_a_state_that_no_command_mends_is_shown() -> None:
+    world = Examined()
+    world.report["sources"]["keys"] = [OWN_KEY | {"count": 1, "region": "us-east-1"}]
+    world.set("kms.describe_key", {"KeyMetadata": {"KeyId": "key-1", "KeyState": "PendingImport"}})
+    finding = only(world.examine(list_keys))
+    assert finding.why == "it is PendingImport: prod/db cannot be decrypted"
+    assert finding.remedy == ("aws kms describe-key --key-id key-1 --region us-east-1",)
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_let_in"),
+    [
+        ({"Principal": {"AWS": ["arn:aws:iam::777788889999:root", "arn:aws:iam::444455556666:root"]}}, True),
+        ({"Principal": {"AWS": "444455556666"}}, True),
+        ({"Principal": "*"}, True),
+        ({"Principal": {"AWS": "arn:aws:iam::777788889999:root"}}, False),
+        ({"Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Effect": "Deny"}, False),
+    ],
+)
+def test_whom_the_bus_lets_in_is_said_by_the_statements_that_allow(
+    statement: dict[str, Any], *, is_let_in: bool
+) -> None:
+    world = Examined(FOREIGN)
+    policy = {"Statement": [{"Effect": "Allow"} | statement]}
+    world.set("events.describe_event_bus", {"Policy": json.dumps(policy)})
+    finding = only(world.examine(elsewhere.list_checks))
+    assert ("seen none within 3 days" in finding.why) is is_let_in, finding
+
+
+def test_events_are_searched_for_three_days_and_a_log_that_is_not_there_has_none() -> None:
+    world = Examined(FOREIGN)
+    world.set("events.describe_event_bus", LETS_IN)
+    before = datetime.now(UTC)
+    world.examine(elsewhere.list_checks)
+    [asked] = [of for operation, _, of in world.clients.calls if operation == "logs.filter_log_events"]
+    assert asked["logGroupName"] == "/aws/lambda/keyferry-route"
+    assert 0 <= asked["startTime"] / 1000 - (before - timedelta(days=3)).timestamp() + 0.001 < 60
+    finding = only(world.examine(elsewhere.list_checks))
+    assert finding.remedy == (
+        "aws events list-rule-names-by-target --target-arn"
+        " arn:aws:events:eu-west-1:111122223333:event-bus/default --region us-east-1",
+        "aws cloudformation deploy --stack-name keyferry-member"
+        " --template-file generated/accounts/444455556666/member.yaml --capabilities CAPABILITY_NAMED_IAM"
+        " --region us-east-1 --parameter-overrides HubAccount=111122223333 HubRegion=eu-west-1",
+    )
+
+
+def test_sources_of_the_stack_s_own_account_and_region_are_nowhere_else() -> None:
+    own = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-a1B2c3"
+    others = {
+        "b": {"parameterStore": "/db", "region": "us-east-1"},
+        "a": {"secretsManager": "db", "region": "eu-west-2"},
+    }
+    assert elsewhere.list_origins(Examined(catalog(sources={"db": {"secretsManager": own}})).subject) == []
+    origins = elsewhere.list_origins(Examined(catalog(sources={"db": {"secretsManager": own}, **others})).subject)
+    assert origins == [(ACCOUNT, "eu-west-2"), (ACCOUNT, "us-east-1")]
+
+
+def test_the_entry_of_the_role_for_direct_pushes_is_looked_at_where_the_stack_has_that_role() -> None:
+    world = Examined(catalog())
+    world.outputs["PushRoleArn"] = f"arn:aws:iam::{ACCOUNT}:role/keyferry-push"
+    assert "prod-eu: keyferry:push" in told(world.examine(entries.list_checks))
+
+
+@pytest.mark.parametrize(("milliseconds", "state"), [(0, "ok"), (700, "ok"), (1000, "error")])
+def test_an_entry_is_older_than_its_role_by_whole_seconds(milliseconds: int, state: str) -> None:
+    world = Examined(catalog())
+    world.set("iam.get_role", {"Role": {"CreateDate": WHEN + timedelta(milliseconds=milliseconds)}})
+    world.set(
+        "eks.describe_access_entry",
+        lambda clusterName, principalArn: {  # noqa: N803, ARG005
+            "accessEntry": {"username": f"keyferry:{principalArn.rpartition('-')[2]}", "createdAt": WHEN}
+        },
+    )
+    findings = [finding for finding in world.examine(entries.list_checks) if finding.check == "access entries"]
+    assert states(findings) == {state}
+
+
+def test_an_entry_of_a_role_that_is_gone_is_judged_by_its_user() -> None:
+    world = Examined(catalog())
+    world.set("iam.get_role", error("NoSuchEntity", status=404))
+    assert {finding.check for finding in world.wrong(entries.list_checks)} == {"roles"}
+
+
+def test_no_deployment_makes_the_entry_of_a_cluster_of_another_region() -> None:
+    elsewhere_too = cluster(eks={"name": "prod-eu", "region": "us-east-1", "account": ACCOUNT})
+    world = Examined(build_catalog([mapping()], [elsewhere_too]))
+    world.parameters["AccessEntries"] = "true"
+    world.report["clusters"]["deployment"] = "another"
+    world.set("eks.describe_access_entry", GONE)
+    commands = {finding.remedy[0].partition(" --region")[0] for finding in world.wrong(entries.list_checks)}
+    assert commands == {"aws eks create-access-entry"}
+
+
+def test_where_no_source_is_visible_nothing_is_said_of_those_that_are() -> None:
+    world = Examined()
+    world.report["sources"] |= {"visible": 0, "rows": [{"name": "prod/db", "state": "missing"}]}
+    assert only(world.examine(reach.list_checks)).remedy == ("keyferry plan",)  # the folder has problems
+
+
+def test_every_cluster_has_its_own_line_whatever_the_one_before_says() -> None:
+    world = Examined(catalog())
+    late = {"kind": "OutOfTime", "text": "late"}
+    world.report["clusters"]["rows"] = [
+        {"cluster": "a", "version": "v1.36.2"},
+        {"cluster": "b", "error": late},
+        {"cluster": "c", "error": {"kind": "Unauthorized", "text": "no entry"}},
+    ]
+    findings = [finding for finding in world.examine(reach.list_checks) if finding.check == "endpoints"]
+    assert [(finding.what, finding.state) for finding in findings] == [("a", "ok"), ("b", "warning"), ("c", "error")]
+
+
+def test_where_the_folder_has_problems_an_endpoint_is_told_all_the_same() -> None:
+    world = Examined()
+    failed = {"kind": "ClusterUnreachable", "text": "no answer"}
+    world.report["clusters"]["rows"] = [{"cluster": "prod-eu", "error": failed}]
+    finding = next(finding for finding in world.wrong(reach.list_checks) if finding.check == "endpoints")
+    assert finding.remedy == ("keyferry doctor --stack keyferry --cluster prod-eu",)

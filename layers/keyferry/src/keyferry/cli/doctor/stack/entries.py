@@ -24,12 +24,13 @@ def list_checks(subject: Subject) -> list[Check]:
     """Return the checks of the roles, and of the entries that mappings need."""
     entries = list_access_entries(subject.catalog) if subject.catalog else []
     chosen = [entry for entry in entries if subject.cluster in (None, entry.cluster.name)]
+    # An output that is not there is of a role that need not be there, or said by `check_role`.
+    known = [entry for entry in chosen if Arn.parse(entry.principal) or entry.principal in subject.outputs]
     return [
         *(Check("roles", output.removesuffix("Arn"), partial(check_role, subject, output)) for output in ROLES),
         *(
             Check("access entries", f"{entry.cluster.name}: {entry.username}", partial(check_entry, subject, entry))
-            for entry in chosen
-            if not entry.is_optional or entry.principal in subject.outputs
+            for entry in known
         ),
     ]
 
@@ -52,7 +53,7 @@ def _read_creation(subject: Subject, arn: str) -> datetime | None:
     try:
         with translate_errors(f"iam:GetRole on {name}"):
             role = subject.client("iam").get_role(RoleName=name)["Role"]
-    except (Rejected, SourceUnavailable) as error:
+    except Rejected as error:
         if "NoSuchEntity" in str(error):
             return None
         raise
@@ -81,7 +82,7 @@ def check_entry(subject: Subject, entry: AccessEntry) -> Iterator[Finding]:
         yield Finding("access entries", "error", what, why, remedy)
         return
     found = answer["accessEntry"]
-    made = _read_creation(subject, principal) if Arn.parse(principal) else None
+    made = _read_creation(subject, principal)
     if made and made.replace(microsecond=0) > found["createdAt"]:  # EKS' times can be whole seconds
         why = f"the entry is older than its role {principal}, which was made again: it lets nobody in"
         yield Finding("access entries", "error", what, why, (_format(cluster, "delete", principal), create))

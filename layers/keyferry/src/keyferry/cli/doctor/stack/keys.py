@@ -11,7 +11,7 @@ from keyferry.arn import Arn
 from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import Finding, format_command
 from keyferry.cli.doctor.subject import Subject
-from keyferry.errors import AccessDenied, KeyferryError, Rejected, SourceUnavailable
+from keyferry.errors import AccessDenied, KeyferryError, Rejected
 from keyferry.pipeline.reach import KeyUse
 
 _DECRYPTS = {"kms:*", "kms:Decrypt", "kms:Decrypt*", "*"}
@@ -51,7 +51,7 @@ def _check_key(subject: Subject, use: KeyUse) -> Iterator[Finding]:
     try:
         with translate_errors(f"kms:DescribeKey on {key}"):
             described = client.describe_key(KeyId=key)["KeyMetadata"]
-    except (Rejected, SourceUnavailable) as error:
+    except Rejected as error:
         if "NotFound" not in str(error):
             raise
         yield Finding("keys", "error", key, f"there is no such key: {under} cannot be read")

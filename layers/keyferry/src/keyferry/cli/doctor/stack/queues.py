@@ -10,7 +10,7 @@ from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.stack.settings import FUNCTIONS
 from keyferry.cli.doctor.subject import Subject
-from keyferry.errors import Rejected, SourceUnavailable
+from keyferry.errors import Rejected
 
 OLDEST = {"Changes": 300, "Deliveries": 1800, "Sweeps": 1800}
 """Queue → how many seconds its oldest message may wait: its alarm in template.yaml has the same."""
@@ -148,7 +148,7 @@ def _read_attributes(subject: Subject, name: str) -> Mapping[str, str] | None:
     try:
         with translate_errors(f"sqs:GetQueueAttributes on {url.rpartition('/')[2]}"):
             answer = subject.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-    except (Rejected, SourceUnavailable) as error:
+    except Rejected as error:
         if "NonExistentQueue" in str(error) or "QueueDoesNotExist" in str(error):
             return None
         raise
