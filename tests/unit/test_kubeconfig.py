@@ -57,6 +57,16 @@ def test_the_contexts_of_several_files_are_there_and_none_without_a_file(tmp_pat
     assert Kubeconfig.find({"KUBECONFIG": ""}).paths == "~/.kube/config"
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# nothing yet\n", "---\n"])
+def test_an_empty_file_has_no_contexts_and_hides_none_of_others(tmp_path: Path, text: str) -> None:
+    (tmp_path / "empty").write_text(text)
+    assert Kubeconfig(str(tmp_path / "empty"), {}).contexts == ()
+    other = write(tmp_path / "one", "one", {"token": TOKEN})
+    kubeconfig = Kubeconfig(f"{tmp_path / 'empty'}:{other}", {})
+    assert [context.name for context in kubeconfig.contexts] == ["one"]
+    assert get_token(kubeconfig) == TOKEN
+
+
 @pytest.mark.parametrize("part", ["user", "cluster"])
 def test_a_certificate_that_is_none_is_told_and_costs_no_other_cluster(tmp_path: Path, part: str) -> None:
     none = base64.b64encode(b"canary").decode()
@@ -95,7 +105,7 @@ def test_a_program_that_gives_no_token_is_told_with_what_to_do(tmp_path: Path, t
 
 @pytest.mark.parametrize(
     "text",
-    [f"users: [{{token: {TOKEN}", f"clusters: {TOKEN}", "", "clusters: [{name: a}]\ncontexts: []\nusers: []", "- a"],
+    [f"users: [{{token: {TOKEN}", f"clusters: {TOKEN}", "clusters: [{name: a}]\ncontexts: []\nusers: []", "- a"],
 )
 def test_a_file_that_is_no_kubeconfig_is_told_without_its_content(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"

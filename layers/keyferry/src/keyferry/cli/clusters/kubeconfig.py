@@ -9,13 +9,14 @@ import shlex
 import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from kubernetes.client import Configuration
+from kubernetes.config import ConfigException
 from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from keyferry.cli.clusters.contexts import Context
@@ -45,7 +46,7 @@ class Kubeconfig:
 
     @cached_property
     def contexts(self) -> tuple[Context, ...]:
-        """The contexts that lead to a server; none where there is no file.
+        """The contexts that lead to a server; none where there is no file, or an empty one.
 
         Raises:
             InvalidInput: a file cannot be read, or is none.
@@ -92,8 +93,8 @@ class Kubeconfig:
         )
 
     @cached_property
-    def _config(self) -> Any:  # noqa: ANN401  # the loader's node; None where there is no file
-        return KubeConfigMerger(self.paths).config
+    def _config(self) -> Any:  # noqa: ANN401  # the loader's node; None where no file says anything
+        return _Merger(self.paths).config
 
     def _load_settings(self, context: Context) -> Any:  # noqa: ANN401  # the client has no types
         settings = Configuration(proxy="")  # which would come from the environment
@@ -119,6 +120,15 @@ class Kubeconfig:
     def _list(self, part: str) -> Sequence[Mapping[str, Any]]:
         """Return the entries of `clusters`, `contexts` or `users`."""
         return [entry.value for entry in self._config.value[part]] if self._config else ()
+
+
+class _Merger(KubeConfigMerger):  # type: ignore[misc]  # the client has no types
+    """Takes an empty file for one without contexts, as kubectl does."""
+
+    def load_config(self, path: str) -> None:
+        """Read a file."""
+        with suppress(ConfigException):  # it is raised for an empty file alone
+            super().load_config(path)
 
 
 def _create_tls(settings: Any) -> ssl.SSLContext:  # noqa: ANN401
