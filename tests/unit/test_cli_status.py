@@ -303,10 +303,12 @@ def run(*args: str) -> Result:
 def test_who_gets_a_secret_is_known_offline() -> None:
     result = run("--offline", "--source", "prod/payments/db", "--output", "json")
     assert result.exit_code == 0
-    assert [(each["mapping"], each["cluster"], each["namespace"]) for each in json.loads(result.stdout)["targets"]] == [
+    targets = json.loads(result.stdout)["targets"]
+    assert [(each["mapping"], each["cluster"], each["namespace"]) for each in targets] == [
         ("payments-db", "prod-eu", "payments"),
         ("payments-db", "prod-us", "payments"),
     ]
+    assert [each for each in targets if "state" in each] == []  # nobody was asked
 
 
 def test_without_a_stack_it_is_asked_which(tmp_path: Path) -> None:

@@ -7,13 +7,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from keyferry.cli import main
+from keyferry.cli.commands import status as command
 from keyferry.cli.page.content import STATES, build_content
 from keyferry.cli.page.render import render_page
 from keyferry.cli.states import RIGHT
 from tests.page.sample import MEAN, NOW, build_mean_row, build_rows
+from tests.unit.shown import FakeStack, deploy
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/mappings"
 
@@ -197,18 +200,25 @@ def run(*args: str) -> Any:  # noqa: ANN401
     return CliRunner().invoke(main, ["--mappings", str(EXAMPLES), "status", *args])
 
 
-def test_the_command_writes_the_page_and_nothing_else() -> None:
-    done = run("--offline", "--output", "html")
-    assert done.exit_code == 0
+def test_the_command_writes_the_page_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    deploy(monkeypatch, "status", FakeStack(build_rows(20)))
+    done = run("--output", "html")
+    assert done.exit_code == 1  # not all of them are right
     assert done.stderr == ""
     assert done.stdout.startswith("<!doctype html>")
     assert done.stdout.endswith("</html>\n")
     content = read_content(done.stdout)
-    assert {state for _, _, _, state, *_ in content["rows"]} == {STATES.index("unknown")}
-    assert {json.dumps(restart) for *_, restart in content["mappings"]} >= {'"auto"'}
+    assert (content["stack"], len(content["rows"])) == ("keyferry", 20)
+
+
+def test_a_page_of_states_is_not_made_offline() -> None:
+    done = run("--offline", "--output", "html")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--output html shows states, and --offline knows none: leave one of them out" in done.stderr
 
 
 def test_a_page_is_not_watched() -> None:
-    done = run("--offline", "--watch", "--output", "html")
+    done = run("--watch", "--output", "html")
     assert done.exit_code == 2
     assert "a page shows how things were when it was made" in done.stderr

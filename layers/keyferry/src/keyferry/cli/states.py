@@ -70,8 +70,8 @@ class Target(TypedDict):
     """The namespace; empty where the cluster did not tell them; a choice in brackets with `--offline`."""
     secret: str
     """The name of the Secret."""
-    state: State
-    """Whether it is as it should be; docs/troubleshooting.md explains each."""
+    state: NotRequired[State]
+    """Whether it is as it should be; docs/troubleshooting.md explains each. Left out with `--offline`."""
     why: NotRequired[str]
     """Why it is in that state."""
     at: NotRequired[str]
@@ -184,7 +184,7 @@ def is_known_right(row: Row) -> bool:
 
 
 def list_planned(catalog: Catalog) -> Iterator[Row]:
-    """Yield a row for each target that the mappings have, by the files alone: nothing is asked."""
+    """Yield a row without a state for each target that the mappings have, by the files alone: nothing is asked."""
     for name, mapping in sorted(catalog.mappings.items()):
         for cluster in catalog.clusters_of(mapping):
             selectors = [f"({selector})" for selector in map(str, mapping.spec.namespace_selectors)]
@@ -203,7 +203,6 @@ def list_planned(catalog: Catalog) -> Iterator[Row]:
                     "cluster": cluster.name,
                     "namespace": namespace,
                     "secret": mapping.spec.secret.name,
-                    "state": "unknown",
                     **build_owner_field(mapping.spec.owner),
                     "restart": describe_restart(mapping),
                     "sources": sources,

@@ -68,8 +68,9 @@ def status(
     """
     if watch and settings.output == "html":
         raise click.UsageError("--watch shows tables or JSON: a page shows how things were when it was made")
-    if stale and offline:
-        raise click.UsageError("--stale asks for states, and --offline knows none: leave one of them out")
+    if offline and (stale or settings.output == "html"):
+        asked = "--stale" if stale else "--output html"
+        raise click.UsageError(f"{asked} shows states, and --offline knows none: leave one of them out")
     wanted, call = Filter(only_wrong=stale, **chosen), Call(settings.mappings, stack)  # type: ignore[arg-type]
     if offline:
         planned = sorted(states.list_planned(settings.load_catalog()), key=_get_key)
