@@ -18,6 +18,7 @@ from keyferry.errors import (
     VersionMissing,
 )
 from keyferry.stores.source import Source
+from tests.unit.samples import WHEN
 
 MISSING = "Secrets Manager can't find the specified secret"
 MARKED = (
@@ -182,8 +183,9 @@ class Client:
         """Return what pages."""
         return self
 
-    def paginate(self, **_: object) -> Any:  # noqa: ANN401
+    def paginate(self, **asked: object) -> Any:  # noqa: ANN401
         """Return the pages."""
+        self.asked = asked
         return self.pages
 
 
@@ -302,3 +304,15 @@ def test_a_sweep_takes_the_version_of_the_secret_that_is_named(source: dict[str,
     client: Any = Client(pages=[{"SecretList": json.loads(json.dumps(LISTED, default=str))}])
     read_state = secrets_manager.create_state_reader(lambda _region: client)
     assert read_state(Source.model_validate(source)).version == version
+
+
+def test_a_secret_that_is_scheduled_for_deletion_is_listed_as_that_and_in_no_find() -> None:
+    secrets = [{"ARN": f"arn:{name}", "Name": name, "CreatedDate": WHEN} for name in ("db", "deleted")]
+    client: Any = Client(pages=[{"SecretList": [secrets[0], secrets[1] | {"DeletedDate": WHEN}]}])
+    read_state = secrets_manager.create_state_reader(lambda _region: client)
+    named = [read_state(Source.model_validate({"secretsManager": name})) for name in ("db", "deleted", "gone")]
+    assert [(state.is_seen, state.is_deleted) for state in named] == [(True, False), (False, True), (False, False)]
+    assert client.asked["IncludePlannedDeletion"] is True
+    listing = secrets_manager.list_secrets(client).values()
+    members = secrets_manager.select_members(Source.model_validate({"find": "secretsManager", "path": "d"}), listing)
+    assert [member.name for member in members] == ["db"]

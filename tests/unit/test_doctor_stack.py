@@ -952,19 +952,15 @@ def test_a_key_that_is_known_by_an_alias_is_mended_by_its_id() -> None:
     [
         (
             {"secretsManager": "prod/db"},
-            "restore it if it is scheduled for deletion, else create it",
+            "create it, or correct its name",
             [
-                "aws secretsmanager restore-secret --secret-id prod/db --region eu-west-1",
                 "aws secretsmanager create-secret --name prod/db --region eu-west-1 --secret-string file://value.txt",
             ],
         ),
         (
             {"secretsManager": f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-a1B2c3"},
-            "or correct its ARN",
-            [
-                "aws secretsmanager restore-secret"
-                f" --secret-id arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:db-a1B2c3 --region eu-west-1"
-            ],
+            "correct its ARN",
+            [],
         ),
         (
             {"parameterStore": "/prod/db"},
@@ -973,12 +969,20 @@ def test_a_key_that_is_known_by_an_alias_is_mended_by_its_id() -> None:
         ),
     ],
 )
-def test_a_source_that_is_not_there_is_restored_or_made(source: dict[str, str], why: str, commands: list[str]) -> None:
+def test_a_source_that_is_not_there_is_made(source: dict[str, str], why: str, commands: list[str]) -> None:
     world = Examined(catalog(sources={"db": source}))
     world.report["sources"]["rows"] = [{"name": next(iter(source.values())), "state": "missing"}]
     finding = only([each for each in world.wrong(reach.list_checks) if each.check == "sources"])
     assert (finding.state, list(finding.remedy)) == ("error", commands)
     assert why in finding.why
+
+
+def test_a_secret_that_is_scheduled_for_deletion_is_restored() -> None:
+    world = Examined(catalog(sources={"db": {"secretsManager": "prod/db", "region": "us-east-1"}}))
+    world.report["sources"]["rows"] = [{"name": "prod/db", "region": "us-east-1", "state": "deleted"}]
+    finding = only([each for each in world.wrong(reach.list_checks) if each.check == "sources"])
+    assert (finding.state, finding.why) == ("error", "it is scheduled for deletion in us-east-1: restore it")
+    assert finding.remedy == ("aws secretsmanager restore-secret --secret-id prod/db --region us-east-1",)
 
 
 FOREIGN = catalog(sources={"db": {"secretsManager": "arn:aws:secretsmanager:us-east-1:444455556666:secret:db-a1B2c3"}})

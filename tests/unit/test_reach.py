@@ -54,6 +54,11 @@ def test_a_source_that_is_listed_is_visible_and_one_that_is_not_is_missing() -> 
     assert answer["rows"] == [{"name": "gone", "region": "us-east-1", "state": "missing"}]
 
 
+def test_a_secret_that_is_scheduled_for_deletion_is_told_from_one_that_does_not_exist() -> None:
+    answer = reading({"secretsManager": "deleted"}, {"secretsManager": "gone"}, deleted=SourceState(is_deleted=True))
+    assert answer["rows"] == [{"name": "deleted", "state": "deleted"}, {"name": "gone", "state": "missing"}]
+
+
 def test_the_same_source_of_two_mappings_counts_once() -> None:
     assert reading({"secretsManager": "seen"}, {"secretsManager": "seen"}, seen=SEEN)["visible"] == 1
 

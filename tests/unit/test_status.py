@@ -225,19 +225,28 @@ def test_an_answer_has_the_release_and_its_error_no_traceback() -> None:
     assert "canary" not in str(told)
 
 
-DELETED = (
-    f"secret {SOURCE} is not listed: it does not exist, or is scheduled for deletion, which"
-    f" `aws secretsmanager restore-secret --secret-id {SOURCE}` ends"
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (SourceState(), f"source db: secret {SOURCE} is not listed: it does not exist"),
+        (
+            SourceState(is_deleted=True),
+            f"source db: secret {SOURCE} is scheduled for deletion, which"
+            f" `aws secretsmanager restore-secret --secret-id {SOURCE}` ends",
+        ),
+    ],
 )
-
-
-def test_a_source_that_aws_does_not_list_is_told_with_what_restores_it() -> None:
+def test_a_source_that_does_not_exist_is_told_from_one_that_can_be_restored(state: SourceState, why: str) -> None:
     world = World(mapping(**ONE))
-    world.sources.read_state = lambda _source: SourceState()  # type: ignore[method-assign,assignment]
+    world.sources.read_state = lambda _source: state  # type: ignore[method-assign,assignment]
     row = only(world)
-    assert (row["state"], row["why"], row["sources"][0]["missing"]) == ("unknown", f"source db: {DELETED}", True)
+    assert (row["state"], row["why"], row["sources"][0]["missing"]) == ("unknown", why, True)
     gone(world)
-    assert (only(world)["state"], only(world)["why"]) == ("gone", f"the Secret is missing; source db: {DELETED}")
+    assert (only(world)["state"], only(world)["why"]) == ("gone", f"the Secret is missing; {why}")
+    world = World(mapping(**ONE))
+    world.catalog = build_catalog([mapping(restart="none", **ONE)], [cluster("prod-eu")])
+    world.sources.read_state = lambda _source: state  # type: ignore[method-assign,assignment]
+    assert (only(world)["state"], only(world)["why"]) == ("stale", f"the mapping has changed; {why}")
 
 
 @pytest.mark.parametrize(
@@ -245,12 +254,12 @@ def test_a_source_that_aws_does_not_list_is_told_with_what_restores_it() -> None
     [
         (
             {"secretsManager": f"arn:aws:secretsmanager:eu-west-1:111122223333:secret:{SOURCE}"},
-            "is not listed: it is of another account, or it does not exist, or is scheduled for deletion, which",
+            "is not listed: it is of another account, or it does not exist",
             False,
         ),
         (
             {"secretsManager": SOURCE, "region": "eu-west-2"},
-            f"restore-secret --secret-id {SOURCE} --region eu-west-2`",
+            f"secret {SOURCE} is not listed: it does not exist",
             True,
         ),
         ({"parameterStore": "/prod/db"}, "source db: parameter /prod/db is not listed: it does not exist", True),

@@ -106,6 +106,8 @@ class SourceState:
     """None for what is not rotated by AWS, or not known."""
     key: str | None = None
     """The KMS key that it is under, as the store names it; None for AWS's own key, or if it is not known."""
+    is_deleted: bool = False
+    """Whether the store says that it is scheduled for deletion. Nothing else is known of it then."""
 
     @property
     def is_seen(self) -> bool:

@@ -41,6 +41,8 @@ class SecretListEntry:
     rotation: Rotation
     key: str | None = None
     """The KMS key that it is under; None for AWS's own key."""
+    is_deleted: bool = False
+    """Whether it is scheduled for deletion."""
 
 
 def read(client: "SecretsManagerClient", source: Source) -> SourceValue:
@@ -162,7 +164,7 @@ def _read_pages(client: "SecretsManagerClient", arns: list[str]) -> Iterator[Map
 
 
 def list_secrets(client: "SecretsManagerClient", prefix: str = "") -> dict[str, SecretListEntry]:
-    """Return every secret of a region that is not scheduled for deletion, by name. Reads no value.
+    """Return every secret of a region by name, those that are scheduled for deletion as well. Reads no value.
 
     The listing can be up to five minutes behind.
 
@@ -172,13 +174,12 @@ def list_secrets(client: "SecretsManagerClient", prefix: str = "") -> dict[str, 
     """
     filters = {"Filters": [{"Key": "name", "Values": [prefix]}]} if prefix else {}
     with translate_errors(f"secretsmanager:ListSecrets in {client.meta.region_name}"):
-        pages = client.get_paginator("list_secrets").paginate(PaginationConfig={"PageSize": 100}, **filters)  # type: ignore[arg-type]
-        return {
-            secret["Name"]: _parse_entry(secret)
-            for page in pages
-            for secret in page["SecretList"]
-            if "DeletedDate" not in secret
-        }
+        pages = client.get_paginator("list_secrets").paginate(
+            PaginationConfig={"PageSize": 100},
+            IncludePlannedDeletion=True,
+            **filters,  # type: ignore[arg-type]
+        )
+        return {secret["Name"]: _parse_entry(secret) for page in pages for secret in page["SecretList"]}
 
 
 def create_state_reader(
@@ -199,8 +200,8 @@ def create_state_reader(
             return SourceState(version, max((entry.changed for entry in members if entry.changed), default=None))
         candidates = (entries[name] for name in source.event_names if name in entries)
         entry = next((entry for entry in candidates if _is_entry_of(entry, source)), None)
-        if entry is None:
-            return SourceState()
+        if entry is None or entry.is_deleted:
+            return SourceState(is_deleted=entry is not None)
         return SourceState(_get_version(entry, source), entry.changed, entry.rotation, entry.key)
 
     return read_state
@@ -220,12 +221,13 @@ def _is_entry_of(entry: SecretListEntry, source: Source) -> bool:
 
 
 def select_members(source: Source, entries: Iterable[SecretListEntry]) -> list[SecretListEntry]:
-    """Return the secrets that a find matches.
+    """Return the secrets that a find matches, without those that are scheduled for deletion.
 
     Raises:
         SourceUnusable: its regular expression takes too long for so many.
     """
-    tagged = {entry.name: entry for entry in entries if source.tags.items() <= entry.tags.items()}
+    live = (entry for entry in entries if not entry.is_deleted)
+    tagged = {entry.name: entry for entry in live if source.tags.items() <= entry.tags.items()}
     return [tagged[name] for name in sorted(source.select_names(tagged))]
 
 
@@ -237,7 +239,8 @@ def _parse_entry(secret: Mapping[str, Any]) -> SecretListEntry:
     )
     changed = secret.get("LastChangedDate") or secret.get("CreatedDate")
     key = secret.get("KmsKeyId")
-    return SecretListEntry(secret["ARN"], secret["Name"], labels, _parse_tags(secret), changed, rotation, key)
+    tags, is_deleted = _parse_tags(secret), "DeletedDate" in secret
+    return SecretListEntry(secret["ARN"], secret["Name"], labels, tags, changed, rotation, key, is_deleted)
 
 
 def _parse_tags(secret: Mapping[str, Any]) -> dict[str, str]:

@@ -48,7 +48,8 @@ class SourceReach(TypedDict):
     region: NotRequired[str]
     """Left out for the stack's own."""
     state: str
-    """`missing`; `unknown`, where its metadata cannot be listed; or `failed`, where AWS refuses or does not answer."""
+    """`missing`; `deleted`, where it is scheduled for deletion; `unknown`, where its metadata cannot be listed; or
+    `failed`, where AWS refuses or does not answer."""
     error: NotRequired[Failure]
 
 
@@ -157,6 +158,8 @@ def _describe_source(source: Source, state: SourceState | KeyferryError) -> Sour
         return where | {"state": "unknown", "error": _describe(state)}
     if isinstance(state, KeyferryError):
         return where | {"state": "failed", "error": _describe(state)}
+    if state.is_deleted:
+        return where | {"state": "deleted"}
     return where | {"state": "unknown"} if is_unlisted(source) else where
 
 

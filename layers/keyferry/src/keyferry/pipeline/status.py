@@ -102,7 +102,7 @@ def _explain(cluster: str, look: Look) -> str:
     if state not in ("unknown", "gone", "stale"):
         return why
     missing = [
-        _explain_missing(alias, source.resolve(Place(cluster, look.namespace)))
+        _explain_missing(alias, source.resolve(Place(cluster, look.namespace)), look.sources[alias])
         for alias, source in look.mapping.spec.sources.items()
         if _is_missing(source, look.sources.get(alias))
     ]
@@ -114,15 +114,13 @@ def _is_missing(source: Source, state: SourceState | None) -> bool:
     return state is not None and not state.is_seen and not is_unlisted(source)
 
 
-def _explain_missing(alias: str, source: Source) -> str:
-    why = "is not listed: it is of another account, or" if source.arn else "is not listed:"
-    if source.store_name != "secretsmanager":
-        return f"source {alias}: parameter {source} {why} it does not exist"
-    region = f" --region {source.home_region}" if source.home_region else ""
-    restore = f"aws secretsmanager restore-secret --secret-id {shlex.quote(str(source))}{region}"
-    return (
-        f"source {alias}: secret {source} {why} it does not exist, or is scheduled for deletion, which `{restore}` ends"
-    )
+def _explain_missing(alias: str, source: Source, state: SourceState) -> str:
+    what = f"source {alias}: {source.store.NOUN} {source}"
+    if state.is_deleted:
+        region = f" --region {source.home_region}" if source.home_region else ""
+        restore = f"aws secretsmanager restore-secret --secret-id {shlex.quote(str(source))}{region}"
+        return f"{what} is scheduled for deletion, which `{restore}` ends"
+    return f"{what} is not listed: {'it is of another account, or ' if source.arn else ''}it does not exist"
 
 
 def _describe_observed(observed: Observed | None) -> Row:

@@ -82,12 +82,15 @@ def _describe(subject: Subject, row: SourceReach) -> Finding:
     if row["state"] == "unknown":
         why = "no listing shows it (a role of its own; a parameter's version, label or tags; a public parameter)"
         return Finding("sources", "warning", name, f"{why}: only a delivery knows")
+    if row["state"] == "deleted":
+        restore = format_command("aws", "secretsmanager", "restore-secret", "--secret-id", name, "--region", region)
+        return Finding("sources", "error", name, f"it is scheduled for deletion in {region}: restore it", (restore,))
     why, commands = _mend(subject, name, region)
     return Finding("sources", "error", name, f"it is not there in {region}: {why}", commands)
 
 
 def _mend(subject: Subject, name: str, region: str) -> tuple[str, tuple[str, ...]]:
-    """Return what brings a source back, in words and as commands; both listings leave out what is deleted."""
+    """Return what makes up for a source that does not exist, in words and as commands."""
     sources = resolve_sources(subject.catalog) if subject.catalog else ()
     source = next((each for each in sources if str(each) == name), None)
     if source is None:  # the folder is not what is deployed
@@ -96,10 +99,8 @@ def _mend(subject: Subject, name: str, region: str) -> tuple[str, tuple[str, ...
         put = ("aws", "ssm", "put-parameter", "--region", region, "--name", name)
         create = format_command(*put, "--type", "SecureString", "--value", "file://value.txt")
         return "create it, or correct its name in the mapping", (create,)
-    restore = format_command("aws", "secretsmanager", "restore-secret", "--secret-id", name, "--region", region)
-    if Arn.parse(name):  # a new one has another ARN
-        return "restore it if it is scheduled for deletion, or correct its ARN in the mapping", (restore,)
+    if Arn.parse(name):
+        return "correct its ARN in the mapping: a new one has another", ()
     new = ("aws", "secretsmanager", "create-secret", "--name", name, "--region", region)
     create = format_command(*new, "--secret-string", "file://value.txt")
-    why = "restore it if it is scheduled for deletion, else create it, or correct its name in the mapping"
-    return why, (restore, create)
+    return "create it, or correct its name in the mapping", (create,)
