@@ -1,9 +1,12 @@
 """How `keyferry doctor` examines and tells: step by step, whatever cannot be looked at, as text and as JSON."""
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,9 @@ from keyferry.cli.deployment import Deployment
 from keyferry.cli.doctor import examination
 from keyferry.cli.doctor.clusters.needs import Needs
 from keyferry.cli.doctor.finding import Check, Finding
-from keyferry.cli.doctor.runner import collect, run_checks
+from keyferry.cli.doctor.runner import AT_ONCE, collect, run_checks
 from keyferry.cli.output.findings import print_findings, print_totals
+from keyferry.deadline import Deadline
 from keyferry.errors import AccessDenied, InvalidInput, Misconfigured, NotSignedIn
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.stack import StackNames
@@ -53,6 +57,32 @@ def test_an_error_that_nobody_foresaw_is_a_warning_without_its_text() -> None:
         True,
     )
     assert "canary" not in str(finding)
+
+
+def test_what_cannot_be_looked_at_is_a_warning_in_its_own_words() -> None:
+    def run() -> Iterator[Finding]:
+        raise InvalidInput("there is no such thing")
+        yield
+
+    finding = only(collect(Check("rules", "two", run), lambda: ("grant it",)))
+    assert (finding.why, finding.remedy) == ("could not be looked at: there is no such thing", ())
+
+
+def test_whoever_stops_it_does_not_wait_for_what_has_not_begun() -> None:
+    begun, may_end = list[int](), threading.Event()
+
+    def run(number: int) -> Iterator[Finding]:
+        begun.append(number)
+        if number:
+            assert may_end.wait(10)
+        yield OK
+
+    checks = [Check("rules", str(number), partial(run, number)) for number in range(100)]
+    findings: Any = run_checks(checks, tuple)
+    assert next(findings) == OK
+    findings.close()
+    may_end.set()
+    assert len(begun) <= 1 + 2 * AT_ONCE
 
 
 def test_checks_run_side_by_side_and_are_told_in_their_order() -> None:
@@ -190,12 +220,72 @@ def test_without_a_stack_the_clusters_are_looked_at_all_the_same(
     assert world.clients.calls
 
 
-@pytest.mark.parametrize("status", ["CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
-def test_of_a_stack_that_was_never_made_only_that_is_told(world: Examined, status: str) -> None:
+@pytest.mark.parametrize(
+    "status", ["CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "DELETE_FAILED"]
+)
+def test_of_a_stack_that_was_never_made_only_that_is_told(
+    world: Examined, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
     world.status, world.outputs = status, {}
+    loaded: list[object] = []
+    monkeypatch.setattr(examination, "load_deployment", loaded.append)
     told = answer()
     assert checks(told) == ["mappings", "caller", "clock", "stack", "cluster"]
     assert [each["why"].partition(":")[0] for each in told["findings"] if each["check"] == "stack"] == [status]
+    assert loaded == []
+
+
+def test_it_exits_with_zero_where_nothing_is_an_error(world: Examined) -> None:
+    now = {"date": format_datetime(datetime.now(UTC), usegmt=True)}
+    world.change("sts.get_caller_identity", ResponseMetadata={"HTTPHeaders": now})
+    told = answer()
+    assert (told["errors"], told["warnings"] > 0) == (0, True)
+    assert "0 errors, " in run()[1]
+
+
+def test_the_region_is_that_of_the_environment(world: Examined, monkeypatch: pytest.MonkeyPatch) -> None:
+    regions = list[str | None]()
+
+    def open_session(region: str | None) -> Session:
+        regions.append(region)
+        return Session()
+
+    monkeypatch.setattr(examination, "open_session", open_session)
+    for name in ("eu-west-2", ""):
+        monkeypatch.setenv("AWS_REGION", name)
+        answer()
+    assert regions == ["eu-west-2", None]
+    assert world.clients.calls
+
+
+def test_sources_of_other_accounts_have_their_line(world: Examined, tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES, tmp_path / "mappings")
+    path = tmp_path / "mappings/payments.yaml"
+    foreign = "arn:aws:secretsmanager:us-east-1:444455556666:secret:prod/payments/db-a1B2c3"
+    path.write_text(path.read_text().replace("secretsManager: prod/payments/db", f"secretsManager: {foreign}"))
+    told = json.loads(invoke("--output", "json", mappings=tmp_path / "mappings").stdout)
+    assert [each["what"] for each in told["findings"] if each["check"] == "events from"] == [
+        "444455556666 in us-east-1"
+    ]
+    assert world.clients.calls
+
+
+def test_many_clusters_have_as_much_more_time_as_they_take_rounds(
+    world: Examined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = list[Deadline]()
+
+    def list_checks(*given_to: Any) -> list[Check]:  # noqa: ANN401
+        given.append(given_to[3])
+        return []
+
+    monkeypatch.setattr("keyferry.cli.doctor.clusters.cluster.list_checks", list_checks)
+    monkeypatch.setattr(examination, "AT_ONCE", 1)
+    answer()
+    answer("--cluster", "prod-eu")
+    some, one = (round(deadline.remaining() / examination.CLUSTER_SECONDS) for deadline in given)
+    assert (some > 1, one) == (True, 1)
+    assert world.clients.calls
 
 
 def test_aws_is_asked_once_who_asks(world: Examined) -> None:

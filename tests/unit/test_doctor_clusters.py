@@ -45,9 +45,10 @@ class FakeOperator:
                 each["spec"] = {**each["spec"], "failurePolicy": "Fail"}
                 for matching in [each["spec"][key] for key in ("matchConstraints",) if key in each["spec"]]:
                     matching |= {"matchPolicy": "Equivalent", "namespaceSelector": {}, "objectSelector": {}}
+                    matching["resourceRules"] = [rule | {"scope": "*"} for rule in matching["resourceRules"]]
         self.own: Object = {"resourceRules": [EVERYTHING]}
-        self.granted: set[str] = set()
-        """What the person may do that the cluster does not list: by resource."""
+        self.granted: set[tuple[str, str, str]] = set()
+        """Verb, group and resource of what the person may do that the cluster does not list."""
         self.refused: set[tuple[str, str]] = set()
         """Verb and resource of what the users of the stack may not do."""
         self.more: set[tuple[str, str]] = set()
@@ -68,7 +69,7 @@ class FakeOperator:
 
     def may(self, attributes: Mapping[str, str], user: str | None = None, groups: Sequence[str] = ()) -> bool:
         if user is None:
-            return attributes["resource"] in self.granted
+            return (attributes["verb"], attributes["group"], attributes["resource"]) in self.granted
         self.asked.append((attributes, user, groups))
         right = attributes["verb"], attributes["resource"]
         return right in self.more if right == ("list", "secrets") else right not in self.refused
@@ -115,6 +116,12 @@ def edit(kind: str, field: str, value: object) -> Callable[[FakeOperator], None]
     return change
 
 
+def name_nothing(operator: FakeOperator) -> None:
+    """Have a Role that no longer says which Secret it is for."""
+    rule = next(each for each in operator.objects if each["kind"] == "Role")["rules"][0]
+    del rule["resourceNames"]
+
+
 def add(kind: str, more: Object) -> Callable[[FakeOperator], None]:
     """Have the first object of a kind say something more."""
 
@@ -138,6 +145,12 @@ def set_to(**fields: Any) -> Callable[[FakeOperator], None]:  # noqa: ANN401
 
 
 APPLY = "kubectl --context mine apply --server-side -f generated/clusters/prod-eu/rbac.yaml"
+POLICIES = "list validatingadmissionpolicies, list validatingadmissionpolicybindings"
+ALL_OF_IT = (
+    "create subjectaccessreviews, list roles, list rolebindings, list clusterroles, list clusterrolebindings, "
+    + POLICIES
+)
+ENOUGH = "you may look at all that is looked at"
 LACKING = {"resourceRules": [{"verbs": ["list"], "apiGroups": ["*"], "resources": ["roles", "rolebindings"]}]}
 
 
@@ -180,6 +193,15 @@ LACKING = {"resourceRules": [{"verbs": ["list"], "apiGroups": ["*"], "resources"
             "auth can-i list secrets",
             set_to(more={("list", "secrets")}),
         ),
+        (
+            "error",
+            "prod-eu",
+            "otherwise than the mappings make them: RoleBinding",
+            APPLY,
+            edit("RoleBinding", "roleRef", {"kind": "ClusterRole", "name": "cluster-admin"}),
+        ),
+        ("error", "prod-eu", "otherwise than the mappings make them", APPLY, edit("RoleBinding", "roleRef", None)),
+        ("error", "prod-eu", "otherwise than the mappings make them: Role ", APPLY, name_nothing),
         ("error", "prod-eu", "missing: Role payments/keyferry:deliver:payments-db and 1 more", APPLY, remove("Role")),
         (
             "error",
@@ -244,6 +266,67 @@ def test_what_is_broken_is_told_with_its_remedy(
     matching = [each for each in wrong(operator, known) if each.what == what and why in each.why]
     assert [finding.state for finding in matching] == [state], wrong(operator, known)
     assert remedy in " && ".join(matching[0].remedy)
+    found = [finding for finding in examine(operator, known) if finding.check == "generated"]
+    assert len({finding.state == "ok" for finding in found}) <= 1
+    assert "take away" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("rule", "lacking"),
+    [
+        (EVERYTHING, ""),
+        (EVERYTHING | {"verbs": ["list"]}, "create subjectaccessreviews"),
+        (EVERYTHING | {"apiGroups": ["authorization.k8s.io", "rbac.authorization.k8s.io"]}, POLICIES),
+        (EVERYTHING | {"resourceNames": ["one"]}, ALL_OF_IT),
+    ],
+)
+def test_ones_own_rights_are_those_that_the_cluster_lists(rule: Object, lacking: str) -> None:
+    known = catalog()
+    operator = FakeOperator(known)
+    operator.own = {"resourceRules": [rule]}
+    [own] = [finding for finding in examine(operator, known) if finding.what == "prod-eu: your own"]
+    assert own.why == (f"you may not {lacking}: less is looked at" if lacking else ENOUGH)
+
+
+def test_the_users_of_the_stack_are_asked_for_with_namespace_group_and_name() -> None:
+    known = catalog()
+    operator = FakeOperator(known)
+    examine(operator, known)
+    asked = [(dict(attributes), user) for attributes, user, _ in operator.asked]
+    patch = {"verb": "patch", "group": "apps", "resource": "deployments", "namespace": "payments"}
+    assert (patch, "keyferry:deliver") in asked
+    get = {"verb": "get", "resource": "secrets", "namespace": "payments", "name": "payments-db"}
+    assert (get, "keyferry:reconcile") in asked
+    assert ({"verb": "list", "resource": "secrets"}, "keyferry:reconcile") in asked
+
+
+def test_what_a_command_and_a_line_say_of_a_right() -> None:
+    right = rights.Right("keyferry:deliver", "list", "apps", "deployments")
+    assert (str(right), right.format_command("mine")) == (
+        "list deployments",
+        "kubectl --context mine auth can-i list deployments.apps --as keyferry:deliver",
+    )
+
+
+def test_roles_of_others_are_none_that_wait_for_a_deployment() -> None:
+    known = catalog()
+    operator = FakeOperator(known)
+    operator.objects.append({"kind": "Role", "metadata": {"name": "theirs", "namespace": "shop"}, "rules": []})
+    found = [finding for finding in examine(operator, known) if finding.check == "generated"]
+    assert [finding.why for finding in found] == [
+        f"{len(rbac.build_rbac(known, CLUSTER))} Roles, bindings and policies as generated"
+    ]
+
+
+def test_what_is_left_over_is_sorted_and_named_in_full() -> None:
+    known = catalog()
+    operator = FakeOperator(known)
+    for name in ("b", "a", "c"):
+        metadata = {"name": name, "namespace": "shop", "labels": {"keyferry.dev/generated": "keyferry"}}
+        operator.objects.append({"kind": "Role", "metadata": metadata, "rules": []})
+    finding = only(wrong(operator, known))
+    assert finding.why == "no mapping needs any more: Role shop/a and 2 more"
+    assert finding.details == ("Role shop/a", "Role shop/b", "Role shop/c")
 
 
 ONE = {"secret": {"name": "one", "data": {"password": {"from": "db", "path": "password"}}}}
@@ -275,13 +358,24 @@ def test_a_folder_that_takes_away_what_deployed_mappings_need_is_not_applied() -
 
 def test_a_folder_that_was_applied_before_its_deployment_is_an_error_only_where_it_takes_something_away() -> None:
     assert wrong(FakeOperator(BOTH), BOTH, KEPT) == []
-    states = {(finding.check, finding.state) for finding in wrong(FakeOperator(KEPT), KEPT, BOTH)}
-    assert states == {("generated", "error")}
+    found = wrong(FakeOperator(KEPT), KEPT, BOTH)
+    assert {(finding.check, finding.state) for finding in found} == {("generated", "error")}
+    missing, differing = found
+    assert missing.why.startswith("missing: ")
+    assert "Role payments/keyferry:deliver:payments-db" in missing.details
+    assert differing.why.startswith("otherwise than the mappings make them: ValidatingAdmissionPolicy keyferry-")
+
+
+def test_a_cluster_is_asked_for_what_the_deployed_mappings_need_there_alone() -> None:
+    both = [CLUSTER, cluster("prod-us")]
+    deployed = build_catalog([mapping("one", **ONE), mapping(clusters=["prod-us"])], both)
+    assert wrong(FakeOperator(KEPT), KEPT, deployed) == []
 
 
 def test_what_the_next_deployment_needs_is_a_warning_with_the_command_that_applies_it() -> None:
     [finding] = wrong(FakeOperator(KEPT), BOTH, KEPT)
     assert (finding.state, finding.remedy) == ("warning", ("keyferry generate", APPLY))
+    assert "Role payments/keyferry:deliver:payments-db" in finding.details
 
 
 def test_nothing_is_said_to_be_needed_no_more_where_nobody_knows_what_is_deployed() -> None:
@@ -323,10 +417,11 @@ def test_what_a_cluster_does_not_list_of_ones_rights_is_asked_for_by_itself() ->
     known = catalog()
     operator = FakeOperator(known)
     operator.own = {"incomplete": True}
-    operator.granted = {resource for _, _, resource in rights.OWN} - {"clusterroles"}
+    hidden = ("list", "rbac.authorization.k8s.io", "clusterroles")
+    operator.granted = set(rights.OWN) - {hidden}
     finding = only(wrong(operator, known))
     assert finding.why == "you may not list clusterroles: less is looked at"
-    operator.granted.add("clusterroles")
+    operator.granted.add(hidden)
     assert wrong(operator, known) == []
 
 

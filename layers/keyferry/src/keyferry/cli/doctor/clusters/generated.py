@@ -14,7 +14,7 @@ _CONTENT = ("rules", "roleRef", "subjects", "spec")
 """The fields that say what an object does."""
 
 _DEFAULTS = {
-    **{"apiGroup": "rbac.authorization.k8s.io", "failurePolicy": "Fail", "matchPolicy": "Equivalent", "scope": "*"},
+    **{"failurePolicy": "Fail", "matchPolicy": "Equivalent", "scope": "*"},
     **{"namespaceSelector": {}, "objectSelector": {}},
 }
 """What the API server adds where an object does not say it. Whatever else is added changes what the object does."""
