@@ -1,6 +1,7 @@
 """What `keyferry status` says of targets: their states, the last failure of each, totals, and whom a source goes to."""
 
 import json
+import shutil
 from collections.abc import Collection
 from datetime import UTC, datetime
 from io import BytesIO
@@ -17,6 +18,7 @@ from keyferry.cli.output.states import print_planned, print_states
 from keyferry.cli.stack import LogLines, Stack
 from keyferry.cli.states import Filter, is_right
 from keyferry.errors import InvalidInput, Overtaken, UnknownName
+from keyferry.pipeline.comparison import Scope
 from tests.unit.shown import FakeStack, deploy
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -61,6 +63,7 @@ def test_a_target_that_is_not_right_has_its_last_error_and_the_next_try() -> Non
         (line(error="Unreachable: x"), row("right")),
         (line(error="Unreachable: x"), row("held")),
         (line("11:00:00", error="Unreachable: x"), row("stale")),  # before it was written
+        (line("12:00:00", error="Unreachable: x"), row("stale")),  # by that very delivery
         (line(error="Unreachable: x", cluster="prod-us"), row("stale")),
         (line(error="Unreachable: x", namespace="shop"), row("stale")),
         (line(namespaces=[{"namespace": "shop", "error": "x"}]), row("stale")),
@@ -139,6 +142,32 @@ def test_what_is_unknown_is_not_wrong() -> None:
 )
 def test_targets_are_chosen(wanted: Filter, *, accepted: bool) -> None:
     assert wanted.accepts(row()) is accepted
+
+
+@pytest.mark.parametrize(
+    ("wanted", "of"),
+    [
+        (Filter(namespace="payments"), row("unknown", namespace="")),  # the cluster did not tell its namespaces
+        (Filter(owner="payments"), row(owner={"team": "payments"})),
+        (Filter(source="prod/db"), row(sources=[{"name": "/prod/db"}])),
+        (Filter(source="/prod/db"), row(sources=[{"name": "a"}, {"name": "/prod/db"}])),
+        (Filter(cluster="prod-eu", namespace="payments", source="prod/db"), row()),
+    ],
+)
+def test_a_target_that_has_all_names_is_chosen(wanted: Filter, of: dict[str, Any]) -> None:
+    assert wanted.accepts(of)
+
+
+def test_a_conflict_stays_one_and_has_its_error() -> None:
+    seen = told(line(error="Conflict: argocd"), of=row("conflict"))
+    assert "state" not in seen
+    assert seen["error"] == "Conflict: argocd"
+
+
+def test_where_a_cluster_tells_no_namespaces_the_last_delivery_to_all_of_them_counts() -> None:
+    failed = line(namespaces=[{"namespace": "payments", "error": "x"}])
+    well = line("14:30:00", message="delivered")
+    assert told(failed, well, of=row("unknown", namespace="")) == {}
 
 
 def test_what_is_not_known_is_not_known_to_be_right() -> None:
@@ -420,6 +449,7 @@ def ask_for(monkeypatch: pytest.MonkeyPatch, *args: str, of: tuple[dict[str, Any
         (["payments-bd"], "no target has mapping payments-bd; did you mean payments-db?"),
         (["payments-db", "shop"], "no target has mapping shop; there is: payments-db"),
         (["payments-bd", "--cluster", "prod-us"], "no target has mapping payments-bd; did you mean payments-db?"),
+        (["--cluster", "prod-eu/"], "no target has cluster prod-eu/; did you mean prod-eu?"),
         (["--cluster", "prod-uk"], "no target has cluster prod-uk; did you mean prod-eu?"),
         (["--namespace", "payment"], "no target has namespace payment; did you mean payments?"),
         (["--owner", "pay"], "no target has owner pay; there is: payments"),
@@ -436,6 +466,53 @@ def test_a_name_that_no_target_has_is_told_with_the_nearest(
     other = row(mapping="web", namespace="shop", sources=[]) if "all at once" in said else OWNED
     result = ask_for(monkeypatch, *args, of=(OWNED, other))
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"{said}\n")
+
+
+def test_owners_are_told_of_those_that_have_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = ask_for(monkeypatch, "--owner", "zzz", of=(OWNED, row(mapping="web")))
+    assert result.stderr == "no target has owner zzz; there is: payments\n"
+    result = ask_for(monkeypatch, "--owner", "zzz", of=(row(),))
+    assert (result.exit_code, result.stderr) == (1, "no target has owner zzz; there is: none\n")
+
+
+def test_the_log_is_asked_only_where_something_is_not_known_to_be_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[datetime]()
+
+    class Logged(Targets):
+        def list_attempts(self, since: datetime) -> LogLines:
+            asked.append(since)
+            return LogLines([])
+
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    for rows, count in (((row(), row("held")), 0), ((row(), row("unknown")), 1), ((row("stale"),), 2)):
+        monkeypatch.setattr(command, "find_stack", lambda *_, rows=rows: Logged(*rows))
+        CliRunner().invoke(main, ["status"])
+        assert len(asked) == count
+    assert all(datetime.now(UTC) - since > RECENT for since in asked)
+
+
+class Comparing:
+    """A comparison with one's own rights, in two pages."""
+
+    def __init__(self, *_: object) -> None:
+        self.pages: list[dict[str, Any]] = [
+            {"rows": [row()], "cursor": {"prod-eu": {"mapping": "web"}}},
+            {"rows": [row("stale", mapping="web")]},
+        ]
+
+    def list_status(self, scope: Scope, _deadline: object) -> dict[str, Any]:
+        assert bool(scope.cursor) is (len(self.pages) == 1)
+        assert scope.cluster == "prod-eu"
+        return self.pages.pop(0)
+
+
+def test_locally_no_stack_is_asked_and_every_page_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "open_session", lambda _region: None)
+    monkeypatch.setattr(command, "Runtime", Comparing)
+    result = run("--local", "--cluster", "prod-eu", "--output", "json")
+    targets = json.loads(result.stdout)["targets"]
+    assert [(each["mapping"], each["state"]) for each in targets] == [("payments-db", "right"), ("web", "stale")]
+    assert result.exit_code == 1
 
 
 def test_without_any_target_no_name_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,6 +538,22 @@ def test_a_namespace_that_no_target_has_is_told_offline_too() -> None:
     result = run("--offline", "--source", "prod/payment/db")
     said = "no target has source prod/payment/db; did you mean prod/payments/db?\n"
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", said)
+
+
+def test_offline_tells_owners_restarts_and_choices_of_namespaces(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES, tmp_path / "mappings")
+    path = tmp_path / "mappings/payments.yaml"
+    chosen = {"matchLabels": {"team": "payments"}}
+    path.write_text(path.read_text().replace("namespaces: [payments]", f"namespaces: [payments, {json.dumps(chosen)}]"))
+    result = CliRunner().invoke(
+        main, ["--mappings", str(tmp_path / "mappings"), "status", "payments-db", "--offline", "--output", "json"]
+    )
+    targets = json.loads(result.stdout)["targets"]
+    assert [(each["cluster"], each["namespace"]) for each in targets] == [
+        (name, namespace) for name in ("prod-eu", "prod-us") for namespace in ("(team=payments)", "payments")
+    ]
+    assert {each["owner"]["team"] for each in targets} == {"payments"}
+    assert {each["restart"] for each in targets} == {"auto"}
 
 
 def test_offline_shows_no_states(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from keyferry.access.events import RULES
+from keyferry.access.people import build_template as build_people
 from keyferry.cli.doctor.finding import Call, Check, Finding
 from keyferry.cli.doctor.stack import (
     caller,
@@ -1501,3 +1502,27 @@ def test_where_the_folder_has_problems_an_endpoint_is_told_all_the_same() -> Non
     world.report["clusters"]["rows"] = [{"cluster": "prod-eu", "error": failed}]
     finding = next(finding for finding in world.wrong(reach.list_checks) if finding.check == "endpoints")
     assert finding.remedy == ("keyferry doctor --stack keyferry --cluster prod-eu",)
+
+
+def test_whatever_is_looked_at_the_policy_to_look_allows_and_nothing_else_of_the_surroundings() -> None:
+    world = Examined(FOREIGN)
+    world.report["sources"]["keys"] = [OWN_KEY]
+    world.set("kms.get_key_policy", {"Policy": '{"Statement": []}'})
+    world.set("events.describe_event_bus", LETS_IN)
+    for group in GROUPS.values():
+        world.examine(group)
+    world.catalog = catalog(sources={"db": {"secretsManager": "prod/db", "region": "us-east-1"}})
+    world.examine(elsewhere.list_checks)
+    asked = {name_action(operation) for operation, *_ in world.clients.calls}
+    look = build_people()["Resources"]["Look"]["Properties"]["PolicyDocument"]["Statement"]
+    allowed = {action for statement in look for action in statement["Action"]}
+    assert asked <= allowed
+    of_doctor = ("Functions", "Rules", "Schedule", "Roles", "Bus", "Trails", "Entries", "Keys", "Lists")
+    surroundings = {action for statement in look if statement["Sid"] in of_doctor for action in statement["Action"]}
+    assert surroundings - asked == {"eks:ListAccessEntries"}  # of `orphans`
+
+
+def name_action(operation: str) -> str:
+    """Return the action of IAM that a call needs."""
+    service, _, name = operation.partition(".")
+    return f"{service}:{''.join(word.title() for word in name.split('_'))}"

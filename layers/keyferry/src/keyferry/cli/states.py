@@ -127,13 +127,13 @@ class Filter:
 
     def selects(self, row: Row) -> bool:
         """Return whether a target has all names that are asked for, whatever its state."""
-        names = {name for source in row["sources"] for name in (source["name"], source["name"].strip("/"))}
+        names = {source["name"].strip("/") for source in row["sources"]}
         return (
             (not self.mappings or row["mapping"] in self.mappings)
             and self.cluster in (None, row["cluster"])
             and (self.namespace in (None, row["namespace"]) or not row["namespace"])
             and self.owner in (None, row.get("owner", {}).get("team"))
-            and (self.source is None or self.source in names or self.source.strip("/") in names)
+            and (self.source is None or self.source.strip("/") in names)
         )
 
     def is_met(self, rows: Iterable[Row]) -> bool:
