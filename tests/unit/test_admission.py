@@ -213,6 +213,27 @@ def test_the_policies_are_those_that_were_reviewed_letter_by_letter() -> None:
     assert write_reviewed() == reviewed
 
 
+def test_the_order_of_mappings_names_and_choices_changes_no_policy() -> None:
+    labels = {"a": "1", "b": "2"}
+    choice, turned = ({"matchLabels": dict(items)} for items in (labels.items(), reversed(labels.items())))
+    some = [
+        mapping("one", name="one", namespaces=["b", "a", choice, SHOP]),
+        mapping("two", name="one", namespaces=["c", SHOP]),
+        mapping("marked", secret={**MARKED, "name": "marked"}),
+    ]
+    others = [some[2], some[1], mapping("one", name="one", namespaces=[SHOP, turned, "a", "b"])]
+    assert build_policies(IDENTITY, some, events=True) == build_policies(IDENTITY, others, events=True)
+
+
+def test_stamps_of_an_earlier_prefix_may_go_and_no_others() -> None:
+    moved = Identity("keyferry", previous_prefixes=("old",))
+    [first, *_] = policies(mapping(), identity=moved)["keyferry-workloads"]["validations"]
+    goes = "k.startsWith('old.keyferry.dev/') && !(k in variables.isAnnotations)"
+    assert goes in first["expression"]
+    [first, *_] = policies(mapping())["keyferry-workloads"]["validations"]
+    assert "!(k in variables.isAnnotations)" not in first["expression"]
+
+
 def write_reviewed() -> str:
     """Return the policies of a few mappings of every kind, as YAML."""
     reviewed = [

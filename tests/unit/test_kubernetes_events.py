@@ -30,7 +30,7 @@ from keyferry.errors import (
     Unreachable,
     WrongCluster,
 )
-from keyferry.kubernetes_events import MAX_MESSAGE, NAME_END, build_event
+from keyferry.kubernetes_events import MAX_MESSAGE, NAME_END, REASONS, build_event
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
@@ -147,6 +147,11 @@ def test_a_failure_is_told_with_where_to_mend_it_whose_it_is_and_the_next_try() 
     )
 
 
+def test_the_reasons_are_those_that_the_policy_allows() -> None:
+    assert REASONS == ("DeliveryFailed", "RestartFailed")
+    assert (MAX_MESSAGE, MAX_EVENTS, WRITE_SECONDS) == (1024, 1000, 5.0)  # docs/decisions/0013
+
+
 def test_the_next_try_is_that_of_the_message() -> None:
     denied = failed(AccessDenied("AWS refuses it"))
     retried = settled(denied)
@@ -231,6 +236,8 @@ def test_a_namespace_that_is_gone_has_no_place_for_an_event() -> None:
         (failed(of_part(Forbidden("x"), "restart"), due=True), "RestartFailed"),
         (failed(of_part(Forbidden("x"), "restart.0"), due=True), "RestartFailed"),
         (failed(of_part(Forbidden("x"), "secret.name"), did="updated", due=True), "RestartFailed"),
+        (failed(of_part(Forbidden("x"), "secret.name"), did="created", due=True), "RestartFailed"),
+        (failed(of_part(Forbidden("x"), "restart"), did="updated"), "DeliveryFailed"),
         (failed(of_part(SourceMissing("x"), "sources.db"), due=True), "DeliveryFailed"),
         (failed(of_part(SourceMissing("x"), "sources.db")), "DeliveryFailed"),
     ],
@@ -305,6 +312,7 @@ def test_a_note_is_one_of_the_report_and_changes_nothing_else() -> None:
     before = settled(failed(SourceMissing("x")))
     after = add_note(before, "note")
     assert after.log_fields() == {**before.log_fields(), "notes": ["note"]}
+    assert add_note(after, "one more").log_fields()["notes"] == ["note", "one more"]
     assert (after.decision, after.reason, after.follow_ups) == (before.decision, before.reason, before.follow_ups)
     assert add_note(before, "") is before
     unknown = Settlement("retry later")
@@ -349,6 +357,7 @@ def test_a_cluster_that_asks_for_events_gets_them_after_the_delivery_and_within_
     runtime, settlement = FakeRuntime(), settled(failed(SourceMissing("x")))
     assert tell_by(runtime, settlement) is settlement
     assert [each["metadata"]["namespace"] for each in runtime.created] == ["payments"]
+    assert len(runtime.deadlines) == 2  # of the sources, and of the cluster
     assert all(0 < each.remaining() <= WRITE_SECONDS for each in runtime.deadlines)
     late = FakeRuntime()
     tell_by(late, settlement, seconds=1.0)
@@ -362,6 +371,17 @@ def test_a_cluster_that_does_not_ask_is_not_even_connected_to() -> None:
     assert tell_by(FakeRuntime(), passing) is passing
     assert tell_by(runtime, settled(Outcome("payments", "updated"))).decision == "done"
     assert (runtime.created, runtime.deadlines) == ([], [])
+    unreadable = Settlement("dead letter", reason="no delivery")
+    assert tell_by(FakeRuntime(), unreadable) is unreadable
+
+
+def test_where_nobody_is_to_be_told_not_even_the_mapping_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: FakeRuntime) -> Catalog:
+        raise AssertionError("nothing has failed in a namespace")
+
+    monkeypatch.setattr(FakeRuntime, "catalog", property(refuse))
+    fine = settled(Outcome("payments", "updated"))
+    assert tell_by(FakeRuntime(), fine) is fine
 
 
 def test_a_cluster_that_cannot_be_reached_is_a_note_and_changes_nothing() -> None:

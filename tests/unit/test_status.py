@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keyferry.delivery.desired import compute_revision
-from keyferry.errors import AccessDenied, ClusterUnreachable, Forbidden
+from keyferry.errors import AccessDenied, ClusterUnreachable, Forbidden, ServerError
 from keyferry.mapping.catalog import build_catalog
 from keyferry.model import Rotation, SourceState
 from keyferry.pipeline import mappings, status
@@ -290,3 +290,79 @@ def test_a_target_that_cannot_be_compared_is_unknown_with_its_reason(error: Exce
 
     world.sources.read_state = read_state  # type: ignore[method-assign,assignment]
     assert (only(world)["state"], only(world)["why"]) == ("unknown", f"{type(error).__name__}: no")
+
+
+def journal(world: World, **annotations: str) -> None:
+    """Have Keyferry write other annotations."""
+    named = {f"keyferry.dev/{name}": text for name, text in annotations.items()}
+    world.clusters["prod-eu"].edit(*WHERE, annotations=named, manager="keyferry:payments-db")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "why"),
+    [
+        ({"keys": "password,url,username,more"}, "the annotation keyferry.dev/keys differs"),
+        ({"versions": '{"db": "version-1", "gone": "version-1"}'}, "a source has another version"),
+        ({"versions": "{}"}, "a source has another version"),
+        ({"mapping": "other"}, "the annotation keyferry.dev/mapping differs"),
+    ],
+)
+def test_a_journal_of_other_keys_or_sources_is_stale(annotations: dict[str, str], why: str) -> None:
+    world = World(mapping(**ONE))
+    journal(world, **annotations)
+    assert (only(world)["state"], only(world)["why"]) == ("stale", why)
+
+
+def test_a_target_of_two_sources_is_stale_since_the_last_of_them_changed() -> None:
+    sources = {"db": {"secretsManager": SOURCE}, "tls": {"secretsManager": "tls", "region": "us-east-1"}}
+    world, first = World(mapping(**ONE)), datetime(2026, 11, 24, 15, tzinfo=UTC)
+    wanted = mapping(sources=sources, **ONE)
+    world.catalog = build_catalog([wanted], [cluster("prod-eu")])
+    journal(world, revision=compute_revision(wanted), versions='{"db": "version-1", "tls": "version-1"}')
+    states = {SOURCE: SourceState("version-1", first), "tls": SourceState("version-2", first + timedelta(hours=1))}
+    world.sources.read_state = lambda source: states[source.identifier]  # type: ignore[method-assign]
+    row = only(world)
+    assert (row["state"], row["why"]) == ("stale", "a source has another version")
+    assert row["since"] == "2026-11-24T16:00:00+00:00"
+    assert [source.get("region") for source in row["sources"]] == [None, "us-east-1"]
+    states[SOURCE] = SourceState("version-2", first + timedelta(hours=2))
+    assert only(world)["since"] == "2026-11-24T17:00:00+00:00"
+    states["tls"] = SourceState("version-1", first + timedelta(hours=3))
+    assert only(world)["since"] == "2026-11-24T17:00:00+00:00"
+
+
+def test_when_a_certificate_ends_is_told() -> None:
+    world = World(mapping(**ONE))
+    when = "2027-01-01T00:00:00+00:00"
+    journal(world, **{"certificate-expires": when})
+    assert only(world)["certificateExpires"] == when
+
+
+def test_a_rotation_that_is_off_has_no_times() -> None:
+    world = World(mapping(**ONE))
+    world.sources.read_state = lambda _source: SourceState("version-1", rotation=Rotation(is_on=False))  # type: ignore[method-assign,assignment]
+    assert only(world)["sources"][0]["rotation"] == {"on": False}
+
+
+def test_a_list_of_namespaces_that_is_refused_costs_no_other_mapping() -> None:
+    chosen = mapping("chosen", name="chosen", namespaces={"matchLabels": {"team": "shop"}}, clusters=["prod-eu"])
+    world = World(mapping(**ONE))
+    world.catalog = build_catalog([chosen, mapping(**ONE)], [cluster("prod-eu")])
+    for error in (Forbidden("list it"), ServerError("no")):
+        world.clients["prod-eu"] = NoLists(world.clusters["prod-eu"].client(), error)
+        rows = ask(world)["rows"]
+        assert [(row["mapping"], row["state"]) for row in rows] == [("chosen", "unknown"), ("payments-db", "right")]
+        assert rows[0]["why"] == f"{type(error).__name__}: {error}"
+
+
+class NoLists:
+    """A client of a cluster that lists no namespaces."""
+
+    def __init__(self, client: Any, error: Exception) -> None:  # noqa: ANN401
+        self.client, self.error = client, error
+
+    def list_namespaces(self, _selector: object) -> list[str]:
+        raise self.error
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self.client, name)
