@@ -235,6 +235,8 @@ def reports(question: str, answer: Any = None, **fields: Any) -> Break:  # noqa:
 
 
 GONE = error("ResourceNotFoundException")
+NO_LINES: list[Any] = [GONE, error("AccessDenied"), {"events": []}]
+"""What CloudWatch Logs answers where it has no line to show."""
 NO_QUEUE = error("AWS.SimpleQueueService.NonExistentQueue")
 OLD = {"accessEntry": {"username": "keyferry:deliver", "createdAt": WHEN - timedelta(days=1)}}
 STRANGER = {"accessEntry": {"username": "stranger", "createdAt": WHEN + timedelta(days=1)}}
@@ -825,6 +827,30 @@ def show(finding: Finding) -> list[str]:
     return [said, *(f"    {command}" for command in commands), *(f"    - {detail}" for detail in finding.details)]
 
 
+def test_the_commonest_reason_of_dead_letters_is_told_where_the_log_has_it() -> None:
+    world = Examined()
+    letters(world)
+    reasons = ["SourceMissing: prod/db", "Forbidden: get", "SourceMissing: prod/db"]
+    lines = [{"message": json.dumps({"message": "dead letter", "reason": reason})} for reason in reasons]
+    lines += [{"message": "no JSON"}, {"message": json.dumps({"message": "dead letter"})}]
+    world.set("logs.filter_log_events", [{"events": lines[:2]}, {"events": lines[2:]}])
+    said = told(world.wrong(queues.list_checks))
+    why = "3: look at them, remove the cause, send them again"
+    assert said["DeliveriesDeadLetters"] == ("warning", f"{why}; within a day 2 by: SourceMissing: prod/db")
+    assert said["ChangesDeadLetters"] == ("warning", why)
+    [asked] = [of for operation, _, of in world.clients.calls if operation == "logs.filter_log_events"]
+    assert (asked["logGroupName"], asked["filterPattern"]) == (
+        "/aws/lambda/keyferry-deliver",
+        '{ $.message = "dead letter" }',
+    )
+    assert abs(asked["startTime"] / 1000 - (datetime.now(UTC) - timedelta(days=1)).timestamp()) < 60
+    for nothing in NO_LINES:
+        world.set("logs.filter_log_events", nothing)
+        assert told(world.wrong(queues.list_checks))["DeliveriesDeadLetters"] == ("warning", why)
+    world.set("logs.filter_log_events", {"events": [{"message": json.dumps({"reason": "x" * 1000})}]})
+    assert len(told(world.wrong(queues.list_checks))["DeliveriesDeadLetters"][1]) < 400
+
+
 def test_a_queue_that_has_just_been_emptied_is_well() -> None:
     world = Examined()
     waits(3600.0, visible="0", flying="0")(world)
@@ -1008,7 +1034,7 @@ def test_events_of_another_account_need_the_bus_and_have_to_be_seen() -> None:
     assert only(world.examine(elsewhere.list_checks)).state == "warning"
     # As `route` logs where an event, of whichever store, is of: tests/unit/test_route.py.
     pattern = world.clients.calls[-1][2]["filterPattern"]
-    assert pattern == '{ $.message = "routed" && $.account = "444455556666" && $.region = "us-east-1" }'
+    assert pattern == '{ ($.message = "routed") && ($.account = "444455556666") && ($.region = "us-east-1") }'
 
 
 def test_where_the_stack_lets_no_account_in_a_deployment_is_told_that_does() -> None:

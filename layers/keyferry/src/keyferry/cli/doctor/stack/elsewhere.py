@@ -4,15 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 from keyferry.access.grants import resolve_sources
 from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
-from keyferry.cli.stack import MAX_LOG_PAGES
-from keyferry.errors import SourceUnavailable
 
 SEEN_WITHIN = timedelta(days=3)
 """How far back the log of `route` is searched for an event of a place."""
@@ -102,22 +99,9 @@ def _list_forwarding(subject: Subject, region: str) -> list[str]:
 
 def _has_event(subject: Subject, origin: Origin) -> bool:
     """Return whether the log of `route` has an event of that account and region."""
-    group, since = f"/aws/lambda/{subject.stack.name}-route", datetime.now(UTC) - SEEN_WITHIN
-    where = f'$.account = "{origin.account}" && $.region = "{origin.region}"'
-    try:
-        with translate_errors(f"logs:FilterLogEvents on {group}"):
-            pages = (
-                subject.client("logs")
-                .get_paginator("filter_log_events")
-                .paginate(
-                    logGroupName=group,
-                    startTime=int(since.timestamp() * 1000),
-                    filterPattern=f'{{ $.message = "routed" && {where} }}',
-                )
-            )
-            return any(page["events"] for page in islice(pages, MAX_LOG_PAGES))
-    except SourceUnavailable:  # nothing has been logged yet
-        return False
+    where = f'($.account = "{origin.account}") && ($.region = "{origin.region}")'
+    lines = subject.search_log("route", f'{{ ($.message = "routed") && {where} }}', datetime.now(UTC) - SEEN_WITHIN)
+    return any(True for _ in lines)
 
 
 def _format_member(subject: Subject, origin: Origin) -> str:

@@ -1,7 +1,9 @@
 """The queues: what waits on them and since when, what lies on the dead-letter queues, and who may send to them."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,7 +12,8 @@ from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.stack.settings import FUNCTIONS
 from keyferry.cli.doctor.subject import Subject
-from keyferry.errors import Rejected
+from keyferry.errors import KeyferryError, Rejected, abridge
+from keyferry.model import parse_json
 
 OLDEST = {"Changes": 300, "Deliveries": 1800, "Sweeps": 1800}
 """Queue → how many seconds its oldest message may wait: its alarm in template.yaml has the same."""
@@ -23,6 +26,10 @@ _SENDERS = {
     "Sweeps": ("StackDeployed",),
 }
 """Queue → the rules that its policy lets in."""
+_DEAD_LETTER = '{ $.message = "dead letter" }'
+"""Which lines of the log of `deliver` tell why a delivery became a dead letter."""
+_REASONS_WITHIN = timedelta(days=1)
+"""How far back the commonest reason is searched."""
 _VISIBILITY = 6
 """How many timeouts of its function a message that is being worked on stays hidden ("Lambda, SQS event sources")."""
 
@@ -126,8 +133,20 @@ def check_dead_letters(subject: Subject, name: str) -> Iterator[Finding]:
             *("aws", "lambda", "invoke", "--region", subject.region, "--cli-read-timeout", "0"),
             *("--function-name", f"{subject.stack.name}-reconcile", "sweep.json"),
         )
-    reasons = _format_reasons(subject) if queue == "Deliveries" else ()
-    yield Finding("dead letters", "warning", name, why, (*reasons, look, again))
+    is_of_deliver = queue == "Deliveries"
+    commands = *(_format_reasons(subject) if is_of_deliver else ()), look, again
+    yield Finding("dead letters", "warning", name, why + (_find_reason(subject) if is_of_deliver else ""), commands)
+
+
+def _find_reason(subject: Subject) -> str:
+    """Return the commonest reason for dead letters of a day, as the end of a sentence; empty if none is known."""
+    since, reasons = datetime.now(UTC) - _REASONS_WITHIN, Counter[str]()
+    with suppress(KeyferryError):  # the number of dead letters is known all the same
+        for line in subject.search_log("deliver", _DEAD_LETTER, since):
+            parsed = parse_json(line)
+            reasons[str(parsed.get("reason", "")) if isinstance(parsed, dict) else ""] += 1
+    reasons.pop("", None)
+    return "".join(f"; within a day {count:,} by: {abridge(text, 300)}" for text, count in reasons.most_common(1))
 
 
 def _format_reasons(subject: Subject) -> tuple[str, ...]:
@@ -135,7 +154,7 @@ def _format_reasons(subject: Subject) -> tuple[str, ...]:
     return (
         format_command(
             *("aws", "logs", "tail", f"/aws/lambda/{subject.stack.name}-deliver", "--region", subject.region),
-            *("--since", "14d", "--format", "short", "--filter-pattern", '{ $.message = "dead letter" }'),
+            *("--since", "14d", "--format", "short", "--filter-pattern", _DEAD_LETTER),
         ),
     )
 
