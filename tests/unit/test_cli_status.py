@@ -15,7 +15,7 @@ from keyferry.cli import main
 from keyferry.cli.commands import status as command
 from keyferry.cli.failures import MAX_AGE, RECENT, add_failures, find_failures
 from keyferry.cli.output.states import print_planned, print_states
-from keyferry.cli.stack import LogLines, Stack
+from keyferry.cli.stack import LogLines, Stack, find_stack, format_trace_command
 from keyferry.cli.states import Filter, is_right
 from keyferry.errors import InvalidInput, Overtaken, UnknownName
 from keyferry.pipeline.comparison import Scope
@@ -397,6 +397,66 @@ def test_an_error_of_the_answer_is_told_in_its_words() -> None:
         ask(Functions({"error": {"kind": "UnknownName", "text": "no mapping of this deployment has cluster eu"}}))
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"FunctionError": "Unhandled", "Payload": b'{"errorMessage": "out of memory"}'}, "failed: out of memory;"),
+        ({"FunctionError": "Unhandled", "Payload": b'{"rows": []}'}, "failed: it gave no answer;"),
+        ({"FunctionError": "Unhandled", "Payload": b"null"}, "failed: it gave no answer;"),
+        ({"Payload": b"no JSON"}, "failed: it gave no answer;"),
+    ],
+)
+def test_a_function_that_fails_is_told_with_its_message(answer: dict[str, Any], said: str) -> None:
+    functions = Functions()
+    functions.invoke = lambda **_: answer | {"Payload": BytesIO(answer["Payload"])}  # type: ignore[method-assign]
+    with pytest.raises(InvalidInput, match=f"function keyferry-report {said} its log says more"):
+        ask(functions)
+
+
+def test_what_is_not_given_is_no_part_of_a_question() -> None:
+    functions: Any = Functions({"rows": []})
+    list(Stack(functions, "keyferry", {"ReportFunction": "f"}).ask("status", cluster=None, namespace="payments"))
+    assert functions.asked == [{"question": "status", "namespace": "payments"}]
+
+
+def test_a_log_that_is_read_in_part_is_told_as_that_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyferry.cli.stack.MAX_LOG_PAGES", 2)
+    logs: Any = Logs(line("14:00:00", message="delivered"), line("13:00:00", message="delivered"), {"no": "time"})
+    pages = logs.filter_log_events
+    logs.filter_log_events = lambda **asked: pages(**asked) | {"nextToken": "more"}
+    log = Stack(logs, "keyferry", {}).list_attempts(NOW)
+    assert (log.is_whole, [each["timestamp"][11:13] for each in log.lines]) == (False, ["13", "13", "14", "14"])
+
+
+def test_the_command_that_traces_an_event_is_for_the_folder_that_was_named() -> None:
+    assert format_trace_command("keyferry", "event-1", Path("mappings")) == "keyferry trace event-1 --stack keyferry"
+    assert format_trace_command("my stack", "event-1", Path("teams/a")) == (
+        "keyferry --mappings teams/a trace event-1 --stack 'my stack'"
+    )
+
+
+def test_the_stack_is_the_one_that_is_named_or_that_of_samconfig(tmp_path: Path) -> None:
+    (tmp_path / "samconfig.toml").write_text('version = 0.1\n[default.global.parameters]\nstack_name = "teams"\n')
+    found = list[str]()
+
+    class CloudFormation:
+        region_name = "eu-west-1"
+
+        def client(self, *_: object, **_more: object) -> "CloudFormation":
+            return self
+
+        def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803  # as boto3 has it
+            found.append(StackName)
+            return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}] if StackName != "gone" else []}
+
+    session: Any = CloudFormation()
+    for name in ("mine", None):
+        find_stack(session, name, tmp_path / "mappings")
+    assert found == ["mine", "teams"]
+    with pytest.raises(InvalidInput, match="there is no stack gone in eu-west-1: look at name, region and account"):
+        find_stack(session, "gone", tmp_path / "mappings")
+
+
 class LongLog:
     """A stack with a target that is stale, and with a log that is longer than anybody reads."""
 
@@ -479,13 +539,15 @@ def test_the_log_is_asked_only_where_something_is_not_known_to_be_right(monkeypa
     asked = list[datetime]()
 
     class Logged(Targets):
-        def list_attempts(self, since: datetime) -> LogLines:
+        def list_attempts(
+            self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()
+        ) -> LogLines:
             asked.append(since)
             return LogLines([])
 
-    monkeypatch.setattr(command, "open_session", lambda _region: None)
-    for rows, count in (((row(), row("held")), 0), ((row(), row("unknown")), 1), ((row("stale"),), 2)):
-        monkeypatch.setattr(command, "find_stack", lambda *_, rows=rows: Logged(*rows))
+    recent = NOW.isoformat()
+    for rows, count in (((row(), row("held")), 0), ((row(), row("unknown")), 1), ((row("stale", since=recent),), 3)):
+        monkeypatch.setattr(command, "open_stack", lambda *_, rows=rows: Logged(*rows))
         CliRunner().invoke(main, ["status"])
         assert len(asked) == count
     assert all(datetime.now(UTC) - since > RECENT for since in asked)

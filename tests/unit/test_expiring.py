@@ -99,8 +99,7 @@ def test_totals_end_the_table_and_what_was_never_rotated_is_told_as_that(monkeyp
 def ask(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]], *args: str) -> Result:
     """Run the command against a stack with these targets."""
     stack = type("Stack", (), {"ask": lambda *_: [{"rows": rows}]})()
-    monkeypatch.setattr(command, "open_session", lambda _region: None)
-    monkeypatch.setattr(command, "find_stack", lambda *_: stack)
+    monkeypatch.setattr(command, "open_stack", lambda *_: stack)
     return CliRunner().invoke(main, ["expiring", *args])
 
 
