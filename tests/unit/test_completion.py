@@ -38,6 +38,7 @@ def mappings(tmp_path: Path) -> Path:
     (folder / "half.yaml").write_text("kind: SecretMapping\nmetadata: {name: pay")
     (folder / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     (folder / "folder.yaml").mkdir()
+    (folder / "deep.yaml").write_text("[" * 10_000)
     return folder
 
 
@@ -65,7 +66,9 @@ def test_names_are_completed_from_the_files(mappings: Path, verb: str) -> None:
     before = ("--mappings", str(mappings), verb)
     assert complete(*before, "pay") == ["payments-db", "payments-tls"]
     assert complete(*before, "payments-db", "pay") == ["payments-tls"]
+    assert complete(*before, "web") == []
     assert complete(*before, "--cluster", "prod") == ["prod-eu", "prod-us"]
+    assert complete(*before, "--cluster", "prod-u") == ["prod-us"]
     assert complete(*before, "--namespace", "") == ["payments"]
 
 

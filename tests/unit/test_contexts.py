@@ -1,8 +1,10 @@
 """Which context of a kubeconfig leads to a cluster: by ARN, by endpoint, by name, or as somebody says."""
 
+from dataclasses import replace
+
 import pytest
 
-from keyferry.cli.clusters.contexts import Context, choose_context, parse_choices
+from keyferry.cli.clusters.contexts import Context, NoContext, check_servers, choose_context, parse_choices
 from keyferry.errors import InvalidInput
 from keyferry.mapping.targets import Cluster
 from tests.unit.samples import cluster
@@ -25,7 +27,22 @@ def test_the_arn_of_the_cluster_goes_before_the_name_of_the_context() -> None:
 @pytest.mark.parametrize("url", ["https://abc.GR7.eu-west-1.eks.amazonaws.com", f"{BY_ARN.server}:443"])
 def test_the_endpoint_is_recognized_however_it_is_written(url: str) -> None:
     tunnel = Context("other", "other", url)
-    assert choose_context(with_endpoint(BY_ARN.server), [BY_NAME, tunnel]) == tunnel
+    chosen = choose_context(with_endpoint(BY_ARN.server), [BY_NAME, tunnel])
+    assert (chosen, chosen.is_guess) == (tunnel, False)
+
+
+@pytest.mark.parametrize("url", [f"{BY_ARN.server}:6443", "https://def.gr7.eu-west-1.eks.amazonaws.com"])
+def test_another_host_or_port_is_another_endpoint(url: str) -> None:
+    with pytest.raises(NoContext):
+        choose_context(with_endpoint(BY_ARN.server), [Context("other", "other", url)])
+
+
+def test_two_clusters_behind_one_host_are_told_apart_by_their_paths() -> None:
+    one, two = (Context(name, name, f"https://proxy.example/k8s/{name}/") for name in ("a", "b"))
+    assert check_servers({"prod-eu": one, "prod-us": two}) == {}
+    assert check_servers({"prod-eu": one, "prod-us": replace(two, server=one.server.rstrip("/"))}).keys() == {
+        *("prod-eu", "prod-us")
+    }
 
 
 def test_a_context_of_the_cluster_s_name_will_do_where_nothing_says_that_it_is_another_cluster() -> None:
@@ -59,6 +76,7 @@ def test_among_several_the_one_of_the_cluster_s_name_is_taken() -> None:
 
 def test_a_context_that_somebody_names_is_taken_unless_its_arn_is_another_cluster_s() -> None:
     assert choose_context(cluster("prod-eu"), [BY_ARN, BY_NAME, OTHER], "prod-eu") == BY_NAME
+    assert choose_context(cluster("prod-eu"), [BY_NAME, BY_ARN], "mine") == BY_ARN
     with pytest.raises(InvalidInput, match=r"context mine leads to arn:.*prod-eu, which is not cluster prod-us"):
         choose_context(cluster("prod-us"), [BY_ARN], "mine")
     with pytest.raises(InvalidInput, match="has no context prod; did you mean prod-eu"):
@@ -72,6 +90,8 @@ def test_choices_name_a_cluster_where_there_are_several() -> None:
     }
     assert parse_choices(["mine"], ["prod-eu"]) == {"prod-eu": "mine"}
     assert parse_choices(["a=b"], ["prod-eu"]) == {"prod-eu": "a=b"}
+    with pytest.raises(InvalidInput, match=r"--context prod-eu=: say --context CLUSTER=CONTEXT$"):
+        parse_choices(["prod-eu="], ["prod-eu", "prod-us"])
     with pytest.raises(InvalidInput, match=r"say --context CLUSTER=CONTEXT$"):
         parse_choices(["mine"], ["prod-eu", "prod-us"])
     with pytest.raises(InvalidInput, match="CLUSTER=CONTEXT; did you mean prod-us"):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from keyferry.formats import yamltext
-from keyferry.formats.yamltext import InvalidYaml, Positions
+from keyferry.formats.yamltext import Positions
 
 
 def complete_mappings(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -44,11 +44,11 @@ def _choose(names: Iterable[object], incomplete: str) -> list[str]:
 def _read(context: click.Context) -> Iterator[Any]:
     """Yield the documents in the folder of the mappings, as far as they can be read."""
     folder = Path(context.find_root().params.get("mappings") or "mappings")
-    for path in sorted(folder.rglob("*.y*ml")):
+    for path in folder.rglob("*.y*ml"):
         try:
             nodes = list(yamltext.compose(path.read_text()))
             yield from [yamltext.construct(node, Positions()) for node in nodes]
-        except (OSError, ValueError, InvalidYaml, RecursionError):
+        except (OSError, ValueError, RecursionError):
             continue
 
 
