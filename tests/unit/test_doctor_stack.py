@@ -904,13 +904,14 @@ def test_what_restores_a_stack_keeps_its_parameters() -> None:
         (
             "error",
             "it is PendingDeletion",
-            "aws kms cancel-key-deletion",
+            "aws kms cancel-key-deletion --key-id key-1 --region eu-west-1"
+            " && aws kms enable-key --key-id key-1 --region eu-west-1",
             returns("kms.describe_key", {"KeyMetadata": {"KeyId": "key-1", "KeyState": "PendingDeletion"}}),
         ),
         (
             "error",
             "names neither the account nor",
-            "get-key-policy",
+            "aws kms get-key-policy --key-id key-1 --region eu-west-1 --query Policy --output text",
             returns("kms.get_key_policy", {"Policy": '{"Statement": []}'}),
         ),
         (
@@ -1463,7 +1464,8 @@ def test_sources_of_the_stack_s_own_account_and_region_are_nowhere_else() -> Non
         "b": {"parameterStore": "/db", "region": "us-east-1"},
         "a": {"secretsManager": "db", "region": "eu-west-2"},
     }
-    assert elsewhere.list_origins(Examined(catalog(sources={"db": {"secretsManager": own}})).subject) == []
+    for source in ({"secretsManager": own}, {"secretsManager": "db"}, {"parameterStore": "/db"}):
+        assert elsewhere.list_origins(Examined(catalog(sources={"db": source})).subject) == []
     origins = elsewhere.list_origins(Examined(catalog(sources={"db": {"secretsManager": own}, **others})).subject)
     assert origins == [(ACCOUNT, "eu-west-2"), (ACCOUNT, "us-east-1")]
 
@@ -1552,3 +1554,17 @@ def name_action(operation: str) -> str:
     """Return the action of IAM that a call needs."""
     service, _, name = operation.partition(".")
     return f"{service}:{''.join(word.title() for word in name.split('_'))}"
+
+
+def test_of_a_queue_that_is_gone_nothing_is_said_of_its_policy() -> None:
+    world = Examined()
+    world.set(QUEUE, NO_QUEUE)
+    assert [finding.what for finding in world.examine(queues.list_checks) if finding.what.startswith("policy")] == []
+
+
+def test_a_layer_is_judged_by_the_version_that_the_function_has() -> None:
+    world = Examined()
+    newer = {"LayerVersionArn": f"{LAYER}:2", "CompatibleArchitectures": ["x86_64"]}
+    own = {"LayerVersionArn": f"{LAYER}:1", "CompatibleArchitectures": ["arm64"]}
+    world.set("lambda.list_layer_versions", [{"LayerVersions": [newer]}, {"LayerVersions": [own]}])
+    assert world.wrong(processor.list_checks) == []
