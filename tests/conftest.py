@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore.loaders import Loader
 
 from local import aws, world
 from local import cloud as clouds
@@ -32,6 +33,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path.name == LAST) - (item.path.name == FIRST))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _services_are_described_once() -> Iterator[None]:
+    """Let all sessions share what botocore reads from its files: most of the time that it takes to make a client."""
+    loader = Loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", lambda _path: loader)
+        yield
 
 
 @pytest.fixture(scope="session")

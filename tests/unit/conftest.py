@@ -22,6 +22,7 @@ def _no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)  # every session would read the user's
 
 
 @pytest.fixture(autouse=True)
