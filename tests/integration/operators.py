@@ -2,32 +2,24 @@
 
 import json
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keyferry.aws import eks
+from keyferry.mapping.targets import Eks
 from local import aws
 from local.admin import Admin
 from local.cloud import ACCOUNT, Cloud
 from local.direct import TRUST
 from local.watch import until
 from tests.integration.scene import CLUSTER
+from tests.integration.terminal import run_keyferry
 
-KEYFERRY = Path(sys.executable).with_name("keyferry")
 ALIAS = "mine"
 _GROUP = "rbac.authorization.k8s.io"
-_TOKEN = """
-import boto3, json, sys
-from keyferry.aws import eks
-from keyferry.mapping.targets import Eks
-cluster = Eks(name=sys.argv[1], region=sys.argv[2], account=sys.argv[3])
-print(json.dumps({"apiVersion": sys.argv[4], "kind": "ExecCredential",
-                  "status": {"token": eks.create_token(boto3.Session(), cluster)}}))
-"""
 _VERSION = "client.authentication.k8s.io/v1beta1"
 
 type Rule = dict[str, Any]
@@ -100,14 +92,16 @@ class Operator:
         until("the right", lambda: self.admin.may(self.user, verb, asked, api=api, namespace=namespace or ""))
 
     def write_kubeconfig(self, server: str, authority: str) -> None:
-        """Write the kubeconfig: an alias for the ARN of the cluster, and a program that gives the token."""
+        """Write the kubeconfig: an alias for the ARN of the cluster, and a program that gives the token.
+
+        The token is made once, for the quarter of an hour that it holds: the program of EKS takes longer than a test.
+        """
         region = self.cloud.clusters[CLUSTER].region
         arn = f"arn:aws:eks:{region}:{ACCOUNT}:cluster/{CLUSTER}"
-        program = {
-            "apiVersion": _VERSION,
-            "command": sys.executable,
-            "args": ["-c", _TOKEN, CLUSTER, region, ACCOUNT, _VERSION],
-        }
+        token = eks.create_token(self.cloud.aws.session(self.role), Eks(name=CLUSTER, region=region, account=ACCOUNT))
+        credential = {"apiVersion": _VERSION, "kind": "ExecCredential", "status": {"token": token}}
+        (self.folder / "token.json").write_text(json.dumps(credential))
+        program = {"apiVersion": _VERSION, "command": "cat", "args": [str(self.folder / "token.json")]}
         whole = {
             "apiVersion": "v1",
             "kind": "Config",
@@ -131,16 +125,7 @@ class Operator:
 
     def run(self, mappings: Path, *args: str, **environment: str) -> tuple[int, str, str]:
         """Run keyferry, and return its exit code, and what it writes to stdout and to stderr."""
-        done = subprocess.run(
-            [str(KEYFERRY), "--mappings", str(mappings), *args],
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        with (self.cloud.directory / "commands.log").open("a") as file:
-            print(*args, done.stdout, done.stderr, file=file)
-        assert "Traceback" not in done.stderr
+        log = self.cloud.directory / "commands.log"
+        done = run_keyferry(["--mappings", str(mappings), *args], self.environment | environment, log)
         assert "canary" not in done.stdout + done.stderr
         return done.returncode, done.stdout, done.stderr

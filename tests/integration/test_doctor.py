@@ -22,7 +22,7 @@ from local import watch
 from local.install import STACK, Installation
 from tests.integration.deployed import Deployed, now
 from tests.integration.recorder import recording
-from tests.integration.test_cli import KEYFERRY, ROOT
+from tests.integration.terminal import ROOT, run_keyferry
 
 EU, US = ("--cluster", "prod-eu"), ("--cluster", "prod-us")
 CLI = ROOT / ".tools/awscli/bin"
@@ -57,12 +57,9 @@ def kubeconfig(stack: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def run(stack: Deployed, kubeconfig: Path, *args: str, **environment: str) -> tuple[int, str, str]:
     """Run `keyferry doctor`, and return its exit code and what it writes."""
-    command = [str(KEYFERRY), "--mappings", str(stack.installed.checkout / "mappings"), "doctor", "--stack", STACK]
+    command = ["--mappings", str(stack.installed.checkout / "mappings"), "doctor", "--stack", STACK, *args]
     whole = stack.cloud.aws.inherit(os.environ) | {"KUBECONFIG": str(kubeconfig)} | environment
-    done = subprocess.run([*command, *args], env=whole, capture_output=True, text=True, timeout=120, check=False)
-    with (stack.cloud.directory / "commands.log").open("a") as file:
-        print(*args, done.stdout, done.stderr, file=file)
-    assert "Traceback" not in done.stderr
+    done = run_keyferry(command, whole, stack.cloud.directory / "commands.log")
     assert "canary" not in done.stdout + done.stderr
     return done.returncode, done.stdout, done.stderr
 
@@ -392,17 +389,7 @@ def test_no_request_touches_a_value(stack: Deployed, kubeconfig: Path) -> None:
 
 
 def test_a_stack_that_there_is_not_is_told_and_the_clusters_are_looked_at(stack: Deployed, kubeconfig: Path) -> None:
-    command = [
-        str(KEYFERRY),
-        "--mappings",
-        str(stack.installed.checkout / "mappings"),
-        "doctor",
-        "--stack",
-        "nothing",
-        *EU,
-    ]
-    environment = stack.cloud.aws.inherit(os.environ) | {"KUBECONFIG": str(kubeconfig)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert "error    stack           stack: there is no stack nothing in eu-west-1" in done.stdout
-    assert "ok       generated       prod-eu" in done.stdout
+    code, out, _ = run(stack, kubeconfig, "--stack", "nothing", *EU)
+    assert code == 1
+    assert "error    stack           stack: there is no stack nothing in eu-west-1" in out
+    assert "ok       generated       prod-eu" in out

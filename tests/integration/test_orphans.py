@@ -27,8 +27,9 @@ from local.direct import catalog, deadline, delivery, mapping
 from local.install import STACK, Installation
 from local.watch import until
 from local.world import deployment, env_from
-from tests.integration.operators import ALIAS, DELETES, KEYFERRY, LOOKS, USES, Operator
+from tests.integration.operators import ALIAS, DELETES, LOOKS, USES, Operator
 from tests.integration.scene import CLUSTER, Scene
+from tests.integration.test_cli import KEYFERRY
 from tests.integration.wire import gate
 
 type Row = dict[str, Any]

@@ -20,7 +20,7 @@ from local.cloud import ACCOUNT
 from local.direct import TRUST
 from local.install import STACK, Installation
 from tests.integration.deployed import Deployed, now
-from tests.integration.test_cli import KEYFERRY
+from tests.integration.terminal import run_keyferry
 
 POLICIES = [each["Properties"]["ManagedPolicyName"]["Fn::Sub"] for each in build_template()["Resources"].values()]
 type Statement = Mapping[str, Any]
@@ -72,17 +72,9 @@ class Person:
 
     def do(self, directory: Path, *args: str, profile: str = "") -> "subprocess.CompletedProcess[str]":
         """Run keyferry, and return how it ended."""
-        done = subprocess.run(
-            [str(KEYFERRY), "--mappings", str(self.stack.installed.checkout / "mappings"), *args],
-            env=self.environment(directory, profile=profile),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        with (self.stack.cloud.directory / "commands.log").open("a") as file:
-            print(*args, done.stdout, done.stderr, file=file)
-        return done
+        command = ["--mappings", str(self.stack.installed.checkout / "mappings"), *args]
+        log = self.stack.cloud.directory / "commands.log"
+        return run_keyferry(command, self.environment(directory, profile=profile), log)
 
 
 type Command = Callable[[Person, Path], str]

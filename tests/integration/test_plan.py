@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import subprocess
 import uuid
 import zipfile
 from collections.abc import Callable, Mapping
@@ -28,7 +27,8 @@ from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.integration.recorder import recording
 from tests.integration.scene import CLUSTER, Scene
-from tests.integration.test_cli import KEYFERRY, ROOT, head_of
+from tests.integration.terminal import ROOT, run_keyferry
+from tests.integration.test_cli import head_of
 
 PASSWORD, USERNAME = ({"from": "db", "path": path} for path in ("password", "username"))
 
@@ -74,19 +74,9 @@ class Bench:
 
     def run(self, *args: str, code: int = 0, environment: Mapping[str, str] | None = None) -> str:
         """Run a command, in an environment that differs in some variables, and return what it prints."""
-        command = [str(KEYFERRY), "--mappings", str(self.place / "mappings"), *args]
-        done = subprocess.run(
-            command,
-            env={**self.environment, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        with (self.scene.cloud.directory / "commands.log").open("a") as file:
-            print(*args, done.stdout, done.stderr, file=file)
+        log, whole = self.scene.cloud.directory / "commands.log", {**self.environment, **(environment or {})}
+        done = run_keyferry(["--mappings", str(self.place / "mappings"), *args], whole, log)
         assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
         return done.stdout + done.stderr
 
     def plan(self, *args: str, code: int = 0) -> dict[str, Any]:
@@ -333,11 +323,8 @@ def test_an_error_is_told_by_its_exit_code(bench: Bench) -> None:
 
 def test_the_installed_stack_is_as_its_own_folder(installed: Installation) -> None:
     stack = Deployed(installed)
-    command = [str(KEYFERRY), "--mappings", str(installed.checkout / "mappings"), "plan", "--stack", STACK]
-    environment = stack.cloud.aws.inherit(os.environ)
-    done = subprocess.run(
-        [*command, "--output", "json"], env=environment, capture_output=True, text=True, timeout=180, check=False
-    )
+    command = ["--mappings", str(installed.checkout / "mappings"), "plan", "--stack", STACK, "--output", "json"]
+    done = run_keyferry(command, stack.cloud.aws.inherit(os.environ), stack.cloud.directory / "commands.log")
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
     empty = ("mappings", "clusters", "rights", "policies", "generated")

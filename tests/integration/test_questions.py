@@ -21,7 +21,7 @@ from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
 from tests.integration.operators import LOOKS, USES, Operator
 from tests.integration.recorder import Record, recording
 from tests.integration.scene import CLUSTER
-from tests.integration.test_cli import ROOT
+from tests.integration.terminal import ROOT
 
 LOST = "asked-and-lost"
 """A namespace that loses its label."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from local.install import STACK, Installation
 from local.watch import until
 from tests.integration.deployed import Deployed, now
-from tests.integration.test_cli import KEYFERRY
+from tests.integration.terminal import run_keyferry
 
 RIGHT = {"right", "held", "unknown"}
 
@@ -29,12 +28,9 @@ def stack(installed: Installation) -> Deployed:
 
 def run(stack: Deployed, *args: str) -> tuple[int, str, str]:
     """Run `keyferry status`, and return its exit code and what it writes."""
-    command = [str(KEYFERRY), "--mappings", str(stack.installed.checkout / "mappings"), "status", *args]
+    command = ["--mappings", str(stack.installed.checkout / "mappings"), "status", *args]
     environment = stack.cloud.aws.inherit(os.environ)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90, check=False)
-    with (stack.cloud.directory / "commands.log").open("a") as file:
-        print(*args, done.stdout, done.stderr, file=file)
-    assert "Traceback" not in done.stderr
+    done = run_keyferry(command, environment, stack.cloud.directory / "commands.log")
     return done.returncode, done.stdout, done.stderr
 
 

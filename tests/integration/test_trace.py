@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,7 +15,7 @@ from local.install import STACK, Installation
 from local.watch import until
 from local.world import deployment, env_from, volume
 from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
-from tests.integration.test_cli import KEYFERRY
+from tests.integration.terminal import run_keyferry
 from tests.integration.wire import closed_port
 from tests.unit.samples import envelope
 
@@ -68,22 +66,8 @@ def changed(body: Object, *, annotations: Object | None = None, spec: Object | N
 
 def run(stack: Deployed, *args: str) -> tuple[int, str, str]:
     """Run `keyferry trace`, and return its exit code and what it writes."""
-    command = [
-        str(KEYFERRY),
-        "--mappings",
-        str(stack.installed.checkout / "mappings"),
-        "trace",
-        "--stack",
-        STACK,
-        *args,
-    ]
-    begun = time.monotonic()
-    done = subprocess.run(
-        command, env=stack.cloud.aws.inherit(os.environ), capture_output=True, text=True, timeout=90, check=False
-    )
-    with (stack.cloud.directory / "commands.log").open("a") as file:
-        print("trace", *args, done.stdout, done.stderr, f"{time.monotonic() - begun:.2f} s", file=file)
-    assert "Traceback" not in done.stderr
+    command = ["--mappings", str(stack.installed.checkout / "mappings"), "trace", "--stack", STACK, *args]
+    done = run_keyferry(command, stack.cloud.aws.inherit(os.environ), stack.cloud.directory / "commands.log")
     return done.returncode, done.stdout, done.stderr
 
 
