@@ -6,7 +6,7 @@ Who asks has the policy to look, and in the cluster the right to list metadata: 
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -38,9 +38,16 @@ class Scene:
     record: Record
     """What is asked of AWS."""
     since: datetime
+    answers: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """What commands have shown: one that answers several questions is run once."""
 
     def ask(self, *command: str) -> str:
-        """Run a command as the page has it, and return what it shows."""
+        """Run a command as the page has it, unless it has been, and return what it shows."""
+        if command not in self.answers:
+            self.answers[command] = self._run(*command)
+        return self.answers[command]
+
+    def _run(self, *command: str) -> str:
         folder = self.planned if command[0] == "plan" else self.folder
         asks_stack = command[0] != "explain" and "--offline" not in command
         code, out, error = self.operator.run(
