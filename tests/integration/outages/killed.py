@@ -43,6 +43,8 @@ class Kill:
     number: int
     when: When
     """Before the request; when it is sent, its answer not read; or when its answer has come, nothing done with it."""
+    is_write: bool = False
+    """Whether requests that only read are not counted: they leave the cluster as it was before them."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +181,12 @@ def _arm(kill: Kill) -> None:
     numbers, current = itertools.count(1), threading.local()
     exchange, read_answer = HTTPSConnectionPool.urlopen, HTTPSConnection.getresponse
 
-    def urlopen(pool: HTTPSConnectionPool, *args: Any, **more: Any) -> Any:  # noqa: ANN401
-        current.hit = next(numbers) == kill.number
+    def urlopen(pool: HTTPSConnectionPool, method: str, *args: Any, **more: Any) -> Any:  # noqa: ANN401
+        counts = method != "GET" or not kill.is_write
+        current.hit = counts and next(numbers) == kill.number
         if current.hit and kill.when == "before":
             _die()
-        answer = exchange(pool, *args, **more)
+        answer = exchange(pool, method, *args, **more)
         if current.hit:
             _die()
         return answer

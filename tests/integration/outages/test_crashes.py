@@ -1,4 +1,7 @@
-"""Killed anywhere, the next delivery finishes: the function is killed at each of its requests to the API server."""
+"""Killed anywhere, the next delivery finishes: the function is killed at each request that changes the cluster.
+
+Who dies between two requests that only read leaves what they leave who die after the write before these.
+"""
 
 import itertools
 import uuid
@@ -71,10 +74,12 @@ class Killing:
             self.scene.admin.delete("Secret", "db", namespace)
 
     def everywhere(self, when: When, prepare: Callable[[], object] = lambda: None) -> int:
-        """Kill at each request in turn, and after the last one, and return how many there were."""
-        numbers = itertools.takewhile(lambda number: self.trial(Kill(number, when), prepare), itertools.count(1))
+        """Kill at each request that writes in turn, and after the last one, and return how many there were."""
+        numbers = itertools.takewhile(
+            lambda number: self.trial(Kill(number, when, is_write=True), prepare), itertools.count(1)
+        )
         count = len(list(numbers))
-        assert self.trial(Kill(count, "after"), prepare)
+        assert self.trial(Kill(count, "after", is_write=True), prepare)
         return count
 
 
@@ -97,12 +102,12 @@ def stage(cloud: Cloud, place: Path) -> Iterator[Killing]:
 
 @pytest.mark.parametrize("when", MODES)
 def test_a_rotation_that_is_killed_is_finished_by_the_next_delivery(stage: Killing, when: When) -> None:
-    assert stage.everywhere(when) >= 16
+    assert stage.everywhere(when) >= 8
 
 
 @pytest.mark.parametrize("when", MODES)
 def test_a_creation_that_is_killed_is_finished_by_the_next_delivery(stage: Killing, when: When) -> None:
-    assert stage.everywhere(when, stage.delete_the_secrets) >= 16
+    assert stage.everywhere(when, stage.delete_the_secrets) >= 8
 
 
 @pytest.mark.parametrize("when", MODES)
@@ -118,11 +123,11 @@ def test_a_key_of_somebody_else_is_removed_and_restarted_for_once_wherever_it_is
         for number in itertools.count(1):
             scene.admin.edit("Secret", "db", scene.namespace, {"data": {"theirs": "eA=="}})
             history = History(scene.admin, scene.namespace)
-            killed = functions.invoke(delivery(scene.namespace), Kill(number, when)) is None
+            killed = functions.invoke(delivery(scene.namespace), Kill(number, when, is_write=True)) is None
             assert functions.invoke(delivery(scene.namespace), attempt=2) == {"batchItemFailures": []}
             assert scene.data() == {"password": b"canary-killed-0"}
             assert RESTART_DUE not in scene.secret()["metadata"]["annotations"]
             assert history.new_replica_sets(scene.namespace) == 1
             if not killed:
                 break
-    assert number >= 8
+    assert number >= 4
