@@ -102,6 +102,12 @@ class Ground:
         found = {kind: self.admin.get(kind, name, HOME) for kind, name in (("Secret", "db"), ("Deployment", "api"))}
         return {kind: raw["metadata"]["managedFields"] for kind, raw in found.items() if raw}
 
+    def remove_policies(self) -> None:
+        """Delete the admission policies: each costs the API server time with whatever is written after this."""
+        for kind in ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"):
+            for name in self.identity.policies:
+                self.admin.delete(kind, name)
+
     def versions(self) -> Mapping[str, object]:
         """Return what changes with each Secret and each Deployment of the namespaces that are attacked."""
         return {
@@ -118,7 +124,7 @@ def build_catalog(cloud: Cloud) -> Catalog:
 
 
 @pytest.fixture(scope="module")
-def ground(cloud: Cloud) -> Ground:
+def ground(cloud: Cloud) -> Iterator[Ground]:
     """The stack with all that is generated, and what is attacked."""
     ground = Ground(cloud, build_catalog(cloud))
     admin = ground.admin
@@ -136,7 +142,8 @@ def ground(cloud: Cloud) -> Ground:
     known = event_attacks.event(ground.identity, metadata={"name": event_attacks.KNOWN})
     admin.send("POST", f"/api/v1/namespaces/{HOME}/events", known, attacks.JSON)
     apply_rbac(admin, ground.rbac)
-    return ground
+    yield ground
+    ground.remove_policies()
 
 
 def has_account(admin: Admin, namespace: str) -> bool:
@@ -190,11 +197,29 @@ def is_refused(attack: Attack, status: int, text: str) -> bool:
     return status == 403 and isinstance(first, Validation) and first.message in text
 
 
-def test_each_attack_succeeds_where_what_stops_it_is_taken_away(ground: Ground) -> None:
+type Weaken = Callable[..., tuple[Ground, Caller]]
+
+
+@pytest.fixture
+def weaken(ground: Ground) -> Iterator[Weaken]:
+    """Makes copies of the stack, each with another prefix, that lack what stops an attack, each with a user of it."""
+    copies = []
+
+    def copy(stopped_by: Sequence[Stopper], *, user: str = "deliver") -> tuple[Ground, Caller]:
+        copies.append(Ground(ground.cloud, build_catalog(ground.cloud)))
+        copies[-1].admin.apply(*attacks.without(copies[-1].rbac, stopped_by, copies[-1].identity))
+        return copies[-1], copies[-1].let_in(getattr(copies[-1].identity, user))
+
+    yield copy
+    for each in copies:
+        each.remove_policies()
+
+
+def test_each_attack_succeeds_where_what_stops_it_is_taken_away(ground: Ground, weaken: Weaken) -> None:
     by_stoppers = defaultdict[tuple[Stopper, ...], list[str]](list)
     for attack in select("deliver", ground.identity, ground.managed()):
         by_stoppers[attack.stopped_by].append(attack.what)
-    copies = {stopped_by: weaken(ground, stopped_by) for stopped_by in by_stoppers}
+    copies = {stopped_by: weaken(stopped_by) for stopped_by in by_stoppers}
     time.sleep(UNTIL_IN_FORCE)
     still_refused = [
         f"{attack}: {status} {text[-150:]}"
@@ -212,10 +237,10 @@ def test_each_attack_succeeds_where_what_stops_it_is_taken_away(ground: Ground) 
     [("reconcile", attack_list.list_attacks_of_reconcile), ("push", event_attacks.list_attacks_of_push)],
 )
 def test_each_attack_of_others_succeeds_with_the_rule_that_they_have_not(
-    ground: Ground, user: str, list_attacks: Callable[[Identity], Iterator[Attack]]
+    ground: Ground, weaken: Weaken, user: str, list_attacks: Callable[[Identity], Iterator[Attack]]
 ) -> None:
     stoppers = dict.fromkeys(attack.stopped_by for attack in list_attacks(ground.identity))
-    copies = {stopped_by: weaken(ground, stopped_by, user=user) for stopped_by in stoppers}
+    copies = {stopped_by: weaken(stopped_by, user=user) for stopped_by in stoppers}
     time.sleep(UNTIL_IN_FORCE)
     answers = [
         (attack.what, caller.send(attack, dry=True))
@@ -224,13 +249,6 @@ def test_each_attack_of_others_succeeds_with_the_rule_that_they_have_not(
         if attack.stopped_by == stopped_by
     ]
     assert [(what, text) for what, (status, text) in answers if status >= 300] == []
-
-
-def weaken(ground: Ground, stopped_by: Sequence[Stopper], *, user: str = "deliver") -> tuple[Ground, Caller]:
-    """Return a copy of the stack, with another prefix, that lacks what stops an attack, and its `deliver`."""
-    copy = Ground(ground.cloud, build_catalog(ground.cloud))
-    copy.admin.apply(*attacks.without(copy.rbac, stopped_by, copy.identity))
-    return copy, copy.let_in(getattr(copy.identity, user))
 
 
 def test_a_secret_that_may_be_deleted_does_not_come_back_as_a_token(ground: Ground) -> None:
@@ -268,10 +286,10 @@ def test_marks_of_others_stay_and_may_be_taken_away(ground: Ground) -> None:
         assert caller.send(attacks.patch_secret("change", "registry", HOME, patch), dry=True)[0] == 200
 
 
-def test_without_the_rule_the_token_of_a_service_account_is_had(ground: Ground) -> None:
+def test_without_the_rule_the_token_of_a_service_account_is_had(ground: Ground, weaken: Weaken) -> None:
     """So the local cloud would show it, if a policy let a token through."""
     rules = [Validation("secrets", message) for message in (attacks.NO_TOKENS, attacks.NO_ANNOTATION)]
-    _, caller = weaken(ground, rules)
+    _, caller = weaken(rules)
     time.sleep(UNTIL_IN_FORCE)
     body = attacks.build_secret("once", AGAIN, **token_of("session", TEAM))
     assert caller.send(attacks.apply_secret("make a token", body))[0] == 201
