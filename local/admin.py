@@ -119,8 +119,10 @@ class Admin:
                 raise
 
     def may(self, user: str, verb: str, resource: str, *, api: str = "", namespace: str = "", name: str = "") -> bool:
-        """Return whether a user may do something, as `kubectl auth can-i --as` tells."""
-        asked = {"verb": verb, "group": api, "resource": resource, "namespace": namespace, "name": name}
+        """Return whether a user may do something, as `kubectl auth can-i --as` tells; `pods/log` is a subresource."""
+        kind, _, part = resource.partition("/")
+        asked = {"verb": verb, "group": api, "resource": kind, "namespace": namespace, "name": name}
+        asked |= {"subresource": part} if part else {}
         spec = {"user": user, "resourceAttributes": asked}
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
         answer = self.send("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review, "application/json")
