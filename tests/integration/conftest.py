@@ -1,16 +1,14 @@
 """What every integration test has: AWS settings of the local cloud, and a namespace of its own."""
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from keyferry.kinds import WorkloadKind
-from keyferry.mapping.stack import StackNames
 from local.admin import Object
 from local.cloud import Cloud
 from local.watch import until
-from tests.integration.scene import CLUSTER, CUSTOM, Scene
+from tests.integration.scene import CLUSTER, CUSTOM, Scene, create_namespace
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,11 +51,8 @@ def _definition(kind: WorkloadKind) -> Object:
 
 @pytest.fixture
 def namespace(cloud: Cloud) -> str:
-    """A new namespace in both clusters. It stays: to delete one costs them more than all that a test asks of them."""
-    name = f"test-{uuid.uuid4().hex[:8]}"
-    for admin in cloud.admins.values():
-        admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name
+    """A new namespace in both clusters."""
+    return create_namespace(cloud)
 
 
 @pytest.fixture
@@ -69,8 +64,5 @@ def scene(cloud: Cloud, namespace: str) -> Scene:
 @pytest.fixture
 def own_scene(cloud: Cloud, namespace: str) -> Iterator[Scene]:
     """A new namespace with a stack of its own: its rights and policies are apart from all others in the cluster."""
-    scene = Scene(cloud, namespace, StackNames(prefix=namespace))
-    yield scene
-    for kind in ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"):
-        for name in scene.identity.policies:
-            scene.admin.delete(kind, name)
+    with Scene.apart(cloud, namespace) as scene:
+        yield scene

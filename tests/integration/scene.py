@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,14 @@ CUSTOM = [kind for kind in KINDS.values() if kind.group != "apps"]
 """The kinds of workloads that are custom resources: a cluster has them if somebody has installed them."""
 
 
+def create_namespace(cloud: Cloud) -> str:
+    """Create a namespace in all clusters. It stays: to delete one costs them more than all that a test asks of them."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    for admin in cloud.admins.values():
+        admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
+
+
 @dataclass(frozen=True)
 class Scene:
     """A namespace, and what is in AWS under its name."""
@@ -40,6 +49,16 @@ class Scene:
     namespace: str
     stack: StackNames = SHARED
     """The stack that delivers there: one that scenes share, or the scene's own."""
+
+    @classmethod
+    @contextmanager
+    def apart(cls, cloud: Cloud, namespace: str) -> "Iterator[Scene]":
+        """Yield a scene with a stack of its own: its rights and policies are apart from all others in the cluster."""
+        scene = cls(cloud, namespace, StackNames(prefix=namespace))
+        yield scene
+        for kind in ("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"):
+            for name in scene.identity.policies:
+                scene.admin.delete(kind, name)
 
     @property
     def admin(self) -> Admin:

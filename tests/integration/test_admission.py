@@ -1,6 +1,7 @@
 """The admission policy: whatever RBAC allows the pipeline, it changes nothing of a workload but its own stamps."""
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from keyferry.kinds import KINDS, WorkloadKind
 from keyferry.kube import Connection
 from keyferry.kube.transport import Request
 from local.admin import Object
+from local.cloud import Cloud
 from local.direct import apply_rbac, deadline
 from local.watch import until
 from local.world import deployment, env_from
-from tests.integration.scene import CUSTOM, Scene, connection
+from tests.integration.scene import CUSTOM, Scene, connection, create_namespace
 
 MERGE = "application/merge-patch+json"
 NONCE = "0123456789abcdef"
@@ -62,20 +64,35 @@ CHANGES: dict[str, Object] = {
 }
 
 
-@pytest.fixture
-def scene(own_scene: Scene) -> Scene:
+@pytest.fixture(scope="module")
+def scene(cloud: Cloud) -> Iterator[Scene]:
     """A scene with a stack of its own."""
-    return own_scene
+    with Scene.apart(cloud, create_namespace(cloud)) as scene:
+        yield scene
 
 
 @pytest.fixture
-def pipeline(scene: Scene, custom_kinds: None) -> Connection:
-    """The pipeline, which RBAC here allows everything with workloads."""
+def pipeline(scene: Scene, signed_in: Connection) -> Connection:
+    """The pipeline, and workloads that nobody has changed yet."""
+    for kind in KINDS:
+        scene.admin.delete(kind, "api", scene.namespace)
+    make_workloads(scene)
+    return signed_in
+
+
+def make_workloads(scene: Scene) -> None:
+    """Make a workload of each kind."""
     spec = deployment("api", scene.namespace, env_from("db"))["spec"]
     spec["template"]["metadata"]["annotations"] = {"example.com/kept": "x"}
     del spec["replicas"]  # a DaemonSet has none
     for kind in KINDS:
         scene.make(kind, "api", spec=spec | ({"serviceName": "api"} if kind == "StatefulSet" else {}))
+
+
+@pytest.fixture(scope="module")
+def signed_in(scene: Scene, custom_kinds: None) -> Connection:
+    """The pipeline, which RBAC here allows everything with workloads."""
+    make_workloads(scene)
     role = scene.grant().role
     rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     metadata = {"name": "too-much", "namespace": scene.namespace}
