@@ -19,7 +19,7 @@ from keyferry.cli.check.problems import InvalidFiles
 from keyferry.delivery.report import Report
 from keyferry.mapping.mapping import SecretMapping
 from local.cloud import ACCOUNT, Cloud
-from local.direct import SHARED, Direct, catalog
+from local.direct import SHARED, Direct, catalog, share
 from tests.integration.contents import Contents
 from tests.integration.scene import CLUSTER
 
@@ -70,6 +70,14 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return Case(tmp_path, yaml.safe_load((tmp_path / "expect.yaml").read_text()))
 
 
+@pytest.fixture(scope="module")
+def _known(cloud: Cloud) -> None:
+    """Let the stack that cases share know all of their Secrets at once."""
+    folders = (CASES / name for name in DELIVERED)
+    documents = (raw for folder in folders for raw in yaml.safe_load_all((folder / "mapping.yaml").read_text()))
+    share(cloud, [SecretMapping.model_validate(raw).spec.secret for raw in documents])
+
+
 @pytest.fixture
 def delivered(case: Case, cloud: Cloud) -> Iterator[dict[str, Report]]:
     """Deliveries of a case's mappings, by name, with what it has in AWS and in its namespace."""
@@ -96,7 +104,7 @@ def test_validate_tells_what_can_be_told_before_it_is_deployed(case: Case) -> No
     _assert_match(case.check()[1], case.expect.get("validate", ()))
 
 
-@pytest.mark.usefixtures("custom_kinds")
+@pytest.mark.usefixtures("custom_kinds", "_known")
 @pytest.mark.parametrize("case", DELIVERED, indirect=True)
 def test_a_delivery_makes_what_is_right(case: Case, cloud: Cloud, delivered: dict[str, Report]) -> None:
     mappings = {mapping.name: mapping for mapping in case.check()[0]}
