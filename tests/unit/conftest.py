@@ -13,6 +13,21 @@ from tests.unit.answers import check_answer
 
 settings.register_profile("keyferry", deadline=None, derandomize=True)
 settings.load_profile("keyferry")
+EXHAUSTIVE = frozenset(
+    f"test_{name}.py"
+    for name in (
+        *("cli_schema", "docs", "exactness", "fuzz", "golden", "mistakes", "openssl"),
+        *("protocol", "schedules", "templates"),
+    )
+)
+"""What runs the same lines again and again. Other tests run each of them too, so coverage, which makes Python a third
+slower, does not watch here."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in EXHAUSTIVE:
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(autouse=True)

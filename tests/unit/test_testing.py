@@ -8,6 +8,7 @@ import pytest
 
 from keyferry import testing
 from keyferry.errors import Conflict, NamespaceGone, Overtaken, Refused
+from keyferry.mapping.mapping import Workload
 from keyferry.testing import FakeClock, FakeCluster, encode
 
 
@@ -82,3 +83,12 @@ def test_a_forced_apply_takes_a_key_over_and_one_that_changes_nothing_keeps_the_
 def test_what_is_missing_is_deleted_already(cluster: FakeCluster) -> None:
     cluster.client().delete_secret("payments", "other", {"uid": "uid-1"})
     assert cluster.history == []
+
+
+def test_a_stamp_that_is_there_rolls_nothing_out_again(cluster: FakeCluster) -> None:
+    cluster.run("payments", "Deployment", {"metadata": {"name": "api"}, "spec": {}})
+    workload = Workload.model_validate({"kind": "Deployment", "name": "api"})
+    patch = {"spec": {"template": {"metadata": {"annotations": {"stamp": "1"}}}}}
+    for _ in range(2):
+        assert cluster.client().patch_workload(workload, "payments", patch, "keyferry")
+        assert cluster.history == ["rollout payments/Deployment/api"]
