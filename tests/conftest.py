@@ -30,6 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--context", help="context of the kubeconfig; the current one where none is named")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let `-m stack` choose what needs the installed stack."""
+    if "installed" in getattr(item, "fixturenames", ()) or item.path.name == FIRST:
+        item.add_marker(pytest.mark.stack)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path.name == LAST) - (item.path.name == FIRST))
