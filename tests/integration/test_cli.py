@@ -1,4 +1,4 @@
-"""The command as a program: against a cluster without the stack, and through the queue of the stack."""
+"""The commands that deliver: against a cluster without the stack, and through the queue of the stack."""
 
 import json
 import os
@@ -18,6 +18,7 @@ from local.install import STACK, Installation
 from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.integration.scene import Scene
+from tests.integration.terminal import run_keyferry
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEYFERRY = Path(sys.executable).with_name("keyferry")
@@ -52,14 +53,9 @@ class Shell:
 
     def run(self, *args: str, code: int = 0, told: str = "stdout") -> str:
         """Run a command, and return what it prints to stdout, or stderr; all of it is kept for the search for leaks."""
-        command = [str(KEYFERRY), "--mappings", str(self.mappings), *args]
-        done = subprocess.run(
-            command, env=dict(self.environment), capture_output=True, text=True, timeout=60, check=False
-        )
-        with (self.place / "commands.log").open("a") as file:
-            print(*args, done.stdout, done.stderr, file=file)
+        command = ["--mappings", str(self.mappings), *args]
+        done = run_keyferry(command, self.environment, self.place / "commands.log")
         assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
         return {"stdout": done.stdout, "stderr": done.stderr}[told]
 
     def told(self, *args: str, code: int = 0) -> Any:  # noqa: ANN401 - JSON
@@ -80,6 +76,15 @@ def direct(scene: Scene) -> Direct:
 def shell(direct: Direct, tmp_path: Path) -> Shell:
     """The shell of that role."""
     return Shell.of(direct, tmp_path)
+
+
+def test_the_program_itself_does_what_a_command_says(scene: Scene, shell: Shell) -> None:
+    command = [str(KEYFERRY), "--mappings", str(shell.mappings), "push", "--yes", "--output", "json"]
+    done = subprocess.run(command, env=shell.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    ((report,),) = json.loads(done.stdout).values()
+    assert report["namespaces"][0]["did"] == "created"
+    assert scene.data() == {"password": b"canary-command-1"}
 
 
 def test_a_dry_run_tells_the_plan_and_does_nothing(scene: Scene, shell: Shell) -> None:
