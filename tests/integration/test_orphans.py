@@ -237,6 +237,23 @@ def test_of_a_secret_that_somebody_else_made_our_part_is_taken_out_by_the_comman
     assert rows(ask(operator, installed)[1], scene) == []
 
 
+def test_a_stamp_that_is_left_is_shown_and_taken_off_by_its_command_alone(
+    scene: Scene, installed: Installation, operator: Operator
+) -> None:
+    scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
+    write(scene, removed(scene))
+
+    _, answer, _ = ask(operator, installed, "--delete", "--yes")
+
+    [row] = [row for row in rows(answer, scene) if row["kind"] == "Stamp"]
+    assert (row["name"], "outcome" in row) == ("Deployment/api", False)
+    assert row["why"] == "no mapping restarts it by keyferry.dev/db any more"
+    assert row["refused"] == ["to take it off restarts the pods, and it does no harm"]
+    kubectl(scene, row["command"])
+    kinds = {row["kind"] for row in rows(ask(operator, installed)[1], scene)}
+    assert kinds == {"Secret"}
+
+
 def kubectl(scene: Scene, command: str) -> None:
     """Run a command as the administrator, who calls the context by another name than the operator."""
     path = f"{binaries.provide(print).kubectl.parent}:{os.environ['PATH']}"

@@ -1,5 +1,7 @@
 """What is left over in a cluster: by the journal, the labels, and what the folder and the deployed mappings name."""
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -107,6 +109,66 @@ def test_a_secret_that_no_mapping_names_is_left_over_and_can_be_deleted() -> Non
     assert orphan.why == "no mapping is called payments-db any more"
     assert orphan.command == "kubectl --context mine delete --namespace payments secrets payments-db"
     assert set(orphan.metadata) == {"name", "namespace", "uid", "resourceVersion"}
+
+
+def stamped(**annotations: str) -> FakeOperator:
+    """Return a cluster with a Deployment that has these annotations in its pod template, `__` for the slash."""
+    operator = FakeOperator()
+    template = {"metadata": {"annotations": {key.replace("__", "/"): text for key, text in annotations.items()}}}
+    raw = {"metadata": {"name": "web", "namespace": "payments"}, "spec": {"template": template}}
+    operator.objects["deployments"] = [raw]
+    return operator
+
+
+STAMP = {"keyferry.dev__payments-db": "0123456789abcdef"}
+
+
+def test_a_stamp_of_a_mapping_that_is_gone_is_left_over_and_taken_off_by_hand_alone() -> None:
+    orphan = only(search(stamped(**STAMP)))
+    assert (orphan.kind, orphan.namespace, orphan.name) == ("Stamp", "payments", "Deployment/web")
+    assert orphan.why == "no mapping restarts it by keyferry.dev/payments-db any more"
+    assert orphan.refusals == ("to take it off restarts the pods, and it does no harm",)
+    *command, patch = shlex.split(orphan.command)
+    where = ["--context", "mine", "--namespace", "payments"]
+    assert command == ["kubectl", *where, "patch", "deployments.apps", "web", "--type", "merge", "--patch"]
+    annotations = {"keyferry.dev/payments-db": None}
+    assert json.loads(patch) == {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "more"),
+    [
+        (STAMP, {}),  # of a mapping that is there
+        ({"keyferry.dev__restart": "false"}, None),
+        ({"other.keyferry.dev__payments-db": "0123456789abcdef"}, None),  # of another stack
+        ({"example.com__payments-db": "0123456789abcdef"}, None),
+    ],
+)
+def test_what_a_mapping_restarts_by_or_is_no_stamp_of_the_stack_is_not_left_over(
+    annotations: dict[str, str], more: dict[str, Any] | None
+) -> None:
+    own = [] if more is None else [folder(mapping(**(ONE | more)))]
+    assert search(stamped(**annotations), *own).orphans == []
+
+
+@pytest.mark.parametrize("more", [{"restart": "none"}, {"namespaces": ["shop"]}, {"clusters": ["prod-us"]}])
+def test_a_stamp_by_which_a_mapping_no_longer_restarts_there_is_left_over(more: dict[str, Any]) -> None:
+    assert only(search(stamped(**STAMP), folder(mapping(**(ONE | more))))).kind == "Stamp"
+
+
+def test_a_stamp_that_deployed_mappings_alone_use_awaits_the_deployment() -> None:
+    findings = search(stamped(**STAMP), EMPTY, folder(mapping(**ONE)))
+    assert (findings.orphans, findings.awaiting) == ([], {"prod-eu": 1})
+    both = folder(mapping(**ONE))
+    assert search(stamped(**STAMP), both, both).awaiting == {}
+
+
+def test_stamps_of_workloads_that_may_not_be_listed_are_said_not_to_be_known() -> None:
+    operator = stamped(**STAMP)
+    operator.forbidden = {("deployments", ""), ("deployments", "payments")}
+    findings = search(operator)
+    assert findings.orphans == []
+    assert any("may not list deployments.apps of cluster prod-eu in payments" in note for note in findings.notes)
 
 
 def test_nothing_is_deleted_in_a_cluster_whose_context_is_a_guess() -> None:

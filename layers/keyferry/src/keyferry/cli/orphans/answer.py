@@ -7,9 +7,9 @@ class OrphanRow(TypedDict):
     """One thing that is left over."""
 
     kind: str
-    """Its kind in Kubernetes, or `AccessEntry`."""
+    """Its kind in Kubernetes; `AccessEntry`; or `Stamp`, an annotation of a workload's pod template."""
     name: str
-    """Its name; of an access entry, the ARN of its principal."""
+    """Its name; of an access entry, the ARN of its principal; of a stamp, its workload, as `Deployment/web`."""
     namespace: NotRequired[str]
     """Its namespace, where it has one."""
     cluster: str

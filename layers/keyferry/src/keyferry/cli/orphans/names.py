@@ -5,7 +5,7 @@ from functools import cached_property
 
 from keyferry.access.rbac import build_rbac, identify
 from keyferry.errors import abridge
-from keyferry.identity import DEFAULT_PREFIX
+from keyferry.identity import DEFAULT_PREFIX, Identity
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Eks
@@ -77,6 +77,18 @@ class Names:
     def names_secret(self, namespace: str, name: str) -> bool:
         """Return whether a mapping writes a Secret of this name to the namespace."""
         return any(mapping.spec.secret.name == name and self._chooses(mapping, namespace) for mapping in self._writing)
+
+    @property
+    def stamp_domains(self) -> frozenset[str]:
+        """The domains of the stamps of the stacks."""
+        return frozenset(Identity(prefix).stamp_domain for prefix in self.prefixes)
+
+    def restarts_by(self, stamp: str, namespace: str) -> bool:
+        """Return whether a mapping restarts workloads of a namespace by a stamp."""
+        return any(
+            stamp in mapping.stamp_keys and mapping.spec.restart != "none" and self._chooses(mapping, namespace)
+            for mapping in self._writing
+        )
 
     def explain(self, journal_name: str, namespace: str, secret: str) -> str:
         """Return why a Secret is left over whose journal names a mapping so."""

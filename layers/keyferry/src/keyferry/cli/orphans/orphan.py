@@ -11,6 +11,8 @@ from keyferry.mapping.targets import Eks
 
 ACCESS_ENTRY = "AccessEntry"
 """The kind of an access entry, which is no object of the cluster."""
+STAMP = "Stamp"
+"""The kind of an annotation of a workload's pod template."""
 DELETED, WOULD_BE_DELETED = "deleted", "would be deleted"
 PERHAPS_DELETED, NOT_TRIED = "perhaps deleted", "not tried"
 """What became of the one that was being deleted when somebody interrupted it, and of those after it."""
@@ -31,8 +33,10 @@ class Orphan:
     resource: Resource | None = None
     """The kind of object; None for an access entry."""
     name: str
-    """Its name; of an access entry, the ARN of its principal."""
+    """Its name; of an access entry, the ARN of its principal; of a stamp, kind and name of the workload."""
     namespace: str = ""
+    is_stamp: bool = False
+    """Whether it is a stamp of that resource, and not the whole."""
     why: str
     """Why it is left over."""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -47,6 +51,8 @@ class Orphan:
     @property
     def kind(self) -> str:
         """Its kind."""
+        if self.is_stamp:
+            return STAMP
         return self.resource.kind if self.resource else ACCESS_ENTRY
 
     @property

@@ -1,8 +1,9 @@
 """Look for what is left over in one cluster, by the rights of the person who asks."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from shlex import quote
 from typing import Any
 
@@ -11,6 +12,7 @@ from keyferry.cli.clusters.generated import ALLOWING, GENERATED, LIMITING, has_g
 from keyferry.cli.orphans.names import Names, Namespaces, split_journal_name
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.secrets import LeftSecret
+from keyferry.cli.orphans.stamps import RESTARTS, WORKLOADS, format_removal, list_stamps
 from keyferry.cli.orphans.usage import find_users
 from keyferry.cli.output.words import join
 from keyferry.delivery.observed import MAPPING
@@ -77,11 +79,14 @@ class ClusterSearch:
         places = sorted(namespaces) if namespaces is not None else self._list_named_namespaces()
         generated = [(kind, raw) for kind in GENERATED for raw in self._list(kind, places, GENERATED_LABEL)]
         secrets = [raw for raw in self._list(SECRETS, places) if _has_journal(raw)]
+        stamps = list(self._list_stamps(places))
         namespaces = self._list_namespaces()
         names = Names(self._catalogs, self._cluster, namespaces)
         folder = Names(self._catalogs[:1], self._cluster, namespaces)
         for kind, raw in generated:
             self._add_generated(names, folder, kind, raw)
+        for kind, seen, stamp in stamps:
+            self._add_stamp(names, folder, kind, seen, stamp)
         left = [orphan for raw in secrets if (orphan := self._judge(names, folder, raw))]
         self._findings.orphans += self._check_usage(left)
 
@@ -107,9 +112,28 @@ class ClusterSearch:
         )
 
     def _list(self, resource: Resource, namespaces: Iterable[str], selector: str = "") -> Iterator[Object]:
-        """Yield the objects of a kind, in all namespaces; where that is forbidden, in those where it is not."""
+        """Yield the metadata of the objects of a kind: in all namespaces, or where one may."""
+        return self._list_by(lambda place: self._client.list_metadata(resource, place, selector), resource, namespaces)
+
+    def _list_stamps(self, namespaces: Sequence[str]) -> Iterator[tuple[Resource, dict[str, str], str]]:
+        """Yield the stamps of the stacks, each with the kind and the metadata of its workload."""
+        domains = Names(self._catalogs, self._cluster, None).stamp_domains
+        for kind in WORKLOADS:
+            for raw in self._list_by(partial(self._client.list_objects, kind), kind, namespaces):
+                yield from ((kind, _take_metadata(raw), stamp) for stamp in list_stamps(raw, domains))
+
+    def _list_by(
+        self, look: Callable[[str | None], Iterable[Object]], resource: Resource, namespaces: Iterable[str]
+    ) -> Iterator[Object]:
+        """Yield the objects of a kind, in all namespaces; where that is forbidden, in those where it is not.
+
+        Args:
+            look: lists those of one namespace, or of all (None).
+            resource: the kind.
+            namespaces: those that are known.
+        """
         try:
-            yield from self._client.list_metadata(resource, None, selector)
+            yield from look(None)
         except Forbidden as error:
             if not resource.is_namespaced:
                 self._unseen.add(resource.kind)
@@ -118,7 +142,7 @@ class ClusterSearch:
             refused = []
             for namespace in namespaces:
                 try:
-                    yield from self._client.list_metadata(resource, namespace, selector)
+                    yield from look(namespace)
                 except Forbidden:
                     refused.append(namespace)
             if refused:
@@ -147,6 +171,16 @@ class ClusterSearch:
         unseen = sorted(self._unseen.intersection(ALLOWING))
         if resource.kind in LIMITING and unseen:
             yield f"it limits users whose rights are not known: you may not list each {' and '.join(unseen)}"
+
+    def _add_stamp(self, names: Names, folder: Names, resource: Resource, seen: dict[str, str], stamp: str) -> None:
+        if names.restarts_by(stamp, seen["namespace"]):
+            if not folder.restarts_by(stamp, seen["namespace"]):
+                self._findings.awaiting[self._cluster.name] += 1
+            return
+        orphan = self._build(resource, seen, f"no mapping restarts it by {stamp} any more").refuse([RESTARTS])
+        command = format_removal(resource, orphan.context, orphan.namespace, orphan.name, stamp)
+        name = f"{resource.kind}/{orphan.name}"
+        self._findings.orphans.append(replace(orphan, name=name, is_stamp=True, other_command=command))
 
     def _judge(self, names: Names, folder: Names, raw: Object) -> Orphan | None:
         """Return a Secret of a stack if it is left over; None otherwise."""

@@ -9,17 +9,17 @@ from typing import Any
 
 from keyferry.cli.clusters.client import OperatorClient, Resource
 from keyferry.cli.clusters.kubeconfig import CONCURRENCY
+from keyferry.cli.orphans.stamps import WORKLOADS
 from keyferry.cli.output.words import join
 from keyferry.delivery.apply import MIN_TARGETS_FOR_CLUSTER_LIST
 from keyferry.errors import Forbidden
-from keyferry.kinds import KINDS
 
 type Place = tuple[str, str]
 """Namespace and name of a Secret."""
 
 USERS = (
     Resource("Pod", "v1", "pods"),
-    *(Resource(kind.name, f"{kind.group}/{kind.version}", kind.resource) for kind in KINDS.values()),
+    *WORKLOADS,
     Resource("ReplicaSet", "apps/v1", "replicasets"),
     Resource("ReplicationController", "v1", "replicationcontrollers"),
     Resource("Job", "batch/v1", "jobs"),
