@@ -105,10 +105,8 @@ def installed(cloud: Cloud, place: Path) -> Installation:
 
 def _ask_for_events(path: Path, name: str) -> None:
     """Let failures be told by Kubernetes Events, too, in one of the clusters."""
-    document = yaml.safe_load(path.read_text())
-    for cluster in document["clusters"]:
-        cluster["events"] = cluster["name"] == name
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
+    line = f"  - name: {name}\n"
+    path.write_text(path.read_text().replace(line, f"{line}    events: true\n"))
 
 
 def _specs(directory: Path) -> Iterator[dict[str, Any]]:

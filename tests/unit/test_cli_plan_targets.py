@@ -7,7 +7,7 @@ import pytest
 
 from keyferry.cli.output.plans import summarize
 from keyferry.cli.output.results import Plan as DeliveryPlan
-from keyferry.cli.plan.build import build_plan
+from keyferry.cli.plan.build import Basis, build_plan
 from keyferry.cli.plan.carry_out import list_deliveries
 from keyferry.cli.plan.targets import compare_targets
 from keyferry.cli.plan.values import add_values
@@ -407,7 +407,7 @@ def test_equal_reasons_are_told_once_with_the_first_target_and_totals_count_the_
     comparison = compare_targets(folder_of(world), world.catalog, rows)
     assert comparison.notes == ["conflict of prod-eu/payments/payments-db and 3 more: helm owns password"]
     known: dict[str, Any] = {"stack": ("keyferry", "eu-west-1"), "generated": {}, "now": NOW}
-    plan = build_plan(folder_of(world), deploy(world.catalog), rows, **known)
+    plan = build_plan(Basis(folder=folder_of(world), deployment=deploy(world.catalog), rows=rows, **known))
     assert summarize(plan) == ("no changes, as far as is known: 4 have a conflict; the mappings are deployed")
 
 

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
+from keyferry.cli.call import Call
 from keyferry.cli.commands import status as command
 from keyferry.cli.failures import MAX_AGE, RECENT, add_failures, find_failures
 from keyferry.cli.output.states import print_planned, print_states
-from keyferry.cli.stack import LogLines, Stack, find_stack, format_trace_command
+from keyferry.cli.stack import LogLines, Stack, find_stack
 from keyferry.cli.states import Filter, is_right
 from keyferry.errors import InvalidInput, Overtaken, UnknownName
 from keyferry.pipeline.comparison import Scope
@@ -428,9 +429,11 @@ def test_a_log_that_is_read_in_part_is_told_as_that_and_in_order(monkeypatch: py
     assert (log.is_whole, [each["timestamp"][11:13] for each in log.lines]) == (False, ["13", "13", "14", "14"])
 
 
-def test_the_command_that_traces_an_event_is_for_the_folder_that_was_named() -> None:
-    assert format_trace_command("keyferry", "event-1", Path("mappings")) == "keyferry trace event-1 --stack keyferry"
-    assert format_trace_command("my stack", "event-1", Path("teams/a")) == (
+def test_a_command_that_is_shown_is_for_the_folder_and_the_stack_that_were_named() -> None:
+    assert Call(Path("mappings"), "keyferry").format_asking("trace", "event-1") == (
+        "keyferry trace event-1 --stack keyferry"
+    )
+    assert Call(Path("teams/a"), "my stack").format_asking("trace", "event-1") == (
         "keyferry --mappings teams/a trace event-1 --stack 'my stack'"
     )
 
@@ -539,10 +542,8 @@ def test_the_log_is_asked_only_where_something_is_not_known_to_be_right(monkeypa
     asked = list[datetime]()
 
     class Logged(Targets):
-        def list_attempts(
-            self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()
-        ) -> LogLines:
-            asked.append(since)
+        def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
+            asked.append(_since)
             return LogLines([])
 
     recent = NOW.isoformat()

@@ -12,7 +12,8 @@ import pytest
 
 from keyferry.access.events import RULES
 from keyferry.access.people import build_template as build_people
-from keyferry.cli.doctor.finding import Call, Check, Finding
+from keyferry.cli.call import Call
+from keyferry.cli.doctor.finding import Check, Finding
 from keyferry.cli.doctor.stack import (
     caller,
     deployment,
