@@ -75,21 +75,24 @@ class Trace(TypedDict):
     """Of a workload: why it restarted, or did not."""
 
 
+type Logs = Mapping[str, Sequence[Line]]
+"""The end of a function's name → the lines of its log, oldest first."""
+type Locate = Callable[[str], str]
+"""Returns file and line of a mapping by its name; empty where they are not known."""
+
+
+def _nowhere(_mapping: str) -> str:
+    return ""
+
+
 def build_trace(
-    focus: Focus,
-    logs: Mapping[str, Sequence[Line]],
-    *,
-    stack: str,
-    since: datetime,
-    until: datetime,
-    is_whole: bool,
-    locate: Callable[[str], str] = lambda _mapping: "",
+    focus: Focus, logs: Logs, *, stack: str, since: datetime, until: datetime, is_whole: bool, locate: Locate = _nowhere
 ) -> Trace:
     """Return the last change of what is asked about.
 
     Args:
         focus: what is asked about.
-        logs: the end of a function's name → the lines of its log, oldest first.
+        logs: the logs that were read.
         stack: the name of the stack.
         since: how far back the logs were read.
         until: until when, which is when it was asked.
@@ -108,19 +111,19 @@ def build_trace(
         until=format_time(until),
         isWhole=is_whole,
         hops=_list_hops(focus, list_hops(last, ends, until), unread) if last else [],
-        others=[
-            OtherChange(eventId=change.event_id, time=format_moment(change.time)) for change in effective[:MAX_OTHERS]
-        ],
+        others=list(map(_describe_other, effective[:MAX_OTHERS])),
         othersMore=len(effective[MAX_OTHERS:]),
         ignored=len(others) - len(effective),
         now=[_describe_now(focus, row, unread) for row in _choose_rows(focus, last)],
-        answers=[],
+        answers=explain_restart(subject, focus.rows, list_outcomes(changes), unread, since, until, locate)
+        if isinstance(subject, WorkloadName)
+        else [],
     )
-    if isinstance(subject, WorkloadName):
-        trace["answers"] = explain_restart(subject, focus.rows, list_outcomes(changes), unread, since, until, locate)
-    if last:
-        trace["eventId"] = last.event_id
-    return trace
+    return {**trace, "eventId": last.event_id} if last else trace
+
+
+def _describe_other(change: Change) -> OtherChange:
+    return OtherChange(eventId=change.event_id, time=format_moment(change.time))
 
 
 def _list_unread(focus: Focus, changes: Sequence[Change], since: datetime) -> dict[TargetKey, str]:
