@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from keyferry.cli.orphans.search import ClusterSearch, Findings
 from keyferry.cli.orphans.survey import Survey
 from keyferry.cli.orphans.usage import USERS, USERS_FROM_AFAR, find_users, list_mentions
 from keyferry.cli.output.orphans import print_findings, print_notes
-from keyferry.errors import ClusterUnreachable, Forbidden, Overtaken
+from keyferry.errors import ClusterUnreachable, Forbidden, Overtaken, ServerError
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames
@@ -47,10 +47,16 @@ class FakeOperator:
         self.interrupted: set[str] = set()
         """While these are deleted, somebody presses Ctrl-C."""
         self.lost: ClusterUnreachable | None = None
+        self.broken: set[str] = set()
+        """Plurals for which the API server fails."""
+        self.not_served: set[str] = set()
+        """Groups and versions that the cluster does not have."""
 
     def list_metadata(self, resource: Resource, namespace: str | None = None, selector: str = "") -> Iterator[Any]:
         if self.lost:
             raise self.lost
+        if resource.plural in self.broken:
+            raise ServerError("the webhook is down")
         if (resource.plural, namespace or "") in self.forbidden:
             raise Forbidden(f"context mine may not list {resource.plural}")
         objects = self._list_secrets() if resource == SECRETS else self.objects.get(resource.plural, [])
@@ -60,6 +66,9 @@ class FakeOperator:
                 yield raw
 
     list_objects = list_metadata
+
+    def find_served(self, resources: Iterable[Resource]) -> list[Resource]:
+        return [each for each in resources if each.version not in self.not_served]
 
     def _list_secrets(self) -> list[dict[str, Any]]:
         if self._world is None:
@@ -114,7 +123,10 @@ def test_a_secret_that_no_mapping_names_is_left_over_and_can_be_deleted() -> Non
 def stamped(**annotations: str) -> FakeOperator:
     """Return a cluster with a Deployment that has these annotations in its pod template, `__` for the slash."""
     operator = FakeOperator()
-    template = {"metadata": {"annotations": {key.replace("__", "/"): text for key, text in annotations.items()}}}
+    template = {
+        "metadata": {"annotations": {key.replace("__", "/"): text for key, text in annotations.items()}},
+        "spec": {"containers": [{"envFrom": [{"secretRef": {"name": "payments-db"}}]}]},
+    }
     raw = {"metadata": {"name": "web", "namespace": "payments"}, "spec": {"template": template}}
     operator.objects["deployments"] = [raw]
     return operator
@@ -151,9 +163,45 @@ def test_what_a_mapping_restarts_by_or_is_no_stamp_of_the_stack_is_not_left_over
     assert search(stamped(**annotations), *own).orphans == []
 
 
-@pytest.mark.parametrize("more", [{"restart": "none"}, {"namespaces": ["shop"]}, {"clusters": ["prod-us"]}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        *({"restart": "none"}, {"namespaces": ["shop"]}, {"clusters": ["prod-us"]}),
+        {"restart": [{"kind": "Deployment", "name": "api"}]},
+    ],
+)
 def test_a_stamp_by_which_a_mapping_no_longer_restarts_there_is_left_over(more: dict[str, Any]) -> None:
     assert only(search(stamped(**STAMP), folder(mapping(**(ONE | more))))).kind == "Stamp"
+
+
+def test_a_stamp_is_left_over_where_the_workload_no_longer_uses_the_secret_and_is_not_named() -> None:
+    operator = stamped(**STAMP)
+    operator.objects["deployments"][0]["spec"]["template"]["spec"] = {}
+    assert only(search(operator, folder(mapping(**ONE)))).kind == "Stamp"
+    named = {"restart": [{"kind": "Deployment", "name": "web"}]}
+    assert search(operator, folder(mapping(**(ONE | named)))).orphans == []
+
+
+def test_all_stamps_of_a_workload_are_taken_off_by_one_command() -> None:
+    orphan = only(search(stamped(**STAMP, keyferry__dev="x", **{"keyferry.dev__other": "fedcba9876543210"})))
+    assert orphan.why == "no mapping restarts it by keyferry.dev/other, keyferry.dev/payments-db any more"
+    assert orphan.command.count("null") == 2
+
+
+def test_kinds_that_the_cluster_does_not_have_are_not_asked_for() -> None:
+    operator = stamped(**STAMP)
+    operator.not_served = {"argoproj.io/v1alpha1", "apps.kruise.io/v1alpha1"}
+    operator.forbidden = {(plural, name) for plural in ("rollouts", "clonesets") for name in ("", "payments", "shop")}
+    findings = search(operator)
+    assert (len(findings.orphans), findings.notes) == (1, [])
+
+
+def test_a_kind_that_cannot_be_listed_hides_nothing_else() -> None:
+    operator = stamped(**STAMP)
+    operator.broken = {"statefulsets"}
+    findings = search(operator)
+    assert only(findings).kind == "Stamp"
+    assert findings.notes == ["stamps of statefulsets are not looked at: the webhook is down"]
 
 
 def test_a_stamp_that_deployed_mappings_alone_use_awaits_the_deployment() -> None:

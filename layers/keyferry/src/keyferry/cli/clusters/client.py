@@ -4,7 +4,7 @@ Of Secrets only the metadata is ever asked for.
 """
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -70,6 +70,20 @@ class OperatorClient:
         """Return the version of the API server, such as `v1.36.1`."""
         request = Request("GET", "/version", "get", "/version")
         return str((self._ask(request) or {}).get("gitVersion", ""))
+
+    def find_served(self, resources: Iterable[Resource]) -> list[Resource]:
+        """Return those of some kinds that the cluster has: every user may ask for that (`system:discovery`).
+
+        Of a kind that it does not have, an API server says 403 to whoever may not list everything.
+        """
+        wanted = list(resources)
+        plurals = {version: self._list_plurals(version) for version in {each.version for each in wanted}}
+        return [each for each in wanted if each.plural in plurals[each.version]]
+
+    def _list_plurals(self, version: str) -> set[str]:
+        path = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        answer = self._ask(Request("GET", path, "get", path)) or {}
+        return {str(each["name"]) for each in answer.get("resources") or ()}
 
     def list_metadata(self, resource: Resource, namespace: str | None = None, selector: str = "") -> Iterator[Object]:
         """Yield the objects of a kind with their metadata alone, page by page; none where the kind is not served.

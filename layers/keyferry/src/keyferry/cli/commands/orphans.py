@@ -77,7 +77,7 @@ def orphans(
     if (delete or dry_run) and removable:
         _remove(settings, seen, dry_run=dry_run)
     _print(settings, seen, with_commands=not (delete or dry_run))
-    is_clean = all(orphan.is_gone for orphan in seen.findings.orphans)
+    is_clean = all(orphan.is_gone or orphan.is_stamp for orphan in seen.findings.orphans)
     sys.exit(0 if is_clean and not seen.gap else PROBLEMS)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from keyferry.access.rbac import build_rbac, identify
+from keyferry.cli.orphans.stamps import Stamped
 from keyferry.errors import abridge
 from keyferry.identity import DEFAULT_PREFIX, Identity
 from keyferry.mapping.catalog import Catalog
@@ -83,10 +84,10 @@ class Names:
         """The domains of the stamps of the stacks."""
         return frozenset(Identity(prefix).stamp_domain for prefix in self.prefixes)
 
-    def restarts_by(self, stamp: str, namespace: str) -> bool:
-        """Return whether a mapping restarts workloads of a namespace by a stamp."""
+    def restarts(self, stamped: Stamped, stamp: str) -> bool:
+        """Return whether a mapping restarts a workload by a stamp."""
         return any(
-            stamp in mapping.stamp_keys and mapping.spec.restart != "none" and self._chooses(mapping, namespace)
+            stamp in mapping.stamp_keys and _restarts(mapping, stamped) and self._chooses(mapping, stamped.namespace)
             for mapping in self._writing
         )
 
@@ -118,3 +119,10 @@ class Names:
 
 def _list_same(catalog: Catalog, cluster: Cluster) -> Iterator[Cluster]:
     yield from (one for one in catalog.clusters.values() if one.eks == cluster.eks)
+
+
+def _restarts(mapping: SecretMapping, stamped: Stamped) -> bool:
+    restart = mapping.spec.restart
+    if isinstance(restart, list):
+        return stamped.name in map(str, restart)
+    return restart == "auto" and mapping.spec.secret.name in stamped.secrets

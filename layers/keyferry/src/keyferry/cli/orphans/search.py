@@ -1,7 +1,7 @@
 """Look for what is left over in one cluster, by the rights of the person who asks."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from shlex import quote
@@ -12,7 +12,7 @@ from keyferry.cli.clusters.generated import ALLOWING, GENERATED, LIMITING, has_g
 from keyferry.cli.orphans.names import Names, Namespaces, split_journal_name
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.secrets import LeftSecret
-from keyferry.cli.orphans.stamps import RESTARTS, WORKLOADS, format_removal, list_stamps
+from keyferry.cli.orphans.stamps import NOBODY, RESTARTS, WORKLOADS, Stamped, format_removal
 from keyferry.cli.orphans.usage import find_users
 from keyferry.cli.output.words import join
 from keyferry.delivery.observed import MAPPING
@@ -79,16 +79,14 @@ class ClusterSearch:
         places = sorted(namespaces) if namespaces is not None else self._list_named_namespaces()
         generated = [(kind, raw) for kind in GENERATED for raw in self._list(kind, places, GENERATED_LABEL)]
         secrets = [raw for raw in self._list(SECRETS, places) if _has_journal(raw)]
-        stamps = list(self._list_stamps(places))
         namespaces = self._list_namespaces()
         names = Names(self._catalogs, self._cluster, namespaces)
         folder = Names(self._catalogs[:1], self._cluster, namespaces)
         for kind, raw in generated:
             self._add_generated(names, folder, kind, raw)
-        for kind, seen, stamp in stamps:
-            self._add_stamp(names, folder, kind, seen, stamp)
         left = [orphan for raw in secrets if (orphan := self._judge(names, folder, raw))]
         self._findings.orphans += self._check_usage(left)
+        self._add_stamps(names, folder, places)
 
     def _list_namespaces(self) -> Namespaces | None:
         """Return the namespaces of the cluster; None where they may not be listed."""
@@ -114,13 +112,6 @@ class ClusterSearch:
     def _list(self, resource: Resource, namespaces: Iterable[str], selector: str = "") -> Iterator[Object]:
         """Yield the metadata of the objects of a kind: in all namespaces, or where one may."""
         return self._list_by(lambda place: self._client.list_metadata(resource, place, selector), resource, namespaces)
-
-    def _list_stamps(self, namespaces: Sequence[str]) -> Iterator[tuple[Resource, dict[str, str], str]]:
-        """Yield the stamps of the stacks, each with the kind and the metadata of its workload."""
-        domains = Names(self._catalogs, self._cluster, None).stamp_domains
-        for kind in WORKLOADS:
-            for raw in self._list_by(partial(self._client.list_objects, kind), kind, namespaces):
-                yield from ((kind, _take_metadata(raw), stamp) for stamp in list_stamps(raw, domains))
 
     def _list_by(
         self, look: Callable[[str | None], Iterable[Object]], resource: Resource, namespaces: Iterable[str]
@@ -153,7 +144,7 @@ class ClusterSearch:
                 )
 
     def _add_generated(self, names: Names, folder: Names, resource: Resource, raw: Object) -> None:
-        prefix, seen = str(raw["metadata"]["labels"][GENERATED_LABEL]), _take_metadata(raw)
+        prefix, seen = str(raw["metadata"]["labels"][GENERATED_LABEL]), _take_metadata(raw["metadata"])
         key = resource.kind, seen.get("namespace", ""), seen["name"]
         if prefix not in names.prefixes:
             self._findings.other_stacks[self._cluster.name, prefix, resource.kind] += 1
@@ -172,19 +163,30 @@ class ClusterSearch:
         if resource.kind in LIMITING and unseen:
             yield f"it limits users whose rights are not known: you may not list each {' and '.join(unseen)}"
 
-    def _add_stamp(self, names: Names, folder: Names, resource: Resource, seen: dict[str, str], stamp: str) -> None:
-        if names.restarts_by(stamp, seen["namespace"]):
-            if not folder.restarts_by(stamp, seen["namespace"]):
-                self._findings.awaiting[self._cluster.name] += 1
-            return
-        orphan = self._build(resource, seen, f"no mapping restarts it by {stamp} any more").refuse([RESTARTS])
-        command = format_removal(resource, orphan.context, orphan.namespace, orphan.name, stamp)
-        name = f"{resource.kind}/{orphan.name}"
-        self._findings.orphans.append(replace(orphan, name=name, is_stamp=True, other_command=command))
+    def _add_stamps(self, names: Names, folder: Names, namespaces: Sequence[str]) -> None:
+        """Add the workloads with stamps that are left over. An error of one kind is noted, and stops no other."""
+        for kind in self._client.find_served(WORKLOADS):
+            try:
+                for raw in self._list_by(partial(self._client.list_objects, kind), kind, namespaces):
+                    self._add_stamped(names, folder, Stamped.parse(kind, raw, names.stamp_domains))
+            except KeyferryError as error:
+                self._findings.notes.append(f"stamps of {kind.plural} are not looked at: {error}")
+
+    def _add_stamped(self, names: Names, folder: Names, stamped: Stamped) -> None:
+        left = [stamp for stamp in stamped.stamps if not names.restarts(stamped, stamp)]
+        used = [stamp for stamp in stamped.stamps if stamp not in left]
+        awaiting = sum(not folder.restarts(stamped, stamp) for stamp in used)
+        if awaiting:
+            self._findings.awaiting[self._cluster.name] += awaiting
+        if left:
+            orphan = self._build(stamped.resource, _take_metadata(stamped.metadata), f"{NOBODY} {join(left)} any more")
+            command = format_removal(stamped, orphan.context, left)
+            orphan = replace(orphan, name=stamped.name, is_stamp=True, other_command=command)
+            self._findings.orphans.append(orphan.refuse([RESTARTS]))
 
     def _judge(self, names: Names, folder: Names, raw: Object) -> Orphan | None:
         """Return a Secret of a stack if it is left over; None otherwise."""
-        journal, seen = raw["metadata"]["annotations"][MAPPING], _take_metadata(raw)
+        journal, seen = raw["metadata"]["annotations"][MAPPING], _take_metadata(raw["metadata"])
         prefix, _ = split_journal_name(journal)
         if prefix not in names.prefixes:
             self._findings.other_stacks[self._cluster.name, prefix, SECRETS.kind] += 1
@@ -231,10 +233,10 @@ def _has_journal(raw: Object) -> bool:
     return MAPPING in (raw["metadata"].get("annotations") or {}) and "deletionTimestamp" not in raw["metadata"]
 
 
-def _take_metadata(raw: Object) -> dict[str, str]:
+def _take_metadata(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Return what identifies an object as it was seen; not its annotations, one of which may hold values."""
     taken = ("name", "namespace", "uid", "resourceVersion")
-    return {key: str(raw["metadata"][key]) for key in taken if raw["metadata"].get(key)}
+    return {key: str(metadata[key]) for key in taken if metadata.get(key)}
 
 
 def count_kinds(other_stacks: Counter[tuple[str, str, str]]) -> dict[tuple[str, str], Counter[str]]:

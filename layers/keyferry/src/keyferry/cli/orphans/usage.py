@@ -70,12 +70,13 @@ def find_users(client: OperatorClient, places: Collection[Place]) -> Usage:
     look = _Look(client, wanted)
     if not wanted:
         return look.usage
+    users, users_from_afar = client.find_served(USERS), client.find_served(USERS_FROM_AFAR)
     with ThreadPoolExecutor(CONCURRENCY) as pool:
-        afar = pool.map(look.look_from_afar, USERS_FROM_AFAR)
+        afar = pool.map(look.look_from_afar, users_from_afar)
         if len(wanted) < MIN_TARGETS_FOR_CLUSTER_LIST:
-            list(pool.map(lambda pair: look.look_in(*pair), product(wanted, USERS)))
+            list(pool.map(lambda pair: look.look_in(*pair), product(wanted, users)))
         else:
-            list(pool.map(look.look_everywhere, USERS))
+            list(pool.map(look.look_everywhere, users))
         list(afar)
     return look.usage
 
