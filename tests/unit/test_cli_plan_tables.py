@@ -51,7 +51,11 @@ def test_a_mapping_has_what_differs_and_one_that_is_new_where_it_stands() -> Non
 
 def test_a_cluster_has_its_fields_and_kinds() -> None:
     change = ClusterChange(name="eu", change="changed", fields=["restartKinds"], restarts_gained=["Rollout"])
-    assert rows_of("Clusters", plan(clusters=[change])) == [("changed", "eu", "restartKinds", "+Rollout")]
+    renamed = ClusterChange(name="paris", was="us", change="changed", fields=["name"])
+    assert rows_of("Clusters", plan(clusters=[change, renamed])) == [
+        ("changed", "eu", "restartKinds", "+Rollout"),
+        ("changed", "us → paris", "name", ""),
+    ]
 
 
 def test_a_target_has_what_a_delivery_does_and_why() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from keyferry.cli.generated import render_files
 from keyferry.cli.output.plans import summarize
 from keyferry.cli.output.results import Plan as DeliveryPlan
 from keyferry.cli.plan.build import Basis, build_plan
@@ -12,7 +13,8 @@ from keyferry.cli.plan.carry_out import list_deliveries
 from keyferry.cli.plan.targets import compare_targets
 from keyferry.cli.plan.values import add_values
 from keyferry.errors import ClusterUnreachable
-from keyferry.mapping.catalog import build_catalog
+from keyferry.mapping.catalog import Catalog, build_catalog
+from keyferry.mapping.mapping import SecretMapping
 from keyferry.testing import FakeCluster
 from tests.unit.clusters import SOURCE, WHERE, World
 from tests.unit.planning import EU, NOW, US, deploy, folder_of, list_rows, name_targets, plan_of
@@ -370,6 +372,10 @@ def test_a_cluster_that_has_given_its_name_away_goes_by_its_new_one() -> None:
         "prod-eu is another cluster now: what is deployed under that name is shown as old, its new name"
     ]
     assert {each.command for each in plan.leftovers} == {"keyferry orphans --cluster old"}
+    assert [(each.change, each.name, each.was) for each in plan.clusters] == [
+        ("changed", "old", "prod-eu"),
+        ("added", "prod-eu", ""),
+    ]
     both = mapping(clusters=["old", "prod-eu"], namespaces=["payments"])
     assert name_targets(plan_of(world, folder_of(world, both, clusters=[NEW, US, kept])).targets) == [
         "written old payments payments-db annotate stays",
@@ -381,6 +387,104 @@ def test_of_a_source_that_is_named_after_the_cluster_no_right_of_another_name_is
     world = World(mapping(sources={"db": {"secretsManager": "prod/${cluster}/db"}}, **ONE))
     rights = plan_of(world, folder_of(world, clusters=[NEW, US])).rights
     assert not [each.may for each in rights if each.may.startswith("read the secret")]
+
+
+RENAMED = EU.model_copy(update={"name": "paris"})
+PARIS: dict[str, Any] = ONE | {"clusters": ["paris"]}
+PROD: dict[str, Any] = {"clusters": {"matchLabels": {"env": "prod"}}, "namespaces": ["payments"]}
+URL = {"url": {"template": "{{ db.username }}"}}
+
+
+def rename_chosen(*mappings: SecretMapping) -> tuple[World, Catalog]:
+    """Return a world whose mappings choose prod-eu by a label, and the folder that calls that cluster paris."""
+    world = World(*mappings)
+    world.sources.put("prod/prod-eu/db", '{"username": "me", "password": "canary-eu"}')
+    world.catalog = build_catalog(mappings, [cluster("prod-eu", labels={"env": "prod"}), US])
+    world.deliver("prod-eu")
+    renamed = world.catalog.clusters["prod-eu"].model_copy(update={"name": "paris"})
+    return world, folder_of(world, clusters=[renamed, US])
+
+
+def test_a_cluster_that_is_renamed_neither_gains_nor_loses_anything_by_that() -> None:
+    world = World(mapping(**ONE))
+    plan = plan_of(world, folder_of(world, mapping(**PARIS), clusters=[RENAMED, US]))
+    assert name_targets(plan.targets) == ["written paris payments payments-db annotate stays"]
+    [(target, expected)] = plan.deliveries
+    assert (target.why, expected.before, expected.versions) == (
+        "the mapping has changed",
+        "present",
+        {"db": "version-1"},
+    )
+    assert (plan.leftovers, plan.rights, plan.policies) == ([], [], [])
+    assert [(each.name, each.was, each.change, each.fields) for each in plan.clusters] == [
+        ("paris", "prod-eu", "changed", ["name"])
+    ]
+    assert plan.notes == [
+        "cluster prod-eu is renamed, and shown as paris: by that alone no Secret and no right in it is gained or lost,"
+        " and nothing is left behind"
+    ]
+
+
+def test_where_labels_choose_a_cluster_that_is_renamed_no_secret_is_written() -> None:
+    plan = plan_of(*rename_chosen(mapping(**PROD)))
+    assert (plan.targets, plan.unchanged, plan.leftovers) == ([], 1, [])
+
+
+def test_namespaces_that_a_selector_has_chosen_are_known_on_a_cluster_that_is_renamed() -> None:
+    world = label(World(mapping(**LABELLED)))
+    paris: dict[str, Any] = LABELLED | {"clusters": ["paris"]}
+    plan = plan_of(world, folder_of(world, mapping(**paris), clusters=[RENAMED, US]))
+    assert name_targets(plan.targets) == ["written paris shop payments-db annotate stays"]
+
+
+def test_what_a_mapping_loses_on_a_cluster_that_is_renamed_is_left_behind_under_its_new_name() -> None:
+    world = World(mapping(clusters=["prod-eu"], namespaces=["payments", "shop"]))
+    plan = plan_of(world, folder_of(world, mapping(**PARIS), clusters=[RENAMED, US]))
+    assert "lost paris shop payments-db" in name_targets(plan.targets)
+    assert {(each.cluster, each.namespace, each.command) for each in plan.leftovers} == {
+        ("paris", "shop", "keyferry orphans --cluster paris")
+    }
+
+
+def test_a_source_that_is_named_after_a_cluster_is_another_one_once_that_is_renamed() -> None:
+    sources = {"db": {"secretsManager": "prod/${cluster}/db"}}
+    world, folder = rename_chosen(mapping(sources=sources, **PROD))
+    plan = plan_of(world, folder)
+    assert name_targets(plan.targets) == ["written paris payments payments-db update may change"]
+    assert [each.why for each in plan.targets] == ["the cluster has another name"]
+    [(_, expected)] = plan.deliveries
+    assert expected.versions == {}, "that of the other secret is not that of this one"
+    assert {(each.change, each.cluster, each.may) for each in plan.rights} == {
+        ("lost", "", "read the secret prod/prod-eu/db"),
+        ("gained", "", "read the secret prod/paris/db"),
+    }
+
+
+@pytest.mark.parametrize(("more", "content"), [({}, "may change"), (URL, "changes")])
+def test_a_template_that_has_the_name_of_a_cluster_may_make_another_content(more: dict[str, Any], content: str) -> None:
+    data = {"username": {"template": "{{ cluster }}"}}
+    world = World(mapping(data=data, **ONE))
+    folder = folder_of(world, mapping(data=data | more, **PARIS), clusters=[RENAMED, US])
+    [target] = plan_of(world, folder).targets
+    assert (target.cluster, target.will, target.content) == ("paris", "update", content)
+    assert target.why == "the mapping has changed; the cluster has another name"
+
+
+def test_of_the_generated_files_those_that_tell_clusters_by_name_alone_differ_with_it() -> None:
+    before = render_files(build_catalog([mapping(**ONE)], [EU]))
+    after = render_files(build_catalog([mapping(**PARIS)], [RENAMED]))
+    old, new = "clusters/prod-eu/rbac.yaml", "clusters/paris/rbac.yaml"
+    differing = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert differing == {old, new, "access-entries.json", "stack/alarms.yaml"}
+    assert before[old] == after[new]
+
+
+def test_of_clusters_that_have_swapped_their_names_each_keeps_what_it_has() -> None:
+    world = World()
+    swapped = [EU.model_copy(update={"name": "prod-us"}), US.model_copy(update={"name": "prod-eu"})]
+    plan = plan_of(world, folder_of(world, clusters=swapped))
+    assert (plan.targets, plan.rights, plan.leftovers) == ([], [], [])
+    assert [(each.name, each.was) for each in plan.clusters] == [("prod-eu", "prod-us"), ("prod-us", "prod-eu")]
 
 
 def test_a_conflict_that_stays_is_told() -> None:
@@ -411,11 +515,11 @@ def test_equal_reasons_are_told_once_with_the_first_target_and_totals_count_the_
     assert summarize(plan) == ("no changes, as far as is known: 4 have a conflict; the mappings are deployed")
 
 
-def test_a_row_of_a_mapping_that_is_not_listed_is_left_out() -> None:
+def test_a_row_of_a_mapping_or_a_cluster_that_is_not_listed_is_left_out() -> None:
     world = World(mapping(**ONE))
     rows = json.loads(json.dumps(list_rows(world)))
-    stray = rows[0] | {"mapping": "newer", "secret": "newer"}
-    assert compare_targets(folder_of(world), world.catalog, [*rows, stray]).changes == []
+    for stray in (rows[0] | {"mapping": "newer", "secret": "newer"}, rows[0] | {"cluster": "newer"}):
+        assert compare_targets(folder_of(world), world.catalog, [*rows, stray]).changes == []
 
 
 def test_what_is_rendered_with_values_is_no_longer_unknown() -> None:

@@ -115,8 +115,17 @@ class Spec(Record):
     @property
     def differs_by_namespace(self) -> bool:
         """Whether the Secret can differ between namespaces. A template counts if `namespace` is in its text."""
-        return any("namespace" in source.placeholders for source in self.sources.values()) or any(
-            "namespace" in template for template in self.secret.templates
+        return self._names("namespace")
+
+    @property
+    def differs_by_cluster(self) -> bool:
+        """Whether the Secret can differ between clusters. A template counts if `cluster` is in its text."""
+        return self._names("cluster")
+
+    def _names(self, part: str) -> bool:
+        """Return whether a source or a template names a part of the place."""
+        return any(part in source.placeholders for source in self.sources.values()) or any(
+            part in template for template in self.secret.templates
         )
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from keyferry.cli.call import Call
 from keyferry.cli.output import console
 from keyferry.cli.output.words import count, join
-from keyferry.cli.plan.document import Leftover, MappingChange, Plan, RightChange, TargetChange
+from keyferry.cli.plan.document import ClusterChange, Leftover, MappingChange, Plan, RightChange, TargetChange
 
 type Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 """A title, the header, and the rows."""
@@ -81,7 +81,7 @@ def list_tables(plan: Plan) -> list[Table]:
             [
                 (
                     each.change,
-                    each.name,
+                    _name(each),
                     _join(each.fields),
                     _join(_sign(each.restarts_gained, each.restarts_lost)),
                 )
@@ -113,7 +113,7 @@ def _list_mappings(changes: Iterable[MappingChange]) -> list[tuple[str, ...]]:
     return [
         (
             each.change,
-            f"{each.was} → {each.name}" if each.was else each.name,
+            _name(each),
             _join(each.fields) if each.change == "changed" else each.at,
             each.content if each.change == "changed" else "",
             _join([*_sign(each.keys_gained, each.keys_lost), *(["…"] if each.keys_depend else [])]),
@@ -121,6 +121,10 @@ def _list_mappings(changes: Iterable[MappingChange]) -> list[tuple[str, ...]]:
         )
         for each in changes
     ]
+
+
+def _name(change: MappingChange | ClusterChange) -> str:
+    return f"{change.was} → {change.name}" if change.was else change.name
 
 
 def _sign(gained: Sequence[str], lost: Sequence[str]) -> list[str]:

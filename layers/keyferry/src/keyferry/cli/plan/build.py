@@ -10,7 +10,7 @@ from keyferry.cli.plan.access import Access
 from keyferry.cli.plan.changes import list_cluster_changes, list_differences, list_mapping_changes
 from keyferry.cli.plan.document import Plan, PlannedStack
 from keyferry.cli.plan.leftovers import list_leftovers
-from keyferry.cli.plan.replacements import list_cluster_notes, list_replacements, rename_clusters, rename_rows
+from keyferry.cli.plan.replacements import list_cluster_notes, list_new_names, rename_clusters
 from keyferry.cli.plan.rights import list_policy_changes, list_right_changes
 from keyferry.cli.plan.rows import Row
 from keyferry.cli.plan.targets import compare_targets
@@ -46,10 +46,10 @@ def build_plan(basis: Basis) -> Plan:
         InvalidInput: something that is generated would be more than AWS or a cluster takes.
     """
     folder, deployment, (name, region) = basis.folder, basis.deployment, basis.stack
-    deployed, names = deployment.catalog, list_replacements(folder, deployment.catalog)
-    apart = rename_clusters(deployed, names)
-    comparison = compare_targets(folder, apart, rename_rows(basis.rows, names))
-    access = Access.generate(folder), replace(Access.generate(apart), catalog=deployed)
+    deployed = deployment.catalog
+    renamed = rename_clusters(deployed, list_new_names(folder, deployed))
+    comparison = compare_targets(folder, renamed, basis.rows)
+    access = Access.generate(folder), replace(Access.generate(renamed), catalog=deployed)
     return Plan(
         created=basis.now,
         release=read_release(),

@@ -104,16 +104,37 @@ def name_workloads(mapping: SecretMapping) -> list[str]:
     return list(map(str, restart)) if isinstance(restart, list) else []
 
 
+def pair_clusters(folder: Catalog, deployed: Catalog) -> Iterator[tuple[Cluster | None, Cluster | None]]:
+    """Yield each cluster of the folder with the deployed one that it continues, then those that nothing continues.
+
+    A cluster continues the one that is the same in EKS; without that, the one of its name, which it replaces.
+    """
+    same, kept = (
+        {each.eks: each for each in deployed.clusters.values()},
+        {each.eks for each in folder.clusters.values()},
+    )
+    continued = set[str]()
+    for name, after in sorted(folder.clusters.items()):
+        namesake = deployed.clusters.get(name)
+        before = same.get(after.eks) or (namesake if namesake and namesake.eks not in kept else None)
+        continued |= {before.name} if before else set()
+        yield after, before
+    for name, before in sorted(deployed.clusters.items()):
+        if name not in continued:
+            yield None, before
+
+
 def list_cluster_changes(folder: Catalog, deployed: Catalog) -> Iterator[ClusterChange]:
     """Yield the clusters that differ, by name."""
-    for name in sorted(folder.clusters.keys() | deployed.clusters.keys()):
-        after, before = folder.clusters.get(name), deployed.clusters.get(name)
+    for after, before in pair_clusters(folder, deployed):
+        named = after or before
         fields = list_differences(before, after) if after and before else []
         was, now = _list_kinds(before), _list_kinds(after)
-        if fields or not (after and before):
+        if named and (fields or not (after and before)):
             yield ClusterChange(
-                name=name,
+                name=named.name,
                 change="changed" if before and after else "added" if after else "removed",
+                was=before.name if before and after and before.name != after.name else "",
                 fields=fields,
                 restarts_gained=[kind for kind in now if kind not in was] if before and after else [],
                 restarts_lost=[kind for kind in was if kind not in now] if before and after else [],

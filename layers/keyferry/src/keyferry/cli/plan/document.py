@@ -63,6 +63,8 @@ class ClusterChange(Record):
     """The name of the cluster in mappings."""
     change: Change
     """What becomes of it."""
+    was: str = ""
+    """The name that it is deployed under, where the folder renames it."""
     fields: list[str] = Field(default_factory=list)
     """The fields that differ."""
     restarts_gained: list[str] = Field(default_factory=list, alias="restartsGained")

@@ -25,8 +25,10 @@ class StackRows:
         """Look at all rows once.
 
         Args:
-            deployed: the mappings and clusters of the stack.
-            rows: what it says of its targets; one whose last delivery failed with the `error` of that.
+            deployed: the mappings and clusters of the stack. A cluster that is renamed has its new name, by which it is
+                asked for, under the key of its old one.
+            rows: what the stack says of its targets, by the old names; one whose last delivery failed with the `error`
+                of that.
         """
         self._deployed = deployed
         self._by_secret: dict[Secret, Row] = {}
@@ -43,7 +45,9 @@ class StackRows:
         }
 
     def _add(self, row: Row) -> None:
-        mapping, cluster, namespace = self._deployed.mappings.get(row["mapping"]), row["cluster"], row["namespace"]
+        mapping, namespace = self._deployed.mappings.get(row["mapping"]), row["namespace"]
+        known = self._deployed.clusters.get(row["cluster"])  # a release that tells no deployment may have had others
+        cluster = known.name if known else row["cluster"]
         if not namespace:
             self._reasons[row["mapping"], cluster] = row.get("why", "not known")
         elif mapping:
@@ -51,8 +55,8 @@ class StackRows:
             self._namespaces[mapping.name, cluster].add(namespace)
             for source in row["sources"]:
                 read = mapping.spec.sources.get(source["alias"])
-                if read and "wanted" in source:
-                    self._versions[_identify(read, Place(cluster, namespace))] = source["wanted"]
+                if read and "wanted" in source:  # it was read by the old name of the cluster
+                    self._versions[_identify(read, Place(row["cluster"], namespace))] = source["wanted"]
 
     def get(self, secret: Secret) -> Row | None:
         """Return what is said of a Secret; None if it belongs to no target of the stack, or its cluster is away."""

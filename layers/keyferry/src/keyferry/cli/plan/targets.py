@@ -40,10 +40,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Pair:
-    """A mapping of the folder, and the deployed one that it continues."""
+    """A mapping of the folder on one cluster, and the deployed one that it continues."""
 
     after: SecretMapping
     before: SecretMapping | None
+    is_moved: bool = False
+    """Whether the cluster is deployed under another name, and the Secret can have that name in it."""
 
     @cached_property
     def revision(self) -> str:
@@ -52,15 +54,29 @@ class _Pair:
     @cached_property
     def is_changed(self) -> bool:
         """Whether deliveries write something for it that they do not write for the deployed one."""
+        return self.before is None or self.is_moved or self._is_other
+
+    @cached_property
+    def _is_other(self) -> bool:
+        """Whether it asks for something else than the deployed mapping, by its name or its spec."""
         before, after = self.before, self.after
-        return before is None or (before.journal_names[0], compute_revision(before)) != (
+        return before is not None and (before.journal_names[0], compute_revision(before)) != (
             after.journal_names[0],
             self.revision,
         )
 
     @cached_property
     def content(self) -> str:
-        return describe_content(self.before, self.after) if self.before else "may change"
+        content = describe_content(self.before, self.after) if self.before else "may change"
+        return "may change" if content == "stays" and self.is_moved else content
+
+    @cached_property
+    def why(self) -> str:
+        """Why deliveries write something else for it."""
+        if self.before is None:
+            return "the mapping takes it over"
+        changed = ["the mapping has changed"] if self._is_other else []
+        return "; ".join([*changed, *(["the cluster has another name"] if self.is_moved else [])])
 
 
 def compare_targets(folder: Catalog, deployed: Catalog, rows: Sequence[Row]) -> Comparison:
@@ -68,7 +84,7 @@ def compare_targets(folder: Catalog, deployed: Catalog, rows: Sequence[Row]) -> 
 
     Args:
         folder: the mappings of the folder.
-        deployed: those of the stack.
+        deployed: those of the stack. A cluster that is renamed has its new name, under the key of its old one.
         rows: what the stack says of its targets; one whose last delivery failed with the `error` of that.
     """
     comparison = _TargetComparison(folder, deployed, StackRows(deployed, rows))
@@ -82,13 +98,15 @@ class _TargetComparison:
         self._folder, self._deployed, self._known = folder, deployed, known
         self._kept = set[Secret]()
         """The Secrets that the folder writes."""
+        self._renamed = {cluster.name for name, cluster in deployed.clusters.items() if name != cluster.name}
 
     def run(self) -> None:
         pairs = list(pair_mappings(self._folder, self._deployed))
         for after, before in pairs:
             if after:
                 for cluster in self._folder.clusters_of(after):
-                    self._compare_cluster(_Pair(after, before), cluster)
+                    is_moved = cluster.name in self._renamed and after.spec.differs_by_cluster
+                    self._compare_cluster(_Pair(after, before, is_moved), cluster)
         for after, before in pairs:
             if before:
                 self.result.changes += self._list_lost(before, after)
@@ -145,8 +163,7 @@ class _TargetComparison:
             return self._build(pair, secret, will="fail", why=_TAKEN.format(row["mapping"]))
         content = "may change" if state == "stale" and pair.content == "stays" else pair.content
         will = "annotate" if content == "stays" else "update"
-        why = "the mapping has changed" if pair.before else "the mapping takes it over"
-        return self._build(pair, secret, will=will, why=why, content=content)
+        return self._build(pair, secret, will=will, why=pair.why, content=content)
 
     def _is_deployed(self, pair: _Pair, secret: Secret) -> bool:
         """Return whether a Secret is one of the targets of the deployed mapping, whatever is known of its state."""
