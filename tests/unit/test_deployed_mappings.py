@@ -99,7 +99,7 @@ class Asked:
         self.answers = list(answers)
 
     def ask(self, question: str) -> Iterator[dict[str, Any]]:
-        assert question == "mappings"
+        assert question in ("mappings", "status")
         for page in self.answers.pop(0):
             if isinstance(page, Exception):
                 raise page
@@ -148,6 +148,11 @@ def test_targets_are_those_of_the_mappings_and_otherwise_both_are_asked_for_anew
 def test_where_others_are_deployed_again_and_again_nothing_is_said_of_targets(compiled: Catalog) -> None:
     with pytest.raises(Overtaken, match="other mappings are being deployed to stack keyferry while it is asked"):
         load_state(Deploying(*[build_catalog([], []), compiled] * 9))
+
+
+def test_targets_of_a_release_that_does_not_say_of_which_mappings_they_are_are_taken(compiled: Catalog) -> None:
+    asked = Asked(pages(compiled), [{"rows": [{"namespace": "payments"}]}])
+    assert load_state(asked)[1] == [{"namespace": "payments"}]
 
 
 def test_mappings_that_this_release_cannot_read_are_told_with_both_releases(compiled: Catalog) -> None:

@@ -71,13 +71,15 @@ def load_deployment(stack: Askable) -> Deployment:
 def load_state(stack: Askable) -> tuple[Deployment, list[dict[str, Any]]]:
     """Return the mappings that a stack has been deployed with, and what it says of the targets of these very mappings.
 
+    An older release does not say of which mappings its targets are: they are taken to be of these.
+
     Raises:
         Overtaken: other mappings are deployed again and again meanwhile.
         KeyferryError: as `load_deployment` says.
     """
     for _ in range(MAX_TRIES):
         deployment, pages = load_deployment(stack), list(stack.ask("status"))
-        if all(page["deployment"] == deployment.digest for page in pages):
+        if all(page.get("deployment", deployment.digest) == deployment.digest for page in pages):
             return deployment, [row for page in pages for row in page["rows"]]
     raise Overtaken(f"other mappings are being deployed to stack {stack.name} while it is asked: ask once that is over")
 
