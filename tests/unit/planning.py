@@ -72,12 +72,14 @@ class FakeStack:
         self.refusal: KeyferryError | None = None
         self.lines: list[dict[str, Any]] | KeyferryError = []
         """What its function `deliver` has logged, or why that cannot be read."""
+        self.is_whole = True
+        """Whether that is all of it."""
 
     def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
         """Return the log lines of attempts at deliveries."""
         if isinstance(self.lines, KeyferryError):
             raise self.lines
-        return LogLines(self.lines)
+        return LogLines(self.lines, self.is_whole)
 
     def ask(self, question: str, **fields: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  # JSON
         """Yield the pages of an answer."""

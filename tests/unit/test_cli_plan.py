@@ -147,6 +147,15 @@ def test_who_may_not_read_the_logs_is_told_and_has_the_plan(scene: Scene) -> Non
     assert "a source has another version" in result.stdout
 
 
+def test_errors_that_may_be_missing_are_told_as_that(scene: Scene) -> None:
+    scene.put(2)
+    fail(scene)
+    scene.stack.is_whole = False
+    result = scene.run("plan")
+    assert "warning: the log of deliver is longer than was read: the last errors may be missing\n" in result.stderr
+    assert "the last delivery failed" in result.stdout
+
+
 def test_a_plan_reads_no_value_and_starts_nothing(scene: Scene) -> None:
     scene.change(MORE)
     scene.run("plan")

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
-from keyferry.cli.stack import MAX_LOG_PAGES, Stack
+from keyferry.cli.stack import MAX_LOG_PAGES, LogLines, Stack
 from keyferry.errors import ClusterUnreachable
 from tests.unit.clusters import World
 from tests.unit.function_logs import FunctionLogs
@@ -164,6 +164,15 @@ def test_a_target_is_failed_where_status_says_so(aws: Aws) -> None:
         result = run(what, "--output", "json")
         known = json.loads(result.stdout)
         assert ({each["state"] for each in known["now"]}, result.exit_code) == ({"failed"}, 1)
+
+
+def test_a_target_whose_last_error_may_be_missing_is_told_as_that(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert aws.logs
+    aws.logs.world.sources.put(SOURCE, '{"username": "me", "password": "canary-2-new"}')
+    monkeypatch.setattr(Stack, "list_attempts", lambda *_, **__: LogLines([], is_whole=False))
+    result = run(SOURCE, "--output", "json")
+    assert result.stderr == "warning: the log of deliver is longer than was read: the last errors may be missing\n"
+    assert (json.loads(result.stdout)["isWhole"], result.exit_code) == (False, 1)
 
 
 def test_a_name_that_nobody_reads_is_an_error(aws: Aws) -> None:

@@ -15,6 +15,9 @@ by default is within the hour."""
 MAX_AGE = timedelta(days=1)
 """How old a failure may be that is shown of a target that has not been right for so long."""
 
+LOG_IS_LONGER = "warning: the log of deliver is longer than was read: the last errors may be missing"
+"""What to say where the log was not read to its end: it is read from the oldest line on."""
+
 type _End = tuple[str, Row]
 """When an attempt at a delivery ended, and how it failed; empty if it did not."""
 

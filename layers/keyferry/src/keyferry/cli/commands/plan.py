@@ -12,7 +12,7 @@ import click
 from keyferry.cli.call import Call
 from keyferry.cli.deliveries import Selection, plan_delivery, run_all, select
 from keyferry.cli.deployment import load_state
-from keyferry.cli.failures import Logged, find_failures
+from keyferry.cli.failures import LOG_IS_LONGER, Logged, find_failures
 from keyferry.cli.generated import compare_files, render_files
 from keyferry.cli.options import Settings, examples, output_of
 from keyferry.cli.output import console
@@ -84,10 +84,12 @@ def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_e
 def _add_errors(stack: Logged, rows: list[Row]) -> list[Row]:
     """Return what the stack says of its targets; one that is not right with the error of its last delivery."""
     try:
-        seen, _ = find_failures(rows, datetime.now(UTC), stack)
+        seen, is_whole = find_failures(rows, datetime.now(UTC), stack)
     except KeyferryError as error:  # the plan is right without it
         console.print_note(f"warning: which deliveries failed is not known: {error}")
         return rows
+    if not is_whole:
+        console.print_note(LOG_IS_LONGER)
     errors = [{"error": row["error"]} if "error" in row else {} for row in seen]
     return [row | error for row, error in zip(rows, errors, strict=True)]
 

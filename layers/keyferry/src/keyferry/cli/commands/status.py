@@ -11,7 +11,7 @@ import click
 from keyferry.aws.sessions import open_session
 from keyferry.cli import states
 from keyferry.cli.call import Call
-from keyferry.cli.failures import find_failures
+from keyferry.cli.failures import LOG_IS_LONGER, find_failures
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces, complete_teams
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
@@ -104,8 +104,8 @@ def _look(settings: Settings, stack: Stack | None, wanted: Filter) -> list[Row]:
         is_whole = True
         if stack:
             rows, is_whole = find_failures(rows, datetime.now(UTC), stack)
-        if not is_whole:  # it is read from the oldest line on
-            console.print_note("warning: the log of deliver is longer than was read: the last errors may be missing")
+        if not is_whole:
+            console.print_note(LOG_IS_LONGER)
         return list(filter(wanted.selects, rows))
 
 

@@ -13,7 +13,7 @@ import click
 
 from keyferry.cli.check import files
 from keyferry.cli.duration import Duration
-from keyferry.cli.failures import find_failures
+from keyferry.cli.failures import LOG_IS_LONGER, find_failures
 from keyferry.cli.names import complete_clusters, complete_namespaces
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
@@ -36,6 +36,8 @@ from keyferry.errors import InvalidInput, UnknownName
 
 ANSWER = Trace
 """The form of `--output json`."""
+LOGS_ARE_LONGER = "warning: the logs are longer than was read, and a later change may be missing: say --since"
+"""What to say where the logs of the changes were not read to their end: they are read from the oldest line on."""
 
 
 @click.command(
@@ -76,13 +78,13 @@ def trace(
     deployed = open_stack(os.environ, stack, settings.mappings)
     until = datetime.now(UTC)
     with console.show_progress("reading the logs", 1):
-        known = _follow(deployed, subject, until - since, until, _create_locate(settings.mappings))
+        known, warnings = _follow(deployed, subject, until - since, until, _create_locate(settings.mappings))
     if settings.is_json:
         console.print_json(known)
     else:
         print_trace(known)
-    if not known["isWhole"]:  # they are read from the oldest line on
-        console.print_note("warning: the logs are longer than was read, and a later change may be missing: say --since")
+    for warning in warnings:
+        console.print_note(warning)
     sys.exit(PROBLEMS if fails(known) else 0)
 
 
@@ -102,8 +104,10 @@ def _create_locate(folder: Path) -> Callable[[str], str]:
     return locate
 
 
-def _follow(stack: Stack, subject: Subject, since: datetime, until: datetime, locate: Callable[[str], str]) -> Trace:
-    """Ask for the targets and read the logs.
+def _follow(
+    stack: Stack, subject: Subject, since: datetime, until: datetime, locate: Callable[[str], str]
+) -> tuple[Trace, list[str]]:
+    """Ask for the targets and read the logs; return what they tell, and warnings of what may be missing.
 
     Raises:
         InvalidInput: nothing is known of what is asked about.
@@ -121,11 +125,13 @@ def _follow(stack: Stack, subject: Subject, since: datetime, until: datetime, lo
     lines = {function: each.lines for function, each in logs.items()}
     if isinstance(subject, Event) and collect(focus, lines):
         focus = Focus(subject, _ask(stack, subject))
-    focus = replace(focus, rows=find_failures(focus.rows, until, stack)[0])
+    seen, has_all_errors = find_failures(focus.rows, until, stack)
+    warnings = [*([] if is_whole else [LOGS_ARE_LONGER]), *([] if has_all_errors else [LOG_IS_LONGER])]
+    focus, is_whole = replace(focus, rows=seen), not warnings
     trace = build_trace(focus, lines, stack=stack.name, since=since, until=until, is_whole=is_whole, locate=locate)
     if isinstance(subject, SourceName) and not trace["hops"] and not targets:
         raise InvalidInput(explain_unknown(subject, rows))
-    return trace
+    return trace, warnings
 
 
 def _ask(stack: Stack, subject: Subject) -> list[Row]:
