@@ -123,11 +123,15 @@ def test_where_the_last_delivery_failed_the_reason_of_a_target_has_the_error(sce
     scene.put(2)
     fail(scene)
     assert [(each.state, each.will, each.why) for each in scene.plan().targets] == [
-        ("stale", "update", "a source has another version; the last delivery failed: Forbidden: patch")
+        (
+            "stale",
+            "update",
+            "a source has another version; the last delivery failed at 2126-11-24 15:00 UTC: Forbidden: patch",
+        )
     ]
     scene.change(MORE)
     assert [each.why for each in scene.plan().targets] == [
-        "the mapping has changed; the last delivery failed: Forbidden: patch"
+        "the mapping has changed; the last delivery failed at 2126-11-24 15:00 UTC: Forbidden: patch"
     ]
 
 

@@ -496,9 +496,10 @@ def test_a_conflict_that_stays_is_told() -> None:
         ["conflict of prod-eu/payments/payments-db: helm owns password"],
     )
     assert (comparison.unchanged, comparison.contested) == (0, 1)
-    failed = [row | {"error": "Conflict: x"} for row in rows]
+    failed = [row | {"error": "Conflict: x", "failed": "2026-11-24T14:30:05+00:00"} for row in rows]
     assert compare_targets(folder_of(world), world.catalog, failed).notes == [
-        "conflict of prod-eu/payments/payments-db: helm owns password; the last delivery failed: Conflict: x"
+        "conflict of prod-eu/payments/payments-db: helm owns password;"
+        " the last delivery failed at 2026-11-24 14:30 UTC: Conflict: x"
     ]
     without = [{name: value for name, value in row.items() if name != "why"} for row in rows]
     notes = compare_targets(folder_of(world), world.catalog, without).notes
@@ -510,6 +511,12 @@ def test_equal_reasons_are_told_once_with_the_first_target_and_totals_count_the_
     rows = [row | {"state": "conflict", "why": "helm owns password"} for row in list_rows(world)]
     comparison = compare_targets(folder_of(world), world.catalog, rows)
     assert comparison.notes == ["conflict of prod-eu/payments/payments-db and 3 more: helm owns password"]
+    times = [f"2026-11-24T14:{minute}:00+00:00" for minute in (10, 30, 20, 25)]
+    failed = [row | {"error": "Conflict: x", "failed": time} for row, time in zip(rows, times, strict=True)]
+    assert compare_targets(folder_of(world), world.catalog, failed).notes == [
+        "conflict of prod-eu/payments/payments-db and 3 more: helm owns password;"
+        " the last delivery failed at 2026-11-24 14:30 UTC: Conflict: x"
+    ]
     known: dict[str, Any] = {"stack": ("keyferry", "eu-west-1"), "generated": {}, "now": NOW}
     plan = build_plan(Basis(folder=folder_of(world), deployment=deploy(world.catalog), rows=rows, **known))
     assert summarize(plan) == ("no changes, as far as is known: 4 have a conflict; the mappings are deployed")

@@ -65,12 +65,17 @@ def _find_begin(row: Row, now: datetime) -> datetime:
 
 def describe_age(row: Row, now: datetime) -> str:
     """Return when a delivery failed, where that is long ago; empty for one that is tried again and again."""
-    failed = datetime.fromisoformat(row["failed"]) if "failed" in row else now
-    return f"failed at {failed.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if failed < now - RECENT else ""
+    is_old = "failed" in row and datetime.fromisoformat(row["failed"]) < now - RECENT
+    return f"failed at {format_minute(row['failed'])}" if is_old else ""
+
+
+def format_minute(time: str) -> str:
+    """Return a time of a row to the minute, as `2026-11-24 03:04 UTC`."""
+    return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def add_failures(rows: Iterable[Row], lines: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """Yield the rows; one that is not known to be right and whose last delivery failed has its error and the next try.
+    """Yield the rows; one that is not known to be right and whose last delivery failed has its error and the times.
 
     Args:
         rows: what `report` says.

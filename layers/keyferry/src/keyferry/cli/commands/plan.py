@@ -82,7 +82,7 @@ def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_e
 
 
 def _add_errors(stack: Logged, rows: list[Row]) -> list[Row]:
-    """Return what the stack says of its targets; one that is not right with the error of its last delivery."""
+    """Return what the stack says of its targets; one that is not right with its last error, and when that was."""
     try:
         seen, is_whole = find_failures(rows, datetime.now(UTC), stack)
     except KeyferryError as error:  # the plan is right without it
@@ -90,7 +90,7 @@ def _add_errors(stack: Logged, rows: list[Row]) -> list[Row]:
         return rows
     if not is_whole:
         console.print_note(LOG_IS_LONGER)
-    errors = [{"error": row["error"]} if "error" in row else {} for row in seen]
+    errors = [{name: row[name] for name in ("error", "failed") if name in row} for row in seen]
     return [row | error for row, error in zip(rows, errors, strict=True)]
 
 

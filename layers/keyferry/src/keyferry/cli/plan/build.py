@@ -28,7 +28,7 @@ class Basis:
     deployment: Deployment
     """What the stack is deployed with."""
     rows: Sequence[Row]
-    """What it says of its targets; one whose last delivery failed with the `error` of that."""
+    """What it says of its targets; one whose last delivery failed with the `error` of that, and when it `failed`."""
     stack: tuple[str, str]
     """Its name and its region."""
     generated: Mapping[str, str]

@@ -1,9 +1,10 @@
 """What a stack says of its targets, for looking up (`keyferry.pipeline.status`)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from keyferry.cli.failures import format_minute
 from keyferry.cli.output.words import join
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
@@ -28,7 +29,7 @@ class StackRows:
             deployed: the mappings and clusters of the stack. A cluster that is renamed has its new name, by which it is
                 asked for, under the key of its old one.
             rows: what the stack says of its targets, by the old names; one whose last delivery failed with the `error`
-                of that.
+                of that, and when it `failed`.
         """
         self._deployed = deployed
         self._by_secret: dict[Secret, Row] = {}
@@ -81,19 +82,32 @@ class StackRows:
 
     def list_unknown(self) -> Sequence[str]:
         """Return what the stack does not know of its targets, and which conflicts stay, each reason once."""
-        names: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        rows: defaultdict[tuple[str, str, str], dict[str, Row]] = defaultdict(dict)
         for (mapping, cluster), reason in self._reasons.items():
-            names["not known of", reason].append(f"mapping {mapping} on {cluster}")
+            rows["not known of", reason, ""][f"mapping {mapping} on {cluster}"] = {}
         for secret, row in self._by_secret.items():
             if row["state"] in _OPEN:
-                why = "; ".join(filter(None, [row.get("why", "not known"), describe_failure(row)]))
-                names[_OPEN[row["state"]], why].append("/".join(secret))
-        return [f"{what} {join(named, limit=1)}: {why}" for (what, why), named in names.items()]
+                key = _OPEN[row["state"]], row.get("why", "not known"), row.get("error", "")
+                rows[key]["/".join(secret)] = row
+        return [_describe_open(what, why, known) for (what, why, _), known in rows.items()]
+
+
+def _describe_open(what: str, why: str, rows: Mapping[str, Row]) -> str:
+    """Return a note about targets with one reason and one error, which failed last when the latest of them did.
+
+    Args:
+        what: how the note begins.
+        why: the reason.
+        rows: name of a target → what the stack says of it.
+    """
+    latest = max(rows.values(), key=lambda row: str(row.get("failed", "")))
+    reasons = "; ".join(filter(None, [why, describe_failure(latest)]))
+    return f"{what} {join(list(rows), limit=1)}: {reasons}"
 
 
 def describe_failure(row: Row) -> str:
-    """Return that the last delivery of a target failed, and how; empty where it did not, or nothing is known of it."""
-    return f"the last delivery failed: {row['error']}" if "error" in row else ""
+    """Return when the last delivery of a target failed, and how; empty where it did not, or it is not known."""
+    return f"the last delivery failed at {format_minute(row['failed'])}: {row['error']}" if "error" in row else ""
 
 
 def _name_choice(mapping: SecretMapping) -> str:

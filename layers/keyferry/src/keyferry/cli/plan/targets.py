@@ -85,7 +85,8 @@ def compare_targets(folder: Catalog, deployed: Catalog, rows: Sequence[Row]) -> 
     Args:
         folder: the mappings of the folder.
         deployed: those of the stack. A cluster that is renamed has its new name, under the key of its old one.
-        rows: what the stack says of its targets; one whose last delivery failed with the `error` of that.
+        rows: what the stack says of its targets; one whose last delivery failed with the `error` of that, and when it
+            `failed`.
     """
     comparison = _TargetComparison(folder, deployed, StackRows(deployed, rows))
     comparison.run()
