@@ -44,7 +44,8 @@ def run_keyferry(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command with these arguments in this environment, without anything to read from stdin.
 
-    What it says is appended to the log, which is searched for leaks. A traceback fails the test.
+    What it says is appended to the log, which is searched for leaks. A traceback fails the test, and so does a command
+    that a signal ends: it has neither done its work nor been refused.
     """
     server = _start()
     assert server.stdin
@@ -55,6 +56,7 @@ def run_keyferry(
     with log.open("a") as file:
         print(*arguments, done.stdout, done.stderr, file=file)
     assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode >= 0, f"{signal.Signals(-done.returncode).name} ended {arguments}: {done.stderr}"
     return done
 
 
