@@ -69,20 +69,23 @@ def test_what_cannot_be_looked_at_is_a_warning_in_its_own_words() -> None:
 
 
 def test_whoever_stops_it_does_not_wait_for_what_has_not_begun() -> None:
-    begun, may_end = list[int](), threading.Event()
+    begun, all_begun, may_end = list[int](), threading.Barrier(AT_ONCE + 1), threading.Event()
 
     def run(number: int) -> Iterator[Finding]:
         begun.append(number)
-        if number:
-            assert may_end.wait(10)
+        if 0 < number <= AT_ONCE:
+            all_begun.wait(10)
+            may_end.wait(10)
         yield OK
 
     checks = [Check("rules", str(number), partial(run, number)) for number in range(100)]
     findings: Any = run_checks(checks, tuple)
     assert next(findings) == OK
+    all_begun.wait(10)
+    threading.Timer(0.2, may_end.set).start()  # to close it waits for what has begun
     findings.close()
-    may_end.set()
-    assert len(begun) <= 1 + 2 * AT_ONCE
+    assert may_end.is_set()
+    assert sorted(begun) == list(range(AT_ONCE + 1))
 
 
 def test_checks_run_side_by_side_and_are_told_in_their_order() -> None:
