@@ -21,8 +21,8 @@ from tests.integration.outages.killed import Functions, Kill, When, environment
 from tests.integration.scene import CLUSTER, Scene
 
 MODES: tuple[When, ...] = ("before", "sent")
-"""Who dies after an answer dies before the next request: that is tried for the last answer alone. Both are tried of one
-change: who dies before a request leaves what they leave who die once the one before it is sent."""
+"""Of the rotation. Whether a request is carried out whose sender dies before its answer is left to chance, so both are
+tried. Of all else, who is killed dies "after" an answer, so before the next request: each state is left for sure."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Killing:
             lambda number: self.trial(Kill(number, when, is_write=True), prepare), itertools.count(1)
         )
         count = len(list(numbers))
-        assert self.trial(Kill(count, "after", is_write=True), prepare)
+        if when != "after":
+            assert self.trial(Kill(count, "after", is_write=True), prepare)
         return count
 
 
@@ -107,7 +108,7 @@ def test_a_rotation_that_is_killed_is_finished_by_the_next_delivery(stage: Killi
 
 
 def test_a_creation_that_is_killed_is_finished_by_the_next_delivery(stage: Killing) -> None:
-    assert stage.everywhere("sent", stage.delete_the_secrets) >= 8
+    assert stage.everywhere("after", stage.delete_the_secrets) >= 8
 
 
 def test_a_key_of_somebody_else_is_removed_and_restarted_for_once_wherever_it_is_killed(
@@ -122,7 +123,7 @@ def test_a_key_of_somebody_else_is_removed_and_restarted_for_once_wherever_it_is
         for number in itertools.count(1):
             scene.admin.edit("Secret", "db", scene.namespace, {"data": {"theirs": "eA=="}})
             history = History(scene.admin, scene.namespace)
-            killed = functions.invoke(delivery(scene.namespace), Kill(number, "sent", is_write=True)) is None
+            killed = functions.invoke(delivery(scene.namespace), Kill(number, "after", is_write=True)) is None
             assert functions.invoke(delivery(scene.namespace), attempt=2) == {"batchItemFailures": []}
             assert scene.data() == {"password": b"canary-killed-0"}
             assert RESTART_DUE not in scene.secret()["metadata"]["annotations"]
