@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from keyferry.cli import VERBS, main
 from keyferry.cli.reference.commands import list_examples, render
 
+KEYFERRY = Path(sys.executable).with_name("keyferry")
 PUBLISHED = Path(__file__).resolve().parents[2] / "docs/cli.md"
 LOOKING = {"validate", "plan", "status", "trace", "doctor", "expiring", "explain", "schema", "completion"}
 """Commands that change nothing. Every other has --dry-run."""
@@ -26,6 +27,13 @@ def test_the_help_imports_nothing_that_takes_long() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_starts_as_a_program_with_what_it_imports_itself(verb: str) -> None:
+    done = subprocess.run([KEYFERRY, verb, "--help"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: keyferry {verb} ")
 
 
 @pytest.mark.parametrize("verb", VERBS)
