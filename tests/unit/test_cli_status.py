@@ -538,7 +538,9 @@ def test_owners_are_told_of_those_that_have_one(monkeypatch: pytest.MonkeyPatch)
     assert (result.exit_code, result.stderr) == (1, "no target has owner zzz; there is: none\n")
 
 
-def test_the_log_is_asked_only_where_something_is_not_known_to_be_right(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_asked_only_where_something_is_not_known_to_be_right_and_again_for_what_is_older(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked = list[datetime]()
 
     class Logged(Targets):
@@ -546,12 +548,16 @@ def test_the_log_is_asked_only_where_something_is_not_known_to_be_right(monkeypa
             asked.append(_since)
             return LogLines([])
 
-    recent = NOW.isoformat()
-    for rows, count in (((row(), row("held")), 0), ((row(), row("unknown")), 1), ((row("stale", since=recent),), 3)):
+    now = datetime.now(UTC)
+    lately, long_ago = (row("stale", since=(now - age).isoformat()) for age in (RECENT / 2, RECENT * 2))
+    for rows, count in (((row(), row("held")), 0), ((row(), row("unknown")), 1), ((lately,), 1), ((long_ago,), 2)):
+        asked.clear()
         monkeypatch.setattr(command, "open_stack", lambda *_, rows=rows: Logged(*rows))
         CliRunner().invoke(main, ["status"])
         assert len(asked) == count
-    assert all(datetime.now(UTC) - since > RECENT for since in asked)
+    recently, before = asked
+    assert before == now - RECENT * 2 < recently
+    assert datetime.now(UTC) - recently >= RECENT
 
 
 class Comparing:
