@@ -88,6 +88,19 @@ def test_a_token_is_that_of_the_file_or_of_the_program_that_it_names(tmp_path: P
         assert get_token(Kubeconfig(str(path), {})) == TOKEN
 
 
+def test_a_program_that_gives_tokens_has_the_environment_and_what_its_entry_adds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credential = f'{{"apiVersion": "{EXEC}", "kind": "ExecCredential", "status": {{"token": "$GIVEN"}}}}'
+    program = write_program(tmp_path / "get-token", f"cat << END\n{credential}\nEND")
+    user = {"apiVersion": EXEC, "command": str(program)}
+    monkeypatch.setenv("GIVEN", "canary-of-the-environment")
+    path = write(tmp_path / "config", "one", {"exec": user})
+    assert get_token(Kubeconfig(str(path), {})) == "canary-of-the-environment"
+    path = write(tmp_path / "config", "one", {"exec": user | {"env": [{"name": "GIVEN", "value": TOKEN}]}})
+    assert get_token(Kubeconfig(str(path), {})) == TOKEN
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("echo Unable to locate credentials >&2; exit 255", ". Unable to locate credentials)"), ("echo {", "exec: ")],
