@@ -44,8 +44,7 @@ def run_keyferry(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command with these arguments in this environment, without anything to read from stdin.
 
-    What it says is appended to the log, which is searched for leaks. A traceback fails the test, and so does a command
-    that a signal ends: it has neither done its work nor been refused.
+    What it says is recorded. A command that a signal ends fails the test: it neither did its work nor was refused.
     """
     server = _start()
     assert server.stdin
@@ -53,11 +52,16 @@ def run_keyferry(
     print(json.dumps({"arguments": list(arguments), "environment": dict(environment)}), file=server.stdin, flush=True)
     answer = json.loads(server.stdout.readline())
     done = subprocess.CompletedProcess(list(arguments), answer["code"], answer["stdout"], answer["stderr"])
-    with log.open("a") as file:
-        print(*arguments, done.stdout, done.stderr, file=file)
-    assert "Traceback" not in done.stderr, done.stderr
+    record(arguments, done.stdout + done.stderr, log)
     assert done.returncode >= 0, f"{signal.Signals(-done.returncode).name} ended {arguments}: {done.stderr}"
     return done
+
+
+def record(arguments: Sequence[str], said: str, log: Path) -> None:
+    """Append what a command has said to the log, which is searched for leaks. A traceback fails the test."""
+    with log.open("a") as file:
+        print(*arguments, said, file=file)
+    assert "Traceback" not in said, said
 
 
 @cache

@@ -18,7 +18,7 @@ from local.install import STACK, Installation
 from local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.integration.scene import Scene
-from tests.integration.terminal import run_keyferry
+from tests.integration.terminal import record, run_keyferry
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEYFERRY = Path(sys.executable).with_name("keyferry")
@@ -81,7 +81,9 @@ def shell(direct: Direct, tmp_path: Path) -> Shell:
 def test_the_program_itself_does_what_a_command_says(scene: Scene, shell: Shell) -> None:
     command = [str(KEYFERRY), "--mappings", str(shell.mappings), "push", "--yes", "--output", "json"]
     done = subprocess.run(command, env=shell.environment, capture_output=True, text=True, timeout=60, check=False)
+    record(command, done.stdout + done.stderr, shell.place / "commands.log")
     assert done.returncode == 0, done.stderr
+    assert "canary" not in done.stdout + done.stderr
     ((report,),) = json.loads(done.stdout).values()
     assert report["namespaces"][0]["did"] == "created"
     assert scene.data() == {"password": b"canary-command-1"}

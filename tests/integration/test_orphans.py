@@ -29,6 +29,7 @@ from local.watch import until
 from local.world import deployment, env_from
 from tests.integration.operators import ALIAS, DELETES, LOOKS, USES, Operator
 from tests.integration.scene import CLUSTER, Scene
+from tests.integration.terminal import record
 from tests.integration.test_cli import KEYFERRY
 from tests.integration.wire import gate
 
@@ -358,6 +359,7 @@ def type_in(operator: Operator, installed: Installation, answer: str) -> tuple[i
     )
     os.close(inner)
     os.close(outer)
+    record(command, done.stdout + done.stderr, operator.cloud.directory / "commands.log")
     return done.returncode, done.stdout + done.stderr
 
 
