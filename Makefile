@@ -103,8 +103,8 @@ docs: tools ## Write anew what is made of the code: schemas, the references of m
 	done
 
 .PHONY: golden
-golden: tools ## Write anew what each command shows on a terminal, tests/unit/golden; then look at the difference
-	@RENEW_GOLDEN=1 $(BIN)/pytest tests/unit/test_golden.py
+golden: tools ## Write anew what commands show on a terminal, and all that doctor says, tests/unit/golden; look at the difference
+	@RENEW_GOLDEN=1 $(BIN)/pytest tests/unit/test_golden.py tests/unit/test_doctor_stack.py
 
 .PHONY: format
 format: tools ## Format the code
