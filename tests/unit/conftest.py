@@ -2,6 +2,7 @@
 
 import json
 import socket
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -25,6 +26,9 @@ slower, does not watch here."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    gone = sorted(name for name in EXHAUSTIVE if not Path(__file__).with_name(name).is_file())
+    if gone:
+        raise pytest.UsageError(f"EXHAUSTIVE in {__file__} names what is no file: {', '.join(gone)}")
     for item in items:
         if item.path.name in EXHAUSTIVE:
             item.add_marker(pytest.mark.no_cover)
