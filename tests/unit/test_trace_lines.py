@@ -233,6 +233,13 @@ def test_a_delivery_with_nothing_to_do_restarts_nothing() -> None:
     assert reasons(ask(API, one, rows=[EU | {"namespace": ""}])) == ["not due"]
 
 
+def test_a_delivery_for_another_namespace_says_nothing_of_this_one_where_the_cluster_is_away() -> None:
+    away = [EU | {"namespace": "", "state": "unknown"}]
+    [answer] = ask(API, failed(2, "a"), ended(5, "b", namespace="shop"), rows=away)["answers"]
+    assert answer["reason"] == "failed"
+    assert "not written at 2026-11-24 14:40:02 UTC: Conflict: stop helm" in answer["text"]
+
+
 def test_what_failed_in_a_namespace_is_not_told_as_unchanged_in_it() -> None:
     refused = {"namespace": "payments", "did": "failed", "error": "Forbidden: no"}
     mixed = ended(2, "a", "replaced", targets={"unchanged": 1, "failed": 1}, namespaces=[refused])

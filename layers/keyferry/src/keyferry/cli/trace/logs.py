@@ -48,9 +48,17 @@ class Focus:
         return frozenset(row["mapping"] for row in self.rows)
 
     @property
+    def namespace(self) -> str | None:
+        """The only namespace that is asked about; None for all targets of a mapping.
+
+        The row of a cluster that does not tell its namespaces stands for others as well.
+        """
+        return None if isinstance(self.subject, Event | SourceName) else self.subject.namespace
+
+    @property
     def is_of_namespace(self) -> bool:
-        """Whether single namespaces are asked about, and not all targets of a mapping."""
-        return not isinstance(self.subject, Event | SourceName)
+        """Whether a single namespace is asked about, and not all targets of a mapping."""
+        return self.namespace is not None
 
     def has_target(self, mapping: str, cluster: str, namespace: str) -> bool:
         """Return whether a target is asked about."""

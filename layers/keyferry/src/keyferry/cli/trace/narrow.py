@@ -45,7 +45,8 @@ def narrow_end(line: Line, focus: Focus) -> Line:
     ]
     listed = [each["namespace"] for each in line.get("namespaces", ())]
     more = {"listed": len(listed), "is_narrow": focus.is_of_namespace, "unchanged": list[str]()}
-    if focus.is_of_namespace and "unchanged" in line.get("targets", {}) and len(listed) < MAX_LISTED:
+    is_for_asked = line.get("namespace") in (None, focus.namespace)
+    if focus.is_of_namespace and is_for_asked and "unchanged" in line.get("targets", {}) and len(listed) < MAX_LISTED:
         pair = line["mapping"], line["cluster"]
         asked = {row["namespace"] for row in focus.rows if (row["mapping"], row["cluster"]) == pair}
         more["unchanged"] = sorted(asked - set(listed))
