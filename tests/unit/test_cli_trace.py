@@ -11,6 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles, Problem
+from keyferry.cli.commands.trace import _create_locate
 from keyferry.cli.stack import MAX_LOG_PAGES, LogLines, Stack
 from keyferry.errors import ClusterUnreachable
 from tests.unit.clusters import World
@@ -152,6 +155,18 @@ def test_a_workload_that_uses_nothing_has_the_file_of_the_mapping_where_there_is
         args = ["--mappings", str(folder), "trace", "--stack", "keyferry", "deploy/x", "-n", "payments"]
         [answer] = json.loads(CliRunner().invoke(main, [*args, "--output", "json"]).stdout)["answers"]
         assert (answer["reason"], at in answer["text"]) == ("unused", is_told)
+
+
+def test_a_folder_with_errors_is_read_once_for_all_mappings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = list[Path]()
+
+    def load(folder: Path) -> None:
+        read.append(folder)
+        raise InvalidFiles([Problem("mappings/x.yaml", 1, 1, "no colon")])
+
+    monkeypatch.setattr(files, "load", load)
+    locate = _create_locate(tmp_path)
+    assert ([locate(name) for name in ("payments-db", "shop-db")], read) == (["", ""], [tmp_path])
 
 
 def test_a_target_is_failed_where_status_says_so(aws: Aws) -> None:

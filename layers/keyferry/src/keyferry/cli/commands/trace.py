@@ -33,6 +33,7 @@ from keyferry.cli.trace.subject import (
 )
 from keyferry.cli.trace.trace import Trace, build_trace, fails
 from keyferry.errors import InvalidInput, UnknownName
+from keyferry.mapping.catalog import Catalog
 
 ANSWER = Trace
 """The form of `--output json`."""
@@ -93,13 +94,17 @@ def _create_locate(folder: Path) -> Callable[[str], str]:
 
     Who looks from elsewhere has no folder, and one that is being edited has errors: then no place is told.
     """
-    load = cache(lambda: files.load(folder))
+
+    @cache
+    def load() -> Catalog | None:  # an error is kept as well: reading the folder takes time
+        try:
+            return files.load(folder)
+        except InvalidInput:
+            return None
 
     def locate(mapping: str) -> str:
-        try:
-            return load().locate_mapping(mapping)
-        except InvalidInput:
-            return ""
+        catalog = load()
+        return catalog.locate_mapping(mapping) if catalog else ""
 
     return locate
 
