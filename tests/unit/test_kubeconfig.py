@@ -118,7 +118,13 @@ def test_a_program_that_gives_no_token_is_told_with_what_to_do(tmp_path: Path, t
 
 @pytest.mark.parametrize(
     "text",
-    [f"users: [{{token: {TOKEN}", f"clusters: {TOKEN}", "clusters: [{name: a}]\ncontexts: []\nusers: []", "- a"],
+    [
+        f"users: [{{token: {TOKEN}",
+        f"clusters: {TOKEN}",
+        "clusters: [{name: a}]\ncontexts: []\nusers: []",
+        "- a",
+        f"users: [{{user: {{token: {TOKEN}}}}}, {{name: a, user: {{}}}}]",  # what comes after an entry without a name
+    ],
 )
 def test_a_file_that_is_no_kubeconfig_is_told_without_its_content(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"

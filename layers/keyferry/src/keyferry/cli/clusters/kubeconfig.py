@@ -9,14 +9,14 @@ import shlex
 import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
 from kubernetes.client import Configuration
-from kubernetes.config import ConfigException
 from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from keyferry.cli.clusters.contexts import Context
@@ -127,7 +127,7 @@ class _Merger(KubeConfigMerger):  # type: ignore[misc]  # the client has no type
 
     def load_config(self, path: str) -> None:
         """Read a file."""
-        with suppress(ConfigException):  # it is raised for an empty file alone
+        if yaml.safe_load(Path(path).read_text()) is not None:  # as the loader reads it, which raises an error for none
             super().load_config(path)
 
 
