@@ -94,6 +94,12 @@ class FakeClient:
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         return lambda **arguments: self.clients.call(f"{self.service}.{operation}", self.region, arguments)
 
+    def filter_log_events(self, **arguments: Any) -> Any:  # noqa: ANN401  # JSON
+        """Return a page of a log."""
+        answer = self.clients.call("logs.filter_log_events", self.region, arguments)
+        pages, number = answer if isinstance(answer, list) else [answer], int(arguments.get("nextToken", 0))
+        return pages[number] | ({"nextToken": str(number + 1)} if number + 1 < len(pages) else {})
+
     def get_paginator(self, operation: str) -> "Paginator":
         """Return what gives the pages of a list."""
         return Paginator(partial(self.clients.call, f"{self.service}.{operation}", self.region))

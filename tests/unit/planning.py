@@ -75,11 +75,11 @@ class FakeStack:
         self.is_whole = True
         """Whether that is all of it."""
 
-    def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
+    def list_attempts(self, _since: datetime, **_more: object) -> list[LogLines]:
         """Return the log lines of attempts at deliveries."""
         if isinstance(self.lines, KeyferryError):
             raise self.lines
-        return LogLines(self.lines, self.is_whole)
+        return [LogLines(self.lines, self.is_whole)]
 
     def ask(self, question: str, **fields: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  # JSON
         """Yield the pages of an answer."""

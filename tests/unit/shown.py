@@ -99,8 +99,8 @@ class FakeStack:
     def ask(self, _question: str, **_fields: object) -> Iterator[dict[str, Any]]:
         yield {"rows": self.rows}
 
-    def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
-        return LogLines(self.lines)
+    def list_attempts(self, _since: datetime, **_more: object) -> list[LogLines]:
+        return [LogLines(self.lines)]
 
 
 def deploy(monkeypatch: pytest.MonkeyPatch, verb: str, stack: FakeStack) -> None:

@@ -2,19 +2,21 @@
 
 import json
 import shutil
-from collections.abc import Collection
-from datetime import UTC, datetime
+import weakref
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
 from keyferry.cli.call import Call
 from keyferry.cli.commands import status as command
-from keyferry.cli.failures import MAX_AGE, RECENT, add_failures, find_failures
+from keyferry.cli.failures import MAX_AGE, RECENT, Ends, Past, add_ends, add_failure, find_failures
 from keyferry.cli.output.states import print_planned, print_states
 from keyferry.cli.stack import LogLines, Stack, find_stack
 from keyferry.cli.states import Filter, is_right
@@ -41,9 +43,16 @@ def line(time: str = "14:00:00", **more: Any) -> dict[str, Any]:  # noqa: ANN401
     return {**known, "timestamp": f"2026-11-24T{time}+00:00", **more}
 
 
+def add_all(rows: list[dict[str, Any]], *lines: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return rows with what log lines add to them, in whichever order these come."""
+    ends: Ends = {}
+    add_ends(reversed(lines), ends)
+    return [add_failure(each, ends) for each in rows]
+
+
 def told(*lines: dict[str, Any], of: dict[str, Any]) -> dict[str, Any]:
     """Return a row with what log lines add to it."""
-    [seen] = add_failures([of], lines)
+    [seen] = add_all([of], *lines)
     return {key: text for key, text in seen.items() if key not in row() or of.get(key) != text}
 
 
@@ -114,7 +123,7 @@ def test_a_failure_is_not_past_where_nothing_says_that_it_went_well_since(later:
 
 
 def test_an_error_of_the_whole_delivery_is_that_of_each_of_its_targets() -> None:
-    found = list(add_failures([row("gone"), row("gone", namespace="shop")], [line(error="SourceMissing: x")]))
+    found = add_all([row("gone"), row("gone", namespace="shop")], line(error="SourceMissing: x"))
     assert [(each["state"], each["error"]) for each in found] == [("failed", "SourceMissing: x")] * 2
 
 
@@ -179,7 +188,7 @@ def test_what_is_not_known_is_not_known_to_be_right() -> None:
 def test_a_failure_that_is_not_tried_again_by_itself_says_what_tries_it_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    [dropped] = add_failures([row("gone")], [line(message="dropped", error="SourceUnusable: no key url")])
+    [dropped] = add_all([row("gone")], line(message="dropped", error="SourceUnusable: no key url"))
     print_states([dropped], NOW)
     text = "SourceUnusable: no key url; the next sweep tries again; `keyferry push` does not wait for it"
     assert f"prod-eu/payments/payments-db: {text}" in capsys.readouterr().out.splitlines()
@@ -221,8 +230,8 @@ def test_each_line_that_ends_an_attempt_is_asked_for() -> None:
     logs: Any = Logs(
         *(line(message=message) for message in ("begun", "dropped", "replaced", "superseded", "delivered"))
     )
-    seen = Stack(logs, "keyferry", {}).list_attempts(NOW).lines
-    assert [each["message"] for each in seen] == ["dropped", "replaced", "delivered"]
+    [seen] = Stack(logs, "keyferry", {}).list_attempts(NOW)
+    assert [each["message"] for each in seen.lines] == ["dropped", "replaced", "delivered"]
     asked = ("delivered", "retry later", "dead letter", "dropped", "replaced")
     assert logs.pattern == "{ " + " || ".join(f'$.message = "{message}"' for message in asked) + " }"
 
@@ -230,10 +239,10 @@ def test_each_line_that_ends_an_attempt_is_asked_for() -> None:
 def test_attempts_of_some_mappings_in_a_time_are_asked_for_unless_their_names_are_too_long() -> None:
     logs: Any = Logs()
     stack = Stack(logs, "keyferry", {})
-    stack.list_attempts(NOW - MAX_AGE, until=NOW, mappings=["shop-db", "a"])
+    list(stack.list_attempts(NOW - MAX_AGE, until=NOW, mappings=["shop-db", "a"]))
     assert logs.pattern.endswith('= "replaced") && ($.mapping = "a" || $.mapping = "shop-db") }')
     assert logs.asked["endTime"] - logs.asked["startTime"] == 86_400_000
-    stack.list_attempts(NOW, mappings=[f"mapping-{number}" for number in range(100)])
+    list(stack.list_attempts(NOW, mappings=[f"mapping-{number}" for number in range(100)]))
     assert ("mapping-1" in logs.pattern, len(logs.pattern) < 1024, "endTime" in logs.asked) == (False, True, False)
 
 
@@ -244,11 +253,13 @@ class Log:
         self.lines, self.is_whole = lines, is_whole
         self.asked: list[tuple[datetime, datetime | None, set[str]]] = []
 
-    def list_attempts(self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()) -> LogLines:
+    def list_attempts(
+        self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()
+    ) -> list[LogLines]:
         self.asked.append((since, until, set(mappings)))
         end = until or NOW
         lines = [each for each in self.lines if since <= datetime.fromisoformat(each["timestamp"]) < end]
-        return LogLines(lines, is_whole=self.is_whole)
+        return [*(LogLines([each], is_whole=False) for each in lines), LogLines([], is_whole=self.is_whole)]
 
 
 def test_of_a_target_that_has_long_been_wrong_an_older_failure_is_known() -> None:
@@ -292,9 +303,57 @@ def test_a_later_success_ends_an_older_failure() -> None:
     assert seen["state"] == "stale"
 
 
+def test_an_older_failure_is_told_of_no_target_for_which_the_log_is_not_read_so_far_back() -> None:
+    log = Log(line("03:00:00", cluster="prod-us", error="Unreachable: x"))
+    gone, away = row("gone", since="2026-11-24T02:00:00+00:00"), row("unknown", cluster="prod-us", written="")
+    assert find_failures([away], NOW, log) == ([away], True)
+    assert find_failures([gone, away], NOW, log) == ([gone, away], True)
+
+
+def test_a_further_look_reads_nothing_of_the_past_again_and_forgets_nothing_of_it() -> None:
+    log = Log(line("03:00:00", error="Forbidden: x"), line("13:10:00", cluster="prod-us", error="Forbidden: y"))
+    old, other = row("stale", since="2026-11-24T02:00:00+00:00", written=""), row("gone", cluster="prod-us")
+    past, later = Past(), NOW + timedelta(minutes=15)
+    for now in (NOW, later):
+        seen, _ = find_failures([old, other], now, log, past)
+        assert [each["error"] for each in seen] == ["Forbidden: x", "Forbidden: y"]
+    early = datetime(2026, 11, 24, 2, tzinfo=UTC)
+    assert log.asked == [
+        (NOW - RECENT, None, set()),
+        (early, NOW - RECENT, {"payments-db"}),
+        (later - RECENT, None, set()),
+    ]
+
+
+def test_a_past_that_was_read_in_part_is_told_in_each_look_that_needs_it() -> None:
+    log, past = Log(is_whole=False), Past()
+    stale, explained = row("stale", since=""), Log(line(error="Forbidden: x"))
+    del stale["since"]
+    assert not find_failures([stale], NOW, log, past)[1]
+    log.is_whole = True
+    assert not find_failures([stale], NOW, log, past)[1]
+    assert find_failures([stale], NOW, explained, past)[1]
+
+
+def test_no_page_of_the_log_is_kept() -> None:
+    pages, kept = list[weakref.ref[LogLines]](), list[int]()
+
+    class Pages:
+        def list_attempts(self, since: datetime, *_: object, **_more: object) -> Iterator[LogLines]:
+            assert since == NOW - RECENT
+            for number in range(5):
+                kept.append(sum(page() is not None for page in pages))
+                page = LogLines([line(f"14:00:0{number}", error="Forbidden: x")], is_whole=number == 4)
+                pages.append(weakref.ref(page))
+                yield page
+
+    [seen], _ = find_failures([row("stale")], NOW, Pages())
+    assert (seen["failed"], max(kept)) == ("2026-11-24T14:00:04+00:00", 1)
+
+
 def test_of_an_older_failure_it_is_told_when_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     of = row("stale", written="2026-11-23T00:00:00+00:00")
-    print_states(list(add_failures([of], [line("03:04:00", error="Forbidden: x")])), NOW)
+    print_states(add_all([of], line("03:04:00", error="Forbidden: x")), NOW)
     assert "Forbidden: x; failed at 2026-11-24 03:04 UTC; the next sweep tries again" in capsys.readouterr().out
 
 
@@ -420,13 +479,26 @@ def test_what_is_not_given_is_no_part_of_a_question() -> None:
     assert functions.asked == [{"question": "status", "namespace": "payments"}]
 
 
-def test_a_log_that_is_read_in_part_is_told_as_that_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_is_read_in_part_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keyferry.cli.stack.MAX_LOG_PAGES", 2)
-    logs: Any = Logs(line("14:00:00", message="delivered"), line("13:00:00", message="delivered"), {"no": "time"})
+    logs: Any = Logs(line("14:00:00", message="delivered"), {"no": "time"})
     pages = logs.filter_log_events
     logs.filter_log_events = lambda **asked: pages(**asked) | {"nextToken": "more"}
-    log = Stack(logs, "keyferry", {}).list_attempts(NOW)
-    assert (log.is_whole, [each["timestamp"][11:13] for each in log.lines]) == (False, ["13", "13", "14", "14"])
+    log = list(Stack(logs, "keyferry", {}).list_attempts(NOW))
+    assert [(page.is_whole, len(page.lines)) for page in log] == [(False, 1), (False, 1)]
+
+
+def test_a_function_that_has_never_run_has_no_lines() -> None:
+    logs: Any = Logs()
+
+    def refuse(**_: object) -> None:
+        answer: Any = {"Error": {"Code": "ResourceNotFoundException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        raise ClientError(answer, "FilterLogEvents")
+
+    logs.filter_log_events = refuse
+    stack = Stack(logs, "keyferry", {})
+    assert list(stack.list_attempts(NOW)) == [LogLines([])]
+    assert stack.read_logs("deliver", "", NOW) == LogLines([])
 
 
 def test_a_command_that_is_shown_is_for_the_folder_and_the_stack_that_were_named() -> None:
@@ -468,8 +540,8 @@ class LongLog:
     def ask(self, _question: str, **_more: object) -> list[dict[str, Any]]:
         return [{"rows": [row("stale")]}]
 
-    def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
-        return LogLines([], is_whole=False)
+    def list_attempts(self, _since: datetime, **_more: object) -> list[LogLines]:
+        return [LogLines([], is_whole=False)]
 
 
 def test_errors_that_may_be_missing_are_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -493,8 +565,8 @@ class Targets:
         rows = [each for each in self.rows if cluster in (None, each["cluster"])]
         return [{"rows": [each for each in rows if namespace in (None, each["namespace"])]}]
 
-    def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
-        return LogLines([])
+    def list_attempts(self, _since: datetime, **_more: object) -> list[LogLines]:
+        return [LogLines([])]
 
 
 OWNED = row(owner={"team": "payments"})
@@ -544,9 +616,9 @@ def test_the_log_is_asked_only_where_something_is_not_known_to_be_right_and_agai
     asked = list[datetime]()
 
     class Logged(Targets):
-        def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
+        def list_attempts(self, _since: datetime, **_more: object) -> list[LogLines]:
             asked.append(_since)
-            return LogLines([])
+            return [LogLines([])]
 
     now = datetime.now(UTC)
     lately, long_ago = (row("stale", since=(now - age).isoformat()) for age in (RECENT / 2, RECENT * 2))
@@ -649,7 +721,7 @@ def test_each_look_of_a_watch_begins_with_its_time(monkeypatch: pytest.MonkeyPat
             raise KeyboardInterrupt
 
     deployed = type("Stack", (), {"name": "keyferry", "ask": lambda _, *given, **more: looks[0].ask(*given, **more)})()
-    deployed.list_attempts = lambda _since, **_: LogLines(())
+    deployed.list_attempts = lambda _since, **_: [LogLines(())]
     deploy(monkeypatch, "status", deployed)
     monkeypatch.setattr("keyferry.cli.commands.status.time.sleep", wait)
     lines = CliRunner().invoke(main, ["status", "--watch"]).stdout.splitlines()

@@ -184,7 +184,7 @@ def test_a_target_is_failed_where_status_says_so(aws: Aws) -> None:
 def test_a_target_whose_last_error_may_be_missing_is_told_as_that(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     assert aws.logs
     aws.logs.world.sources.put(SOURCE, '{"username": "me", "password": "canary-2-new"}')
-    monkeypatch.setattr(Stack, "list_attempts", lambda *_, **__: LogLines([], is_whole=False))
+    monkeypatch.setattr(Stack, "list_attempts", lambda *_, **__: [LogLines([], is_whole=False)])
     result = run(SOURCE, "--output", "json")
     assert result.stderr == "warning: the log of deliver is longer than was read: the last errors may be missing\n"
     assert (json.loads(result.stdout)["isWhole"], result.exit_code) == (False, 1)

@@ -830,18 +830,23 @@ def show(finding: Finding) -> list[str]:
     return [said, *(f"    {command}" for command in commands), *(f"    - {detail}" for detail in finding.details)]
 
 
+def log(message: str, **fields: str) -> dict[str, str]:
+    """Return an event of CloudWatch Logs, a line as the functions log it."""
+    return {"message": json.dumps({"message": message, "timestamp": "2026-11-24T15:00:00+00:00", **fields})}
+
+
 def test_the_commonest_reason_of_dead_letters_is_told_where_the_log_has_it() -> None:
     world = Examined()
     letters(world)
     reasons = ["SourceMissing: prod/db", "Forbidden: get", "SourceMissing: prod/db"]
-    lines = [{"message": json.dumps({"message": "dead letter", "reason": reason})} for reason in reasons]
-    lines += [{"message": "no JSON"}, {"message": json.dumps({"message": "dead letter"})}]
+    lines = [log("dead letter", reason=reason) for reason in reasons]
+    lines += [{"message": "no JSON"}, log("dead letter")]
     world.set("logs.filter_log_events", [{"events": lines[:2]}, {"events": lines[2:]}])
     said = told(world.wrong(queues.list_checks))
     why = "3: look at them, remove the cause, send them again"
     assert said["DeliveriesDeadLetters"] == ("warning", f"{why}; within a day 2 by: SourceMissing: prod/db")
     assert said["ChangesDeadLetters"] == ("warning", why)
-    [asked] = [of for operation, _, of in world.clients.calls if operation == "logs.filter_log_events"]
+    asked, _ = [of for operation, _, of in world.clients.calls if operation == "logs.filter_log_events"]
     assert (asked["logGroupName"], asked["filterPattern"]) == (
         "/aws/lambda/keyferry-deliver",
         '{ $.message = "dead letter" }',
@@ -850,7 +855,7 @@ def test_the_commonest_reason_of_dead_letters_is_told_where_the_log_has_it() -> 
     for nothing in NO_LINES:
         world.set("logs.filter_log_events", nothing)
         assert told(world.wrong(queues.list_checks))["DeliveriesDeadLetters"] == ("warning", why)
-    world.set("logs.filter_log_events", {"events": [{"message": json.dumps({"reason": "x" * 1000})}]})
+    world.set("logs.filter_log_events", {"events": [log("dead letter", reason="x" * 1000)]})
     assert len(told(world.wrong(queues.list_checks))["DeliveriesDeadLetters"][1]) < 400
 
 
@@ -1032,9 +1037,9 @@ def test_events_of_another_account_need_the_bus_and_have_to_be_seen() -> None:
     assert (finding.state, "seen none within 3 days" in finding.why) == ("warning", True)
     assert "list-rule-names-by-target" in finding.remedy[0]
     assert "generated/accounts/444455556666/member.yaml" in finding.remedy[1]
-    world.set("logs.filter_log_events", [{"events": []}, {"events": [{"message": "routed"}]}])
+    world.set("logs.filter_log_events", [{"events": []}, {"events": [log("routed")]}])
     assert only(world.examine(elsewhere.list_checks)).state == "ok"
-    world.set("logs.filter_log_events", [{"events": []}] * MAX_LOG_PAGES + [{"events": [{"message": "routed"}]}])
+    world.set("logs.filter_log_events", [{"events": []}] * MAX_LOG_PAGES + [{"events": [log("routed")]}])
     assert only(world.examine(elsewhere.list_checks)).state == "warning"
     # As `route` logs where an event, of whichever store, is of: tests/unit/test_route.py.
     pattern = world.clients.calls[-1][2]["filterPattern"]

@@ -27,8 +27,8 @@ class LoggingStack(FakeStack):
     def read_logs(self, function: str, _pattern: str, _since: datetime) -> LogLines:
         return LogLines(self.logs.get(function, ()), is_whole=True)
 
-    def list_attempts(self, _since: datetime, **_more: object) -> LogLines:
-        return LogLines([line for line in self.logs.get("deliver", ()) if line["message"] == "retry later"])
+    def list_attempts(self, _since: datetime, **_more: object) -> list[LogLines]:
+        return [LogLines([line for line in self.logs.get("deliver", ()) if line["message"] == "retry later"])]
 
 
 def line(second: float, message: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  # JSON

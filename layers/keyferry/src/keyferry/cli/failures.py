@@ -1,7 +1,7 @@
 """The last failure of each target that is not right, from the log lines of the function that delivers."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -18,20 +18,37 @@ MAX_AGE = timedelta(days=1)
 LOG_IS_LONGER = "warning: the log of deliver is longer than was read: the last errors may be missing"
 """What to say where the log was not read to its end: it is read from the oldest line on."""
 
-type _End = tuple[str, Row]
+type _End = tuple[datetime, Row]
 """When an attempt at a delivery ended, and how it failed; empty if it did not."""
+type Ends = dict[tuple[str, str], dict[str, _End]]
+"""The names of a mapping and a cluster → namespace → the last end there; an empty name stands for all namespaces."""
 
 
 class Logged(Protocol):
     """A stack that has logged attempts at deliveries, as `keyferry.cli.stack.Stack` has."""
 
-    def list_attempts(self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()) -> LogLines:
-        """Return the log lines of attempts that have ended in that time, oldest first."""
+    def list_attempts(
+        self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()
+    ) -> Iterable[LogLines]:
+        """Yield the log lines of attempts that have ended in that time, page by page."""
         ...
 
 
-def find_failures(rows: Iterable[Row], now: datetime, stack: Logged) -> tuple[list[Row], bool]:
-    """Return the rows as `add_failures` does, and whether the log was read to its end.
+@dataclass
+class Past:
+    """What the log has told in earlier looks of one command, so that no look reads again what is long past."""
+
+    ends: Ends = field(default_factory=dict)
+    begins: dict[str, datetime] = field(default_factory=dict)
+    """Mapping → how far back its lines were read."""
+    is_whole: bool = True
+    """Whether the log of that time was read to its end."""
+
+
+def find_failures(
+    rows: Iterable[Row], now: datetime, stack: Logged, past: Past | None = None
+) -> tuple[list[Row], bool]:
+    """Return the rows as `add_failure` does, and whether the log was read to its end.
 
     The log is read two hours back. Where a target has been wrong for longer, and nothing is known of it then, it is
     read as far back as that, one day at most.
@@ -40,21 +57,47 @@ def find_failures(rows: Iterable[Row], now: datetime, stack: Logged) -> tuple[li
         rows: what `report` says.
         now: the current time.
         stack: the stack whose log is read; not at all where every target is known to be right.
+        past: what earlier looks have read; this one is added.
 
     Raises:
         KeyferryError: AWS refused a call or gave no answer.
     """
-    rows = list(rows)
+    recent: Ends = {}
+    rows, past = list(rows), past or Past()
     if all(map(is_known_right, rows)):
         return rows, True
-    recent = stack.list_attempts(now - RECENT)
-    seen = list(add_failures(rows, recent.lines))
-    unexplained = [row for row in seen if not is_right(row) and "error" not in row]
-    begin = min((_find_begin(row, now) for row in unexplained), default=now)
-    if begin >= now - RECENT:
-        return seen, recent.is_whole
-    older = stack.list_attempts(begin, until=now - RECENT, mappings={row["mapping"] for row in unexplained})
-    return list(add_failures(rows, [*older.lines, *recent.lines])), recent.is_whole and older.is_whole
+    is_whole = _fold(stack.list_attempts(now - RECENT), recent, past.ends)
+    seen = [add_failure(row, recent) for row in rows]
+    unexplained = list(filter(_is_unexplained, seen))
+    _read_back(unexplained, now, stack, past)
+    told = [add_failure(row, past.ends) if _is_unexplained(row) else row for row in seen]
+    return told, is_whole and (past.is_whole or not unexplained)
+
+
+def _is_unexplained(row: Row) -> bool:
+    return not is_right(row) and "error" not in row
+
+
+def _read_back(rows: Iterable[Row], now: datetime, stack: Logged, past: Past) -> None:
+    """Read the log from when targets are wrong on, for those mappings of which it has not been read that far."""
+    recent = now - RECENT
+    begins = [(_find_begin(row, now), row["mapping"]) for row in rows]
+    missing = [(begin, name) for begin, name in begins if begin < past.begins.get(name, recent)]
+    if missing:
+        begin, names = min(missing)[0], {name for _, name in missing}
+        is_whole = _fold(stack.list_attempts(begin, until=recent, mappings=names), past.ends)
+        past.is_whole = past.is_whole and is_whole
+        past.begins |= dict.fromkeys(names, begin)
+
+
+def _fold(pages: Iterable[LogLines], *ends: Ends) -> bool:
+    """Add the last ends of all pages, of which no more is kept; return whether the log was read to its end."""
+    is_whole = True
+    for page in pages:
+        is_whole = page.is_whole
+        for known in ends:
+            add_ends(page.lines, known)
+    return is_whole
 
 
 def _find_begin(row: Row, now: datetime) -> datetime:
@@ -74,28 +117,36 @@ def format_minute(time: str) -> str:
     return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def add_failures(rows: Iterable[Row], lines: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """Yield the rows; one that is not known to be right and whose last delivery failed has its error and the times.
+def add_ends(lines: Iterable[Mapping[str, Any]], ends: Ends) -> None:
+    """Add the last end of each namespace.
 
     Args:
-        rows: what `report` says.
-        lines: the log lines of attempts at deliveries that have ended, oldest first.
+        lines: the log lines of attempts at deliveries that have ended, in any order.
+        ends: where to add them.
     """
-    ends: defaultdict[tuple[str, str], dict[str, _End]] = defaultdict(dict)
     for line in lines:
-        ends[str(line.get("mapping")), str(line.get("cluster"))].update(_list_ends(line))
-    for row in rows:
-        failure = _find_failure(row["namespace"], ends.get((row["mapping"], row["cluster"]), {}))
-        if failure and not is_known_right(row) and failure["failed"] > row.get("written", ""):
-            state = row["state"] if row["state"] == "conflict" else "failed"
-            yield row | {"state": state} | failure
-        else:
-            yield row
+        known = ends.setdefault((str(line.get("mapping")), str(line.get("cluster"))), {})
+        for namespace, end in _list_ends(line):
+            if namespace not in known or known[namespace][0] <= end[0]:
+                known[namespace] = end
+
+
+def add_failure(row: Row, ends: Ends) -> Row:
+    """Return a row; if it is not known to be right and its last delivery failed, with the error and the times.
+
+    Args:
+        row: what `report` says of a target.
+        ends: the last ends that are known.
+    """
+    failure = _find_failure(row["namespace"], ends.get((row["mapping"], row["cluster"]), {}))
+    if not failure or is_known_right(row) or failure["failed"] <= row.get("written", ""):
+        return row
+    return row | {"state": row["state"] if row["state"] == "conflict" else "failed"} | failure
 
 
 def _list_ends(line: Mapping[str, Any]) -> Iterator[tuple[str, _End]]:
     """Yield the namespaces that an attempt tells of, each with its end; an empty name stands for all of them."""
-    time, outcomes = format_time(datetime.fromisoformat(line["timestamp"])), line.get("namespaces", ())
+    time, outcomes = datetime.fromisoformat(line["timestamp"]), line.get("namespaces", ())
     failures = {str(each["namespace"]): str(each["error"]) for each in outcomes if "error" in each}
     whole = str(line.get("namespace") or "")
     if "error" in line:
@@ -113,7 +164,7 @@ def _find_failure(namespace: str, ends: Mapping[str, _End]) -> Row:
     """
     names = (namespace, "") if namespace else [name for name, (_, failure) in ends.items() if failure or not name]
     known = [ends[name] for name in names if name in ends]
-    return max(known, key=lambda end: (end[0], bool(end[1])), default=("", {}))[1]
+    return max(known, key=lambda end: (end[0], bool(end[1])), default=(datetime.min, {}))[1]
 
 
 def _describe_failure(line: Mapping[str, Any], error: str) -> Row:

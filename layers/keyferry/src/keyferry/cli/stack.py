@@ -17,7 +17,7 @@ from keyferry.aws.sessions import open_client, open_session
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli import sam
 from keyferry.cli.check.problems import nearest
-from keyferry.errors import InvalidInput, KeyferryError, Overtaken, UnknownName
+from keyferry.errors import InvalidInput, KeyferryError, Overtaken, SourceUnavailable, UnknownName
 from keyferry.model import parse_json
 
 QUEUE, REPORT = "DeliveriesQueueUrl", "ReportFunction"
@@ -42,9 +42,9 @@ class LogLines:
     """What a log has."""
 
     lines: Sequence[dict[str, Any]]
-    """Oldest first, each with a `timestamp` that has a time zone."""
+    """Each with a `timestamp` that has a time zone."""
     is_whole: bool = True
-    """Whether the log was read to its end; it may be longer than there is patience."""
+    """Whether the log was read to its end with these; it may be longer than there is patience."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,10 @@ class Stack:
                 raise InvalidInput(f"function {name} gets no further in the time that it has; its log says more")
             asked["cursor"] = page["cursor"]
 
-    def list_attempts(self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()) -> LogLines:
-        """Return the log lines of attempts at deliveries that have ended in that time, well or not, oldest first.
+    def list_attempts(
+        self, since: datetime, until: datetime | None = None, mappings: Collection[str] = ()
+    ) -> Iterator[LogLines]:
+        """Yield the log lines of attempts at deliveries that have ended in that time, well or not, page by page.
 
         Args:
             since: how far back to look.
@@ -116,35 +118,29 @@ class Stack:
         Raises:
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
         """
-        log = self.read_logs("deliver", _build_pattern(mappings), since, until)
-        return replace(log, lines=[line for line in log.lines if line.get("message") in _ENDS])
+        for page in self._read_pages("deliver", _build_pattern(mappings), since, until):
+            yield replace(page, lines=[line for line in page.lines if line.get("message") in _ENDS])
 
-    def read_logs(self, function: str, pattern: str, since: datetime, until: datetime | None = None) -> LogLines:
-        """Return the lines of JSON that a function has logged in that time, oldest first.
+    def read_logs(self, function: str, pattern: str, since: datetime) -> LogLines:
+        """Return the lines of JSON that a function has logged since then, oldest first.
 
         Args:
             function: the end of its name, as `deliver`.
-            pattern: which lines (CloudWatch Logs, filter pattern syntax for JSON). What the answer has beside them is
-                for the caller to leave out.
+            pattern: as `read_pages` has it.
             since: how far back to look.
-            until: where to end; None for now.
 
         Raises:
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
         """
-        group = f"/aws/lambda/{self.name}-{function}"
-        client, lines = open_client(self.session, "logs"), list[dict[str, Any]]()
-        asked = {"logGroupName": group, "startTime": max(0, int(since.timestamp() * 1000)), "filterPattern": pattern}
-        asked |= {"endTime": int(until.timestamp() * 1000)} if until else {}
-        for _ in range(MAX_LOG_PAGES):
-            with translate_errors(f"logs:FilterLogEvents on {group}"):
-                page = client.filter_log_events(**asked)
-            parsed = (parse_json(event["message"]) for event in page["events"])
-            lines += [line for line in parsed if isinstance(line, dict) and isinstance(line.get("timestamp"), str)]
-            if "nextToken" not in page:
-                return LogLines(sorted(lines, key=lambda line: str(line["timestamp"])), is_whole=True)
-            asked["nextToken"] = page["nextToken"]
-        return LogLines(sorted(lines, key=lambda line: str(line["timestamp"])), is_whole=False)
+        pages = list(self._read_pages(function, pattern, since))
+        lines = sorted((line for page in pages for line in page.lines), key=lambda line: str(line["timestamp"]))
+        return LogLines(lines, pages[-1].is_whole)
+
+    def _read_pages(
+        self, function: str, pattern: str, since: datetime, until: datetime | None = None
+    ) -> Iterator[LogLines]:
+        client = open_client(self.session, "logs")
+        return read_pages(client, f"/aws/lambda/{self.name}-{function}", pattern, since, until)
 
     def _get_output(self, name: str) -> str:
         if name not in self.outputs:
@@ -153,6 +149,42 @@ class Stack:
                 " release?"
             )
         return self.outputs[name]
+
+
+def read_pages(
+    client: Any,  # noqa: ANN401  # one of boto3's generated classes
+    group: str,
+    pattern: str,
+    since: datetime,
+    until: datetime | None = None,
+) -> Iterator[LogLines]:
+    """Yield the pages of lines of JSON of a log group, at least one; without a line where there is no group yet.
+
+    Args:
+        client: a client of CloudWatch Logs.
+        group: the name of the log group.
+        pattern: which lines (CloudWatch Logs, filter pattern syntax for JSON). What the answer has beside them is for
+            the caller to leave out.
+        since: how far back to look.
+        until: where to end; None for now.
+
+    Raises:
+        KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
+    """
+    asked = {"logGroupName": group, "startTime": max(0, int(since.timestamp() * 1000)), "filterPattern": pattern}
+    asked |= {"endTime": int(until.timestamp() * 1000)} if until else {}
+    for _ in range(MAX_LOG_PAGES):
+        try:
+            with translate_errors(f"logs:FilterLogEvents on {group}"):
+                page = client.filter_log_events(**asked)
+        except SourceUnavailable:  # the function has never run
+            page = {"events": []}
+        parsed = (parse_json(event["message"]) for event in page["events"])
+        lines = [line for line in parsed if isinstance(line, dict) and isinstance(line.get("timestamp"), str)]
+        yield LogLines(lines, is_whole="nextToken" not in page)
+        if "nextToken" not in page:
+            return
+        asked["nextToken"] = page["nextToken"]
 
 
 def _build_pattern(mappings: Collection[str]) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
-from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from keyferry.aws.calls import cache_answers
@@ -13,8 +12,8 @@ from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.doctor.finding import format_command
-from keyferry.cli.stack import MAX_LOG_PAGES, Stack
-from keyferry.errors import InvalidInput, SourceUnavailable
+from keyferry.cli.stack import Stack, read_pages
+from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 
 _SESSION = re.compile(r"arn:[^:]+:sts::[0-9]{12}:assumed-role/([^/]+)/.+")
@@ -96,26 +95,19 @@ class Subject:
             return answer
         raise InvalidInput(f"the function report gives no answer to {question}")
 
-    def search_log(self, function: str, pattern: str, since: datetime) -> Iterator[str]:
-        """Yield the lines that a function, by the end of its name, has logged since then; none without a log.
+    def search_log(self, function: str, pattern: str, since: datetime) -> Iterator[dict[str, Any]]:
+        """Yield the lines of JSON that a function has logged since then, as `keyferry.cli.stack.read_pages` does.
 
         Args:
             function: the end of its name.
-            pattern: which lines (CloudWatch Logs, filter pattern syntax). No more than MAX_LOG_PAGES are read.
+            pattern: which lines (CloudWatch Logs, filter pattern syntax).
             since: how far back to look.
 
         Raises:
             KeyferryError: AWS refuses it, or does not answer.
         """
-        group = f"/aws/lambda/{self.stack.name}-{function}"
-        asked = {"logGroupName": group, "startTime": int(since.timestamp() * 1000), "filterPattern": pattern}
-        try:
-            with translate_errors(f"logs:FilterLogEvents on {group}"):
-                pages = self.client("logs").get_paginator("filter_log_events").paginate(**asked)
-                for page in islice(pages, MAX_LOG_PAGES):
-                    yield from (event["message"] for event in page["events"])
-        except SourceUnavailable:  # nothing has been logged yet
-            return
+        for page in read_pages(self.client("logs"), f"/aws/lambda/{self.stack.name}-{function}", pattern, since):
+            yield from page.lines
 
     def get_resource(self, logical_id: str) -> str | None:
         """Return the physical id of a resource; None where the stack does not have it.

@@ -13,7 +13,6 @@ from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.stack.settings import FUNCTIONS
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import KeyferryError, Rejected, abridge
-from keyferry.model import parse_json
 
 OLDEST = {"Changes": 300, "Deliveries": 1800, "Sweeps": 1800}
 """Queue → how many seconds its oldest message may wait: its alarm in template.yaml has the same."""
@@ -143,8 +142,7 @@ def _find_reason(subject: Subject) -> str:
     since, reasons = datetime.now(UTC) - _REASONS_WITHIN, Counter[str]()
     with suppress(KeyferryError):  # the number of dead letters is known all the same
         for line in subject.search_log("deliver", _DEAD_LETTER, since):
-            parsed = parse_json(line)
-            reasons[str(parsed.get("reason", "")) if isinstance(parsed, dict) else ""] += 1
+            reasons[str(line.get("reason", ""))] += 1
     reasons.pop("", None)
     return "".join(f"; within a day {count:,} by: {abridge(text, 300)}" for text, count in reasons.most_common(1))
 
