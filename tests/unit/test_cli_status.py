@@ -632,6 +632,32 @@ def test_the_log_is_asked_only_where_something_is_not_known_to_be_right_and_agai
     assert datetime.now(UTC) - recently >= RECENT
 
 
+def test_of_the_log_no_more_is_read_than_the_chosen_targets_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    stack: Any = FakeStack([row("stale", mapping="web"), row(), row("stale", mapping="web", cluster="prod-us")])
+    stack.list_attempts = log.list_attempts
+    deploy(monkeypatch, "status", stack)
+    assert CliRunner().invoke(main, ["status", "payments-db"]).exit_code == 0
+    assert log.asked == []
+    assert CliRunner().invoke(main, ["status", "web", "--cluster", "prod-us"]).exit_code == 1
+    assert [names for *_, names in log.asked] == [set(), {"web"}]
+
+
+def test_a_watch_reads_further_back_in_its_first_look_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    stack: Any = FakeStack([row("stale")])
+    stack.list_attempts = log.list_attempts
+    deploy(monkeypatch, "status", stack)
+
+    def wait(_seconds: float) -> None:
+        if len(log.asked) > 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("keyferry.cli.commands.status.time.sleep", wait)
+    CliRunner().invoke(main, ["status", "--watch"])
+    assert [until for _, until, _ in log.asked] == [None, NOW - RECENT, None]
+
+
 class Comparing:
     """A comparison with one's own rights, in two pages."""
 

@@ -11,7 +11,7 @@ import click
 from keyferry.aws.sessions import open_session
 from keyferry.cli import states
 from keyferry.cli.call import Call
-from keyferry.cli.failures import LOG_IS_LONGER, find_failures
+from keyferry.cli.failures import LOG_IS_LONGER, Past, find_failures
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces, complete_teams
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
@@ -77,9 +77,9 @@ def status(
         wanted.refuse(planned)
         _print(settings, call, "", list(filter(wanted.accepts, planned)), None)
         return
-    known = None if local else open_stack(os.environ, stack, settings.mappings)
+    known, past = None if local else open_stack(os.environ, stack, settings.mappings), Past()
     while True:
-        rows = _look(settings, known, wanted)
+        rows = _look(settings, known, wanted, past)
         if watch and not settings.is_json:
             console.print_line(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         _print(settings, call, known.name if known else "", list(filter(wanted.accepts, rows)), len(rows))
@@ -88,7 +88,7 @@ def status(
         time.sleep(MIN_WATCH_SECONDS)
 
 
-def _look(settings: Settings, stack: Stack | None, wanted: Filter) -> list[Row]:
+def _look(settings: Settings, stack: Stack | None, wanted: Filter, past: Past) -> list[Row]:
     """Return the targets that have all names that are asked for, whatever their state."""
 
     def ask(scope: Scope) -> list[Row]:
@@ -101,12 +101,12 @@ def _look(settings: Settings, stack: Stack | None, wanted: Filter) -> list[Row]:
             rows = []
         if not wanted.is_met(rows):
             wanted.refuse(ask(Scope()) if wanted.cluster or wanted.namespace else rows)
-        is_whole = True
+        rows, is_whole = list(filter(wanted.selects, rows)), True
         if stack:
-            rows, is_whole = find_failures(rows, datetime.now(UTC), stack)
+            rows, is_whole = find_failures(rows, datetime.now(UTC), stack, past)
         if not is_whole:
             console.print_note(LOG_IS_LONGER)
-        return list(filter(wanted.selects, rows))
+        return rows
 
 
 def _ask(stack: Stack, scope: Scope) -> Iterator[Row]:
