@@ -21,6 +21,7 @@ _WRONG: tuple[dict[str, Any], ...] = (
     {
         "state": "failed",
         "error": "Forbidden: the cluster forbids to patch secrets/tls: grant the verb patch by RBAC",
+        "failed": format_time(NOW - timedelta(minutes=2)),
         "nextTry": format_time(NOW + timedelta(minutes=3)),
     },
     {"state": "stale", "why": "new version of db"},

@@ -28,7 +28,7 @@ def test_totals_are_there_and_what_is_not_right_comes_first_with_its_cause_and_t
     first, second, third = texts(page, "#wrong .card")
     assert first.startswith("✕ failed prod-us/payments-2/payments-db SourceUnusable: key password:")
     assert first.endswith("mappings/payments/db.yaml:12 · owner payments (#payments-oncall)")
-    assert second.endswith("Next try 2026-11-29 12:03 UTC.")
+    assert second.endswith("failed at 2026-11-29 11:58 UTC · Next try 2026-11-29 12:03 UTC.")
     assert third.startswith("↻ stale staging-eu/platform-3/platform-db new version of db")
 
 

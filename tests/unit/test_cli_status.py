@@ -357,6 +357,22 @@ def test_of_an_older_failure_it_is_told_when_it_was(capsys: pytest.CaptureFixtur
     assert "Forbidden: x; failed at 2026-11-24 03:04 UTC; the next sweep tries again" in capsys.readouterr().out
 
 
+def test_a_next_try_that_is_past_is_told_as_one_that_was_due_and_is_no_part_of_the_json(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failed = line("03:04:00", error="Forbidden: x", next_try_seconds=300)
+    stale = row("stale", written="", since="2026-11-24T02:00:00+00:00")
+    deploy(monkeypatch, "status", FakeStack([stale], [failed]))
+    said = "Forbidden: x; failed at 2026-11-24 03:04 UTC; the next try was due at 03:09:00 UTC"
+    assert said in CliRunner().invoke(main, ["status"]).stdout
+    [target] = json.loads(CliRunner().invoke(main, ["status", "--output", "json"]).stdout)["targets"]
+    assert (target["failed"], "nextTry" in target) == ("2026-11-24T03:04:00+00:00", False)
+    failed = line("14:59:00", error="Forbidden: x", next_try_seconds=300)
+    deploy(monkeypatch, "status", FakeStack([stale], [failed]))
+    [target] = json.loads(CliRunner().invoke(main, ["status", "--output", "json"]).stdout)["targets"]
+    assert target["nextTry"] == "2026-11-24T15:04:00+00:00"
+
+
 def test_the_table_has_a_line_for_each_target_each_cause_once_and_totals(capsys: pytest.CaptureFixture[str]) -> None:
     stale = row("stale", namespace="shop", since="2026-11-24T14:58:00+00:00", why="a source has another version")
     stale["sources"] = [stale["sources"][0] | {"wanted": "0123456789abcdef"}]
@@ -377,7 +393,7 @@ def test_the_table_has_a_line_for_each_target_each_cause_once_and_totals(capsys:
         "",
         f"prod-eu/shop/payments-db: a source has another version; {SOON}",
         "",
-        "prod-eu/a/payments-db and 2 more: Forbidden: no; next try at 15:01:00 UTC",
+        "prod-eu/a/payments-db and 2 more: Forbidden: no; next try 15:01:00 UTC",
         "",
         "prod-us/payments-db: ClusterUnreachable: no answer",
         "",

@@ -108,6 +108,7 @@ def test_the_data_are_what_status_says_of_each_target() -> None:
         why="new version of db",
         error="Conflict: stop helm",
         at="mappings/db.yaml:3",
+        failed="2026-11-29T11:58:00+00:00",
         nextTry="2026-11-29T12:03:00+00:00",
         since="2026-11-29T11:00:00+00:00",
         owner={"team": "payments", "contact": "#payments"},
@@ -127,8 +128,13 @@ def test_the_data_are_what_status_says_of_each_target() -> None:
         ],
         "sources": [("secretsmanager", "prod/db", "eu-west-1"), ("ssm", "db", "")],
         "causes": [
-            {"text": "Conflict: stop helm", "at": "mappings/db.yaml:3", "nextTry": "2026-11-29T12:03:00+00:00"},
-            {"text": "the Secret is missing", "at": "", "nextTry": ""},
+            {
+                "text": "Conflict: stop helm",
+                "at": "mappings/db.yaml:3",
+                "failed": "2026-11-29T11:58:00+00:00",
+                "nextTry": "2026-11-29T12:03:00+00:00",
+            },
+            {"text": "the Secret is missing", "at": "", "failed": "", "nextTry": ""},
         ],
         "rows": [
             [0, 0, "payments", 1, "2026-11-29T11:00:00+00:00", 0, [[0, "01234567", "98765432"]]],
@@ -137,6 +143,12 @@ def test_the_data_are_what_status_says_of_each_target() -> None:
         ],
         "expiries": [["value", "prod/db", "last changed", "2026-11-28T12:00:00+00:00", 1, ["prod-eu/payments/db"]]],
     }
+
+
+def test_a_next_try_that_is_past_is_left_out_and_when_it_failed_is_told() -> None:
+    times = {"failed": "2026-11-28T21:00:00+00:00", "nextTry": "2026-11-28T21:05:00+00:00"}
+    [cause] = build_content([build_row(state="failed", error="Forbidden: no", **times)], "", NOW)["causes"]
+    assert (cause["failed"], cause["nextTry"]) == (times["failed"], "")
 
 
 def test_every_certificate_and_rotation_is_there_and_of_its_secrets_three() -> None:

@@ -117,6 +117,12 @@ def format_minute(time: str) -> str:
     return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def leave_out_past_try(row: Row, now: datetime) -> Row:
+    """Return a row without a next try whose time has passed."""
+    is_past = "nextTry" in row and datetime.fromisoformat(row["nextTry"]) <= now
+    return {name: value for name, value in row.items() if name != "nextTry"} if is_past else row
+
+
 def add_ends(lines: Iterable[Mapping[str, Any]], ends: Ends) -> None:
     """Add the last end of each namespace.
 

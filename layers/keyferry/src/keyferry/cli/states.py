@@ -91,7 +91,7 @@ class Target(TypedDict):
     failed: NotRequired[str]
     """When that delivery failed."""
     nextTry: NotRequired[str]
-    """When the next delivery is due."""
+    """When the next delivery is due; left out where that time has passed without it."""
     sources: list[SourceOfTarget]
     """What it is made from."""
 

@@ -11,7 +11,7 @@ import click
 from keyferry.aws.sessions import open_session
 from keyferry.cli import states
 from keyferry.cli.call import Call
-from keyferry.cli.failures import LOG_IS_LONGER, Past, find_failures
+from keyferry.cli.failures import LOG_IS_LONGER, Past, find_failures, leave_out_past_try
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces, complete_teams
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
@@ -125,7 +125,7 @@ def _compare(settings: Settings, scope: Scope) -> Iterator[Row]:
 
 def _print(settings: Settings, call: Call, stack: str, rows: list[Row], total: int | None) -> None:
     if settings.is_json:
-        console.print_json({"targets": rows})
+        console.print_json({"targets": [leave_out_past_try(row, datetime.now(UTC)) for row in rows]})
     elif settings.output == "html":
         from keyferry.cli.page.render import render_page  # noqa: PLC0415  # with Jinja2, which takes time to import
 

@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.failures import describe_age
 from keyferry.cli.output import console
-from keyferry.cli.output.words import count, join
+from keyferry.cli.output.words import count, join, tell_next_try
 from keyferry.cli.states import Row, is_known_right
 from keyferry.model import split_version
 
@@ -86,7 +86,7 @@ def _describe_cause(row: Row, now: datetime, call: Call) -> str:
     if age := describe_age(row, now):
         parts.append(age)
     if "nextTry" in row:
-        parts.append(f"next try {_format_time(row['nextTry'], now)}")
+        parts.append(tell_next_try(datetime.fromisoformat(row["nextTry"]), now))
     elif "failed" in row:
         parts.append(f"the next sweep tries again; `{push}` does not wait for it")
     elif row["state"] in ("stale", "gone", "restart due") and not any(map(_is_missing, row["sources"])):
@@ -116,8 +116,3 @@ def _format_age(time: str, now: datetime) -> str:
         if seconds >= size:
             return f"{seconds // size}{unit}"
     return f"{max(0, seconds)}s"
-
-
-def _format_time(time: str, now: datetime) -> str:
-    parsed = datetime.fromisoformat(time).astimezone(UTC)
-    return "is due" if parsed <= now else f"at {parsed:%H:%M:%S} UTC"

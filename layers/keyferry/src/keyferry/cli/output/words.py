@@ -1,6 +1,7 @@
-"""Names and numbers in sentences."""
+"""Names, numbers and times in sentences."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 
 def join(names: Sequence[str], total: int | None = None, limit: int = 3) -> str:
@@ -30,3 +31,13 @@ def count(number: int, noun: str, nouns: str = "") -> str:
 def count_each(counts: Mapping[str, int]) -> str:
     """Return how many there are of each: `2 Secrets, 1 Role`."""
     return ", ".join(count(number, noun) for noun, number in counts.items())
+
+
+def tell_next_try(next_try: datetime, now: datetime) -> str:
+    """Return when a delivery is tried again, or was to be: a time can pass without it, where SQS or Lambda is behind.
+
+    Args:
+        next_try: when it is due.
+        now: the current time.
+    """
+    return f"{'next try' if next_try > now else 'the next try was due at'} {next_try.astimezone(UTC):%H:%M:%S} UTC"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from keyferry.cli.expiry import Expiry, list_expiries
+from keyferry.cli.failures import leave_out_past_try
 from keyferry.cli.states import Row, is_known_right
 from keyferry.formats.printable import escape
 from keyferry.model import format_time, split_version
@@ -21,8 +22,10 @@ class Cause(TypedDict):
     text: str
     at: str
     """File and line."""
+    failed: str
+    """When the last delivery failed, ISO 8601."""
     nextTry: str
-    """ISO 8601."""
+    """When the next one is due, ISO 8601; empty where that time has passed without it."""
 
 
 class Content(TypedDict):
@@ -73,7 +76,7 @@ def build_content(rows: Sequence[Row], stack: str, now: datetime) -> Content:
             escape(row["namespace"]),
             STATES.index(row["state"] if row["state"] in STATES else "unknown"),  # of a newer release
             row.get("since", ""),
-            causes.number(cause) if (cause := _describe_cause(row)) else -1,
+            causes.number(cause) if (cause := _describe_cause(row, now)) else -1,
             [_describe_source(source, sources) for source in row["sources"]],
         ]
         for row in rows
@@ -85,7 +88,10 @@ def build_content(rows: Sequence[Row], stack: str, now: datetime) -> Content:
         "clusters": list(clusters.numbers),
         "mappings": list(mappings.numbers),
         "sources": list(sources.numbers),
-        "causes": [{"text": text, "at": at, "nextTry": time} for text, at, time in causes.numbers],
+        "causes": [
+            {"text": text, "at": at, "failed": failed, "nextTry": next_try}
+            for text, at, failed, next_try in causes.numbers
+        ],
         "rows": lines,
         "expiries": [
             _describe_expiry(each)
@@ -107,11 +113,11 @@ def _describe_owner(row: Row) -> str:
     return escape(f"{owner.get('team', '')}{contact}")
 
 
-def _describe_cause(row: Row) -> tuple[str, ...]:
+def _describe_cause(row: Row, now: datetime) -> tuple[str, ...]:
     if is_known_right(row):
         return ()
-    text = row.get("error") or row.get("why", "")
-    return escape(text), escape(row.get("at", "")), row.get("nextTry", "")
+    text, next_try = row.get("error") or row.get("why", ""), leave_out_past_try(row, now).get("nextTry", "")
+    return escape(text), escape(row.get("at", "")), row.get("failed", ""), next_try
 
 
 def _describe_source(source: Row, sources: _Numbered[tuple[str, ...]]) -> list[Any]:

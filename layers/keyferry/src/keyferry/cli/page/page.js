@@ -128,13 +128,16 @@
     if (!group) return make("div", { class: "card all-well" }, `Nothing is wrong${current.length === rows.length ? "" : " among these targets"}.`);
     const row = group[0], cause = data.causes[row.cause] || { text: "", at: "" };
     const owners = [...new Set(group.map((each) => each.mapping[OWNER]))].filter(Boolean).sort();
-    const [next] = group.map((each) => data.causes[each.cause]?.nextTry).filter(Boolean).sort();
-    const hint = next ? `Next try ${next.slice(0, 16).replace("T", " ")} UTC.` : ["gone", "stale", "restart due"].includes(row.state) ? "The next sweep sees it; keyferry push does not wait for it." : "";
+    const times = (field) => group.map((each) => data.causes[each.cause]?.[field]).filter(Boolean).sort();
+    const minute = (time) => `${time.slice(0, 16).replace("T", " ")} UTC`;
+    const failed = times("failed").at(-1), [next] = times("nextTry");
+    const hint = next ? `Next try ${minute(next)}.` : ["gone", "stale", "restart due"].includes(row.state) ? "The next sweep sees it; keyferry push does not wait for it." : "";
     const names = group.slice(0, 2 * PAGE).map((each) => make("li", {}, placeOf(each)));
     const rest = group.length - names.length;
     return make("article", { class: `card ${slug(row.state)}` }, badge(row.state), ` ${group.length === 1 ? placeOf(row) : count(group.length, "target")}`,
       cause.text ? make("p", {}, cause.text) : "",
-      make("p", { class: "meta" }, [cause.at, owners.length && `owner ${owners.slice(0, 5).join(", ")}${owners.length > 5 ? ` and ${owners.length - 5} more` : ""}`, hint].filter(Boolean).join(" · ")),
+      make("p", { class: "meta" }, [cause.at, owners.length && `owner ${owners.slice(0, 5).join(", ")}${owners.length > 5 ? ` and ${owners.length - 5} more` : ""}`,
+        failed && `failed at ${minute(failed)}`, hint].filter(Boolean).join(" · ")),
       group.length > 1 ? fold("Which", make("ul", { class: "names" }, ...names, rest > 0 ? make("li", {}, `and ${rest.toLocaleString("en")} more: search for them`) : "")) : "");
   }
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from keyferry.cli.output.words import join
+from keyferry.cli.output import words
 from keyferry.cli.trace.changes import FAILED, Change, Outcome, find_success, is_fine, read_time
 from keyferry.cli.trace.effects import count_others, describe_restart, describe_write
 from keyferry.cli.trace.hop import Hop, shorten_version
@@ -61,7 +61,7 @@ def _describe_route(line: Line) -> str:
     count, names = line["count"], line["deliveries"]
     if not count:
         return "no delivery" if line.get("rejected") else f"no delivery: no mapping reads {' or '.join(line['names'])}"
-    return f"{count:,} deliver{'y' if count == 1 else 'ies'}: {join(names, count)}"
+    return f"{count:,} deliver{'y' if count == 1 else 'ies'}: {words.join(names, count)}"
 
 
 def _describe_sweep(line: Line | None, change: Change) -> str:
@@ -69,7 +69,9 @@ def _describe_sweep(line: Line | None, change: Change) -> str:
         return "a sweep"
     pairs = {(end["mapping"], end["cluster"]) for end in (*change.ends, *change.begun)}
     why = [each["why"] for each in line["sent"] if (each["mapping"], each["cluster"]) in pairs]
-    return f"a sweep ({line.get('origin', 'schedule')})" + (f" saw: {join(list(dict.fromkeys(why)))}" if why else "")
+    return f"a sweep ({line.get('origin', 'schedule')})" + (
+        f" saw: {words.join(list(dict.fromkeys(why)))}" if why else ""
+    )
 
 
 def _describe_other(change: Change) -> str:
@@ -139,7 +141,7 @@ def _tell_delivery(line: Line, asked: datetime) -> str:
             return f"is a dead letter{attempt}: {get_error(line)}"
         case "replaced":
             count = line.get("follow_ups", 1)
-            where = join(line.get("sent_on", ()), count)
+            where = words.join(line.get("sent_on", ()), count)
             return f"goes on{attempt} as {count:,} deliver{'y' if count == 1 else 'ies'} to {where}: {get_error(line)}"
     return f"dropped{attempt}: {get_error(line)}"
 
@@ -161,9 +163,7 @@ def tell_next_try(line: Line, asked: datetime) -> str:
 
     Args:
         line: the end of the attempt that failed.
-        asked: when it is asked about: a time before that has passed without it, as where SQS or Lambda is behind.
+        asked: when it is asked about.
     """
     next_try = get_next_try(line)
-    if next_try is None:
-        return ""
-    return f"; {'next try' if next_try > asked else 'the next try was due at'} {next_try:%H:%M:%S} UTC"
+    return f"; {words.tell_next_try(next_try, asked)}" if next_try else ""
