@@ -141,6 +141,8 @@ def ground(cloud: Cloud) -> Iterator[Ground]:
     known = event_attacks.event(ground.identity, metadata={"name": event_attacks.KNOWN})
     admin.send("POST", f"/api/v1/namespaces/{HOME}/events", known, attacks.JSON)
     apply_rbac(admin, ground.rbac)
+    for name in LABELS:
+        until("the Deployment at rest", partial(is_at_rest, admin, name))  # some attacks repeat its managedFields
     yield ground
     ground.remove_policies()
 
@@ -149,6 +151,14 @@ def has_account(admin: Admin, namespace: str) -> bool:
     """Return whether the ServiceAccount `default` of a namespace is there."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts?fieldSelector=metadata.name%3Ddefault"
     return bool(admin.send("GET", path)["items"])
+
+
+def is_at_rest(admin: Admin, namespace: str) -> bool:
+    """Return whether the controllers have written all that they write of the Deployment `api`: no pod runs here."""
+    found = admin.get("Deployment", "api", namespace) or {}
+    status = found.get("status", {})
+    seen = status.get("observedGeneration"), status.get("unavailableReplicas")
+    return seen == (found["metadata"]["generation"], found["spec"]["replicas"])
 
 
 def token_of(secret: str, namespace: str) -> Object:
