@@ -51,9 +51,9 @@ def orphans(
 ) -> None:
     """Show what is left over of mappings that are gone.
 
-    That is Secrets, Roles, bindings, admission policies and access entries that no mapping names any more. They are
-    looked at with your own rights, by your kubeconfig; no value is read. Exits with 0 when nothing is left over, and
-    everything was looked at.
+    That is Secrets, Roles, bindings, admission policies and access entries that no mapping names any more, and the
+    stamps of restarts on workloads, which harm nothing. They are looked at with your own rights, by your kubeconfig;
+    no value is read. Exits with 0 when nothing but stamps is left over, and everything was looked at.
     """
     if yes and not delete:
         raise click.UsageError("--yes answers the question of --delete: say --delete --yes, or leave it out")
