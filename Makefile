@@ -25,7 +25,7 @@ help: ## Show the verbs
 
 .PHONY: demo
 demo: tools ## Rotate a secret on a local cloud and watch it reach two clusters (KEEP=1 leaves it running)
-	@$(BIN)/python -m local demo $(if $(KEEP),--keep)
+	@$(BIN)/python -m keyferry_local demo $(if $(KEEP),--keep)
 
 .PHONY: test
 test: tools ## Run the unit and integration tests, with coverage (ARGS='-k name tests/unit' for some of them)
@@ -86,7 +86,7 @@ check: tools ## Check format, lint, types, layers, the template and what is gene
 .PHONY: build
 build: tools ## Build functions and layers as samconfig.toml says (CONFIG_ENV=name for one of its environments)
 	@$(BIN)/keyferry generate --check
-	@$(BIN)/python -m local build $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV))
+	@$(BIN)/python -m keyferry_local build $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV))
 
 .PHONY: bench
 bench: tools ## Measure: 5,000 mappings, time from change to Secret, 1,000 namespaces, a sweep, a frozen cluster, memory, import time
@@ -113,7 +113,7 @@ format: tools ## Format the code
 
 .PHONY: stop
 stop: tools ## Stop a local cloud that `make demo KEEP=1` left running
-	@$(BIN)/python -m local stop
+	@$(BIN)/python -m keyferry_local stop
 
 .PHONY: tools
 tools: $(VENV)/.installed .tools/sam/.installed .tools/ministack/.installed .tools/awscli/.installed
@@ -124,11 +124,11 @@ $(UV): requirements/uv.txt
 	@.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
-$(VENV)/.installed: requirements/dev.txt layers/keyferry/pyproject.toml | $(UV)
+$(VENV)/.installed: requirements/dev.txt layers/keyferry/pyproject.toml local/pyproject.toml | $(UV)
 	@echo "Installing the development environment into $(VENV)" >&2
 	@$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
 	@$(INSTALL) --python $(VENV) requirements/dev.txt
-	@$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable layers/keyferry
+	@$(UV) pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable layers/keyferry --editable local
 	@touch $@
 
 # Tools whose dependencies are pinned too tightly to share an environment.

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from benchmarks import change, commands, frozen, mappings, memory, namespaces, policies, start, sweeps
-from local import layer, stack
+from keyferry_local import layer, stack
 
 CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory", "policies", "start", "commands"]
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from rich.table import Table
 
-from local import cloud as clouds
-from local import world
-from local.admin import Admin
-from local.install import Installation, install
-from local.timeline import hops
-from local.watch import log_lines, until
+from keyferry_local import cloud as clouds
+from keyferry_local import world
+from keyferry_local.admin import Admin
+from keyferry_local.install import Installation, install
+from keyferry_local.timeline import hops
+from keyferry_local.watch import log_lines, until
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples/mappings"
 WARM_UP = 3

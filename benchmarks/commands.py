@@ -17,10 +17,10 @@ from pathlib import Path
 import yaml
 from rich.table import Table
 
-from local import cloud as clouds
-from local.cloud import ACCOUNT, Site
-from local.install import STACK, Installation, install
-from local.watch import calls, log_lines, until
+from keyferry_local import cloud as clouds
+from keyferry_local.cloud import ACCOUNT, Site
+from keyferry_local.install import STACK, Installation, install
+from keyferry_local.watch import calls, log_lines, until
 
 KEYFERRY = Path(__file__).resolve().parent.parent / ".venv/bin/keyferry"
 NAMESPACES, ROUNDS, SOURCE = 100, 3, "bench"

@@ -19,12 +19,12 @@ from typing import Any
 import yaml
 from rich.table import Table
 
-from local import cloud as clouds
-from local.admin import Admin
-from local.cloud import ACCOUNT, SITES, Cloud, Site
-from local.direct import delivery
-from local.install import Installation, install
-from local.watch import log_lines, until, when
+from keyferry_local import cloud as clouds
+from keyferry_local.admin import Admin
+from keyferry_local.cloud import ACCOUNT, SITES, Cloud, Site
+from keyferry_local.direct import delivery
+from keyferry_local.install import Installation, install
+from keyferry_local.watch import log_lines, until, when
 
 THIRD = Site("prod-third", "eu-west-1")
 NAME = "crowd"

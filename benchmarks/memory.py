@@ -17,11 +17,11 @@ from rich.table import Table
 from keyferry.deadline import Deadline
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.runtime.wiring import Runtime
-from local import cloud as clouds
-from local.admin import Admin
-from local.cloud import Cloud, Site
-from local.direct import Direct, catalog, delivery, mapping
-from local.world import deployment, env_from
+from keyferry_local import cloud as clouds
+from keyferry_local.admin import Admin
+from keyferry_local.cloud import Cloud, Site
+from keyferry_local.direct import Direct, catalog, delivery, mapping
+from keyferry_local.world import deployment, env_from
 
 CONNECTIONS = 8
 WORKLOADS = 10_000

@@ -22,11 +22,11 @@ from keyferry.kinds import STRATEGIC_MERGE
 from keyferry.kube.client import JSON, METADATA_ONLY
 from keyferry.kube.transport import APPLY
 from keyferry.mapping.mapping import SecretMapping
-from local import cloud as clouds
-from local.admin import Admin, Object
-from local.cloud import Site
-from local.direct import Direct, catalog, mapping
-from local.world import deployment, env_from
+from keyferry_local import cloud as clouds
+from keyferry_local.admin import Admin, Object
+from keyferry_local.cloud import Site
+from keyferry_local.direct import Direct, catalog, mapping
+from keyferry_local.world import deployment, env_from
 
 CONNECTIONS = 8
 ROUNDS = 5

@@ -20,11 +20,11 @@ from keyferry.identity import IDENTITY
 from keyferry.kinds import STRATEGIC_MERGE
 from keyferry.kube.transport import APPLY
 from keyferry.mapping.mapping import SecretMapping
-from local import cloud as clouds
-from local.admin import Admin, Object
-from local.direct import mapping
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local import cloud as clouds
+from keyferry_local.admin import Admin, Object
+from keyferry_local.direct import mapping
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 
 WRITES = 400
 WARM_UP = 20

@@ -24,11 +24,11 @@ from keyferry.kube.client import METADATA_ONLY
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.sweep import Sweep
 from keyferry.runtime.wiring import Runtime
-from local import cloud as clouds
-from local.admin import Admin
-from local.cloud import Site
-from local.direct import Direct, catalog, mapping
-from local.watch import calls
+from keyferry_local import cloud as clouds
+from keyferry_local.admin import Admin
+from keyferry_local.cloud import Site
+from keyferry_local.direct import Direct, catalog, mapping
+from keyferry_local.watch import calls
 
 CONNECTIONS = 8
 NAMESPACES = 100

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from botocore.loaders import Loader
 
-from local import aws, world
-from local import cloud as clouds
-from local.cloud import ACCOUNT, Cloud
-from local.install import Installation, install
+from keyferry_local import aws, world
+from keyferry_local import cloud as clouds
+from keyferry_local.cloud import ACCOUNT, Cloud
+from keyferry_local.install import Installation, install
 
 ROOT = Path(__file__).resolve().parent.parent
 E2E = "keyferry-e2e"

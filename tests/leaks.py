@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from local.cloud import Cloud
+from keyferry_local.cloud import Cloud
 from tests.integration.deployed import Deployed
 
 CANARY = b"canary-"

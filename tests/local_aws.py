@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws import Aws
+from keyferry_local.aws import Aws
 
 Event = dict[str, Any]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local import binaries, toolchain
+from keyferry_local import binaries, toolchain
 from tests import openssl
 from tests.certificates.matrix import Row, list_rows
 

@@ -14,11 +14,11 @@ import boto3
 import pytest
 
 from keyferry.identity import IDENTITY
-from local.admin import Admin, Object
-from local.cloud import Cloud
-from local.install import STACK, Installation
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local.admin import Admin, Object
+from keyferry_local.cloud import Cloud
+from keyferry_local.install import STACK, Installation
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 
 NAME = "keyferry-e2e"
 SOURCE = "keyferry/e2e"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from keyferry.runtime.layer import BUILT_FILE
-from local.install import Installation
-from local.stack import find_architecture
+from keyferry_local.install import Installation
+from keyferry_local.stack import find_architecture
 from tests.conftest import ROOT
 
 UNUSED = ["requests", "oauthlib", "websocket", "aiohttp", "certifi", "kubernetes/client/models", "kubernetes/config"]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from local import stack as stacks
-from local.aws import Aws
-from local.cloud import Cloud
-from local.stack import StackError
+from keyferry_local import stack as stacks
+from keyferry_local.aws import Aws
+from keyferry_local.cloud import Cloud
+from keyferry_local.stack import StackError
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY: dict[str, Any] = json.loads((ROOT / "examples/deployer-policy.json").read_text())

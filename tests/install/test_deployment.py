@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from keyferry.pipeline.settle import MAX_DELAY_SECONDS
-from local import stack as stacks
-from local.direct import mapping
-from local.install import STACK, Installation, grant
-from local.watch import until
+from keyferry_local import stack as stacks
+from keyferry_local.direct import mapping
+from keyferry_local.install import STACK, Installation, grant
+from keyferry_local.watch import until
 from tests.integration.deployed import Deployed, now
 
 

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from local import stack as stacks
-from local.cloud import Cloud
+from keyferry_local import stack as stacks
+from keyferry_local.cloud import Cloud
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = "keyferry-empty"

@@ -14,9 +14,9 @@ from keyferry.cli.generated import render_files
 from keyferry.errors import Unauthorized
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.targets import Cluster
-from local.cloud import ACCOUNT, Cloud
-from local.direct import TRUST, mapping
-from local.install import Installation
+from keyferry_local.cloud import ACCOUNT, Cloud
+from keyferry_local.direct import TRUST, mapping
+from keyferry_local.install import Installation
 from tests.integration.scene import CLUSTER, ask, connection
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from local.install import Installation
+from keyferry_local.install import Installation
 from tests.integration.deployed import Deployed
 from tests.leaks import leaks, of_run
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from local import stack as stacks
-from local.install import Installation
-from local.watch import until
+from keyferry_local import stack as stacks
+from keyferry_local.install import Installation
+from keyferry_local.watch import until
 from tests.integration.deployed import Deployed, now
 
 HERE = stacks.find_architecture()

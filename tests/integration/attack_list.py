@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from keyferry.identity import Identity
-from local.admin import Object
-from local.world import deployment, env_from
+from keyferry_local.admin import Object
+from keyferry_local.world import deployment, env_from
 from tests.integration.attacks import (
     ACCOUNT_TOKEN,
     AROUND,

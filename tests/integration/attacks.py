@@ -9,8 +9,8 @@ from keyferry.identity import Identity
 from keyferry.kinds import STRATEGIC_MERGE
 from keyferry.kube.transport import APPLY
 from keyferry.mapping.mapping import SecretMapping
-from local.admin import Object
-from local.direct import mapping
+from keyferry_local.admin import Object
+from keyferry_local.direct import mapping
 
 HOME, TEAM, AGAIN, SHOP = "attacked", "attacked-team", "attacked-again", "attacked-shop-1"
 """Namespaces that mappings lead to: by name, by labels (two of them), by a pattern."""

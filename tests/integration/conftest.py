@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from keyferry.kinds import WorkloadKind
-from local.admin import Object
-from local.cloud import Cloud
-from local.watch import until
+from keyferry_local.admin import Object
+from keyferry_local.cloud import Cloud
+from keyferry_local.watch import until
 from tests.integration.scene import CLUSTER, CUSTOM, Scene, create_namespace
 
 

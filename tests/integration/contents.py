@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from local.cloud import Cloud
+from keyferry_local.cloud import Cloud
 
 
 class Contents:

@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import Any
 
 from keyferry.identity import IDENTITY
-from local import watch
-from local.admin import Admin
-from local.cloud import Cloud
-from local.install import Installation
-from local.watch import until
+from keyferry_local import watch
+from keyferry_local.admin import Admin
+from keyferry_local.cloud import Cloud
+from keyferry_local.install import Installation
+from keyferry_local.watch import until
 
 Line = dict[str, Any]
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))

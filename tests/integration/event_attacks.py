@@ -6,7 +6,7 @@ from typing import Any
 
 from keyferry.identity import Identity
 from keyferry.kubernetes_events import MAX_MESSAGE, build_event
-from local.admin import Object
+from keyferry_local.admin import Object
 from tests.integration.attacks import BARE, HOME, JSON, MERGE, NEAR, SHOP, TEAM, Absence, Attack, Validation
 
 CHANGED = Validation("events", "changes and deletes no Events")

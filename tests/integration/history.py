@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 from keyferry.delivery.observed import RESTART_DUE
-from local.admin import Admin, Object
-from local.watch import until
+from keyferry_local.admin import Admin, Object
+from keyferry_local.watch import until
 from tests.integration.scene import Scene
 
 WORKLOADS = ("Deployment", "StatefulSet")

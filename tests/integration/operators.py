@@ -10,11 +10,11 @@ from typing import Any
 
 from keyferry.aws import eks
 from keyferry.mapping.targets import Eks
-from local import aws
-from local.admin import Admin
-from local.cloud import ACCOUNT, Cloud
-from local.direct import TRUST
-from local.watch import until
+from keyferry_local import aws
+from keyferry_local.admin import Admin
+from keyferry_local.cloud import ACCOUNT, Cloud
+from keyferry_local.direct import TRUST
+from keyferry_local.watch import until
 from tests.integration.scene import CLUSTER
 from tests.integration.terminal import run_keyferry
 

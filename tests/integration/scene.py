@@ -23,9 +23,9 @@ from keyferry.mapping.targets import Cluster, Eks, Endpoint
 from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.reconcile import reconcile
 from keyferry.pipeline.sweep import Sweep, SweepReport
-from local.admin import Admin, Object
-from local.cloud import ACCOUNT, Cloud
-from local.direct import SHARED, Direct, catalog, deadline, mapping, statements
+from keyferry_local.admin import Admin, Object
+from keyferry_local.cloud import ACCOUNT, Cloud
+from keyferry_local.direct import SHARED, Direct, catalog, deadline, mapping, statements
 from tests.unit.fake_queues import FakeQueue
 
 CLUSTER = "prod-eu"

@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from keyferry.access import accounts
-from local import aws_client
-from local.aws_client import Credentials
-from local.cloud import ACCOUNT
-from local.direct import catalog
-from local.install import Installation
+from keyferry_local import aws_client
+from keyferry_local.aws_client import Credentials
+from keyferry_local.cloud import ACCOUNT
+from keyferry_local.direct import catalog
+from keyferry_local.install import Installation
 from tests.integration.deployed import Deployed, now
 from tests.integration.scene import Scene
 

@@ -10,11 +10,11 @@ from keyferry.errors import Forbidden
 from keyferry.kinds import KINDS, WorkloadKind
 from keyferry.kube import Connection
 from keyferry.kube.transport import Request
-from local.admin import Object
-from local.cloud import Cloud
-from local.direct import apply_rbac, deadline
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local.admin import Object
+from keyferry_local.cloud import Cloud
+from keyferry_local.direct import apply_rbac, deadline
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 from tests.integration.scene import CUSTOM, Scene, connection, create_namespace
 
 MERGE = "application/merge-patch+json"

@@ -19,12 +19,12 @@ from keyferry.access import rbac
 from keyferry.identity import Identity
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.stack import StackNames
-from local import aws, certificates
-from local.admin import Admin, Object, Refused
-from local.cloud import Cloud
-from local.direct import UNTIL_IN_FORCE, Direct, apply_rbac, catalog
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local import aws, certificates
+from keyferry_local.admin import Admin, Object, Refused
+from keyferry_local.cloud import Cloud
+from keyferry_local.direct import UNTIL_IN_FORCE, Direct, apply_rbac, catalog
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 from tests.integration import attack_list, attacks, event_attacks
 from tests.integration.attacks import AGAIN, BARE, HOME, LABELS, NEAR, TEAM, Absence, Attack, Stopper, Validation
 from tests.integration.scene import CLUSTER, tokens

@@ -18,8 +18,8 @@ from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.delivery.report import Report
 from keyferry.mapping.mapping import SecretMapping
-from local.cloud import ACCOUNT, Cloud
-from local.direct import SHARED, Direct, catalog, share
+from keyferry_local.cloud import ACCOUNT, Cloud
+from keyferry_local.direct import SHARED, Direct, catalog, share
 from tests.integration.contents import Contents
 from tests.integration.scene import CLUSTER
 

@@ -12,9 +12,9 @@ from keyferry.access.admission.policies import build_policies
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import NamespaceSelector
 from keyferry.policy.metadata import is_harmless
-from local.admin import Object, Refused
-from local.direct import apply_rbac, mapping
-from local.watch import until
+from keyferry_local.admin import Object, Refused
+from keyferry_local.direct import apply_rbac, mapping
+from keyferry_local.watch import until
 from tests.integration.attacks import RBAC, build_secret
 from tests.integration.scene import Scene
 

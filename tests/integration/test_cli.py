@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from local.direct import Direct
-from local.install import STACK, Installation
-from local.world import deployment, env_from
+from keyferry_local.direct import Direct
+from keyferry_local.install import STACK, Installation
+from keyferry_local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.integration.scene import Scene
 from tests.integration.terminal import record, run_keyferry

@@ -15,9 +15,9 @@ import yaml
 from keyferry.cli.check import files
 from keyferry.delivery.observed import MAPPING
 from keyferry.mapping.mapping import SecretMapping
-from local.admin import Object
-from local.cloud import Cloud
-from local.direct import SHARED, Direct, catalog, share
+from keyferry_local.admin import Object
+from keyferry_local.cloud import Cloud
+from keyferry_local.direct import SHARED, Direct, catalog, share
 from tests.integration.contents import Contents
 
 HERE = Path(__file__).parent / "conformance"

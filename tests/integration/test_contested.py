@@ -13,8 +13,8 @@ from keyferry.errors import Conflict
 from keyferry.kube import KubeClient
 from keyferry.model import Place
 from keyferry.pipeline.compare import compare_secret
-from local.direct import Direct, deadline, delivery
-from local.world import deployment, env_from
+from keyferry_local.direct import Direct, deadline, delivery
+from keyferry_local.world import deployment, env_from
 from tests.integration.history import History
 from tests.integration.scene import CLUSTER, Scene, connection, error
 

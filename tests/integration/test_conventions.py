@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from keyferry.errors import AccessDenied
-from local.install import Installation
+from keyferry_local.install import Installation
 from tests.integration.deployed import Deployed, now
 from tests.integration.scene import Scene
 

@@ -18,8 +18,8 @@ import yaml
 from botocore.exceptions import ClientError
 
 from keyferry.identity import IDENTITY
-from local import watch
-from local.install import STACK, Installation
+from keyferry_local import watch
+from keyferry_local.install import STACK, Installation
 from tests.integration.deployed import Deployed, now
 from tests.integration.recorder import recording
 from tests.integration.terminal import ROOT, run_keyferry

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.install import STACK, Installation
+from keyferry_local.install import STACK, Installation
 from tests.unit.stack import Stack
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"

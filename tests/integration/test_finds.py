@@ -8,8 +8,8 @@ import pytest
 from keyferry.cli.generated import render_files
 from keyferry.errors import AccessDenied, SourceUnavailable, SourceUnusable
 from keyferry.mapping.catalog import Catalog
-from local.admin import Object
-from local.direct import Direct
+from keyferry_local.admin import Object
+from keyferry_local.direct import Direct
 from tests.integration.scene import Scene, error, swept
 
 SERVICES = ["secretsManager", "parameterStore"]

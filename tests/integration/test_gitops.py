@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from local.admin import Object
-from local.direct import Direct
-from local.world import deployment, env_from
+from keyferry_local.admin import Object
+from keyferry_local.direct import Direct
+from keyferry_local.world import deployment, env_from
 from tests.integration.history import History
 from tests.integration.scene import Scene
 

@@ -21,11 +21,11 @@ from keyferry.model import Delivery
 from keyferry.pipeline.kubernetes_events import list_events, write_events
 from keyferry.pipeline.settle import Settlement, settle_delivery
 from keyferry.runtime.kubernetes_events import tell
-from local import binaries
-from local.admin import Object
-from local.direct import Direct, apply_rbac, deadline, delivery
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local import binaries
+from keyferry_local.admin import Object
+from keyferry_local.direct import Direct, apply_rbac, deadline, delivery
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 from tests.integration import event_attacks
 from tests.integration.scene import CLUSTER, Scene
 from tests.integration.wire import Fault, Gate, gate

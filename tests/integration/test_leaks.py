@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.install import Installation
+from keyferry_local.install import Installation
 from tests.integration.deployed import Deployed
 from tests.leaks import leaks, of_files, of_run
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from keyferry.errors import Conflict, Forbidden, KeyferryError, Refused, SourceUnavailable, SourceUnusable
-from local.direct import Direct
-from local.world import deployment, env_from
+from keyferry_local.direct import Direct
+from keyferry_local.world import deployment, env_from
 from tests.integration.scene import Scene, error
 
 WHOLE = {"from": "db"}

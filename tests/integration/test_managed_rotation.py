@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.install import Installation
-from local.world import deployment, env_from
+from keyferry_local.install import Installation
+from keyferry_local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"

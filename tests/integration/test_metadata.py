@@ -3,8 +3,8 @@
 import pytest
 
 from keyferry.errors import Conflict
-from local.direct import Direct
-from local.world import deployment, env_from
+from keyferry_local.direct import Direct
+from keyferry_local.world import deployment, env_from
 from tests.integration.scene import Scene, error
 
 DATA = {"password": {"from": "db", "path": "password"}}

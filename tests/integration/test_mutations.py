@@ -18,9 +18,9 @@ from botocore.exceptions import ClientError
 
 from keyferry.errors import AccessDenied
 from keyferry.pipeline.settle import MAX_RECEIVES
-from local.cloud import ACCOUNT
-from local.direct import Direct, statements
-from local.install import STACK, Installation
+from keyferry_local.cloud import ACCOUNT
+from keyferry_local.direct import Direct, statements
+from keyferry_local.install import STACK, Installation
 from tests.integration.deployed import Deployed, now
 from tests.integration.scene import Scene, sweep
 from tests.integration.test_roles import HUB, READ, Account

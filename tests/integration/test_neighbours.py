@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from keyferry.identity import IDENTITY
-from local.admin import Admin, Object
-from local.install import Installation
-from local.watch import until
+from keyferry_local.admin import Admin, Object
+from keyferry_local.install import Installation
+from keyferry_local.watch import until
 from tests.integration.deployed import Deployed, now
 
 VALUE = '{"password": "canary-neighbours-%d"}'

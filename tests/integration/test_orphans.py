@@ -22,11 +22,11 @@ from keyferry.kinds import DEFAULT_KINDS, JSON_MERGE
 from keyferry.kube import KubeClient
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.testing import FakeSources
-from local import aws, binaries
-from local.direct import catalog, deadline, delivery, mapping
-from local.install import STACK, Installation
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local import aws, binaries
+from keyferry_local.direct import catalog, deadline, delivery, mapping
+from keyferry_local.install import STACK, Installation
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 from tests.integration.operators import ALIAS, DELETES, LOOKS, USES, Operator
 from tests.integration.scene import CLUSTER, Scene
 from tests.integration.terminal import record

@@ -16,9 +16,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from keyferry.access.people import build_template
-from local.cloud import ACCOUNT
-from local.direct import TRUST
-from local.install import STACK, Installation
+from keyferry_local.cloud import ACCOUNT
+from keyferry_local.direct import TRUST
+from keyferry_local.install import STACK, Installation
 from tests.integration.deployed import Deployed, now
 from tests.integration.terminal import run_keyferry
 

@@ -19,11 +19,11 @@ import yaml
 
 from keyferry.access.people import build_template
 from keyferry.mapping.catalog import Catalog
-from local.cloud import ACCOUNT
-from local.direct import TRUST, Direct, statements
-from local.install import STACK, Installation
-from local.watch import calls, until
-from local.world import deployment, env_from
+from keyferry_local.cloud import ACCOUNT
+from keyferry_local.direct import TRUST, Direct, statements
+from keyferry_local.install import STACK, Installation
+from keyferry_local.watch import calls, until
+from keyferry_local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.integration.recorder import recording
 from tests.integration.scene import CLUSTER, Scene

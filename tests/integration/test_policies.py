@@ -20,10 +20,10 @@ from keyferry.errors import (
 )
 from keyferry.kube import KubeClient
 from keyferry.mapping.verdict import Verdict
-from local.admin import Object
-from local.direct import Direct, deadline, mapping
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local.admin import Object
+from keyferry_local.direct import Direct, deadline, mapping
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 from tests.integration.scene import Scene, connection, error
 from tests.integration.test_rights import Limited
 

@@ -17,10 +17,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from keyferry.errors import ClusterUnreachable, Misconfigured, Unreachable
 from keyferry.runtime.wiring import Runtime
-from local import certificates
-from local.certificates import Authority, Pair
-from local.cloud import Cloud
-from local.direct import Direct, deadline, delivery, statements
+from keyferry_local import certificates
+from keyferry_local.certificates import Authority, Pair
+from keyferry_local.cloud import Cloud
+from keyferry_local.direct import Direct, deadline, delivery, statements
 from tests.integration.connect_proxy import ConnectProxy, connect_proxy
 from tests.integration.scene import CLUSTER, Scene, error
 from tests.integration.wire import Gate, closed_port, gate

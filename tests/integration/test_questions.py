@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from local import watch
-from local.install import STACK, Installation
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local import watch
+from keyferry_local.install import STACK, Installation
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
 from tests.integration.operators import LOOKS, USES, Operator
 from tests.integration.recorder import Record, recording

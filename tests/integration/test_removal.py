@@ -12,9 +12,9 @@ from keyferry.cli.generated import render_files
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames
-from local import binaries
-from local.admin import Object
-from local.direct import catalog, mapping
+from keyferry_local import binaries
+from keyferry_local.admin import Object
+from keyferry_local.direct import catalog, mapping
 from tests.integration.scene import CLUSTER, Scene
 
 KINDS = (

@@ -12,12 +12,12 @@ from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import Forbidden, Refused, ServerError
 from keyferry.kinds import WorkloadKind
 from keyferry.kube import KubeClient, client
-from local import admin
-from local.admin import Object
-from local.cloud import Cloud
-from local.direct import Direct, deadline
-from local.watch import until
-from local.world import deployment, env_from, volume
+from keyferry_local import admin
+from keyferry_local.admin import Object
+from keyferry_local.cloud import Cloud
+from keyferry_local.direct import Direct, deadline
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from, volume
 from tests.integration.scene import CLUSTER, CUSTOM, Scene, connection, error
 from tests.integration.wire import closed_port
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from keyferry.identity import IDENTITY, role_name
-from local.install import Installation
-from local.world import deployment, env_from
+from keyferry_local.install import Installation
+from keyferry_local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 
 OLD_SECONDS = 11 * 60

@@ -13,11 +13,11 @@ from keyferry.delivery.observed import RESTART_DUE
 from keyferry.errors import AccessDenied, Forbidden, NamespaceGone
 from keyferry.identity import role_name
 from keyferry.mapping.mapping import SecretMapping
-from local import aws
-from local.admin import Object
-from local.cloud import ACCOUNT
-from local.direct import Direct, apply_rbac, mapping, statements
-from local.world import deployment, env_from
+from keyferry_local import aws
+from keyferry_local.admin import Object
+from keyferry_local.cloud import ACCOUNT
+from keyferry_local.direct import Direct, apply_rbac, mapping, statements
+from keyferry_local.world import deployment, env_from
 from tests.integration.scene import CLUSTER, Scene, ask, connection, error, sweep, swept
 
 KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet"}

@@ -8,9 +8,9 @@ import pytest
 
 from keyferry.errors import AccessDenied
 from keyferry.runtime.wiring import Runtime
-from local import aws_client
-from local.aws_client import Credentials
-from local.direct import Direct, deadline, delivery
+from keyferry_local import aws_client
+from keyferry_local.aws_client import Credentials
+from keyferry_local.direct import Direct, deadline, delivery
 from tests.integration.scene import Scene, error
 
 HUB, SPOKE = "444455556666", "777788889999"

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import pytest
 
-from local import stack as stacks
-from local import world
-from local.install import STACK, Installation
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local import stack as stacks
+from keyferry_local import world
+from keyferry_local.install import STACK, Installation
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.local_aws import function
 

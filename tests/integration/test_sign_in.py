@@ -20,9 +20,9 @@ from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.targets import Cluster, Eks, Endpoint
 from keyferry.runtime import wiring
 from keyferry.testing import FakeClock
-from local import aws
-from local.cloud import ACCOUNT, Cloud
-from local.direct import TRUST, Direct, deadline, delivery
+from keyferry_local import aws
+from keyferry_local.cloud import ACCOUNT, Cloud
+from keyferry_local.direct import TRUST, Direct, deadline, delivery
 from tests.integration.scene import CLUSTER, Scene, ask, connection, error, tokens
 from tests.tokens import Draft
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keyferry.errors import AccessDenied, SourceUnavailable
-from local.direct import statements
+from keyferry_local.direct import statements
 from tests.integration.scene import Scene, error, swept
 
 VALUE = (

@@ -9,10 +9,10 @@ from keyferry.identity import Identity
 from keyferry.kinds import STRATEGIC_MERGE
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames
-from local.admin import Object, Refused
-from local.direct import Direct, catalog
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local.admin import Object, Refused
+from keyferry_local.direct import Direct, catalog
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 from tests.integration.scene import CLUSTER, Scene, error
 
 

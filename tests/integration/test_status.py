@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.install import STACK, Installation
-from local.watch import until
+from keyferry_local.install import STACK, Installation
+from keyferry_local.watch import until
 from tests.integration.deployed import Deployed, now
 from tests.integration.terminal import run_keyferry
 

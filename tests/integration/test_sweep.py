@@ -15,10 +15,10 @@ import pytest
 from keyferry.pipeline.comparison import Position
 from keyferry.pipeline.reconcile import MAX_HOPS
 from keyferry.pipeline.sweep import Sweep
-from local.controlplane import ControlPlane
-from local.install import Installation
-from local.watch import until
-from local.world import SECRETS, deployment, env_from
+from keyferry_local.controlplane import ControlPlane
+from keyferry_local.install import Installation
+from keyferry_local.watch import until
+from keyferry_local.world import SECRETS, deployment, env_from
 from tests.integration.deployed import Deployed, now
 from tests.integration.scene import Scene, sweep, swept
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from keyferry.delivery.observed import KEYS, MAPPING, RESTART_DUE, REVISION, VERSIONS
-from local.admin import Refused
-from local.direct import Direct
-from local.world import deployment, env_from
+from keyferry_local.admin import Refused
+from keyferry_local.direct import Direct
+from keyferry_local.world import deployment, env_from
 from tests.integration.scene import Scene
 from tests.unit.bombs import TEMPLATES, path
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from keyferry.identity import IDENTITY
-from local.admin import Object
-from local.install import STACK, Installation
-from local.watch import until
-from local.world import deployment, env_from, volume
+from keyferry_local.admin import Object
+from keyferry_local.install import STACK, Installation
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from, volume
 from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
 from tests.integration.terminal import run_keyferry
 from tests.integration.wire import closed_port

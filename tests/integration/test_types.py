@@ -12,7 +12,7 @@ import pytest
 from keyferry.cli.check import files
 from keyferry.delivery.report import Report
 from keyferry.errors import Refused, SourceUnusable
-from local.direct import Direct
+from keyferry_local.direct import Direct
 from tests.integration.scene import Scene, error
 from tests.unit import pki
 from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND, STRANGER

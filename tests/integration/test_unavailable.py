@@ -21,11 +21,11 @@ from keyferry.errors import (
     Unauthorized,
 )
 from keyferry.runtime.wiring import Runtime
-from local.cloud import Cloud
-from local.controlplane import ControlPlane
-from local.direct import Direct, deadline, delivery
-from local.install import Installation
-from local.watch import when
+from keyferry_local.cloud import Cloud
+from keyferry_local.controlplane import ControlPlane
+from keyferry_local.direct import Direct, deadline, delivery
+from keyferry_local.install import Installation
+from keyferry_local.watch import when
 from tests.integration.deployed import Deployed, now
 from tests.integration.scene import CLUSTER, Scene
 from tests.integration.wire import Fault, Gate, Proxy, closed_port, gate, proxy

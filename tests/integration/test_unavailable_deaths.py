@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local.direct import delivery
-from local.install import Installation
+from keyferry_local.direct import delivery
+from keyferry_local.install import Installation
 from tests.integration.deployed import Deployed, now
 from tests.integration.test_unavailable import frozen
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from local import certificates, processes
-from local.certificates import Authority, Pair
-from local.controlplane import ControlPlane
+from keyferry_local import certificates, processes
+from keyferry_local.certificates import Authority, Pair
+from keyferry_local.controlplane import ControlPlane
 from tests.integration.servers import QuietServer, serving
 
 _RESET = struct.pack("ii", 1, 0)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import aws
-from local.aws import Aws
+from keyferry_local import aws
+from keyferry_local.aws import Aws
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from local.admin import Admin
+from keyferry_local.admin import Admin
 
 # An exec plugin, as `aws eks get-token` is one: each time it is asked it gives another token.
 PLUGIN = """#!/bin/sh

@@ -14,9 +14,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local import authenticator, aws
-from local.authenticator import Authenticator
-from local.aws import Aws
+from keyferry_local import authenticator, aws
+from keyferry_local.authenticator import Authenticator
+from keyferry_local.aws import Aws
 from tests.tokens import Draft
 
 ACCOUNT = "111122223333"

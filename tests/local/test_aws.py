@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from local import aws
-from local.aws import Aws
+from keyferry_local import aws
+from keyferry_local.aws import Aws
 from tests.local_aws import denied, function, role, zipped
 
 SLOW = """

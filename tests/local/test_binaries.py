@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from local import binaries, toolchain
-from local.watch import until
+from keyferry_local import binaries, toolchain
+from keyferry_local.watch import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]
@@ -133,7 +133,7 @@ def test_a_failed_build_says_what_the_compiler_said_and_leaves_nothing(machine: 
 
 def test_a_build_that_was_killed_leaves_nothing_that_counts_and_the_next_run_finishes(machine: Machine) -> None:
     machine.install_go(seconds=1)
-    program = "from local import binaries; binaries.provide(print)"
+    program = "from keyferry_local import binaries; binaries.provide(print)"
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL) as run:
         building_etcd(machine)
         run.send_signal(signal.SIGKILL)
@@ -149,7 +149,7 @@ def test_an_interrupted_build_takes_its_compiler_with_it(machine: Machine) -> No
     machine.install_go(seconds=30)
     # A run in the background of a shell ignores interrupts, and what it starts would too.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{heard}; from local import binaries; binaries.provide(print)"
+    program = f"{heard}; from keyferry_local import binaries; binaries.provide(print)"
     quiet = subprocess.DEVNULL
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=quiet, stderr=quiet) as run:
         building_etcd(machine)

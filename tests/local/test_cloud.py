@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from local import aws, processes
-from local import cloud as clouds
-from local.authenticator import Authenticator
-from local.aws import Aws
-from local.aws_client import Credentials
-from local.cloud import Cloud
-from local.processes import Process, StartError
+from keyferry_local import aws, processes
+from keyferry_local import cloud as clouds
+from keyferry_local.authenticator import Authenticator
+from keyferry_local.aws import Aws
+from keyferry_local.aws_client import Credentials
+from keyferry_local.cloud import Cloud
+from keyferry_local.processes import Process, StartError
 
 FOREVER = [sys.executable, "-c", "import time; time.sleep(600)"]
 

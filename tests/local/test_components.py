@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from local import certificates, components
+from keyferry_local import certificates, components
 
 
 def test_the_kubeconfigs_of_several_clusters_can_be_joined(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ import urllib3
 from botocore.config import Config
 from cryptography import x509
 
-from local import authenticator, aws, binaries, controlplane, processes, watch
-from local.admin import Admin, Refused
-from local.controlplane import ControlPlane
-from local.watch import until
-from local.world import deployment
+from keyferry_local import authenticator, aws, binaries, controlplane, processes, watch
+from keyferry_local.admin import Admin, Refused
+from keyferry_local.controlplane import ControlPlane
+from keyferry_local.watch import until
+from keyferry_local.world import deployment
 from tests.tokens import Draft
 
 ACCOUNT = "111122223333"

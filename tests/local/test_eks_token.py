@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local import eks_token
+from keyferry_local import eks_token
 from tests.tokens import Draft
 
 DRAFT = Draft("ASIACANARYACCESSKEY0", "canary-secret-key", "canary-session-token")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from local import aws_client
-from local.aws import Aws
-from local.aws_client import Credentials
+from keyferry_local import aws_client
+from keyferry_local.aws import Aws
+from keyferry_local.aws_client import Credentials
 from tests.local_aws import ENVELOPE, Bus, Event, denied, function, role
 
 TEMPLATE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}

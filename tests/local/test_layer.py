@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from local import layer
-from local.stack import find_architecture
+from keyferry_local import layer
+from keyferry_local.stack import find_architecture
 
 APP = "import dependency\nassert dependency.value == 1\n"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local import install, look, world
-from local.install import Installation
-from local.watch import until
+from keyferry_local import install, look, world
+from keyferry_local.install import Installation
+from keyferry_local.watch import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NEW = "canary-payments-3"

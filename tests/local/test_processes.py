@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local import processes
+from keyferry_local import processes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
@@ -130,7 +130,7 @@ def kept(folder: Path, *, keep: bool) -> processes.Process:
     """Start a process from another Python, and kill that Python."""
     log = folder / "it.log"
     program = (
-        "import sys, time, pathlib; from local import processes\n"
+        "import sys, time, pathlib; from keyferry_local import processes\n"
         f"log = pathlib.Path({str(log)!r})\n"
         f"process = processes.start('it', {FOREVER!r}, log, keep={keep})\n"
         "processes.wait_ready(process, lambda: 'up' in log.read_text())\n"

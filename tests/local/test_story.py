@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from keyferry.testing import FakeClock
-from local import timeline
-from local.__main__ import make_room
-from local.story import Story
+from keyferry_local import timeline
+from keyferry_local.__main__ import make_room
+from keyferry_local.story import Story
 
 
 def told(width: int = 40) -> tuple[Story, io.StringIO]:
@@ -30,7 +30,7 @@ def test_a_command_stays_on_one_line_as_it_is() -> None:
 
 def test_waiting_to_see_that_nothing_happens_is_no_part_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
-    monkeypatch.setattr("local.story.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr("keyferry_local.story.time", SimpleNamespace(monotonic=clock))
     story, _ = told()
     with story.step("with a wait") as say:
         clock.jump(4.5)

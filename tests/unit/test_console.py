@@ -12,7 +12,7 @@ import pytest
 
 from keyferry.cli.output import console
 from keyferry.cli.output.wrapping import wrap
-from local.watch import until
+from keyferry_local.watch import until
 from tests.unit.terminal import on_terminal
 
 ROWS = [("payments", "update"), ("[shop]", "fail")]

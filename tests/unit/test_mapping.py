@@ -11,7 +11,7 @@ from keyferry.kinds import DEFAULT_KINDS, KINDS
 from keyferry.mapping.mapping import Workload
 from keyferry.mapping.targets import Cluster, Clusters, Endpoint, Expression, NamespaceSelector, Selector
 from keyferry.stores.source import Source
-from local import certificates
+from keyferry_local import certificates
 from tests.unit.samples import ACCOUNT, SPEC, cluster, mapping
 
 ARN = f"arn:aws-us-gov:secretsmanager:us-gov-west-1:{ACCOUNT}:secret:prod/db-a1B2c3"

@@ -28,7 +28,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
 from keyferry.model import Delivery
-from local.direct import Direct
+from keyferry_local.direct import Direct
 
 ROOT = Path(__file__).resolve().parents[3]
 SECONDS = 60

@@ -17,11 +17,11 @@ from keyferry.errors import AccessDenied, ClusterUnreachable, Unreachable, Wrong
 from keyferry.kube import Connection
 from keyferry.mapping.targets import Eks, Endpoint
 from keyferry.runtime.wiring import Runtime
-from local import certificates
-from local.certificates import Authority, Pair
-from local.cloud import ACCOUNT, Cloud
-from local.controlplane import ControlPlane
-from local.direct import Direct, catalog, deadline, delivery, statements
+from keyferry_local import certificates
+from keyferry_local.certificates import Authority, Pair
+from keyferry_local.cloud import ACCOUNT, Cloud
+from keyferry_local.controlplane import ControlPlane
+from keyferry_local.direct import Direct, catalog, deadline, delivery, statements
 from tests.integration.scene import CLUSTER, Scene, ask, error, tokens
 from tests.integration.wire import Proxy, closed_port, gate, proxy
 

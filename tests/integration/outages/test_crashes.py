@@ -13,9 +13,9 @@ import pytest
 
 from keyferry.delivery.observed import RESTART_DUE
 from keyferry.model import Delivery
-from local.cloud import Cloud
-from local.direct import Direct, delivery
-from local.world import deployment, env_from, volume
+from keyferry_local.cloud import Cloud
+from keyferry_local.direct import Direct, delivery
+from keyferry_local.world import deployment, env_from, volume
 from tests.integration.history import History, check_right
 from tests.integration.outages.killed import Functions, Kill, When, environment
 from tests.integration.scene import CLUSTER, Scene

@@ -12,7 +12,7 @@ from keyferry.delivery.preview import list_gaps
 from keyferry.delivery.report import Report
 from keyferry.errors import AccessDenied, Outdated, SourceUnavailable, Throttled, Unreachable
 from keyferry.runtime.wiring import Runtime
-from local.direct import Direct, deadline, delivery
+from keyferry_local.direct import Direct, deadline, delivery
 from tests.integration.outages.regions import Regions, Trouble, regions
 from tests.integration.scene import Scene, error
 

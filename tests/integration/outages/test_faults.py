@@ -13,7 +13,7 @@ from keyferry.delivery.report import Report
 from keyferry.errors import Throttled, Unauthorized, Unreachable
 from keyferry.runtime.wiring import Runtime
 from keyferry.testing import FakeClock
-from local.direct import Direct, delivery
+from keyferry_local.direct import Direct, delivery
 from tests.integration.scene import CLUSTER, Scene, error
 from tests.integration.wire import Fault, Gate, gate
 

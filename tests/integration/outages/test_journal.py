@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from keyferry.delivery.observed import RESTART_DUE
-from local.admin import Object
-from local.cloud import Cloud
-from local.direct import Direct, delivery
-from local.watch import until
-from local.world import deployment, env_from
+from keyferry_local.admin import Object
+from keyferry_local.cloud import Cloud
+from keyferry_local.direct import Direct, delivery
+from keyferry_local.watch import until
+from keyferry_local.world import deployment, env_from
 from tests.integration.history import History, check_right
 from tests.integration.outages.killed import Functions, Hold, Kill, environment
 from tests.integration.scene import Scene

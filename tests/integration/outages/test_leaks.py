@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from local.cloud import Cloud
+from keyferry_local.cloud import Cloud
 from tests.leaks import leaks, of_cloud
 
 

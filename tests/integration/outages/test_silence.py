@@ -15,7 +15,7 @@ from keyferry.aws.sources import Sources
 from keyferry.errors import OutOfTime, Unreachable
 from keyferry.runtime.wiring import Runtime
 from keyferry.stores.source import Source
-from local.direct import deadline, delivery
+from keyferry_local.direct import deadline, delivery
 from tests.integration.scene import Scene, error
 
 READ_SECONDS = 15

@@ -1,0 +1,79 @@
+"""What the Makefile's verbs run: `python -m keyferry_local demo [--keep] | build | stop`."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from keyferry.cli import sam
+from keyferry.cli.check import files
+from keyferry.errors import InvalidInput
+from keyferry_local import cloud as clouds
+from keyferry_local import demo as demonstration
+from keyferry_local import layer, stack
+from keyferry_local.stack import StackError
+
+ROOT = Path(__file__).resolve().parents[3]
+HERE = ROOT / ".local"
+RUNNING = HERE / "demo/processes.json"
+
+
+def make_room(directory: Path) -> Path:
+    """Make the folder of a run anew; that of the last run is kept beside it, and its name returned."""
+    last = directory.with_name(f"{directory.name}.last")
+    shutil.rmtree(last, ignore_errors=True)
+    if directory.exists():
+        directory.rename(last)
+    directory.mkdir(parents=True)
+    return last
+
+
+@click.group()
+def main() -> None:
+    """Verbs of the local cloud; `make help` shows how they are called."""
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave the local cloud running.")
+def demo(*, keep: bool) -> None:
+    """Rotate a secret, and watch it reach two clusters."""
+    console = Console(highlight=False)
+    if clouds.forget(RUNNING):
+        console.print("stopped the local cloud that was left running", style="dim")
+    last = make_room(RUNNING.parent)
+    code = demonstration.run(RUNNING.parent, console, running=RUNNING if keep else None)
+    if code:
+        left = " The local cloud is left running; stop it with: make stop." if RUNNING.exists() else ""
+        console.print(f"Logs: {RUNNING.parent}. The next demo moves them to {last}.{left}", soft_wrap=True)
+    sys.exit(code)
+
+
+@main.command()
+def stop() -> None:
+    """Stop a local cloud that was left running."""
+    count = clouds.forget(RUNNING)
+    click.echo(f"stopped {count} processes" if count else "nothing is running")
+
+
+@main.command()
+@click.option("--config-env", default="default", show_default=True, help="Environment of samconfig.toml.")
+def build(config_env: str) -> None:
+    """Build functions and layers with SAM as samconfig.toml says; print size and, on this processor, import time."""
+    work, mappings = HERE / "build", ROOT / "mappings"
+    config = sam.read(Path("samconfig.toml"), config_env)
+    sam.check(config, files.load(mappings).stack.prefix)
+    measured = layer.measure(stack.build(ROOT, click.echo, work=work, architecture=config.architecture))
+    if any(isinstance(each, layer.Unmeasured) for each in measured):  # built for another processor than this one
+        imports = layer.measure(stack.build(stack.stage(work, mappings), click.echo, work=work))
+        measured = [each for each in measured if isinstance(each, layer.Layer)]
+        measured += [each for each in imports if isinstance(each, layer.Import)]
+    layer.show(measured)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (StackError, layer.ImportFailed, InvalidInput) as failure:
+        sys.exit(str(failure))

@@ -1,0 +1,161 @@
+"""The programs of a Kubernetes control plane, and kubectl: given by `$KUBEBUILDER_ASSETS`, or built once.
+
+They are built from pinned Go modules.
+A build ends with a rename inside the cache folder, so what is in there under its own name is whole.
+"""
+
+import fcntl
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyferry_local import toolchain
+
+_MODULES = Path(__file__).parent / "go"
+_HEARTBEAT = 15.0
+_PACKAGES = {
+    "etcd": ("etcd", "go.etcd.io/etcd/server/v3"),
+    "kube-apiserver": ("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    "kube-controller-manager": ("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    "kubectl": ("kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
+}
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+Say = Callable[[str], None]
+
+
+class BinariesError(Exception):
+    """The programs are neither given nor can they be built; the text says which ways there are."""
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Where the programs of a control plane are, and the client that people use."""
+
+    etcd: Path
+    kube_apiserver: Path
+    kube_controller_manager: Path
+    kubectl: Path
+
+
+def provide(say: Say) -> Binaries:
+    """Give the programs of a control plane; the first time on a machine they are built, which takes some minutes."""
+    if assets := os.environ.get("KUBEBUILDER_ASSETS"):
+        return _given(Path(assets))
+    folder = cache_folder(os.environ)
+    if _missing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder, say):
+            _build_missing(folder, say)
+    return _in(folder)
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Name the folder that holds the programs of these versions, for this system."""
+    caches = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(environ.get("KEYFERRY_CACHE") or caches / "keyferry")
+    machine = platform.machine().lower()
+    system = f"{platform.system().lower()}-{_ARCHITECTURES.get(machine, machine)}"
+    return cache / f"kubernetes-{kubernetes_version()}-etcd-{_pinned('etcd', 'go.etcd.io/etcd/server/v3')}-{system}"
+
+
+def kubernetes_version() -> str:
+    """Tell which Kubernetes is pinned."""
+    return _pinned("kubernetes", "k8s.io/kubernetes")
+
+
+def _pinned(module: str, path: str) -> str:
+    found = re.search(rf"\b{re.escape(path)} v(\S+)", (_MODULES / module / "go.mod").read_text())
+    assert found, f"go.mod of {module} does not name {path}"
+    return found[1]
+
+
+def _in(folder: Path) -> Binaries:
+    return Binaries(*(folder / name for name in _PACKAGES))
+
+
+def _missing(folder: Path) -> list[str]:
+    return [name for name in _PACKAGES if not os.access(folder / name, os.X_OK)]
+
+
+def _given(assets: Path) -> Binaries:
+    if missing := _missing(assets):
+        raise BinariesError(
+            f"KUBEBUILDER_ASSETS={assets} has no executable {' and no '.join(missing)} (the archives of envtest leave "
+            "out kube-controller-manager). Put it there, or unset the variable to have all of them built."
+        )
+    return _in(assets)
+
+
+@contextmanager
+def _alone(folder: Path, say: Say) -> Iterator[None]:
+    """Hold the folder's lock, which the system gives back however we end: two runs do not build the same thing."""
+    with (folder / ".lock").open("w") as lock:
+        told = -_HEARTBEAT
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - told >= _HEARTBEAT:
+                    say("Waiting for another run that builds Kubernetes")
+                    told = time.monotonic()
+                time.sleep(0.2)
+        yield
+
+
+def _build_missing(folder: Path, say: Say) -> None:
+    for leftover in folder.glob(".building-*"):  # of a run that was killed
+        leftover.unlink(missing_ok=True)
+    names = _missing(folder)
+    if not names:
+        return
+    say(f"Building Kubernetes {kubernetes_version()} from source, once, into {folder}")
+    try:
+        go = toolchain.find(say)
+        for name in names:
+            _build(go, name, folder, say)
+    except (toolchain.NoGoError, toolchain.BuildError) as error:
+        needed = ".".join(map(str, toolchain.MINIMUM))
+        raise BinariesError(
+            f"Cannot build {', '.join(_missing(folder))}. It takes Go {needed} or later and, the first time, its "
+            f"module proxy (GOPROXY); or else KUBEBUILDER_ASSETS, naming a folder that holds {', '.join(_PACKAGES)}. "
+            f"What went wrong: {error}"
+        ) from error
+
+
+def _build(go: Path, name: str, folder: Path, say: Say) -> None:
+    module, package = _PACKAGES[name]
+    # Named for us alone: the compiler of a run that was killed may still write to its own.
+    building = folder / f".building-{name}-{os.getpid()}"
+    say(f"Building {name}")
+    begun = time.monotonic()
+    try:
+        toolchain.build(
+            go,
+            package,
+            module=_MODULES / module,
+            flags=_link_flags(module),
+            output=building,
+            waiting=lambda seconds: say(f"Still building {name}, {seconds:.0f} s so far"),
+        )
+        with building.open("rb") as program:
+            os.fsync(program.fileno())
+        building.rename(folder / name)
+    finally:
+        building.unlink(missing_ok=True)
+    say(f"Built {name} in {time.monotonic() - begun:.0f} s")
+
+
+def _link_flags(module: str) -> str:
+    """Leave out the debugger's tables, and tell Kubernetes its version, which its own build does the same way."""
+    if module != "kubernetes":
+        return "-s -w"
+    major, minor, _ = (version := kubernetes_version()).split(".", 2)
+    told = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
+    return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in told.items())])

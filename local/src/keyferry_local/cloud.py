@@ -1,0 +1,133 @@
+"""The local cloud as a whole: AWS, the EKS sign-in, and one control plane for each cluster."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from keyferry_local import authenticator, aws, binaries, controlplane, processes
+from keyferry_local.admin import Admin
+from keyferry_local.authenticator import Authenticator
+from keyferry_local.aws import Aws
+from keyferry_local.controlplane import ControlPlane
+from keyferry_local.processes import Process
+
+ACCOUNT = "111122223333"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One cluster to start: its name in EKS and its region."""
+
+    name: str
+    region: str
+
+
+SITES = (Site("prod-eu", "eu-west-1"), Site("prod-us", "us-east-1"))
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A running local cloud."""
+
+    directory: Path
+    aws: Aws
+    authenticator: Authenticator
+    clusters: Mapping[str, ControlPlane]
+
+    @cached_property
+    def admins(self) -> Mapping[str, Admin]:
+        """An administrator of each cluster."""
+        return {name: Admin(plane.kubeconfig) for name, plane in self.clusters.items()}
+
+
+def start(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site] = SITES, keep: bool = False) -> Cloud:
+    """Start everything.
+
+    Args:
+        directory: where logs and state go; made anew where it does not exist.
+        say: told of each step.
+        sites: the clusters.
+        keep: whether all of it outlives this process.
+    """
+    found = binaries.provide(say)
+    directory.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as half_way:  # what has started stops again where the rest does not start
+        say("starting AWS on loopback")
+        services = aws.start(directory / "aws", account=ACCOUNT, keep=keep)
+        half_way.callback(aws.stop, services)
+        settings = services.environment()
+        webhook = authenticator.start(directory, aws=services.endpoint, environment=settings, keep=keep)
+        half_way.callback(authenticator.stop, webhook)
+
+        def control_plane(site: Site) -> ControlPlane:
+            plane = controlplane.start(
+                site.name,
+                region=site.region,
+                account=ACCOUNT,
+                directory=directory / site.name,
+                binaries=found,
+                authenticator=webhook.address(ACCOUNT, site.region, site.name),
+                keep=keep,
+            )
+            half_way.callback(controlplane.stop, plane)
+            return plane
+
+        say(f"starting {len(sites)} Kubernetes control planes on loopback")
+        with ThreadPoolExecutor(max_workers=len(sites)) as pool:
+            planes = list(pool.map(control_plane, sites))
+        for plane in planes:
+            _register(services, plane)
+        half_way.pop_all()
+    return Cloud(directory, services, webhook, {plane.name: plane for plane in planes})
+
+
+def _register(services: Aws, plane: ControlPlane) -> None:
+    """Tell EKS of a cluster."""
+    aws.register_cluster(
+        services,
+        name=plane.name,
+        region=plane.region,
+        endpoint=plane.endpoint,
+        certificate_authority=plane.certificate_authority,
+    )
+
+
+def stop(cloud: Cloud) -> None:
+    """Stop everything that was started; files stay."""
+    for plane in cloud.clusters.values():
+        controlplane.stop(plane)
+    authenticator.stop(cloud.authenticator)
+    aws.stop(cloud.aws)
+
+
+@contextmanager
+def running(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site] = SITES) -> Iterator[Cloud]:
+    """Start a local cloud, and stop it at the end."""
+    cloud = start(directory, say, sites=sites)
+    try:
+        yield cloud
+    finally:
+        stop(cloud)
+
+
+def remember(cloud: Cloud, file: Path) -> None:
+    """Write down which processes make up the cloud, so that `forget` can stop them in another run."""
+    planes = [process for plane in cloud.clusters.values() for process in plane.processes]
+    every = [*planes, cloud.authenticator.process, cloud.aws.process]
+    told = [{**asdict(process), "log": str(process.log)} for process in every]
+    file.write_text(json.dumps(told, indent=1))
+
+
+def forget(file: Path) -> int:
+    """Stop the processes that a file remembers, remove it, and return how many still ran."""
+    if not file.exists():
+        return 0
+    told = [Process(**{**each, "log": Path(each["log"])}) for each in json.loads(file.read_text())]
+    alive = [process for process in told if processes.is_alive(process)]
+    processes.stop(*alive)
+    file.unlink()
+    return len(alive)
