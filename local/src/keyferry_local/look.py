@@ -110,7 +110,7 @@ def _admin(kubeconfig: Path) -> str:
     """Return the same for a machine that has no kubectl."""
     name, namespace = world.DATABASE_SECRET
     data = f'Admin("{kubeconfig}").data("{name}", "{namespace}")'
-    return _python(f'from local.admin import Admin; print({data}["password"].decode())')
+    return _python(f'from keyferry_local.admin import Admin; print({data}["password"].decode())')
 
 
 def _python(program: str) -> str:
