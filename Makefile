@@ -95,8 +95,8 @@ bench: tools ## Measure: 5,000 mappings, time from change to Secret, 1,000 names
 .PHONY: docs
 docs: tools ## Write anew what is made of the code: schemas, the references of mappings and commands
 	@$(BIN)/keyferry schema > docs/mappings.schema.json
-	@$(BIN)/keyferry schema --output markdown > docs/reference.md
-	@$(BIN)/python -c 'from keyferry.cli.reference.commands import render; print(render())' > docs/cli.md
+	@$(BIN)/keyferry schema --output markdown > docs/map/reference.md
+	@$(BIN)/python -c 'from keyferry.cli.reference.commands import render; print(render())' > docs/operate/cli.md
 	@mkdir -p docs/output
 	@for verb in $$($(BIN)/python -c 'from keyferry.cli import VERBS; print(*VERBS)'); do \
 		file=docs/output/$$verb.schema.json; $(BIN)/keyferry schema --of $$verb > $$file 2>/dev/null || rm $$file; \

@@ -40,7 +40,7 @@ def at_work(stack: Deployed) -> bool:
 
 
 def deploy(stack: Deployed, mappings: Path) -> None:
-    """Generate, let the roles in, build and deploy, as docs/deploy.md says of a changed mapping."""
+    """Generate, let the roles in, build and deploy, as docs/deploy/index.md says of a changed mapping."""
     cloud = stack.cloud
     until("deliver at rest", lambda: not at_work(stack))
     checkout = stacks.stage(cloud.directory, mappings)

@@ -1,4 +1,4 @@
-"""Secrets and stamps beside those who apply the same objects: what is in docs/gitops.md, on a real API server."""
+"""Secrets and stamps beside those who apply the same objects: docs/deploy/gitops.md, on a real API server."""
 
 import copy
 import json

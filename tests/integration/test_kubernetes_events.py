@@ -33,7 +33,7 @@ from tests.unit.fake_queues import message
 
 BOUND_SECONDS = 10
 """How long telling may take: as long as one call of a delivery, by docs/decisions/0013."""
-GUIDE = Path(__file__).resolve().parents[2] / "docs/operate.md"
+GUIDE = Path(__file__).resolve().parents[2] / "docs/operate/index.md"
 
 
 @pytest.fixture

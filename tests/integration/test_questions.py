@@ -1,4 +1,4 @@
-"""The questions of docs/questions.md, each asked of a stack at work by the command that is said to answer it.
+"""The questions of docs/operate/questions.md, each asked of a stack at work by the command that is said to answer it.
 
 Who asks has the policy to look, and in the cluster the right to list metadata: no more than the page says.
 """
@@ -183,7 +183,7 @@ def test_no_answer_takes_a_value(scene: Scene) -> None:
 
 
 def test_every_question_of_the_page_is_asked() -> None:
-    page = (ROOT / "docs/questions.md").read_text().partition("## In words")[0]
+    page = (ROOT / "docs/operate/questions.md").read_text().partition("## In words")[0]
     rows = re.findall(r"^\| (.+?) \| .*?`keyferry (\w+)", page, flags=re.MULTILINE)
     asked_elsewhere = {"Does a value change anything?"}  # with rights to read values: test_plan.py
     assert {question: verb for question, verb in rows if question not in asked_elsewhere} == {

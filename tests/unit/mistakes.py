@@ -66,7 +66,7 @@ def list_samples() -> list[Sample]:
 
 def _list_texts() -> Iterator[tuple[str, str]]:
     """Yield each YAML text of the documentation, and the file that it is in."""
-    for guide in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for guide in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for text in re.findall(r"^```yaml\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL):
             yield guide.name, text
     yield "a long text", LONG_TEXT

@@ -420,7 +420,7 @@ ALL = catalog(
 
 
 def test_the_parameters_are_those_that_the_guide_tells_of() -> None:
-    guide = (ROOT / "docs/deploy.md").read_text()
+    guide = (ROOT / "docs/deploy/index.md").read_text()
     for name in accounts.build_template(ALL, MEMBER)["Parameters"]:
         assert f"`{name}`" in guide
     assert yaml.safe_load(yaml.safe_dump(accounts.build_template(ALL, MEMBER)))

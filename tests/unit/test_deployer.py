@@ -119,7 +119,7 @@ def test_nothing_is_said_of_keys_or_values() -> None:
 
 
 def test_aws_takes_it_as_one_policy_of_actions_that_there_are() -> None:
-    longest = "keyferry-east1"  # as docs/deploy.md says
+    longest = "keyferry-east1"  # as docs/deploy/index.md says
     assert len(json.dumps(POLICY, separators=(",", ":")).replace("keyferry", longest)) <= MAX_POLICY
     services = load_resource(AdditionalSpecs, "Policies.json")  # the actions that cfn-lint knows
     for one in STATEMENTS:

@@ -26,9 +26,9 @@ from keyferry.stores.source import Source
 from tests.unit.samples import cluster, mapping
 
 ROOT = Path(__file__).resolve().parents[2]
-GUIDES = [ROOT / "README.md", ROOT / "docs/mappings.md", ROOT / "docs/rds.md"]
-TEAMS = ROOT / "docs/teams.md"
-REFERENCE = (ROOT / "docs/mappings.md").read_text()
+GUIDES = [ROOT / "README.md", ROOT / "docs/map/mappings.md", ROOT / "docs/map/rds.md"]
+TEAMS = ROOT / "docs/map/teams.md"
+REFERENCE = (ROOT / "docs/map/mappings.md").read_text()
 MODELS = [
     *(
         SecretMapping,
@@ -88,7 +88,7 @@ def test_every_field_is_in_the_reference(model: type[BaseModel]) -> None:
     assert {name for name in names if not re.search(rf"\b{name}\b", REFERENCE)} == set()
 
 
-@pytest.mark.parametrize("guide", ["mappings.md", "deploy.md"])
+@pytest.mark.parametrize("guide", ["map/mappings.md", "deploy/index.md"])
 def test_the_guides_show_a_stack_yaml_that_gives_the_stack_its_prefix(guide: str, tmp_path: Path) -> None:
     texts = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / guide).read_text(), re.MULTILINE | re.DOTALL)
     shown = [text for text in texts if "kind: Stack" in text]
@@ -128,7 +128,7 @@ def test_what_the_guide_for_teams_says_is_kept_out_is_no_harmless_label() -> Non
 
 
 def test_the_guide_s_terraform_reads_the_list_of_access_entries() -> None:
-    [text] = re.findall(r"^```hcl\n(.*?)^```$", (ROOT / "docs/deploy.md").read_text(), re.MULTILINE | re.DOTALL)
+    [text] = re.findall(r"^```hcl\n(.*?)^```$", (ROOT / "docs/deploy/index.md").read_text(), re.MULTILINE | re.DOTALL)
     parsed = hcl2.loads(text)
     kinds = [kind.strip('"') for block in (*parsed["data"], *parsed["resource"]) for kind in block]
     assert kinds == ["aws_cloudformation_stack", "aws_eks_access_entry"]
@@ -141,7 +141,7 @@ def test_the_guide_s_terraform_reads_the_list_of_access_entries() -> None:
 
 def test_the_guides_give_the_capabilities_that_the_templates_take() -> None:
     parameters = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]["deploy"]["parameters"]
-    texts = [path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))]
+    texts = [path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))]
     settings = [each for text in texts for each in re.findall(r'capabilities = "([^"]+)"', text)]
     options = [each for text in texts for each in re.findall(r"--capabilities (\w+)", text)]
     assert set(settings) == {parameters["capabilities"]}

@@ -13,7 +13,7 @@ from keyferry.render.sandbox import ENVIRONMENT
 from keyferry.render.templates import InvalidTemplate, list_variables
 from tests.unit.test_files import CLUSTERS, MAPPING
 
-GUIDE = "(db is a source; see docs/external-secrets.md)"
+GUIDE = "(db is a source; see https://keyferry.dev/map/external-secrets/)"
 SIGNS = "a key with other signs than letters, digits and _ is written"
 
 

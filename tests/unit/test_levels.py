@@ -190,7 +190,7 @@ def test_a_field_that_a_data_key_is_called_after_is_a_key(tmp_path: Path) -> Non
     [
         ("path: pass", "property: pass", "13:28: unknown field property; a mapping has path"),
         ("{from: db,", "{remoteRef: {key: x},", "13:18: unknown field remoteRef; a mapping has {from: db, path: pass"),
-        ("  restart", "  target: {name: x}\n  restart", "14:3: unknown field target; a mapping has secret (docs/"),
+        ("  restart", "  target: {name: x}\n  restart", "14:3: unknown field target; a mapping has secret (https://"),
         ("  restart", "  refreshInterval: 1h\n  restart", "14:3: unknown field refreshInterval; leave it out: each"),
         ("      password: {from", "    - secretKey: x\n      x: {from", "13:5: spec.secret.data: a mapping has data:"),
     ],
@@ -204,7 +204,7 @@ def test_a_field_of_another_program_is_told_with_ours(tmp_path: Path, old: str, 
     ("api_version", "kind", "said"),
     [
         ("external-secrets.io/v1", "ExternalSecret", "is External Secrets'; how a mapping says the same:"),
-        ("keyferry.dev/v1", "ClusterSecretStore", "is External Secrets'; how a mapping says the same: docs/external-"),
+        ("keyferry.dev/v1", "ClusterSecretStore", "is External Secrets'; how a mapping says the same: https://"),
         ("secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", "is the Secrets Store CSI driver's; how a mapping"),
         ("v1", "Secret", "is what a mapping makes; values stay in AWS, and a SecretMapping says which:"),
         ("apps/v1", "Deployment", "of apps/v1 is none of Keyferry's, and this folder holds its files alone"),

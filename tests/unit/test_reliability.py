@@ -1,4 +1,4 @@
-"""docs/reliability.md: each way to fail raises its alarm, by metrics that the functions emit, and goes out again."""
+"""docs/operate/reliability.md: each way to fail raises its alarm, by metrics of the functions, and goes out again."""
 
 import inspect
 import re
@@ -43,7 +43,7 @@ class Row:
 
 
 def read_rows() -> Iterator[Row]:
-    lines = (ROOT / "docs/reliability.md").read_text().splitlines()
+    lines = (ROOT / "docs/operate/reliability.md").read_text().splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("| What happens"))
     for line in lines[start + 2 :]:
         if not line.startswith("|"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-THREATS = (ROOT / "docs/threat-model.md").read_text()
+THREATS = (ROOT / "docs/understand/threat-model.md").read_text()
 ATTACKERS = [
     "The author of a mapping",
     "The person who pushes",
@@ -44,7 +44,7 @@ def is_there(name: str) -> bool:
     return not function or function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-@pytest.mark.parametrize("document", ["docs/threat-model.md", "SECURITY.md"])
+@pytest.mark.parametrize("document", ["docs/understand/threat-model.md", "SECURITY.md"])
 def test_each_test_that_is_named_is_there(document: str) -> None:
     named = re.findall(r"`(tests/[^`]+)`", (ROOT / document).read_text())
     assert named

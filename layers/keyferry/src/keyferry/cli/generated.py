@@ -10,6 +10,7 @@ from typing import Literal
 from keyferry.access import accounts, entries, events, iam, people, rbac, removal
 from keyferry.access.grants import is_unbounded
 from keyferry.formats import yamltext
+from keyferry.guides import link
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 from keyferry.pipeline import alarms
@@ -22,9 +23,10 @@ ACCESS, ALARMS, ENTRIES, EVENTS, PEOPLE = (
 ENTRIES_LIST, ENTRIES_SCRIPT = "access-entries.json", "access-entries.sh"
 """The access entries of all clusters, for Terraform and for the script beside it."""
 
-_KEYS = """\
+_KEYS = f"""\
 # kms:Decrypt is granted by way of Secrets Manager and Parameter Store alone, whichever the key. A KMS key whose policy
-# does not leave it to IAM who may use it needs a statement of its own: "KMS keys" in docs/deploy.md.
+# does not leave it to IAM who may use it needs a statement of its own:
+# {link("deploy", "kms-keys")}
 """
 _UNBOUNDED_SOURCES = """\
 # CAREFUL: these sources can find any name, so the role of deliver may read EVERYTHING in their service here:
@@ -41,9 +43,9 @@ _NAMESPACE_SELECTORS = """\
 # list the workloads that they restart, in all namespaces of the cluster. Where they write, the admission policies hold
 # them to the namespaces that match.
 """
-_MEMBER = """\
-# For whoever owns account {account}: deploy it there, after Keyferry's stack, once in each region that has clusters or
-# secrets of interest, first in that of RolesRegion. Guide: docs/deploy.md, "Several accounts".
+_MEMBER = f"""\
+# For whoever owns account {{account}}: deploy it there, after Keyferry's stack, once in each region that has clusters
+# or secrets of interest, first in that of RolesRegion. Guide: {link("deploy", "several-accounts")}
 """
 type Difference = Literal["missing", "differs", "superfluous"]
 """How a file in the folder differs from what the mappings make it."""

@@ -26,7 +26,7 @@ EXIT_CODES = {
     INTERRUPTED: "interrupted, or the answer was no",  # 128 + SIGINT
     PIPE_CLOSED: "what reads the output has closed the pipe",  # 128 + SIGPIPE
 }
-"""Exit code → what it means. `--help` and docs/cli.md have them from here."""
+"""Exit code → what it means. `--help` and docs/operate/cli.md have them from here."""
 
 
 @dataclass

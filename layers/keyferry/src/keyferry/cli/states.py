@@ -71,7 +71,7 @@ class Target(TypedDict):
     secret: str
     """The name of the Secret."""
     state: NotRequired[State]
-    """Whether it is as it should be; docs/troubleshooting.md explains each. Left out with `--offline`."""
+    """Whether it is as it should be; docs/operate/troubleshooting.md explains each. Left out with `--offline`."""
     why: NotRequired[str]
     """Why it is in that state."""
     at: NotRequired[str]

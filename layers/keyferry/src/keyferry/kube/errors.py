@@ -97,7 +97,7 @@ def _build_forbidden(
     if missing_verb is None:
         return Forbidden(f"an admission plugin of the cluster forbids to {verb} {object_name}: allow it there")
     verb = missing_verb[1]
-    # docs/deploy.md: a context of kubectl that is called as the cluster is.
+    # docs/deploy/index.md: a context of kubectl that is called as the cluster is.
     command = f"kubectl --context {cluster} apply --server-side -f generated/clusters/{cluster}/rbac.yaml"
     return Forbidden(f"the cluster forbids to {verb} {object_name}: grant the verb {verb} by RBAC: `{command}`")
 

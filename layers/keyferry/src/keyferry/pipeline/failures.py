@@ -1,8 +1,8 @@
 """Decide which metric counts an error. The metric's alarm tells those who can do something about the error.
 
 What a team can mend counts for the team, what is wrong with a cluster counts for the cluster, and the rest counts for
-those who run the pipeline. So the mistake of one team does not hide what happens to others. docs/reliability.md has the
-alarm of each error.
+those who run the pipeline. So the mistake of one team does not hide what happens to others. The alarm of each error
+is in docs/operate/reliability.md.
 """
 
 from collections.abc import Iterable

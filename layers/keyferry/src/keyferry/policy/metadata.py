@@ -2,7 +2,7 @@
 
 Kubernetes keeps keys without a prefix for the user, and has controllers and tools put their own before theirs
 ("Labels and Selectors", Syntax and character set). So a replicator, a GitOps tool or an operator that nobody here has
-heard of is kept out with all that are known: `docs/teams.md` has a list of these.
+heard of is kept out with all that are known: `docs/map/teams.md` has a list of these.
 """
 
 from keyferry.formats.globs import covers

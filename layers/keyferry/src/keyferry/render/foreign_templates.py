@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from jinja2 import TemplateSyntaxError
 
+from keyferry.guides import link
 from keyferry.render.sandbox import ENVIRONMENT
 
 _MAX_TAG = 1000
@@ -20,7 +21,7 @@ _FILTERS = {
 """Name of a filter in other systems → ours, where the two are not alike."""
 _TESTS = {"exists": "defined", "nil": "none", "null": "none", "present": "defined", "set": "defined"}
 """Name of a test in other systems → ours."""
-_GUIDE = "db is a source; see docs/external-secrets.md"
+_GUIDE = f"db is a source; see {link('map/external-secrets')}"
 _TAG = re.compile(r"\{[{%]")
 _DASHED_SOURCE = re.compile(r"(?<![A-Za-z0-9_.'\"-])([A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z_][A-Za-z0-9_]*)+)")
 _ODD_KEY = re.compile(

@@ -1,4 +1,4 @@
-"""The commands → their reference, docs/cli.md: usage, options, what they answer, examples, exit codes."""
+"""The commands → their reference, docs/operate/cli.md: usage, options, what they answer, examples, exit codes."""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -83,7 +83,7 @@ def _list_answer(verb: str) -> Iterator[str]:
         return
     answer, _ = json_schema["anyOf"]
     fields: dict[str, Any] = json_schema["$defs"][answer["$ref"].rpartition("/")[2]]["properties"]
-    yield f"`--output json` has, by [its schema](output/{verb}.schema.json):\n"
+    yield f"`--output json` has, by [its schema](../output/{verb}.schema.json):\n"
     yield from (f"- `{name}`: {field['description']}" for name, field in fields.items())
     yield ""
 

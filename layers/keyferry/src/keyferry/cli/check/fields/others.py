@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
-_GUIDE = "docs/external-secrets.md"
+from keyferry.guides import link
+
+_GUIDE = link("map/external-secrets")
 _ELSEWHERE: Mapping[str, str] = {
     "external-secrets.io": f"is External Secrets'; how a mapping says the same: {_GUIDE}",
     "secrets-store.csi": f"is the Secrets Store CSI driver's; how a mapping says the same: {_GUIDE}",
@@ -15,7 +17,7 @@ _KINDS: Mapping[str, str] = {
         _ELSEWHERE["external-secrets.io"],
     ),
     "SecretProviderClass": _ELSEWHERE["secrets-store.csi"],
-    "Secret": "is what a mapping makes; values stay in AWS, and a SecretMapping says which: docs/mappings.md",
+    "Secret": f"is what a mapping makes; values stay in AWS, and a SecretMapping says which: {link('map/mappings')}",
 }
 _FIELDS: Mapping[str, str] = {
     "additionalRoles": "role of the source",

@@ -12,6 +12,7 @@ from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import Finding, format_command
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import AccessDenied, KeyferryError, Rejected
+from keyferry.guides import link
 from keyferry.pipeline.reach import KeyUse
 
 _DECRYPTS = {"kms:*", "kms:Decrypt", "kms:Decrypt*", "*"}
@@ -79,7 +80,8 @@ def _check_use(subject: Subject, client: Any, key: str, key_id: str, region: str
         return Finding("keys", "ok", key, f"a grant lets deliver use it; {under}")
     why = f"its policy names neither the account nor {role}, and no grant does: {under} cannot be decrypted"
     look = _format("get-key-policy", key_id, region) + " --query Policy --output text"
-    return Finding("keys", "error", key, f"{why}; the statement that it needs is in docs/deploy.md, KMS keys", (look,))
+    needed = f"the statement that it needs: {link('deploy', 'kms-keys')}"
+    return Finding("keys", "error", key, f"{why}; {needed}", (look,))
 
 
 def _lets_decrypt(statement: Mapping[str, Any], role: str, account: str) -> bool:
