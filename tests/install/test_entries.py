@@ -64,8 +64,7 @@ def terminal(cloud: Cloud, tmp_path: Path) -> Terminal:
     sources = {"db": {"secretsManager": "entries/db"}}
     goes_there = mapping("entries", sources=sources, clusters=[CLUSTER], namespaces=["entries"], secret=secret)
     files = render_files(build_catalog([goes_there], [Cluster.model_validate({"name": CLUSTER, "eks": eks})]))
-    for name in ("access-entries.json", "access-entries.sh"):
-        (tmp_path / name).write_text(files[name])
+    (tmp_path / "access-entries.sh").write_text(files[f"clusters/{CLUSTER}/access-entries.sh"])
     return Terminal(cloud, tmp_path)
 
 
@@ -106,9 +105,9 @@ def test_a_user_name_that_somebody_changed_is_put_right(
 
 
 def test_of_a_deployed_stack_it_finds_the_roles_and_every_entry_right(installed: Installation) -> None:
-    terminal = Terminal(installed.cloud, installed.checkout / "generated")
+    terminal = Terminal(installed.cloud, installed.checkout / "generated/stack")
     terminal.run()  # the emulator's times are whole seconds: an entry of the same second as its role looks older
     result = terminal.run()
-    listed = json.loads((installed.checkout / "generated/access-entries.json").read_text())
+    listed = json.loads((installed.checkout / "generated/stack/access-entries.json").read_text())
     needed = [entry for entry in listed if entry["principal"] in installed.outputs]
     assert (result.returncode, result.stderr, result.stdout.count("right: ")) == (0, "", len(needed)), result.stdout

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from keyferry.cli.clusters.generated import format_deletion
 from keyferry.cli.generated import render_files
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
@@ -21,6 +23,7 @@ KINDS = (
     *("RoleBinding", "ClusterRoleBinding", "Role", "ClusterRole"),
     *("ValidatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy"),
 )
+SCRIPT = f"clusters/{CLUSTER}/remove-stale.sh"
 MANAGED = {"app.kubernetes.io/managed-by": "keyferry"}
 
 
@@ -49,10 +52,9 @@ class Operator:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
 
-    def run(self, *argv: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the folder."""
-        environment = self._environment | more
-        return subprocess.run(argv, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.run(argv, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False)
 
     def apply(self) -> None:
         """Apply what is generated for the cluster, as the guide says."""
@@ -60,9 +62,15 @@ class Operator:
         done = self.run("kubectl", "--context", CLUSTER, "apply", "--server-side", "-f", file)
         assert done.returncode == 0, done.stderr
 
-    def remove(self, *options: str, **more: str) -> list[str]:
+    def remove(self, *options: str) -> list[str]:
         """Remove what is stale, and return what kubectl says of each object."""
-        done = self.run("sh", "remove-stale.sh", *options, CLUSTER, **more)
+        done = self.run("sh", SCRIPT, *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    def remove_all(self) -> list[str]:
+        """Remove all that was generated for the stack, and return what kubectl says of each object."""
+        done = self.run(*shlex.split(format_deletion(CLUSTER, self.scene.namespace)))
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
@@ -149,7 +157,7 @@ def test_a_stack_that_has_left_a_cluster_leaves_nothing_behind(operator: Operato
     operator.apply()
     operator.generate(prefix=f"{operator.scene.namespace}-new")
     assert operator.remove() == []
-    assert len(operator.remove("--all", PREFIX=operator.scene.namespace)) == 10
+    assert len(operator.remove_all()) == 10
     assert operator.generated() == set()
 
 
@@ -163,23 +171,31 @@ def test_a_cluster_without_mappings_keeps_what_limits_and_no_right(operator: Ope
         "ValidatingAdmissionPolicyBinding",
         "ValidatingAdmissionPolicy",
     }
-    assert len(operator.remove("--all", PREFIX=operator.scene.namespace)) == 2
+    assert len(operator.remove_all()) == 2
     assert operator.generated() == set()
 
 
-@pytest.mark.parametrize("argv", [[], ["--all"], ["--wrong", CLUSTER]])
+@pytest.mark.parametrize("argv", [["--all"], ["--wrong", CLUSTER], [CLUSTER, "other"], ["--dry-run", ""]])
 def test_a_wrong_call_removes_nothing_and_says_how_to_call_it(operator: Operator, argv: list[str]) -> None:
     operator.generate(build_mapping("kept", [operator.scene.namespace]))
-    done = operator.run("sh", "remove-stale.sh", *argv)
+    done = operator.run("sh", SCRIPT, *argv)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "usage: sh remove-stale.sh [--dry-run] CLUSTER" in done.stderr
+    assert done.stderr == "usage: sh remove-stale.sh [--dry-run] [CONTEXT]\n"
 
 
-def test_a_cluster_that_the_mappings_do_not_have_is_an_error(operator: Operator) -> None:
+def test_without_a_way_to_the_cluster_or_its_file_nothing_is_removed(operator: Operator) -> None:
     operator.generate(build_mapping("kept", [operator.scene.namespace]))
     operator.apply()
     before = operator.generated()
-    done = operator.run("sh", "remove-stale.sh", "prod-uk", CLUSTER)
-    assert done.returncode == 1
-    assert "prod-uk is no cluster of the mappings" in done.stderr
+    assert "prod-uk" in operator.run("sh", SCRIPT, "prod-uk").stderr
+    (operator.folder / f"clusters/{CLUSTER}/rbac.yaml").unlink()
+    done = operator.run("sh", SCRIPT)
+    assert (done.returncode, done.stdout) == (1, "")
     assert operator.generated() == before
+
+
+def test_kubectl_takes_the_folder_of_a_cluster_as_it_is(operator: Operator) -> None:
+    operator.generate(build_mapping("kept", [operator.scene.namespace]))
+    done = operator.run("kubectl", "--context", CLUSTER, "apply", "--server-side", "-f", f"clusters/{CLUSTER}/")
+    assert done.returncode == 0, done.stderr
+    assert len(operator.generated()) == len(done.stdout.splitlines()) == 10

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,14 @@ class Terminal:
     folder: Path
     state: State
     """What AWS knows, and what it was asked."""
+    script: str = "stack/access-entries.sh"
 
     def run(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the script, with the Python of the tests: what is first in PATH may be a slow program that finds one."""
         path = f"{self.folder}:{sys.base_prefix}/bin:{os.environ['PATH']}"
         with serve(self.folder, self.state):
             return subprocess.run(
-                ["sh", str(self.folder / "access-entries.sh"), *args],
+                ["sh", str(self.folder / self.script), *args],
                 env={"PATH": path} | environment,
                 capture_output=True,
                 text=True,
@@ -256,14 +257,20 @@ def test_without_an_identity_nothing_is_done(one: Terminal) -> None:
     assert (result.returncode, result.stderr) == (1, "Unable to locate credentials\n")
 
 
-def test_without_the_list_beside_it_nothing_is_done(one: Terminal) -> None:
-    (one.folder / "access-entries.json").unlink()
-    result = one.run()
-    assert (result.returncode, one.state["calls"]) == (1, [])
-    assert "access-entries.json" in result.stderr
+def test_the_script_of_a_cluster_makes_the_entries_of_that_cluster_alone(one: Terminal) -> None:
+    result = replace(one, script="clusters/prod-us/access-entries.sh").run()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert one.users == {f"{US} {role}": user for role, user in BY_ROLE.items()}
+
+
+def test_the_script_of_a_cluster_in_another_account_says_whose_credentials_it_takes(two: Terminal) -> None:
+    result = replace(two, script="clusters/prod-us/access-entries.sh").run()
+    assert (result.returncode, two.users) == (1, {})
+    assert "no cluster of the mappings is in account 111122223333" in result.stderr
+    assert "they are in: 444455556666" in result.stderr
 
 
 def test_without_clusters_there_is_nothing_to_do(tmp_path: Path) -> None:
     (tmp_path / "clusters.yaml").write_text("# nothing yet\n")
     result = terminal(tmp_path / "generated", tmp_path).run()
-    assert (result.returncode, result.stdout, result.stderr) == (0, "there are no clusters yet\n", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "no mapping goes to the clusters yet\n", "")

@@ -11,13 +11,12 @@ from click.testing import CliRunner, Result
 from keyferry.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
+OF_A_CLUSTER = ("access-entries.sh", "rbac.yaml", "remove-stale.sh")
 FILES = [
-    "access-entries.json",
-    "access-entries.sh",
     "accounts/111122223333/member.yaml",
-    "clusters/prod-eu/rbac.yaml",
-    "clusters/prod-us/rbac.yaml",
-    "remove-stale.sh",
+    *(f"clusters/{cluster}/{name}" for cluster in ("prod-eu", "prod-us") for name in OF_A_CLUSTER),
+    "stack/access-entries.json",
+    "stack/access-entries.sh",
     "stack/access.yaml",
     "stack/alarms.yaml",
     "stack/entries.yaml",
@@ -91,7 +90,7 @@ def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path
     run(mappings)
     folder = mappings.parent / "generated"
     (folder / "stack/access.yaml").write_text("edited by hand\n")
-    (folder / "access-entries.sh").unlink()
+    (folder / "stack/access-entries.sh").unlink()
     (mappings / "clusters.yaml").write_text((mappings / "clusters.yaml").read_text().replace("prod-us", "prod-gone"))
     edited = (mappings / "payments.yaml").read_text().replace("[prod-eu, prod-us]", "[prod-eu]")
     (mappings / "payments.yaml").write_text(edited)
@@ -100,17 +99,17 @@ def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path
 
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        f"{folder}/access-entries.json: differs",
-        f"{folder}/access-entries.sh: missing",
         f"{folder}/accounts/111122223333/member.yaml: differs",
-        f"{folder}/clusters/prod-gone/rbac.yaml: missing",
-        f"{folder}/clusters/prod-us/rbac.yaml: superfluous",
+        *(f"{folder}/clusters/prod-gone/{name}: missing" for name in OF_A_CLUSTER),
+        *(f"{folder}/clusters/prod-us/{name}: superfluous" for name in OF_A_CLUSTER),
+        f"{folder}/stack/access-entries.json: differs",
+        f"{folder}/stack/access-entries.sh: missing",
         f"{folder}/stack/access.yaml: differs",
         f"{folder}/stack/alarms.yaml: differs",
         f"{folder}/stack/entries.yaml: differs",
     ]
     assert result.stderr.endswith(f"mend it with:\n  keyferry --mappings {mappings} generate --to {folder}\n")
-    assert names(folder) == [name for name in FILES if name != "access-entries.sh"], "a check writes nothing"
+    assert names(folder) == [name for name in FILES if name != "stack/access-entries.sh"], "a check writes nothing"
 
 
 def test_the_command_that_mends_does_so_and_removes_only_what_was_generated(mappings: Path) -> None:
@@ -189,14 +188,16 @@ def test_an_empty_catalogue_gives_a_template_that_grants_nothing(tmp_path: Path)
     assert set(made["Parameters"]) == {"DeliverRole", "ReconcileRole", "PushRole"}
     made = yaml.safe_load((tmp_path / "generated/stack/entries.yaml").read_text())
     assert [each["Type"] for each in made["Resources"].values()] == ["AWS::CloudFormation::WaitConditionHandle"]
-    assert json.loads((tmp_path / "generated/access-entries.json").read_text()) == []
+    assert json.loads((tmp_path / "generated/stack/access-entries.json").read_text()) == []
 
 
 def test_the_help_names_everything_that_is_written(mappings: Path) -> None:
     told = run(mappings, "--help").stdout
     run(mappings)
     folder = mappings.parent / "generated"
-    names = {path.name for path in folder.iterdir()} | {"rbac.yaml", "member.yaml"}
+    names = {path.name for path in folder.iterdir()} | {
+        Path(name).name for name in FILES if "/stack/" not in f"/{name}"
+    }
     assert [name for name in sorted(names) if name not in told] == []
     assert "policies for people" in " ".join(told.split())
 
@@ -226,3 +227,39 @@ def test_rights_in_all_namespaces_are_told_in_the_file_that_gives_them(mappings:
         (mappings / f"{name}.yaml").unlink()
     run(mappings)
     assert "by labels" not in rbac.read_text()
+
+
+def test_of_a_cluster_that_has_gone_it_says_what_stays_there_and_the_command_that_removes_it(mappings: Path) -> None:
+    run(mappings)
+    path = mappings / "clusters.yaml"
+    path.write_text(path.read_text().replace("name: prod-us\n    eks", "name: prod-new\n    eks"))
+    for each in mappings.glob("*.yaml"):
+        each.write_text(each.read_text().replace("prod-us]", "prod-new]"))
+    for args in (["--check"], ["--dry-run"], []):
+        result = run(mappings, *args)
+        assert (
+            "prod-us is no longer in clusters.yaml; Keyferry's Roles and admission policies stay there" in result.stderr
+        )
+        assert "kubectl --context prod-us delete rolebindings,clusterrolebindings,roles," in result.stderr
+        assert "--all-namespaces --selector keyferry.dev/generated=keyferry" in result.stderr
+    assert "prod-us" not in run(mappings).stderr
+
+
+def test_a_folder_of_a_cluster_has_no_file_that_gitops_takes_for_a_manifest_but_manifests(mappings: Path) -> None:
+    """By extension: kubectl and Argo CD take .json, .yaml and .yml (Argo CD .jsonnet too), Flux .yaml and .yml."""
+    run(mappings)
+    for folder in (mappings.parent / "generated/clusters").iterdir():
+        for path in folder.iterdir():
+            if path.suffix in (".json", ".yaml", ".yml", ".jsonnet"):
+                documents = list(yaml.safe_load_all(path.read_text()))
+                names = [(each["apiVersion"], each["kind"], each["metadata"]["name"]) for each in documents]
+                assert names, path
+                assert not any(kind.startswith("Kustom") for _, kind, _ in names)
+
+
+def test_nothing_of_one_cluster_is_in_the_folder_of_another(mappings: Path) -> None:
+    run(mappings)
+    folder = mappings.parent / "generated/clusters"
+    texts = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert [path for path, text in texts.items() if "prod-us" in text and path.parent.name == "prod-eu"] == []
+    assert [path for path, text in texts.items() if "prod-eu" in text and path.parent.name == "prod-us"] == []

@@ -30,7 +30,14 @@ def test_every_error_is_in_the_tree_of_the_docstring() -> None:
 def test_a_refused_sign_in_says_what_to_check() -> None:
     said = str(errors.Unauthorized("prod-eu", "the function's role"))
     assert said.startswith("cluster prod-eu does not accept the sign-in (401): check that it has an access entry for")
-    parts = ("the function's role", "eks.name", "eks.region", "expired", "clock", "access-entries.sh STACK`")
+    parts = (
+        "the function's role",
+        "eks.name",
+        "eks.region",
+        "expired",
+        "clock",
+        "generated/stack/access-entries.sh STACK`",
+    )
     assert all(part in said for part in parts)
 
 

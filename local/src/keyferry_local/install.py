@@ -45,7 +45,7 @@ def install(
     for name, admin in cloud.admins.items():
         grant(admin, checkout / "generated/clusters" / name / "rbac.yaml")
     outputs = stack.deploy(checkout, cloud.aws, stack_name=STACK, parameters=parameters or {}, say=say)
-    let_roles_in(cloud, outputs, checkout / "generated/access-entries.json")
+    let_roles_in(cloud, outputs, checkout / "generated/stack/access-entries.json")
     say("let its roles into the clusters")
     return Installation(cloud, checkout, outputs)
 

@@ -164,8 +164,8 @@ class Unauthorized(ClusterUnavailable):
         super().__init__(
             f"cluster {cluster} does not accept the sign-in (401): check that it has an access entry for {role}"
             " (made after the role: an entry dies with its role; the stack makes it, or"
-            " `sh generated/access-entries.sh STACK`), that eks.name and eks.region in clusters.yaml are the cluster's"
-            " own, that the AWS credentials have not expired, and that the clock is right"
+            " `sh generated/stack/access-entries.sh STACK`), that eks.name and eks.region in clusters.yaml are the"
+            " cluster's own, that the AWS credentials have not expired, and that the clock is right"
         )
 
 

@@ -56,6 +56,11 @@ class AccessEntry:
             "username": self.username,
         }
 
+    def to_line(self) -> str:
+        """Return the entry as access-entries.sh has it."""
+        eks = self.cluster.eks
+        return "\t".join((eks.account, eks.region, eks.name, self.principal, self.username))
+
     def build_resource(self, principal: object, condition: str) -> Object:
         """Return the entry as a resource of CloudFormation.
 

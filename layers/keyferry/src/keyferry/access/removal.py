@@ -1,6 +1,6 @@
 """Generate the shell script that removes from a cluster what is no longer generated for it.
 
-The script is `generated/remove-stale.sh`. It runs in any POSIX shell, with kubectl.
+The script is `generated/clusters/<cluster>/remove-stale.sh`. It runs in any POSIX shell, with kubectl.
 """
 
 from keyferry.identity import GENERATED_LABEL, Identity
@@ -17,44 +17,32 @@ _KINDS = (
 
 _SCRIPT = """\
 #
-# Removes from a cluster the Roles, bindings and admission policies that were generated for it once, and no longer are:
-#   kubectl --context CLUSTER apply --server-side -f clusters/CLUSTER/rbac.yaml    # first
-#   sh remove-stale.sh [--dry-run] CLUSTER [CONTEXT]
+# Removes from cluster {cluster} the Roles, bindings and admission policies that were generated for it once, and no
+# longer are:
+#   kubectl --context {cluster} apply --server-side -f rbac.yaml    # first
+#   sh remove-stale.sh [--dry-run] [CONTEXT]
 # It goes by the label {label}, which no Secret has, and asks for no Secrets. CONTEXT is that of
-# kubectl, and CLUSTER by default. Of a stack that has left the cluster, everything: sh remove-stale.sh --all CONTEXT
-# PREFIX=name goes by the prefix that the stack had before.
+# kubectl, and {cluster} by default.
 set -eu
-usage() {{
-  echo "usage: sh remove-stale.sh [--dry-run] CLUSTER [CONTEXT], or --all [--dry-run] CONTEXT" >&2
-  exit 2
-}}
-dry='' all=''
-while :; do
-  case ${{1:-}} in
-  --dry-run) dry=--dry-run=server ;;
-  --all) all=yes ;;
-  -* | '') usage ;;
-  *) break ;;
-  esac
+dry=''
+if [ "${{1:-}}" = --dry-run ]; then
+  dry=--dry-run=server
   shift
-done
-context=${{2:-$1}}
-file=$(dirname "$0")/clusters/$1/rbac.yaml
-label={label}=${{PREFIX:-{prefix}}}
+fi
+case $#:${{1:-}} in
+0: | 1:[!-]*) ;;
+*)
+  echo "usage: sh remove-stale.sh [--dry-run] [CONTEXT]" >&2
+  exit 2
+  ;;
+esac
+context=${{1:-{cluster}}}
+label={label}={prefix}
 name='{{.kind}} {{.metadata.namespace}}/{{.metadata.name}}{{"\\n"}}'
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-: >"$work/generated"
-if [ -z "$all" ]; then
-  if [ ! -f "$file" ]; then
-    echo "there is no $file: $1 is no cluster of the mappings; to remove all that was generated: --all" >&2
-    exit 1
-  fi
-  if grep -q '^kind:' "$file"; then
-    kubectl --context "$context" create --dry-run=client --validate=false -f "$file" -o jsonpath="$name" \\
-      >"$work/generated"
-  fi
-fi
+kubectl --context "$context" create --dry-run=client --validate=false -f "$(dirname "$0")/rbac.yaml" \\
+  -o jsonpath="$name" >"$work/generated"
 for kinds in {kinds}; do
   kubectl --context "$context" get "$kinds" --all-namespaces --selector "$label" \\
     -o jsonpath="{{range .items[*]}}$name{{end}}" >"$work/live"
@@ -68,6 +56,6 @@ done
 """
 
 
-def build_script(identity: Identity) -> str:
-    """Return the script, without its first two lines (`#!` and the note on top)."""
-    return _SCRIPT.format(label=GENERATED_LABEL, prefix=identity.prefix, kinds=" ".join(_KINDS))
+def build_script(identity: Identity, cluster: str) -> str:
+    """Return the script of a cluster, without its first two lines (`#!` and the note on top)."""
+    return _SCRIPT.format(label=GENERATED_LABEL, prefix=identity.prefix, kinds=" ".join(_KINDS), cluster=cluster)

@@ -1,8 +1,8 @@
 #
-# Lets Keyferry's roles sign in to the clusters of one account, that of the credentials it runs with:
+# Lets Keyferry's roles sign in to @clusters@, in the account of the credentials it runs with:
 #   AWS_REGION=<region of the stack> sh access-entries.sh [STACK]
-# It reads access-entries.json beside it. For those clusters whose entries neither the stack (AccessEntries=true: its own
-# account and region) nor accounts/<account>/member.yaml makes. Needs the AWS CLI and python3.
+# For those clusters whose entries neither the stack (AccessEntries=true: its own account and region) nor
+# accounts/<account>/member.yaml makes. Needs the AWS CLI and python3.
 #
 # An entry that is right is left alone. One with another user name is given the right one. One that is older than its
 # role, which was deleted and made again, lets nobody in: it is made anew. Run it as often as you like.
@@ -113,15 +113,14 @@ entry() {
   fi
 }
 
-entries=$(python3 -c '
-import json, sys
-
-with open(sys.argv[1], encoding="utf-8") as file:
-    for entry in json.load(file):
-        print(*(entry[key] for key in ("account", "region", "clusterName", "principal", "username")), sep="\t")
-' "$(dirname "$0")/access-entries.json") || exit 1
+# Account, region, cluster, role (or the output of the stack that holds its ARN) and user name of each entry.
+entries=$(
+  cat <<'END'
+@entries@
+END
+)
 if [ -z "$entries" ]; then
-  echo "there are no clusters yet"
+  echo "no mapping goes to @clusters@ yet"
   exit 0
 fi
 account=$(aws sts get-caller-identity --query Account --output text) || exit 1

@@ -2,12 +2,13 @@
 
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from keyferry.access import accounts, entries, events, iam, people, rbac, removal
+from keyferry.access.entries import AccessEntry
 from keyferry.access.grants import is_unbounded
 from keyferry.formats import yamltext
 from keyferry.guides import link
@@ -16,12 +17,13 @@ from keyferry.mapping.targets import Cluster
 from keyferry.pipeline import alarms
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
+_SHELL = "#!/bin/sh\n" + HEADER
 ACCESS, ALARMS, ENTRIES, EVENTS, PEOPLE = (
     f"stack/{name}.yaml" for name in ("access", "alarms", "entries", "events", "people")
 )
 """The nested templates of the stack, relative to the folder."""
-ENTRIES_LIST, ENTRIES_SCRIPT = "access-entries.json", "access-entries.sh"
-"""The access entries of all clusters, for Terraform and for the script beside it."""
+ENTRIES_LIST, ENTRIES_SCRIPT = "stack/access-entries.json", "access-entries.sh"
+"""The access entries of all clusters, for Terraform; and the script that makes those of all, or of one cluster."""
 
 _KEYS = f"""\
 # kms:Decrypt is granted by way of Secrets Manager and Parameter Store alone, whichever the key. A KMS key whose policy
@@ -53,14 +55,30 @@ type Difference = Literal["missing", "differs", "superfluous"]
 
 def render_files(catalog: Catalog) -> dict[str, str]:
     """Return the name, relative to the folder, and the text of every generated file."""
+    listed = entries.list_access_entries(catalog)
     files = render_templates(catalog) | {
-        ENTRIES_LIST: json.dumps([entry.to_json() for entry in entries.list_access_entries(catalog)], indent=2) + "\n",
-        ENTRIES_SCRIPT: "#!/bin/sh\n" + HEADER + resources.files(__package__).joinpath(ENTRIES_SCRIPT).read_text(),
-        "remove-stale.sh": "#!/bin/sh\n" + HEADER + removal.build_script(catalog.stack.identity),
+        ENTRIES_LIST: json.dumps([entry.to_json() for entry in listed], indent=2) + "\n",
+        f"stack/{ENTRIES_SCRIPT}": _entries_script("the clusters", listed),
     }
     for cluster in catalog.clusters.values():
-        files[f"clusters/{cluster.name}/rbac.yaml"] = HEADER + _rbac(catalog, cluster)
+        own = [entry for entry in listed if entry.cluster == cluster]
+        files |= {f"clusters/{cluster.name}/{name}": text for name, text in _of_cluster(catalog, cluster, own).items()}
     return files
+
+
+def _of_cluster(catalog: Catalog, cluster: Cluster, own: Iterable[AccessEntry]) -> dict[str, str]:
+    """Return the files of one cluster: no .yaml and no .json but what `kubectl apply -f`, Flux and Argo CD take."""
+    return {
+        "rbac.yaml": HEADER + _rbac(catalog, cluster),
+        ENTRIES_SCRIPT: _entries_script(f"cluster {cluster.name}", own),
+        "remove-stale.sh": _SHELL + removal.build_script(catalog.stack.identity, cluster.name),
+    }
+
+
+def _entries_script(clusters: str, listed: Iterable[AccessEntry]) -> str:
+    script = resources.files(__package__).joinpath(ENTRIES_SCRIPT).read_text()
+    lines = "\n".join(entry.to_line() for entry in listed)
+    return _SHELL + script.replace("@clusters@", clusters).replace("@entries@", lines)
 
 
 def render_templates(catalog: Catalog) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """The Roles, bindings and admission policies that are generated for a stack, and that nothing generates any more."""
 
+import shlex
+
 from keyferry.cli.clusters.client import Resource
-from keyferry.identity import Identity
+from keyferry.identity import GENERATED_LABEL, Identity
 
 _RBAC, _ADMISSION = "rbac.authorization.k8s.io/v1", "admissionregistration.k8s.io/v1"
 GENERATED = (
@@ -16,6 +18,13 @@ GENERATED = (
 ALLOWING = tuple(resource.kind for resource in GENERATED if resource.plural in ("rolebindings", "clusterrolebindings"))
 LIMITING = tuple(resource.kind for resource in GENERATED if resource.version == _ADMISSION)
 """The kinds that give rights to the stack's users, and those that limit how they use these."""
+
+
+def format_deletion(context: str, prefix: str) -> str:
+    """Return the command that takes all that was generated for the stack with a prefix out of a cluster."""
+    kinds = ",".join(resource.plural for resource in GENERATED)
+    label = f"{GENERATED_LABEL}={prefix}"
+    return shlex.join(["kubectl", "--context", context, "delete", kinds, "--all-namespaces", "--selector", label])
 
 
 def has_generated_name(prefix: str, resource: Resource, name: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 
 import click
 
+from keyferry.cli.clusters.generated import format_deletion
 from keyferry.cli.generated import Difference, compare_files, render_files
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
@@ -53,9 +54,12 @@ def generate(settings: Settings, to: Path | None, *, check: bool, dry_run: bool)
     """Write the rights that the mappings need: IAM, RBAC, access entries.
 
     stack/ has the nested templates of the stack: rights of the functions, policies for people, access entries, alarms,
-    and who may send events. clusters/NAME/rbac.yaml has the Roles and admission policies of a cluster;
-    accounts/ID/member.yaml is the template for an account or region other than the stack's. access-entries.json is for
-    Terraform, and for access-entries.sh; remove-stale.sh takes out of a cluster what is no longer generated.
+    and who may send events; access-entries.json has the access entries of all clusters for Terraform.
+    accounts/ID/member.yaml is the template for an account or region other than the stack's.
+
+    clusters/NAME/ is for one cluster: rbac.yaml has its Roles and admission policies, for kubectl, Flux or Argo CD;
+    remove-stale.sh takes out of it what is no longer generated. access-entries.sh makes its access entries where
+    nothing else does, and that in stack/ those of all clusters.
     """
     looks = check or dry_run
     folder = to or settings.mappings.parent / "generated"
@@ -74,6 +78,7 @@ def generate(settings: Settings, to: Path | None, *, check: bool, dry_run: bool)
         name: difference if looks else _ACTIONS[difference] for name, difference in differences.items()
     }
     _print_states(settings, folder, states)
+    _tell_of_gone_clusters(states, catalog.stack.prefix)
     if check and differences:
         command = shlex.join(["keyferry", "--mappings", str(settings.mappings), "generate", "--to", str(folder)])
         console.print_note(f"{folder} is not what {settings.mappings} makes it; mend it with:")
@@ -90,6 +95,18 @@ def _print_states(settings: Settings, folder: Path, states: Mapping[str, State])
         console.print_line(f"{folder / name}: {state}")
     if not states:
         console.print_line(f"{folder}: up to date")
+
+
+def _tell_of_gone_clusters(states: Mapping[str, State], prefix: str) -> None:
+    """Write what stays in the clusters whose files are no longer generated, and the command that removes it."""
+    for name, state in states.items():
+        match Path(name).parts:
+            case "clusters", cluster, "rbac.yaml" if state in ("superfluous", "removed"):
+                console.print_note(
+                    f"{cluster} is no longer in clusters.yaml; Keyferry's Roles and admission policies stay there"
+                    " until, after the next deployment, you run:"
+                )
+                console.print_command(format_deletion(cluster, prefix))
 
 
 def _update(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:

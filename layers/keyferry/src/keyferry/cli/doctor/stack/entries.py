@@ -66,7 +66,7 @@ def check_entry(subject: Subject, entry: AccessEntry) -> Iterator[Finding]:
     cluster, what = entry.cluster, f"{entry.cluster.name}: {entry.username}"
     principal = subject.outputs.get(entry.principal, entry.principal)
     if cluster.eks.account != subject.caller.account:
-        script = format_command("sh", subject.call.name_generated("access-entries.sh"), subject.stack.name)
+        script = format_command("sh", subject.call.name_generated("stack/access-entries.sh"), subject.stack.name)
         why = f"it is of account {cluster.eks.account}: look with credentials of that account"
         yield Finding("access entries", "warning", what, why, (_format(cluster, "describe", principal), script))
         return
