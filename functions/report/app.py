@@ -8,7 +8,7 @@ with {"question": "mappings", "cursor"} for the mappings that are deployed; with
 from typing import Any
 
 try:
-    from keyferry.runtime.layer import check_layer, read_release
+    from keyferry.runtime.layer import check_layer
 
     check_layer()
 except ModuleNotFoundError:
@@ -17,6 +17,7 @@ except ModuleNotFoundError:
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU
+from keyferry import __version__
 from keyferry.deadline import Deadline
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.mappings import list_mappings
@@ -39,6 +40,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "clusters": lambda fields: get_runtime().list_clusters(Scope.model_validate(fields), deadline),
         "sources": lambda _fields: get_runtime().list_sources(deadline),
     }
-    answered = answer(event, read_release(), answers)
+    answered = answer(event, __version__, answers)
     function.logger.info("answered", extra={"error": answered.get("error")})
     return answered

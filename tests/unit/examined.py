@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from keyferry import __version__
 from keyferry.access.events import RULES
 from keyferry.cli.doctor.finding import Check, Finding
 from keyferry.cli.doctor.runner import collect
@@ -19,7 +20,6 @@ from keyferry.cli.doctor.subject import Caller, Subject
 from keyferry.cli.stack import Stack
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
-from keyferry.runtime.layer import read_release
 from tests.unit.samples import ACCOUNT, WHEN
 
 REGION = "eu-west-1"
@@ -142,8 +142,8 @@ class Examined:
         self.catalog, self.cluster = catalog, None
         digest = catalog.digest if catalog else "0"
         self.report: dict[str, Any] = {
-            "clusters": {"release": read_release(), "deployment": digest, "rows": []},
-            "sources": {"release": read_release(), "visible": 3, "rows": [], "left": 0, "keys": []},
+            "clusters": {"release": __version__, "deployment": digest, "rows": []},
+            "sources": {"release": __version__, "visible": 3, "rows": [], "left": 0, "keys": []},
             "mappings": InvalidInput("the mappings are not known"),
         }
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from keyferry import __version__
 from keyferry.cli.deployment import Deployment
 from keyferry.cli.plan.build import Basis, build_plan
 from keyferry.cli.plan.document import Plan, TargetChange
@@ -24,7 +25,6 @@ from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.mappings import list_mappings
 from keyferry.pipeline.question import MappingsFields, answer
 from keyferry.pipeline.status import list_status
-from keyferry.runtime.layer import read_release
 from tests.unit.clusters import World
 from tests.unit.samples import cluster
 
@@ -39,7 +39,7 @@ def list_rows(world: World) -> list[dict[str, Any]]:
 
 def deploy(catalog: Catalog, release: str = "") -> Deployment:
     """Return a stack that is deployed with these mappings."""
-    return Deployment(catalog, catalog.digest, release or read_release())
+    return Deployment(catalog, catalog.digest, release or __version__)
 
 
 def folder_of(world: World, *mappings: SecretMapping, clusters: Sequence[Cluster] | None = None) -> Catalog:
@@ -68,7 +68,7 @@ class FakeStack:
     name, region, session = "keyferry", "eu-west-1", None
 
     def __init__(self, world: World) -> None:
-        self.world, self.asked, self.release = world, list[str](), read_release()
+        self.world, self.asked, self.release = world, list[str](), __version__
         self.refusal: KeyferryError | None = None
         self.lines: list[dict[str, Any]] | KeyferryError = []
         """What its function `deliver` has logged, or why that cannot be read."""

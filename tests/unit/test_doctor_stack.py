@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from keyferry import __version__
 from keyferry.access.events import RULES
 from keyferry.access.people import build_template as build_people
 from keyferry.cli.call import Call
@@ -33,7 +34,6 @@ from keyferry.cli.doctor.subject import Caller, Subject
 from keyferry.cli.stack import MAX_LOG_PAGES
 from keyferry.errors import AccessDenied, InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
-from keyferry.runtime.layer import read_release
 from tests.unit import cloudformation
 from tests.unit.examined import (
     LAYER,
@@ -812,7 +812,7 @@ def write_reviewed() -> str:
         found = [each for each in examine_group(group, spoil) if each.what == what and each not in well]
         lines += [f"\n{group}: {what}: {why}", *(line for finding in found for line in show(finding))]
     lines += ["\nwhat restores the stack:", *Examined().subject.format_restore()]
-    return "\n".join(lines).lstrip().replace(read_release(), "RELEASE") + "\n"
+    return "\n".join(lines).lstrip().replace(__version__, "RELEASE") + "\n"
 
 
 def examine_group(group: str, spoil: Break) -> list[Finding]:

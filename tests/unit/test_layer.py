@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from keyferry.runtime.layer import BUILT_FILE, check_layer, read_release
+from keyferry import __version__
+from keyferry.runtime.layer import BUILT_FILE, check_layer
 from tests.unit.incident import load_app
 from tests.unit.stack import ROOT
 
@@ -67,6 +68,6 @@ def test_the_check_itself_needs_nothing_of_the_layer_but_its_own_text() -> None:
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
 
 
-def test_the_release_is_that_of_the_layer_or_of_what_is_installed(tmp_path: Path) -> None:
-    assert read_release(build(tmp_path)) == "1.2.3"
-    assert read_release(tmp_path / "none") == importlib.metadata.version("keyferry")
+def test_the_release_is_said_in_one_place_for_both_wheels() -> None:
+    assert importlib.metadata.version("keyferry") == importlib.metadata.version("keyferry-local") == __version__
+    assert f"keyferry[cli]=={__version__}" in map(str, importlib.metadata.requires("keyferry-local") or ())

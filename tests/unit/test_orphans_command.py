@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
+from keyferry import __version__
 from keyferry.cli import main
 from keyferry.cli.commands import orphans as command
 from keyferry.cli.deployment import Deployment
@@ -20,7 +21,6 @@ from keyferry.cli.stack import Stack
 from keyferry.errors import AccessDenied, InvalidInput, Overtaken
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.stack import StackNames
-from keyferry.runtime.layer import read_release
 from tests.unit.samples import ACCOUNT, cluster, mapping
 from tests.unit.test_orphans import EKS, FakeOperator, left
 
@@ -180,7 +180,7 @@ def test_a_context_is_checked_before_anything_is_asked(
 
 def test_the_stack_of_another_prefix_than_the_folder_s_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = build_catalog([], [], StackNames(prefix="staging"))
-    deploy(monkeypatch, Deployment(UNUSED, UNUSED.digest, read_release()))
+    deploy(monkeypatch, Deployment(UNUSED, UNUSED.digest, __version__))
     seen = surveys.survey(Request(folder=folder, mappings=Path(), environment={"KUBECONFIG": "none"}))
     assert "prefix staging, and the stack asked has keyferry: name that of the folder by --stack" in seen.doubt
 
@@ -200,7 +200,7 @@ def test_what_another_release_generates_is_not_known_well_enough_to_delete(monke
 
 
 def test_nothing_is_deleted_once_others_have_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = (Deployment(catalog, catalog.digest, read_release()) for catalog in (UNUSED, USED))
+    first, second = (Deployment(catalog, catalog.digest, __version__) for catalog in (UNUSED, USED))
     deploy(monkeypatch, first, first, second)
     seen = surveys.survey(Request(folder=UNUSED, mappings=Path(), environment={"KUBECONFIG": "none"}))
     assert seen.doubt == ""

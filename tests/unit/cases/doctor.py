@@ -30,7 +30,7 @@ class Clock(datetime):
 def connect(monkeypatch: pytest.MonkeyPatch, world: Examined, folder: Path) -> None:
     """Let the command find a stack, and no kubeconfig."""
     world.report["clusters"]["release"] = "1.2.3"
-    monkeypatch.setattr("keyferry.cli.doctor.stack.deployment.read_release", lambda: "1.2.3")
+    monkeypatch.setattr("keyferry.cli.doctor.stack.deployment.__version__", "1.2.3")
     monkeypatch.setattr(examination, "open_session", lambda _region: Session())
     monkeypatch.setattr(examination, "Sessions", lambda _session: world.clients)
     monkeypatch.setattr(caller, "datetime", Clock)

@@ -26,7 +26,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, folder: Path, *mappings: object) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     monkeypatch.setattr("keyferry.cli.commands.plan.open_stack", lambda *_: stack)
-    monkeypatch.setattr("keyferry.cli.deployment.read_release", lambda: "1.2.3")
+    monkeypatch.setattr("keyferry.cli.deployment.__version__", "1.2.3")
     freeze(monkeypatch, "keyferry.cli.commands.plan")
 
 

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from keyferry import __version__
 from keyferry.errors import InvalidInput, Overtaken
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
-from keyferry.runtime.layer import read_release
 
 MAX_TRIES = 3
 """How often a stack is asked where other mappings were deployed meanwhile."""
@@ -45,7 +45,7 @@ class Deployment:
     @property
     def difference_of_releases(self) -> str:
         """A warning where its release is another one than this program's; empty otherwise."""
-        own = read_release()
+        own = __version__
         if own == self.release:
             return ""
         return (
@@ -92,7 +92,7 @@ def _join(stack: str, pages: list[Mapping[str, Any]]) -> Deployment:
     except (ValidationError, KeyError):
         release = first["release"]
         raise InvalidInput(
-            f"stack {stack} has release {release}, whose mappings this release ({read_release()}) cannot read: use the"
+            f"stack {stack} has release {release}, whose mappings this release ({__version__}) cannot read: use the"
             f" same one, by `{format_install(release)}`"
         ) from None
     return Deployment(catalog, first["deployment"], release=first["release"])

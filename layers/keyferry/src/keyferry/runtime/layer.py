@@ -4,7 +4,6 @@ It needs the standard library alone: native modules of another processor or Pyth
 found, there is no layer.
 """
 
-import importlib.metadata
 import json
 import os
 import sys
@@ -15,18 +14,6 @@ BUILT_FILE = "built.json"
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64"}
 """Processor as the kernel calls it → as Lambda calls it."""
 _REMEDY = "run `make build` for the Architecture that samconfig.toml names, then `sam deploy`"
-
-
-def read_release(folder: Path = Path(__file__).parent.parent) -> str:
-    """Return the release of the package: that of the layer, or that of the installed distribution.
-
-    Args:
-        folder: the folder of the package.
-    """
-    try:
-        return str(json.loads((folder / BUILT_FILE).read_bytes())["release"])
-    except FileNotFoundError:
-        return importlib.metadata.version("keyferry")
 
 
 def check_layer(folder: Path = Path(__file__).parent.parent, machine: str = os.uname().machine) -> None:

@@ -10,6 +10,7 @@ from typing import TypedDict
 
 import click
 
+from keyferry import __version__
 from keyferry.cli.call import Call
 from keyferry.cli.doctor.examination import Examination
 from keyferry.cli.doctor.finding import Finding, FindingRow
@@ -19,7 +20,6 @@ from keyferry.cli.options import contexts as with_contexts
 from keyferry.cli.output import console
 from keyferry.cli.output.findings import print_findings, print_totals
 from keyferry.cli.stack import find_stack
-from keyferry.runtime.layer import read_release
 
 
 class DoctorAnswer(TypedDict):
@@ -97,7 +97,7 @@ def _group(examination: Examination) -> Iterator[list[Finding]]:
 def _build_answer(findings: list[Finding]) -> DoctorAnswer:
     states = [finding.state for finding in findings]
     return {
-        "release": read_release(),
+        "release": __version__,
         "errors": states.count("error"),
         "warnings": states.count("warning"),
         "findings": [finding.as_dict() for finding in findings],

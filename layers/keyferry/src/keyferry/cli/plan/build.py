@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from keyferry import __version__
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.deployment import Deployment
 from keyferry.cli.plan.access import Access
@@ -16,7 +17,6 @@ from keyferry.cli.plan.rows import Row
 from keyferry.cli.plan.targets import compare_targets
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.stack import StackNames
-from keyferry.runtime.layer import read_release
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def build_plan(basis: Basis) -> Plan:
     access = Access.generate(folder), replace(Access.generate(renamed), catalog=deployed)
     return Plan(
         created=basis.now,
-        release=read_release(),
+        release=__version__,
         folder=folder.digest,
         stack=PlannedStack(name=name, region=region, release=deployment.release, deployment=deployment.digest),
         mappings=list(list_mapping_changes(folder, deployed)),

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from keyferry import __version__
 from keyferry.cli.deployment import format_install
 from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import InvalidInput
-from keyferry.runtime.layer import read_release
 
 OUTPUTS = {
     "RouteFunction": "Route",
@@ -85,7 +85,7 @@ def check_release(subject: Subject) -> Iterator[Finding]:
     except InvalidInput as error:  # it fails, or gives no answer that can be used; any other error is no fault of it
         yield Finding("release", "error", "function report", str(error), (subject.format_logs("report"),))
         return
-    deployed, own = answer["release"], read_release()
+    deployed, own = answer["release"], __version__
     if deployed == own:
         yield Finding("release", "ok", "stack and program", own)
     else:
