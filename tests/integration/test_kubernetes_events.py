@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import pytest
 
+from keyferry import __version__
 from keyferry.access import rbac
 from keyferry.delivery.report import Report
 from keyferry.errors import Forbidden
@@ -142,11 +143,11 @@ def test_the_commands_of_the_guide_show_what_failed_and_what_each_secret_has(sce
         [row] = columns(text)
         assert row[1:3] == ["Warning", "DeliveryFailed"]
         assert row[3].lower() == "secret/db"
-    assert of_secrets.split("\n")[0].split() == ["NAME", "MAPPING", "WRITTEN", "EXPIRES", "DUE"]
+    assert of_secrets.split("\n")[0].split() == ["NAME", "MAPPING", "WRITTEN", "EXPIRES", "RELEASE", "DUE"]
     [secret] = columns(of_secrets)
     assert secret[:2] == ["db", scene.identity.journal_name(scene.namespace)]
     assert secret[2].startswith(datetime.now(UTC).date().isoformat()[:8])
-    assert secret[3:] == ["<none>", "<none>"]
+    assert secret[3:] == ["<none>", __version__, "<none>"]
 
 
 def test_one_cause_tells_once_an_hour(scene: Scene) -> None:

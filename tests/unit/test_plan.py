@@ -1,11 +1,13 @@
 """The protocol as a decision table: what is observed and what is desired give the one next action."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from keyferry import __version__
 from keyferry.delivery.apply import write
 from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired
@@ -699,6 +701,7 @@ def test_a_label_that_was_removed_by_hand_is_put_back() -> None:
 
 
 WRITTEN, EXPIRES = "keyferry.dev/written", "keyferry.dev/certificate-expires"
+MADE_BY = "keyferry.dev/release"
 
 
 def notices(cluster: FakeCluster) -> dict[str, str]:
@@ -751,6 +754,47 @@ def test_a_note_of_somebody_else_is_written_over_with_the_next_content() -> None
     assert settle(cluster, desired()) == [Done()]
     settle(cluster, desired("canary-2", "version-2"))
     assert notices(cluster) == {WRITTEN: "2026-11-24T12:00:00+00:00"}
+
+
+@pytest.fixture
+def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return what makes all that follows another release."""
+    return lambda: monkeypatch.setattr("keyferry.delivery.desired.__version__", "9.9.9")
+
+
+def test_each_write_notes_the_release_that_wrote(upgrade: Callable[[], None]) -> None:
+    cluster = settled()
+    assert cluster.annotations(*WHERE)[MADE_BY] == __version__
+    upgrade()
+    settle(cluster, desired(version="version-2"))  # versions alone
+    assert cluster.annotations(*WHERE)[MADE_BY] == "9.9.9"
+
+
+@pytest.mark.parametrize("text", ["", None, "0.0.1", "canary"])
+def test_the_release_of_the_last_write_is_no_reason_to_write(text: str | None, upgrade: Callable[[], None]) -> None:
+    cluster = settled()
+    if text != "":  # else it is ours, of the release before
+        cluster.edit(*WHERE, annotations={MADE_BY: text})
+    before = observed(cluster).resource_version
+    upgrade()
+    assert settle(cluster, desired()) == [Done()]
+    assert observed(cluster).resource_version == before
+
+
+def test_a_release_that_somebody_else_wrote_is_written_over_with_the_next_write() -> None:
+    cluster = settled()
+    cluster.edit(*WHERE, annotations={MADE_BY: "canary"})
+    settle(cluster, desired("canary-2", "version-2"))
+    assert cluster.annotations(*WHERE)[MADE_BY] == __version__
+
+
+def test_a_secret_that_is_made_once_keeps_the_release_that_made_it(upgrade: Callable[[], None]) -> None:
+    cluster, once = FakeCluster(), desired(policies={"creation": "createOnce"})
+    carry_out(cluster, once, "nonce-1")
+    upgrade()
+    [restart, done] = settle(cluster, once)
+    assert (type(restart), type(done)) == (Restart, Done)
+    assert cluster.annotations(*WHERE)[MADE_BY] == __version__
 
 
 # 6 to 8: restarts

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keyferry import __version__
 from keyferry.delivery.desired import compute_revision
 from keyferry.errors import AccessDenied, ClusterUnreachable, Forbidden, ServerError
 from keyferry.mapping.catalog import build_catalog
@@ -53,6 +54,7 @@ def test_a_row_says_what_is_held_and_wanted_and_since_when() -> None:
         "restart": "auto",
         "since": written,
         "written": written,
+        "release": __version__,
         "sources": [
             {"alias": "db", "store": "secretsmanager", "name": SOURCE, "held": "version-1", "wanted": "version-1"}
         ],
@@ -336,6 +338,13 @@ def test_when_a_certificate_ends_is_told() -> None:
     when = "2027-01-01T00:00:00+00:00"
     journal(world, **{"certificate-expires": when})
     assert only(world)["certificateExpires"] == when
+
+
+@pytest.mark.parametrize(("text", "told"), [("1.2.3", "1.2.3"), ("2.0.0rc1", "2.0.0rc1"), ("canary", None), ("", None)])
+def test_the_release_that_wrote_last_is_told_where_it_is_one(text: str, told: str | None) -> None:
+    world = World(mapping(**ONE))
+    journal(world, release=text)
+    assert (only(world).get("release"), only(world)["state"]) == (told, "right")
 
 
 def test_a_rotation_that_is_off_has_no_times() -> None:

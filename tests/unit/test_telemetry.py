@@ -18,6 +18,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from urllib3 import HTTPResponse
 
+from keyferry import __version__
 from keyferry.errors import Conflict, Misconfigured, Unreachable
 from keyferry.mapping.mapping import Team
 from keyferry.model import Message
@@ -220,6 +221,15 @@ class Loud(Exception):
 
     def __repr__(self) -> str:
         return "canary-repr"
+
+
+def test_every_line_has_the_release(function: LambdaFunction, log: io.StringIO) -> None:
+    message = Message("{}", id="m1", receipt="r", attempt=1, sent=datetime.now(UTC))
+    function.log_begun(message, delivery())
+    failures(function, lambda _message: Settlement("dead letter", errors=(Conflict("who"),)), "1")
+    function.logger.info("answered")
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["release"] for line in lines] == [__version__] * 3
 
 
 def fail(secret: str) -> Settlement:

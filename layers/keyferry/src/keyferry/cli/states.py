@@ -86,6 +86,8 @@ class Target(TypedDict):
     """When its content was written last."""
     certificateExpires: NotRequired[str]
     """When the first certificate in it expires."""
+    release: NotRequired[str]
+    """The release of Keyferry that wrote it last; left out for what a release that did not say so has written."""
     error: NotRequired[str]
     """The error of the last delivery, where it is not right."""
     failed: NotRequired[str]

@@ -9,16 +9,20 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from keyferry import __version__
 from keyferry.delivery.observed import (
+    CERTIFICATE_EXPIRES,
     JOURNAL,
     KEYS,
     LABELS,
     MAPPING,
     NOTICES,
+    RELEASE,
     RESTART_DUE,
     REVISION,
     TAKEN_BACK,
     VERSIONS,
+    WRITTEN,
     Observed,
     name_metadata,
 )
@@ -147,7 +151,8 @@ class Desired:
     def _build_notices(self, written: datetime) -> dict[str, str]:
         certificate = self._facts.certificate
         expires = certificate.expires if certificate else None
-        return {key: format_time(time) for key, time in zip(NOTICES, (written, expires), strict=True) if time}
+        times = {WRITTEN: written, CERTIFICATE_EXPIRES: expires}
+        return {key: format_time(time) for key, time in times.items() if time}
 
     @property
     def own_labels(self) -> Mapping[str, str]:
@@ -179,13 +184,15 @@ class Desired:
             restart_due: the nonce for which restarts are due; None if none are.
             taken_back: the text of the annotation `taken-back`; empty if there is nothing to note.
             make_immutable: whether to make the Secret immutable. An immutable Secret stays so.
-            written: the current time, for a write of content; None keeps the notices of the last one.
+            written: the current time, for a write of content; None keeps what the last one noted.
         """
         due = {} if restart_due is None else {RESTART_DUE: restart_due}
         notes = {TAKEN_BACK: taken_back} if taken_back else {}
         kept = {} if observed is None else observed.list_kept_annotations(*self.managers)
         if written is not None:
             kept = {key: text for key, text in kept.items() if key not in NOTICES} | self._build_notices(written)
+        if self.kept_journal is None:
+            kept[RELEASE] = __version__
         # The API server refuses resourceVersion "1" for every Secret that exists: that makes the apply create-only.
         preconditions = {"resourceVersion": "1"} if observed is None else observed.preconditions
         is_immutable = make_immutable or (observed is not None and observed.immutable)

@@ -5,6 +5,7 @@ are due. There is no database beside it (docs/decisions/0002).
 """
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,8 +35,11 @@ WRITTEN = f"{PREFIX}/written"
 """Annotation: when the content was written last, ISO 8601 in UTC, to the second."""
 CERTIFICATE_EXPIRES = f"{PREFIX}/certificate-expires"
 """Annotation: when the certificate of that content expires, as above."""
-NOTICES = (WRITTEN, CERTIFICATE_EXPIRES)
+RELEASE = f"{PREFIX}/release"
+"""Annotation: the release of Keyferry that applied the Secret last."""
+NOTICES = (WRITTEN, CERTIFICATE_EXPIRES, RELEASE)
 """The annotations that are for people to read alone: no decision hangs on them (docs/decisions/0012)."""
+_RELEASE = re.compile(r"[0-9][0-9A-Za-z.+-]{0,39}")
 FIRST_MANAGER = "before-first-apply"
 """What the API server calls the manager of all fields of an object without managedFields, at the next apply."""
 LABELS = {MANAGED_BY: "keyferry"}
@@ -198,6 +202,11 @@ class Observed:
     def get_notice(self, name: str) -> datetime | None:
         """Return the time in one of the notices; None if there is none, or it is not valid."""
         return _parse_time(self.annotations.get(name, ""))
+
+    def get_release(self) -> str:
+        """Return the release that applied the Secret last; empty if there is none, or it is not valid."""
+        text = self.annotations.get(RELEASE, "")
+        return text if _RELEASE.fullmatch(text) else ""
 
     def get_taken_back(self) -> dict[str, datetime]:
         """Return field manager → when keys were taken back from it. What is not valid is left out."""

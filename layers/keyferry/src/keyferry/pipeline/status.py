@@ -91,6 +91,7 @@ def _build_row(cluster: str, look: Look, locate: Locate) -> Row:
         "since": _format(_find_since(look)),
         "written": _format(look.observed.get_notice(WRITTEN) if look.observed else None),
         "certificateExpires": _format(look.observed.get_notice(CERTIFICATE_EXPIRES) if look.observed else None),
+        "release": look.observed.get_release() if look.observed else None,
         "sources": list(_list_sources(cluster, look)),
     }
     return {key: value for key, value in fields.items() if value or key == "namespace"}

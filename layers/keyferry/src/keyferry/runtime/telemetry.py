@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from keyferry import __version__
 from keyferry.aws.sqs import DeliveryQueue, MessageControl
 from keyferry.deadline import Deadline
 from keyferry.model import Delivery, Message
@@ -45,9 +46,9 @@ class LambdaFunction:
     """The logger and metrics of one Lambda function, and how it handles a batch of messages."""
 
     def __init__(self) -> None:
-        """Create the logger and the metrics; their service and namespace come from `POWERTOOLS_*`."""
+        """Create the logger, whose lines all have the release, and the metrics; `POWERTOOLS_*` names both."""
         # Lambda takes a line without an RFC 3339 timestamp for level INFO.
-        self.logger = Logger(use_rfc3339=True, utc=True)
+        self.logger = Logger(use_rfc3339=True, utc=True, release=__version__)
         self.metrics = Metrics()
         for name in _LEAKING_LOGGERS:  # whatever level somebody sets for the function
             logging.getLogger(name).setLevel(logging.INFO)
