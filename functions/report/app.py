@@ -12,7 +12,7 @@ try:
 
     check_layer()
 except ModuleNotFoundError:
-    raise ImportError("the function has no code layer: run `make build`, then `sam deploy`") from None
+    raise ImportError("the function has no code layer: run `keyferry build`, then `sam deploy`") from None
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 

@@ -85,7 +85,7 @@ def test_the_function_says_what_is_wrong_and_the_message_waits_for_the_right_lay
         # What Lambda counts as an error of the function, which the alarm DeliverErrors watches.
         assert stack.functions.invoke(FunctionName=name, Payload=b"{}")["FunctionError"] == "Unhandled"
     assert line["errorType"] == "Runtime.ImportModuleError"
-    text = f"is built for {OTHER} with Python 3.13, and this function runs on {HERE} with Python 3.13: run `make build`"
+    text = f"is built for {OTHER} with Python 3.13, and this function runs on {HERE} with Python 3.13: run `keyferry"
     assert text in line["errorMessage"]
     stack.deliveries("waiting", since, message="delivered")
     assert stack.eu.data("waiting", "waiting") == {"password": b"canary-waits"}

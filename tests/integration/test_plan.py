@@ -180,7 +180,7 @@ def test_a_change_is_planned_deployed_and_carried_out_and_then_nothing_is_left(b
         "update",
         "present",
     )
-    assert "deploy them first (`make build`, `sam deploy`)" in bench.push(code=1)
+    assert "`sam deploy`), then push the same plan" in bench.push(code=1)
     assert bench.scene.data() == {"password": b"canary-plan-1"}
 
     bench.deploy()

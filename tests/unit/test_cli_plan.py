@@ -438,7 +438,7 @@ def test_before_its_mappings_are_deployed_a_plan_is_refused_with_what_to_do(scen
     result = scene.push()
     assert (result.exit_code, scene.runtime.delivered) == (1, [])
     assert "is not deployed with the mappings of the plan" in result.stderr
-    assert "deploy them first (`make build`, `sam deploy`)" in result.stderr
+    assert f"deploy them first (`keyferry --mappings {scene.folder} build`, `sam deploy`)" in result.stderr
 
 
 def test_who_may_not_ask_the_stack_goes_by_the_secrets_where_the_folder_was_deployed(scene: Scene) -> None:

@@ -17,6 +17,7 @@ from keyferry.cli import main
 from keyferry.cli.call import Call
 from keyferry.cli.commands import status as command
 from keyferry.cli.failures import MAX_AGE, RECENT, Ends, Past, add_ends, add_failure, find_failures
+from keyferry.cli.options import Settings
 from keyferry.cli.output.states import print_planned, print_states
 from keyferry.cli.stack import LogLines, Stack, find_stack
 from keyferry.cli.states import Filter, is_right
@@ -422,7 +423,7 @@ def test_without_a_stack_it_is_asked_which(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--mappings", str(tmp_path / "mappings"), "status"], env=keys)
     assert (result.exit_code, result.stderr) == (
         1,
-        "which stack? say --stack NAME, or let samconfig.toml beside the mappings have stack_name\n",
+        "which stack? say --stack NAME, or let samconfig.toml have stack_name\n",
     )
 
 
@@ -542,10 +543,10 @@ def test_the_stack_is_the_one_that_is_named_or_that_of_samconfig(tmp_path: Path)
 
     session: Any = CloudFormation()
     for name in ("mine", None):
-        find_stack(session, name, tmp_path / "mappings")
+        find_stack(session, name, Settings(tmp_path / "mappings"))
     assert found == ["mine", "teams"]
     with pytest.raises(InvalidInput, match="there is no stack gone in eu-west-1: look at name, region and account"):
-        find_stack(session, "gone", tmp_path / "mappings")
+        find_stack(session, "gone", Settings(tmp_path / "mappings"))
 
 
 class LongLog:

@@ -376,9 +376,10 @@ def test_remedies_are_for_the_folder_and_the_stack_that_were_named(world: Examin
 
     plain, named = list_remedies(), list_remedies("--stack", "my stack")
     assert f"keyferry --mappings {EXAMPLES} plan" in plain
-    assert ".tools/sam/bin/sam deploy" in plain
+    assert f"keyferry --mappings {EXAMPLES} build" in plain
+    assert "sam deploy" in plain
     assert f"keyferry --mappings {EXAMPLES} plan --stack 'my stack'" in named
-    assert ".tools/sam/bin/sam deploy --stack-name 'my stack'" in named
+    assert "sam deploy --stack-name 'my stack'" in named
     assert Call().format_asking("plan") == "keyferry plan"
     assert world.clients.calls
 

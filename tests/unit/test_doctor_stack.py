@@ -244,7 +244,7 @@ OLD = {"accessEntry": {"username": "keyferry:deliver", "createdAt": WHEN - timed
 STRANGER = {"accessEntry": {"username": "stranger", "createdAt": WHEN + timedelta(days=1)}}
 GRANTS = [{"Operations": ["Decrypt"]}]
 OWN_KEY = {"key": "key-1", "source": "prod/db", "count": 2}
-DEPLOY = "make build"
+DEPLOY = "keyferry build"
 RESTORE = "--deployment-mode REVERT_DRIFT --use-previous-template"
 FAULTS: list[tuple[str, str, str, str, str, Break]] = [
     (
@@ -310,7 +310,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "warning",
         "mappings",
         "are not those of the folder",
-        "make build",
+        "keyferry build",
         reports("clusters", deployment="x"),
     ),
     (
@@ -1050,13 +1050,13 @@ def test_where_the_stack_lets_no_account_in_a_deployment_is_told_that_does() -> 
     world = Examined(FOREIGN)
     assert only(world.examine(elsewhere.list_checks)).remedy == (
         "keyferry generate",
-        "make build",
-        ".tools/sam/bin/sam deploy",
+        "keyferry build",
+        "sam deploy",
     )
     world.parameters["EventBusPolicy"] = "false"
     finding = only(world.examine(elsewhere.list_checks))
     assert "with EventBusPolicy=false the stack lets none in: take that out of samconfig.toml, too" in finding.why
-    assert finding.remedy[1:] == ("make build", ".tools/sam/bin/sam deploy --parameter-overrides EventBusPolicy=true")
+    assert finding.remedy[1:] == ("keyferry build", "sam deploy --parameter-overrides EventBusPolicy=true")
     world.set("events.describe_event_bus", LETS_IN)  # somebody else does
     assert "EventBusPolicy" not in only(world.examine(elsewhere.list_checks)).why
 
@@ -1122,7 +1122,7 @@ def test_an_entry_that_the_next_deployment_makes_is_not_made_before_it() -> None
 
     assert get_remedies() == {"aws eks create-access-entry"}
     world.report["clusters"]["deployment"] = "another"
-    assert get_remedies() == {"make build"}
+    assert get_remedies() == {"keyferry build"}
     world.parameters["AccessEntries"] = "false"
     assert get_remedies() == {"aws eks create-access-entry"}
     world.parameters["AccessEntries"] = "true"

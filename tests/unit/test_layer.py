@@ -44,7 +44,7 @@ def test_a_checkout_is_no_layer_and_fits_everywhere(tmp_path: Path) -> None:
 def test_one_that_does_not_fit_is_refused_with_what_both_are(
     tmp_path: Path, other: dict[str, str], machine: str, layer: str, function: str
 ) -> None:
-    text = f"the code layer of release 1.2.3 is built for {layer}, and this function runs on {function}: run `make"
+    text = f"the code layer of release 1.2.3 is built for {layer}, and this function runs on {function}: run `keyferry"
     with pytest.raises(ImportError, match=re.escape(text)):
         check_layer(build(tmp_path, **other), machine)
 
@@ -52,7 +52,7 @@ def test_one_that_does_not_fit_is_refused_with_what_both_are(
 @pytest.mark.parametrize("function", ["route", "deliver", "reconcile", "report"])
 def test_each_function_without_its_layer_says_what_to_do(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyferry.runtime.layer", None)
-    with pytest.raises(ImportError, match="has no code layer: run `make build`, then `sam deploy`"):
+    with pytest.raises(ImportError, match="has no code layer: run `keyferry build`, then `sam deploy`"):
         load_app(function, monkeypatch)
 
 

@@ -13,6 +13,7 @@ from keyferry import __version__
 from keyferry.cli import main
 from keyferry.cli.commands import orphans as command
 from keyferry.cli.deployment import Deployment
+from keyferry.cli.options import Settings
 from keyferry.cli.orphans import survey as surveys
 from keyferry.cli.orphans.entries import Stacks, delete_entry, find_entries
 from keyferry.cli.orphans.search import Findings
@@ -181,7 +182,7 @@ def test_a_context_is_checked_before_anything_is_asked(
 def test_the_stack_of_another_prefix_than_the_folder_s_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = build_catalog([], [], StackNames(prefix="staging"))
     deploy(monkeypatch, Deployment(UNUSED, UNUSED.digest, __version__))
-    seen = surveys.survey(Request(folder=folder, mappings=Path(), environment={"KUBECONFIG": "none"}))
+    seen = surveys.survey(Request(folder=folder, settings=Settings(), environment={"KUBECONFIG": "none"}))
     assert "prefix staging, and the stack asked has keyferry: name that of the folder by --stack" in seen.doubt
 
 
@@ -195,14 +196,14 @@ def deploy(monkeypatch: pytest.MonkeyPatch, *deployments: Deployment) -> None:
 
 def test_what_another_release_generates_is_not_known_well_enough_to_delete(monkeypatch: pytest.MonkeyPatch) -> None:
     deploy(monkeypatch, Deployment(UNUSED, UNUSED.digest, "99.0.0"))
-    seen = surveys.survey(Request(folder=UNUSED, mappings=Path(), environment={"KUBECONFIG": "none"}))
+    seen = surveys.survey(Request(folder=UNUSED, settings=Settings(), environment={"KUBECONFIG": "none"}))
     assert "the stack runs release 99.0.0" in seen.doubt
 
 
 def test_nothing_is_deleted_once_others_have_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (Deployment(catalog, catalog.digest, __version__) for catalog in (UNUSED, USED))
     deploy(monkeypatch, first, first, second)
-    seen = surveys.survey(Request(folder=UNUSED, mappings=Path(), environment={"KUBECONFIG": "none"}))
+    seen = surveys.survey(Request(folder=UNUSED, settings=Settings(), environment={"KUBECONFIG": "none"}))
     assert seen.doubt == ""
     surveys.check_deployments(seen)
     with pytest.raises(Overtaken, match="other mappings were deployed to stack keyferry meanwhile"):

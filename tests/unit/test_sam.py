@@ -134,6 +134,8 @@ def test_a_name_that_cloudformation_would_refuse_is_refused(tmp_path: Path, name
     ("text", "problem"),
     [
         ("[default.deploy.parameters]\nstack_name = 5\n", '2: stack_name is a text: "keyferry"'),
+        ("[default.global.parameters]\nregion = 5\n", '2: region is a text: "eu-west-1"'),
+        ("[default.keyferry.parameters]\n\nmappings = []\n", '3: mappings is a text: "default/mappings"'),
         (
             "[default.deploy.parameters]\nparameter_overrides = 'A=\"b'\n",
             "2: parameter_overrides has a quotation mark without its like",
@@ -146,7 +148,7 @@ def test_a_name_that_cloudformation_would_refuse_is_refused(tmp_path: Path, name
         (
             "[prod.deploy.parameters]\n",
             "1: has no environment default; there is: prod; write the settings into [default.deploy.parameters], or"
-            " name another environment (CONFIG_ENV=name)",
+            " name another environment (--config-env NAME)",
         ),
     ],
 )

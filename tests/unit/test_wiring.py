@@ -44,7 +44,8 @@ def test_mappings_that_are_damaged_or_of_another_version_are_told_with_path_and_
     with pytest.raises(MappingsUnreadable) as raised:
         load_catalog(tmp_path)
     assert str(raised.value) == (
-        f"{path}: damaged, or not compiled by this version; build both layers anew with `make build`, and deploy them"
+        f"{path}: damaged, or not compiled by this version; build both layers anew with `keyferry build`, and deploy"
+        " them"
     )
 
 
@@ -53,7 +54,9 @@ def test_mappings_that_are_missing_or_no_file_are_told_with_path_and_remedy(tmp_
     if folder:
         (tmp_path / COMPILED_FILE).mkdir()
     why = "Is a directory" if folder else "No such file or directory"
-    with pytest.raises(MappingsUnreadable, match=f"{why}; build the mappings layer with `make build`, and deploy it"):
+    with pytest.raises(
+        MappingsUnreadable, match=f"{why}; build the mappings layer with `keyferry build`, and deploy it"
+    ):
         load_catalog(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `keyferry --mappings DIR [--output table|json] COMMAND`."""
+"""The command line: `keyferry [--config-env NAME] [--mappings DIR] [--output table|json] COMMAND`."""
 
 import sys
 from pathlib import Path, PurePath
@@ -34,17 +34,22 @@ VERBS = {
 @click.option(
     "--mappings",
     type=click.Path(path_type=Path),
-    default=Path("mappings"),
+    help="Folder of the mappings and clusters.yaml.  [default: that of the environment, or mappings]",
+)
+@click.option(
+    "--config-env",
+    metavar="NAME",
+    default="default",
     show_default=True,
-    help="Folder of the mappings and clusters.yaml.",
+    help="Environment of samconfig.toml, as `sam` has it.",
 )
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", help="Form of the result.")
 @verbose
 @click.version_option(package_name="keyferry")
 @click.pass_context
-def main(context: click.Context, mappings: Path, output: str) -> None:
+def main(context: click.Context, mappings: Path | None, config_env: str, output: str) -> None:
     """Carry changed AWS secrets into Kubernetes Secrets on EKS, and restart what uses them."""
-    context.obj = Settings(mappings, output)
+    context.obj = Settings(mappings, output, config_env)
 
 
 def run() -> None:

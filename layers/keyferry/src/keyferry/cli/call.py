@@ -4,8 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-MAPPINGS = Path("mappings")
-"""The folder of the mappings where none is named."""
+from keyferry.cli.sam import DEFAULT_ENVIRONMENT, MAPPINGS
 
 
 @dataclass(frozen=True)
@@ -16,11 +15,15 @@ class Call:
     """The folder of the mappings."""
     stack: str | None = None
     """The value of `--stack`; None for the stack that samconfig.toml names."""
+    environment: str = DEFAULT_ENVIRONMENT
+    """The environment of samconfig.toml."""
+    usual: Path = MAPPINGS
+    """The folder that is taken where none is named."""
 
     def format(self, verb: str, *words: str) -> str:
         """Return a command of this program."""
-        folder = () if self.mappings == MAPPINGS else ("--mappings", str(self.mappings))
-        return shlex.join(["keyferry", *folder, verb, *words])
+        folder = () if self.mappings == self.usual else ("--mappings", str(self.mappings))
+        return shlex.join(["keyferry", *self._environment, *folder, verb, *words])
 
     def format_asking(self, verb: str, *words: str) -> str:
         """Return a command of this program that asks the stack."""
@@ -29,6 +32,11 @@ class Call:
     def name_generated(self, name: str) -> str:
         """Return the path of a generated file."""
         return str(self.mappings.parent / "generated" / name)
+
+    @property
+    def _environment(self) -> tuple[str, ...]:
+        """The option of `keyferry`, and of `sam` too, that names the environment."""
+        return () if self.environment == DEFAULT_ENVIRONMENT else ("--config-env", self.environment)
 
     @property
     def deploy(self) -> tuple[str, ...]:
@@ -43,7 +51,7 @@ class Call:
         """
         named = ("--stack-name", self.stack) if self.stack else ()
         changed = ("--parameter-overrides", *overrides) if overrides else ()
-        return "make build", shlex.join([".tools/sam/bin/sam", "deploy", *named, *changed])
+        return self.format("build"), shlex.join(["sam", "deploy", *self._environment, *named, *changed])
 
 
 CALL = Call()

@@ -4,11 +4,13 @@ The files are read without any check: a completion has to be quick, and to work 
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click
 
+from keyferry.cli.options import Settings
+from keyferry.cli.sam import DEFAULT_ENVIRONMENT
+from keyferry.errors import InvalidInput
 from keyferry.formats import yamltext
 from keyferry.formats.yamltext import Positions
 
@@ -43,7 +45,11 @@ def _choose(names: Iterable[object], incomplete: str) -> list[str]:
 
 def _read(context: click.Context) -> Iterator[Any]:
     """Yield the documents in the folder of the mappings, as far as they can be read."""
-    folder = Path(context.find_root().params.get("mappings") or "mappings")
+    given = context.find_root().params
+    try:
+        folder = Settings(given.get("mappings"), config_env=given.get("config_env") or DEFAULT_ENVIRONMENT).mappings
+    except InvalidInput:
+        return
     for path in folder.rglob("*.y*ml"):
         try:
             nodes = list(yamltext.compose(path.read_text()))

@@ -1,11 +1,12 @@
-"""What all commands share: the folder of the mappings, the form of the output, and the exit codes.
+"""What all commands share: the environment, the folder of the mappings, the form of the output, and the exit codes.
 
 `keyferry --help` imports this: what takes long to import is imported where it is used.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ import click
 
 if TYPE_CHECKING:
     from keyferry.access.iam import Usage
+    from keyferry.cli.call import Call
     from keyferry.cli.check.problems import Problem
+    from keyferry.cli.sam import SamConfig
     from keyferry.mapping.catalog import Catalog
 
 PROBLEMS, BUG, INTERRUPTED, PIPE_CLOSED = 1, 70, 130, 141
@@ -33,8 +36,54 @@ EXIT_CODES = {
 class Settings:
     """The options of `keyferry` itself, which all commands share."""
 
-    mappings: Path
+    folder: Path | None = None
+    """The folder of the mappings that `--mappings` names; None for that of the environment."""
     output: str = "table"
+    config_env: str = "default"
+    """The environment of samconfig.toml."""
+
+    @cached_property
+    def config(self) -> "SamConfig":
+        """The environment, as samconfig.toml has it: the one beside the folder named, or in the current folder.
+
+        Raises:
+            InvalidFiles: samconfig.toml is wrong, or has no such environment.
+        """
+        from keyferry.cli import sam  # noqa: PLC0415
+
+        return sam.read(sam.find(self.folder), self.config_env)
+
+    @property
+    def mappings(self) -> Path:
+        """The folder of the mappings.
+
+        Raises:
+            InvalidFiles: as `config` says, where `--mappings` names none.
+        """
+        return self.folder or self.config.path.parent / self.config.mappings
+
+    @property
+    def generated(self) -> Path:
+        """The folder of what `keyferry generate` writes."""
+        return self.mappings.parent / "generated"
+
+    def choose_region(self, environment: "Mapping[str, str]", stack: str | None = None) -> str | None:
+        """Return the region to ask: that which samconfig.toml has for its stack; None for that of the credentials.
+
+        Args:
+            environment: the environment variables. boto3 does not know AWS_REGION, which the AWS CLI puts before
+                AWS_DEFAULT_REGION.
+            stack: the stack that `--stack` names, which may be in the region that AWS_REGION says.
+        """
+        named = environment.get("AWS_REGION") or None
+        return named or self.config.region if stack else self.config.region or named
+
+    def describe_call(self, stack: str | None = None) -> "Call":
+        """Return how this program was called, for the commands that it shows."""
+        from keyferry.cli.call import Call  # noqa: PLC0415
+
+        folder = {} if self.folder else {"usual": self.mappings}
+        return Call(self.mappings, stack, self.config_env, **folder)
 
     @property
     def is_json(self) -> bool:

@@ -1,7 +1,7 @@
-"""What `sam deploy` will be told: samconfig.toml is read, checked, and the built template held to what was built.
+"""What `sam deploy` will be told, and `keyferry` itself: samconfig.toml is read and checked.
 
 SAM's own rules: a section of the command comes before that of all commands, `global`, key by key; environments inherit
-nothing from one another (AWS SAM CLI configuration file).
+nothing from one another (AWS SAM CLI configuration file). It passes over the section `keyferry`, which is ours.
 """
 
 import re
@@ -20,6 +20,11 @@ from keyferry.identity import DEFAULT_PREFIX, MAX_PREFIX_LENGTH
 
 ARCHITECTURES = ("arm64", "x86_64")
 """What the parameter Architecture of template.yaml can be; the first is its default."""
+FILE_NAME = "samconfig.toml"
+DEFAULT_ENVIRONMENT = "default"
+"""The environment where none is named, as SAM has it."""
+MAPPINGS = Path("mappings")
+"""The folder of the mappings where an environment names none."""
 MAX_STACK_NAME = 51
 """The queue NAME-deliveries-dead-letters.fifo has 80 characters at most."""
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -32,11 +37,15 @@ class SamConfig:
     """An environment of samconfig.toml, as `sam deploy` takes it."""
 
     path: Path
-    environment: str = "default"
+    environment: str = DEFAULT_ENVIRONMENT
     stack_name: str | None = None
     """The name of the stack; None where it is given to `sam deploy` by hand."""
+    region: str | None = None
+    """The region of the stack; None for that of the credentials."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The parameters of the template that are set, by name."""
+    mappings: Path = MAPPINGS
+    """The folder of the mappings, seen from that of the file."""
     text: str = ""
 
     @property
@@ -47,8 +56,8 @@ class SamConfig:
     def problem(self, message: str, key: str, part: str = "") -> Problem:
         """Return a problem at the line of a key, or at that below it which has a part of its value."""
         sections = _split_sections(self.text)
-        for name in (f"{self.environment}.deploy.parameters", f"{self.environment}.global.parameters"):
-            lines = sections.get(name, [])
+        for command in ("keyferry", "deploy", "global"):
+            lines = sections.get(f"{self.environment}.{command}.parameters", [])
             start = next((index for index, (_, line) in enumerate(lines) if re.match(rf"\s*{key}\s*=", line)), None)
             if start is not None:
                 number = next((number for number, line in lines[start:] if part in line), lines[start][0])
@@ -68,8 +77,20 @@ def _split_sections(text: str) -> dict[str, list[tuple[int, str]]]:
     return sections
 
 
+def find(mappings: Path | None) -> Path:
+    """Return the path of samconfig.toml: that of the current folder, or beside the folder of mappings that is named.
+
+    A folder below the current one can be that of one environment of several: it has no file beside it.
+    """
+    if mappings is None:
+        return Path(FILE_NAME)
+    beside = mappings.resolve().parent / FILE_NAME
+    is_below = mappings.resolve().is_relative_to(Path.cwd())
+    return Path(FILE_NAME) if is_below and not beside.exists() else beside
+
+
 def read(path: Path, environment: str) -> SamConfig:
-    """Return an environment of samconfig.toml; one without settings if there is no such file.
+    """Return an environment of samconfig.toml; the default one without settings if there is no such file.
 
     Raises:
         InvalidFiles: it cannot be read, is not TOML, has no such environment, or a setting is no text.
@@ -78,7 +99,10 @@ def read(path: Path, environment: str) -> SamConfig:
         text = path.read_text(encoding="utf-8")
         document = tomllib.loads(text)
     except FileNotFoundError:
-        return SamConfig(path, environment)
+        if environment == DEFAULT_ENVIRONMENT:
+            return SamConfig(path, environment)
+        message = f"is missing, and with it the environment {environment}: write [{environment}.deploy.parameters]"
+        raise InvalidFiles([Problem(str(path), 1, 1, message)]) from None
     except OSError as error:
         raise InvalidFiles([Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")]) from None
     except ValueError as error:
@@ -89,23 +113,26 @@ def read(path: Path, environment: str) -> SamConfig:
     if environment not in environments:
         message = (
             f"has no environment {environment}{nearest(environment, environments, 'there is')}; write the settings into"
-            f" [{environment}.deploy.parameters], or name another environment (CONFIG_ENV=name)"
+            f" [{environment}.deploy.parameters], or name another environment (--config-env NAME)"
         )
         raise InvalidFiles([Problem(str(path), 1, 1, message)])
-    return _parse(SamConfig(path, environment, text=text), _merge_settings(environments[environment]))
+    settings = environments[environment]
+    own = _merge_settings(settings, "keyferry")
+    return _parse(SamConfig(path, environment, text=text), _merge_settings(settings, "global", "deploy"), own)
 
 
-def _merge_settings(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of `sam deploy`, by key."""
-    commands = [environment.get(command, {}) for command in ("global", "deploy")]
+def _merge_settings(environment: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return the settings of commands, by key; those of later ones come before those of earlier ones."""
+    commands = [environment.get(command, {}) for command in names]
     sections = [command.get("parameters", {}) for command in commands if isinstance(command, dict)]
     return {key: value for section in sections if isinstance(section, dict) for key, value in section.items()}
 
 
-def _parse(config: SamConfig, settings: Mapping[str, Any]) -> SamConfig:
-    name = settings.get("stack_name")
-    if not isinstance(name, str | None):
-        raise InvalidFiles([config.problem('stack_name is a text: "keyferry"', "stack_name")])
+def _parse(config: SamConfig, settings: Mapping[str, Any], own: Mapping[str, Any]) -> SamConfig:
+    name = _get_text(config, settings, "stack_name", "keyferry")
+    region = _get_text(config, settings, "region", "eu-west-1")
+    folder = _get_text(config, own, "mappings", f"{config.environment}/mappings")
+    mappings = Path(folder) if folder else MAPPINGS
     overrides = settings.get("parameter_overrides", [])
     if not _is_text(overrides):
         message = 'parameter_overrides is a list of texts: ["Architecture=x86_64"]'
@@ -119,7 +146,14 @@ def _parse(config: SamConfig, settings: Mapping[str, Any]) -> SamConfig:
     if file:
         message = f"parameter_overrides names {file}, which is not read here: write the parameters themselves"
         raise InvalidFiles([config.problem(message, "parameter_overrides", file)])
-    return replace(config, stack_name=name, parameters=parameters)
+    return replace(config, stack_name=name, region=region, parameters=parameters, mappings=mappings)
+
+
+def _get_text(config: SamConfig, settings: Mapping[str, Any], key: str, example: str) -> str | None:
+    value = settings.get(key)
+    if not isinstance(value, str | None):
+        raise InvalidFiles([config.problem(f'{key} is a text: "{example}"', key)])
+    return value
 
 
 def _is_text(overrides: object) -> bool:

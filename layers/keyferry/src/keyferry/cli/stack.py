@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,8 +14,8 @@ from botocore.exceptions import ClientError
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import open_client, open_session
 from keyferry.aws.sqs import DeliveryQueue
-from keyferry.cli import sam
 from keyferry.cli.check.problems import nearest
+from keyferry.cli.options import Settings
 from keyferry.errors import InvalidInput, KeyferryError, Overtaken, SourceUnavailable, UnknownName
 from keyferry.model import parse_json
 
@@ -195,27 +194,26 @@ def _build_pattern(mappings: Collection[str]) -> str:
     return pattern if names and len(pattern) <= MAX_PATTERN else f"{{ {ends} }}"
 
 
-def open_stack(environment: Mapping[str, str], name: str | None, mappings: Path) -> Stack:
-    """Return a stack as `find_stack` does, by the credentials and in the region of the environment.
+def open_stack(environment: Mapping[str, str], name: str | None, settings: Settings) -> Stack:
+    """Return a stack as `find_stack` does, by the credentials of the environment, in the region of the settings.
 
     Raises:
         KeyferryError: as `find_stack` says; or there are no credentials.
     """
-    return find_stack(open_session(environment.get("AWS_REGION") or None), name, mappings)
+    return find_stack(open_session(settings.choose_region(environment, name)), name, settings)
 
 
-def find_stack(session: boto3.Session, name: str | None, mappings: Path) -> Stack:
-    """Return a stack by its name, or the one that samconfig.toml beside the folder of the mappings names.
+def find_stack(session: boto3.Session, name: str | None, settings: Settings) -> Stack:
+    """Return a stack by its name, or the one that samconfig.toml names.
 
     Raises:
         InvalidInput: nothing names a stack, or the account and region have none of that name.
         InvalidFiles: samconfig.toml cannot be read.
         KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
     """
-    path = mappings.resolve().parent / "samconfig.toml"
-    known = name or sam.read(path, "default").stack_name
+    known = name or settings.config.stack_name
     if known is None:
-        raise InvalidInput(f"which stack? say --stack NAME, or let {path.name} beside the mappings have stack_name")
+        raise InvalidInput(f"which stack? say --stack NAME, or let {settings.config.path.name} have stack_name")
     client = open_client(session, "cloudformation")
     with translate_errors(f"cloudformation:DescribeStacks on {known}"):
         try:

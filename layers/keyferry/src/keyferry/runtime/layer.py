@@ -13,7 +13,7 @@ BUILT_FILE = "built.json"
 """What the layer was built for: `architecture`, `python`, `release`. The Makefile of the layer writes it."""
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64"}
 """Processor as the kernel calls it → as Lambda calls it."""
-_REMEDY = "run `make build` for the Architecture that samconfig.toml names, then `sam deploy`"
+_REMEDY = "run `keyferry build` for the Architecture that samconfig.toml names, then `sam deploy`"
 
 
 def check_layer(folder: Path = Path(__file__).parent.parent, machine: str = os.uname().machine) -> None:

@@ -286,10 +286,10 @@ def load_catalog(folder: Path) -> Catalog:
     try:
         return Catalog.model_validate_json(path.read_bytes(), context={CHECKED: True})
     except OSError as error:
-        remedy = "build the mappings layer with `make build`, and deploy it"
+        remedy = "build the mappings layer with `keyferry build`, and deploy it"
         raise MappingsUnreadable(f"{path}: {error.strerror}; {remedy}") from None
     except ValidationError:
-        remedy = "build both layers anew with `make build`, and deploy them"
+        remedy = "build both layers anew with `keyferry build`, and deploy them"
         raise MappingsUnreadable(f"{path}: damaged, or not compiled by this version; {remedy}") from None
 
 

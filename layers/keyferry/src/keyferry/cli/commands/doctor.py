@@ -11,7 +11,6 @@ from typing import TypedDict
 import click
 
 from keyferry import __version__
-from keyferry.cli.call import Call
 from keyferry.cli.doctor.examination import Examination
 from keyferry.cli.doctor.finding import Finding, FindingRow
 from keyferry.cli.names import complete_clusters
@@ -63,10 +62,11 @@ def doctor(
     examination = Examination(
         os.environ,
         settings.load_catalog,
-        partial(find_stack, name=stack, mappings=settings.mappings),
+        partial(find_stack, name=stack, settings=settings),
+        partial(settings.choose_region, os.environ, stack),
         cluster,
         contexts,
-        Call(settings.mappings, stack),
+        settings.describe_call(stack),
     )
     findings: list[Finding] = []
     for group in _group(examination):

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from keyferry.cli.call import Call
 from keyferry.cli.duration import Duration
 from keyferry.cli.expiry import Expiries, Expiry, list_expiries, summarize
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
@@ -28,13 +27,13 @@ def expiring(settings: Settings, within: timedelta, stack: str | None) -> None:
     Certificates that expire soon by date, rotations that are overdue or off, and values by their age. No value is
     read. Exits with 1 where a certificate has expired or expires in that time, or a rotation is overdue.
     """
-    deployed, now = open_stack(os.environ, stack, settings.mappings), datetime.now(UTC)
+    deployed, now = open_stack(os.environ, stack, settings), datetime.now(UTC)
     with console.show_progress("asking", 1):
         rows = [row for page in deployed.ask("status") for row in page["rows"]]
     expiries = list_expiries(rows, now, within)
     unknown = sum(row["state"] == "unknown" for row in rows)
     if unknown:
-        call = Call(settings.mappings, stack)
+        call = settings.describe_call(stack)
         console.print_note(
             f"warning: not known of {count(unknown, 'target')}; `{call.format_asking('status')}` says why"
         )

@@ -62,7 +62,7 @@ def generate(settings: Settings, to: Path | None, *, check: bool, dry_run: bool)
     nothing else does, and that in stack/ those of all clusters.
     """
     looks = check or dry_run
-    folder = to or settings.mappings.parent / "generated"
+    folder = to or settings.generated
     catalog, warnings = settings.check_files()
     for warning in warnings:
         console.print_note(str(warning))

@@ -62,7 +62,7 @@ def orphans(
         check_can_ask(settings, "delete")
     request = Request(
         folder=settings.load_catalog(),
-        mappings=settings.mappings,
+        settings=settings,
         environment=os.environ,
         stacks=stacks,
         cluster=cluster,

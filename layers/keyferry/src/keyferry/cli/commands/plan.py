@@ -59,11 +59,11 @@ def plan(settings: Settings, path: Path | None, stack: str | None, *, detailed_e
     is read without --values. As a comment for a pull request with --output markdown.
     """
     folder = settings.load_catalog()
-    known = open_stack(os.environ, stack, settings.mappings)
+    known = open_stack(os.environ, stack, settings)
     with console.show_progress("asking", 1):
         deployment, rows = load_state(known)
         rows = _add_errors(known, rows)
-    call = Call(settings.mappings, stack)
+    call = settings.describe_call(stack)
     basis = Basis(
         folder=folder,
         deployment=deployment,
@@ -96,7 +96,7 @@ def _add_errors(stack: Logged, rows: list[Row]) -> list[Row]:
 
 def _compare_generated(settings: Settings, folder: Catalog) -> Mapping[str, str]:
     """Return the generated files beside the folder that are not what it makes them, and how they differ."""
-    generated = settings.mappings.parent / "generated"
+    generated = settings.generated
     try:
         return compare_files(generated, render_files(folder))
     except OSError as error:

@@ -10,7 +10,6 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.aws.sqs import DeliveryQueue
-from keyferry.cli.call import Call
 from keyferry.cli.deliveries import Selection, deliver, plan_delivery, run_all, select, warn_of_gaps
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, check_can_ask, examples, output_of
@@ -77,10 +76,10 @@ def push(
     deliveries = select(catalog, Selection(mappings, cluster, namespace))
     if not (dry_run or yes):
         check_can_ask(settings, "push")
-    # boto3 does not know AWS_REGION, which the AWS CLI puts before AWS_DEFAULT_REGION.
-    session = open_session(os.environ.get("AWS_REGION") or None)  # an error here is told once, not for each namespace
+    # An error here is told once, not for each namespace.
+    session = open_session(settings.choose_region(os.environ, stack))
     if stack and not dry_run:
-        queue = find_stack(session, stack, settings.mappings).connect_queue()
+        queue = find_stack(session, stack, settings).connect_queue()
         _send(settings, queue, stack, deliveries, ask=not yes)
         return
     _push_here(settings, Runtime(os.environ, catalog, session), deliveries, ask=not yes, dry_run=dry_run)
@@ -113,7 +112,7 @@ def _push_plan(settings: Settings, path: Path, *, ask: bool, dry_run: bool) -> N
         check_can_ask(settings, "push")
     carry_out.check_folder(plan, catalog, str(settings.mappings))
     session = open_session(plan.stack.region)
-    carry_out.check_stack(plan, lambda: find_stack(session, plan.stack.name, settings.mappings))
+    carry_out.check_stack(plan, lambda: find_stack(session, plan.stack.name, settings), settings.describe_call())
     carry_out.tell_left_out(plan)
     deliveries = carry_out.list_deliveries(plan)
     runtime, planned = Runtime(os.environ, catalog, session), {each.group: expected for each, expected in deliveries}
@@ -163,7 +162,7 @@ def _send(settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequ
         return
     event_id = deliveries[0].event_id
     console.print_line(f"sent {len(deliveries)} deliveries to {stack}; what becomes of them, and their log:")
-    console.print_verbatim(f"  {Call(settings.mappings, stack).format_asking('trace', event_id)}")
+    console.print_verbatim(f"  {settings.describe_call(stack).format_asking('trace', event_id)}")
     console.print_verbatim(f"  {format_logs_command(stack, event_id)}")
 
 

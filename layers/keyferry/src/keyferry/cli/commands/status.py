@@ -71,13 +71,13 @@ def status(
     if offline and (stale or settings.output == "html"):
         asked = "--stale" if stale else "--output html"
         raise click.UsageError(f"{asked} shows states, and --offline knows none: leave one of them out")
-    wanted, call = Filter(only_wrong=stale, **chosen), Call(settings.mappings, stack)  # type: ignore[arg-type]
+    wanted, call = Filter(only_wrong=stale, **chosen), settings.describe_call(stack)  # type: ignore[arg-type]
     if offline:
         planned = sorted(states.list_planned(settings.load_catalog()), key=_get_key)
         wanted.refuse(planned)
         _print(settings, call, "", list(filter(wanted.accepts, planned)), None)
         return
-    known, past = None if local else open_stack(os.environ, stack, settings.mappings), Past()
+    known, past = None if local else open_stack(os.environ, stack, settings), Past()
     while True:
         rows = _look(settings, known, wanted, past)
         if watch and not settings.is_json:
@@ -115,7 +115,7 @@ def _ask(stack: Stack, scope: Scope) -> Iterator[Row]:
 
 
 def _compare(settings: Settings, scope: Scope) -> Iterator[Row]:
-    session, cursor = open_session(os.environ.get("AWS_REGION") or None), None
+    session, cursor = open_session(settings.choose_region(os.environ)), None
     runtime = Runtime(os.environ, settings.load_catalog(), session)
     while cursor != {}:
         page = runtime.list_status(scope.model_copy(update={"cursor": cursor}), Deadline.after(LOCAL_SECONDS))

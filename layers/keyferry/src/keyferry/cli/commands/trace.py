@@ -76,7 +76,7 @@ def trace(
     right, its last delivery failed, or nothing is known.
     """
     subject = parse_subject(what, namespace, cluster)
-    deployed = open_stack(os.environ, stack, settings.mappings)
+    deployed = open_stack(os.environ, stack, settings)
     until = datetime.now(UTC)
     with console.show_progress("reading the logs", 1):
         known, warnings = _follow(deployed, subject, until - since, until, _create_locate(settings.mappings))

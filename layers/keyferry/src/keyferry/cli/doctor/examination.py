@@ -50,6 +50,8 @@ class Examination:
     """Returns the mappings of the folder, or raises InvalidFiles."""
     find_stack: Callable[[boto3.Session], Stack]
     """Returns the stack that is asked for, or raises a KeyferryError."""
+    choose_region: Callable[[], str | None] = lambda: None
+    """Returns the region to look in, or None for that of the credentials; or raises a KeyferryError."""
     cluster: str | None = None
     """The only cluster to look at; None for all."""
     contexts: tuple[str, ...] = ()
@@ -87,7 +89,7 @@ class Examination:
     def _examine_stack(self, catalog: Catalog | None) -> Generator[Finding, None, Stack | None]:
         """Yield the findings, and return the stack; None where there is none that can be asked."""
         try:
-            session = open_session(self.environment.get("AWS_REGION") or None)
+            session = open_session(self.choose_region())
         except KeyferryError as error:
             yield Finding("caller", "error", "AWS", str(error), ("aws sts get-caller-identity",))
             return None

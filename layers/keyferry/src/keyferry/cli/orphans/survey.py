@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import boto3
 
@@ -13,6 +12,7 @@ from keyferry.cli.check.problems import nearest
 from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.reach import check_choices, reach_clusters
 from keyferry.cli.deployment import load_deployment
+from keyferry.cli.options import Settings
 from keyferry.cli.orphans.answer import Answer
 from keyferry.cli.orphans.entries import Stacks, find_entries
 from keyferry.cli.orphans.names import list_clusters
@@ -35,8 +35,8 @@ class Request:
 
     folder: Catalog
     """The mappings and clusters of the folder."""
-    mappings: Path
-    """The folder, beside which samconfig.toml names a stack."""
+    settings: Settings
+    """The options of `keyferry`, by which samconfig.toml names a stack."""
     environment: Mapping[str, str]
     """The environment variables."""
     stacks: Sequence[str] = ()
@@ -149,9 +149,10 @@ def _ask_stacks(request: Request, result: Survey) -> Stacks:
     """Return what the folder and the stacks have; without a stack that answers, the folder alone."""
     catalogs, outputs = [request.folder], []
     try:
-        result.session = open_session(request.environment.get("AWS_REGION") or None)
+        region = request.settings.choose_region(request.environment, next(iter(request.stacks), None))
+        result.session = open_session(region)
         for name in request.stacks or (None,):
-            stack = find_stack(result.session, name, request.mappings)
+            stack = find_stack(result.session, name, request.settings)
             deployment = load_deployment(stack)
             catalogs.append(deployment.catalog)
             outputs.append(stack.outputs)

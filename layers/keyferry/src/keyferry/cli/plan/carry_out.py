@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from keyferry.cli.call import Call
 from keyferry.cli.deployment import Askable
 from keyferry.cli.output import console
 from keyferry.cli.plan.document import Plan
@@ -39,7 +40,7 @@ def _differs(catalog: Catalog, mapping: str, expected: Expected) -> bool:
     return known is None or compute_revision(known) != expected.revision
 
 
-def check_stack(plan: Plan, find_stack: Callable[[], Askable]) -> None:
+def check_stack(plan: Plan, find_stack: Callable[[], Askable], call: Call) -> None:
     """Check that the stack delivers what the plan delivers: otherwise its next sweep would write something else.
 
     Who may not ask the stack goes by the Secrets alone, if the folder was deployed already when it was planned.
@@ -60,7 +61,7 @@ def check_stack(plan: Plan, find_stack: Callable[[], Askable]) -> None:
     if deployment == plan.stack.deployment:
         raise Moved(
             f"stack {plan.stack.name} is not deployed with the mappings of the plan, and would undo what is written:"
-            " deploy them first (`make build`, `sam deploy`), then push the same plan"
+            f" deploy them first ({', '.join(f'`{command}`' for command in call.deploy)}), then push the same plan"
         )
     raise Moved(f"other mappings were deployed on stack {plan.stack.name} since the plan; plan again")
 
