@@ -50,6 +50,11 @@ test-stack:
 test-clusters:
 	@said=$$($(BIN)/pytest tests/integration -m 'not stack' 2>&1) || { echo; echo "$$said"; exit 1; }; echo; echo "$$said"
 
+# The newest Kubernetes runs in all other tests, the oldest one that is promised in these.
+.PHONY: test-oldest
+test-oldest: tools ## Run the tests of what is asked of clusters on the oldest Kubernetes that is promised, built the first time
+	@KUBEBUILDER_ASSETS=$$($(BIN)/python -m keyferry_local oldest) $(BIN)/pytest tests/integration -m 'not stack' $(ARGS)
+
 .PHONY: test-install
 test-install: tools ## Run the tests of building, deploying, changing and deleting stacks (ARGS='-k name' for some of them)
 	@$(BIN)/pytest tests/install $(ARGS)
@@ -91,6 +96,10 @@ build: tools ## Build functions and layers as samconfig.toml says (CONFIG_ENV=na
 .PHONY: bench
 bench: tools ## Measure: 5,000 mappings, time from change to Secret, 1,000 namespaces, a sweep, a frozen cluster, memory, import time
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: release
+release: tools ## Make the release VERSION of what is committed: wheels, bill of materials, checksums in dist/, and the tag
+	@$(BIN)/python -m release '$(VERSION)'
 
 .PHONY: docs
 docs: tools ## Write anew what is made of the code: schemas, the references of mappings and commands

@@ -1,7 +1,8 @@
-"""What the Makefile's verbs run: `python -m keyferry_local demo [--keep] | build | stop`."""
+"""What the Makefile's verbs run: `python -m keyferry_local demo [--keep] | build | oldest | stop`."""
 
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -10,9 +11,9 @@ from rich.console import Console
 from keyferry.cli import sam
 from keyferry.cli.check import files
 from keyferry.errors import InvalidInput
+from keyferry_local import binaries, layer, stack
 from keyferry_local import cloud as clouds
 from keyferry_local import demo as demonstration
-from keyferry_local import layer, stack
 from keyferry_local.stack import StackError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,6 +59,12 @@ def stop() -> None:
 
 
 @main.command()
+def oldest() -> None:
+    """Build the oldest Kubernetes that is promised; print the folder, for `KUBEBUILDER_ASSETS`."""
+    click.echo(binaries.build(binaries.OLDEST, partial(click.echo, err=True)).kubectl.parent)
+
+
+@main.command()
 @click.option("--config-env", default="default", show_default=True, help="Environment of samconfig.toml.")
 def build(config_env: str) -> None:
     """Build functions and layers with SAM as samconfig.toml says; print size and, on this processor, import time."""
@@ -75,5 +82,5 @@ def build(config_env: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (StackError, layer.ImportFailed, InvalidInput) as failure:
+    except (binaries.BinariesError, StackError, layer.ImportFailed, InvalidInput) as failure:
         sys.exit(str(failure))

@@ -18,11 +18,14 @@ from keyferry_local import toolchain
 
 _MODULES = Path(__file__).parent / "go"
 _HEARTBEAT = 15.0
+NEWEST, OLDEST = "kubernetes", "kubernetes-oldest"
+"""Folders of `go/`: the Kubernetes that everything here runs on, and the oldest one that is promised."""
+_ETCD = "etcd"
 _PACKAGES = {
-    "etcd": ("etcd", "go.etcd.io/etcd/server/v3"),
-    "kube-apiserver": ("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver"),
-    "kube-controller-manager": ("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager"),
-    "kubectl": ("kubernetes", "k8s.io/kubernetes/cmd/kubectl"),
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
 }
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -47,26 +50,32 @@ def provide(say: Say) -> Binaries:
     """Give the programs of a control plane; the first time on a machine they are built, which takes some minutes."""
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         return _given(Path(assets))
-    folder = cache_folder(os.environ)
+    return build(NEWEST, say)
+
+
+def build(kubernetes: str, say: Say) -> Binaries:
+    """Give the programs of `NEWEST` or `OLDEST`, whatever the environment names; what is missing of them is built."""
+    folder = cache_folder(os.environ, kubernetes)
     if _missing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder, say):
-            _build_missing(folder, say)
+            _build_missing(kubernetes, folder, say)
     return _in(folder)
 
 
-def cache_folder(environ: Mapping[str, str]) -> Path:
+def cache_folder(environ: Mapping[str, str], kubernetes: str = NEWEST) -> Path:
     """Name the folder that holds the programs of these versions, for this system."""
     caches = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     cache = Path(environ.get("KEYFERRY_CACHE") or caches / "keyferry")
     machine = platform.machine().lower()
     system = f"{platform.system().lower()}-{_ARCHITECTURES.get(machine, machine)}"
-    return cache / f"kubernetes-{kubernetes_version()}-etcd-{_pinned('etcd', 'go.etcd.io/etcd/server/v3')}-{system}"
+    version, etcd = kubernetes_version(kubernetes), _pinned(_ETCD, _PACKAGES["etcd"])
+    return cache / f"kubernetes-{version}-etcd-{etcd}-{system}"
 
 
-def kubernetes_version() -> str:
+def kubernetes_version(kubernetes: str = NEWEST) -> str:
     """Tell which Kubernetes is pinned."""
-    return _pinned("kubernetes", "k8s.io/kubernetes")
+    return _pinned(kubernetes, "k8s.io/kubernetes")
 
 
 def _pinned(module: str, path: str) -> str:
@@ -109,17 +118,17 @@ def _alone(folder: Path, say: Say) -> Iterator[None]:
         yield
 
 
-def _build_missing(folder: Path, say: Say) -> None:
+def _build_missing(kubernetes: str, folder: Path, say: Say) -> None:
     for leftover in folder.glob(".building-*"):  # of a run that was killed
         leftover.unlink(missing_ok=True)
     names = _missing(folder)
     if not names:
         return
-    say(f"Building Kubernetes {kubernetes_version()} from source, once, into {folder}")
+    say(f"Building Kubernetes {kubernetes_version(kubernetes)} from source, once, into {folder}")
     try:
         go = toolchain.find(say)
         for name in names:
-            _build(go, name, folder, say)
+            _build(go, name, _ETCD if name == "etcd" else kubernetes, folder, say)
     except (toolchain.NoGoError, toolchain.BuildError) as error:
         needed = ".".join(map(str, toolchain.MINIMUM))
         raise BinariesError(
@@ -129,8 +138,7 @@ def _build_missing(folder: Path, say: Say) -> None:
         ) from error
 
 
-def _build(go: Path, name: str, folder: Path, say: Say) -> None:
-    module, package = _PACKAGES[name]
+def _build(go: Path, name: str, module: str, folder: Path, say: Say) -> None:
     # Named for us alone: the compiler of a run that was killed may still write to its own.
     building = folder / f".building-{name}-{os.getpid()}"
     say(f"Building {name}")
@@ -138,7 +146,7 @@ def _build(go: Path, name: str, folder: Path, say: Say) -> None:
     try:
         toolchain.build(
             go,
-            package,
+            _PACKAGES[name],
             module=_MODULES / module,
             flags=_link_flags(module),
             output=building,
@@ -154,8 +162,8 @@ def _build(go: Path, name: str, folder: Path, say: Say) -> None:
 
 def _link_flags(module: str) -> str:
     """Leave out the debugger's tables, and tell Kubernetes its version, which its own build does the same way."""
-    if module != "kubernetes":
+    if module == _ETCD:
         return "-s -w"
-    major, minor, _ = (version := kubernetes_version()).split(".", 2)
+    major, minor, _ = (version := kubernetes_version(module)).split(".", 2)
     told = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor}
     return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{key}={value}" for key, value in told.items())])
