@@ -77,8 +77,15 @@ test-go: tools ## Compare what is said of certificates and keys with what Go, Op
 test-page: tools .tools/page/.installed ## Test the page of `keyferry status --output html` in headless Chromium (ARGS='-k name' for some)
 	@PYTHONPATH=$$(echo .tools/page/lib/python3.*/site-packages) $(BIN)/pytest tests/page $(ARGS)
 
+.PHONY: test-site
+test-site: tools docs ## Test the built site: every link of it leads somewhere, and nothing asks elsewhere (ARGS='-k name' for some)
+	@$(BIN)/pytest tests/site $(ARGS)
+
+# What a strict build of the site says of a link is enough: not the way there through the builder's own code.
+SITE := .tools/site/bin/zensical build --clean --strict 2>&1 >/dev/null | sed -e '/^Traceback/,$$d' -e '/^No issues found/d' -e 's/\x1b\[[0-9;]*m//g' >&2
+
 .PHONY: check
-check: tools ## Check format, lint, types, layers, the template and what is generated
+check: tools .tools/site/.installed ## Check format, lint, types, layers, the template, what is generated, and the links of the site
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -87,6 +94,7 @@ check: tools ## Check format, lint, types, layers, the template and what is gene
 	@$(BIN)/cfn-lint template.yaml
 	@$(SAM) validate --lint
 	@$(BIN)/keyferry generate --check
+	@$(SITE)
 
 .PHONY: build
 build: tools ## Build functions and layers as samconfig.toml says (CONFIG_ENV=name for one of its environments)
@@ -102,7 +110,11 @@ release: tools ## Make the release VERSION of what is committed: wheels, bill of
 	@$(BIN)/python -m release '$(VERSION)'
 
 .PHONY: docs
-docs: tools ## Write anew what is made of the code: schemas, the references of mappings and commands
+docs: .tools/site/.installed ## Build the site from docs/ into site/, strict about links
+	@$(SITE)
+
+.PHONY: reference
+reference: tools ## Write anew what is made of the code: schemas, the references of mappings and commands
 	@$(BIN)/keyferry schema > docs/mappings.schema.json
 	@$(BIN)/keyferry schema --output markdown > docs/map/reference.md
 	@$(BIN)/python -c 'from keyferry.cli.reference.commands import render; print(render())' > docs/operate/cli.md
@@ -151,5 +163,5 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --python-version
 	--no-emit-index-url --no-emit-find-links --no-emit-package keyferry --no-header --no-annotate
 .PHONY: lock
 lock: $(UV) ## Resolve requirements/*.txt anew (ARGS=--upgrade for newer versions)
-	@for name in uv dev sam ministack awscli go page; do $(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
+	@for name in uv dev sam ministack awscli go page site; do $(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
 	@$(LOCK) $(ARGS) layers/keyferry/pyproject.toml -o requirements/layer.txt

@@ -69,7 +69,7 @@ def test_a_command_that_cannot_be_tried_without_an_effect_changes_nothing() -> N
 
 
 def test_the_reference_is_what_the_commands_say() -> None:
-    assert PUBLISHED.read_text() == f"{render()}\n", "make it anew: make docs"
+    assert PUBLISHED.read_text() == f"{render()}\n", "make it anew: make reference"
 
 
 @pytest.mark.parametrize("verb", VERBS)

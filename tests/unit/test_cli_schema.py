@@ -32,7 +32,7 @@ def problems(document: Any) -> list[str]:  # noqa: ANN401  # YAML is anything
 def test_the_command_prints_what_is_published() -> None:
     result = CliRunner().invoke(main, ["schema"])
     assert result.exit_code == 0
-    assert result.stdout == PUBLISHED.read_text(), "publish it anew: make docs"
+    assert result.stdout == PUBLISHED.read_text(), "publish it anew: make reference"
 
 
 def test_it_is_a_schema_itself() -> None:
@@ -74,7 +74,7 @@ def test_the_schema_of_what_a_command_answers_is_published(verb: str) -> None:
         assert (result.exit_code, result.stderr) == (1, f"keyferry {verb} has no --output json of its own\n")
         assert not published.exists()
         return
-    assert result.stdout == published.read_text(), "publish it anew: make docs"
+    assert result.stdout == published.read_text(), "publish it anew: make reference"
     Draft202012Validator.check_schema(json.loads(result.stdout))
 
 
@@ -107,7 +107,7 @@ def test_the_reference_is_what_the_models_say() -> None:
     result = CliRunner().invoke(main, ["schema", "--output", "markdown"])
     published = (ROOT / "docs/map/reference.md").read_text()
     assert result.exit_code == 0
-    assert result.stdout == published, "make it anew: make docs"
+    assert result.stdout == published, "make it anew: make reference"
 
 
 EACH = [(name, number) for name, several in examples().items() for number, _ in enumerate(several)]

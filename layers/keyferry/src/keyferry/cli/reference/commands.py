@@ -13,8 +13,8 @@ from keyferry.cli.reference.schemas import build_answer_schema
 _HEAD = """\
 # The command line
 
-Every command with its options: made from the code by `make docs`, and held to it by a test. `keyferry COMMAND --help`
-says the same.
+Every command with its options: made from the code by `make reference`, and held to it by a test. `keyferry COMMAND
+--help` says the same.
 
 The result goes to stdout, and nothing else: a table, or one JSON document with `--output json`. Progress, notes,
 questions and errors go to stderr. The problems that `keyferry validate` shows are its result; where another command
