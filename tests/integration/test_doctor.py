@@ -20,7 +20,8 @@ from botocore.exceptions import ClientError
 from keyferry.identity import IDENTITY
 from keyferry_local import watch
 from keyferry_local.install import STACK, Installation
-from tests.integration.deployed import Deployed, now
+from keyferry_local.watch import until
+from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
 from tests.integration.recorder import recording
 from tests.integration.terminal import ROOT, run_keyferry
 
@@ -60,7 +61,7 @@ def run(stack: Deployed, kubeconfig: Path, *args: str, **environment: str) -> tu
     command = ["--mappings", str(stack.installed.checkout / "mappings"), "doctor", "--stack", STACK, *args]
     whole = stack.cloud.aws.inherit(os.environ) | {"KUBECONFIG": str(kubeconfig)} | environment
     done = run_keyferry(command, whole, stack.cloud.directory / "commands.log")
-    assert "canary" not in done.stdout + done.stderr
+    assert "canary-" not in done.stdout + done.stderr
     return done.returncode, done.stdout, done.stderr
 
 
@@ -101,6 +102,23 @@ def test_with_a_stack_that_is_well_nothing_is_wrong(stack: Deployed, kubeconfig:
     }
     code, out, _ = run(stack, kubeconfig, *EU)
     assert (code, out.splitlines()[-1].split(": ")[1].startswith("0 errors")) == (0, True)
+
+
+def test_a_change_of_the_canary_is_followed_into_each_cluster_and_restarts_nothing_else(
+    stack: Deployed, kubeconfig: Path
+) -> None:
+    until("the canary", lambda: stack.eu.data("keyferry-canary", "keyferry-canary"), seconds=PATIENCE_SECONDS)
+    findings = [each for each in examine(stack, kubeconfig, *EU, "--canary") if each["check"] == "canary"]
+    secrets = [f"{cluster}/keyferry-canary/keyferry-canary" for cluster in stack.cloud.clusters]
+    assert [(each["state"], each["what"]) for each in findings] == [("ok", secret) for secret in secrets]
+    for each in findings:
+        seconds, steps = zip(*(line.split()[::2] for line in each["details"]), strict=True)
+        assert steps == ("event", "route", "delivery", "write", "restart")
+        assert 0 < float(seconds[3]) < PATIENCE_SECONDS
+    value = json.loads(stack.secrets.get_secret_value(SecretId="keyferry/canary")["SecretString"])
+    for admin in stack.cloud.admins.values():
+        data = admin.data("keyferry-canary", "keyferry-canary")
+        assert data and json.loads(data["canary"]) == value
 
 
 def name(stack: Deployed, logical_id: str) -> str:

@@ -203,6 +203,10 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "aws lambda invoke": sweep,
         "aws sqs receive-message, purge-queue": work_off_dead_letters,
         "keyferry push --stack": push_through_the_stack,
+        "keyferry doctor --canary, the change": calls(
+            "secretsmanager",
+            ("put_secret_value", {"SecretId": "keyferry/canary", "SecretString": "canary-put-by-a-person"}),
+        ),
     },
     "push": {
         "keyferry push --stack": push_through_the_stack,
@@ -235,6 +239,7 @@ NEEDED = {
         "Sweep": ["aws lambda invoke"],
         "DeadLetters": ["aws sqs receive-message, purge-queue"],
         "Send": ["keyferry push --stack"],
+        "Canary": ["keyferry doctor --canary, the change"],
     },
     "push": {
         "Stack": ["keyferry push --stack"],

@@ -13,6 +13,8 @@ ROLES = ("route", "deliver", "reconcile", "push")
 QUEUES = ("changes", "deliveries.fifo", "sweeps")
 DEAD_LETTERS = ("changes-dead-letters", "deliveries-dead-letters.fifo", "sweeps-dead-letters", "events-dead-letters")
 """The queues by the ends of their names, which template.yaml gives them."""
+CANARY = "keyferry/canary"
+"""The name of the secret that people change to see whether the stack works."""
 
 
 def build_template() -> Object:
@@ -126,6 +128,8 @@ def _list_steer() -> list[Object]:
             _name_queues(DEAD_LETTERS),
         ),
         _allow("Send", ["sqs:SendMessage"], _name_queues(QUEUES)),  # also where dead letters are moved to
+        # `keyferry doctor --canary`: the secret that the mapping of `keyferry init --canary` reads.
+        _allow("Canary", ["secretsmanager:PutSecretValue"], [_arn("secretsmanager", f"secret:{CANARY}-??????")]),
     ]
 
 

@@ -11,6 +11,7 @@ from typing import TypedDict
 import click
 
 from keyferry import __version__
+from keyferry.cli.doctor.canary import CHECK as CANARY
 from keyferry.cli.doctor.examination import Examination
 from keyferry.cli.doctor.finding import Finding, FindingRow
 from keyferry.cli.names import complete_clusters
@@ -39,7 +40,10 @@ ANSWER = DoctorAnswer
 
 @click.command(
     epilog=examples(
-        "keyferry doctor", "keyferry doctor --cluster prod-eu --context prod-eu=admin", "keyferry doctor --output json"
+        "keyferry doctor",
+        "keyferry doctor --canary",
+        "keyferry doctor --cluster prod-eu --context prod-eu=admin",
+        "keyferry doctor --output json",
     )
 )
 @click.option(
@@ -47,17 +51,25 @@ ANSWER = DoctorAnswer
 )
 @with_contexts
 @click.option("--stack", metavar="NAME", help="Look at this stack. Default: the one that samconfig.toml names.")
+@click.option("--canary", "has_canary", is_flag=True, help="Also change the secret of the mapping keyferry-canary.")
 @click.option("--all", "has_all", is_flag=True, help="Show each thing that is ok, and all that a line counts.")
 @output
 @click.pass_obj
 def doctor(
-    settings: Settings, cluster: str | None, contexts: tuple[str, ...], stack: str | None, *, has_all: bool
+    settings: Settings,
+    cluster: str | None,
+    contexts: tuple[str, ...],
+    stack: str | None,
+    *,
+    has_canary: bool,
+    has_all: bool,
 ) -> None:
     """Show what is wrong with a stack and its clusters, and what mends it.
 
     It looks at the caller, the stack, rules, queues, functions, roles, access entries, keys, at what the functions
-    reach, and with your kubeconfig at rights in the clusters. Nothing is changed, and no value is read. Exits with 1
-    where something does not work; what could not be looked at is a warning.
+    reach, and with your kubeconfig at rights in the clusters. Nothing is changed, and no value is read. With --canary
+    the secret of the mapping keyferry-canary gets a random value, which is followed into each cluster, with the seconds
+    of each hop. Exits with 1 where something does not work; what could not be looked at is a warning.
     """
     examination = Examination(
         os.environ,
@@ -67,12 +79,13 @@ def doctor(
         cluster,
         contexts,
         settings.describe_call(stack),
+        has_canary,
     )
     findings: list[Finding] = []
     for group in _group(examination):
         findings += group
         if not settings.is_json:
-            print_findings(group, has_all=has_all)
+            print_findings(group, has_all=has_all or group[0].check == CANARY)
     if settings.is_json:
         console.print_json(_build_answer(findings))
     else:

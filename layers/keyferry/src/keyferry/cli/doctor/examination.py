@@ -11,6 +11,7 @@ from keyferry.cli.call import CALL, Call
 from keyferry.cli.check.problems import InvalidFiles, nearest
 from keyferry.cli.clusters.reach import check_choices
 from keyferry.cli.deployment import load_deployment
+from keyferry.cli.doctor import canary
 from keyferry.cli.doctor.clusters import cluster as clusters
 from keyferry.cli.doctor.clusters.needs import Needs
 from keyferry.cli.doctor.finding import Check, Finding, format_command
@@ -31,7 +32,7 @@ from keyferry.cli.doctor.stack import (
 from keyferry.cli.doctor.subject import Subject
 from keyferry.cli.stack import Stack
 from keyferry.deadline import Deadline
-from keyferry.errors import InvalidInput, KeyferryError
+from keyferry.errors import AccessDenied, InvalidInput, KeyferryError
 from keyferry.mapping.catalog import Catalog
 
 CLUSTER_SECONDS = 120
@@ -58,6 +59,8 @@ class Examination:
     """The values of `--context`."""
     call: Call = CALL
     """How this program was called."""
+    has_canary: bool = False
+    """Whether a secret that is there for nothing else is changed, and followed."""
 
     def run(self) -> Iterator[Finding]:
         """Yield the findings, as soon as they and all before them are known; of the clusters, once all are.
@@ -75,9 +78,11 @@ class Examination:
             self._check_cluster(catalog)
             count = len(catalog.mappings)
             yield Finding("mappings", "ok", "files", f"{count:,} mapping{'' if count == 1 else 's'}")
-        stack = yield from self._examine_stack(catalog)
+        subject = yield from self._examine_stack(catalog)
         if catalog:
-            yield from self._examine_clusters(catalog, stack)
+            yield from self._examine_clusters(catalog, subject.stack if subject else None)
+        if subject and self.has_canary:
+            yield from _follow_canary(subject)
 
     def _check_cluster(self, catalog: Catalog) -> None:
         used = catalog.used_clusters
@@ -86,8 +91,8 @@ class Examination:
             raise InvalidInput(f"mappings go to no cluster {self.cluster}{nearest(self.cluster, names, 'there is')}")
         check_choices([each for each in used if self.cluster in (None, each.name)], self.contexts, self.environment)
 
-    def _examine_stack(self, catalog: Catalog | None) -> Generator[Finding, None, Stack | None]:
-        """Yield the findings, and return the stack; None where there is none that can be asked."""
+    def _examine_stack(self, catalog: Catalog | None) -> Generator[Finding, None, Subject | None]:
+        """Yield the findings, and return the stack with what is known of it; None where none can be asked."""
         try:
             session = open_session(self.choose_region())
         except KeyferryError as error:
@@ -110,7 +115,7 @@ class Examination:
             return None
         subject = Subject(clients, who, stack, catalog, self.cluster, self.call)
         yield from run_checks(list_checks(subject), subject.describe_grant)
-        return None if stack.status.startswith(UNMADE) else stack
+        return None if stack.status.startswith(UNMADE) else subject
 
     def _examine_clusters(self, catalog: Catalog, stack: Stack | None) -> Iterator[Finding]:
         chosen = [cluster for cluster in catalog.used_clusters if self.cluster in (None, cluster.name)]
@@ -127,6 +132,15 @@ class Examination:
         order = list(dict.fromkeys(finding.check for finding in findings))
         # By what is looked at, so that what is the same of many clusters is told once.
         yield from sorted(findings, key=lambda finding: order.index(finding.check))
+
+
+def _follow_canary(subject: Subject) -> Iterator[Finding]:
+    """Yield what became of a change that is made for this; an error, as it was asked for, where none can be made."""
+    try:
+        yield from canary.check_canary(subject, load_deployment(subject.stack).catalog)
+    except KeyferryError as error:
+        remedy = subject.describe_grant("steer") if isinstance(error, AccessDenied) else ()
+        yield Finding(canary.CHECK, "error", canary.MAPPING, str(error), remedy)
 
 
 def _load_deployed(stack: Stack | None, folder: Catalog) -> Catalog | None:

@@ -139,9 +139,9 @@ class Subject:
         group = f"/aws/lambda/{self.stack.name}-{function}"
         return format_command("aws", "logs", "tail", group, "--region", self.region, "--since", "1h")
 
-    def describe_grant(self) -> tuple[str, ...]:
-        """Return the command that gives the caller the policy to look; nothing for who can have no policy."""
-        policy = f"arn:{self.caller.partition}:iam::{self.caller.account}:policy/{self.prefix}-look"
+    def describe_grant(self, policy: str = "look") -> tuple[str, ...]:
+        """Return the command that gives the caller one of the stack's policies; nothing for who can have none."""
+        policy = f"arn:{self.caller.partition}:iam::{self.caller.account}:policy/{self.prefix}-{policy}"
         match = _SESSION.fullmatch(self.caller.arn)
         if match and match[1].startswith("AWSReservedSSO_"):  # AWS refuses to: the permission set says what it may
             return ()
