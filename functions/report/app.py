@@ -8,7 +8,7 @@ with {"question": "mappings", "cursor"} for the mappings that are deployed; with
 from typing import Any
 
 try:
-    from keyferry.runtime.layer import check_layer
+    from keyferry.runtime.layer import check_layer, read_release
 
     check_layer()
 except ModuleNotFoundError:
@@ -17,7 +17,6 @@ except ModuleNotFoundError:
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU
-from keyferry import __version__
 from keyferry.deadline import Deadline
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.mappings import list_mappings
@@ -40,6 +39,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         "clusters": lambda fields: get_runtime().list_clusters(Scope.model_validate(fields), deadline),
         "sources": lambda _fields: get_runtime().list_sources(deadline),
     }
-    answered = answer(event, __version__, answers)
+    answered = answer(event, read_release(), answers)
     function.logger.info("answered", extra={"error": answered.get("error")})
     return answered

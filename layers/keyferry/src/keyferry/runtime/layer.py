@@ -9,11 +9,18 @@ import os
 import sys
 from pathlib import Path
 
+from keyferry import __version__
+
 BUILT_FILE = "built.json"
 """What the layer was built for: `architecture`, `python`, `release`. The Makefile of the layer writes it."""
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64"}
 """Processor as the kernel calls it → as Lambda calls it."""
 _REMEDY = "run `keyferry build` for the Architecture that samconfig.toml names, then `sam deploy`"
+
+
+def read_release() -> str:
+    """Return the release of the layer: handlers ask for it here, those of the release before and after too."""
+    return __version__
 
 
 def check_layer(folder: Path = Path(__file__).parent.parent, machine: str = os.uname().machine) -> None:
