@@ -244,5 +244,5 @@ def test_a_clone_without_the_release_before_is_told_how_to_get_it(
 ) -> None:
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     monkeypatch.setattr("tests.releases.ROOT", tmp_path)
-    with pytest.raises(AssertionError, match="is not in this clone(?s:.*)git fetch --unshallow --tags"):
+    with pytest.raises(AssertionError, match=r"is not in this clone(?s:.*)git fetch --unshallow --tags"):
         extract_previous(tmp_path / "release")
