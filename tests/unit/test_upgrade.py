@@ -125,7 +125,7 @@ WRITE, ROLLOUT = f"write {NAMESPACE}/{MAPPING}", f"rollout {NAMESPACE}/Deploymen
 TIME, LATER = "2026-11-29T10:00:00Z", "2026-11-29T11:00:00Z"
 NAMES = {"mapping": MAPPING, "cluster": CLUSTER}
 POSITION = {"mapping": MAPPING, "namespace": NAMESPACE}
-BODIES = {
+BODIES: dict[str, tuple[str, dict[str, Any]]] = {
     "a change": ("delivery", {**NAMES, "eventId": "event-1", "time": TIME}),
     "all that a delivery can say": (
         "delivery",
