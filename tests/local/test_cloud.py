@@ -6,7 +6,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from keyferry_local import __main__ as verbs
 from keyferry_local import aws, processes
 from keyferry_local import cloud as clouds
 from keyferry_local.authenticator import Authenticator
@@ -24,6 +26,7 @@ def test_what_still_runs_of_a_remembered_cloud_is_stopped_and_counted(tmp_path: 
     clouds.remember(cloud(tmp_path, *made), file)
     processes.stop(*made[:ended])
 
+    assert clouds.is_running(file) == (ended < 2)
     assert clouds.forget(file) == len(made) - ended
 
     assert not any(processes.is_alive(process) for process in made)
@@ -32,6 +35,23 @@ def test_what_still_runs_of_a_remembered_cloud_is_stopped_and_counted(tmp_path: 
 
 def test_without_a_remembered_cloud_nothing_is_stopped(tmp_path: Path) -> None:
     assert clouds.forget(tmp_path / "processes.json") == 0
+
+
+@pytest.mark.parametrize(("options", "code"), [(["--keep"], 0), ([], 1)])
+def test_a_demo_beside_one_that_is_left_running_says_so_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], code: int
+) -> None:
+    file, made = tmp_path / "demo/processes.json", [start(tmp_path), start(tmp_path)]
+    file.parent.mkdir()
+    clouds.remember(cloud(tmp_path, *made), file)
+    monkeypatch.setattr(verbs, "RUNNING", file)
+
+    done = CliRunner().invoke(verbs.main, ["demo", *options])
+
+    assert (done.exit_code, list(file.parent.iterdir())) == (code, [file])
+    assert "is running already" in done.output
+    assert "make stop" in done.output
+    assert clouds.forget(file) == 2
 
 
 def test_what_has_started_stops_where_the_rest_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

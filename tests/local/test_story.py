@@ -1,6 +1,8 @@
 """The demo's story can be read and pasted from, and counts what happens rather than what does not."""
 
+import inspect
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from keyferry.testing import FakeClock
-from keyferry_local import timeline
+from keyferry_local import demo, timeline, world
 from keyferry_local.__main__ import make_room
-from keyferry_local.story import Story
+from keyferry_local.story import SECONDS_WIDTH, WIDTH, Story
 
 
 def told(width: int = 40) -> tuple[Story, io.StringIO]:
@@ -23,23 +25,62 @@ def test_a_command_stays_on_one_line_as_it_is() -> None:
     story, text = told()
     command = "aws secretsmanager put-secret-value --secret-string '{\"list\": [bold]}'; echo"
     story.say(command)
-    with story.step("step") as say:
-        say(command)
-    assert text.getvalue().splitlines() == [command, "▸ step", f"  {command}"]
+    assert text.getvalue().splitlines() == [command]
 
 
-def test_waiting_to_see_that_nothing_happens_is_no_part_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_is_one_line_once_it_is_done_without_the_wait_to_see_that_nothing_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clock = FakeClock()
     monkeypatch.setattr("keyferry_local.story.time", SimpleNamespace(monotonic=clock))
-    story, _ = told()
+    story, text = told()
     with story.step("with a wait") as say:
+        say("something soon")
         clock.jump(4.5)
         story.idle(1.5)
-        say("done")
-    with story.step("without one") as say:
-        clock.jump(4.5)
-        say("done, too")
-    assert story.summary == [("with a wait", "done", 3.0), ("without one", "done, too", 4.5)]
+    with story.step("without one"):
+        clock.jump(1234.5)
+    assert [line.split() for line in text.getvalue().splitlines()] == [
+        ["✓", "with", "a", "wait", "3.0", "s"],
+        ["✓", "without", "one", "1234.5", "s"],
+    ]
+    assert {len(line) for line in text.getvalue().splitlines()} == {WIDTH}
+
+
+def test_who_waits_for_a_long_step_without_a_terminal_is_told_what_is_being_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr("keyferry_local.story.time", SimpleNamespace(monotonic=clock))
+    story, text = told()
+    with story.step("building") as say:
+        for number in range(40):
+            say(f"still building, {number} s so far")
+            clock.jump(1)
+    first, second, done = text.getvalue().splitlines()
+    assert (first, second) == ("  still building, 15 s so far", "  still building, 30 s so far")
+    assert done.startswith("✓ building")
+
+
+def test_a_step_that_fails_has_no_line_of_its_own() -> None:
+    story, text = told()
+    with pytest.raises(ValueError, match="no"), story.step("failing"):
+        raise ValueError("no")
+    assert text.getvalue() == ""
+
+
+def test_the_way_of_a_change_fits_a_terminal_of_80_columns() -> None:
+    story, text = told(width=200)
+    story.show_hops([timeline.Hop("prod-eu", "rollout begun: pod template stamped", 12.345, 1.234)])
+    assert max(map(len, text.getvalue().splitlines())) <= WIDTH
+
+
+def test_the_titles_of_the_demo_leave_room_for_their_seconds() -> None:
+    titles = re.findall(r'step\(f?"([^"]+)"\)', inspect.getsource(demo))
+    known = {"world.DATABASE": world.DATABASE, "BOTH": demo.BOTH, "len(world.SECRETS)": "7"}
+    filled = [re.sub(r"\{([^}]+)\}", lambda match: known[match[1]], title) for title in titles]
+    assert len(filled) == 8
+    assert max(map(len, filled)) <= WIDTH - 2 - SECONDS_WIDTH
 
 
 def test_no_hop_takes_less_than_no_time() -> None:

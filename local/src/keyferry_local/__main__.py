@@ -41,8 +41,11 @@ def main() -> None:
 def demo(*, keep: bool) -> None:
     """Rotate a secret, and watch it reach two clusters."""
     console = Console(highlight=False)
-    if clouds.forget(RUNNING):
-        console.print("stopped the local cloud that was left running", style="dim")
+    if clouds.is_running(RUNNING):
+        console.print("A local cloud is running already, and nothing was changed. Its settings:")
+        console.print(f"  source {RUNNING.parent / demonstration.SETTINGS}", soft_wrap=True)
+        console.print("Stop it with: make stop")
+        sys.exit(0 if keep else 1)
     last = make_room(RUNNING.parent)
     code = demonstration.run(RUNNING.parent, console, running=RUNNING if keep else None)
     if code:

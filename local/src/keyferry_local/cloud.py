@@ -124,10 +124,19 @@ def remember(cloud: Cloud, file: Path) -> None:
 
 def forget(file: Path) -> int:
     """Stop the processes that a file remembers, remove it, and return how many still ran."""
-    if not file.exists():
-        return 0
-    told = [Process(**{**each, "log": Path(each["log"])}) for each in json.loads(file.read_text())]
-    alive = [process for process in told if processes.is_alive(process)]
+    alive = _list_alive(file)
     processes.stop(*alive)
-    file.unlink()
+    file.unlink(missing_ok=True)
     return len(alive)
+
+
+def is_running(file: Path) -> bool:
+    """Return whether a process that a file remembers still runs."""
+    return bool(_list_alive(file))
+
+
+def _list_alive(file: Path) -> list[Process]:
+    if not file.exists():
+        return []
+    told = [Process(**{**each, "log": Path(each["log"])}) for each in json.loads(file.read_text())]
+    return [process for process in told if processes.is_alive(process)]

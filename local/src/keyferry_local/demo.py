@@ -19,14 +19,20 @@ from keyferry_local.aws import Aws
 from keyferry_local.binaries import BinariesError
 from keyferry_local.cloud import Cloud
 from keyferry_local.install import Installation, install, let_administrator_in
-from keyferry_local.look import how_to_look, last_reasons
+from keyferry_local.look import last_reasons, list_next, write_settings
 from keyferry_local.processes import StartError
 from keyferry_local.stack import StackError
 from keyferry_local.story import Story
-from keyferry_local.timeline import hops
+from keyferry_local.timeline import Hop, hops
 from keyferry_local.watch import NotSeenError, depth, log_lines, until
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples/mappings"
+SETTINGS = "env"
+"""The file of settings that a shell can source."""
+ENDED = (
+    "Everything was stopped. To leave it running, and look around: make demo KEEP=1",
+    "What else to try, and your own first Secret: docs/try/index.md",
+)
 QUIET_SECONDS = 1.5
 """How long nothing must happen before the demo believes that nothing does."""
 SECRET = "/".join(reversed(world.DATABASE_SECRET))
@@ -43,19 +49,21 @@ def run(directory: Path, console: Console, *, running: Path | None) -> int:
         console: where the story is told.
         running: where to write down the processes of the cloud, which then is left running; None to stop it.
     """
-    story, cloud, installed = Story(console), None, None
+    story, cloud, installed, settings = Story(console), None, None, directory / SETTINGS
     try:
         cloud = _start(story, directory, running)
+        write_settings(cloud, settings)
         installed = _set_up(story, cloud)
         _tell(story, installed)
-        story.summarise()
     except (NotSeenError, BinariesError, StartError, StackError, Refused) as error:
         _explain(story, error, last_reasons(installed) if installed else [])
         return 1
     finally:
         if cloud and not running:
             clouds.stop(cloud)
-    story.say(how_to_look(installed) if running else "Everything was stopped. To leave it running: make demo KEEP=1")
+    story.say("")
+    for line in list_next(installed, settings) if running else ENDED:
+        story.say(line)
     return 0
 
 
@@ -67,24 +75,20 @@ def _explain(story: Story, error: Exception, reasons: Iterable[str]) -> None:
 
 
 def _start(story: Story, directory: Path, running: Path | None) -> Cloud:
-    with story.step("A local cloud: AWS and the clusters prod-eu and prod-us") as say:
+    with story.step("A local cloud: AWS, and the clusters prod-eu and prod-us") as say:
         cloud = clouds.start(directory, say, keep=running is not None)
         if running:
             clouds.remember(cloud, running)
-        say(f"AWS at {cloud.aws.endpoint}, " + ", ".join(f"{n} at {p.endpoint}" for n, p in cloud.clusters.items()))
-        say("AWS, the sign-in of EKS, and a Kubernetes control plane for each cluster, on loopback")
     return cloud
 
 
 def _set_up(story: Story, cloud: Cloud) -> Installation:
-    with story.step("Secrets in AWS, namespaces and Deployments in both clusters") as say:
+    with story.step("Secrets in AWS; 3 namespaces and 5 Deployments in each cluster"):
         world.create_sources(cloud.aws)
         for admin in cloud.admins.values():
             world.create_namespaces(admin)
             world.create_workloads(admin)
-        say(f"in AWS {world.DATABASE}, prod/shop/session, prod/shop/keystore and the parameter /prod/payments/tls")
-        say(f"in each cluster the namespaces {', '.join(world.TEAMS)}, with 5 Deployments")
-    with story.step("Keyferry: sam build, sam deploy, RBAC and access entries") as say:
+    with story.step("Keyferry: keyferry build, sam deploy, RBAC, access entries") as say:
         installed = install(cloud, EXAMPLES, say)
         let_administrator_in(cloud)
     return installed
@@ -92,24 +96,25 @@ def _set_up(story: Story, cloud: Cloud) -> Installation:
 
 def _tell(story: Story, installed: Installation) -> None:
     _first_delivery(story, installed)
-    _rotate(story, installed)
+    told = _rotate(story, installed)
     _repeat(story, installed)
     _change_unmapped(story, installed)
     _edit_by_hand(story, installed)
+    story.say("")
+    story.show_hops(told)
 
 
 def _first_delivery(story: Story, installed: Installation) -> None:
-    with story.step("First delivery: the deployment itself starts a sweep") as say:
+    with story.step(f"The first sweep: {len(world.SECRETS)} Secrets in each cluster"):
         for name, admin in installed.admins.items():
             for secret, namespace in world.SECRETS:
                 until(f"{name}: Secret {namespace}/{secret}", partial(admin.data, secret, namespace))
         _settle(story, installed)
-        made = ", ".join(f"{namespace}/{secret}" for secret, namespace in world.SECRETS)
-        say(f"in each of {len(installed.admins)} clusters the Secrets {made}")
 
 
-def _rotate(story: Story, installed: Installation) -> None:
-    with story.step(f"Rotation: put-secret-value of {world.DATABASE}, and nothing else") as say:
+def _rotate(story: Story, installed: Installation) -> list[Hop]:
+    """Rotate a secret, and return the hops of that."""
+    with story.step(f"{world.DATABASE} is rotated: {BOTH} restart, docs does not"):
         before = {name: world.replica_sets(admin) for name, admin in installed.admins.items()}
         since = datetime.now(UTC)
         _put(installed, world.database("canary-payments-2"))
@@ -120,14 +125,11 @@ def _rotate(story: Story, installed: Installation) -> None:
         for name, admin in installed.admins.items():
             rolled = _rolled(admin, before[name])
             _check(rolled == USERS, f"{name}: only {BOTH} roll out, once each; what did: {', '.join(rolled)}")
-        told = hops(installed, since)
-        story.show_hops(told)
-        written = max(hop.seconds for hop in told if hop.name == "Secret written")
-        say(f"{SECRET} in both clusters after {written:.2f} s; {BOTH} rolled out, docs did not")
+    return hops(installed, since)
 
 
 def _repeat(story: Story, installed: Installation) -> None:
-    with story.step(f"The event of {world.DATABASE} ten times more") as say:
+    with story.step("The same event ten times more: no object changes"):
         before = _state(installed)
         since = datetime.now(UTC)
         aws, version = installed.cloud.aws, _current(installed)
@@ -138,11 +140,10 @@ def _repeat(story: Story, installed: Installation) -> None:
         until("ten events routed", lambda: len(_routed(aws, function, since)) >= 10)
         _settle(story, installed)
         _check(_state(installed) == before, "a repeated event changed an object")
-        say("no object changed: every resourceVersion is as it was")
 
 
 def _change_unmapped(story: Story, installed: Installation) -> None:
-    with story.step(f"A key of {world.DATABASE} changes that no mapping names: comment") as say:
+    with story.step("A key of it changes that no mapping names: nothing restarts"):
         before = {name: world.replica_sets(admin) for name, admin in installed.admins.items()}
         version = _put(installed, world.database("canary-payments-2", comment="rotated by hand"))
         for name, admin in installed.admins.items():
@@ -150,11 +151,10 @@ def _change_unmapped(story: Story, installed: Installation) -> None:
         _settle(story, installed)
         after = {name: world.replica_sets(admin) for name, admin in installed.admins.items()}
         _check(after == before, "a key that is not mapped restarted a workload")
-        say(f"the new version is noted on {SECRET}; nothing restarts")
 
 
 def _edit_by_hand(story: Story, installed: Installation) -> None:
-    with story.step(f"Somebody edits {SECRET} in prod-eu by hand; the sweep puts it right") as say:
+    with story.step("Somebody edits its Secret in prod-eu by hand: a sweep mends it"):
         admin = installed.admins["prod-eu"]
         before = world.replica_sets(admin)
         admin.edit("Secret", *world.DATABASE_SECRET, {"data": {"password": "b29wcw=="}})
@@ -164,7 +164,6 @@ def _edit_by_hand(story: Story, installed: Installation) -> None:
         until("prod-eu: the password put right", partial(_has_password, admin, b"canary-payments-2"))
         until(f"prod-eu: the rollout of {BOTH}", partial(_have_rolled, admin, before))
         _settle(story, installed)
-        say(f"put right, and {BOTH}, which may have read it, restarted")
 
 
 def _has_password(admin: Admin, password: bytes) -> bool:

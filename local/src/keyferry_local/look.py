@@ -1,71 +1,75 @@
-"""What a person is told who looks into the local cloud: commands to paste, and why something did not happen."""
+"""What a person is told who looks into the local cloud: settings, what to type next, why something did not happen."""
 
-import json
 import shlex
-import subprocess
-from collections.abc import Callable
+import sysconfig
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from keyferry_local import world
-from keyferry_local.install import STACK, Installation
+from keyferry_local import binaries, world
+from keyferry_local.cloud import Cloud
+from keyferry_local.install import Installation
 from keyferry_local.watch import log_lines
 
+_ROOT = Path(__file__).resolve().parents[3]
+_AWS_CLI = _ROOT / ".tools/awscli/bin"
 _SETTINGS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "NO_PROXY")
-_PROBES = {"aws": ["aws", "--version"], "kubectl": ["kubectl", "version", "--client"]}
 _VALUE = world.database("canary-payments-3")
 
 
-def works(program: str) -> bool:
-    """Return whether this machine has the program: on the path may also be a stub of it that only fails."""
-    try:
-        return subprocess.run(_PROBES[program], capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
+def write_settings(cloud: Cloud, file: Path) -> None:
+    """Write a file which a shell sources to use a local cloud: `aws`, `kubectl` and `keyferry` then talk to it alone.
+
+    Args:
+        cloud: the cloud.
+        file: the file.
+    """
+    folders = [sysconfig.get_path("scripts"), _AWS_CLI, binaries.provide(lambda _: None).kubectl.parent]
+    variables = {name: cloud.aws.environment()[name] for name in _SETTINGS}
+    variables["KUBECONFIG"] = ":".join(str(plane.kubeconfig.resolve()) for plane in cloud.clusters.values())
+    lines = [
+        "# Settings of the local cloud; `make stop` ends it, and they are of no use any more.",
+        "unset AWS_PROFILE AWS_SESSION_TOKEN",
+        *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+        f"export PATH={':'.join(shlex.quote(str(folder)) for folder in folders)}:$PATH",
+    ]
+    file.write_text("\n".join(lines) + "\n")
 
 
-def how_to_look(installed: Installation, has: Callable[[str], bool] = works) -> str:
-    """Return what a person types to look around in a cloud that is left running.
+def list_next(installed: Installation, settings: Path) -> Iterator[str]:
+    """Yield the lines that say what to do next in a cloud that is left running: what is typed is indented.
 
     Args:
         installed: the cloud, and Keyferry in it.
-        has: tells whether `aws` or `kubectl` is there; what takes one that is not there is said in Python.
+        settings: the file of `write_settings`.
     """
-    settings, clusters = installed.cloud.aws.environment(), installed.cloud.clusters.values()
-    missing = [program for program in _PROBES if not has(program)]
-    aws, kubectl = _boto if "aws" in missing else _aws, _admin if "kubectl" in missing else _kubectl
-    rotate, log = aws(installed.outputs["DeliverFunction"])
-    lines = [
-        "The local cloud is left running. To use it, in this folder:",
-        "  unset AWS_PROFILE AWS_SESSION_TOKEN",
-        *(f"  export {name}={settings[name]}" for name in _SETTINGS),
-        *(f"This machine has no {program}; what takes it is in Python." for program in missing),
-        f"Rotate {world.DATABASE}:",
-        f"  {rotate}",
-        "A second later, the password in each cluster, and what deliver has said:",
-        *(f"  {kubectl(plane.kubeconfig)}" for plane in clusters),
-        f"  {log}",
-        "What a push from this terminal would do, with the rights of deliver:",
-        "  .venv/bin/keyferry --mappings examples/mappings push --dry-run",
-        "The state of each Secret, what became of the last change, what is wrong, and what the mappings change:",
-        *(f"  {command}" for command in _list_questions(installed)),
-        f"Logs of AWS and of the clusters: {installed.cloud.directory}. Stop it with: make stop",
-    ]
-    return "\n".join(lines)
+    name, namespace = world.DATABASE_SECRET
+    yield "The local cloud is left running. Its settings, and its mappings:"
+    yield f"  source {_shorten(settings)}"
+    yield f"  cd {_shorten(installed.checkout)}"
+    yield f"Rotate {world.DATABASE}, and see it arrive:"
+    yield f"  aws secretsmanager put-secret-value --secret-id {world.DATABASE} \\"
+    yield f"    --secret-string {shlex.quote(_VALUE)}"
+    for context in installed.cloud.clusters:
+        yield f"  kubectl --context {context} -n {namespace} get secret {name} \\"
+        yield "    -o jsonpath='{.data.password}' | base64 -d; echo"
+    yield "The state of each Secret, and what became of the change:"
+    yield "  keyferry status"
+    yield f"  keyferry trace {world.DATABASE}"
+    yield "What is wrong; what the mappings change; what a push would do:"
+    yield "  keyferry doctor"
+    yield "  keyferry plan"
+    yield "  keyferry push --dry-run"
+    yield f"Stop it, in {_ROOT}:"
+    yield "  make stop"
 
 
-def _list_questions(installed: Installation) -> list[str]:
-    """Return the commands that look at the stack; doctor has the contexts of all clusters from KUBECONFIG."""
-    keyferry = f".venv/bin/keyferry --mappings {installed.checkout / 'mappings'}"
-    kubeconfigs = ":".join(str(plane.kubeconfig) for plane in installed.cloud.clusters.values())
-    return [
-        f"{keyferry} status --stack {STACK}",
-        f"{keyferry} trace {world.DATABASE} --stack {STACK}",
-        f"KUBECONFIG={kubeconfigs} {keyferry} doctor --stack {STACK}",
-        f"{keyferry} plan --stack {STACK}",
-    ]
+def _shorten(path: Path) -> Path:
+    """Return a path as it is seen from the current folder, if it is below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def last_reasons(installed: Installation) -> list[str]:
@@ -79,39 +83,3 @@ def last_reasons(installed: Installation) -> list[str]:
         told = [(line.get("timestamp"), text) for line in lines if (text := line.get("reason") or line.get("error"))]
         found += [f"{installed.outputs[output]} ({at}): {text}" for at, text in told[-1:]]
     return found
-
-
-def _aws(function: str) -> tuple[str, str]:
-    """Return how the AWS CLI rotates the secret, and how it shows a function's log."""
-    put = f"aws secretsmanager put-secret-value --secret-id {world.DATABASE} --secret-string {shlex.quote(_VALUE)}"
-    show = f"aws logs filter-log-events --log-group-name /aws/lambda/{function} --filter-pattern mapping"
-    return put, f"{show} --query 'events[].[message]' --output text"
-
-
-def _boto(function: str) -> tuple[str, str]:
-    """Return the same for a machine that has no AWS CLI."""
-    put = f'put_secret_value(SecretId="{world.DATABASE}", SecretString={json.dumps(_VALUE)})'
-    chosen = f'logGroupName="/aws/lambda/{function}", filterPattern="mapping"'
-    events = f'boto3.client("logs").filter_log_events({chosen})["events"]'
-    return (
-        _python(f'import boto3; boto3.client("secretsmanager").{put}'),
-        _python(f'import boto3; print(*(each["message"] for each in {events}), sep="\\n")'),
-    )
-
-
-def _kubectl(kubeconfig: Path) -> str:
-    """Return how kubectl shows the password."""
-    name, namespace = world.DATABASE_SECRET
-    get = f"kubectl --kubeconfig {kubeconfig} get secret {name} -n {namespace}"
-    return f"{get} -o jsonpath='{{.data.password}}' | base64 -d; echo"
-
-
-def _admin(kubeconfig: Path) -> str:
-    """Return the same for a machine that has no kubectl."""
-    name, namespace = world.DATABASE_SECRET
-    data = f'Admin("{kubeconfig}").data("{name}", "{namespace}")'
-    return _python(f'from keyferry_local.admin import Admin; print({data}["password"].decode())')
-
-
-def _python(program: str) -> str:
-    return f".venv/bin/python -c {shlex.quote(program)}"

@@ -1,37 +1,53 @@
-"""How the demo is told: each step as it happens, how long it took, and a summary."""
+"""How the demo is told: a line for each step once it is done, and before that what is being done."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from keyferry_local.timeline import Hop
 
+WIDTH = 80
+"""How wide a line is at most."""
+SECONDS_WIDTH = 8
+PATIENCE_SECONDS = 15.0
+"""After how long a file or pipe, which shows nothing that moves, is told what is being done."""
 
-@dataclass
+
 class Story:
-    """What has been told so far."""
+    """Tells what happens, on a terminal or into a file."""
 
-    console: Console
-    summary: list[tuple[str, str, float]] = field(default_factory=list)
-    """Of each step: title, result, seconds."""
-    _idle: float = 0.0
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._idle = 0.0
 
     @contextmanager
     def step(self, title: str) -> Iterator[Callable[[str], None]]:
-        """Announce a step, time it, and note it for the summary with what it says last."""
-        self.say(f"▸ {title}", "bold")
-        began, said, self._idle = time.monotonic(), [""], 0.0
+        """Do a step, and write a line with its seconds when it is done. Yields what tells a person who waits."""
+        began, self._idle = time.monotonic(), 0.0
+        status = Status(title, console=self.console) if self.console.is_terminal else None
+        heard = began
 
         def say(text: str) -> None:
-            said.append(text)
-            self.say(f"  {text}", "dim")
+            nonlocal heard
+            if status:
+                status.update(f"{title}: {text}"[: self.console.width - 4])
+            elif time.monotonic() - heard >= PATIENCE_SECONDS:
+                heard = time.monotonic()
+                self.say(f"  {text}"[:WIDTH])
 
-        yield say
-        self.summary.append((title, said[-1], time.monotonic() - began - self._idle))
+        if status:
+            status.start()
+        try:
+            yield say
+        finally:
+            if status:
+                status.stop()
+        seconds = time.monotonic() - began - self._idle
+        self.say(f"✓ {title:{WIDTH - 2 - SECONDS_WIDTH}}{seconds:{SECONDS_WIDTH - 2}.1f} s")
 
     def idle(self, seconds: float) -> None:
         """Leave out of the step's time what was only waited to see that nothing more happens."""
@@ -46,11 +62,4 @@ class Story:
         table = Table("cluster", "what", "after", "hop", title="put-secret-value at 0", title_justify="left")
         for hop in told:
             table.add_row(hop.cluster, hop.name, f"{hop.seconds:.3f} s", f"+{hop.since_last:.3f} s")
-        self.console.print(table)
-
-    def summarise(self) -> None:
-        """Show all steps."""
-        table = Table("step", "result", "took", title="Summary", title_justify="left")
-        for title, result, seconds in self.summary:
-            table.add_row(title, result, f"{seconds:.1f} s")
-        self.console.print(table)
+        self.console.print(table, width=WIDTH)
