@@ -41,7 +41,7 @@ def test_each_command_does_what_is_said_of_it(stack: Installation, tmp_path: Pat
 
     for cluster in (in_eu, in_us):
         until(f"the new password by {cluster}", partial(shows, sourced, cluster, f"{NEW}\n"))
-    # Of the tests' stack one cluster is lost, and some mappings are wrong: status, doctor and push say so by exit codes.
+    # Of the tests' stack one cluster is lost, and some mappings are wrong: exit codes say so.
     assert re.search(r"right +prod-eu +payments +payments-db", typed(sourced, status, code=1))
     assert "route" in typed(sourced, trace)
     assert re.search(r"\d+ errors?", typed(sourced, doctor, code=1))
