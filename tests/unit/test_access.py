@@ -364,7 +364,7 @@ def test_no_policy_for_people_reads_a_value_passes_a_role_or_changes_a_function(
     assert sorted(
         {action for action in actions if action.startswith(("lambda:", "sts:", "kms:", "iam:", "secrets"))}
     ) == [
-        "iam:GetRole",
+        *("iam:GetRole", "iam:ListEntitiesForPolicy"),
         *("kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"),
         *("lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction"),
         *("lambda:ListEventSourceMappings", "lambda:ListLayerVersions"),

@@ -14,7 +14,10 @@ from keyferry.cli.reference.commands import list_examples, render
 
 KEYFERRY = Path(sys.executable).with_name("keyferry")
 PUBLISHED = Path(__file__).resolve().parents[2] / "docs/operate/cli.md"
-LOOKING = {"validate", "plan", "status", "trace", "doctor", "expiring", "explain", "schema", "completion"}
+LOOKING = {
+    *("validate", "plan", "status", "trace", "doctor", "expiring", "explain", "schema", "completion"),
+    "uninstall",
+}
 """Commands that change nothing. Every other has --dry-run."""
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "kubernetes", "yaml", "urllib3")
 """What takes long to import."""

@@ -54,7 +54,7 @@ def _keep_named(parts: Object, referring: list[object]) -> Object:
     return {name: part for name, part in parts.items() if f'"{name}"' in text}
 
 
-def _list_regions(catalog: Catalog, account: str) -> list[str]:
+def list_regions(catalog: Catalog, account: str) -> list[str]:
     """Return the regions of an account that clusters and sources name, sorted."""
     places = (place for source in grants.resolve_sources(catalog) for place in (source, *source.replicas))
     regions = {place.home_region for place in places if place.holder == account}
@@ -74,7 +74,7 @@ def _has_sources(catalog: Catalog, account: str) -> bool:
 
 
 def _build_parameters(catalog: Catalog, account: str) -> Object:
-    first = _list_regions(catalog, account)[:1]
+    first = list_regions(catalog, account)[:1]
     forwards = "true" if _has_sources(catalog, account) else "false"
     truth = {"Type": "String", "AllowedValues": ["true", "false"]}
     return {

@@ -10,6 +10,8 @@ from keyferry.access.statements import Object, substitute
 
 FUNCTIONS = ("route", "deliver", "reconcile", "report")
 ROLES = ("route", "deliver", "reconcile", "push")
+POLICIES = ("look", "steer", "push")
+"""The policies by the ends of their names."""
 QUEUES = ("changes", "deliveries.fifo", "sweeps")
 DEAD_LETTERS = ("changes-dead-letters", "deliveries-dead-letters.fifo", "sweeps-dead-letters", "events-dead-letters")
 """The queues by the ends of their names, which template.yaml gives them."""
@@ -59,6 +61,7 @@ def _list_look() -> list[Object]:
             [f"cloudformation:{verb}" for verb in ("DescribeStacks", "DescribeStackEvents", "ListStackResources")],
             [_STACK],
         ),
+        _allow("Members", ["cloudformation:DescribeStacks"], [_MEMBERS]),
         _allow("Ask", ["lambda:InvokeFunction"], [_arn("lambda", "function:${Stack}-report")]),
         _allow(
             "Logs",
@@ -75,14 +78,16 @@ def _list_look() -> list[Object]:
 
 
 def _list_settings() -> list[Object]:
-    """Return what `keyferry doctor` looks at of the stack: settings, never code."""
+    """Return what `keyferry doctor` looks at of the stack: settings, never code; also who has these policies."""
     functions = [_arn("lambda", f"function:${{Stack}}-{name}") for name in FUNCTIONS]
     roles = [f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/${{Prefix}}-{name}" for name in ROLES]
+    policies = [f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/${{Prefix}}-{name}" for name in POLICIES]
     return [
         _allow("Functions", ["lambda:GetFunctionConfiguration", "lambda:GetFunctionConcurrency"], functions),
         _allow("Rules", ["events:DescribeRule", "events:ListTargetsByRule"], []) | {"Resource": _RULES},
         _allow("Schedule", ["scheduler:GetSchedule"], [_arn("scheduler", "schedule/default/${Schedule}")]),
         _allow("Roles", ["iam:GetRole"], roles),
+        _allow("Holders", ["iam:ListEntitiesForPolicy"], policies),
     ]
 
 
@@ -158,5 +163,6 @@ _ENTRIES = [
     f"arn:${{AWS::Partition}}:eks:*:${{AWS::AccountId}}:{resource}" for resource in ("cluster/*", "access-entry/*")
 ]
 _STACK = _arn("cloudformation", "stack/${Stack}/*")
+_MEMBERS = "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/${Stack}-member/*"
 _RULES = {"Fn::Split": [",", {"Ref": "Rules"}]}
 _DASHBOARD = "arn:${AWS::Partition}:cloudwatch::${AWS::AccountId}:dashboard/${Stack}-${AWS::Region}"

@@ -22,6 +22,7 @@ VERBS = {
     "doctor": "Show what is wrong with a stack and its clusters, and what mends it",
     "expiring": "Show what expires, what is not rotated, and how old values are",
     "orphans": "Show what is left over of mappings that are gone",
+    "uninstall": "Show what it takes to remove a stack, step by step",
     "explain": "Show which change an event is, and what follows from it",
     "schema": "Print the JSON Schema of mapping files, or of what a command answers",
     "completion": "Print the script that lets a shell complete commands",

@@ -203,28 +203,56 @@ def open_stack(environment: Mapping[str, str], name: str | None, settings: Setti
     return find_stack(open_session(settings.choose_region(environment, name)), name, settings)
 
 
-def find_stack(session: boto3.Session, name: str | None, settings: Settings) -> Stack:
-    """Return a stack by its name, or the one that samconfig.toml names.
+class StackMissing(InvalidInput):
+    """The account and region have no stack of that name."""
+
+
+def name_stack(name: str | None, settings: Settings) -> str:
+    """Return the name of a stack: the one that is given, or that of samconfig.toml.
 
     Raises:
-        InvalidInput: nothing names a stack, or the account and region have none of that name.
+        InvalidInput: nothing names a stack.
         InvalidFiles: samconfig.toml cannot be read.
-        KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
     """
     known = name or settings.config.stack_name
     if known is None:
         raise InvalidInput(f"which stack? say --stack NAME, or let {settings.config.path.name} have stack_name")
-    client = open_client(session, "cloudformation")
-    with translate_errors(f"cloudformation:DescribeStacks on {known}"):
+    return known
+
+
+def describe_stack(client: Any, name: str) -> dict[str, Any] | None:  # noqa: ANN401  # one of boto3's generated classes
+    """Return what CloudFormation says of a stack (DescribeStacks); None where there is none of that name.
+
+    Args:
+        client: a client of CloudFormation.
+        name: the name of the stack.
+
+    Raises:
+        KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
+    """
+    with translate_errors(f"cloudformation:DescribeStacks on {name}"):
         try:
-            stacks = client.describe_stacks(StackName=known)["Stacks"]
+            stacks = client.describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "ValidationError":
                 raise
             stacks = []
-    if not stacks:
-        raise InvalidInput(f"there is no stack {known} in {session.region_name}: look at name, region and account")
-    described = stacks[0]
+    return dict(stacks[0]) if stacks else None
+
+
+def find_stack(session: boto3.Session, name: str | None, settings: Settings) -> Stack:
+    """Return a stack by its name, or the one that samconfig.toml names.
+
+    Raises:
+        InvalidInput: nothing names a stack.
+        StackMissing: the account and region have none of that name.
+        InvalidFiles: samconfig.toml cannot be read.
+        KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
+    """
+    known = name_stack(name, settings)
+    described = describe_stack(open_client(session, "cloudformation"), known)
+    if described is None:
+        raise StackMissing(f"there is no stack {known} in {session.region_name}: look at name, region and account")
     return Stack(
         session,
         known,

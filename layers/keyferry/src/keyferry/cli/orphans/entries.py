@@ -81,7 +81,7 @@ def delete_entry(session: boto3.Session, orphan: Orphan) -> None:
 def _list_left(session: boto3.Session, cluster: Cluster, stacks: Stacks) -> Iterator[Orphan]:
     is_used = Names(stacks.catalogs, cluster, None).is_used
     known = stacks.list_principals(cluster)
-    for principal, username in _read_entries(session, cluster):
+    for principal, username in read_entries(session, cluster):
         is_ours = username in stacks.usernames
         # Who pushes from a terminal may have an entry that no stack makes.
         if not is_ours or (is_used and (principal in known or not stacks.outputs or username.endswith(":push"))):
@@ -94,8 +94,12 @@ def _list_left(session: boto3.Session, cluster: Cluster, stacks: Stacks) -> Iter
 _UNUSED = "no mapping goes to its cluster any more"
 
 
-def _read_entries(session: boto3.Session, cluster: Cluster) -> list[tuple[str, str]]:
-    """Return the principal and the user name of each entry of a cluster."""
+def read_entries(session: boto3.Session, cluster: Cluster) -> list[tuple[str, str]]:
+    """Return the principal and the user name of each entry of a cluster.
+
+    Raises:
+        KeyferryError: AWS refuses it, or does not answer.
+    """
     name = cluster.eks.name
     client = open_client(session, "eks", cluster.eks.region)
 

@@ -100,13 +100,13 @@ def format_deletion(alike: Sequence[Orphan]) -> str:
     """Return the shell command that deletes things of one kind in one namespace of one cluster."""
     first = alike[0]
     if first.resource is None:
-        return "\n".join(_format_entry_deletion(orphan) for orphan in alike)
+        return "\n".join(format_entry_deletion(orphan.eks, orphan.name) for orphan in alike)
     where = ["--namespace", first.namespace] if first.namespace else []
     names = [orphan.name for orphan in alike]
     return shlex.join(["kubectl", "--context", first.context, "delete", *where, first.resource.full_name, *names])
 
 
-def _format_entry_deletion(orphan: Orphan) -> str:
-    eks = orphan.eks
+def format_entry_deletion(eks: Eks, principal: str) -> str:
+    """Return the shell command that deletes an access entry of a cluster: that of a role, by its ARN."""
     where = ["--region", eks.region, "--cluster-name", eks.name]
-    return shlex.join(["aws", "eks", "delete-access-entry", *where, "--principal-arn", orphan.name])
+    return shlex.join(["aws", "eks", "delete-access-entry", *where, "--principal-arn", principal])

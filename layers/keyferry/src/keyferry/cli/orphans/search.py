@@ -47,15 +47,19 @@ class Findings:
 class ClusterSearch:
     """The search of one cluster."""
 
-    def __init__(self, client: OperatorClient, cluster: Cluster, catalogs: Sequence[Catalog]) -> None:
+    def __init__(
+        self, client: OperatorClient, cluster: Cluster, catalogs: Sequence[Catalog], places: Sequence[Catalog] = ()
+    ) -> None:
         """Prepare the search; nothing is asked yet.
 
         Args:
             client: asks the cluster.
             cluster: the cluster.
             catalogs: what the folder has, then what is deployed.
+            places: whose namespaces are looked at where they may not be listed; none for those of the catalogues.
         """
         self._client, self._cluster, self._catalogs = client, cluster, catalogs
+        self._places = places or catalogs
         self._findings = Findings()
         self._unseen = set[str]()
         """The kinds of which some may not be listed."""
@@ -102,7 +106,7 @@ class ClusterSearch:
         return sorted(
             {
                 name
-                for catalog in self._catalogs
+                for catalog in self._places
                 for cluster in catalog.clusters.values()
                 if cluster.eks == self._cluster.eks
                 for name in catalog.namespaces_on(cluster)

@@ -107,6 +107,20 @@ def survey(request: Request, step: Callable[[], None] = lambda: None) -> Survey:
         else:
             result.clients[cluster.name] = client
             searches.append(ClusterSearch(client, cluster, stacks.catalogs))
+    for findings in run_searches(searches, step):
+        result.findings.add(findings)
+    if result.session is not None:
+        result.findings.add(_find_entries(result.session, clusters, stacks))
+    return result
+
+
+def run_searches(searches: Sequence[ClusterSearch], step: Callable[[], None]) -> list[Findings]:
+    """Return what each search finds; some run side by side.
+
+    Args:
+        searches: the searches.
+        step: called after each.
+    """
 
     def run(search: ClusterSearch) -> Findings:
         try:
@@ -115,11 +129,7 @@ def survey(request: Request, step: Callable[[], None] = lambda: None) -> Survey:
             step()
 
     with ThreadPoolExecutor(CONCURRENCY) as pool:
-        for findings in pool.map(run, searches):
-            result.findings.add(findings)
-    if result.session is not None:
-        result.findings.add(_find_entries(result.session, clusters, stacks))
-    return result
+        return list(pool.map(run, searches))
 
 
 def _check_choices(request: Request) -> None:
@@ -158,14 +168,18 @@ def _ask_stacks(request: Request, result: Survey) -> Stacks:
             outputs.append(stack.outputs)
             result.deployments.append((stack, deployment.digest))
             result.doubt = result.doubt or deployment.difference_of_releases
-        _check_prefix(request.folder, catalogs[1:])
+        check_prefix(request.folder, catalogs[1:])
     except KeyferryError as error:
         result.doubt = f"the mappings that are deployed are not known: {error}"
     return Stacks(catalogs, outputs)
 
 
-def _check_prefix(folder: Catalog, deployed: Sequence[Catalog]) -> None:
-    """Refuse stacks none of which is the folder's: what that one has deployed is not known."""
+def check_prefix(folder: Catalog, deployed: Sequence[Catalog]) -> None:
+    """Refuse stacks none of which is the folder's: what that one has deployed is not known.
+
+    Raises:
+        InvalidInput: the folder has another prefix than any of them.
+    """
     prefix, prefixes = folder.stack.prefix, sorted({catalog.stack.prefix for catalog in deployed})
     if prefix not in prefixes:
         raise InvalidInput(

@@ -1,0 +1,256 @@
+"""What it takes to remove a stack: what the plan has of AWS and of clusters, and what it says it has not seen."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+
+from keyferry.access.rbac import build_rbac
+from keyferry.cli import main
+from keyferry.cli.doctor.subject import Caller
+from keyferry.cli.orphans.search import ClusterSearch
+from keyferry.cli.stack import Stack
+from keyferry.cli.uninstall.account import Account
+from keyferry.cli.uninstall.clusters import plan_cluster
+from keyferry.cli.uninstall.removal import Removal
+from keyferry.mapping.catalog import Catalog, build_catalog
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.targets import Cluster
+from tests.unit.samples import ACCOUNT, cluster, mapping
+from tests.unit.test_orphans import EMPTY, ONE, STAMP, FakeOperator, edit, folder, one, stamped
+from tests.unit.test_orphans_command import EXAMPLES, NOBODY
+
+OTHER = "444455556666"
+LOOK = f"arn:aws:iam::{ACCOUNT}:policy/keyferry-look"
+DELIVER = f"arn:aws:iam::{ACCOUNT}:role/keyferry-deliver"
+NOTHING = build_catalog([], [])
+
+
+def look(operator: Any, *, secrets: bool = False, places: tuple[Catalog, ...] = ()) -> Removal:  # noqa: ANN401
+    """Return what removal takes in prod-eu."""
+    findings = ClusterSearch(operator, cluster("prod-eu"), [NOTHING], places).run()
+    return plan_cluster("prod-eu", "mine", findings, "keyferry", secrets=secrets)
+
+
+def generate(operator: FakeOperator, *mappings: SecretMapping, **stack: Any) -> None:  # noqa: ANN401
+    """Let a cluster have what is generated for a stack with these mappings."""
+    for raw in build_rbac(folder(*mappings, **stack), cluster("prod-eu")):
+        operator.objects.setdefault(f"{raw['kind'].lower()}s".replace("policys", "policies"), []).append(raw)
+
+
+def test_all_that_was_generated_goes_by_its_label_and_that_of_another_stack_stays() -> None:
+    operator = FakeOperator()
+    generate(operator, mapping(**ONE), mapping("other", **ONE, name="other"))
+    generate(operator, mapping(**ONE), prefix="staging")
+    removal = look(operator)
+    [step] = removal.steps
+    assert "Role" in step.what
+    assert "2 ValidatingAdmissionPolicies" in step.what
+    [command] = step.commands
+    assert command.startswith("kubectl --context mine delete rolebindings,")
+    assert command.endswith(" --all-namespaces --selector keyferry.dev/generated=keyferry")
+    assert (removal.stays, removal.notes) == ([], [])
+
+
+def test_where_nothing_was_generated_there_is_nothing_to_do() -> None:
+    assert look(FakeOperator()).steps == []
+
+
+def test_what_could_not_be_listed_is_removed_by_its_label_all_the_same_and_told() -> None:
+    operator = FakeOperator()
+    operator.forbidden = {("clusterroles", "")}
+    removal = look(operator)
+    [step] = removal.steps
+    assert step.what == "in prod-eu: what was generated for it"
+    assert removal.notes == ["context mine may not list clusterroles"]
+
+
+def test_secrets_and_stamps_stay_unless_they_are_asked_for() -> None:
+    operator = stamped(**STAMP)
+    operator._world = one()
+    assert look(operator).stays == ["in prod-eu: 1 Secret, 1 Stamp; --secrets has the commands"]
+    removal = look(operator, secrets=True)
+    assert removal.stays == []
+    used, stamps = removal.steps
+    assert used.what == "in prod-eu: 1 Secret that somebody needs or owns: settle that first"
+    assert used.details == ["Secret payments/payments-db: in use by Deployment/web"]
+    assert used.commands == ["kubectl --context mine delete --namespace payments secrets payments-db"]
+    assert stamps.what.startswith("in prod-eu: 1 Stamp of restarts; taking one off restarts its workload")
+    assert "patch deployments.apps web" in stamps.commands[0]
+
+
+def test_a_secret_that_nobody_uses_is_deleted_and_one_that_somebody_else_made_loses_our_keys_alone() -> None:
+    [step] = look(FakeOperator(one()), secrets=True).steps
+    assert step.what == "in prod-eu: 1 Secret that nothing was seen to use"
+    world = one()
+    edit(world, labels={"app.kubernetes.io/managed-by": "Helm"})
+    [step] = look(FakeOperator(world), secrets=True).steps
+    assert "somebody else made it" in step.details[0]
+    assert "patch secret payments-db" in step.commands[0]
+
+
+def test_where_namespaces_may_not_be_listed_those_that_mappings_name_are_looked_at() -> None:
+    operator = FakeOperator(one())
+    operator.forbidden = {("namespaces", ""), ("secrets", "")}
+    assert look(operator, places=(folder(mapping(**ONE)),)).stays != []
+    assert look(operator, places=(EMPTY,)).stays == []
+
+
+class FakeAws:
+    """What AWS has of a stack: who has its policies, stacks by region, and the access entries of clusters."""
+
+    region_name = "eu-west-1"
+
+    class exceptions:  # noqa: N801  # as boto3 calls it
+        """The errors of a client."""
+
+        class NoSuchEntityException(ClientError):
+            """There is no such policy."""
+
+    def __init__(self) -> None:
+        self.holders: dict[str, dict[str, list[dict[str, str]]]] = {}
+        self.stacks: dict[tuple[str, str], dict[str, str]] = {}
+        self.entries: dict[str, dict[str, str]] = {}
+        self.refused: set[str] = set()
+        self._region = self._cluster = ""
+
+    def client(self, _service: str, region_name: str | None = None, **_more: object) -> "FakeAws":
+        self._region = region_name or self.region_name
+        return self
+
+    def get_paginator(self, operation: str) -> "FakeAws":
+        if operation in self.refused:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, operation)
+        return self
+
+    def paginate(self, **asked: str) -> Iterator[Mapping[str, Any]]:
+        if "clusterName" in asked:
+            self._cluster = asked["clusterName"]
+            yield {"accessEntries": list(self.entries.get(self._cluster, ()))}
+        elif asked["PolicyArn"] not in self.holders:
+            raise self.exceptions.NoSuchEntityException({"Error": {"Code": "NoSuchEntity"}}, "ListEntitiesForPolicy")
+        else:
+            yield self.holders[asked["PolicyArn"]]
+
+    def describe_access_entry(self, **asked: str) -> dict[str, Any]:
+        return {"accessEntry": {"username": self.entries[asked["clusterName"]][asked["principalArn"]]}}
+
+    def describe_stacks(self, **asked: str) -> dict[str, Any]:
+        if "describe_stacks" in self.refused:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "DescribeStacks")
+        if (self._region, asked["StackName"]) not in self.stacks:
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": ""}}, "DescribeStacks")
+        given = self.stacks[self._region, asked["StackName"]]
+        parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
+        return {"Stacks": [{"Parameters": parameters}]}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    aws = FakeAws()
+
+    def open_client(session: FakeAws, service: str, region: str | None = None) -> FakeAws:
+        return session.client(service, region)
+
+    for module in ("keyferry.cli.uninstall.account", "keyferry.cli.orphans.entries"):
+        monkeypatch.setattr(f"{module}.open_client", open_client)
+    return aws
+
+
+def account(aws: Any, *, is_there: bool = True, **parameters: str) -> Account:  # noqa: ANN401
+    stack = Stack(aws, "keyferry", {}, {"AccessEntries": "true"} | parameters) if is_there else None
+    return Account(aws, Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/ann"), "keyferry", stack)
+
+
+def test_policies_are_taken_from_whoever_has_them_and_then_the_stack_is_deleted(aws: FakeAws) -> None:
+    aws.holders[LOOK] = {
+        "PolicyRoles": [{"RoleName": "oncall"}, {"RoleName": "AWSReservedSSO_Look_0123"}],
+        "PolicyUsers": [{"UserName": "ann"}],
+        "PolicyGroups": [{"GroupName": "ops"}],
+    }
+    policies, stack = account(aws).plan_stack("keyferry").steps
+    assert policies.commands == [
+        f"aws iam detach-role-policy --role-name oncall --policy-arn {LOOK}",
+        f"aws iam detach-user-policy --user-name ann --policy-arn {LOOK}",
+        f"aws iam detach-group-policy --group-name ops --policy-arn {LOOK}",
+    ]
+    assert policies.details == ["AWSReservedSSO_Look_0123 has keyferry-look: take it off the permission set"]
+    assert stack.commands == ["sam delete --stack-name keyferry --region eu-west-1"]
+
+
+def test_who_has_the_policies_is_said_not_to_be_known_where_iam_does_not_say(aws: FakeAws) -> None:
+    aws.refused = {"list_entities_for_policy"}
+    removal = account(aws).plan_stack("keyferry")
+    assert [step.commands for step in removal.steps] == [["sam delete --stack-name keyferry --region eu-west-1"]]
+    assert "who has the policies keyferry-look, -steer, -push is not known" in removal.notes[0]
+
+
+def test_a_stack_that_is_gone_takes_no_step(aws: FakeAws) -> None:
+    assert account(aws, is_there=False).plan_stack("keyferry").steps == []
+
+
+def clusters(*more: Cluster) -> list[Catalog]:
+    return [build_catalog([mapping()], [cluster("prod-eu"), *more])]
+
+
+def elsewhere(name: str, region: str = "us-east-1", account: str = ACCOUNT) -> Cluster:
+    eks = {"name": name, "region": region, "account": account}
+    return Cluster.model_validate({"name": name, "eks": eks})
+
+
+def test_what_was_deployed_in_other_regions_and_accounts_goes_where_it_is(aws: FakeAws) -> None:
+    known = clusters(elsewhere("prod-us"), elsewhere("shop", account=OTHER))
+    assert [step.what for step in account(aws).plan_accounts(known).steps] == [
+        f"roles, access entries and event rules in account {OTHER}, with credentials of it, us-east-1"
+    ]
+    aws.stacks["us-east-1", "keyferry-member"] = {"AccessEntries": "true"}
+    own, _ = account(aws).plan_accounts(known).steps
+    assert own.commands == [
+        "aws cloudformation delete-stack --stack-name keyferry-member --region us-east-1",
+        "aws cloudformation wait stack-delete-complete --stack-name keyferry-member --region us-east-1",
+    ]
+    aws.refused = {"describe_stacks"}
+    assert (
+        "whether there is a stack keyferry-member in us-east-1 is not known"
+        in (account(aws).plan_accounts(known).notes[0])
+    )
+
+
+def test_access_entries_go_by_hand_where_no_stack_has_made_them(aws: FakeAws) -> None:
+    known = clusters(elsewhere("prod-us"), elsewhere("shop", account=OTHER))
+    aws.entries = {name: {DELIVER: "keyferry:deliver", "arn:x": "somebody"} for name in ("prod-eu", "prod-us")}
+    removal = account(aws).plan_entries(known, "keyferry")
+    assert [list(step.commands) for step in removal.steps] == [
+        [f"aws eks delete-access-entry --region us-east-1 --cluster-name prod-us --principal-arn {DELIVER}"]
+    ]
+    assert f"access entries of cluster shop are not looked at: it is in account {OTHER}" in removal.notes[0]
+    by_hand = account(aws, AccessEntries="false").plan_entries(known, "keyferry")
+    assert [step.what.partition(":")[0] for step in by_hand.steps] == ["in prod-eu", "in prod-us"]
+
+
+def test_access_entries_of_a_region_go_with_the_stack_that_made_them_there(aws: FakeAws) -> None:
+    known = clusters(elsewhere("prod-us"))
+    aws.entries = {"prod-us": {DELIVER: "keyferry:deliver"}}
+    for made, steps in (("true", 0), ("false", 1)):
+        aws.stacks["us-east-1", "keyferry-member"] = {"AccessEntries": made}
+        seen = account(aws)
+        seen.plan_accounts(known)
+        assert len(seen.plan_entries(known, "keyferry").steps) == steps
+
+
+def test_without_the_word_plan_nothing_is_done() -> None:
+    result = CliRunner().invoke(main, ["--mappings", str(EXAMPLES), "uninstall", "--stack", "keyferry"], env=NOBODY)
+    assert result.exit_code == 2
+    assert "this program removes nothing itself: say --plan" in " ".join(result.stderr.split())
+
+
+def test_who_can_look_at_nothing_gets_the_steps_all_the_same_and_is_told() -> None:
+    arguments = ["--mappings", str(EXAMPLES), "uninstall", "--plan", "--stack", "keyferry"]
+    result = CliRunner().invoke(main, arguments, env=NOBODY)
+    assert result.exit_code == 1
+    assert "sam delete --stack-name keyferry" in result.stdout
+    assert result.stdout.count("kubectl --context prod-") == 2
+    assert "AWS is not looked at" in result.stderr
+    assert "prod-eu is not looked at" in result.stderr
