@@ -286,6 +286,22 @@ def test_a_right_that_is_missing_is_told_with_the_command_that_grants_it(server:
     ]
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("", "grant the verb create by RBAC"),  # as Kubernetes 1.30 says it of an apply that creates
+        ('User "keyferry:deliver" cannot create resource "secrets"', "grant the verb create by RBAC"),
+        ("not today", "an admission plugin of the cluster forbids to get secrets/db in namespace n0: allow it there"),
+    ],
+)
+def test_what_forbids_without_a_reason_is_rbac_and_an_admission_plugin_gives_one(
+    server: Server, reason: str, told: str
+) -> None:
+    server.reply = says(403, body=json.dumps({"message": f'secrets "db" is forbidden: {reason}'}).encode())
+    [error] = read(server.client())
+    assert told in str(error)
+
+
 def test_an_error_of_aws_while_signing_in_is_told_to_all_that_wait_and_is_not_remembered(server: Server) -> None:
     errors: Iterator[KeyferryError] = iter([AccessDenied("AWS refuses sts:AssumeRole on the role")])
 

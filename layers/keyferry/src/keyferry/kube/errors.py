@@ -93,13 +93,25 @@ def _build_forbidden(
     message = str(answer.get("message", ""))
     if "exceeded quota" in message:
         return Forbidden(f"{object_name}: a ResourceQuota of namespace {namespace} is used up; raise it")
-    missing_verb = _VERB.search(message)  # can differ from `verb`: an apply that creates the object needs create too
+    missing_verb = _find_missing_verb(message)
     if missing_verb is None:
         return Forbidden(f"an admission plugin of the cluster forbids to {verb} {object_name}: allow it there")
-    verb = missing_verb[1]
+    verb = missing_verb
     # docs/deploy/index.md: a context of kubectl that is called as the cluster is.
     command = f"kubectl --context {cluster} apply --server-side -f generated/clusters/{cluster}/rbac.yaml"
     return Forbidden(f"the cluster forbids to {verb} {object_name}: grant the verb {verb} by RBAC: `{command}`")
+
+
+def _find_missing_verb(message: str) -> str | None:
+    """Return the verb that RBAC does not allow; it can be another one than was asked for.
+
+    An apply that creates the object needs `create` too. Without it, Kubernetes 1.30 answers "… is forbidden: " and no
+    more (`withAuthorization` in apiserver, pkg/endpoints/handlers/update.go); an admission plugin gives a reason.
+    """
+    found = _VERB.search(message)
+    if found:
+        return found[1]
+    return "create" if message.rstrip().endswith(" is forbidden:") else None
 
 
 def _build_conflict(answer: Mapping[str, Any], object_name: str) -> KeyferryError:
