@@ -211,7 +211,11 @@ def test_what_fails_is_named_in_the_table_and_told_in_full_below(mappings: Path,
         ["fail", "prod-eu", "payments", "payments-db", "Conflict"],
         ["fail", "prod-us", "-", "payments-db", "AccessDenied"],
     ]
-    first, second, _, totals = result.stdout.partition("\n\n")[2].splitlines()
+    first, second, _, *guides, totals = result.stdout.partition("\n\n")[2].splitlines()
+    assert guides == [
+        "Conflict: https://keyferry.dev/operate/troubleshooting/#conflict",
+        "AccessDenied: https://keyferry.dev/operate/troubleshooting/#accessdenied",
+    ]
     assert totals == "2 targets: 2 fail"
     assert first.startswith(
         f"{mappings}/payments.yaml:11: prod-eu/payments/payments-db: Conflict: Secret payments-db: "
@@ -524,7 +528,10 @@ def test_without_credentials_or_region_nothing_is_begun(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     result = run(mappings, "--yes")
-    assert result.stderr == "no AWS region is set: set AWS_REGION, or a region in the profile (the AWS sign-in)\n"
+    assert result.stderr.splitlines() == [
+        "no AWS region is set: set AWS_REGION, or a region in the profile (the AWS sign-in)",
+        "https://keyferry.dev/operate/troubleshooting/#misconfigured",
+    ]
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

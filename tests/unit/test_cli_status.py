@@ -398,6 +398,7 @@ def test_the_table_has_a_line_for_each_target_each_cause_once_and_totals(capsys:
         "",
         "prod-us/payments-db: ClusterUnreachable: no answer",
         "",
+        "Forbidden: https://keyferry.dev/operate/troubleshooting/#forbidden",
         "6 targets: 3 failed, 1 right, 1 stale, 1 unknown",
     ]
 

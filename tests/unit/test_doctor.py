@@ -32,6 +32,7 @@ from tests.unit.terminal import on_terminal
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/mappings"
 OK = Finding("rules", "ok", "one", "enabled")
+HELP = "https://keyferry.dev/operate/#what-is-wrong-with-the-stack"
 
 
 def test_what_comes_before_an_error_is_kept_and_the_error_is_a_warning() -> None:
@@ -118,6 +119,7 @@ def test_findings_with_the_same_reason_are_one_line_with_all_their_commands(
         "         make two",
         "ok       rules           three",
         "",
+        HELP,
         "5 looked at: 2 errors, 0 warnings, 3 ok",
     ]
 
@@ -139,7 +141,7 @@ def test_on_a_terminal_what_is_ok_is_one_line_unless_all_is_asked_for(monkeypatc
         "ok       rules           3 things",
         "error    rules           eu: missing: one and 1 more",
         f"         {command}",
-        *("", total, "--all shows every one, and everything that a line counts"),
+        *("", HELP, total, "--all shows every one, and everything that a line counts"),
     ]
     assert show(monkeypatch, many, has_all=True) == [
         "ok       rules           one, three: enabled",
@@ -148,7 +150,7 @@ def test_on_a_terminal_what_is_ok_is_one_line_unless_all_is_asked_for(monkeypatc
         "                         Role two",
         f"         {command}",
         "ok       rules           two",
-        *("", total),
+        *("", HELP, total),
     ]
     assert show(monkeypatch, [OK], has_all=False)[0] == "ok       rules           one: enabled"
 

@@ -101,6 +101,13 @@ def test_a_message_whose_failure_lasts_is_a_dead_letter_with_its_reason(
     assert settlement.metrics()["MessagesDeadLettered"] == 1
 
 
+def test_the_log_line_leads_to_what_is_to_be_done_about_the_error_that_its_reason_begins_with() -> None:
+    fields = settled(ends(Unreachable("no answer"), SourceUnusable("no JSON")), attempt=MAX_RECEIVES).log_fields()
+    assert fields["reason"].startswith("SourceUnusable: ")
+    assert fields["help"] == "https://keyferry.dev/operate/troubleshooting/#sourceunusable"
+    assert "help" not in settled(ends()).log_fields()
+
+
 def test_a_dead_letter_names_the_owner_of_the_mapping() -> None:
     owner = Team(team="payments")
     assert settled(lambda asked: Report(asked, error=Conflict("stop helm"), owner=owner)).owner == owner

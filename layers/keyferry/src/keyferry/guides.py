@@ -12,3 +12,12 @@ def link(page: str, section: str = "") -> str:
         section: the anchor of a section; empty for the whole page.
     """
     return f"{SITE}/{page}/" + (f"#{section}" if section else "")
+
+
+def link_error(name: str) -> str:
+    """Return the address of what is to be done about an error.
+
+    Args:
+        name: the name of its class, as `Conflict`.
+    """
+    return link("operate/troubleshooting", name.lower())

@@ -95,13 +95,16 @@ def _tell(settings: Settings | None, error: Exception) -> int:
     """Tell an error, and return the exit code."""
     from keyferry.cli.check.problems import InvalidFiles  # noqa: PLC0415
     from keyferry.cli.output import console  # noqa: PLC0415
-    from keyferry.errors import KeyferryError, raised_at  # noqa: PLC0415
+    from keyferry.errors import InvalidInput, KeyferryError, raised_at  # noqa: PLC0415
+    from keyferry.guides import link_error  # noqa: PLC0415
 
     if isinstance(error, InvalidFiles) and settings and settings.is_json:
         console.print_json({"problems": [problem.as_dict() for problem in error.problems]})
         return PROBLEMS
     if isinstance(error, KeyferryError):
         _print_note(str(error))
+        if not isinstance(error, InvalidInput):  # of which the text says all
+            _print_note(link_error(type(error).__name__))
         return PROBLEMS
     # Its text is not shown: it can quote a value.
     _print_note(f"unexpected {type(error).__name__} at {raised_at(error)}: a bug in Keyferry; please report it")

@@ -27,6 +27,7 @@ from keyferry.errors import (
     UnknownField,
     UnknownName,
 )
+from keyferry.guides import link_error
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, Message
 from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric, count_errors
@@ -104,10 +105,11 @@ class Settlement:
 
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the log line."""
-        reason = {"reason": self.reason} if self.reason else {}
+        first = min(self.errors, key=lambda error: not isinstance(error, NeedsRepair), default=None)
         sent_on = [delivery.namespace or delivery.cluster for delivery in self.follow_ups[:50]]
         return {
-            **reason,
+            **({"reason": self.reason} if self.reason else {}),
+            **({"help": link_error(type(first).__name__)} if first else {}),
             **({"next_try_seconds": self.delay_seconds} if self.is_retried and self.delay_seconds else {}),
             **({"follow_ups": len(self.follow_ups), "sent_on": sent_on} if sent_on else {}),
             **(self.delivery.log_fields() if self.delivery else {}),
@@ -205,8 +207,7 @@ def _settle_unknown(message: Message, delivery: Delivery | None, error: UnknownN
         return replace(settlement, delay_seconds=choose_delay_seconds(message.attempt, [error]))
     # Of a mapping that was removed nothing is left to do; what a newer release has sent may be a change.
     body = message.document
-    is_of_sweep = isinstance(body, dict) and "expires" in body
-    is_lost = isinstance(error, UnknownField) and not is_of_sweep
+    is_lost = isinstance(error, UnknownField) and not (isinstance(body, dict) and "expires" in body)
     return replace(settlement, decision="dead letter" if is_lost else "dropped")
 
 

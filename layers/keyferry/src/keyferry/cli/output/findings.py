@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from keyferry.cli.doctor.finding import Finding
 from keyferry.cli.output import console
 from keyferry.cli.output.words import count
+from keyferry.guides import link
 
 _CHECK = len("access entries")
 """How wide the second column is."""
@@ -50,6 +51,8 @@ def print_totals(findings: Sequence[Finding], *, has_all: bool) -> None:
     counts = {state: sum(finding.state == state for finding in findings) for state in ("error", "warning", "ok")}
     errors, warnings = (count(counts[state], state) for state in ("error", "warning"))
     console.print_line("")
+    if counts["error"] or counts["warning"]:
+        console.print_verbatim(link("operate", "what-is-wrong-with-the-stack"))
     console.print_line(f"{len(findings):,} looked at: {errors}, {warnings}, {counts['ok']:,} ok")
     if not has_all and (console.is_terminal() or any(finding.details for finding in findings)):
         console.print_line("--all shows every one, and everything that a line counts")

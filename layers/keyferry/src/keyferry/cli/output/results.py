@@ -8,7 +8,7 @@ from typing import Any
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.output import console
 from keyferry.cli.output.pushed import PlannedDelivery, Pushed, dump_report
-from keyferry.cli.output.words import count, join
+from keyferry.cli.output.words import count, join, name_guides
 from keyferry.delivery.preview import Preview
 from keyferry.delivery.report import (
     Locate,
@@ -90,7 +90,7 @@ def print_plans(plans: Sequence[Plan], secrets: Secrets, output: str) -> None:
     rows = [row for plan in plans for row in _rows_of_plan(plan, secrets)]
     _print_rows(("will", "keys", "restarts"), rows, output)
     _print_notes((_name_target(plan.delivery, None, secrets), plan.notes) for plan in plans)
-    _print_totals(rows)
+    _print_totals(rows, output)
 
 
 def print_reports(reports: Sequence[Report], secrets: Secrets, output: str) -> None:
@@ -110,7 +110,7 @@ def print_reports(reports: Sequence[Report], secrets: Secrets, output: str) -> N
         rows = [row for report in reports for row in _rows_of_report(report, secrets)]
         _print_rows(("did", "restarted"), rows, output)
         _print_notes((_name_target(report.delivery, None, secrets), report.notes) for report in reports)
-        _print_totals(rows)
+        _print_totals(rows, output)
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,10 @@ def _print_notes(notes: Iterable[tuple[str, Sequence[str]]]) -> None:
         console.print_line(line)
 
 
-def _print_totals(rows: Sequence[_Row]) -> None:
+def _print_totals(rows: Sequence[_Row], output: str) -> None:
+    """Write where more is said of what fails, and how many rows have each effect."""
+    for guide in name_guides(row.error.title for row in rows if row.error) if output != "github" else ():
+        console.print_verbatim(guide)
     counts = Counter(row.effect.partition(",")[0] for row in rows)
     effects = ", ".join(f"{number:,} {effect}" for effect, number in counts.most_common())
     console.print_line(f"{count(len(rows), 'target')}: {effects}")

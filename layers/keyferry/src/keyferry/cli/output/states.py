@@ -7,7 +7,7 @@ from datetime import datetime
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.failures import describe_age
 from keyferry.cli.output import console
-from keyferry.cli.output.words import count, join, tell_next_try
+from keyferry.cli.output.words import count, join, name_guides, tell_next_try
 from keyferry.cli.states import Row, is_known_right
 from keyferry.model import split_version
 
@@ -49,6 +49,8 @@ def print_states(rows: Sequence[Row], now: datetime, total: int = 0, call: Call 
         console.print_line("")
         console.print_line(f"{_name_targets(alike)}: {cause}")
     console.print_line("")
+    for guide in name_guides(row["error"] for row in rows if "error" in row):
+        console.print_verbatim(guide)
     console.print_line(_count(rows))
 
 

@@ -1,7 +1,18 @@
 """Names, numbers and times in sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+
+from keyferry.guides import link_error
+
+
+def name_guides(errors: Iterable[str]) -> list[str]:
+    """Return a line for each class of error: its name, and the address of what is to be done about it.
+
+    Args:
+        errors: texts that begin with the name of a class, as `Conflict: …`.
+    """
+    return [f"{name}: {link_error(name)}" for name in dict.fromkeys(error.partition(":")[0] for error in errors)]
 
 
 def join(names: Sequence[str], total: int | None = None, limit: int = 3) -> str:
