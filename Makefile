@@ -96,11 +96,6 @@ check: tools .tools/site/.installed ## Check format, lint, types, layers, the te
 	@$(BIN)/keyferry generate --check
 	@$(SITE)
 
-.PHONY: build
-build: tools ## Build functions and layers as samconfig.toml says (CONFIG_ENV=name for one of its environments)
-	@$(BIN)/keyferry generate --check
-	@$(BIN)/python -m keyferry_local build $(if $(CONFIG_ENV),--config-env $(CONFIG_ENV))
-
 .PHONY: bench
 bench: tools ## Measure: 5,000 mappings, time from change to Secret, 1,000 namespaces, a sweep, a frozen cluster, memory, import time
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -165,3 +160,4 @@ LOCK := $(UV) pip compile --quiet --universal --generate-hashes --python-version
 lock: $(UV) ## Resolve requirements/*.txt anew (ARGS=--upgrade for newer versions)
 	@for name in uv dev sam ministack awscli go page site; do $(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
 	@$(LOCK) $(ARGS) layers/keyferry/pyproject.toml -o requirements/layer.txt
+	@$(LOCK) $(ARGS) layers/keyferry/pyproject.toml --extra cli -o requirements/cli.txt

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import change, commands, frozen, mappings, memory, namespaces, policies, start, sweeps
-from keyferry_local import layer, stack
+from benchmarks import change, commands, frozen, imports, mappings, memory, namespaces, policies, start, sweeps
+from keyferry_local import stack
 
 CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory", "policies", "start", "commands"]
 
@@ -48,8 +48,9 @@ def main(*, only: str | None, count: int, targets: int, rounds: int, waiting: in
 
 
 def _measure_layer(place: Path, say: Callable[[str], None]) -> None:
-    checkout = stack.stage(place, Path(__file__).resolve().parent.parent / "examples/mappings")
-    layer.show(layer.measure(stack.build(checkout, say, work=place)))
+    repository = stack.stage(place, Path(__file__).resolve().parent.parent / "examples/mappings")
+    for measured in imports.measure(stack.build(repository, say, work=place)):
+        say(str(measured))
 
 
 if __name__ == "__main__":

@@ -3,15 +3,14 @@
 import json
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
+from keyferry import __version__
 from keyferry.runtime.layer import BUILT_FILE
 from keyferry_local.install import Installation
 from keyferry_local.stack import find_architecture
-from tests.conftest import ROOT
 
 UNUSED = ["requests", "oauthlib", "websocket", "aiohttp", "certifi", "kubernetes/client/models", "kubernetes/config"]
 IMPORT_ALL = """
@@ -29,7 +28,7 @@ print(len(modules))
 @pytest.fixture
 def layer(installed: Installation) -> Path:
     """The folder that the layer puts on the functions' path."""
-    return installed.checkout / ".aws-sam/build/CodeLayer/python"
+    return installed.checkout / "build/layers/code/python"
 
 
 def test_every_module_of_the_package_is_imported_from_the_layer_alone(layer: Path) -> None:
@@ -40,9 +39,8 @@ def test_every_module_of_the_package_is_imported_from_the_layer_alone(layer: Pat
 
 
 def test_it_says_what_it_is_built_for(layer: Path) -> None:
-    release = tomllib.loads((ROOT / "layers/keyferry/pyproject.toml").read_text())["project"]["version"]
     built = json.loads((layer / "keyferry" / BUILT_FILE).read_text())
-    assert built == {"architecture": find_architecture(), "python": "3.13", "release": release}
+    assert built == {"architecture": find_architecture(), "python": "3.13", "release": __version__}
 
 
 def test_the_licence_of_whatever_ships_ships_with_it(layer: Path) -> None:

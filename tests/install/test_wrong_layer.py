@@ -29,7 +29,7 @@ def foreign(installed: Installation, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def wrong(foreign: Path) -> bytes:
     """Its code layer, as SAM uploads it."""
-    folder, zipped = foreign / ".aws-sam/build/CodeLayer", io.BytesIO()
+    folder, zipped = foreign / "build/layers/code", io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
             archive.write(path, path.relative_to(folder))

@@ -1,4 +1,4 @@
-"""What `keyferry validate` and `keyferry compile` say and write, and how every command ends."""
+"""What `keyferry validate` says, and how every command ends."""
 
 import json
 import re
@@ -8,15 +8,12 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from pydantic import ValidationError
 
 from keyferry.cli import main
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.group import Group
 from keyferry.cli.options import EXIT_CODES
 from keyferry.errors import Unreachable
-from keyferry.mapping.catalog import Catalog
-from keyferry.runtime.wiring import load_catalog
 from tests.unit.test_files import CLUSTERS, MAPPING
 
 
@@ -77,7 +74,7 @@ def test_problems_as_json_have_file_line_column_and_message(mappings: Path, wher
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize("args", [["compile", "out"], ["explain", "-"], ["generate"], ["push", "--dry-run"]])
+@pytest.mark.parametrize("args", [["build"], ["explain", "-"], ["generate"], ["push", "--dry-run"]])
 def test_every_command_tells_problems_as_json_like_validate(mappings: Path, args: list[str]) -> None:
     (mappings / "payments.yaml").write_text("]")
     result = run(mappings, *args, before=("--output", "json"))
@@ -169,75 +166,16 @@ def test_the_form_after_the_command_counts(mappings: Path) -> None:
     assert result.stdout.endswith("nothing wrong\n")
 
 
-# compile
-
-
-def test_what_is_compiled_is_what_the_functions_read(mappings: Path, tmp_path: Path) -> None:
-    out = tmp_path / "layer/keyferry/mappings"
-    result = run(mappings, "compile", out)
-    assert (result.exit_code, result.stdout) == (0, f"{out}/mappings.json: 1 mapping, 1 cluster\n")
-    assert set(load_catalog(out).mappings) == {"payments-db"}
-
-
-def test_what_was_checked_when_it_was_compiled_is_not_checked_again(mappings: Path, tmp_path: Path) -> None:
-    run(mappings, "compile", tmp_path)
-    compiled = tmp_path / "mappings.json"
-    compiled.write_text(compiled.read_text().replace('"path":"password"', '"path":"password["'))
-    assert load_catalog(tmp_path).mappings["payments-db"].spec.secret.data["password"].path == "password["
-    with pytest.raises(ValidationError):
-        Catalog.model_validate_json(compiled.read_bytes())
-
-
-def test_compiling_twice_gives_the_same_bytes(mappings: Path, tmp_path: Path) -> None:
-    (mappings / "more.yaml").write_text(MAPPING.replace("payments", "shop"))
-    assert run(mappings, "compile", tmp_path / "a").exit_code == run(mappings, "compile", tmp_path / "b").exit_code == 0
-    assert (tmp_path / "a/mappings.json").read_bytes() == (tmp_path / "b/mappings.json").read_bytes()
-
-
-def test_what_is_compiled_can_be_told_as_json(mappings: Path, tmp_path: Path) -> None:
-    result = run(mappings, "compile", tmp_path, "--output", "json")
-    assert json.loads(result.stdout) == {"file": f"{tmp_path}/mappings.json", "mappings": 1, "clusters": 1}
-
-
-def test_a_dry_run_compiles_nothing(mappings: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    result = run(mappings, "compile", out, "--dry-run")
-    assert (result.exit_code, result.stdout) == (0, f"{out}/mappings.json: 1 mapping, 1 cluster\n")
-    assert not out.exists()
-
-
-def test_an_empty_catalogue_can_be_compiled(mappings: Path, tmp_path: Path) -> None:
-    (mappings / "clusters.yaml").write_text("")
-    (mappings / "payments.yaml").write_text("")
-    assert run(mappings, "compile", tmp_path).exit_code == 0
-    assert load_catalog(tmp_path) == Catalog(folder=mappings.name)
-
-
-def test_what_is_wrong_is_not_compiled(mappings: Path, tmp_path: Path) -> None:
-    (mappings / "payments.yaml").write_text("]")
-    result = run(mappings, "compile", tmp_path / "out")
-    assert result.exit_code == 1
-    assert f"{mappings}/payments.yaml:1:1: not YAML" in result.stderr
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_told(mappings: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    result = run(mappings, "compile", tmp_path / "file")
-    assert result.exit_code == 1
-    assert result.stderr == f"{tmp_path}/file/mappings.json: cannot be written: File exists\n"
-
-
 # How every command ends
 
 
 def test_help_names_the_commands_and_the_exit_codes() -> None:
     said = CliRunner().invoke(main, ["--help"]).stdout
-    assert all(command in said for command in ("validate", "compile", "explain", "generate", "push"))
+    assert all(command in said for command in ("validate", "build", "explain", "generate", "push"))
     assert all(f"\n  {code:<5}" in said for code in EXIT_CODES)
 
 
-@pytest.mark.parametrize("args", [["nothing"], ["validate", "--nothing"], ["--output", "xml", "validate"], ["compile"]])
+@pytest.mark.parametrize("args", [["nothing"], ["validate", "--nothing"], ["--output", "xml", "validate"], ["explain"]])
 def test_a_wrong_command_line_ends_with_2(args: list[str]) -> None:
     assert CliRunner().invoke(main, args).exit_code == 2
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.cli.sam import (
@@ -11,7 +10,6 @@ from keyferry.cli.sam import (
     MAX_STACK_NAME,
     SamConfig,
     check,
-    limit_architecture,
     read,
 )
 from keyferry.identity import DEFAULT_PREFIX, MAX_PREFIX_LENGTH
@@ -183,17 +181,3 @@ def test_the_defaults_are_those_of_the_template() -> None:
     parameter = Stack.load().template["Parameters"]["Architecture"]
     assert tuple(parameter["AllowedValues"]) == ARCHITECTURES
     assert parameter["Default"] == ARCHITECTURES[0]
-
-
-def test_a_built_template_allows_what_was_built_alone() -> None:
-    template = {
-        "Parameters": {"Architecture": {"Type": "String", "Default": "arm64", "AllowedValues": ["arm64", "x86_64"]}},
-        "Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"V": "2012-10-17", "N": "on"}}},
-    }
-    limited = yaml.safe_load(limit_architecture(yaml.safe_dump(template), "x86_64"))
-    assert limited["Parameters"]["Architecture"] == {
-        "Type": "String",
-        "Default": "x86_64",
-        "AllowedValues": ["x86_64"],
-    }
-    assert limited["Resources"] == template["Resources"]

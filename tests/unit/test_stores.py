@@ -1,21 +1,18 @@
 """Every store is whole: a pure module, what reads it, its fields in the language, and what the layer ships for it."""
 
-import re
 from contextlib import nullcontext
-from pathlib import Path
 from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 from keyferry.aws.readers import READERS
+from keyferry.cli.build.wheels import SERVICES
 from keyferry.model import StoreName
 from keyferry.policy.fields import is_known
 from keyferry.policy.rules import AllowedSources
 from keyferry.stores.registry import STORES
 from keyferry.stores.source import Source
-
-MAKEFILE = Path(__file__).resolve().parents[2] / "layers/keyferry/Makefile"
 
 
 def test_every_store_has_a_reader() -> None:
@@ -32,9 +29,7 @@ def test_every_store_has_its_fields_in_mappings_and_in_the_policy(store: object)
 
 
 def test_the_layer_has_what_botocore_knows_of_every_store() -> None:
-    shipped = re.search(r"^SERVICES := (.*)$", MAKEFILE.read_text(), re.MULTILINE)
-    assert shipped is not None
-    assert {reader.CLIENT for reader in READERS.values()} <= set(shipped[1].split())
+    assert {reader.CLIENT for reader in READERS.values()} <= SERVICES
 
 
 @pytest.mark.parametrize(("length", "allowed"), [(1, True), (512, True), (513, False)])

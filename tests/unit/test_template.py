@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from keyferry.cli.build.bytecode import PYTHON
+from keyferry.cli.build.project import CODE, MAPPINGS
+from keyferry.cli.build.wheels import PLATFORMS
 from tests.unit.stack import ROOT, RULES, Stack, at, matches, named
 from tests.unit.template_rights import RIGHTS
 from tests.unit.template_rules import METRICS, OPTIONAL, SETTINGS
@@ -93,15 +96,18 @@ def test_each_schedule_has_its_rate_and_the_same_in_seconds(stack: Stack) -> Non
 
 def test_code_and_mappings_are_layers_of_their_own(stack: Stack) -> None:
     layers = stack.of("Serverless::LayerVersion")
-    assert {layer["ContentUri"] for layer in layers.values()} == {"layers/keyferry", "layers/mappings"}
-    assert {stack.template["Resources"][name]["Metadata"]["BuildMethod"] for name in layers} == {"makefile"}
+    assert {name: layer["ContentUri"] for name, layer in layers.items()} == {
+        "CodeLayer": CODE,
+        "MappingsLayer": MAPPINGS,
+    }
 
 
-def test_each_architecture_has_its_makefile(stack: Stack) -> None:
-    folder = stack.template["Resources"]["CodeLayer"]["Metadata"]["ContextPath"]["Fn::Sub"]
-    for architecture in stack.template["Parameters"]["Architecture"]["AllowedValues"]:
-        makefile = ROOT / folder.replace("${Architecture}", architecture) / "Makefile"
-        assert f"ARCHITECTURE := {architecture}\n" in makefile.read_text()
+def test_the_functions_run_on_the_python_that_their_layer_is_made_for(stack: Stack) -> None:
+    assert stack.template["Globals"]["Function"]["Runtime"] == f"python{PYTHON}"
+    assert all(
+        layer["CompatibleRuntimes"] == [f"python{PYTHON}"] for layer in stack.of("Serverless::LayerVersion").values()
+    )
+    assert set(PLATFORMS) == set(stack.template["Parameters"]["Architecture"]["AllowedValues"])
 
 
 def test_only_named_people_may_push_from_a_terminal(stack: Stack) -> None:
@@ -122,9 +128,9 @@ def test_only_named_people_may_push_from_a_terminal(stack: Stack) -> None:
     assert not any(map(allowed.fullmatch, everybody))
 
 
-def test_sam_builds_in_place_and_may_name_roles() -> None:
+def test_sam_deploys_what_is_built_and_may_name_roles() -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text())["default"]
-    assert config["build"]["parameters"]["build_in_source"] is True
+    assert config["deploy"]["parameters"]["template_file"] == "build/template.yaml"
     assert config["deploy"]["parameters"]["capabilities"] == "CAPABILITY_NAMED_IAM CAPABILITY_AUTO_EXPAND"
 
 

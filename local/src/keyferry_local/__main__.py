@@ -1,4 +1,4 @@
-"""What the Makefile's verbs run: `python -m keyferry_local demo [--keep] | build | oldest | stop`."""
+"""What the Makefile's verbs run: `python -m keyferry_local demo [--keep] | oldest | stop`."""
 
 import shutil
 import sys
@@ -8,10 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from keyferry.cli import sam
-from keyferry.cli.check import files
-from keyferry.errors import InvalidInput
-from keyferry_local import binaries, layer, stack
+from keyferry_local import binaries
 from keyferry_local import cloud as clouds
 from keyferry_local import demo as demonstration
 from keyferry_local.stack import StackError
@@ -67,23 +64,8 @@ def oldest() -> None:
     click.echo(binaries.build(binaries.OLDEST, partial(click.echo, err=True)).kubectl.parent)
 
 
-@main.command()
-@click.option("--config-env", default="default", show_default=True, help="Environment of samconfig.toml.")
-def build(config_env: str) -> None:
-    """Build functions and layers with SAM as samconfig.toml says; print size and, on this processor, import time."""
-    work, mappings = HERE / "build", ROOT / "mappings"
-    config = sam.read(Path("samconfig.toml"), config_env)
-    sam.check(config, files.load(mappings).stack.prefix)
-    measured = layer.measure(stack.build(ROOT, click.echo, work=work, architecture=config.architecture))
-    if any(isinstance(each, layer.Unmeasured) for each in measured):  # built for another processor than this one
-        imports = layer.measure(stack.build(stack.stage(work, mappings), click.echo, work=work))
-        measured = [each for each in measured if isinstance(each, layer.Layer)]
-        measured += [each for each in imports if isinstance(each, layer.Import)]
-    layer.show(measured)
-
-
 if __name__ == "__main__":
     try:
         main()
-    except (binaries.BinariesError, StackError, layer.ImportFailed, InvalidInput) as failure:
+    except (binaries.BinariesError, StackError) as failure:
         sys.exit(str(failure))

@@ -2,4 +2,4 @@
 
 from tests.unit.shown import Case
 
-CASES = {"report": Case("schema --of compile"), "error": Case("schema --of statsu", 2)}
+CASES = {"report": Case("schema --of generate"), "error": Case("schema --of statsu", 2)}

@@ -15,6 +15,7 @@ COMPLETE_VARIABLE = "_KEYFERRY_COMPLETE"
 VERBS = {
     "validate": "Show everything that is wrong with the mappings",
     "generate": "Write the rights that the mappings need: IAM, RBAC, access entries",
+    "build": "Make the SAM project of mappings and release",
     "plan": "Show what the mappings change, against what is deployed",
     "push": "Bring Secrets to the current state of their sources",
     "status": "Show in which state each target is",
@@ -26,7 +27,6 @@ VERBS = {
     "explain": "Show which change an event is, and what follows from it",
     "schema": "Print the JSON Schema of mapping files, or of what a command answers",
     "completion": "Print the script that lets a shell complete commands",
-    "compile": "Write the mappings in the form that the functions read",
 }
 """Name of a command, which is that of its module too → the first sentence of its help, without the full stop."""
 

@@ -12,10 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
-from keyferry.formats import yamltext
 from keyferry.identity import DEFAULT_PREFIX, MAX_PREFIX_LENGTH
 
 ARCHITECTURES = ("arm64", "x86_64")
@@ -44,6 +41,8 @@ class SamConfig:
     """The region of the stack; None for that of the credentials."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The parameters of the template that are set, by name."""
+    template_file: str | None = None
+    """The template that `sam deploy` takes; None for the one that it finds by itself."""
     mappings: Path = MAPPINGS
     """The folder of the mappings, seen from that of the file."""
     text: str = ""
@@ -131,6 +130,7 @@ def _merge_settings(environment: Mapping[str, Any], *names: str) -> dict[str, An
 def _parse(config: SamConfig, settings: Mapping[str, Any], own: Mapping[str, Any]) -> SamConfig:
     name = _get_text(config, settings, "stack_name", "keyferry")
     region = _get_text(config, settings, "region", "eu-west-1")
+    template = _get_text(config, settings, "template_file", "build/template.yaml")
     folder = _get_text(config, own, "mappings", f"{config.environment}/mappings")
     mappings = Path(folder) if folder else MAPPINGS
     overrides = settings.get("parameter_overrides", [])
@@ -146,7 +146,9 @@ def _parse(config: SamConfig, settings: Mapping[str, Any], own: Mapping[str, Any
     if file:
         message = f"parameter_overrides names {file}, which is not read here: write the parameters themselves"
         raise InvalidFiles([config.problem(message, "parameter_overrides", file)])
-    return replace(config, stack_name=name, region=region, parameters=parameters, mappings=mappings)
+    return replace(
+        config, stack_name=name, region=region, parameters=parameters, template_file=template, mappings=mappings
+    )
 
 
 def _get_text(config: SamConfig, settings: Mapping[str, Any], key: str, example: str) -> str | None:
@@ -218,15 +220,3 @@ def _check_architecture(config: SamConfig) -> Iterator[Problem]:
     if config.architecture not in ARCHITECTURES:
         message = f"Architecture is {config.architecture}{nearest(config.architecture, ARCHITECTURES, 'there is')}"
         yield config.problem(message, "parameter_overrides", "Architecture")
-
-
-def limit_architecture(template: str, architecture: str) -> str:
-    """Return a template that allows one processor alone: CloudFormation refuses to deploy it for another.
-
-    Args:
-        template: the template that `sam build` has written, whose functions are in long form.
-        architecture: what the code layer was built for.
-    """
-    document = yaml.safe_load(template)
-    document["Parameters"]["Architecture"] |= {"Default": architecture, "AllowedValues": [architecture]}
-    return yamltext.text(document, width=120) + "\n"

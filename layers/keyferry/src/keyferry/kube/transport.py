@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
-# Not from `kubernetes.client`: these three modules are all that the layer has of the package (see its Makefile).
+# Not from `kubernetes.client`: these three modules are all that the layer has of it (keyferry.cli.build.wheels).
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.client.rest import RESTClientObject

@@ -12,7 +12,7 @@ from pathlib import Path
 from keyferry import __version__
 
 BUILT_FILE = "built.json"
-"""What the layer was built for: `architecture`, `python`, `release`. The Makefile of the layer writes it."""
+"""What the layer was built for: `architecture`, `python`, `release`. `keyferry build` writes it."""
 _ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64"}
 """Processor as the kernel calls it → as Lambda calls it."""
 _REMEDY = "run `keyferry build` for the Architecture that samconfig.toml names, then `sam deploy`"
