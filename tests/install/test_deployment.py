@@ -1,6 +1,8 @@
 """A new mapping is one more deployment: delivered right after it, without new code, and taken back the same way."""
 
+import io
 import time
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +41,14 @@ def at_work(stack: Deployed) -> bool:
     return any(each["VisibleAt"] > longest for each in stack.messages("DeliveriesQueueUrl"))
 
 
+def uploads(stack: Deployed) -> dict[str, bytes]:
+    """Return what SAM has uploaded so far: the name of each object, and its content."""
+    s3 = stack.cloud.aws.client("s3")
+    buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    objects = [(bucket, each["Key"]) for bucket in buckets for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for bucket, key in objects}
+
+
 def deploy(stack: Deployed, mappings: Path) -> None:
     """Generate, let the roles in, build and deploy, as docs/deploy/index.md says of a changed mapping."""
     cloud = stack.cloud
@@ -61,7 +71,7 @@ def stack(installed: Installation) -> Deployed:
 
 
 def test_a_new_mapping_is_delivered_by_its_deployment_which_uploads_no_code(stack: Deployed, place: Path) -> None:
-    before, since = layers(stack), now()
+    before, since, uploaded = layers(stack), now(), uploads(stack)
     spec = {
         "sources": {"db": {"secretsManager": "tests/added"}},
         "clusters": ["prod-eu"],
@@ -79,6 +89,9 @@ def test_a_new_mapping_is_delivered_by_its_deployment_which_uploads_no_code(stac
     added = layers(stack)
     assert added["code"] == before["code"]
     assert added["mappings"] != before["mappings"]
+    more = {name: content for name, content in uploads(stack).items() if name not in uploaded}
+    [layer] = [content for name, content in more.items() if not name.endswith(".template")]
+    assert zipfile.ZipFile(io.BytesIO(layer)).namelist() == ["keyferry/mappings/mappings.json"]
 
     path.unlink()
     deploy(stack, place / "mappings")
