@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 import yaml
+from cfnlint.decode import decode
 from click.testing import CliRunner, Result
 
 from keyferry import __version__
 from keyferry.cli import main
 from keyferry.cli.build.application import Application, find_application
 from keyferry.cli.build.bytecode import check_python, compile_folder
-from keyferry.cli.build.project import limit_architecture
+from keyferry.cli.build.project import limit_architecture, name_release
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 from keyferry.runtime.wiring import load_catalog
@@ -137,6 +138,14 @@ def test_a_template_is_for_one_processor_alone() -> None:
     ]
     with pytest.raises(ValueError, match="is not where it was"):
         limit_architecture("Parameters: {}\n", "arm64")
+
+
+def test_the_stack_tells_its_release(repository: Path) -> None:
+    run("build")
+    template = decode(str(repository / "build/template.yaml"))[0]
+    assert template["Outputs"]["Release"]["Value"] == __version__
+    with pytest.raises(ValueError, match="is not where it was"):
+        name_release("Outputs: {}\n", "1.2.3")
 
 
 def test_changed_mappings_change_their_layer_and_what_is_generated_alone(repository: Path) -> None:

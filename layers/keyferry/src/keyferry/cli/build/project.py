@@ -26,6 +26,7 @@ ENTRIES = (TEMPLATE, *_FOLDERS)
 """What a project consists of."""
 _NOT_SHIPPED = ("cli", "testing", "application", "__pycache__")
 """Of the package, what functions do not need."""
+_NO_RELEASE = "    Value: unbuilt # `keyferry build` writes its release here\n"
 _ARCHITECTURE = "    Default: {}\n    AllowedValues: [{}]\n"
 
 
@@ -51,7 +52,8 @@ class Project:
             InvalidInput: it cannot be written; the message names the file.
         """
         try:
-            (folder / TEMPLATE).write_text(limit_architecture(self.application.template.read_text(), self.architecture))
+            template = limit_architecture(self.application.template.read_text(), self.architecture)
+            (folder / TEMPLATE).write_text(name_release(template, self.release))
             no_caches = shutil.ignore_patterns("__pycache__")
             shutil.copytree(self.application.functions, folder / "functions", ignore=no_caches)
             for name, text in self.templates.items():
@@ -98,6 +100,16 @@ def limit_architecture(template: str, architecture: str) -> str:
     if template.count(any_of_them) != 1:
         raise ValueError("the parameter Architecture is not where it was")
     return template.replace(any_of_them, _ARCHITECTURE.format(architecture, architecture))
+
+
+def name_release(template: str, release: str) -> str:
+    """Return the template whose stack tells its release in its outputs.
+
+    No parameter does: `sam deploy` keeps the value that a parameter had before.
+    """
+    if template.count(_NO_RELEASE) != 1:
+        raise ValueError("the output Release is not where it was")
+    return template.replace(_NO_RELEASE, f"    Value: {release}\n")
 
 
 @contextmanager
