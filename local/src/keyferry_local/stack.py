@@ -22,6 +22,7 @@ _SAM = _ROOT / ".tools/sam/bin/sam"
 _KEYFERRY = Path(sys.executable).with_name("keyferry")
 _SAMCONFIG = """version = 0.1
 [default.deploy.parameters]
+stack_name = "keyferry"
 template_file = "build/template.yaml"
 capabilities = "CAPABILITY_NAMED_IAM CAPABILITY_AUTO_EXPAND"
 resolve_s3 = true
