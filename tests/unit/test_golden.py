@@ -11,7 +11,7 @@ from tests.unit.shown import Case
 
 GOLDEN = Path(__file__).with_name("golden")
 KINDS = {"table", "report", "error"}
-WITHOUT_TABLE = {"compile", "completion", "explain", "generate", "schema"}
+WITHOUT_TABLE = {"compile", "completion", "explain", "generate", "init", "schema"}
 """Commands that show no table."""
 
 

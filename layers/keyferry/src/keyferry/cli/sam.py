@@ -45,6 +45,8 @@ class SamConfig:
     """The template that `sam deploy` takes; None for the one that it finds by itself."""
     mappings: Path = MAPPINGS
     """The folder of the mappings, seen from that of the file."""
+    account: str | None = None
+    """The account of the stack, for what `keyferry init` writes; None where nothing says it."""
     text: str = ""
 
     @property
@@ -88,6 +90,18 @@ def find(mappings: Path | None) -> Path:
     return Path(FILE_NAME) if is_below and not beside.exists() else beside
 
 
+def list_environments(path: Path) -> list[str]:
+    """Return the names of the environments of samconfig.toml; none if there is no such file.
+
+    Raises:
+        InvalidFiles: it cannot be read, or is not TOML.
+    """
+    try:
+        return list(_read_environments(path)[1])
+    except FileNotFoundError:
+        return []
+
+
 def read(path: Path, environment: str) -> SamConfig:
     """Return an environment of samconfig.toml; the default one without settings if there is no such file.
 
@@ -95,20 +109,12 @@ def read(path: Path, environment: str) -> SamConfig:
         InvalidFiles: it cannot be read, is not TOML, has no such environment, or a setting is no text.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
+        text, environments = _read_environments(path)
     except FileNotFoundError:
         if environment == DEFAULT_ENVIRONMENT:
             return SamConfig(path, environment)
         message = f"is missing, and with it the environment {environment}: write [{environment}.deploy.parameters]"
         raise InvalidFiles([Problem(str(path), 1, 1, message)]) from None
-    except OSError as error:
-        raise InvalidFiles([Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")]) from None
-    except ValueError as error:
-        line = _LINE.search(str(error))
-        message = f"not TOML: {_LINE.sub('', str(error))}"
-        raise InvalidFiles([Problem(str(path), int(line[1]) if line else 1, 1, message)]) from None
-    environments = {name: value for name, value in document.items() if isinstance(value, dict)}
     if environment not in environments:
         message = (
             f"has no environment {environment}{nearest(environment, environments, 'there is')}; write the settings into"
@@ -118,6 +124,27 @@ def read(path: Path, environment: str) -> SamConfig:
     settings = environments[environment]
     own = _merge_settings(settings, "keyferry")
     return _parse(SamConfig(path, environment, text=text), _merge_settings(settings, "global", "deploy"), own)
+
+
+def _read_environments(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the text of samconfig.toml, and what it has for each environment.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        InvalidFiles: it cannot be read, or is not TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InvalidFiles([Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")]) from None
+    except ValueError as error:
+        line = _LINE.search(str(error))
+        message = f"not TOML: {_LINE.sub('', str(error))}"
+        raise InvalidFiles([Problem(str(path), int(line[1]) if line else 1, 1, message)]) from None
+    return text, {name: value for name, value in document.items() if isinstance(value, dict)}
 
 
 def _merge_settings(environment: Mapping[str, Any], *names: str) -> dict[str, Any]:
@@ -147,7 +174,13 @@ def _parse(config: SamConfig, settings: Mapping[str, Any], own: Mapping[str, Any
         message = f"parameter_overrides names {file}, which is not read here: write the parameters themselves"
         raise InvalidFiles([config.problem(message, "parameter_overrides", file)])
     return replace(
-        config, stack_name=name, region=region, parameters=parameters, template_file=template, mappings=mappings
+        config,
+        stack_name=name,
+        region=region,
+        parameters=parameters,
+        template_file=template,
+        mappings=mappings,
+        account=_get_text(config, own, "account", "111122223333"),
     )
 
 

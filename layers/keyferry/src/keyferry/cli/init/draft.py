@@ -1,0 +1,89 @@
+"""All that `keyferry init` would write, before anything is looked at or written."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from keyferry.cli import sam
+from keyferry.cli.build.application import find_application
+from keyferry.cli.init import repository, settings_file, writing
+from keyferry.cli.init.answers import Answers
+from keyferry.cli.init.repository import Environment
+from keyferry.cli.init.requirement import Pin
+from keyferry.cli.init.writing import Content, State
+
+_INSTALL = "python3.13 -m venv .venv && .venv/bin/pip install --require-hashes -r"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The files of a repository, for one environment."""
+
+    environment: Environment
+    files: Mapping[str, Content]
+    """Path within the repository → what the file has; samconfig.toml, which is only added to, is not among them."""
+    is_new: bool
+    """Whether samconfig.toml does not have the environment yet."""
+    note: str = ""
+    """What is to be told of the pin."""
+
+    def write(self, folder: Path) -> dict[str, State]:
+        """Write what is missing; return what was done about each file.
+
+        samconfig.toml comes last: who is stopped before it says the same again.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        states = writing.write_missing(folder, self.files)
+        if self.is_new:
+            is_there = settings_file.add_environment(folder, self.environment)
+            states[sam.FILE_NAME] = "extended" if is_there else "written"
+        return states
+
+    def look(self, folder: Path) -> dict[str, State]:
+        """Return which files are missing, differ, or have what they would be given.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        states = writing.compare(folder, self.files)
+        return states | ({sam.FILE_NAME: "missing"} if self.is_new else {})
+
+    def list_next(self, folder: Path) -> list[tuple[str, str]]:
+        """Return what to do next in a new environment, each with its command."""
+        if not self.is_new:
+            return []
+        enter = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+        generated = PurePosixPath(self.environment.mappings).parent / "generated"
+        apply = f"kubectl --context CLUSTER apply --server-side -f {generated}/clusters/CLUSTER/"
+        return [
+            ("install this release, held to its hashes", f"{enter}{_INSTALL} {repository.REQUIREMENTS}"),
+            ("write the rights that the mappings take", f".venv/bin/keyferry{self.environment.option} generate"),
+            ("give them in each cluster, in the namespaces that are there", apply),
+        ]
+
+
+def draft(environment: Environment, answers: Answers | None, pin: Pin, *, is_new: bool, canary: bool) -> Draft:
+    """Return what there would be.
+
+    Args:
+        environment: the environment.
+        answers: what is said of a new one; None leaves out what is written once.
+        pin: how requirements.txt names this program.
+        is_new: whether samconfig.toml does not have it yet.
+        canary: whether there is a mapping for `keyferry doctor --canary`.
+
+    Raises:
+        InvalidInput: the installed release has no application.
+    """
+    folder = find_application().folder
+    carried = {name: (folder / name).read_text(encoding="utf-8") for name in repository.CARRIED}
+    files: dict[str, Content] = {
+        **(repository.render_starters(environment, answers) if answers else {}),
+        **(repository.render_canary(environment) if canary else {}),
+        **repository.render_owned(environment, pin, carried),
+        **pin.wheels,
+    }
+    return Draft(environment, files, is_new, pin.note)

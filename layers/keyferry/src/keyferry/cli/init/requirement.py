@@ -1,0 +1,109 @@
+"""The line of requirements.txt that holds this program to its version and its bytes.
+
+With --require-hashes, pip takes the URL of an archive, or a file, each with its hash; no repository of git, and no
+folder. So what was not installed from a URL is put into the user's repository, as the wheel that it is. From where it
+was installed says `direct_url.json` (PEP 610).
+"""
+
+import base64
+import hashlib
+import io
+import json
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackagePath
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+WHEELS = "wheels"
+"""The folder of the user's repository that a wheel is put into."""
+_OF_THE_INSTALLER = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json"}
+"""Files that are beside the metadata of a distribution, and in no wheel."""
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Pin:
+    """How requirements.txt names this program."""
+
+    line: str
+    wheels: "dict[str, bytes]"
+    """The wheel that the line names, by its path in the repository; none where it names a URL."""
+    note: str = ""
+    """What to tell of it."""
+
+
+def pin(distribution: Distribution) -> Pin:
+    """Return the line for this program as it is installed, with its extra `cli`."""
+    origin: dict[str, Any] = json.loads(distribution.read_text("direct_url.json") or "{}")
+    url, version = str(origin.get("url", "")), distribution.version
+    if origin.get("dir_info", {}).get("editable"):
+        note = "keyferry runs from a checkout here, which no pin can name: install it from a wheel, and run this again"
+        return Pin(f"keyferry[cli]=={version}", {}, note)
+    if "archive_info" in origin and url.startswith(("https://", "http://")):
+        digest = _find_hash(origin["archive_info"]) or _fetch_hash(url)
+        if digest:
+            return Pin(f"keyferry[cli] @ {url} --hash=sha256:{digest}", {})
+    name, content = _read_file(url) or build_wheel(distribution)
+    note = f"{WHEELS}/{name} is the keyferry that runs here: it belongs into the repository, as workflows install it"
+    digest = hashlib.sha256(content).hexdigest()
+    return Pin(f"./{WHEELS}/{name}[cli] --hash=sha256:{digest}", {f"{WHEELS}/{name}": content}, note)
+
+
+def _find_hash(archive: dict[str, Any]) -> str | None:
+    """Return the SHA-256 that the installer noted; uv notes none."""
+    digest = archive.get("hashes", {}).get("sha256")
+    return str(digest) if digest else None
+
+
+def _fetch_hash(url: str) -> str | None:
+    """Return the SHA-256 of what is at a URL; None if it cannot be fetched."""
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310  # its scheme was looked at
+            return hashlib.sha256(answer.read()).hexdigest()
+    except OSError:
+        return None
+
+
+def _read_file(url: str) -> tuple[str, bytes] | None:
+    """Return name and content of the wheel at a URL of a file, if it is still there."""
+    path = Path(unquote(urlsplit(url).path))
+    try:
+        return (path.name, path.read_bytes()) if url.startswith("file:") and path.suffix == ".whl" else None
+    except OSError:
+        return None
+
+
+def build_wheel(distribution: Distribution) -> tuple[str, bytes]:
+    """Return name and content of a wheel of what is installed: the same bytes each time.
+
+    A wheel of Python alone is a zip of what its installer unpacks, with the list RECORD of it (packaging.python.org,
+    "Binary distribution format").
+    """
+    files = {str(path): path.locate() for path in distribution.files or () if _is_of_wheel(path)}
+    contents = {name: Path(str(place)).read_bytes() for name, place in sorted(files.items())}
+    stem = f"keyferry-{distribution.version}"
+    lines = [f"{name},sha256={_encode(content)},{len(content)}" for name, content in contents.items()]
+    record = f"{stem}.dist-info/RECORD"
+    contents[record] = "".join(f"{line}\n" for line in [*lines, f"{record},,"]).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            entry = zipfile.ZipInfo(name)  # dated 1980, as zips begin then
+            entry.external_attr, entry.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+    return f"{stem}-py3-none-any.whl", buffer.getvalue()
+
+
+def _is_of_wheel(path: PackagePath) -> bool:
+    """Return whether an installed file was in the wheel: no script of the installer's, no bytecode, no note of its."""
+    parts = PurePosixPath(path).parts
+    if parts[0] == ".." or "__pycache__" in parts:
+        return False
+    return not (parts[0].endswith(".dist-info") and parts[-1] in _OF_THE_INSTALLER)
+
+
+def _encode(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")

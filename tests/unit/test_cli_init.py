@@ -1,0 +1,376 @@
+"""What `keyferry init` writes, keeps, adds and compares, and what it asks."""
+
+import json
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import CliRunner, Result
+
+from keyferry.cli import main, sam
+from keyferry.cli.check import files
+from keyferry.errors import AccessDenied, Misconfigured
+
+ACCOUNT = "111122223333"
+SAID = ("--account", ACCOUNT, "--region", "eu-west-1", "--cluster", "prod-eu")
+WRITTEN = [
+    "mappings/clusters.yaml",
+    "mappings/policy.yaml",
+    "mappings/example/first.yaml",
+    ".gitignore",
+    "README.md",
+    "requirements.txt",
+    "requirements-sam.txt",
+    "aws/ci-roles.yaml",
+    ".github/workflows/keyferry.yml",
+    "samconfig.toml",
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, in which commands are run."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words: str, env: str = "", answers: str | None = None) -> Result:
+    before = ["--config-env", env] if env else []
+    return CliRunner().invoke(main, [*before, *words], input=answers)
+
+
+def write(*more: str, env: str = "") -> Result:
+    result = run("init", *SAID, *more, env=env)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Return path and text of every file."""
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_an_empty_folder_becomes_a_repository(folder: Path) -> None:
+    result = write()
+    assert [line for line in result.stdout.splitlines() if ": " in line] == [f"{name}: written" for name in WRITTEN]
+    assert set(read(folder)) == set(WRITTEN)
+
+
+def test_the_folder_that_is_named_is_made_and_the_next_commands_begin_in_it() -> None:
+    result = write("a b/acme")
+    assert Path("a b/acme/samconfig.toml").is_file()
+    assert "   cd 'a b/acme' && python3.13 -m venv .venv" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "more", [(), ("--cluster", "Prod_US"), ("--canary",), ("--team", "a-b", "--secret", "x")], ids=str
+)
+@pytest.mark.parametrize("env", ["", "prod"])
+def test_nothing_is_wrong_with_what_is_written_and_what_is_generated_from_it(more: tuple[str, ...], env: str) -> None:
+    write(*more, env=env)
+    for command in (["validate"], ["generate"], ["generate", "--check"]):
+        result = run(*command, env=env)
+        assert (result.exit_code, "warning" in result.output) == (0, False), result.output
+
+
+def test_the_first_mapping_brings_the_secret_of_a_team_into_its_namespace() -> None:
+    write("--team", "payments", "--secret", "prod/payments/db", "--namespace", "pay")
+    [mapping] = files.load(Path("mappings")).mappings.values()
+    assert mapping.metadata.name == "payments-db"
+    assert mapping.spec.sources["source"].secrets_manager == "prod/payments/db"
+    assert (mapping.spec.namespaces, mapping.spec.clusters) == (["pay"], ["prod-eu"])
+    assert Path("mappings/payments/db.yaml").is_file()
+
+
+def test_the_policy_keeps_another_team_s_secret_out() -> None:
+    write("--team", "payments", "--secret", "prod/payments/db")
+    path = Path("mappings/payments/db.yaml")
+    path.write_text(path.read_text().replace("prod/payments/db", "prod/shop/db"))
+    result = run("validate")
+    assert (result.exit_code, "policy refuses" in result.stdout) == (1, True), result.stdout
+
+
+def test_the_canary_goes_to_every_cluster_also_to_one_that_comes_later() -> None:
+    write("--canary")
+    path = Path("mappings/clusters.yaml")
+    path.write_text(
+        f'{path.read_text()}  - name: new\n    eks: {{name: new, region: eu-west-1, account: "{ACCOUNT}"}}\n'
+    )
+    rows = json.loads(run("validate", "--targets", "--output", "json").stdout)["targets"]
+    [canary] = [row for row in rows if row["mapping"] == "keyferry-canary"]
+    assert (canary["secret"], sorted(canary["clusters"])) == ("keyferry-canary", ["new", "prod-eu"])
+
+
+def test_a_canary_is_added_to_a_repository_that_has_none() -> None:
+    write()
+    result = run("init", "--canary")
+    assert (result.exit_code, "mappings/canary.yaml: written" in result.stdout) == (0, True)
+    assert run("validate").exit_code == 0, "the policy knew of it"
+
+
+def test_what_is_there_is_kept_and_told_and_no_failure(folder: Path) -> None:
+    (folder / "mappings").mkdir()
+    (folder / "mappings/clusters.yaml").write_text("# mine\n")
+    (folder / "README.md").write_text("mine\n")
+    result = write()
+    assert {"mappings/clusters.yaml: kept", "README.md: kept"} < set(result.stdout.splitlines())
+    assert (folder / "mappings/clusters.yaml").read_text() == "# mine\n"
+    assert (folder / "README.md").read_text() == "mine\n"
+
+
+def test_the_same_command_again_changes_nothing(folder: Path) -> None:
+    write()
+    before = read(folder)
+    result = write()
+    assert set(result.stdout.splitlines()) == {f"{name}: kept" for name in WRITTEN[:-1]}
+    assert read(folder) == before
+
+
+def test_without_answers_only_what_follows_from_the_release_is_written_anew(folder: Path) -> None:
+    write()
+    for name in ("README.md", "requirements.txt"):
+        (folder / name).unlink()
+    result = run("init")
+    assert "requirements.txt: written" in result.stdout.splitlines()
+    assert not (folder / "README.md").exists(), "it is the user's, who may have removed it"
+
+
+def test_another_environment_is_added_at_the_end_of_samconfig_toml(folder: Path) -> None:
+    write()
+    path = folder / "samconfig.toml"
+    path.write_text(path.read_text() + "# my last line, without an end")
+    before = read(folder)
+    result = run("init", "--account", "444455556666", "--region", "us-east-1", "--cluster", "prod-us", env="prod")
+    assert "samconfig.toml: extended" in result.stdout.splitlines()
+    after = read(folder)
+    assert after["samconfig.toml"].startswith(before["samconfig.toml"])
+    assert {name: text for name, text in after.items() if name in before} == before | {
+        "samconfig.toml": after["samconfig.toml"]
+    }
+    prod = sam.read(path, "prod")
+    assert (prod.stack_name, prod.region, str(prod.mappings)) == ("keyferry-prod", "us-east-1", "prod/mappings")
+    assert prod.account == "444455556666"
+    sam.check(prod, files.load(folder / "prod/mappings").stack.prefix)
+    assert sam.read(path, "default").stack_name == "keyferry"
+
+
+@pytest.mark.parametrize(("env", "build"), [("", "build/template.yaml"), ("prod", "build/prod/template.yaml")])
+def test_sam_deploys_what_is_built_for_the_environment(folder: Path, env: str, build: str) -> None:
+    write(env=env)
+    settings = tomllib.loads((folder / "samconfig.toml").read_text())[env or "default"]["deploy"]["parameters"]
+    assert settings["template_file"] == build
+    assert (settings["resolve_s3"], "CAPABILITY_NAMED_IAM" in settings["capabilities"]) == (True, True)
+
+
+def test_who_cannot_be_asked_is_told_which_option_is_missing() -> None:
+    result = run("init", "--region", "eu-west-1")
+    assert (result.exit_code, "say --account, --cluster too" in result.stderr) == (2, True), result.stderr
+    assert read(Path()) == {}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "right"),
+    [
+        ("--account", "1111-2222-3333", "111122223333"),
+        ("--region", "eu-west", "eu-west-1"),
+        ("--cluster", "prod eu", "prod-eu"),
+        ("--team", "Payments", "payments"),
+        ("--team", "../payments", "payments"),
+        ("--namespace", "a_b", "payments"),
+        ("--secret", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-a1B2c3", "prod/payments/db"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused_with_one_that_can(option: str, value: str, right: str) -> None:
+    result = run("init", *SAID, option, value)
+    assert (result.exit_code, f"as {right}" in result.stderr) == (2, True), result.stderr
+    assert read(Path()) == {}
+
+
+def test_an_environment_whose_name_names_cannot_begin_with_is_refused() -> None:
+    result = run("init", *SAID, env="Prod_1")
+    assert (result.exit_code, "as prod" in result.stderr) == (2, True), result.stderr
+
+
+def test_another_account_than_samconfig_toml_has_is_refused(folder: Path) -> None:
+    write()
+    before = read(folder)
+    result = run("init", "--account", "444455556666", "--cluster", "prod-eu")
+    assert (result.exit_code, "samconfig.toml has 111122223333, eu-west-1" in result.stderr) == (2, True)
+    assert read(folder) == before
+
+
+def test_a_samconfig_toml_that_is_none_is_told_and_nothing_is_written(folder: Path) -> None:
+    (folder / "samconfig.toml").write_text("version = 0.1\n[default\n")
+    result = run("init", *SAID)
+    assert (result.exit_code, "samconfig.toml:2:1: not TOML" in result.stderr) == (1, True), result.stderr
+    assert set(read(folder)) == {"samconfig.toml"}
+
+
+def test_an_environment_that_somebody_else_has_written_is_told_what_it_lacks(folder: Path) -> None:
+    (folder / "samconfig.toml").write_text('version = 0.1\n[default.global.parameters]\nstack_name = "mine"\n')
+    result = run("init", *SAID)
+    assert result.exit_code == 1
+    assert 'samconfig.toml:3:1: environment default does not have account = "111122223333"' in result.stderr
+    assert 'region = "eu-west-1" in [default.global.parameters]' in result.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_told(folder: Path) -> None:
+    (folder / "mappings").write_text("a file")
+    result = run("init", *SAID)
+    assert (result.exit_code, "mappings: cannot be read or written" in result.stderr) == (1, True), result.output
+
+
+def test_a_dry_run_tells_what_is_missing_and_writes_nothing(folder: Path) -> None:
+    result = run("init", *SAID, "--dry-run")
+    assert (result.exit_code, result.stdout.splitlines()) == (0, [f"{name}: missing" for name in WRITTEN])
+    assert read(folder) == {}
+
+
+def test_a_check_of_what_is_as_this_release_writes_it_shows_no_patch() -> None:
+    write()
+    result = run("init", "--check")
+    assert (result.exit_code, result.stdout, result.stderr.splitlines()[0]) == (0, "", ".: up to date")
+
+
+def test_a_check_shows_a_patch_that_git_applies_and_leaves_the_user_s_own_files_out(folder: Path) -> None:
+    write()
+    before = read(folder)
+    workflow = folder / ".github/workflows/keyferry.yml"
+    workflow.write_text(workflow.read_text().replace("ubuntu-24.04", "ubuntu-22.04") + "# mine")
+    (folder / "aws/ci-roles.yaml").unlink()
+    (folder / "README.md").write_text("mine")
+    result = run("init", "--check")
+    assert result.exit_code == 1
+    (folder / "patch").write_text(result.stdout)
+    subprocess.run(["git", "apply", "patch"], check=True, cwd=folder)
+    assert run("init", "--check").exit_code == 0
+    assert {name: text for name, text in read(folder).items() if name != "patch"} == before | {"README.md": "mine"}
+
+
+@pytest.mark.parametrize("more", [(), SAID])
+def test_a_check_is_about_what_was_written_and_takes_no_answers(more: tuple[str, ...]) -> None:
+    if more:
+        write()
+    result = run("init", "--check", *more)
+    assert (result.exit_code, "--check is about" in result.stderr) == (2, True), result.stderr
+
+
+def test_the_result_as_json_has_each_file_and_the_next_commands() -> None:
+    answer = json.loads(write("acme", "--output", "json").stdout)
+    assert [row["file"] for row in answer["files"]] == [f"acme/{name}" for name in WRITTEN]
+    assert {row["state"] for row in answer["files"]} == {"written"}
+    assert answer["next"][1] == ".venv/bin/keyferry generate"
+
+
+def test_a_check_as_json_has_the_patch_of_each_file(folder: Path) -> None:
+    write()
+    (folder / "requirements.txt").write_text("")
+    result = run("init", "--check", "--output", "json")
+    [row] = [row for row in json.loads(result.stdout)["files"] if row["state"] != "up to date"]
+    assert (result.exit_code, row["file"], row["state"]) == (1, "requirements.txt", "differs")
+    assert row["diff"].startswith("--- a/requirements.txt\n+++ b/requirements.txt\n")
+
+
+@dataclass
+class FakeAws:
+    """An account with clusters; its `errors` are what AWS answers instead, by call."""
+
+    clusters: list[str] = field(default_factory=lambda: ["prod-eu", "prod-us"])
+    errors: dict[str, Exception] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def open_session(self, region: str) -> boto3.Session:
+        self._ask(f"sign in to {region}")
+        return boto3.Session(region_name=region)
+
+    def open_client(self, _session: boto3.Session, _service: str) -> "FakeAws":
+        return self
+
+    def get_caller_identity(self) -> dict[str, str]:
+        self._ask("sts:GetCallerIdentity")
+        return {"Account": ACCOUNT}
+
+    def get_paginator(self, _operation: str) -> "FakeAws":
+        return self
+
+    def paginate(self) -> Iterator[dict[str, Any]]:
+        self._ask("eks:ListClusters")
+        yield from ({"clusters": [name]} for name in self.clusters)
+
+    def _ask(self, call: str) -> None:
+        self.asked.append(call)
+        if call in self.errors:
+            raise self.errors[call]
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    """AWS, and a region that is set."""
+    fake = FakeAws()
+    for name in ("open_session", "open_client"):
+        monkeypatch.setattr(f"keyferry.cli.init.answers.{name}", getattr(fake, name))
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    return fake
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whatever stdin the runner gives be a terminal."""
+    monkeypatch.setattr("keyferry.cli.commands.init.has_terminal", lambda _settings: True)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_account_and_clusters_of_the_credentials_are_offered_and_taken_by_return(aws: FakeAws) -> None:
+    result = run("init", answers="\n\n\n\n\n\n")
+    assert result.exit_code == 0, result.output
+    assert aws.asked == ["sign in to eu-west-1", "sts:GetCallerIdentity", "eks:ListClusters"]
+    assert "Account of the stack [111122223333]" in result.stderr
+    assert "Clusters of EKS, divided by blanks [prod-eu prod-us]" in result.stderr
+    assert sorted(files.load(Path("mappings")).clusters) == ["prod-eu", "prod-us"]
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_wrong_answer_is_told_and_asked_for_again(aws: FakeAws) -> None:
+    result = run("init", answers="\n1\n444455556666\na b!\nprod-eu, prod-us\npayments\nprod/payments/db\n\n")
+    assert result.exit_code == 0, result.output
+    assert "1 is not 12 digits, as 111122223333" in result.stderr
+    assert "b! is not the name of a cluster" in result.stderr
+    assert sam.read(Path("samconfig.toml"), "default").account == "444455556666"
+    assert files.load(Path("mappings")).mappings["payments-db"].spec.namespaces == ["payments"]
+    assert aws.asked
+
+
+@pytest.mark.usefixtures("terminal")
+def test_without_credentials_everything_can_be_answered_all_the_same(aws: FakeAws) -> None:
+    aws.errors["sign in to eu-west-1"] = Misconfigured("AWS credentials are missing")
+    result = run("init", answers=f"\n{ACCOUNT}\nprod-eu\n\n\n\n")
+    assert result.exit_code == 0, result.output
+    assert "AWS is not asked for account and clusters: AWS credentials are missing" in result.stderr
+    assert "Account of the stack: " in result.stderr
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_right_that_is_missing_costs_the_offer_alone(aws: FakeAws) -> None:
+    aws.errors["eks:ListClusters"] = AccessDenied("eks:ListClusters in eu-west-1 is refused")
+    result = run("init", answers="\n\nprod-eu\n\n\n\n")
+    assert result.exit_code == 0, result.output
+    assert "nothing is offered: eks:ListClusters in eu-west-1 is refused" in result.stderr
+
+
+@pytest.mark.usefixtures("terminal")
+def test_nothing_is_asked_of_aws_or_of_anybody_that_the_options_say(aws: FakeAws) -> None:
+    result = run("init", *SAID, "--team", "payments", "--secret", "db", "--namespace", "payments")
+    assert (result.exit_code, aws.asked) == (0, []), result.output
+    assert "?" not in result.stderr
+
+
+@pytest.mark.usefixtures("terminal")
+def test_who_breaks_off_has_written_nothing(aws: FakeAws, folder: Path) -> None:
+    result = run("init", answers="\n")
+    assert (result.exit_code, read(folder)) == (130, {}), result.output
+    assert aws.asked
