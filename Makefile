@@ -68,8 +68,8 @@ test-bounds: tools ## Render what would compute without end, in a process of lit
 	@$(BIN)/pytest tests/bounds $(ARGS)
 
 .PHONY: test-go
-test-go: tools ## Compare what is said of certificates and keys with what Go, OpenSSL and kubectl say (ARGS='-k name' for some)
-	@$(BIN)/pytest tests/certificates $(ARGS)
+test-go: tools ## Ask programs of Go: Go and kubectl of certificates, actionlint of the workflow that init writes (ARGS='-k name' for some)
+	@$(BIN)/pytest tests/certificates tests/workflows $(ARGS)
 
 # Playwright brings 45 MB and no browser: it has an environment of its own, and Chromium is the system's. Of Debian's there is
 # only ever the newest version, so none can be pinned.
