@@ -132,7 +132,12 @@ stop: tools ## Stop a local cloud that `make demo KEEP=1` left running
 	@$(BIN)/python -m keyferry_local stop
 
 .PHONY: tools
-tools: $(VENV)/.installed .tools/sam/.installed .tools/ministack/.installed .tools/awscli/.installed
+tools: $(VENV)/.installed .tools/.linked
+
+# Those of the local cloud are kept among the caches of the user: a release of keyferry-local has no folder of its own.
+.tools/.linked: requirements/sam.txt requirements/ministack.txt requirements/awscli.txt | $(VENV)/.installed
+	@$(BIN)/python -m keyferry_local tools .tools
+	@touch $@
 
 $(UV): requirements/uv.txt
 	@echo "Installing uv into .tools" >&2

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from keyferry_local import binaries, toolchain
+from keyferry_local import binaries, toolchain, tools
 from keyferry_local.watch import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -170,28 +170,22 @@ def test_two_runs_do_not_build_the_same_thing(machine: Machine) -> None:
     assert "Waiting for another run that builds Kubernetes" in machine.said
 
 
-def test_without_a_go_that_is_new_enough_the_pinned_one_is_installed(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_go_that_is_new_enough_the_pinned_one_is_taken(machine: Machine) -> None:
     machine.install_go(version="1.25.9")
-    uv = machine.folder / ".tools" / "uv" / "bin" / "uv"
-    uv.parent.mkdir(parents=True)
-    newer = GO.format(version="1.26.6", record=machine.record, seconds=0, end="")
-    own = machine.folder / ".tools" / "go" / "bin" / "go"
-    uv.write_text(f"#!/bin/sh\nmkdir -p {own.parent}\ncat > {own} <<'EOF'\n{newer}EOF\nchmod +x {own}\n")
-    uv.chmod(0o755)
-    monkeypatch.setattr(toolchain, "_ROOT", machine.folder)
-    assert toolchain.find(machine.said.append) == own
-    assert machine.said == ["Installing Go into .tools"]
-    assert toolchain.find(machine.said.append) == own
-    assert machine.said == ["Installing Go into .tools"]
+    lock = ROOT / "requirements/go.txt"
+    own = tools.name_folder("go", lock)
+    (own / "bin").mkdir(parents=True)
+    (own / "installed").touch()
+    assert toolchain.find(machine.said.append) == own / "bin/go"
+    assert machine.said == []
 
 
 def test_without_any_way_to_get_a_go_the_error_names_every_way(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toolchain, "_ROOT", machine.folder)
-    with pytest.raises(binaries.BinariesError, match=r"Go 1\.26(?s:.*)KUBEBUILDER_ASSETS(?s:.*)make tools"):
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(machine.folder / "uv"))
+    with pytest.raises(binaries.BinariesError, match=r"Go 1\.26(?s:.*)KUBEBUILDER_ASSETS(?s:.*)go cannot be installed"):
         machine.provide()
 
 

@@ -1,4 +1,4 @@
-"""What the Makefile's verbs run: `python -m keyferry_local demo [--keep] | oldest | stop`."""
+"""What the Makefile's verbs run: `python -m keyferry_local demo [--keep] | oldest | stop | tools`."""
 
 import shutil
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from keyferry_local import binaries
+from keyferry_local import binaries, tools
 from keyferry_local import cloud as clouds
 from keyferry_local import demo as demonstration
 from keyferry_local.stack import StackError
@@ -64,8 +64,20 @@ def oldest() -> None:
     click.echo(binaries.build(binaries.OLDEST, partial(click.echo, err=True)).kubectl.parent)
 
 
+@main.command("tools")
+@click.argument("folder", type=click.Path(path_type=Path))
+def link_tools(folder: Path) -> None:
+    """Install the tools that a checkout needs, and link them into FOLDER."""
+    for name in ("sam", "ministack", "awscli"):
+        link, made = folder / name, tools.provide(name, partial(click.echo, err=True)).parent
+        if link.is_dir() and not link.is_symlink():
+            shutil.rmtree(link)
+        link.unlink(missing_ok=True)
+        link.symlink_to(made)
+
+
 if __name__ == "__main__":
     try:
         main()
-    except (binaries.BinariesError, StackError) as failure:
+    except (binaries.BinariesError, tools.ToolError, StackError) as failure:
         sys.exit(str(failure))

@@ -23,7 +23,6 @@ from keyferry_local import eks_identity, eks_token, processes
 from keyferry_local.eks_identity import Client, Cluster, User
 from keyferry_local.processes import Process
 
-_ROOT = Path(__file__).resolve().parents[3]
 _PATH = re.compile(r"/(\d{12})/([a-z0-9-]+)/([A-Za-z0-9_-]+)")
 
 
@@ -44,7 +43,7 @@ def start(directory: Path, *, aws: str, environment: Mapping[str, str], keep: bo
     port = processes.free_port()
     command = [sys.executable, "-m", "keyferry_local.authenticator", "--port", str(port), "--aws", aws]
     log = directory / "authenticator.log"
-    process = processes.start("authenticator", command, log, env=environment, cwd=_ROOT, keep=keep, kill=True)
+    process = processes.start("authenticator", command, log, env=environment, cwd=directory, keep=keep, kill=True)
     processes.wait_ready(process, lambda: _answers(port))
     return Authenticator(port, process)
 

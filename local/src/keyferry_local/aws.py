@@ -15,13 +15,11 @@ from typing import Any
 
 import boto3
 
-from keyferry_local import aws_client, processes
+from keyferry_local import aws_client, processes, tools
 from keyferry_local.aws_client import Credentials
 from keyferry_local.processes import Process
 
-_ROOT = Path(__file__).resolve().parents[3]
-_PYTHON = _ROOT / ".tools/ministack/bin/python"
-_LAUNCHER = _ROOT / "local/src/keyferry_local/ministack_launcher.py"
+_LAUNCHER = Path(__file__).with_name("ministack_launcher.py")
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -82,7 +80,7 @@ def start(directory: Path, *, account: str = "111122223333", region: str = "eu-w
     environment = _environment(directory.resolve(), port, account, region, root)
     process = processes.start(
         "ministack",
-        [_PYTHON, "-I", _LAUNCHER, str(port)],
+        [tools.provide("ministack") / "python", "-I", _LAUNCHER, str(port)],
         directory / "ministack.log",
         env=environment,
         cwd=directory,

@@ -4,20 +4,19 @@ They are built from pinned Go modules.
 A build ends with a rename inside the cache folder, so what is in there under its own name is whole.
 """
 
-import fcntl
 import os
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from keyferry.cli.build.wheels import find_cache
 from keyferry_local import toolchain
+from keyferry_local.tools import alone
 
 _MODULES = Path(__file__).parent / "go"
-_HEARTBEAT = 15.0
 NEWEST, OLDEST = "kubernetes", "kubernetes-oldest"
 """Folders of `go/`: the Kubernetes that everything here runs on, and the oldest one that is promised."""
 _ETCD = "etcd"
@@ -58,19 +57,17 @@ def build(kubernetes: str, say: Say) -> Binaries:
     folder = cache_folder(os.environ, kubernetes)
     if _missing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder, say):
+        with alone(folder / ".lock", say, "builds Kubernetes"):
             _build_missing(kubernetes, folder, say)
     return _in(folder)
 
 
 def cache_folder(environ: Mapping[str, str], kubernetes: str = NEWEST) -> Path:
     """Name the folder that holds the programs of these versions, for this system."""
-    caches = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    cache = Path(environ.get("KEYFERRY_CACHE") or caches / "keyferry")
     machine = platform.machine().lower()
     system = f"{platform.system().lower()}-{_ARCHITECTURES.get(machine, machine)}"
     version, etcd = kubernetes_version(kubernetes), _pinned(_ETCD, _PACKAGES["etcd"])
-    return cache / f"kubernetes-{version}-etcd-{etcd}-{system}"
+    return find_cache(environ) / f"kubernetes-{version}-etcd-{etcd}-{system}"
 
 
 def kubernetes_version(kubernetes: str = NEWEST) -> str:
@@ -99,23 +96,6 @@ def _given(assets: Path) -> Binaries:
             "out kube-controller-manager). Put it there, or unset the variable to have all of them built."
         )
     return _in(assets)
-
-
-@contextmanager
-def _alone(folder: Path, say: Say) -> Iterator[None]:
-    """Hold the folder's lock, which the system gives back however we end: two runs do not build the same thing."""
-    with (folder / ".lock").open("w") as lock:
-        told = -_HEARTBEAT
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() - told >= _HEARTBEAT:
-                    say("Waiting for another run that builds Kubernetes")
-                    told = time.monotonic()
-                time.sleep(0.2)
-        yield
 
 
 def _build_missing(kubernetes: str, folder: Path, say: Say) -> None:

@@ -24,9 +24,10 @@ from keyferry_local.processes import StartError
 from keyferry_local.stack import StackError
 from keyferry_local.story import Story
 from keyferry_local.timeline import Hop, hops
+from keyferry_local.tools import ToolError, find_files
 from keyferry_local.watch import NotSeenError, depth, log_lines, until
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples/mappings"
+EXAMPLES = find_files("examples", "mappings")
 SETTINGS = "env"
 """The file of settings that a shell can source."""
 ENDED = (
@@ -55,7 +56,7 @@ def run(directory: Path, console: Console, *, running: Path | None) -> int:
         write_settings(cloud, settings)
         installed = _set_up(story, cloud)
         _tell(story, installed)
-    except (NotSeenError, BinariesError, StartError, StackError, Refused) as error:
+    except (NotSeenError, BinariesError, ToolError, StartError, StackError, Refused) as error:
         _explain(story, error, last_reasons(installed) if installed else [])
         return 1
     finally:

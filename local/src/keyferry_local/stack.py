@@ -13,12 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from keyferry_local import tools
 from keyferry_local.aws import Aws
 
 Say = Callable[[str], None]
 
-_ROOT = Path(__file__).resolve().parents[3]
-_SAM = _ROOT / ".tools/sam/bin/sam"
 _KEYFERRY = Path(sys.executable).with_name("keyferry")
 _SAMCONFIG = """version = 0.1
 [default.deploy.parameters]
@@ -75,8 +74,9 @@ def deploy(repository: Path, aws: Aws, *, stack_name: str, parameters: Mapping[s
     """Deploy what was built with `sam deploy`, and return the outputs of the stack."""
     say(f"Deploying the stack {stack_name} (sam deploy)")
     began = time.monotonic()
+    program = tools.provide("sam", say) / "sam"
     argv: list[str | Path] = [
-        *(_SAM, "deploy", "--stack-name", stack_name, "--region", aws.region, "--no-progressbar"),
+        *(program, "deploy", "--stack-name", stack_name, "--region", aws.region, "--no-progressbar"),
         *("--no-confirm-changeset", "--no-fail-on-empty-changeset"),
         *("--parameter-overrides", *_overrides(parameters)),
     ]

