@@ -98,3 +98,10 @@ def test_every_check_of_doctor_is_in_the_table_of_what_it_looks_at() -> None:
     assert len(checks) > 15
     assert checks <= told
     assert {name for name in told if not re.search(rf"\b{name}\b", code)} == set()
+
+
+def test_the_readme_says_what_it_is_in_one_sentence_of_at_most_fifteen_words() -> None:
+    _, sentence, _ = (ROOT / "README.md").read_text().split("\n\n", 2)
+    assert sentence.endswith(".")
+    assert sentence.count(".") == 1
+    assert len(sentence.split()) <= 15

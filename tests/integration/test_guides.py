@@ -1,0 +1,118 @@
+"""What the guides show of a stack at work: the transcript of README.md, and the commands of a runbook, both run.
+
+Both are about the example's `payments-db`, which two clusters get.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import pytest
+
+from keyferry_local.install import STACK, Installation
+from keyferry_local.watch import until
+from keyferry_local.world import DATABASE, database
+from tests.integration.deployed import PATIENCE_SECONDS, Deployed
+from tests.integration.terminal import ROOT, run_keyferry
+from tests.unit.guide_blocks import list_blocks, split_commands
+
+AWS = ROOT / ".tools/awscli/bin/aws"
+RUNBOOK = "docs/runbooks/bad-rotation.md"
+CLUSTERS = ("prod-eu", "prod-us")
+TRIES = 3
+"""How often a transcript is tried: on a busy machine a delivery may take another attempt, which a trace tells."""
+CHANGING = (
+    (r"(\(event [^)]*\)).*", r"\1"),
+    (r"\bprod-(eu|us)\b", "CLUSTER"),
+    (r"\d{4}-\d\d-\d\d ", ""),
+    (r"\d\d:\d\d:\d\d(\.\d+)?", "TIME"),
+    (r"\+\d+\.\d+ s", "+SECONDS"),
+    (r"\d+(\.\d+)? s\b", "SECONDS"),
+    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "ID"),
+    (r"\b[0-9a-f]{8}\b", "VERSION"),
+    (r"\b(\d+[smh]|now)$", "AGE"),
+    (r" +", " "),
+)
+"""What is otherwise each time."""
+
+
+@pytest.fixture(scope="module")
+def stack(installed: Installation) -> Iterator[Deployed]:
+    """The stack, once both clusters have the example; its value is the one of before again afterwards."""
+    stack = Deployed(installed)
+    for cluster in CLUSTERS:
+        until(f"Secret in {cluster}", partial(read, stack, cluster), seconds=PATIENCE_SECONDS)
+    before = stack.secrets.get_secret_value(SecretId=DATABASE)["SecretString"]
+    yield stack
+    stack.put(DATABASE, before)
+
+
+def read(stack: Deployed, cluster: str) -> Mapping[str, bytes] | None:
+    """Return the data of the Secret in a cluster; None if it is not there."""
+    return stack.cloud.admins[cluster].data("payments-db", "payments")
+
+
+def arrives(stack: Deployed, password: str) -> None:
+    """Wait until every cluster has a password."""
+    for cluster in CLUSTERS:
+        until(
+            f"{password} in {cluster}",
+            lambda cluster=cluster: (read(stack, cluster) or {}).get("password") == password.encode(),  # type: ignore[misc]
+            seconds=PATIENCE_SECONDS,
+        )
+    stack.rest("payments-db")
+
+
+def show(stack: Deployed, words: list[str]) -> str:
+    """Run a command of ours as a guide has it, for the stack, and return what it shows."""
+    mappings = str(stack.installed.checkout / "mappings")
+    environment = stack.cloud.aws.inherit({**os.environ, "COLUMNS": "80"})
+    command = ["--mappings", mappings, *words, "--stack", STACK]
+    return run_keyferry(command, environment, stack.cloud.directory / "commands.log").stdout
+
+
+def settle(text: str) -> list[str]:
+    """Return the lines of what a command shows, without what is otherwise each time; wrapped lines are one."""
+    joined = re.sub(r"\n {20,}|(?<=\(event)\n", " ", text.strip())
+    for pattern, name in CHANGING:
+        joined = re.sub(pattern, name, joined, flags=re.MULTILINE)
+    return sorted(filter(None, (line.strip() for line in joined.splitlines())))
+
+
+def read_transcript() -> dict[str, str]:
+    """Return the commands of ours in the transcript of the README, and what it shows of each."""
+    [block] = [block for block in list_blocks("console") if block.guide == "README.md"]
+    parts = re.split(r"^\$ ((?:.*\\\n)*.*)$", block.text, flags=re.MULTILINE)[1:]
+    return {command: said for command, said in zip(parts[::2], parts[1::2], strict=True) if command[:3] == "key"}
+
+
+def test_the_runbook_of_a_bad_rotation_brings_the_value_of_before_back(stack: Deployed) -> None:
+    stack.put(DATABASE, database("canary-good"))
+    arrives(stack, "canary-good")
+    good = stack.current(DATABASE)
+    bad = stack.put(DATABASE, database("canary-bad"))
+    arrives(stack, "canary-bad")
+    ids = {"a1b2c3d4-5678-90ab-cdef-EXAMPLE11111": good, "6a7e8feb-b491-4cf7-a9f1-bf3703467718": bad}
+    [back] = [block for block in list_blocks("sh") if block.guide == RUNBOOK and "--move-to-version-id" in block.text]
+    listed, moved = [[ids.get(word, word) for word in words] for words in split_commands(back.text)]
+    environment = stack.cloud.aws.inherit(os.environ)
+    said = subprocess.run([AWS, *listed[1:]], env=environment, capture_output=True, text=True, check=True).stdout
+    assert good in said
+    assert bad in said
+    subprocess.run([AWS, *moved[1:]], env=environment, capture_output=True, check=True)
+    arrives(stack, "canary-good")
+    assert re.search(rf"write.*{good[:8]}", show(stack, ["trace", DATABASE]), re.DOTALL)
+    assert show(stack, ["status", "--source", DATABASE]).count("right") >= len(CLUSTERS)
+
+
+def test_the_transcript_of_the_readme_is_what_the_commands_show(stack: Deployed) -> None:
+    transcript = read_transcript()
+    for number in range(TRIES):
+        stack.put(DATABASE, database(f"canary-readme-{number}"))
+        arrives(stack, f"canary-readme-{number}")
+        shown = {command: show(stack, command.split()[1:]) for command in transcript}
+        if [settle(said) for said in shown.values()] == [settle(said) for said in transcript.values()]:
+            return
+    pytest.fail("\n".join(f"$ {command}\n{said}" for command, said in shown.items()))
