@@ -10,7 +10,7 @@ _HEAD = """\
 # Reference of mapping files
 
 Every field of every document: made from the models by `keyferry schema --output markdown`, and held to them by a test.
-The guide for newcomers: [mappings.md](mappings.md).
+The guide for newcomers: [mappings](mappings.md).
 """
 _ROOTS = ("SecretMapping", "Clusters", "Policy", "Stack")
 _NAMES = {"string": "text", "boolean": "`true` or `false`", "integer": "number", "object": "map", "array": "list"}
