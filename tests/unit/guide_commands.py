@@ -154,7 +154,7 @@ def check_kubectl(words: Sequence[str]) -> str:
 
 
 def _is_verb(word: str, before: str) -> bool:
-    return not word.startswith("-") and before not in ("--context", "-n")
+    return not word.startswith("-") and before not in ("--context", "-n", "--namespace")
 
 
 def check_sam(words: Sequence[str]) -> str:
