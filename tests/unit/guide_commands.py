@@ -37,7 +37,8 @@ KUBECTL_OPTIONS = frozenset(
         *("--show-managed-fields", "--ignore-not-found", "--wait", "--filename"),
     }
 )
-COMING = frozenset({"init", "local"})
+COMING = frozenset({"local"})
+"""Commands that another package brings."""
 SAM: Mapping[str, frozenset[str]] = {
     "deploy": frozenset(
         {
@@ -51,26 +52,10 @@ SAM: Mapping[str, frozenset[str]] = {
 }
 """Commands of SAM → the options of them that the guides have (its command reference)."""
 OTHERS = frozenset(
-    {
-        *(
-            "bash",
-            "cat",
-            "cd",
-            "chmod",
-            "cp",
-            "date",
-            "diff",
-            "echo",
-            "gh",
-            "git",
-            "grep",
-            "jq",
-            "mkdir",
-            "pip",
-            "python3.13",
-        ),
-        *("python", "read", "rm", "source", "sha256sum", "terraform", "test", "tr", "uvx", "openssl", "export", "head"),
-    }
+    (
+        ". bash cat cd chmod cp date diff echo export gh git grep head jq mkdir openssl pip python python3.13 read rm"
+        " sha256sum source terraform test tr uv"
+    ).split()
 )
 """Programs whose options are not checked."""
 
@@ -171,6 +156,12 @@ def check_make(words: Sequence[str]) -> str:
     return f"no verb of make: {unknown}" if unknown else ""
 
 
+def check_uvx(words: Sequence[str]) -> str:
+    """Check the command of ours that is run without being installed."""
+    words = list(words)
+    return check_keyferry(words[words.index("keyferry") + 1 :]) if "keyferry" in words else "no command of ours"
+
+
 def check_script(words: Sequence[str]) -> str:
     """Check that a script is one that `keyferry generate` writes."""
     name = words[0].rsplit("/", 1)[-1]
@@ -185,4 +176,5 @@ PARSERS: Mapping[str, Callable[[Sequence[str]], str]] = {
     "sam": check_sam,
     "make": check_make,
     "sh": check_script,
+    "uvx": check_uvx,
 }
