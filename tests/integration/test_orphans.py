@@ -21,6 +21,7 @@ from keyferry.identity import IDENTITY, Identity
 from keyferry.kinds import DEFAULT_KINDS, JSON_MERGE
 from keyferry.kube import KubeClient
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import StackNames
 from keyferry.testing import FakeSources
 from keyferry_local import aws, binaries
 from keyferry_local.direct import catalog, deadline, delivery, mapping
@@ -166,6 +167,21 @@ def test_what_another_stack_has_is_counted_and_never_touched(
     assert rows(answer, scene) == []
     counted = {row["prefix"]: row["counts"] for row in answer["otherStacks"]}
     assert counted[other] == {"Secret": 1, "Role": 1}
+
+
+def test_a_secret_whose_mapping_has_moved_to_another_stack_is_named_as_moved_and_kept(
+    scene: Scene, installed: Installation, operator: Operator
+) -> None:
+    """The other stack has its rights already, and has not delivered yet."""
+    prefix = f"new-{scene.namespace}"
+    whole = catalog(scene.cloud, [removed(scene)], StackNames(prefix=prefix))
+    write(scene, removed(scene))
+    scene.admin.apply(*(raw for raw in build_rbac(whole, whole.clusters[CLUSTER]) if raw["kind"] == "Role"))
+    with scene.untouched("Secret", "db"):
+        _, answer, _ = ask(operator, installed, "--delete", "--yes")
+    assert rows(answer, scene) == []
+    moved = {"cluster": CLUSTER, "namespace": scene.namespace, "name": "db", "prefix": prefix}
+    assert moved in answer["moved"]
 
 
 def use(scene: Scene) -> None:

@@ -309,6 +309,28 @@ def test_a_secret_that_another_stack_takes_over_by_its_previous_prefix_is_its_ow
     assert search(FakeOperator(one()), EMPTY, moved).orphans == []
 
 
+@pytest.mark.parametrize("namespaces", [["payments"], {"names": ["pay*"]}])
+def test_a_secret_whose_mapping_has_moved_to_another_stack_is_moved_and_not_left_over(namespaces: Any) -> None:  # noqa: ANN401
+    """The other stack has the rights for the mapping, and has not taken the Secret over yet."""
+    operator, moved = FakeOperator(one()), folder(mapping(namespaces=namespaces), prefix="new")
+    for raw in build_rbac(moved, cluster("prod-eu")):
+        if raw["kind"] in ("Role", "ClusterRole"):
+            operator.objects.setdefault(f"{raw['kind'].lower()}s", []).append(raw)
+    findings = search(operator)
+    assert findings.moved == [("prod-eu", "payments", "payments-db", "new")]
+    assert findings.orphans == []
+
+
+@pytest.mark.parametrize("other", [mapping("another", **ONE), mapping(namespaces=["shop"])])
+def test_a_secret_stays_left_over_where_another_stack_has_another_mapping_or_place(other: SecretMapping) -> None:
+    operator = FakeOperator(one())
+    operator.objects["roles"] = [
+        raw for raw in build_rbac(folder(other, prefix="new"), cluster("prod-eu")) if raw["kind"] == "Role"
+    ]
+    findings = search(operator)
+    assert (findings.moved, len(findings.orphans)) == ([], 1)
+
+
 def test_a_journal_names_a_prefix_and_a_mapping() -> None:
     assert split_journal_name("payments-db") == ("keyferry", "payments-db")
     assert split_journal_name("staging:payments-db") == ("staging", "payments-db")
@@ -701,6 +723,7 @@ def test_the_answer_has_everything_as_json() -> None:
     findings = Findings([left(outcome="deleted"), left("arn", None, refusals=("x",))], notes=["n"])
     findings.other_stacks["prod-eu", "other", "Secret"] = 2
     findings.awaiting["prod-eu"] = 3
+    findings.moved.append(("prod-eu", "shop", "db", "other"))
     answer = Survey(findings, doubt="no stack").build_answer()
     assert answer == {
         "orphans": [
@@ -726,6 +749,7 @@ def test_the_answer_has_everything_as_json() -> None:
             },
         ],
         "otherStacks": [{"cluster": "prod-eu", "prefix": "other", "counts": {"Secret": 2}}],
+        "moved": [{"cluster": "prod-eu", "namespace": "shop", "name": "db", "prefix": "other"}],
         "awaiting": [{"cluster": "prod-eu", "count": 3}],
         "notes": ["n"],
         "error": "no stack",

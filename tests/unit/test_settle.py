@@ -25,6 +25,7 @@ from keyferry.errors import (
     Unreachable,
     WrongCluster,
 )
+from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
 from keyferry.pipeline.settle import (
@@ -39,7 +40,7 @@ from keyferry.pipeline.settle import (
 )
 from tests.unit.bombs import BOMBS
 from tests.unit.fake_queues import message
-from tests.unit.samples import delivery, mapping
+from tests.unit.samples import cluster, delivery, mapping
 from tests.unit.stack import Stack
 from tests.unit.world import World
 
@@ -262,6 +263,21 @@ def test_an_unknown_mapping_is_then_dropped_and_counted() -> None:
     assert (settlement.decision, settlement.is_retried, settlement.log_level) == ("dropped", False, "error")
     assert settlement.metrics()["MessagesDropped"] == 1
     assert settlement.log_fields()["reason"] == "mapping x is not here"
+
+
+@pytest.mark.parametrize("attempt", [1, 2_000])
+def test_a_delivery_for_a_cluster_that_has_left_ends_at_once_however_long_it_has_waited_for_it(attempt: int) -> None:
+    """A cluster that does not answer is waited for for a day; once it has left the mappings, nothing waits for it."""
+    left = build_catalog([mapping(clusters=["prod-eu"])], [cluster("prod-eu")])
+
+    def deliver(delivery: Delivery) -> Report:
+        left.get(delivery.mapping, "prod-us")
+        raise AssertionError("the cluster is still there")
+
+    settlement = settled(deliver, attempt=attempt, age=UNKNOWN_NAME_SECONDS + 1)
+    assert (settlement.decision, settlement.is_retried, settlement.follow_ups) == ("dropped", False, ())
+    assert settlement.log_fields()["reason"] == "mapping payments-db has no cluster prod-us in this deployment"
+    assert "MessagesDeadLettered" not in settlement.metrics()
 
 
 def test_a_message_of_a_newer_release_waits_for_its_deployment_and_is_then_a_dead_letter() -> None:

@@ -1,5 +1,6 @@
 """Two stacks in one cluster: each has names of its own, and a mapping moves from one to the other without a restart."""
 
+import itertools
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import StackNames
 from keyferry.pipeline.compare import compare_secret
-from keyferry.testing import Calls
+from keyferry.testing import Calls, encode
 from tests.unit.samples import PLACE, mapping, workload
 from tests.unit.test_files import CLUSTERS, MAPPING
+from tests.unit.turns import Crash, dying
 from tests.unit.world import DUE, KIND, SOURCE, WHERE, World, secret
 
 STACK = "apiVersion: keyferry.dev/v1\nkind: Stack\nprefix: staging\npreviousPrefixes: [keyferry]\n"
@@ -159,6 +161,57 @@ def test_a_delivery_that_died_before_a_move_is_finished_after_it_and_nothing_res
     assert sorted(world.cluster.history[-2:]) == [f"rollout payments/Deployment/{name}" for name in ("api", "web")]
     assert world.count("write", "rollout") == [1, 2]
     assert [len(world.cluster.stamps("payments", KIND, name)) for name in ("api", "web")] == [1, 1]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("password", "writes"), [("canary-1", 0), ("canary-2", 1)])
+def test_a_move_that_dies_at_any_call_is_finished_by_the_next_delivery(password: str, writes: int, when: str) -> None:
+    """With the same content nothing restarts for it, with a new one everything does, once."""
+    moved = of_stack("staging", "keyferry")
+    for number in itertools.count():
+        world = World()
+        assert not world.deliver().errors
+        world.cluster.history.clear()
+        world.sources.put(SOURCE, secret(password))
+        try:
+            assert not world.deliver(dying(number, when), of=moved).errors
+        except Crash:
+            assert not world.deliver(of=moved).errors
+        else:
+            assert number >= 2, "it must die at some calls"
+            break
+        assert world.password == encode(password)
+        assert world.count("write", "rollout") == [writes, writes]
+        annotations = world.cluster.annotations(*WHERE)
+        assert (annotations["keyferry.dev/mapping"], DUE in annotations) == ("staging:payments-db", False)
+        assert world.cluster.managers(*WHERE, "password") == {"staging:payments-db"}
+        [error] = world.deliver().errors
+        assert isinstance(error, Conflict), "what it came from touches it no longer"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_delivery_of_the_old_stack_at_any_call_of_a_move_does_not_undo_it(when: str) -> None:
+    """A message of before comes back while the new stack takes over: it writes before that, or is a conflict."""
+    moved = of_stack("staging", "keyferry")
+    for number in itertools.count():
+        world, ran = World(), False
+        assert not world.deliver().errors
+        world.cluster.history.clear()
+
+        def meanwhile(this: int, _what: str, at: int = number, world: World = world) -> None:
+            nonlocal ran
+            if this == at and not ran:
+                ran = True
+                world.deliver()
+
+        calls = Calls(before=meanwhile) if when == "before" else Calls(after=meanwhile)
+        assert not world.deliver(calls, of=moved).errors
+        if not ran:
+            return
+        assert not world.deliver(of=moved).errors
+        assert world.cluster.annotations(*WHERE)["keyferry.dev/mapping"] == "staging:payments-db"
+        assert world.cluster.managers(*WHERE, "password") == {"staging:payments-db"}
+        assert world.count("write", "rollout") == [0, 0]
 
 
 def test_a_restart_that_was_due_before_a_move_goes_where_nothing_restarts_any_more() -> None:

@@ -38,6 +38,7 @@ def look(*orphans: Orphan, notes: tuple[str, ...] = (), doubt: str = "") -> Call
         if orphans:
             findings.other_stacks["prod-eu", "staging", "Secret"] = 2
             findings.awaiting["prod-eu"] = 3
+            findings.moved.append(("prod-eu", "payments", "payments-cards", "staging"))
         found = Survey(findings, {"prod-eu": operator}, doubt=doubt)
         monkeypatch.setattr("keyferry.cli.commands.orphans.survey", lambda *_: found)
 

@@ -36,6 +36,19 @@ class OtherStackRow(TypedDict):
     """Kind → how many there are."""
 
 
+class MovedRow(TypedDict):
+    """A Secret whose mapping has moved to another stack, which has the rights to take it over: it is no orphan."""
+
+    cluster: str
+    """The cluster, as clusters.yaml calls it."""
+    namespace: str
+    """Its namespace."""
+    name: str
+    """Its name."""
+    prefix: str
+    """The prefix of the other stack."""
+
+
 class AwaitingRow(TypedDict):
     """What the deployed mappings alone still name in a cluster: it is left over once the folder is deployed."""
 
@@ -52,6 +65,8 @@ class Answer(TypedDict):
     """What is left over, in the order of removal."""
     otherStacks: list[OtherStackRow]
     """What other stacks have in the clusters."""
+    moved: list[MovedRow]
+    """Secrets whose mappings have moved to another stack that has not taken them over yet."""
     awaiting: list[AwaitingRow]
     """What a deployment of the folder would leave over."""
     notes: list[str]

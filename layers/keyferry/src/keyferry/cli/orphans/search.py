@@ -17,7 +17,7 @@ from keyferry.cli.orphans.usage import find_users
 from keyferry.cli.output.words import join
 from keyferry.delivery.observed import MAPPING
 from keyferry.errors import Forbidden, KeyferryError
-from keyferry.identity import GENERATED_LABEL
+from keyferry.identity import GENERATED_LABEL, Identity, role_name
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 
@@ -31,6 +31,8 @@ class Findings:
     orphans: list[Orphan] = field(default_factory=list)
     other_stacks: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """Cluster, prefix of another stack, and kind → how many it has there. None of them is an orphan."""
+    moved: list[tuple[str, str, str, str]] = field(default_factory=list)
+    """Cluster, namespace and name of each Secret whose mapping another stack has, and the prefix of that stack."""
     awaiting: Counter[str] = field(default_factory=Counter)
     """Cluster → how many things the deployed mappings alone still name."""
     notes: list[str] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Findings:
         """Add what was found elsewhere."""
         self.orphans += other.orphans
         self.other_stacks += other.other_stacks
+        self.moved += other.moved
         self.awaiting += other.awaiting
         self.notes += other.notes
 
@@ -63,6 +66,8 @@ class ClusterSearch:
         self._findings = Findings()
         self._unseen = set[str]()
         """The kinds of which some may not be listed."""
+        self._roles_of_others = dict[tuple[str, str], str]()
+        """Namespace (empty for all) and name of each Role of another stack → the prefix of that stack."""
 
     def run(self) -> Findings:
         """Return what is left over. What cannot be looked at is noted."""
@@ -152,6 +157,7 @@ class ClusterSearch:
         key = resource.kind, seen.get("namespace", ""), seen["name"]
         if prefix not in names.prefixes:
             self._findings.other_stacks[self._cluster.name, prefix, resource.kind] += 1
+            self._roles_of_others[seen.get("namespace", ""), seen["name"]] = prefix
         elif key not in names.generated:
             orphan = self._build(resource, seen, "nothing generates it any more")
             is_ours = has_generated_name(prefix, resource, seen["name"])
@@ -191,7 +197,7 @@ class ClusterSearch:
     def _judge(self, names: Names, folder: Names, raw: Object) -> Orphan | None:
         """Return a Secret of a stack if it is left over; None otherwise."""
         journal, seen = raw["metadata"]["annotations"][MAPPING], _take_metadata(raw["metadata"])
-        prefix, _ = split_journal_name(journal)
+        prefix, mapping = split_journal_name(journal)
         if prefix not in names.prefixes:
             self._findings.other_stacks[self._cluster.name, prefix, SECRETS.kind] += 1
             return None
@@ -199,12 +205,22 @@ class ClusterSearch:
             if not folder.names_secret(seen["namespace"], seen["name"]):
                 self._findings.awaiting[self._cluster.name] += 1
             return None
+        if owner := self._find_new_owner(mapping, seen["namespace"]):
+            self._findings.moved.append((self._cluster.name, seen["namespace"], seen["name"], owner))
+            return None
         left = LeftSecret.parse(raw, prefix)
         orphan = self._build(SECRETS, seen, names.explain(journal, seen["namespace"], seen["name"]))
         if left.is_shared:
             command = left.format_withdrawal(orphan.context, orphan.namespace, orphan.name)
             orphan = replace(orphan, other_command=command)
         return orphan.refuse(list(left.list_refusals()))
+
+    def _find_new_owner(self, mapping: str, namespace: str) -> str | None:
+        """Return the prefix of another stack that has the rights of a mapping of this name here: it has moved there."""
+        for (place, name), prefix in self._roles_of_others.items():
+            if place in ("", namespace) and name == role_name(Identity(prefix).deliver, mapping):
+                return prefix
+        return None
 
     def _check_usage(self, orphans: Sequence[Orphan]) -> Iterator[Orphan]:
         """Yield Secrets, each refused that is used, or perhaps is. Those that stay in any case are not asked about."""

@@ -77,6 +77,10 @@ class Survey:
                 {"cluster": cluster, "prefix": prefix, "counts": dict(counts)}
                 for (cluster, prefix), counts in count_kinds(findings.other_stacks).items()
             ],
+            "moved": [
+                {"cluster": cluster, "namespace": namespace, "name": name, "prefix": prefix}
+                for cluster, namespace, name, prefix in findings.moved
+            ],
             "awaiting": [{"cluster": name, "count": count} for name, count in sorted(findings.awaiting.items())],
             "notes": findings.notes,
         }

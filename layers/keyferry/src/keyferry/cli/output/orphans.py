@@ -41,6 +41,10 @@ def print_findings(seen: Survey, *, with_commands: bool) -> None:
     console.print_line(_count(seen))
     for (cluster, prefix), counts in count_kinds(findings.other_stacks).items():
         console.print_line(f"of another stack, {prefix}, in {cluster}: {count_each(counts)}; not looked into")
+    for cluster, namespace, name, prefix in findings.moved:
+        console.print_line(
+            f"moved to another stack, {prefix}: Secret {cluster}/{namespace}/{name}, which that one takes over"
+        )
     for cluster, count in sorted(findings.awaiting.items()):
         console.print_line(f"{count:,} in {cluster} will be left over once these mappings are deployed")
 
