@@ -52,10 +52,36 @@ SAM: Mapping[str, frozenset[str]] = {
 }
 """Commands of SAM → the options of them that the guides have (its command reference)."""
 OTHERS = frozenset(
-    (
-        ". bash cat cd chmod cp date diff echo export gh git grep head jq mkdir openssl pip python python3.13 read rm"
-        " sha256sum source terraform test tr uv"
-    ).split()
+    [
+        ".",
+        "bash",
+        "cat",
+        "cd",
+        "chmod",
+        "cp",
+        "date",
+        "diff",
+        "echo",
+        "export",
+        "gh",
+        "git",
+        "grep",
+        "head",
+        "jq",
+        "mkdir",
+        "openssl",
+        "pip",
+        "python",
+        "python3.13",
+        "read",
+        "rm",
+        "sha256sum",
+        "source",
+        "terraform",
+        "test",
+        "tr",
+        "uv",
+    ]
 )
 """Programs whose options are not checked."""
 
