@@ -11,8 +11,10 @@ import yaml
 from pydantic import BaseModel
 
 from keyferry.access import entries
+from keyferry.cli import sam
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
+from keyferry.cli.generated import render_files
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.keys import KeyRule, Regexp
@@ -128,8 +130,19 @@ def test_what_the_guide_for_teams_says_is_kept_out_is_no_harmless_label() -> Non
     assert [key for key in keys if is_harmless(key)] == []
 
 
+def blocks(page: str, language: str) -> list[str]:
+    """Return the blocks of a page that are in a language."""
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+HALF = "deploy/cluster-half.md"
+GENERATED = render_files(build_catalog([mapping()], [cluster("prod-eu")]))
+"""What is generated for one mapping in one cluster."""
+
+
 def test_the_guide_s_terraform_reads_the_list_of_access_entries() -> None:
-    [text] = re.findall(r"^```hcl\n(.*?)^```$", (ROOT / "docs/deploy/index.md").read_text(), re.MULTILINE | re.DOTALL)
+    text, _ = blocks(HALF, "hcl")
     parsed = hcl2.loads(text)
     kinds = [kind.strip('"') for block in (*parsed["data"], *parsed["resource"]) for kind in block]
     assert kinds == ["aws_cloudformation_stack", "aws_eks_access_entry"]
@@ -138,6 +151,52 @@ def test_the_guide_s_terraform_reads_the_list_of_access_entries() -> None:
     assert set(re.findall(r"^  (\w+) +=", text, re.MULTILINE)) == {
         *("name", "for_each", "cluster_name", "principal_arn", "user_name")
     }
+
+
+def test_the_guide_s_terraform_divides_the_file_of_a_cluster_into_its_manifests() -> None:
+    _, text = blocks(HALF, "hcl")
+    parsed = hcl2.loads(text)
+    assert [kind.strip('"') for block in parsed["resource"] for kind in block] == ["kubernetes_manifest"]
+    [(mark, path)] = re.findall(r'split\("(.+?)", file\("generated/(.+?)"\)\)', text)
+    parts = [yaml.safe_load(part) for part in GENERATED[path].split(mark.replace("\\n", "\n"))]
+    assert parts == list(yaml.safe_load_all(GENERATED[path]))
+    names = {(each["kind"], each["metadata"].get("namespace", "-"), each["metadata"]["name"]) for each in parts}
+    assert len(names) == len(parts) > 4, "each has a key of its own"
+
+
+def test_flux_and_argo_cd_are_led_to_folders_that_are_generated() -> None:
+    found = [each for text in blocks(HALF, "yaml") for each in yaml.safe_load_all(text)]
+    assert [each["kind"] for each in found] == ["GitRepository", "Kustomization", "ApplicationSet"]
+    source, flux, argo = (each["spec"] for each in found)
+    [directory] = argo["generators"][0]["git"]["directories"]
+    folders = {Path("generated", name).parent for name in GENERATED if name.startswith("clusters/")}
+    for pattern in (flux["path"], directory["path"]):
+        assert any(folder.match(str(Path(pattern))) for folder in folders), pattern
+    assert flux["sourceRef"] == {"kind": "GitRepository", "name": found[0]["metadata"]["name"]}
+    assert (flux["prune"], source["ref"]) == (True, {"branch": "main"})
+    template = argo["template"]["spec"]
+    assert template["source"]["path"] == "{{.path.path}}"
+    assert template["syncPolicy"] == {
+        "automated": {"prune": True, "selfHeal": True},
+        "syncOptions": ["ServerSideApply=true"],
+    }
+
+
+def test_the_paths_of_the_cluster_half_are_those_of_what_is_generated() -> None:
+    """Those that the page names, with CLUSTER for any cluster, and in another environment."""
+    text = (ROOT / "docs" / HALF).read_text()
+    named = re.findall(r"generated/((?:clusters|stack)/[\w./-]+)", text)
+    known = {*GENERATED, *(str(Path(name).parent) for name in GENERATED)}
+    assert len(named) > 5
+    assert {name for name in named if name.rstrip("/.").replace("CLUSTER", "prod-eu") not in known} == set()
+
+
+def test_the_environment_that_the_guide_adds_is_read_with_its_mappings(tmp_path: Path) -> None:
+    [text] = [text for text in blocks("deploy/index.md", "toml") if "keyferry.parameters" in text]
+    (tmp_path / "samconfig.toml").write_text(text)
+    read = sam.read(tmp_path / "samconfig.toml", "staging")
+    assert (read.stack_name, read.region, str(read.mappings)) == ("keyferry-staging", "eu-west-1", "staging/mappings")
+    assert read.parameters == {"RoleNamePrefix": "keyferry-staging"}
 
 
 def test_the_guides_give_the_capabilities_that_the_templates_take() -> None:
