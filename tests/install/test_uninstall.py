@@ -1,11 +1,7 @@
 """The steps of `keyferry uninstall --plan`, taken one after the other: nothing is left but what it says."""
 
 import json
-import os
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +9,10 @@ from typing import Any
 import pytest
 
 from keyferry.cli.clusters.generated import GENERATED
-from keyferry_local import binaries, world
-from keyferry_local import stack as stacks
+from keyferry_local import world
 from keyferry_local.cloud import ACCOUNT, Cloud
-from keyferry_local.install import grant, let_roles_in
 from keyferry_local.watch import until
-from tests.integration.terminal import run_keyferry
+from tests.install.repository import Repository, read_commands
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "keyferry-gone"
@@ -40,104 +34,60 @@ spec:
 """
 
 
-SHIM = """\
-try:
-    from samcli.lib.utils import s3
-except ImportError:  # another program's Python
-    pass
-else:
-    parse = s3.parse_s3_url
-    s3.parse_s3_url = lambda url, *more, **named: parse(str(url).replace({endpoint!r}, "https://s3"), *more, **named)
-"""
-"""`sam delete` looks for the files of nested stacks at the addresses of AWS alone, which begin so."""
+PLAN = ["keyferry orphans", "keyferry uninstall --plan"]
+"""The commands of the guide, without what is said beside them."""
 
 
-@dataclass(frozen=True)
-class Person:
-    """An administrator of AWS and of both clusters, at a terminal beside the mappings."""
-
-    cloud: Cloud
-    folder: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment: the tools, the kubeconfigs, and a SAM that reports nothing."""
-        home = self.folder / "sam"
-        home.mkdir(exist_ok=True)
-        (home / "metadata.json").write_text(json.dumps({"telemetryEnabled": False, "lastVersionCheck": time.time()}))
-        (home / "sitecustomize.py").write_text(SHIM.format(endpoint=self.cloud.aws.endpoint))
-        kubectl = binaries.provide(print).kubectl.parent
-        tools = [f"{ROOT}/.tools/{name}/bin" for name in ("sam", "awscli")]
-        return self.cloud.aws.inherit(os.environ) | {
-            "PATH": os.pathsep.join([*tools, str(kubectl), os.environ["PATH"]]),
-            "KUBECONFIG": os.pathsep.join(str(plane.kubeconfig) for plane in self.cloud.clusters.values()),
-            "__SAM_CLI_APP_DIR": str(home),
-            "SAM_CLI_TELEMETRY": "0",
-            "PYTHONPATH": str(home),
-        }
+class Person(Repository):
+    """An administrator of AWS and of both clusters, in the repository of the stack."""
 
     def plan(self, *options: str) -> dict[str, Any]:
-        """Return what `keyferry uninstall --plan` answers."""
-        arguments = ["--mappings", str(self.folder / "mappings"), "uninstall", "--plan", "--stack", NAME, *options]
-        done = run_keyferry([*arguments, "--output", "json"], self.environment, self.folder / "log")
-        assert done.returncode == 0, done.stdout + done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
+        """Return what the command of the guide answers."""
+        answer: dict[str, Any] = json.loads(self.run(" ".join([PLAN[1], *options, "--output json"])))
         return answer
 
     def follow(self, answer: dict[str, Any]) -> None:
-        """Run the commands in order, and say yes to every question."""
+        """Run the commands in order."""
         for step in answer["steps"]:
             for command in step["commands"]:
-                done = subprocess.run(
-                    ["bash", "-c", command],
-                    cwd=self.folder,
-                    env=self.environment,
-                    input="y\n" * 5,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+                self.run(command)
 
 
 @pytest.fixture
 def person(cloud: Cloud, tmp_path: Path) -> Iterator[Person]:
     """A person whose stack is deployed in full: a member in another region, entries by hand, a policy given away."""
-    mappings = tmp_path / "own"
-    mappings.mkdir()
-    (mappings / "clusters.yaml").write_text((ROOT / "examples/mappings/clusters.yaml").read_text())
+    person = Person(cloud, tmp_path)
     stack, mapping = MAPPINGS.split("---\n")
-    (mappings / "stack.yaml").write_text(stack)
-    (mappings / "db.yaml").write_text(mapping)
+    clusters = (ROOT / "examples/mappings/clusters.yaml").read_text()
+    person.write({"mappings/clusters.yaml": clusters, "mappings/stack.yaml": stack, "mappings/db.yaml": mapping})
+    person.add_environment(NAME)
     cloud.aws.client("secretsmanager").create_secret(Name="gone/db", SecretString='{"password": "canary-gone"}')
     for admin in cloud.admins.values():
         admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "gone"}})
         admin.apply(world.deployment("web", "gone", world.env_from("db")))
-    checkout = stacks.stage(tmp_path, mappings)
-    stacks.build(checkout, print, work=tmp_path)
-    for name, admin in cloud.admins.items():
-        grant(admin, checkout / "generated/clusters" / name / "rbac.yaml")
-    parameters = {"RoleNamePrefix": NAME}
-    outputs = stacks.deploy(checkout, cloud.aws, stack_name=NAME, parameters=parameters, say=print)
-    let_roles_in(cloud, outputs, checkout / "generated/stack/access-entries.json")
-    _deploy_member(cloud, checkout)
+    person.run("keyferry generate")
+    for name in CLUSTERS:
+        person.run(f"kubectl --context {name} apply --server-side -f generated/clusters/{name}/")
+    person.run("keyferry build && sam deploy")
+    person.run(f"sh generated/stack/access-entries.sh {NAME}")
+    _deploy_member(cloud, person.folder)
     iam = cloud.aws.client("iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName="oncall", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
     iam.attach_role_policy(RoleName="oncall", PolicyArn=f"arn:aws:iam::{ACCOUNT}:policy/{NAME}-look")
-    cloud.aws.client("lambda").invoke(FunctionName=outputs["ReconcileFunction"], Payload=b"{}")
+    cloud.aws.client("lambda").invoke(FunctionName=f"{NAME}-reconcile", Payload=b"{}")
     for admin in cloud.admins.values():
         until("the Secret is there", partial(admin.data, "db", "gone"))
-    yield Person(cloud, checkout)
+    yield person
     iam.delete_role(RoleName="oncall")
 
 
-def _deploy_member(cloud: Cloud, checkout: Path) -> None:
+def _deploy_member(cloud: Cloud, folder: Path) -> None:
     formation = cloud.aws.client("cloudformation", region="us-east-1")
     given = {"HubAccount": ACCOUNT, "HubRegion": "eu-west-1", "ForwardEvents": "true", "AccessEntries": "false"}
     formation.create_stack(
         StackName=MEMBER,
-        TemplateBody=(checkout / f"generated/accounts/{ACCOUNT}/member.yaml").read_text(),
+        TemplateBody=(folder / f"generated/accounts/{ACCOUNT}/member.yaml").read_text(),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
@@ -186,9 +136,15 @@ def list_generated(cloud: Cloud) -> list[str]:
     return [each["metadata"]["name"] for each in found]
 
 
+def test_the_guide_shows_the_commands_that_are_run_here() -> None:
+    first, again = read_commands("operate/remove.md")
+    assert [line.partition("#")[0].strip() for line in (first + again).splitlines()] == [*PLAN, PLAN[1]]
+
+
 def test_nothing_is_left_but_what_the_plan_says(cloud: Cloud, person: Person) -> None:
     assert len(list_names(cloud)) > 50
     assert {name for name, _ in list_entries(cloud)} == set(CLUSTERS)
+    person.run(PLAN[0], 0, 1)
     plan = person.plan()
     person.follow(plan)
 
