@@ -107,6 +107,6 @@ class Repository:
 
 
 def read_commands(page: str) -> list[str]:
-    """Return the blocks of shell commands of a guide, by its name below docs."""
-    text = (ROOT / "docs" / page).read_text()
+    """Return the blocks of shell commands of a guide, such as `docs/operate/remove.md`."""
+    text = (ROOT / page).read_text()
     return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

@@ -15,7 +15,7 @@ from keyferry_local.watch import until
 from tests.install.repository import Repository, read_commands
 
 BLUE, GREEN = "prod-eu-blue", "prod-eu-green"
-PLAN, DEPLOY, ENTRIES, STATUS, CLEAN = read_commands("runbooks/cluster-replaced.md")
+PLAN, DEPLOY, ENTRIES, STATUS, CLEAN = read_commands("docs/runbooks/cluster-replaced.md")
 MAPPING = """\
 apiVersion: keyferry.dev/v1
 kind: SecretMapping

@@ -15,7 +15,7 @@ from tests.install.repository import ROOT, Repository, read_commands
 
 ONE, TWO = "keyferry-one", "keyferry-staging"
 SPACE, CLUSTER = "environments", "prod-eu"
-[DEPLOY] = [text for text in read_commands("deploy/index.md") if "--config-env staging generate" in text]
+[DEPLOY] = [text for text in read_commands("docs/deploy/index.md") if "--config-env staging generate" in text]
 DEPLOY = DEPLOY.replace("--context staging", f"--context {CLUSTER}").replace("clusters/staging", f"clusters/{CLUSTER}")
 """The commands of the guide; its cluster of that environment is called as the local one."""
 STACK = "apiVersion: keyferry.dev/v1\nkind: Stack\nprefix: "

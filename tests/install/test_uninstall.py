@@ -137,7 +137,7 @@ def list_generated(cloud: Cloud) -> list[str]:
 
 
 def test_the_guide_shows_the_commands_that_are_run_here() -> None:
-    first, again = read_commands("operate/remove.md")
+    first, again = read_commands("docs/operate/remove.md")
     assert [line.partition("#")[0].strip() for line in (first + again).splitlines()] == [*PLAN, PLAN[1]]
 
 

@@ -94,7 +94,7 @@ def test_data_can_be_read(block: Block) -> None:
 
 
 FOREIGN = {
-    "argoproj.io/v1alpha1": {"Application"},
+    "argoproj.io/v1alpha1": {"Application", "ApplicationSet"},
     "kustomize.toolkit.fluxcd.io/v1": {"Kustomization"},
     "rbac.authorization.k8s.io/v1": {"Role"},
     "source.toolkit.fluxcd.io/v1": {"GitRepository"},
@@ -127,10 +127,13 @@ def test_every_example_of_yaml_is_of_a_form_that_is_checked(block: Block, docume
 
 RUN = {
     "README.md": "tests/integration/test_guides.py",
+    "docs/deploy/index.md": "tests/install/test_environments.py",
     "docs/operate/index.md": "tests/integration/test_kubernetes_events.py",
+    "docs/operate/remove.md": "tests/install/test_uninstall.py",
     "docs/operate/upgrade.md": "tests/install/test_upgrade.py",
     "docs/operate/questions.md": "tests/integration/test_questions.py",
     "docs/runbooks/bad-rotation.md": "tests/integration/test_guides.py",
+    "docs/runbooks/cluster-replaced.md": "tests/install/test_cluster_replaced.py",
 }
 """Guide → the test that reads commands out of it and runs them on the local cloud. All others are checked here."""
 
