@@ -6,6 +6,7 @@ Both are about the example's `payments-db`, which two clusters get.
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -19,8 +20,10 @@ from tests.integration.terminal import ROOT, run_keyferry
 from tests.unit.guide_blocks import list_blocks, split_commands
 
 AWS = ROOT / ".tools/awscli/bin/aws"
-RUNBOOK = "docs/runbooks/bad-rotation.md"
+BAD_ROTATION, STOP = "docs/runbooks/bad-rotation.md", "docs/runbooks/stop.md"
 CLUSTERS = ("prod-eu", "prod-us")
+HELD_SECONDS = 5
+"""Longer than a change takes otherwise."""
 TRIES = 3
 """How often a transcript is tried: on a busy machine a delivery may take another attempt, which a trace tells."""
 CHANGING = (
@@ -73,6 +76,12 @@ def show(stack: Deployed, words: list[str]) -> str:
     return run_keyferry(command, environment, stack.cloud.directory / "commands.log").stdout
 
 
+def run_aws(stack: Deployed, words: list[str]) -> str:
+    """Run a command of the AWS CLI as a guide has it, and return what it shows."""
+    environment = stack.cloud.aws.inherit(os.environ)
+    return subprocess.run([AWS, *words[1:]], env=environment, capture_output=True, text=True, check=True).stdout
+
+
 def settle(text: str) -> list[str]:
     """Return the lines of what a command shows, without what is otherwise each time; wrapped lines are one."""
     joined = re.sub(r"\n {20,}|(?<=\(event)\n", " ", text.strip())
@@ -95,13 +104,14 @@ def test_the_runbook_of_a_bad_rotation_brings_the_value_of_before_back(stack: De
     bad = stack.put(DATABASE, database("canary-bad"))
     arrives(stack, "canary-bad")
     ids = {"a1b2c3d4-5678-90ab-cdef-EXAMPLE11111": good, "6a7e8feb-b491-4cf7-a9f1-bf3703467718": bad}
-    [back] = [block for block in list_blocks("sh") if block.guide == RUNBOOK and "--move-to-version-id" in block.text]
+    [back] = [
+        block for block in list_blocks("sh") if block.guide == BAD_ROTATION and "--move-to-version-id" in block.text
+    ]
     listed, moved = [[ids.get(word, word) for word in words] for words in split_commands(back.text)]
-    environment = stack.cloud.aws.inherit(os.environ)
-    said = subprocess.run([AWS, *listed[1:]], env=environment, capture_output=True, text=True, check=True).stdout
+    said = run_aws(stack, listed)
     assert good in said
     assert bad in said
-    subprocess.run([AWS, *moved[1:]], env=environment, capture_output=True, check=True)
+    run_aws(stack, moved)
     arrives(stack, "canary-good")
     assert re.search(rf"write.*{good[:8]}", show(stack, ["trace", DATABASE]), re.DOTALL)
     assert show(stack, ["status", "--source", DATABASE]).count("right") >= len(CLUSTERS)
@@ -116,3 +126,20 @@ def test_the_transcript_of_the_readme_is_what_the_commands_show(stack: Deployed)
         if [settle(said) for said in shown.values()] == [settle(said) for said in transcript.values()]:
             return
     pytest.fail("\n".join(f"$ {command}\n{said}" for command, said in shown.items()))
+
+
+def test_the_runbook_to_stop_holds_changes_back_and_loses_none(stack: Deployed) -> None:
+    stopping, going_on = [list(split_commands(block.text)) for block in list_blocks("sh") if block.guide == STOP]
+    listed, stopped = stopping
+    uuid = run_aws(stack, listed).strip()
+    placeholder = stopped[stopped.index("--uuid") + 1]
+    run_aws(stack, [word.replace(placeholder, uuid) for word in stopped])
+    before = read(stack, "prod-eu")
+    try:
+        for number in range(3):
+            stack.put(DATABASE, database(f"canary-held-{number}"))
+        time.sleep(HELD_SECONDS)
+        assert read(stack, "prod-eu") == before
+    finally:
+        run_aws(stack, [word.replace(placeholder, uuid) for word in going_on[0]])
+    arrives(stack, "canary-held-2")

@@ -134,6 +134,7 @@ RUN = {
     "docs/operate/questions.md": "tests/integration/test_questions.py",
     "docs/runbooks/bad-rotation.md": "tests/integration/test_guides.py",
     "docs/runbooks/cluster-replaced.md": "tests/install/test_cluster_replaced.py",
+    "docs/runbooks/stop.md": "tests/integration/test_guides.py",
 }
 """Guide → the test that reads commands out of it and runs them on the local cloud. All others are checked here."""
 
