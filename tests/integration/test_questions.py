@@ -135,6 +135,10 @@ ANSWERS: dict[str, Answer] = {
         rf"(?s){LOST}.*kubectl",
     ),
     "Is what is applied in the clusters behind `generated/`?": (("doctor", "--cluster", "prod-eu"), r"generated"),
+    "What does it take to remove it all?": (
+        ("uninstall", "--plan"),
+        r"(?s)sam delete --stack-name keyferry .*kubectl --context .*keyferry.dev/generated=keyferry",
+    ),
     "May `deliver` do what it has to?": (("doctor", "--cluster", "prod-eu"), r"rights"),
     "Which Secrets are stale?": (("status", "--stale", "asked"), r"gone +prod-eu +asked"),
     "Somebody has deleted or edited a Secret": (("status", "--stale", "asked"), r"stale +prod-eu +asked"),

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
+from keyferry.access.rbac import identify
 from keyferry.cli.clusters.generated import format_deletion
 from keyferry.cli.generated import render_files
 from keyferry.mapping.catalog import Catalog
@@ -199,3 +201,18 @@ def test_kubectl_takes_the_folder_of_a_cluster_as_it_is(operator: Operator) -> N
     done = operator.run("kubectl", "--context", CLUSTER, "apply", "--server-side", "-f", f"clusters/{CLUSTER}/")
     assert done.returncode == 0, done.stderr
     assert len(operator.generated()) == len(done.stdout.splitlines()) == 10
+
+
+def test_flux_builds_the_folder_of_a_cluster_as_it_is(operator: Operator) -> None:
+    """It names the YAML files of the folder in a kustomization.yaml (fluxcd/pkg, kustomize), and builds that."""
+    operator.generate(build_mapping("kept", [operator.scene.namespace]))
+    folder = operator.folder / "clusters" / CLUSTER
+    listed = [path.name for path in folder.iterdir() if path.suffix in (".yaml", ".yml")]
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({"resources": listed}))
+    done = operator.run("kubectl", "kustomize", str(folder))
+    assert done.returncode == 0, done.stderr
+    built, generated = (
+        {identify(each) for each in yaml.safe_load_all(text)}
+        for text in (done.stdout, (folder / "rbac.yaml").read_text())
+    )
+    assert built == generated
