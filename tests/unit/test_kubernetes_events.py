@@ -143,7 +143,8 @@ def test_a_failure_is_told_with_where_to_mend_it_whose_it_is_and_the_next_try() 
     assert one["reason"] == "DeliveryFailed"
     assert one["message"] == (
         "SourceMissing: AWS has no secret prod/payments/db (mapping payments-db, mappings/db.yaml:8,"
-        " owner payments (#payments)); next try: with the next change or sweep"
+        " owner payments (#payments), https://keyferry.dev/operate/troubleshooting/#sourcemissing);"
+        " next try: with the next change or sweep"
     )
 
 
@@ -164,7 +165,7 @@ def test_the_next_try_is_that_of_the_message() -> None:
     ]
     going_on = settled(Outcome("fine", "updated"), denied)
     assert going_on.follow_ups
-    assert told(going_on)[0]["message"].endswith("(mapping payments-db); next try: at once")
+    assert told(going_on)[0]["message"].endswith("#accessdenied); next try: at once")
 
 
 PASSING = [

@@ -26,6 +26,7 @@ from keyferry.errors import (
     WrongCluster,
     abridge,
 )
+from keyferry.guides import link_error
 from keyferry.kubernetes_events import MAX_MESSAGE, Reason, build_event
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.pipeline.failures import PERSISTENT_SECONDS
@@ -132,9 +133,9 @@ def _choose_reason(outcome: Outcome, error: KeyferryError) -> Reason:
 
 
 def _describe(settlement: Settlement, mapping: SecretMapping, namespace: str, error: KeyferryError) -> str:
-    """Return the message: the error as in logs, where to mend it, whose it is, and when it is tried again."""
+    """Return the message: the error as in logs, where to mend it, whose it is, its guide, and when it is tried again."""
     owner = mapping.spec.owner
-    where = [f"mapping {mapping.name}", error.at, f"owner {owner}" if owner else ""]
+    where = [f"mapping {mapping.name}", error.at, f"owner {owner}" if owner else "", link_error(type(error).__name__)]
     rest = f" ({', '.join(filter(None, where))}); next try: {_describe_next_try(settlement, namespace)}"
     return abridge(f"{error.title}{rest}", MAX_MESSAGE)
 
