@@ -133,7 +133,7 @@ def _choose_reason(outcome: Outcome, error: KeyferryError) -> Reason:
 
 
 def _describe(settlement: Settlement, mapping: SecretMapping, namespace: str, error: KeyferryError) -> str:
-    """Return the message: the error as in logs, where to mend it, whose it is, its guide, and when it is tried again."""
+    """Return the message: the error as in logs, where to mend it, whose it is, its guide, and when the next try is."""
     owner = mapping.spec.owner
     where = [f"mapping {mapping.name}", error.at, f"owner {owner}" if owner else "", link_error(type(error).__name__)]
     rest = f" ({', '.join(filter(None, where))}); next try: {_describe_next_try(settlement, namespace)}"
