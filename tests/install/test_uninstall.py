@@ -115,6 +115,10 @@ def list_names(cloud: Cloud) -> set[str]:
             client = cloud.aws.client(service, region=region)
             entries = [each for page in client.get_paginator(verb).paginate() for each in page.get(part, ())]
             found |= {f"{service}: {each[key] if key else each}" for each in entries}
+    s3 = cloud.aws.client("s3")
+    for bucket in s3.list_buckets()["Buckets"]:
+        listed = s3.list_objects_v2(Bucket=bucket["Name"], Prefix=f"{NAME}/").get("Contents", ())
+        found |= {f"s3: {each['Key']}" for each in listed}
     return {name for name in found if NAME in name}
 
 
@@ -142,7 +146,9 @@ def test_the_guide_shows_the_commands_that_are_run_here() -> None:
 
 
 def test_nothing_is_left_but_what_the_plan_says(cloud: Cloud, person: Person) -> None:
-    assert len(list_names(cloud)) > 50
+    names = list_names(cloud)
+    assert len(names) > 50
+    assert any(name.startswith("s3: ") for name in names)
     assert {name for name, _ in list_entries(cloud)} == set(CLUSTERS)
     person.run(PLAN[0], 0, 1)
     plan = person.plan()

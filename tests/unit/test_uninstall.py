@@ -7,14 +7,20 @@ import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
+from keyferry import __version__
 from keyferry.access.rbac import build_rbac
 from keyferry.cli import main
+from keyferry.cli.deployment import Deployment
 from keyferry.cli.doctor.subject import Caller
+from keyferry.cli.options import Settings
 from keyferry.cli.orphans.search import ClusterSearch
-from keyferry.cli.stack import Stack
+from keyferry.cli.stack import Stack, StackMissing
+from keyferry.cli.uninstall import survey as surveys
 from keyferry.cli.uninstall.account import Account
 from keyferry.cli.uninstall.clusters import plan_cluster
 from keyferry.cli.uninstall.removal import Removal
+from keyferry.cli.uninstall.survey import Request, plan_removal
+from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
@@ -238,6 +244,65 @@ def test_access_entries_of_a_region_go_with_the_stack_that_made_them_there(aws: 
         seen = account(aws)
         seen.plan_accounts(known)
         assert len(seen.plan_entries(known, "keyferry").steps) == steps
+
+
+def survey(
+    monkeypatch: pytest.MonkeyPatch,
+    aws: FakeAws,
+    stack: Stack | KeyferryError,
+    deployed: Catalog | KeyferryError,
+) -> Removal:
+    """Return what is planned where AWS has this stack and says that this is deployed; no cluster can be reached."""
+
+    def answer(value: object) -> object:
+        if isinstance(value, KeyferryError):
+            raise value
+        return value
+
+    release = Deployment(deployed, deployed.digest, __version__) if isinstance(deployed, Catalog) else deployed
+    monkeypatch.setattr(surveys, "open_session", lambda _: aws)
+    monkeypatch.setattr(surveys, "Sessions", lambda _: None)
+    monkeypatch.setattr(surveys, "identify", lambda _: Caller(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/ann"))
+    monkeypatch.setattr(surveys, "find_stack", lambda *_: answer(stack))
+    monkeypatch.setattr(surveys, "load_deployment", lambda _: answer(release))
+    request = Request(folder=folder(), settings=Settings(), environment={"KUBECONFIG": "none"}, stack="keyferry")
+    return plan_removal(request)
+
+
+def stack_of(aws: Any) -> Stack:  # noqa: ANN401
+    return Stack(aws, "keyferry", {}, {"AccessEntries": "true"})
+
+
+def test_clusters_that_are_deployed_alone_are_part_of_the_plan(monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None:
+    deployed = build_catalog([mapping(clusters=["old"])], [cluster("old")])
+    removal = survey(monkeypatch, aws, stack_of(aws), deployed)
+    named = [step.what.partition(":")[0] for step in removal.steps]
+    assert named == ["stack keyferry", "in old", "in prod-eu", "in prod-us"]
+
+
+def test_where_the_stack_does_not_answer_the_mappings_of_the_folder_count(
+    monkeypatch: pytest.MonkeyPatch, aws: FakeAws
+) -> None:
+    removal = survey(monkeypatch, aws, stack_of(aws), InvalidInput("function keyferry-report failed"))
+    assert removal.notes[0] == (
+        "the mappings that are deployed are not known, and those of the folder count: function keyferry-report failed"
+    )
+    assert removal.steps[0].commands == ["sam delete --stack-name keyferry --region eu-west-1"]
+
+
+def test_of_a_stack_that_is_gone_what_is_left_elsewhere_is_still_looked_for(
+    monkeypatch: pytest.MonkeyPatch, aws: FakeAws
+) -> None:
+    aws.entries = {"prod-eu": {DELIVER: "keyferry:deliver"}}
+    removal = survey(monkeypatch, aws, StackMissing("there is no stack keyferry"), folder())
+    assert removal.stays[0] == "no stack keyferry is in eu-west-1: it is gone, or somewhere else"
+    assert [command for step in removal.steps for command in step.commands if "sam delete" in command] == []
+    assert any("delete-access-entry" in command for step in removal.steps for command in step.commands)
+
+
+def test_a_stack_of_another_prefix_than_the_folder_s_is_refused(monkeypatch: pytest.MonkeyPatch, aws: FakeAws) -> None:
+    with pytest.raises(InvalidInput, match="prefix keyferry, and the stack asked has staging"):
+        survey(monkeypatch, aws, stack_of(aws), folder(prefix="staging"))
 
 
 def test_without_the_word_plan_nothing_is_done() -> None:
