@@ -1,12 +1,13 @@
 """The local cloud as a whole: AWS, the EKS sign-in, and one control plane for each cluster."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from keyferry_local import authenticator, aws, binaries, controlplane, processes
 from keyferry_local.admin import Admin
@@ -44,20 +45,33 @@ class Cloud:
         return {name: Admin(plane.kubeconfig) for name, plane in self.clusters.items()}
 
 
-def start(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site] = SITES, keep: bool = False) -> Cloud:
+_CLOUD = TypeAdapter(Cloud)
+
+
+def start(
+    directory: Path,
+    say: Callable[[str], None],
+    *,
+    sites: Sequence[Site] = SITES,
+    account: str = ACCOUNT,
+    region: str = "eu-west-1",
+    keep: bool = False,
+) -> Cloud:
     """Start everything.
 
     Args:
         directory: where logs and state go; made anew where it does not exist.
         say: told of each step.
         sites: the clusters.
+        account: the account of all of it.
+        region: the region of AWS where a call names none.
         keep: whether all of it outlives this process.
     """
     found = binaries.provide(say)
     directory.mkdir(parents=True, exist_ok=True)
     with ExitStack() as half_way:  # what has started stops again where the rest does not start
         say("starting AWS on loopback")
-        services = aws.start(directory / "aws", account=ACCOUNT, keep=keep)
+        services = aws.start(directory / "aws", account=account, region=region, keep=keep)
         half_way.callback(aws.stop, services)
         settings = services.environment()
         webhook = authenticator.start(directory, aws=services.endpoint, environment=settings, keep=keep)
@@ -67,10 +81,10 @@ def start(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site] 
             plane = controlplane.start(
                 site.name,
                 region=site.region,
-                account=ACCOUNT,
+                account=account,
                 directory=directory / site.name,
                 binaries=found,
-                authenticator=webhook.address(ACCOUNT, site.region, site.name),
+                authenticator=webhook.address(account, site.region, site.name),
                 keep=keep,
             )
             half_way.callback(controlplane.stop, plane)
@@ -115,11 +129,17 @@ def running(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site
 
 
 def remember(cloud: Cloud, file: Path) -> None:
-    """Write down which processes make up the cloud, so that `forget` can stop them in another run."""
-    planes = [process for plane in cloud.clusters.values() for process in plane.processes]
-    every = [*planes, cloud.authenticator.process, cloud.aws.process]
-    told = [{**asdict(process), "log": str(process.log)} for process in every]
-    file.write_text(json.dumps(told, indent=1))
+    """Write down what makes up the cloud, so that `load` and `forget` find it in another run; for its owner alone."""
+    text = _CLOUD.dump_json(cloud, indent=1, exclude={"aws": {"_clients"}})
+    file.touch(mode=0o600)
+    file.write_bytes(text)
+
+
+def load(file: Path) -> Cloud | None:
+    """Return the cloud that a file remembers; None where there is none, or nothing of it runs any more."""
+    if not is_running(file):
+        return None
+    return _CLOUD.validate_json(file.read_bytes())
 
 
 def forget(file: Path) -> int:
@@ -138,5 +158,7 @@ def is_running(file: Path) -> bool:
 def _list_alive(file: Path) -> list[Process]:
     if not file.exists():
         return []
-    told = [Process(**{**each, "log": Path(each["log"])}) for each in json.loads(file.read_text())]
-    return [process for process in told if processes.is_alive(process)]
+    cloud = _CLOUD.validate_json(file.read_bytes())
+    planes = [process for plane in cloud.clusters.values() for process in plane.processes]
+    every = [*planes, cloud.authenticator.process, cloud.aws.process]
+    return [process for process in every if processes.is_alive(process)]

@@ -51,13 +51,14 @@ def install(
 
 
 def let_roles_in(cloud: Cloud, outputs: Mapping[str, str], listed: Path) -> None:
-    """Make the access entries of a list, access-entries.json, as access-entries.sh does."""
+    """Make the access entries of a list, access-entries.json, as access-entries.sh does; those that are there stay."""
     for entry in json.loads(listed.read_text()):
-        principal = outputs.get(entry["principal"])
+        cluster, region, principal = entry["clusterName"], entry["region"], outputs.get(entry["principal"])
+        eks = cloud.aws.client("eks", region=region)
+        if principal in eks.list_access_entries(clusterName=cluster)["accessEntries"]:
+            continue
         if principal or not entry["optional"]:
-            aws.add_access_entry(
-                cloud.aws, entry["clusterName"], str(principal), entry["username"], region=entry["region"]
-            )
+            aws.add_access_entry(cloud.aws, cluster, str(principal), entry["username"], region=region)
 
 
 def let_administrator_in(cloud: Cloud) -> None:

@@ -6,6 +6,7 @@ What is built is the release that is installed, byte for byte; SAM is the real o
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from keyferry.identity import DEFAULT_PREFIX
 from keyferry_local import tools
 from keyferry_local.aws import Aws
 
@@ -25,7 +27,7 @@ stack_name = "keyferry"
 template_file = "build/template.yaml"
 capabilities = "CAPABILITY_NAMED_IAM CAPABILITY_AUTO_EXPAND"
 resolve_s3 = true
-parameter_overrides = ["Architecture={}"]
+parameter_overrides = ["Architecture={}", "RoleNamePrefix={}"]
 """
 _CACHES = shutil.ignore_patterns("__pycache__")
 _OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
@@ -39,12 +41,18 @@ class StackError(Exception):
     """A step towards the deployed stack failed; the text ends with what it printed last."""
 
 
-def stage(directory: Path, mappings: Path) -> Path:
-    """Make a user's repository with these mappings and what is generated from them, ready to build."""
+def stage(directory: Path, mappings: Path, prefix: str = DEFAULT_PREFIX) -> Path:
+    """Make a user's repository with these mappings and what is generated from them, ready to build.
+
+    Args:
+        directory: where the repository is made; that of an earlier run is brought up to date.
+        mappings: the folder of the mappings.
+        prefix: that of the mappings.
+    """
     repository = directory / "repository"
     shutil.rmtree(repository / "mappings", ignore_errors=True)
     shutil.copytree(mappings, repository / "mappings", ignore=_CACHES)
-    (repository / "samconfig.toml").write_text(_SAMCONFIG.format(find_architecture()))
+    (repository / "samconfig.toml").write_text(_SAMCONFIG.format(find_architecture(), prefix))
     _run([_KEYFERRY, "generate"], repository, _build_environment(), directory / "generate.log")
     return repository
 
@@ -64,7 +72,8 @@ def build(repository: Path, say: Say, *, work: Path, architecture: str | None = 
     began = time.monotonic()
     built_for = architecture or find_architecture()
     work.mkdir(parents=True, exist_ok=True)
-    (repository / "samconfig.toml").write_text(_SAMCONFIG.format(built_for))
+    samconfig = repository / "samconfig.toml"
+    samconfig.write_text(re.sub(r"Architecture=\w+", f"Architecture={built_for}", samconfig.read_text()))
     _run([_KEYFERRY, "build"], repository, _build_environment(), work / "build.log")
     say(f"Built for {built_for} in {time.monotonic() - began:.1f} s")
     return repository / "build"

@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
@@ -17,6 +18,8 @@ class Group(click.Group):
     """Commands that are modules of `keyferry.cli.commands`.
 
     `--help` shows their summaries without importing any of them: it is what people and shells wait for most often.
+    Other distributions that are installed can add commands by the entry points `keyferry.commands`, as keyferry-local
+    does; their summaries are those of the distributions.
     """
 
     def __init__(self, *args: Any, summaries: Mapping[str, str] | None = None, **attributes: Any) -> None:  # noqa: ANN401  # as click has it
@@ -32,12 +35,13 @@ class Group(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, in the order in which they are shown."""
-        return [*self.summaries, *super().list_commands(ctx)]
+        return [*self.summaries, *super().list_commands(ctx), *_find_added()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command; None if there is none of that name."""
         if cmd_name not in self.summaries:
-            return super().get_command(ctx, cmd_name)
+            added = _find_added().get(cmd_name)
+            return added.load() if added else super().get_command(ctx, cmd_name)
         module = importlib.import_module(f"keyferry.cli.commands.{cmd_name}")
         command: click.Command = getattr(module, cmd_name if hasattr(module, cmd_name) else f"{cmd_name}_")
         return command
@@ -65,7 +69,8 @@ class Group(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the summaries, and what the exit codes mean."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(self.summaries.items()))
+            added = {name: _summarize(entry) for name, entry in _find_added().items()}
+            formatter.write_dl(list((self.summaries | added).items()))
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
@@ -83,6 +88,16 @@ class Group(click.Group):
             ctx.exit(INTERRUPTED)
         except Exception as error:
             ctx.exit(_tell(ctx.obj, error))
+
+
+def _find_added() -> dict[str, EntryPoint]:
+    """Return the commands of other distributions, by name."""
+    return {entry.name: entry for entry in entry_points(group="keyferry.commands")}
+
+
+def _summarize(entry: EntryPoint) -> str:
+    """Return what the distribution of a command says of itself."""
+    return str(entry.dist.metadata["Summary"]) if entry.dist else ""
 
 
 def _discard_output() -> None:
