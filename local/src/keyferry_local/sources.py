@@ -63,9 +63,8 @@ def _list_keys(mapping: SecretMapping, alias: str) -> set[str]:
 
 def _list_paths(part: object, alias: str) -> Iterator[str]:
     """Yield the paths into the source that are anywhere in a part of a mapping."""
-    if isinstance(part, dict):
-        if part.get("from") == alias and part.get("path"):
-            yield part["path"]
+    if isinstance(part, dict) and part.get("from") == alias and part.get("path"):
+        yield part["path"]
     inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
     for each in inner:
         yield from _list_paths(each, alias)
