@@ -74,7 +74,7 @@ test-go: tools ## Ask programs of Go: Go and kubectl of certificates, actionlint
 # Playwright brings 45 MB and no browser: it has an environment of its own, and Chromium is the system's. Of Debian's there is
 # only ever the newest version, so none can be pinned.
 .PHONY: test-page
-test-page: tools .tools/page/.installed ## Test the page of `keyferry status --output html` in headless Chromium (ARGS='-k name' for some)
+test-page: tools docs .tools/page/.installed ## Test the page of `keyferry status --output html`, and the site, in headless Chromium (ARGS='-k name' for some)
 	@PYTHONPATH=$$(echo .tools/page/lib/python3.*/site-packages) $(BIN)/pytest tests/page $(ARGS)
 
 .PHONY: test-site
