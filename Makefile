@@ -145,7 +145,7 @@ $(UV): requirements/uv.txt
 	@.tools/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
-$(VENV)/.installed: requirements/dev.txt layers/keyferry/pyproject.toml local/pyproject.toml | $(UV)
+$(VENV)/.installed: requirements/dev.txt layers/keyferry/pyproject.toml layers/keyferry/src/keyferry/__init__.py local/pyproject.toml | $(UV)
 	@echo "Installing the development environment into $(VENV)" >&2
 	@$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
 	@$(INSTALL) --python $(VENV) requirements/dev.txt

@@ -117,6 +117,19 @@ def test_builds_are_static_reproducible_and_of_the_pinned_modules_alone(machine:
     assert f"gitVersion=v{binaries.kubernetes_version()}" in machine.builds()[1]
 
 
+def test_the_oldest_one_is_built_of_its_own_modules_into_its_own_folder_whatever_is_given(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.install_go()
+    newest, version = machine.provide(), binaries.kubernetes_version(binaries.OLDEST)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(newest.kubectl.parent))
+    oldest = binaries.build(binaries.OLDEST, machine.said.append)
+    assert not set(astuple(oldest)) & set(astuple(newest))
+    assert version.startswith("1.30.")
+    assert oldest.kubectl.parent.name.startswith(f"kubernetes-{version}-etcd-3.")
+    assert [f"gitVersion=v{version}" in build for build in machine.builds()[len(NAMES) :]] == [False, True, True, True]
+
+
 def test_a_long_build_gives_signs_of_life(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain, "_HEARTBEAT", 0.1)
     machine.install_go(seconds=0.3)

@@ -302,8 +302,16 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "warning",
         "stack and program",
         "the stack is of 0.0.1",
-        "pip install 'keyferry[cli]==0.0.1'",
+        "keyferry build",
         reports("clusters", release="0.0.1"),
+    ),
+    (
+        "deployment",
+        "warning",
+        "stack and program",
+        "the stack is of 1000.10.0",
+        "pip install 'keyferry[cli]==1000.10.0'",
+        reports("clusters", release="1000.10.0"),
     ),
     (
         "deployment",

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from keyferry import __version__
+from keyferry.cli import main
 from keyferry.runtime.layer import BUILT_FILE, check_layer
 from tests.unit.incident import load_app
 from tests.unit.stack import ROOT
@@ -69,5 +71,6 @@ def test_the_check_itself_needs_nothing_of_the_layer_but_its_own_text() -> None:
 
 
 def test_the_release_is_said_in_one_place_for_both_wheels() -> None:
+    assert CliRunner().invoke(main, ["--version"]).stdout.split() == ["main,", "version", __version__]
     assert importlib.metadata.version("keyferry") == importlib.metadata.version("keyferry-local") == __version__
     assert f"keyferry[cli]=={__version__}" in map(str, importlib.metadata.requires("keyferry-local") or ())

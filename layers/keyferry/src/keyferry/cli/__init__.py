@@ -5,6 +5,7 @@ from pathlib import Path, PurePath
 
 import click
 
+from keyferry import __version__
 from keyferry.cli.group import Group
 from keyferry.cli.options import Settings, verbose
 
@@ -47,7 +48,7 @@ VERBS = {
 )
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", help="Form of the result.")
 @verbose
-@click.version_option(package_name="keyferry")
+@click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context, mappings: Path | None, config_env: str, output: str) -> None:
     """Carry changed AWS secrets into Kubernetes Secrets on EKS, and restart what uses them."""

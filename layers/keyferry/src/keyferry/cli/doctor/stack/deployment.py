@@ -1,5 +1,6 @@
 """The stack itself: whether its last deployment came to its end, its outputs, and the release of each part."""
 
+import re
 from collections.abc import Iterator
 
 from keyferry import __version__
@@ -90,7 +91,8 @@ def check_release(subject: Subject) -> Iterator[Finding]:
         yield Finding("release", "ok", "stack and program", own)
     else:
         why = f"the stack is of {deployed}, and this program of {own}: use one for both"
-        yield Finding("release", "warning", "stack and program", why, (format_install(deployed),))
+        remedy = subject.call.deploy if _parse(deployed) < _parse(own) else (format_install(deployed),)
+        yield Finding("release", "warning", "stack and program", why, remedy)
     if subject.catalog is None:
         return
     if answer["deployment"] == subject.catalog.digest:
@@ -99,6 +101,11 @@ def check_release(subject: Subject) -> Iterator[Finding]:
         why = "those that are deployed are not those of the folder"
         remedy = subject.call.format_asking("plan"), *subject.call.deploy
         yield Finding("release", "warning", "mappings", why, remedy)
+
+
+def _parse(release: str) -> list[int]:
+    """Return what tells which of two releases is the newer one."""
+    return [int(number) for number in re.findall(r"\d+", release)]
 
 
 def _describe(subject: Subject, verb: str, *more: str) -> str:
