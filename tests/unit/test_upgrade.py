@@ -28,7 +28,7 @@ PAYMENTS = {
     "kind": "SecretMapping",
     "metadata": {"name": MAPPING},
     "spec": {
-        "sources": {"db": {"secretsManager": "prod/payments/db"}, "key": {"parameterStore": "/prod/payments/key"}},
+        "sources": {"db": {"secretsManager": "prod/payments/db"}, "key": {"parameterStore": "/prod/payments/tls"}},
         "clusters": [CLUSTER],
         "namespaces": [NAMESPACE],
         "secret": {
@@ -52,7 +52,7 @@ def values(number: int) -> dict[str, list[str]]:
     database = {"username": "me", "password": f"canary-{number}"}
     return {
         "prod/payments/db": [json.dumps(database), f"version-{number}"],
-        "/prod/payments/key": ["canary-key", "1 2026-11-29T10:00:00+00:00"],
+        "/prod/payments/tls": ["canary-key", "1 2026-11-29T10:00:00+00:00"],
     }
 
 
@@ -157,6 +157,15 @@ def test_a_message_of_one_release_is_read_whole_by_the_other(first: Side, second
     read = second.do("read message", kind=kind, body=written)["body"]
     assert json.loads(read) == json.loads(written)
     assert len(json.loads(read)) == len(fields)
+
+
+def test_an_event_that_waits_becomes_the_same_messages_in_both(
+    first: Side, second: Side, layer: Path, next_layer: Path
+) -> None:
+    events = [json.loads(path.read_text()) for path in sorted((first.root / "events").glob("*.json"))]
+    routed = [first.do("route", event=event, layer=layer)["bodies"] for event in events]
+    assert routed == [second.do("route", event=event, layer=next_layer)["bodies"] for event in events]
+    assert sum(map(len, routed)) > 10
 
 
 def test_mappings_that_one_release_compiled_say_the_same_to_the_other(first: Side, second: Side, layer: Path) -> None:

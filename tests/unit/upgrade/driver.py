@@ -21,6 +21,7 @@ from keyferry.errors import MappingsUnreadable
 from keyferry.model import Delivery
 from keyferry.pipeline.comparison import Readers, Scope
 from keyferry.pipeline.mappings import list_mappings
+from keyferry.pipeline.route import plan_deliveries
 from keyferry.pipeline.settle import settle_error
 from keyferry.pipeline.status import list_status
 from keyferry.pipeline.sweep import Sweep
@@ -44,6 +45,12 @@ def write_message(step: Json) -> Json:
 def read_message(step: Json) -> Json:
     """Return what a body says, written by this release."""
     return {"body": MESSAGES[step["kind"]].model_validate_json(step["body"]).to_json()}
+
+
+def route(step: Json) -> Json:
+    """Return the bodies of the messages that follow for an event."""
+    report = plan_deliveries(step["event"], load_catalog(Path(step["layer"])))
+    return {"bodies": [json.loads(delivery.to_json()) for delivery in report.deliveries]}
 
 
 def compile_mappings(step: Json) -> Json:
@@ -175,6 +182,7 @@ def _die_before(begins: str | None) -> Callable[[int, str], None]:
 STEPS = {
     "write message": write_message,
     "read message": read_message,
+    "route": route,
     "compile": compile_mappings,
     "read layer": read_layer,
     "deliver": carry_out,
