@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from keyferry import __version__
 from keyferry.delivery.desired import Desired, compute_revision, format_versions
 from keyferry.delivery.observed import Observed
 from keyferry.model import SecretValue
@@ -106,6 +107,7 @@ def test_a_body_is_the_complete_object() -> None:
                 "keyferry.dev/versions": '{"db":"version-1","tls":"2@2026"}',
                 "keyferry.dev/revision": compute_revision(mapping()),
                 "keyferry.dev/keys": "password,username",
+                "keyferry.dev/release": __version__,
                 "keyferry.dev/restart-due": "nonce-1",
             },
         },

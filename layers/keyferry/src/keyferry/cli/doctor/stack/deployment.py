@@ -105,7 +105,7 @@ def check_release(subject: Subject) -> Iterator[Finding]:
 
 def _parse(release: str) -> list[int]:
     """Return what tells which of two releases is the newer one."""
-    return [int(number) for number in re.findall(r"\d+", release)]
+    return [int(number) for number in re.findall("[0-9]+", release)]
 
 
 def _describe(subject: Subject, verb: str, *more: str) -> str:
