@@ -191,6 +191,27 @@ def test_an_answer_that_cannot_be_is_refused_with_one_that_can(option: str, valu
     assert read(Path()) == {}
 
 
+def test_clusters_that_mappings_would_call_the_same_are_refused_and_one_that_is_said_twice_is_one() -> None:
+    result = run("init", *SAID, "--cluster", "Prod_EU")
+    assert (result.exit_code, "would call prod-eu and Prod_EU the same" in result.stderr) == (2, True), result.stderr
+    assert read(Path()) == {}
+    write("--cluster", "prod-eu")
+    assert list(files.load(Path("mappings")).clusters) == ["prod-eu"]
+
+
+def test_a_folder_of_mappings_is_no_answer() -> None:
+    result = CliRunner().invoke(main, ["--mappings", "elsewhere", "init", *SAID])
+    assert (result.exit_code, "--mappings is for other commands" in result.stderr) == (2, True), result.stderr
+    assert read(Path()) == {}
+
+
+def test_the_next_commands_are_for_the_clusters_of_the_environment() -> None:
+    apply = "kubectl --context {0} apply --server-side -f {1}generated/clusters/{0}/"
+    assert apply.format("prod-eu", "") in write().stdout
+    both = json.loads(write("--cluster", "Prod_US", "--output", "json", env="prod").stdout)["next"]
+    assert both[-1] == f"for cluster in prod-eu prod-us; do {apply.format('$cluster', 'prod/')}; done"
+
+
 def test_an_environment_whose_name_names_cannot_begin_with_is_refused() -> None:
     result = run("init", *SAID, env="Prod_1")
     assert (result.exit_code, "as prod" in result.stderr) == (2, True), result.stderr

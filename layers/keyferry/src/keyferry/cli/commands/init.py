@@ -82,6 +82,8 @@ def init(
     samconfig.toml is added to at its end; that is no failure. --check is about the files that follow from the release,
     and exits with 1 where they differ.
     """
+    if settings.folder:
+        raise click.UsageError(f"--mappings is for other commands: {sam.FILE_NAME} says where an environment has them")
     given = Given(**answers).check()
     known = settings_file.find_environment(folder, settings.config_env)
     if check and (known is None or given != Given()):

@@ -61,7 +61,7 @@ class Given:
         """
         texts = {name: value for name, value in vars(self).items() if isinstance(value, str)}
         checked: dict[str, Any] = {name: check(name, value) for name, value in texts.items()}
-        return replace(self, clusters=tuple(check("cluster", name) for name in self.clusters), **checked)
+        return replace(self, clusters=tuple(dict.fromkeys(check("cluster", name) for name in self.clusters)), **checked)
 
 
 def check(option: str, text: str) -> str:

@@ -25,6 +25,8 @@ class Draft:
     """Path within the repository → what the file has; samconfig.toml, which is only added to, is not among them."""
     is_new: bool
     """Whether samconfig.toml does not have the environment yet."""
+    clusters: tuple[str, ...] = ()
+    """The clusters of a new environment, as mappings call them."""
     note: str = ""
     """What is to be told of the pin."""
 
@@ -57,11 +59,14 @@ class Draft:
             return []
         enter = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
         generated = PurePosixPath(self.environment.mappings).parent / "generated"
-        apply = f"kubectl --context CLUSTER apply --server-side -f {generated}/clusters/CLUSTER/"
+        first, *others = self.clusters
+        name = "$cluster" if others else first
+        apply = f"kubectl --context {name} apply --server-side -f {generated}/clusters/{name}/"
+        loop = f"for cluster in {' '.join(self.clusters)}; do {apply}; done"
         return [
             ("install this release, held to its hashes", f"{enter}{_INSTALL} {repository.REQUIREMENTS}"),
             ("write the rights that the mappings take", f".venv/bin/keyferry{self.environment.option} generate"),
-            ("give them in each cluster, in the namespaces that are there", apply),
+            ("give them in each cluster, whose namespaces have to be there", loop if others else apply),
         ]
 
 
@@ -86,4 +91,5 @@ def draft(environment: Environment, answers: Answers | None, pin: Pin, *, is_new
         **repository.render_owned(environment, pin, carried),
         **pin.wheels,
     }
-    return Draft(environment, files, is_new, pin.note)
+    clusters = repository.name_clusters(answers) if answers else ()
+    return Draft(environment, files, is_new, tuple(clusters), pin.note)

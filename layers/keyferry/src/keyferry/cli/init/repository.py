@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Any
 
+import click
 from jinja2 import Environment as Templates
 from jinja2 import StrictUndefined
 
@@ -100,7 +101,7 @@ def render_starters(environment: Environment, answers: Answers) -> dict[str, str
     last = answers.secret.strip("/").rpartition("/")[2].lower()
     name = _make_label(last)
     values = environment.values | {
-        "clusters": [{"name": _make_label(cluster.lower()), "eks": cluster} for cluster in answers.clusters],
+        "clusters": [{"name": name, "eks": eks} for name, eks in name_clusters(answers).items()],
         "team": answers.team,
         "namespace": answers.namespace,
         "secret": answers.secret,
@@ -115,6 +116,21 @@ def render_starters(environment: Environment, answers: Answers) -> dict[str, str
     }
     texts = {f"{environment.mappings}/{path}": _render(template, values) for path, template in files.items()}
     return texts | {".gitignore": _render("gitignore", values), "README.md": _render("README.md", values)}
+
+
+def name_clusters(answers: Answers) -> dict[str, str]:
+    """Return what mappings call each cluster, and its name in EKS.
+
+    Raises:
+        click.BadParameter: two of them would be called the same.
+    """
+    named = {_make_label(cluster.lower()): cluster for cluster in answers.clusters}
+    for cluster in answers.clusters:
+        other = named[_make_label(cluster.lower())]
+        if other != cluster:
+            text = f"mappings would call {cluster} and {other} the same: leave one out, and write it into clusters.yaml"
+            raise click.BadParameter(text, param_hint="--cluster")
+    return named
 
 
 def render_canary(environment: Environment) -> dict[str, str]:
