@@ -37,8 +37,6 @@ KUBECTL_OPTIONS = frozenset(
         *("--show-managed-fields", "--ignore-not-found", "--wait", "--filename"),
     }
 )
-COMING = frozenset({"local"})
-"""Commands that another package brings."""
 SAM: Mapping[str, frozenset[str]] = {
     "deploy": frozenset(
         {
@@ -103,7 +101,7 @@ def check_keyferry(words: Sequence[str]) -> str:
                 return ""
             command = main.get_command(context, rest[0])
             if command is None:
-                return "" if rest[0] in COMING else f"no such command: {rest[0]}"
+                return f"no such command: {rest[0]}"
             return _check_options(command, context, rest[1:])
     except click.UsageError as error:
         return error.format_message()

@@ -61,6 +61,7 @@ def test_programs_take_the_commands_of_the_text(command: Block) -> None:
     [
         ("keyferry statsu", "No such command"),
         ("keyferry status --stales", "No such option"),
+        ("keyferry local wash", "no command wash"),
         ("keyferry plan --output html", "output is none of"),
         ("aws secretsmanager move-secret --secret-id x", "no operation"),
         ("aws secretsmanager rotate-secret --secret x", "no such option"),
