@@ -196,9 +196,10 @@ def ending(raises: BaseException | Callable[[], object]) -> Result:
     return CliRunner().invoke(group, ["fail"])
 
 
-def test_an_error_of_ours_is_one_line_without_a_traceback() -> None:
+def test_an_error_of_ours_is_one_line_and_its_entry_without_a_traceback() -> None:
     result = ending(Unreachable("cluster prod-eu: no answer"))
-    assert (result.exit_code, result.output) == (1, "cluster prod-eu: no answer\n")
+    entry = "https://keyferry.dev/operate/troubleshooting/#unreachable"
+    assert (result.exit_code, result.output) == (1, f"cluster prod-eu: no answer\n{entry}\n")
 
 
 def test_an_unexpected_error_is_told_by_type_and_place_and_not_by_its_text() -> None:
