@@ -25,7 +25,7 @@ help: ## Show the verbs
 
 .PHONY: demo
 demo: tools ## Rotate a secret on a local cloud and watch it reach two clusters (KEEP=1 leaves it running)
-	@$(BIN)/python -m keyferry_local demo $(if $(KEEP),--keep)
+	@$(BIN)/keyferry local demo $(if $(KEEP),--keep)
 
 .PHONY: test
 test: tools ## Run the unit and integration tests, with coverage (ARGS='-k name tests/unit' for some of them)
@@ -129,7 +129,7 @@ format: tools ## Format the code
 
 .PHONY: stop
 stop: tools ## Stop a local cloud that `make demo KEEP=1` left running
-	@$(BIN)/python -m keyferry_local stop
+	@$(BIN)/keyferry local down
 
 .PHONY: tools
 tools: $(VENV)/.installed .tools/.linked

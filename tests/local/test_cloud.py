@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from keyferry_local import __main__ as verbs
-from keyferry_local import aws, processes
+from keyferry_local import aws, commands, processes
 from keyferry_local import cloud as clouds
 from keyferry_local.authenticator import Authenticator
 from keyferry_local.aws import Aws
@@ -22,7 +21,7 @@ FOREVER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 @pytest.mark.parametrize("ended", [0, 1, 2])
 def test_what_still_runs_of_a_remembered_cloud_is_stopped_and_counted(tmp_path: Path, ended: int) -> None:
-    file, made = tmp_path / "processes.json", [start(tmp_path), start(tmp_path)]
+    file, made = tmp_path / "cloud.json", [start(tmp_path), start(tmp_path)]
     clouds.remember(cloud(tmp_path, *made), file)
     processes.stop(*made[:ended])
 
@@ -34,23 +33,23 @@ def test_what_still_runs_of_a_remembered_cloud_is_stopped_and_counted(tmp_path: 
 
 
 def test_without_a_remembered_cloud_nothing_is_stopped(tmp_path: Path) -> None:
-    assert clouds.forget(tmp_path / "processes.json") == 0
+    assert clouds.forget(tmp_path / "cloud.json") == 0
 
 
 @pytest.mark.parametrize(("options", "code"), [(["--keep"], 0), ([], 1)])
 def test_a_demo_beside_one_that_is_left_running_says_so_and_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], code: int
 ) -> None:
-    file, made = tmp_path / "demo/processes.json", [start(tmp_path), start(tmp_path)]
+    monkeypatch.chdir(tmp_path)
+    file, made = tmp_path / commands.CLOUD, [start(tmp_path), start(tmp_path)]
     file.parent.mkdir()
     clouds.remember(cloud(tmp_path, *made), file)
-    monkeypatch.setattr(verbs, "RUNNING", file)
 
-    done = CliRunner().invoke(verbs.main, ["demo", *options])
+    done = CliRunner().invoke(commands.local, ["demo", *options])
 
     assert (done.exit_code, list(file.parent.iterdir())) == (code, [file])
     assert "is running already" in done.output
-    assert "make stop" in done.output
+    assert "keyferry local down" in done.output
     assert clouds.forget(file) == 2
 
 

@@ -35,7 +35,7 @@ def test_each_command_does_what_is_said_of_it(stack: Installation, tmp_path: Pat
     look.write_settings(stack.cloud, settings)
     told = list(look.list_next(stack, settings))
     *sourced, put, in_eu, in_us, status, trace, doctor, plan, push, stop = commands(told)
-    assert (sourced, stop) == ([f"source {settings}", f"cd {stack.checkout}"], "make stop")
+    assert (sourced, stop) == ([f"source {settings}", f"cd {stack.checkout}"], "keyferry local down")
 
     typed(sourced, put)
 

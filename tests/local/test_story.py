@@ -12,7 +12,7 @@ from rich.console import Console
 
 from keyferry.testing import FakeClock
 from keyferry_local import demo, timeline, world
-from keyferry_local.__main__ import make_room
+from keyferry_local.cloud import make_room
 from keyferry_local.story import SECONDS_WIDTH, WIDTH, Story
 
 

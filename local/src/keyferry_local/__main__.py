@@ -1,4 +1,4 @@
-"""What the Makefile's verbs run: `python -m keyferry_local demo [--keep] | oldest | stop | tools`."""
+"""What the Makefile runs beside `keyferry local`: `python -m keyferry_local oldest | tools FOLDER`."""
 
 import shutil
 import sys
@@ -6,56 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from keyferry_local import binaries, tools
-from keyferry_local import cloud as clouds
-from keyferry_local import demo as demonstration
-from keyferry_local.stack import StackError
-
-ROOT = Path(__file__).resolve().parents[3]
-HERE = ROOT / ".local"
-RUNNING = HERE / "demo/processes.json"
-
-
-def make_room(directory: Path) -> Path:
-    """Make the folder of a run anew; that of the last run is kept beside it, and its name returned."""
-    last = directory.with_name(f"{directory.name}.last")
-    shutil.rmtree(last, ignore_errors=True)
-    if directory.exists():
-        directory.rename(last)
-    directory.mkdir(parents=True)
-    return last
 
 
 @click.group()
 def main() -> None:
-    """Verbs of the local cloud; `make help` shows how they are called."""
-
-
-@main.command()
-@click.option("--keep", is_flag=True, help="Leave the local cloud running.")
-def demo(*, keep: bool) -> None:
-    """Rotate a secret, and watch it reach two clusters."""
-    console = Console(highlight=False)
-    if clouds.is_running(RUNNING):
-        console.print("A local cloud is running already, and nothing was changed. Its settings:")
-        console.print(f"  source {RUNNING.parent / demonstration.SETTINGS}", soft_wrap=True)
-        console.print("Stop it with: make stop")
-        sys.exit(0 if keep else 1)
-    last = make_room(RUNNING.parent)
-    code = demonstration.run(RUNNING.parent, console, running=RUNNING if keep else None)
-    if code:
-        left = " The local cloud is left running; stop it with: make stop." if RUNNING.exists() else ""
-        console.print(f"Logs: {RUNNING.parent}. The next demo moves them to {last}.{left}", soft_wrap=True)
-    sys.exit(code)
-
-
-@main.command()
-def stop() -> None:
-    """Stop a local cloud that was left running."""
-    count = clouds.forget(RUNNING)
-    click.echo(f"stopped {count} processes" if count else "nothing is running")
+    """Verbs of a checkout; `make help` shows how they are called."""
 
 
 @main.command()
@@ -79,5 +36,5 @@ def link_tools(folder: Path) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (binaries.BinariesError, tools.ToolError, StackError) as failure:
+    except (binaries.BinariesError, tools.ToolError) as failure:
         sys.exit(str(failure))

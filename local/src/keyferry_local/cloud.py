@@ -1,5 +1,6 @@
 """The local cloud as a whole: AWS, the EKS sign-in, and one control plane for each cluster."""
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -126,6 +127,16 @@ def running(directory: Path, say: Callable[[str], None], *, sites: Sequence[Site
         yield cloud
     finally:
         stop(cloud)
+
+
+def make_room(directory: Path) -> Path:
+    """Make the folder of a run anew; that of the last run is kept beside it, and its name returned."""
+    last = directory.with_name(f"{directory.name}.last")
+    shutil.rmtree(last, ignore_errors=True)
+    if directory.exists():
+        directory.rename(last)
+    directory.mkdir(parents=True)
+    return last
 
 
 def remember(cloud: Cloud, file: Path) -> None:

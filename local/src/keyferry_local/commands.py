@@ -18,6 +18,7 @@ from keyferry.cli.options import Settings, examples
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 from keyferry_local import cloud as clouds
+from keyferry_local import demo as demonstration
 from keyferry_local import install, sources, stack
 from keyferry_local.admin import Refused
 from keyferry_local.binaries import BinariesError
@@ -79,6 +80,23 @@ def up(settings: Settings) -> None:
         write_settings(cloud, SETTINGS)
     story.say(f"Its settings, for `aws`, `kubectl` and `keyferry`:\n  source {SETTINGS}")
     story.say(f"Deploy the mappings:\n  {settings.describe_call().format('local', 'deploy')}")
+
+
+@local.command(epilog=examples("keyferry local demo", "keyferry local demo --keep"))
+@click.option("--keep", is_flag=True, help="Leave the local cloud running.")
+def demo(*, keep: bool) -> None:
+    """Rotate a secret of an example, and watch it reach two clusters."""
+    story, place = _tell(), FOLDER / "cloud"
+    if clouds.is_running(CLOUD):
+        story.say("A local cloud is running already, and nothing was changed. Its settings:")
+        story.say(f"  source {SETTINGS}\nStop it with: keyferry local down")
+        sys.exit(0 if keep else 1)
+    last = clouds.make_room(place)
+    code = demonstration.run(place.resolve(), story.console, settings=SETTINGS, running=CLOUD if keep else None)
+    if code:
+        left = " The local cloud is left running; stop it with: keyferry local down." if CLOUD.exists() else ""
+        story.say(f"Logs: {place}. The next demo moves them to {last}.{left}")
+    sys.exit(code)
 
 
 @local.command(epilog=examples("keyferry local deploy", "keyferry local deploy --create-missing"))

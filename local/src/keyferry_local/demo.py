@@ -28,8 +28,6 @@ from keyferry_local.tools import ToolError, find_files
 from keyferry_local.watch import NotSeenError, depth, log_lines, until
 
 EXAMPLES = find_files("examples", "mappings")
-SETTINGS = "env"
-"""The file of settings that a shell can source."""
 ENDED = (
     "Everything was stopped. To leave it running, and look around: make demo KEEP=1",
     "What else to try, and your own first Secret: docs/try/index.md",
@@ -42,15 +40,16 @@ USERS = ["api", "worker"]
 BOTH = " and ".join(USERS)
 
 
-def run(directory: Path, console: Console, *, running: Path | None) -> int:
+def run(directory: Path, console: Console, *, settings: Path, running: Path | None) -> int:
     """Run the demo and return its exit code.
 
     Args:
         directory: where the local cloud keeps its files.
         console: where the story is told.
+        settings: the file to write settings to that a shell can source.
         running: where to write down the processes of the cloud, which then is left running; None to stop it.
     """
-    story, cloud, installed, settings = Story(console), None, None, directory / SETTINGS
+    story, cloud, installed = Story(console), None, None
     try:
         cloud = _start(story, directory, running)
         write_settings(cloud, settings)

@@ -13,8 +13,8 @@ from keyferry_local.cloud import Cloud
 from keyferry_local.install import Installation
 from keyferry_local.watch import log_lines
 
-_ROOT = Path(__file__).resolve().parents[3]
-_AWS_CLI = _ROOT / ".tools/awscli/bin"
+_AWS_CLI = Path(__file__).resolve().parents[3] / ".tools/awscli/bin"
+"""The AWS CLI of a checkout; who has the wheel alone has their own."""
 _SETTINGS = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION", "NO_PROXY")
 _VALUE = world.database("canary-payments-3")
 
@@ -30,7 +30,7 @@ def write_settings(cloud: Cloud, file: Path) -> None:
     variables = {name: cloud.aws.environment()[name] for name in _SETTINGS}
     variables["KUBECONFIG"] = ":".join(str(plane.kubeconfig.resolve()) for plane in cloud.clusters.values())
     lines = [
-        "# Settings of the local cloud; `make stop` ends it, and they are of no use any more.",
+        "# Settings of the local cloud; `keyferry local down` ends it, and they are of no use any more.",
         "unset AWS_PROFILE AWS_SESSION_TOKEN",
         *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
         f"export PATH={':'.join(shlex.quote(str(folder)) for folder in folders)}:$PATH",
@@ -62,8 +62,8 @@ def list_next(installed: Installation, settings: Path) -> Iterator[str]:
     yield "  keyferry doctor"
     yield "  keyferry plan"
     yield "  keyferry push --dry-run"
-    yield f"Stop it, in {_ROOT}:"
-    yield "  make stop"
+    yield f"Stop it, in {Path.cwd()}:"
+    yield "  keyferry local down"
 
 
 def _shorten(path: Path) -> Path:
