@@ -126,7 +126,8 @@ def test_a_failure_is_seen_by_kubectl_on_a_secret_that_is_not_even_there_and_hol
     assert row[1:4] == ["Warning", "DeliveryFailed", "secret/db"]
     assert row[4].startswith("SourceUnusable: ")
     assert f"mapping {scene.namespace}" in row[4]
-    assert row[4].endswith("owner payments (#payments)); next try: with the next change or sweep")
+    assert "owner payments (#payments), https://keyferry.dev/operate/troubleshooting/#sourceunusable)" in row[4]
+    assert row[4].endswith("; next try: with the next change or sweep")
     assert "canary" not in json.dumps(team.events())
 
 
