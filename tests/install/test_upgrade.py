@@ -91,8 +91,10 @@ class Repository(Site):
         [block] = re.findall(r"## The commands\n.*?```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
         bring, *commands = block.splitlines()
         assert bring == "pip install --require-hashes -r requirements.txt"
-        for command in commands:
-            self.run(command)
+        said = [(command, " ".join(self.run(f"{command} 2>&1").split())) for command in commands]
+        before, after = (text for command, text in said if command == "keyferry plan")
+        assert "the stack runs release" in before
+        assert "the stack runs release" not in after
 
 
 def write_mappings(folder: Path) -> None:
