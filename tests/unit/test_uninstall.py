@@ -218,10 +218,9 @@ def test_what_was_deployed_in_other_regions_and_accounts_goes_where_it_is(aws: F
         "aws cloudformation wait stack-delete-complete --stack-name keyferry-member --region us-east-1",
     ]
     aws.refused = {"describe_stacks"}
-    assert (
-        "whether there is a stack keyferry-member in us-east-1 is not known"
-        in (account(aws).plan_accounts(known).notes[0])
-    )
+    here, there = account(aws).plan_accounts(known).notes
+    assert here.startswith("whether there is a stack keyferry-member in eu-west-1 is not known: AWS refuses")
+    assert there.startswith("whether there is a stack keyferry-member in us-east-1 is not known")
 
 
 def test_access_entries_go_by_hand_where_no_stack_has_made_them(aws: FakeAws) -> None:
@@ -244,6 +243,18 @@ def test_access_entries_of_a_region_go_with_the_stack_that_made_them_there(aws: 
         seen = account(aws)
         seen.plan_accounts(known)
         assert len(seen.plan_entries(known, "keyferry").steps) == steps
+
+
+def test_a_cluster_with_a_role_in_the_stack_s_own_region_is_the_template_s_of_the_account(aws: FakeAws) -> None:
+    known = [build_catalog([mapping()], [cluster("prod-eu", role=DELIVER)])]
+    aws.entries = {"prod-eu": {DELIVER: "keyferry:deliver"}}
+    aws.stacks["eu-west-1", "keyferry-member"] = {"AccessEntries": "true"}
+    seen = account(aws)
+    [step] = seen.plan_accounts(known).steps
+    assert step.what == "stack keyferry-member in eu-west-1: roles, access entries and event rules"
+    assert seen.plan_entries(known, "keyferry").steps == []
+    del aws.stacks["eu-west-1", "keyferry-member"]
+    assert len(account(aws).plan_entries(known, "keyferry").steps) == 1
 
 
 def survey(

@@ -45,7 +45,7 @@ class Account:
         self._session, self._caller, self._name, self._stack = session, caller, name, stack
         self._region = str(session.region_name)
         self._regions_with_entries = set[str]()
-        """The regions beside the stack's where the template of its own account makes access entries."""
+        """The regions where the template of the stack's own account makes access entries."""
 
     def plan_stack(self, prefix: str) -> Removal:
         """Return the steps that delete the stack: first those without which IAM refuses it."""
@@ -89,7 +89,7 @@ class Account:
         """Return the step for a region of the stack's own account, if something was deployed there for it."""
         client = open_client(self._session, "cloudformation", region)
         try:
-            described = describe_stack(client, member) if region != self._region else None
+            described = describe_stack(client, member)
         except KeyferryError as error:
             return Removal(notes=[f"whether there is a stack {member} in {region} is not known: {error}"])
         if described is None:
@@ -97,7 +97,8 @@ class Account:
         parameters = {each["ParameterKey"]: each["ParameterValue"] for each in described.get("Parameters", [])}
         if parameters.get("AccessEntries") == "true":
             self._regions_with_entries.add(region)
-        return Removal(steps=[Step(f"event rules and access entries in {region}", _delete(member, region))])
+        what = f"stack {member} in {region}: roles, access entries and event rules"
+        return Removal(steps=[Step(what, _delete(member, region))])
 
     def plan_entries(self, catalogs: Iterable[Catalog], prefix: str) -> Removal:
         """Return the step for the access entries that no stack deletes with itself; `plan_accounts` comes before."""
@@ -124,11 +125,9 @@ class Account:
 
     def _makes_entries(self, cluster: Cluster) -> bool:
         """Return whether the access entries of a cluster are a stack's, and go with it."""
-        stack, region = self._stack, cluster.eks.region
-        if region in self._regions_with_entries:
-            return True
-        makes = stack is not None and stack.parameters.get("AccessEntries") == "true"
-        return makes and region == self._region and cluster.role is None
+        if cluster.eks.region == self._region and cluster.role is None:
+            return self._stack is not None and self._stack.parameters.get("AccessEntries") == "true"
+        return cluster.eks.region in self._regions_with_entries
 
     def _list_detachments(self, prefix: str) -> Iterator[Step]:
         """Yield the step that takes the policies for people from whoever has them.
