@@ -136,6 +136,12 @@ def test_without_uv_it_is_said_what_brings_it(
         provide_wheels(requirements, "arm64", tmp_path / "cache")
 
 
+def test_a_cache_that_cannot_be_written_is_told_with_how_to_name_another(requirements: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(InvalidInput, match="cache/layers: cannot be written: Not a directory; KEYFERRY_CACHE names"):
+        provide_wheels(requirements, "arm64", tmp_path / "cache")
+
+
 def test_what_is_kept_is_among_the_caches_of_the_user() -> None:
     assert find_cache({"KEYFERRY_CACHE": "/a", "XDG_CACHE_HOME": "/b"}) == Path("/a")
     assert find_cache({"XDG_CACHE_HOME": "/b"}) == Path("/b/keyferry")

@@ -71,11 +71,20 @@ def provide_wheels(requirements: Path, architecture: str, cache: Path, step: Cal
         step: called after each of `STEPS`.
 
     Raises:
-        InvalidInput: they cannot be installed, or what is left does not fit together.
+        InvalidInput: they cannot be installed or kept, or what is left does not fit together.
     """
     folder = cache / "layers" / name_wheels(requirements, architecture)
     if folder.is_dir():
         return folder
+    try:
+        _make_wheels(requirements, architecture, folder, step)
+    except OSError as error:
+        where = f"{error.filename or folder}: cannot be written: {error.strerror}"
+        raise InvalidInput(f"{where}; KEYFERRY_CACHE names another folder for what is kept") from None
+    return folder
+
+
+def _make_wheels(requirements: Path, architecture: str, folder: Path, step: Callable[[], None]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder.parent)
     with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True) as place:
@@ -88,7 +97,6 @@ def provide_wheels(requirements: Path, architecture: str, cache: Path, step: Cal
         compile_folder(made, made, workers=0)
         step()
         _put(made, folder)
-    return folder
 
 
 def name_wheels(requirements: Path, architecture: str) -> str:
