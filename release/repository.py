@@ -23,7 +23,7 @@ class Repository:
         Raises:
             Refused: the version is none, or not that of the package; it has a tag; or something is not committed.
         """
-        if not re.fullmatch(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)", version):
+        if not re.fullmatch(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)", version):
             raise Refused(f"VERSION={version} should be three numbers, such as 1.2.0")
         if changes := self._git("status", "--porcelain"):
             raise Refused(f"not committed:\n{changes}\nCommit it, or put it away: a release is made of commits")

@@ -66,7 +66,9 @@ def test_what_is_ready_is_not_refused(repository: Repository) -> None:
     repository.check("1.2.0")
 
 
-@pytest.mark.parametrize("version", ["", "1.2", "v1.2.0", "1.2.0rc1", "1.02.0", "1.2.0\n", "1.2.0 --force"])
+@pytest.mark.parametrize(
+    "version", ["", "1.2", "v1.2.0", "1.2.0rc1", "1.02.0", "1.2.0\n", "1.2.0 --force", "1.2.\u0663"]
+)
 def test_a_version_that_is_not_three_numbers_is_refused(repository: Repository, version: str) -> None:
     with pytest.raises(Refused, match=r"should be three numbers, such as 1\.2\.0"):
         repository.check(version)
