@@ -126,7 +126,8 @@ def test_a_wheel_has_what_was_in_it_with_the_hash_of_each_file_and_nothing_of_th
 
 def test_a_wheel_is_the_same_however_and_whenever_it_was_installed(tmp_path: Path) -> None:
     once, again = install(tmp_path / "a", None), install(tmp_path / "b", {"url": URL, "archive_info": {}})
-    (tmp_path / "b/lib/python3.13/site-packages/keyferry/__init__.py").touch()
+    record = tmp_path / "b/lib/python3.13/site-packages" / INFO / "RECORD"
+    record.write_text("".join(reversed(record.read_text().splitlines(keepends=True))))
     assert build_wheel(once) == build_wheel(again)
 
 

@@ -38,7 +38,6 @@ def add_environment(folder: Path, environment: Environment) -> bool:
     """
     path = folder / sam.FILE_NAME
     is_there = path.exists()
-    begins = "\n" if is_there and not path.read_bytes().endswith(b"\n") else ""
     with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(begins + render_settings(environment, is_first=not is_there))
+        file.write(render_settings(environment, is_first=not is_there))
     return is_there
