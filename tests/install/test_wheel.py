@@ -78,7 +78,9 @@ def test_the_wheel_carries_the_application_and_nothing_of_the_local_cloud(wheel:
         template = archive.read("keyferry/application/template.yaml")
     carried = {name.removeprefix("keyferry/application/") for name in names if "/application/" in name}
     functions = {f"functions/{name}/app.py" for name in ("route", "deliver", "reconcile", "report")}
-    assert carried == {"template.yaml", "LICENSE", "requirements/layer.txt", "requirements/cli.txt", *functions}
+    requirements = {f"requirements/{name}.txt" for name in ("layer", "cli", "sam")}
+    deployer = "examples/deployer-policy.json"  # which `keyferry init` makes a role of
+    assert carried == {"template.yaml", "LICENSE", deployer, *requirements, *functions}
     assert template == APPLICATION.template.read_bytes()
     assert not any("local" in name.split("/")[0] or name.endswith(".pyc") for name in names)
     lock = (APPLICATION.folder / "requirements/cli.txt").read_text()
