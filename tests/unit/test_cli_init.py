@@ -87,6 +87,18 @@ def test_the_first_mapping_brings_the_secret_of_a_team_into_its_namespace() -> N
     assert Path("mappings/payments/db.yaml").is_file()
 
 
+@pytest.mark.parametrize("word", ["123", "1e5", "0x10", "null", "true", "2026-01-01", "0o7"])
+def test_an_answer_that_yaml_would_take_for_something_else_stays_the_text_that_it_is(word: str) -> None:
+    write("--cluster", word, "--team", word, "--secret", word, "--namespace", word)
+    catalog = files.load(Path("mappings"))
+    [mapping] = catalog.mappings.values()
+    assert (mapping.spec.sources["source"].secrets_manager, mapping.spec.namespaces) == (word, [word])
+    assert mapping.spec.owner is not None
+    assert (mapping.spec.owner.team, catalog.clusters[word].eks.name) == (word, word)
+    for command in (["validate"], ["generate"], ["generate", "--check"]):
+        assert run(*command).exit_code == 0, run(*command).output
+
+
 def test_the_policy_keeps_another_team_s_secret_out() -> None:
     write("--team", "payments", "--secret", "prod/payments/db")
     path = Path("mappings/payments/db.yaml")

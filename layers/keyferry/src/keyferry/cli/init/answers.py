@@ -22,7 +22,7 @@ _FORMS = {
     "namespace": (r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "the name of a namespace, as payments"),
     "secret": (r"[-/_+=.@0-9A-Za-z]{1,512}", "the name of a secret in Secrets Manager, as prod/payments/db"),
 }
-"""Option → what its value matches, and what it is. Nothing that fits has to be quoted in YAML, TOML or a URL's path."""
+"""Option → what its value matches, and what it is. What fits can stand between double quotes in YAML and TOML."""
 TEAM = "example"
 """The team where none is named."""
 
