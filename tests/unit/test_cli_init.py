@@ -224,6 +224,51 @@ def test_the_next_commands_are_for_the_clusters_of_the_environment() -> None:
     assert both[-1] == f"for cluster in prod-eu prod-us; do {apply.format('$cluster', 'prod/')}; done"
 
 
+@pytest.mark.parametrize("name", ["mappings", "generated", "build", "functions", "layers", "aws", "wheels", "version"])
+def test_an_environment_is_not_called_as_something_else_in_the_repository_is(name: str) -> None:
+    result = run("init", *SAID, env=name)
+    assert (result.exit_code, f"{name} names something else" in result.stderr) == (2, True), result.stderr
+    assert read(Path()) == {}
+
+
+@pytest.mark.parametrize("name", ["../../evil", ".github", "a/b", "build", "x\\ny"])
+def test_a_name_that_only_somebody_else_s_samconfig_toml_has_is_refused_too(folder: Path, name: str) -> None:
+    write()
+    path = folder / "samconfig.toml"
+    path.write_text(path.read_text().replace("[default.", f'["{name}".'))
+    before = read(folder)
+    result = run("init", env=name.replace("\\n", "\n"))
+    assert (result.exit_code, "--config-env" in result.stderr) == (2, True), result.output
+    assert read(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('account = "111122223333"', 'account = "1111"'),
+        ('region = "eu-west-1"', 'region = "eu-west-1\\n      - run: evil"'),
+        ('stack_name = "keyferry"', 'stack_name = "a b"'),
+        ('mappings = "mappings"', 'mappings = "../mappings"'),
+        ('mappings = "mappings"', 'mappings = "/tmp/mappings"'),
+        ('  # "Architecture', '  \'RoleNamePrefix="a b"\', # "Architecture'),
+    ],
+)
+def test_what_samconfig_toml_has_of_an_environment_is_checked_before_it_gets_into_a_workflow(
+    folder: Path, before: str, after: str
+) -> None:
+    write()
+    path, workflow = folder / "samconfig.toml", folder / ".github/workflows/keyferry.yml"
+    text = path.read_text()
+    path.write_text(text.replace(before, after))
+    workflow.unlink()
+    assert path.read_text() != text
+    result = run("init")
+    line = path.read_text()[: path.read_text().index(after)].count("\n") + 1
+    assert (result.exit_code, f"samconfig.toml:{line}:1: " in result.stderr) == (1, True), result.output
+    assert " is not " in result.stderr
+    assert not workflow.exists()
+
+
 def test_an_environment_whose_name_names_cannot_begin_with_is_refused() -> None:
     result = run("init", *SAID, env="Prod_1")
     assert (result.exit_code, "as prod" in result.stderr) == (2, True), result.stderr

@@ -21,8 +21,11 @@ _FORMS = {
     "team": (r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?", "lower-case letters, digits and hyphens, as payments"),
     "namespace": (r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "the name of a namespace, as payments"),
     "secret": (r"[-/_+=.@0-9A-Za-z]{1,512}", "the name of a secret in Secrets Manager, as prod/payments/db"),
+    "stack_name": (r"[A-Za-z][-A-Za-z0-9]{0,50}", "up to 51 letters, digits and hyphens, as keyferry"),
+    "prefix": (r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", "up to 40 lower-case letters, digits and hyphens, as keyferry"),
+    "mappings": (r"(?!.*\.\.)[.\w][-.\w]*(/[-.\w]+)*", "a folder of the repository, as mappings"),
 }
-"""Option → what its value matches, and what it is. What fits can stand between double quotes in YAML and TOML."""
+"""Option or setting → what its value matches, and what it is: what fits can stand between double quotes."""
 TEAM = "example"
 """The team where none is named."""
 
@@ -70,11 +73,16 @@ def check(option: str, text: str) -> str:
     Raises:
         click.BadParameter: it cannot be one; the message says what would be right.
     """
-    pattern, says = _FORMS[option]
     value = text.strip()
-    if not re.fullmatch(pattern, value):
-        raise click.BadParameter(f"{value or 'nothing'} is not {says}", param_hint=f"--{option}")
+    if fault := find_fault(option, value):
+        raise click.BadParameter(fault, param_hint=f"--{option}")
     return value
+
+
+def find_fault(name: str, value: str) -> str:
+    """Return why an option, or a setting of samconfig.toml, cannot have a value; nothing where it can."""
+    pattern, says = _FORMS[name]
+    return "" if re.fullmatch(pattern, value, re.ASCII) else f"{value or 'nothing'} is not {says}"
 
 
 def complete(given: Given) -> Answers:

@@ -16,9 +16,10 @@ from jinja2 import Environment as Templates
 from jinja2 import StrictUndefined
 
 from keyferry.aws.regions import list_regions
+from keyferry.cli.build.project import ENTRIES
 from keyferry.cli.init import ci_roles
 from keyferry.cli.init.answers import Answers, check
-from keyferry.cli.init.requirement import Pin
+from keyferry.cli.init.requirement import WHEELS, Pin
 from keyferry.cli.sam import DEFAULT_ENVIRONMENT, MAPPINGS
 from keyferry.guides import link
 from keyferry.identity import DEFAULT_PREFIX
@@ -32,6 +33,8 @@ ACTIONS = {
 REQUIREMENTS, SAM_REQUIREMENTS, CI_ROLES = "requirements.txt", "requirements-sam.txt", "aws/ci-roles.yaml"
 _LOCK, _SAM_LOCK, _POLICY = CARRIED = ("requirements/cli.txt", "requirements/sam.txt", "examples/deployer-policy.json")
 """The files of the application that are taken over into the user's repository."""
+_TAKEN = {MAPPINGS.name, "generated", "build", PurePosixPath(CI_ROLES).parts[0], WHEELS, "version", *ENTRIES}
+"""Names that the repository, build/ or samconfig.toml has for something else: no environment can have them."""
 _PIN_HEADER = """\
 # Keyferry at one version, and all that it needs, each with its hash. Written by `keyferry init` of that version;
 # `keyferry init --check` of another one shows the difference.
@@ -84,13 +87,20 @@ class Environment:
         }
 
 
-def name_environment(name: str, account: str, region: str) -> Environment:
-    """Return a new environment. Others than the default one are named so that they can share clusters with it.
+def check_name(name: str) -> None:
+    """Refuse the name of an environment that its folders, its stack or its workflow cannot have.
 
     Raises:
-        click.BadParameter: names cannot be made of its name.
+        click.BadParameter: names cannot be made of it; the message says what would be right.
     """
     check("config-env", name)
+    if name in _TAKEN:
+        text = f"{name} names something else in the repository: call the environment otherwise, as prod"
+        raise click.BadParameter(text, param_hint="--config-env")
+
+
+def name_environment(name: str, account: str, region: str) -> Environment:
+    """Return a new environment. Others than the default one are named so that they can share clusters with it."""
     if name == DEFAULT_ENVIRONMENT:
         return Environment(name, account, region, "keyferry", DEFAULT_PREFIX, MAPPINGS.as_posix())
     return Environment(name, account, region, f"keyferry-{name}", f"{DEFAULT_PREFIX}-{name}", f"{name}/{MAPPINGS}")

@@ -1,10 +1,12 @@
 """The environments of the samconfig.toml of a user's repository: read, and added at its end."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from keyferry.cli import sam
-from keyferry.cli.check.problems import InvalidFiles
-from keyferry.cli.init.repository import Environment, render_settings
+from keyferry.cli.check.problems import InvalidFiles, Problem
+from keyferry.cli.init.answers import find_fault
+from keyferry.cli.init.repository import Environment, check_name, render_settings
 from keyferry.identity import DEFAULT_PREFIX
 
 
@@ -12,8 +14,11 @@ def find_environment(folder: Path, name: str) -> Environment | None:
     """Return an environment of the samconfig.toml in a folder; None if there is none of that name.
 
     Raises:
-        InvalidFiles: the file cannot be read, or the environment does not say what `keyferry init` writes into it.
+        click.BadParameter: no environment can have this name.
+        InvalidFiles: the file cannot be read, or the environment does not say what `keyferry init` writes into it, or
+            says something that no other file could be given.
     """
+    check_name(name)
     path = folder / sam.FILE_NAME
     if name not in sam.list_environments(path):
         return None
@@ -27,7 +32,21 @@ def find_environment(folder: Path, name: str) -> Environment | None:
         texts = " and ".join(text for text, value in missing.items() if value is None)
         raise InvalidFiles([config.problem(f"environment {name} does not have {texts}", "stack_name")])
     prefix = config.parameters.get("RoleNamePrefix", DEFAULT_PREFIX)
-    return Environment(name, config.account, config.region, config.stack_name, prefix, config.mappings.as_posix())
+    environment = Environment(
+        name, config.account, config.region, config.stack_name, prefix, config.mappings.as_posix()
+    )
+    if problems := list(_check_values(config, environment)):
+        raise InvalidFiles(problems)
+    return environment
+
+
+def _check_values(config: sam.SamConfig, environment: Environment) -> Iterator[Problem]:
+    """Yield what cannot be, before it gets into a workflow or a path."""
+    for key in ("account", "region", "stack_name", "mappings"):
+        if fault := find_fault(key, getattr(environment, key)):
+            yield config.problem(f"{key}: {fault}", key)
+    if fault := find_fault("prefix", environment.prefix):
+        yield config.problem(f"RoleNamePrefix: {fault}", "parameter_overrides", "RoleNamePrefix")
 
 
 def add_environment(folder: Path, environment: Environment) -> bool:
