@@ -1,6 +1,7 @@
 """What `keyferry init` writes, keeps, adds and compares, and what it asks."""
 
 import json
+import re
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main, sam
 from keyferry.cli.check import files
+from keyferry.cli.init.repository import LOCK
 from keyferry.errors import AccessDenied, Misconfigured
+from tests.unit.stack import ROOT
 
 ACCOUNT = "111122223333"
 SAID = ("--account", ACCOUNT, "--region", "eu-west-1", "--cluster", "prod-eu")
@@ -123,6 +126,30 @@ def test_a_canary_is_added_to_a_repository_that_has_none() -> None:
     result = run("init", "--canary")
     assert (result.exit_code, "mappings/canary.yaml: written" in result.stdout) == (0, True)
     assert run("validate").exit_code == 0, "the policy knew of it"
+
+
+def test_an_upgrade_changes_one_line_as_the_wheel_has_the_hashes_of_all_else(folder: Path) -> None:
+    write()
+    lines = (folder / "requirements.txt").read_text().splitlines()
+    assert len([line for line in lines if not line.startswith("#")]) == 1
+    project = tomllib.loads((ROOT / "layers/keyferry/pyproject.toml").read_text())
+    carried = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert carried["../../requirements/cli.txt"] == LOCK.removeprefix(".venv/lib/python3.13/site-packages/")
+
+
+def test_everywhere_the_wheel_is_installed_by_its_hash_and_the_rest_by_those_in_it(folder: Path) -> None:
+    told = write().stdout
+    both = ["-r requirements.txt", f"-r {LOCK}"]
+    guides = [(ROOT / f"docs/{name}.md").read_text() for name in ("try/start", "operate/upgrade")]
+    for text in (told, *guides, (folder / "requirements.txt").read_text(), (folder / "README.md").read_text()):
+        commands = re.findall(r"pip install (?:--no-deps )?--require-hashes (-r \S+)", text)
+        assert commands == both, text
+    steps = re.findall(r"pip install --quiet (.*)", (folder / ".github/workflows/keyferry.yml").read_text())
+    first, second = (
+        "--no-deps --require-hashes --requirement requirements.txt",
+        f"--require-hashes --requirement {LOCK}",
+    )
+    assert steps == [*[first, second] * 3, "--require-hashes --requirement requirements-sam.txt"]
 
 
 def test_what_is_there_is_kept_and_told_and_no_failure(folder: Path) -> None:

@@ -14,7 +14,7 @@ from keyferry.cli.init.repository import ACTIONS, Environment, name_environment,
 from keyferry.cli.init.requirement import Pin
 from tests.unit.test_ci_roles import POLICY, get_role
 
-CARRIED = {"requirements/cli.txt": "", "requirements/sam.txt": "", "examples/deployer-policy.json": POLICY}
+CARRIED = {"requirements/sam.txt": "", "examples/deployer-policy.json": POLICY}
 DEFAULT = name_environment("default", "111122223333", "eu-west-1")
 PROD = name_environment("prod", "444455556666", "cn-north-1")
 

@@ -13,7 +13,10 @@ from keyferry.cli.init.repository import Environment
 from keyferry.cli.init.requirement import Pin
 from keyferry.cli.init.writing import Content, State
 
-_INSTALL = "python3.13 -m venv .venv && .venv/bin/pip install --require-hashes -r"
+_INSTALL = f"""\
+python3.13 -m venv .venv \\
+     && .venv/bin/pip install --no-deps --require-hashes -r {repository.REQUIREMENTS} \\
+     && .venv/bin/pip install --require-hashes -r {repository.LOCK}"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Draft:
         apply = f"kubectl --context {name} apply --server-side -f {generated}/clusters/{name}/"
         loop = f"for cluster in {' '.join(self.clusters)}; do {apply}; done"
         return [
-            ("install this release, held to its hashes", f"{enter}{_INSTALL} {repository.REQUIREMENTS}"),
+            ("install this release, held to its hashes", f"{enter}{_INSTALL}"),
             ("write the rights that the mappings take", f".venv/bin/keyferry{self.environment.option} generate"),
             ("give them in each cluster, whose namespaces have to be there", loop if others else apply),
         ]

@@ -31,13 +31,16 @@ ACTIONS = {
 }
 """The actions of the workflows, each at the commit of a release."""
 REQUIREMENTS, SAM_REQUIREMENTS, CI_ROLES = "requirements.txt", "requirements-sam.txt", "aws/ci-roles.yaml"
-_LOCK, _SAM_LOCK, _POLICY = CARRIED = ("requirements/cli.txt", "requirements/sam.txt", "examples/deployer-policy.json")
+LOCK = ".venv/lib/python3.13/site-packages/keyferry/application/requirements/cli.txt"
+"""What this program needs, with hashes, as its wheel carries it: where it is once that is installed."""
+_SAM_LOCK, _POLICY = CARRIED = ("requirements/sam.txt", "examples/deployer-policy.json")
 """The files of the application that are taken over into the user's repository."""
 _TAKEN = {MAPPINGS.name, "generated", "build", PurePosixPath(CI_ROLES).parts[0], WHEELS, "version", *ENTRIES}
 """Names that the repository, build/ or samconfig.toml has for something else: no environment can have them."""
-_PIN_HEADER = """\
-# Keyferry at one version, and all that it needs, each with its hash. Written by `keyferry init` of that version;
-# `keyferry init --check` of another one shows the difference.
+_PIN_HEADER = f"""\
+# Keyferry at one release: an upgrade changes this one line. Its wheel has the list of all that it needs, with hashes.
+#   pip install --no-deps --require-hashes -r {REQUIREMENTS}
+#   pip install --require-hashes -r {LOCK}
 """
 _SAM_HEADER = "# The AWS SAM CLI, in an environment of its own. Written by `keyferry init`.\n"
 
@@ -83,6 +86,7 @@ class Environment:
             "build": "build" if self.is_default else f"build/{self.name}",
             "workflow": "keyferry" if self.is_default else f"keyferry-{self.name}",
             "actions": ACTIONS,
+            "lock": LOCK,
             "link": link,
         }
 
@@ -164,7 +168,7 @@ def render_owned(environment: Environment, pin: Pin, carried: Mapping[str, str])
     """
     values = environment.values
     return {
-        REQUIREMENTS: f"{_PIN_HEADER}{pin.line}\n{carried[_LOCK]}",
+        REQUIREMENTS: f"{_PIN_HEADER}{pin.line}\n",
         SAM_REQUIREMENTS: _SAM_HEADER + carried[_SAM_LOCK],
         CI_ROLES: ci_roles.render(carried[_POLICY]),
         f".github/workflows/{values['workflow']}.yml": _render("workflow.yml", values),
