@@ -229,20 +229,48 @@ def test_rights_in_all_namespaces_are_told_in_the_file_that_gives_them(mappings:
     assert "by labels" not in rbac.read_text()
 
 
+def call_cluster(mappings: Path, name: str, *, eks: str = "prod-us") -> None:
+    """Let prod-us have another name, and perhaps be another cluster of EKS, where mappings name it too."""
+    path = mappings / "clusters.yaml"
+    assert "name: prod-us\n    eks: {name: prod-us," in path.read_text()
+    path.write_text(
+        path.read_text().replace("name: prod-us\n    eks: {name: prod-us,", f"name: {name}\n    eks: {{name: {eks},")
+    )
+    for each in mappings.glob("*.yaml"):
+        each.write_text(each.read_text().replace("prod-us]", f"{name}]"))
+
+
 def test_of_a_cluster_that_has_gone_it_says_what_stays_there_and_the_command_that_removes_it(mappings: Path) -> None:
     run(mappings)
-    path = mappings / "clusters.yaml"
-    path.write_text(path.read_text().replace("name: prod-us\n    eks", "name: prod-new\n    eks"))
-    for each in mappings.glob("*.yaml"):
-        each.write_text(each.read_text().replace("prod-us]", "prod-new]"))
+    call_cluster(mappings, "prod-new", eks="prod-new")
     for args in (["--check"], ["--dry-run"], []):
         result = run(mappings, *args)
-        assert (
-            "prod-us is no longer in clusters.yaml; Keyferry's Roles and admission policies stay there" in result.stderr
-        )
+        told = " ".join(result.stderr.split())
+        assert "prod-us is no longer in clusters.yaml; Keyferry's Roles and admission policies stay in it until" in told
         assert "kubectl --context prod-us delete rolebindings,clusterrolebindings,roles," in result.stderr
         assert "--all-namespaces --selector keyferry.dev/generated=keyferry" in result.stderr
     assert "prod-us" not in run(mappings).stderr
+
+
+def test_of_a_cluster_with_another_name_it_shows_no_command_that_would_remove_its_rights(mappings: Path) -> None:
+    run(mappings)
+    call_cluster(mappings, "prod-america")
+    script = mappings.parent / "generated/clusters/prod-america/remove-stale.sh"
+    for args in (["--check"], ["--dry-run"], []):
+        told = " ".join(run(mappings, *args).stderr.split())
+        assert "prod-us is called prod-america now, and keeps its rights" in told
+        assert f"{script} removes" in told
+        assert "kubectl" not in told
+    assert "prod-us" not in run(mappings).stderr
+
+
+def test_where_no_file_says_which_cluster_it_was_the_command_is_for_one_that_has_no_other_name(mappings: Path) -> None:
+    run(mappings)
+    (mappings.parent / "generated/clusters/prod-us/access-entries.sh").unlink()
+    call_cluster(mappings, "prod-america")
+    told = " ".join(run(mappings).stderr.split())
+    assert "in clusters.yaml; unless it is still there under another name, Keyferry's Roles" in told
+    assert "kubectl --context prod-us delete" in told
 
 
 def test_a_folder_of_a_cluster_has_no_file_that_gitops_takes_for_a_manifest_but_manifests(mappings: Path) -> None:

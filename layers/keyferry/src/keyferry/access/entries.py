@@ -17,6 +17,8 @@ DELIVER_OUTPUT, RECONCILE_OUTPUT, PUSH_OUTPUT = "DeliverRoleArn", "ReconcileRole
 """The outputs of the stack that hold the ARNs of its roles; `entries.yaml` has parameters of the same names."""
 NOTHING: dict[str, Any] = {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
 """A resource that does nothing: a template needs one that is there whatever its conditions say."""
+_WORDS = 5
+"""How many a line of access-entries.sh has."""
 
 type Object = dict[str, Any]
 
@@ -93,6 +95,12 @@ def _list_entries(cluster: Cluster, identity: Identity) -> Iterator[AccessEntry]
     yield AccessEntry(cluster, DELIVER_OUTPUT, identity.deliver)
     yield AccessEntry(cluster, RECONCILE_OUTPUT, identity.reconcile)
     yield AccessEntry(cluster, PUSH_OUTPUT, identity.push)
+
+
+def read_clusters(script: str) -> set[tuple[str, ...]]:
+    """Return account, region and name in EKS of the clusters that an access-entries.sh has entries for."""
+    lines = (line.split("\t") for line in script.splitlines())
+    return {tuple(words[:3]) for words in lines if len(words) == _WORDS}
 
 
 def build_template(catalog: Catalog) -> Object:

@@ -152,5 +152,27 @@ def _superfluous(folder: Path, files: Mapping[str, str]) -> list[str]:
     return [name for name in names if name not in files]
 
 
+def list_gone_clusters(folder: Path, catalog: Catalog) -> dict[str, str | None]:
+    """Return each cluster that has files in the folder and is no longer in clusters.yaml → what is known of it.
+
+    That is the name that clusters.yaml has for the same cluster of EKS now; empty where it has none; None where the
+    files do not say which cluster of EKS it was.
+    """
+    paths = sorted(folder.glob("clusters/*/rbac.yaml"))
+    names = [path.parent.name for path in paths if HEADER.strip() in _read(path)[:1000]]
+    return {
+        name: _find_new_name(folder / "clusters" / name / ENTRIES_SCRIPT, catalog)
+        for name in names
+        if name not in catalog.clusters
+    }
+
+
+def _find_new_name(script: Path, catalog: Catalog) -> str | None:
+    known = entries.read_clusters(_read(script)) if script.is_file() else set()
+    clusters = catalog.clusters.items()
+    names = [name for name, each in clusters if (each.eks.account, each.eks.region, each.eks.name) in known]
+    return next(iter(names), "") if known else None
+
+
 def _read(path: Path) -> str:
     return path.read_text(errors="replace")

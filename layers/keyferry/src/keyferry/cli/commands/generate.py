@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 import click
 
 from keyferry.cli.clusters.generated import format_deletion
-from keyferry.cli.generated import Difference, compare_files, render_files
+from keyferry.cli.generated import Difference, compare_files, list_gone_clusters, render_files
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.errors import InvalidInput
@@ -71,6 +71,7 @@ def generate(settings: Settings, to: Path | None, *, check: bool, dry_run: bool)
         console.print_note(str(usage))
     files = render_files(catalog)
     try:
+        gone = list_gone_clusters(folder, catalog)  # before the files that tell are removed
         differences = compare_files(folder, files) if looks else _update(folder, files)
     except OSError as error:
         raise InvalidInput(f"{error.filename or folder}: cannot be read or written: {error.strerror}") from None
@@ -78,7 +79,7 @@ def generate(settings: Settings, to: Path | None, *, check: bool, dry_run: bool)
         name: difference if looks else _ACTIONS[difference] for name, difference in differences.items()
     }
     _print_states(settings, folder, states)
-    _tell_of_gone_clusters(states, catalog.stack.prefix)
+    _tell_of_gone_clusters(gone, folder, catalog.stack.prefix)
     if check and differences:
         command = shlex.join(["keyferry", "--mappings", str(settings.mappings), "generate", "--to", str(folder)])
         console.print_note(f"{folder} is not what {settings.mappings} makes it; mend it with:")
@@ -97,16 +98,24 @@ def _print_states(settings: Settings, folder: Path, states: Mapping[str, State])
         console.print_line(f"{folder}: up to date")
 
 
-def _tell_of_gone_clusters(states: Mapping[str, State], prefix: str) -> None:
-    """Write what stays in the clusters whose files are no longer generated, and the command that removes it."""
-    for name, state in states.items():
-        match Path(name).parts:
-            case "clusters", cluster, "rbac.yaml" if state in ("superfluous", "removed"):
-                console.print_note(
-                    f"{cluster} is no longer in clusters.yaml; Keyferry's Roles and admission policies stay there"
-                    " until, after the next deployment, you run:"
-                )
-                console.print_command(format_deletion(cluster, prefix))
+def _tell_of_gone_clusters(gone: Mapping[str, str | None], folder: Path, prefix: str) -> None:
+    """Write what stays in the clusters whose files are no longer generated, and the command that removes it.
+
+    One that has only another name gets none: the label is that of its rights under the new name, too.
+    """
+    for cluster, new_name in gone.items():
+        if new_name:
+            console.print_note(
+                f"{cluster} is called {new_name} now, and keeps its rights; what is no longer generated for it,"
+                f" {folder / 'clusters' / new_name / 'remove-stale.sh'} removes"
+            )
+            continue
+        doubt = "" if new_name is not None else "unless it is still there under another name, "
+        console.print_note(
+            f"{cluster} is no longer in clusters.yaml; {doubt}Keyferry's Roles and admission policies stay in it until,"
+            " after the next deployment, you run:"
+        )
+        console.print_command(format_deletion(cluster, prefix))
 
 
 def _update(folder: Path, files: Mapping[str, str]) -> dict[str, Difference]:
