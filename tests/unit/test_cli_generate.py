@@ -108,8 +108,22 @@ def test_a_check_names_what_differs_and_the_command_that_mends_it(mappings: Path
         f"{folder}/stack/alarms.yaml: differs",
         f"{folder}/stack/entries.yaml: differs",
     ]
-    assert result.stderr.endswith(f"mend it with:\n  keyferry --mappings {mappings} generate --to {folder}\n")
+    assert result.stderr.endswith(f"mend it with:\n  keyferry --mappings {mappings} generate\n")
     assert names(folder) == [name for name in FILES if name != "stack/access-entries.sh"], "a check writes nothing"
+
+
+def test_the_command_that_mends_is_for_the_folders_and_the_environment_of_the_call(
+    mappings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(mappings.parent)
+    Path("samconfig.toml").write_text(
+        "version = 0.1\n[default.deploy.parameters]\n[prod.keyferry.parameters]\nmappings = 'mappings'\n"
+    )
+    for given in ("", "--config-env prod "):
+        for to in ("", " --to elsewhere"):
+            words = f"{given}generate{to}"
+            result = CliRunner().invoke(main, [*words.split(), "--check"])
+            assert result.stderr.endswith(f"mend it with:\n  keyferry {words}\n")
 
 
 def test_the_command_that_mends_does_so_and_removes_only_what_was_generated(mappings: Path) -> None:

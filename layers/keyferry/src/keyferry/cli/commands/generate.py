@@ -1,6 +1,5 @@
 """`keyferry generate`: IAM policies of functions and people, alarms, access entries and RBAC, as files."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -81,7 +80,7 @@ def generate(settings: Settings, to: Path | None, *, check: bool, dry_run: bool)
     _print_states(settings, folder, states)
     _tell_of_gone_clusters(gone, folder, catalog.stack.prefix)
     if check and differences:
-        command = shlex.join(["keyferry", "--mappings", str(settings.mappings), "generate", "--to", str(folder)])
+        command = settings.describe_call().format("generate", *(("--to", str(folder)) if to else ()))
         console.print_note(f"{folder} is not what {settings.mappings} makes it; mend it with:")
         console.print_command(command)
         raise SystemExit(PROBLEMS)
