@@ -309,8 +309,8 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "deployment",
         "warning",
         "stack and program",
-        "the stack is of 1000.10.0",
-        "pip install 'keyferry[cli]==1000.10.0'",
+        "write the pin of 1000.10.0 into requirements.txt first",
+        "pip install --require-hashes -r requirements.txt",
         reports("clusters", release="1000.10.0"),
     ),
     (

@@ -132,7 +132,7 @@ def test_without_uv_it_is_said_what_brings_it(
     requirements: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "uv", None)
-    with pytest.raises(InvalidInput, match=r"uv, which .* is missing: it comes with `pip install 'keyferry\[cli\]'`"):
+    with pytest.raises(InvalidInput, match=r"uv, which .* is missing: it comes with the extra cli of Keyferry's wheel"):
         provide_wheels(requirements, "arm64", tmp_path / "cache")
 
 

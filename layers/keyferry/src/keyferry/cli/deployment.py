@@ -1,6 +1,5 @@
 """What a stack says of itself by its function `report`: the mappings that it is deployed with, and its targets."""
 
-import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from keyferry.mapping.catalog import Catalog
 
 MAX_TRIES = 3
 """How often a stack is asked where other mappings were deployed meanwhile."""
+INSTALL = "pip install --require-hashes -r requirements.txt"
+"""The command that installs the release whose pin requirements.txt has."""
 _PARTS = ("clusters", "mappings", "verdicts")
 
 
@@ -50,7 +51,7 @@ class Deployment:
             return ""
         return (
             f"the stack runs release {self.release}, and this is {own}: what is generated can differ for that alone;"
-            f" `{format_install(self.release)}` has the same one"
+            f" {explain_install(self.release)}"
         )
 
 
@@ -92,12 +93,12 @@ def _join(stack: str, pages: list[Mapping[str, Any]]) -> Deployment:
     except (ValidationError, KeyError):
         release = first["release"]
         raise InvalidInput(
-            f"stack {stack} has release {release}, whose mappings this release ({__version__}) cannot read: use the"
-            f" same one, by `{format_install(release)}`"
+            f"stack {stack} has release {release}, whose mappings this release ({__version__}) cannot read:"
+            f" {explain_install(release)}"
         ) from None
     return Deployment(catalog, first["deployment"], release=first["release"])
 
 
-def format_install(release: str) -> str:
-    """Return the command that installs a release of the command line."""
-    return shlex.join(["pip", "install", f"keyferry[cli]=={release}"])
+def explain_install(release: str) -> str:
+    """Return how to get a release of the command line: by its pin, since only a hash says whose `keyferry` it is."""
+    return f"write the pin of release {release} into requirements.txt, then `{INSTALL}`"

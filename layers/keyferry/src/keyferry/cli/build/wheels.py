@@ -151,7 +151,8 @@ def _find_uv() -> str:
         return uv.find_uv_bin()
     except (ImportError, FileNotFoundError):
         raise InvalidInput(
-            "uv, which installs the wheels of the code layer, is missing: it comes with `pip install 'keyferry[cli]'`"
+            "uv, which installs the wheels of the code layer, is missing: it comes with the extra cli of Keyferry's"
+            " wheel, and with what requirements.txt pins"
         ) from None
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from keyferry import __version__
-from keyferry.cli.deployment import format_install
+from keyferry.cli.deployment import INSTALL
 from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.subject import Subject
 from keyferry.errors import InvalidInput
@@ -90,9 +90,12 @@ def check_release(subject: Subject) -> Iterator[Finding]:
     if deployed == own:
         yield Finding("release", "ok", "stack and program", own)
     else:
-        why = f"the stack is of {deployed}, and this program of {own}: use one for both"
-        remedy = subject.call.deploy if _parse(deployed) < _parse(own) else (format_install(deployed),)
-        yield Finding("release", "warning", "stack and program", why, remedy)
+        why = f"the stack is of {deployed}, and this program of {own}: "
+        if _parse(deployed) < _parse(own):
+            yield Finding("release", "warning", "stack and program", f"{why}use one for both", subject.call.deploy)
+        else:
+            pin = f"write the pin of {deployed} into requirements.txt first"
+            yield Finding("release", "warning", "stack and program", f"{why}{pin}", (INSTALL,))
     if subject.catalog is None:
         return
     if answer["deployment"] == subject.catalog.digest:
