@@ -1,10 +1,13 @@
 """What `keyferry init` writes, keeps, adds and compares, and what it asks."""
 
 import json
+import os
 import re
+import resource
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,8 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main, sam
 from keyferry.cli.check import files
-from keyferry.cli.init.repository import LOCK
+from keyferry.cli.init import settings_file
+from keyferry.cli.init.repository import LOCK, name_environment
 from keyferry.errors import AccessDenied, Misconfigured
 from tests.unit.stack import ROOT
 
@@ -328,6 +332,39 @@ def test_a_folder_that_cannot_be_written_is_told(folder: Path) -> None:
     (folder / "mappings").write_text("a file")
     result = run("init", *SAID)
     assert (result.exit_code, "mappings: cannot be read or written" in result.stderr) == (1, True), result.output
+
+
+@contextmanager
+def full_disk(free: int) -> Iterator[None]:
+    """Let no file get longer than some bytes: the system then writes what fits and refuses the rest."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_half_of_a_file_is_never_left_to_be_kept(folder: Path) -> None:
+    with full_disk(500):
+        result = run("init", *SAID)
+    assert (result.exit_code, "cannot be read or written: File too large" in result.stderr) == (1, True), result.output
+    assert "mappings/" in result.stderr
+    written = read(folder)
+    write()
+    assert written == {name: read(folder)[name] for name in written}
+    assert set(read(folder)) == set(WRITTEN)
+    assert oct((folder / "README.md").stat().st_mode & 0o444) == oct(0o444 & ~os.umask(os.umask(0)))
+
+
+def test_half_of_an_environment_is_never_left_in_samconfig_toml(folder: Path) -> None:
+    write()
+    path = folder / "samconfig.toml"
+    before = path.read_text()
+    prod = name_environment("prod", ACCOUNT, "eu-west-1")
+    with full_disk(len(before) + 20), pytest.raises(OSError, match=r"File too large.*samconfig\.toml"):
+        settings_file.add_environment(folder, prod)
+    assert path.read_text() == before
 
 
 def test_a_dry_run_tells_what_is_missing_and_writes_nothing(folder: Path) -> None:

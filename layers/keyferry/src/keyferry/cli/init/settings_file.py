@@ -1,5 +1,6 @@
 """The environments of the samconfig.toml of a user's repository: read, and added at its end."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from keyferry.cli import sam
 from keyferry.cli.check.problems import InvalidFiles, Problem
 from keyferry.cli.init.answers import find_fault
 from keyferry.cli.init.repository import Environment, check_name, render_settings
+from keyferry.cli.init.writing import write_missing
 from keyferry.identity import DEFAULT_PREFIX
 
 
@@ -50,13 +52,20 @@ def _check_values(config: sam.SamConfig, environment: Environment) -> Iterator[P
 
 
 def add_environment(folder: Path, environment: Environment) -> bool:
-    """Add an environment at the end of samconfig.toml; return whether the file was there.
+    """Add an environment at the end of samconfig.toml, whole or not at all; return whether the file was there.
 
     Raises:
         OSError: it cannot be written.
     """
     path = folder / sam.FILE_NAME
-    is_there = path.exists()
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(render_settings(environment, is_first=not is_there))
-    return is_there
+    if not path.exists():
+        write_missing(folder, {sam.FILE_NAME: render_settings(environment, is_first=True)})
+        return False
+    size = path.stat().st_size
+    try:
+        with path.open("ab") as file:
+            file.write(render_settings(environment, is_first=False).encode())
+    except OSError as error:
+        os.truncate(path, size)
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    return True

@@ -1,6 +1,8 @@
 """Files are written where there are none, and compared where there are: what is there is never changed."""
 
 import difflib
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -19,17 +21,24 @@ def write_missing(folder: Path, files: Mapping[str, Content]) -> dict[str, State
     Raises:
         OSError: one cannot be written.
     """
-    states: dict[str, State] = {}
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("xb") as file:
-                file.write(_encode(content))
-            states[name] = "written"
-        except FileExistsError:
-            states[name] = "kept"
-    return states
+    return {name: _write_missing(folder / name, _encode(content)) for name, content in files.items()}
+
+
+def _write_missing(path: Path, content: bytes) -> State:
+    """Write a file whole, or not at all: half of one would be kept the next time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        return "kept"
+    try:
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as place:
+            whole = Path(place) / path.name
+            whole.write_bytes(content)
+            os.link(whole, path)  # fails where a file has come meanwhile
+    except FileExistsError:
+        return "kept"
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    return "written"
 
 
 def compare(folder: Path, files: Mapping[str, Content]) -> dict[str, State]:
