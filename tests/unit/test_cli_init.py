@@ -22,6 +22,7 @@ from keyferry.cli.init import settings_file
 from keyferry.cli.init.repository import LOCK, name_environment
 from keyferry.errors import AccessDenied, Misconfigured
 from tests.unit.stack import ROOT
+from tests.unit.test_requirement import DIGEST, URL, Web, install
 
 ACCOUNT = "111122223333"
 SAID = ("--account", ACCOUNT, "--region", "eu-west-1", "--cluster", "prod-eu")
@@ -400,6 +401,42 @@ def test_a_check_is_about_what_was_written_and_takes_no_answers(more: tuple[str,
         write()
     result = run("init", "--check", *more)
     assert (result.exit_code, "--check is about" in result.stderr) == (2, True), result.stderr
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What is fetched of a keyferry that uv has installed from a URL, which cannot be reached."""
+    installed = install(tmp_path_factory.mktemp("installed"), {"url": URL, "archive_info": {}})
+    web = Web()
+    monkeypatch.setattr("keyferry.cli.commands.init.distribution", lambda _name: installed)
+    monkeypatch.setattr("urllib.request.urlopen", web.open)
+    return web.fetched
+
+
+def test_without_a_way_to_the_pin_all_else_is_written_and_the_next_run_writes_the_pin(
+    folder: Path, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for more in ((), ("--output", "json")):
+        result = write("acme", *more)
+        assert f"warning: requirements.txt is not written: {URL} cannot be fetched" in result.stderr
+    assert "acme/requirements.txt: missing" in write("acme").stdout.splitlines()
+    assert set(read(folder / "acme")) == set(WRITTEN) - {"requirements.txt"}
+    assert fetched == [URL] * 3
+    monkeypatch.setattr("urllib.request.urlopen", Web(**{URL: b"a wheel"}).open)
+    assert "acme/requirements.txt: written" in write("acme").stdout.splitlines()
+    assert f"keyferry[cli] @ {URL} --hash=sha256:{DIGEST}" in read(folder / "acme")["requirements.txt"]
+
+
+@pytest.mark.usefixtures("terminal", "aws")
+def test_nothing_is_fetched_for_who_breaks_off_nor_for_a_file_that_is_not_written(fetched: list[str]) -> None:
+    run("init", answers="\n")
+    run("init", *SAID, "--dry-run")
+    Path("requirements.txt").write_text(f"keyferry[cli] @ {URL.replace('1.2.3', '1.2.2')} --hash=sha256:{DIGEST}\n")
+    assert "requirements.txt: kept" in write("--team", "a", "--secret", "a", "--namespace", "a").stdout.splitlines()
+    result = run("init", "--check")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "requirements.txt: differs; `keyferry init` writes it where it is missing" in result.stderr
+    assert fetched == []
 
 
 def test_the_result_as_json_has_each_file_and_the_next_commands() -> None:

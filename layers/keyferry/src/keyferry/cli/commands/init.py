@@ -12,9 +12,9 @@ import click
 
 from keyferry.cli import sam
 from keyferry.cli.init import settings_file, writing
-from keyferry.cli.init.answers import Given, ask, complete
-from keyferry.cli.init.draft import Draft, draft
-from keyferry.cli.init.repository import Environment, name_environment
+from keyferry.cli.init.answers import Answers, Given, ask, complete
+from keyferry.cli.init.draft import draft
+from keyferry.cli.init.repository import REQUIREMENTS, Environment, name_environment
 from keyferry.cli.init.requirement import pin
 from keyferry.cli.init.writing import State
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
@@ -88,7 +88,9 @@ def init(
     known = settings_file.find_environment(folder, settings.config_env)
     if check and (known is None or given != Given()):
         raise click.UsageError("--check is about an environment that `init` has written, and takes no answers")
-    plan = _draft(settings, known, given, canary=canary)
+    environment, told = _choose(settings, known, given)
+    this = pin(distribution("keyferry"), _read_requirements(folder), is_written=not (check or dry_run))
+    plan = draft(environment, told, this, is_new=known is None, canary=canary)
     try:
         states = plan.look(folder) if check or dry_run else plan.write(folder)
         diffs = {name: writing.diff(folder, name, content) for name, content in plan.files.items() if check}
@@ -99,7 +101,10 @@ def init(
         console.print_json(_build_answer(folder, states, diffs, to_do))
     else:
         _tell(folder, states, diffs, is_check=check)
-        _tell_next(folder, plan.note, to_do)
+    if plan.note:
+        console.print_note(plan.note)
+    if not settings.is_json:
+        _tell_next(folder, to_do)
     sys.exit(PROBLEMS if check and set(states.values()) != {"up to date"} else 0)
 
 
@@ -108,11 +113,10 @@ def has_terminal(settings: Settings) -> bool:
     return sys.stdin.isatty() and not settings.is_json
 
 
-def _draft(settings: Settings, known: Environment | None, given: Given, *, canary: bool) -> Draft:
-    """Return what there would be; ask for what is not said of a new environment."""
-    this = pin(distribution("keyferry"))
+def _choose(settings: Settings, known: Environment | None, given: Given) -> tuple[Environment, Answers | None]:
+    """Return the environment, and what is said of it; ask for what is not said of a new one."""
     if known and given == Given():
-        return draft(known, None, this, is_new=False, canary=canary)
+        return known, None
     if known:
         given = replace(given, account=given.account or known.account, region=given.region or known.region)
     told = ask(given, os.environ) if has_terminal(settings) else complete(given)
@@ -121,7 +125,18 @@ def _draft(settings: Settings, known: Environment | None, given: Given, *, canar
         raise click.UsageError(
             f"{sam.FILE_NAME} has {environment.account}, {environment.region} for {environment.name}; change it there"
         )
-    return draft(environment, told, this, is_new=known is None, canary=canary)
+    return environment, told
+
+
+def _read_requirements(folder: Path) -> str | None:
+    """Return the requirements.txt that is there; None if there is none."""
+    path = folder / REQUIREMENTS
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidInput(f"{path}: cannot be read or written: {error.strerror}") from None
 
 
 def _build_answer(
@@ -140,7 +155,7 @@ def _tell(folder: Path, states: Mapping[str, State], diffs: Mapping[str, str], *
             console.print_line(f"{folder / name}: {state}")
         return
     for name, state in states.items():
-        if diffs[name]:
+        if diffs.get(name):
             console.print_verbatim(diffs[name].rstrip("\n"))
         elif state != "up to date":
             console.print_note(f"{folder / name}: {state}; `keyferry init` writes it where it is missing")
@@ -148,9 +163,7 @@ def _tell(folder: Path, states: Mapping[str, State], diffs: Mapping[str, str], *
         console.print_note(f"{folder}: up to date")
 
 
-def _tell_next(folder: Path, note: str, to_do: Sequence[tuple[str, str]]) -> None:
-    if note:
-        console.print_note(note)
+def _tell_next(folder: Path, to_do: Sequence[tuple[str, str]]) -> None:
     if to_do:
         console.print_line(f"next; {folder / 'README.md'} has the rest:")
     for number, (what, command) in enumerate(to_do, start=1):

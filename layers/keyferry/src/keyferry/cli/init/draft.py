@@ -25,7 +25,8 @@ class Draft:
 
     environment: Environment
     files: Mapping[str, Content]
-    """Path within the repository → what the file has; samconfig.toml, which is only added to, is not among them."""
+    """Path within the repository → what the file has; samconfig.toml, which is only added to, is not among them, and
+    requirements.txt is not where its pin is not known."""
     is_new: bool
     """Whether samconfig.toml does not have the environment yet."""
     clusters: tuple[str, ...] = ()
@@ -41,7 +42,7 @@ class Draft:
         Raises:
             OSError: a file cannot be written.
         """
-        states = writing.write_missing(folder, self.files)
+        states = writing.write_missing(folder, self.files) | self._look_unknown(folder, "kept")
         if self.is_new:
             is_there = settings_file.add_environment(folder, self.environment)
             states[sam.FILE_NAME] = "extended" if is_there else "written"
@@ -53,8 +54,14 @@ class Draft:
         Raises:
             OSError: a file cannot be read.
         """
-        states = writing.compare(folder, self.files)
+        states = writing.compare(folder, self.files) | self._look_unknown(folder, "differs")
         return states | ({sam.FILE_NAME: "missing"} if self.is_new else {})
+
+    def _look_unknown(self, folder: Path, there: State) -> dict[str, State]:
+        """Return the state of requirements.txt where it is not known what it would have."""
+        if repository.REQUIREMENTS in self.files:
+            return {}
+        return {repository.REQUIREMENTS: there if (folder / repository.REQUIREMENTS).exists() else "missing"}
 
     def list_next(self, folder: Path) -> list[tuple[str, str]]:
         """Return what to do next in a new environment, each with its command."""

@@ -161,6 +161,8 @@ def render_settings(environment: Environment, *, is_first: bool) -> str:
 def render_owned(environment: Environment, pin: Pin, carried: Mapping[str, str]) -> dict[str, str]:
     """Return path and text of the files that follow from the release and from samconfig.toml.
 
+    requirements.txt is not among them where its pin is not known.
+
     Args:
         environment: the environment.
         pin: how requirements.txt names this program.
@@ -168,7 +170,7 @@ def render_owned(environment: Environment, pin: Pin, carried: Mapping[str, str])
     """
     values = environment.values
     return {
-        REQUIREMENTS: f"{_PIN_HEADER}{pin.line}\n",
+        **({REQUIREMENTS: f"{_PIN_HEADER}{pin.line}\n"} if pin.line else {}),
         SAM_REQUIREMENTS: _SAM_HEADER + carried[_SAM_LOCK],
         CI_ROLES: ci_roles.render(carried[_POLICY]),
         f".github/workflows/{values['workflow']}.yml": _render("workflow.yml", values),
