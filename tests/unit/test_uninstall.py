@@ -97,6 +97,19 @@ def test_a_secret_that_nobody_uses_is_deleted_and_one_that_somebody_else_made_lo
     assert "patch secret payments-db" in step.commands[0]
 
 
+def test_a_secret_that_another_stack_takes_over_stays_and_the_plan_says_why() -> None:
+    for secrets in (False, True):
+        operator = FakeOperator(one())
+        assert "payments/payments-db" not in " ".join(look(operator, secrets=secrets).stays)
+        generate(operator, mapping(**ONE), prefix="staging")
+        removal = look(operator, secrets=secrets)
+        assert removal.stays == [
+            "in prod-eu: 1 Secret that stack staging takes over, or has a mapping of the same name for:"
+            " payments/payments-db"
+        ]
+        assert not any("payments-db" in command for step in removal.steps for command in step.commands)
+
+
 def test_where_namespaces_may_not_be_listed_those_that_mappings_name_are_looked_at() -> None:
     operator = FakeOperator(one())
     operator.forbidden = {("namespaces", ""), ("secrets", "")}

@@ -7,9 +7,11 @@ from keyferry.cli.clusters.generated import GENERATED, format_deletion
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.orphan import format_deletion as format_deletion_by_name
 from keyferry.cli.orphans.search import Findings
-from keyferry.cli.output.words import count, count_each
+from keyferry.cli.output.words import count, count_each, join
 from keyferry.cli.uninstall.removal import Removal, Step
 
+_MAX_NAMES = 3
+"""How many Secrets are named that stay because another stack has them, where nobody asks for Secrets."""
 _STAMPS = "taking one off restarts its workload, and leaving it harms nothing"
 
 
@@ -36,7 +38,20 @@ def plan_cluster(name: str, context: str, findings: Findings, prefix: str, *, se
         removal.stays.append(
             f"in {name}: {count_each(Counter(orphan.kind for orphan in written))}; --secrets has the commands"
         )
+    removal.stays += _list_moved(name, findings, limit=len(findings.moved) if secrets else _MAX_NAMES)
     return removal
+
+
+def _list_moved(name: str, findings: Findings, *, limit: int) -> Iterator[str]:
+    """Yield which Secrets are not removed, since another stack has a mapping for them."""
+    owners: defaultdict[str, list[str]] = defaultdict(list)
+    for _, namespace, secret, owner in findings.moved:
+        owners[owner].append(f"{namespace}/{secret}")
+    for owner, secrets in sorted(owners.items()):
+        yield (
+            f"in {name}: {count(len(secrets), 'Secret')} that stack {owner} takes over, or has a mapping of the same name"
+            f" for: {join(secrets, limit=limit)}"
+        )
 
 
 def _list_steps(name: str, written: Sequence[Orphan]) -> Iterator[Step]:
