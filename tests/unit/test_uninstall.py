@@ -1,6 +1,7 @@
 """What it takes to remove a stack: what the plan has of AWS and of clusters, and what it says it has not seen."""
 
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from typing import Any
 
 import pytest
@@ -206,6 +207,37 @@ def test_who_has_the_policies_is_said_not_to_be_known_where_iam_does_not_say(aws
     assert "who has the policies keyferry-look, -steer, -push is not known" in removal.notes[0]
 
 
+WORKFLOWS = ("eu-west-1", "github-keyferry")
+
+
+def test_the_stack_of_the_workflows_roles_goes_first_and_its_role_with_it(aws: FakeAws) -> None:
+    aws.holders[LOOK] = {"PolicyRoles": [{"RoleName": "github-keyferry-look"}]}
+    by_hand, _ = account(aws).plan_stack("keyferry").steps
+    assert "--role-name github-keyferry-look" in by_hand.commands[0]
+    aws.stacks[WORKFLOWS] = {"CreateProvider": "false"}
+    first, second = account(aws).plan_stack("keyferry").steps
+    assert first.commands == [
+        "aws cloudformation delete-stack --stack-name github-keyferry --region eu-west-1",
+        "aws cloudformation wait stack-delete-complete --stack-name github-keyferry --region eu-west-1",
+    ]
+    assert (first.details, second.commands) == ([], ["sam delete --stack-name keyferry --region eu-west-1"])
+    readme = resources.files("keyferry.cli.init") / "files/README.md"
+    assert "--stack-name github-<<prefix>> " in readme.read_text()
+
+
+def test_where_that_stack_has_made_the_provider_it_is_said_who_may_use_it_too(aws: FakeAws) -> None:
+    aws.stacks[WORKFLOWS] = {"CreateProvider": "true"}
+    [only] = account(aws, is_there=False).plan_stack("keyferry").steps
+    assert "the account's OIDC provider of GitHub" in only.details[0]
+
+
+def test_where_that_stack_cannot_be_seen_its_step_is_shown_all_the_same(aws: FakeAws) -> None:
+    aws.refused = {"describe_stacks"}
+    removal = account(aws).plan_stack("keyferry")
+    assert removal.steps[0].what.startswith("stack github-keyferry, where it was deployed: ")
+    assert removal.notes[0].startswith("whether there is a stack github-keyferry in eu-west-1 is not known: AWS ref")
+
+
 def test_a_stack_that_is_gone_takes_no_step(aws: FakeAws) -> None:
     assert account(aws, is_there=False).plan_stack("keyferry").steps == []
 
@@ -341,5 +373,8 @@ def test_who_can_look_at_nothing_gets_the_steps_all_the_same_and_is_told() -> No
     assert result.exit_code == 1
     assert "sam delete --stack-name keyferry" in result.stdout
     assert result.stdout.count("kubectl --context prod-") == 2
+    assert result.stdout.index("delete-stack --stack-name github-keyferry") < result.stdout.index("sam delete")
+    for region in ("eu-west-1", "us-east-1"):
+        assert f"aws cloudformation delete-stack --stack-name keyferry-member --region {region}\n" in result.stdout
     assert "AWS is not looked at" in result.stderr
     assert "prod-eu is not looked at" in result.stderr

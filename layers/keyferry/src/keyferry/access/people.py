@@ -61,7 +61,7 @@ def _list_look() -> list[Object]:
             [f"cloudformation:{verb}" for verb in ("DescribeStacks", "DescribeStackEvents", "ListStackResources")],
             [_STACK],
         ),
-        _allow("Members", ["cloudformation:DescribeStacks"], [_MEMBERS]),
+        _allow("Members", ["cloudformation:DescribeStacks"], [_MEMBERS, _WORKFLOWS]),
         _allow("Ask", ["lambda:InvokeFunction"], [_arn("lambda", "function:${Stack}-report")]),
         _allow(
             "Logs",
@@ -164,5 +164,7 @@ _ENTRIES = [
 ]
 _STACK = _arn("cloudformation", "stack/${Stack}/*")
 _MEMBERS = "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/${Stack}-member/*"
+_WORKFLOWS = _arn("cloudformation", "stack/github-${Prefix}/*")
+"""The stack of the roles of workflows, as README.md of `keyferry init` calls it."""
 _RULES = {"Fn::Split": [",", {"Ref": "Rules"}]}
 _DASHBOARD = "arn:${AWS::Partition}:cloudwatch::${AWS::AccountId}:dashboard/${Stack}-${AWS::Region}"

@@ -1,12 +1,11 @@
 """What a stack has in AWS: the stack itself, what hinders its deletion, and what others have made for it."""
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import boto3
 
-from keyferry.access.accounts import list_accounts, list_regions
 from keyferry.access.people import POLICIES
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import open_client
@@ -15,7 +14,9 @@ from keyferry.cli.orphans.entries import read_entries
 from keyferry.cli.orphans.names import list_clusters
 from keyferry.cli.orphans.orphan import format_entry_deletion
 from keyferry.cli.stack import Stack, describe_stack
-from keyferry.cli.uninstall.removal import Removal, Step
+from keyferry.cli.uninstall.members import list_member_regions, name_member, plan_members
+from keyferry.cli.uninstall.removal import Removal, Step, delete_by_cloudformation
+from keyferry.cli.uninstall.workflows import name_look_role, plan_unseen_workflows, plan_workflows
 from keyferry.errors import KeyferryError
 from keyferry.identity import Identity
 from keyferry.mapping.catalog import Catalog
@@ -50,10 +51,11 @@ class Account:
     def plan_stack(self, prefix: str) -> Removal:
         """Return the steps that delete the stack: first those without which IAM refuses it."""
         removal = Removal(self._name)
+        removal.add(plan_workflows(open_client(self._session, "cloudformation"), prefix, self._region))
         if self._stack is None:
             return removal
         try:
-            removal.steps += self._list_detachments(prefix)
+            removal.steps += self._list_detachments(prefix, gone={name_look_role(prefix)} if removal.steps else set())
         except KeyferryError as error:
             removal.notes.append(
                 f"who has the policies {prefix}-{', -'.join(POLICIES)} is not known: {error}; IAM deletes none that"
@@ -68,21 +70,13 @@ class Account:
 
     def plan_accounts(self, catalogs: Iterable[Catalog]) -> Removal:
         """Return the steps that delete what the owners of accounts have deployed from generated/accounts."""
-        removal, member = Removal(), f"{self._name}-member"
-        regions: dict[str, set[str]] = {}
-        for catalog in catalogs:
-            for account in list_accounts(catalog):
-                regions.setdefault(account, set()).update(list_regions(catalog, account))
-        for account, named in sorted(regions.items()):
-            for region in sorted(named):
-                if account == self._caller.account:
-                    removal.add(self._plan_own_region(member, region))
-                else:
-                    what = f"roles, access entries and event rules in account {account}, with credentials of it"
-                    removal.steps.append(Step(f"{what}, {region}", _delete(member, region)))
-            if account != self._caller.account and not named:
-                what = f"roles and event rules in account {account}, with credentials of it, where they were deployed"
-                removal.steps.append(Step(what, _delete(member, "REGION")))
+        removal = Removal()
+        for account, regions in list_member_regions(catalogs).items():
+            if account != self._caller.account:
+                removal.steps += plan_members(self._name, account, regions)
+                continue
+            for region in regions:
+                removal.add(self._plan_own_region(name_member(self._name), region))
         return removal
 
     def _plan_own_region(self, member: str, region: str) -> Removal:
@@ -98,7 +92,7 @@ class Account:
         if parameters.get("AccessEntries") == "true":
             self._regions_with_entries.add(region)
         what = f"stack {member} in {region}: roles, access entries and event rules"
-        return Removal(steps=[Step(what, _delete(member, region))])
+        return Removal(steps=[Step(what, delete_by_cloudformation(member, region))])
 
     def plan_entries(self, catalogs: Iterable[Catalog], prefix: str) -> Removal:
         """Return the step for the access entries that no stack deletes with itself; `plan_accounts` comes before."""
@@ -129,8 +123,12 @@ class Account:
             return self._stack is not None and self._stack.parameters.get("AccessEntries") == "true"
         return cluster.eks.region in self._regions_with_entries
 
-    def _list_detachments(self, prefix: str) -> Iterator[Step]:
+    def _list_detachments(self, prefix: str, gone: Container[str]) -> Iterator[Step]:
         """Yield the step that takes the policies for people from whoever has them.
+
+        Args:
+            prefix: the prefix of the stack.
+            gone: the roles that a step before has deleted.
 
         Raises:
             KeyferryError: AWS does not say who has them.
@@ -138,7 +136,8 @@ class Account:
         client, commands, details = open_client(self._session, "iam"), list[str](), list[str]()
         for policy in POLICIES:
             arn = f"arn:{self._caller.partition}:iam::{self._caller.account}:policy/{prefix}-{policy}"
-            for noun, name in _list_holders(client, arn):
+            holders = [(noun, name) for noun, name in _list_holders(client, arn) if name not in gone]
+            for noun, name in holders:
                 if name.startswith(_PERMISSION_SET):
                     details.append(f"{name} has {prefix}-{policy}: take it off the permission set")
                 else:
@@ -157,6 +156,13 @@ def delete_stack(name: str, region: str | None) -> Step:
     return Step(what, [shlex.join(["sam", "delete", "--stack-name", name, *where])])
 
 
+def plan_unseen_stack(name: str, prefix: str, region: str | None) -> Removal:
+    """Return the steps that delete the stack where AWS cannot be asked."""
+    removal = plan_unseen_workflows(prefix, region)
+    removal.steps.append(delete_stack(name, region))
+    return removal
+
+
 def _list_holders(client: Any, arn: str) -> list[tuple[str, str]]:  # noqa: ANN401  # one of boto3's generated classes
     """Return what has a policy: `role`, `user` or `group`, and its name; nothing where there is no such policy."""
     with translate_errors(f"iam:ListEntitiesForPolicy on {arn}"):
@@ -165,11 +171,3 @@ def _list_holders(client: Any, arn: str) -> list[tuple[str, str]]:  # noqa: ANN4
         except client.exceptions.NoSuchEntityException:
             return []
     return [(noun, each[key]) for page in pages for part, key, noun in _HOLDERS for each in page.get(part, ())]
-
-
-def _delete(stack: str, region: str) -> list[str]:
-    where = ["--stack-name", stack, "--region", region]
-    return [
-        shlex.join(["aws", "cloudformation", verb, *more, *where])
-        for verb, *more in (("delete-stack",), ("wait", "stack-delete-complete"))
-    ]

@@ -49,8 +49,8 @@ def _list_moved(name: str, findings: Findings, *, limit: int) -> Iterator[str]:
         owners[owner].append(f"{namespace}/{secret}")
     for owner, secrets in sorted(owners.items()):
         yield (
-            f"in {name}: {count(len(secrets), 'Secret')} that stack {owner} takes over, or has a mapping of the same name"
-            f" for: {join(secrets, limit=limit)}"
+            f"in {name}: {count(len(secrets), 'Secret')} that stack {owner} takes over, or has a mapping of the same"
+            f" name for: {join(secrets, limit=limit)}"
         )
 
 

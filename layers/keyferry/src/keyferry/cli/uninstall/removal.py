@@ -1,5 +1,6 @@
 """The steps of a removal, what they leave, and what could not be looked at."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -48,3 +49,12 @@ class Removal:
         """Return the whole as JSON has it."""
         steps = [step.build_row() for step in self.steps]
         return {"stack": self.stack, "steps": steps, "stays": self.stays, "notes": self.notes}
+
+
+def delete_by_cloudformation(stack: str, region: str | None) -> list[str]:
+    """Return the shell commands that delete a stack; in the region of the credentials where none is given."""
+    where = ["--stack-name", stack, *(["--region", region] if region else [])]
+    return [
+        shlex.join(["aws", "cloudformation", verb, *more, *where])
+        for verb, *more in (("delete-stack",), ("wait", "stack-delete-complete"))
+    ]

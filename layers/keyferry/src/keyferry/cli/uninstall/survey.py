@@ -15,8 +15,9 @@ from keyferry.cli.orphans.names import list_clusters
 from keyferry.cli.orphans.search import ClusterSearch, Findings
 from keyferry.cli.orphans.survey import MAX_SECONDS, check_prefix, run_searches
 from keyferry.cli.stack import Stack, StackMissing, find_stack, name_stack
-from keyferry.cli.uninstall.account import Account, delete_stack
+from keyferry.cli.uninstall.account import Account, plan_unseen_stack
 from keyferry.cli.uninstall.clusters import plan_cluster
+from keyferry.cli.uninstall.members import list_member_regions, plan_members
 from keyferry.cli.uninstall.removal import Removal
 from keyferry.deadline import Deadline
 from keyferry.errors import KeyferryError
@@ -59,17 +60,21 @@ def plan_removal(request: Request, step: Callable[[], None] = lambda: None) -> R
         stack = _ask_stack(session, request, removal, catalogs)
         account = Account(session, caller, removal.stack, stack)
     except KeyferryError as error:
-        removal.notes.append(f"AWS is not looked at: {error}")
-        removal.steps.append(delete_stack(removal.stack, request.settings.config.region))
+        removal.notes.append(
+            f"AWS is not looked at, so that nothing says who has the policies for people, nor which access entries no"
+            f" stack has made: {error}"
+        )
     check_prefix(request.folder, catalogs[1:] or catalogs)
-    prefix = request.folder.stack.prefix
-    if account:
-        removal.add(account.plan_stack(prefix))
+    prefix, region = request.folder.stack.prefix, request.settings.config.region
+    removal.add(account.plan_stack(prefix) if account else plan_unseen_stack(removal.stack, prefix, region))
     for each in _plan_clusters(request, catalogs, step):
         removal.add(each)
     if account:
         removal.add(account.plan_accounts(catalogs))
         removal.add(account.plan_entries(catalogs, prefix))
+        return removal
+    for number, regions in list_member_regions(catalogs).items():
+        removal.steps += plan_members(removal.stack, number, regions, ", if they were deployed there")
     return removal
 
 
