@@ -128,7 +128,32 @@ def test_the_role_that_looks_has_the_policy_for_people_and_nothing_else() -> Non
     assert "Policies" not in role
 
 
-def test_the_role_that_deploys_can_change_neither_itself_nor_the_other_nor_their_stack() -> None:
+@pytest.mark.parametrize("name", ["Environment", "StackName", "RoleNamePrefix"])
+def test_a_name_that_stands_for_many_is_no_parameter(name: str) -> None:
+    pattern = TEMPLATE["Parameters"][name]["AllowedPattern"]
+    assert [text for text in ("*", "pro?", "a:b", "prod/*", "${x}", "") if re.fullmatch(pattern, text)] == []
+    assert re.fullmatch(pattern, TEMPLATE["Parameters"][name]["Default"])
+    assert re.fullmatch(pattern, "keyferry-prod")
+
+
+def test_the_provider_of_tokens_outlives_the_roles_as_those_of_another_environment_need_it() -> None:
+    provider = TEMPLATE["Resources"]["Provider"]
+    assert (provider["DeletionPolicy"], provider["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_the_template_says_of_the_role_that_deploys_what_it_reaches_all_the_same() -> None:
+    [policy] = get_role("DeployRole")["Policies"]
+    writes = [
+        one["Resource"] for one in policy["PolicyDocument"]["Statement"] if "iam:CreatePolicyVersion" in one["Action"]
+    ]
+    looks = get_role("LookRole")["ManagedPolicyArns"]
+    assert all(fnmatchcase(arn, pattern) for arn in looks for pattern in writes)
+    said = " ".join(line.removeprefix("# ") for line in TEXT.splitlines() if line.startswith("# "))
+    assert "it writes the policy PREFIX-look, which the role that looks has" in said
+    assert "other environments there included. Those that must not reach each other need accounts of their own" in said
+
+
+def test_the_role_that_deploys_has_no_right_on_these_two_roles_nor_on_their_stack_and_provider() -> None:
     [policy] = get_role("DeployRole")["Policies"]
     own = [
         *(f"arn:aws:iam::111122223333:role/{get_role(name)['RoleName']}" for name in ("LookRole", "DeployRole")),

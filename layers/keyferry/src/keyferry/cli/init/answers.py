@@ -13,7 +13,7 @@ from keyferry.aws.sessions import open_client, open_session
 from keyferry.cli.output import console
 from keyferry.errors import KeyferryError
 
-_FORMS = {
+FORMS = {
     "config-env": (r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?", "up to 30 lower-case letters, digits and hyphens, as prod"),
     "account": (r"[0-9]{12}", "12 digits, as 111122223333"),
     "region": (r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "a region of AWS, as eu-west-1"),
@@ -81,7 +81,7 @@ def check(option: str, text: str) -> str:
 
 def find_fault(name: str, value: str) -> str:
     """Return why an option, or a setting of samconfig.toml, cannot have a value; nothing where it can."""
-    pattern, says = _FORMS[name]
+    pattern, says = FORMS[name]
     return "" if re.fullmatch(pattern, value, re.ASCII) else f"{value or 'nothing'} is not {says}"
 
 

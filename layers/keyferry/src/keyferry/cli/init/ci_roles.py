@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from keyferry.cli.init.answers import FORMS
 from keyferry.formats import yamltext
 from keyferry.guides import link
 
@@ -16,8 +17,11 @@ ISSUER = "token.actions.githubusercontent.com"
 _HEADER = """\
 # The roles of the workflows in .github/workflows, for an administrator of the account. Deploy it once for each
 # environment of samconfig.toml, after its stack: README.md has the command. Written by `keyferry init`.
-# Their names do not begin as the stack's do: the role that deploys cannot change itself. What it may do is near to all:
-# it writes the policies of roles that it passes. A boundary for them: {who}
+# Their names do not begin as the stack's do: the role that deploys cannot write to these two. But it writes the policy
+# PREFIX-look, which the role that looks has, and the policies of roles that it passes: it is near to an administrator
+# of the account, other environments there included. Those that must not reach each other need accounts of their own.
+# More, and a boundary: {who}
+# The OIDC provider stays where this stack is deleted: other roles may need it.
 """.format(who=link("deploy", "who-deploys"))
 _PARAMETERS = {
     "Repository": {"Type": "String", "AllowedPattern": "[^/@:*?]+/[^/@:*?]+", "Description": "OWNER/NAME on GitHub"},
@@ -29,11 +33,22 @@ _PARAMETERS = {
     "Environment": {
         "Type": "String",
         "Default": "default",
+        "AllowedPattern": FORMS["config-env"][0],
         "Description": "The environment of the workflow, and of samconfig.toml, that deploys",
     },
     "Branch": {"Type": "String", "Default": "main", "Description": "The only branch that deploys"},
-    "StackName": {"Type": "String", "Default": "keyferry", "Description": "The stack that is looked at and deployed"},
-    "RoleNamePrefix": {"Type": "String", "Default": "keyferry", "Description": "RoleNamePrefix of that stack"},
+    "StackName": {
+        "Type": "String",
+        "Default": "keyferry",
+        "AllowedPattern": FORMS["stack_name"][0],
+        "Description": "The stack that is looked at and deployed",
+    },
+    "RoleNamePrefix": {
+        "Type": "String",
+        "Default": "keyferry",
+        "AllowedPattern": FORMS["prefix"][0],
+        "Description": "RoleNamePrefix of that stack",
+    },
     "CreateProvider": {
         "Type": "String",
         "Default": "true",
@@ -68,6 +83,8 @@ def _build_resources(policy: Mapping[str, Any]) -> dict[str, Any]:
         "Provider": {
             "Type": "AWS::IAM::OIDCProvider",
             "Condition": "CreatesProvider",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
             "Properties": {"Url": f"https://{ISSUER}", "ClientIdList": ["sts.amazonaws.com"]},
         },
         "LookRole": _build_role("look", "pull_request", {}, {"ManagedPolicyArns": [{"Fn::Sub": look}]}),
