@@ -50,7 +50,7 @@ def complete(*words: str) -> list[str]:
 
 
 def test_commands_are_completed_without_importing_them() -> None:
-    assert complete("") == list(VERBS)
+    assert complete("") == [*VERBS, "local"]
     assert complete("s") == ["status", "schema"]
     program = (
         "import sys; from click.shell_completion import ShellComplete; from keyferry.cli import main;"
@@ -59,6 +59,11 @@ def test_commands_are_completed_without_importing_them() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_command_that_another_distribution_adds_is_completed_and_offered_as_others_are() -> None:
+    assert complete("lo") == ["local"]
+    assert "Did you mean 'local'?" in CliRunner().invoke(main, ["lokal"]).stderr
 
 
 @pytest.mark.parametrize("verb", ["push", "status"])

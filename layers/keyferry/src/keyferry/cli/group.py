@@ -57,22 +57,27 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:
-            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=self.summaries, ctx=ctx) from None
+            raise click.exceptions.NoSuchCommand(
+                error.command_name, possibilities=self.list_commands(ctx), ctx=ctx
+            ) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands that begin so, and the options."""
         items = [
-            CompletionItem(name, help=text) for name, text in self.summaries.items() if name.startswith(incomplete)
+            CompletionItem(name, help=text) for name, text in self._summarize().items() if name.startswith(incomplete)
         ]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the summaries, and what the exit codes mean."""
         with formatter.section("Commands"):
-            added = {name: _summarize(entry) for name, entry in _find_added().items()}
-            formatter.write_dl(list((self.summaries | added).items()))
+            formatter.write_dl(list(self._summarize().items()))
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+    def _summarize(self) -> dict[str, str]:
+        """Return name and summary of all commands, in the order in which they are shown."""
+        return self.summaries | {name: _summarize(entry) for name, entry in _find_added().items()}
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # as click has it
         """Run the command; exit with the code of its error, if it has one."""
