@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import pwd
 import sys
 import time
 import zipfile
@@ -121,6 +122,13 @@ def test_another_hash_is_refused_with_what_uv_says(requirements: Path, tmp_path:
     assert list((tmp_path / "cache/layers").iterdir()) == []
 
 
+def test_a_client_that_ends_python_without_a_word_is_seen(requirements: Path, tmp_path: Path) -> None:
+    files = FILES | {"kubernetes/client/rest.py": "import os; os._exit(3)\n"}
+    requirements.write_text(make_wheels(tmp_path / "found", files))
+    with pytest.raises(InvalidInput, match="cannot be imported as it is pruned: Python ends with 3"):
+        provide_wheels(requirements, "arm64", tmp_path / "cache")
+
+
 def test_a_client_that_misses_a_module_is_seen(requirements: Path, tmp_path: Path) -> None:
     files = FILES | {"kubernetes/client/rest.py": "import gone\n"}
     requirements.write_text(make_wheels(tmp_path / "found", files))
@@ -146,3 +154,15 @@ def test_what_is_kept_is_among_the_caches_of_the_user() -> None:
     assert find_cache({"KEYFERRY_CACHE": "/a", "XDG_CACHE_HOME": "/b"}) == Path("/a")
     assert find_cache({"XDG_CACHE_HOME": "/b"}) == Path("/b/keyferry")
     assert find_cache({}) == Path.home() / ".cache/keyferry"
+
+
+def test_who_has_no_home_folder_names_one_for_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def know_nobody(_: int) -> pwd.struct_passwd:
+        raise KeyError("uid not found")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", know_nobody)
+    assert find_cache({"KEYFERRY_CACHE": "/a"}) == Path("/a")
+    assert find_cache({"XDG_CACHE_HOME": "/b"}) == Path("/b/keyferry")
+    with pytest.raises(InvalidInput, match="no home folder: KEYFERRY_CACHE names"):
+        find_cache({})

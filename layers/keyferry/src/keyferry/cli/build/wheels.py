@@ -56,9 +56,19 @@ _OLD_SECONDS = 86400
 
 
 def find_cache(environment: Mapping[str, str]) -> Path:
-    """Return the folder of what Keyferry keeps for later: `KEYFERRY_CACHE`, or a folder of the user's caches."""
-    caches = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(environment.get("KEYFERRY_CACHE") or caches / "keyferry")
+    """Return the folder of what Keyferry keeps for later: `KEYFERRY_CACHE`, or a folder of the user's caches.
+
+    Raises:
+        InvalidInput: nothing names one, and the user has no home folder.
+    """
+    if named := environment.get("KEYFERRY_CACHE"):
+        return Path(named)
+    if caches := environment.get("XDG_CACHE_HOME"):
+        return Path(caches) / "keyferry"
+    try:
+        return Path.home() / ".cache/keyferry"
+    except RuntimeError:
+        raise InvalidInput("you have no home folder: KEYFERRY_CACHE names the folder for what is kept") from None
 
 
 def provide_wheels(requirements: Path, architecture: str, cache: Path, step: Callable[[], None] = lambda: None) -> Path:
@@ -199,5 +209,5 @@ def _check_imports(folder: Path) -> None:
     """Import what is left of the Kubernetes client: it is pure Python, whatever processor it is for."""
     done = subprocess.run([*ISOLATED, "-B", "-c", _IMPORT, str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1]
-        raise InvalidInput(f"the Kubernetes client of the code layer cannot be imported as it is pruned: {last}")
+        said = done.stderr.strip().rpartition("\n")[2] or f"Python ends with {done.returncode}"
+        raise InvalidInput(f"the Kubernetes client of the code layer cannot be imported as it is pruned: {said}")
