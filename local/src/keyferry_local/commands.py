@@ -6,16 +6,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from rich.console import Console
 
 from keyferry.cli.options import Settings, examples
 from keyferry.errors import InvalidInput
+from keyferry.formats import yamltext
+from keyferry.formats.yamltext import Positions
 from keyferry.mapping.catalog import Catalog
 from keyferry_local import cloud as clouds
 from keyferry_local import demo as demonstration
@@ -27,7 +29,7 @@ from keyferry_local.look import write_settings
 from keyferry_local.processes import StartError
 from keyferry_local.stack import StackError
 from keyferry_local.story import Story
-from keyferry_local.tools import ToolError
+from keyferry_local.tools import ToolError, alone
 from keyferry_local.watch import NotSeenError, depth, log_lines, until
 
 FOLDER = Path(".keyferry-local")
@@ -66,18 +68,11 @@ def local() -> None:
 def up(settings: Settings) -> None:
     """Start AWS and the clusters that clusters.yaml has."""
     catalog, story = settings.load_catalog(), _tell()
-    if clouds.is_running(CLOUD):
-        story.say("A local cloud is running already, and nothing was changed.")
-    else:
-        sites = _list_sites(catalog)
-        account = next(iter(catalog.clusters.values())).eks.account
-        region = settings.config.region or REGION
-        with story.step(f"A local cloud: AWS, and {len(sites)} clusters") as say:
-            cloud = clouds.start(
-                (FOLDER / "cloud").resolve(), say, sites=sites, account=account, region=region, keep=True
-            )
-            clouds.remember(cloud, CLOUD)
-        write_settings(cloud, SETTINGS)
+    with _alone(story):
+        if clouds.is_running(CLOUD):
+            story.say("A local cloud is running already, and nothing was changed.")
+        else:
+            _start(catalog, settings.config.region or REGION, story)
     story.say(f"Its settings, for `aws`, `kubectl` and `keyferry`:\n  source {SETTINGS}")
     story.say(f"Deploy the mappings:\n  {settings.describe_call().format('local', 'deploy')}")
 
@@ -86,7 +81,13 @@ def up(settings: Settings) -> None:
 @click.option("--keep", is_flag=True, help="Leave the local cloud running.")
 def demo(*, keep: bool) -> None:
     """Rotate a secret of an example, and watch it reach two clusters."""
-    story, place = _tell(), FOLDER / "cloud"
+    story = _tell()
+    with _alone(story):
+        _demonstrate(story, keep=keep)
+
+
+def _demonstrate(story: Story, *, keep: bool) -> None:
+    place = FOLDER / "cloud"
     if clouds.is_running(CLOUD):
         story.say("A local cloud is running already, and nothing was changed. Its settings:")
         story.say(f"  source {SETTINGS}\nStop it with: keyferry local down")
@@ -115,7 +116,9 @@ def deploy(settings: Settings, *, create_missing: bool) -> None:
     _look_for_sources(catalog, cloud, story, create_missing=create_missing)
     name = _name_stack(settings)
     with story.step("Keyferry: keyferry build, sam deploy, RBAC, access entries") as say:
-        repository = stack.stage(cloud.directory, _copy_mappings(settings.mappings, cloud), catalog.stack.prefix)
+        repository = stack.stage(
+            cloud.directory, copy_mappings(settings.mappings, cloud.aws.account), catalog.stack.prefix
+        )
         outputs = _install(catalog, cloud, repository, name, say)
     with story.step("A sweep"):
         cloud.aws.client("lambda").invoke(FunctionName=outputs["ReconcileFunction"], Payload=b"{}")
@@ -152,13 +155,30 @@ def rotate(settings: Settings, secret: str, key: str | None, region: str | None)
 @local.command()
 def down() -> None:
     """Stop it, and remove what it kept."""
-    count = clouds.forget(CLOUD)
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    with _alone(_tell()):
+        count = clouds.forget(CLOUD)
+        shutil.rmtree(FOLDER, ignore_errors=True)
     click.echo(f"stopped {count} processes" if count else "nothing is running")
 
 
 def _tell() -> Story:
     return Story(Console(highlight=False))
+
+
+def _alone(story: Story) -> AbstractContextManager[None]:
+    """Wait until no other run starts or stops a local cloud in this folder, and keep them waiting."""
+    FOLDER.mkdir(exist_ok=True)
+    return alone(FOLDER / "lock", story.say, "starts or stops a local cloud here")
+
+
+def _start(catalog: Catalog, region: str, story: Story) -> None:
+    """Start what the catalogue has, and write down how to use it."""
+    sites = _list_sites(catalog)
+    account = next(iter(catalog.clusters.values())).eks.account
+    with story.step(f"A local cloud: AWS, and {len(sites)} clusters") as say:
+        cloud = clouds.start((FOLDER / "cloud").resolve(), say, sites=sites, account=account, region=region, keep=True)
+        clouds.remember(cloud, CLOUD)
+    write_settings(cloud, SETTINGS)
 
 
 def _load() -> Cloud:
@@ -218,20 +238,25 @@ def _install(catalog: Catalog, cloud: Cloud, repository: Path, name: str, say: C
     return outputs
 
 
-def _copy_mappings(folder: Path, cloud: Cloud) -> Path:
-    """Copy the mappings; the clusters in the copy are those of the local cloud, whatever account they have."""
+def copy_mappings(folder: Path, account: str) -> Path:
+    """Copy the mappings, and return the copy; its clusters are those of the local cloud, whatever they were.
+
+    Args:
+        folder: the mappings, without a problem.
+        account: that of the local cloud.
+    """
     copy = FOLDER / "copy" / folder.resolve().name
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder, copy)
     for path in copy.rglob("*.y*ml"):
-        documents = list(yaml.safe_load_all(path.read_text()))
+        documents = [yamltext.construct(node, Positions()) for node in yamltext.compose(path.read_text("utf-8"))]
         changed = [each for each in documents if isinstance(each, dict) and each.get("kind") == "Clusters"]
         for cluster in (cluster for document in changed for cluster in document["clusters"] or []):
-            cluster["eks"]["account"] = cloud.aws.account
+            cluster["eks"]["account"] = account
             for name in _OF_EKS:
                 cluster.pop(name, None)
         if changed:
-            path.write_text(yaml.safe_dump_all(documents, sort_keys=False))
+            path.write_text("".join(f"---\n{yamltext.text(each)}\n" for each in documents), "utf-8")
     return copy
 
 

@@ -1,8 +1,9 @@
-"""`make demo`: the main job, end to end, on a local cloud, with the measured time of each hop.
+"""`keyferry local demo`: the main job, end to end, on a local cloud, with the measured time of each hop.
 
 Each step checks what it says; one that did not happen ends the demo with a reason and exit code 1.
 """
 
+import os
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from keyferry_local.aws import Aws
 from keyferry_local.binaries import BinariesError
 from keyferry_local.cloud import Cloud
 from keyferry_local.install import Installation, install, let_administrator_in
-from keyferry_local.look import last_reasons, list_next, write_settings
+from keyferry_local.look import last_reasons, list_ended, list_next, write_settings
 from keyferry_local.processes import StartError
 from keyferry_local.stack import StackError
 from keyferry_local.story import Story
@@ -28,10 +29,6 @@ from keyferry_local.tools import ToolError, find_files
 from keyferry_local.watch import NotSeenError, depth, log_lines, until
 
 EXAMPLES = find_files("examples", "mappings")
-ENDED = (
-    "Everything was stopped. To leave it running, and look around: make demo KEEP=1",
-    "What else to try, and your own first Secret: docs/try/index.md",
-)
 QUIET_SECONDS = 1.5
 """How long nothing must happen before the demo believes that nothing does."""
 SECRET = "/".join(reversed(world.DATABASE_SECRET))
@@ -62,7 +59,7 @@ def run(directory: Path, console: Console, *, settings: Path, running: Path | No
         if cloud and not running:
             clouds.stop(cloud)
     story.say("")
-    for line in list_next(installed, settings) if running else ENDED:
+    for line in list_next(installed, settings) if running else list_ended(os.environ):
         story.say(line)
     return 0
 

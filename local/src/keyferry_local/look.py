@@ -2,12 +2,13 @@
 
 import shlex
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from keyferry.guides import link
 from keyferry_local import binaries, world
 from keyferry_local.cloud import Cloud
 from keyferry_local.install import Installation
@@ -64,6 +65,20 @@ def list_next(installed: Installation, settings: Path) -> Iterator[str]:
     yield "  keyferry push --dry-run"
     yield f"Stop it, in {Path.cwd()}:"
     yield "  keyferry local down"
+
+
+def list_ended(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines that say what to do next where everything was stopped.
+
+    Args:
+        environment: the environment variables, of which make sets MAKELEVEL for what it calls.
+    """
+    yield "Everything was stopped. To leave it running, and look around:"
+    yield "  make demo KEEP=1" if "MAKELEVEL" in environment else "  keyferry local demo --keep"
+    yield "Your own mappings in a local cloud:"
+    yield f"  {link('try/local-cloud', 'your-own-mappings')}"
+    yield "Your own first Secret:"
+    yield f"  {link('try/start')}"
 
 
 def _shorten(path: Path) -> Path:
