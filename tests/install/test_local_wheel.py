@@ -1,10 +1,14 @@
 """One's own mappings in a local cloud, by both wheels and nothing else: `keyferry local`."""
 
+import hashlib
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ import yaml
 from release.artifacts import build_wheels
 from tests.conftest import ROOT
 
+GUIDE = ROOT / "docs/try/local-cloud.md"
 SAMCONFIG = '[default.deploy.parameters]\nstack_name = "acme"\nparameter_overrides = "Architecture=arm64"\n'
 
 
@@ -33,10 +38,19 @@ def program(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
     for words in (
         ["venv", "--quiet", "--python", sys.executable, str(environment)],
         ["pip", "install", *python, "--require-hashes", "--requirement", str(ROOT / "requirements/cli.txt")],
-        ["pip", "install", *python, "--no-deps", *map(str, wheels)],
+        ["pip", "install", *python, "--no-deps", str(wheels[0])],
+        [*read_command(wheels[1]), *python],
     ):
         subprocess.run([uv.find_uv_bin(), *words], check=True)
     return environment / "bin/keyferry"
+
+
+def read_command(wheel: Path) -> list[str]:
+    """Return the words of the guide's command that installs the second wheel, for this one."""
+    [line] = re.findall(r"^pip install .*keyferry_local.*$", GUIDE.read_text(), re.MULTILINE)
+    *words, url = shlex.split(line)
+    assert re.fullmatch(r"https://\S+/keyferry_local-\S+-py3-none-any\.whl#sha256=[0-9a-f]{64}", url)
+    return [*words, f"{wheel.as_uri()}#sha256={hashlib.sha256(wheel.read_bytes()).hexdigest()}"]
 
 
 @pytest.fixture
@@ -79,9 +93,11 @@ def test_mappings_are_tried_in_a_local_cloud_from_the_wheels(program: Path, repo
         return done.stdout + done.stderr
 
     assert "start it with `keyferry local up`" in run("deploy", code=1)
-    assert "source .keyferry-local/env" in run("up")
     try:
-        assert "is running already, and nothing was changed" in run("up")
+        with ThreadPoolExecutor() as pool:
+            both = list(pool.map(run, ["up", "up"]))
+        assert all("source .keyferry-local/env" in each for each in both)
+        assert sum("is running already, and nothing was changed" in each for each in both) == 1
         assert "is not deployed there: `keyferry local deploy`" in run("rotate", "prod/payments/db", code=1)
         told = run("deploy", "--create-missing")
         assert "created in eu-west-1: prod/payments/db" in told
