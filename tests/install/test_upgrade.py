@@ -1,10 +1,15 @@
-"""A stack at work is upgraded from the release before this one, and taken back, while a secret changes."""
+"""A stack at work is upgraded from the release before this one, to the next, and taken back, while a secret changes.
 
+A repository does so by the commands of docs/operate/upgrade.md and nothing else, after one line of it has changed.
+"""
+
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,12 +22,14 @@ import pytest
 import yaml
 
 from keyferry import __version__
+from keyferry.cli.init.repository import LOCK
 from keyferry_local.admin import Admin
 from keyferry_local.cloud import ACCOUNT, Cloud
 from keyferry_local.install import Installation, grant, let_roles_in
 from keyferry_local.stack import find_architecture
 from keyferry_local.watch import until
 from keyferry_local.world import deployment, env_from
+from release.artifacts import build_wheels
 from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
 from tests.releases import ROOT, extract_previous
 
@@ -37,6 +44,8 @@ PARAMETERS = {
     "EventBusPolicy": "false",
 }
 PAGE = ROOT / "docs/operate/upgrade.md"
+NEXT = "99.0.0"
+"""The release after this one: it needs one package more."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +92,25 @@ class Checkout(Site):
         self.run("sam deploy")
 
 
+@dataclass(frozen=True)
 class Repository(Site):
-    """This release: a repository of the team's own."""
+    """A repository of the team's own, and the release that requirements.txt names."""
+
+    wheels: Mapping[str, Path]
+    """Release → its wheel."""
+
+    def name(self, release: str) -> None:
+        """Change the one line of requirements.txt."""
+        path, wheel = self.root / "requirements.txt", self.wheels[release]
+        (self.root / "wheels").mkdir(exist_ok=True)
+        shutil.copy(wheel, self.root / "wheels")
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        path.write_text(f"./wheels/{wheel.name}[cli] --hash=sha256:{digest}\n")
 
     def deploy(self) -> None:
-        """Do what the page says; the first command brings the release, which is here already."""
+        """Do what the page says."""
         [block] = re.findall(r"## The commands\n.*?```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-        bring, *commands = block.splitlines()
-        assert bring == "pip install --require-hashes -r requirements.txt"
-        said = [(command, " ".join(self.run(f"{command} 2>&1").split())) for command in commands]
+        said = [(command, " ".join(self.run(f"{command} 2>&1").split())) for command in block.splitlines()]
         before, after = (text for command, text in said if command == "keyferry plan")
         assert "the stack runs release" in before
         assert "the stack runs release" not in after
@@ -161,12 +180,45 @@ def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout
 
 
 @pytest.fixture(scope="module")
-def repository(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """The repository that it is deployed from afterwards."""
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """This release, and the next one, each as its wheel."""
+    folder = tmp_path_factory.mktemp("wheels")
+    source, built = folder / "next", {release: folder / release for release in (__version__, NEXT)}
+    source.mkdir()
+    for name in ("layers", "local", "functions", "examples", "requirements", "template.yaml", "LICENSE"):
+        path = ROOT / name
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, source / name)
+    make_next(source)
+    build_wheels(ROOT, built[__version__], 1_790_000_000)
+    build_wheels(source, built[NEXT], 1_790_000_000)
+    return {release: next(place.glob("keyferry-*.whl")) for release, place in built.items()}
+
+
+def make_next(source: Path) -> None:
+    """Let the sources be those of the next release: of another version, with one package more in its list."""
+    package, lock = source / "layers/keyferry", source / "requirements/cli.txt"
+    [more] = re.findall(
+        r"^iniconfig==.*?(?=^\S)", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE | re.DOTALL
+    )
+    lock.write_text(lock.read_text() + more)
+    for path, before, after in (
+        (package / "src/keyferry/__init__.py", f'__version__ = "{__version__}"', f'__version__ = "{NEXT}"'),
+        (package / "pyproject.toml", "cli = [", 'cli = ["iniconfig",'),
+    ):
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
+
+
+@pytest.fixture(scope="module")
+def repository(cloud: Cloud, wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """The repository that it is deployed from afterwards, with an environment for the commands of the page."""
     root = tmp_path_factory.mktemp("after")
     write_mappings(root / "mappings")
     write_settings(root, template_file="build/template.yaml")
-    return Repository(cloud, root, path_with(ROOT / ".venv/bin", ROOT / ".tools/sam/bin"))
+    subprocess.run([sys.executable, "-m", "venv", root / ".venv"], check=True)
+    own = {"PYTHONPATH": ""}
+    return Repository(cloud, root, path_with(root / ".venv/bin", ROOT / ".tools/sam/bin") | own, wheels)
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +245,11 @@ def look(admin: Admin, name: str) -> tuple[str, int]:
     assert secret
     assert workload
     return secret["metadata"]["resourceVersion"], workload["metadata"]["generation"]
+
+
+def find_package(repository: Repository, name: str) -> bool:
+    """Return whether the repository's environment has a package."""
+    return (repository.root / LOCK).parents[3].joinpath(name).is_dir()
 
 
 def read_release(admin: Admin) -> str | None:
@@ -259,6 +316,7 @@ def test_the_release_before_is_upgraded_and_taken_back_while_a_secret_changes(
 
     still, (_, generation) = look(admin, STILL), look(admin, ROTATED)
     since = now()
+    repository.name(__version__)
     change_release(repository, checkout.stack, 1)
     until("the value of the rotation", lambda: holds(admin, 2), seconds=PATIENCE_SECONDS)
     check_afterwards(repository, admin)
@@ -267,9 +325,20 @@ def test_the_release_before_is_upgraded_and_taken_back_while_a_secret_changes(
     assert repository.stack.installed.outputs["Release"] == read_release(admin) == __version__
     assert {line["release"] for line in repository.stack.deliveries(ROTATED, since)} == {__version__}
 
-    change_release(checkout, repository.stack, 3)
-    until("the value of the rotation", lambda: holds(admin, 4), seconds=PATIENCE_SECONDS)
+    assert not find_package(repository, "iniconfig")
+    for number, release in ((3, NEXT), (5, __version__)):
+        repository.name(release)
+        change_release(repository, repository.stack, number)
+        until("the value of the rotation", partial(holds, admin, number + 1), seconds=PATIENCE_SECONDS)
+        check_afterwards(repository, admin)
+        assert read_release(admin) == release
+        assert find_package(repository, "iniconfig")  # pip takes nothing away
+    assert look(admin, STILL) == still
+    assert look(admin, ROTATED)[1] == generation + 3
+
+    change_release(checkout, repository.stack, 7)
+    until("the value of the rotation", lambda: holds(admin, 8), seconds=PATIENCE_SECONDS)
     check_afterwards(checkout, admin)
     assert look(admin, STILL) == still
-    assert look(admin, ROTATED)[1] == generation + 2
+    assert look(admin, ROTATED)[1] == generation + 4
     assert read_release(admin)  # a release that does not know the annotation keeps it
