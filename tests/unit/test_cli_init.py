@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -253,7 +254,26 @@ def test_the_next_commands_are_for_the_clusters_of_the_environment() -> None:
     apply = "kubectl --context {0} apply --server-side -f {1}generated/clusters/{0}/"
     assert apply.format("prod-eu", "") in write().stdout
     both = json.loads(write("--cluster", "Prod_US", "--output", "json", env="prod").stdout)["next"]
-    assert both[-1] == f"for cluster in prod-eu prod-us; do {apply.format('$cluster', 'prod/')}; done"
+    assert both[2] == f"for cluster in prod-eu prod-us; do {apply.format('$cluster', 'prod/')}; done"
+
+
+@pytest.mark.parametrize(("account", "creates"), [(ACCOUNT, "false"), ("444455556666", "true")])
+def test_what_to_do_next_in_a_second_environment_is_all_about_that_one(account: str, creates: str) -> None:
+    assert "CreateProvider" not in write().stdout, "the README.md of the first one has it"
+    words = ("--account", account, "--region", "eu-west-1", "--cluster", "prod-eu", "--output", "json")
+    *_, build, roles = json.loads(run("init", *words, env="prod").stdout)["next"]
+    assert build == ".venv/bin/keyferry --config-env prod build && sam deploy --config-env prod"
+    assert "--stack-name github-keyferry-prod --template-file aws/ci-roles.yaml" in roles
+    given = dict(word.split("=", 1) for word in shlex.split(roles) if "=" in word)
+    assert (
+        given.items()
+        >= {
+            "Environment": "prod",
+            "StackName": "keyferry-prod",
+            "RoleNamePrefix": "keyferry-prod",
+            "CreateProvider": creates,
+        }.items()
+    )
 
 
 @pytest.mark.parametrize("name", ["mappings", "generated", "build", "functions", "layers", "aws", "wheels", "version"])

@@ -55,6 +55,11 @@ def test_a_job_has_no_right_that_it_does_not_need() -> None:
     assert [step["with"] for step in checkouts] == [{"persist-credentials": "false"}] * 3
 
 
+def test_a_rule_for_a_branch_can_ask_for_the_checks_of_each_environment() -> None:
+    assert [job["name"] for job in load()["jobs"].values()] == ["check", "plan", "deploy"]
+    assert [job["name"] for job in load(PROD)["jobs"].values()] == ["check (prod)", "plan (prod)", "deploy (prod)"]
+
+
 def test_credentials_are_of_aws_and_of_no_fork() -> None:
     assert "head.repo.full_name == github.repository" in load()["jobs"]["plan"]["if"]
     assert "secrets." not in render(DEFAULT)

@@ -90,7 +90,8 @@ def init(
         raise click.UsageError("--check is about an environment that `init` has written, and takes no answers")
     environment, told = _choose(settings, known, given)
     this = pin(distribution("keyferry"), _read_requirements(folder), is_written=not (check or dry_run))
-    plan = draft(environment, told, this, is_new=known is None, canary=canary)
+    accounts = () if known else settings_file.list_accounts(folder)
+    plan = draft(environment, told, this, is_new=known is None, canary=canary, accounts=accounts)
     try:
         states = plan.look(folder) if check or dry_run else plan.write(folder)
         diffs = {name: writing.diff(folder, name, content) for name, content in plan.files.items() if check}

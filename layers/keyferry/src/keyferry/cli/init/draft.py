@@ -31,6 +31,8 @@ class Draft:
     """Whether samconfig.toml does not have the environment yet."""
     clusters: tuple[str, ...] = ()
     """The clusters of a new environment, as mappings call them."""
+    accounts: tuple[str, ...] = ()
+    """The accounts of the environments that were there before a new one."""
     note: str = ""
     """What is to be told of the pin."""
 
@@ -77,10 +79,32 @@ class Draft:
             ("install this release, held to its hashes", f"{enter}{_INSTALL}"),
             ("write the rights that the mappings take", f".venv/bin/keyferry{self.environment.option} generate"),
             ("give them in each cluster, whose namespaces have to be there", loop if others else apply),
+            *self._list_further(),
+        ]
+
+    def _list_further(self) -> list[tuple[str, str]]:
+        """Return what a further environment needs, of which the README.md of the first one does not tell."""
+        if not self.accounts:
+            return []
+        option = self.environment.option
+        roles = repository.format_roles(
+            self.environment, creates_provider=self.environment.account not in self.accounts
+        )
+        return [
+            ("build and deploy", f".venv/bin/keyferry{option} build && sam deploy{option}"),
+            (f"make the roles of its workflow, and on GitHub the environment {self.environment.name}", roles),
         ]
 
 
-def draft(environment: Environment, answers: Answers | None, pin: Pin, *, is_new: bool, canary: bool) -> Draft:
+def draft(
+    environment: Environment,
+    answers: Answers | None,
+    pin: Pin,
+    *,
+    is_new: bool,
+    canary: bool,
+    accounts: tuple[str, ...] = (),
+) -> Draft:
     """Return what there would be.
 
     Args:
@@ -89,6 +113,7 @@ def draft(environment: Environment, answers: Answers | None, pin: Pin, *, is_new
         pin: how requirements.txt names this program.
         is_new: whether samconfig.toml does not have it yet.
         canary: whether there is a mapping for `keyferry doctor --canary`.
+        accounts: those of the environments that samconfig.toml has.
 
     Raises:
         InvalidInput: the installed release has no application.
@@ -102,4 +127,4 @@ def draft(environment: Environment, answers: Answers | None, pin: Pin, *, is_new
         **pin.wheels,
     }
     clusters = repository.name_clusters(answers) if answers else ()
-    return Draft(environment, files, is_new, tuple(clusters), pin.note)
+    return Draft(environment, files, is_new, tuple(clusters), accounts, pin.note)

@@ -30,6 +30,8 @@ ACTIONS = {
     "credentials": "aws-actions/configure-aws-credentials@e6de054238d6b7531b4efff3b6587d9aade6a06c # v6.2.3",
 }
 """The actions of the workflows, each at the commit of a release."""
+JOBS = ("check", "plan", "deploy")
+"""The jobs of a workflow. GitHub asks for checks by their names, so those of two environments differ."""
 REQUIREMENTS, SAM_REQUIREMENTS, CI_ROLES = "requirements.txt", "requirements-sam.txt", "aws/ci-roles.yaml"
 LOCK = ".venv/lib/python3.13/site-packages/keyferry/application/requirements/cli.txt"
 """What this program needs, with hashes, as its wheel carries it: where it is once that is installed."""
@@ -85,6 +87,7 @@ class Environment:
             "generated": str(folder / "generated"),
             "build": "build" if self.is_default else f"build/{self.name}",
             "workflow": "keyferry" if self.is_default else f"keyferry-{self.name}",
+            "job_names": {job: job if self.is_default else f"{job} ({self.name})" for job in JOBS},
             "actions": ACTIONS,
             "lock": LOCK,
             "link": link,
@@ -150,6 +153,12 @@ def name_clusters(answers: Answers) -> dict[str, str]:
 def render_canary(environment: Environment) -> dict[str, str]:
     """Return path and text of the mapping that `keyferry doctor --canary` uses."""
     return {f"{environment.mappings}/canary.yaml": _render("canary.yaml", environment.values)}
+
+
+def format_roles(environment: Environment, *, creates_provider: bool) -> str:
+    """Return the command that makes the roles of an environment's workflow."""
+    values = environment.values | {"creates_provider": creates_provider}
+    return _render("roles.sh", values).rstrip("\n")
 
 
 def render_settings(environment: Environment, *, is_first: bool) -> str:

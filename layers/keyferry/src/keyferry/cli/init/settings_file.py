@@ -42,6 +42,16 @@ def find_environment(folder: Path, name: str) -> Environment | None:
     return environment
 
 
+def list_accounts(folder: Path) -> tuple[str, ...]:
+    """Return the account of each environment of the samconfig.toml in a folder; an empty text where it has none.
+
+    Raises:
+        InvalidFiles: the file cannot be read, or has something else there.
+    """
+    path = folder / sam.FILE_NAME
+    return tuple(sam.read(path, name).account or "" for name in sam.list_environments(path))
+
+
 def _check_values(config: sam.SamConfig, environment: Environment) -> Iterator[Problem]:
     """Yield what cannot be, before it gets into a workflow or a path."""
     for key in ("account", "region", "stack_name", "mappings"):
