@@ -59,9 +59,8 @@ def _list_look() -> list[Object]:
         _allow(
             "Stack",
             [f"cloudformation:{verb}" for verb in ("DescribeStacks", "DescribeStackEvents", "ListStackResources")],
-            [_STACK],
+            [_STACK, _MEMBERS, _WORKFLOWS],
         ),
-        _allow("Members", ["cloudformation:DescribeStacks"], [_MEMBERS, _WORKFLOWS]),
         _allow("Ask", ["lambda:InvokeFunction"], [_arn("lambda", "function:${Stack}-report")]),
         _allow(
             "Logs",
