@@ -146,6 +146,21 @@ def look_for_orphans(person: Person, directory: Path) -> str:
     return said if "AWS refuses" in said or not said.startswith("{") else ""
 
 
+def plan_removal(person: Person, directory: Path) -> str:
+    """`keyferry uninstall --plan`, which notes what it may not look at."""
+    said = person.run(directory, "uninstall", "--plan", "--stack", STACK, "--output", "json")
+    return said if "AWS refuses" in said or not said.startswith("{") else ""
+
+
+def look_for_members(person: Person, _: Path) -> str:
+    """What `keyferry uninstall --plan` asks where mappings name other accounts: of a stack that is not there."""
+    try:
+        person.client("cloudformation").describe_stacks(StackName=f"{STACK}-member")
+    except ClientError as error:
+        return "" if "does not exist" in str(error) else str(error)
+    return "a stack that nobody has made"
+
+
 def follow_the_last_change(person: Person, directory: Path) -> str:
     """`keyferry trace`, of a Secret in a cluster."""
     return person.run(directory, "trace", "prod-eu/pushed/pushed", "--stack", STACK)
@@ -196,6 +211,8 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "keyferry orphans": look_for_orphans,
         "keyferry doctor": examine,
         "keyferry trace": follow_the_last_change,
+        "keyferry uninstall --plan": plan_removal,
+        "keyferry uninstall --plan, of other accounts": look_for_members,
         "keyferry doctor, around the stack": look_around,
     },
     "steer": {
@@ -228,6 +245,8 @@ NEEDED = {
         "Rules": ["keyferry doctor"],
         "Schedule": ["keyferry doctor"],
         "Roles": ["keyferry doctor"],
+        "Holders": ["keyferry uninstall --plan"],
+        "Members": ["keyferry uninstall --plan, of other accounts"],
         "Bus": ["keyferry doctor, around the stack"],
         "Trails": ["keyferry doctor, around the stack"],
         "Entries": ["keyferry orphans", "keyferry doctor"],
