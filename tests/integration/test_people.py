@@ -19,7 +19,8 @@ from keyferry.access.people import build_template
 from keyferry_local.cloud import ACCOUNT
 from keyferry_local.direct import TRUST
 from keyferry_local.install import STACK, Installation
-from tests.integration.deployed import Deployed, now
+from keyferry_local.watch import until
+from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
 from tests.integration.terminal import run_keyferry
 
 POLICIES = [each["Properties"]["ManagedPolicyName"]["Fn::Sub"] for each in build_template()["Resources"].values()]
@@ -273,8 +274,10 @@ CALLED = {"sts:AssumeRole": "the AWS sign-in (AccessDenied)"}
 
 @pytest.fixture(scope="module")
 def stack(installed: Installation) -> Deployed:
-    """The stack at work."""
-    return Deployed(installed)
+    """The stack at work, once it has delivered what the commands are about."""
+    stack = Deployed(installed)
+    until("the Secret pushed", lambda: stack.eu.data("pushed", "pushed"), seconds=PATIENCE_SECONDS)
+    return stack
 
 
 @pytest.fixture
