@@ -127,6 +127,20 @@ def test_the_canary_goes_to_every_cluster_also_to_one_that_comes_later() -> None
     assert (canary["secret"], sorted(canary["clusters"])) == ("keyferry-canary", ["new", "prod-eu"])
 
 
+def test_the_canaries_of_two_environments_share_nothing_in_a_cluster_or_in_secrets_manager() -> None:
+    found = []
+    for env in ("", "prod"):
+        write("--canary", env=env)
+        catalog = files.load(Path(env, "mappings"))
+        spec = catalog.mappings["keyferry-canary"].spec
+        [source] = spec.sources.values()
+        found.append((source.secrets_manager, spec.namespaces, spec.secret.name))
+    assert found == [
+        ("keyferry/canary", ["keyferry-canary"], "keyferry-canary"),
+        ("keyferry-prod/canary", ["keyferry-prod-canary"], "keyferry-prod-canary"),
+    ]
+
+
 def test_a_canary_is_added_to_a_repository_that_has_none() -> None:
     write()
     result = run("init", "--canary")

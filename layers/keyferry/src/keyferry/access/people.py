@@ -15,8 +15,8 @@ POLICIES = ("look", "steer", "push")
 QUEUES = ("changes", "deliveries.fifo", "sweeps")
 DEAD_LETTERS = ("changes-dead-letters", "deliveries-dead-letters.fifo", "sweeps-dead-letters", "events-dead-letters")
 """The queues by the ends of their names, which template.yaml gives them."""
-CANARY = "keyferry/canary"
-"""The name of the secret that people change to see whether the stack works."""
+CANARY = "${Prefix}/canary"
+"""The name of the secret that people change to see whether the stack works: each stack has its own."""
 
 
 def build_template() -> Object:

@@ -53,7 +53,7 @@ def check_canary(subject: Subject, catalog: Catalog, clock: Clock = Clock()) -> 
         InvalidInput: there is no such mapping, or changing its source would change something else.
         KeyferryError: AWS refuses it, or does not answer.
     """
-    source = _choose_source(catalog)
+    source = _choose_source(catalog, subject.prefix)
     since = clock.now()
     version = _change(subject, source)
     rows = _wait(subject, version, since, clock)
@@ -64,7 +64,7 @@ def check_canary(subject: Subject, catalog: Catalog, clock: Clock = Clock()) -> 
         yield Finding(CHECK, "error", MAPPING, f"no namespace was told in {PATIENCE_SECONDS} s that it goes to")
 
 
-def _choose_source(catalog: Catalog) -> Source:
+def _choose_source(catalog: Catalog, prefix: str) -> Source:
     """Return the only source of the mapping."""
     mapping = catalog.mappings.get(MAPPING)
     if mapping is None:
@@ -72,7 +72,7 @@ def _choose_source(catalog: Catalog) -> Source:
     sources = list(mapping.spec.sources.values())
     place = catalog.locate_mapping(MAPPING) or f"mapping {MAPPING}"
     if len(sources) != 1 or sources[0].secrets_manager is None or sources[0].version or sources[0].label:
-        raise InvalidInput(f"{place}: needs one source alone, {{secretsManager: keyferry/canary}}, to be changed")
+        raise InvalidInput(f"{place}: needs one source alone, {{secretsManager: {prefix}/canary}}, to be changed")
     names = set(sources[0].event_names)
     others = [
         name
