@@ -429,6 +429,15 @@ def test_a_check_shows_a_patch_that_git_applies_and_leaves_the_user_s_own_files_
     assert {name: text for name, text in read(folder).items() if name != "patch"} == before | {"README.md": "mine"}
 
 
+def test_a_mapping_that_the_policy_there_refuses_is_written_and_told() -> None:
+    write()
+    result = run("init", *SAID, "--team", "shop")
+    assert (result.exit_code, "mappings/shop/first.yaml: written" in result.stdout) == (0, True), result.output
+    assert "warning: what was written does not fit a file that was there" in result.stderr
+    assert "mappings/shop/first.yaml:6:9: no rule is for this file in mappings/policy.yaml" in result.stderr
+    assert "warning" not in write().stderr, "nothing was written"
+
+
 @pytest.mark.parametrize("more", [(), SAID])
 def test_a_check_is_about_what_was_written_and_takes_no_answers(more: tuple[str, ...]) -> None:
     if more:

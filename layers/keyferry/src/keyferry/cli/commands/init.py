@@ -11,6 +11,8 @@ from typing import Any, TypedDict
 import click
 
 from keyferry.cli import sam
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles
 from keyferry.cli.init import settings_file, writing
 from keyferry.cli.init.answers import Answers, Given, ask, complete
 from keyferry.cli.init.draft import draft
@@ -104,6 +106,10 @@ def init(
         _tell(folder, states, diffs, is_check=check)
     if plan.note:
         console.print_note(plan.note)
+    if not (check or dry_run):
+        _tell_refused(
+            folder / environment.mappings, [str(folder / name) for name in states if states[name] == "written"]
+        )
     if not settings.is_json:
         _tell_next(folder, to_do)
     sys.exit(PROBLEMS if check and set(states.values()) != {"up to date"} else 0)
@@ -162,6 +168,20 @@ def _tell(folder: Path, states: Mapping[str, State], diffs: Mapping[str, str], *
             console.print_note(f"{folder / name}: {state}; `keyferry init` writes it where it is missing")
     if set(states.values()) == {"up to date"}:
         console.print_note(f"{folder}: up to date")
+
+
+def _tell_refused(mappings: Path, written: Sequence[str]) -> None:
+    """Tell what the other files there have against the mappings that were written."""
+    if str(mappings / "policy.yaml") in written:
+        return
+    try:
+        files.load(mappings)
+    except InvalidFiles as error:
+        found = [problem for problem in error.problems if problem.file in written]
+        if found:
+            console.print_note("warning: what was written does not fit a file that was there, which stays as it is:")
+        for problem in found:
+            console.print_note(str(problem))
 
 
 def _tell_next(folder: Path, to_do: Sequence[tuple[str, str]]) -> None:
