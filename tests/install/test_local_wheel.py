@@ -36,12 +36,13 @@ def program(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
     environment = tmp_path_factory.mktemp("user") / "venv"
     python = ["--quiet", "--python", str(environment)]
     for words in (
-        ["venv", "--quiet", "--python", sys.executable, str(environment)],
+        ["venv", "--quiet", "--seed", "--python", sys.executable, str(environment)],
         ["pip", "install", *python, "--require-hashes", "--requirement", str(ROOT / "requirements/cli.txt")],
         ["pip", "install", *python, "--no-deps", str(wheels[0])],
-        [*read_command(wheels[1]), *python],
     ):
         subprocess.run([uv.find_uv_bin(), *words], check=True)
+    pip, *words = read_command(wheels[1])
+    subprocess.run([environment / "bin" / pip, *words], check=True)
     return environment / "bin/keyferry"
 
 
