@@ -127,5 +127,5 @@ class Operator:
         """Run keyferry, and return its exit code, and what it writes to stdout and to stderr."""
         log = self.cloud.directory / "commands.log"
         done = run_keyferry(["--mappings", str(mappings), *args], self.environment | environment, log)
-        assert "canary" not in done.stdout + done.stderr
+        assert "canary-" not in done.stdout + done.stderr
         return done.returncode, done.stdout, done.stderr

@@ -115,7 +115,7 @@ def test_a_change_of_the_canary_is_followed_into_each_cluster_and_restarts_nothi
         seconds, steps = zip(*(line.split()[::2] for line in each["details"]), strict=True)
         assert steps == ("event", "route", "delivery", "write", "restart")
         assert 0 < float(seconds[3]) < PATIENCE_SECONDS
-    value = json.loads(stack.secrets.get_secret_value(SecretId="keyferry/canary")["SecretString"])
+    value = json.loads(stack.secrets.get_secret_value(SecretId="keyferry/canary/value")["SecretString"])
     for admin in stack.cloud.admins.values():
         data = admin.data("keyferry-canary", "keyferry-canary")
         assert data and json.loads(data["canary"]) == value

@@ -223,7 +223,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "keyferry push --stack": push_through_the_stack,
         "keyferry doctor --canary, the change": calls(
             "secretsmanager",
-            ("put_secret_value", {"SecretId": "keyferry/canary", "SecretString": "canary-put-by-a-person"}),
+            ("put_secret_value", {"SecretId": "keyferry/canary/value", "SecretString": "canary-put-by-a-person"}),
         ),
     },
     "push": {

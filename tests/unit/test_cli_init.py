@@ -136,8 +136,8 @@ def test_the_canaries_of_two_environments_share_nothing_in_a_cluster_or_in_secre
         [source] = spec.sources.values()
         found.append((source.secrets_manager, spec.namespaces, spec.secret.name))
     assert found == [
-        ("keyferry/canary", ["keyferry-canary"], "keyferry-canary"),
-        ("keyferry-prod/canary", ["keyferry-prod-canary"], "keyferry-prod-canary"),
+        ("keyferry/canary/value", ["keyferry-canary"], "keyferry-canary"),
+        ("keyferry-prod/canary/value", ["keyferry-prod-canary"], "keyferry-prod-canary"),
     ]
 
 

@@ -15,7 +15,7 @@ POLICIES = ("look", "steer", "push")
 QUEUES = ("changes", "deliveries.fifo", "sweeps")
 DEAD_LETTERS = ("changes-dead-letters", "deliveries-dead-letters.fifo", "sweeps-dead-letters", "events-dead-letters")
 """The queues by the ends of their names, which template.yaml gives them."""
-CANARY = "${Prefix}/canary"
+CANARY = "${Prefix}/canary/value"
 """The name of the secret that people change to see whether the stack works: each stack has its own."""
 
 

@@ -72,7 +72,7 @@ def _choose_source(catalog: Catalog, prefix: str) -> Source:
     sources = list(mapping.spec.sources.values())
     place = catalog.locate_mapping(MAPPING) or f"mapping {MAPPING}"
     if len(sources) != 1 or sources[0].secrets_manager is None or sources[0].version or sources[0].label:
-        raise InvalidInput(f"{place}: needs one source alone, {{secretsManager: {prefix}/canary}}, to be changed")
+        raise InvalidInput(f"{place}: needs one source alone, {{secretsManager: {prefix}/canary/value}}, to be changed")
     names = set(sources[0].event_names)
     others = [
         name
