@@ -386,7 +386,8 @@ AROUND = {"Bus": ["Describe"], "Trails": ["Get"], "Entries": ["Describe", "List"
 
 
 CANARY = {
-    "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${Prefix}/canary/value-??????"
+    "Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
+    "${Prefix}/canary/value-??????"
 }
 """The one secret that people may change."""
 

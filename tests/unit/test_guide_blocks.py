@@ -136,9 +136,10 @@ RUN = {
     "docs/runbooks/bad-rotation.md": "tests/integration/test_guides.py",
     "docs/runbooks/cluster-replaced.md": "tests/install/test_cluster_replaced.py",
     "docs/runbooks/stop.md": "tests/integration/test_guides.py",
+    "docs/try/local-cloud.md": "tests/install/test_local_wheel.py",
     "docs/try/start.md": "tests/install/test_start.py",
 }
-"""Guide → the test that reads commands out of it and runs them on the local cloud. All others are checked here."""
+"""Guide → the test that reads commands out of it and runs them on the local cloud. Blocks of all guides are checked here."""
 
 
 @pytest.mark.parametrize(("guide", "test"), RUN.items())
