@@ -139,7 +139,7 @@ RUN = {
     "docs/try/local-cloud.md": "tests/install/test_local_wheel.py",
     "docs/try/start.md": "tests/install/test_start.py",
 }
-"""Guide → the test that reads commands out of it and runs them on the local cloud. Blocks of all guides are checked here."""
+"""Guide → the test that reads commands out of it and runs them on the local cloud. Blocks of all are checked here."""
 
 
 @pytest.mark.parametrize(("guide", "test"), RUN.items())
