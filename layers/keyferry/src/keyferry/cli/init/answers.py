@@ -23,7 +23,7 @@ FORMS = {
     "secret": (r"[-/_+=.@0-9A-Za-z]{1,512}", "the name of a secret in Secrets Manager, as prod/payments/db"),
     "stack_name": (r"[A-Za-z][-A-Za-z0-9]{0,50}", "up to 51 letters, digits and hyphens, as keyferry"),
     "prefix": (r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", "up to 40 lower-case letters, digits and hyphens, as keyferry"),
-    "mappings": (r"(?!.*\.\.)[.\w][-.\w]*(/[-.\w]+)*", "a folder of the repository, as mappings"),
+    "mappings": (r"(?!.*\.\.)[._0-9A-Za-z][-._0-9A-Za-z]*(/[-._0-9A-Za-z]+)*", "a folder of the repository, as prod"),
 }
 """Option or setting → what its value matches, and what it is: what fits can stand between double quotes."""
 TEAM = "example"
