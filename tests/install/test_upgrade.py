@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from keyferry import __version__
-from keyferry.cli.init.repository import LOCK
+from keyferry.cli.init import LOCK
 from keyferry_local.admin import Admin
 from keyferry_local.cloud import ACCOUNT, Cloud
 from keyferry_local.install import Installation, grant, let_roles_in

@@ -19,8 +19,8 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main, sam
 from keyferry.cli.check import files
-from keyferry.cli.init import settings_file
-from keyferry.cli.init.repository import LOCK, name_environment
+from keyferry.cli.init import LOCK, settings_file
+from keyferry.cli.init.repository import name_environment
 from keyferry.errors import AccessDenied, Misconfigured
 from tests.unit.stack import ROOT
 from tests.unit.test_requirement import DIGEST, URL, Web, install

@@ -371,6 +371,8 @@ def test_another_prefix_and_another_release_are_warned_of() -> None:
     assert not any(each.kind == "access entry" for each in plan.leftovers), "they get another user name"
     told = deploy(world.catalog, "0.0.9").difference_of_releases
     assert "the stack runs release 0.0.9, and this is" in told
-    assert "write the pin of release 0.0.9 into requirements.txt, then `pip install --require-hashes -r " in told
+    assert (
+        "write the pin of release 0.0.9 into requirements.txt, then `pip install --no-deps --require-hashes -r " in told
+    )
     assert "keyferry[cli]" not in told, "an index may have somebody else's package of that name"
     assert deploy(world.catalog).difference_of_releases == ""

@@ -310,7 +310,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "warning",
         "stack and program",
         "write the pin of 1000.10.0 into requirements.txt first",
-        "pip install --require-hashes -r requirements.txt",
+        "pip install --no-deps --require-hashes -r requirements.txt",
         reports("clusters", release="1000.10.0"),
     ),
     (

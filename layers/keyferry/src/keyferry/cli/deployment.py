@@ -8,14 +8,18 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from keyferry import __version__
+from keyferry.cli.init import LOCK, REQUIREMENTS
 from keyferry.errors import InvalidInput, Overtaken
 from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog
 
 MAX_TRIES = 3
 """How often a stack is asked where other mappings were deployed meanwhile."""
-INSTALL = "pip install --require-hashes -r requirements.txt"
-"""The command that installs the release whose pin requirements.txt has."""
+INSTALL = (
+    f"pip install --no-deps --require-hashes -r {REQUIREMENTS}",
+    f"pip install --require-hashes -r {LOCK}",
+)
+"""The commands that install the release whose pin requirements.txt has: first its wheel, then what that needs."""
 _PARTS = ("clusters", "mappings", "verdicts")
 
 
@@ -101,4 +105,4 @@ def _join(stack: str, pages: list[Mapping[str, Any]]) -> Deployment:
 
 def explain_install(release: str) -> str:
     """Return how to get a release of the command line: by its pin, since only a hash says whose `keyferry` it is."""
-    return f"write the pin of release {release} into requirements.txt, then `{INSTALL}`"
+    return f"write the pin of release {release} into requirements.txt, then `{' && '.join(INSTALL)}`"

@@ -13,10 +13,10 @@ import click
 from keyferry.cli import sam
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
-from keyferry.cli.init import settings_file, writing
+from keyferry.cli.init import REQUIREMENTS, settings_file, writing
 from keyferry.cli.init.answers import Answers, Given, ask, complete
 from keyferry.cli.init.draft import draft
-from keyferry.cli.init.repository import REQUIREMENTS, Environment, name_environment
+from keyferry.cli.init.repository import Environment, name_environment
 from keyferry.cli.init.requirement import pin
 from keyferry.cli.init.writing import State
 from keyferry.cli.options import PROBLEMS, Settings, examples, output

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from keyferry.cli import sam
 from keyferry.cli.build.application import find_application
-from keyferry.cli.init import repository, settings_file, writing
+from keyferry.cli.init import LOCK, REQUIREMENTS, repository, settings_file, writing
 from keyferry.cli.init.answers import Answers
 from keyferry.cli.init.repository import Environment
 from keyferry.cli.init.requirement import Pin
@@ -15,8 +15,8 @@ from keyferry.cli.init.writing import Content, State
 
 _INSTALL = f"""\
 python3.13 -m venv .venv \\
-     && .venv/bin/pip install --no-deps --require-hashes -r {repository.REQUIREMENTS} \\
-     && .venv/bin/pip install --require-hashes -r {repository.LOCK}"""
+     && .venv/bin/pip install --no-deps --require-hashes -r {REQUIREMENTS} \\
+     && .venv/bin/pip install --require-hashes -r {LOCK}"""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Draft:
 
     def _look_unknown(self, folder: Path, there: State) -> dict[str, State]:
         """Return the state of requirements.txt where it is not known what it would have."""
-        if repository.REQUIREMENTS in self.files:
+        if REQUIREMENTS in self.files:
             return {}
-        return {repository.REQUIREMENTS: there if (folder / repository.REQUIREMENTS).exists() else "missing"}
+        return {REQUIREMENTS: there if (folder / REQUIREMENTS).exists() else "missing"}
 
     def list_next(self, folder: Path) -> list[tuple[str, str]]:
         """Return what to do next in a new environment, each with its command."""

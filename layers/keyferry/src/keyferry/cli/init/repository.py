@@ -17,7 +17,7 @@ from jinja2 import StrictUndefined
 
 from keyferry.aws.regions import list_regions
 from keyferry.cli.build.project import ENTRIES
-from keyferry.cli.init import ci_roles
+from keyferry.cli.init import LOCK, REQUIREMENTS, ci_roles
 from keyferry.cli.init.answers import Answers, check
 from keyferry.cli.init.requirement import WHEELS, Pin
 from keyferry.cli.sam import DEFAULT_ENVIRONMENT, MAPPINGS
@@ -32,9 +32,7 @@ ACTIONS = {
 """The actions of the workflows, each at the commit of a release."""
 JOBS = ("check", "plan", "deploy")
 """The jobs of a workflow. GitHub asks for checks by their names, so those of two environments differ."""
-REQUIREMENTS, SAM_REQUIREMENTS, CI_ROLES = "requirements.txt", "requirements-sam.txt", "aws/ci-roles.yaml"
-LOCK = ".venv/lib/python3.13/site-packages/keyferry/application/requirements/cli.txt"
-"""What this program needs, with hashes, as its wheel carries it: where it is once that is installed."""
+SAM_REQUIREMENTS, CI_ROLES = "requirements-sam.txt", "aws/ci-roles.yaml"
 _SAM_LOCK, _POLICY = CARRIED = ("requirements/sam.txt", "examples/deployer-policy.json")
 """The files of the application that are taken over into the user's repository."""
 _TAKEN = {MAPPINGS.name, "generated", "build", PurePosixPath(CI_ROLES).parts[0], WHEELS, "version", *ENTRIES}

@@ -95,7 +95,7 @@ def check_release(subject: Subject) -> Iterator[Finding]:
             yield Finding("release", "warning", "stack and program", f"{why}use one for both", subject.call.deploy)
         else:
             pin = f"write the pin of {deployed} into requirements.txt first"
-            yield Finding("release", "warning", "stack and program", f"{why}{pin}", (INSTALL,))
+            yield Finding("release", "warning", "stack and program", f"{why}{pin}", INSTALL)
     if subject.catalog is None:
         return
     if answer["deployment"] == subject.catalog.digest:
