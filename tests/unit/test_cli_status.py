@@ -19,7 +19,7 @@ from keyferry.cli.commands import status as command
 from keyferry.cli.failures import MAX_AGE, RECENT, Ends, Past, add_ends, add_failure, find_failures
 from keyferry.cli.options import Settings
 from keyferry.cli.output.states import print_planned, print_states
-from keyferry.cli.stack import LogLines, Stack, find_stack
+from keyferry.cli.stack import LogLines, Stack, StackMissing, find_stack
 from keyferry.cli.states import Filter, is_right
 from keyferry.errors import InvalidInput, Overtaken, UnknownName
 from keyferry.pipeline.comparison import Scope
@@ -548,6 +548,43 @@ def test_the_stack_is_the_one_that_is_named_or_that_of_samconfig(tmp_path: Path)
     assert found == ["mine", "teams"]
     with pytest.raises(InvalidInput, match="there is no stack gone in eu-west-1: look at name, region and account"):
         find_stack(session, "gone", Settings(tmp_path / "mappings"))
+
+
+@pytest.mark.parametrize(
+    ("account", "error", "why"),
+    [
+        ("111122223333", StackMissing, "there is no stack teams in eu-west-1 of account 111122223333: look at name"),
+        (
+            "444455556666",
+            InvalidInput,
+            r"samconfig\.toml:4:1: environment default is of account 444455556666, and these are credentials of"
+            " 111122223333: set AWS_PROFILE to a profile of 444455556666",
+        ),
+    ],
+)
+def test_credentials_of_another_account_than_that_of_the_environment_are_told(
+    account: str, error: type[InvalidInput], why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "samconfig.toml").write_text(
+        f'[default.global.parameters]\nstack_name = "teams"\n[default.keyferry.parameters]\naccount = "{account}"\n'
+    )
+
+    class Empty:
+        region_name = "eu-west-1"
+
+        def client(self, *_: object, **_more: object) -> "Empty":
+            return self
+
+        def describe_stacks(self, **_: object) -> dict[str, Any]:
+            return {"Stacks": []}
+
+        def get_caller_identity(self) -> dict[str, str]:
+            return {"Account": "111122223333"}
+
+    session: Any = Empty()
+    with pytest.raises(InvalidInput, match=why) as told:
+        find_stack(session, None, Settings(tmp_path / "mappings"))
+    assert type(told.value) is error
 
 
 class LongLog:

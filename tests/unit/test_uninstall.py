@@ -351,7 +351,12 @@ def test_of_a_stack_that_is_gone_what_is_left_elsewhere_is_still_looked_for(
 ) -> None:
     aws.entries = {"prod-eu": {DELIVER: "keyferry:deliver"}}
     removal = survey(monkeypatch, aws, StackMissing("there is no stack keyferry"), folder())
-    assert removal.stays[0] == "no stack keyferry is in eu-west-1: it is gone, or somewhere else"
+    gone = "no stack keyferry is in eu-west-1: it is gone, or somewhere else"
+    assert removal.stays[0] == gone
+    assert (
+        removal.steps[0].details[0] == f"{gone}. If its name is wrong, these steps take the rights of one that is alive"
+    )
+    assert not any(gone in detail for step in removal.steps[1:] for detail in step.details)
     assert [command for step in removal.steps for command in step.commands if "sam delete" in command] == []
     assert any("delete-access-entry" in command for step in removal.steps for command in step.commands)
 

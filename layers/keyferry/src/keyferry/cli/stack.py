@@ -244,7 +244,7 @@ def find_stack(session: boto3.Session, name: str | None, settings: Settings) -> 
     """Return a stack by its name, or the one that samconfig.toml names.
 
     Raises:
-        InvalidInput: nothing names a stack.
+        InvalidInput: nothing names a stack; or it is of another account than the credentials.
         StackMissing: the account and region have none of that name.
         InvalidFiles: samconfig.toml cannot be read.
         KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
@@ -252,7 +252,7 @@ def find_stack(session: boto3.Session, name: str | None, settings: Settings) -> 
     known = name_stack(name, settings)
     described = describe_stack(open_client(session, "cloudformation"), known)
     if described is None:
-        raise StackMissing(f"there is no stack {known} in {session.region_name}: look at name, region and account")
+        raise _build_missing(session, known, None if name else settings)
     return Stack(
         session,
         known,
@@ -261,6 +261,29 @@ def find_stack(session: boto3.Session, name: str | None, settings: Settings) -> 
         described["StackStatus"],
         described.get("DriftInformation", {}).get("StackDriftStatus", ""),
     )
+
+
+def _build_missing(session: boto3.Session, name: str, settings: Settings | None) -> InvalidInput:
+    """Return the error that there is no stack of a name, or that the credentials are of another account than it.
+
+    Args:
+        session: the credentials.
+        name: the name of the stack.
+        settings: they name it by samconfig.toml; None where it was given by its name.
+    """
+    missing = f"there is no stack {name} in {session.region_name}"
+    wanted = settings.config.account if settings else None
+    if settings is None or wanted is None:
+        return StackMissing(f"{missing}: look at name, region and account")
+    with translate_errors("sts:GetCallerIdentity"):
+        account = str(open_client(session, "sts").get_caller_identity()["Account"])
+    if account == wanted:
+        return StackMissing(f"{missing} of account {account}: look at name and region, or deploy it first")
+    why = (
+        f"environment {settings.config.environment} is of account {wanted}, and these are credentials of {account}: set"
+        f" AWS_PROFILE to a profile of {wanted}"
+    )
+    return InvalidInput(str(settings.config.problem(why, "account")))
 
 
 def format_logs_command(stack: str, event_id: str) -> str:

@@ -1,7 +1,7 @@
 """Look at a stack and its clusters, as far as one may, and say what it takes to remove it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import boto3
 
@@ -23,6 +23,8 @@ from keyferry.deadline import Deadline
 from keyferry.errors import KeyferryError
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.stack import StackNames
+
+_WRONG_NAME = "If its name is wrong, these steps take the rights of one that is alive"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,9 @@ def plan_removal(request: Request, step: Callable[[], None] = lambda: None) -> R
     if account:
         removal.add(account.plan_accounts(catalogs))
         removal.add(account.plan_entries(catalogs, prefix))
+        if stack is None and removal.steps:
+            first, *others = removal.steps
+            removal.steps = [replace(first, details=[f"{removal.stays[0]}. {_WRONG_NAME}", *first.details]), *others]
         return removal
     for number, regions in list_member_regions(catalogs).items():
         removal.steps += plan_members(removal.stack, number, regions, ", if they were deployed there")
@@ -85,7 +90,7 @@ def _ask_stack(session: boto3.Session, request: Request, removal: Removal, catal
         KeyferryError: AWS refused the call or gave no answer.
     """
     try:
-        stack = find_stack(session, removal.stack, request.settings)
+        stack = find_stack(session, request.stack, request.settings)
     except StackMissing:
         removal.stays.append(f"no stack {removal.stack} is in {session.region_name}: it is gone, or somewhere else")
         return None
