@@ -68,6 +68,10 @@ def look(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path.relative_to(folder)): (path.stat().st_mode, path.read_bytes()) for path in paths}
 
 
+def test_the_parameters_of_the_template_are_known_by_name() -> None:
+    assert set(find_application().list_parameters()) == set(Stack.load().template["Parameters"])
+
+
 # What is written
 
 
@@ -269,6 +273,10 @@ def replace_in_samconfig(old: str, new: str) -> Callable[[Path], object]:
         (
             replace_in_samconfig('"keyferry"', '"keyferry"\nparameter_overrides = "Architecture=x86-64"'),
             "samconfig.toml:4:1: Architecture is x86-64; did you mean x86_64?",
+        ),
+        (
+            replace_in_samconfig('"keyferry"', '"keyferry"\nparameter_overrides = ["AlarmEmial=a@example.com"]'),
+            "samconfig.toml:4:1: the template has no parameter AlarmEmial; did you mean AlarmEmail?",
         ),
         (replace_in_samconfig("[default.", "[dev."), "samconfig.toml:1:1: has no environment"),
         (replace_in_samconfig("[default", "[["), "samconfig.toml:2:"),

@@ -7,7 +7,7 @@ nothing from one another (AWS SAM CLI configuration file). It passes over the se
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -253,3 +253,21 @@ def _check_architecture(config: SamConfig) -> Iterator[Problem]:
     if config.architecture not in ARCHITECTURES:
         message = f"Architecture is {config.architecture}{nearest(config.architecture, ARCHITECTURES, 'there is')}"
         yield config.problem(message, "parameter_overrides", "Architecture")
+
+
+def check_parameters(config: SamConfig, known: Collection[str]) -> None:
+    """Refuse parameters that the template does not have: SAM passes over them in silence.
+
+    Args:
+        config: the environment that is built.
+        known: the names of the template's parameters.
+
+    Raises:
+        InvalidFiles: there are some; it has the problem of each.
+    """
+    unknown = [name for name in config.parameters if name not in known]
+    if unknown:
+        raise InvalidFiles(
+            config.problem(f"the template has no parameter {name}{nearest(name, known)}", "parameter_overrides", name)
+            for name in unknown
+        )

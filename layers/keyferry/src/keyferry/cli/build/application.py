@@ -1,5 +1,6 @@
 """The files of the application: those that the wheel carries, or those of the checkout that is installed."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,11 @@ class Application:
     def template(self) -> Path:
         """The template of the stack."""
         return self.folder / "template.yaml"
+
+    def list_parameters(self) -> list[str]:
+        """Return the names of the template's parameters."""
+        section = re.search(r"^Parameters:\n((?: .*\n|\n)+)", self.template.read_text(), re.MULTILINE)
+        return re.findall(r"^  (\w+):$", section[1], re.MULTILINE) if section else []
 
     @property
     def functions(self) -> Path:

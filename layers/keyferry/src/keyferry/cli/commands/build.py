@@ -74,6 +74,7 @@ def build(settings: Settings, *, dry_run: bool) -> None:
     catalog = settings.load_catalog()
     folder = _find_folder(config)
     sam.check(config, catalog.stack.prefix)
+    sam.check_parameters(config, application.list_parameters())
     files = _check_generated(settings, catalog)
     if dry_run:
         _print(settings, folder, catalog, [])
