@@ -54,6 +54,20 @@ def test_every_help_is_ascii_and_fits_a_terminal(args: list[str]) -> None:
     assert all(len(line) <= 80 for line in said.splitlines())
 
 
+def test_without_its_extra_the_program_says_what_to_install() -> None:
+    program = "import sys; sys.modules['click'] = None; from keyferry.__main__ import run; run()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, "install keyferry[cli]" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
+def test_the_package_is_run_as_the_program_is() -> None:
+    said = [
+        subprocess.run([*argv, "--version"], capture_output=True, text=True, check=True).stdout
+        for argv in ([str(KEYFERRY)], [sys.executable, "-m", "keyferry"])
+    ]
+    assert said[0] == said[1]
+
+
 def test_a_command_that_is_nearly_one_is_told_with_the_one_that_is_meant() -> None:
     result = CliRunner().invoke(main, ["statu"])
     assert result.exit_code == 2

@@ -24,7 +24,7 @@ CODE, MAPPINGS = "layers/code", "layers/mappings"
 _FOLDERS = ("functions", "layers", "generated")
 ENTRIES = (TEMPLATE, *_FOLDERS)
 """What a project consists of."""
-_NOT_SHIPPED = ("cli", "testing", "application", "__pycache__")
+_NOT_SHIPPED = ("cli", "testing", "application", "__main__.py", "__pycache__")
 """Of the package, what functions do not need."""
 _NO_RELEASE = "    Value: unbuilt # `keyferry build` writes its release here\n"
 _ARCHITECTURE = "    Default: {}\n    AllowedValues: [{}]\n"
