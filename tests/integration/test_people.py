@@ -236,7 +236,10 @@ ASKING = ["keyferry status", "keyferry plan", "keyferry orphans", "keyferry doct
 """Commands that ask the function `report`."""
 NEEDED = {
     "look": {
-        "Stack": ["aws cloudformation describe-stacks", *ASKING, "keyferry trace"],
+        "Stack": [
+            *("aws cloudformation describe-stacks", *ASKING, "keyferry trace"),
+            "keyferry uninstall --plan, of other accounts",
+        ],
         "Ask": [*ASKING, "keyferry trace"],
         "Logs": ["aws logs tail", "keyferry status", "keyferry trace"],
         "Metrics": ["aws cloudwatch describe-alarms", "keyferry doctor"],
@@ -247,7 +250,6 @@ NEEDED = {
         "Schedule": ["keyferry doctor"],
         "Roles": ["keyferry doctor"],
         "Holders": ["keyferry uninstall --plan"],
-        "Members": ["keyferry uninstall --plan, of other accounts"],
         "Bus": ["keyferry doctor, around the stack"],
         "Trails": ["keyferry doctor, around the stack"],
         "Entries": ["keyferry orphans", "keyferry doctor"],
