@@ -44,10 +44,12 @@ def test_a_demo_beside_one_that_is_left_running_says_so_and_changes_nothing(
     file, made = tmp_path / commands.CLOUD, [start(tmp_path), start(tmp_path)]
     file.parent.mkdir()
     clouds.remember(cloud(tmp_path, *made), file)
+    before = file.read_bytes()
 
     done = CliRunner().invoke(commands.local, ["demo", *options])
 
-    assert (done.exit_code, list(file.parent.iterdir())) == (code, [file])
+    assert (done.exit_code, file.read_bytes()) == (code, before)
+    assert {path.name for path in file.parent.iterdir()} == {file.name, "lock"}
     assert "is running already" in done.output
     assert "keyferry local down" in done.output
     assert clouds.forget(file) == 2
