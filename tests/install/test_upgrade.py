@@ -175,8 +175,13 @@ def checkout(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Checkout
     shutil.rmtree(root / "mappings")
     write_mappings(root / "mappings")
     write_settings(root)
-    own = {"PYTHONPATH": str(root / "layers/keyferry/src")}
-    return Checkout(cloud, root, path_with(ROOT / ".venv/bin", ROOT / ".tools/sam/bin", ROOT / ".tools/uv/bin") | own)
+    program = root / "bin/keyferry"  # that of this release begins in a module which the one before may not have
+    program.parent.mkdir()
+    program.write_text(f"#!{ROOT}/.venv/bin/python\nfrom keyferry.cli import run\nrun()\n")
+    program.chmod(0o755)
+    own = {"PYTHONPATH": str(root / "layers/keyferry/src"), "KEYFERRY": str(program)}  # as its recipe of layers asks
+    folders = program.parent, ROOT / ".venv/bin", ROOT / ".tools/sam/bin", ROOT / ".tools/uv/bin"
+    return Checkout(cloud, root, path_with(*folders) | own)
 
 
 @pytest.fixture(scope="module")
