@@ -26,7 +26,7 @@ class Application:
     def list_parameters(self) -> list[str]:
         """Return the names of the template's parameters."""
         section = re.search(r"^Parameters:\n((?: .*\n|\n)+)", self.template.read_text(), re.MULTILINE)
-        return re.findall(r"^  (\w+):$", section[1], re.MULTILINE) if section else []
+        return re.findall(r"^  ([A-Za-z0-9]+):$", section[1], re.MULTILINE) if section else []
 
     @property
     def functions(self) -> Path:
