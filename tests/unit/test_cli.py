@@ -1,5 +1,6 @@
 """The command line as a whole: its help, what it imports, and the names that it is called by."""
 
+import runpy
 import shlex
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import pytest
 from click import Context
 from click.testing import CliRunner
 
+from keyferry import __main__ as program
+from keyferry import __version__
 from keyferry.cli import VERBS, main
 from keyferry.cli.reference.commands import list_examples, render
 
@@ -54,18 +57,27 @@ def test_every_help_is_ascii_and_fits_a_terminal(args: list[str]) -> None:
     assert all(len(line) <= 80 for line in said.splitlines())
 
 
-def test_without_its_extra_the_program_says_what_to_install() -> None:
-    program = "import sys; sys.modules['click'] = None; from keyferry.__main__ import run; run()"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert (done.returncode, "install keyferry[cli]" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+def test_without_its_extra_the_program_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "click", None)
+    monkeypatch.delitem(sys.modules, "keyferry.cli")
+    with pytest.raises(SystemExit, match=r"install keyferry\[cli\] in place of keyferry"):
+        program.run()
 
 
-def test_the_package_is_run_as_the_program_is() -> None:
-    said = [
-        subprocess.run([*argv, "--version"], capture_output=True, text=True, check=True).stdout
-        for argv in ([str(KEYFERRY)], [sys.executable, "-m", "keyferry"])
-    ]
-    assert said[0] == said[1]
+def test_what_is_missing_of_the_package_itself_is_not_told_as_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keyferry.cli", None)
+    with pytest.raises(ModuleNotFoundError, match="keyferry"):
+        program.run()
+
+
+def test_the_package_is_run_as_the_program_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr("keyferry.cli.run", lambda: ran.append("run"))
+    monkeypatch.delitem(sys.modules, "keyferry.__main__")
+    runpy.run_module("keyferry", run_name="__main__")
+    assert ran == ["run"]
+    done = subprocess.run([KEYFERRY, "--version"], capture_output=True, text=True, check=True)
+    assert __version__ in done.stdout
 
 
 def test_a_command_that_is_nearly_one_is_told_with_the_one_that_is_meant() -> None:
