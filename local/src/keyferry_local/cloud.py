@@ -14,6 +14,7 @@ from keyferry_local import authenticator, aws, binaries, controlplane, processes
 from keyferry_local.admin import Admin
 from keyferry_local.authenticator import Authenticator
 from keyferry_local.aws import Aws
+from keyferry_local.binaries import Binaries
 from keyferry_local.controlplane import ControlPlane
 from keyferry_local.processes import Process
 
@@ -79,15 +80,7 @@ def start(
         half_way.callback(authenticator.stop, webhook)
 
         def control_plane(site: Site) -> ControlPlane:
-            plane = controlplane.start(
-                site.name,
-                region=site.region,
-                account=account,
-                directory=directory / site.name,
-                binaries=found,
-                authenticator=webhook.address(account, site.region, site.name),
-                keep=keep,
-            )
+            plane = _start_control_plane(site, account, directory, found, webhook, keep=keep)
             half_way.callback(controlplane.stop, plane)
             return plane
 
@@ -98,6 +91,20 @@ def start(
             _register(services, plane)
         half_way.pop_all()
     return Cloud(directory, services, webhook, {plane.name: plane for plane in planes})
+
+
+def _start_control_plane(
+    site: Site, account: str, directory: Path, found: Binaries, webhook: Authenticator, *, keep: bool
+) -> ControlPlane:
+    return controlplane.start(
+        site.name,
+        region=site.region,
+        account=account,
+        directory=directory / site.name,
+        binaries=found,
+        authenticator=webhook.address(account, site.region, site.name),
+        keep=keep,
+    )
 
 
 def _register(services: Aws, plane: ControlPlane) -> None:

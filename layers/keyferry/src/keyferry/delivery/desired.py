@@ -188,11 +188,7 @@ class Desired:
         """
         due = {} if restart_due is None else {RESTART_DUE: restart_due}
         notes = {TAKEN_BACK: taken_back} if taken_back else {}
-        kept = {} if observed is None else observed.list_kept_annotations(*self.managers)
-        if written is not None:
-            kept = {key: text for key, text in kept.items() if key not in NOTICES} | self._build_notices(written)
-        if self.kept_journal is None:
-            kept[RELEASE] = __version__
+        kept = self._keep_annotations(observed, written)
         # The API server refuses resourceVersion "1" for every Secret that exists: that makes the apply create-only.
         preconditions = {"resourceVersion": "1"} if observed is None else observed.preconditions
         is_immutable = make_immutable or (observed is not None and observed.immutable)
@@ -209,6 +205,13 @@ class Desired:
             "data": {key: base64.b64encode(value.reveal()).decode() for key, value in self.data.items()},
         }
         return body | ({"immutable": True} if is_immutable else {})
+
+    def _keep_annotations(self, observed: "Observed | None", written: datetime | None) -> dict[str, str]:
+        """Return what an apply keeps of the Secret's annotations, with the notices of this write."""
+        kept = {} if observed is None else dict(observed.list_kept_annotations(*self.managers))
+        if written is not None:
+            kept = {key: text for key, text in kept.items() if key not in NOTICES} | self._build_notices(written)
+        return kept if self.kept_journal is not None else kept | {RELEASE: __version__}
 
 
 def list_changed_keys(desired: Desired, observed: Observed | None) -> tuple[str, ...]:

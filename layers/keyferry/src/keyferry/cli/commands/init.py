@@ -15,7 +15,7 @@ from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.cli.init import REQUIREMENTS, settings_file, writing
 from keyferry.cli.init.answers import Answers, Given, ask, complete
-from keyferry.cli.init.draft import draft
+from keyferry.cli.init.draft import Draft, draft
 from keyferry.cli.init.repository import Environment, name_environment
 from keyferry.cli.init.requirement import pin
 from keyferry.cli.init.writing import State
@@ -91,28 +91,36 @@ def init(
     if check and (known is None or given != Given()):
         raise click.UsageError("--check is about an environment that `init` has written, and takes no answers")
     environment, told = _choose(settings, known, given)
-    this = pin(distribution("keyferry"), _read_requirements(folder), is_written=not (check or dry_run))
+    is_written = not (check or dry_run)
+    this = pin(distribution("keyferry"), _read_requirements(folder), is_written=is_written)
     accounts = () if known else settings_file.list_accounts(folder)
     plan = draft(environment, told, this, is_new=known is None, canary=canary, accounts=accounts)
-    try:
-        states = plan.look(folder) if check or dry_run else plan.write(folder)
-        diffs = {name: writing.diff(folder, name, content) for name, content in plan.files.items() if check}
-    except OSError as error:
-        raise InvalidInput(f"{error.filename or folder}: cannot be read or written: {error.strerror}") from None
-    to_do = [] if check or dry_run else plan.list_next(folder)
+    states, diffs = _carry_out(plan, folder, is_written=is_written, is_compared=check)
+    to_do = plan.list_next(folder) if is_written else []
     if settings.is_json:
         console.print_json(_build_answer(folder, states, diffs, to_do))
     else:
         _tell(folder, states, diffs, is_check=check)
     if plan.note:
         console.print_note(plan.note)
-    if not (check or dry_run):
-        _tell_refused(
-            folder / environment.mappings, [str(folder / name) for name in states if states[name] == "written"]
-        )
+    if is_written:
+        written = [str(folder / name) for name in states if states[name] == "written"]
+        _tell_refused(folder / environment.mappings, written)
     if not settings.is_json:
         _tell_next(folder, to_do)
     sys.exit(PROBLEMS if check and set(states.values()) != {"up to date"} else 0)
+
+
+def _carry_out(
+    plan: Draft, folder: Path, *, is_written: bool, is_compared: bool
+) -> tuple[dict[str, State], dict[str, str]]:
+    """Write what is missing, or only look; return the state of each file, and how it differs if asked for."""
+    try:
+        states = plan.write(folder) if is_written else plan.look(folder)
+        diffs = {name: writing.diff(folder, name, content) for name, content in plan.files.items() if is_compared}
+    except OSError as error:
+        raise InvalidInput(f"{error.filename or folder}: cannot be read or written: {error.strerror}") from None
+    return states, diffs
 
 
 def has_terminal(settings: Settings) -> bool:
