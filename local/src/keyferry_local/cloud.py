@@ -75,8 +75,7 @@ def start(
         say("starting AWS on loopback")
         services = aws.start(directory / "aws", account=account, region=region, keep=keep)
         half_way.callback(aws.stop, services)
-        settings = services.environment()
-        webhook = authenticator.start(directory, aws=services.endpoint, environment=settings, keep=keep)
+        webhook = authenticator.start(directory, aws=services.endpoint, environment=services.environment(), keep=keep)
         half_way.callback(authenticator.stop, webhook)
 
         def control_plane(site: Site) -> ControlPlane:

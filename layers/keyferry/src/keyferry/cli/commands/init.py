@@ -103,9 +103,7 @@ def init(
         _tell(folder, states, diffs, is_check=check)
     if plan.note:
         console.print_note(plan.note)
-    if is_written:
-        written = [str(folder / name) for name in states if states[name] == "written"]
-        _tell_refused(folder / environment.mappings, written)
+    _tell_refused(folder / environment.mappings, [str(folder / each) for each in states if states[each] == "written"])
     if not settings.is_json:
         _tell_next(folder, to_do)
     sys.exit(PROBLEMS if check and set(states.values()) != {"up to date"} else 0)
@@ -180,7 +178,7 @@ def _tell(folder: Path, states: Mapping[str, State], diffs: Mapping[str, str], *
 
 def _tell_refused(mappings: Path, written: Sequence[str]) -> None:
     """Tell what the other files there have against the mappings that were written."""
-    if str(mappings / "policy.yaml") in written:
+    if not written or str(mappings / "policy.yaml") in written:
         return
     try:
         files.load(mappings)
