@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from keyferry.cli import main
 from keyferry.cli.check.files import load
 from keyferry.guides import SITE
 from keyferry_local.commands import copy_mappings
@@ -33,6 +35,17 @@ def test_a_copy_of_mappings_differs_in_what_leads_to_real_clusters_alone(
     assert cluster.labels == {"gpu": "no", "live": "on", "since": "12:30"}
     eks = cluster.eks.model_copy(update={"account": "111122223333"})
     assert after.clusters == {"prod-eu": cluster.model_copy(update={"eks": eks, "role": None})}
+
+
+@pytest.mark.parametrize("verb", ["up", "demo", "down"])
+def test_a_place_that_cannot_be_written_to_is_told(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".keyferry-local").write_text("in the way")
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings/clusters.yaml").write_text(CLUSTERS)
+    result = CliRunner().invoke(main, ["local", verb])
+    assert result.exit_code == 1
+    assert ".keyferry-local: cannot be made: File exists" in result.stderr
 
 
 def test_a_demo_ends_with_how_it_is_called_again_and_with_pages_that_there_are() -> None:

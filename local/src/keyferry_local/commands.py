@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 
 from keyferry.cli.options import Settings, examples
+from keyferry.cli.output.words import count
 from keyferry.errors import InvalidInput
 from keyferry.formats import yamltext
 from keyferry.formats.yamltext import Positions
@@ -156,9 +157,9 @@ def rotate(settings: Settings, secret: str, key: str | None, region: str | None)
 def down() -> None:
     """Stop it, and remove what it kept."""
     with _alone(_tell()):
-        count = clouds.forget(CLOUD)
+        stopped = clouds.forget(CLOUD)
         shutil.rmtree(FOLDER, ignore_errors=True)
-    click.echo(f"stopped {count} processes" if count else "nothing is running")
+    click.echo(f"stopped {count(stopped, 'process', 'processes')}" if stopped else "nothing is running")
 
 
 def _tell() -> Story:
@@ -166,8 +167,15 @@ def _tell() -> Story:
 
 
 def _alone(story: Story) -> AbstractContextManager[None]:
-    """Wait until no other run starts or stops a local cloud in this folder, and keep them waiting."""
-    FOLDER.mkdir(exist_ok=True)
+    """Wait until no other run starts or stops a local cloud in this folder, and keep them waiting.
+
+    Raises:
+        InvalidInput: the folder cannot be made.
+    """
+    try:
+        FOLDER.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{FOLDER}: cannot be made: {error.strerror}; be in a folder that can be written") from None
     return alone(FOLDER / "lock", story.say, "starts or stops a local cloud here")
 
 
@@ -175,7 +183,7 @@ def _start(catalog: Catalog, region: str, story: Story) -> None:
     """Start what the catalogue has, and write down how to use it."""
     sites = _list_sites(catalog)
     account = next(iter(catalog.clusters.values())).eks.account
-    with story.step(f"A local cloud: AWS, and {len(sites)} clusters") as say:
+    with story.step(f"A local cloud: AWS, and {count(len(sites), 'cluster')}") as say:
         cloud = clouds.start((FOLDER / "cloud").resolve(), say, sites=sites, account=account, region=region, keep=True)
         clouds.remember(cloud, CLOUD)
     write_settings(cloud, SETTINGS)

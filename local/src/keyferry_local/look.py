@@ -27,7 +27,8 @@ def write_settings(cloud: Cloud, file: Path) -> None:
         cloud: the cloud.
         file: the file.
     """
-    folders = [sysconfig.get_path("scripts"), _AWS_CLI, binaries.provide(lambda _: None).kubectl.parent]
+    own = [_AWS_CLI] if _AWS_CLI.exists() else []
+    folders = [sysconfig.get_path("scripts"), *own, binaries.provide(lambda _: None).kubectl.parent]
     variables = {name: cloud.aws.environment()[name] for name in _SETTINGS}
     variables["KUBECONFIG"] = ":".join(str(plane.kubeconfig.resolve()) for plane in cloud.clusters.values())
     lines = [
