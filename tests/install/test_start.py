@@ -97,7 +97,6 @@ def machine(account: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machine
     programs = {
         "uv": ROOT / ".tools/uv/bin/uv",
         "uvx": ROOT / ".tools/uv/bin/uvx",
-        "sam": ROOT / ".tools/sam/bin/sam",
         "kubectl": binaries.provide(print).kubectl,
         **dict.fromkeys(("python", "python3.13"), Path(sys.executable).resolve()),
     }
@@ -154,13 +153,13 @@ def test_the_commands_of_the_guide_bring_the_first_secret(account: Cloud, machin
     admin = account.admins["prod-eu"]
     until("the first Secret", lambda: admin.data("payments-db", "payments") == {"value": VALUE.encode()})
     looks = list_commands("Six commands")[MOST]
-    said = machine.run(f". .venv/bin/activate\n{looks}", repository)
+    said = machine.run(f'export PATH="$PWD/.venv/bin:$PATH"\n{looks}', repository)
     assert "payments-db" in said
     assert VALUE not in said
 
 
 def test_the_repository_has_installed_the_keyferry_that_has_written_it(machine: Machine, repository: Path) -> None:
-    said = machine.run(". .venv/bin/activate && keyferry init --check", repository)
+    said = machine.run(".venv/bin/keyferry init --check", repository)
     assert ".: up to date" in said
 
 

@@ -159,11 +159,15 @@ def test_an_upgrade_changes_one_line_as_the_wheel_has_the_hashes_of_all_else(fol
 
 def test_everywhere_the_wheel_is_installed_by_its_hash_and_the_rest_by_those_in_it(folder: Path) -> None:
     told = write().stdout
-    both = ["-r requirements.txt", f"-r {LOCK}"]
-    guides = [(ROOT / f"docs/{name}.md").read_text() for name in ("try/start", "operate/upgrade")]
-    for text in (told, *guides, (folder / "requirements.txt").read_text(), (folder / "README.md").read_text()):
-        commands = re.findall(r"pip install (?:--no-deps )?--require-hashes (-r \S+)", text)
-        assert commands == both, text
+    both = ["pip install --no-deps --require-hashes -r requirements.txt", f"pip install --require-hashes -r {LOCK}"]
+    start, upgrade = [(ROOT / f"docs/{name}.md").read_text() for name in ("try/start", "operate/upgrade")]
+    for text in (upgrade, (folder / "requirements.txt").read_text()):
+        assert re.findall(r"pip install .*-r \S+", text) == both, text
+    for text in (told, start, (folder / "README.md").read_text()):
+        sam_too = [*both, "pip install --require-hashes -r requirements-sam.txt"]
+        assert re.findall(r"pip install .*-r \S+", text) == sam_too, text
+        assert "python3.13 -m venv .sam" in text
+        assert ".sam/bin/pip" in text
     steps = re.findall(r"pip install --quiet (.*)", (folder / ".github/workflows/keyferry.yml").read_text())
     first, second = (
         "--no-deps --require-hashes --requirement requirements.txt",
@@ -266,17 +270,36 @@ def test_a_folder_of_mappings_is_no_answer() -> None:
 
 def test_the_next_commands_are_for_the_clusters_of_the_environment() -> None:
     apply = "kubectl --context {0} apply --server-side -f {1}generated/clusters/{0}/"
-    assert apply.format("prod-eu", "") in write().stdout
+    name = "aws eks update-kubeconfig --name {} --region eu-west-1 --alias {}"
+    told = write().stdout
+    assert apply.format("prod-eu", "") in told
+    assert name.format("prod-eu", "prod-eu") in told, "kubectl calls a context by the cluster's ARN"
+    assert name.format("prod-eu", "prod-eu") in Path("README.md").read_text()
     both = json.loads(write("--cluster", "Prod_US", "--output", "json", env="prod").stdout)["next"]
-    assert both[2] == f"for cluster in prod-eu prod-us; do {apply.format('$cluster', 'prod/')}; done"
+    assert both[2].replace("\\\n", "").split() == [
+        *name.format("prod-eu", "prod-eu").split(),
+        "&&",
+        *name.format("Prod_US", "prod-us").split(),
+    ]
+    assert both[3] == f"for cluster in prod-eu prod-us; do {apply.format('$cluster', 'prod/')}; done"
+
+
+@pytest.mark.parametrize("env", ["", "prod"])
+def test_the_next_commands_are_the_whole_way_to_the_first_secret_by_what_they_have_installed(env: str) -> None:
+    option = f" --config-env {env}" if env else ""
+    answer = write("--output", "json", "--secret", "prod/payments/db", env=env).stdout
+    install, generate, _, _, deploy, look = json.loads(answer)["next"]
+    assert (install.count(".venv/bin/pip"), install.count(".sam/bin/pip")) == (2, 1)
+    assert generate == f".venv/bin/keyferry{option} generate"
+    assert deploy == f".venv/bin/keyferry{option} build && .sam/bin/sam deploy{option}"
+    assert look == f".venv/bin/keyferry{option} status"
 
 
 @pytest.mark.parametrize(("account", "creates"), [(ACCOUNT, "false"), ("444455556666", "true")])
 def test_what_to_do_next_in_a_second_environment_is_all_about_that_one(account: str, creates: str) -> None:
     assert "CreateProvider" not in write().stdout, "the README.md of the first one has it"
     words = ("--account", account, "--region", "eu-west-1", "--cluster", "prod-eu", "--output", "json")
-    *_, build, roles = json.loads(run("init", *words, env="prod").stdout)["next"]
-    assert build == ".venv/bin/keyferry --config-env prod build && sam deploy --config-env prod"
+    *_, roles = json.loads(run("init", *words, env="prod").stdout)["next"]
     assert "--stack-name github-keyferry-prod --template-file aws/ci-roles.yaml" in roles
     given = dict(word.split("=", 1) for word in shlex.split(roles) if "=" in word)
     assert (

@@ -13,10 +13,17 @@ from keyferry.cli.init.repository import Environment
 from keyferry.cli.init.requirement import Pin
 from keyferry.cli.init.writing import Content, State
 
-_INSTALL = f"""\
-python3.13 -m venv .venv \\
-     && .venv/bin/pip install --no-deps --require-hashes -r {REQUIREMENTS} \\
-     && .venv/bin/pip install --require-hashes -r {LOCK}"""
+_AND = " \\\n     && "
+_INSTALL = _AND.join(
+    [
+        "python3.13 -m venv .venv",
+        f".venv/bin/pip install --no-deps --require-hashes -r {REQUIREMENTS}",
+        f".venv/bin/pip install --require-hashes -r {LOCK}",
+        "python3.13 -m venv .sam",
+        f".sam/bin/pip install --require-hashes -r {repository.SAM_REQUIREMENTS}",
+    ]
+)
+_DEPLOY = ".venv/bin/keyferry{option} build && .sam/bin/sam deploy{option}"
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class Draft:
     requirements.txt is not where its pin is not known."""
     is_new: bool
     """Whether samconfig.toml does not have the environment yet."""
-    clusters: tuple[str, ...] = ()
-    """The clusters of a new environment, as mappings call them."""
+    answers: Answers | None = None
+    """What is said of a new environment."""
     accounts: tuple[str, ...] = ()
     """The accounts of the environments that were there before a new one."""
     note: str = ""
@@ -66,34 +73,44 @@ class Draft:
         return {REQUIREMENTS: there if (folder / REQUIREMENTS).exists() else "missing"}
 
     def list_next(self, folder: Path) -> list[tuple[str, str]]:
-        """Return what to do next in a new environment, each with its command."""
-        if not self.is_new:
+        """Return what to do next in a new environment, to its first Secret: each with its command."""
+        if not self.is_new or not self.answers:
             return []
         enter = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
+        option, namespace, secret = self.environment.option, self.answers.namespace, self.answers.secret
+        return [
+            ("install this release and SAM, held to their hashes", f"{enter}{_INSTALL}"),
+            ("write the rights that the mappings take", f".venv/bin/keyferry{option} generate"),
+            *self._list_of_clusters(repository.name_clusters(self.answers), namespace),
+            (f"build and deploy; the secret {secret} has to be there", _DEPLOY.format(option=option)),
+            ("look at what has become of it", f".venv/bin/keyferry{option} status"),
+            *self._list_further(),
+        ]
+
+    def _list_of_clusters(self, clusters: Mapping[str, str], namespace: str) -> list[tuple[str, str]]:
+        """Return what there is to do in the clusters: a context is called by its ARN where nothing else is said."""
+        region = self.environment.region
+        contexts = [
+            f"aws eks update-kubeconfig --name {eks} --region {region} --alias {name}" for name, eks in clusters.items()
+        ]
         generated = PurePosixPath(self.environment.mappings).parent / "generated"
-        first, *others = self.clusters
+        first, *others = clusters
         name = "$cluster" if others else first
         apply = f"kubectl --context {name} apply --server-side -f {generated}/clusters/{name}/"
-        loop = f"for cluster in {' '.join(self.clusters)}; do {apply}; done"
+        loop = f"for cluster in {' '.join(clusters)}; do {apply}; done"
         return [
-            ("install this release, held to its hashes", f"{enter}{_INSTALL}"),
-            ("write the rights that the mappings take", f".venv/bin/keyferry{self.environment.option} generate"),
-            ("give them in each cluster, whose namespaces have to be there", loop if others else apply),
-            *self._list_further(),
+            ("let kubectl call each cluster as the mappings do", _AND.join(contexts)),
+            (f"give the rights in each cluster; the namespace {namespace} has to be there", loop if others else apply),
         ]
 
     def _list_further(self) -> list[tuple[str, str]]:
         """Return what a further environment needs, of which the README.md of the first one does not tell."""
         if not self.accounts:
             return []
-        option = self.environment.option
         roles = repository.format_roles(
             self.environment, creates_provider=self.environment.account not in self.accounts
         )
-        return [
-            ("build and deploy", f".venv/bin/keyferry{option} build && sam deploy{option}"),
-            (f"make the roles of its workflow, and on GitHub the environment {self.environment.name}", roles),
-        ]
+        return [(f"make the roles of its workflow, and on GitHub the environment {self.environment.name}", roles)]
 
 
 def draft(
@@ -126,5 +143,4 @@ def draft(
         **repository.render_owned(environment, pin, carried),
         **pin.wheels,
     }
-    clusters = repository.name_clusters(answers) if answers else ()
-    return Draft(environment, files, is_new, tuple(clusters), accounts, pin.note)
+    return Draft(environment, files, is_new, answers, accounts, pin.note)
