@@ -180,8 +180,10 @@ def test_what_is_there_is_kept_and_told_and_no_failure(folder: Path) -> None:
     (folder / "mappings").mkdir()
     (folder / "mappings/clusters.yaml").write_text("# mine\n")
     (folder / "README.md").write_text("mine\n")
+    (folder / "requirements-sam.txt").mkdir()
     result = write()
-    assert {"mappings/clusters.yaml: kept", "README.md: kept"} < set(result.stdout.splitlines())
+    for name in ("mappings/clusters.yaml", "README.md", "requirements-sam.txt"):
+        assert f"{name}: differs; it stays as it is" in result.stdout.splitlines()
     assert (folder / "mappings/clusters.yaml").read_text() == "# mine\n"
     assert (folder / "README.md").read_text() == "mine\n"
 
@@ -437,6 +439,14 @@ def test_a_check_of_what_is_as_this_release_writes_it_shows_no_patch() -> None:
     assert (result.exit_code, result.stdout, result.stderr.splitlines()[0]) == (0, "", ".: up to date")
 
 
+def test_the_guides_apply_a_patch_that_can_be_empty() -> None:
+    subprocess.run(["git", "apply", "--allow-empty"], input=b"", check=True)
+    guides = [ROOT / "docs/try/start.md", ROOT / "docs/operate/upgrade.md"]
+    commands = re.findall(r"git apply[^`\n]*", "".join(guide.read_text() for guide in guides))
+    assert len(commands) == 2
+    assert all("--allow-empty" in command for command in commands), commands
+
+
 def test_a_check_shows_a_patch_that_git_applies_and_leaves_the_user_s_own_files_out(folder: Path) -> None:
     write()
     before = read(folder)
@@ -461,12 +471,19 @@ def test_a_mapping_that_the_policy_there_refuses_is_written_and_told() -> None:
     assert "warning" not in write().stderr, "nothing was written"
 
 
-@pytest.mark.parametrize("more", [(), SAID])
-def test_a_check_is_about_what_was_written_and_takes_no_answers(more: tuple[str, ...]) -> None:
-    if more:
-        write()
-    result = run("init", "--check", *more)
-    assert (result.exit_code, "--check is about" in result.stderr) == (2, True), result.stderr
+@pytest.mark.parametrize(
+    ("words", "env", "says"),
+    [
+        (["acme"], "", "nothing to check: acme/samconfig.toml is not there; name the folder that `init` wrote"),
+        (["acme", *SAID], "", "--check takes no answers, since samconfig.toml has them: leave out --account --region"),
+        (["there"], "prodd", "there/samconfig.toml has no environment prodd; did you mean prod?"),
+        (["there", *SAID[:2]], "prod", "--check takes no answers, since samconfig.toml has them: leave out --account"),
+    ],
+)
+def test_a_check_says_what_it_lacks_or_does_not_take(words: list[str], env: str, says: str) -> None:
+    write("there", env="prod")
+    result = run("init", "--check", *words, env=env)
+    assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import click
 
 from keyferry.cli import sam
 from keyferry.cli.check import files
-from keyferry.cli.check.problems import InvalidFiles
+from keyferry.cli.check.problems import InvalidFiles, nearest
 from keyferry.cli.init import REQUIREMENTS, settings_file, writing
 from keyferry.cli.init.answers import Answers, Given, ask, complete
 from keyferry.cli.init.draft import Draft, draft
@@ -45,6 +45,7 @@ class Initialized(TypedDict):
 
 
 ANSWER = Initialized
+_STAYS = "; it stays as it is"
 
 
 @click.command(
@@ -88,8 +89,8 @@ def init(
         raise click.UsageError(f"--mappings is for other commands: {sam.FILE_NAME} says where an environment has them")
     given = Given(**answers).check()
     known = settings_file.find_environment(folder, settings.config_env)
-    if check and (known is None or given != Given()):
-        raise click.UsageError("--check is about an environment that `init` has written, and takes no answers")
+    if check:
+        _check_comparable(folder, settings.config_env, known, given)
     environment, told = _choose(settings, known, given)
     is_written = not (check or dry_run)
     this = pin(distribution("keyferry"), _read_requirements(folder), is_written=is_written)
@@ -124,6 +125,23 @@ def _carry_out(
 def has_terminal(settings: Settings) -> bool:
     """Return whether there is somebody to ask."""
     return sys.stdin.isatty() and not settings.is_json
+
+
+def _check_comparable(folder: Path, name: str, known: Environment | None, given: Given) -> None:
+    """Refuse a check where nothing is there to compare with, or answers that it would not take.
+
+    Raises:
+        click.UsageError: the message says what would be right.
+    """
+    if given != Given():
+        said = " ".join(f"--{option.removesuffix('s')}" for option, value in vars(given).items() if value)
+        raise click.UsageError(f"--check takes no answers, since {sam.FILE_NAME} has them: leave out {said}")
+    path = folder / sam.FILE_NAME
+    if known is None and not path.exists():
+        raise click.UsageError(f"there is nothing to check: {path} is not there; name the folder that `init` wrote")
+    if known is None:
+        there = nearest(name, sam.list_environments(path), "there is")
+        raise click.UsageError(f"there is nothing to check: {path} has no environment {name}{there}")
 
 
 def _choose(settings: Settings, known: Environment | None, given: Given) -> tuple[Environment, Answers | None]:
@@ -165,7 +183,7 @@ def _tell(folder: Path, states: Mapping[str, State], diffs: Mapping[str, str], *
     """Tell the state of each file; with --check, the patch alone is the result."""
     if not is_check:
         for name, state in states.items():
-            console.print_line(f"{folder / name}: {state}")
+            console.print_line(f"{folder / name}: {state}{_STAYS if state == 'differs' else ''}")
         return
     for name, state in states.items():
         if diffs.get(name):

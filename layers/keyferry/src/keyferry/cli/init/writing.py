@@ -28,17 +28,25 @@ def _write_missing(path: Path, content: bytes) -> State:
     """Write a file whole, or not at all: half of one would be kept the next time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path):
-        return "kept"
+        return _compare_kept(path, content)
     try:
         with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as place:
             whole = Path(place) / path.name
             whole.write_bytes(content)
             os.link(whole, path)  # fails where a file has come meanwhile
     except FileExistsError:
-        return "kept"
+        return _compare_kept(path, content)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from None
     return "written"
+
+
+def _compare_kept(path: Path, content: bytes) -> State:
+    """Tell a file that is there as it would be written from another one, which what cannot be read is, too."""
+    try:
+        return "kept" if path.read_bytes() == content else "differs"
+    except OSError:
+        return "differs"
 
 
 def compare(folder: Path, files: Mapping[str, Content]) -> dict[str, State]:
