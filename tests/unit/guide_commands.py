@@ -40,7 +40,7 @@ KUBECTL_OPTIONS = frozenset(
 SAM: Mapping[str, frozenset[str]] = {
     "deploy": frozenset(
         {
-            *("--config-env", "--guided", "--no-execute-changeset", "--parameter-overrides", "--resolve-s3"),
+            *("--config-env", "--no-execute-changeset", "--parameter-overrides", "--resolve-s3"),
             *("--stack-name", "--region", "--capabilities"),
         }
     ),
