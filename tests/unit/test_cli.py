@@ -87,6 +87,16 @@ def test_a_command_that_is_nearly_one_is_told_with_the_one_that_is_meant() -> No
     assert "status" in result.stderr
 
 
+def test_a_command_of_the_second_wheel_is_told_with_the_wheel_where_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("keyferry.cli.group.entry_points", lambda **_: ())
+    result = CliRunner().invoke(main, ["local", "up"])
+    assert result.exit_code == 2
+    assert f"pip install --no-deps keyferry_local-{__version__}-py3-none-any.whl" in result.stderr
+    assert "/try/local-cloud/#your-own-mappings" in result.stderr
+
+
 def test_a_command_that_cannot_be_tried_without_an_effect_changes_nothing() -> None:
     for verb in VERBS.keys() - LOOKING:
         command = main.get_command(Context(main), verb)

@@ -13,6 +13,9 @@ from click.shell_completion import CompletionItem
 
 from keyferry.cli.options import BUG, EXIT_CODES, INTERRUPTED, PIPE_CLOSED, PROBLEMS, Settings
 
+LOCAL = "local"
+"""The command that keyferry-local adds."""
+
 
 class Group(click.Group):
     """Commands that are modules of `keyferry.cli.commands`.
@@ -53,10 +56,13 @@ class Group(click.Group):
 
         Raises:
             click.exceptions.NoSuchCommand: there is none of that name; the message has similar ones.
+            click.UsageError: it is one of the second wheel of a release, which is not installed.
         """
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:
+            if error.command_name == LOCAL:
+                raise click.UsageError(_describe_local()) from None
             raise click.exceptions.NoSuchCommand(
                 error.command_name, possibilities=self.list_commands(ctx), ctx=ctx
             ) from None
@@ -93,6 +99,18 @@ class Group(click.Group):
             ctx.exit(INTERRUPTED)
         except Exception as error:
             ctx.exit(_tell(ctx.obj, error))
+
+
+def _describe_local() -> str:
+    """Return where the commands of `keyferry local` come from."""
+    from keyferry import __version__  # noqa: PLC0415
+    from keyferry.guides import link  # noqa: PLC0415
+
+    wheel = f"keyferry_local-{__version__}-py3-none-any.whl"
+    return (
+        f"`keyferry local` is in keyferry-local, the second wheel of the release: pip install --no-deps {wheel};"
+        f" {link('try/local-cloud', 'your-own-mappings')}"
+    )
 
 
 def _find_added() -> dict[str, EntryPoint]:
