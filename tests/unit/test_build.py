@@ -75,6 +75,17 @@ def test_the_parameters_of_the_template_are_known_by_name() -> None:
 # What is written
 
 
+def test_without_the_name_of_a_stack_it_says_where_that_belongs_and_how_to_deploy_all_the_same(
+    repository: Path,
+) -> None:
+    path = repository / "samconfig.toml"
+    path.write_text(SAMCONFIG.replace('stack_name = "keyferry"\n', ""))
+    result = run("build")
+    assert result.exit_code == 0
+    assert 'samconfig.toml: write stack_name = "keyferry" into [default.global.parameters]' in result.stderr
+    assert "  sam deploy --stack-name NAME" in result.stdout.splitlines()
+
+
 def test_all_that_the_template_names_is_there(repository: Path) -> None:
     result = run("build")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -218,7 +229,7 @@ def test_the_command_that_is_shown_deploys_what_was_built(repository: Path) -> N
     assert run("build").stdout.endswith("\n  sam deploy\n")
     assert run("--config-env", "prod", "build").stdout.endswith("\n  sam deploy --config-env prod\n")
     (repository / "samconfig.toml").unlink()
-    assert run("build").stdout.endswith("\n  sam deploy --template-file build/template.yaml\n")
+    assert run("build").stdout.endswith("\n  sam deploy --template-file build/template.yaml --stack-name NAME\n")
 
 
 # Environments

@@ -376,7 +376,7 @@ def test_another_account_than_samconfig_toml_has_is_refused(folder: Path) -> Non
 def test_a_samconfig_toml_that_is_none_is_told_and_nothing_is_written(folder: Path) -> None:
     (folder / "samconfig.toml").write_text("version = 0.1\n[default\n")
     result = run("init", *SAID)
-    assert (result.exit_code, "samconfig.toml:2:1: not TOML" in result.stderr) == (1, True), result.stderr
+    assert (result.exit_code, "samconfig.toml:2:9: not TOML" in result.stderr) == (1, True), result.stderr
     assert set(read(folder)) == {"samconfig.toml"}
 
 

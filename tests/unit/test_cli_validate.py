@@ -56,6 +56,16 @@ def test_problems_are_shown_line_by_line_with_exit_code_1(mappings: Path) -> Non
     assert result.stderr == f"{mappings}: 2 problems\n"
 
 
+def test_a_problem_of_samconfig_toml_is_shown_once(mappings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(mappings.parent)
+    Path("samconfig.toml").write_text("[default\n")
+    result = CliRunner().invoke(main, ["validate"])
+    assert result.exit_code == 1
+    assert result.output.count("not TOML") == 1
+    assert result.stdout.startswith("samconfig.toml:1:9: not TOML")
+    assert result.stderr == "samconfig.toml: 1 problem\n"
+
+
 @pytest.mark.parametrize("where", ["before", "after"])
 def test_problems_as_json_have_file_line_column_and_message(mappings: Path, where: str) -> None:
     (mappings / "payments.yaml").write_text(MAPPING.replace("restart", "restrat"))

@@ -142,7 +142,6 @@ def test_a_name_that_cloudformation_would_refuse_is_refused(tmp_path: Path, name
             '[default.deploy.parameters]\n\nparameter_overrides = "Architecture=x86-64"\n',
             "3: Architecture is x86-64; did you mean x86_64?",
         ),
-        ("[default\n", "1: not TOML: Expected ']' at the end of a table declaration"),
         (
             "[prod.deploy.parameters]\n",
             "1: has no environment default; there is: prod; write the settings into [default.deploy.parameters], or"
@@ -152,6 +151,50 @@ def test_a_name_that_cloudformation_would_refuse_is_refused(tmp_path: Path, name
 )
 def test_what_is_wrong_is_named_with_its_line_and_what_is_right(tmp_path: Path, text: str, problem: str) -> None:
     assert refuse(tmp_path, text) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "right"),
+    [
+        ("[default", 9, "; a section is in brackets, as [default.deploy.parameters]"),
+        ("region = eu-west-1", 10, "; a text stands between quotes, as stack_name = "),
+        ("quick = True", 9, "true and false have small letters"),
+        ('region = "eu-west-1', 20, "; a text ends on its own line, with the quote that it begins with"),
+        ("region = 'eu-west-1", 20, "; a text ends on its own line, with the quote that it begins with"),
+        ("one = 2", 8, "; this is there already; keep one of them"),
+        ("[two]", 5, "; this is there already; keep one of them"),
+        ("a = {b = 1, b = 2}", 18, "; this is there already; keep one of them"),
+        ('parameter_overrides = ["A=1" "B=2"]', 30, "; commas divide a list, and ] ends it"),
+        ("a = {b = 1", 11, "; commas divide a table, and } ends it on its line"),
+        ('a = "c:\\d"', 10, "; write the text between single quotes"),
+        ("region eu-west-1", 8, "; a setting is a key, = and its value"),
+        ('region = "eu-" "west-1"', 16, "; a line has one setting, and a text one pair of quotes"),
+        ("= 2", 1, "; a line is a section, as [default.deploy.parameters], or a setting"),
+        ("[+]", 2, "; a key has letters, digits, - and _"),
+    ],
+)
+def test_what_is_not_toml_is_told_with_line_and_column_and_with_what_would_be(
+    tmp_path: Path, line: str, column: int, right: str
+) -> None:
+    before = "[two]\n\n" if line == "[two]" else "one = 1\n\n"
+    with pytest.raises(InvalidFiles) as refused:
+        config(tmp_path, f"{before}{line}\nlast = 'x'\n")
+    [problem] = refused.value.problems
+    assert (problem.line, problem.column) == (3, column), problem
+    assert problem.message.startswith("not TOML: ")
+    assert right in problem.message
+
+
+def test_what_ends_too_early_is_told_at_the_last_line_that_has_something(tmp_path: Path) -> None:
+    (problem,) = refuse(tmp_path, "a = 1\nb = [1,\n\n\n")
+    assert problem.startswith("2: not TOML: ")
+
+
+def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_bytes('a = 1\nb = "é"\n'.encode("latin-1"))
+    with pytest.raises(InvalidFiles, match=r"samconfig\.toml:2:1: is not UTF-8: save it in that encoding"):
+        read(path, "default")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from keyferry.cli.check.problems import InvalidFiles, Problem, nearest
+from keyferry.cli.check.text import toml
 from keyferry.identity import DEFAULT_PREFIX, MAX_PREFIX_LENGTH
 
 ARCHITECTURES = ("arm64", "x86_64")
@@ -26,7 +27,6 @@ MAX_STACK_NAME = 51
 """The queue NAME-deliveries-dead-letters.fifo has 80 characters at most."""
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _HEADER = re.compile(r"\s*\[([^]]+)\]\s*(#.*)?")
-_LINE = re.compile(r" \(at line ([0-9]+), column [0-9]+\)")
 
 
 @dataclass(frozen=True)
@@ -135,15 +135,17 @@ def _read_environments(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise InvalidFiles([Problem(str(path), 1, 1, f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InvalidFiles([Problem(str(path), line, 1, "is not UTF-8: save it in that encoding")]) from None
+    try:
+        document = tomllib.loads(text)
     except ValueError as error:
-        line = _LINE.search(str(error))
-        message = f"not TOML: {_LINE.sub('', str(error))}"
-        raise InvalidFiles([Problem(str(path), int(line[1]) if line else 1, 1, message)]) from None
+        raise InvalidFiles([toml.explain(str(path), text, error)]) from None
     return text, {name: value for name, value in document.items() if isinstance(value, dict)}
 
 

@@ -165,7 +165,11 @@ def _print(settings: Settings, folder: Path, catalog: Catalog, layers: list[Buil
     rows = [[layer["name"], _format_size(layer["bytes"]), f"{layer['files']:,}"] for layer in layers]
     console.print_table(["layer", "size", "files"], rows)
     console.print_line(f"together {total:.1f} MB of the {LIMIT_MB} MB that Lambda takes")
-    console.print_line(f"{made}; deploy it with:")
     named = [] if config.template_file else ["--template-file", str(template)]
+    if not config.stack_name:
+        named += ["--stack-name", "NAME"]
+        place = f"[{config.environment}.global.parameters]"
+        console.print_note(f'{config.path}: write stack_name = "keyferry" into {place}, or name the stack each time')
+    console.print_line(f"{made}; deploy it with:")
     *_, deploy = settings.describe_call().deploy
     console.print_verbatim(f"  {shlex.join([*shlex.split(deploy), *named])}")

@@ -10,6 +10,7 @@ from keyferry.cli.check.problems import InvalidFiles, Problem, ProblemFields
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.words import count
+from keyferry.cli.sam import FILE_NAME
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import NamespaceSelector
 
@@ -88,7 +89,7 @@ def validate(settings: Settings, *, targets: bool) -> None:
         if settings.is_json:
             raise
         _print_problems(settings, error.problems)
-        console.print_note(f"{settings.mappings}: {count(len(error.problems), 'problem')}")
+        console.print_note(f"{_name_faulty(settings)}: {count(len(error.problems), 'problem')}")
         raise SystemExit(PROBLEMS) from None
     if settings.is_json:
         answer: Validation = {"problems": [warning.as_dict() for warning in warnings]}
@@ -103,6 +104,14 @@ def validate(settings: Settings, *, targets: bool) -> None:
         console.print_note(str(usage))
     verdict = count(len(warnings), "warning") if warnings else "nothing wrong"
     console.print_line(f"{settings.mappings}: {summarize(catalog)}, {verdict}")
+
+
+def _name_faulty(settings: Settings) -> str:
+    """Return the folder of the mappings, or samconfig.toml where that does not say which it is."""
+    try:
+        return str(settings.mappings)
+    except InvalidFiles:
+        return FILE_NAME
 
 
 def _print_problems(settings: Settings, problems: Iterable[Problem]) -> None:
