@@ -68,7 +68,8 @@ def test_the_same_folder_is_found_from_elsewhere_by_the_file_beside_it(
 def test_an_environment_that_is_not_there_is_named_with_those_that_are(verb: str) -> None:
     result = run("--config-env", "prd", verb)
     assert result.exit_code == 1
-    assert result.stderr.startswith("samconfig.toml:1:1: has no environment prd; did you mean prod?; write the")
+    said = result.stdout if verb == "validate" else result.stderr  # whose result are the problems
+    assert said.startswith("samconfig.toml:1:1: has no environment prd; did you mean prod?; write the")
 
 
 def test_an_environment_without_a_file_is_an_error(repository: Path) -> None:
@@ -76,7 +77,7 @@ def test_an_environment_without_a_file_is_an_error(repository: Path) -> None:
     assert run("validate").exit_code == 0
     result = run("--config-env", "prod", "validate")
     assert result.exit_code == 1
-    assert "samconfig.toml:1:1: is missing, and with it the environment prod" in result.stderr
+    assert "samconfig.toml:1:1: is missing, and with it the environment prod" in result.stdout
 
 
 def test_commands_that_are_shown_name_the_environment_and_no_folder() -> None:
