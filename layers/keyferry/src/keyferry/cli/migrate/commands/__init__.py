@@ -1,0 +1,1 @@
+"""The commands of `keyferry migrate`, beside the conversion itself."""
