@@ -71,6 +71,11 @@ test-bounds: tools ## Render what would compute without end, in a process of lit
 test-go: tools ## Ask programs of Go: Go and kubectl of certificates, actionlint of the workflow that init writes (ARGS='-k name' for some)
 	@$(BIN)/pytest tests/certificates tests/workflows $(ARGS)
 
+# The program that answers takes 2 GB of memory at most, and five seconds for an answer.
+.PHONY: oracle
+oracle: tools ## Compare with the libraries of Go that External Secrets and the AWS provider are built of, on random values (ARGS='--examples 5000')
+	@$(BIN)/pytest tests/oracle $(ARGS)
+
 # Playwright brings 45 MB and no browser: it has an environment of its own, and Chromium is the system's. Of Debian's there is
 # only ever the newest version, so none can be pinned.
 .PHONY: test-page
