@@ -1,0 +1,78 @@
+"""Random paths of gjson, with most of what its syntax has, as `property` of an ExternalSecret takes them."""
+
+import json
+import re
+
+from hypothesis import strategies as st
+
+from tests.oracle.documents import NAMES
+
+_SPECIAL = re.compile(r"([.*?|#@!{}\[\]()=<>%~\"\\])")
+_COMPARISONS = ("==", "=", "!=", "<", "<=", ">", ">=", "%", "!%")
+_VALUES = (
+    *('"x"', "1", "1.50", "true", "null", '"a*"', '"*"', "~true", "~false", "~null", "~*", "x", '""', "5432", '"1"'),
+)
+_MODIFIERS = (
+    "@this",
+    "@reverse",
+    "@ugly",
+    "@valid",
+    "@flatten",
+    "@keys",
+    "@values",
+    "@tostr",
+    "@fromstr",
+    "@x",
+    '@pretty:{"a":1}',
+)
+
+
+def _escape(name: str) -> str:
+    return _SPECIAL.sub(r"\\\1", name)
+
+
+_names = st.sampled_from(("a", "b", "user", "0", "1", "-1", "é", "a-b"))
+_escaped = st.sampled_from([_escape(name) for name in NAMES])
+_raw = st.sampled_from(NAMES)
+_wild = st.sampled_from(("*", "a*", "?", "us*r", "*.a", r"a\*", "**"))
+_counts = st.sampled_from(("#", "0", "1", "2", "00", "+1"))
+
+
+def _query(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    compared = st.tuples(inner | st.just(""), st.sampled_from(_COMPARISONS), st.sampled_from(_VALUES)).map("".join)
+    spaced = st.tuples(inner, st.sampled_from(_COMPARISONS), st.sampled_from(_VALUES)).map(" ".join)
+    return st.tuples(compared | spaced | inner, st.sampled_from((")", ")#"))).map(
+        lambda parts: f"#({parts[0]}{parts[1]}"
+    )
+
+
+def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    pairs = st.tuples(inner, inner)
+    return st.one_of(
+        pairs.map(".".join),
+        pairs.map(".".join),
+        pairs.map(".".join),
+        pairs.map("|".join),
+        st.tuples(inner, st.sampled_from((".#", "|#", ".", "|", ".#.a", ".0", "|0"))).map("".join),
+        _query(inner),
+    )
+
+
+plain = st.lists(_names | _escaped | _counts, min_size=1, max_size=4).map(".".join)
+rich = st.recursive(_names | _escaped | _counts | _wild | _raw, _grow, max_leaves=4)
+strange = (
+    st.tuples(st.sampled_from(_MODIFIERS), st.sampled_from(("", ".", "|")), rich).map("".join)
+    | st.tuples(rich, st.sampled_from((".", "|")), st.sampled_from(_MODIFIERS)).map("".join)
+    | st.tuples(
+        st.sampled_from(("{a,b}", "[a,b]", '{"x":a}', "!1", '!"x"', "..", "..0", "..#", "..#.a")),
+        st.sampled_from(("", ".")),
+        rich,
+    ).map("".join)
+    | st.text('ab.#|*?\\()[]{}=!@"~0 ', max_size=8)
+)
+paths = plain | rich | strange
+documents_in_text = st.sampled_from(
+    ("plain", "a b", "", " ", "{", "[", '"', "{}x", '{"a":1', "[1,", "nul", "-", "1 2", '{"a":1}{"b":2}')
+)
+lines = st.lists(st.sampled_from(('{"a":1}', '{"a":"x","b":[1]}', "5", "[1,2]", '"x"')), max_size=3).map("\n".join)
+names_in_quotes = st.sampled_from([json.dumps(name) for name in NAMES])
