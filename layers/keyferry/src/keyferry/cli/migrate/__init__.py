@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from keyferry.cli.migrate import external_secrets
-from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Conversion, Estate, Manifest
+from keyferry.cli.migrate import external_secrets, provider_class
+from keyferry.cli.migrate.model import CSI, EXTERNAL_SECRETS, Conversion, Estate, Manifest
 
 type Converter = Callable[[Manifest, Estate], list[Conversion]]
 """Makes mappings of a manifest; raises `Refusal` or `Refusals` where it cannot."""
@@ -11,5 +11,6 @@ type Converter = Callable[[Manifest, Estate], list[Conversion]]
 CONVERTERS: Mapping[tuple[str, str], Converter] = {
     (EXTERNAL_SECRETS, "ExternalSecret"): external_secrets.convert,
     (EXTERNAL_SECRETS, "ClusterExternalSecret"): external_secrets.convert_cluster,
+    (CSI, "SecretProviderClass"): provider_class.convert,
 }
 """Group and kind of a manifest → what converts it."""

@@ -1,0 +1,204 @@
+"""Makes mappings of a SecretProviderClass of the AWS provider: one for each Secret that the driver writes."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keyferry.cli.migrate.model import Conversion, Estate, Manifest, Refusal, Refusals
+from keyferry.cli.migrate.provider_class import objects
+from keyferry.cli.migrate.provider_class.descriptors import (
+    File,
+    Parameters,
+    check_parameters,
+    find_mixed_up,
+    list_files,
+)
+from keyferry.cli.migrate.provider_class.files import build_files, describe_volume
+from keyferry.cli.migrate.provider_class.secret_objects import Secret, build_entry, build_secret
+from keyferry.cli.migrate.provider_class.sources import build_source, name_sources
+from keyferry.cli.migrate.reloader import decide_restart
+
+_PARAMETERS = ("spec", "parameters")
+_REGION = (*_PARAMETERS, "region")
+
+
+@dataclass(frozen=True)
+class _Class:
+    """A SecretProviderClass that was read and checked."""
+
+    manifest: Manifest
+    estate: Estate
+    namespace: str
+    entries: Sequence[objects.Entry]
+    parameters: Parameters
+    files: Sequence[File]
+
+
+def convert(manifest: Manifest, estate: Estate) -> list[Conversion]:
+    """Return the mappings of a SecretProviderClass.
+
+    Raises:
+        Refusal: it is of another provider, or the provider would fail, or it writes files alone.
+        Refusals: several of its Secrets cannot be made by a mapping.
+    """
+    read = _read(manifest, estate)
+    raw = manifest.get("spec", "secretObjects")
+    if raw is not None and not isinstance(raw, list):
+        raise Refusal("secretObjects is no list", "write each with a dash", ("spec", "secretObjects"))
+    secrets = _build_secrets(read, raw) if raw else [_build_files_alone(read)]
+    _check_names(secrets)
+    rest = _list_rest(read, secrets)
+    for secret in secrets:
+        _watch_rest(secret, rest, name_sources(read.entries))
+    notes = _describe_differences(read, rest)
+    return [_build_conversion(read, secret, notes) for secret in secrets]
+
+
+def _read(manifest: Manifest, estate: Estate) -> _Class:
+    provider = manifest.get("spec", "provider")
+    if provider != "aws":
+        what = f"the provider {provider} is not that of AWS" if provider else "no provider is named"
+        remedy = "keep it: what is not in AWS is no matter of Keyferry" if provider else "write provider: aws"
+        raise Refusal(what, remedy, ("spec", "provider"))
+    namespace = estate.namespace_of(manifest)
+    if not namespace:
+        raise Refusal("it has no namespace", "write metadata.namespace, or give --namespace", ("metadata",))
+    given = _read_parameters(manifest)
+    entries = objects.parse(given.get("objects", ""))
+    if not entries:
+        raise Refusal("it has no objects, and the provider writes nothing", "list them in objects", objects.PATH)
+    parameters = _choose_parameters(given, estate)
+    return _Class(manifest, estate, namespace, entries, parameters, list_files(entries, parameters))
+
+
+def _read_parameters(manifest: Manifest) -> Mapping[str, str]:
+    raw = manifest.get(*_PARAMETERS)
+    if not isinstance(raw, Mapping):
+        raise Refusal("it has no parameters", "write objects into spec.parameters", ("spec",))
+    for name, value in raw.items():
+        if not isinstance(value, str):
+            remedy = "write objects: | and the list below it" if name == "objects" else "put it in quotes"
+            what = f"the parameter {name} is no text, and the cluster refuses it"
+            raise Refusal(what, remedy, (*_PARAMETERS, name))
+    refusal = check_parameters(raw)
+    if refusal:
+        raise refusal
+    return raw
+
+
+def _choose_parameters(given: Mapping[str, str], estate: Estate) -> Parameters:
+    """Return the regions, and what becomes of slashes in names of files."""
+    region = given.get("region") or estate.options.region or estate.options.own_region
+    failover = given.get("failoverRegion") or None
+    if failover and failover == region:
+        what = f"{region}: failover region cannot be the same as the primary region"
+        raise Refusal(what, "correct failoverRegion, or take it out", (*_PARAMETERS, "failoverRegion"))
+    translation = given.get("pathTranslation") or "_"
+    return Parameters(region, failover, "" if translation.lower() == "false" else translation)
+
+
+def _build_secrets(read: _Class, raw: Sequence[object]) -> list[Secret]:
+    files, aliases = _index_files(read), name_sources(read.entries)
+    secrets, refusals = list[Secret](), list[Refusal]()
+    for number, secret in enumerate(raw):
+        try:
+            secrets.append(build_secret(secret, ("spec", "secretObjects", number), files, aliases))
+        except Refusal as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise Refusals(refusals) if len(refusals) > 1 else refusals[0]
+    return secrets
+
+
+def _index_files(read: _Class) -> Mapping[str, File]:
+    """Return the files by their names.
+
+    Raises:
+        Refusal: which value a file holds is a matter of chance, or of the order of the provider's answers.
+    """
+    files = {file.name: file for file in read.files}
+    twice = next((file for file in read.files if files[file.name] is not file), None)
+    if twice:
+        what = f"two objects write the file {twice.name}, and the last one to arrive counts"
+        raise objects.refuse(what, "give one of them an objectAlias", twice.line)
+    mixed = find_mixed_up(read.entries)
+    if mixed:
+        line, name = next(iter(mixed.items()))
+        what = f"the parameter {name} is there twice, and the provider gives both values to the last one"
+        raise objects.refuse(what, "take one of them out, or write it by its ARN", line)
+    return files
+
+
+def _build_files_alone(read: _Class) -> Secret:
+    if not read.estate.options.files:
+        what = "it has no secretObjects: its pods get files, and no Secret"
+        volume = describe_volume(read.manifest.name or "")
+        remedy = f"give --files for a mapping whose keys are the files; then {volume}"
+        raise Refusal(what, remedy, ("spec",))
+    return build_files(read.manifest.name or "", list(_index_files(read).values()), name_sources(read.entries))
+
+
+def _check_names(secrets: Sequence[Secret]) -> None:
+    names = Counter(secret.spec["name"] for secret in secrets)
+    for number, secret in enumerate(secrets):
+        if names[secret.spec["name"]] > 1:
+            what = f"several secretObjects write the Secret {secret.spec['name']}, and the last one counts"
+            raise Refusal(what, "leave one of them", ("spec", "secretObjects", number, "secretName"))
+
+
+def _list_rest(read: _Class, secrets: Sequence[Secret]) -> list[File]:
+    """Return the files that are in no Secret; not an object of which a part is."""
+    used = {file.name for secret in secrets for file in secret.files}
+    lines = {file.entry.line for secret in secrets for file in secret.files}
+    return [file for file in read.files if file.name not in used and (file.path or file.entry.line not in lines)]
+
+
+def _watch_rest(secret: Secret, rest: Sequence[File], aliases: Mapping[int, str]) -> None:
+    """Let a mapping fail where the provider does: a path of an object of the Secret finds no text."""
+    lines = {file.entry.line for file in secret.files}
+    entries = {file.name: build_entry(file, aliases) for file in rest if file.path and file.entry.line in lines}
+    if entries:
+        name, data = secret.spec.pop("name"), secret.spec.pop("data")
+        variables = secret.spec.pop("variables", {"data": {}})["data"]
+        secret.spec = {"name": name, **secret.spec, "variables": {"data": entries | variables}, "data": data}
+
+
+def _describe_differences(read: _Class, rest: Sequence[File]) -> list[str]:
+    """Return what the class does beside its Secrets, and otherwise."""
+    notes = []
+    if rest:
+        what = "is a file of the pods and in no Secret" if len(rest) == 1 else "are files of the pods and in no Secret"
+        names = ", ".join(file.name for file in rest)
+        notes.append(f"{names} {what}: add a key for what the pods read, and mount the Secret")
+    if read.parameters.failover_region:
+        notes.append(
+            f"{read.parameters.failover_region} is asked only where the first region does not answer: what that region"
+            " refuses is an error of the provider at once"
+        )
+    return notes
+
+
+def _build_conversion(read: _Class, secret: Secret, notes: Sequence[str]) -> Conversion:
+    aliases = name_sources(read.entries)
+    used = {file.entry.line: file.entry for file in secret.files}
+    options = read.estate.options
+    spec: dict[str, Any] = {
+        "sources": {aliases[line]: build_source(entry, read.parameters, options) for line, entry in used.items()},
+        "clusters": list(options.clusters),
+        "namespaces": [read.namespace],
+        "secret": secret.spec,
+    }
+    annotations = secret.spec.get("annotations", {})
+    restart, differences = decide_restart(
+        read.namespace, secret.spec["name"], read.estate, annotations, provider_class=read.manifest
+    )
+    if restart != "auto":
+        spec["restart"] = restart
+    mapping = {
+        "apiVersion": "keyferry.dev/v1",
+        "kind": "SecretMapping",
+        "metadata": {"name": f"{read.namespace}-{secret.spec['name']}"[:128]},
+        "spec": spec,
+    }
+    return Conversion(read.manifest, mapping, [*secret.notes, *notes, *differences])

@@ -1,0 +1,453 @@
+"""A SecretProviderClass becomes a mapping for each Secret of the driver, or is refused where the provider fails."""
+
+from collections.abc import Mapping, Sequence
+from textwrap import dedent, indent
+from typing import Any
+
+import pytest
+import yaml
+
+from keyferry.cli.migrate.model import CSI, Conversion, Estate, Manifest, Options, Refusal, Refusals
+from keyferry.cli.migrate.provider_class import convert
+
+ONE = "- {objectName: prod/db, objectType: secretsmanager, objectAlias: db}"
+SECRET: dict[str, Any] = {"secretName": "db", "type": "Opaque", "data": [{"objectName": "db", "key": "password"}]}
+
+
+def read(objects: str | None = ONE, secrets: Sequence[Any] | None = (SECRET,), **parameters: object) -> Manifest:
+    """Return a class whose `objects` stand in line 10."""
+    given = {"objects": dedent(objects)} if objects is not None else {}
+    spec = {"provider": "aws", "parameters": given | parameters}
+    if secrets is not None:
+        spec["secretObjects"] = list(secrets)
+    body = {
+        "apiVersion": f"{CSI}/v1",
+        "kind": "SecretProviderClass",
+        "metadata": {"name": "shop", "namespace": "shop"},
+        "spec": spec,
+    }
+    path = ("spec", "parameters", "objects")
+    return Manifest("class.yaml", 1, body, {path: 10}, literals={path})
+
+
+def make(manifest: Manifest, *, namespace: str | None = None, files: bool = False) -> list[Conversion]:
+    """Return the mappings of a class."""
+    options = Options(clusters=["prod-eu"], own_region="eu-west-1", namespace=namespace, files=files)
+    return convert(manifest, Estate([manifest], options))
+
+
+def make_spec(objects: str = ONE, secrets: Sequence[Any] | None = (SECRET,), **parameters: object) -> dict[str, Any]:
+    """Return the spec of the one mapping of a class."""
+    (conversion,) = make(read(objects, secrets, **parameters))
+    spec: dict[str, Any] = conversion.mapping["spec"]
+    return spec
+
+
+def refuse(objects: str = ONE, secrets: Sequence[Any] | None = (SECRET,)) -> Refusal:
+    """Return the reason that a class is refused."""
+    with pytest.raises(Refusal) as caught:
+        make(read(objects, secrets))
+    return caught.value
+
+
+def test_each_secret_of_a_class_becomes_a_mapping() -> None:
+    objects = """
+        - objectName: prod/shop/db
+          objectType: secretsmanager
+          jmesPath:
+            - {path: username, objectAlias: user}
+            - {path: '"pass-word"', objectAlias: pass}
+        - {objectName: /prod/shop/tls, objectType: ssmparameter}
+    """
+    secrets = [
+        {"secretName": "one", "type": "Opaque", "data": [{"objectName": "user", "key": "USER"}]},
+        {
+            "secretName": "two",
+            "type": "kubernetes.io/basic-auth",
+            "labels": {"team": "shop"},
+            "annotations": {"example.com/owner": "shop"},
+            "data": [{"objectName": "pass", "key": "password"}, {"objectName": "_prod_shop_tls", "key": "tls"}],
+        },
+    ]
+
+    one, two = make(read(objects, secrets))
+
+    assert one.mapping == {
+        "apiVersion": "keyferry.dev/v1",
+        "kind": "SecretMapping",
+        "metadata": {"name": "shop-one"},
+        "spec": {
+            "sources": {"db": {"secretsManager": "prod/shop/db"}},
+            "clusters": ["prod-eu"],
+            "namespaces": ["shop"],
+            "secret": {"name": "one", "data": {"USER": {"from": "db", "path": "username", "type": "string"}}},
+            "restart": "none",
+        },
+    }
+    assert two.mapping["spec"]["sources"] == {
+        "db": {"secretsManager": "prod/shop/db"},
+        "tls": {"parameterStore": "/prod/shop/tls"},
+    }
+    assert two.mapping["spec"]["secret"] == {
+        "name": "two",
+        "type": "kubernetes.io/basic-auth",
+        "labels": {"team": "shop"},
+        "annotations": {"example.com/owner": "shop"},
+        "data": {
+            "password": {"from": "db", "path": '"pass-word"', "type": "string"},
+            "tls": {"from": "tls"},
+        },
+    }
+    assert one.notes == two.notes == []
+
+
+@pytest.mark.parametrize(
+    ("objects", "parameters", "source"),
+    [
+        ("- {objectName: a, objectType: secretsmanager, objectAlias: db}", {}, {"secretsManager": "a"}),
+        ("- {OBJECTNAME: a, objecttype: secretsmanager, objectAlias: db}", {}, {"secretsManager": "a"}),
+        ("- {objectName: 5, objectType: secretsmanager, objectAlias: db}", {}, {"secretsManager": "5"}),
+        (
+            "- {objectName: a, objectType: secretsmanager, objectAlias: db}",
+            {"region": "us-east-1"},
+            {"secretsManager": "a", "region": "us-east-1"},
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager, objectAlias: db}",
+            {"region": "eu-west-1"},
+            {"secretsManager": "a"},
+        ),
+        (
+            "- {objectName: 'arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf', objectAlias: db}",
+            {"region": "us-east-1"},
+            {"secretsManager": "arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf"},
+        ),
+        (
+            "- {objectName: 'arn:aws:ssm:eu-west-1:111122223333:parameter/a', objectAlias: db}",
+            {},
+            {"parameterStore": "arn:aws:ssm:eu-west-1:111122223333:parameter/a"},
+        ),
+        (
+            "- {objectName: a, objectType: ssmparameter, objectAlias: db, objectVersion: 3}",
+            {},
+            {"parameterStore": "a", "version": "3"},
+        ),
+        (
+            "- {objectName: a, objectType: ssmparameter, objectAlias: db, objectVersionLabel: live}",
+            {},
+            {"parameterStore": "a", "label": "live"},
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager, objectAlias: db, objectVersionLabel: AWSPREVIOUS}",
+            {},
+            {"secretsManager": "a", "label": "AWSPREVIOUS"},
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager, objectAlias: db, objectVersionLabel: AWSCURRENT}",
+            {},
+            {"secretsManager": "a"},
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager, objectAlias: db}",
+            {"failoverRegion": "us-east-1"},
+            {"secretsManager": "a", "failover": ["us-east-1"]},
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager, objectAlias: db, failoverObject: {objectName: b}}",
+            {"failoverRegion": "us-east-1"},
+            {"secretsManager": "a", "failover": [{"region": "us-east-1", "name": "b"}]},
+        ),
+    ],
+)
+def test_an_object_becomes_a_source(objects: str, parameters: Mapping[str, str], source: Mapping[str, Any]) -> None:
+    assert list(make_spec(objects, **parameters)["sources"].values()) == [source]
+
+
+@pytest.mark.parametrize(
+    ("translation", "name", "file"),
+    [
+        ("", "a/b", "a_b"),
+        ("-", "a/b", "a-b"),
+        ("False", "/b", "b"),
+        ("false", "b", "b"),
+    ],
+)
+def test_a_file_is_called_as_the_provider_translates_its_name(translation: str, name: str, file: str) -> None:
+    objects = f"- {{objectName: {name}, objectType: secretsmanager}}"
+    secret = {"secretName": "db", "type": "Opaque", "data": [{"objectName": file, "key": "k"}]}
+    parameters = {"pathTranslation": translation} if translation else {}
+    assert make_spec(objects, [secret], **parameters)["secret"]["data"]["k"]
+
+
+@pytest.mark.parametrize(
+    ("objects", "parameters", "said", "line"),
+    [
+        ("", {}, "it has no objects", 10),
+        ("a: b", {}, "objects is no list", 11),
+        ("- {objectType: secretsmanager}", {}, "Object name must be specified", 11),
+        ("- {objectName: a}", {}, "Must use objectType when a full ARN is not specified: a", 11),
+        ("-\n- {objectName: a, objectType: secretsmanager}", {}, "Empty descriptor entry", 11),
+        ("- {objectName: a, objectType: ssm}", {}, "Invalid objectType: ssm", 11),
+        ("- {objectName: 'arn:aws:sts:eu-west-1:1:x'}", {}, "Invalid service in ARN: sts", 11),
+        ("- {objectName: 'arn:aws:sts'}", {}, "Invalid ARN format", 11),
+        (
+            "- {objectName: 'arn:aws:ssm:eu-west-1:1:parameter/a', objectType: secretsmanager}",
+            {},
+            "objectType does not match ARN",
+            11,
+        ),
+        (
+            "- {objectName: 'arn:aws:secretsmanager:us-east-1:1:secret:a'}",
+            {"region": "eu-west-1"},
+            "ARN region must match region eu-west-1",
+            11,
+        ),
+        (
+            "- {objectName: a, objectType: ssmparameter, objectVersion: '1', objectVersionLabel: x}",
+            {},
+            "both objectVersion and objectVersionLabel",
+            11,
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager}\n- {objectName: a, objectType: secretsmanager}",
+            {},
+            "found descriptor with duplicate object name a",
+            12,
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager, objectAlias: x}\n"
+            "- {objectName: b, objectType: secretsmanager, objectAlias: x}",
+            {},
+            "found duplicate object alias x",
+            12,
+        ),
+        (
+            "- objectName: a\n  objectType: secretsmanager\n  objectAlias: x\n"
+            "  jmesPath:\n  - {path: p, objectAlias: x}",
+            {},
+            "Name already in use for objectAlias",
+            15,
+        ),
+        (
+            "- objectName: a\n  objectType: secretsmanager\n  jmesPath:\n  - {path: p}",
+            {},
+            "Object alias must be specified for JMES object",
+            14,
+        ),
+        (
+            "- objectName: a\n  objectType: secretsmanager\n  jmesPath:\n  - {objectAlias: p}",
+            {},
+            "Path must be specified for JMES object",
+            14,
+        ),
+        ("- {objectName: a, objectType: secretsmanager, filePermission: '0999'}", {}, "Invalid File Permission", 11),
+        ("- {objectName: a, objectType: secretsmanager, filePermission: 0644}", {}, "no text for YAML", 11),
+        ("- {objectName: on, objectType: secretsmanager}", {}, "put it in quotes", 11),
+        ("- {objectName: a, objectType: secretsmanager}", {"pathTranslation": "--"}, "pathTranslation must be", 1),
+        ("- {objectName: a, objectType: secretsmanager}", {"usePodIdentity": "yes"}, "failed to parse usePodId", 1),
+        ("- {objectName: a/b, objectType: secretsmanager}", {"pathTranslation": "False"}, "path separator", 11),
+        ("- {objectName: ../b, objectType: secretsmanager}", {"pathTranslation": "False"}, "can not contain", 11),
+        (
+            "- {objectName: a, objectType: secretsmanager}",
+            {"region": "eu-west-1", "failoverRegion": "eu-west-1"},
+            "failover region cannot be the same",
+            1,
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager, failoverObject: {objectName: b}}",
+            {"failoverRegion": "us-east-1"},
+            "object alias must be specified for objects with failover entries",
+            11,
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager, objectAlias: x, failoverObject: {objectName: b}}",
+            {},
+            "failover object allowed only when failover region is defined",
+            11,
+        ),
+        (
+            "- {objectName: a, objectType: secretsmanager, objectAlias: x, objectVersion: x,"
+            " failoverObject: {objectName: b}}",
+            {"failoverRegion": "us-east-1"},
+            "object versions must match",
+            11,
+        ),
+        (
+            "- {objectName: 'arn:aws:secretsmanager:eu-west-1:1:secret:a', objectAlias: db}",
+            {"failoverRegion": "us-east-1"},
+            "the provider asks us-east-1 for arn:",
+            11,
+        ),
+        ("- objectName: a\n\tobjectType: b", {}, "it has a tab", 12),
+        ("- objectName: {{ .Values.name }}\n  objectType: b", {}, "render it first", 11),
+        ("- objectName: a\n objectType: b", {}, "objects is not YAML", 12),
+        ("- objectName: [a]", {}, "objectName is no text", 11),
+        ("- objectName: a\n  objectType: secretsmanager\n  objectname: b", {}, "objectname is given twice", 13),
+    ],
+)
+def test_what_the_provider_fails_at_is_refused_with_its_line(
+    objects: str, parameters: Mapping[str, str], said: str, line: int
+) -> None:
+    manifest = read(objects, **parameters)
+    with pytest.raises(Refusal, match=said) as caught:
+        make(manifest)
+    assert manifest.locate_refusal(caught.value) == f"class.yaml:{line}"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"secretName": ""}, "secret name is empty"),
+        ({"type": None}, "secret type is empty"),
+        ({"data": []}, "data is empty"),
+        ({"data": [{"objectName": "db"}]}, "key in secretObjects.data is empty"),
+        (
+            {"data": [{"objectName": "prod/db", "key": "a"}]},
+            "file matching objectName prod/db not found.*its files: db",
+        ),
+        ({"type": "kubernetes.io/tls"}, "only 'tls.key' and 'tls.crt' are"),
+        ({"labels": {"a": True}}, "labels have a value that is no text"),
+    ],
+)
+def test_a_secret_that_the_driver_does_not_write_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(Refusal, match=said):
+        make(read(secrets=[SECRET | change]))
+
+
+def test_all_secrets_that_cannot_be_made_are_named_at_once() -> None:
+    with pytest.raises(Refusals) as caught:
+        make(read(secrets=[SECRET | {"type": ""}, SECRET | {"data": None}]))
+    assert [refusal.path[:3] for refusal in caught.value.refusals] == [
+        ("spec", "secretObjects", 0),
+        ("spec", "secretObjects", 1),
+    ]
+
+
+def test_type_and_names_lose_the_blanks_around_them_as_the_driver_takes_them_off() -> None:
+    secret = {"secretName": " db ", "type": " ", "data": [{"objectName": " db ", "key": " password "}]}
+    assert make_spec(secrets=[secret])["secret"] == {"name": "db", "data": {"password": {"from": "db"}}}
+
+
+def test_a_secret_for_tls_has_certificate_and_key_as_the_driver_writes_them_anew() -> None:
+    data = [{"objectName": "db", "key": "tls.crt"}, {"objectName": "db", "key": "tls.key"}]
+    secret = make_spec(secrets=[{"secretName": "web", "type": "kubernetes.io/tls", "data": data}])["secret"]
+    assert secret == {
+        "name": "web",
+        "type": "kubernetes.io/tls",
+        "variables": {"data": {"tls.crt": {"from": "db"}, "tls.key": {"from": "db"}}},
+        "data": {
+            "tls.crt": {"template": "{{ variables['tls.crt'] | filter_pem }}"},
+            "tls.key": {"template": "{{ variables['tls.key'] | traditional_key }}"},
+        },
+    }
+
+
+def test_the_drivers_own_label_is_left_out_and_that_of_helm_is_told() -> None:
+    labels = {"secrets-store.csi.k8s.io/managed": "true", "app.kubernetes.io/managed-by": "Helm", "team": "shop"}
+    (conversion,) = make(read(secrets=[SECRET | {"labels": labels}]))
+    assert conversion.mapping["spec"]["secret"]["labels"] == {"team": "shop"}
+    assert conversion.notes == ["the label app.kubernetes.io/managed-by is keyferry, and not Helm"]
+
+
+def test_files_that_are_in_no_secret_are_told_and_a_path_among_them_can_fail_the_delivery() -> None:
+    objects = """
+        - objectName: prod/db
+          objectType: secretsmanager
+          objectAlias: db
+          jmesPath: [{path: port, objectAlias: port}]
+        - {objectName: prod/other, objectType: secretsmanager}
+    """
+    (conversion,) = make(read(objects))
+    secret = conversion.mapping["spec"]["secret"]
+    assert secret["variables"] == {"data": {"port": {"from": "db", "path": "port", "type": "string"}}}
+    assert secret["data"] == {"password": {"from": "db"}}
+    assert list(conversion.mapping["spec"]["sources"]) == ["db"]
+    assert conversion.notes[0].startswith("port, prod_other are files of the pods and in no Secret")
+
+
+def test_two_objects_that_write_one_file_are_refused() -> None:
+    objects = """
+        - {objectName: a/db, objectType: secretsmanager}
+        - {objectName: a_db, objectType: ssmparameter}
+    """
+    assert "two objects write the file a_db" in str(refuse(objects))
+
+
+def test_a_parameter_that_is_there_twice_is_refused_where_the_provider_mixes_both_up() -> None:
+    twice = """
+        - {objectName: a, objectType: ssmparameter, objectAlias: db, objectVersionLabel: one}
+        - {objectName: a, objectType: ssmparameter, objectAlias: old, objectVersionLabel: two}
+    """
+    assert "the parameter a is there twice" in str(refuse(twice))
+    assert make(read(twice.replace("ssmparameter", "secretsmanager")))
+
+
+@pytest.mark.parametrize("path", ["a-b", "users.*.name | [0]", "`app`"])
+def test_a_path_that_the_provider_reads_otherwise_is_refused_with_its_line(path: str) -> None:
+    objects = f"- objectName: a\n  objectType: secretsmanager\n  jmesPath:\n  - {{path: '{path}', objectAlias: db}}"
+    manifest = read(objects)
+    with pytest.raises(Refusal) as caught:
+        make(manifest)
+    assert path in str(caught.value)
+    assert manifest.locate_refusal(caught.value) == "class.yaml:14"
+
+
+@pytest.mark.parametrize("provider", ["azure", "vault", "gcp", None])
+def test_other_providers_are_refused_by_name(provider: str | None) -> None:
+    manifest = read()
+    manifest.body["spec"]["provider"] = provider
+    with pytest.raises(Refusal, match=provider or "no provider is named"):
+        make(manifest)
+
+
+def test_objects_as_a_list_of_the_manifest_itself_are_refused_with_what_to_write() -> None:
+    manifest = read()
+    manifest.body["spec"]["parameters"]["objects"] = [{"objectName": "a"}]
+    with pytest.raises(Refusal, match=r"is no text.*write objects: \|"):
+        make(manifest)
+
+
+def test_a_class_of_files_alone_is_refused_with_the_volume_that_gives_the_same() -> None:
+    refusal = refuse(secrets=None)
+    assert "it has no secretObjects" in refusal.what
+    assert "--files" in refusal.remedy
+    assert "`secret: {secretName: shop}`" in refusal.remedy
+
+
+def test_files_become_keys_where_that_is_asked_for() -> None:
+    objects = """
+        - objectName: prod/db
+          objectType: secretsmanager
+          filePermission: "0440"
+          jmesPath: [{path: password, objectAlias: db-password}]
+    """
+    (conversion,) = make(read(objects, None), files=True)
+    assert conversion.mapping["spec"]["secret"] == {
+        "name": "shop",
+        "data": {
+            "prod_db": {"from": "db"},
+            "db-password": {"from": "db", "path": "password", "type": "string"},
+        },
+    }
+    assert "prod_db 0440, db-password 0440" in conversion.notes[1]
+
+
+def test_sources_have_names_that_a_mapping_can_have() -> None:
+    names = ["prod/db", "stage/db", "1/2-3", "namespace", "a/!"]
+    objects = "\n".join(f'- {{objectName: "{name}", objectType: secretsmanager}}' for name in names)
+    data = [{"objectName": name.replace("/", "_"), "key": f"k{number}"} for number, name in enumerate(names)]
+    sources = make_spec(objects, [SECRET | {"data": data}])["sources"]
+    assert list(sources) == ["db", "db_2", "_2_3", "namespace_secret", "source"]
+
+
+def test_the_namespace_of_the_command_line_counts_where_a_class_has_none() -> None:
+    manifest = read()
+    del manifest.body["metadata"]["namespace"]
+    assert make(manifest, namespace="pay")[0].mapping["spec"]["namespaces"] == ["pay"]
+    with pytest.raises(Refusal, match="it has no namespace"):
+        make(manifest)
+
+
+def test_text_in_a_manifest_is_read_as_it_stands() -> None:
+    text = f"spec:\n  parameters:\n    objects: |\n{indent(ONE, ' ' * 6)}\n"
+    assert yaml.safe_load(text)["spec"]["parameters"]["objects"].strip() == ONE
