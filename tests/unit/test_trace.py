@@ -21,6 +21,7 @@ from keyferry.cli.trace.subject import (
 )
 from keyferry.cli.trace.trace import MAX_OTHERS, Trace, build_trace, fails
 from keyferry.errors import ClusterUnreachable, Conflict, Forbidden, InvalidInput, ServerError, SourceUnusable
+from keyferry.model import format_moment
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.status import list_status
 from keyferry.testing import Calls
@@ -102,6 +103,21 @@ def test_a_change_has_every_hop_with_its_time_and_its_targets(logs: FunctionLogs
     assert event["time"] < route["time"] <= delivered["time"] <= write["time"] <= restart["time"]
     assert [(each["target"], each["state"]) for each in known["now"]] == [("prod-eu/payments/payments-db", "right")]
     assert not fails(known)
+
+
+def test_route_is_not_told_to_be_later_than_a_delivery_that_began_before_it_had_written_its_line(
+    logs: FunctionLogs,
+) -> None:
+    change(logs)
+    lines = logs.lines
+    subject, targets = find_targets(parse_subject("prod-eu/payments/payments-db", None, None), rows(logs))
+    until = datetime.now(UTC)
+    lines["route"][-1]["timestamp"] = until.isoformat()
+    known = build_trace(
+        Focus(subject, targets), lines, stack="keyferry", since=until - timedelta(hours=2), until=until, is_whole=True
+    )
+    event, route, delivered, *_ = known["hops"]
+    assert event["time"] < route["time"] <= delivered["time"] < format_moment(until)
 
 
 @pytest.mark.parametrize(

@@ -36,15 +36,19 @@ def _list_event(change: Change) -> Iterator[Hop]:
     if routed:
         text = f"{routed['ignored']}: {routed['detail']}" if change.is_ignored else _describe_event(routed)
         yield Hop(step="event", time=format_moment(change.time), text=text, targets=0)
-        yield Hop(
-            step="route", time=format_moment(read_time(routed["timestamp"])), text=_describe_route(routed), targets=0
-        )
+        time = _tell_route_time(routed, change.begun)
+        yield Hop(step="route", time=time, text=_describe_route(routed), targets=0)
         for match in routed.get("rejected", ()):
             text = f"none for mapping {match['mapping']}, source {match['source']}: {match['not']}"
-            yield Hop(step="route", time=format_moment(read_time(routed["timestamp"])), text=text, targets=0)
+            yield Hop(step="route", time=time, text=text, targets=0)
     else:
         text = _describe_sweep(swept, change) if change.event_id.startswith("sweep-") else _describe_other(change)
         yield Hop(step="event", time=format_moment(change.time), text=text, targets=0)
+
+
+def _tell_route_time(routed: Line, begun: Sequence[Line]) -> str:
+    """Return when the deliveries were on their way: route says so at its end, when some can have begun."""
+    return format_moment(min(read_time(line["timestamp"]) for line in (routed, *begun)))
 
 
 def _describe_event(line: Line) -> str:
