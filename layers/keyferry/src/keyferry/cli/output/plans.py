@@ -22,7 +22,7 @@ def print_plan(plan: Plan, call: Call) -> None:
         console.print_table(header, rows)
         console.print_line("")
     if plan.leftovers:
-        console.print_note("what is left behind is shown, and removed, by")
+        console.print_note("once that is deployed, this shows what is left behind, and removes it with --delete:")
     for command in dict.fromkeys(each.command for each in plan.leftovers):
         console.print_command(command)
     if plan.generated:

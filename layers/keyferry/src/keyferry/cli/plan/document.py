@@ -135,7 +135,7 @@ class Leftover(Record):
     why: str
     """Why it stays."""
     command: str
-    """What shows it and removes it."""
+    """What shows it, once the mappings are deployed, and removes it with `--delete`."""
 
 
 class Plan(Record):
