@@ -104,7 +104,7 @@ def test_mappings_are_tried_in_a_local_cloud_from_the_wheels(program: Path, repo
         assert "created in eu-west-1: prod/payments/db" in told
         assert "3 targets: 3 right" in told, told
         told = run("rotate", "prod/payments/db")
-        assert "prod/payments/db: its key password has a new value" in told
+        assert "prod/payments/db: a new value of key password" in told
         assert "write     prod-eu/payments/payments-db: updated" in told
         assert "canary" not in told
         assert "has no secret and no parameter nothing in" in run("rotate", "nothing", code=1)

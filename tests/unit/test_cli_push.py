@@ -529,7 +529,7 @@ def test_without_credentials_or_region_nothing_is_begun(
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     result = run(mappings, "--yes")
     assert result.stderr.splitlines() == [
-        "no AWS region is set: set AWS_REGION, or a region in the profile (the AWS sign-in)",
+        "no AWS region is set: set AWS_REGION, or a region in the profile",
         "https://keyferry.dev/operate/troubleshooting/#misconfigured",
     ]
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))

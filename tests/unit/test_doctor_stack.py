@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from keyferry import __version__
 from keyferry.access.events import RULES
@@ -1202,6 +1203,10 @@ def test_one_that_aws_does_not_know_is_told() -> None:
     who, finding = caller.check_caller(world.clients)
     assert (who, finding.state, "have expired" in finding.why) == (None, "error", True)
     assert (finding.what, finding.remedy) == ("AWS", ("aws sts get-caller-identity",))
+    world.set("sts.get_caller_identity", NoCredentialsError())
+    who, finding = caller.check_caller(world.clients)
+    assert (who, "no AWS credentials" in finding.why) == (None, True)
+    assert finding.remedy[1].startswith("aws sso login")
 
 
 @pytest.mark.parametrize(

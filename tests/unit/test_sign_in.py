@@ -98,15 +98,15 @@ def write_token(home: Path, sign_in: str, text: str) -> None:
 
 
 ENDED = {
-    "prod": "the AWS sign-in has ended: aws sso login --profile prod (",
-    "default": "the AWS sign-in has ended: aws sso login (",
-    "": "the AWS sign-in has ended: aws sso login (",
-    "of the team": "the AWS sign-in has ended: aws sso login --profile 'of the team' (",
-    "legacy": "the AWS sign-in has ended: aws sso login --profile legacy (",
-    "push": "the AWS sign-in has ended: aws sso login --profile prod (",
-    "process": "the AWS credentials have expired: look at credential_process of profile process, which gives them (",
+    "prod": "the AWS sign-in has ended: aws sso login --profile prod",
+    "default": "the AWS sign-in has ended: aws sso login",
+    "": "the AWS sign-in has ended: aws sso login",
+    "of the team": "the AWS sign-in has ended: aws sso login --profile 'of the team'",
+    "legacy": "the AWS sign-in has ended: aws sso login --profile legacy",
+    "push": "the AWS sign-in has ended: aws sso login --profile prod",
+    "process": "the AWS credentials have expired: look at credential_process of profile process, which gives them",
     "login": "by `aws login`, which this installation cannot: aws login --profile login, and eval"
-    ' "$(aws configure export-credentials --profile login --format env)" (',
+    ' "$(aws configure export-credentials --profile login --format env)"',
 }
 
 
@@ -122,7 +122,7 @@ def test_push_says_what_has_ended_and_the_command_that_mends_it(
     for arguments in (["push", "--yes"], ["push", "--dry-run"], ["push", "--yes", "--stack", "keyferry"]):
         result = CliRunner().invoke(main, ["--mappings", str(home / "mappings"), *arguments])
         assert result.exit_code == 1
-        assert ENDED[profile] in " ".join(result.output.split())
+        assert f"{ENDED[profile]} https://" in " ".join(result.stderr.split())
         assert "canary" not in result.output
 
 

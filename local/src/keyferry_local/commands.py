@@ -146,7 +146,7 @@ def rotate(settings: Settings, secret: str, key: str | None, region: str | None)
         raise InvalidInput(f"the local cloud has no secret and no parameter {secret} in {place}")
     began = datetime.now(UTC)
     changed = sources.rotate(cloud.aws, wanted, key)
-    with story.step(f"{secret}: {changed} has a new value"):
+    with story.step(f"{secret}: {changed}"):
         route = outputs["RouteFunction"]
         until("the event", lambda: log_lines(cloud.aws, route, since=began), seconds=PATIENCE_SECONDS)
         _settle(cloud, outputs)

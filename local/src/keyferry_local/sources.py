@@ -96,7 +96,7 @@ def create(aws: Aws, wanted: Wanted) -> None:
 
 
 def rotate(aws: Aws, wanted: Wanted, key: str | None) -> str:
-    """Give it a new value, and return what changed: of a JSON object one key, or else the whole.
+    """Give it a new value, and say what is new: of a JSON object one key, or else the whole.
 
     Args:
         aws: the local cloud.
@@ -124,10 +124,10 @@ def _change(old: str, key: str | None) -> tuple[str, str]:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        return "its value", _invent()
+        return "a new value", _invent()
     texts = [name for name, value in document.items() if isinstance(value, str)]
     chosen = key or ("password" if "password" in texts else next(iter(texts), "password"))
-    return f"its key {chosen}", json.dumps(document | {chosen: _invent()})
+    return f"a new value of key {chosen}", json.dumps(document | {chosen: _invent()})
 
 
 def _invent() -> str:

@@ -12,7 +12,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError, LocationValueError
 
 from keyferry.aws.regions import describe_unknown, list_regions
-from keyferry.aws.sign_in import explain_renewal
+from keyferry.aws.sign_in import SIGN_IN, explain_renewal
 from keyferry.errors import InvalidRequest, KeyferryError, Misconfigured, Unexpected, Unreachable, raised_at
 
 type SdkError = sdk.BotoCoreError | ResponseParserError | OSError | ValueError | RuntimeError | KeyError
@@ -33,7 +33,6 @@ _SETTINGS: Sequence[tuple[type[Exception], str]] = (
     (sdk.UnknownRegionError, "AWS_REGION, AWS_DEFAULT_REGION or the profile has a region that does not exist"),
     (sdk.NoCredentialsError, "there are no AWS credentials: set AWS_PROFILE, or sign in (aws sso login)"),
     (sdk.PartialCredentialsError, "the AWS credentials are incomplete: set both the key id and the secret key"),
-    (sdk.ProfileNotFound, "the profile that AWS_PROFILE names does not exist"),
     (sdk.ConfigParseError, "the file of AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE (~/.aws) cannot be parsed"),
     (sdk.ConfigNotFound, "the file of AWS_CONFIG_FILE (~/.aws/config) does not exist"),
     (sdk.CredentialRetrievalError, "credential_process of the profile, or the container, gives no AWS credentials"),
@@ -83,9 +82,9 @@ def build_sdk_error(error: SdkError, call: str) -> KeyferryError:
         Unexpected for whatever this release does not know.
     """
     advice = next((text for kind, text in _SETTINGS if isinstance(error, kind)), None)
-    advice = advice or _explain_sign_in(error) or _explain_value(error)
+    advice = advice or _explain_profile(error) or _explain_sign_in(error) or _explain_value(error)
     if advice:
-        misconfigured = Misconfigured(f"{advice} ({call})")
+        misconfigured = Misconfigured(advice if call == SIGN_IN else f"{advice} ({call})")
         misconfigured.cause = advice
         return misconfigured
     if isinstance(error, _NOT_SENT):
@@ -93,6 +92,13 @@ def build_sdk_error(error: SdkError, call: str) -> KeyferryError:
     if isinstance(error, _NO_ANSWER) or _is_network(error):
         return Unreachable(f"{call}: no answer from AWS ({type(error).__name__}); {_choose_remedy(error)}")
     return Unexpected(error)
+
+
+def _explain_profile(error: SdkError) -> str | None:
+    """Return which profile is missing, or None if that is not what is wrong."""
+    if not isinstance(error, sdk.ProfileNotFound):
+        return None
+    return f"there is no profile {error.kwargs['profile']!r}, which AWS_PROFILE names: see aws configure list-profiles"
 
 
 def _explain_sign_in(error: SdkError) -> str | None:

@@ -20,6 +20,7 @@ from keyferry import role
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.pace import RATES, Pace
 from keyferry.aws.regions import is_region
+from keyferry.aws.sign_in import SIGN_IN
 from keyferry.aws.tracing import trace
 from keyferry.deadline import Deadline
 from keyferry.errors import InvalidRequest, Misconfigured, OutOfTime
@@ -49,7 +50,7 @@ def open_session(region: str | None = None) -> boto3.Session:
         KeyferryError: AWS refuses the sign-in, or does not answer (`keyferry.aws.errors.translate_errors`).
     """
     try:
-        with translate_errors("the AWS sign-in"):
+        with translate_errors(SIGN_IN):
             _check_bundle(botocore.session.get_session().get_config_variable("ca_bundle"))
             session = boto3.Session(region_name=region)
             credentials = session.get_credentials()

@@ -11,6 +11,8 @@ from typing import Any
 import botocore.session
 from botocore.exceptions import BotoCoreError
 
+SIGN_IN = "the AWS sign-in"
+"""What is being done where credentials are looked for, before AWS is asked anything."""
 _EXPIRED = "they have expired"
 _UNKNOWN = "AWS knows no such key id, or the session token belongs to another"
 _MISMATCH = "the secret key does not belong to the key id, or the clock is wrong"

@@ -11,12 +11,16 @@ from botocore.exceptions import ClientError
 from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import Finding
 from keyferry.cli.doctor.subject import Caller, Clients
-from keyferry.errors import KeyferryError
+from keyferry.errors import KeyferryError, Misconfigured
 
 WARN_AFTER, REFUSED_AFTER = timedelta(minutes=1), timedelta(minutes=5)
 """A clock that is wrong by so much: it will be refused soon; AWS refuses it ("Signature Version 4", request expiry)."""
 _SET_CLOCK = {"darwin": ("sudo sntp -sS time.apple.com",), "win32": ("w32tm /resync",)}
 """Platform → the command that sets the clock, where it is not that of systemd."""
+
+_ASK = ("aws sts get-caller-identity",)
+_SIGN_IN = ("aws configure list-profiles", "aws sso login --profile NAME && export AWS_PROFILE=NAME")
+"""What shows whose credentials AWS sees; what gives some, where there are none or the profile is wrong."""
 
 
 def identify(clients: Clients) -> Caller:
@@ -35,7 +39,9 @@ def check_caller(clients: Clients) -> tuple[Caller | None, Finding]:
     try:
         caller = identify(clients)
     except KeyferryError as error:
-        return None, Finding("caller", "error", "AWS", str(error), ("aws sts get-caller-identity",))
+        return None, Finding(
+            "caller", "error", "AWS", str(error), _SIGN_IN if isinstance(error, Misconfigured) else _ASK
+        )
     return caller, Finding("caller", "ok", caller.arn, f"account {caller.account}")
 
 
