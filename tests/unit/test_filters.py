@@ -11,7 +11,14 @@ from typing import Any
 
 import bcrypt
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -247,6 +254,17 @@ def test_salts_are_of_sixteen_bytes_and_never_twice_the_same() -> None:
 KEYSTORE = "a Java keystore (JKS): make PKCS#12 of it, by keytool -importkeystore -deststoretype PKCS12"
 
 
+_RSA = rsa.generate_private_key(65537, 2048)
+
+
+def _write_rsa(form: PrivateFormat) -> str:
+    return _write_pem(_RSA, form)
+
+
+def _write_pem(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey, form: PrivateFormat) -> str:
+    return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+
+
 def _db() -> str:
     store = LEAF.pkcs12(ROOT.certificate, FIRST.certificate, SECOND.certificate)
     plain = LEAF.pkcs12(SECOND.certificate, password=None)
@@ -260,6 +278,12 @@ def _db() -> str:
             "plain": base64.b64encode(plain).decode(),
             "trust": base64.b64encode(trust).decode(),
             "pass": PASSWORD,
+            "pkcs8": CHAIN + LEAF.pem,
+            "rsa": _write_rsa(PrivateFormat.PKCS8),
+            "others": LEAF.pem + _write_pem(ed25519.Ed25519PrivateKey.generate(), PrivateFormat.PKCS8),
+            "encrypted": "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+            "long": "-----BEGIN PRIVATE KEY-----\n" + "A" * 4000 + "\n-----END PRIVATE KEY-----\n",
+            "chain": CHAIN,
         }
     )
 
@@ -280,6 +304,9 @@ def _db() -> str:
         ("{{ db.pem | filter_cert_chain('intermediate') }}", SECOND.crt + FIRST.crt),
         ("{{ db.pem | filter_cert_chain(part='root') }}", ROOT.crt),
         ("{{ '' | filter_cert_chain }}", ""),
+        ("{{ db.pem | traditional_key }}", LEAF.traditional),
+        ("{{ db.pkcs8 | traditional_key }}", LEAF.traditional),
+        ("{{ db.rsa | traditional_key }}", _write_rsa(PrivateFormat.TraditionalOpenSSL)),
         ("{{ db.store | pkcs12_key(db.pass) }}", LEAF.pem),
         ("{{ db.store | b64decode | pkcs12_key(db.pass) }}", LEAF.pem),
         ("{{ db.plain | pkcs12_key }}", LEAF.pem),
@@ -303,6 +330,16 @@ def test_a_binary_source_is_opened() -> None:
         ("{{ db.pass | pem }}", "pem finds no PEM block: -----BEGIN …----- to -----END …-----"),
         ("{{ db.store | pem }}", "pem finds no PEM block: -----BEGIN …----- to -----END …-----"),
         ("{{ db.pass | filter_cert_chain }}", "filter_cert_chain: no PEM in it"),
+        ("{{ db.chain | traditional_key }}", "traditional_key: no private key in it"),
+        ("{{ db.encrypted | traditional_key }}", "traditional_key: the private key is encrypted"),
+        (
+            "{{ db.others | traditional_key }}",
+            "traditional_key: the private key is neither of RSA nor of a curve of NIST",
+        ),
+        (
+            "{{ db.long | traditional_key }}",
+            "traditional_key: the private key is longer than one of RSA with 4,096 bits",
+        ),
         ("{{ db.pass | pkcs12_key }}", "not base64: it is base64url, with - and _"),
         ("{{ db.pem | pkcs12_key }}", "PEM, and not a file: filter_pem gives its parts"),
         ("{{ 'Y2FuYXJ5' | pkcs12_key }}", "pkcs12_key: no PKCS#12"),

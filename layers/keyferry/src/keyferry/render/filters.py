@@ -153,6 +153,13 @@ def filter_cert_chain(value: object, part: str = "leaf") -> str:
     return _read_pem("filter_cert_chain", lambda: chains.select_part(_to_pem(value), part)).decode()
 
 
+def traditional_key(value: object) -> str:
+    """Return the private key of a PEM text in the format of its kind, as PEM: PKCS#1 for RSA, SEC 1 for curves."""
+    from keyferry.render.pki import private_keys  # noqa: PLC0415  # as in filter_cert_chain
+
+    return _read_pem("traditional_key", lambda: private_keys.encode_traditional(_parse_pem(value))).decode()
+
+
 def jwk_private_key_pem(value: object) -> str:
     """Return the private key of a JSON Web Key as PEM (PKCS#8)."""
     from keyferry.render.pki import jwk  # noqa: PLC0415  # as in filter_cert_chain
@@ -276,6 +283,7 @@ FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name 
     "string": to_text,
     "tojson": tojson,
     "toyaml": toyaml,
+    "traditional_key": traditional_key,
     "urlencode": urlencode,
     "wordwrap": wordwrap,
     "xmlattr": xmlattr,

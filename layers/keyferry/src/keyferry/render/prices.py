@@ -192,6 +192,11 @@ def _spend_jwk(budget: Budget, value: object) -> None:
     budget.spend(400_000 if is_rsa else 10_000)  # the numbers of a key of RSA are checked for primes
 
 
+def _spend_key(budget: Budget, value: object) -> None:
+    budget.spend_value(value)
+    budget.spend(400_000)  # as the numbers of a JSON Web Key
+
+
 def _spend_pkcs12(budget: Budget, value: object, *_: object, **__: object) -> None:
     budget.spend(20_000 + count_rounds(to_file(value)) // 4)
 
@@ -217,6 +222,7 @@ PRICES: dict[str, Callable[..., None]] = {
     "round": _spend_round,
     "striptags": _spend_striptags,
     "toyaml": _spend_yaml,
+    "traditional_key": _spend_key,
     "trim": _spend_trim,
     "urlize": _spend_urlize,
     "wordcount": _spend_text(1 / 8),

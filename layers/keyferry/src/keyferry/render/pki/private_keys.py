@@ -3,6 +3,8 @@
 As in `certificates`, errors of the library never leave this module.
 """
 
+from collections.abc import Sequence
+
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -19,6 +21,7 @@ from cryptography.x509 import Certificate
 
 from keyferry.render.key_derivation import MAX_ROUNDS, is_costly
 from keyferry.render.pki.pem import (
+    CERTIFICATE,
     OPENSSH,
     OPENSSH_PLAIN,
     PRIVATE_KEY,
@@ -32,6 +35,8 @@ _GO_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 """The curves that Go's crypto/tls signs with."""
 _MIN_RSA_BITS = 1024
 """The fewest bits of a key of RSA that Go signs with."""
+_MAX_KEY = 2_400
+"""How many bytes a key of RSA with 4,096 bits has at most, which is checked for half a second."""
 _BY_PARAMETERS = b"\x06\x07*\x86H\xce=\x01\x01"
 """The identifier of a prime field (RFC 3279, 2.3.5): a key names the parameters of its curve, and not the curve."""
 _RSA_PSS = b"\x06\x09*\x86H\x86\xf7\r\x01\x01\n"
@@ -100,6 +105,30 @@ def is_labelled_right(block: Block) -> bool:
 def encode_key(key: PrivateKeyTypes) -> bytes:
     """Return a private key as PEM (PKCS#8)."""
     return write_pem(PRIVATE_KEY, key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def encode_traditional(blocks: Sequence[Block]) -> bytes:
+    """Return the private key of PEM blocks in the format of its own kind: PKCS#1 for RSA, SEC 1 for elliptic curves.
+
+    It is the last block that is no certificate, as the Secrets Store CSI driver has it
+    (`getPrivateKey` in pkg/util/secretutil/secret.go).
+
+    Raises:
+        UnusableCertificate: there is none, it is encrypted, or of another kind.
+    """
+    block = next((block for block in reversed(blocks) if block.label != CERTIFICATE), None)
+    if block is None:
+        raise UnusableCertificate("no private key in it")
+    if block.is_encrypted:
+        raise UnusableCertificate("the private key is encrypted")
+    if len(block.content) > _MAX_KEY:
+        raise UnusableCertificate("the private key is longer than one of RSA with 4,096 bits")
+    key = load_key(block)
+    is_curve = isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, (*_GO_CURVES, ec.SECP224R1))
+    if not (is_curve or isinstance(key, rsa.RSAPrivateKey)):
+        raise UnusableCertificate("the private key is neither of RSA nor of a curve of NIST")
+    label = f"{'EC' if is_curve else 'RSA'} {PRIVATE_KEY}"
+    return write_pem(label, key.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()))
 
 
 def encode_public_key(key: PrivateKeyTypes) -> bytes:
