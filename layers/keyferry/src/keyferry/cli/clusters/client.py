@@ -1,4 +1,4 @@
-"""Ask a cluster what a person may see there, and delete what they name: the requests of `orphans` and `doctor`.
+"""Ask a cluster what a person may see there, and delete what they name: of `orphans`, `doctor` and `migrate`.
 
 Of Secrets only the metadata is ever asked for.
 """
@@ -100,6 +100,13 @@ class OperatorClient:
         if resource == SECRETS:
             raise ValueError("of Secrets, only the metadata is asked for")
         return self._list(resource, namespace, "", JSON)
+
+    def read_object(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
+        """Return a whole object; None if it is missing. It takes no Secret."""
+        if resource == SECRETS:
+            raise ValueError("of Secrets, only the metadata is asked for")
+        path = resource.build_path(namespace, name)
+        return self._ask(Request("GET", path, "get", f"{resource.plural}/{name}", namespace))
 
     def read_metadata(self, resource: Resource, namespace: str | None, name: str) -> Object | None:
         """Return the metadata of an object; None if it is missing."""

@@ -19,7 +19,7 @@ class Manifest:
     file: str
     """The file as it was given; `-` for standard input; the context for what a cluster has."""
     line: int
-    """The first line of the document, from 1."""
+    """The first line of the document, from 1; 0 for what a cluster has."""
     body: Mapping[str, Any]
     lines: Mapping[FieldPath, int] = field(default_factory=dict, compare=False, repr=False)
     """The path of a field → its line."""
@@ -71,12 +71,16 @@ class Manifest:
 
     def locate(self, *path: str | int) -> str:
         """Return file and line of a part, as `a.yaml:12`."""
-        return f"{self.file}:{self.line_of(*path)}"
+        return self._locate(self.line_of(*path))
 
     def locate_refusal(self, refusal: "Refusal") -> str:
         """Return file and line of what a reason is about, also within a text that stands as it is (`|`)."""
         is_literal = refusal.below is not None and refusal.path in self.literals
-        return f"{self.file}:{self.line_of(*refusal.path) + (1 + (refusal.below or 0) if is_literal else 0)}"
+        return self._locate(self.line_of(*refusal.path) + (1 + (refusal.below or 0) if is_literal else 0))
+
+    def _locate(self, line: int) -> str:
+        """Return file and line; the file alone for what a cluster has."""
+        return f"{self.file}:{line}" if self.line else self.file
 
     def __str__(self) -> str:
         """Return kind, namespace and name, as `ExternalSecret shop/db`."""
