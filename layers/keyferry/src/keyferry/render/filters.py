@@ -33,6 +33,8 @@ from keyferry.render.formatting import (
     wordwrap,
     xmlattr,
 )
+from keyferry.render.go import filter as go
+from keyferry.render.go.function import FUNCTIONS
 from keyferry.render.pki.pem import Block, UnusableCertificate, parse_blocks, select_blocks
 
 if TYPE_CHECKING:
@@ -270,6 +272,7 @@ FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name 
     "fromdotenv": fromdotenv,
     "fromjson": fromjson,
     "fromyaml": fromyaml,
+    "go": go.call,
     "indent": indent,
     "join": join,
     "jwk_private_key_pem": jwk_private_key_pem,
@@ -293,5 +296,6 @@ FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name 
 CHOICES: dict[str, dict[str, Sequence[object]]] = {
     "bcrypt": {"rounds": _ROUNDS},
     "filter_cert_chain": {"part": ("leaf", "intermediate", "root")},
+    "go": {"function": tuple(FUNCTIONS)},
 }
 """Filter → argument → the values that it can have."""

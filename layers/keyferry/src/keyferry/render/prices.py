@@ -11,6 +11,7 @@ from typing import Any
 from keyferry.budget import Budget
 from keyferry.render.filters import to_file
 from keyferry.render.formatting import FilterError, to_text
+from keyferry.render.go import filter as go
 from keyferry.render.key_derivation import count_rounds
 
 _ENCODINGS = ("utf-8", "utf8", "ascii", "latin-1", "utf-16", "utf-16-le", "utf-16-be")
@@ -218,6 +219,7 @@ PRICES: dict[str, Callable[..., None]] = {
     "fromdotenv": _spend_text(1 / 2),
     "fromjson": _spend_text(1 / 2),
     "fromyaml": _spend_text(4),
+    "go": go.spend,
     "indent": _spend_indent,
     "round": _spend_round,
     "striptags": _spend_striptags,

@@ -1,0 +1,103 @@
+"""Translate a Go template into Jinja that makes the same, or say why it cannot be."""
+
+from keyferry.cli.migrate.go_templates import parser
+from keyferry.cli.migrate.go_templates.errors import Untranslatable
+from keyferry.cli.migrate.go_templates.expression import Expression
+from keyferry.cli.migrate.go_templates.tree import Command, Dot, Fields, Name, Node, Operand, Output, TextNode, Variable
+from keyferry.cli.migrate.go_templates.writer import Writer
+from keyferry.render.templates import InvalidTemplate, list_variables
+
+
+def translate(template: str, *, dot: str = "variables") -> str:
+    """Return the Jinja template that makes what a Go template makes.
+
+    Args:
+        template: the Go template, whose dot is a map of texts.
+        dot: what the map is called in Jinja.
+
+    Raises:
+        Untranslatable: Go refuses the template, or what it makes cannot be made exactly.
+    """
+    return _translate(template, Expression(dot, "texts"))
+
+
+def translate_key(template: str) -> str:
+    """Return the Jinja template for the key of a `rewrite.transform`, whose dot has the field `value` alone.
+
+    Raises:
+        Untranslatable: as in `translate`; or it uses another field, or the dot itself.
+    """
+    return _translate(template, Expression("key", "key"))
+
+
+def _translate(template: str, dot: Expression) -> str:
+    text = Writer(parser.parse(template), dot).write()
+    try:
+        list_variables(text)
+    except InvalidTemplate as error:  # too long, or nested too deeply
+        raise Untranslatable(error.line, error.reason) from None
+    return text
+
+
+def find_plain_field(template: str) -> str | None:
+    """Return the key where a template is one field and nothing else; None for any other template.
+
+    Raises:
+        Untranslatable: Go does not parse the template.
+    """
+    operand = _find_operand(template)
+    return _get_key(operand) if operand is not None else None
+
+
+def find_decoded_field(template: str) -> str | None:
+    """Return the key where a template decodes one field from base64 and does nothing else.
+
+    Raises:
+        Untranslatable: Go does not parse the template.
+    """
+    output = _find_output(template)
+    if output is None:
+        return None
+    operands = [operand for command in output.pipeline.commands for operand in command.operands]
+    names = [operand for operand in operands if operand == Name("b64dec")]
+    fields = [operand for operand in operands if not isinstance(operand, Name)]
+    if len(operands) != 2 or len(names) != 1 or len(fields) != 1:
+        return None
+    is_piped = len(output.pipeline.commands) == 2 and operands[1] == Name("b64dec")
+    is_called = len(output.pipeline.commands) == 1 and operands[0] == Name("b64dec")
+    return _get_key(fields[0]) if is_piped or is_called else None
+
+
+def _find_operand(template: str) -> Operand | None:
+    output = _find_output(template)
+    match output and output.pipeline.commands:
+        case (Command((operand,)),):
+            return operand
+    return None
+
+
+def _find_output(template: str) -> Output | None:
+    """Return the one action of a template that has nothing else."""
+    parsed = parser.parse(template)
+    nodes: list[Node] = [node for node in parsed.body if not isinstance(node, TextNode) or node.text]
+    if len(nodes) == 1 and isinstance(nodes[0], Output) and not nodes[0].pipeline.variables:
+        return nodes[0]
+    return None
+
+
+def _get_key(operand: Operand) -> str | None:
+    match operand:
+        case Fields(Dot() | Variable("$"), (name,)):
+            return name
+    return None
+
+
+def list_fields(template: str) -> set[str]:
+    """Return the keys that a template names. One that takes the whole map, as by `range`, uses others, too.
+
+    Raises:
+        Untranslatable: as in `translate`.
+    """
+    writer = Writer(parser.parse(template), Expression("variables", "texts"))
+    writer.write()
+    return writer.fields

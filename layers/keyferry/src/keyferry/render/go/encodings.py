@@ -1,0 +1,198 @@
+"""Sprig's encodings, checksums and JSON."""
+
+import base64
+import binascii
+import hashlib
+import json
+import math
+import re
+import zlib
+
+from keyferry.budget import Budget
+from keyferry.formats.jsontext import MAX_DEPTH
+from keyferry.model import SecretValue
+from keyferry.render.formatting import FilterError
+from keyferry.render.go.function import function
+from keyferry.render.go.printing import write_exponent
+from keyferry.render.go.values import Map, NilList, Text, from_bytes, split_number, to_bytes, write_plain
+
+_STEPS_PER_CHARACTER = 2
+_HTML = re.compile("[<>&\u2028\u2029]")
+_LINES = re.compile("[\u2028\u2029]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@function("b64enc(bytes) string")
+def encode_base64(text: Text) -> str:
+    """Return base64."""
+    return base64.b64encode(to_bytes(text)).decode()
+
+
+@function("b64dec(string) string")
+def decode_base64(text: str) -> Text:
+    """Return what is in base64. Where it is none, Go returns its complaint as text; here that is an error."""
+    joined = text.replace("\r", "").replace("\n", "")
+    if not re.fullmatch(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", joined):
+        raise FilterError("b64dec gets what is not base64")
+    return from_bytes(base64.b64decode(joined))
+
+
+@function("b32enc(bytes) string")
+def encode_base32(text: Text) -> str:
+    """Return base32."""
+    return base64.b32encode(to_bytes(text)).decode()
+
+
+@function("b32dec(string) string")
+def decode_base32(text: str) -> Text:
+    """Return what is in base32."""
+    try:
+        return from_bytes(base64.b32decode(text.replace("\r", "").replace("\n", "")))
+    except (binascii.Error, ValueError):
+        raise FilterError("b32dec gets what is not base32") from None
+
+
+@function("hexdec(string) string")
+def decode_hex(text: str) -> Text:
+    """Return what is written in hexadecimal digits."""
+    if not re.fullmatch("(?:[0-9a-fA-F]{2})*", text):
+        raise FilterError("hexdec gets what is not hexadecimal")
+    return from_bytes(bytes.fromhex(text))
+
+
+@function("sha1sum(bytes) string")
+def sum_sha1(text: Text) -> str:
+    """Return the SHA-1 of a text, in hexadecimal digits."""
+    return hashlib.sha1(to_bytes(text), usedforsecurity=False).hexdigest()
+
+
+@function("sha256sum(bytes) string")
+def sum_sha256(text: Text) -> str:
+    """Return the SHA-256 of a text, in hexadecimal digits."""
+    return hashlib.sha256(to_bytes(text)).hexdigest()
+
+
+@function("sha512sum(bytes) string")
+def sum_sha512(text: Text) -> str:
+    """Return the SHA-512 of a text, in hexadecimal digits."""
+    return hashlib.sha512(to_bytes(text)).hexdigest()
+
+
+@function("adler32sum(bytes) string")
+def sum_adler32(text: Text) -> str:
+    """Return the Adler-32 of a text, as a number."""
+    return str(zlib.adler32(to_bytes(text)))
+
+
+def _spend_json(budget: Budget, value: object) -> None:
+    budget.spend_value(value, times=_STEPS_PER_CHARACTER)
+
+
+def _spend_parsing(budget: Budget, text: str) -> None:
+    budget.spend(len(text) // 2)
+
+
+@function("toJson(any) string", "mustToJson(any) string", price=_spend_json)
+def to_json(value: object) -> str:
+    """Return a value as JSON, with escapes for `<`, `>` and `&`."""
+    return _HTML.sub(lambda char: f"\\u{ord(char[0]):04x}", _write(value))
+
+
+@function("toRawJson(any) string", "mustToRawJson(any) string", price=_spend_json)
+def to_raw_json(value: object) -> str:
+    """Return a value as JSON."""
+    return _LINES.sub(lambda char: f"\\u{ord(char[0]):04x}", _write(value))
+
+
+@function("toPrettyJson(any) string", "mustToPrettyJson(any) string", price=_spend_json)
+def to_pretty_json(value: object) -> str:
+    """Return a value as JSON in lines, with two blanks for each level."""
+    return _HTML.sub(lambda char: f"\\u{ord(char[0]):04x}", _write(value, indention="\n"))
+
+
+def _write(value: object, indention: str = "", depth: int = 0) -> str:
+    """Return a value as JSON; in lines where `indention` is a line end with the blanks of its level."""
+    if depth > MAX_DEPTH:
+        raise FilterError(f"nested more than {MAX_DEPTH} times")
+    inner = f"{indention}  " if indention else ""
+    match value:
+        case NilList():
+            return "null"
+        case dict() if value:
+            colon = ": " if indention else ":"
+            members = (
+                f"{json.dumps(key, ensure_ascii=False)}{colon}{_write(value[key], inner, depth + 1)}"
+                for key in sorted(value)
+            )
+            return f"{{{inner}{f',{inner}'.join(members)}{indention}}}"
+        case list() if value:
+            return f"[{inner}{f',{inner}'.join(_write(item, inner, depth + 1) for item in value)}{indention}]"
+        case float():
+            return _write_number(value)
+        case SecretValue():
+            raise FilterError("JSON has no binary values")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write_number(number: float) -> str:
+    if not math.isfinite(number):
+        raise FilterError("JSON has no number that is infinite or none")
+    sign, digits, point = split_number(number)
+    if not any(digits) or -6 <= point < 21:
+        return sign + write_plain(digits, point)
+    return sign + re.sub(r"e-0(\d)$", r"e-\1", write_exponent(digits, point))
+
+
+@function("fromJson(string) any", price=_spend_parsing)
+def from_json(text: str) -> object:
+    """Return a document of JSON, whose numbers are all fractions; nil where it is none."""
+    try:
+        return _parse(text)
+    except ValueError:
+        return None
+
+
+@function("mustFromJson(string) any", price=_spend_parsing)
+def parse_json(text: str) -> object:
+    """Return a document of JSON, whose numbers are all fractions."""
+    try:
+        return _parse(text)
+    except ValueError:
+        raise FilterError("mustFromJson gets what is not JSON") from None
+
+
+def _parse(text: str) -> object:
+    """Return a document of JSON.
+
+    Raises:
+        ValueError: it is none.
+        FilterError: it is nested too deeply, or has a number that is too large.
+    """
+
+    def refuse(_name: str) -> None:
+        raise ValueError
+
+    def parse_number(digits: str) -> float:
+        if math.isinf(number := float(digits)):
+            raise FilterError("a number that is too large")
+        return number
+
+    try:
+        document = json.loads(
+            text, parse_int=parse_number, parse_float=parse_number, parse_constant=refuse, object_hook=Map
+        )
+    except RecursionError:
+        raise FilterError("nested too deeply") from None
+    return _mend(document) if "\\u" in text else document
+
+
+def _mend(document: object) -> object:
+    """Return a document with Go's replacement for each half of a character."""
+    match document:
+        case str():
+            return _SURROGATE.sub("\ufffd", document)
+        case list():
+            return [_mend(item) for item in document]
+        case dict():
+            return Map((str(_mend(key)), _mend(item)) for key, item in document.items())
+    return document

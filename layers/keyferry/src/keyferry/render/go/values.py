@@ -1,0 +1,93 @@
+"""Go's values: their types and kinds, whether two are equal, and bytes as text."""
+
+from decimal import Decimal
+
+from keyferry.model import SecretValue
+from keyferry.render.formatting import FilterError
+
+_HALF = 1 << 63
+
+
+class Int64(int):
+    """A number of Go's type int64, which sprig's calculations return."""
+
+
+class Map(dict[str, object]):
+    """A map that a template has made, and can change."""
+
+
+class NilList(list[object]):
+    """A list that was never made: it is empty, and `null` in JSON."""
+
+
+type Text = str | SecretValue
+"""A string of Go's: a SecretValue where its bytes are not UTF-8."""
+
+
+def wrap(number: int) -> Int64:
+    """Return a number as 64 bits hold it."""
+    return Int64((number + _HALF) % (2 * _HALF) - _HALF)
+
+
+def to_bytes(text: Text) -> bytes:
+    """Return the bytes of a string."""
+    return text.reveal() if isinstance(text, SecretValue) else text.encode()
+
+
+def from_bytes(content: bytes) -> Text:
+    """Return bytes as a string."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return SecretValue(content)
+
+
+def get_type(value: object) -> str:
+    """Return the name of a value's type in Go.
+
+    Raises:
+        FilterError: a list or a map, whose exact type is not known here.
+    """
+    match value:
+        case None:
+            return "<nil>"
+        case bool():
+            return "bool"
+        case Int64():
+            return "int64"
+        case int():
+            return "int"
+        case float():
+            return "float64"
+        case str() | SecretValue():
+            return "string"
+    raise FilterError("the type of a list or a map is not known exactly")
+
+
+def get_kind(value: object) -> str:
+    """Return the kind of a value: `slice` and `map` for all lists and maps."""
+    if isinstance(value, list | tuple):
+        return "slice"
+    if isinstance(value, dict):
+        return "map"
+    return "invalid" if value is None else get_type(value)
+
+
+def is_equal(left: object, right: object) -> bool:
+    """Return whether two values are deeply equal, which also takes equal types (`reflect.DeepEqual`)."""
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(is_equal, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(is_equal(left[key], right[key]) for key in left)
+    return get_kind(left) == get_kind(right) and left == right
+
+
+def split_number(number: float) -> tuple[str, tuple[int, ...], int]:
+    """Return a finite number as its sign, its shortest digits, and the power of ten of the first."""
+    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    return "-" if sign else "", digits, len(digits) + int(exponent) - 1
+
+
+def write_plain(digits: tuple[int, ...], point: int) -> str:
+    """Return digits as a number without an exponent."""
+    return format(Decimal((0, digits, point + 1 - len(digits))), "f")

@@ -1,0 +1,101 @@
+"""A Go template becomes Jinja that makes the same text, or is refused: compared with answers recorded from Go."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from keyferry.budget import Budget
+from keyferry.cli.migrate.go_templates import (
+    Untranslatable,
+    find_decoded_field,
+    find_plain_field,
+    list_fields,
+    translate,
+    translate_key,
+)
+from keyferry.errors import SourceUnusable
+from keyferry.render import templates
+
+RECORDED = yaml.safe_load(Path(__file__).with_suffix(".yaml").with_stem("go_templates").read_text())
+VALUES: dict[str, str] = RECORDED["values"]
+CASES: list[dict[str, str]] = RECORDED["templates"]
+
+
+def fill(jinja: str, **values: object) -> str:
+    """Return what a template of Jinja makes."""
+    return templates.fill(jinja, values or {"variables": VALUES}, "here", Budget())
+
+
+def select(kind: str) -> list[Any]:
+    """Return the recorded templates of one kind, as parameters of a test."""
+    return [pytest.param(case["template"], case[kind], id=case["template"]) for case in CASES if kind in case]
+
+
+@pytest.mark.parametrize(("template", "text"), select("makes"))
+def test_a_template_makes_what_go_makes(template: str, text: str) -> None:
+    assert fill(translate(template)) == text
+
+
+@pytest.mark.parametrize(("template", "error"), select("fails"))
+def test_a_template_that_fails_in_go_makes_nothing(template: str, error: str) -> None:
+    with pytest.raises((Untranslatable, SourceUnusable)):
+        pytest.fail(f"{fill(translate(template))} in place of {error}")
+
+
+@pytest.mark.parametrize(("template", "reason"), select("refused"))
+def test_what_cannot_be_made_exactly_is_refused(template: str, reason: str) -> None:
+    with pytest.raises((Untranslatable, SourceUnusable)) as refusal:
+        fill(translate(template))
+    assert str(refusal.value).endswith(reason)
+
+
+def test_simple_templates_become_what_a_person_would_write() -> None:
+    written = translate('{{ .user }}:{{ .user | b64enc }} {{ index . "tls.crt" }}{{ if .tls }}x{{ end }}')
+    assert written == (
+        "{{ variables.user }}:{{ variables.user | b64encode }} {{ variables['tls.crt'] | default('') }}"
+        "{% if variables.tls %}x{% endif %}"
+    )
+
+
+@pytest.mark.parametrize("template", ["{{ .user }}", "{{- .user -}}", " {{- $.user}}", "{{/* the user */}}{{ .user }}"])
+def test_one_field_alone_is_found(template: str) -> None:
+    assert find_plain_field(template) == "user"
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ .user }} ", "{{ .user.name }}", "{{ . }}", "x", "{{ .user | trim }}", "{{ $x := .user }}"]
+)
+def test_what_is_more_than_one_field_is_none(template: str) -> None:
+    assert find_plain_field(template) is None
+
+
+@pytest.mark.parametrize("template", ["{{ .key | b64dec }}", "{{ b64dec .key }}", "{{- $.key | b64dec -}}"])
+def test_a_field_that_is_decoded_alone_is_found(template: str) -> None:
+    assert find_decoded_field(template) == "key"
+
+
+@pytest.mark.parametrize("template", ["{{ .key }}", "{{ b64dec b64dec }}", "{{ .a.b | b64dec }}", "{{ .a | b64dec }}x"])
+def test_what_is_more_than_a_decoded_field_is_none(template: str) -> None:
+    assert find_decoded_field(template) is None
+
+
+def test_the_fields_of_a_template_are_listed() -> None:
+    assert list_fields("{{ .a }}{{ with .b }}{{ $.c }}{{ . }}{{ end }}{{ (fromJson .d).e }}") == {"a", "b", "c", "d"}
+
+
+def test_the_template_of_a_key_sees_the_key() -> None:
+    assert fill(translate_key('{{ .value | upper | replace "-" "_" }}'), key="db-user") == "DB_USER"
+
+
+@pytest.mark.parametrize("template", ["{{ . }}", "{{ .other }}", "{{ with . }}x{{ end }}", "{{ $x := . }}"])
+def test_the_template_of_a_key_sees_nothing_else(template: str) -> None:
+    with pytest.raises(Untranslatable):
+        translate_key(template)
+
+
+def test_a_refusal_has_the_line() -> None:
+    with pytest.raises(Untranslatable) as refusal:
+        translate("a\nb {{ .user }}\n{{ .pass | shout }}")
+    assert (refusal.value.line, refusal.value.reason) == (3, "shout is no function that External Secrets has")
