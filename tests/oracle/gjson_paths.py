@@ -2,10 +2,11 @@
 
 import json
 import re
+from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.oracle.documents import NAMES
+from tests.oracle.documents import NAMES, documents
 
 _SPECIAL = re.compile(r"([.*?|#@!{}\[\]()=<>%~\"\\])")
 _COMPARISONS = ("==", "=", "!=", "<", "<=", ">", ">=", "%", "!%")
@@ -76,3 +77,37 @@ documents_in_text = st.sampled_from(
 )
 lines = st.lists(st.sampled_from(('{"a":1}', '{"a":"x","b":[1]}', "5", "[1,2]", '"x"')), max_size=3).map("\n".join)
 names_in_quotes = st.sampled_from([json.dumps(name) for name in NAMES])
+
+
+@st.composite
+def guided(draw: st.DrawFn) -> tuple[str, str]:
+    """Return a document, and a path of which most steps are there."""
+    document = draw(documents)
+    steps, value, depth = list[str](), json.loads(document), draw(st.integers(1, 4))
+    for _ in range(depth):
+        step, value = _draw_step(draw, value)
+        steps.append(step)
+    return document, draw(st.sampled_from((".", ".", "|"))).join(steps) if steps else "@this"
+
+
+def _draw_step(draw: st.DrawFn, value: Any) -> tuple[str, Any]:  # noqa: ANN401  # JSON is anything
+    """Return a step into a value, and what is there."""
+    if isinstance(value, dict) and value:
+        name = draw(st.sampled_from(sorted(value)))
+        wild = "?".join([_escape(name[:1]), "*"]) if len(name) > 1 else "*"
+        return draw(st.sampled_from((_escape(name), _escape(name), name, wild, f"{_escape(name[:1])}*"))), value[name]
+    if isinstance(value, list) and value:
+        number = draw(st.integers(0, len(value) - 1))
+        item = value[number]
+        key = _escape(draw(st.sampled_from(sorted(item)))) if isinstance(item, dict) and item else ""
+        compared = (
+            f"{key}{draw(st.sampled_from(_COMPARISONS))}{draw(st.sampled_from(_VALUES) | st.just(_write(item, key)))}"
+        )
+        query = f"#({compared}){draw(st.sampled_from(('', '#')))}"
+        return draw(st.sampled_from((str(number), str(number), "#", f"#.{key}", query, query, f"#({key})#"))), item
+    return draw(_names | _counts | _wild), value
+
+
+def _write(item: Any, key: str) -> str:  # noqa: ANN401  # as above
+    """Return a value to compare with that may be equal."""
+    return json.dumps(item.get(key) if isinstance(item, dict) else item)

@@ -46,6 +46,7 @@ var answers = map[string]func(question) (answer, error){
 	"convert":       askConvert,
 	"decode":        askDecode,
 	"keysAndValues": askKeysAndValues,
+	"yaml":          askYAML,
 }
 
 func main() {

@@ -65,6 +65,12 @@ func askKeysAndValues(asked question) (answer, error) {
 	return answer{Values: values}, err
 }
 
+// askYAML reads a document as kubectl does, into JSON.
+func askYAML(asked question) (answer, error) {
+	text, err := yaml.YAMLToJSON(asked.Text)
+	return answer{Text: text}, err
+}
+
 func decodeHex(text string) string {
 	decoded, err := hex.DecodeString(text)
 	if err != nil {
