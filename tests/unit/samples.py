@@ -26,11 +26,14 @@ SPEC: dict[str, Any] = {
 }
 
 
+_OF_THE_SECRET = {"data", "dataFrom", "variables", "labels", "name", "type", "immutable"}
+
+
 def spec(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  # YAML is anything
     """Return the spec of a mapping; a change of `data`, `name`, `type` or the like is one of its Secret."""
     whole = copy.deepcopy(SPEC)
     for key, value in changes.items():
-        (whole["secret"] if key in {"data", "dataFrom", "name", "type", "immutable"} else whole)[key] = value
+        (whole["secret"] if key in _OF_THE_SECRET else whole)[key] = value
     return whole
 
 

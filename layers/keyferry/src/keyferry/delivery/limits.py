@@ -92,7 +92,9 @@ def _select_keys(desired: Desired, alias: str, keys: Iterable[str]) -> list[str]
     data = desired.mapping.spec.secret.data
     paths = {path for path, entry in desired.mapping.spec.secret.entries if entry.source == alias}
     fills_others = any(not path.startswith("data.") for path in paths)
-    return sorted(key for key in keys if (f"data.{key}" in paths if key in data else fills_others))
+    fills_variable = any(path.startswith("variables.") for path in paths)
+    own = {key for key in data if f"data.{key}" in paths or (fills_variable and data[key].template is not None)}
+    return sorted(key for key in keys if (key in own if key in data else fills_others))
 
 
 def _describe_lost_label(desired: Desired, alias: str, keys: list[str], *, retains: bool) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, ValidationInfo
 
-from keyferry.formats import jmespath, re2
+from keyferry.formats import gjson, jmespath, re2
 
 Name = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253)
@@ -48,6 +48,16 @@ def _check_jmespath(path: str, info: ValidationInfo) -> str:
 
 JmesPath = Annotated[str, AfterValidator(_check_jmespath)]
 """A JMESPath expression."""
+
+
+def _check_property(path: str, info: ValidationInfo) -> str:
+    if not (info.context or {}).get(CHECKED):
+        gjson.check(path)
+    return path
+
+
+Property = Annotated[str, AfterValidator(_check_property)]
+"""A property as External Secrets has it: a key of a JSON object, or a path of gjson."""
 
 
 def _check_regexp(pattern: str, info: ValidationInfo) -> str:

@@ -1,13 +1,23 @@
 """Models of what fills the keys of a Secret: single entries, TLS certificates, and registry credentials."""
 
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from keyferry.formats.encodings import Decoding
-from keyferry.formats.fields import Alias, JmesPath
+from keyferry.formats.fields import Alias, JmesPath, Property
 from keyferry.model import Record
+
+
+def check_selection(path: str | None, remote_property: str | None) -> None:
+    """Check that a part of a value is selected in one way.
+
+    Raises:
+        ValueError: there are both a path and a property.
+    """
+    if path is not None and remote_property is not None:
+        raise ValueError("takes path or property, not both: they are two languages for the same")
 
 
 class Entry(Record):
@@ -17,6 +27,10 @@ class Entry(Record):
     """The source of the value. Without `path`, the key holds the whole value, byte for byte."""
     path: JmesPath | None = None
     """A JMESPath expression that selects a part of a JSON value. Text is written as it is, everything else as JSON."""
+    remote_property: Property | None = Field(default=None, alias="property", examples=["user.name"])
+    """What `remoteRef.property` of External Secrets selects, as it writes it: a key, dots and all, or a gjson path."""
+    expected_type: Literal["string"] | None = Field(default=None, alias="type")
+    """What `path` has to find: with `string`, anything but text is an error."""
     template: str | None = None
     """A Jinja template. Its variables are all sources, `cluster` and `namespace`."""
     template_file: str | None = Field(default=None, alias="templateFile", examples=["payments.conf.j2"])
@@ -26,9 +40,9 @@ class Entry(Record):
     decode: Decoding | None = None
     """How the value is encoded: the key holds the decoded value."""
     default: str | None = None
-    """The text to write where `path` selects nothing, or null, or where no version has the label of the source."""
+    """The text to write where nothing is selected, or null by `path`, or no version has the source's label."""
     optional: bool = Field(default=False, strict=True)
-    """Whether the key is left out where `path` selects nothing, or null, or no version has the label of the source."""
+    """Whether the key is left out where nothing is selected, null by `path`, or no version has the source's label."""
 
     @model_validator(mode="after")
     def _check_one_kind(self) -> Self:
@@ -36,11 +50,21 @@ class Entry(Record):
             raise ValueError("needs exactly one of from, template, templateFile and value")
         if self.source is None and (self.path is not None or self.decode):
             raise ValueError("path and decode go with from")
+        if self.source is None and self.remote_property is not None:
+            raise ValueError("property goes with from")
+        check_selection(self.path, self.remote_property)
+        if self.expected_type is not None and self.path is None:
+            raise ValueError("type goes with path: it is for what that finds")
         if self.source is None and (self.default is not None or self.optional):
             raise ValueError("default and optional go with from: they are for what it does not find")
         if self.default is not None and self.optional:
             raise ValueError("takes default or optional, not both")
         return self
+
+    @property
+    def selection(self) -> str | None:
+        """The path or property that selects a part of the source's value; None where that is taken whole."""
+        return self.remote_property if self.path is None else self.path
 
     @property
     def can_be_left_out(self) -> bool:

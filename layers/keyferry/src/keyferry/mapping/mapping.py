@@ -16,9 +16,12 @@ from keyferry.stores.source import Source
 
 PLACE_NAMES = frozenset({"cluster", "namespace"})
 """Variables of every template: the place that the Secret is written to."""
+VARIABLES = "variables"
+"""The variable of templates that holds what `secret.variables` makes."""
 
-
-DEFAULT_OF_NOTHING = "default and optional go with path, or with a source that has a label: for what is not found there"
+DEFAULT_OF_NOTHING = (
+    "default and optional go with path or property, or with a source that has a label: for what is not found there"
+)
 """What is wrong with an entry that has one of them, and whose value is always there."""
 
 
@@ -97,10 +100,10 @@ class Spec(Record):
 
     @model_validator(mode="after")
     def _check_aliases(self) -> Self:
-        used = [(path, entry.source) for path, entry in self.secret.entries if entry.source is not None]
-        used += [(f"dataFrom.{number}", data_from.source) for number, data_from in enumerate(self.secret.data_from)]
+        used = [(path, entry.source) for path, entry in self.secret.entries]
+        used += [(path, data_from.source) for path, data_from in self.secret.selections]
         for path, alias in used:
-            if alias not in self.sources:
+            if alias is not None and alias not in self.sources:
                 known = ", ".join(sorted(self.sources))
                 raise ValueError(f"secret.{path}: no source is called {alias}; there is {known}")
         return self
@@ -108,7 +111,12 @@ class Spec(Record):
     @model_validator(mode="after")
     def _check_defaults(self) -> Self:
         for path, entry in self.secret.entries:
-            if entry.source and entry.can_be_left_out and entry.path is None and not self.sources[entry.source].label:
+            if (
+                entry.source
+                and entry.can_be_left_out
+                and entry.selection is None
+                and not self.sources[entry.source].label
+            ):
                 raise ValueError(f"secret.{path}: {DEFAULT_OF_NOTHING}")
         return self
 
@@ -130,11 +138,9 @@ class Spec(Record):
 
     @model_validator(mode="after")
     def _check_finds(self) -> Self:
-        single_values = [(f"data.{key}", entry.source) for key, entry in self.secret.data.items()]
+        single_values = [(path, entry.source) for path, entry in self.secret.entries]
         single_values += [
-            (f"dataFrom.{number}", data_from.source)
-            for number, data_from in enumerate(self.secret.data_from)
-            if data_from.path is not None
+            (path, data_from.source) for path, data_from in self.secret.selections if data_from.selection is not None
         ]
         for path, alias in single_values:
             if alias is not None and self.sources[alias].find is not None:
@@ -180,6 +186,14 @@ class Spec(Record):
     @property
     def _namespaces(self) -> Sequence[str | NamespaceSelector]:
         return [self.namespaces] if isinstance(self.namespaces, NamespaceSelector) else self.namespaces
+
+    @model_validator(mode="after")
+    def _check_variables(self) -> Self:
+        if self.secret.variables and VARIABLES in self.sources:
+            raise ValueError(
+                f"{VARIABLES} is what templates call secret.{VARIABLES}; give the source of this name another one"
+            )
+        return self
 
     @field_validator("sources")
     @classmethod

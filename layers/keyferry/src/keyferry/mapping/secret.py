@@ -7,25 +7,60 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from keyferry import secret_types
 from keyferry.formats.encodings import Decoding
-from keyferry.formats.fields import Alias, JmesPath, Key, LabelKey, LabelValue, Name
-from keyferry.mapping.data import Entry, Registry, Tls
+from keyferry.formats.fields import Alias, JmesPath, Key, LabelKey, LabelValue, Name, Property
+from keyferry.mapping.data import Entry, Registry, Tls, check_selection
 from keyferry.mapping.keys import InvalidCharacters, KeyRule
 from keyferry.model import MANAGED_BY, PREFIX, Record
 
 
 class DataFrom(Record):
-    """Many keys at once: the members of a JSON object, or all that the `find` of a source finds."""
+    """Many keys at once: the members of a JSON object, all that a `find` finds, or what a template makes in YAML."""
 
-    source: Alias = Field(alias="from")
+    source: Alias | None = Field(default=None, alias="from")
     """The source of the keys and their values."""
     path: JmesPath | None = None
     """A JMESPath expression that selects the object; where absent, the whole value is the object."""
+    remote_property: Property | None = Field(default=None, alias="property", examples=["@this"])
+    """The object, and its values, as `extract` of External Secrets has them: a key, a gjson path, `@this` for all."""
+    template: str | None = None
+    """A Jinja template that makes YAML: keys, and a text for each. Its variables are those of a template of `data`."""
+    template_file: str | None = Field(default=None, alias="templateFile", examples=["payments.yaml.j2"])
+    """A file with the template, relative to the mapping's file. It is read when the mappings are compiled."""
     decode: Decoding | None = None
     """How the values are encoded: the keys hold the decoded values."""
     keys: list[KeyRule] = Field(default_factory=list, max_length=100)
     """Rules that rename the keys, applied in this order."""
     invalid_characters: InvalidCharacters = Field(default="refuse", alias="invalidCharacters")
     """What becomes of characters that no key may have: `replace` writes `_`, `escape` writes `_U002f_` for a slash."""
+
+    @model_validator(mode="after")
+    def _check_one_kind(self) -> Self:
+        if sum(field is not None for field in (self.source, self.template, self.template_file)) != 1:
+            raise ValueError("needs exactly one of from, template and templateFile")
+        if self.source is None and (self.selection is not None or self.decode):
+            raise ValueError("path, property and decode go with from")
+        check_selection(self.path, self.remote_property)
+        return self
+
+    @property
+    def selection(self) -> str | None:
+        """The path or property that selects the object; None where the whole value is the object."""
+        return self.remote_property if self.path is None else self.path
+
+
+class Variables(Record):
+    """Values that templates see by the name `variables`, and that are not written."""
+
+    data: dict[Key, Entry] = Field(default_factory=dict)
+    """The variables, and what fills each, as the keys of a Secret."""
+    data_from: list[DataFrom] = Field(default_factory=list, alias="dataFrom")
+    """Many variables at once, as keys of a Secret. `data` and `dataFrom` win over one another as they do there."""
+
+    @model_validator(mode="after")
+    def _check_content(self) -> Self:
+        if not (self.data or self.data_from):
+            raise ValueError("needs data or dataFrom")
+        return self
 
 
 class Template(Record):
@@ -66,6 +101,8 @@ class SecretSpec(Record):
     """The keys of the Secret, and what fills each."""
     data_from: list[DataFrom] = Field(default_factory=list, alias="dataFrom")
     """Many keys at once. For equal keys, later entries win over earlier ones; a key that `data` names is left to it."""
+    variables: Variables | None = None
+    """Values that the templates of `data` and `dataFrom` see as `variables`: made like keys, and not written."""
 
     @model_validator(mode="after")
     def _check_content(self) -> Self:
@@ -95,10 +132,12 @@ class SecretSpec(Record):
 
     @property
     def templates(self) -> list[str]:
-        """The texts of all templates, of labels, annotations and entries."""
+        """The texts of all templates, of labels, annotations, entries and `dataFrom`."""
         values = (*self.labels.values(), *self.annotations.values())
         texts = [value.template for value in values if isinstance(value, Template) and value.template is not None]
-        return [*texts, *(entry.template for _, entry in self.entries if entry.template is not None)]
+        parts: list[Entry | DataFrom] = [entry for _, entry in self.entries]
+        parts += [data_from for _, data_from in self.selections]
+        return [*texts, *(part.template for part in parts if part.template is not None)]
 
     @property
     def type(self) -> str:
@@ -134,6 +173,15 @@ class SecretSpec(Record):
         yield from ((f"tls.{name}", entry) for name, entry in (self.tls.entries if self.tls else ()))
         for number, registry in enumerate(self.registries):
             yield from ((f"registries.{number}.{name}", entry) for name, entry in registry.entries)
+        if self.variables:
+            yield from ((f"variables.data.{key}", entry) for key, entry in self.variables.data.items())
+
+    @property
+    def selections(self) -> Iterator[tuple[str, DataFrom]]:
+        """All parts that make many keys or variables, each with its path in the mapping, such as `dataFrom.0`."""
+        parts = {"dataFrom": self.data_from, "variables.dataFrom": self.variables.data_from if self.variables else []}
+        for name, listed in parts.items():
+            yield from ((f"{name}.{number}", data_from) for number, data_from in enumerate(listed))
 
     @field_validator("given_type")
     @classmethod

@@ -104,7 +104,7 @@ def _list_secret_warnings(spec: Spec) -> Iterator[tuple[FieldPath, str]]:
             yield path, f"path {expression} {oddity}"
     for number, data_from in enumerate(spec.secret.data_from):
         if _has_slash_in_every_key(data_from, spec):
-            prefix = spec.sources[data_from.source].find_prefix
+            prefix = spec.sources[data_from.source or ""].find_prefix
             message = (
                 f"no name that begins with {prefix} can be a key of a Secret, which has no slash: add"
                 f" keys: [{{stripPrefix: {prefix}}}], or invalidCharacters: replace"
@@ -128,6 +128,10 @@ def _list_paths(secret: SecretSpec) -> Iterator[tuple[FieldPath, str]]:
         ((*root, "data", key), entry) for key, entry in secret.data.items()
     ]
     parts += [((*root, "dataFrom", number), data_from) for number, data_from in enumerate(secret.data_from)]
+    if secret.variables:
+        held, listed = secret.variables.data, enumerate(secret.variables.data_from)
+        parts += [((*root, "variables", "data", key), entry) for key, entry in held.items()]
+        parts += [((*root, "variables", "dataFrom", number), data_from) for number, data_from in listed]
     for name, entry in secret.tls.entries if secret.tls else ():
         parts.append(((*root, "tls") if name == "from" else (*root, "tls", name), entry))
     for number, registry in enumerate(secret.registries):
@@ -149,14 +153,14 @@ def _used_aliases(spec: Spec) -> set[str]:
     """Return the aliases that entries or templates use, with the other variables of templates."""
     variables = {name for template in spec.secret.templates for name in templates.list_variables(template)}
     from_entries = {entry.source for _, entry in spec.secret.entries if entry.source}
-    return variables | from_entries | {data_from.source for data_from in spec.secret.data_from}
+    return variables | from_entries | {data_from.source for _, data_from in spec.secret.selections if data_from.source}
 
 
 def _has_slash_in_every_key(data_from: DataFrom, spec: Spec) -> bool:
     """Return whether no name that the source can find becomes a valid key, since all of them begin with a path."""
-    source = spec.sources[data_from.source]
+    source = spec.sources.get(data_from.source or "")
     has_template = any(rule.template is not None for rule in data_from.keys)
-    if not source.find or "/" not in source.find_prefix or has_template:
+    if source is None or not source.find or "/" not in source.find_prefix or has_template:
         return False
     name = f"{source.find_prefix}x"
     try:

@@ -9,6 +9,8 @@ from keyferry.mapping.origin import Origin
 
 _DEPTHS = {"sources": 2, "namespaces": 2, "restart": 2, "secret": 3}
 """First step in spec to a part → how many steps it takes at most to a part that an error can be about."""
+_DEEPER = (("registries",), ("variables",))
+"""Second steps to parts of a Secret that take one step more."""
 _AROUND = ("sources", "secret.data", "secret.dataFrom", "secret.labels", "secret.annotations")
 """What only holds such parts: every error is about one of them."""
 
@@ -45,7 +47,7 @@ def _list_lines(definition: Definition) -> Iterator[tuple[str, int]]:
         if steps[-1] == "template":
             if first := definition.document.find_block(path):
                 yield f"{_name_part(steps[:-1])}:template", first
-        elif len(steps) <= _DEPTHS.get(str(steps[0]), 0) + (steps[1:2] == ("registries",)) and part not in _AROUND:
+        elif len(steps) <= _DEPTHS.get(str(steps[0]), 0) + (steps[1:2] in _DEEPER) and part not in _AROUND:
             yield part, line
 
 

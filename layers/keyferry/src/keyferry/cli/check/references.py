@@ -11,7 +11,7 @@ from keyferry.cli.check.fields.shapes import find_example
 from keyferry.cli.check.problems import Problem, nearest
 from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping.keys import KeyRule
-from keyferry.mapping.mapping import DEFAULT_OF_NOTHING, PLACE_NAMES, SecretMapping
+from keyferry.mapping.mapping import DEFAULT_OF_NOTHING, PLACE_NAMES, VARIABLES, SecretMapping
 from keyferry.mapping.secret import SecretSpec, Template
 from keyferry.mapping.targets import Cluster, Eks
 from keyferry.render import templates
@@ -41,7 +41,8 @@ def check_sources(document: Document) -> Iterator[Problem]:
         elif model is Template:  # many people can read labels and annotations, so values of sources are not available
             yield from _check_template(document, path, PLACE_NAMES | tags, lists_all=True)
         elif "template" in model.model_fields:
-            yield from _check_template(document, path, PLACE_NAMES | sources.keys())
+            own = set() if VARIABLES in path[2:3] or not document.get("spec", "secret", VARIABLES) else {VARIABLES}
+            yield from _check_template(document, path, PLACE_NAMES | sources.keys() | own)
 
 
 def _check_alias(document: Document, path: FieldPath, sources: Collection[str]) -> Iterator[Problem]:
@@ -52,7 +53,10 @@ def _check_alias(document: Document, path: FieldPath, sources: Collection[str]) 
     if alias not in sources:
         message = f"no source is called {alias}{nearest(alias, sources, 'there is')}"
         yield document.problem((*path, "from"), message)
-    is_whole = document.get(*path, "path") is None and document.get("spec", "sources", alias, "label") is None
+    is_whole = (
+        document.get(*path, "path") is document.get(*path, "property") is None
+        and document.get("spec", "sources", alias, "label") is None
+    )
     for field in ("default", "optional"):
         if is_whole and document.get(*path, field):
             yield document.problem((*path, field), DEFAULT_OF_NOTHING, at_key=True)
@@ -63,11 +67,14 @@ def _check_alias(document: Document, path: FieldPath, sources: Collection[str]) 
 def _check_find(document: Document, path: FieldPath, alias: str) -> Iterator[Problem]:
     """Yield what a part cannot do with the many values of a source with `find`."""
     beginning = f"source {alias} finds many values"
-    if path[2] != "dataFrom":
+    if "dataFrom" not in path[2:4]:
         remedy = f'take them all by dataFrom, or one by a template, as {{{{ {alias}["name"] }}}}'
         yield document.problem((*path, "from"), f"{beginning}: {remedy}")
-    elif document.get(*path, "path") is not None:
-        yield document.problem((*path, "path"), f"{beginning}, each with a key: dataFrom takes them without a path")
+        return
+    for field in ("path", "property"):
+        if document.get(*path, field) is not None:
+            message = f"{beginning}, each with a key: dataFrom takes them without a {field}"
+            yield document.problem((*path, field), message)
 
 
 def _check_template(

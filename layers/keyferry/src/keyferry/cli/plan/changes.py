@@ -9,7 +9,14 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Record
 
-_CONTENT = ("spec.sources", "spec.secret.data", "spec.secret.dataFrom", "spec.secret.tls", "spec.secret.registries")
+_CONTENT = (
+    "spec.sources",
+    "spec.secret.data",
+    "spec.secret.dataFrom",
+    "spec.secret.variables",
+    "spec.secret.tls",
+    "spec.secret.registries",
+)
 """The fields that values come from: whether the content differs with them, only values tell."""
 _DEPTH = 4
 """How many names the path of a field has at most."""

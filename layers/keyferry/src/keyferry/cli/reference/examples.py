@@ -55,12 +55,17 @@ SecretSpec:
     data: {tls.crt: {from: tls, path: certificate}, tls.key: {from: tls, path: key}}
     dataFrom: [{from: tls, path: more}]
   - {name: payments-tls, tls: {from: tls}}
+  - name: payments-db
+    variables: {data: {password: {from: db, property: password}}, dataFrom: [{from: db, property: "@this"}]}
+    data: {url: {template: "postgres://{{ variables.user }}:{{ variables.password | urlencode }}@db.internal/app"}}
   - name: registry
     registries: [{server: registry.example.com, username: {from: db, path: user}, password: {from: db, path: password}}]
 Entry:
   - {from: db, path: port, default: "5432"}
   - {from: db, path: "replicas[0].host", optional: true}
   - {from: db, path: keystore, decode: base64}
+  - {from: db, property: user.name}
+  - {from: db, path: token, type: string}
   - {template: "postgres://{{ db.username }}:{{ db.password | urlencode }}@db.internal/app"}
   - {value: live}
 Tls:
@@ -75,6 +80,10 @@ Registry:
     email: platform@example.com
 DataFrom:
   - {from: db, path: settings, decode: auto, keys: [{addPrefix: DB_}], invalidCharacters: replace}
+  - {from: db, property: "@this"}
+  - {template: "{% for name in variables %}{{ name }}: {{ variables[name] | tojson }}\n{% endfor %}"}
+Variables:
+  - {data: {password: {from: db, property: password}}, dataFrom: [{from: db, property: "@this"}]}
 KeyRule:
   - {regexp: {source: "^(.+)-(.+)$", target: "${2}_$1"}}
   - {stripPrefix: app/}

@@ -4,14 +4,15 @@ Every error is a SourceUnusable. Its message begins with the `where` of the call
 db`, and never quotes a value.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from keyferry.budget import Budget, OverBudget
 from keyferry.errors import SourceUnusable
-from keyferry.formats import jmespath, jsontext
+from keyferry.formats import gjson, jmespath, jsontext
 from keyferry.formats.encodings import Decoding, decode
+from keyferry.mapping.data import Entry
 from keyferry.model import SecretValue, SourceValue
 from keyferry.render import absence
 
@@ -84,7 +85,7 @@ def parse_document(source: SourceValue, where: str, budget: Budget, describe: Ca
     try:
         return _parse(source, budget)
     except jsontext.DuplicateKeyError as error:
-        raise _build_duplicate_error(error, where) from None
+        raise build_duplicate_error(error, where) from None
     except ValueError:
         raise SourceUnusable(f"{where} is {describe(absence.to_text(source.content))}") from None
 
@@ -119,9 +120,29 @@ def search_path(path: str, source: SourceValue, alias: str, where: str, budget: 
     return result
 
 
-def describe_nothing(path: str, source: SourceValue, alias: str, budget: Budget) -> str:
-    """Return why a path selects nothing in a source's document, or null: what there is where its steps end."""
-    steps, document = jmespath.list_steps(path), _get_root(source, budget)
+def check_type(value: object, expected: str | None, path: str, where: str) -> None:
+    """Check that what a path selects is of the type that an entry says: `string`, or None for any.
+
+    Raises:
+        SourceUnusable: it is of another type.
+    """
+    if expected == "string" and not isinstance(value, str):
+        raise SourceUnusable(f"{where}: path {path} finds {absence.describe_kind(value)}, and type says string")
+
+
+def describe_nothing(entry: Entry, source: SourceValue, budget: Budget) -> str:
+    """Return that an entry's path or property selects nothing, and why: what there is where its steps end."""
+    alias, selection = entry.source or "", entry.selection or ""
+    if entry.path is None:
+        steps, noun = gjson.list_steps(selection), "property"
+    else:
+        steps, noun = jmespath.list_steps(selection), "path"
+    return f"{noun} {selection} finds nothing: {describe_end(steps, source, alias, budget)}"
+
+
+def describe_end(steps: Sequence[jmespath.Step] | None, source: SourceValue, alias: str, budget: Budget) -> str:
+    """Return what there is where the steps of a path or property end; in general where it has more than steps."""
+    document = _get_root(source, budget)
     if steps is not None:
         return absence.describe_for_path(document, alias, steps)
     keys = f" of {absence.count_keys(document)}" if isinstance(document, dict) else ""
@@ -144,10 +165,33 @@ def list_members(path: str | None, source: SourceValue, alias: str, where: str, 
     if isinstance(members, dict):
         return members
     if members is None and path is not None:
-        reason = f"nothing: {describe_nothing(path, source, alias, budget)}"
+        reason = f"nothing: {describe_end(jmespath.list_steps(path), source, alias, budget)}"
     else:
         reason = describe(_get_root(source, budget) if path is None else members)
     raise SourceUnusable(f"{where}{beginning} {reason}")
+
+
+def list_yaml_members(text: str, where: str) -> dict[str, str]:
+    """Return the keys and texts that are in YAML, as `templateAs: KeysAndValues` of External Secrets reads it.
+
+    Raises:
+        SourceUnusable: it is not YAML, or a value is no text, number, true, false or null.
+    """
+    # Imported here, since few mappings have YAML.
+    from keyferry.formats import goyaml  # noqa: PLC0415
+
+    try:
+        return goyaml.parse_texts(text)
+    except ValueError as error:
+        raise SourceUnusable(f"{where} makes what is {error}") from None
+
+
+def get_text(value: SecretValue) -> str | SecretValue:
+    """Return a value as text; as it is where it is not UTF-8."""
+    try:
+        return value.reveal().decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _get_root(source: SourceValue, budget: Budget) -> object:
@@ -176,7 +220,7 @@ def get_template_value(source: SourceValue, where: str, budget: Budget) -> objec
     try:
         document = _parse(source, budget)
     except jsontext.DuplicateKeyError as error:
-        raise _build_duplicate_error(error, where) from None
+        raise build_duplicate_error(error, where) from None
     except ValueError:  # text that is not JSON, such as a password, even if it begins with a brace
         return text
     return document if isinstance(document, dict | list) else text
@@ -193,5 +237,6 @@ def _parse(source: SourceValue, budget: Budget) -> Any:  # noqa: ANN401  # as ab
     return budget.documents[key][1]
 
 
-def _build_duplicate_error(error: jsontext.DuplicateKeyError, where: str) -> SourceUnusable:
+def build_duplicate_error(error: jsontext.DuplicateKeyError, where: str) -> SourceUnusable:
+    """Return the error of a document in which an object has a key twice."""
     return SourceUnusable(f"{where}: {error}; take one of them out")
