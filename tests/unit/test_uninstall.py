@@ -1,6 +1,7 @@
 """What it takes to remove a stack: what the plan has of AWS and of clusters, and what it says it has not seen."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -59,6 +60,20 @@ def test_all_that_was_generated_goes_by_its_label_and_that_of_another_stack_stay
     assert command.startswith("kubectl --context mine delete rolebindings,")
     assert command.endswith(" --all-namespaces --selector keyferry.dev/generated=keyferry")
     assert (removal.stays, removal.notes) == ([], [])
+
+
+@pytest.mark.parametrize("secrets", [False, True])
+def test_that_a_context_was_found_by_its_name_alone_is_said_once_for_the_cluster(secrets: bool) -> None:
+    operator = FakeOperator(one())
+    generate(operator, mapping(**ONE), mapping("other", **ONE, name="other"))
+    sure = look(operator, secrets=secrets)
+    operator.context = replace(operator.context, is_guess=True)
+    removal = look(operator, secrets=secrets)
+    assert len(removal.steps) == (2 if secrets else 1)
+    first, *others = removal.steps
+    assert first.details == ["whether context mine leads to prod-eu only its name says: say --context prod-eu=mine"]
+    assert others == sure.steps[1:]
+    assert removal.stays == sure.stays
 
 
 def test_where_nothing_was_generated_there_is_nothing_to_do() -> None:

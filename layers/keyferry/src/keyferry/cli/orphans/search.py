@@ -233,8 +233,6 @@ class ClusterSearch:
 
     def _build(self, resource: Resource, seen: dict[str, str], why: str) -> Orphan:
         name, context = self._cluster.name, self._client.context
-        choice = f"{name}={context.name}"
-        doubt = f"whether context {context.name} leads to {name} only its name says: say --context {quote(choice)}"
         return Orphan(
             cluster=name,
             eks=self._cluster.eks,
@@ -244,8 +242,14 @@ class ClusterSearch:
             namespace=seen.get("namespace", ""),
             why=why,
             metadata=seen,
-            refusals=(doubt,) if context.is_guess else (),
+            refusals=(describe_doubt(name, context.name),) if context.is_guess else (),
         )
+
+
+def describe_doubt(cluster: str, context: str) -> str:
+    """Return why nothing is deleted by a context that was taken for a cluster by its own name alone."""
+    choice = quote(f"{cluster}={context}")
+    return f"whether context {context} leads to {cluster} only its name says: say --context {choice}"
 
 
 def _has_journal(raw: Object) -> bool:

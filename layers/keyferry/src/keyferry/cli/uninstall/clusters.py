@@ -2,11 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from keyferry.cli.clusters.generated import GENERATED, format_deletion
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.orphan import format_deletion as format_deletion_by_name
-from keyferry.cli.orphans.search import Findings
+from keyferry.cli.orphans.search import Findings, describe_doubt
 from keyferry.cli.output.words import count, count_each, join
 from keyferry.cli.uninstall.removal import Removal, Step
 
@@ -26,20 +27,32 @@ def plan_cluster(name: str, context: str, findings: Findings, prefix: str, *, se
         secrets: whether Secrets and stamps go too.
     """
     removal = Removal(notes=list(findings.notes))
-    generated = [orphan for orphan in findings.orphans if orphan.resource in GENERATED and not orphan.is_stamp]
+    doubt = describe_doubt(name, context)
+    orphans = _leave_out(doubt, findings.orphans)
+    generated = [orphan for orphan in orphans if orphan.resource in GENERATED and not orphan.is_stamp]
     if generated or findings.notes:
         seen = count_each(Counter(orphan.kind for orphan in generated)) or "what was generated for it"
         details = _explain(orphan for orphan in generated)
         removal.steps.append(Step(f"in {name}: {seen}", [format_deletion(context, prefix)], details))
-    written = [orphan for orphan in findings.orphans if orphan not in generated]
+    written = [orphan for orphan in orphans if orphan not in generated]
     if secrets:
         removal.steps += _list_steps(name, written)
     elif written:
         removal.stays.append(
             f"in {name}: {count_each(Counter(orphan.kind for orphan in written))}; --secrets has the commands"
         )
+    if orphans != findings.orphans and removal.steps:  # the doubt is about all of the cluster: it is told once
+        first, *others = removal.steps
+        removal.steps = [replace(first, details=[doubt, *first.details]), *others]
     removal.stays += _list_moved(name, findings, limit=len(findings.moved) if secrets else _MAX_NAMES)
     return removal
+
+
+def _leave_out(doubt: str, orphans: Sequence[Orphan]) -> list[Orphan]:
+    """Return the same without a reason that is one for all of the cluster."""
+    return [
+        replace(orphan, refusals=tuple(reason for reason in orphan.refusals if reason != doubt)) for orphan in orphans
+    ]
 
 
 def _list_moved(name: str, findings: Findings, *, limit: int) -> Iterator[str]:
