@@ -238,7 +238,9 @@ def test_how_many_names_fit_is_told_and_when_aws_has_to_be_asked() -> None:
     assert more.policies > iam.DEFAULT_MAX_POLICIES
     assert "ask AWS first" in str(more)
     assert "ask AWS first" not in str(few)
+    assert (few.is_near, more.is_near) == (False, True)
     usage = iam.compute_usage(Catalog())
+    assert not usage.is_near
     assert usage.policies == iam.RESERVED_POLICIES
     assert 900 < usage.room < 1200
 

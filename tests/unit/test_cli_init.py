@@ -522,6 +522,19 @@ def test_nothing_is_fetched_for_who_breaks_off_nor_for_a_file_that_is_not_writte
     assert fetched == []
 
 
+def test_a_wheel_that_belongs_into_the_repository_is_told_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    installed = install(tmp_path_factory.mktemp("installed"), None)
+    monkeypatch.setattr("keyferry.cli.commands.init.distribution", lambda _name: installed)
+    told = "wheels/keyferry-1.2.3-py3-none-any.whl is the keyferry that runs here"
+    assert told in write().stderr
+    assert told not in write().stderr
+    assert told not in run("init", "--check").stderr
+    (folder / "wheels/keyferry-1.2.3-py3-none-any.whl").unlink()
+    assert told in run("init").stderr
+
+
 def test_the_result_as_json_has_each_file_and_the_next_commands() -> None:
     answer = json.loads(write("acme", "--output", "json").stdout)
     assert [row["file"] for row in answer["files"]] == [f"acme/{name}" for name in WRITTEN]

@@ -18,6 +18,8 @@ RESERVED_POLICIES = 1
 """Managed policies that template.yaml attaches to the roles itself."""
 OVERHEAD = 200
 """Characters of a managed policy, at least, that are not the ARNs of its resources."""
+NEAR = 0.8
+"""The part of the room that has to be used before it is worth a line."""
 USUAL_LENGTH = 100
 """Characters of an ARN of a secret, as long as there is none to go by."""
 
@@ -42,6 +44,11 @@ class Usage:
     def fits(self) -> bool:
         """Whether AWS can attach so many policies."""
         return self.policies <= MAX_POLICIES
+
+    @property
+    def is_near(self) -> bool:
+        """Whether there is little room left before AWS has to raise the quota, or none."""
+        return self.policies > NEAR * DEFAULT_MAX_POLICIES or self.names > NEAR * self.default_room
 
     def __str__(self) -> str:
         """Return it as a sentence, with the remedy where it does not fit."""

@@ -66,7 +66,7 @@ def generate(settings: Settings, to: Path | None, *, check: bool, dry_run: bool)
     for warning in warnings:
         console.print_note(str(warning))
     usage = settings.check_usage(catalog)
-    if usage.names and not settings.is_json:
+    if usage.is_near and not settings.is_json:
         console.print_note(str(usage))
     files = render_files(catalog)
     try:

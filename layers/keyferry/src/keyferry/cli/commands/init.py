@@ -102,8 +102,8 @@ def init(
         console.print_json(_build_answer(folder, states, diffs, to_do))
     else:
         _tell(folder, states, diffs, is_check=check)
-    if plan.note:
-        console.print_note(plan.note)
+    if note := plan.choose_note(states):
+        console.print_note(note)
     _tell_refused(folder / environment.mappings, [str(folder / each) for each in states if states[each] == "written"])
     if not settings.is_json:
         _tell_next(folder, to_do)

@@ -100,7 +100,7 @@ def validate(settings: Settings, *, targets: bool) -> None:
     if targets:
         console.print_table(_TARGET_COLUMNS, list(_target_rows(catalog)))
     _print_problems(settings, warnings)
-    if usage.names:
+    if usage.is_near:
         console.print_note(str(usage))
     verdict = count(len(warnings), "warning") if warnings else "nothing wrong"
     console.print_line(f"{settings.mappings}: {summarize(catalog)}, {verdict}")

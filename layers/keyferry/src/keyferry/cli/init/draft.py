@@ -10,7 +10,7 @@ from keyferry.cli.build.application import find_application
 from keyferry.cli.init import LOCK, REQUIREMENTS, repository, settings_file, writing
 from keyferry.cli.init.answers import Answers
 from keyferry.cli.init.repository import Environment
-from keyferry.cli.init.requirement import Pin
+from keyferry.cli.init.requirement import WHEELS, Pin
 from keyferry.cli.init.writing import Content, State
 
 _AND = " \\\n     && "
@@ -71,6 +71,12 @@ class Draft:
         if REQUIREMENTS in self.files:
             return {}
         return {REQUIREMENTS: there if (folder / REQUIREMENTS).exists() else "missing"}
+
+    def choose_note(self, states: Mapping[str, State]) -> str:
+        """Return what is to be told of the pin: of a wheel in the repository, as long as it is not there."""
+        wheels = [name for name in self.files if PurePosixPath(name).parts[0] == WHEELS]
+        is_there = bool(wheels) and all(states[name] in ("kept", "up to date") for name in wheels)
+        return "" if is_there else self.note
 
     def list_next(self, folder: Path) -> list[tuple[str, str]]:
         """Return what to do next in a new environment, to its first Secret: each with its command."""
