@@ -168,8 +168,8 @@ class Runtime:
         service = self._environment.get("KEYFERRY_ALARM_SERVICE", "")
         return replace(choose_dimension(self.catalog, metric), service=service)
 
-    def prepare(self, delivery: Delivery, deadline: Deadline) -> Work:
-        """Return a delivery with its mapping and the clients that it needs.
+    def prepare(self, delivery: Delivery, deadline: Deadline, client: "KubeClient | None" = None) -> Work:
+        """Return a delivery with its mapping and the clients that it needs; `client` stands in for the cluster's own.
 
         Raises:
             UnknownName: this deployment does not have the mapping or the cluster.
@@ -178,7 +178,7 @@ class Runtime:
         """
         self.limit(deadline)
         mapping, cluster = self.catalog.get(delivery.mapping, delivery.cluster)
-        client = self.connect(cluster, deadline)
+        client = client or self.connect(cluster, deadline)
         return Work(
             delivery,
             mapping,

@@ -1,6 +1,6 @@
-"""Ask a cluster what a person may see there, and delete what they name: of `orphans`, `doctor` and `migrate`.
+"""Ask a cluster what a person may see there, and change what they name: of `orphans`, `doctor` and `migrate`.
 
-Of Secrets only the metadata is ever asked for.
+Of Secrets only the metadata is ever asked for, but by `connect_secrets`, which is for the hand-over alone.
 """
 
 import shlex
@@ -13,7 +13,8 @@ from keyferry.cli.clusters.contexts import Context
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import Object
 from keyferry.errors import ClusterUnavailable, Forbidden, Unauthorized
-from keyferry.kube import Connection
+from keyferry.kinds import JSON_MERGE
+from keyferry.kube import Connection, KubeClient
 from keyferry.kube.client import JSON, METADATA_ONLY, PAGE_SIZE, parse_object
 from keyferry.kube.transport import Request
 
@@ -139,6 +140,60 @@ class OperatorClient:
             accept=METADATA_ONLY,
         )
         self._ask(request)
+
+    def patch(self, resource: Resource, metadata: Mapping[str, str], patch: Object, manager: str) -> Object | None:
+        """Change an object by a JSON merge patch if it still is as it was seen; None if it is missing.
+
+        Args:
+            resource: its kind.
+            metadata: its name, namespace, uid and resourceVersion.
+            patch: what changes; a null removes a field.
+            manager: the field manager that changes it.
+
+        Raises:
+            Overtaken: it has changed since.
+        """
+        name, namespace = metadata["name"], metadata.get("namespace")
+        seen = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        request = Request(
+            "PATCH",
+            resource.build_path(namespace, name),
+            "patch",
+            f"{resource.plural}/{name}",
+            namespace,
+            query=(("fieldManager", manager),),
+            body=patch | {"metadata": {**patch.get("metadata", {}), **seen}},
+            content_type=JSON_MERGE,
+        )
+        return self._ask(request)
+
+    def create(self, resource: Resource, body: Object, manager: str) -> None:
+        """Create an object.
+
+        Args:
+            resource: its kind.
+            body: the object, with its namespace and name.
+            manager: the field manager that creates it.
+
+        Raises:
+            Overtaken: there is one of its name.
+        """
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        request = Request(
+            "POST",
+            resource.build_path(namespace),
+            "create",
+            f"{resource.plural}/{name}",
+            namespace,
+            query=(("fieldManager", manager),),
+            body=body,
+            content_type=JSON,
+        )
+        self._ask(request)
+
+    def connect_secrets(self) -> KubeClient:
+        """Return a client for whole Secrets on the same connection, with the rights of the same person."""
+        return KubeClient(self._connection, self._deadline)
 
     def list_own_rules(self, namespace: str) -> Object:
         """Return what the person may do in a namespace: the status of a SelfSubjectRulesReview."""

@@ -9,6 +9,8 @@ from keyferry.model import MANAGED_BY, PREFIX
 ORIGINALS = ("reconcile.external-secrets.io/", "secrets-store.csi.k8s.io/")
 """How labels and annotations begin by which the originals know a Secret as theirs: `LabelManaged`, `LabelOwner` and
 `AnnotationDataHash` of External Secrets, `SecretManagedLabel` of the driver."""
+MANAGED_LABEL_OF_DRIVER = "secrets-store.csi.k8s.io/managed"
+"""The label by which the driver's cache selects Secrets."""
 _TOOLS = ("kubectl.kubernetes.io/last-applied-configuration", "meta.helm.sh/", "argocd.argoproj.io/tracking-id")
 """Annotations that a tool sets on an ExternalSecret in the cluster, and that the operator copies to the Secret: no
 manifest in a repository has them."""
@@ -16,7 +18,12 @@ manifest in a repository has them."""
 
 def is_mark(key: str) -> bool:
     """Return whether a label or annotation belongs to whoever writes the Secret, or was copied from a tool's object."""
-    return key == MANAGED_BY or key.startswith((*ORIGINALS, f"{PREFIX}/", *_TOOLS))
+    return key == MANAGED_BY or key.startswith((*ORIGINALS, f"{PREFIX}/")) or is_tool_mark(key)
+
+
+def is_tool_mark(key: str) -> bool:
+    """Return whether an annotation was copied from an object that a tool has applied."""
+    return key.startswith(_TOOLS)
 
 
 def list_differences(desired: Desired, observed: Observed | None) -> list[str]:

@@ -1,6 +1,6 @@
 """Compare the Secrets of one mapping in one cluster with what the mapping makes: read, render, and write nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -74,8 +74,20 @@ def _verify(work: Work) -> list[Verified]:
         return []
     with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(names)))) as pool:
         states = list(pool.map(lambda name: _catch(work, name, lambda: observe(work.cluster, name, secret)), names))
-        desired = build_desired(work, pool, names, reread=False)  # after all observations, as in `deliver`
+        desired = _build_desired(work, pool, names)  # after all observations, as in `deliver`
     return [_compare(work, name, desired[name], state) for name, state in zip(names, states, strict=True)]
+
+
+def _build_desired(
+    work: Work, pool: ThreadPoolExecutor, namespaces: Sequence[str]
+) -> Mapping[str, Desired | KeyferryError]:
+    """Return what the mapping makes in each namespace, or why it makes nothing there."""
+    try:
+        return build_desired(work, pool, namespaces, reread=False)
+    except KeyferryError as error:
+        return dict.fromkeys(namespaces, error)
+    except Exception as error:  # its text can quote a value
+        return dict.fromkeys(namespaces, Unexpected(error))
 
 
 def _catch[T](work: Work, namespace: str, step: Callable[[], T]) -> T | KeyferryError:
@@ -93,11 +105,10 @@ def _catch[T](work: Work, namespace: str, step: Callable[[], T]) -> T | Keyferry
 def _compare(
     work: Work, namespace: str, desired: Desired | KeyferryError, observed: Observed | KeyferryError | None
 ) -> Verified:
-    secret = work.mapping.spec.secret.name
-    for side in (observed, desired):
-        if isinstance(side, KeyferryError):
-            return Verified(work.delivery, namespace, secret, error=side)
-    assert isinstance(desired, Desired)  # noqa: S101  # as `side` was none of the errors
-    assert not isinstance(observed, KeyferryError)  # noqa: S101
+    known = Verified(work.delivery, namespace, work.mapping.spec.secret.name)
+    if isinstance(observed, KeyferryError):
+        return replace(known, error=observed)
+    if isinstance(desired, KeyferryError):
+        return replace(known, error=desired, observed=observed)
     differences = tuple(list_differences(desired, observed))
-    return Verified(work.delivery, namespace, secret, differences, desired=desired, observed=observed)
+    return replace(known, differences=differences, desired=desired, observed=observed)

@@ -1,0 +1,44 @@
+"""What a person has to change where a manifest is kept: in Git, in a chart, in an object that makes it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from keyferry.cli.migrate.handover.originals import Original
+from keyferry.delivery.apply import Object
+
+
+def describe_policies(original: Original, keeper: str, policies: Mapping[str, str]) -> str:
+    """Return the change that lets a Secret stay when its ExternalSecret goes."""
+    spec: Object = {"target": dict(policies)}
+    if keeper.startswith("ClusterExternalSecret/"):
+        spec = {"externalSecretSpec": spec}
+    return f"{keeper} keeps {original}. Change it there, and apply that:\n{_indent({'spec': spec})}"
+
+
+def describe_removal(original: Original, keeper: str) -> str:
+    """Return the change that removes an ExternalSecret."""
+    return f"{keeper} keeps {original}. Now its Secret stays without it: take it out there, and apply that."
+
+
+def describe_objects(original: Original, keeper: str, secret: str) -> str:
+    """Return the change that lets a SecretProviderClass make a Secret no more."""
+    return (
+        f"{keeper} keeps {original}. Take the entry with secretName: {secret} out of spec.secretObjects there, and"
+        " apply that. Its other fields stay, as pods mount it."
+    )
+
+
+def describe_return(manifest: Mapping[str, Any], keeper: str) -> str:
+    """Return the change that puts an original back."""
+    metadata = manifest["metadata"]
+    return (
+        f"{keeper} kept {manifest['kind']} {metadata['namespace']}/{metadata['name']}. Put it back there, and apply"
+        f" that:\n{_indent(manifest)}"
+    )
+
+
+def _indent(value: Mapping[str, Any]) -> str:
+    text = yaml.safe_dump(dict(value), sort_keys=False, default_flow_style=False)
+    return "\n".join(f"    {line}" for line in text.rstrip().split("\n"))

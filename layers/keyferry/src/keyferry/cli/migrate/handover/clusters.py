@@ -1,0 +1,118 @@
+"""Look at the targets of one mapping on one cluster, and carry out steps there, with a person's own rights."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from keyferry.cli.clusters.client import OperatorClient, Resource
+from keyferry.cli.migrate.handover import secrets
+from keyferry.cli.migrate.handover.originals import RESOURCES, Original
+from keyferry.cli.migrate.handover.state import State
+from keyferry.cli.migrate.handover.steps import (
+    CreateOriginal,
+    DeleteOriginal,
+    Deliver,
+    PatchOriginal,
+    PatchSecret,
+    Release,
+    Step,
+    TakeOver,
+)
+from keyferry.cli.migrate.verify.verify import Verified, verify
+from keyferry.delivery.passes import deliver
+from keyferry.delivery.report import Locate
+from keyferry.delivery.work import Work
+from keyferry.errors import Overtaken
+from keyferry.kube import KubeClient
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.model import Delivery
+
+MANAGER = "keyferry-handover"
+"""The field manager of what is changed of originals, and of metadata of Secrets."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One cluster, as the person reaches it."""
+
+    client: OperatorClient
+
+    @cached_property
+    def secrets(self) -> KubeClient:
+        """The client for Secrets."""
+        return self.client.connect_secrets()
+
+    @cached_property
+    def resources(self) -> list[Resource]:
+        """The kinds of originals that the cluster has, each by the newest of its versions that is known here."""
+        newest: dict[str, Resource] = {}
+        for resource in self.client.find_served(RESOURCES):
+            newest.setdefault(resource.kind, resource)
+        return list(newest.values())
+
+    def list_originals(self, namespaces: Iterable[str]) -> dict[str, list[Original]]:
+        """Return the originals of some namespaces."""
+        return {
+            namespace: [
+                Original(resource, raw)
+                for resource in self.resources
+                for raw in self.client.list_objects(resource, namespace)
+            ]
+            for namespace in namespaces
+        }
+
+
+@dataclass(frozen=True)
+class Group:
+    """The targets of one mapping on one cluster."""
+
+    delivery: Delivery
+    mapping: SecretMapping
+    side: Side
+    prepare: Callable[[Delivery, KubeClient], Work]
+    locate: Locate
+
+    def look(self) -> list[Verified]:
+        """Return the comparison of each target; of one error alone where nothing is known of any."""
+        return verify(self.prepare(self.delivery, self.side.secrets), self.locate)
+
+    def carry_out(self, step: Step, state: State) -> None:
+        """Carry out a step.
+
+        Raises:
+            Overtaken: what it was planned for has changed since.
+            KeyferryError: it failed; or the delivery did, of a Secret that is the mapping's by now.
+        """
+        match step:
+            case PatchOriginal(original=original, patch=patch):
+                if self.side.client.patch(original.resource, original.seen, patch, MANAGER) is None:
+                    raise Overtaken(f"{original} is no longer there")
+            case DeleteOriginal(original=original):
+                self.side.client.delete(original.resource, original.seen)
+            case CreateOriginal(manifest=manifest):
+                self.side.client.create(Original.of_manifest(manifest).resource, dict(manifest), MANAGER)
+            case PatchSecret(patch=patch):
+                self._patch_secret(state, patch)
+            case Release(original=original):
+                self._release(state, original)
+            case TakeOver(body=body):
+                self.side.secrets.apply_secret(state.namespace, body, self.mapping.managers[0], force=True)
+            case Deliver():
+                self._deliver(state)
+
+    def _patch_secret(self, state: State, patch: Mapping[str, object]) -> None:
+        if self.side.secrets.patch_secret(state.namespace, dict(patch), MANAGER) is None:
+            raise Overtaken(f"Secret {state.secret} in {state.namespace} is no longer there")
+
+    def _release(self, state: State, original: Original) -> None:
+        raw = self.side.secrets.read_secret(state.namespace, state.secret)
+        seen = state.observed.resource_version if state.observed else ""
+        if raw is None or raw["metadata"]["resourceVersion"] != seen:
+            raise Overtaken(f"Secret {state.secret} in {state.namespace} has changed")
+        self._patch_secret(state, secrets.build_release(raw, self.mapping, original))
+
+    def _deliver(self, state: State) -> None:
+        work = self.prepare(self.delivery.model_copy(update={"namespace": state.namespace}), self.side.secrets)
+        errors = deliver(work).errors
+        if errors:
+            raise errors[0]

@@ -1,0 +1,128 @@
+"""The steps that are left until a mapping has its Secret and no original makes it any more.
+
+The order makes each safe: the original can be found again before it changes; its removal takes nothing along, since no
+owner is left by then; and the mapping takes over when nobody else writes.
+"""
+
+from collections.abc import Iterator
+
+from keyferry.cli.migrate.handover import changes, secrets
+from keyferry.cli.migrate.handover.keepers import find_keeper
+from keyferry.cli.migrate.handover.originals import Original
+from keyferry.cli.migrate.handover.record import SECRET_OBJECTS, dump, read_secret_objects
+from keyferry.cli.migrate.handover.state import QUIET_SECONDS, State
+from keyferry.cli.migrate.handover.steps import (
+    DeleteOriginal,
+    Deliver,
+    PatchOriginal,
+    PatchSecret,
+    Refuse,
+    Step,
+    TakeOver,
+    Wait,
+)
+from keyferry.delivery.apply import Object
+
+
+def list_steps(state: State) -> Iterator[Step]:
+    """Yield the steps that are left, the next one first; none when the mapping has the Secret."""
+    externals, classes = state.external_secrets, state.provider_classes
+    refusal = _find_refusal(state, externals, classes)
+    if refusal:
+        yield Refuse(refusal)
+        return
+    for original in externals:
+        yield from _list_external_steps(state, original)
+    for original in classes:
+        yield _take_out(state, original)
+    if not externals:
+        yield from _list_owner_steps(state, classes)
+    yield from _list_last_steps(state)
+
+
+def _find_refusal(state: State, externals: list[Original], classes: list[Original]) -> str:
+    """Return what somebody has to settle first; empty where nothing is in the way."""
+    found = state.verified
+    if state.observed is None:
+        makers = ", ".join(map(str, [*externals, *classes]))
+        return f"there is no Secret yet: let {makers} make it" if makers else ""
+    if len(externals) + bool(classes) > 1:
+        return f"several objects make it, and only one can be handed over: {', '.join(map(str, externals + classes))}"
+    if (externals or classes) and found.differences:
+        return f"it is not what the mapping makes: {'; '.join(found.differences)}"
+    if state.strangers:
+        owners = ", ".join(state.strangers)
+        return f"it is owned by {owners}, and is deleted with that: take that ownerReference away first"
+    if not (externals or classes or state.is_marked or state.is_ours):
+        return "nothing here makes it, and it has no mark of an original: say policies.conflict: takeOver, and push"
+    if found.observed and found.observed.type != state.desired.get_type(found.observed):
+        return f"it is not what the mapping makes: {'; '.join(found.differences)}"
+    return ""
+
+
+def _list_external_steps(state: State, original: Original) -> Iterator[Step]:
+    if original.is_being_deleted:
+        yield Wait(f"the operator lets go of {original}")
+        return
+    kept = state.kept_manifest
+    if kept is None or kept["metadata"]["name"] != original.name:
+        yield PatchSecret(f"let the Secret keep the manifest of {original}", secrets.build_record(state, original))
+    keeper, policies = find_keeper(original.metadata), original.changed_policies
+    if policies:
+        what = f"set {original} to {' and '.join(policies.values())}"
+        yield (
+            Wait(f"{keeper} has {what}", changes.describe_policies(original, keeper, policies))
+            if keeper
+            else PatchOriginal(what, original, {"spec": {"target": policies}})
+        )
+    if state.owners:
+        yield _drop_owner(state, original, is_changed=bool(policies))
+    what = f"remove {original}"
+    yield (
+        Wait(f"{keeper} has {original} removed", changes.describe_removal(original, keeper))
+        if keeper
+        else DeleteOriginal(what, original)
+    )
+
+
+def _drop_owner(state: State, original: Original, *, is_changed: bool) -> Step:
+    """Return how the ownerReference goes: by the operator; by us where it does no more for that ExternalSecret."""
+    if not is_changed and (original.stays_as_synced or original.has_synced):
+        return PatchSecret("take the ownerReference away", secrets.build_patch(state, ownerReferences=None))
+    return Wait(f"the operator drops its ownerReference{original.trouble}")
+
+
+def _take_out(state: State, original: Original) -> Step:
+    """Return how a SecretProviderClass makes the Secret no more; it stays, as pods mount it."""
+    what, keeper = f"take {state.secret} out of secretObjects of {original}", find_keeper(original.metadata)
+    if keeper:
+        return Wait(f"{keeper} has {what}", changes.describe_objects(original, keeper, state.secret))
+    taken, left = list[Object](), list[Object]()
+    for each in original.secret_objects:
+        (taken if str(each.get("secretName", "")).strip() == state.secret else left).append(each)
+    others = [each for each in read_secret_objects(original) if each.get("secretName", "").strip() != state.secret]
+    annotations = {SECRET_OBJECTS: dump([*others, *taken])}
+    return PatchOriginal(
+        what, original, {"metadata": {"annotations": annotations}, "spec": {"secretObjects": left or None}}
+    )
+
+
+def _list_owner_steps(state: State, classes: list[Original]) -> Iterator[Step]:
+    """Yield how owners go that nobody takes away: the driver's; that of an ExternalSecret which is gone already."""
+    if state.owners:
+        yield PatchSecret("take the ownerReferences away", secrets.build_patch(state, ownerReferences=None))
+    is_quiet = not (state.owners or classes) and state.quiet_seconds >= QUIET_SECONDS
+    if state.is_of_driver and not state.is_ours and not is_quiet:
+        yield Wait("the driver, which sets owners every five seconds, sets none any more")
+
+
+def _list_last_steps(state: State) -> Iterator[Step]:
+    if state.observed is None:
+        return
+    if not state.is_ours:
+        what = f"mapping {state.mapping.name} takes over, with the content as it is"
+        yield TakeOver(what, secrets.build_takeover(state))
+    if state.marks:
+        yield PatchSecret("take the marks of the original away", secrets.build_marks_patch(state))
+    if state.is_behind or (not state.is_ours and state.verified.differences):
+        yield Deliver(f"deliver what has changed meanwhile: {'; '.join(state.verified.differences)}")

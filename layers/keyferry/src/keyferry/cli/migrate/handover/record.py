@@ -1,0 +1,65 @@
+"""What is kept of an original while its Secret is handed over: its manifest, in annotations of what stays.
+
+An ExternalSecret is removed in the end, so its manifest is kept on the Secret. A SecretProviderClass stays, and keeps
+the `secretObjects` that were taken out of it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keyferry.cli.migrate.handover.originals import Original
+from keyferry.delivery.apply import Object
+from keyferry.model import PREFIX
+
+ORIGINAL = f"{PREFIX}/original"
+"""Annotation of a Secret: the manifest of the ExternalSecret that made it, as JSON."""
+SECRET_OBJECTS = f"{PREFIX}/secret-objects"
+"""Annotation of a SecretProviderClass: what was taken out of its `secretObjects`, as JSON."""
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def build_manifest(original: Original) -> Object:
+    """Return the manifest of an original, without what a cluster adds to it."""
+    kept: Object = {"name": original.name, "namespace": original.namespace}
+    for part in ("labels", "annotations"):
+        pairs = {key: text for key, text in (original.metadata.get(part) or {}).items() if key != _LAST_APPLIED}
+        kept |= {part: pairs} if pairs else {}
+    resource = original.resource
+    return {
+        "apiVersion": resource.version,
+        "kind": resource.kind,
+        "metadata": kept,
+        "spec": original.spec,
+    }
+
+
+def dump(value: object) -> str:
+    """Return the text of an annotation."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def read_original(annotations: Mapping[str, str]) -> Object | None:
+    """Return the manifest that a Secret keeps; None if it keeps none, or what it has is not one."""
+    manifest = _parse(annotations.get(ORIGINAL))
+    metadata = manifest.get("metadata") if isinstance(manifest, dict) else None
+    is_whole = isinstance(metadata, dict) and {"name", "namespace"} <= metadata.keys()
+    return manifest if is_whole and {"apiVersion", "kind", "spec"} <= manifest.keys() else None
+
+
+def read_secret_objects(original: Original) -> list[Object]:
+    """Return what was taken out of a SecretProviderClass."""
+    kept = _parse((original.metadata.get("annotations") or {}).get(SECRET_OBJECTS))
+    return [each for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
+
+
+def name_secrets(objects: Sequence[Object]) -> set[str]:
+    """Return the names of the Secrets of `secretObjects`."""
+    return {str(each.get("secretName", "")).strip() for each in objects}
+
+
+def _parse(text: str | None) -> Any:  # noqa: ANN401  # JSON
+    try:
+        return json.loads(text or "null")
+    except ValueError:
+        return None
