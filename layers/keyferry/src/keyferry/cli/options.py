@@ -124,19 +124,20 @@ class Settings:
         return usage
 
 
-def check_can_ask(settings: Settings, verb: str) -> None:
+def check_can_ask(settings: Settings, verb: str, look: str = "--dry-run") -> None:
     """Check that there is somebody to ask before something is done.
 
     Args:
         settings: the options of `keyferry`.
         verb: what is to be done, as `push`.
+        look: the option that only looks.
 
     Raises:
         click.UsageError: there is nobody; the message has the options that ask nothing.
     """
     why = "--output json asks nothing" if settings.is_json else "there is no terminal to ask on"
     if settings.is_json or not sys.stdin.isatty():
-        raise click.UsageError(f"{why}; say --yes to {verb}, or --dry-run to look")
+        raise click.UsageError(f"{why}; say --yes to {verb}, or {look} to look")
 
 
 def examples(*commands: str) -> str:

@@ -1,30 +1,46 @@
-"""What a person has to be allowed to do for a hand-over, and what of it they may not."""
+"""What a person has to be allowed to do for the steps of a hand-over, and what of it they may not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from keyferry.cli.clusters.client import SECRETS, OperatorClient, Resource
-from keyferry.cli.migrate.handover.originals import EXTERNAL_SECRET
+from keyferry.cli.migrate.handover.originals import Original
+from keyferry.cli.migrate.handover.steps import (
+    CreateOriginal,
+    DeleteOriginal,
+    PatchOriginal,
+    PatchSecret,
+    Release,
+    Step,
+    TakeOver,
+)
 
-_SECRET_VERBS = ("get", "patch")
-_VERBS: Mapping[str, tuple[str, ...]] = {
-    EXTERNAL_SECRET: ("list", "patch", "delete", "create"),
-    "SecretProviderClass": ("list", "patch"),
-}
-"""Kind of an original → what is done to it; `create` is for the way back."""
 
-
-def list_missing_rights(client: OperatorClient, resources: list[Resource], namespace: str) -> Iterator[str]:
-    """Yield what a person may not do in a namespace, as `patch secrets in namespace payments`.
+def list_missing_rights(client: OperatorClient, steps: Iterable[Step], namespace: str) -> list[str]:
+    """Return what a person may not do in a namespace, as `patch secrets in namespace payments of cluster prod-eu`.
 
     Args:
         client: the cluster, as the person reaches it.
-        resources: the kinds of originals that it has.
+        steps: what is to be done in that namespace.
         namespace: the namespace.
     """
-    wanted = [(SECRETS, verb) for verb in _SECRET_VERBS]
-    wanted += [(resource, verb) for resource in resources for verb in _VERBS[resource.kind]]
-    for resource, verb in wanted:
-        group = resource.version.rpartition("/")[0]
+    missing = []
+    for verb, resource in dict.fromkeys(_list_requests(steps)):
+        group, _, _ = resource.version.rpartition("/")
         asked = {"verb": verb, "group": group, "resource": resource.plural, "namespace": namespace}
         if not client.may(asked):
-            yield f"{verb} {resource.full_name} in namespace {namespace} of cluster {client.cluster}"
+            missing.append(f"{verb} {resource.full_name} in namespace {namespace} of cluster {client.cluster}")
+    return missing
+
+
+def _list_requests(steps: Iterable[Step]) -> Iterator[tuple[str, Resource]]:
+    """Yield verb and kind of the request of each step; what only looks has been done for the plan already."""
+    for step in steps:
+        match step:
+            case PatchOriginal(original=original):
+                yield "patch", original.resource
+            case DeleteOriginal(original=original):
+                yield "delete", original.resource
+            case CreateOriginal(manifest=manifest):
+                yield "create", Original.of_manifest(manifest).resource
+            case PatchSecret() | TakeOver() | Release():
+                yield "patch", SECRETS

@@ -41,9 +41,10 @@ class Handover:
     clock: Callable[[], float] = time.monotonic
     targets: dict[tuple[str, str, str | None], Target] = field(default_factory=dict)
 
-    def plan(self) -> list[Target]:
-        """Return all targets with the steps that are left."""
+    def plan(self, count: Callable[[], None] = lambda: None) -> list[Target]:
+        """Return all targets with the steps that are left; `count` is called after each group."""
         for group in self.groups:
+            count()
             for target, state in self._look(group):
                 if isinstance(state, KeyferryError):
                     target.finish("failed", state.title)
