@@ -22,11 +22,12 @@ _JMES = ("path", "objectAlias", "filePermission")
 _FAILOVER = ("objectName", "objectVersion", "objectVersionLabel")
 _LISTS = ("jmesPath", "failoverObject")
 _SAMPLE = "write it as `- objectName: prod/db`, with `objectType: secretsmanager` in the next line"
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _LIKE_A_NUMBER = re.compile(
     r"[-+]?(0[box][0-9a-fA-F_]*|\.?[0-9][0-9._]*([eE][-+]?[0-9_]*)?|\.(inf|nan))", re.IGNORECASE
 )
 _BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off"})
+_NOTHING = ("", "~", "null", "Null", "NULL")
 _TEMPLATES = ("{{", "{%", "<%")
 _RENDER = "render it first, as helm template … | keyferry migrate -"
 
@@ -133,7 +134,7 @@ def _list_members(node: MappingNode, known: tuple[str, ...]) -> Iterator[tuple[s
     seen = set[str]()
     for key, value in node.value:
         written = key.value if isinstance(key, ScalarNode) else ""
-        if not written or written == "<<":
+        if written in ("<<", *_NOTHING):
             raise refuse("an entry has a key that is no name", "write the names of fields alone", key.start_mark.line)
         name = names.get(written.lower(), written)
         if name in seen:
@@ -173,7 +174,7 @@ def _read_scalar(node: ScalarNode, name: str) -> str | None:
         raise refuse(f"{name} has a tag, {node.tag}", "take the tag out", node.start_mark.line)
     if node.style:
         return str(value)
-    if value in ("", "~", "null", "Null", "NULL"):
+    if value in _NOTHING:
         return None
     if value in ("true", "True", "TRUE", "false", "False", "FALSE"):
         return str(value).lower()
