@@ -7,6 +7,7 @@ from hypothesis import given
 from keyferry.budget import Budget
 from keyferry.cli.migrate.jmespaths import find_difference
 from keyferry.formats import jmespath, jsontext
+from keyferry.render.data.values import write_as_go
 from tests.oracle import jmespaths
 from tests.oracle.ask import Oracle
 from tests.oracle.conftest import COMPARED
@@ -19,14 +20,19 @@ def find_text(path: str, document: str) -> str | None:
         try:
             jmespath.check(path)
             found = (
-                None if find_difference(path) else jmespath.search(path, jsontext.parse(document.encode()), Budget())
+                None
+                if find_difference(path)
+                else jmespath.search(path, jsontext.parse(document.encode()), Budget(), write_as_go)
             )
         except Exception:
             return None
     return found if isinstance(found, str) else None
 
 
-@given(path=jmespaths.simple | jmespaths.expressions | jmespaths.expressions.map("{} | [0]".format), document=documents)
+PATHS = jmespaths.simple | jmespaths.expressions
+
+
+@given(path=PATHS | PATHS.map("{} | [0]".format) | PATHS.map("to_string({})".format), document=documents)
 def test_a_path_finds_the_text_that_the_original_finds(oracle: Oracle, path: str, document: str) -> None:
     text = find_text(path, document)
     answer = oracle.ask("jmespath", text=document, path=path)

@@ -186,6 +186,29 @@ def test_a_path_that_has_to_be_text_is_refused_where_it_is_none() -> None:
         rendered(mapping(data=data), {"db": value('{"a": 1}')})
 
 
+@pytest.mark.parametrize(
+    ("document", "text"),
+    [
+        ('{"a": "x"}', "x"),
+        ('{"a": 5432}', "5432"),
+        ('{"a": 1.50}', "1.5"),
+        ('{"a": 1e3}', "1000"),
+        ('{"a": 123456789012345678901}', "123456789012345680000"),
+        ('{"a": true}', "true"),
+        ("{}", "null"),
+        ('{"a": {"b": [1, 2], "a": "<x>"}}', '{"a":"\\u003cx\\u003e","b":[1,2]}'),
+    ],
+)
+def test_what_becomes_text_for_that_is_written_as_go_writes_it(document: str, text: str) -> None:
+    data = {"key": {"from": "db", "path": "to_string(a)", "type": "string"}}
+    assert rendered(mapping(data=data), {"db": value(document)})["key"].reveal().decode() == text
+
+
+def test_without_a_type_numbers_that_become_text_are_as_the_document_has_them() -> None:
+    data = {"key": {"from": "db", "path": "to_string(a)"}}
+    assert rendered(mapping(data=data), {"db": value('{"a": 1.50}')})["key"].reveal() == b"1.50"
+
+
 # variables
 
 

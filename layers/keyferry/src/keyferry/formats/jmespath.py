@@ -35,10 +35,10 @@ _CHAINS = frozenset(
 
 
 class _Functions(Functions):
-    """JMESPath's own functions, on a budget, with a `to_string` that keeps numbers as the document writes them."""
+    """JMESPath's own functions, on a budget, with a `to_string` of its own."""
 
-    def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+    def __init__(self, budget: Budget, to_string: Callable[[object], str]) -> None:
+        self._budget, self._to_string = budget, to_string
 
     def call_function(self, function_name: str, resolved_args: Iterable[Any]) -> Any:  # noqa: ANN401  # JSON is anything
         """Call a function, and spend what its arguments and its result cost."""
@@ -55,14 +55,14 @@ class _Functions(Functions):
 
     @signature({"types": []})
     def _func_to_string(self, value: object) -> str:
-        return jsontext.to_text(value)
+        return self._to_string(value)
 
 
 class _Interpreter(TreeInterpreter):
     """Evaluates an expression on a budget: a step for each node that is visited, and what each new value costs."""
 
-    def __init__(self, budget: Budget) -> None:
-        super().__init__(jmespath.Options(custom_functions=_Functions(budget)))
+    def __init__(self, budget: Budget, to_string: Callable[[object], str]) -> None:
+        super().__init__(jmespath.Options(custom_functions=_Functions(budget, to_string)))
         self._budget = budget
         self._methods: dict[str, Callable[..., Any]] = {}
 
@@ -210,15 +210,23 @@ def _describe_mistake(path: str, error: ValueError) -> str:
     return f"not a JMESPath expression: {reason}"
 
 
-def search(path: str, document: object, budget: Budget) -> object:
+def search(
+    path: str, document: object, budget: Budget, to_string: Callable[[object], str] = jsontext.to_text
+) -> object:
     """Return the value that an expression selects in a document; None where that is nothing, or null.
+
+    Args:
+        path: the expression.
+        document: the document.
+        budget: what the expression may compute.
+        to_string: what the function of that name writes; by default, numbers as the document has them.
 
     Raises:
         OverBudget: the expression computes too much.
         Exception: the expression cannot be evaluated on the document; of a type of JMESPath's or Python's own. The
             message can quote the document.
     """
-    return _Interpreter(budget).visit(_parse(path), document)
+    return _Interpreter(budget, to_string).visit(_parse(path), document)
 
 
 def describe_failure(error: Exception) -> str:

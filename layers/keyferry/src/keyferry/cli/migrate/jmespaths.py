@@ -60,6 +60,8 @@ def _find_in_node(node: Mapping[str, Any]) -> str:
         return f"has a * that {_RANDOM}"
     if node["type"] == "function_expression" and node["value"] in ("keys", "values"):
         return f"has {node['value']}(), which {_RANDOM}"
+    if node["type"] == "function_expression" and node["value"] == "to_number":
+        return "has to_number(), which takes other texts for numbers there: leave it out"
     if _is_number(node) and abs(node["value"]) > _EXACT:
         return f"has {node['value']}, of which only the first digits count there"
     if node["type"] == "comparator" and node["value"] in _ORDERED and not any(map(_is_number, node["children"])):

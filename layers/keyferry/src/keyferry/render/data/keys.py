@@ -82,7 +82,7 @@ def _select(entry: Entry, source: SourceValue, budget: Budget, where: str) -> Se
         if found is not None:
             return values.decode_value(values.encode_text(found.text, where), entry.decode, where)
     else:
-        selected = values.search_path(entry.selection, source, alias, where, budget)
+        selected = values.search_path(entry.selection, source, alias, where, budget, entry.expected_type)
         if selected is not None:
             values.check_type(selected, entry.expected_type, entry.selection, where)
             return values.decode_part(selected, entry.decode, where)

@@ -90,7 +90,9 @@ def parse_document(source: SourceValue, where: str, budget: Budget, describe: Ca
         raise SourceUnusable(f"{where} is {describe(absence.to_text(source.content))}") from None
 
 
-def search_path(path: str, source: SourceValue, alias: str, where: str, budget: Budget) -> object:
+def search_path(
+    path: str, source: SourceValue, alias: str, where: str, budget: Budget, expected: str | None = None
+) -> object:
     """Return the part of a source's JSON document that a JMESPath expression selects; None for nothing or null.
 
     Args:
@@ -99,6 +101,7 @@ def search_path(path: str, source: SourceValue, alias: str, where: str, budget: 
         alias: the name of the source, for an example in a message.
         where: the mapping, the key and the source.
         budget: what the path may compute.
+        expected: the type that is expected. With `string`, the function `to_string` writes what that of Go writes.
 
     Raises:
         SourceUnusable: the value is no JSON document, or the path cannot be applied to it.
@@ -106,7 +109,7 @@ def search_path(path: str, source: SourceValue, alias: str, where: str, budget: 
     describe = partial(absence.describe_unreadable, alias=alias, steps=jmespath.list_steps(path) or ())
     try:
         document = parse_document(source, where, budget, describe)
-        result = jmespath.search(path, document, budget)
+        result = jmespath.search(path, document, budget, write_as_go if expected == "string" else jsontext.to_text)
         budget.spend_text(
             len(jsontext.to_text(result))
         )  # raises for a result that is not JSON, such as that of `&name`
@@ -118,6 +121,22 @@ def search_path(path: str, source: SourceValue, alias: str, where: str, budget: 
         # The message of the library can quote the value.
         raise SourceUnusable(f"{where}: path {path} {jmespath.describe_failure(error)}") from None
     return result
+
+
+def write_as_go(value: object) -> str:
+    """Return a value as go-jmespath's `to_string` writes it, for which all numbers are fractions of 64 bits."""
+    from keyferry.render.go.encodings import to_json  # noqa: PLC0415  # few paths have that function
+
+    return value if isinstance(value, str) else to_json(_to_floats(value))
+
+
+def _to_floats(value: Any) -> Any:  # noqa: ANN401  # JSON is anything
+    if isinstance(value, dict):
+        return {key: _to_floats(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_to_floats(item) for item in value]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else value
 
 
 def check_type(value: object, expected: str | None, path: str, where: str) -> None:
