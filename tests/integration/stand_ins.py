@@ -43,7 +43,9 @@ def install_kinds(admin: Admin) -> None:
 
 
 def remove_kinds(admin: Admin) -> None:
-    """Take the custom kinds away again, with all objects of them."""
+    """Take the custom kinds away again, with all objects of them, which no operator lets go of any more."""
+    for each in admin.send("GET", f"/apis/{OPERATOR}/v1/externalsecrets")["items"]:
+        Operator(admin, each["metadata"]["namespace"], lambda _: {}).let_go(each)
     for _, group, plural, _ in _KINDS:
         admin.delete("CustomResourceDefinition", f"{plural}.{group}")
     until("the originals' kinds gone", lambda: not admin.answers(f"/apis/{OPERATOR}/v1/externalsecrets"))
@@ -223,6 +225,10 @@ class Operator:
             owners = secret["metadata"].get("ownerReferences", ()) if secret else ()
             if any(each["uid"] == made["metadata"]["uid"] for each in owners):
                 self.cluster.delete("secrets", name)
+        self.let_go(made)
+
+    def let_go(self, made: Object) -> None:
+        """Take the finalizer away, without which an ExternalSecret that was deleted is gone."""
         left = [each for each in made["metadata"].get("finalizers", ()) if each != FINALIZER]
         self._patch(made, {"metadata": {"finalizers": left}})
 

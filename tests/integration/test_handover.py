@@ -24,8 +24,11 @@ from keyferry_local.world import deployment, env_from
 from tests.integration.history import History
 from tests.integration.scene import CLUSTER, Scene
 from tests.integration.stand_ins import (
+    DRIVER,
+    MANAGED,
     MARK,
     OPERATOR,
+    Driver,
     Operator,
     field_manager,
     install_kinds,
@@ -35,6 +38,9 @@ from tests.integration.stand_ins import (
 
 QUIET, PERIOD = 1.0, 0.3
 """Seconds: how long no owner may come back, and how often the stand-in sets them. The driver takes five."""
+
+
+pytestmark = pytest.mark.usefixtures("_kinds")
 
 
 class Killed(BaseException):
@@ -128,7 +134,14 @@ def _kinds(cloud: Cloud) -> Iterator[None]:
 
 
 @contextmanager
-def external(scene: Scene, target: Mapping[str, Any], metadata: Object | None = None, **spec: Any) -> Iterator[Estate]:  # noqa: ANN401
+def external(
+    scene: Scene,
+    target: Mapping[str, Any],
+    metadata: Object | None = None,
+    *,
+    drops_owners: bool = True,
+    **spec: Any,  # noqa: ANN401
+) -> Iterator[Estate]:
     """Yield an estate whose Secret an ExternalSecret makes."""
     scene.create({"password": "canary-handover-1"})
     client = scene.cloud.aws.client("secretsmanager")
@@ -143,10 +156,9 @@ def external(scene: Scene, target: Mapping[str, Any], metadata: Object | None = 
         "metadata": {"name": "db", "namespace": scene.namespace} | (metadata or {}),
         "spec": {"target": dict(target), "data": [], **spec},
     }
-    scene.admin.send(
-        "POST", f"/apis/{OPERATOR}/v1/namespaces/{scene.namespace}/externalsecrets", made, "application/json"
-    )
+    post(scene, "externalsecrets", made)
     scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
+    operator.drops_owners = drops_owners
     with running(operator.reconcile_all, 0.05):
         until("the Secret of the original", scene.data)
         yield Estate(scene, scene.grant())
@@ -169,67 +181,10 @@ def watched(estate: Estate) -> Iterator[None]:
 OWNER = {"creationPolicy": "Owner", "deletionPolicy": "Delete"}
 
 
-def check_taken_over(estate: Estate) -> None:
-    """Assert that the mapping has the Secret as if it had made it: nothing is left to deliver, but a rotation is."""
-    scene = estate.scene
-    secret = scene.secret()
-    assert secret["metadata"]["annotations"]["keyferry.dev/mapping"] == scene.identity.journal_name(scene.namespace)
-    assert secret["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "keyferry"}
-    assert not estate.owners
-    with scene.untouched("Secret", "db"):
-        assert not estate.direct.deliver(scene.namespace).errors
-    scene.put({"password": "canary-handover-2"})
-    assert not estate.direct.deliver(scene.namespace).errors
-    assert scene.data() == {"password": b"canary-handover-2"}
-    assert scene.stamp("Deployment", "api")
-
-
-@pytest.mark.usefixtures("_kinds")
-class TestExternalSecret:
-    """An ExternalSecret, whose operator runs all the time."""
-
-    def test_the_mapping_takes_the_secret_over_and_nothing_restarts_and_nothing_is_written_anew(
-        self, scene: Scene
-    ) -> None:
-        with external(scene, OWNER) as estate:
-            assert estate.owners == ["ExternalSecret"]
-            with watched(estate):
-                target = estate.run()
-                assert (target.standing, target.why) == ("done", "")
-                assert estate.find("externalsecrets") is None
-            check_taken_over(estate)
-            assert estate.run().done == []
-
-    @pytest.mark.parametrize("number", range(1, 6))
-    def test_a_run_that_is_killed_at_any_write_is_finished_by_the_next_one(self, scene: Scene, number: int) -> None:
-        with external(scene, OWNER) as estate:
-            with watched(estate):
-                with pytest.raises(Killed):
-                    estate.run(dies_at=number)
-                assert estate.run().standing == "done"
-                assert estate.find("externalsecrets") is None
-            check_taken_over(estate)
-
-    @pytest.mark.parametrize("number", range(1, 6))
-    def test_from_any_write_there_is_a_way_back_to_the_original(self, scene: Scene, number: int) -> None:
-        with external(scene, OWNER) as estate:
-            before = estate.find("externalsecrets")
-            with watched(estate):
-                with pytest.raises(Killed):
-                    estate.run(dies_at=number)
-                assert estate.run(is_back=True).standing == "done"
-            check_returned(estate, before)
-
-    @pytest.mark.parametrize("number", range(1, 3))
-    def test_a_way_back_that_is_killed_is_finished_by_the_next_one(self, scene: Scene, number: int) -> None:
-        with external(scene, OWNER) as estate:
-            before = estate.find("externalsecrets")
-            assert estate.run().standing == "done"
-            with watched(estate):
-                with pytest.raises(Killed):
-                    estate.run(is_back=True, dies_at=number)
-                assert estate.run(is_back=True).standing == "done"
-            check_returned(estate, before)
+def post(scene: Scene, plural: str, body: Object, group: str = OPERATOR) -> None:
+    """Create an original as a person does."""
+    path = f"/apis/{group}/v1/namespaces/{scene.namespace}/{plural}?fieldManager=kubectl-create"
+    scene.admin.send("POST", path, body, "application/json")
 
 
 def check_returned(estate: Estate, before: Object | None) -> None:
@@ -248,3 +203,268 @@ def check_returned(estate: Estate, before: Object | None) -> None:
     assert estate.run(is_back=True).done == []
     scene.admin.send("DELETE", f"/apis/{OPERATOR}/v1/namespaces/{scene.namespace}/externalsecrets/db")
     until("the Secret goes with its original", lambda: scene.data() is None)
+
+
+def check_taken_over(estate: Estate) -> None:
+    """Assert that the mapping has the Secret as if it had made it: nothing is left to deliver, but a rotation is."""
+    scene = estate.scene
+    secret = scene.secret()
+    assert secret["metadata"]["annotations"]["keyferry.dev/mapping"] == scene.identity.journal_name(scene.namespace)
+    assert secret["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "keyferry"}
+    assert not estate.owners
+    with scene.untouched("Secret", "db"):
+        assert not estate.direct.deliver(scene.namespace).errors
+    scene.put({"password": "canary-handover-2"})
+    assert not estate.direct.deliver(scene.namespace).errors
+    assert scene.data() == {"password": b"canary-handover-2"}
+    assert scene.stamp("Deployment", "api")
+
+
+def test_the_mapping_takes_the_secret_over_and_nothing_restarts_and_nothing_is_written_anew(scene: Scene) -> None:
+    with external(scene, OWNER) as estate:
+        assert estate.owners == ["ExternalSecret"]
+        with watched(estate):
+            target = estate.run()
+            assert (target.standing, target.why) == ("done", "")
+            assert estate.find("externalsecrets") is None
+        check_taken_over(estate)
+        assert estate.run().done == []
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_a_run_that_is_killed_at_any_write_is_finished_by_the_next_one(scene: Scene, number: int) -> None:
+    with external(scene, OWNER) as estate:
+        with watched(estate):
+            with pytest.raises(Killed):
+                estate.run(dies_at=number)
+            assert estate.run().standing == "done"
+            assert estate.find("externalsecrets") is None
+        check_taken_over(estate)
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_from_any_write_there_is_a_way_back_to_the_original(scene: Scene, number: int) -> None:
+    with external(scene, OWNER) as estate:
+        before = estate.find("externalsecrets")
+        with watched(estate):
+            with pytest.raises(Killed):
+                estate.run(dies_at=number)
+            assert estate.run(is_back=True).standing == "done"
+        check_returned(estate, before)
+
+
+@pytest.mark.parametrize("number", range(1, 3))
+def test_a_way_back_that_is_killed_is_finished_by_the_next_one(scene: Scene, number: int) -> None:
+    with external(scene, OWNER) as estate:
+        before = estate.find("externalsecrets")
+        assert estate.run().standing == "done"
+        with watched(estate):
+            with pytest.raises(Killed):
+                estate.run(is_back=True, dies_at=number)
+            assert estate.run(is_back=True).standing == "done"
+        check_returned(estate, before)
+
+
+def test_with_a_policy_that_leaves_the_secret_behind_nothing_is_set_first(scene: Scene) -> None:
+    with external(scene, {"creationPolicy": "Orphan"}) as estate, watched(estate):
+        assert estate.run().done == [
+            f"let the Secret keep the manifest of ExternalSecret {scene.namespace}/db",
+            f"remove ExternalSecret {scene.namespace}/db",
+            f"mapping {scene.namespace} takes over, with the content as it is",
+            "take the marks of the original away",
+        ]
+
+
+@pytest.mark.parametrize("once", [{"refreshInterval": "0"}, {"refreshPolicy": "CreatedOnce"}])
+def test_the_owner_goes_and_comes_back_where_the_operator_looks_only_once(scene: Scene, once: dict[str, str]) -> None:
+    with external(scene, OWNER, **once) as estate:
+        before = estate.find("externalsecrets")
+        with watched(estate):
+            with pytest.raises(Killed):
+                estate.run(dies_at=3)
+            assert (estate.owners, "take the ownerReference away" in estate.told) == ([], False)
+            assert estate.run(is_back=True).standing == "done"
+        check_returned(estate, before)
+
+
+def test_an_old_operator_that_keeps_its_owner_reference_has_it_taken_away(scene: Scene) -> None:
+    with external(scene, OWNER, drops_owners=False) as estate, watched(estate):
+        assert estate.run().standing == "done"
+        assert "take the ownerReference away" in estate.told
+
+
+def test_what_differs_stays_with_its_original(scene: Scene) -> None:
+    with external(scene, OWNER) as estate:
+        scene.put({"password": "canary-handover-2"})
+        with scene.untouched("Secret", "db"):
+            target = estate.run()
+        assert target.standing == "refused"
+        assert target.why == "it is not what the mapping makes: key password: another value"
+
+
+def test_a_secret_that_was_rotated_after_its_original_had_gone_is_taken_over_and_then_delivered(scene: Scene) -> None:
+    with external(scene, OWNER) as estate:
+        uid = scene.secret()["metadata"]["uid"]
+        with pytest.raises(Killed):
+            estate.run(dies_at=3)
+        until("the original gone", lambda: estate.find("externalsecrets") is None)
+        scene.put({"password": "canary-handover-2"})
+        target = estate.run()
+        assert target.done[-1] == "deliver what has changed meanwhile: key password: another value"
+        assert (scene.data(), scene.secret()["metadata"]["uid"]) == ({"password": b"canary-handover-2"}, uid)
+        assert scene.stamp("Deployment", "api")
+
+
+def test_an_original_that_helm_keeps_is_changed_and_removed_by_its_release(scene: Scene) -> None:
+    helm = {
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"meta.helm.sh/release-name": "payments"},
+    }
+    with external(scene, OWNER, helm) as estate, watched(estate):
+        assert estate.run(wait_seconds=0).standing == "waits"
+        assert estate.told[-1].splitlines()[1:] == [
+            f"Helm (payments) keeps ExternalSecret {scene.namespace}/db. Change it there, and apply that:",
+            "    spec:",
+            "      target:",
+            "        creationPolicy: Orphan",
+            "        deletionPolicy: Retain",
+        ]
+        estate.change("externalsecrets", {"spec": {"target": {"creationPolicy": "Orphan", "deletionPolicy": None}}})
+        until("the owner gone", lambda: not estate.owners)
+        assert estate.run(wait_seconds=0).standing == "waits"
+        assert estate.told[-1].startswith(f"waiting until Helm (payments) has ExternalSecret {scene.namespace}/db")
+        scene.admin.send("DELETE", f"/apis/{OPERATOR}/v1/namespaces/{scene.namespace}/externalsecrets/db")
+        assert estate.run().standing == "done"
+        assert "meta.helm.sh/release-name" not in scene.secret()["metadata"]["annotations"]
+
+
+def test_an_owner_of_its_own_kind_that_was_removed_by_hand_takes_nothing_along(scene: Scene) -> None:
+    with external(scene, {"creationPolicy": "Owner"}) as estate, watched(estate):
+        foreign = {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "1", "controller": False}
+        owned = scene.secret()["metadata"]["ownerReferences"]
+        scene.admin.edit("Secret", "db", scene.namespace, {"metadata": {"ownerReferences": [*owned, foreign]}})
+        target = estate.run()
+        assert target.standing == "refused"
+        assert target.why.startswith("it is owned by ConfigMap/other")
+
+
+# The CSI driver
+
+
+@contextmanager
+def mounted(scene: Scene, monkeypatch: pytest.MonkeyPatch, metadata: Object | None = None) -> Iterator[Estate]:
+    """Yield an estate whose Secret the driver makes, of a class that the pod of a Deployment mounts."""
+    monkeypatch.setattr(forward, "QUIET_SECONDS", QUIET)
+    scene.create({"password": "canary-handover-1"})
+    driver = Driver(scene.admin, scene.namespace, lambda _: {"password": "canary-handover-1"})
+    entry = {"secretName": "db", "type": "Opaque", "data": [{"objectName": "password", "key": "password"}]}
+    made: Object = {
+        "apiVersion": f"{DRIVER}/v1",
+        "kind": "SecretProviderClass",
+        "metadata": {"name": "db", "namespace": scene.namespace} | (metadata or {}),
+        "spec": {"provider": "aws", "parameters": {"objects": "…"}, "secretObjects": [entry, OTHER_ENTRY]},
+    }
+    post(scene, "secretproviderclasses", made, DRIVER)
+    scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
+    pod = until("the pod", lambda: next(iter(driver.cluster.list("pods")), None))
+    driver.mount(pod["metadata"]["name"], "db")
+    with running(driver.patch_owners, PERIOD):
+        estate = Estate(scene, scene.grant())
+        until("the owner", lambda: estate.owners == ["ReplicaSet"])
+        yield estate
+
+
+OTHER_ENTRY = {"secretName": "other", "type": "Opaque", "data": [{"objectName": "password", "key": "password"}]}
+
+
+def names_in_class(estate: Estate) -> list[str]:
+    """Return the Secrets that the class makes."""
+    found = estate.find("secretproviderclasses", group=DRIVER)
+    assert found is not None
+    return [each["secretName"] for each in found["spec"].get("secretObjects", ())]
+
+
+def check_driver_has_it(estate: Estate) -> None:
+    """Assert that the class makes the Secret again, that it goes with its owners, and that nothing of ours is left."""
+    scene = estate.scene
+    assert sorted(names_in_class(estate)) == ["db", "other"]
+    until("the owner", lambda: estate.owners == ["ReplicaSet"])
+    metadata = scene.secret()["metadata"]
+    assert (metadata["labels"], metadata.get("annotations")) == ({MANAGED: "true"}, None)
+    found = estate.find("secretproviderclasses", group=DRIVER)
+    assert found is not None
+    assert "annotations" not in found["metadata"]
+    assert estate.run(is_back=True).done == []
+    scene.admin.delete("Deployment", "api", scene.namespace)
+    until("the Secret goes with its owner", lambda: scene.data() is None)
+
+
+def test_a_secret_of_the_driver_is_taken_over_and_its_class_stays_for_the_pods(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mounted(scene, monkeypatch) as estate:
+        with watched(estate):
+            assert estate.run().standing == "done"
+            assert names_in_class(estate) == ["other"]
+            time.sleep(2 * PERIOD)
+        check_taken_over(estate)
+        scene.admin.send(
+            "DELETE", f"/apis/apps/v1/namespaces/{scene.namespace}/deployments/api?propagationPolicy=Orphan"
+        )
+        for each in scene.admin.list("ReplicaSet", scene.namespace):
+            scene.admin.delete("ReplicaSet", each["metadata"]["name"], scene.namespace)
+        until("no owner is left", lambda: not scene.admin.list("ReplicaSet", scene.namespace))
+        assert scene.data() is not None
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_a_run_for_the_driver_that_is_killed_at_any_write_is_finished_by_the_next_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    with mounted(scene, monkeypatch) as estate:
+        with watched(estate):
+            with pytest.raises(Killed):
+                estate.run(dies_at=number)
+            assert estate.run().standing == "done"
+        check_taken_over(estate)
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_from_any_write_there_is_a_way_back_to_the_driver(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    with mounted(scene, monkeypatch) as estate:
+        with watched(estate):
+            with pytest.raises(Killed):
+                estate.run(dies_at=number)
+            assert estate.run(is_back=True).standing == "done"
+        check_driver_has_it(estate)
+
+
+def test_owners_that_the_driver_still_sets_are_taken_away_until_it_sets_none_any_more(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mounted(scene, monkeypatch) as estate, watched(estate):
+        patches = estate.wire()
+        run = estate.start(patches)
+        late = [*scene.secret()["metadata"]["ownerReferences"]]
+
+        def set_again(_seconds: float) -> None:
+            if late:
+                scene.admin.edit("Secret", "db", scene.namespace, {"metadata": {"ownerReferences": [late.pop()]}})
+            time.sleep(0.1)
+
+        run.sleep = set_again
+        [target] = run.run()
+        assert target.standing == "done"
+        assert target.done.count("take the ownerReferences away") == 2
+        assert not estate.owners
+
+
+def test_a_class_that_git_keeps_is_changed_there(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    argo = {"annotations": {"argocd.argoproj.io/tracking-id": "shop:v1/Class:x/db"}}
+    with mounted(scene, monkeypatch, argo) as estate, watched(estate):
+        assert estate.run(wait_seconds=0).standing == "waits"
+        assert f"Argo CD (shop) keeps SecretProviderClass {scene.namespace}/db." in estate.told[-1]
+        estate.change("secretproviderclasses", {"spec": {"secretObjects": [OTHER_ENTRY]}}, group=DRIVER)
+        assert estate.run().standing == "done"
