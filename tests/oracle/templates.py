@@ -22,11 +22,12 @@ VALUES: dict[str, tuple[str, ...]] = {
     "encoded": ("aGVsbG8=", "aGVsbG8", "!", "", "NBSWY3DP", "68656c6c6f", "aGVsbG8gd8O2cmxk"),
     "url": ("https://u:p%40@db.local:5432/a%20b/c?x=1&y=2#f", "a b", "postgres://db", "//h/p", "mailto:x@y", "%zz", ""),
     "tls.crt": ("a.b", "-----BEGIN", "x"),
+    "bytes": ("\udcff\x00a",),
 }  # fmt: skip
-"""Name of a variable → what it may hold."""
+"""Name of a variable → what it may hold; half a character stands for a byte that is not UTF-8."""
 
 values = st.fixed_dictionaries({name: st.sampled_from(texts) for name, texts in VALUES.items()})
-_PLAIN = tuple(name for name in VALUES if "." not in name)
+_PLAIN = ("user", "password", "port", "config", "list", "yaml", "encoded", "url")
 _FIELDS = ("host", "port", "a", "b", "in", "k", "tags", "none", "_0", "_1", "scheme", "missing", "string", ">=1.2", "")
 _SEPARATORS = (",", " ", "", "a", "b", ".", "/", "-", "\n", "é", "$1", "${1}x", ":")
 _PATTERNS = ("a", "[a-z]+", "(b)(.)", "^.", ",", r"\s+", "(?i)P", ".*", "", "(", r"\d", "x*")
@@ -67,7 +68,9 @@ _fixed: dict[str, st.SearchStrategy[str]] = {
     f.SMALL: st.integers(-2, 7).map(str),
     f.FIELD: st.sampled_from(_FIELDS).map(quote),
 }
-_fields = st.sampled_from(_PLAIN).map(".{}".format) | st.sampled_from(("$.user", "$.port", '(index . "tls.crt")', "$"))
+_fields = st.sampled_from(_PLAIN).map(".{}".format) | st.sampled_from(
+    ("$.user", "$.port", '(index . "tls.crt")', "$", ".missing", '(index . "missing")', ".bytes")
+)
 _leaves: dict[str, st.SearchStrategy[str]] = {
     f.TEXT: _fields | _fields | _fields | st.sampled_from(_LITERALS).map(quote),
     f.INT: st.integers(-3, 12).map(str) | st.sampled_from(("0x1F", "010", "1_000", "'a'", "12345678")),
