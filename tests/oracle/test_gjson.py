@@ -29,16 +29,18 @@ def show(answer: Answer) -> str | None:
     return answer.text.decode(errors="replace") if answer.exists else None
 
 
-@given(path=gjson_paths.paths, document=documents)
-def test_a_path_finds_what_gjson_finds(oracle: Oracle, path: str, document: str) -> None:
+@given(drawn=st.tuples(documents, gjson_paths.paths) | gjson_paths.guided())
+def test_a_path_finds_what_gjson_finds(oracle: Oracle, drawn: tuple[str, str]) -> None:
+    document, path = drawn
     ours = find(path, document, is_property=False)
     COMPARED["paths of gjson, refused" if ours == REFUSED else "paths of gjson"] += 1
     if ours != REFUSED:
         assert ours == show(oracle.ask("gjson", text=document, path=path))
 
 
-@given(path=gjson_paths.plain | gjson_paths.rich, document=documents)
-def test_a_property_is_first_a_key_with_dots_and_then_a_path(oracle: Oracle, path: str, document: str) -> None:
+@given(drawn=gjson_paths.guided())
+def test_a_property_is_first_a_key_with_dots_and_then_a_path(oracle: Oracle, drawn: tuple[str, str]) -> None:
+    document, path = drawn
     ours = find(path, document, is_property=True)
     COMPARED["properties, refused" if ours == REFUSED else "properties"] += 1
     if ours != REFUSED:

@@ -89,7 +89,9 @@ def test_the_template_of_a_key_sees_the_key() -> None:
     assert fill(translate_key('{{ .value | upper | replace "-" "_" }}'), key="db-user") == "DB_USER"
 
 
-@pytest.mark.parametrize("template", ["{{ . }}", "{{ .other }}", "{{ with . }}x{{ end }}", "{{ $x := . }}"])
+@pytest.mark.parametrize(
+    "template", ["{{ . }}", "{{ .other }}", "{{ with . }}x{{ end }}", "{{ $x := . }}", "{{ $ | cat .value }}"]
+)
 def test_the_template_of_a_key_sees_nothing_else(template: str) -> None:
     with pytest.raises(Untranslatable):
         translate_key(template)

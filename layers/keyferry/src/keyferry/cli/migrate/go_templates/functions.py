@@ -39,6 +39,8 @@ def call(name: str, arguments: Arguments, line: int) -> Expression:
     """
     if name in REFUSED:
         raise Untranslatable(line, f"{name}: {REFUSED[name]}")
+    if any(argument.kind == "key" for argument in arguments):
+        raise Untranslatable(line, f"{name} gets the dot, which is a map here; the key is .value")
     if name in _WRITERS:
         return _WRITERS[name](name, arguments, line)
     if name not in FUNCTIONS or name in _OWN:
