@@ -65,6 +65,7 @@ OTHERS = frozenset(
         "git",
         "grep",
         "head",
+        "helm",
         "jq",
         "mkdir",
         "openssl",
@@ -109,9 +110,11 @@ def check_keyferry(words: Sequence[str]) -> str:
 
 def _check_options(command: click.Command, context: click.Context, words: list[str]) -> str:
     own = click.Context(command, info_name=command.name, parent=context)
-    if isinstance(command, click.Group):
-        inner = command.get_command(own, words[0]) if words else command
-        return f"no command {words[0]}" if inner is None else _check_options(inner, own, words[1:]) if words else ""
+    inner = command.get_command(own, words[0]) if isinstance(command, click.Group) and words else None
+    if inner is not None:
+        return _check_options(inner, own, words[1:])
+    if isinstance(command, click.Group) and not command.params:
+        return f"no command {words[0]}" if words else ""
     values, rest, _ = command.make_parser(own).parse_args(words)
     if rest:
         return f"too many arguments: {rest}"

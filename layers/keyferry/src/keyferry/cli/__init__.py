@@ -15,6 +15,7 @@ COMPLETE_VARIABLE = "_KEYFERRY_COMPLETE"
 """The variable by which a shell asks for completions, under whichever name the program runs."""
 VERBS = {
     "init": "Write a repository for mappings, or one more environment into it",
+    "migrate": "Make mappings of manifests of External Secrets and of the Secrets Store CSI driver",
     "validate": "Show everything that is wrong with the mappings",
     "generate": "Write the rights that the mappings need: IAM, RBAC, access entries",
     "build": "Make the SAM project of mappings and release",

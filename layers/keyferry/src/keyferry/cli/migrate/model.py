@@ -147,6 +147,8 @@ class Options:
     """The namespace of manifests that name none."""
     files: bool = False
     """Whether a SecretProviderClass without secretObjects becomes a mapping whose keys are its files."""
+    service: str = "SecretsManager"
+    """The service of stores that are not among the manifests: SecretsManager or ParameterStore."""
     own_region: str | None = None
     """The region of the stack, as samconfig.toml has it."""
 
@@ -185,15 +187,19 @@ class Estate:
         """Return the manifests of a kind, in their order."""
         return [manifest for manifest in self.manifests if (manifest.group, manifest.kind) == (group, kind)]
 
+    def list_named(self, group: str, kind: str, namespace: str | None, name: str) -> list[Manifest]:
+        """Return all manifests of a kind and a name; `namespace` is None for what has none."""
+        return self._index.get((group, kind, namespace, name), [])
+
     def _find(self, group: str, kind: str, namespace: str | None, name: str) -> Manifest | None:
-        return self._index.get((group, kind, namespace, name))
+        return next(iter(self.list_named(group, kind, namespace, name)), None)
 
     @cached_property
-    def _index(self) -> dict[tuple[str | None, str | None, str | None, str | None], Manifest]:
-        """Group, kind, namespace (None for what has none) and name → the manifest, the first one of its name."""
-        index: dict[tuple[str | None, str | None, str | None, str | None], Manifest] = {}
+    def _index(self) -> dict[tuple[str | None, str | None, str | None, str | None], list[Manifest]]:
+        """Group, kind, namespace (None for what has none) and name → the manifests."""
+        index: dict[tuple[str | None, str | None, str | None, str | None], list[Manifest]] = {}
         for manifest in self.manifests:
             cluster_wide = (manifest.kind or "").startswith("Cluster")
             namespace = None if cluster_wide else self.namespace_of(manifest)
-            index.setdefault((manifest.group, manifest.kind, namespace, manifest.name), manifest)
+            index.setdefault((manifest.group, manifest.kind, namespace, manifest.name), []).append(manifest)
         return index

@@ -1,13 +1,176 @@
 """ExternalSecret and ClusterExternalSecret → mappings, with the meaning that the operator gives them."""
 
-from keyferry.cli.migrate.model import Conversion, Estate, Manifest, Refusal
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from keyferry.cli.migrate.external_secrets import namespaces
+from keyferry.cli.migrate.external_secrets.data import convert_data
+from keyferry.cli.migrate.external_secrets.data_from import convert_data_from
+from keyferry.cli.migrate.external_secrets.draft import Draft
+from keyferry.cli.migrate.external_secrets.fields import (
+    ClusterExternalSecretSpec,
+    ExternalSecretSpec,
+    Metadata,
+    Target,
+)
+from keyferry.cli.migrate.external_secrets.target import build_secret, convert_metadata, convert_policies
+from keyferry.cli.migrate.external_secrets.template import Content, apply_template
+from keyferry.cli.migrate.model import Conversion, Estate, FieldPath, Manifest, Refusal, Refusals
+from keyferry.cli.migrate.placeholders import check_placeholders
+from keyferry.cli.migrate.reading import read_part
+from keyferry.cli.migrate.reloader import decide_restart
+from keyferry.cli.migrate.stores import refuse_version
+from keyferry.mapping.mapping import SecretMapping
+
+_PARTS = {"apiVersion", "kind", "metadata", "spec", "status"}
 
 
-def convert(manifest: Manifest, _estate: Estate) -> list[Conversion]:
-    """Return the mapping of an ExternalSecret."""
-    raise Refusal(f"{manifest} is not converted yet", "write the mapping by hand")
+def convert(manifest: Manifest, estate: Estate) -> list[Conversion]:
+    """Return the mapping of an ExternalSecret; none where it writes no Secret (`creationPolicy: None`).
+
+    Raises:
+        Refusal, Refusals: no mapping makes exactly the Secret that it makes.
+    """
+    _check(manifest)
+    namespace = estate.namespace_of(manifest)
+    if namespace is None:
+        raise Refusal("no namespace is named", "say --namespace, or render it with one", ("metadata",))
+    metadata = _read_metadata(manifest)
+    draft = Draft(manifest, estate, ("spec",), namespace)
+    spec = read_part(manifest, ("spec",), ExternalSecretSpec)
+    return _build(draft, spec, manifest.name or "", metadata, [{"names": [namespace]}])
 
 
-def convert_cluster(manifest: Manifest, _estate: Estate) -> list[Conversion]:
-    """Return the mapping of a ClusterExternalSecret."""
-    raise Refusal(f"{manifest} is not converted yet", "write the mapping by hand")
+def convert_cluster(manifest: Manifest, estate: Estate) -> list[Conversion]:
+    """Return the mapping of a ClusterExternalSecret.
+
+    Raises:
+        Refusal, Refusals: no mapping makes exactly the Secrets that it makes.
+    """
+    _check(manifest)
+    whole = read_part(manifest, ("spec",), ClusterExternalSecretSpec)
+    spec = read_part(manifest, ("spec", "externalSecretSpec"), ExternalSecretSpec)
+    draft = Draft(manifest, estate, ("spec", "externalSecretSpec"), None)
+    choices = namespaces.choose_namespaces(whole)
+    if not choices:
+        return []
+    name = whole.external_secret_name or manifest.name or ""
+    return _build(draft, spec, name, whole.external_secret_metadata or Metadata(), choices)
+
+
+def _check(manifest: Manifest) -> None:
+    """Check what is not of the spec.
+
+    Raises:
+        Refusal, Refusals: it is wrong.
+    """
+    refuse_version(manifest)
+    check_placeholders(manifest, ("metadata",))
+    check_placeholders(manifest, ("spec",))
+    if manifest.name is None:
+        raise Refusal(
+            "metadata.name is missing, or no text", "Kubernetes refuses the manifest: correct it", ("metadata",)
+        )
+    unknown = sorted(manifest.body.keys() - _PARTS)
+    if unknown:
+        raise Refusal(f"{unknown[0]} is no field that is known", "correct or remove it", (unknown[0],))
+
+
+def _read_metadata(manifest: Manifest) -> Metadata:
+    """Return the labels and annotations of an object.
+
+    Raises:
+        Refusals: they are not text.
+    """
+    given = {noun: manifest.get("metadata", noun) for noun in ("labels", "annotations")}
+    own = Manifest(manifest.file, manifest.line, {"metadata": given}, manifest.lines)
+    return read_part(own, ("metadata",), Metadata)
+
+
+def _build(
+    draft: Draft, spec: ExternalSecretSpec, name: str, metadata: Metadata, choices: Sequence[namespaces.Choice]
+) -> list[Conversion]:
+    """Return the mapping.
+
+    Args:
+        draft: takes sources, notes and refusals.
+        spec: the spec of the ExternalSecret.
+        name: the name of the ExternalSecret.
+        metadata: its labels and annotations.
+        choices: the namespaces of the Secret.
+
+    Raises:
+        Refusals: there is none.
+    """
+    target = spec.target or Target()
+    if target.creation_policy == "None":
+        return []
+    draft.store_ref = spec.secret_store_ref
+    content = _fill(draft, spec, target)
+    policies = convert_policies(spec, draft)
+    where: Any = None
+    with draft.collect():
+        where = namespaces.restrict(choices, draft)
+    copied = metadata if target.template is None else Metadata(labels=content.labels, annotations=content.annotations)
+    secret = build_secret(name, spec)
+    for noun, given in (("label", copied.labels), ("annotation", copied.annotations)):
+        secret |= _if_any(f"{noun}s", dict(convert_metadata(noun, given or {}, draft)))
+    parts = {"variables": content.variables, "dataFrom": content.data_from, "data": content.data}
+    secret |= {key: part for key, part in parts.items() if part}
+    if draft.refusals:
+        raise Refusals(draft.refusals)
+    restart, differences = decide_restart(draft.namespace, secret["name"], draft.estate, secret.get("annotations"))
+    for text in differences:
+        draft.note(text)
+    body = {
+        "sources": draft.sources,
+        "clusters": list(draft.estate.options.clusters),
+        "namespaces": where,
+        "secret": secret,
+        **({} if restart == "auto" else {"restart": restart}),
+        **_if_any("policies", policies),
+    }
+    return [_conclude(draft, _name_mapping(draft, secret["name"]), body)]
+
+
+def _fill(draft: Draft, spec: ExternalSecretSpec, target: Target) -> Content:
+    if not spec.data and not spec.data_from:
+        draft.refuse("neither data nor dataFrom is there", "External Secrets refuses it: add one")
+    retains = target.deletion_policy in (None, "Retain")
+    fetched = convert_data(spec.data or [], draft, retains=retains)
+    content = Content(fetched, convert_data_from(spec.data_from or [], draft))
+    if target.template is None:
+        content.keep_fetched()
+    else:
+        apply_template(target.template, content, draft)
+    return content
+
+
+def _if_any(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dict(part)} if part else {}
+
+
+def _name_mapping(draft: Draft, secret: str) -> str:
+    return f"{draft.namespace}-{secret}" if draft.namespace else draft.manifest.name or ""
+
+
+def _conclude(draft: Draft, name: str, spec: dict[str, Any]) -> Conversion:
+    """Return the conversion of what is a valid mapping.
+
+    Raises:
+        Refusals: the mapping language does not take it, and says why.
+    """
+    mapping = {"apiVersion": "keyferry.dev/v1", "kind": "SecretMapping", "metadata": {"name": name}, "spec": spec}
+    try:
+        SecretMapping.model_validate(mapping)
+    except ValidationError as error:
+        raise Refusals([_refuse_value(each, draft.at) for each in error.errors()]) from None
+    return Conversion(draft.manifest, mapping, draft.notes)
+
+
+def _refuse_value(error: Mapping[str, Any], at: FieldPath) -> Refusal:
+    where = ".".join(map(str, error["loc"]))
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return Refusal(f"a mapping does not take it ({where}): {message}", "change the manifest first", at)

@@ -1,0 +1,202 @@
+"""`keyferry migrate`: manifests of External Secrets and the Secrets Store CSI driver become mappings."""
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keyferry.cli.check.problems import nearest
+from keyferry.cli.migrate import live, manifests, writing
+from keyferry.cli.migrate.conversions import Outcomes, convert_all
+from keyferry.cli.migrate.manifests import STANDARD_INPUT
+from keyferry.cli.migrate.model import Estate, Manifest, Options
+from keyferry.cli.migrate.reloader import list_differences
+from keyferry.cli.migrate.report import Migrated, Result, build_answer, print_result, write_report
+from keyferry.cli.migrate.writing import Written
+from keyferry.cli.names import complete_clusters
+from keyferry.cli.options import PROBLEMS, Settings, examples, output
+from keyferry.cli.output import console
+from keyferry.errors import InvalidInput
+
+ANSWER = Migrated
+BELOW = {"verify": "Show whether mappings make the very Secrets that are in the clusters"}
+"""Name of a command below this one → the first sentence of its help, without the full stop."""
+_SERVICES = ("SecretsManager", "ParameterStore")
+
+
+class Migrate(click.Group):
+    """A command with commands below it: where the first word is the name of none, the words are paths.
+
+    The commands are modules of `keyferry.cli.migrate.commands`, and imported when they are asked for.
+    """
+
+    allow_interspersed_args = True
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # as click calls it
+        """Return the names of the commands below."""
+        return list(BELOW)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return a command; None if there is none of that name."""
+        if cmd_name not in BELOW:
+            return None
+        module = importlib.import_module(f"keyferry.cli.migrate.commands.{cmd_name}")
+        command: click.Command = getattr(module, f"{cmd_name}_")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the summaries."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(BELOW.items()))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the arguments for those of a command below, or for those of the conversion."""
+        if args and args[0] in self.list_commands(ctx):
+            ctx.args = list(args)
+            return []
+        ctx.args = []
+        return click.Command.parse_args(self, ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # as click has it
+        """Run the command below, or the conversion."""
+        if not ctx.args:
+            return click.Command.invoke(self, ctx)
+        name, *args = ctx.args
+        command = self.get_command(ctx, name)
+        with command.make_context(f"{ctx.info_name} {name}", args, parent=ctx.parent) as below:  # type: ignore[union-attr]  # it is in the list
+            return command.invoke(below)  # type: ignore[union-attr]
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return what the usage says: nothing of a command, for there need not be one."""
+        return click.Command.collect_usage_pieces(self, ctx)
+
+
+@click.command(
+    cls=Migrate,
+    epilog=examples(
+        "keyferry migrate manifests --cluster prod-eu",
+        "helm template shop charts/shop | keyferry migrate - --cluster prod-eu",
+        "keyferry migrate manifests --cluster prod-eu --dry-run --report report.md",
+    ),
+)
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--cluster", "clusters", metavar="NAME", multiple=True, required=True, shell_complete=complete_clusters,
+    help="Cluster of the mappings, as clusters.yaml calls it; several are possible.",
+)  # fmt: skip
+@click.option(
+    "--to", "folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+    help="Where the mappings are written.  [default: the folder of the mappings]",
+)  # fmt: skip
+@click.option("--from-cluster", "context", metavar="CONTEXT", help="Read this cluster too, by your kubeconfig.")
+@click.option("--namespace", "-n", metavar="NAME", help="Namespace of manifests that name none; the one that is read.")
+@click.option("--region", metavar="NAME", help="Region of stores that are not among the manifests.")
+@click.option("--role", metavar="ARN", help="Role of stores that are not among the manifests.")
+@click.option(
+    "--service", type=click.Choice(_SERVICES), default=_SERVICES[0], show_default=True,
+    help="Service of stores that are not among the manifests.",
+)  # fmt: skip
+@click.option("--files", is_flag=True, help="Make a Secret of the files of a SecretProviderClass, too.")
+@click.option("--dry-run", is_flag=True, help="Write no mapping; show what would be done.")
+@click.option("--report", "report_file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write the report there too: JSON where the name ends in .json, else Markdown.")  # fmt: skip
+@output
+@click.pass_obj
+def migrate(
+    settings: Settings,
+    /,
+    paths: tuple[str, ...],
+    context: str | None,
+    folder: Path | None,
+    report_file: Path | None,
+    *,
+    dry_run: bool,
+    **given: Any,  # noqa: ANN401  # the fields of Options
+) -> None:
+    """Make mappings of manifests of External Secrets and of the Secrets Store CSI driver.
+
+    A PATH is a file, a folder, or - for standard input. Each manifest becomes a file with a mapping that makes exactly
+    the same Secret; or it is refused, with the line, the reason, and what to do. A file that somebody has edited since
+    is kept, and the difference shown. Exits with 0 when everything was converted.
+    """
+    if not (paths or context):
+        raise click.UsageError("name a file, a folder, or - for standard input; or a cluster by --from-cluster")
+    target = folder or settings.mappings
+    options = Options(**given, own_region=settings.config.region)
+    _check_clusters(options.clusters, target)
+    reading = manifests.read(paths, sys.stdin.buffer.read() if STANDARD_INPUT in paths else b"")
+    estate = Estate([*reading.manifests, *_read_cluster(context, options.namespace)], options)
+    outcomes = _convert(estate, target)
+    written = dict(_write(outcomes, target, dry_run=dry_run))
+    result = Result(outcomes, reading.broken, written, _list_advice(estate, outcomes))
+    _tell(settings, result, report_file, dry_run=dry_run)
+    sys.exit(0 if result.is_whole else PROBLEMS)
+
+
+def _read_cluster(context: str | None, namespace: str | None) -> list[Manifest]:
+    """Return the manifests of a cluster, or of one namespace of it."""
+    if context is None:
+        return []
+    client = live.connect(context, os.environ)
+    with console.show_progress(f"reading {context}", live.STEPS) as step:
+        return live.read_objects(client, namespace, step)
+
+
+def _check_clusters(clusters: Sequence[str], folder: Path) -> None:
+    """Check that the clusters are known, and tell where none is.
+
+    Raises:
+        InvalidInput: clusters.yaml does not have one.
+    """
+    path = folder / "clusters.yaml"
+    if not path.exists():
+        console.print_note(f"{path} is missing: `keyferry init` writes it, and mappings need it")
+        return
+    known = writing.read_clusters(path)
+    for name in clusters:
+        if known and name not in known:
+            raise InvalidInput(f"{path} has no cluster {name}{nearest(name, known, 'there is')}")
+
+
+def _convert(estate: Estate, folder: Path) -> Outcomes:
+    with console.show_progress("converting", len(estate.manifests)) as step:
+        return convert_all(estate, step, writing.read_names(folder))
+
+
+def _write(outcomes: Outcomes, folder: Path, *, dry_run: bool) -> list[tuple[int, Written]]:
+    """Write the files of all manifests that were converted; return the number of each outcome with its file."""
+    written: list[tuple[int, Written]] = []
+    for number, outcome in enumerate(outcomes.outcomes):
+        if outcome.conversions:
+            used = {each.file for _, each in written}
+            path = writing.choose_file(folder, writing.name_file(outcome.conversions), used)
+            content = writing.format_conversions(outcome.conversions)
+            try:
+                written.append((number, writing.write(path, content, dry_run=dry_run)))
+            except OSError as error:
+                raise InvalidInput(f"{path} cannot be written: {error.strerror}") from None
+    return written
+
+
+def _list_advice(estate: Estate, outcomes: Outcomes) -> list[str]:
+    if not any(each.conversions for each in outcomes.outcomes):
+        return []
+    return [f"{text[:1].upper()}{text[1:]}." for text in list_differences(estate)]
+
+
+def _tell(settings: Settings, result: Result, report_file: Path | None, *, dry_run: bool) -> None:
+    answer = build_answer(result)
+    if report_file:
+        try:
+            write_report(report_file, result, json.dumps(answer, indent=2) + "\n")
+        except OSError as error:
+            raise InvalidInput(f"{report_file} cannot be written: {error.strerror}") from None
+    if settings.is_json:
+        console.print_json(answer)
+        return
+    print_result(result, dry_run=dry_run)

@@ -1,0 +1,167 @@
+"""All manifests of an estate → their mappings, or why there are none; names that are used twice are told apart."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from keyferry.cli.migrate import CONVERTERS
+from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Conversion, Estate, Manifest, Refusal, Refusals
+from keyferry.cli.migrate.writing import name_file
+
+State = Literal["converted", "with a difference", "refused", "nothing to write"]
+MAX_NAME = 63
+"""The longest name of a mapping that is made: it is in the names of field managers and annotations."""
+GENERATORS = "generators.external-secrets.io"
+_KEEP = "keep External Secrets for it: a mapping reads AWS, and writes Secrets"
+_REFUSED_KINDS = {
+    (EXTERNAL_SECRETS, "PushSecret"): "it writes to a store",
+    (EXTERNAL_SECRETS, "ClusterPushSecret"): "it writes to a store",
+}
+"""Kinds that belong to the originals, and have no equivalent → why."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one manifest."""
+
+    manifest: Manifest
+    conversions: Sequence[Conversion] = ()
+    refusals: Sequence[Refusal] = ()
+
+    @property
+    def state(self) -> State:
+        """What became of it, in words."""
+        if self.refusals:
+            return "refused"
+        if not self.conversions:
+            return "nothing to write"
+        return "with a difference" if any(each.notes for each in self.conversions) else "converted"
+
+
+@dataclass
+class Outcomes:
+    """What became of all manifests."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    foreign: int = 0
+    """How many objects are of other kinds."""
+
+
+def convert_all(
+    estate: Estate, step: Callable[[], None] = lambda: None, taken: Mapping[str, Path] | None = None
+) -> Outcomes:
+    """Return what becomes of the manifests.
+
+    Args:
+        estate: what was read.
+        step: is called after each manifest.
+        taken: the names of mappings that the folder has → the file of each, within the folder.
+    """
+    whole, seen = Outcomes(), dict[tuple[str | None, ...], Manifest]()
+    for manifest in estate.manifests:
+        if not _is_original(manifest):
+            whole.foreign += not _is_store(manifest)
+        elif _is_again(manifest, estate, seen):
+            continue
+        else:
+            whole.outcomes.append(_convert(manifest, estate, seen))
+        step()
+    whole.outcomes = list(_refuse_clashes(_name_apart(whole.outcomes, taken or {})))
+    return whole
+
+
+def _is_original(manifest: Manifest) -> bool:
+    kind = (manifest.group or "", manifest.kind or "")
+    return kind in CONVERTERS or kind in _REFUSED_KINDS or kind[0] == GENERATORS
+
+
+def _is_store(manifest: Manifest) -> bool:
+    return manifest.group == EXTERNAL_SECRETS and manifest.kind in ("SecretStore", "ClusterSecretStore")
+
+
+def _identify(manifest: Manifest, estate: Estate) -> tuple[str | None, ...]:
+    return manifest.group, manifest.kind, estate.namespace_of(manifest), manifest.name
+
+
+def _is_again(manifest: Manifest, estate: Estate, seen: dict[tuple[str | None, ...], Manifest]) -> bool:
+    """Return whether the very same object was there before."""
+    other = seen.setdefault(_identify(manifest, estate), manifest)
+    return other is not manifest and other.body == manifest.body
+
+
+def _convert(manifest: Manifest, estate: Estate, seen: dict[tuple[str | None, ...], Manifest]) -> Outcome:
+    other = seen[_identify(manifest, estate)]
+    if other is not manifest and manifest.name:
+        what = f"{manifest} is there twice, with other content (the first is {other.locate()})"
+        return Outcome(manifest, refusals=[Refusal(what, "give the manifests of one cluster", ("metadata", "name"))])
+    try:
+        return Outcome(manifest, _find_converter(manifest)(manifest, estate))
+    except Refusal as refusal:
+        return Outcome(manifest, refusals=[refusal])
+    except Refusals as several:
+        return Outcome(manifest, refusals=several.refusals)
+
+
+def _find_converter(manifest: Manifest) -> Callable[[Manifest, Estate], list[Conversion]]:
+    """Return what converts a manifest.
+
+    Raises:
+        Refusal: there is no equivalent of its kind.
+    """
+    kind = (manifest.group or "", manifest.kind or "")
+    if kind in CONVERTERS:
+        return CONVERTERS[kind]
+    why = _REFUSED_KINDS.get(kind, "a generator makes a new value each time")
+    raise Refusal(f"{manifest} has no equivalent: {why}", _KEEP, ("kind",))
+
+
+def _name_apart(outcomes: Sequence[Outcome], taken: Mapping[str, Path]) -> Iterator[Outcome]:
+    """Yield the outcomes with names of mappings that are short enough, and each used once."""
+    used: set[str] = set()
+    for outcome in outcomes:
+        file = name_file(outcome.conversions) if outcome.conversions else Path()
+        blocked = {name for name, other in taken.items() if other != file}
+        yield replace(outcome, conversions=[_name(each, used, blocked) for each in outcome.conversions])
+
+
+def _name(conversion: Conversion, used: set[str], blocked: Set[str]) -> Conversion:
+    wanted = name = conversion.name[:MAX_NAME].rstrip("-.")
+    number = 1
+    while name in used or name in blocked:
+        number += 1
+        name = f"{wanted[: MAX_NAME - 4].rstrip('-.')}-{number}"
+    used.add(name)
+    metadata = conversion.mapping["metadata"] | {"name": name}
+    return replace(conversion, mapping=conversion.mapping | {"metadata": metadata})
+
+
+def _refuse_clashes(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """Yield the outcomes; those that write the same Secret are refused: a Secret has one mapping."""
+    whole = list(outcomes)
+    writers: dict[tuple[str, str], list[Manifest]] = {}
+    for outcome in whole:
+        for target in _list_targets(outcome):
+            writers.setdefault(target, []).append(outcome.manifest)
+    for outcome in whole:
+        clash = next((each for each in _list_targets(outcome) if len(writers[each]) > 1), None)
+        if clash is None:
+            yield outcome
+            continue
+        other = next((each for each in writers[clash] if each is not outcome.manifest), outcome.manifest)
+        what = f"the Secret {'/'.join(clash)} is also written by {other} ({other.locate()})"
+        yield Outcome(outcome.manifest, refusals=[Refusal(what, "write one mapping for both by hand", ("spec",))])
+
+
+def _list_targets(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """Yield namespace and name of each Secret that is certain to be written."""
+    for conversion in outcome.conversions:
+        spec = conversion.mapping["spec"]
+        names = [each for each in spec["namespaces"] if isinstance(each, str)]
+        names += [each["names"][0] for each in spec["namespaces"] if isinstance(each, dict) and _is_one(each)]
+        yield from ((name, spec["secret"]["name"]) for name in dict.fromkeys(names))
+
+
+def _is_one(choice: dict[str, list[str]]) -> bool:
+    names = choice.get("names", [])
+    return len(names) == 1 and not set("*?") & set(names[0])

@@ -1,0 +1,102 @@
+"""`spec.dataFrom`: many keys of the Secret at once, by `extract` and `find`, and what renames them."""
+
+import re
+from typing import Any
+
+from keyferry.cli.migrate.external_secrets import texts
+from keyferry.cli.migrate.external_secrets.data import NULL_BYTES, decode
+from keyferry.cli.migrate.external_secrets.draft import Draft
+from keyferry.cli.migrate.external_secrets.fields import DataFrom, Find, Rewrite
+from keyferry.cli.migrate.model import FieldPath, Refusal
+from keyferry.cli.migrate.stores import Store
+from keyferry.formats.re2 import compile_pattern
+
+WHOLE = "@this"
+"""The property that selects a whole document, with the meaning that External Secrets gives to its members."""
+_REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
+_INVALID = {"Unicode": "escape"}
+
+
+def convert_data_from(entries: list[DataFrom], draft: Draft) -> list[dict[str, Any]]:
+    """Return the entries of `dataFrom` or `variables.dataFrom`."""
+    converted = []
+    for number, entry in enumerate(entries):
+        with draft.collect():
+            converted.append(_convert_entry(entry, draft, ("dataFrom", number)))
+    return converted
+
+
+def _convert_entry(entry: DataFrom, draft: Draft, path: FieldPath) -> dict[str, Any]:
+    if (entry.extract is None) == (entry.find is None) and not (entry.source_ref and entry.source_ref.generator_ref):
+        raise Refusal("needs either extract or find", "External Secrets refuses it: correct it", (*draft.at, *path))
+    store = draft.find_store(entry.source_ref, *path)
+    part = entry.extract or entry.find
+    if part is None or part.null_byte_policy == "Fail":
+        raise Refusal(NULL_BYTES, "take it out of the manifest first", (*draft.at, *path))
+    if entry.extract:
+        alias = draft.add_value(entry.extract, store, *path, "extract", "key")
+        converted: dict[str, Any] = {"from": alias, "property": entry.extract.property or WHOLE}
+    else:
+        converted = {"from": _add_find(entry.find or Find(), store, draft, (*path, "find"))}
+    converted |= decode(part.decoding_strategy)
+    if entry.rewrite:
+        return converted | {"keys": [_rewrite(rule, draft, path, n) for n, rule in enumerate(entry.rewrite)]}
+    return converted | {"invalidCharacters": _INVALID.get(part.conversion_strategy or "", "replace")}
+
+
+def _add_find(find: Find, store: Store, draft: Draft, path: FieldPath) -> str:
+    """Return the name of the source that finds what `find` finds.
+
+    Facts: GetAllSecrets of providers/v1/aws/secretsmanager and parameterstore. By name, Parameter Store looks at no
+    tags; without a path, Secrets Manager reads each name with the store's prefix put before it once more.
+    """
+    by_name, tags = find.name is not None, dict(find.tags or {})
+    is_parameters = store.service == "parameterStore"
+    if not by_name and not tags:
+        raise Refusal("find needs name or tags", "External Secrets refuses it: add one", (*draft.at, *path))
+    if find.path == "" or (find.path or "").startswith("!"):
+        raise Refusal(f"path {find.path!r} is none that AWS takes", "correct it", (*draft.at, *path, "path"))
+    if by_name and not find.path and store.prefix and not is_parameters:
+        what = f"{store.name} has a prefix, which External Secrets puts before each name that it finds: it finds none"
+        raise Refusal(what, "say path, with the prefix in it", (*draft.at, *path))
+    fields: dict[str, Any] = {"find": store.service}
+    if find.path and not (is_parameters and find.path == "/"):
+        fields["path"] = find.path
+    if find.name and find.name.regexp:
+        fields["regexp"] = find.name.regexp
+    if tags and not (by_name and is_parameters):
+        fields["tags"] = tags
+        draft.note("Tags of a find have to be equal; for secrets, External Secrets takes those that begin so, too.")
+    if set(fields) == {"find"}:
+        fields["regexp"] = ".*"
+    draft.note("A find that finds nothing is an error here, and the Secret stays as it is.")
+    return draft.add_find(fields, store, find.path or "found", *path)
+
+
+def _rewrite(rule: Rewrite, draft: Draft, path: FieldPath, number: int) -> dict[str, Any]:
+    at = (*draft.at, *path, "rewrite", number)
+    if rule.regexp:
+        target = _drop_unknown_groups(rule.regexp.source, rule.regexp.target, at)
+        return {"regexp": {"source": rule.regexp.source, "target": target}}
+    if rule.transform:
+        return {"template": texts.translate_key(rule.transform.template, (*at, "transform", "template"))}
+    if rule.merge is not None:
+        raise Refusal("rewrite.merge has no equivalent", "take the values by a template (docs/external-secrets.md)", at)
+    raise Refusal("needs regexp, transform or merge", "External Secrets refuses it: correct it", at)
+
+
+def _drop_unknown_groups(source: str, target: str, at: FieldPath) -> str:
+    """Return a replacement without the groups that the expression has not: Go writes nothing for them."""
+    try:
+        pattern = compile_pattern(source)
+    except ValueError as error:
+        raise Refusal(f"source is no regular expression of Go: {error}", "correct it", (*at, "regexp")) from None
+
+    def keep(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name is None:
+            return match[0]
+        known = int(name) <= pattern.groups if name.isascii() and name.isdecimal() else name in pattern.groupindex
+        return match[0] if known else ""
+
+    return _REFERENCE.sub(keep, target)

@@ -1,0 +1,108 @@
+"""Which namespaces get a Secret: those of the manifest, as far as the conditions of its stores allow them.
+
+Facts: shouldProcessSecret of pkg/controllers/secretstore/client_manager.go, and GetTargetNamespaces of
+runtime/esutils/utils.go. What is named and does not exist gets nothing, and is no failure.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from keyferry.cli.migrate.external_secrets.draft import Draft
+from keyferry.cli.migrate.external_secrets.fields import ClusterExternalSecretSpec, Condition, LabelSelector
+from keyferry.cli.migrate.model import Refusal
+from keyferry.formats.re2 import compile_pattern
+
+type Choice = dict[str, Any]
+"""A choice of namespaces, in the form of mappings: `names`, `matchLabels`, `matchExpressions`."""
+_NAME = "kubernetes.io/metadata.name"
+"""The label of every namespace that holds its name."""
+_LITERAL = re.compile(r"[-a-z0-9]+")
+
+
+def choose_namespaces(spec: ClusterExternalSecretSpec) -> list[Choice]:
+    """Return the choices of a ClusterExternalSecret."""
+    selectors = [*([spec.namespace_selector] if spec.namespace_selector else []), *(spec.namespace_selectors or ())]
+    choices = [{"names": list(spec.namespaces)}] if spec.namespaces else []
+    return choices + [choice for choice in map(select, selectors) if choice not in choices]
+
+
+def select(selector: LabelSelector) -> Choice:
+    """Return the choice of a label selector of Kubernetes; an empty one selects all."""
+    labels = dict(selector.match_labels or {})
+    choice: Choice = {"names": [labels.pop(_NAME)]} if _NAME in labels else {}
+    if labels:
+        choice["matchLabels"] = labels
+    if selector.match_expressions:
+        choice["matchExpressions"] = [
+            each.model_dump(exclude_none=True, by_alias=True) for each in selector.match_expressions
+        ]
+    return choice or {"names": ["*"]}
+
+
+def restrict(choices: Sequence[Choice], draft: Draft) -> list[Choice | str]:
+    """Return what the conditions of all stores of a manifest leave of its choices.
+
+    Raises:
+        Refusal: nothing is left, or it cannot be told.
+    """
+    left = list(choices)
+    for store in draft.stores.values():
+        if not store.conditions:
+            continue
+        left = [each for choice in left for each in _allow(choice, store.conditions, store.name)]
+        if not left:
+            where = draft.namespace or "the namespaces of the manifest"
+            what = f"the conditions of {store.name} do not allow {where}: External Secrets reads nothing for it"
+            raise Refusal(what, "change the conditions first, or remove the manifest", (*draft.at, "secretStoreRef"))
+        draft.note(f"{store.name} has conditions: the rules below go into policy.yaml, for all mappings that read so.")
+    unique = [choice for number, choice in enumerate(left) if choice not in left[:number]]
+    names = [_get_name(choice) for choice in unique]
+    return [name or choice for name, choice in zip(names, unique, strict=True)] if draft.namespace else list(unique)
+
+
+def _get_name(choice: Choice) -> str | None:
+    return choice["names"][0] if set(choice) == {"names"} and len(choice["names"]) == 1 else None
+
+
+def _allow(choice: Choice, conditions: Sequence[Condition], store: str) -> Iterator[Choice]:
+    for condition in conditions:
+        if condition.namespace_selector:
+            yield from _combine(choice, select(condition.namespace_selector))
+        if condition.namespaces:
+            yield from _combine(choice, {"names": list(condition.namespaces)})
+        for pattern in condition.namespace_regexes or ():
+            yield from _match(choice, pattern, store)
+
+
+def _match(choice: Choice, pattern: str, store: str) -> Iterator[Choice]:
+    names = choice.get("names", ["*"])
+    if not all(map(_LITERAL.fullmatch, names)):
+        what = f"{store} allows namespaces by the expression {pattern}, and the manifest chooses them by labels"
+        raise Refusal(what, "name the namespaces in the manifest, or in the conditions")
+    matching = [name for name in names if compile_pattern(pattern).search(name)]
+    if matching:
+        yield choice | {"names": matching}
+
+
+def _combine(one: Choice, other: Choice) -> Iterator[Choice]:
+    """Yield the choice of what both choose; nothing where there can be none."""
+    names = _meet(one.get("names"), other.get("names"))
+    labels, others = one.get("matchLabels", {}), other.get("matchLabels", {})
+    if names == [] or any(labels.get(key, value) != value for key, value in others.items()):
+        return
+    expressions = one.get("matchExpressions", []) + [
+        each for each in other.get("matchExpressions", []) if each not in one.get("matchExpressions", [])
+    ]
+    parts = {"names": names, "matchLabels": labels | others, "matchExpressions": expressions}
+    combined = {name: part for name, part in parts.items() if part}
+    yield combined
+
+
+def _meet(one: list[str] | None, other: list[str] | None) -> list[str] | None:
+    """Return the names that are in both; `*` stands for all, None for no restriction."""
+    if one is None or other is None:
+        return other if one is None else one
+    if one == ["*"] or other == ["*"]:
+        return other if one == ["*"] else one
+    return [name for name in one if name in other]

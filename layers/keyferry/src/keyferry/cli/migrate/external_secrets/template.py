@@ -1,0 +1,164 @@
+"""`spec.target.template`: what the Secret is made like, in the order in which the operator applies it.
+
+Facts: ApplyTemplate of pkg/controllers/externalsecret/externalsecret_controller_template.go, and templating/parser.go.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from keyferry.cli.migrate import kubernetes_yaml
+from keyferry.cli.migrate.external_secrets import texts
+from keyferry.cli.migrate.external_secrets.draft import Draft
+from keyferry.cli.migrate.external_secrets.fields import Template, TemplateFrom, TemplateRef
+from keyferry.cli.migrate.kubernetes_yaml import InvalidManifest
+from keyferry.cli.migrate.model import FieldPath, Refusal
+
+_AT: FieldPath = ("target", "template")
+_REFUSED = "External Secrets refuses it: correct it"
+
+
+@dataclass
+class Content:
+    """What fills a Secret: the values that the manifest fetches, and what templates make of them."""
+
+    fetched: Mapping[str, dict[str, Any]]
+    """The entries of `spec.data`, by key."""
+    fetched_from: list[dict[str, Any]]
+    """The entries of `spec.dataFrom`."""
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    data_from: list[dict[str, Any]] = field(default_factory=list)
+    labels: dict[str, Any] = field(default_factory=dict)
+    annotations: dict[str, Any] = field(default_factory=dict)
+    has_templates: bool = False
+
+    def keep_fetched(self) -> None:
+        """Let the Secret have all that is fetched."""
+        self.data |= self.fetched
+        self.data_from += self.fetched_from
+
+    def make_entry(self, text: str, path: FieldPath) -> dict[str, Any]:
+        """Return the entry of a template: the value itself where it is one field; a text where it has no actions.
+
+        Raises:
+            Refusal: it has no equivalent, or names a field that nothing makes.
+        """
+        if "{{" not in text:
+            return {"value": text}
+        name = texts.find_plain_field(text)
+        if name is not None and name in self.fetched:
+            return self.fetched[name]
+        if name is not None and not self.fetched_from:
+            raise Refusal(f"the template reads .{name}, which no entry of data makes", _REFUSED, path)
+        self.has_templates = True
+        return {"template": texts.translate(text, path)}
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What has to be fetched for templates, or is fetched in vain: what is missing is an error all the same."""
+        kept = [id(entry) for entry in self.data.values()]
+        unused = any(id(entry) not in kept for entry in self.fetched.values())
+        if not self.has_templates and not unused and len(self.data_from) >= len(self.fetched_from):
+            return {}
+        parts = {"dataFrom": self.fetched_from, "data": dict(self.fetched)}
+        return {name: part for name, part in parts.items() if part}
+
+
+def apply_template(template: Template, content: Content, draft: Draft) -> None:
+    """Fill the content of a Secret by a template."""
+    if template.engine_version == "v1":
+        draft.refuse("engineVersion v1 is gone", "External Secrets refuses it: write the template for v2", *_AT)
+    for key in (template.metadata.finalizers if template.metadata else None) or ():
+        draft.refuse(f"the finalizer {key} has no equivalent", "take it out of the manifest first", *_AT, "metadata")
+    if template.merge_policy == "Merge" or not (template.data or template.template_from):
+        content.keep_fetched()
+    for number, part in enumerate(template.template_from or ()):
+        with draft.collect():
+            _apply_template_from(part, content, draft, (*_AT, "templateFrom", number))
+    for key, text in (template.data or {}).items():
+        with draft.collect():
+            content.data[key] = content.make_entry(text, (*draft.at, *_AT, "data", key))
+    _apply_metadata(template, content, draft)
+
+
+def _apply_metadata(template: Template, content: Content, draft: Draft) -> None:
+    metadata = template.metadata
+    for noun, filled in (("labels", content.labels), ("annotations", content.annotations)):
+        for key, text in ((getattr(metadata, noun) if metadata else None) or {}).items():
+            with draft.collect():
+                filled[key] = _check_static(text, (*draft.at, *_AT, "metadata", noun, key))
+
+
+def _check_static(text: str, path: FieldPath) -> str:
+    """Return a text that is not made of values.
+
+    Raises:
+        Refusal: it is a template.
+    """
+    if "{{" in text:
+        what = "labels and annotations are seen by many, and a mapping makes none of secret values"
+        raise Refusal(what, "write the text out, or leave it out of the manifest first", path)
+    return text
+
+
+def _apply_template_from(part: TemplateFrom, content: Content, draft: Draft, path: FieldPath) -> None:
+    target, at = (part.target or "Data").lower(), (*draft.at, *path)
+    if target not in ("data", "labels", "annotations"):
+        raise Refusal(f"target {part.target} is none of Data, Labels and Annotations", _REFUSED, (*at, "target"))
+    if part.values_decoding_strategy not in (None, "None"):
+        what = "valuesDecodingStrategy has no equivalent"
+        raise Refusal(what, "decode in the template, by b64dec", (*at, "valuesDecodingStrategy"))
+    for key, text, place in _list_texts(part, draft, at):
+        if target != "data":
+            _add_metadata(key, text, content.labels if target == "labels" else content.annotations, place)
+        elif key is not None:
+            content.data[key] = content.make_entry(text, place)
+        else:
+            _add_keys(text, content, place)
+
+
+def _add_keys(text: str, content: Content, path: FieldPath) -> None:
+    """Add a template that makes keys and values; the keys that are there already would win over its own."""
+    if content.data:
+        what = "templateAs KeysAndValues, or literal, behind keys that it may write anew, has no equivalent"
+        raise Refusal(what, "put it before them in templateFrom, or use mergePolicy Replace", path)
+    content.has_templates = True
+    content.data_from.append({"template": texts.translate(text, path)})
+
+
+def _add_metadata(key: str | None, text: str, filled: dict[str, Any], path: FieldPath) -> None:
+    static = _check_static(text, path)
+    if key is not None:
+        filled[key] = static
+        return
+    try:
+        value, _ = kubernetes_yaml.parse(static, 1)
+    except InvalidManifest as error:
+        raise Refusal(f"the text is no YAML: {error}", _REFUSED, path) from None
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise Refusal("the text is no mapping of keys to text", _REFUSED, path)
+    filled |= value
+
+
+def _list_texts(part: TemplateFrom, draft: Draft, at: FieldPath) -> Iterator[tuple[str | None, str, FieldPath]]:
+    """Yield key (None where the text makes keys), text and path of each template, in the operator's order."""
+    if part.config_map:
+        yield from _list_items(part.config_map, draft, (*at, "configMap"))
+    if part.secret:
+        what = f"the template is in the Secret {part.secret.name}, and would have to be copied into the mapping's file"
+        raise Refusal(what, "move the template to a ConfigMap, if it holds no secret", (*at, "secret"))
+    if part.literal is not None:
+        yield None, part.literal, (*at, "literal")
+
+
+def _list_items(ref: TemplateRef, draft: Draft, at: FieldPath) -> Iterator[tuple[str | None, str, FieldPath]]:
+    found = draft.estate.find_config_map(draft.namespace, ref.name) if draft.namespace else None
+    if found is None:
+        what = f"the ConfigMap {ref.name} is not among the manifests"
+        raise Refusal(what, "give its file too, with the namespace; or write the template into the manifest", at)
+    for number, item in enumerate(ref.items):
+        text = found.get("data", item.key)
+        if not isinstance(text, str):
+            what = f"the ConfigMap {ref.name} ({found.locate()}) has no text under the key {item.key}"
+            raise Refusal(what, _REFUSED, (*at, "items", number))
+        yield (None if item.template_as == "KeysAndValues" else item.key), text, (*at, "items", number)

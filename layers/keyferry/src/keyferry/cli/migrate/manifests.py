@@ -1,0 +1,123 @@
+"""Files, folders and standard input → the manifests in them, and what could not be read."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keyferry.cli.check.problems import Problem
+from keyferry.cli.migrate import kubernetes_yaml
+from keyferry.cli.migrate.kubernetes_yaml import InvalidManifest
+from keyferry.cli.migrate.model import FieldPath, Manifest
+from keyferry.errors import InvalidInput
+
+STANDARD_INPUT = "-"
+SUFFIXES = (".yaml", ".yml", ".json")
+MAX_BYTES = 64 * 1024 * 1024
+"""The largest file: a cluster's 10,000 ExternalSecrets take less."""
+FILL_IN = "fill it in first, as `helm template … | keyferry migrate -` or `kustomize build … | keyferry migrate -` do"
+"""What to do about the source of a manifest where the manifest is asked for."""
+
+
+@dataclass
+class Reading:
+    """What was read."""
+
+    manifests: list[Manifest] = field(default_factory=list)
+    broken: list[Problem] = field(default_factory=list)
+    """The documents that could not be read."""
+
+
+def read(paths: Sequence[str], standard_input: bytes = b"") -> Reading:
+    """Return the manifests of files, of all files in folders, and of standard input for `-`.
+
+    Raises:
+        InvalidInput: there is no such file or folder.
+    """
+    reading = Reading()
+    for path in paths:
+        if path == STANDARD_INPUT:
+            parse(STANDARD_INPUT, standard_input, reading)
+        for file in [] if path == STANDARD_INPUT else _list_files(Path(path)):
+            _read_file(file, reading)
+    return reading
+
+
+def _list_files(path: Path) -> list[Path]:
+    """Return a file, or the files of a folder and of the folders below it, by name; hidden ones are left out."""
+    if path.is_dir():
+        found = (each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
+        return sorted(each for each in found if not any(part.startswith(".") for part in each.relative_to(path).parts))
+    if not path.exists():
+        raise InvalidInput(f"{path}: there is no such file or folder")
+    return [path]
+
+
+def _read_file(path: Path, reading: Reading) -> None:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        reading.broken.append(Problem(str(path), 1, 1, f"cannot be read: {error.strerror}"))
+        return
+    parse(str(path), content, reading)
+
+
+def parse(file: str, content: bytes, reading: Reading) -> None:
+    """Add the manifests of a text, and its documents that are none.
+
+    Args:
+        file: the name of the file, for messages.
+        content: what it holds.
+        reading: takes them.
+    """
+    if len(content) > MAX_BYTES:
+        reading.broken.append(Problem(file, 1, 1, f"has more than {MAX_BYTES // 1024**2} MiB; give it in parts"))
+        return
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        reading.broken.append(Problem(file, line, 1, "not UTF-8, which YAML of Kubernetes is; save it as UTF-8"))
+        return
+    for first_line, document in kubernetes_yaml.split(text.replace("\r\n", "\n")):
+        try:
+            reading.manifests += _parse_document(file, document, first_line)
+        except InvalidManifest as error:
+            lines = document.split("\n")[error.line - first_line : error.line - first_line + 1]
+            reading.broken.append(Problem(file, error.line, 1, _explain(str(error), document, "".join(lines))))
+
+
+def _parse_document(file: str, text: str, first_line: int) -> Iterator[Manifest]:
+    body, lines = kubernetes_yaml.parse(text, first_line)
+    if body is None:
+        return
+    if not isinstance(body, dict):
+        raise InvalidManifest(lines[()], "no object of Kubernetes, which has apiVersion and kind")
+    line = min(lines.values())
+    if isinstance(body.get("items"), list) and str(body.get("kind", "")).endswith("List"):
+        yield from _expand(file, body["items"], lines, line)
+    else:
+        yield Manifest(file, line, body, lines)
+
+
+def _expand(file: str, items: Sequence[Any], lines: dict[FieldPath, int], line: int) -> Iterator[Manifest]:
+    """Yield the objects of a list."""
+    own: dict[int, dict[FieldPath, int]] = {}
+    for path, number in lines.items():
+        if len(path) > 1 and path[0] == "items" and isinstance(path[1], int):
+            own.setdefault(path[1], {})[path[2:]] = number
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise InvalidManifest(own[index][()], "no object of Kubernetes, which has apiVersion and kind")
+        yield Manifest(file, own[index].get((), line), item, own[index])
+
+
+def _explain(problem: str, document: str, line: str) -> str:
+    """Return what is wrong with a document, with the usual reason where that shows."""
+    if "{{" in document and "placeholder" not in problem:
+        return f"{problem}; the document has placeholders as {{{{ .Values.name }}}}: {FILL_IN}"
+    if "placeholder" in problem:
+        return f"{problem}: {FILL_IN}"
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return f"{problem}; the line begins with a tab, and YAML is indented by spaces"
+    return problem

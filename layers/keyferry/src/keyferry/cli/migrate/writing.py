@@ -1,0 +1,186 @@
+"""Mappings → files, as a person would write them; a file that somebody has edited is kept."""
+
+import difflib
+import hashlib
+import re
+import textwrap
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from keyferry.cli.check import documents
+from keyferry.cli.migrate.model import Conversion, FieldPath
+from keyferry.formats import yamltext
+
+State = Literal["written", "renewed", "up to date", "kept"]
+WIDTH = 100
+"""The most characters of a line with a mapping or a list in braces or brackets."""
+_DIGEST = re.compile(r"^# .*\(([0-9a-f]{12})\)$")
+_BLOCKS = (("spec",), ("metadata",), ("spec", "sources"), ("spec", "secret"), ("spec", "secret", "variables"))
+"""What is always written in lines of its own."""
+_ENTRIES = {"data", "sources", "dataFrom"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was done about one file."""
+
+    file: Path
+    state: State
+    diff: str = ""
+    """For a file that was kept: how it differs from what would be written."""
+
+
+def format_conversions(conversions: Sequence[Conversion]) -> str:
+    """Return the text of the file of one manifest's mappings: the first line tells where they are from."""
+    body = "---\n".join(_format(each) for each in conversions)
+    digest = hashlib.sha256(body.encode()).hexdigest()[:12]
+    return f"# From {conversions[0].manifest.locate()} by keyferry migrate ({digest})\n{body}"
+
+
+def name_file(conversions: Sequence[Conversion]) -> Path:
+    """Return where the file of one manifest's mappings belongs, within the folder."""
+    manifest = conversions[0].manifest
+    places = {place for each in conversions for place in map(str, each.mapping["spec"]["namespaces"])}
+    is_one = len(places) == 1 and not any("{" in place for place in places)
+    folder = (
+        "" if (manifest.kind or "").startswith("Cluster") else manifest.namespace or (is_one and places.pop()) or ""
+    )
+    return Path(folder) / f"{manifest.name}.yaml"
+
+
+def write(path: Path, content: str, *, dry_run: bool = False) -> Written:
+    """Write a file, unless somebody has edited it since.
+
+    Args:
+        path: the file.
+        content: what it is to have, from `format_conversions`.
+        dry_run: whether to write nothing, and only to tell what would be done.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    before = _read(path) if path.exists() else None
+    if before is not None and before.partition("\n")[2] == content.partition("\n")[2]:
+        return Written(path, "up to date")
+    if before is not None and not is_ours(before):
+        old, new = (each.splitlines(keepends=True) for each in (before, content))
+        return Written(path, "kept", "".join(difflib.unified_diff(old, new, str(path), f"{path} by keyferry migrate")))
+    if not dry_run:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    return Written(path, "written" if before is None else "renewed")
+
+
+def choose_file(folder: Path, wanted: Path, used: Collection[Path]) -> Path:
+    """Return the file of a manifest's mappings: another one than wanted where that holds something else."""
+    path, number = folder / wanted, 1
+    while path in used or (path.exists() and not _DIGEST.match(_read(path).partition("\n")[0])):
+        number += 1
+        path = folder / wanted.with_stem(f"{wanted.stem}-{number}")
+    return path
+
+
+def read_names(folder: Path) -> dict[str, Path]:
+    """Return the names of the mappings in a folder, as far as its files can be read → the file of each, within it."""
+    names: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else ():
+        for document in documents.parse(str(path), _read(path))[0]:
+            name = document.get("metadata", "name")
+            if document.get("kind") == "SecretMapping" and isinstance(name, str):
+                names.setdefault(name, path.relative_to(folder))
+    return names
+
+
+def read_clusters(path: Path) -> list[str]:
+    """Return the names of the clusters in a file, as far as it can be read."""
+    found = [document.get("clusters") for document in documents.parse(str(path), _read(path))[0]]
+    clusters = [each for some in found if isinstance(some, list) for each in some if isinstance(each, dict)]
+    return [str(each["name"]) for each in clusters if "name" in each]
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def is_ours(text: str) -> bool:
+    """Return whether a file is as it was written: its first line has the digest of the others."""
+    first, _, body = text.partition("\n")
+    match = _DIGEST.match(first)
+    return bool(match and match[1] == hashlib.sha256(body.encode()).hexdigest()[:12])
+
+
+def _format(conversion: Conversion) -> str:
+    comments: dict[FieldPath, list[str]] = {}
+    for path, text in conversion.comments:
+        comments.setdefault(path, []).append(text)
+    comments.setdefault((), []).extend(conversion.notes)
+    lines = [line for text in comments.get((), []) for line in _comment(text)]
+    return "\n".join([*lines, *_write_mapping(conversion.mapping, (), comments)]) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+
+
+def _write_mapping(part: Mapping[str, Any], path: FieldPath, comments: Mapping[FieldPath, list[str]]) -> Iterator[str]:
+    indent = "  " * len(path)
+    for key, value in part.items():
+        here = (*path, key)
+        yield from (f"{indent}{line}" for text in comments.get(here, []) for line in _comment(text))
+        name = yamltext.text(key)
+        if not isinstance(value, dict | list) or not value or _fits_in_line(value, here, indent + name):
+            yield from _write_value(f"{indent}{name}:", value, len(path))
+        elif isinstance(value, dict):
+            yield f"{indent}{name}:"
+            yield from _write_mapping(value, here, comments)
+        else:
+            yield f"{indent}{name}:"
+            yield from _write_list(value, here, comments)
+
+
+def _write_list(items: Sequence[Any], path: FieldPath, comments: Mapping[FieldPath, list[str]]) -> Iterator[str]:
+    """Yield the lines of a list, each item with a dash before it."""
+    indent = "  " * (len(path) - 1)
+    for item in items:
+        if not isinstance(item, dict) or _fits_in_line(item, (*path, 0), indent + "  -"):
+            yield from _write_value(f"{indent}  -", item, len(path))
+            continue
+        first, *others = _write_mapping(item, (*path, 0), comments)
+        yield f"{indent}  - {first.lstrip()}"
+        yield from others
+
+
+def _fits_in_line(value: Any, path: FieldPath, before: str) -> bool:  # noqa: ANN401  # YAML is anything
+    """Return whether a mapping or list is written in braces or brackets."""
+    if path in _BLOCKS or path[-1] in _ENTRIES or _has_lines(value):
+        return False
+    return len(before) + 2 + len(yamltext.text(value, flow=True)) <= WIDTH
+
+
+def _has_lines(value: Any) -> bool:  # noqa: ANN401  # YAML is anything
+    if isinstance(value, dict | list):
+        return any(map(_has_lines, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and "\n" in value
+
+
+def _write_value(before: str, value: Any, depth: int) -> Iterator[str]:  # noqa: ANN401  # YAML is anything
+    """Yield a value behind its key; a text of several lines goes below it."""
+    block = _write_block(value) if isinstance(value, str) else None
+    text = block or yamltext.text(value, flow=isinstance(value, dict | list))
+    first, *others = text.split("\n")
+    yield f"{before} {first}"
+    yield from ("  " * depth + line if line else line for line in others)
+
+
+def _write_block(text: str) -> str | None:
+    """Return a text of several lines as it stands, behind a bar; None where YAML would read it otherwise."""
+    end = "-" if not text.endswith("\n") else "+" if text.endswith("\n\n") else ""
+    lines = text.removesuffix("\n").split("\n")
+    start = "2" if text[:1].isspace() else ""
+    block = "\n".join([f"|{start}{end}", *(f"  {line}" if line else "" for line in lines)])
+    try:
+        return block if "\n" in text and yamltext.parse(f"a:\n- {block}\n") == {"a": [text]} else None
+    except ValueError:
+        return None
