@@ -276,7 +276,10 @@ def test_with_a_policy_that_leaves_the_secret_behind_nothing_is_set_first(scene:
 
 
 @pytest.mark.parametrize("once", [{"refreshInterval": "0"}, {"refreshPolicy": "CreatedOnce"}])
-def test_the_owner_goes_and_comes_back_where_the_operator_looks_only_once(scene: Scene, once: dict[str, str]) -> None:
+def test_the_owner_goes_and_comes_back_where_the_operator_looks_only_once(
+    scene: Scene,
+    once: Any,  # noqa: ANN401
+) -> None:
     with external(scene, OWNER, **once) as estate:
         before = estate.find("externalsecrets")
         with watched(estate):

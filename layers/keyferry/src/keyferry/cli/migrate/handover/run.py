@@ -14,10 +14,12 @@ from keyferry.cli.migrate.handover.state import State
 from keyferry.cli.migrate.handover.steps import Refuse, Step, Wait
 from keyferry.cli.migrate.handover.targets import Target
 from keyferry.cli.migrate.verify.verify import Verified
-from keyferry.errors import DeliverAgain, KeyferryError
+from keyferry.errors import KeyferryError, Overtaken, Throttled, Unreachable
 
 MAX_TRIES = 10
 """How often one step is carried out for a target, or fails: somebody undoes it, or it does not work."""
+_PASSING = Overtaken, Throttled, Unreachable
+"""Errors that the next look may not meet: the object has changed meanwhile, an answer is late or lost."""
 FIRST_PAUSE, LAST_PAUSE = 1.0, 10.0
 """Seconds between two looks while all wait: the sources are read in each."""
 
@@ -117,7 +119,7 @@ class Handover:
         """End a target for an error; one that may pass has the next look for another try."""
         title = error.title
         target.tries[title] += 1
-        if not isinstance(error, DeliverAgain) or target.tries[title] >= MAX_TRIES:
+        if not isinstance(error, _PASSING) or target.tries[title] >= MAX_TRIES:
             target.finish("failed", title)
         return False
 

@@ -1,0 +1,424 @@
+"""Which step of a hand-over is next, by what a Secret, its mapping and its originals are like."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from keyferry.cli.clusters.client import Resource
+from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.migrate.handover import back, forward
+from keyferry.cli.migrate.handover.clusters import Group, Side
+from keyferry.cli.migrate.handover.keepers import find_keeper
+from keyferry.cli.migrate.handover.originals import RESOURCES, Original
+from keyferry.cli.migrate.handover.record import ORIGINAL, build_manifest, read_original
+from keyferry.cli.migrate.handover.rights import list_missing_rights
+from keyferry.cli.migrate.handover.run import MAX_TRIES, Handover
+from keyferry.cli.migrate.handover.show import build_answer, print_plan, print_result
+from keyferry.cli.migrate.handover.state import QUIET_SECONDS, State
+from keyferry.cli.migrate.handover.steps import Refuse, Wait
+from keyferry.cli.migrate.verify.verify import verify
+from keyferry.delivery.apply import Object
+from keyferry.errors import Forbidden, KeyferryError, Overtaken
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.testing import FakeClock
+from tests.unit.samples import delivery, mapping
+from tests.unit.world import SOURCE, WHERE, World, secret
+
+OPERATOR = "externalsecrets.external-secrets.io/payments-db"
+CONTENT = {"username": "me", "password": "canary-1"}
+MARKS: dict[str, Any] = {"labels": {"reconcile.external-secrets.io/managed": "true"}}
+DRIVEN: dict[str, Any] = {"labels": {"secrets-store.csi.k8s.io/managed": "true"}}
+OWNED = {"creationPolicy": "Owner", "deletionPolicy": "Delete"}
+ORPHAN = {"creationPolicy": "Orphan", "deletionPolicy": "Retain"}
+
+
+def external(name: str = "payments-db", target: Any = OWNED, metadata: Any = None, **more: Any) -> Original:  # noqa: ANN401
+    """Return an ExternalSecret; `more` is of its spec, but `status`."""
+    status = more.pop("status", {})
+    body = {
+        "metadata": {"name": name, "namespace": "payments", "uid": "uid-1", "resourceVersion": "7", "generation": 2}
+        | (metadata or {}),
+        "spec": {"target": dict(target), **more},
+        "status": status,
+    }
+    return Original(RESOURCES[0], body)
+
+
+def provider_class(*secrets: str, **metadata: Any) -> Original:  # noqa: ANN401
+    """Return a SecretProviderClass that makes these Secrets."""
+    objects = [{"secretName": name, "type": "Opaque"} for name in secrets]
+    whole = {"name": "class", "namespace": "payments", "uid": "uid-2", "resourceVersion": "8"} | metadata
+    return Original(RESOURCES[2], {"metadata": whole, "spec": {"secretObjects": objects}})
+
+
+def world(*owners: str, **more: Any) -> World:  # noqa: ANN401
+    """Return a world where the operator has written the Secret; `more` is for its creation."""
+    made = World()
+    content = more.pop("data", CONTENT)
+    made.cluster.create(*WHERE, content, **{"manager": OPERATOR, **MARKS, **more})
+    if owners:
+        made.cluster.set_owner_references(*WHERE, *owners)
+    return made
+
+
+def state(of: World, *originals: Original, quiet: float = 0, asked: SecretMapping | None = None) -> State:
+    """Return what is known of the one target."""
+    [found] = verify(of.work(of=asked), lambda *_: "")
+    return State(asked or of.mapping, found, originals, quiet)
+
+
+def steps(of: State) -> list[str]:
+    return [f"wait: {step.what}" if isinstance(step, Wait) else step.what for step in forward.list_steps(of)]
+
+
+def refusal(of: State) -> str:
+    [step] = forward.list_steps(of)
+    assert isinstance(step, Refuse)
+    return step.what
+
+
+NAME = "ExternalSecret payments/payments-db"
+LAST = ["mapping payments-db takes over, with the content as it is", "take the marks of the original away"]
+
+
+# What is left to do
+
+
+def test_all_steps_are_known_from_the_beginning() -> None:
+    assert steps(state(world("ExternalSecret/payments-db"), external())) == [
+        f"let the Secret keep the manifest of {NAME}",
+        f"set {NAME} to Orphan and Retain",
+        "wait: the operator drops its ownerReference",
+        f"remove {NAME}",
+        *LAST,
+    ]
+
+
+def test_nothing_is_removed_while_an_owner_is_left() -> None:
+    owned = world("ExternalSecret/payments-db")
+    owned.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external()))})
+    first, *_ = steps(state(owned, external(target=ORPHAN)))
+    assert first == "wait: the operator drops its ownerReference"
+
+
+def test_what_the_operator_cannot_do_is_told_where_it_is_waited_for() -> None:
+    owned = world("ExternalSecret/payments-db")
+    owned.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external()))})
+    stuck = {"conditions": [{"type": "Ready", "status": "False", "message": "could not get secret data"}]}
+    first, *_ = steps(state(owned, external(target=ORPHAN, status=stuck)))
+    assert first == "wait: the operator drops its ownerReference; it says: could not get secret data"
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_ours_to_drop"),
+    [
+        ({"status": {"syncedResourceVersion": "2-abc"}}, True),
+        ({"status": {"syncedResourceVersion": "1-abc"}}, False),
+        ({"status": {"syncedResourceVersion": "1-abc"}, "refreshInterval": "0s"}, True),
+        ({"status": {"syncedResourceVersion": "1-abc"}, "refreshInterval": "0h0m0s"}, True),
+        ({"status": {"syncedResourceVersion": "1-abc"}, "refreshInterval": "0h10m0s"}, False),
+        ({"status": {"syncedResourceVersion": "1-abc"}, "refreshInterval": "0", "refreshPolicy": "OnChange"}, False),
+        ({"status": {"syncedResourceVersion": "1-abc"}, "refreshPolicy": "CreatedOnce"}, True),
+        ({"refreshPolicy": "CreatedOnce"}, False),
+    ],
+)
+def test_an_owner_that_the_operator_leaves_there_is_taken_away(spec: Any, *, is_ours_to_drop: bool) -> None:  # noqa: ANN401
+    owned = world("ExternalSecret/payments-db")
+    owned.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external()))})
+    first, *_ = steps(state(owned, external(target=ORPHAN, **spec)))
+    assert (first == "take the ownerReference away") is is_ours_to_drop
+
+
+def test_an_external_secret_that_is_being_deleted_is_waited_for() -> None:
+    gone = external(metadata={"deletionTimestamp": "2026-11-29T00:00:00Z"})
+    first, *_ = steps(state(world(), gone))
+    assert first == f"wait: the operator lets go of {NAME}"
+
+
+def test_the_owner_of_an_external_secret_that_is_gone_goes_first_of_all() -> None:
+    assert steps(state(world("ExternalSecret/payments-db"))) == ["take the ownerReferences away", *LAST]
+
+
+def test_of_the_driver_the_class_changes_then_owners_go_and_then_it_has_to_stay_quiet() -> None:
+    driven = world("ReplicaSet/api-1", "ReplicaSet/api-2", **DRIVEN)
+    quiet = "wait: the driver, which sets owners every five seconds, sets none any more"
+    assert steps(state(driven, provider_class("payments-db", "other"))) == [
+        "take payments-db out of secretObjects of SecretProviderClass payments/class",
+        "take the ownerReferences away",
+        quiet,
+        *LAST,
+    ]
+    driven.cluster.set_owner_references(*WHERE)
+    assert steps(state(driven, provider_class("other"), quiet=QUIET_SECONDS - 0.1)) == [quiet, *LAST]
+    assert steps(state(driven, provider_class("other"), quiet=QUIET_SECONDS)) == LAST
+
+
+def test_nothing_is_left_for_a_secret_that_the_mapping_has() -> None:
+    made = World()
+    assert not made.deliver().errors
+    assert steps(state(made)) == []
+    made.sources.put(SOURCE, secret("canary-2"))
+    assert steps(state(made)) == [], "a delivery is no part of the hand-over of what is handed over"
+
+
+def test_a_secret_that_is_missing_and_that_nobody_else_makes_is_no_matter_of_the_hand_over() -> None:
+    assert steps(state(World())) == []
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        (lambda: state(World(), external()), f"there is no Secret yet: let {NAME} make it"),
+        (
+            lambda: state(world(data=CONTENT | {"password": "canary-2"}), external()),
+            "it is not what the mapping makes: key password: another value",
+        ),
+        (
+            lambda: state(world(), external(), external("second", {"name": "payments-db"})),
+            f"several objects make it, and only one can be handed over: {NAME}, ExternalSecret payments/second",
+        ),
+        (
+            lambda: state(world("ConfigMap/other"), external()),
+            "it is owned by ConfigMap/other, and is deleted with that: take that ownerReference away first",
+        ),
+        (
+            lambda: state(world("ExternalSecret/second"), external(), external("second")),
+            "it is owned by ExternalSecret/second, and is deleted with that: take that ownerReference away first",
+        ),
+        (
+            lambda: state(world(labels={})),
+            "nothing here makes it, and it has no mark of an original: say policies.conflict: takeOver, and push",
+        ),
+        (
+            lambda: state(world(secret_type="kubernetes.io/basic-auth")),
+            "it is not what the mapping makes: type: kubernetes.io/basic-auth in the Secret, Opaque by the mapping",
+        ),
+    ],
+)
+def test_what_is_not_safe_is_refused_with_its_reason(of: Any, said: str) -> None:  # noqa: ANN401
+    assert refusal(of()) == said
+
+
+def test_of_several_that_add_keys_to_one_secret_the_one_with_the_keys_of_the_mapping_is_meant() -> None:
+    shared = world("ConfigMap/theirs", data=CONTENT | {"theirs": "x"})
+    adding = mapping(policies={"creation": "merge"})
+    target = {"name": "payments-db", "creationPolicy": "Merge"}
+    others = external("second", target), external("payments-db", {"creationPolicy": "Merge"})
+    assert steps(state(shared, *others, asked=adding)) == [
+        f"let the Secret keep the manifest of {NAME}",
+        f"remove {NAME}",
+        LAST[0],
+    ]
+
+
+# Who keeps a manifest
+
+
+@pytest.mark.parametrize(
+    ("metadata", "keeper"),
+    [
+        ({}, ""),
+        ({"annotations": None, "labels": None}, ""),
+        ({"ownerReferences": [{"kind": "ClusterExternalSecret", "name": "db"}]}, "ClusterExternalSecret/db"),
+        ({"annotations": {"meta.helm.sh/release-name": "shop"}}, "Helm (shop)"),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "Helm"),
+        ({"labels": {"app.kubernetes.io/managed-by": "kustomize"}}, ""),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux (apps)"),
+        (
+            {"labels": {"helm.toolkit.fluxcd.io/name": "shop"}, "annotations": {"meta.helm.sh/release-name": "a"}},
+            "Helm (a)",
+        ),
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "shop:external-secrets.io/E:p/db"}}, "Argo CD (shop)"),
+        ({"managedFields": [{"manager": "kubectl"}, {"manager": "kustomize-controller"}]}, "Flux"),
+        ({"managedFields": [{"manager": "kubectl-client-side-apply"}]}, ""),
+    ],
+)
+def test_whoever_keeps_a_manifest_is_known_by_its_marks(metadata: Object, keeper: str) -> None:
+    assert find_keeper(metadata) == keeper
+
+
+def test_the_change_of_an_external_secret_that_another_object_makes_is_one_of_that_object() -> None:
+    made = external(metadata={"ownerReferences": [{"kind": "ClusterExternalSecret", "name": "db"}]})
+    waits = [
+        step for step in forward.list_steps(state(world("ExternalSecret/payments-db"), made)) if isinstance(step, Wait)
+    ]
+    assert waits[0].change.splitlines()[1:4] == ["    spec:", "      externalSecretSpec:", "        target:"]
+    assert waits[-1].change.startswith(f"ClusterExternalSecret/db keeps {NAME}. Now its Secret stays without it")
+
+
+# What is kept of an original
+
+
+@pytest.mark.parametrize(
+    "kept",
+    ["", "{", "[]", '"x"', '{"metadata": 1}', '{"metadata": {"name": "a", "namespace": "b"}}'],
+)
+def test_what_is_no_manifest_is_none(kept: str) -> None:
+    assert read_original({ORIGINAL: kept}) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "Pod"},
+        {"apiVersion": "example.com/v1"},
+        {"metadata": {"name": "payments-db", "namespace": "kube-system"}},
+        {"spec": {"target": {"name": "another"}}},
+        {"spec": None},
+    ],
+)
+def test_a_kept_manifest_of_anything_else_than_this_secret_is_never_made(change: Object) -> None:
+    made = world()
+    made.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external()) | change)})
+    assert list(back.list_steps(state(made))) == []
+
+
+def test_the_way_back_needs_no_source() -> None:
+    made = world()
+    made.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external()))})
+    found = state(made)
+    lost = replace(found, verified=replace(found.verified, error=KeyferryError("no answer"), desired=None))
+    assert [step.what for step in back.list_steps(lost)] == [f"create {NAME} again", "give the Secret back"]
+
+
+def test_what_helm_kept_is_put_back_by_helm() -> None:
+    made = world()
+    kept = build_manifest(external(metadata={"annotations": {"meta.helm.sh/release-name": "shop"}}))
+    made.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(kept)})
+    wait, _ = back.list_steps(state(made))
+    assert isinstance(wait, Wait)
+    assert wait.change.splitlines()[:2] == [
+        f"Helm (shop) kept {NAME}. Put it back there, and apply that:",
+        "    apiVersion: external-secrets.io/v1",
+    ]
+
+
+def test_a_secret_whose_original_is_not_known_is_not_given_back_to_anybody() -> None:
+    made = World()
+    assert not made.deliver().errors
+    [step] = back.list_steps(state(made))
+    assert isinstance(step, Refuse)
+    assert step.what.startswith("no original is known to give it back to")
+
+
+def test_a_long_name_is_shortened_as_the_operator_does() -> None:
+    assert external("a" * 20).field_manager == f"externalsecrets.external-secrets.io/{'a' * 20}"
+    assert external("a" * 60).field_manager.startswith("externalsecrets.external-secrets.io/sha3/")
+
+
+# A run
+
+
+class FakeOperator:
+    """A cluster with some originals, as a person reaches it; nothing of it changes by itself."""
+
+    cluster, context = "prod-eu", Context("mine", "arn", "https://one.example")
+
+    def __init__(self, world: World, *originals: Original) -> None:
+        self.world, self.originals = world, list(originals)
+        self.failures: list[KeyferryError] = []
+        self.done: list[str] = []
+        self.forbidden: set[tuple[str, str]] = set()
+
+    def connect_secrets(self) -> Any:  # noqa: ANN401
+        return self.world.cluster.client()
+
+    def find_served(self, resources: Any) -> list[Resource]:  # noqa: ANN401
+        return list(resources)
+
+    def list_objects(self, resource: Resource, _namespace: str) -> Iterator[Object]:
+        yield from (dict(each.body) for each in self.originals if each.resource == resource)
+
+    def patch(self, resource: Resource, seen: Object, patch: Object, _manager: str) -> Object | None:
+        if self.failures:
+            raise self.failures.pop()
+        self.done.append(f"patch {resource.plural}/{seen['name']}")
+        return patch
+
+    def may(self, asked: Any) -> bool:  # noqa: ANN401
+        return (asked["verb"], asked["resource"]) not in self.forbidden
+
+
+def start(operator: FakeOperator, **more: Any) -> tuple[Handover, list[str]]:  # noqa: ANN401
+    """Return a run with its plan made, and what it tells."""
+    client: Any = operator
+    made, told, clock = operator.world, list[str](), FakeClock()
+    group = Group(delivery(), made.mapping, Side(client), lambda *_: made.work(), lambda *_: "")
+    run = Handover([group], forward.list_steps, True, tell=lambda _, text: told.append(text), **more)
+    run.sleep, run.clock = clock.sleep, clock
+    run.plan()
+    return run, told
+
+
+def test_what_somebody_undoes_again_and_again_ends_with_that() -> None:
+    operator = FakeOperator(world("ExternalSecret/payments-db"), external())
+    run, _ = start(operator)
+    [target] = run.run()
+    assert (target.standing, len(operator.done)) == ("failed", MAX_TRIES)
+    assert target.why == f"somebody undoes it again and again: set {NAME} to Orphan and Retain"
+
+
+def test_what_has_changed_meanwhile_is_looked_at_anew_and_an_error_that_stays_ends_the_target() -> None:
+    operator = FakeOperator(world("ExternalSecret/payments-db"), external())
+    operator.failures = [Forbidden("you may not"), *[Overtaken("changed")] * (MAX_TRIES - 1)]
+    run, _ = start(operator)
+    [target] = run.run()
+    assert (target.standing, target.why) == ("failed", "Forbidden: you may not")
+    assert (operator.failures, operator.done) == ([], [])
+
+
+def test_somebody_is_waited_for_as_long_as_is_said_and_no_longer() -> None:
+    made = world("ExternalSecret/payments-db")
+    made.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external()))})
+    run, told = start(FakeOperator(made, external(target=ORPHAN)), wait_seconds=60)
+    [target] = run.run()
+    assert (target.standing, target.why) == ("waits", "the operator drops its ownerReference")
+    assert told == ["waiting until the operator drops its ownerReference"]
+    assert 60 <= run.clock() < 80
+
+
+def test_a_source_that_cannot_be_read_fails_its_target_before_anything_is_done() -> None:
+    made = world("ExternalSecret/payments-db")
+    made.sources.errors[SOURCE] = KeyferryError("no such secret")
+    run, _ = start(FakeOperator(made, external()))
+    [target] = run.targets.values()
+    assert (target.standing, target.why) == ("failed", "KeyferryError: no such secret")
+    assert run.run() == [target]
+
+
+def test_what_a_person_may_not_do_is_known_from_the_steps() -> None:
+    operator = FakeOperator(world("ExternalSecret/payments-db"), external())
+    operator.forbidden = {
+        ("delete", "externalsecrets"),
+        ("patch", "secretproviderclasses"),
+        ("create", "externalsecrets"),
+    }
+    client: Any = operator
+    left = list(forward.list_steps(state(operator.world, external())))
+    assert list_missing_rights(client, left, "payments") == [
+        "delete externalsecrets.external-secrets.io in namespace payments of cluster prod-eu"
+    ]
+    operator.forbidden = {("patch", "secrets")}
+    assert list_missing_rights(client, left, "payments") == ["patch secrets in namespace payments of cluster prod-eu"]
+
+
+def test_the_answer_has_the_steps_and_what_a_person_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = external(metadata={"labels": {"app.kubernetes.io/managed-by": "Helm"}})
+    run, _ = start(FakeOperator(world("ExternalSecret/payments-db"), kept))
+    [row] = build_answer(run.targets.values(), [])["targets"]
+    assert (row["state"], row["done"], len(row["steps"]), len(row["changes"])) == ("to do", [], 6, 2)
+    print_plan(list(run.targets.values()))
+    shown = capsys.readouterr().out
+    assert f"  2. wait: Helm has set {NAME} to Orphan and Retain" in shown
+    assert "creationPolicy: Orphan" in shown
+    assert shown.endswith("1 target: 1 to do\n")
+    run.wait_seconds = 0
+    run.run()
+    print_result(list(run.targets.values()))
+    assert f"prod-eu/payments/payments-db: waits until Helm has set {NAME}" in capsys.readouterr().out
