@@ -1,7 +1,9 @@
 """`keyferry local`: one's own mappings in a local cloud, from the current folder."""
 
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -46,10 +48,15 @@ _OF_EKS = ("endpoint", "certificateAuthority", "role")
 
 
 class Local(click.Group):
-    """Its commands end with one line where something does not start or is not seen."""
+    """Its commands end with one line where something does not start or is not seen.
+
+    A terminal that is closed ends them as Ctrl-C does: what they have started in sessions of its own ends with them.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # as click has it
         """Run the command."""
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(signal.SIGHUP, signal.default_int_handler)
         try:
             return super().invoke(ctx)
         except (BinariesError, NotSeenError, Refused, StackError, StartError, ToolError) as error:
@@ -114,7 +121,7 @@ def deploy(settings: Settings, *, create_missing: bool) -> None:
     _check_clusters(catalog, cloud)
     with story.step("Namespaces"):
         _create_namespaces(catalog, cloud)
-    _look_for_sources(catalog, cloud, story, create_missing=create_missing)
+    sources.look(catalog, cloud.aws, story.say, create_missing=create_missing)
     name = _name_stack(settings)
     with story.step("Keyferry: keyferry build, sam deploy, RBAC, access entries") as say:
         repository = stack.stage(
@@ -124,7 +131,7 @@ def deploy(settings: Settings, *, create_missing: bool) -> None:
     with story.step("A sweep"):
         cloud.aws.client("lambda").invoke(FunctionName=outputs["ReconcileFunction"], Payload=b"{}")
         _settle(cloud, outputs)
-    _show(cloud, repository, "status", "--stack", name)
+    _show(cloud, settings, "status", "--stack", name)
 
 
 @local.command(epilog=examples("keyferry local rotate prod/payments/db", "keyferry local rotate /prod/tls"))
@@ -150,7 +157,7 @@ def rotate(settings: Settings, secret: str, key: str | None, region: str | None)
         route = outputs["RouteFunction"]
         until("the event", lambda: log_lines(cloud.aws, route, since=began), seconds=PATIENCE_SECONDS)
         _settle(cloud, outputs)
-    _show(cloud, cloud.directory / "repository", "trace", secret, "--stack", name)
+    _show(cloud, settings, "trace", secret, "--stack", name)
 
 
 @local.command()
@@ -222,18 +229,6 @@ def _create_namespaces(catalog: Catalog, cloud: Cloud) -> None:
                 admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
 
-def _look_for_sources(catalog: Catalog, cloud: Cloud, story: Story, *, create_missing: bool) -> None:
-    """Tell which secrets and parameters are missing, or create them."""
-    wanted = sources.list_wanted(catalog, cloud.aws.region)
-    missing = [each for each in wanted if sources.is_missing(cloud.aws, each)]
-    for each in missing:
-        if create_missing:
-            sources.create(cloud.aws, each)
-        story.say(f"  {'created' if create_missing else 'missing'} in {each.region}: {each.name}")
-    if missing and not create_missing:
-        story.say("  create them with `aws`, or say --create-missing")
-
-
 def _install(catalog: Catalog, cloud: Cloud, repository: Path, name: str, say: Callable[[str], None]) -> dict[str, str]:
     """Build and deploy the repository, let its roles into the clusters, and return the outputs of the stack."""
     stack.build(repository, say, work=cloud.directory)
@@ -295,10 +290,11 @@ def _settle(cloud: Cloud, outputs: dict[str, str]) -> None:
         time.sleep(0.1)
 
 
-def _show(cloud: Cloud, repository: Path, *words: str) -> None:
-    """Run a command of `keyferry` on the local cloud; its exit code is ours."""
+def _show(cloud: Cloud, settings: Settings, *words: str) -> None:
+    """Run a command of `keyferry` on the local cloud, as somebody would in this folder; its exit code is ours."""
     kubeconfigs = [str(plane.kubeconfig.resolve()) for plane in cloud.clusters.values()]
     environment = cloud.aws.inherit(os.environ) | {"KUBECONFIG": os.pathsep.join(kubeconfigs)}
-    argv = [str(Path(sys.executable).with_name("keyferry")), "--mappings", str(repository / "mappings"), *words]
+    _, *rest = shlex.split(settings.describe_call().format(*words))
+    argv = [str(Path(sys.executable).with_name("keyferry")), *rest]
     sys.stdout.flush()
     sys.exit(subprocess.run(argv, env=environment, check=False).returncode)

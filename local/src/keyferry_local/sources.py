@@ -3,8 +3,9 @@
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -14,6 +15,8 @@ from keyferry.model import Place
 from keyferry_local.aws import Aws
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_OURS = "canary-"
+"""What the values that are made here begin with."""
 _MISSING = ("ResourceNotFoundException", "ParameterNotFound")
 
 
@@ -45,6 +48,21 @@ def list_wanted(catalog: Catalog, region: str) -> list[Wanted]:
                 if resolved.identifier:
                     found.setdefault(key, Wanted(*key)).keys.update(_list_keys(mapping, alias))
     return list(found.values())
+
+
+def look(catalog: Catalog, aws: Aws, say: Callable[[str], None], *, create_missing: bool) -> None:
+    """Tell which secrets and parameters are missing; or create them, and the keys that those made so lack by now."""
+    wanted = list_wanted(catalog, aws.region)
+    missing = [each for each in wanted if is_missing(aws, each)]
+    for each in missing:
+        if create_missing:
+            create(aws, each)
+        say(f"  {'created' if create_missing else 'missing'} in {each.region}: {each.name}")
+    for each in wanted if create_missing else []:
+        if each not in missing and (keys := complete(aws, each)):
+            say(f"  {each.name} has got {', '.join(keys)} in {each.region}")
+    if missing and not create_missing:
+        say("  create them with `aws`, or say --create-missing")
 
 
 def _list_places(catalog: Catalog, mapping: SecretMapping) -> Iterator[Place]:
@@ -95,6 +113,42 @@ def create(aws: Aws, wanted: Wanted) -> None:
         aws.client("ssm", region=wanted.region).put_parameter(Name=name, Value=value, Type="SecureString")
 
 
+def complete(aws: Aws, wanted: Wanted) -> list[str]:
+    """Give a value that `create` made the keys that it lacks by now; return these. One of somebody else stays."""
+    if not wanted.keys:
+        return []
+    old = _read(aws, wanted)
+    lacking = _list_lacking(old, wanted.keys)
+    if lacking:
+        document = _parse(old) or {}
+        _write(aws, wanted, json.dumps(document | {key: _invent() for key in lacking}))
+    return lacking
+
+
+def _list_lacking(old: str, keys: set[str]) -> list[str]:
+    """Return the keys that a value lacks; none where a part of it does not begin with `canary-`."""
+    document = _parse(old)
+    parts = [old] if document is None else list(document.values())
+    is_ours = all(isinstance(part, str) and part.startswith(_OURS) for part in parts)
+    return sorted(keys - (document or {}).keys()) if is_ours else []
+
+
+def _read(aws: Aws, wanted: Wanted) -> str:
+    if wanted.store == "secretsmanager":
+        client = aws.client("secretsmanager", region=wanted.region)
+        return str(client.get_secret_value(SecretId=wanted.name).get("SecretString", ""))
+    client = aws.client("ssm", region=wanted.region)
+    return str(client.get_parameter(Name=wanted.name, WithDecryption=True)["Parameter"]["Value"])
+
+
+def _write(aws: Aws, wanted: Wanted, value: str) -> None:
+    if wanted.store == "secretsmanager":
+        aws.client("secretsmanager", region=wanted.region).put_secret_value(SecretId=wanted.name, SecretString=value)
+    else:
+        client = aws.client("ssm", region=wanted.region)
+        client.put_parameter(Name=wanted.name, Value=value, Type="SecureString", Overwrite=True)
+
+
 def rotate(aws: Aws, wanted: Wanted, key: str | None) -> str:
     """Give it a new value, and say what is new: of a JSON object one key, or else the whole.
 
@@ -103,32 +157,29 @@ def rotate(aws: Aws, wanted: Wanted, key: str | None) -> str:
         wanted: the secret or parameter.
         key: the key; None for the first that is a text.
     """
-    is_secret = wanted.store == "secretsmanager"
-    client = aws.client("secretsmanager" if is_secret else "ssm", region=wanted.region)
-    if is_secret:
-        old = client.get_secret_value(SecretId=wanted.name).get("SecretString", "")
-    else:
-        old = client.get_parameter(Name=wanted.name, WithDecryption=True)["Parameter"]["Value"]
-    changed, new = _change(old, key)
-    if is_secret:
-        client.put_secret_value(SecretId=wanted.name, SecretString=new)
-    else:
-        client.put_parameter(Name=wanted.name, Value=new, Type="SecureString", Overwrite=True)
+    changed, new = _change(_read(aws, wanted), key)
+    _write(aws, wanted, new)
     return changed
 
 
 def _change(old: str, key: str | None) -> tuple[str, str]:
     """Return what changes, and the new value."""
-    try:
-        document = json.loads(old)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
+    document = _parse(old)
+    if document is None:
         return "a new value", _invent()
     texts = [name for name, value in document.items() if isinstance(value, str)]
     chosen = key or ("password" if "password" in texts else next(iter(texts), "password"))
     return f"a new value of key {chosen}", json.dumps(document | {chosen: _invent()})
 
 
+def _parse(value: str) -> dict[str, Any] | None:
+    """Return a JSON object; None for any other value."""
+    try:
+        document = json.loads(value)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
 def _invent() -> str:
-    return f"canary-{secrets.token_hex(4)}"
+    return f"{_OURS}{secrets.token_hex(4)}"
