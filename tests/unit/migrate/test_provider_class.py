@@ -82,6 +82,7 @@ def test_each_secret_of_a_class_becomes_a_mapping() -> None:
             "namespaces": ["shop"],
             "secret": {"name": "one", "data": {"USER": {"from": "db", "path": "username", "type": "string"}}},
             "restart": "none",
+            "policies": {"keys": "exclusive"},
         },
     }
     assert two.mapping["spec"]["sources"] == {
@@ -282,6 +283,16 @@ def test_a_file_is_called_as_the_provider_translates_its_name(translation: str, 
         ("- objectName: {{ .Values.name }}\n  objectType: b", {}, "render it first", 11),
         ("- objectName: a\n objectType: b", {}, "objects is not YAML", 12),
         ("- objectName: [a]", {}, "objectName is no text", 11),
+        (
+            "- objectName: a\n  objectType: secretsmanager\n  objectAlias: '{{ENV}}-db'",
+            {},
+            "placeholder left in it",
+            13,
+        ),
+        ("- {objectName: 'a-${namespace}', objectType: secretsmanager}", {}, "placeholder left in it", 11),
+        ("- {objectName: <app>-db, objectType: secretsmanager}", {}, "placeholder left in it, <app>-db", 11),
+        ("array:\n- |\n  objectName: a", {}, "of the provider of Azure", 11),
+        ("- {a b: c, ~: d}", {}, "a key that is no name", 11),
         ("- objectName: a\n  objectType: secretsmanager\n  objectname: b", {}, "objectname is given twice", 13),
     ],
 )
@@ -312,6 +323,29 @@ def test_what_the_provider_fails_at_is_refused_with_its_line(
 def test_a_secret_that_the_driver_does_not_write_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(Refusal, match=said):
         make(read(secrets=[SECRET | change]))
+
+
+@pytest.mark.parametrize(
+    ("objects", "change", "said", "place"),
+    [
+        ("- {objectName: a*, objectType: secretsmanager, objectAlias: db}", {}, "spec.sources.a.*letters", 11),
+        ("- {objectName: 'a:3', objectType: ssmparameter, objectAlias: db}", {}, "a field of its own", 11),
+        ("- {objectName: a/b, objectType: ssmparameter, objectAlias: db}", {}, "begins with a slash", 11),
+        ("- {objectName: a, objectType: secretsmanager, objectAlias: db, objectVersion: x}", {}, "32 to 64", 11),
+        (ONE, {"secretName": "My_DB"}, "spec.secret.name", 30),
+        (ONE, {"type": "kubernetes.io/service-account-token"}, "never written", 30),
+        (ONE, {"data": [{"objectName": "db", "key": "a b"}]}, "spec.secret.data", 30),
+    ],
+)
+def test_what_a_mapping_cannot_have_is_refused_where_it_stands(
+    objects: str, change: dict[str, Any], said: str, place: int
+) -> None:
+    manifest = read(objects, [SECRET | change])
+    lines = {**manifest.lines, ("spec", "secretObjects", 0): 30}
+    manifest = Manifest(manifest.file, 1, manifest.body, lines, manifest.literals)
+    with pytest.raises(Refusals, match=said) as caught:
+        make(manifest)
+    assert manifest.locate_refusal(caught.value.refusals[0]) == f"class.yaml:{place}"
 
 
 def test_all_secrets_that_cannot_be_made_are_named_at_once() -> None:
@@ -346,7 +380,7 @@ def test_the_drivers_own_label_is_left_out_and_that_of_helm_is_told() -> None:
     labels = {"secrets-store.csi.k8s.io/managed": "true", "app.kubernetes.io/managed-by": "Helm", "team": "shop"}
     (conversion,) = make(read(secrets=[SECRET | {"labels": labels}]))
     assert conversion.mapping["spec"]["secret"]["labels"] == {"team": "shop"}
-    assert conversion.notes == ["the label app.kubernetes.io/managed-by is keyferry, and not Helm"]
+    assert conversion.notes == ["The label app.kubernetes.io/managed-by is keyferry, and not Helm."]
 
 
 def test_files_that_are_in_no_secret_are_told_and_a_path_among_them_can_fail_the_delivery() -> None:

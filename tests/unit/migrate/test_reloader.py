@@ -103,7 +103,7 @@ def test_a_secret_is_found_by_its_annotation_and_passed_over_by_another() -> Non
 def test_workloads_are_listed_where_others_use_the_secret_too() -> None:
     restart, notes = decide(workload(AUTO), workload(name="worker"))
     assert restart == API
-    assert notes == ["restart lists the workloads that Reloader restarts now: add those that come later"]
+    assert notes == ["`restart` lists the workloads that Reloader restarts now: add those that come later."]
 
 
 def test_a_workload_that_names_the_secret_is_listed_without_a_word() -> None:
@@ -159,8 +159,8 @@ def test_what_is_true_of_all_workloads_is_told_once() -> None:
     by_name = workload({"secret.reloader.stakater.com/reload": "db"}, name="worker")
     told = list_differences(Estate([workload(AUTO), by_name, workload(name="quiet")], Options()))
     assert told == [
-        "once the Secrets are handed over, take Reloader's annotations for Secrets off Deployment shop/api, Deployment"
-        " shop/worker: with both, a change restarts twice",
-        "Keyferry restarts nothing for a ConfigMap: keep Reloader for those of Deployment shop/api",
+        "Once the Secrets are handed over, take Reloader's annotations for Secrets off Deployment shop/api, Deployment"
+        " shop/worker: with both, a change restarts twice.",
+        "Keyferry restarts nothing for a ConfigMap: keep Reloader for those of Deployment shop/api.",
     ]
     assert "so nothing restarts (restart: none)" in list_differences(Estate([workload()], Options()))[0]

@@ -69,7 +69,7 @@ def decide_restart(
     if automatic == set(named):
         return "auto", notes
     if any(_is_chosen(workload, secret) for workload in reloaded):
-        notes.append("restart lists the workloads that Reloader restarts now: add those that come later")
+        notes.append("`restart` lists the workloads that Reloader restarts now: add those that come later.")
     return [{"kind": kind, "name": name} for kind, name in named], notes
 
 
@@ -80,15 +80,15 @@ def list_differences(estate: Estate) -> list[str]:
     differences = []
     if workloads:
         differences.append(
-            "once the Secrets are handed over, take Reloader's annotations for Secrets off"
-            f" {_join(workloads)}: with both, a change restarts twice"
+            "Once the Secrets are handed over, take Reloader's annotations for Secrets off"
+            f" {_join(workloads)}: with both, a change restarts twice."
         )
     if mixed:
-        differences.append(f"Keyferry restarts nothing for a ConfigMap: keep Reloader for those of {_join(mixed)}")
+        differences.append(f"Keyferry restarts nothing for a ConfigMap: keep Reloader for those of {_join(mixed)}.")
     if not workloads:
         differences.append(
-            "no workload with annotations of Reloader was read, so nothing restarts (restart: none): give the manifests"
-            " of the workloads too, or write restart: auto"
+            "No workload with annotations of Reloader was read, so nothing restarts (restart: none): give the manifests"
+            " of the workloads too, or write restart: auto."
         )
     return differences
 
@@ -220,9 +220,9 @@ def _describe(workload: Manifest) -> Iterator[str]:
     own = _annotations(workload)
     if kind not in KINDS:
         why = explain_no_restart(kind) or f"a {kind} is not restarted"
-        yield f"Reloader starts {kind}/{name} anew, and Keyferry does not: {why}"
+        yield f"Reloader starts {kind}/{name} anew, and Keyferry does not: {why}."
     if kind == "Rollout" and own.get(f"{DOMAIN}/rollout-strategy") == "restart":
-        yield f"Reloader restarts the pods of Rollout/{name}; Keyferry changes its template: it rolls out by its steps"
+        yield f"Reloader restarts the pods of Rollout/{name}; Keyferry changes its template: it rolls out by its steps."
     pause = own.get(f"deployment.{DOMAIN}/pause-period")
     if kind == "Deployment" and pause:
-        yield f"Reloader pauses Deployment/{name} for {pause} after a restart, and Keyferry does not"
+        yield f"Reloader pauses Deployment/{name} for {pause} after a restart, and Keyferry does not."

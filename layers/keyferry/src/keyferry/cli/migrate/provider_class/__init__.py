@@ -2,8 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from keyferry.cli.migrate.model import Conversion, Estate, Manifest, Refusal, Refusals
 from keyferry.cli.migrate.provider_class import objects
@@ -15,24 +13,12 @@ from keyferry.cli.migrate.provider_class.descriptors import (
     list_files,
 )
 from keyferry.cli.migrate.provider_class.files import build_files, describe_volume
-from keyferry.cli.migrate.provider_class.secret_objects import Secret, build_entry, build_secret
-from keyferry.cli.migrate.provider_class.sources import build_source, name_sources
-from keyferry.cli.migrate.reloader import decide_restart
+from keyferry.cli.migrate.provider_class.mapping import Class, build_conversion, list_rest, watch_rest
+from keyferry.cli.migrate.provider_class.secret_objects import Secret, build_secret
+from keyferry.cli.migrate.provider_class.sources import name_sources
 
 _PARAMETERS = ("spec", "parameters")
 _REGION = (*_PARAMETERS, "region")
-
-
-@dataclass(frozen=True)
-class _Class:
-    """A SecretProviderClass that was read and checked."""
-
-    manifest: Manifest
-    estate: Estate
-    namespace: str
-    entries: Sequence[objects.Entry]
-    parameters: Parameters
-    files: Sequence[File]
 
 
 def convert(manifest: Manifest, estate: Estate) -> list[Conversion]:
@@ -48,14 +34,13 @@ def convert(manifest: Manifest, estate: Estate) -> list[Conversion]:
         raise Refusal("secretObjects is no list", "write each with a dash", ("spec", "secretObjects"))
     secrets = _build_secrets(read, raw) if raw else [_build_files_alone(read)]
     _check_names(secrets)
-    rest = _list_rest(read, secrets)
+    rest = list_rest(read, secrets)
     for secret in secrets:
-        _watch_rest(secret, rest, name_sources(read.entries))
-    notes = _describe_differences(read, rest)
-    return [_build_conversion(read, secret, notes) for secret in secrets]
+        watch_rest(secret, rest, name_sources(read.entries))
+    return [build_conversion(read, secret, rest) for secret in secrets]
 
 
-def _read(manifest: Manifest, estate: Estate) -> _Class:
+def _read(manifest: Manifest, estate: Estate) -> Class:
     provider = manifest.get("spec", "provider")
     if provider != "aws":
         what = f"the provider {provider} is not that of AWS" if provider else "no provider is named"
@@ -69,7 +54,7 @@ def _read(manifest: Manifest, estate: Estate) -> _Class:
     if not entries:
         raise Refusal("it has no objects, and the provider writes nothing", "list them in objects", objects.PATH)
     parameters = _choose_parameters(given, estate)
-    return _Class(manifest, estate, namespace, entries, parameters, list_files(entries, parameters))
+    return Class(manifest, estate, namespace, entries, parameters, list_files(entries, parameters))
 
 
 def _read_parameters(manifest: Manifest) -> Mapping[str, str]:
@@ -98,7 +83,7 @@ def _choose_parameters(given: Mapping[str, str], estate: Estate) -> Parameters:
     return Parameters(region, failover, "" if translation.lower() == "false" else translation)
 
 
-def _build_secrets(read: _Class, raw: Sequence[object]) -> list[Secret]:
+def _build_secrets(read: Class, raw: Sequence[object]) -> list[Secret]:
     files, aliases = _index_files(read), name_sources(read.entries)
     secrets, refusals = list[Secret](), list[Refusal]()
     for number, secret in enumerate(raw):
@@ -111,7 +96,7 @@ def _build_secrets(read: _Class, raw: Sequence[object]) -> list[Secret]:
     return secrets
 
 
-def _index_files(read: _Class) -> Mapping[str, File]:
+def _index_files(read: Class) -> Mapping[str, File]:
     """Return the files by their names.
 
     Raises:
@@ -130,7 +115,7 @@ def _index_files(read: _Class) -> Mapping[str, File]:
     return files
 
 
-def _build_files_alone(read: _Class) -> Secret:
+def _build_files_alone(read: Class) -> Secret:
     if not read.estate.options.files:
         what = "it has no secretObjects: its pods get files, and no Secret"
         volume = describe_volume(read.manifest.name or "")
@@ -145,60 +130,3 @@ def _check_names(secrets: Sequence[Secret]) -> None:
         if names[secret.spec["name"]] > 1:
             what = f"several secretObjects write the Secret {secret.spec['name']}, and the last one counts"
             raise Refusal(what, "leave one of them", ("spec", "secretObjects", number, "secretName"))
-
-
-def _list_rest(read: _Class, secrets: Sequence[Secret]) -> list[File]:
-    """Return the files that are in no Secret; not an object of which a part is."""
-    used = {file.name for secret in secrets for file in secret.files}
-    lines = {file.entry.line for secret in secrets for file in secret.files}
-    return [file for file in read.files if file.name not in used and (file.path or file.entry.line not in lines)]
-
-
-def _watch_rest(secret: Secret, rest: Sequence[File], aliases: Mapping[int, str]) -> None:
-    """Let a mapping fail where the provider does: a path of an object of the Secret finds no text."""
-    lines = {file.entry.line for file in secret.files}
-    entries = {file.name: build_entry(file, aliases) for file in rest if file.path and file.entry.line in lines}
-    if entries:
-        name, data = secret.spec.pop("name"), secret.spec.pop("data")
-        variables = secret.spec.pop("variables", {"data": {}})["data"]
-        secret.spec = {"name": name, **secret.spec, "variables": {"data": entries | variables}, "data": data}
-
-
-def _describe_differences(read: _Class, rest: Sequence[File]) -> list[str]:
-    """Return what the class does beside its Secrets, and otherwise."""
-    notes = []
-    if rest:
-        what = "is a file of the pods and in no Secret" if len(rest) == 1 else "are files of the pods and in no Secret"
-        names = ", ".join(file.name for file in rest)
-        notes.append(f"{names} {what}: add a key for what the pods read, and mount the Secret")
-    if read.parameters.failover_region:
-        notes.append(
-            f"{read.parameters.failover_region} is asked only where the first region does not answer: what that region"
-            " refuses is an error of the provider at once"
-        )
-    return notes
-
-
-def _build_conversion(read: _Class, secret: Secret, notes: Sequence[str]) -> Conversion:
-    aliases = name_sources(read.entries)
-    used = {file.entry.line: file.entry for file in secret.files}
-    options = read.estate.options
-    spec: dict[str, Any] = {
-        "sources": {aliases[line]: build_source(entry, read.parameters, options) for line, entry in used.items()},
-        "clusters": list(options.clusters),
-        "namespaces": [read.namespace],
-        "secret": secret.spec,
-    }
-    annotations = secret.spec.get("annotations", {})
-    restart, differences = decide_restart(
-        read.namespace, secret.spec["name"], read.estate, annotations, provider_class=read.manifest
-    )
-    if restart != "auto":
-        spec["restart"] = restart
-    mapping = {
-        "apiVersion": "keyferry.dev/v1",
-        "kind": "SecretMapping",
-        "metadata": {"name": f"{read.namespace}-{secret.spec['name']}"[:128]},
-        "spec": spec,
-    }
-    return Conversion(read.manifest, mapping, [*secret.notes, *notes, *differences])

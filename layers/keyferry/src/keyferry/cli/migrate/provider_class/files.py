@@ -27,7 +27,7 @@ def build_files(name: str, files: Sequence[File], aliases: Mapping[int, str]) ->
     Raises:
         Refusal: a file cannot be a key.
     """
-    secret = Secret({"name": name, "data": {}}, notes=[describe_volume(name)])
+    secret = Secret({"name": name, "data": {}}, notes=[f"I{describe_volume(name)[1:]}."])
     for file in files:
         if not _KEY.fullmatch(file.name):
             what = f"{file.name} is no key of a Secret, which has letters, digits and - _ ."
@@ -38,5 +38,5 @@ def build_files(name: str, files: Sequence[File], aliases: Mapping[int, str]) ->
     modes = sorted({file.permission for file in files if file.permission} - {_DEFAULT_MODE})
     if modes:
         paths = ", ".join(f"{file.name} {file.permission}" for file in files if file.permission in modes)
-        secret.notes.append(f"its files have modes of their own ({paths}): write them as items[].mode of the volume")
+        secret.notes.append(f"Its files have modes of their own ({paths}): write them as items[].mode of the volume.")
     return secret

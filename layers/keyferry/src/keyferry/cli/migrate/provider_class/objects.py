@@ -29,6 +29,7 @@ _LIKE_A_NUMBER = re.compile(
 _BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off"})
 _NOTHING = ("", "~", "null", "Null", "NULL")
 _TEMPLATES = ("{{", "{%", "<%")
+_PLACEHOLDER = re.compile(r"\{\{|\$\{|\$\(|<[^<>]*>")
 _RENDER = "render it first, as helm template … | keyferry migrate -"
 
 
@@ -59,8 +60,6 @@ class Entry:
     fields: Mapping[str, Text]
     jmes: tuple["Entry", ...] = ()
     failover: "Entry | None" = None
-    unknown: tuple[str, ...] = ()
-    """The fields that the provider does not know, and leaves out."""
 
     def get(self, name: str) -> Text:
         """Return a field; an empty text where it has none."""
@@ -86,8 +85,9 @@ def parse(text: str) -> list[Entry]:
     if node is None or (isinstance(node, ScalarNode) and _read_scalar(node, "objects") is None):
         return []
     if not isinstance(node, SequenceNode):
-        line = node.start_mark.line
-        raise refuse("objects is no list, and the provider fails to load it", f"{_SAMPLE}, each with a dash", line)
+        what = "objects is no list, and the provider fails to load it"
+        remedy = f"{_SAMPLE}; `array:` and texts below it are of the provider of Azure"
+        raise refuse(what, remedy, node.start_mark.line)
     return [_read_entry(item, "objects", (*_ENTRY, *_LISTS)) for item in node.value]
 
 
@@ -122,10 +122,9 @@ def _read_entry(node: Node, where: str, known: tuple[str, ...]) -> Entry:
     if not isinstance(node, MappingNode):
         raise refuse(f"an entry of {where} has no fields, and the provider fails to load it", _SAMPLE, line)
     members = dict(_list_members(node, known))
-    unknown = tuple(name for name in members if name not in known)
     fields = {name: _read_text(part, name) for name, part in members.items() if name in known and name not in _LISTS}
     jmes, failover = members.get("jmesPath"), members.get("failoverObject")
-    return Entry(line, fields, _read_jmes(jmes), _read_failover(failover), unknown)
+    return Entry(line, fields, _read_jmes(jmes), _read_failover(failover))
 
 
 def _list_members(node: MappingNode, known: tuple[str, ...]) -> Iterator[tuple[str, Node]]:
@@ -164,7 +163,10 @@ def _read_text(node: Node, name: str) -> Text:
         raise refuse(f"{name} has a placeholder left in it", _RENDER, line)
     if not isinstance(node, ScalarNode):
         raise refuse(f"{name} is no text, and the provider fails to load it", f"write a text for {name}", line)
-    return Text(_read_scalar(node, name) or "", line)
+    text = _read_scalar(node, name) or ""
+    if name != "path" and _PLACEHOLDER.search(text):
+        raise refuse(f"{name} has a placeholder left in it, {text}", _RENDER, line)
+    return Text(text, line)
 
 
 def _read_scalar(node: ScalarNode, name: str) -> str | None:

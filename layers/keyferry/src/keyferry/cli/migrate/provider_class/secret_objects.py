@@ -21,7 +21,7 @@ OWN_LABEL = "secrets-store.csi.k8s.io/managed"
 """The label by which the driver finds its Secrets."""
 _TLS_FILTERS = {secret_types.CERTIFICATE: "filter_pem", secret_types.PRIVATE_KEY: "traditional_key"}
 """Key of a Secret for TLS → the filter that makes of a file what the driver makes of it."""
-TLS_NOTE = "PKCS#12 is not read: the driver takes certificate and key out of it, the mapping takes PEM alone"
+TLS_NOTE = "Certificate and key are taken out of PEM; the driver takes them out of PKCS#12, too."
 
 
 @dataclass
@@ -30,6 +30,8 @@ class Secret:
 
     spec: dict[str, Any]
     """The `secret` of the mapping."""
+    path: FieldPath = ("spec",)
+    """What it was made of, in the manifest."""
     files: list[File] = field(default_factory=list)
     """The files that it is made of."""
     notes: list[str] = field(default_factory=list)
@@ -52,7 +54,7 @@ def build_secret(raw: object, path: FieldPath, files: Mapping[str, File], aliase
         if not body.get(name):
             noun = {"secretName": "secret name", "type": "secret type"}.get(name, name)
             raise Refusal(f"{noun} is empty, and the driver writes no Secret", f"write {name}", (*path, name))
-    secret = Secret({"name": _read_text(body, "secretName", path)})
+    secret = Secret({"name": _read_text(body, "secretName", path)}, path)
     kind = _read_text(body, "type", path) or secret_types.OPAQUE
     if kind != secret_types.OPAQUE:
         secret.spec["type"] = kind
@@ -87,7 +89,7 @@ def _add_metadata(secret: Secret, body: Mapping[str, Any], path: FieldPath) -> N
             secret.spec[noun] = kept
     other = (body.get("labels") or {}).get(MANAGED_BY)
     if other is not None:
-        secret.notes.append(f"the label {MANAGED_BY} is keyferry, and not {other}")
+        secret.notes.append(f"The label {MANAGED_BY} is keyferry, and not {other}.")
 
 
 def _add_key(
@@ -103,7 +105,7 @@ def _add_key(
         raise Refusal(f"file matching objectName {name} not found in the pod", remedy, (*path, "objectName"))
     file, data = files[name], secret.spec["data"]
     if key in data:
-        secret.notes.append(f"the key {key} is there twice, and the last one counts")
+        secret.notes.append(f"The key {key} is there twice, and the last one counts.")
     secret.files.append(file)
     entry = build_entry(file, aliases)
     if "variables" not in secret.spec:
