@@ -1,0 +1,212 @@
+"""Whatever a manifest has in place of what belongs there: a mapping that is valid, or a refusal that is a sentence."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keyferry.cli.migrate import CONVERTERS
+from keyferry.cli.migrate.model import CSI, Estate, Manifest, Options, Refusal, Refusals
+from keyferry.cli.migrate.provider_class import objects
+from keyferry.cli.migrate.reloader import decide_restart, list_differences
+from keyferry.mapping.mapping import SecretMapping
+
+CLASS = f"""
+apiVersion: {CSI}/v1
+kind: SecretProviderClass
+metadata: {{name: shop, namespace: shop, annotations: {{reloader.stakater.com/match: "true"}}}}
+spec:
+  provider: aws
+  parameters:
+    region: eu-west-1
+    failoverRegion: us-east-1
+    pathTranslation: "-"
+    usePodIdentity: "true"
+    objects: |
+      - objectName: prod/db
+        objectType: secretsmanager
+        objectAlias: db
+        filePermission: "0440"
+        failoverObject: {{objectName: backup/db}}
+        jmesPath:
+          - {{path: username, objectAlias: user}}
+          - path: "users[?name=='a'].password | [0]"
+            objectAlias: pass
+      - objectName: /prod/tls
+        objectType: ssmparameter
+        objectVersionLabel: live
+      - objectName: arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/api-AbCdEf
+        objectAlias: api
+        objectVersion: 11111111-2222-3333-4444-555555555555
+        failoverObject:
+          objectName: arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/api-AbCdEf
+          objectVersion: 11111111-2222-3333-4444-555555555555
+  secretObjects:
+    - secretName: db
+      type: Opaque
+      labels: {{team: shop}}
+      annotations: {{example.com/a: b}}
+      data: [{{objectName: user, key: user}}, {{objectName: db, key: all.json}}]
+    - secretName: tls
+      type: kubernetes.io/tls
+      data: [{{objectName: -prod-tls, key: tls.crt}}, {{objectName: -prod-tls, key: tls.key}}]
+"""
+WORKLOAD = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: api
+  namespace: shop
+  annotations: {reloader.stakater.com/auto: "true", secret.reloader.stakater.com/reload: "db,x.*"}
+spec:
+  template:
+    metadata: {annotations: {reloader.stakater.com/search: "true"}}
+    spec:
+      volumes:
+        - {name: a, secret: {secretName: db}}
+        - {name: b, projected: {sources: [{secret: {name: tls}}]}}
+        - {name: c, csi: {volumeAttributes: {secretProviderClass: shop}}}
+      initContainers: [{name: i, volumeMounts: [{name: a}]}]
+      containers:
+        - name: c
+          env: [{name: A, valueFrom: {secretKeyRef: {name: db, key: user}}}]
+          envFrom: [{secretRef: {name: db}}]
+"""
+WORDS = (
+    "",
+    " ",
+    "a",
+    "a/b",
+    "-",
+    "..",
+    "aws",
+    "true",
+    "eu-west-1",
+    "secretsmanager",
+    "é",
+    "${namespace}",
+    "{{x}}",
+    "a\nb",
+)
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from(WORDS),
+    st.sampled_from(WORDS).map(lambda word: [word]),
+    st.sampled_from(WORDS).map(lambda word: {word: word}),
+    st.just([]),
+    st.just({}),
+    st.just([None]),
+)
+
+
+def list_paths(part: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:  # noqa: ANN401
+    """Yield the paths of all parts of a document but of itself."""
+    steps = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for step, child in steps:
+        yield (*path, step)
+        yield from list_paths(child, (*path, step))
+
+
+@st.composite
+def changed(draw: st.DrawFn, text: str) -> Any:  # noqa: ANN401
+    """A document with something else in one place or several, with something twice, or something missing."""
+    body = copy.deepcopy(yaml.safe_load(text))
+    for _ in range(draw(st.integers(1, 3))):
+        paths = list(list_paths(body))
+        *path, last = draw(st.sampled_from(paths))
+        parent = body
+        for step in path:
+            parent = parent[step]
+        change = draw(st.sampled_from(("replace", "remove", "repeat")))
+        if change == "replace":
+            parent[last] = draw(values)
+        elif change == "remove":
+            del parent[last]
+        elif isinstance(parent, list):
+            parent.append(copy.deepcopy(parent[last]))
+        if not body:
+            break
+    return body
+
+
+@st.composite
+def changed_text(draw: st.DrawFn, text: str) -> str:
+    """A text with characters taken out, put in, or lines moved."""
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(text)))
+        end = min(len(text), start + draw(st.integers(0, 6)))
+        inserted = draw(
+            st.sampled_from(("", "\t", " ", "\n", "- ", ":", "{{", "}", "&a ", "*a", '"', "#", "|", "\0", "é"))
+        )
+        text = text[:start] + inserted + text[end:]
+    return text
+
+
+def check_told(error: Refusal | Refusals, manifest: Manifest) -> None:
+    """Check that each reason is a sentence with a place."""
+    reasons = error.refusals if isinstance(error, Refusals) else [error]
+    assert reasons
+    for reason in reasons:
+        assert len(str(reason)) > 10
+        assert reason.remedy
+        assert manifest.locate_refusal(reason).startswith("a.yaml:")
+
+
+def convert(body: Any) -> None:  # noqa: ANN401
+    """Convert a manifest, and check what comes of it."""
+    manifest = Manifest("a.yaml", 1, body)
+    converter = CONVERTERS.get((manifest.group or "", manifest.kind or ""))
+    workload = Manifest("a.yaml", 1, yaml.safe_load(WORKLOAD))
+    for files in (False, True):
+        options = Options(clusters=["prod-eu"], own_region="eu-west-1", files=files)
+        try:
+            conversions = converter(manifest, Estate([manifest, workload], options)) if converter else []
+        except (Refusal, Refusals) as error:
+            check_told(error, manifest)
+        else:
+            for conversion in conversions:
+                SecretMapping.model_validate(conversion.mapping)
+                assert all(note[0].isupper() or note[0] == "`" or note.endswith(".") for note in conversion.notes)
+
+
+def test_what_is_changed_below_is_right_as_it_is() -> None:
+    body = yaml.safe_load(CLASS)
+    manifest = Manifest("a.yaml", 1, body)
+    estate = Estate([manifest], Options(clusters=["prod-eu"], own_region="eu-west-1"))
+    assert len(CONVERTERS[CSI, "SecretProviderClass"](manifest, estate)) == 2
+    convert(body)
+
+
+@given(changed(CLASS))
+def test_a_class_with_something_else_in_it_is_converted_or_refused(body: Any) -> None:  # noqa: ANN401
+    convert(body)
+
+
+@given(changed_text(yaml.safe_load(CLASS)["spec"]["parameters"]["objects"]))
+def test_objects_with_other_characters_are_converted_or_refused(text: str) -> None:
+    body = yaml.safe_load(CLASS)
+    body["spec"]["parameters"]["objects"] = text
+    convert(body)
+
+
+@given(st.text(max_size=40) | st.text("-: \n\t{}[]&*#|>'\"!a~", max_size=40))
+@settings(max_examples=300)
+def test_any_text_is_objects_or_refused(text: str) -> None:
+    try:
+        assert isinstance(objects.parse(text), list)
+    except Refusal as refusal:
+        assert refusal.remedy
+
+
+@given(changed(WORKLOAD))
+def test_a_workload_with_something_else_in_it_restarts_or_not(body: Any) -> None:  # noqa: ANN401
+    estate = Estate([Manifest("a.yaml", 1, body)], Options())
+    for name in ("db", "tls"):
+        restart, _ = decide_restart("shop", name, estate)
+        assert restart in ("auto", "none") or restart[0].keys() == {"kind", "name"}
+    assert list_differences(estate)
