@@ -5,9 +5,9 @@ from textwrap import dedent, indent
 from typing import Any
 
 import pytest
-import yaml
 
-from keyferry.cli.migrate.model import CSI, Conversion, Estate, Manifest, Options, Refusal, Refusals
+from keyferry.cli.migrate import manifests
+from keyferry.cli.migrate.model import CSI, Conversion, Estate, FieldPath, Manifest, Options, Refusal, Refusals
 from keyferry.cli.migrate.provider_class import convert
 
 ONE = "- {objectName: prod/db, objectType: secretsmanager, objectAlias: db}"
@@ -27,7 +27,8 @@ def read(objects: str | None = ONE, secrets: Sequence[Any] | None = (SECRET,), *
         "spec": spec,
     }
     path = ("spec", "parameters", "objects")
-    return Manifest("class.yaml", 1, body, {path: 10}, literals={path})
+    lines: dict[FieldPath, int] = {(*path, number): 11 + number for number in range(10)}
+    return Manifest("class.yaml", 1, body, {path: 10, **lines})
 
 
 def make(manifest: Manifest, *, namespace: str | None = None, files: bool = False) -> list[Conversion]:
@@ -302,7 +303,7 @@ def test_what_the_provider_fails_at_is_refused_with_its_line(
     manifest = read(objects, **parameters)
     with pytest.raises(Refusal, match=said) as caught:
         make(manifest)
-    assert manifest.locate_refusal(caught.value) == f"class.yaml:{line}"
+    assert manifest.locate(*caught.value.path) == f"class.yaml:{line}"
 
 
 @pytest.mark.parametrize(
@@ -342,10 +343,10 @@ def test_what_a_mapping_cannot_have_is_refused_where_it_stands(
 ) -> None:
     manifest = read(objects, [SECRET | change])
     lines = {**manifest.lines, ("spec", "secretObjects", 0): 30}
-    manifest = Manifest(manifest.file, 1, manifest.body, lines, manifest.literals)
+    manifest = Manifest(manifest.file, 1, manifest.body, lines)
     with pytest.raises(Refusals, match=said) as caught:
         make(manifest)
-    assert manifest.locate_refusal(caught.value.refusals[0]) == f"class.yaml:{place}"
+    assert manifest.locate(*caught.value.refusals[0].path) == f"class.yaml:{place}"
 
 
 def test_all_secrets_that_cannot_be_made_are_named_at_once() -> None:
@@ -423,7 +424,21 @@ def test_a_path_that_the_provider_reads_otherwise_is_refused_with_its_line(path:
     with pytest.raises(Refusal) as caught:
         make(manifest)
     assert path in str(caught.value)
-    assert manifest.locate_refusal(caught.value) == "class.yaml:14"
+    assert manifest.locate(*caught.value.path) == "class.yaml:14"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [(("metadata", "namespace"), "${NAMESPACE}"), (("spec", "parameters", "region"), "{{region}}")]
+)
+def test_a_placeholder_that_was_left_in_is_refused(path: tuple[str, ...], value: str) -> None:
+    manifest = read()
+    *above, last = path
+    part: Any = manifest.body
+    for step in above:
+        part = part[step]
+    part[last] = value
+    with pytest.raises(Refusals, match="is a placeholder"):
+        make(manifest)
 
 
 @pytest.mark.parametrize("provider", ["azure", "vault", "gcp", None])
@@ -478,10 +493,21 @@ def test_the_namespace_of_the_command_line_counts_where_a_class_has_none() -> No
     manifest = read()
     del manifest.body["metadata"]["namespace"]
     assert make(manifest, namespace="pay")[0].mapping["spec"]["namespaces"] == ["pay"]
-    with pytest.raises(Refusal, match="it has no namespace"):
+    with pytest.raises(Refusal, match="no namespace is named"):
         make(manifest)
 
 
-def test_text_in_a_manifest_is_read_as_it_stands() -> None:
-    text = f"spec:\n  parameters:\n    objects: |\n{indent(ONE, ' ' * 6)}\n"
-    assert yaml.safe_load(text)["spec"]["parameters"]["objects"].strip() == ONE
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [("objects: |", 10), ("objects: |-  # a comment", 10), ("objects: >-", 8), ("objects: |2", 10)],
+)
+def test_a_line_in_a_text_is_told_as_that_of_the_file(head: str, line: int) -> None:
+    text = indent("- objectName: a\n  objectType: secret\n", " " * 8 if "2" not in head else " " * 6)
+    content = "# a\n---\nkind: SecretProviderClass\nmetadata: {name: a, namespace: b}\nspec:\n  provider: aws\n"
+    content += f"  parameters:\n    {head}\n{text}"
+    reading = manifests.Reading()
+    manifests.parse("a.yaml", content.encode(), reading)
+    (manifest,) = reading.manifests
+    with pytest.raises(Refusal) as caught:
+        make(manifest)
+    assert manifest.locate(*caught.value.path) == f"a.yaml:{line}"

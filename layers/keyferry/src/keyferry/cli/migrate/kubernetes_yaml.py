@@ -94,6 +94,10 @@ class _Reader:
             return [self.read(item, (*path, number)) for number, item in enumerate(node.value)]
         if node.tag not in (_TEXT, _PLAIN):
             raise InvalidManifest(self._line(node), "a tag; write text that begins with ! in quotes")
+        if isinstance(node, ScalarNode) and node.style == "|":  # manifests have YAML of their own in such texts
+            self.lines |= {
+                (*path, number): self._line(node) + number + 1 for number in range(node.value.count("\n") + 1)
+            }
         return _resolve(node)
 
     def _read_mapping(self, node: MappingNode, path: FieldPath) -> dict[str, Any]:

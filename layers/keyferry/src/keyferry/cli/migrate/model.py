@@ -1,6 +1,6 @@
 """What `keyferry migrate` passes around: the manifests that were read, what becomes of them, and why one is refused."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,9 +22,7 @@ class Manifest:
     """The first line of the document, from 1; 0 for what a cluster has."""
     body: Mapping[str, Any]
     lines: Mapping[FieldPath, int] = field(default_factory=dict, compare=False, repr=False)
-    """The path of a field → its line."""
-    literals: Collection[FieldPath] = field(default=(), compare=False, repr=False)
-    """The paths of texts that stand as they are (`|`): their first line is the one after that of the field."""
+    """The path of a field → its line. The lines of a text that stands as it is (`|`) have their number as last step."""
 
     @property
     def kind(self) -> str | None:
@@ -71,16 +69,7 @@ class Manifest:
 
     def locate(self, *path: str | int) -> str:
         """Return file and line of a part, as `a.yaml:12`."""
-        return self._locate(self.line_of(*path))
-
-    def locate_refusal(self, refusal: "Refusal") -> str:
-        """Return file and line of what a reason is about, also within a text that stands as it is (`|`)."""
-        is_literal = refusal.below is not None and refusal.path in self.literals
-        return self._locate(self.line_of(*refusal.path) + (1 + (refusal.below or 0) if is_literal else 0))
-
-    def _locate(self, line: int) -> str:
-        """Return file and line; the file alone for what a cluster has."""
-        return f"{self.file}:{line}" if self.line else self.file
+        return f"{self.file}:{self.line_of(*path)}" if self.line else self.file
 
     def __str__(self) -> str:
         """Return kind, namespace and name, as `ExternalSecret shop/db`."""
@@ -94,17 +83,16 @@ def _text(value: object) -> str | None:
 class Refusal(Exception):  # the noun of what the command tells
     """One reason why a manifest cannot be converted."""
 
-    def __init__(self, what: str, remedy: str, path: FieldPath = (), below: int | None = None) -> None:
+    def __init__(self, what: str, remedy: str, path: FieldPath = ()) -> None:
         """Create a reason.
 
         Args:
             what: what cannot be converted, and why.
             remedy: what to do.
             path: the part of the manifest that it is about.
-            below: where that part is a text of several lines, the line in it, from 0.
         """
         super().__init__(f"{what}; {remedy}" if remedy else what)
-        self.what, self.remedy, self.path, self.below = what, remedy, path, below
+        self.what, self.remedy, self.path = what, remedy, path
 
 
 class Refusals(Exception):  # as above

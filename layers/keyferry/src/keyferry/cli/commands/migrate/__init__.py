@@ -186,7 +186,7 @@ def _write(outcomes: Outcomes, folder: Path, *, dry_run: bool) -> list[tuple[int
 def _list_advice(estate: Estate, outcomes: Outcomes) -> list[str]:
     if not any(each.conversions for each in outcomes.outcomes):
         return []
-    return [f"{text[:1].upper()}{text[1:]}." for text in list_differences(estate)]
+    return list_differences(estate)
 
 
 def _tell(settings: Settings, result: Result, report_file: Path | None, *, dry_run: bool) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from keyferry.cli.migrate.model import Conversion, Estate, Manifest, Refusal, Refusals
+from keyferry.cli.migrate.placeholders import check_placeholders
 from keyferry.cli.migrate.provider_class import objects
 from keyferry.cli.migrate.provider_class.descriptors import (
     File,
@@ -18,7 +19,8 @@ from keyferry.cli.migrate.provider_class.secret_objects import Secret, build_sec
 from keyferry.cli.migrate.provider_class.sources import name_sources
 
 _PARAMETERS = ("spec", "parameters")
-_REGION = (*_PARAMETERS, "region")
+_NAMES = ("region", "failoverRegion", "pathTranslation", "usePodIdentity")
+"""The parameters beside `objects` that count."""
 
 
 def convert(manifest: Manifest, estate: Estate) -> list[Conversion]:
@@ -46,9 +48,13 @@ def _read(manifest: Manifest, estate: Estate) -> Class:
         what = f"the provider {provider} is not that of AWS" if provider else "no provider is named"
         remedy = "keep it: what is not in AWS is no matter of Keyferry" if provider else "write provider: aws"
         raise Refusal(what, remedy, ("spec", "provider"))
+    for path in (("metadata",), ("spec", "secretObjects"), *((*_PARAMETERS, name) for name in _NAMES)):
+        check_placeholders(manifest, path)
     namespace = estate.namespace_of(manifest)
     if not namespace:
-        raise Refusal("it has no namespace", "write metadata.namespace, or give --namespace", ("metadata",))
+        raise Refusal("no namespace is named", "say --namespace, or render it with one", ("metadata",))
+    if manifest.name is None:
+        raise Refusal("metadata.name is missing, or no text", "write the name", ("metadata",))
     given = _read_parameters(manifest)
     entries = objects.parse(given.get("objects", ""))
     if not entries:
@@ -118,10 +124,10 @@ def _index_files(read: Class) -> Mapping[str, File]:
 def _build_files_alone(read: Class) -> Secret:
     if not read.estate.options.files:
         what = "it has no secretObjects: its pods get files, and no Secret"
-        volume = describe_volume(read.manifest.name or "")
+        volume = describe_volume(str(read.manifest.name))
         remedy = f"give --files for a mapping whose keys are the files; then {volume}"
         raise Refusal(what, remedy, ("spec",))
-    return build_files(read.manifest.name or "", list(_index_files(read).values()), name_sources(read.entries))
+    return build_files(str(read.manifest.name), list(_index_files(read).values()), name_sources(read.entries))
 
 
 def _check_names(secrets: Sequence[Secret]) -> None:

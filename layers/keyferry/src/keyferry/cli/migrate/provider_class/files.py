@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from keyferry.cli.migrate.model import Refusal
 from keyferry.cli.migrate.provider_class.descriptors import File
+from keyferry.cli.migrate.provider_class.objects import refuse
 from keyferry.cli.migrate.provider_class.secret_objects import Secret, build_entry
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
@@ -32,7 +32,7 @@ def build_files(name: str, files: Sequence[File], aliases: Mapping[int, str]) ->
         if not _KEY.fullmatch(file.name):
             what = f"{file.name} is no key of a Secret, which has letters, digits and - _ ."
             remedy = "give the object an objectAlias of these, and read that file"
-            raise Refusal(what, remedy, ("spec", "parameters", "objects"), below=file.line)
+            raise refuse(what, remedy, file.line)
         secret.spec["data"][file.name] = build_entry(file, aliases)
         secret.files.append(file)
     modes = sorted({file.permission for file in files if file.permission} - {_DEFAULT_MODE})

@@ -72,7 +72,7 @@ class Entry:
 
 def refuse(what: str, remedy: str, line: int = 0) -> Refusal:
     """Return a reason that is about a line in the text of `objects`, from 0."""
-    return Refusal(what, remedy, PATH, below=line)
+    return Refusal(what, remedy, (*PATH, line))
 
 
 def parse(text: str) -> list[Entry]:
