@@ -371,8 +371,8 @@ def test_a_secret_for_tls_has_certificate_and_key_as_the_driver_writes_them_anew
         "type": "kubernetes.io/tls",
         "variables": {"data": {"tls.crt": {"from": "db"}, "tls.key": {"from": "db"}}},
         "data": {
-            "tls.crt": {"template": "{{ variables['tls.crt'] | filter_pem }}"},
-            "tls.key": {"template": "{{ variables['tls.key'] | traditional_key }}"},
+            "tls.crt": {"template": '{{ variables["tls.crt"] | filter_pem }}'},
+            "tls.key": {"template": '{{ variables["tls.key"] | traditional_key }}'},
         },
     }
 
@@ -396,6 +396,8 @@ def test_files_that_are_in_no_secret_are_told_and_a_path_among_them_can_fail_the
     secret = conversion.mapping["spec"]["secret"]
     assert secret["variables"] == {"data": {"port": {"from": "db", "path": "port", "type": "string"}}}
     assert secret["data"] == {"password": {"from": "db"}}
+    told = "Where port is no text, the provider fails, and so does the delivery."
+    assert conversion.comments == [(("spec", "secret", "variables"), told)]
     assert list(conversion.mapping["spec"]["sources"]) == ["db"]
     assert conversion.notes[0].startswith("port, prod_other are files of the pods and in no Secret")
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from keyferry.cli.migrate import CONVERTERS
 from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Conversion, Estate, Manifest, Refusal, Refusals
+from keyferry.cli.migrate.reloader import KINDS_OF_RELOADER
 from keyferry.cli.migrate.writing import name_file
 
 State = Literal["converted", "with a difference", "refused", "nothing to write"]
@@ -61,7 +62,7 @@ def convert_all(
     whole, seen = Outcomes(), dict[tuple[str | None, ...], Manifest]()
     for manifest in estate.manifests:
         if not _is_original(manifest):
-            whole.foreign += not _is_store(manifest)
+            whole.foreign += not _is_read(manifest)
         elif _is_again(manifest, estate, seen):
             continue
         else:
@@ -76,8 +77,10 @@ def _is_original(manifest: Manifest) -> bool:
     return kind in CONVERTERS or kind in _REFUSED_KINDS or kind[0] == GENERATORS
 
 
-def _is_store(manifest: Manifest) -> bool:
-    return manifest.group == EXTERNAL_SECRETS and manifest.kind in ("SecretStore", "ClusterSecretStore")
+def _is_read(manifest: Manifest) -> bool:
+    """Return whether others are read with it: a store, or a workload, whose restarts are looked at."""
+    is_store = manifest.group == EXTERNAL_SECRETS and manifest.kind in ("SecretStore", "ClusterSecretStore")
+    return is_store or manifest.kind in KINDS_OF_RELOADER
 
 
 def _identify(manifest: Manifest, estate: Estate) -> tuple[str | None, ...]:

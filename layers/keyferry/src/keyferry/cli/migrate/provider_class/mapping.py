@@ -44,6 +44,8 @@ def watch_rest(secret: Secret, rest: Sequence[File], aliases: Mapping[int, str])
         name, data = secret.spec.pop("name"), secret.spec.pop("data")
         variables = secret.spec.pop("variables", {"data": {}})["data"]
         secret.spec = {"name": name, **secret.spec, "variables": {"data": entries | variables}, "data": data}
+        told = f"Where {', '.join(entries)} is no text, the provider fails, and so does the delivery."
+        secret.comments.append((("spec", "secret", "variables"), told))
 
 
 def build_conversion(read: Class, secret: Secret, rest: Sequence[File]) -> Conversion:
@@ -74,7 +76,7 @@ def build_conversion(read: Class, secret: Secret, rest: Sequence[File]) -> Conve
     mapping = {"apiVersion": "keyferry.dev/v1", "kind": "SecretMapping", "metadata": metadata, "spec": spec}
     _check(mapping, secret, {aliases[line]: entry for line, entry in used.items()})
     notes = [*secret.notes, *_describe_rest(rest), *_describe_failover(read.parameters), *differences]
-    return Conversion(read.manifest, mapping, notes)
+    return Conversion(read.manifest, mapping, notes, secret.comments)
 
 
 def _check(mapping: Mapping[str, Any], secret: Secret, sources: Mapping[str, Entry]) -> None:

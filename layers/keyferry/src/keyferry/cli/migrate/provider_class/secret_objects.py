@@ -35,6 +35,7 @@ class Secret:
     files: list[File] = field(default_factory=list)
     """The files that it is made of."""
     notes: list[str] = field(default_factory=list)
+    comments: list[tuple[FieldPath, str]] = field(default_factory=list)
 
 
 def build_secret(raw: object, path: FieldPath, files: Mapping[str, File], aliases: Mapping[int, str]) -> Secret:
@@ -115,7 +116,7 @@ def _add_key(
         what = f"key '{key}' is not supported by the driver in a Secret for TLS: only 'tls.key' and 'tls.crt' are"
         raise Refusal(what, "take it out, or choose the type Opaque", (*path, "key"))
     secret.spec["variables"]["data"][key] = entry
-    data[key] = {"template": f"{{{{ variables['{key}'] | {_TLS_FILTERS[key]} }}}}"}
+    data[key] = {"template": f'{{{{ variables["{key}"] | {_TLS_FILTERS[key]} }}}}'}
 
 
 def build_entry(file: File, aliases: Mapping[int, str]) -> dict[str, Any]:
