@@ -63,7 +63,7 @@ class FakeRuntime:
     def reader(self, _sources: Collection[Source]) -> SourceReader:
         return self.sources.create_reader(self.calls)
 
-    def prepare(self, delivery: Delivery, deadline: Deadline) -> Work:
+    def prepare(self, delivery: Delivery, deadline: Deadline, _client: object = None) -> Work:
         failure = self.failure(delivery)
         if failure:
             raise failure

@@ -1,11 +1,16 @@
 """What `keyferry migrate` shows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from keyferry.cli.migrate.handover.originals import Original
+from keyferry.mapping.targets import Cluster
+from tests.unit.migrate.test_handover import MARKS, OPERATOR, ORPHAN, FakeOperator, external
 from tests.unit.shown import Case
+from tests.unit.test_cli_push import FakeRuntime
 
 STORE = """\
 apiVersion: external-secrets.io/v1
@@ -70,7 +75,40 @@ def give(*parts: str, edited: bool = False) -> Callable[[pytest.MonkeyPatch, Pat
     return prepare
 
 
+def connect(
+    *originals: Original, held: str = "canary-1", forbidden: tuple[str, str] | None = None, owner: bool = False
+) -> Callable[[pytest.MonkeyPatch, Path], None]:
+    """Let a cluster have a Secret that is another's, and originals that make it."""
+
+    def prepare(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
+        runtime, commands = FakeRuntime(), "keyferry.cli.migrate.commands"
+        cluster = runtime.clusters["prod-eu"]
+        cluster.create("payments", "payments-db", {"password": held}, manager=OPERATOR, **MARKS)
+        if owner:
+            cluster.set_owner_references("payments", "payments-db", "ExternalSecret/payments-db")
+        operator = FakeOperator(cluster, *originals)
+        operator.forbidden = {forbidden} if forbidden else set()
+
+        def reach(clusters: list[Cluster], *_: object) -> Iterator[tuple[Cluster, Any]]:
+            yield from ((each, operator) for each in clusters)
+
+        monkeypatch.setattr(f"{commands}.verify.Runtime", runtime)
+        monkeypatch.setattr(f"{commands}.handover.Runtime", runtime)
+        monkeypatch.setattr(f"{commands}.handover.reach_clusters", reach)
+
+    return prepare
+
+
+HELM = {"labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {"meta.helm.sh/release-name": "shop"}}
 CASES = {
+    "verify": Case("migrate verify", 1, connect(held="canary-2")),
+    "equal": Case("migrate verify", 0, connect()),
+    "plan": Case("migrate handover --plan", 0, connect(external(), owner=True)),
+    "helm": Case("migrate handover --wait 0 --yes", 1, connect(external(metadata=HELM), owner=True)),
+    "done": Case("migrate handover --yes", 0, connect(external(target=ORPHAN))),
+    "refused": Case("migrate handover --yes", 1, connect(external(), held="canary-2")),
+    "forbidden": Case("migrate handover --yes", 1, connect(external(), forbidden=("delete", "externalsecrets"))),
+    "unasked": Case("migrate handover", 2, connect(external())),
     "table": Case("migrate shop.yaml --cluster prod-eu", 1, give(STORE, WHOLE, FOUND, REFUSED)),
     "report": Case("migrate shop.yaml --cluster prod-eu", prepare=give(STORE, WHOLE)),
     "edited": Case("migrate shop.yaml --cluster prod-eu --dry-run", prepare=give(STORE, WHOLE, edited=True)),

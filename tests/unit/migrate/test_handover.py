@@ -23,7 +23,7 @@ from keyferry.cli.migrate.verify.verify import verify
 from keyferry.delivery.apply import Object
 from keyferry.errors import Forbidden, KeyferryError, Overtaken
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.testing import FakeClock
+from keyferry.testing import FakeClock, FakeCluster
 from tests.unit.samples import delivery, mapping
 from tests.unit.world import SOURCE, WHERE, World, secret
 
@@ -320,14 +320,14 @@ class FakeOperator:
 
     cluster, context = "prod-eu", Context("mine", "arn", "https://one.example")
 
-    def __init__(self, world: World, *originals: Original) -> None:
-        self.world, self.originals = world, list(originals)
+    def __init__(self, state: FakeCluster, *originals: Original) -> None:
+        self.state, self.originals = state, list(originals)
         self.failures: list[KeyferryError] = []
         self.done: list[str] = []
         self.forbidden: set[tuple[str, str]] = set()
 
     def connect_secrets(self) -> Any:  # noqa: ANN401
-        return self.world.cluster.client()
+        return self.state.client()
 
     def find_served(self, resources: Any) -> list[Resource]:  # noqa: ANN401
         return list(resources)
@@ -341,14 +341,23 @@ class FakeOperator:
         self.done.append(f"patch {resource.plural}/{seen['name']}")
         return patch
 
+    def delete(self, resource: Resource, seen: Object) -> None:
+        self.originals = [each for each in self.originals if each.name != seen["name"]]
+        self.done.append(f"delete {resource.plural}/{seen['name']}")
+
     def may(self, asked: Any) -> bool:  # noqa: ANN401
         return (asked["verb"], asked["resource"]) not in self.forbidden
 
 
-def start(operator: FakeOperator, **more: Any) -> tuple[Handover, list[str]]:  # noqa: ANN401
+def start(
+    made: World,
+    *originals: Original,
+    operator: FakeOperator | None = None,
+    **more: Any,  # noqa: ANN401
+) -> tuple[Handover, list[str]]:
     """Return a run with its plan made, and what it tells."""
-    client: Any = operator
-    made, told, clock = operator.world, list[str](), FakeClock()
+    client: Any = operator or FakeOperator(made.cluster, *originals)
+    told, clock = list[str](), FakeClock()
     group = Group(delivery(), made.mapping, Side(client), lambda *_: made.work(), lambda *_: "")
     run = Handover([group], forward.list_steps, True, tell=lambda _, text: told.append(text), **more)
     run.sleep, run.clock = clock.sleep, clock
@@ -357,17 +366,19 @@ def start(operator: FakeOperator, **more: Any) -> tuple[Handover, list[str]]:  #
 
 
 def test_what_somebody_undoes_again_and_again_ends_with_that() -> None:
-    operator = FakeOperator(world("ExternalSecret/payments-db"), external())
-    run, _ = start(operator)
+    made = world("ExternalSecret/payments-db")
+    operator = FakeOperator(made.cluster, external())
+    run, _ = start(made, operator=operator)
     [target] = run.run()
     assert (target.standing, len(operator.done)) == ("failed", MAX_TRIES)
     assert target.why == f"somebody undoes it again and again: set {NAME} to Orphan and Retain"
 
 
 def test_what_has_changed_meanwhile_is_looked_at_anew_and_an_error_that_stays_ends_the_target() -> None:
-    operator = FakeOperator(world("ExternalSecret/payments-db"), external())
+    made = world("ExternalSecret/payments-db")
+    operator = FakeOperator(made.cluster, external())
     operator.failures = [Forbidden("you may not"), *[Overtaken("changed")] * (MAX_TRIES - 1)]
-    run, _ = start(operator)
+    run, _ = start(made, operator=operator)
     [target] = run.run()
     assert (target.standing, target.why) == ("failed", "Forbidden: you may not")
     assert (operator.failures, operator.done) == ([], [])
@@ -376,7 +387,7 @@ def test_what_has_changed_meanwhile_is_looked_at_anew_and_an_error_that_stays_en
 def test_somebody_is_waited_for_as_long_as_is_said_and_no_longer() -> None:
     made = world("ExternalSecret/payments-db")
     made.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external()))})
-    run, told = start(FakeOperator(made, external(target=ORPHAN)), wait_seconds=60)
+    run, told = start(made, external(target=ORPHAN), wait_seconds=60)
     [target] = run.run()
     assert (target.standing, target.why) == ("waits", "the operator drops its ownerReference")
     assert told == ["waiting until the operator drops its ownerReference"]
@@ -386,21 +397,22 @@ def test_somebody_is_waited_for_as_long_as_is_said_and_no_longer() -> None:
 def test_a_source_that_cannot_be_read_fails_its_target_before_anything_is_done() -> None:
     made = world("ExternalSecret/payments-db")
     made.sources.errors[SOURCE] = KeyferryError("no such secret")
-    run, _ = start(FakeOperator(made, external()))
+    run, _ = start(made, external())
     [target] = run.targets.values()
     assert (target.standing, target.why) == ("failed", "KeyferryError: no such secret")
     assert run.run() == [target]
 
 
 def test_what_a_person_may_not_do_is_known_from_the_steps() -> None:
-    operator = FakeOperator(world("ExternalSecret/payments-db"), external())
+    made = world("ExternalSecret/payments-db")
+    operator = FakeOperator(made.cluster)
     operator.forbidden = {
         ("delete", "externalsecrets"),
         ("patch", "secretproviderclasses"),
         ("create", "externalsecrets"),
     }
     client: Any = operator
-    left = list(forward.list_steps(state(operator.world, external())))
+    left = list(forward.list_steps(state(made, external())))
     assert list_missing_rights(client, left, "payments") == [
         "delete externalsecrets.external-secrets.io in namespace payments of cluster prod-eu"
     ]
@@ -410,7 +422,7 @@ def test_what_a_person_may_not_do_is_known_from_the_steps() -> None:
 
 def test_the_answer_has_the_steps_and_what_a_person_changes(capsys: pytest.CaptureFixture[str]) -> None:
     kept = external(metadata={"labels": {"app.kubernetes.io/managed-by": "Helm"}})
-    run, _ = start(FakeOperator(world("ExternalSecret/payments-db"), kept))
+    run, _ = start(world("ExternalSecret/payments-db"), kept)
     [row] = build_answer(run.targets.values(), [])["targets"]
     assert (row["state"], row["done"], len(row["steps"]), len(row["changes"])) == ("to do", [], 6, 2)
     print_plan(list(run.targets.values()))

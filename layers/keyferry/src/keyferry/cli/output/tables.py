@@ -10,9 +10,9 @@ from keyferry.cli.output.wrapping import wrap
 
 GAP = "  "
 _COLOURS = {
-    "green": ("right", "create", "created", "ok"),
+    "green": ("right", "create", "created", "ok", "equal"),
     "yellow": ("stale", "restart due", "update", "updated", "annotate", "annotated", "restart", "warning", "expires"),
-    "red": ("failed", "fail", "delete", "deleted", "conflict", "gone", "error", "overdue", "has expired"),
+    "red": ("failed", "fail", "delete", "deleted", "conflict", "gone", "error", "overdue", "has expired", "differs"),
 }
 _COLOUR_OF = {text: colour for colour, texts in _COLOURS.items() for text in texts}
 """The text of a cell, up to its first comma → its colour."""

@@ -1,6 +1,7 @@
 """The commands → their reference, docs/operate/cli.md: usage, options, what they answer, examples, exit codes."""
 
 import inspect
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,7 +39,8 @@ def render() -> str:
     for verb in VERBS:
         command = main.get_command(context, verb)
         if command is not None:
-            lines += _list_command(verb, command, click.Context(command, context, verb))
+            lines += _list_command(verb, command, click.Context(command, context, verb), verb)
+            lines += _list_below(verb, command, context)
     return "\n".join(lines).rstrip()
 
 
@@ -49,13 +51,31 @@ def _list_exit_codes() -> Iterator[str]:
     yield ""
 
 
-def _list_command(verb: str, command: click.Command, context: click.Context) -> Iterator[str]:
-    """Yield the section of a command."""
-    yield f"## keyferry {verb}\n"
+def _list_below(verb: str, command: click.Command, parent: click.Context) -> Iterator[str]:
+    """Yield the sections of the commands below a command; they answer by the schema of that one."""
+    if not isinstance(command, click.Group):
+        return
+    context = click.Context(command, parent, verb)
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        if below is not None:
+            yield from _list_command(f"{verb} {name}", below, click.Context(below, context, name), verb)
+
+
+def _list_command(name: str, command: click.Command, context: click.Context, verb: str) -> Iterator[str]:
+    """Yield the section of a command.
+
+    Args:
+        name: its name; `migrate verify` of one below another.
+        command: the command.
+        context: its context.
+        verb: the command whose schema its answer follows.
+    """
+    yield f"## keyferry {name}\n"
     yield f"{inspect.cleandoc(command.help or '')}\n"
-    yield f"```\n{' '.join(['keyferry', verb, *command.collect_usage_pieces(context)])}\n```\n"
+    yield f"```\n{' '.join(['keyferry', name, *command.collect_usage_pieces(context)])}\n```\n"
     yield from _list_options(command, context)
-    yield from _list_answer(verb)
+    yield from _list_answer(verb, command)
     yield "```sh"
     yield from list_examples(command)
     yield "```\n"
@@ -76,13 +96,15 @@ def _list_options(command: click.Command, context: click.Context) -> Iterator[st
     yield ""
 
 
-def _list_answer(verb: str) -> Iterator[str]:
+def _list_answer(verb: str, command: click.Command) -> Iterator[str]:
     """Yield what the JSON of a command has, without the problems that every command can have in its place."""
     json_schema = build_answer_schema(verb)
     if json_schema is None:
         return
-    answer, _ = json_schema["anyOf"]
-    fields: dict[str, Any] = json_schema["$defs"][answer["$ref"].rpartition("/")[2]]["properties"]
+    module = sys.modules[command.callback.__module__] if command.callback else None
+    answers = [each["$ref"].rpartition("/")[2] for each in json_schema["anyOf"]]
+    own = getattr(getattr(module, "ANSWER", None), "__name__", answers[0])  # of several answers, the first is its own
+    fields: dict[str, Any] = json_schema["$defs"][own if own in answers else answers[0]]["properties"]
     yield f"`--output json` has, by [its schema](../output/{verb}.schema.json):\n"
     yield from (f"- `{name}`: {field['description']}" for name, field in fields.items())
     yield ""

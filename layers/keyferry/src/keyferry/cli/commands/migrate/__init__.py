@@ -13,18 +13,23 @@ import click
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.migrate import live, manifests, writing
 from keyferry.cli.migrate.conversions import Outcomes, convert_all
+from keyferry.cli.migrate.handover.show import HandedOverTargets
 from keyferry.cli.migrate.manifests import STANDARD_INPUT
 from keyferry.cli.migrate.model import Estate, Manifest, Options
 from keyferry.cli.migrate.reloader import list_differences
 from keyferry.cli.migrate.report import Migrated, Result, build_answer, print_result, write_report
+from keyferry.cli.migrate.verify.show import VerifiedTargets
 from keyferry.cli.migrate.writing import Written
 from keyferry.cli.names import complete_clusters
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.errors import InvalidInput
 
-ANSWER = Migrated
-BELOW = {"verify": "Show whether mappings make the very Secrets that are in the clusters"}
+ANSWER = Migrated | VerifiedTargets | HandedOverTargets
+BELOW = {
+    "verify": "Show whether mappings make the very Secrets that are in the clusters",
+    "handover": "Let mappings take over Secrets from External Secrets and the CSI driver",
+}
 """Name of a command below this one → the first sentence of its help, without the full stop."""
 _SERVICES = ("SecretsManager", "ParameterStore")
 

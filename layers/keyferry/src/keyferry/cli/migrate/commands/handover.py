@@ -14,7 +14,7 @@ from keyferry.cli.migrate.handover import back, forward
 from keyferry.cli.migrate.handover.clusters import Group, Side
 from keyferry.cli.migrate.handover.rights import list_missing_rights
 from keyferry.cli.migrate.handover.run import Handover
-from keyferry.cli.migrate.handover.show import Answer, build_answer, print_plan, print_result
+from keyferry.cli.migrate.handover.show import HandedOverTargets, build_answer, print_plan, print_result
 from keyferry.cli.migrate.handover.steps import Step
 from keyferry.cli.migrate.handover.targets import Target
 from keyferry.cli.names import complete_clusters, complete_mappings
@@ -27,7 +27,7 @@ from keyferry.errors import KeyferryError
 from keyferry.model import Delivery
 from keyferry.runtime.wiring import Runtime
 
-ANSWER = Answer
+ANSWER = HandedOverTargets
 _MAX_SECONDS = 24 * 3600
 """How long a run may take: people wait in it for changes in Git."""
 

@@ -7,7 +7,7 @@ import click
 
 from keyferry.aws.sessions import open_session
 from keyferry.cli.deliveries import MAX_SECONDS, Selection, run_all, select
-from keyferry.cli.migrate.verify.show import Answer, build_answer, print_verified
+from keyferry.cli.migrate.verify.show import VerifiedTargets, build_answer, print_verified
 from keyferry.cli.migrate.verify.verify import Verified, fail, verify
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
@@ -17,7 +17,7 @@ from keyferry.errors import KeyferryError
 from keyferry.model import Delivery
 from keyferry.runtime.wiring import Runtime
 
-ANSWER = Answer
+ANSWER = VerifiedTargets
 
 
 @click.command(

@@ -34,7 +34,7 @@ class HandedOver(TypedDict):
     """Why it is refused, waits or failed."""
 
 
-class Answer(TypedDict):
+class HandedOverTargets(TypedDict):
     """What `keyferry migrate handover --output json` writes."""
 
     targets: list[HandedOver]
@@ -43,7 +43,7 @@ class Answer(TypedDict):
     """What the person may not do, and would have to."""
 
 
-def build_answer(targets: Iterable[Target], missing: Sequence[str]) -> Answer:
+def build_answer(targets: Iterable[Target], missing: Sequence[str]) -> HandedOverTargets:
     """Return the answer for `--output json`."""
     return {"targets": [_build_row(target) for target in targets], "missing": list(missing)}
 

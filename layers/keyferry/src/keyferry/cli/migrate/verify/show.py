@@ -31,14 +31,14 @@ class VerifiedRow(TypedDict):
     """File and line that the error is about."""
 
 
-class Answer(TypedDict):
+class VerifiedTargets(TypedDict):
     """What `keyferry migrate verify --output json` writes."""
 
     targets: list[VerifiedRow]
     """Each Secret that was compared."""
 
 
-def build_answer(found: Sequence[Verified]) -> Answer:
+def build_answer(found: Sequence[Verified]) -> VerifiedTargets:
     """Return the answer for `--output json`."""
     return {"targets": [_build_row(each) for each in found]}
 
