@@ -232,7 +232,7 @@ ENVIRONMENT = _Environment(
     keep_trailing_newline=True,
     autoescape=False,
     finalize=_write,
-    extensions=[TokenLimit],
+    extensions=[TokenLimit, "jinja2.ext.loopcontrols"],
     optimized=False,  # so that constant expressions are not calculated when a template is only checked
 )
 ENVIRONMENT.filters |= filters.FILTERS

@@ -100,6 +100,18 @@ def choose(yes: object, no: object, condition: bool) -> object:
     return yes if condition else no
 
 
+@function("and(any, ...any) any")
+def take_all(*values: object) -> object:
+    """Return the first value that is empty; the last one where none is."""
+    return next((value for value in values if not value), values[-1])
+
+
+@function("or(any, ...any) any")
+def take_any(*values: object) -> object:
+    """Return the first value that is not empty; the last one where all are."""
+    return next((value for value in values if value), values[-1])
+
+
 @function("deepEqual(any, any) bool", subject=0)
 def is_deeply_equal(left: object, right: object) -> bool:
     """Return whether two values are equal, with all that they hold."""

@@ -196,3 +196,27 @@ def _mend(document: object) -> object:
         case dict():
             return Map((str(_mend(key)), _mend(item)) for key, item in document.items())
     return document
+
+
+def _spend_yaml(budget: Budget, value: object) -> None:
+    budget.spend_value(value, times=16)
+
+
+def _spend_yaml_parsing(budget: Budget, text: str) -> None:
+    budget.spend(len(text) * 4)
+
+
+@function("toYaml(any) string", price=_spend_yaml)
+def to_yaml(value: object) -> str:
+    """Return a value as YAML."""
+    from keyferry.render.go import yaml_text  # noqa: PLC0415  # few templates have YAML
+
+    return yaml_text.to_yaml(value)
+
+
+@function("fromYaml(string) map", price=_spend_yaml_parsing)
+def from_yaml(text: str) -> Map:
+    """Return a mapping of YAML."""
+    from keyferry.render.go import yaml_text  # noqa: PLC0415  # as in to_yaml
+
+    return yaml_text.from_yaml(text)

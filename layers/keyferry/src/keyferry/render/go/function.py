@@ -8,7 +8,22 @@ from typing import Any
 from keyferry.budget import Budget
 
 KINDS = frozenset(
-    {"any", "bool", "bytes", "float", "int", "int64", "ints", "list", "map", "slice", "string", "strings", "texts"}
+    {
+        "any",
+        "bool",
+        "bytes",
+        "constant",
+        "float",
+        "int",
+        "int64",
+        "ints",
+        "list",
+        "map",
+        "slice",
+        "string",
+        "strings",
+        "texts",
+    }
 )
 """Go's types, as signatures have them.
 

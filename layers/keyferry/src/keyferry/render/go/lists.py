@@ -95,10 +95,10 @@ def omit(members: Map, *keys: str) -> Map:
 def dig(*arguments: object) -> object:
     """Return what some keys lead to, one within the other; the last but one argument where there is nothing."""
     *keys, default, holder = arguments
-    if not keys or not all(isinstance(key, str) for key in keys):
+    if not keys or not isinstance(holder, Map):
         raise FilterError("dig takes keys that are text, a default and a map")
     for key in keys:
-        if not isinstance(holder, dict):
+        if not isinstance(holder, Map) or not isinstance(key, str):
             raise FilterError("dig finds what is no map")
         if key not in holder:
             return default
@@ -112,7 +112,13 @@ def _copy(items: object, name: str) -> list[object]:
     return list(items)
 
 
-@function("append(slice, any) list", "push(slice, any) list", "mustAppend(slice, any) list", subject=0)
+@function(
+    "append(slice, any) list",
+    "push(slice, any) list",
+    "mustPush(slice, any) list",
+    "mustAppend(slice, any) list",
+    subject=0,
+)
 def append(items: Sequence[object], item: object) -> list[object]:
     """Return a list with one item more at its end."""
     return [*items, item]
@@ -255,3 +261,50 @@ def list_each(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return range(value) if not isinstance(value, Int64) else [Int64(number) for number in range(value)]
     return [item for _, item in list_items(value)]
+
+
+@function("merge(map, ...map) any", "mustMerge(map, ...map) any", subject=0)
+def merge(first: Map, *others: Map) -> Map:
+    """Add to a map what it lacks, or has empty, from others."""
+    for other in others:
+        _merge(_check_made(first), other, is_stronger=False)
+    return first
+
+
+@function("mergeOverwrite(map, ...map) any", "mustMergeOverwrite(map, ...map) any", subject=0)
+def merge_over(first: Map, *others: Map) -> Map:
+    """Put into a map what others have."""
+    for other in others:
+        _merge(_check_made(first), other, is_stronger=True)
+    return first
+
+
+def _merge(target: Map, other: dict[str, object], *, is_stronger: bool) -> None:
+    for key, value in other.items():
+        mine = target.get(key)
+        if isinstance(mine, Map) and isinstance(value, dict):
+            _merge(mine, value, is_stronger=is_stronger)
+        elif key not in target or is_stronger or not mine:
+            target[key] = value
+
+
+@function("deepCopy(any) any", "mustDeepCopy(any) any")
+def copy(value: object) -> object:
+    """Return a copy of a value, with all that it holds. Go fails at nil, and leaves it as it is within others."""
+    if value is None:
+        raise FilterError("it gets nil")
+    return _copy_deeply(value)
+
+
+def _copy_deeply(value: object) -> object:
+    if isinstance(value, Map):
+        return Map((key, _copy_deeply(item)) for key, item in value.items())
+    return [_copy_deeply(item) for item in value] if isinstance(value, list) else value
+
+
+@function("chunk(int, slice) list", "mustChunk(int, slice) list")
+def split_in_lists(size: int, items: Sequence[object]) -> list[object]:
+    """Return the items of a list in lists of some size."""
+    if size < 1 or not items:
+        raise FilterError("chunk takes a size of one at least, and a list of something")
+    return [list(items[start : start + size]) for start in range(0, len(items), size)]

@@ -1,21 +1,33 @@
 """Sprig's conversions to numbers (github.com/spf13/cast), and its calculations."""
 
 import math
+import operator
 import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal, localcontext
+from functools import reduce
 
 from keyferry.budget import Budget
 from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
+from keyferry.render.go.printing import write
 from keyferry.render.go.values import Int64, wrap
 
 _HALF = 1 << 63
+_MOST_FACTORS = 4
 _DECIMAL = re.compile(r"[+-]?[0-9]+")
-_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.0*)?")
-"""What cast takes for a whole number, as far as it is taken here: neither octal nor hexadecimal."""
-_NO_NUMBER = re.compile(r"(?![+-]?[0-9.])(?!(?i:[+-]?(?:inf|nan))).*", re.DOTALL)
-"""What is a number for nobody."""
+_WHOLE = re.compile(r"([-+]?[0-9]*)(?:\.[0-9]*)?")
+"""A decimal number, whose fraction is cut off."""
+_INTEGER = re.compile(
+    r"([-+]?)(?:0[xX](?P<hex>(?:_?[0-9a-fA-F])+)|0[bB](?P<binary>(?:_?[01])+)|0[oO]?(?P<octal>(?:_?[0-7])+)"
+    r"|(?P<decimal>0|[1-9](?:_?[0-9])*))"
+)
+_BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
 _FRACTION = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_OTHER_FRACTION = re.compile(r"(?i)[+-]?(?:inf|infinity|nan|0x.*p.*)")
+"""What else Go takes for a number with a fraction."""
+_OCTAL = re.compile("[+-]?[0-7]+")
 
 
 @function("int64(any) int64")
@@ -40,14 +52,16 @@ def _truncate(number: float) -> Int64:
 
 
 def _parse(text: str) -> Int64:
-    if _INTEGER.fullmatch(text):
-        number = int(text.partition(".")[0])
-        if not -_HALF <= number < _HALF:
-            raise FilterError("a number that is too large")
-        return Int64(number)
-    if not _NO_NUMBER.fullmatch(text):
-        raise FilterError("int takes a whole number without leading zeros")
-    return Int64(0)
+    """Return the whole number that a text writes as Go's own programs do; 0 for any other text."""
+    whole = _WHOLE.fullmatch(text)
+    if whole and "." in text:
+        text = whole[1] + "0" if whole[1] in ("", "+", "-") else whole[1]
+    match = _INTEGER.fullmatch(text)
+    if match is None:
+        return Int64(0)
+    number = int(match[str(match.lastgroup)].replace("_", ""), _BASES[str(match.lastgroup)])
+    number = -number if match[1] == "-" else number
+    return Int64(number if -_HALF <= number < _HALF else 0)
 
 
 @function("int(any) int")
@@ -70,8 +84,8 @@ def to_float(value: object) -> float:
         case bool() | int() | float():
             return float(value)
         case str() if _FRACTION.fullmatch(value):
-            return float(value)
-        case str() if not _NO_NUMBER.fullmatch(value):
+            return float(value) if math.isfinite(float(value)) else 0.0
+        case str() if _OTHER_FRACTION.fullmatch(value):
             raise FilterError("float64 takes decimal digits")
     return 0.0
 
@@ -128,6 +142,60 @@ def find_smallest(*values: object) -> Int64:
     return min(map(to_int64, values))
 
 
+@function("maxf(any, ...any) float", subject=0)
+def find_largest_fraction(*values: object) -> float:
+    """Return the largest of numbers."""
+    return max(map(to_float, values))
+
+
+@function("minf(any, ...any) float", subject=0)
+def find_smallest_fraction(*values: object) -> float:
+    """Return the smallest of numbers."""
+    return min(map(to_float, values))
+
+
+def _calculate(operation: Callable[[Decimal, Decimal], Decimal], values: Iterable[object]) -> float:
+    """Return the result of a calculation with decimal digits, all of which are kept."""
+    numbers = [Decimal(repr(to_float(value))) for value in values]
+    with localcontext() as context:
+        context.prec = 2000
+        return float(reduce(operation, numbers) or 0)
+
+
+@function("addf(any, ...any) float", subject=0)
+def add_fractions(*values: object) -> float:
+    """Return the sum of numbers."""
+    return _calculate(operator.add, values)
+
+
+@function("add1f(any) float")
+def add_one_to_fraction(value: object) -> float:
+    """Return a number and one."""
+    return _calculate(operator.add, (value, 1))
+
+
+@function("subf(any, ...any) float", subject=0)
+def subtract_fractions(*values: object) -> float:
+    """Return a difference."""
+    return _calculate(operator.sub, values)
+
+
+@function("mulf(any, ...any) float", subject=0)
+def multiply_fractions(*values: object) -> float:
+    """Return a product."""
+    if len(values) > _MOST_FACTORS:
+        raise FilterError(f"mulf takes {_MOST_FACTORS} numbers at most")
+    return _calculate(operator.mul, values)
+
+
+@function("toDecimal(any) int64")
+def parse_octal(value: object) -> Int64:
+    """Return the number that octal digits write; 0 for anything else."""
+    text = write(value)
+    number = int(text, 8) if _OCTAL.fullmatch(text) else 0
+    return Int64(number if -_HALF <= number < _HALF else 0)
+
+
 @function("floor(any) float")
 def round_down(value: object) -> float:
     """Return the largest whole number that is not greater."""
@@ -179,8 +247,9 @@ def count_in_steps(start: int, end: int, step: int) -> list[int]:
 @function("seq(...int) string", subject=0, price=_spend_numbers)
 def write_numbers(*numbers: int) -> str:
     """Return whole numbers as text with blanks between them, with both ends."""
-    if len(numbers) not in (1, 2):
-        raise FilterError("seq takes one or two numbers here")
-    start, end = numbers if len(numbers) == 2 else (1, numbers[0])
-    step = 1 if end >= start else -1
-    return " ".join(map(str, range(start, end + step, step)))
+    if not 1 <= len(numbers) <= 3:
+        return ""
+    start, *between, end = numbers if len(numbers) > 1 else (1, *numbers)
+    sign = 1 if end >= start else -1
+    step = between[0] if between else sign
+    return " ".join(map(str, range(start, end + sign, step) if step * sign > 0 else ()))

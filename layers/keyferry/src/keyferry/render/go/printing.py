@@ -140,14 +140,22 @@ def _write_verb(verb: str, flags: str, width: int, precision: int | None, value:
         if verb not in "vsdq" or flags or width or precision is not None:
             raise FilterError("printf writes lists and maps by %v, %s, %d and %q alone")
         return _write_items(verb, value)
+    written = _write_basic(verb, flags, width, precision, value)
+    if written is None and (flags or width or precision is not None):
+        raise FilterError("printf has a verb that is not for its value, with a width or flags")
+    return f"%!{verb}({_describe(value)})" if written is None else written
+
+
+def _write_basic(verb: str, flags: str, width: int, precision: int | None, value: object) -> str | None:
+    """Return a value by its verb; None where the verb is not for it."""
     if value is None:
-        return _pad("<nil>", flags, width) if verb == "v" else f"%!{verb}(<nil>)"
+        return _pad("<nil>", flags, width) if verb == "v" else None
     if isinstance(value, str | SecretValue):
         return _write_text(verb, flags, width, precision, value)
     if isinstance(value, bool):
-        return _pad(write(value), flags, width) if verb in "tv" else f"%!{verb}({_describe(value)})"
+        return _pad(write(value), flags, width) if verb in "tv" else None
     number = _write_number(verb, flags, precision, value)
-    return f"%!{verb}({_describe(value)})" if number is None else _pad_number(number, flags, width)
+    return None if number is None else _pad_number(number, flags, width)
 
 
 def _write_items(verb: str, value: dict[str, object] | Sequence[object]) -> str:
@@ -159,7 +167,7 @@ def _write_items(verb: str, value: dict[str, object] | Sequence[object]) -> str:
     return f"[{' '.join(map(inner, value))}]"
 
 
-def _write_text(verb: str, flags: str, width: int, precision: int | None, value: Text) -> str:
+def _write_text(verb: str, flags: str, width: int, precision: int | None, value: Text) -> str | None:
     if verb in "xX" and not flags:
         content = to_bytes(value)[:precision].hex()
         return _pad(content.upper() if verb == "X" else content, flags, width)
@@ -170,7 +178,7 @@ def _write_text(verb: str, flags: str, width: int, precision: int | None, value:
         return _pad(quote_text(text[:precision]), flags, width)
     if set(flags) & set("#0") or verb in "sqxX":
         raise FilterError("printf takes no such flags for a text")
-    return f"%!{verb}({_describe(value)})"
+    return None
 
 
 def _write_number(verb: str, flags: str, precision: int | None, value: object) -> str | None:

@@ -74,12 +74,15 @@ def get_kind(value: object) -> str:
 
 
 def is_equal(left: object, right: object) -> bool:
-    """Return whether two values are deeply equal, which also takes equal types (`reflect.DeepEqual`)."""
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(is_equal, left, right))
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(is_equal(left[key], right[key]) for key in left)
-    return get_kind(left) == get_kind(right) and left == right
+    """Return whether two values are equal and of one type (`reflect.DeepEqual`).
+
+    Raises:
+        FilterError: both are lists, or both maps.
+    """
+    kind = get_kind(left)
+    if kind in ("slice", "map") and kind == get_kind(right):
+        raise FilterError("two lists or maps are equal in Go only where their types are, which are not known here")
+    return kind == get_kind(right) and left == right
 
 
 def split_number(number: float) -> tuple[str, tuple[int, ...], int]:

@@ -14,6 +14,7 @@ _ACCEPTED = {
     "bytes": frozenset({"string", "any"}),
     "slice": _LISTS | {"any"},
     "map": frozenset({"map", "any"}),
+    "constant": frozenset({"string"}),
 }
 """Type of a parameter → types that it takes; any other parameter takes its own type, and what is known only later."""
 _ORDERLESS = frozenset({"sortAlpha", "len", "has", "mustHas", "empty"})
@@ -26,13 +27,14 @@ _NAMES = {"bytes": "text", "string": "text", "slice": "a list", "map": "a map", 
 type Arguments = Sequence[Expression]
 
 
-def call(name: str, arguments: Arguments, line: int) -> Expression:
+def call(name: str, arguments: Arguments, line: int, *, is_piped: bool = False) -> Expression:
     """Return the call of a function.
 
     Args:
         name: the function.
         arguments: its arguments, in Go's order.
         line: where it stands.
+        is_piped: whether the last argument comes out of a pipe, so that Go has it before it looks at the others.
 
     Raises:
         Untranslatable: there is no such function, it is not supported, or Go would refuse its arguments.
@@ -41,6 +43,8 @@ def call(name: str, arguments: Arguments, line: int) -> Expression:
         raise Untranslatable(line, f"{name}: {REFUSED[name]}")
     if any(argument.kind == "key" for argument in arguments):
         raise Untranslatable(line, f"{name} gets the dot, which is a map here; the key is .value")
+    if is_piped and name in ("and", "or") and len(arguments) > 1:
+        return _write_piped_and(name, arguments, line)
     if name in _WRITERS:
         return _WRITERS[name](name, arguments, line)
     if name not in FUNCTIONS or name in _OWN:
@@ -56,6 +60,8 @@ def _call_go(name: str, arguments: Arguments, line: int) -> Expression:
     """Return a call by the filter `go`."""
     function = FUNCTIONS[name]
     _check(name, function, arguments, line)
+    if not arguments:
+        raise Untranslatable(line, f"{name} gets nothing")
     subject = function.subject if function.subject >= 0 else len(arguments) - 1
     others = [argument.text for number, argument in enumerate(arguments) if number != subject]
     text = f"{arguments[subject].at(FILTERED)} | go({', '.join([quote(name), *others])})"
@@ -98,6 +104,14 @@ def _write_and(name: str, arguments: Arguments, line: int) -> Expression:
     return Expression(text, _join_kinds(arguments), LOW)
 
 
+def _write_piped_and(name: str, arguments: Arguments, line: int) -> Expression:
+    """Return a call that has all its values before it looks at one; only where those that Go may skip cannot fail."""
+    if not all(argument.constant is not None or argument.text.isidentifier() for argument in arguments[:-1]):
+        raise Untranslatable(line, f"pipes into {name}; write the value as its last argument")
+    made = _call_go(name, arguments, line)
+    return Expression(made.text, _join_kinds(arguments), made.level)
+
+
 def _write_not(name: str, arguments: Arguments, line: int) -> Expression:
     if len(arguments) != 1:
         raise Untranslatable(line, f"{name} takes one value")
@@ -121,6 +135,12 @@ def _write_default(name: str, arguments: Arguments, line: int) -> Expression:
         return Expression(text, _join_kinds(arguments), LOW)
     made = _call_go(name, arguments, line)
     return Expression(made.text, _join_kinds(arguments), made.level)
+
+
+def _write_dig(name: str, arguments: Arguments, line: int) -> Expression:
+    if len(arguments) < 3 or arguments[-1].kind not in ("map", "any"):
+        raise Untranslatable(line, "dig takes keys, a default, and a map that is made of JSON or by dict")
+    return _call_go(name, arguments, line)
 
 
 def _write_index(name: str, arguments: Arguments, line: int) -> Expression:
@@ -185,6 +205,13 @@ def _write_empty(name: str, arguments: Arguments, line: int) -> Expression:
     return Expression(empty[name], FUNCTIONS[name].result, FILTERED)
 
 
+def _write_htpasswd(name: str, arguments: Arguments, line: int) -> Expression:
+    """Return a line of a file of passwords. Go takes the algorithm as a constant alone."""
+    if len(arguments) == 3 and arguments[2].constant == "sha":
+        return _call_go(name, arguments, line)
+    raise Untranslatable(line, "htpasswd: by bcrypt, which every algorithm but 'sha' means, it has a random salt")
+
+
 def _need(name: str, arguments: Arguments, count: int, line: int) -> None:
     if len(arguments) < count:
         raise Untranslatable(line, f"{name} takes {count} values at least")
@@ -202,6 +229,8 @@ _WRITERS: dict[str, Callable[[str, Arguments, int], Expression]] = {
     **dict.fromkeys(("print", "toString"), _write_text),
     **dict.fromkeys(_SAME, _call_filter),
     "default": _write_default,
+    "dig": _write_dig,
+    "htpasswd": _write_htpasswd,
     "index": _write_index,
     "not": _write_not,
     "printf": _write_printf,

@@ -90,8 +90,8 @@ class Writer:
                         self._write_branch(node)
                 case Call():
                     self._write_call(node)
-                case Leave(kind, line):
-                    raise Untranslatable(line, f"{kind} has no equivalent; put the condition around what follows")
+                case Leave(kind):
+                    self._tag(f"{{% {kind} %}}")
 
     @contextmanager
     def _scoped(self) -> Iterator[None]:
@@ -113,8 +113,11 @@ class Writer:
         if isinstance(value.constant, str):
             self._text += value.constant
             return
-        if value.kind in ("unordered", "nil", "key"):
-            raise Untranslatable(line, "writes what Go makes in no order, nil, or the dot itself")
+        if value.kind == "nil":
+            self._text += "<no value>"
+            return
+        if value.kind in ("unordered", "key"):
+            raise Untranslatable(line, "writes what Go makes in no order, or the dot itself")
         text = value.text if value.kind in PRINTED else f"{value.at(FILTERED)} | go('text')"
         self._tag(f"{{{{ {text} }}}}")
 
@@ -250,7 +253,8 @@ class Writer:
     def _evaluate_command(self, pipeline: Pipeline, number: int, command: Command) -> Expression:
         first = command.operands[0]
         if isinstance(first, Name):
-            return functions.call(first.name, self._list_arguments(pipeline, number), command.line)
+            arguments = self._list_arguments(pipeline, number)
+            return functions.call(first.name, arguments, command.line, is_piped=number > 0)
         if len(command.operands) > 1 or number:
             raise Untranslatable(command.line, "a value that is no function gets arguments")
         if isinstance(first, Nil):

@@ -1,0 +1,206 @@
+"""YAML as sigs.k8s.io/yaml writes it, which is go-yaml's second version after JSON."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from functools import cmp_to_key
+from itertools import combinations
+
+import yaml
+from yaml.emitter import Emitter
+
+from keyferry.formats import yamltext
+from keyferry.formats.jsontext import MAX_DEPTH
+from keyferry.render.formatting import FilterError
+from keyferry.render.go.printing import write_float
+from keyferry.render.go.values import Map, NilList, split_number, write_plain
+
+_WORDS = frozenset(
+    word
+    for name in ("y", "yes", "true", "on", "n", "no", "false", "off", "null", ".nan", ".inf", "+.inf", "-.inf")
+    for word in (name, name.upper(), name[:1].upper() + name[1:], name.replace("i", "I", 1), ".NaN")
+) | {"", "~"}
+"""Words that are no text in YAML 1.1."""
+_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?|[-+]?[0-9]+\.([eE][-+]?[0-9]+)?")
+_SIXTY = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(.*)", re.DOTALL)
+_UNSURE = re.compile(
+    "[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]|^[-+.0-9].*_|^[-+]?0[xX][0-9a-fA-F]{16}|^<<\\Z"
+)
+"""What go-yaml writes otherwise than PyYAML, or may take for a number."""
+_LARGEST = 1 << 64
+_MOST_KEYS = 100
+
+
+def to_yaml(value: object) -> str:
+    """Return a value as YAML."""
+    if value == "":
+        return '""'
+    output = _Output()
+    emitter = Emitter(output, allow_unicode=True, width=80)
+    for event in (
+        yaml.StreamStartEvent(),
+        yaml.DocumentStartEvent(explicit=False),
+        *_list_events(value),
+        yaml.DocumentEndEvent(explicit=False),
+        yaml.StreamEndEvent(),
+    ):
+        emitter.emit(event)
+    text = "".join(output.parts).removesuffix("...\n")
+    return text.removesuffix("\n")
+
+
+class _Output:
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.parts.append(text)
+
+
+def _list_events(value: object, depth: int = 0) -> Iterator[yaml.Event]:
+    if depth > MAX_DEPTH:
+        raise FilterError(f"nested more than {MAX_DEPTH} times")
+    if isinstance(value, dict):
+        yield yaml.MappingStartEvent(None, None, implicit=True, flow_style=not value)
+        for key in _sort_keys(value):
+            yield _write_text(key)
+            yield from _list_events(value[key], depth + 1)
+        yield yaml.MappingEndEvent()
+    elif isinstance(value, list) and not isinstance(value, NilList):
+        yield yaml.SequenceStartEvent(None, None, implicit=True, flow_style=not value)
+        for item in value:
+            yield from _list_events(item, depth + 1)
+        yield yaml.SequenceEndEvent()
+    else:
+        yield _write_scalar(value)
+
+
+def _sort_keys(members: dict[str, object]) -> list[str]:
+    """Return keys in the order of go-yaml, which has none for some."""
+    keys = sorted(members, key=cmp_to_key(compare_keys))
+    if len(keys) > _MOST_KEYS or any(compare_keys(low, high) > 0 for low, high in combinations(keys, 2)):
+        raise FilterError("toYaml gets keys that Go has in no certain order, or too many of them")
+    return keys
+
+
+def _write_scalar(value: object) -> yaml.ScalarEvent:
+    match value:
+        case str():
+            return _write_text(value)
+        case None | NilList():
+            return _write_plain("null")
+        case bool():
+            return _write_plain("true" if value else "false")
+        case int():
+            return _write_plain(str(int(value)))
+        case float():
+            return _write_plain(_write_number(value))
+    raise FilterError("YAML has no binary values here")
+
+
+def _write_plain(text: str) -> yaml.ScalarEvent:
+    return yaml.ScalarEvent(None, None, (True, False), text)
+
+
+def _write_number(number: float) -> str:
+    sign, digits, point = split_number(number)
+    if len(digits) <= point + 1 and abs(number) < _LARGEST:
+        return sign + write_plain(digits, point) if any(digits) else "0"
+    return write_float(number)
+
+
+def _write_text(text: str) -> yaml.ScalarEvent:
+    """Return the event of a text, in the style that go-yaml gives it."""
+    if _UNSURE.search(text):
+        raise FilterError("toYaml gets signs that are written otherwise")
+    style = "|" if "\n" in text else None if is_plain(text) else '"'
+    return yaml.ScalarEvent(None, None, (True, True), text, style=style)
+
+
+def is_plain(text: str) -> bool:
+    """Return whether YAML takes a text for text, where it stands without quotes."""
+    if text in _WORDS or _SIXTY.fullmatch(text) or _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
+        return False
+    day = _DATE.fullmatch(text)
+    if day is None:
+        return True
+    if day[4]:
+        raise FilterError("toYaml gets what may be a time")
+    try:
+        date(int(day[1]), int(day[2]), int(day[3]))
+    except ValueError:
+        return True
+    return False
+
+
+def compare_keys(left: str, right: str) -> int:
+    """Return a number below, at or above zero: the order of go-yaml, in which numbers within texts count as such."""
+    for place, (a, b) in enumerate(zip(left, right, strict=False)):
+        if a == b:
+            continue
+        if a.isalpha() and b.isalpha():
+            return -1 if a < b else 1
+        if a.isalpha() or b.isalpha():
+            return -1 if b.isalpha() else 1
+        return _compare_numbers(left, right, place)
+    return len(left) - len(right)
+
+
+def _compare_numbers(left: str, right: str, place: int) -> int:
+    first = "1" if "0" in (left[place], right[place]) and left[:place].rstrip("0")[-1:].isdigit() else "0"
+    runs = [re.match("[0-9]*", text[place:])[0] for text in (left, right)]  # type: ignore[index]
+    numbers = [int(first + run) for run in runs]
+    if numbers[0] != numbers[1]:
+        return numbers[0] - numbers[1]
+    return len(runs[0]) - len(runs[1]) or (-1 if left[place] < right[place] else 1)
+
+
+def from_yaml(text: str) -> Map:
+    """Return a mapping of YAML. Where it is none, Go returns its complaint as a member; here that is an error."""
+    try:
+        [root] = yamltext.compose(text)
+        document = _construct(root)
+    except (ValueError, RecursionError):
+        raise FilterError("fromYaml gets what is not YAML") from None
+    if document is None:
+        return Map()
+    if not isinstance(document, Map):
+        raise FilterError("fromYaml gets YAML that is no mapping")
+    return document
+
+
+def _construct(node: yaml.Node) -> object:
+    """Return what a node is, by YAML 1.1 as go-yaml has it."""
+    if isinstance(node, yaml.MappingNode):
+        made = Map()
+        for key, value in node.value:
+            name = _construct(key)
+            if not isinstance(name, str) or name == "<<" or name in made:
+                raise FilterError("fromYaml takes keys that are text, each once")
+            made[name] = _construct(value)
+        return made
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item) for item in node.value]
+    if getattr(node, "style", "") or is_plain(node.value):
+        return str(node.value)
+    return _resolve(node.value)
+
+
+def _resolve(text: str) -> object:
+    """Return what a word without quotes is that is no text."""
+    low = text.lower()
+    if low in ("", "~", "null"):
+        return None
+    if low in ("y", "yes", "true", "on", "n", "no", "false", "off"):
+        return low in ("y", "yes", "true", "on")
+    if re.fullmatch("[-+]?(?:0|[1-9][0-9]*)", text) or (
+        _FLOAT.fullmatch(text) and not text.lstrip("+-").startswith("00")
+    ):
+        if re.fullmatch("[-+]?0[0-9]+", text) or ("e" in low and not re.search("[eE][-+]", text)):
+            raise FilterError("fromYaml gets a number in a form that is read in several ways")
+        return float(text)
+    if _DATE.fullmatch(text):
+        return text
+    raise FilterError("fromYaml gets a word that is read in several ways")
