@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from keyferry.access.people import build_template
+from keyferry.mapping.catalog import Catalog
 from keyferry_local.cloud import ACCOUNT
 from keyferry_local.direct import TRUST
 from keyferry_local.install import STACK, Installation
@@ -23,7 +24,9 @@ from keyferry_local.watch import until
 from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
 from tests.integration.terminal import run_keyferry
 
-POLICIES = [each["Properties"]["ManagedPolicyName"]["Fn::Sub"] for each in build_template()["Resources"].values()]
+POLICIES = [
+    each["Properties"]["ManagedPolicyName"]["Fn::Sub"] for each in build_template(Catalog())["Resources"].values()
+]
 type Statement = Mapping[str, Any]
 
 

@@ -112,7 +112,9 @@ def _fill(text: Any, stack: str) -> Any:  # noqa: ANN401 - JSON
 
 def list_look(stack: str) -> list[Mapping[str, Any]]:
     """Return the statements of the policy "look" of a stack."""
-    return list(_fill(build_template()["Resources"]["Look"]["Properties"]["PolicyDocument"]["Statement"], stack))
+    return list(
+        _fill(build_template(Catalog())["Resources"]["Look"]["Properties"]["PolicyDocument"]["Statement"], stack)
+    )
 
 
 @pytest.fixture

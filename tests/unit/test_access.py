@@ -349,8 +349,8 @@ def test_a_mapping_that_goes_to_no_cluster_is_granted_nothing() -> None:
 
 
 def people(name: str) -> list[dict[str, Any]]:
-    """Return the statements of one of the policies for people, where there is a role to push with."""
-    document = build_people()["Resources"][name]["Properties"]["PolicyDocument"]
+    """Return the statements of one of the policies for people, where there is a role to push with and a canary."""
+    document = build_people(catalog(mapping("keyferry-canary")))["Resources"][name]["Properties"]["PolicyDocument"]
     return [each["Fn::If"][1] if "Fn::If" in each else each for each in document["Statement"]]
 
 
@@ -421,8 +421,16 @@ def test_the_policy_to_look_is_no_larger_than_iam_takes_one_with_the_longest_nam
     assert len(text.replace('{"Fn::Sub":', "").replace("}", "")) < MAX_CHARACTERS
 
 
+def test_a_secret_may_be_changed_only_where_there_is_the_mapping_of_a_canary() -> None:
+    sids = [
+        [each["Sid"] for each in build_people(known)["Resources"]["Steer"]["Properties"]["PolicyDocument"]["Statement"]]
+        for known in (catalog(mapping("keyferry-canary")), catalog(mapping("other")))
+    ]
+    assert sids == [["Stack", "Sweep", "DeadLetters", "Send", "Canary"], ["Stack", "Sweep", "DeadLetters", "Send"]]
+
+
 def test_who_may_push_from_a_terminal_is_said_where_there_is_a_role_for_it_alone() -> None:
-    [*_, last] = build_people()["Resources"]["Push"]["Properties"]["PolicyDocument"]["Statement"]
+    [*_, last] = build_people(Catalog())["Resources"]["Push"]["Properties"]["PolicyDocument"]["Statement"]
     condition, _, otherwise = last["Fn::If"]
     assert (condition, otherwise) == ("HasPushRole", {"Ref": "AWS::NoValue"})
 

@@ -1563,7 +1563,7 @@ def test_whatever_is_looked_at_the_policy_to_look_allows_and_nothing_else_of_the
     world.catalog = catalog(sources={"db": {"secretsManager": "prod/db", "region": "us-east-1"}})
     world.examine(elsewhere.list_checks)
     asked = {name_action(operation) for operation, *_ in world.clients.calls}
-    look = build_people()["Resources"]["Look"]["Properties"]["PolicyDocument"]["Statement"]
+    look = build_people(Catalog())["Resources"]["Look"]["Properties"]["PolicyDocument"]["Statement"]
     allowed = {action for statement in look for action in statement["Action"]}
     assert asked <= allowed
     of_doctor = ("Functions", "Rules", "Schedule", "Roles", "Bus", "Trails", "Entries", "Keys", "Lists")

@@ -7,6 +7,7 @@ the account: the stack makes the policies, with its own names in them, so nobody
 from collections.abc import Iterable, Sequence
 
 from keyferry.access.statements import Object, substitute
+from keyferry.mapping.catalog import Catalog
 
 FUNCTIONS = ("route", "deliver", "reconcile", "report")
 ROLES = ("route", "deliver", "reconcile", "push")
@@ -15,12 +16,15 @@ POLICIES = ("look", "steer", "push")
 QUEUES = ("changes", "deliveries.fifo", "sweeps")
 DEAD_LETTERS = ("changes-dead-letters", "deliveries-dead-letters.fifo", "sweeps-dead-letters", "events-dead-letters")
 """The queues by the ends of their names, which template.yaml gives them."""
-CANARY = "${Prefix}/canary/value"
-"""The name of the secret that people change to see whether the stack works: each stack has its own."""
+CANARY_MAPPING = "keyferry-canary"
+"""The mapping that `keyferry doctor --canary` uses."""
+_CANARY = "${Prefix}/canary/value"
+"""The name of its secret, which people change to see whether the stack works: each stack has its own."""
 
 
-def build_template() -> Object:
+def build_template(catalog: Catalog) -> Object:
     """Return the nested CloudFormation template with a managed policy for each thing that people do."""
+    steer = _list_steer(has_canary=CANARY_MAPPING in catalog.mappings)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "What people may do with Keyferry, generated",
@@ -37,7 +41,7 @@ def build_template() -> Object:
         "Conditions": {"HasPushRole": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PushRole"}, ""]}]}},
         "Resources": {
             "Look": _build_policy("look", "Look at Keyferry: its state, logs, alarms and queues", _list_look()),
-            "Steer": _build_policy("steer", "Steer Keyferry: sweep, deliver, work off dead letters", _list_steer()),
+            "Steer": _build_policy("steer", "Steer Keyferry: sweep, deliver, work off dead letters", steer),
             "Push": _build_policy("push", "Push by Keyferry, through the stack or from a terminal", _list_push()),
         },
     }
@@ -119,7 +123,8 @@ def _list_surroundings() -> list[Object]:
     ]
 
 
-def _list_steer() -> list[Object]:
+def _list_steer(*, has_canary: bool) -> list[Object]:
+    secret = _arn("secretsmanager", f"secret:{_CANARY}-??????")
     return [
         _allow("Stack", ["cloudformation:DescribeStacks"], [_STACK]),
         _allow("Sweep", ["lambda:InvokeFunction"], [_arn("lambda", "function:${Stack}-reconcile")]),
@@ -132,8 +137,7 @@ def _list_steer() -> list[Object]:
             _name_queues(DEAD_LETTERS),
         ),
         _allow("Send", ["sqs:SendMessage"], _name_queues(QUEUES)),  # also where dead letters are moved to
-        # `keyferry doctor --canary`: the secret that the mapping of `keyferry init --canary` reads.
-        _allow("Canary", ["secretsmanager:PutSecretValue"], [_arn("secretsmanager", f"secret:{CANARY}-??????")]),
+        *([_allow("Canary", ["secretsmanager:PutSecretValue"], [secret])] if has_canary else []),
     ]
 
 

@@ -88,7 +88,7 @@ def render_templates(catalog: Catalog) -> dict[str, str]:
         ALARMS: HEADER + _to_yaml(alarms.build_template(catalog)),
         ENTRIES: HEADER + _to_yaml(entries.build_template(catalog)),
         EVENTS: HEADER + _to_yaml(events.build_template(catalog)),
-        PEOPLE: HEADER + _to_yaml(people.build_template()),
+        PEOPLE: HEADER + _to_yaml(people.build_template(catalog)),
     }
     for account in accounts.list_accounts(catalog):
         template = _to_yaml(accounts.build_template(catalog, account))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from keyferry.access.people import CANARY_MAPPING
 from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import Finding
 from keyferry.cli.doctor.subject import Subject
@@ -23,8 +24,6 @@ from keyferry.stores.source import Source
 
 CHECK = "canary"
 """The group of its findings."""
-MAPPING = "keyferry-canary"
-"""The name of the mapping. `keyferry init --canary` writes it."""
 PATIENCE_SECONDS = 120
 """How long a change may take before it is given up."""
 PAUSE_SECONDS = 1.0
@@ -61,23 +60,25 @@ def check_canary(subject: Subject, catalog: Catalog, clock: Clock = Clock()) -> 
     for row in rows:
         yield _judge(subject, row, version, [hop for hop in hops if _is_of(hop, row)], since)
     if not rows:
-        yield Finding(CHECK, "error", MAPPING, f"no namespace was told in {PATIENCE_SECONDS} s that it goes to")
+        yield Finding(CHECK, "error", CANARY_MAPPING, f"no namespace was told in {PATIENCE_SECONDS} s that it goes to")
 
 
 def _choose_source(catalog: Catalog, prefix: str) -> Source:
     """Return the only source of the mapping."""
-    mapping = catalog.mappings.get(MAPPING)
+    mapping = catalog.mappings.get(CANARY_MAPPING)
     if mapping is None:
-        raise InvalidInput(f"no mapping {MAPPING} is deployed: `keyferry init --canary` writes one, then deploy it")
+        raise InvalidInput(
+            f"no mapping {CANARY_MAPPING} is deployed: `keyferry init --canary` writes one, then deploy it"
+        )
     sources = list(mapping.spec.sources.values())
-    place = catalog.locate_mapping(MAPPING) or f"mapping {MAPPING}"
+    place = catalog.locate_mapping(CANARY_MAPPING) or f"mapping {CANARY_MAPPING}"
     if len(sources) != 1 or sources[0].secrets_manager is None or sources[0].version or sources[0].label:
         raise InvalidInput(f"{place}: needs one source alone, {{secretsManager: {prefix}/canary/value}}, to be changed")
     names = set(sources[0].event_names)
     others = [
         name
         for name, other in sorted(catalog.mappings.items())
-        if name != MAPPING and any(names & set(each.event_names) for each in other.spec.sources.values())
+        if name != CANARY_MAPPING and any(names & set(each.event_names) for each in other.spec.sources.values())
     ]
     if others:
         raise InvalidInput(f"{place}: {sources[0]} is read by {join(others)} too, and is not changed for a test")
@@ -95,7 +96,7 @@ def _change(subject: Subject, source: Source) -> str:
 def _wait(subject: Subject, version: str, since: datetime, clock: Clock) -> list[Row]:
     """Return the targets once each holds the version, or patience ends. What a Secret holds is read of the Secret."""
     while True:
-        rows = [row for page in subject.stack.ask("status", mapping=MAPPING) for row in page["rows"]]
+        rows = [row for page in subject.stack.ask("status", mapping=CANARY_MAPPING) for row in page["rows"]]
         is_late = (clock.now() - since).total_seconds() >= PATIENCE_SECONDS
         if is_late or (rows and all(_get_held(row) == version for row in rows)):
             return rows

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import boto3
 
+from keyferry.access.people import CANARY_MAPPING
 from keyferry.aws.sessions import Sessions, open_session
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.check.problems import InvalidFiles, nearest
@@ -140,7 +141,7 @@ def _follow_canary(subject: Subject) -> Iterator[Finding]:
         yield from canary.check_canary(subject, load_deployment(subject.stack).catalog)
     except KeyferryError as error:
         remedy = subject.describe_grant("steer") if isinstance(error, AccessDenied) else ()
-        yield Finding(canary.CHECK, "error", canary.MAPPING, str(error), remedy)
+        yield Finding(canary.CHECK, "error", CANARY_MAPPING, str(error), remedy)
 
 
 def _load_deployed(stack: Stack | None, folder: Catalog) -> Catalog | None:
