@@ -106,7 +106,7 @@ def _write(parts: list[tuple[str, str, str]]) -> str:
 
 
 scalars = st.sampled_from(SCALARS) | st.text("ab0.:-_ eE+'\"#x1", max_size=6)
-lines = st.lists(st.tuples(_keys, scalars, _ends), max_size=4).map(_write)
+lines = st.lists(st.tuples(_keys, scalars, _ends), max_size=4, unique_by=lambda line: line[0]).map(_write)
 texts = (
     lines
     | lines

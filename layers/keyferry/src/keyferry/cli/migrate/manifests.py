@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from keyferry.cli.check.problems import Problem
-from keyferry.cli.migrate import kubernetes_yaml
-from keyferry.cli.migrate.kubernetes_yaml import InvalidManifest
 from keyferry.cli.migrate.model import FieldPath, Manifest
 from keyferry.errors import InvalidInput
+from keyferry.formats import goyaml
+from keyferry.formats.goyaml import InvalidYaml
 
 STANDARD_INPUT = "-"
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -79,20 +79,20 @@ def parse(file: str, content: bytes, reading: Reading) -> None:
         line = content[: error.start].count(b"\n") + 1
         reading.broken.append(Problem(file, line, 1, "not UTF-8, which YAML of Kubernetes is; save it as UTF-8"))
         return
-    for first_line, document in kubernetes_yaml.split(text.replace("\r\n", "\n")):
+    for first_line, document in _split(text.replace("\r\n", "\n")):
         try:
             reading.manifests += _parse_document(file, document, first_line)
-        except InvalidManifest as error:
+        except InvalidYaml as error:
             lines = document.split("\n")[error.line - first_line : error.line - first_line + 1]
             reading.broken.append(Problem(file, error.line, 1, _explain(str(error), document, "".join(lines))))
 
 
 def _parse_document(file: str, text: str, first_line: int) -> Iterator[Manifest]:
-    body, lines = kubernetes_yaml.parse(text, first_line)
+    body, lines = goyaml.parse(text, first_line)
     if body is None:
         return
     if not isinstance(body, dict):
-        raise InvalidManifest(lines[()], "no object of Kubernetes, which has apiVersion and kind")
+        raise InvalidYaml(lines[()], "no object of Kubernetes, which has apiVersion and kind")
     line = min(lines.values())
     if isinstance(body.get("items"), list) and str(body.get("kind", "")).endswith("List"):
         yield from _expand(file, body["items"], lines, line)
@@ -108,7 +108,7 @@ def _expand(file: str, items: Sequence[Any], lines: dict[FieldPath, int], line: 
             own.setdefault(path[1], {})[path[2:]] = number
     for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise InvalidManifest(own[index][()], "no object of Kubernetes, which has apiVersion and kind")
+            raise InvalidYaml(own[index][()], "no object of Kubernetes, which has apiVersion and kind")
         yield Manifest(file, own[index].get((), line), item, own[index])
 
 
@@ -121,3 +121,18 @@ def _explain(problem: str, document: str, line: str) -> str:
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return f"{problem}; the line begins with a tab, and YAML is indented by spaces"
     return problem
+
+
+def _split(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the documents of a text, each with the line that it begins on: at each line that begins with ---.
+
+    As with kubectl (apimachinery's util/yaml/decoder.go), each of them ends with a line end, also the last one.
+    """
+    first, lines = 1, list[str]()
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.rstrip() == "---" or line.startswith(("--- ", "---\t")):
+            yield first, "\n".join([*lines, ""])
+            first, lines = number, ["   " + line[3:] if line[3:].strip() else ""]
+        else:
+            lines.append(line)
+    yield first, "\n".join([*lines, ""])

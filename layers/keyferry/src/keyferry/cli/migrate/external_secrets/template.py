@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from keyferry.cli.migrate import kubernetes_yaml
 from keyferry.cli.migrate.external_secrets import texts
 from keyferry.cli.migrate.external_secrets.draft import Draft
 from keyferry.cli.migrate.external_secrets.fields import Template, TemplateFrom, TemplateRef
-from keyferry.cli.migrate.kubernetes_yaml import InvalidManifest
 from keyferry.cli.migrate.model import FieldPath, Refusal
+from keyferry.formats import goyaml
+from keyferry.formats.goyaml import InvalidYaml
 
 _AT: FieldPath = ("target", "template")
 _REFUSED = "External Secrets refuses it: correct it"
@@ -132,8 +132,8 @@ def _add_metadata(key: str | None, text: str, filled: dict[str, Any], path: Fiel
         filled[key] = static
         return
     try:
-        value, _ = kubernetes_yaml.parse(static, 1)
-    except InvalidManifest as error:
+        value, _ = goyaml.parse(static, 1)
+    except InvalidYaml as error:
         raise Refusal(f"the text is no YAML: {error}", _REFUSED, path) from None
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
         raise Refusal("the text is no mapping of keys to text", _REFUSED, path)

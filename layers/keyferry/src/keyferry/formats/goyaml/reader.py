@@ -1,11 +1,11 @@
-"""YAML as kubectl reads it: version 1.1 by sigs.k8s.io/yaml, whose results are those of JSON.
+"""YAML as kubectl and External Secrets read it: version 1.1 by sigs.k8s.io/yaml, whose results are those of JSON.
 
 `yes` and `on` are booleans there, `0777` is a number of eight, `12:30` and dates are text, a key that is a number or a
-boolean becomes its text, and `<<` merges. Facts: its goyaml.v2/resolve.go and yaml.go (convertToJSONableObject).
+boolean becomes its text, and `<<` merges. Facts: its goyaml.v2/resolve.go and yaml.go (convertToJSONableObject);
+`make oracle` compares.
 """
 
-import re
-from collections.abc import Iterator
+import math
 from typing import Any
 
 import yaml
@@ -13,24 +13,16 @@ from yaml.composer import Composer
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.reader import ReaderError
 
-from keyferry.cli.migrate.model import FieldPath
+from keyferry.formats.goyaml.scalars import resolve, write_text
+from keyferry.formats.yamltext import FieldPath
 
 MAX_PARTS = 500_000
 """The most parts of a document, aliases resolved: a few lines of YAML can stand for billions."""
-_BOOLEANS = {
-    **dict.fromkeys(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"], True),
-    **dict.fromkeys(["n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"], False),
-}
-_NULLS = ("", "~", "null", "Null", "NULL")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_ODD_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)\Z")
-_PREFIXED = re.compile(r"([-+]?)0([bBoOxX]?)([0-9a-fA-F]+)\Z")
-_BASES = {"b": 2, "o": 8, "x": 16, "": 8}
 _TEXT, _PLAIN = "tag:yaml.org,2002:str", "plain"
 
 
-class InvalidManifest(ValueError):
-    """A document is no YAML that Kubernetes reads. The message quotes nothing of it but names of keys."""
+class InvalidYaml(ValueError):
+    """A document is no YAML that Kubernetes reads, or more than is read here. It quotes names of keys alone."""
 
     def __init__(self, line: int, problem: str) -> None:
         super().__init__(problem)
@@ -45,7 +37,7 @@ def parse(text: str, first_line: int) -> tuple[Any, dict[FieldPath, int]]:
         first_line: the line of the file that it begins on.
 
     Raises:
-        InvalidManifest: it is not YAML, has a key twice, or stands for too much.
+        InvalidYaml: it is not YAML, has a key twice, or stands for too much.
     """
     try:
         node = _Composer(text).get_single_node()
@@ -53,12 +45,40 @@ def parse(text: str, first_line: int) -> tuple[Any, dict[FieldPath, int]]:
         return (reader.read(node, ()) if node else None), reader.lines
     except ReaderError as error:
         before = text.encode()[: int(error.position)].decode(errors="replace")
-        raise InvalidManifest(first_line + before.count("\n"), "a control character; remove it") from None
+        raise InvalidYaml(first_line + before.count("\n"), "a control character; remove it") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line if error.problem_mark else 0
-        raise InvalidManifest(first_line + line, f"not YAML: {error.problem}") from None
+        raise InvalidYaml(first_line + line, f"not YAML: {error.problem}") from None
     except RecursionError:
-        raise InvalidManifest(first_line, "nested too deeply, or part of itself") from None
+        raise InvalidYaml(first_line, "nested too deeply, or part of itself") from None
+
+
+def parse_texts(text: str) -> dict[str, str]:
+    """Return the keys of a document, each with its text, as `templateAs: KeysAndValues` of External Secrets has them.
+
+    Raises:
+        ValueError: it is not YAML, no mapping, or has more than a text, number, true, false or null. The message quotes
+            nothing of it.
+    """
+    try:
+        node = _Composer(text).get_single_node()
+        return {} if node is None or _is_null(node) else _Reader(1).read_texts(node)
+    except InvalidYaml as error:
+        raise ValueError(f"not YAML of keys with a text each, in line {error.line}") from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ValueError(f"not YAML of keys with a text each, in line {line}") from None
+    except (ReaderError, RecursionError):
+        raise ValueError("not YAML of keys with a text each") from None
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.tag == _PLAIN and _read(node) is None
+
+
+def _read(node: ScalarNode) -> str | bool | float | None:
+    """Return the value of a scalar: text if it is in quotes or in a block."""
+    return resolve(node.value) if node.tag == _PLAIN else str(node.value)
 
 
 class _Composer(Composer, yaml.CBaseLoader):
@@ -86,19 +106,27 @@ class _Reader:
         """Return the value of a node, and note the lines of its parts."""
         self.parts += 1
         if self.parts > MAX_PARTS:
-            raise InvalidManifest(self.first_line, f"stands for more than {MAX_PARTS:,} parts: aliases of aliases")
+            raise InvalidYaml(self.first_line, f"stands for more than {MAX_PARTS:,} parts: aliases of aliases")
         self.lines.setdefault(path, self._line(node))
         if isinstance(node, MappingNode):
             return self._read_mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.read(item, (*path, number)) for number, item in enumerate(node.value)]
-        if node.tag not in (_TEXT, _PLAIN):
-            raise InvalidManifest(self._line(node), "a tag; write text that begins with ! in quotes")
+        value = self._read_scalar(node)
         if isinstance(node, ScalarNode) and node.style == "|":  # manifests have YAML of their own in such texts
             self.lines |= {
                 (*path, number): self._line(node) + number + 1 for number in range(node.value.count("\n") + 1)
             }
-        return _resolve(node)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidYaml(self._line(node), "a number that is infinite, or none; write it in quotes")
+        return value
+
+    def _read_scalar(self, node: Node) -> Any:  # noqa: ANN401  # as above
+        if not isinstance(node, ScalarNode):
+            raise InvalidYaml(self._line(node), "no text")
+        if node.tag not in (_TEXT, _PLAIN):
+            raise InvalidYaml(self._line(node), "a tag; write text that begins with ! in quotes")
+        return _read(node)
 
     def _read_mapping(self, node: MappingNode, path: FieldPath) -> dict[str, Any]:
         merged, own = dict[str, Any](), dict[str, Any]()
@@ -108,10 +136,22 @@ class _Reader:
                 continue
             key = self._read_key(key_node)
             if key in own:
-                raise InvalidManifest(self._line(key_node), f"{key} is given twice; keep one of them")
+                raise InvalidYaml(self._line(key_node), f"{key} is given twice; keep one of them")
             self.lines[*path, key] = self._line(key_node)
             own[key] = self.read(value_node, (*path, key))
         return own | {key: value for key, value in merged.items() if key not in own}
+
+    def read_texts(self, node: Node) -> dict[str, str]:
+        """Return the texts of a mapping of scalars, without `<<`."""
+        texts: dict[str, str] = {}
+        if not isinstance(node, MappingNode):
+            raise InvalidYaml(self._line(node), "no mapping")
+        for key_node, value_node in node.value:
+            key = self._read_key(key_node)
+            if key in texts or _is_merge(key_node):
+                raise InvalidYaml(self._line(key_node), "a key that is given twice, or merges")
+            texts[key] = write_text(self._read_scalar(value_node))
+        return texts
 
     def _merge(self, node: Node, path: FieldPath) -> dict[str, Any]:
         """Return what `<<` takes from another mapping, or from a list of them, of which the first one wins."""
@@ -120,16 +160,18 @@ class _Reader:
         for each in nodes:
             value = self.read(each, path)
             if not isinstance(value, dict):
-                raise InvalidManifest(self._line(each), "<< takes a mapping, or a list of mappings")
+                raise InvalidYaml(self._line(each), "<< takes a mapping, or a list of mappings")
             merged = value | merged
         return merged
 
     def _read_key(self, node: Node) -> str:
         if not isinstance(node, ScalarNode):
             problem = "a key that is no text; a placeholder as {{ .Values.name }} or {{NAME}} has to be filled in first"
-            raise InvalidManifest(self._line(node), problem)
-        key = _resolve(node)
-        return node.value if isinstance(key, str) or key is None else _spell(key)
+            raise InvalidYaml(self._line(node), problem)
+        key = _read(node)
+        if key is None or (isinstance(key, float) and not math.isfinite(key)):
+            raise InvalidYaml(self._line(node), f"the key {node.value}; write it in quotes")
+        return write_text(key)
 
     def _line(self, node: Node) -> int:
         return int(node.start_mark.line) + self.first_line
@@ -137,51 +179,3 @@ class _Reader:
 
 def _is_merge(node: Node) -> bool:
     return isinstance(node, ScalarNode) and node.value == "<<" and node.tag == _PLAIN
-
-
-def _spell(key: object) -> str:
-    return str(key).lower() if isinstance(key, bool) else str(key)
-
-
-def _resolve(node: Node) -> Any:  # noqa: ANN401  # YAML is anything
-    """Return the value of a scalar: text if it is in quotes or in a block, or if it is nothing else."""
-    text = node.value
-    if node.tag == _TEXT:
-        return text
-    if text in _NULLS:
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    return text if not (text[0].isdigit() or text[0] in "+-.") else _read_number(text)
-
-
-def _read_number(text: str) -> int | float | str:
-    """Return what a plain text that may be a number stands for."""
-    plain = text.replace("_", "")
-    try:
-        if prefixed := _PREFIXED.match(plain):
-            return int(prefixed[1] + prefixed[3], _BASES[prefixed[2].lower()])
-        return int(plain) if plain.lstrip("+-").isdecimal() and plain.isascii() else _read_float(plain, text)
-    except ValueError:  # as 089
-        return _read_float(plain, text)
-
-
-def _read_float(plain: str, text: str) -> float | str:
-    if _FLOAT.match(plain):
-        return float(plain)
-    return float(text.replace(".", "", 1)) if _ODD_FLOAT.match(text) else text
-
-
-def split(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the documents of a text, each with the line that it begins on: at each line that begins with ---.
-
-    As with kubectl (apimachinery's util/yaml/decoder.go), each of them ends with a line end, also the last one.
-    """
-    first, lines = 1, list[str]()
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.rstrip() == "---" or line.startswith(("--- ", "---\t")):
-            yield first, "\n".join([*lines, ""])
-            first, lines = number, ["   " + line[3:] if line[3:].strip() else ""]
-        else:
-            lines.append(line)
-    yield first, "\n".join([*lines, ""])
