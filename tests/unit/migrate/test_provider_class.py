@@ -31,9 +31,13 @@ def read(objects: str | None = ONE, secrets: Sequence[Any] | None = (SECRET,), *
     return Manifest("class.yaml", 1, body, {path: 10, **lines})
 
 
-def make(manifest: Manifest, *, namespace: str | None = None, files: bool = False) -> list[Conversion]:
+def make(
+    manifest: Manifest, *, namespace: str | None = None, files: bool = False, regions: Mapping[str, str] | None = None
+) -> list[Conversion]:
     """Return the mappings of a class."""
-    options = Options(clusters=["prod-eu"], own_region="eu-west-1", namespace=namespace, files=files)
+    options = Options(
+        clusters=["prod-eu"], own_region="eu-west-1", namespace=namespace, files=files, cluster_regions=regions or {}
+    )
     return convert(manifest, Estate([manifest], options))
 
 
@@ -163,6 +167,20 @@ def test_each_secret_of_a_class_becomes_a_mapping() -> None:
 )
 def test_an_object_becomes_a_source(objects: str, parameters: Mapping[str, str], source: Mapping[str, Any]) -> None:
     assert list(make_spec(objects, **parameters)["sources"].values()) == [source]
+
+
+def test_without_a_region_the_one_of_the_cluster_counts() -> None:
+    (conversion,) = make(read(), regions={"prod-us": "us-east-1"})
+    assert conversion.mapping["spec"]["sources"]["db"]["region"] == "us-east-1"
+    (conversion,) = make(read(), regions={"prod-eu": "eu-west-1"})
+    assert "region" not in conversion.mapping["spec"]["sources"]["db"]
+    (conversion,) = make(read(region="eu-west-2"), regions={"prod-eu": "eu-west-1", "prod-us": "us-east-1"})
+    assert conversion.mapping["spec"]["sources"]["db"]["region"] == "eu-west-2"
+    with pytest.raises(Refusal, match="prod-eu in eu-west-1, prod-us in us-east-1"):
+        make(read(), regions={"prod-eu": "eu-west-1", "prod-us": "us-east-1"})
+    arn = "- {objectName: 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:a-AbCdEf', objectAlias: db}"
+    with pytest.raises(Refusal, match="ARN region must match region us-east-1"):
+        make(read(arn), regions={"prod-us": "us-east-1"})
 
 
 @pytest.mark.parametrize(

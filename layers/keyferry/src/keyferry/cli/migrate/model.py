@@ -139,6 +139,8 @@ class Options:
     """The service of stores that are not among the manifests: SecretsManager or ParameterStore."""
     own_region: str | None = None
     """The region of the stack, as samconfig.toml has it."""
+    cluster_regions: Mapping[str, str] = field(default_factory=dict)
+    """Cluster → its region, as clusters.yaml has it: the one of those that mappings go to."""
 
 
 @dataclass(frozen=True)

@@ -93,11 +93,15 @@ def read_names(folder: Path) -> dict[str, Path]:
     return names
 
 
-def read_clusters(path: Path) -> list[str]:
-    """Return the names of the clusters in a file, as far as it can be read."""
+def read_clusters(path: Path) -> dict[str, str]:
+    """Return name → region of the clusters in a file, as far as it can be read; empty for a region that it lacks."""
     found = [document.get("clusters") for document in documents.parse(str(path), _read(path))[0]]
     clusters = [each for some in found if isinstance(some, list) for each in some if isinstance(each, dict)]
-    return [str(each["name"]) for each in clusters if "name" in each]
+    return {str(each["name"]): _get_region(each.get("eks")) for each in clusters if "name" in each}
+
+
+def _get_region(eks: object) -> str:
+    return str(eks.get("region") or "") if isinstance(eks, dict) else ""
 
 
 def _read(path: Path) -> str:

@@ -132,8 +132,8 @@ def migrate(
     if not (paths or context):
         raise click.UsageError("name a file, a folder, or - for standard input; or a cluster by --from-cluster")
     target = folder or settings.mappings
-    options = Options(**given, own_region=settings.config.region)
-    _check_clusters(options.clusters, target)
+    regions = _read_regions(given["clusters"], target)
+    options = Options(**given, own_region=settings.config.region, cluster_regions=regions)
     reading = manifests.read(paths, sys.stdin.buffer.read() if STANDARD_INPUT in paths else b"")
     estate = Estate([*reading.manifests, *_read_cluster(context, options.namespace)], options)
     outcomes = _convert(estate, target)
@@ -152,8 +152,8 @@ def _read_cluster(context: str | None, namespace: str | None) -> list[Manifest]:
         return live.read_objects(client, namespace, step)
 
 
-def _check_clusters(clusters: Sequence[str], folder: Path) -> None:
-    """Check that the clusters are known, and tell where none is.
+def _read_regions(clusters: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return the regions of the clusters, as far as they are known, and tell where none is.
 
     Raises:
         InvalidInput: clusters.yaml does not have one.
@@ -161,11 +161,12 @@ def _check_clusters(clusters: Sequence[str], folder: Path) -> None:
     path = folder / "clusters.yaml"
     if not path.exists():
         console.print_note(f"{path} is missing: `keyferry init` writes it, and mappings need it")
-        return
+        return {}
     known = writing.read_clusters(path)
     for name in clusters:
         if known and name not in known:
             raise InvalidInput(f"{path} has no cluster {name}{nearest(name, known, 'there is')}")
+    return {name: known[name] for name in clusters if known.get(name)}
 
 
 def _convert(estate: Estate, folder: Path) -> Outcomes:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from keyferry.cli.migrate.model import Conversion, Estate, Manifest, Refusal, Refusals
+from keyferry.cli.migrate.model import Conversion, Estate, Manifest, Options, Refusal, Refusals
 from keyferry.cli.migrate.placeholders import check_placeholders
 from keyferry.cli.migrate.provider_class import objects
 from keyferry.cli.migrate.provider_class.descriptors import (
@@ -59,7 +59,7 @@ def _read(manifest: Manifest, estate: Estate) -> Class:
     entries = objects.parse(given.get("objects", ""))
     if not entries:
         raise Refusal("it has no objects, and the provider writes nothing", "list them in objects", objects.PATH)
-    parameters = _choose_parameters(given, estate)
+    parameters = _choose_parameters(given, estate.options)
     return Class(manifest, estate, namespace, entries, parameters, list_files(entries, parameters))
 
 
@@ -78,15 +78,33 @@ def _read_parameters(manifest: Manifest) -> Mapping[str, str]:
     return raw
 
 
-def _choose_parameters(given: Mapping[str, str], estate: Estate) -> Parameters:
+def _choose_parameters(given: Mapping[str, str], options: Options) -> Parameters:
     """Return the regions, and what becomes of slashes in names of files."""
-    region = given.get("region") or estate.options.region or estate.options.own_region
+    named = given.get("region") or options.region
+    region = named or _get_node_region(options) or options.own_region
     failover = given.get("failoverRegion") or None
     if failover and failover == region:
         what = f"{region}: failover region cannot be the same as the primary region"
         raise Refusal(what, "correct failoverRegion, or take it out", (*_PARAMETERS, "failoverRegion"))
     translation = given.get("pathTranslation") or "_"
-    return Parameters(region, failover, "" if translation.lower() == "false" else translation)
+    differs = region != options.own_region and (named or options.own_region)
+    return Parameters(
+        region, failover, "" if translation.lower() == "false" else translation, region if differs else None
+    )
+
+
+def _get_node_region(options: Options) -> str | None:
+    """Return the region of the nodes, in which the provider reads where a class names none; None if it is not known.
+
+    Raises:
+        Refusal: the clusters are in several regions, and so the class reads several secrets.
+    """
+    regions = set(options.cluster_regions.values())
+    if len(regions) > 1:
+        places = ", ".join(f"{name} in {region}" for name, region in options.cluster_regions.items())
+        what = f"it names no region, so pods read in that of their cluster: {places}"
+        raise Refusal(what, "migrate it for the clusters of one region at a time, or write region", _PARAMETERS)
+    return next(iter(regions), None)
 
 
 def _build_secrets(read: Class, raw: Sequence[object]) -> list[Secret]:

@@ -30,6 +30,8 @@ class Parameters:
     failover_region: str | None
     separator: str
     """What stands for a slash in names of files; empty where it stays."""
+    source_region: str | None = None
+    """The region that sources name; None for that of the stack."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def build_conversion(read: Class, secret: Secret, rest: Sequence[File]) -> Conve
     name, annotations = secret.spec["name"], secret.spec.get("annotations", {})
     restart, differences = decide_restart(read.namespace, name, read.estate, annotations, provider_class=read.manifest)
     spec: dict[str, Any] = {
-        "sources": {aliases[line]: build_source(entry, read.parameters, options) for line, entry in used.items()},
+        "sources": {aliases[line]: build_source(entry, read.parameters) for line, entry in used.items()},
         "clusters": list(options.clusters),
         "namespaces": [read.namespace],
         "secret": secret.spec,

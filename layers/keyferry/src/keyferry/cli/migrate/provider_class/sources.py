@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from keyferry.arn import Arn
-from keyferry.cli.migrate.model import Options
 from keyferry.cli.migrate.provider_class.descriptors import Parameters, get_service
 from keyferry.cli.migrate.provider_class.objects import Entry
 from keyferry.mapping.mapping import PLACE_NAMES
@@ -35,7 +34,7 @@ def _list_names(entry: Entry) -> Iterator[str]:
     yield from (f"{base}_{number}" for number in range(2, 1000))
 
 
-def build_source(entry: Entry, parameters: Parameters, options: Options) -> dict[str, Any]:
+def build_source(entry: Entry, parameters: Parameters) -> dict[str, Any]:
     """Return the source of a mapping for an object.
 
     Raises:
@@ -43,8 +42,8 @@ def build_source(entry: Entry, parameters: Parameters, options: Options) -> dict
     """
     name = entry.get("objectName").text
     source: dict[str, Any] = {_FIELDS[get_service(entry)]: name}
-    if Arn.parse(name) is None and parameters.region not in (None, options.own_region):
-        source["region"] = parameters.region
+    if Arn.parse(name) is None and parameters.source_region:
+        source["region"] = parameters.source_region
     version, label = entry.get("objectVersion").text, entry.get("objectVersionLabel").text
     if version:
         source["version"] = version
