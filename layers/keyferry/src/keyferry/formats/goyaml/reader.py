@@ -19,6 +19,8 @@ from keyferry.formats.yamltext import FieldPath
 MAX_PARTS = 500_000
 """The most parts of a document, aliases resolved: a few lines of YAML can stand for billions."""
 _TEXT, _PLAIN = "tag:yaml.org,2002:str", "plain"
+_LETTERS = ("y", "Y", "n", "N")
+"""Booleans for Go, and text for most others. In manifests they are text where they are values: none is written so."""
 
 
 class InvalidYaml(ValueError):
@@ -112,7 +114,7 @@ class _Reader:
             return self._read_mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.read(item, (*path, number)) for number, item in enumerate(node.value)]
-        value = self._read_scalar(node)
+        value = node.value if _is_letter(node) else self._read_scalar(node)
         if isinstance(node, ScalarNode) and node.style == "|":  # manifests have YAML of their own in such texts
             self.lines |= {
                 (*path, number): self._line(node) + number + 1 for number in range(node.value.count("\n") + 1)
@@ -135,6 +137,9 @@ class _Reader:
                 merged = self._merge(value_node, path) | merged
                 continue
             key = self._read_key(key_node)
+            if _is_letter(key_node):
+                problem = f"the key {key_node.value} is a boolean for kubectl, and text for others; write it in quotes"
+                raise InvalidYaml(self._line(key_node), problem)
             if key in own:
                 raise InvalidYaml(self._line(key_node), f"{key} is given twice; keep one of them")
             self.lines[*path, key] = self._line(key_node)
@@ -175,6 +180,10 @@ class _Reader:
 
     def _line(self, node: Node) -> int:
         return int(node.start_mark.line) + self.first_line
+
+
+def _is_letter(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.tag == _PLAIN and node.value in _LETTERS
 
 
 def _is_merge(node: Node) -> bool:
