@@ -24,6 +24,7 @@ from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
 from keyferry.delivery.work import SourceReader, Work
 from keyferry.errors import AccessDenied, Forbidden, KeyferryError, Misconfigured, WrongCluster
+from keyferry.guides import link_error
 from keyferry.kube.proxies import choose_proxy
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery, Expected
@@ -201,6 +202,7 @@ def test_a_cluster_that_cannot_be_reached_does_not_hide_the_others(
     plans = told(run(mappings, "--dry-run", "payments-db", "--output", "json"))
     kind = type(failure).__name__ if isinstance(failure, KeyferryError) else "Unexpected"
     assert [plan.get("error", "").partition(":")[0] for plan in plans] == [kind, ""]
+    assert [plan.get("help") for plan in plans] == [link_error(kind), None]
 
 
 def test_what_fails_is_named_in_the_table_and_told_in_full_below(mappings: Path, runtime: FakeRuntime) -> None:
@@ -349,7 +351,9 @@ def test_a_delivery_that_fails_ends_with_1_and_does_not_stop_the_others(
     result = run(mappings, "--yes", "payments-db")
     assert result.exit_code == 1
     assert [row[0].strip() for row in rows(result)] == ["failed", "created"]
-    assert told(run(mappings, "--yes", "payments-db", "--output", "json"))[0]["error"]
+    first, second = told(run(mappings, "--yes", "payments-db", "--output", "json"))
+    assert first["help"] == link_error(first["error"].partition(":")[0])
+    assert "help" not in second
 
 
 def test_a_namespace_that_fails_is_told_with_its_reason(mappings: Path, runtime: FakeRuntime) -> None:

@@ -372,6 +372,7 @@ def test_a_next_try_that_is_past_is_told_as_one_that_was_due_and_is_no_part_of_t
     deploy(monkeypatch, "status", FakeStack([stale], [failed]))
     [target] = json.loads(CliRunner().invoke(main, ["status", "--output", "json"]).stdout)["targets"]
     assert target["nextTry"] == "2026-11-24T15:04:00+00:00"
+    assert target["help"].endswith("/operate/troubleshooting/#forbidden")
 
 
 def test_the_table_has_a_line_for_each_target_each_cause_once_and_totals(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from keyferry.cli.trace.subject import (
 )
 from keyferry.cli.trace.trace import MAX_OTHERS, Trace, build_trace, fails
 from keyferry.errors import ClusterUnreachable, Conflict, Forbidden, InvalidInput, ServerError, SourceUnusable
+from keyferry.guides import link_error
 from keyferry.model import format_moment
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.status import list_status
@@ -332,6 +333,7 @@ def test_a_failure_of_one_namespace_is_not_made_good_by_the_success_of_another(l
     assert not fails(trace(logs, "prod-eu/shop/payments-db"))
     [delivered] = [hop for hop in trace(logs, ID % 1)["hops"] if hop["step"] == "delivery"]
     assert "settled" not in delivered
+    assert delivered["help"] == link_error(delivered["error"].partition(":")[0])
 
 
 def test_a_failed_delivery_of_a_source_says_which_sweep_has_made_it_good(logs: FunctionLogs) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from keyferry.cli.output.words import count, count_each, join
+from keyferry.cli.output.words import add_help, count, count_each, join, name_guides
+from keyferry.guides import link_error
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,11 @@ def test_numbers_have_their_nouns() -> None:
     assert count_each({"Secret": 2, "Role": 1, "ValidatingAdmissionPolicy": 2}) == (
         "2 Secrets, 1 Role, 2 ValidatingAdmissionPolicies"
     )
+
+
+def test_an_error_leads_to_what_is_to_be_done_about_its_class_and_a_text_without_one_to_nothing() -> None:
+    address = link_error("Conflict")
+    errors = ["Conflict: two want it", "no class: at all", "Conflict: three want it", "superseded"]
+    assert name_guides(errors) == [f"Conflict: {address}"]
+    assert [add_help({"error": error}).get("help") for error in errors] == [address, None, address, None]
+    assert add_help({"why": "Conflict: x"}) == {"why": "Conflict: x"}

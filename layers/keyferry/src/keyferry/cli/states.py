@@ -90,6 +90,8 @@ class Target(TypedDict):
     """The release of Keyferry that wrote it last; left out for what a release that did not say so has written."""
     error: NotRequired[str]
     """The error of the last delivery, where it is not right."""
+    help: NotRequired[str]
+    """The address of what is to be done about the error."""
     failed: NotRequired[str]
     """When that delivery failed."""
     nextTry: NotRequired[str]

@@ -16,6 +16,7 @@ from keyferry.cli.names import complete_clusters, complete_mappings, complete_na
 from keyferry.cli.options import PROBLEMS, Settings, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.states import print_planned, print_states
+from keyferry.cli.output.words import add_help
 from keyferry.cli.stack import Stack, open_stack
 from keyferry.cli.states import Filter, Row, Status
 from keyferry.deadline import Deadline
@@ -125,7 +126,7 @@ def _compare(settings: Settings, scope: Scope) -> Iterator[Row]:
 
 def _print(settings: Settings, call: Call, stack: str, rows: list[Row], total: int | None) -> None:
     if settings.is_json:
-        console.print_json({"targets": [leave_out_past_try(row, datetime.now(UTC)) for row in rows]})
+        console.print_json({"targets": [add_help(leave_out_past_try(row, datetime.now(UTC))) for row in rows]})
     elif settings.output == "html":
         from keyferry.cli.page.render import render_page  # noqa: PLC0415  # with Jinja2, which takes time to import
 

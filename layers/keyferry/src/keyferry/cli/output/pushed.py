@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 from keyferry.cli.output.explanation import DeliveryFields
+from keyferry.cli.output.words import add_help
 from keyferry.cli.states import Owner
 from keyferry.delivery.preview import PlannedEffect
 from keyferry.delivery.report import (
@@ -37,6 +38,8 @@ class PlannedSecret(TypedDict):
     """Why it would fail: the type of the error, a colon and its text."""
     at: NotRequired[str]
     """File and line that the error is about."""
+    help: NotRequired[str]
+    """The address of what is to be done about the error."""
 
 
 class PlannedDelivery(TypedDict):
@@ -58,6 +61,8 @@ class PlannedDelivery(TypedDict):
     """Why nothing would be done."""
     at: NotRequired[str]
     """File and line that the error is about."""
+    help: NotRequired[str]
+    """The address of what is to be done about the error."""
 
 
 class WorkloadFields(TypedDict):
@@ -102,6 +107,8 @@ class DeliveredSecret(TypedDict):
     """Why it failed: the type of the error, a colon and its text."""
     at: NotRequired[str]
     """File and line that the error is about."""
+    help: NotRequired[str]
+    """The address of what is to be done about the error."""
 
 
 class FinishedDelivery(TypedDict):
@@ -129,6 +136,8 @@ class FinishedDelivery(TypedDict):
     """Why it ended for all namespaces."""
     at: NotRequired[str]
     """File and line that the error is about."""
+    help: NotRequired[str]
+    """The address of what is to be done about the error."""
 
 
 class Pushed(TypedDict, total=False):
@@ -156,11 +165,13 @@ def dump_report(report: Report, secret: str) -> FinishedDelivery:
         "seconds": round(report.seconds, 3),
         **build_error_fields(report.error),
     }
-    finished: FinishedDelivery = fields
+    finished: FinishedDelivery = add_help(fields)
     return finished
 
 
 def _dump_outcomes(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """Return the outcomes; log lines, which have the same fields, write their names in another way."""
     names = {"restart_due": "restartDue"}
-    return [{names.get(name, name): value for name, value in outcome.as_dict().items()} for outcome in outcomes]
+    return [
+        add_help({names.get(name, name): value for name, value in outcome.as_dict().items()}) for outcome in outcomes
+    ]

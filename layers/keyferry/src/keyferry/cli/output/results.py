@@ -8,7 +8,7 @@ from typing import Any
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.output import console
 from keyferry.cli.output.pushed import PlannedDelivery, Pushed, dump_report
-from keyferry.cli.output.words import count, join, name_guides
+from keyferry.cli.output.words import add_help, count, join, name_guides
 from keyferry.delivery.preview import Preview
 from keyferry.delivery.report import (
     Locate,
@@ -68,10 +68,10 @@ class Plan:
             "secret": secret,
             **build_owner_field(self.owner),
             **build_notes_field(self.notes),
-            "namespaces": [preview.as_dict() for preview in self.previews],
+            "namespaces": [add_help(preview.as_dict()) for preview in self.previews],
             **build_error_fields(self.error),
         }
-        planned: PlannedDelivery = fields
+        planned: PlannedDelivery = add_help(fields)
         return planned
 
 

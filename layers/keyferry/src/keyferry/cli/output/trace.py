@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from keyferry.cli.output import console
-from keyferry.cli.output.words import join
+from keyferry.cli.output.words import join, name_guides
 from keyferry.cli.trace.hop import Hop, Step
 from keyferry.cli.trace.looks import Answer
 from keyferry.cli.trace.trace import Now, Trace
@@ -21,11 +21,13 @@ INDENT = 24
 
 
 def print_trace(trace: Trace) -> None:
-    """Write what was asked about, the answer, the hops of the change, and the state now."""
+    """Write what was asked about, the answer, the hops of the change, and the state now; then where errors lead to."""
     heading, *lines = list_lines(trace)
     console.print_line(heading)
     for line in lines:
         console.print_line(line, indent=INDENT)
+    for guide in name_guides(hop["error"] for hop in trace["hops"] if "error" in hop and "settled" not in hop):
+        console.print_verbatim(guide)
 
 
 def list_lines(trace: Trace) -> Iterator[str]:

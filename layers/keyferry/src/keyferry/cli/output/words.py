@@ -1,18 +1,32 @@
 """Names, numbers and times in sentences."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from keyferry.guides import link_error
+
+_CLASS = re.compile(r"([A-Z][A-Za-z]+): ")
+"""How the text of an error begins: with the name of its class."""
 
 
 def name_guides(errors: Iterable[str]) -> list[str]:
     """Return a line for each class of error: its name, and the address of what is to be done about it.
 
     Args:
-        errors: texts that begin with the name of a class, as `Conflict: …`.
+        errors: texts that begin with the name of a class, as `Conflict: …`; any others have no such line.
     """
-    return [f"{name}: {link_error(name)}" for name in dict.fromkeys(error.partition(":")[0] for error in errors)]
+    found = [match[1] for match in map(_CLASS.match, errors) if match]
+    return [f"{name}: {link_error(name)}" for name in dict.fromkeys(found)]
+
+
+def add_help[Fields: Mapping[str, Any]](fields: Fields) -> Fields:
+    """Return fields for `--output json`, those with an `error` with the address of what is to be done about it."""
+    match = _CLASS.match(str(fields.get("error", "")))
+    helped: Any = {**fields, "help": link_error(match[1])} if match else fields
+    kept: Fields = helped
+    return kept
 
 
 def join(names: Sequence[str], total: int | None = None, limit: int = 3) -> str:

@@ -31,6 +31,8 @@ class Hop(TypedDict):
     """How often the message of the delivery has been received."""
     error: NotRequired[str]
     """Why the attempt failed."""
+    help: NotRequired[str]
+    """The address of what is to be done about the error."""
     settled: NotRequired[str]
     """Since when that is over: a later delivery succeeded, or something else wrote the Secret."""
     seconds: NotRequired[float]

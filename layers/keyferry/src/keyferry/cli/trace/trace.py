@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
+from keyferry.cli.output.words import add_help
 from keyferry.cli.states import RIGHT, Row, is_right
 from keyferry.cli.trace.answer import TargetKey, explain_restart, get_target
 from keyferry.cli.trace.changes import Change, choose, collect, list_ends, list_outcomes, read_time
@@ -110,7 +111,7 @@ def build_trace(
         since=format_time(since),
         until=format_time(until),
         isWhole=is_whole,
-        hops=_list_hops(focus, list_hops(last, ends, until), unread) if last else [],
+        hops=list(map(add_help, _list_hops(focus, list_hops(last, ends, until), unread))) if last else [],
         others=list(map(_describe_other, effective[:MAX_OTHERS])),
         othersMore=len(effective[MAX_OTHERS:]),
         ignored=len(others) - len(effective),
