@@ -218,6 +218,7 @@ def test_an_error_of_ours_is_one_line_and_its_entry_without_a_traceback() -> Non
 def test_an_unexpected_error_is_told_by_type_and_place_and_not_by_its_text() -> None:
     result = ending(ValueError("canary-2"))
     assert result.exit_code == 70
+    assert result.stderr.splitlines()[-1].endswith("/operate/troubleshooting/#unexpected")
     assert result.output.startswith("unexpected ValueError at test_cli_validate.py:")
     assert "canary" not in result.output
 

@@ -146,6 +146,7 @@ def _tell(settings: Settings | None, error: Exception) -> int:
         return PROBLEMS
     # Its text is not shown: it can quote a value.
     _print_note(f"unexpected {type(error).__name__} at {raised_at(error)}: a bug in Keyferry; please report it")
+    _print_note(link_error("Unexpected"))
     return BUG
 
 
