@@ -27,7 +27,7 @@ from keyferry_local.direct import SHARED, Direct, catalog, share
 from tests.integration.contents import Contents
 
 HERE = Path(__file__).parent / "conformance"
-FILES = [HERE / name for name in ("eso-open.yaml", "ascp-open.yaml", "eso-more.yaml")]
+FILES = [HERE / name for name in ("eso-open.yaml", "ascp-open.yaml", "eso-more.yaml", "ascp-more.yaml")]
 CASES: dict[str, dict[str, Any]] = {case["id"]: case for file in FILES for case in yaml.safe_load(file.read_text())}
 OURS = re.compile(r"keyferry\.dev/|app\.kubernetes\.io/managed-by$")
 CLUSTERS = """\

@@ -9,6 +9,9 @@ import pytest
 from keyferry.cli.migrate import manifests
 from keyferry.cli.migrate.model import CSI, Conversion, Estate, FieldPath, Manifest, Options, Refusal, Refusals
 from keyferry.cli.migrate.provider_class import convert
+from keyferry.mapping.mapping import SecretMapping
+from tests.unit.pki import CHAIN, LEAF
+from tests.unit.samples import rendered, value
 
 ONE = "- {objectName: prod/db, objectType: secretsmanager, objectAlias: db}"
 SECRET: dict[str, Any] = {"secretName": "db", "type": "Opaque", "data": [{"objectName": "db", "key": "password"}]}
@@ -395,6 +398,15 @@ def test_a_secret_for_tls_has_certificate_and_key_as_the_driver_writes_them_anew
     }
 
 
+def test_what_is_delivered_for_tls_is_what_the_driver_makes_of_a_bundle() -> None:
+    data = [{"objectName": "db", "key": "tls.crt"}, {"objectName": "db", "key": "tls.key"}]
+    (conversion,) = make(read(secrets=[{"secretName": "web", "type": "kubernetes.io/tls", "data": data}]))
+    bundle = f"subject=CN = a\n{LEAF.pem}\n{CHAIN}"
+    made = rendered(SecretMapping.model_validate(conversion.mapping), {"db": value(bundle)})
+    assert made["tls.crt"].reveal().decode() == CHAIN
+    assert made["tls.key"].reveal().decode() == LEAF.traditional
+
+
 def test_the_drivers_own_label_is_left_out_and_that_of_helm_is_told() -> None:
     labels = {"secrets-store.csi.k8s.io/managed": "true", "app.kubernetes.io/managed-by": "Helm", "team": "shop"}
     (conversion,) = make(read(secrets=[SECRET | {"labels": labels}]))
@@ -448,15 +460,15 @@ def test_a_path_that_the_provider_reads_otherwise_is_refused_with_its_line(path:
 
 
 @pytest.mark.parametrize(
-    ("path", "value"), [(("metadata", "namespace"), "${NAMESPACE}"), (("spec", "parameters", "region"), "{{region}}")]
+    ("path", "text"), [(("metadata", "namespace"), "${NAMESPACE}"), (("spec", "parameters", "region"), "{{region}}")]
 )
-def test_a_placeholder_that_was_left_in_is_refused(path: tuple[str, ...], value: str) -> None:
+def test_a_placeholder_that_was_left_in_is_refused(path: tuple[str, ...], text: str) -> None:
     manifest = read()
     *above, last = path
     part: Any = manifest.body
     for step in above:
         part = part[step]
-    part[last] = value
+    part[last] = text
     with pytest.raises(Refusals, match="is a placeholder"):
         make(manifest)
 
