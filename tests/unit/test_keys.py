@@ -87,6 +87,21 @@ def test_characters_that_no_key_may_have_are_replaced_or_escaped(invalid: Invali
     assert renamed("team-a/db pa.ss￦", invalid=invalid) == expected
 
 
+def test_letters_of_other_scripts_are_no_such_characters_as_in_external_secrets() -> None:
+    with pytest.raises(ValueError, match=r"^é/b becomes 'é_b', and keys of a Secret have letters"):
+        renamed("é/b", invalid="replace")
+
+
+def test_keys_in_which_an_expression_is_found_are_left_out() -> None:
+    rules = [rule(regexp={"source": "^x-.*", "target": ""}), rule(exclude="^$|secret")]
+    assert list(rename(["a", "x-b", "x-c", "my-secret"], rules, "refuse", never, Budget())) == [("a", "a")]
+
+
+def test_half_a_character_is_searched_by_no_expression() -> None:
+    with pytest.raises(ValueError, match="has half a character"):
+        renamed("\ud800", rule(exclude="a"))
+
+
 @pytest.mark.parametrize("key", ["a/b", "", ".", "..", "..a", "a" * 254, "ü", "a\n"])
 def test_a_key_that_cannot_be_is_refused_with_what_to_do(key: str) -> None:
     with pytest.raises(ValueError, match=r"rename it by the rules of keys, or say invalidCharacters: replace$"):

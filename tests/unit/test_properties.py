@@ -288,3 +288,16 @@ def test_a_template_makes_keys_in_yaml() -> None:
 def test_what_is_no_yaml_of_texts_makes_no_keys() -> None:
     with pytest.raises(SourceUnusable, match="dataFrom 1: its template makes what is"):
         rendered(mapping(data={}, dataFrom=[{"template": "a: [canary]"}]), {"db": value("x")})
+
+
+def test_what_a_template_makes_is_decoded_where_that_is_said() -> None:
+    data = {"key": {"template": "{{ db | b64encode }}", "decode": "base64"}}
+    assert rendered(mapping(data=data), {"db": value("x y")})["key"].reveal() == b"x y"
+    found = rendered(mapping(data={}, dataFrom=[{"template": "a: eA==", "decode": "base64"}]), {"db": value("")})
+    assert found["a"].reveal() == b"x"
+
+
+def test_a_member_that_cannot_be_decoded_is_an_error_though_data_names_its_key() -> None:
+    spec = mapping(data={"a": {"value": "x"}}, dataFrom=[{"from": "db", "property": "@this", "decode": "base64"}])
+    with pytest.raises(SourceUnusable, match="key a is not base64"):
+        rendered(spec, {"db": value('{"a": "canary!"}')})

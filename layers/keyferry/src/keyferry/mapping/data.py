@@ -38,7 +38,7 @@ class Entry(Record):
     value: str | None = None
     """A fixed text, which is not secret."""
     decode: Decoding | None = None
-    """How the value is encoded: the key holds the decoded value."""
+    """How the value, or what the template makes, is encoded: the key holds the decoded value."""
     default: str | None = None
     """The text to write where nothing is selected, or null by `path`, or no version has the source's label."""
     optional: bool = Field(default=False, strict=True)
@@ -48,8 +48,8 @@ class Entry(Record):
     def _check_one_kind(self) -> Self:
         if sum(field is not None for field in (self.source, self.template, self.template_file, self.value)) != 1:
             raise ValueError("needs exactly one of from, template, templateFile and value")
-        if self.source is None and (self.path is not None or self.decode):
-            raise ValueError("path and decode go with from")
+        if self.source is None and (self.path is not None or (self.value is not None and self.decode)):
+            raise ValueError("path and decode go with from, and decode with a template too")
         if self.source is None and self.remote_property is not None:
             raise ValueError("property goes with from")
         check_selection(self.path, self.remote_property)

@@ -4,6 +4,7 @@ Regular expressions and escapes behave as in External Secrets (`rewrite`, `conve
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -25,7 +26,7 @@ _EXPRESSIONS = "the regular expressions of keys"
 TOO_LONG = "becomes longer than"
 """What messages say of a key that rules make grow."""
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
-_INVALID = re.compile(r"[^-._a-zA-Z0-9]")
+_PLAIN = frozenset("-._")
 _KEY = TypeAdapter(Key)
 
 
@@ -55,8 +56,7 @@ class Regexp(Record):
             OverBudget: the expression is too long for such a text, or has too many matches.
             ValueError: the text has a lone surrogate.
         """
-        if not text.isascii() and escape_surrogates(text) != text:
-            raise ValueError(f"key {escape_surrogates(text)} has half a character, which no regular expression reads")
+        _check_characters(text)
         pattern = compile_pattern(self.source)
         price = price_search(pattern, text) + self.target.count("$")
         result, copied, previous_end = "", 0, -1
@@ -73,8 +73,21 @@ class Regexp(Record):
         return result + text[copied:]
 
 
+class Merge(Record):
+    """How the JSON objects that keys hold become one. Of equal keys, that of a later object wins."""
+
+    into: Annotated[str, StringConstraints(min_length=1)] | None = Field(default=None, examples=["all.json"])
+    """A key that holds the whole object; without it, the keys of the object take the place of all others."""
+    priority: list[str] = Field(default_factory=list, examples=[["base", "override"]])
+    """The keys whose objects come last, in this order; others come before them, by name."""
+    conflicts: Literal["fail", "overwrite"] = "fail"
+    """What happens where two objects have the same key."""
+    missing: Literal["fail", "ignore"] = "fail"
+    """What happens where a key of `priority` is not there."""
+
+
 class KeyRule(Record):
-    """One step of renaming a key. Rules apply one after the other."""
+    """One step of renaming keys. Rules apply one after the other."""
 
     regexp: Regexp | None = None
     """Replaces all matches of a regular expression."""
@@ -86,15 +99,21 @@ class KeyRule(Record):
     """Changes the case of all letters."""
     template: str | None = None
     """A Jinja template of the new key. Its variable is `key`."""
+    exclude: RegularExpression | None = None
+    """Leaves out the keys in which a regular expression is found."""
+    merge: Merge | None = None
+    """Makes one JSON object of those that the keys hold."""
 
     @model_validator(mode="after")
     def _check_one_kind(self) -> Self:
         if len(self.model_dump(exclude_none=True)) != 1:
-            raise ValueError("needs exactly one of regexp, stripPrefix, addPrefix, case and template")
+            raise ValueError("needs exactly one of regexp, stripPrefix, addPrefix, case, template, exclude and merge")
         return self
 
-    def apply(self, key: str, fill: FillTemplate, budget: Budget) -> str:
-        """Return the key after this rule."""
+    def apply(self, key: str, fill: FillTemplate, budget: Budget) -> str | None:
+        """Return the key after this rule; None where it leaves the key out."""
+        if self.exclude is not None:
+            return None if _is_found(self.exclude, key, budget) else key
         if self.regexp:
             return self.regexp.replace(key, budget)
         if self.template is not None:
@@ -105,14 +124,15 @@ class KeyRule(Record):
 
 
 def rename(
-    keys: Iterable[str], rules: Iterable[KeyRule], invalid: InvalidCharacters, fill: FillTemplate, budget: Budget
+    keys: Iterable[str], rules: Iterable[KeyRule], invalid: InvalidCharacters | None, fill: FillTemplate, budget: Budget
 ) -> Iterator[tuple[str, str]]:
-    """Yield each key together with its new name, which is a key that a Secret can have.
+    """Yield each key that is not left out together with its new name, which is a key that a Secret can have.
 
     Args:
         keys: the keys of the values.
-        rules: the rules to apply, in order.
-        invalid: what to do with characters that a Secret's keys may not contain.
+        rules: the rules to apply, in order, none of which merges.
+        invalid: what to do with characters that a Secret's keys may not contain; None to leave them, since more rules
+            follow.
         fill: fills the templates of rules.
         budget: what the rules may compute.
 
@@ -122,7 +142,10 @@ def rename(
     """
     rules, origins = list(rules), dict[str, str]()
     for key in keys:
-        renamed = _make_valid(_apply_all(key, rules, fill, budget), invalid, key)
+        applied = _apply_all(key, rules, fill, budget)
+        if applied is None:
+            continue
+        renamed = applied if invalid is None else _make_valid(applied, invalid, key)
         if renamed in origins:
             both = f"{escape_surrogates(origins[renamed])} and {escape_surrogates(key)}"
             raise ValueError(f"{both} both become {renamed}; tell them apart by the rules of keys")
@@ -130,7 +153,7 @@ def rename(
         yield key, renamed
 
 
-def _apply_all(key: str, rules: Iterable[KeyRule], fill: FillTemplate, budget: Budget) -> str:
+def _apply_all(key: str, rules: Iterable[KeyRule], fill: FillTemplate, budget: Budget) -> str | None:
     if len(key) > MAX_LENGTH:
         raise ValueError(
             f"key {escape_surrogates(key)} has {len(key):,} characters, and the rules of keys take {MAX_LENGTH:,} at"
@@ -139,7 +162,10 @@ def _apply_all(key: str, rules: Iterable[KeyRule], fill: FillTemplate, budget: B
     origin = key
     budget.spend_value(key)
     for rule in rules:
-        key = rule.apply(key, fill, budget)
+        applied = rule.apply(key, fill, budget)
+        if applied is None:
+            return None
+        key = applied
         _check_length(key, origin)
         budget.spend_value(key, times=4)
     return key
@@ -156,9 +182,9 @@ def _check_length(key: str, origin: str) -> None:
 def _make_valid(key: str, invalid: InvalidCharacters, origin: str) -> str:
     """Return the key without invalid characters; raise a ValueError that names `origin` where it stays invalid."""
     if invalid == "replace":
-        key = _INVALID.sub("_", key)
+        key = "".join(sign if _is_kept(sign) else "_" for sign in key)
     elif invalid == "escape":
-        key = _INVALID.sub(lambda match: f"_U{ord(match[0]):04x}_", key)
+        key = "".join(sign if _is_kept(sign) else f"_U{ord(sign):04x}_" for sign in key)
     try:
         return str(_KEY.validate_python(key))
     except ValidationError:
@@ -167,6 +193,24 @@ def _make_valid(key: str, invalid: InvalidCharacters, origin: str) -> str:
             " 253 at most:"
             " rename it by the rules of keys, or say invalidCharacters: replace"
         ) from None
+
+
+def _is_kept(sign: str) -> bool:
+    """Return whether a character stays. As in Go, letters and digits of any script are neither replaced nor escaped."""
+    return sign in _PLAIN or unicodedata.category(sign)[0] in "LN"
+
+
+def _is_found(source: str, key: str, budget: Budget) -> bool:
+    """Return whether a regular expression is found in a key."""
+    pattern = compile_pattern(source)
+    budget.spend(price_compilation(pattern) + price_search(pattern, key), _EXPRESSIONS)
+    _check_characters(key)
+    return pattern.search(key) is not None
+
+
+def _check_characters(text: str) -> None:
+    if not text.isascii() and escape_surrogates(text) != text:
+        raise ValueError(f"key {escape_surrogates(text)} has half a character, which no regular expression reads")
 
 
 def _list_groups(target: str) -> Iterator[str]:

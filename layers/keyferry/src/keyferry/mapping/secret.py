@@ -37,8 +37,8 @@ class DataFrom(Record):
     def _check_one_kind(self) -> Self:
         if sum(field is not None for field in (self.source, self.template, self.template_file)) != 1:
             raise ValueError("needs exactly one of from, template and templateFile")
-        if self.source is None and (self.selection is not None or self.decode):
-            raise ValueError("path, property and decode go with from")
+        if self.source is None and self.selection is not None:
+            raise ValueError("path and property go with from")
         check_selection(self.path, self.remote_property)
         return self
 

@@ -87,7 +87,10 @@ _HARMLESS = {
         "as SecretSpec.data",
     ),
     "Variables": dict.fromkeys(("data", "data_from"), "as SecretSpec.data"),
-    "KeyRule": dict.fromkeys(("regexp", "strip_prefix", "add_prefix", "case", "template"), "as SecretSpec.data"),
+    "KeyRule": dict.fromkeys(
+        ("regexp", "strip_prefix", "add_prefix", "case", "template", "exclude", "merge"), "as SecretSpec.data"
+    ),
+    "Merge": dict.fromkeys(("into", "priority", "conflicts", "missing"), "as SecretSpec.data"),
     "Regexp": dict.fromkeys(("source", "target"), "as SecretSpec.data"),
     "Template": {
         "template": "the value of a label or an annotation whose key is judged, whatever it holds",

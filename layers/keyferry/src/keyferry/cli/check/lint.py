@@ -159,7 +159,7 @@ def _used_aliases(spec: Spec) -> set[str]:
 def _has_slash_in_every_key(data_from: DataFrom, spec: Spec) -> bool:
     """Return whether no name that the source can find becomes a valid key, since all of them begin with a path."""
     source = spec.sources.get(data_from.source or "")
-    has_template = any(rule.template is not None for rule in data_from.keys)
+    has_template = any(rule.template is not None or rule.merge for rule in data_from.keys)
     if source is None or not source.find or "/" not in source.find_prefix or has_template:
         return False
     name = f"{source.find_prefix}x"

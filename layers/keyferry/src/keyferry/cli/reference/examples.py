@@ -90,6 +90,10 @@ KeyRule:
   - {addPrefix: DB_}
   - {case: upper}
   - {template: "{{ key | replace('.', '_') }}"}
+  - {exclude: "^internal-"}
+  - {merge: {priority: [base, override], conflicts: overwrite}}
+Merge:
+  - {into: all.json, priority: [base, override], conflicts: overwrite, missing: ignore}
 Regexp:
   - {source: "^(.+)-(.+)$", target: "${2}_$1"}
 Template:

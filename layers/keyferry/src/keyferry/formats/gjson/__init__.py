@@ -6,12 +6,23 @@ and objects of several paths, fixed values, lines of JSON) is refused.
 """
 
 from keyferry.budget import Budget
-from keyferry.formats.gjson.found import Found
+from keyferry.formats.gjson.found import Found, format_number
 from keyferry.formats.gjson.paths import check, find_unsupported, list_steps
 from keyferry.formats.gjson.search import Unsupported, get
 from keyferry.formats.gjson.text import list_members
 
-__all__ = ["WHOLE", "Found", "Unsupported", "check", "find_unsupported", "get", "list_members", "list_steps", "select"]
+__all__ = [
+    "WHOLE",
+    "Found",
+    "Unsupported",
+    "check",
+    "find_unsupported",
+    "format_number",
+    "get",
+    "list_members",
+    "list_steps",
+    "select",
+]
 
 WHOLE = "@this"
 """The path of the whole document."""

@@ -2,16 +2,18 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from itertools import pairwise
 
 from keyferry.budget import Budget, OverBudget
 from keyferry.errors import SourceUnusable, in_part
 from keyferry.formats import jsontext
 from keyferry.mapping.data import Entry
-from keyferry.mapping.keys import rename
+from keyferry.mapping.keys import Merge, rename
 from keyferry.mapping.secret import DataFrom
 from keyferry.model import SecretValue, SourceValue
 from keyferry.render.data import properties, values
 from keyferry.render.data.inputs import Inputs, fill_template
+from keyferry.render.data.merging import merge
 
 
 def render_entries(
@@ -63,7 +65,8 @@ def render_entry(entry: Entry, inputs: Inputs, where: str) -> SecretValue | None
     if entry.value is not None:
         return values.encode_text(entry.value, where)
     if entry.template is not None:
-        return values.encode_text(fill_template(entry.template, inputs, where), where)
+        text = values.encode_text(fill_template(entry.template, inputs, where), where)
+        return values.decode_value(text, entry.decode, where)
     source, where = inputs.sources[entry.source or ""], f"{where}: source {entry.source}"
     if not source.is_missing:
         value = _select(entry, source, inputs.budget, where)
@@ -93,17 +96,29 @@ def _select(entry: Entry, source: SourceValue, budget: Budget, where: str) -> Se
 
 def _render_members(data_from: DataFrom, named: Collection[str], inputs: Inputs, where: str) -> dict[str, SecretValue]:
     """Return the values of the keys that one part of `dataFrom` makes, without those that `data` names."""
-    fill = partial(_fill_key_template, where, inputs.budget)
     try:
-        members = _list_members(data_from, inputs, where)
-        new_keys = dict(rename(members, data_from.keys, data_from.invalid_characters, fill, inputs.budget))
+        renamed = _rename(data_from, _list_members(data_from, inputs, where), inputs.budget, where)
     except (ValueError, OverBudget) as error:
         raise SourceUnusable(f"{where}: {error}") from None
-    return {
-        new_keys[key]: _render_member(member, data_from, new_keys[key], _name_key(where, key))
-        for key, member in members.items()
-        if new_keys[key] not in named
+    made = {
+        new: _render_member(member, data_from, new, _name_key(where, key))
+        for new, (key, member) in renamed.items()
+        if member is not None or new not in named
     }
+    return {key: value for key, value in made.items() if key not in named}
+
+
+def _rename(
+    data_from: DataFrom, members: Mapping[str, object], budget: Budget, where: str
+) -> dict[str, tuple[str, object]]:
+    """Return the values under the keys that the rules give them, each with its key before the last of these."""
+    fill, rules = partial(_fill_key_template, where, budget), data_from.keys
+    merging = [number for number, rule in enumerate(rules) if rule.merge]
+    for begin, end in pairwise([-1, *merging]):
+        new_keys = rename(members, rules[begin + 1 : end], None, fill, budget)
+        members = merge(rules[end].merge or Merge(), {new: members[key] for key, new in new_keys}, where, budget)
+    new_keys = rename(members, rules[max(merging, default=-1) + 1 :], data_from.invalid_characters, fill, budget)
+    return {new: (key, members[key]) for key, new in new_keys}
 
 
 def _list_members(data_from: DataFrom, inputs: Inputs, where: str) -> Mapping[str, object]:
