@@ -21,6 +21,7 @@ DOCUMENT = {
     "b": "0987654321",
     "list": [f"item-{number}" for number in range(1000)],
     "deep": {"a": [{"b": {"c": "x"}}]},
+    "text": json.dumps({str(number): number for number in range(900)}),
 }
 
 REASONS = (
@@ -45,6 +46,11 @@ def template(text: str) -> dict[str, Any]:
 def path(text: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  # YAML is anything
     """Return the parts of a mapping that make one key by a path."""
     return {"data": {"k": {"from": "db", "path": text, **more}}}
+
+
+def _property(text: str, times: int = 1) -> dict[str, Any]:
+    """Return the parts of a mapping that make keys by a property, again and again."""
+    return {"data": {f"k{number}": {"from": "db", "property": text} for number in range(times)}}
 
 
 def keys(*rules: dict[str, Any]) -> dict[str, Any]:
@@ -291,6 +297,37 @@ _MANY_GROUPS = {"regexp": {"source": "()" * 490 + "a", "target": "b"}}
 _MANY_REFERENCES = {"regexp": {"source": "(c)?a", "target": "$1" * 500}}
 
 
+PROPERTIES = {
+    "each of each": _property("list" + ".#.@this|@this" * 900),
+    "queries in queries": _property("list" + '|#(!="x")#' * 600),
+    "patterns of items": _property('list|#(%"*i*t*e*m*-*?*?x*")#', times=900),
+    "looked up again and again": _property("list.999", times=900),
+    "the document again and again": _property("|".join(["@this"] * 180), times=900),
+    "all members again and again": {"data": {}, "dataFrom": [{"from": "db", "property": "@this"}] * 900},
+    "JSON in JSON again and again": {"data": {}, "dataFrom": [{"from": "db", "property": "text"}] * 900},
+}
+_COUNT = {"data": {"count": {"from": "db", "property": "list.#"}}}
+VARIABLES = {
+    "all members again and again": {"variables": {"dataFrom": [{"from": "db", "property": "@this"}] * 900}},
+    "a loop over variables": template(
+        "{% for a in range(variables.count | int) %}{% for b in range(variables.count | int) %}{% endfor %}{% endfor %}"
+    )
+    | {"variables": _COUNT},
+    "loops over all of them": template(
+        "{% for a in variables %}{% for b in variables %}{% for c in variables %}{% endfor %}{% endfor %}{% endfor %}"
+    )
+    | {"variables": {"data": {f"v{number}": {"value": "x"} for number in range(900)}}},
+    "YAML again and again": {"data": {}, "dataFrom": [{"template": "{{ ('a: ' ~ 'x' * 9000) }}"}] * 900},
+    "a deep text of YAML": {"data": {}, "dataFrom": [{"template": "{{ '[' * 400000 }}"}] * 9},
+    "a loop in what makes keys": {"data": {}, "dataFrom": [{"template": _LOOP + "{% endfor %}"}] * 9},
+    "merged again and again": keys(
+        {"exclude": "^[abdl]$|^list|deep"}, *[{"merge": {"into": "x", "conflicts": "overwrite"}}] * 99
+    ),
+}
+for _parts in VARIABLES.values():
+    _parts.setdefault("data", {"k": {"value": "x"}})
+
+
 KEYS = {
     "doubled keys": keys(*[_TWICE] * 25),
     "regular expressions in many keys": {
@@ -330,6 +367,8 @@ BOMBS: dict[str, dict[str, Any]] = {
     **{name: template(text) for name, text in TEMPLATES.items()},
     **PATHS,
     **{f"keys, {name}": parts for name, parts in KEYS.items()},
+    **{f"properties, {name}": parts for name, parts in PROPERTIES.items()},
+    **{f"variables, {name}": parts for name, parts in VARIABLES.items()},
     **{f"long keys, {name}": keys(*[rule] * 25) for name, (rule, _) in LONG_KEYS.items()},
 }
 DOCUMENTS = {f"long keys, {name}": document for name, (_, document) in LONG_KEYS.items()}

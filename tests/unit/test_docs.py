@@ -18,7 +18,8 @@ from keyferry.cli.generated import render_files
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.keys import KeyRule, Regexp
-from keyferry.mapping.mapping import Metadata, Policies, SecretMapping, Spec, Team, Workload
+from keyferry.mapping.mapping import Metadata, SecretMapping, Spec, Team, Workload
+from keyferry.mapping.policies import Policies
 from keyferry.mapping.secret import DataFrom, SecretSpec, Template
 from keyferry.mapping.stack import Stack
 from keyferry.mapping.targets import Cluster, Eks, Expression, NamespaceSelector

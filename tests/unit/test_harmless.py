@@ -7,7 +7,8 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from keyferry.formats.fields import LabelKey, Name, Region
-from keyferry.mapping.mapping import Policies, SecretMapping
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.policies import Policies
 from keyferry.policy.fields import KNOWN, is_known
 from keyferry.policy.judge import Refusal, list_allowed_types, list_refusals
 from keyferry.policy.metadata import is_harmless

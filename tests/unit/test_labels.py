@@ -132,6 +132,7 @@ def unlabelled(secret: dict[str, Any], **spec: Any) -> World:  # noqa: ANN401
         WITH_OTHERS,
         {"data": {"password": PASSWORD, "old": DEFAULT}},
         {"registries": [{"server": "r.example", "username": {"value": "me"}, "password": DEFAULT}]},
+        {"variables": {"data": {"old": DEFAULT}}, "data": {"all": {"template": "{{ variables.old }}"}}},
     ],
 )
 def test_a_label_that_goes_takes_nothing_away_and_restarts_nothing(secret: dict[str, Any]) -> None:

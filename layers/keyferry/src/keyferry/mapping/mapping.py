@@ -9,6 +9,7 @@ from keyferry import secret_types
 from keyferry.formats.fields import Alias, Label, Name
 from keyferry.identity import IDENTITY, Identity
 from keyferry.kinds import WorkloadKind
+from keyferry.mapping.policies import Policies
 from keyferry.mapping.secret import SecretSpec
 from keyferry.mapping.targets import NamespaceSelector, Selector
 from keyferry.model import Record
@@ -36,35 +37,6 @@ class Workload(Record):
     def __str__(self) -> str:
         """Return kind and name, as `Deployment/api`."""
         return f"{self.kind}/{self.name}"
-
-
-Creation = Literal["createOrUpdate", "merge", "createOnce"]
-Keys = Literal["ours", "exclusive"]
-Deletion = Literal["retain", "delete", "merge"]
-Conflict = Literal["fail", "takeOver"]
-
-
-class Policies(Record):
-    """How a Secret is created, shared with others, and deleted."""
-
-    creation: Creation = "createOrUpdate"
-    """Whether the Secret is created and updated; added to, where others create it; or created once and left alone."""
-    keys: Keys = "ours"
-    """Whether keys that others put into the Secret stay (`ours`), or are removed (`exclusive`)."""
-    deletion: Deletion = "retain"
-    """What happens when a source is deleted for certain: nothing, the Secret is deleted, or our keys are removed."""
-    conflict: Conflict = "fail"
-    """What happens when others own the Secret, or a key that was never ours: the delivery fails, or takes over."""
-
-    @model_validator(mode="after")
-    def _check_combination(self) -> Self:
-        if self.creation == "merge" and self.keys == "exclusive":
-            raise ValueError("creation: merge adds to somebody else's Secret, and keys: exclusive would remove theirs")
-        if self.creation == "merge" and self.deletion == "delete":
-            raise ValueError("creation: merge adds to somebody else's Secret; deletion: merge takes our keys out again")
-        if self.creation == "createOnce" and self.keys == "exclusive":
-            raise ValueError("creation: createOnce leaves a Secret that exists alone, and keys: exclusive does not")
-        return self
 
 
 class Team(Record):

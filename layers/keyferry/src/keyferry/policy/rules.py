@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from keyferry.formats.fields import Glob
 from keyferry.formats.globs import covers
-from keyferry.mapping.mapping import Conflict, Creation, Deletion, Keys
+from keyferry.mapping.policies import Conflict, Creation, Deletion, Keys
 from keyferry.model import Record
 from keyferry.policy.metadata import is_harmless
 from keyferry.role import TagKey

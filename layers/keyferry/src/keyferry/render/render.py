@@ -11,6 +11,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.secret import Template, Variables
 from keyferry.model import Place, SecretValue, SourceValue, split_version
 from keyferry.render import contents, labels
+from keyferry.render.data import values
 from keyferry.render.data.inputs import Inputs, SourceValues, fill_template, list_variables
 from keyferry.render.data.keys import render_data_from, render_entries, render_required
 
@@ -127,7 +128,8 @@ def _render_texts(
 def _render_data(mapping: SecretMapping, inputs: Inputs) -> dict[str, SecretValue]:
     secret, where = mapping.spec.secret, f"mapping {mapping.name}"
     if secret.variables:
-        inputs = replace(inputs, variables=_render_variables(secret.variables, inputs, where))
+        made = _render_variables(secret.variables, inputs, where)
+        inputs = replace(inputs, variables={name: values.get_text(value) for name, value in made.items()})
     data = render_data_from(secret.data_from, secret.data.keys(), inputs, "secret.dataFrom", f"{where}, dataFrom")
     if secret.tls:
         with in_part("secret.tls"):

@@ -6,8 +6,8 @@ and objects of several paths, fixed values, lines of JSON) is refused.
 """
 
 from keyferry.budget import Budget
+from keyferry.formats.gjson.checking import check, find_unsupported, list_steps
 from keyferry.formats.gjson.found import Found, format_number
-from keyferry.formats.gjson.paths import check, find_unsupported, list_steps
 from keyferry.formats.gjson.search import Unsupported, get
 from keyferry.formats.gjson.text import list_members
 

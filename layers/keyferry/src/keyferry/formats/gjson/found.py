@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from keyferry.budget import Budget
 from keyferry.formats.gjson.matching import matches
-from keyferry.formats.gjson.paths import Query
+from keyferry.formats.gjson.queries import Query
 from keyferry.formats.gjson.text import read_string
 
 Kind = Literal["null", "boolean", "number", "string", "json"]

@@ -33,7 +33,7 @@ class _Matcher:
         if self._calls > self._limit:
             raise _Stopped
         self._calls += 1
-        self._budget.spend(1 + len(text) // 100)
+        self._budget.spend(2 + len(text) // 4)
         while pattern:
             if pattern[0] == "*":
                 return self._match_star(text, pattern)

@@ -4,10 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from keyferry.budget import Budget
+from keyferry.formats.gjson.checking import find_unsupported
 from keyferry.formats.gjson.found import Found, compare
 from keyferry.formats.gjson.matching import matches
-from keyferry.formats.gjson.paths import Query, Step, find_unsupported, read_list_step, read_object_step, split_pipe
-from keyferry.formats.gjson.text import find_start, list_raw_items, list_raw_members
+from keyferry.formats.gjson.paths import Step, read_list_step, read_object_step, split_pipe
+from keyferry.formats.gjson.queries import Query
+from keyferry.formats.gjson.text import BYTES_PER_STEP, find_start, list_raw_items, list_raw_members
+
+_STEPS_OF_QUERY = 4
+"""What it costs to look at an item, beside finding it."""
 
 
 class Unsupported(ValueError):
@@ -52,6 +57,7 @@ def _get(text: str, path: str, budget: Budget) -> Found | None:
         raise Unsupported(unsupported)
     start = find_start(text)
     if path.startswith("@this") and path[5:6] in ("", ".", "|"):
+        budget.spend(len(text) // BYTES_PER_STEP)
         if path[5:]:
             return _get(text, path[6:], budget)
         return Found(text[start:] if text[start] in "{[" else text[start:].rstrip())
@@ -136,6 +142,7 @@ def _search_by_query(state: _State, items: Iterator[tuple[int, int]], step: Step
     made: list[str] = []
     query, rest = step.query, step.rest
     for begin, end in items:
+        state.budget.spend(_STEPS_OF_QUERY)
         item = Found(state.text[begin:end])
         if query is None or not _is_taken(item, query, state.budget):
             continue

@@ -1,4 +1,4 @@
-"""The parts of a JSON document as they are written: members, items, and the end of each value."""
+"""The parts of a JSON document as they are written: members, items, the end of each value, and what escapes mean."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from keyferry.budget import Budget
 BYTES_PER_STEP = 10
 """How many characters of a document count as a step, when it is gone through."""
 _BLANK = re.compile(r"[ \t\r\n]*")
+_ESCAPES = {"\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"'}
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, object_pairs_hook=len)
 
 
@@ -84,3 +85,38 @@ def _skip_comma(text: str, position: int) -> int:
 def _find_end(text: str, start: int) -> int:
     end: int = _DECODER.raw_decode(text, start)[1]
     return end
+
+
+def unescape(text: str) -> str:
+    """Return the text of a string of JSON from what is between its quotes; what is no escape ends it, as in gjson."""
+    result, position = "", 0
+    while position < len(text):
+        sign = text[position]
+        if sign < " ":
+            return result
+        position += 1
+        if sign == "\\":
+            sign = text[position : position + 1]
+            if sign == "u":
+                character, position = _read_unicode(text, position + 1)
+                result += character
+                continue
+            if sign not in _ESCAPES:
+                return result
+            sign, position = _ESCAPES[sign], position + 1
+        result += sign
+    return result
+
+
+def _read_unicode(text: str, position: int) -> tuple[str, int]:
+    """Return the character of four digits at a position, or of the surrogates there, and the position after it."""
+    digits = re.compile(r"[0-9a-fA-F]{4}")
+    first = digits.match(text, position)
+    if first is None:
+        raise ValueError("has \\u without four digits")
+    code, position = int(first[0], 16), position + 4
+    if 0xD800 <= code < 0xE000:
+        second = digits.match(text, position + 2) if text.startswith("\\u", position) else None
+        pair = bytes.fromhex(first[0] + (second[0] if second else "")).decode("utf-16-be", "replace")
+        return pair[0] if len(pair) == 1 else "\ufffd", position + (6 if second else 0)
+    return chr(code), position

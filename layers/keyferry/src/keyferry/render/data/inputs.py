@@ -20,8 +20,8 @@ class Inputs:
     sources: SourceValues
     place: Place
     budget: Budget
-    variables: Mapping[str, SecretValue] | None = None
-    """What `secret.variables` makes; None where there are none, or templates do not see them."""
+    variables: Mapping[str, str | SecretValue] | None = None
+    """What `secret.variables` makes, as text where it is text; None where templates see no variables."""
     notes: list[str] = field(default_factory=list)
     """Notes for the report, which are added as the content is made."""
 
@@ -44,7 +44,7 @@ def fill_template(template: str, inputs: Inputs, where: str) -> str:
     except OverBudget as error:
         raise SourceUnusable(f"{where}: {error}") from None
     if inputs.variables is not None and VARIABLES in names:
-        known[VARIABLES] = {name: values.get_text(value) for name, value in inputs.variables.items()}
+        known[VARIABLES] = inputs.variables
         aliases = sorted(sources)  # any of them can be in a variable
     versions = {alias: sources[alias].version for alias in aliases}
     origin = {"where": where, "versions": versions}

@@ -124,7 +124,7 @@ def _rename(
 def _list_members(data_from: DataFrom, inputs: Inputs, where: str) -> Mapping[str, object]:
     """Return the values that get a key of their own: those of a `find`, of a JSON object, or of a template's YAML."""
     if data_from.template is not None:
-        return values.list_yaml_members(fill_template(data_from.template, inputs, where), where)
+        return values.list_yaml_members(fill_template(data_from.template, inputs, where), where, inputs.budget)
     alias = data_from.source or ""
     source = inputs.sources[alias]
     if source.members is not None:

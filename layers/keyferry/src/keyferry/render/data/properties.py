@@ -38,6 +38,7 @@ def list_property_members(path: str, source: SourceValue, alias: str, where: str
         reason = values.describe_end(gjson.list_steps(path), source, alias, budget)
         raise SourceUnusable(f"{where}: property {path} finds nothing: {reason}")
     text = found.raw if path == gjson.WHOLE else found.text
+    budget.spend(len(text) // values.PARSED_BYTES_PER_STEP)
     try:
         members = jsontext.parse(text.encode())
     except jsontext.DuplicateKeyError as error:

@@ -190,15 +190,17 @@ def list_members(path: str | None, source: SourceValue, alias: str, where: str, 
     raise SourceUnusable(f"{where}{beginning} {reason}")
 
 
-def list_yaml_members(text: str, where: str) -> dict[str, str]:
+def list_yaml_members(text: str, where: str, budget: Budget) -> dict[str, str]:
     """Return the keys and texts that are in YAML, as `templateAs: KeysAndValues` of External Secrets reads it.
 
     Raises:
+        OverBudget: the text is too long.
         SourceUnusable: it is not YAML, or a value is no text, number, true, false or null.
     """
     # Imported here, since few mappings have YAML.
     from keyferry.formats import goyaml  # noqa: PLC0415
 
+    budget.spend(len(text))
     try:
         return goyaml.parse_texts(text)
     except ValueError as error:
