@@ -103,7 +103,7 @@ def _render_members(data_from: DataFrom, named: Collection[str], inputs: Inputs,
     made = {
         new: _render_member(member, data_from, new, _name_key(where, key))
         for new, (key, member) in renamed.items()
-        if member is not None or new not in named
+        if data_from.remote_property is not None or new not in named
     }
     return {key: value for key, value in made.items() if key not in named}
 

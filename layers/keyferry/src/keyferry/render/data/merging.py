@@ -10,7 +10,6 @@ from keyferry.formats.gjson import format_number
 from keyferry.mapping.keys import Merge
 from keyferry.model import SecretValue
 from keyferry.render.data import values
-from keyferry.render.formatting import FilterError
 
 
 def merge(rule: Merge, members: Mapping[str, object], where: str, budget: Budget) -> dict[str, object]:
@@ -95,6 +94,7 @@ def _write(value: object, where: str) -> str:
 
 def _write_json(value: object, where: str, *, escapes: bool) -> str:
     # Imported here, since few mappings merge.
+    from keyferry.render.formatting import FilterError  # noqa: PLC0415
     from keyferry.render.go import encodings  # noqa: PLC0415
 
     try:
