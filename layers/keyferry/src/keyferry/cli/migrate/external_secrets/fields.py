@@ -86,12 +86,22 @@ class RewriteTransform(Fields):
     template: str
 
 
+class RewriteMerge(Fields):
+    """How the JSON objects that keys hold become one."""
+
+    into: str | None = None
+    priority: list[str] | None = None
+    priority_policy: Literal["Strict", "IgnoreNotFound"] | None = None
+    conflict_policy: Literal["Error", "Ignore"] | None = None
+    strategy: Literal["Extract", "JSON"] | None = None
+
+
 class Rewrite(Fields):
     """One step of renaming keys."""
 
     regexp: RewriteRegexp | None = None
     transform: RewriteTransform | None = None
-    merge: Mapping[str, Any] | None = None
+    merge: RewriteMerge | None = None
 
 
 class DataFrom(Fields):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry.cli.migrate.external_secrets import texts
+from keyferry.cli.migrate.external_secrets.data import decode
 from keyferry.cli.migrate.external_secrets.draft import Draft
 from keyferry.cli.migrate.external_secrets.fields import Template, TemplateFrom, TemplateRef
 from keyferry.cli.migrate.model import FieldPath, Refusal
@@ -105,25 +106,39 @@ def _apply_template_from(part: TemplateFrom, content: Content, draft: Draft, pat
     target, at = (part.target or "Data").lower(), (*draft.at, *path)
     if target not in ("data", "labels", "annotations"):
         raise Refusal(f"target {part.target} is none of Data, Labels and Annotations", _REFUSED, (*at, "target"))
-    if part.values_decoding_strategy not in (None, "None"):
-        what = "valuesDecodingStrategy has no equivalent"
-        raise Refusal(what, "decode in the template, by b64dec", (*at, "valuesDecodingStrategy"))
+    decoded = decode(part.values_decoding_strategy)
     for key, text, place in _list_texts(part, draft, at):
+        if target != "data" and decoded:
+            what = "valuesDecodingStrategy of labels and annotations has no equivalent"
+            raise Refusal(what, "write their text out", (*at, "valuesDecodingStrategy"))
         if target != "data":
             _add_metadata(key, text, content.labels if target == "labels" else content.annotations, place)
         elif key is not None:
-            content.data[key] = content.make_entry(text, place)
+            entry = content.make_entry(text, place)
+            content.data[key] = _decode_entry(entry, decoded, place) if decoded else entry
         else:
-            _add_keys(text, content, place)
+            _add_keys(text, content, decoded, place)
 
 
-def _add_keys(text: str, content: Content, path: FieldPath) -> None:
+def _decode_entry(entry: dict[str, Any], decoded: dict[str, str], path: FieldPath) -> dict[str, Any]:
+    """Return an entry whose value is decoded.
+
+    Raises:
+        Refusal: it is decoded already, or a fixed text.
+    """
+    if "decode" in entry or "value" in entry:
+        what = f"valuesDecodingStrategy of {'what is decoded already' if 'decode' in entry else 'a fixed text'}"
+        raise Refusal(f"{what} has no equivalent", "decode it in the template, by b64dec", path)
+    return entry | decoded
+
+
+def _add_keys(text: str, content: Content, decoded: dict[str, str], path: FieldPath) -> None:
     """Add a template that makes keys and values; the keys that are there already would win over its own."""
     if content.data:
         what = "templateAs KeysAndValues, or literal, behind keys that it may write anew, has no equivalent"
         raise Refusal(what, "put it before them in templateFrom, or use mergePolicy Replace", path)
     content.has_templates = True
-    content.data_from.append({"template": texts.translate(text, path)})
+    content.data_from.append({"template": texts.translate(text, path)} | decoded)
 
 
 def _add_metadata(key: str | None, text: str, filled: dict[str, Any], path: FieldPath) -> None:
