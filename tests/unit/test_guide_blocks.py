@@ -95,9 +95,13 @@ def test_data_can_be_read(block: Block) -> None:
 
 
 FOREIGN = {
+    "apps/v1": {"Deployment"},
     "argoproj.io/v1alpha1": {"Application", "ApplicationSet"},
+    "external-secrets.io/v1": {"ExternalSecret", "SecretStore"},
+    "external-secrets.io/v1beta1": {"ExternalSecret"},
     "kustomize.toolkit.fluxcd.io/v1": {"Kustomization"},
     "rbac.authorization.k8s.io/v1": {"Role"},
+    "secrets-store.csi.x-k8s.io/v1": {"SecretProviderClass"},
     "source.toolkit.fluxcd.io/v1": {"GitRepository"},
     "v1": {"Secret"},
 }
@@ -128,6 +132,7 @@ def test_every_example_of_yaml_is_of_a_form_that_is_checked(block: Block, docume
 
 RUN = {
     "README.md": "tests/integration/test_guides.py",
+    "docs/migrate.md": "tests/integration/test_migrate_guide.py",
     "docs/deploy/index.md": "tests/install/test_environments.py",
     "docs/operate/index.md": "tests/integration/test_kubernetes_events.py",
     "docs/operate/remove.md": "tests/install/test_uninstall.py",

@@ -11,7 +11,7 @@ from keyferry.cli.check.problems import nearest
 from keyferry.cli.clusters.client import OperatorClient, Resource
 from keyferry.cli.clusters.kubeconfig import Kubeconfig
 from keyferry.cli.migrate.model import CSI, EXTERNAL_SECRETS, Manifest
-from keyferry.cli.migrate.reloader import DOMAIN
+from keyferry.cli.migrate.reloader import RELOADER
 from keyferry.deadline import Deadline
 from keyferry.errors import InvalidInput
 from keyferry.kinds import KINDS
@@ -171,7 +171,7 @@ def _trim_container(container: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _select(annotations: Mapping[str, str] | None) -> dict[str, str]:
-    return {key: value for key, value in (annotations or {}).items() if DOMAIN in key}
+    return {key: value for key, value in (annotations or {}).items() if RELOADER in key}
 
 
 def _has_annotation(body: Mapping[str, Any]) -> bool:

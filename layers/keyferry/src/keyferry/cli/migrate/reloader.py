@@ -14,7 +14,7 @@ from keyferry.delivery.restart.workloads import list_secrets
 from keyferry.formats import re2
 from keyferry.kinds import DEFAULT_KINDS, KINDS, explain_no_restart
 
-DOMAIN = "reloader.stakater.com"
+RELOADER = "reloader.stakater.com"
 KINDS_OF_RELOADER = ("Deployment", "StatefulSet", "DaemonSet", "Rollout", "CronJob", "Job", "DeploymentConfig")
 """The kinds that it restarts; DeploymentConfig in older releases."""
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
@@ -132,12 +132,12 @@ def _pod_annotations(workload: Manifest) -> Mapping[str, Any]:
 
 
 def _select(annotations: object) -> Mapping[str, Any]:
-    return {key: value for key, value in _mapping(annotations).items() if DOMAIN in str(key)}
+    return {key: value for key, value in _mapping(annotations).items() if RELOADER in str(key)}
 
 
 def _has(workload: Manifest, prefix: str) -> bool:
     """Return whether a workload asks for reloads for ConfigMaps: by name, or with all others."""
-    names = (f"{prefix}{DOMAIN}/auto", f"{prefix}{DOMAIN}/{'reload' if prefix else 'search'}")
+    names = (f"{prefix}{RELOADER}/auto", f"{prefix}{RELOADER}/{'reload' if prefix else 'search'}")
     return any(
         name in annotations for name in names for annotations in (_annotations(workload), _pod_annotations(workload))
     )
@@ -145,19 +145,19 @@ def _has(workload: Manifest, prefix: str) -> bool:
 
 def _reloads(workload: Manifest, watched: _Watched) -> bool:
     """Return whether Reloader restarts a workload for a change of an object."""
-    if watched.annotations.get(f"{DOMAIN}/ignore") == "true":
+    if watched.annotations.get(f"{RELOADER}/ignore") == "true":
         return False
     own = _annotations(workload)
-    excluded = str(own.get(f"{_PLURALS[watched.noun]}.exclude.{DOMAIN}/reload", ""))
+    excluded = str(own.get(f"{_PLURALS[watched.noun]}.exclude.{RELOADER}/reload", ""))
     if watched.name in map(str.strip, excluded.split(",")):
         return False
     chosen = _choose_annotations(workload, watched.noun)
-    pattern = str(chosen.get(f"{watched.noun}.{DOMAIN}/reload", ""))
+    pattern = str(chosen.get(f"{watched.noun}.{RELOADER}/reload", ""))
     if any(_matches(part.strip(), watched.name) for part in pattern.split(",")):
         return bool(_items(_mapping(_get_template(workload).get("spec")).get("containers")))
-    is_found = chosen.get(f"{DOMAIN}/search") == "true" and watched.annotations.get(f"{DOMAIN}/match") == "true"
+    is_found = chosen.get(f"{RELOADER}/search") == "true" and watched.annotations.get(f"{RELOADER}/match") == "true"
     # Changes of a SecretProviderClass are heard of only with a flag, of which the annotation of that name tells.
-    autos = [f"{watched.noun}.{DOMAIN}/auto", *([f"{DOMAIN}/auto"] if watched.noun == "secret" else [])]
+    autos = [f"{watched.noun}.{RELOADER}/auto", *([f"{RELOADER}/auto"] if watched.noun == "secret" else [])]
     is_automatic = any(str(chosen.get(name)) in _TRUE for name in autos)
     return (is_found or is_automatic) and _is_used(_mapping(_get_template(workload).get("spec")), watched)
 
@@ -165,7 +165,7 @@ def _reloads(workload: Manifest, watched: _Watched) -> bool:
 def _choose_annotations(workload: Manifest, noun: Noun) -> Mapping[str, Any]:
     """Return the annotations that count: the workload's own, or those of its pods where it has none that choose."""
     own = _annotations(workload)
-    names = (f"{noun}.{DOMAIN}/reload", f"{noun}.{DOMAIN}/auto", f"{DOMAIN}/auto", f"{DOMAIN}/search")
+    names = (f"{noun}.{RELOADER}/reload", f"{noun}.{RELOADER}/auto", f"{RELOADER}/auto", f"{RELOADER}/search")
     return own if any(name in own for name in names) else _pod_annotations(workload)
 
 
@@ -210,7 +210,7 @@ def _list_uses(workload: Manifest) -> set[str]:
 
 def _is_chosen(workload: Manifest, secret: str) -> bool:
     """Return whether a workload restarts for more than the name of the Secret."""
-    names = str(_choose_annotations(workload, "secret").get(f"secret.{DOMAIN}/reload", "")).split(",")
+    names = str(_choose_annotations(workload, "secret").get(f"secret.{RELOADER}/reload", "")).split(",")
     return secret not in map(str.strip, names)
 
 
@@ -221,8 +221,8 @@ def _describe(workload: Manifest) -> Iterator[str]:
     if kind not in KINDS:
         why = explain_no_restart(kind) or f"a {kind} is not restarted"
         yield f"Reloader starts {kind}/{name} anew, and Keyferry does not: {why}."
-    if kind == "Rollout" and own.get(f"{DOMAIN}/rollout-strategy") == "restart":
+    if kind == "Rollout" and own.get(f"{RELOADER}/rollout-strategy") == "restart":
         yield f"Reloader restarts the pods of Rollout/{name}; Keyferry changes its template: it rolls out by its steps."
-    pause = own.get(f"deployment.{DOMAIN}/pause-period")
+    pause = own.get(f"deployment.{RELOADER}/pause-period")
     if kind == "Deployment" and pause:
         yield f"Reloader pauses Deployment/{name} for {pause} after a restart, and Keyferry does not."

@@ -20,7 +20,7 @@ MAX_TRIES = 10
 """How often one step is carried out for a target, or fails: somebody undoes it, or it does not work."""
 _PASSING = Overtaken, Throttled, Unreachable
 """Errors that the next look may not meet: the object has changed meanwhile, an answer is late or lost."""
-FIRST_PAUSE, LAST_PAUSE = 1.0, 10.0
+FIRST_PAUSE, LAST_PAUSE = 1.0, 5.0
 """Seconds between two looks while all wait: the sources are read in each."""
 
 type Steps = Callable[[State], Iterator[Step]]
