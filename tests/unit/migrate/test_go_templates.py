@@ -16,7 +16,9 @@ from keyferry.cli.migrate.go_templates import (
     translate_key,
 )
 from keyferry.errors import SourceUnusable
+from keyferry.model import SecretValue
 from keyferry.render import templates
+from keyferry.render.data.values import encode_text, get_text
 
 RECORDED = yaml.safe_load(Path(__file__).with_suffix(".yaml").with_stem("go_templates").read_text())
 VALUES: dict[str, str] = RECORDED["values"]
@@ -95,6 +97,20 @@ def test_the_template_of_a_key_sees_the_key() -> None:
 def test_the_template_of_a_key_sees_nothing_else(template: str) -> None:
     with pytest.raises(Untranslatable):
         translate_key(template)
+
+
+def test_bytes_that_are_no_text_pass_a_template_as_they_are() -> None:
+    made = fill(translate("{{ .key | b64dec }}-é{{ trunc 2 .name }}"), variables={"key": "/2E=", "name": "Wü"})
+    assert encode_text(made, "here").reveal() == b"\xffa-\xc3\xa9W\xc3"
+    assert (
+        encode_text(fill("{{ variables.key }}", variables={"key": get_text(SecretValue(b"\xff"))}), "").reveal()
+        == b"\xff"
+    )
+
+
+def test_half_a_character_of_a_source_is_still_refused() -> None:
+    with pytest.raises(SourceUnusable, match="half a character"):
+        encode_text(fill("{{ db }}", db="\udcff"), "here")
 
 
 def test_a_refusal_has_the_line() -> None:

@@ -55,6 +55,18 @@ class SecretValue:
     __getstate__ = __reduce__
 
 
+class RawValue(SecretValue):
+    """A value that a template writes as it is, though it is no text, as Go's templates do."""
+
+    __slots__ = ()
+
+
+class MixedText(str):
+    """A text of a template that has written a `RawValue`, whose bytes are escaped as `surrogateescape` does."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class SourceValue:
     """The value of one source at the time it was read."""

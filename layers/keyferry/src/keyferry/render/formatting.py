@@ -26,6 +26,8 @@ from keyferry.render.undefined import AbsentError
 
 BUDGET = "keyferry.budget"
 """The variable that holds the budget of a template. No template can read it, since its name has a dot."""
+RAW = "keyferry.raw"
+"""The variable that holds the raw values that a template has written. No template can read it, as above."""
 _CONVERSION = re.compile(r"%%|%(?:\(([^)]*)\))?[-+ #0]*(\*|[0-9]+)?(?:\.(\*|[0-9]+))?")
 """A conversion of `%`: its name, its width and its precision."""
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")

@@ -19,10 +19,11 @@ from markupsafe import Markup
 
 from keyferry.budget import LOOPS, Budget, OverBudget
 from keyferry.formats.jsontext import Number
-from keyferry.model import SecretValue
+from keyferry.model import RawValue, SecretValue
 from keyferry.render import filters, prices
 from keyferry.render.formatting import (
     BUDGET,
+    RAW,
     Formatter,
     format_percent,
     get_budget,
@@ -146,6 +147,9 @@ def _check_operands(budget: Budget, operator: str, left: Any, right: Any) -> Non
 @pass_context
 def _write(context: Context, value: object) -> str:
     """Return a value as text, where it stands in a template. Jinja folds no constants for it."""
+    if isinstance(value, RawValue):
+        context.parent[RAW].append(value)
+        value = value.reveal().decode(errors="surrogateescape")
     text = value if isinstance(value, str) else to_text(value)
     context.parent[BUDGET].spend_value(text)
     return text

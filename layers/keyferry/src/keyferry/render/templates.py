@@ -12,8 +12,9 @@ from jinja2 import Template, TemplateSyntaxError, UndefinedError, meta, nodes
 
 from keyferry.budget import MAX_CHARACTERS, Budget, OverBudget
 from keyferry.errors import SourceUnusable
+from keyferry.model import MixedText, RawValue
 from keyferry.render import filters, foreign_templates, undefined
-from keyferry.render.formatting import BUDGET, FilterError
+from keyferry.render.formatting import BUDGET, RAW, FilterError
 from keyferry.render.rewriter import rewrite
 from keyferry.render.sandbox import ENVIRONMENT
 
@@ -116,7 +117,7 @@ def _check_call(call: nodes.Filter | nodes.Test, noun: str, known: Mapping[str, 
 def fill(
     template: str, values: Mapping[str, Any], where: str, budget: Budget, origin: Mapping[str, object] | None = None
 ) -> str:
-    """Return the text of a template, with values filled in.
+    """Return the text of a template, with values filled in; a MixedText where it has written what is no text.
 
     Args:
         template: the template.
@@ -132,7 +133,9 @@ def fill(
         salts = filters.generate_salts(origin or {})
         compiled, steps = _compile(template)
         budget.spend(steps, "the length of its templates")
-        return compiled.render({**values, filters.SALTS: salts, BUDGET: budget})
+        raw: list[RawValue] = []
+        text = compiled.render({**values, filters.SALTS: salts, BUDGET: budget, RAW: raw})
+        return MixedText(text) if raw else text
     except Exception as error:
         # The error's own message can quote a value.
         line = _get_line(error)

@@ -13,7 +13,7 @@ from keyferry.errors import SourceUnusable
 from keyferry.formats import gjson, jmespath, jsontext
 from keyferry.formats.encodings import Decoding, decode
 from keyferry.mapping.data import Entry
-from keyferry.model import SecretValue, SourceValue
+from keyferry.model import MixedText, RawValue, SecretValue, SourceValue
 from keyferry.render import absence
 
 PARSED_BYTES_PER_STEP = 10
@@ -26,6 +26,8 @@ def encode_text(text: str, where: str) -> SecretValue:
     Raises:
         SourceUnusable: the text contains half of a surrogate pair, which UTF-8 cannot hold.
     """
+    if isinstance(text, MixedText):
+        return SecretValue(text.encode(errors="surrogateescape"))
     try:
         return SecretValue(text.encode())
     except UnicodeEncodeError:  # its message quotes the value
@@ -207,12 +209,12 @@ def list_yaml_members(text: str, where: str, budget: Budget) -> dict[str, str]:
         raise SourceUnusable(f"{where} makes what is {error}") from None
 
 
-def get_text(value: SecretValue) -> str | SecretValue:
+def get_text(value: SecretValue) -> str | RawValue:
     """Return a value as text; as it is where it is not UTF-8."""
     try:
         return value.reveal().decode()
     except UnicodeDecodeError:
-        return value
+        return RawValue(value.reveal())
 
 
 def _get_root(source: SourceValue, budget: Budget) -> object:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from keyferry.render.pki.certificates import Bundle
 
 _BEGIN = b"-----BEGIN "
+_END = re.compile(rb"-----END [^\n]*-----[ \t]*\r?\n?\Z")
 
 
 def _read[T](read: Callable[[], T]) -> T:
@@ -48,19 +50,23 @@ def _parse_pem(text: Text) -> list[Block]:
 def filter_pem(label: str, text: Text) -> str:
     """Return the PEM blocks of a label, written anew."""
     blocks = [block for block in _parse_pem(text) if block.label.casefold() == label.casefold()]
+    if not blocks and not _END.search(to_bytes(text)):
+        raise FilterError("there is no block of that label, and something behind the others")
     return b"".join(_read(lambda: [block.pem for block in blocks])).decode()
 
 
-@function("filterCertChain(string, string) string")
+def _spend_chain(budget: Budget, _part: str, text: str) -> None:
+    budget.spend(20_000 + 500 * text.count("BEGIN"))
+
+
+@function("filterCertChain(string, string) string", price=_spend_chain)
 def filter_chain(part: str, text: str) -> str:
     """Return the certificates that are `leaf`, `intermediate` or `root`."""
-    if part not in ("leaf", "intermediate", "root"):
-        return ""
-    if any(block.label != "CERTIFICATE" for block in _parse_pem(text)):
-        raise FilterError("there is more than certificates in it")
-    from keyferry.render.pki import chains  # noqa: PLC0415  # large, and few templates have certificates
+    from keyferry.render.go import chains  # noqa: PLC0415  # large, and few templates have certificates
 
-    return _read(lambda: chains.select_part(text.encode(), part)).decode()
+    contents = _read(lambda: [block.content for block in _parse_pem(text)])
+    links = [chains.read_link(content) for content in contents]
+    return chains.write(chains.select(chains.order(links), part))
 
 
 def _spend_jwk(budget: Budget, _text: str) -> None:
@@ -72,7 +78,10 @@ def convert_public_jwk(text: str) -> str:
     """Return the public key of a JSON Web Key as PEM."""
     from keyferry.render.pki import jwk  # noqa: PLC0415  # as in filter_chain
 
-    return _read(lambda: jwk.convert_public_key(_parse_jwk(text))).decode()
+    key = _parse_jwk(text)
+    if isinstance(key, dict) and "d" in key:
+        raise FilterError("it gets a private key, of which Go does not take the public one")
+    return _read(lambda: jwk.convert_public_key(key)).decode()
 
 
 @function("jwkPrivateKeyPem(string) string", price=_spend_jwk)
@@ -133,13 +142,17 @@ def read_locked_certificates(password: str, content: Text) -> str:
 
     Go leaves those that are of several chains as they are; here that is an error.
     """
-    from keyferry.render.pki import chains  # noqa: PLC0415  # as in filter_chain
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415  # as in filter_chain
+
+    from keyferry.render.go import chains  # noqa: PLC0415  # as in filter_chain
 
     bundle = _open(content, password)
-    chain = _read(lambda: chains.build_chain(bundle).pem)
-    if chain.count(_BEGIN) != len(bundle.certificates):
-        raise FilterError("the file has certificates of several chains")
-    return chain.decode()
+    if len(bundle.keys) != 1:
+        raise FilterError("there is not one private key in it")
+    links = [chains.read_link(each.public_bytes(Encoding.DER)) for each in bundle.certificates]
+    if len({link.own for link in links}) != len(links):
+        raise FilterError("there are several certificates of one key in it")
+    return chains.write(chains.order(links))
 
 
 @function("certSANs(bytes) strings")

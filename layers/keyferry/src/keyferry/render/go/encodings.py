@@ -33,7 +33,7 @@ def decode_base64(text: str) -> Text:
     """Return what is in base64. Where it is none, Go returns its complaint as text; here that is an error."""
     joined = text.replace("\r", "").replace("\n", "")
     if not re.fullmatch(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", joined):
-        raise FilterError("b64dec gets what is not base64")
+        raise FilterError("it gets what is not base64")
     return from_bytes(base64.b64decode(joined))
 
 
@@ -49,14 +49,14 @@ def decode_base32(text: str) -> Text:
     try:
         return from_bytes(base64.b32decode(text.replace("\r", "").replace("\n", "")))
     except (binascii.Error, ValueError):
-        raise FilterError("b32dec gets what is not base32") from None
+        raise FilterError("it gets what is not base32") from None
 
 
 @function("hexdec(string) string")
 def decode_hex(text: str) -> Text:
     """Return what is written in hexadecimal digits."""
     if not re.fullmatch("(?:[0-9a-fA-F]{2})*", text):
-        raise FilterError("hexdec gets what is not hexadecimal")
+        raise FilterError("it gets what is not hexadecimal")
     return from_bytes(bytes.fromhex(text))
 
 
@@ -148,6 +148,8 @@ def from_json(text: str) -> object:
     """Return a document of JSON, whose numbers are all fractions; nil where it is none."""
     try:
         return _parse(text)
+    except FilterError:
+        raise
     except ValueError:
         return None
 
@@ -157,8 +159,10 @@ def parse_json(text: str) -> object:
     """Return a document of JSON, whose numbers are all fractions."""
     try:
         return _parse(text)
+    except FilterError:
+        raise
     except ValueError:
-        raise FilterError("mustFromJson gets what is not JSON") from None
+        raise FilterError("it gets what is not JSON") from None
 
 
 def _parse(text: str) -> object:

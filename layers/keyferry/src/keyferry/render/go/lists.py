@@ -96,10 +96,10 @@ def dig(*arguments: object) -> object:
     """Return what some keys lead to, one within the other; the last but one argument where there is nothing."""
     *keys, default, holder = arguments
     if not keys or not isinstance(holder, Map):
-        raise FilterError("dig takes keys that are text, a default and a map")
+        raise FilterError("it takes keys that are text, a default and a map")
     for key in keys:
         if not isinstance(holder, Map) or not isinstance(key, str):
-            raise FilterError("dig finds what is no map")
+            raise FilterError("it finds what is no map")
         if key not in holder:
             return default
         holder = holder[key]
@@ -199,12 +199,12 @@ def cut(items: Sequence[object], *indexes: object) -> object:
     """Return a part of a list."""
     given = [index for index in indexes if isinstance(index, int)]
     if len(given) != len(indexes) or len(given) > 2:
-        raise FilterError("slice takes two whole numbers at most")
+        raise FilterError("it takes two whole numbers at most")
     start, end = [*given, *(0, len(items))[len(given) :]]
     if not items:
         return None
     if not 0 <= start <= end <= len(items):
-        raise FilterError("slice reaches beyond the list")
+        raise FilterError("it reaches beyond the list")
     return list(items[start:end])
 
 
@@ -216,10 +216,10 @@ def index(value: object, *steps: object) -> object:
             value = value.get(step)
         elif isinstance(value, list | tuple) and isinstance(step, int) and not isinstance(step, bool):
             if not 0 <= step < len(value):
-                raise FilterError("index reaches beyond the list")
+                raise FilterError("it reaches beyond the list")
             value = value[step]
         else:
-            raise FilterError("index takes a map and a text, or a list and a whole number")
+            raise FilterError("it takes a map and a text, or a list and a whole number")
     return value
 
 
@@ -244,7 +244,7 @@ def count(value: object) -> int:
         return len(to_bytes(value))
     if isinstance(value, list | tuple | dict):
         return len(value)
-    raise FilterError("len takes a text, a list or a map")
+    raise FilterError("it takes a text, a list or a map")
 
 
 @function("items(any) list")
@@ -281,6 +281,8 @@ def merge_over(first: Map, *others: Map) -> Map:
 
 def _merge(target: Map, other: dict[str, object], *, is_stronger: bool) -> None:
     for key, value in other.items():
+        if value is None:
+            raise FilterError("it gets a map with nil in it")
         mine = target.get(key)
         if isinstance(mine, Map) and isinstance(value, dict):
             _merge(mine, value, is_stronger=is_stronger)
@@ -306,5 +308,5 @@ def _copy_deeply(value: object) -> object:
 def split_in_lists(size: int, items: Sequence[object]) -> list[object]:
     """Return the items of a list in lists of some size."""
     if size < 1 or not items:
-        raise FilterError("chunk takes a size of one at least, and a list of something")
+        raise FilterError("it takes a size of one at least, and a list of something")
     return [list(items[start : start + size]) for start in range(0, len(items), size)]

@@ -25,7 +25,7 @@ _INTEGER = re.compile(
 )
 _BASES = {"hex": 16, "binary": 2, "octal": 8, "decimal": 10}
 _FRACTION = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_OTHER_FRACTION = re.compile(r"(?i)[+-]?(?:inf|infinity|nan|0x.*p.*)")
+_OTHER_FRACTION = re.compile(r"(?i)[+-]?(?:inf|infinity|nan|0x.*p.*|[0-9.].*_.*)")
 """What else Go takes for a number with a fraction."""
 _OCTAL = re.compile("[+-]?[0-7]+")
 
@@ -42,7 +42,7 @@ def to_int64(value: object) -> Int64:
             return _parse(value)
         case None | list() | dict() | SecretValue():
             return Int64(0)
-    raise FilterError("int takes a number or a text")
+    raise FilterError("it takes a number or a text")
 
 
 def _truncate(number: float) -> Int64:
@@ -86,7 +86,7 @@ def to_float(value: object) -> float:
         case str() if _FRACTION.fullmatch(value):
             return float(value) if math.isfinite(float(value)) else 0.0
         case str() if _OTHER_FRACTION.fullmatch(value):
-            raise FilterError("float64 takes decimal digits")
+            raise FilterError("it takes decimal digits")
     return 0.0
 
 
@@ -213,7 +213,7 @@ def round_up(value: object) -> float:
 def round_half(value: object, places: int) -> float:
     """Return a number rounded to some places, as sprig does: by its fraction alone, also below zero."""
     if not -15 <= places <= 15:
-        raise FilterError("round takes up to 15 places")
+        raise FilterError("it takes up to 15 places")
     power = math.pow(10, places)
     shifted = _check(power * to_float(value))
     up = math.modf(shifted)[0] >= 0.5

@@ -126,7 +126,7 @@ def _format_verb(match: re.Match[str], rest: list[object]) -> str:
     if verb is None:
         return "%!(NOVERB)"
     if "*" in (width, precision) or verb == "[":
-        raise FilterError("printf takes no * and no [ here: write the width or the argument itself")
+        raise FilterError("it takes no * and no [ here: write the width or the argument itself")
     if not rest:
         return f"%!{verb}(MISSING)"
     digits = None if precision is None else int(precision or 0)
@@ -138,11 +138,11 @@ def _write_verb(verb: str, flags: str, width: int, precision: int | None, value:
         return _pad(get_type(value), flags, width)
     if isinstance(value, dict | list | tuple):
         if verb not in "vsdq" or flags or width or precision is not None:
-            raise FilterError("printf writes lists and maps by %v, %s, %d and %q alone")
+            raise FilterError("it writes lists and maps by %v, %s, %d and %q alone")
         return _write_items(verb, value)
     written = _write_basic(verb, flags, width, precision, value)
     if written is None and (flags or width or precision is not None):
-        raise FilterError("printf has a verb that is not for its value, with a width or flags")
+        raise FilterError("it has a verb that is not for its value, with a width or flags")
     return f"%!{verb}({_describe(value)})" if written is None else written
 
 
@@ -177,21 +177,21 @@ def _write_text(verb: str, flags: str, width: int, precision: int | None, value:
     if verb == "q" and not set(flags) & set("#+0"):
         return _pad(quote_text(text[:precision]), flags, width)
     if set(flags) & set("#0") or verb in "sqxX":
-        raise FilterError("printf takes no such flags for a text")
+        raise FilterError("it takes no such flags for a text")
     return None
 
 
 def _write_number(verb: str, flags: str, precision: int | None, value: object) -> str | None:
     """Return the digits of a number with its sign; None where the verb is not for it."""
     if "#" in flags:
-        raise FilterError("printf takes no # for a number")
+        raise FilterError("it takes no # for a number")
     if isinstance(value, float):
         if verb not in "vfFeEgG":
             return None
         if verb in "vg" and precision is None:
             return write_float(value)
         if verb in "vgG" or not math.isfinite(value):
-            raise FilterError("printf writes no %g with a precision, and no infinite numbers")
+            raise FilterError("it writes no %g with a precision, and no infinite numbers")
         return f"{value:.{6 if precision is None else precision}{verb}}"
     form = {"v": "d", "d": "d", "x": "x", "X": "X", "o": "o", "b": "b"}.get(verb)
     if form is None and verb in "cqUO":
@@ -199,7 +199,7 @@ def _write_number(verb: str, flags: str, precision: int | None, value: object) -
     if form is None:
         return None
     if precision is not None:
-        raise FilterError("printf takes no precision for a whole number")
+        raise FilterError("it takes no precision for a whole number")
     return format(int(value), form)  # type: ignore[call-overload]
 
 
@@ -213,7 +213,7 @@ def _pad_number(number: str, flags: str, width: int) -> str:
 
 def _pad(text: str, flags: str, width: int) -> str:
     if "0" in flags:
-        raise FilterError("printf pads only numbers with zeros here")
+        raise FilterError("it pads only numbers with zeros here")
     return text.ljust(width) if "-" in flags else text.rjust(width)
 
 

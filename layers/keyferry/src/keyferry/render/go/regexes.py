@@ -18,7 +18,7 @@ def _compile(pattern: str) -> Any:  # noqa: ANN401  # re2 has no types
     try:
         return re2.compile_pattern(pattern)
     except ValueError:
-        raise FilterError("gets what is not a regular expression") from None
+        raise FilterError("it gets what is not a regular expression") from None
 
 
 def _spend(budget: Budget, pattern: str, text: str, *_: object) -> None:

@@ -119,7 +119,7 @@ def cut(start: int, end: int, text: Text) -> Text:
     elif end < 0 or end > len(content):
         end = len(content)
     if not 0 <= start <= end <= len(content):
-        raise FilterError("substr reaches beyond the text")
+        raise FilterError("it reaches beyond the text")
     return from_bytes(content[start:end])
 
 
@@ -138,7 +138,7 @@ def _spend_repeat(budget: Budget, count: int, text: str) -> None:
 def repeat(count: int, text: str) -> str:
     """Return a text some times over."""
     if count < 0:
-        raise FilterError("repeat takes no negative count")
+        raise FilterError("it takes no negative count")
     return text * count
 
 
@@ -207,7 +207,7 @@ def indent_below(width: int, text: str) -> str:
 
 def _check_width(width: int) -> int:
     if width < 0:
-        raise FilterError("indent takes no negative width")
+        raise FilterError("it takes no negative width")
     return width
 
 
@@ -233,7 +233,7 @@ def split(separator: str, text: str) -> dict[str, str]:
 def split_some(separator: str, count: int, text: str) -> dict[str, str]:
     """Return so many parts of a text at most, as `_0`, `_1` and so on."""
     if not separator and count > 0:
-        raise FilterError("splitn takes a separator here")
+        raise FilterError("it takes a separator here")
     if count == 0:
         return {}
     parts = text.split(separator, count - 1 if count > 0 else -1) if separator else list(text)

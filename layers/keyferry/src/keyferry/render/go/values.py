@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from keyferry.model import SecretValue
+from keyferry.model import RawValue, SecretValue
 from keyferry.render.formatting import FilterError
 
 _HALF = 1 << 63
@@ -39,7 +39,7 @@ def from_bytes(content: bytes) -> Text:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        return SecretValue(content)
+        return RawValue(content)
 
 
 def get_type(value: object) -> str:

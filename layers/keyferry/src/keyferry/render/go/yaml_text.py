@@ -81,7 +81,7 @@ def _sort_keys(members: dict[str, object]) -> list[str]:
     """Return keys in the order of go-yaml, which has none for some."""
     keys = sorted(members, key=cmp_to_key(compare_keys))
     if len(keys) > _MOST_KEYS or any(compare_keys(low, high) > 0 for low, high in combinations(keys, 2)):
-        raise FilterError("toYaml gets keys that Go has in no certain order, or too many of them")
+        raise FilterError("it gets keys that Go has in no certain order, or too many of them")
     return keys
 
 
@@ -114,7 +114,7 @@ def _write_number(number: float) -> str:
 def _write_text(text: str) -> yaml.ScalarEvent:
     """Return the event of a text, in the style that go-yaml gives it."""
     if _UNSURE.search(text):
-        raise FilterError("toYaml gets signs that are written otherwise")
+        raise FilterError("it gets signs that are written otherwise")
     style = "|" if "\n" in text else None if is_plain(text) else '"'
     return yaml.ScalarEvent(None, None, (True, True), text, style=style)
 
@@ -127,7 +127,7 @@ def is_plain(text: str) -> bool:
     if day is None:
         return True
     if day[4]:
-        raise FilterError("toYaml gets what may be a time")
+        raise FilterError("it gets what may be a time")
     try:
         date(int(day[1]), int(day[2]), int(day[3]))
     except ValueError:
@@ -162,12 +162,14 @@ def from_yaml(text: str) -> Map:
     try:
         [root] = yamltext.compose(text)
         document = _construct(root)
+    except FilterError:
+        raise
     except (ValueError, RecursionError):
-        raise FilterError("fromYaml gets what is not YAML") from None
+        raise FilterError("it gets what is not YAML") from None
     if document is None:
         return Map()
     if not isinstance(document, Map):
-        raise FilterError("fromYaml gets YAML that is no mapping")
+        raise FilterError("it gets YAML that is no mapping")
     return document
 
 
@@ -178,7 +180,7 @@ def _construct(node: yaml.Node) -> object:
         for key, value in node.value:
             name = _construct(key)
             if not isinstance(name, str) or name == "<<" or name in made:
-                raise FilterError("fromYaml takes keys that are text, each once")
+                raise FilterError("it takes keys that are text, each once")
             made[name] = _construct(value)
         return made
     if isinstance(node, yaml.SequenceNode):
@@ -199,8 +201,8 @@ def _resolve(text: str) -> object:
         _FLOAT.fullmatch(text) and not text.lstrip("+-").startswith("00")
     ):
         if re.fullmatch("[-+]?0[0-9]+", text) or ("e" in low and not re.search("[eE][-+]", text)):
-            raise FilterError("fromYaml gets a number in a form that is read in several ways")
+            raise FilterError("it gets a number in a form that is read in several ways")
         return float(text)
     if _DATE.fullmatch(text):
         return text
-    raise FilterError("fromYaml gets a word that is read in several ways")
+    raise FilterError("it gets a word that is read in several ways")

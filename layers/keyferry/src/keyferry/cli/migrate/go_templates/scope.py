@@ -59,6 +59,13 @@ class Scope:
         self._variables[name] = variable
         return variable
 
+    def declare_item(self, name: str, kind: str) -> tuple[str, Expression]:
+        """Return the variable of a loop as Jinja's own, which a template cannot change, and as the loop sees it."""
+        variable = self.declare(name, kind)
+        if name not in self._assigned:
+            return variable.text, variable
+        return self._choose("item"), variable
+
     def get(self, name: str, line: int) -> Expression:
         """Return a variable.
 

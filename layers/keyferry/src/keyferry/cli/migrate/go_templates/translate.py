@@ -40,21 +40,13 @@ def _translate(template: str, dot: Expression) -> str:
 
 
 def find_plain_field(template: str) -> str | None:
-    """Return the key where a template is one field and nothing else; None for any other template.
-
-    Raises:
-        Untranslatable: Go does not parse the template.
-    """
+    """Return the key where a template is one field and nothing else; None for any other template."""
     operand = _find_operand(template)
     return _get_key(operand) if operand is not None else None
 
 
 def find_decoded_field(template: str) -> str | None:
-    """Return the key where a template decodes one field from base64 and does nothing else.
-
-    Raises:
-        Untranslatable: Go does not parse the template.
-    """
+    """Return the key where a template decodes one field from base64 and does nothing else; None for any other."""
     output = _find_output(template)
     if output is None:
         return None
@@ -77,8 +69,11 @@ def _find_operand(template: str) -> Operand | None:
 
 
 def _find_output(template: str) -> Output | None:
-    """Return the one action of a template that has nothing else."""
-    parsed = parser.parse(template)
+    """Return the one action of a template that has nothing else; None also where Go does not parse it."""
+    try:
+        parsed = parser.parse(template)
+    except Untranslatable:
+        return None
     nodes: list[Node] = [node for node in parsed.body if not isinstance(node, TextNode) or node.text]
     if len(nodes) == 1 and isinstance(nodes[0], Output) and not nodes[0].pipeline.variables:
         return nodes[0]

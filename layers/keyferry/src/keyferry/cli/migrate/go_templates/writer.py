@@ -194,8 +194,7 @@ class Writer:
         if value.kind in ("string", "bool", "float", "unordered", "key"):
             raise Untranslatable(branch.line, f"range goes through {value.kind}, which has no items or no order")
         first, last = ("", *pipeline.variables)[-2:] if pipeline.variables else ("", "")
-        item = self._scope.declare(last or "$item", ITEMS.get(value.kind, "any"))
-        self._open_range(value, first, item, is_key=bool(first))
+        item = self._open_range(value, first, last or "$item")
         outer, self._dot = self._dot, item
         with self._scope.inner():
             self._write_nodes(branch.body)
@@ -206,20 +205,24 @@ class Writer:
                 self._write_nodes(branch.other)
         self._tag("{% endfor %}")
 
-    def _open_range(self, value: Expression, first: str, item: Expression, *, is_key: bool) -> None:
-        """Write the beginning of a loop."""
-        names = item.text
+    def _open_range(self, value: Expression, first: str, last: str) -> Expression:
+        """Write the beginning of a loop, and return its item."""
+        own, item = self._scope.declare_item(last, ITEMS.get(value.kind, "any"))
+        owns = [(own, item)]
+        if first or value.kind in _RANGES:
+            kind = "string" if value.kind in _RANGES else "int" if value.kind in _LISTS else "any"
+            owns.insert(0, self._scope.declare_item(first or "$key", kind))
+        items = value.text
         if value.kind in _RANGES:
-            key = self._scope.declare(first or "$key", "string")
-            self._tag(f"{{% for {key.text}, {names} in {value.at(FILTERED)} | dictsort(true) %}}")
-        elif value.kind in _LISTS and not is_key:
-            self._tag(f"{{% for {names} in {value.text} %}}")
-        else:
-            key_names = (
-                f"{self._scope.declare(first, 'int' if value.kind in _LISTS else 'any').text}, " if is_key else ""
-            )
-            function = "items" if is_key else "each"
-            self._tag(f"{{% for {key_names}{names} in {value.at(FILTERED)} | go('{function}') %}}")
+            items = f"{value.at(FILTERED)} | dictsort(true)"
+        elif first or value.kind not in _LISTS:
+            items = f"{value.at(FILTERED)} | go('{'items' if first else 'each'}')"
+        self._tag(f"{{% for {', '.join(name for name, _ in owns)} in {items} %}}")
+        for name, variable in owns:
+            holder, _, attribute = variable.text.partition(".")
+            if attribute:
+                self._tag(f"{{% set {holder} = namespace({attribute}={name}) %}}")
+        return item
 
     def _write_call(self, node: Call) -> None:
         """Write another template in place of its call."""
