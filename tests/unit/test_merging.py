@@ -30,6 +30,10 @@ def test_the_keys_of_all_objects_take_the_place_of_theirs() -> None:
     assert merged([{"merge": {}}], one='{"a": "1"}', two='{"b": "2"}') == {"a": "1", "b": "2"}
 
 
+def test_null_is_an_object_without_keys() -> None:
+    assert merged([{"merge": {}}], one='{"a": "1"}', two=" null ") == {"a": "1"}
+
+
 def test_rules_before_and_after_a_merge_rename_what_there_is_then() -> None:
     rules: list[dict[str, Any]] = [{"exclude": "^x"}, {"merge": {}}, {"addPrefix": "p_"}, {"case": "upper"}]
     assert merged(rules, one='{"a": "1"}', x="canary") == {"P_A": "1"}

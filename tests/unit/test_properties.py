@@ -92,7 +92,7 @@ def test_json_in_binary_is_read_and_so_is_json_with_a_byte_order_mark() -> None:
             '{"db_password": "canary-1"}',
             "property db_pasword finds nothing: the value has no key db_pasword; did you mean",
         ),
-        ("canary-password", "a path reads JSON alone"),
+        ("canary-password", "and a property reads JSON alone: take it whole, without property"),
         ('{"db_pasword": "canary-1", "db_pasword": "canary-2"}', "an object has a key twice"),
         ('"canary-{"', "what is text, with a brace"),
         ('"canary"', "finds nothing"),
@@ -101,6 +101,20 @@ def test_json_in_binary_is_read_and_so_is_json_with_a_byte_order_mark() -> None:
 )
 def test_a_property_that_is_not_there_is_an_error(content: str | bytes, said: str) -> None:
     assert said in refused("db_pasword", content)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.tls.crt", '{"a": {"tls.crt": "canary"}}', "a has a key tls.crt, which is written with a backslash"),
+        ("a.tls.crt", '{"a": {"tls.crt": "canary"}}', "before such signs: a.tls\\.crt"),
+        ("a.name", '{"a": [{"name": "canary"}]}', "a is a list of 1 item; take one of them, as a.0.name"),
+        ("a.1", '{"a": ["canary"]}', "a is a list of 1 item: the last is [0]"),
+        ("a|b", '{"a": "canary"}', "property a|b finds nothing: the value is an object of 1 key"),
+    ],
+)
+def test_what_is_meant_is_written_as_a_property(name: str, content: str, said: str) -> None:
+    assert said in refused(name, content)
 
 
 def test_default_and_optional_are_for_a_property_that_is_not_there_and_not_for_null() -> None:
@@ -145,6 +159,7 @@ def test_the_members_are_decoded_and_renamed_as_others_are() -> None:
     [
         ("@this", '"canary{}"', "property @this finds"),
         ("@this", "[1]", "property @this finds a list"),
+        ("a", '{"a": [{}]}', "take the keys of one of them, as property: a.0"),
         ("a", '{"a": "canary"}', "property a finds text"),
         ("a", '{"a": null}', "property a finds"),
         ("b", '{"a": "canary"}', "property b finds nothing: the value has no key b"),

@@ -5,8 +5,10 @@ key can be a secret. They have never a value, nor a key of what was made of a te
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
+from keyferry.formats import gjson
 from keyferry.formats.foreign_paths import IDENTIFIER, quote
 from keyferry.formats.jmespath import Step, write_path
 from keyferry.formats.printable import escape
@@ -17,6 +19,21 @@ _MAX_NAME = 60
 """How many characters of the name of a key a message has."""
 _PLACEHOLDER = "KEY"
 """Stands for the name of a key, where a message cannot know it."""
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How a part of a value is written in a field of a mapping."""
+
+    field: str
+    write: Callable[[Iterable[Step]], str]
+    """Takes keys and indexes."""
+    key: str
+    """How a key is written that has signs with a meaning, in words."""
+
+
+PATH = Notation("path", lambda steps: quote(write_path(steps)), "in double quotes")
+PROPERTY = Notation("property", gjson.write_path, "with a backslash before such signs")
 
 
 def find_end(root: object, steps: Sequence[Step]) -> tuple[object, int]:
@@ -64,8 +81,8 @@ def describe_for_template(root: object, alias: str, steps: Sequence[Step]) -> st
     return describe_step(holder, name, steps[number], write_expression(alias, [*steps[:number], 0, *steps[number:]]))
 
 
-def describe_for_path(root: object, alias: str, steps: Sequence[Step]) -> str:
-    """Return why a path does not get a part of a source; as `describe_for_template`."""
+def describe_for_path(root: object, alias: str, steps: Sequence[Step], notation: Notation = PATH) -> str:
+    """Return why a path or property does not get a part of a source; as `describe_for_template`."""
     holder, number = find_end(root, steps)
     name = write_path(steps[:number]) or "the value"
     if number == len(steps):
@@ -75,9 +92,9 @@ def describe_for_path(root: object, alias: str, steps: Sequence[Step]) -> str:
         return f"{name} is {seen.kind}; {_describe_template(alias, steps[:number], seen, steps[number:])}"
     meant = _join_steps(holder, steps[number:])
     if meant:
-        path = quote(write_path([*steps[:number], *meant]))
-        return f"{name} has a key {_shorten(str(meant[0]))}, which is written in double quotes: {escape(path)}"
-    return describe_step(holder, name, steps[number], quote(write_path([*steps[:number], 0, *steps[number:]])))
+        path = notation.write([*steps[:number], *meant])
+        return f"{name} has a key {_shorten(str(meant[0]))}, which is written {notation.key}: {escape(path)}"
+    return describe_step(holder, name, steps[number], notation.write([*steps[:number], 0, *steps[number:]]))
 
 
 def _join_steps(holder: object, steps: Sequence[Step]) -> list[Step]:
@@ -89,13 +106,14 @@ def _join_steps(holder: object, steps: Sequence[Step]) -> list[Step]:
     return []
 
 
-def describe_no_object(value: object, alias: str, steps: Sequence[Step]) -> str:
+def describe_no_object(value: object, alias: str, steps: Sequence[Step], notation: Notation = PATH) -> str:
     """Return why `dataFrom` cannot take the keys of a value, which is a source or a part of one.
 
     Args:
         value: is no object.
         alias: the name of the source.
         steps: the keys and indexes of the value in it.
+        notation: that of the field that selects it.
     """
     seen = _recognize(value)
     if seen.filters:
@@ -104,24 +122,25 @@ def describe_no_object(value: object, alias: str, steps: Sequence[Step]) -> str:
     if seen.mistake:
         return f"{seen.kind}: {seen.mistake}"
     if isinstance(value, list) and value:
-        return f"{seen.kind}; take the keys of one of them, as path: {quote(write_path([*steps, 0]))}"
+        return f"{seen.kind}; take the keys of one of them, as {notation.field}: {notation.write([*steps, 0])}"
     return f"{seen.kind}, which has no keys to take; take it in data, under a key of its own"
 
 
-def describe_unreadable(value: object, alias: str, steps: Sequence[Step]) -> str:
-    """Return why a path cannot look into a source whose value is not JSON: what it is, and the way.
+def describe_unreadable(value: object, alias: str, steps: Sequence[Step], notation: Notation = PATH) -> str:
+    """Return why a path or property cannot look into a source whose value is not JSON: what it is, and the way.
 
     Args:
         value: the text; a SecretValue where it is not UTF-8.
         alias: the name of the source.
         steps: the keys and indexes that are wanted of it.
+        notation: that of the field that wants them.
     """
     seen = _recognize(value)
     if seen.mistake:
         return f"{seen.kind}: {seen.mistake}"
     if seen.filters:
-        return f"{seen.kind}, and a path reads JSON alone; {_describe_template(alias, [], seen, steps)}"
-    return f"{seen.kind}, and a path reads JSON alone: take it whole, without path"
+        return f"{seen.kind}, and a {notation.field} reads JSON alone; {_describe_template(alias, [], seen, steps)}"
+    return f"{seen.kind}, and a {notation.field} reads JSON alone: take it whole, without {notation.field}"
 
 
 def _describe_template(alias: str, before: Sequence[Step], seen: Recognition, after: Sequence[Step]) -> str:

@@ -6,7 +6,7 @@ and objects of several paths, fixed values, lines of JSON) is refused.
 """
 
 from keyferry.budget import Budget
-from keyferry.formats.gjson.checking import check, find_unsupported, list_steps
+from keyferry.formats.gjson.checking import check, find_unsupported, list_steps, write_path
 from keyferry.formats.gjson.found import Found, format_number
 from keyferry.formats.gjson.search import Unsupported, get
 from keyferry.formats.gjson.text import list_members
@@ -22,6 +22,7 @@ __all__ = [
     "list_members",
     "list_steps",
     "select",
+    "write_path",
 ]
 
 WHOLE = "@this"

@@ -1,7 +1,7 @@
 """What is refused of gjson's paths, and the steps of one that has nothing else."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from keyferry.formats.gjson.paths import begins_anew, read_object_step
 from keyferry.formats.gjson.queries import read_query
@@ -11,6 +11,7 @@ MAX_LENGTH = 16_384
 
 _THIS = re.compile(r"@this(?=[.|]|\Z)")
 _FIXED = re.compile(r'!(?:[{\["+\-0-9]|(?:true|false|null|nan|inf)(?=[|.]|\Z))', re.IGNORECASE)
+_SIGN = re.compile(r"[.|*?\\#@!{}\[\]()]")
 _INSTEAD = "; make the key by a template instead"
 
 
@@ -60,6 +61,11 @@ def _list_starts(path: str) -> Iterator[str]:
         elif sign in ".|":
             yield path[position + 1 :]
         position += 1
+
+
+def write_path(steps: Iterable[str | int]) -> str:
+    """Return the path for keys and indexes, such as `users.0.name`, with a backslash before signs that mean something."""
+    return ".".join(_SIGN.sub(r"\\\g<0>", str(step)) for step in steps)
 
 
 def list_steps(path: str) -> list[str | int] | None:

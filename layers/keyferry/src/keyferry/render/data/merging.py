@@ -58,6 +58,8 @@ def _read(member: object, where: str, budget: Budget) -> dict[str, object]:
     except ValueError:
         raise SourceUnusable(f"{where} is no JSON object, and merge takes their keys") from None
     budget.spend_value(document, times=4)
+    if document is None:  # an object without keys for Go
+        return {}
     if not isinstance(document, dict):
         raise SourceUnusable(f"{where} is no JSON object, and merge takes their keys")
     return {key: _to_go(value, where) for key, value in document.items()}

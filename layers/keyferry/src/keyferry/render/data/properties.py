@@ -16,7 +16,8 @@ def search_property(path: str, source: SourceValue, alias: str, where: str, budg
     Raises:
         SourceUnusable: as in `search_path`.
     """
-    describe = partial(absence.describe_unreadable, alias=alias, steps=gjson.list_steps(path) or ())
+    steps = gjson.list_steps(path) or ()
+    describe = partial(absence.describe_unreadable, alias=alias, steps=steps, notation=absence.PROPERTY)
     try:
         values.parse_document(source, where, budget, describe)
         return gjson.select(source.content.reveal().decode("utf-8-sig"), path, budget)
@@ -35,7 +36,7 @@ def list_property_members(path: str, source: SourceValue, alias: str, where: str
     """
     found = search_property(path, source, alias, where, budget)
     if found is None:
-        reason = values.describe_end(gjson.list_steps(path), source, alias, budget)
+        reason = values.describe_end(gjson.list_steps(path), source, alias, budget, absence.PROPERTY)
         raise SourceUnusable(f"{where}: property {path} finds nothing: {reason}")
     text = found.raw if path == gjson.WHOLE else found.text
     budget.spend(len(text) // values.PARSED_BYTES_PER_STEP)
@@ -46,6 +47,6 @@ def list_property_members(path: str, source: SourceValue, alias: str, where: str
     except ValueError:
         members = text
     if not isinstance(members, dict):
-        reason = absence.describe_no_object(members, alias, gjson.list_steps(path) or ())
+        reason = absence.describe_no_object(members, alias, gjson.list_steps(path) or (), absence.PROPERTY)
         raise SourceUnusable(f"{where}: property {path} finds {reason}")
     return gjson.list_members(text, budget)

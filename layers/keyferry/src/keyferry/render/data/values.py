@@ -155,17 +155,23 @@ def describe_nothing(entry: Entry, source: SourceValue, budget: Budget) -> str:
     """Return that an entry's path or property selects nothing, and why: what there is where its steps end."""
     alias, selection = entry.source or "", entry.selection or ""
     if entry.path is None:
-        steps, noun = gjson.list_steps(selection), "property"
+        notation, steps = absence.PROPERTY, gjson.list_steps(selection)
     else:
-        steps, noun = jmespath.list_steps(selection), "path"
-    return f"{noun} {selection} finds nothing: {describe_end(steps, source, alias, budget)}"
+        notation, steps = absence.PATH, jmespath.list_steps(selection)
+    return f"{notation.field} {selection} finds nothing: {describe_end(steps, source, alias, budget, notation)}"
 
 
-def describe_end(steps: Sequence[jmespath.Step] | None, source: SourceValue, alias: str, budget: Budget) -> str:
+def describe_end(
+    steps: Sequence[jmespath.Step] | None,
+    source: SourceValue,
+    alias: str,
+    budget: Budget,
+    notation: absence.Notation = absence.PATH,
+) -> str:
     """Return what there is where the steps of a path or property end; in general where it has more than steps."""
     document = _get_root(source, budget)
     if steps is not None:
-        return absence.describe_for_path(document, alias, steps)
+        return absence.describe_for_path(document, alias, steps, notation)
     keys = f" of {absence.count_keys(document)}" if isinstance(document, dict) else ""
     return f"the value is {absence.describe_kind(document)}{keys}"
 
