@@ -64,7 +64,7 @@ def _list_starts(path: str) -> Iterator[str]:
 
 
 def write_path(steps: Iterable[str | int]) -> str:
-    """Return the path for keys and indexes, such as `users.0.name`, with a backslash before signs that mean something."""
+    """Return the path for keys and indexes, such as `users.0.name`, with a backslash before signs with a meaning."""
     return ".".join(_SIGN.sub(r"\\\g<0>", str(step)) for step in steps)
 
 
