@@ -107,10 +107,10 @@ class Shop:
         self.said += error
         return code, out, error
 
-    def held(self) -> dict[str, dict[str, str] | None]:
-        """Return what each Secret holds."""
-        found = {name: self.admin.data(name, SHOP) for name in CONTENT}
-        return {name: data and {key: value.decode() for key, value in data.items()} for name, data in found.items()}
+    def held(self) -> dict[str, dict[str, str]]:
+        """Return what each Secret holds; nothing for one that is missing."""
+        found = {name: self.admin.data(name, SHOP) or {} for name in CONTENT}
+        return {name: {key: value.decode() for key, value in data.items()} for name, data in found.items()}
 
     def release_chart(self) -> None:
         """Do in the chart what is asked for, once it is: set the policy; when that has come, leave the original out."""
