@@ -61,6 +61,13 @@ class Oracle:
             return Answer(error="no answer: too much time or memory")
         return _decode(json.loads(answer))
 
+    def put(self, question: Mapping[str, Any]) -> Answer:
+        """Return the answer to a question that has its name as `ask`. The text of a `decode` has a sign for a byte."""
+        said = dict(question)
+        if said["ask"] == "decode":
+            said["text"] = said["text"].encode("latin-1")
+        return self.ask(said.pop("ask"), **said)
+
     def close(self) -> None:
         """End the program."""
         if self._process is not None:

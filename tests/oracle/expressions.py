@@ -1,5 +1,7 @@
 """Random regular expressions, their replacements, and keys that they meet."""
 
+import base64
+
 from hypothesis import strategies as st
 
 from tests.oracle.documents import NAMES
@@ -48,3 +50,14 @@ targets = st.lists(
 keys = st.sampled_from((*NAMES, "prod/payments/db", "PROD_USER", "aXbXc", "αβ", "a.b.c", "key-1")) | st.text(
     "aAbx.-_/é0 \n", max_size=10
 )
+
+
+def _spoil(parts: tuple[bytes, bool, int, str]) -> str:
+    """Return a value in base64 or base64url, with a sign or two in it that may not belong there."""
+    content, is_url, place, noise = parts
+    text = (base64.urlsafe_b64encode if is_url else base64.b64encode)(content).decode()
+    return text[:place] + noise[: place % 3] + text[place:]
+
+
+_noise = st.text("ABab01+/-_= \r\n\t!\xe9", max_size=12)
+encoded = st.tuples(st.binary(max_size=12), st.booleans(), st.integers(0, 16), _noise).map(_spoil) | _noise

@@ -4,7 +4,7 @@ import json
 
 from hypothesis import strategies as st
 
-from tests.oracle.documents import NAMES, texts
+from tests.oracle.documents import NAMES, documents, texts
 
 _FUNCTIONS = (
     *("abs", "avg", "ceil", "floor", "keys", "length", "max", "min", "not_null", "reverse", "sort", "sum"),
@@ -52,3 +52,53 @@ def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 expressions = st.recursive(_names | _literals | st.sampled_from(("@", "*", "[*]", "[0]", "[]")), _grow, max_leaves=5)
 simple = st.lists(_names | _indexes, min_size=1, max_size=4).map(lambda steps: ".".join(steps).replace(".[", "["))
+
+
+_AROUND = (
+    *(
+        "{}",
+        "{}",
+        "{} | @",
+        "{} || 'x'",
+        "not_null({}, 'x')",
+        "join(',', [{0}, {0}])",
+        "reverse({})",
+        "[{}][0]",
+        "({})",
+    ),
+    *(
+        "{{a: {}}}.a",
+        "[`1`, {}][1]",
+        "to_array({})[-1]",
+        "max([{}, 'b'])",
+        "type({})",
+        "[{}] | [0]",
+        "starts_with({}, 'x') && 'y'",
+    ),
+    *("sort([{}, 'p'])[0]", "map(&@, [{}]) | [0]", "[{0}, {0}][?@ != `null`] | [0]", "contains({}, 'x') && 'c' || 'n'"),
+    *("sort_by([{{k: {}}}], &k)[0].k", "merge({{a: 'b'}}, {{a: {}}}).a", "max_by([{{k: {}}}], &k).k", "[[{}]][] | [0]"),
+    *(
+        "to_string({})",
+        "to_string({})",
+        "to_string([{}])",
+        "to_string({{b: {}, a: `1.50`}})",
+        "to_string(to_number({}))",
+    ),
+    *("ends_with({}, '') && length({}) >= `0` && 'e'", "[{}, 'z'][0:1] | [0]", "!{} && 'f' || 't'", "min(['z', {}])"),
+)
+
+
+@st.composite
+def guided(draw: st.DrawFn) -> tuple[str, str]:
+    """Return a document, and an expression that finds something there."""
+    document = draw(documents)
+    value, path = json.loads(document), ""
+    for _ in range(draw(st.integers(1, 4))):
+        if isinstance(value, dict) and value:
+            name = draw(st.sampled_from(sorted(value)))
+            written = name if name in ("a", "b", "user") else json.dumps(name, ensure_ascii=draw(st.booleans()))
+            value, path = value[name], f"{path}.{written}" if path else written
+        elif isinstance(value, list) and value:
+            index = draw(st.integers(-len(value), len(value) - 1))
+            value, path = value[index], f"{path}[{index}]"
+    return document, draw(st.sampled_from(_AROUND)).format(path or "@", path or "@")
