@@ -20,7 +20,8 @@ MAX_PARTS = 500_000
 """The most parts of a document, aliases resolved: a few lines of YAML can stand for billions."""
 _TEXT, _PLAIN = "tag:yaml.org,2002:str", "plain"
 _LETTERS = ("y", "Y", "n", "N")
-"""Booleans for Go, and text for most others. In manifests they are text where they are values: none is written so."""
+"""Booleans for Go, and text for most others, who write them without quotes. In manifests they are text: a manifest in
+which they are not meant so is none that a cluster has, or has a key `true`, which nobody meant."""
 
 
 class InvalidYaml(ValueError):
@@ -136,10 +137,7 @@ class _Reader:
             if _is_merge(key_node):
                 merged = self._merge(value_node, path) | merged
                 continue
-            key = self._read_key(key_node)
-            if _is_letter(key_node):
-                problem = f"the key {key_node.value} is a boolean for kubectl, and text for others; write it in quotes"
-                raise InvalidYaml(self._line(key_node), problem)
+            key = str(key_node.value) if _is_letter(key_node) else self._read_key(key_node)
             if key in own:
                 raise InvalidYaml(self._line(key_node), f"{key} is given twice; keep one of them")
             self.lines[*path, key] = self._line(key_node)

@@ -14,7 +14,6 @@ from keyferry.formats.re2 import compile_pattern
 WHOLE = "@this"
 """The property that selects a whole document, with the meaning that External Secrets gives to its members."""
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
-_EXCLUDE = {"exclude": "^$"}
 _INVALID = {"Unicode": "escape"}
 
 
@@ -41,8 +40,8 @@ def _convert_entry(entry: DataFrom, draft: Draft, path: FieldPath) -> dict[str, 
         converted = {"from": _add_find(entry.find or Find(), store, draft, (*path, "find"))}
     converted |= decode(part.decoding_strategy)
     if entry.rewrite:
-        rules = [_rewrite(rule, draft, path, n) for n, rule in enumerate(entry.rewrite)]
-        return converted | {"keys": [*rules, _EXCLUDE] if any(map(_can_empty, rules)) else rules}
+        rules = [_rewrite(rule, draft, path, number) for number, rule in enumerate(entry.rewrite)]
+        return converted | {"keys": [*rules, *([{"exclude": "^$"}] if any(map(_can_be_empty, entry.rewrite)) else [])]}
     return converted | {"invalidCharacters": _INVALID.get(part.conversion_strategy or "", "replace")}
 
 
@@ -77,36 +76,31 @@ def _add_find(find: Find, store: Store, draft: Draft, path: FieldPath) -> str:
 
 def _rewrite(rule: Rewrite, draft: Draft, path: FieldPath, number: int) -> dict[str, Any]:
     at = (*draft.at, *path, "rewrite", number)
-    if rule.merge:
-        return {"merge": _merge(rule.merge, (*at, "merge"))}
     if rule.regexp:
         target = _drop_unknown_groups(rule.regexp.source, rule.regexp.target, at)
         return {"regexp": {"source": rule.regexp.source, "target": target}}
     if rule.transform:
         return {"template": texts.translate_key(rule.transform.template, (*at, "transform", "template"))}
+    if rule.merge is not None:
+        return {"merge": _merge(rule.merge, at)}
     raise Refusal("needs regexp, transform or merge", "External Secrets refuses it: correct it", at)
 
 
-def _merge(rule: RewriteMerge, at: FieldPath) -> dict[str, Any]:
-    """Return the rule of a merge. Facts: RewriteMerge of runtime/esutils/utils.go."""
-    merge: dict[str, Any] = {}
-    if rule.strategy == "JSON":
-        if not rule.into:
-            raise Refusal("strategy JSON needs into", "External Secrets refuses it: name the key", at)
-        merge["into"] = rule.into
-    if rule.priority:
-        merge["priority"] = rule.priority
-    if rule.conflict_policy == "Ignore":
-        merge["conflicts"] = "overwrite"
-    if rule.priority_policy == "IgnoreNotFound":
-        merge["missing"] = "ignore"
-    return merge
+def _merge(merge: RewriteMerge, at: FieldPath) -> dict[str, Any]:
+    if merge.strategy == "JSON" and not merge.into:
+        raise Refusal("strategy JSON needs into", "External Secrets refuses it: correct it", (*at, "merge"))
+    fields = {
+        "into": merge.into if merge.strategy == "JSON" else None,
+        "priority": merge.priority,
+        "conflicts": "overwrite" if merge.conflict_policy == "Ignore" else None,
+        "missing": "ignore" if merge.priority_policy == "IgnoreNotFound" else None,
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
-def _can_empty(rule: dict[str, Any]) -> bool:
-    """Return whether a rule is made to leave nothing of some keys, which External Secrets then leaves out."""
-    regexp, template = rule.get("regexp"), rule.get("template", "")
-    return "{%" in template or bool(regexp and not regexp["target"] and re.search(r"[*+{]", regexp["source"]))
+def _can_be_empty(rule: Rewrite) -> bool:
+    """Return whether a rule can make an empty key, which the operator leaves out (ValidateKeys)."""
+    return bool(rule.transform) or bool(rule.regexp and not _REFERENCE.sub("", rule.regexp.target))
 
 
 def _drop_unknown_groups(source: str, target: str, at: FieldPath) -> str:

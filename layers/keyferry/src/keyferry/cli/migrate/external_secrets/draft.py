@@ -39,9 +39,15 @@ class Draft:
         try:
             yield
         except Refusal as refusal:
-            self.refusals.append(refusal)
+            self._keep(refusal)
         except Refusals as several:
-            self.refusals += several.refusals
+            for each in several.refusals:
+                self._keep(each)
+
+    def _keep(self, refusal: Refusal) -> None:
+        """Keep a reason, unless it is kept: a store is the reason of all that is read from it."""
+        if all((each.what, each.path) != (refusal.what, refusal.path) for each in self.refusals):
+            self.refusals.append(refusal)
 
     def refuse(self, what: str, remedy: str, *path: str | int) -> None:
         """Keep a reason that refuses the manifest; `path` is that of a part of the spec."""

@@ -3,6 +3,7 @@
 Facts: ApplyTemplate of pkg/controllers/externalsecret/externalsecret_controller_template.go, and templating/parser.go.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +15,12 @@ from keyferry.cli.migrate.external_secrets.fields import Template, TemplateFrom,
 from keyferry.cli.migrate.model import FieldPath, Refusal
 from keyferry.formats import goyaml
 from keyferry.formats.goyaml import InvalidYaml
+from keyferry.formats.goyaml.scalars import resolve
 
 _AT: FieldPath = ("target", "template")
+_DECODED = {"decode": "base64"}
+_KEY = re.compile(r"([A-Za-z_][-._A-Za-z0-9]*):(?: |$)")
+"""A line that begins with a key."""
 _REFUSED = "External Secrets refuses it: correct it"
 
 
@@ -51,15 +56,18 @@ class Content:
             return self.fetched[name]
         if name is not None and not self.fetched_from:
             raise Refusal(f"the template reads .{name}, which no entry of data makes", _REFUSED, path)
+        decoded = texts.find_decoded_field(text)
+        if decoded is not None and "decode" not in self.fetched.get(decoded, {"decode": ""}):
+            return self.fetched[decoded] | _DECODED
         self.has_templates = True
         return {"template": texts.translate(text, path)}
 
     @property
     def variables(self) -> dict[str, Any]:
         """What has to be fetched for templates, or is fetched in vain: what is missing is an error all the same."""
-        kept = [id(entry) for entry in self.data.values()]
-        unused = any(id(entry) not in kept for entry in self.fetched.values())
-        if not self.has_templates and not unused and len(self.data_from) >= len(self.fetched_from):
+        made = list(self.data.values())
+        is_kept = all(entry in made or entry | _DECODED in made for entry in self.fetched.values())
+        if not self.has_templates and is_kept and all(part in self.data_from for part in self.fetched_from):
             return {}
         parts = {"dataFrom": self.fetched_from, "data": dict(self.fetched)}
         return {name: part for name, part in parts.items() if part}
@@ -107,38 +115,44 @@ def _apply_template_from(part: TemplateFrom, content: Content, draft: Draft, pat
     if target not in ("data", "labels", "annotations"):
         raise Refusal(f"target {part.target} is none of Data, Labels and Annotations", _REFUSED, (*at, "target"))
     decoded = decode(part.values_decoding_strategy)
+    if decoded and target != "data":
+        raise Refusal("valuesDecodingStrategy is for data alone here", "write the text out", at)
     for key, text, place in _list_texts(part, draft, at):
-        if target != "data" and decoded:
-            what = "valuesDecodingStrategy of labels and annotations has no equivalent"
-            raise Refusal(what, "write their text out", (*at, "valuesDecodingStrategy"))
         if target != "data":
             _add_metadata(key, text, content.labels if target == "labels" else content.annotations, place)
-        elif key is not None:
-            entry = content.make_entry(text, place)
-            content.data[key] = _decode_entry(entry, decoded, place) if decoded else entry
-        else:
+        elif key is None:
             _add_keys(text, content, decoded, place)
+        else:
+            content.data[key] = _decode(content.make_entry(text, place), text, decoded, place)
 
 
-def _decode_entry(entry: dict[str, Any], decoded: dict[str, str], path: FieldPath) -> dict[str, Any]:
-    """Return an entry whose value is decoded.
+def _decode(entry: dict[str, Any], text: str, decoded: dict[str, str], path: FieldPath) -> dict[str, Any]:
+    """Return an entry whose value is decoded, once more where it is decoded already.
 
     Raises:
-        Refusal: it is decoded already, or a fixed text.
+        Refusal: it is a fixed text.
     """
-    if "decode" in entry or "value" in entry:
-        what = f"valuesDecodingStrategy of {'what is decoded already' if 'decode' in entry else 'a fixed text'}"
-        raise Refusal(f"{what} has no equivalent", "decode it in the template, by b64dec", path)
-    return entry | decoded
+    if "value" in entry and decoded:
+        raise Refusal("valuesDecodingStrategy of a fixed text has no equivalent", "write the text decoded", path)
+    return ({"template": texts.translate(text, path)} if decoded and "decode" in entry else entry) | decoded
 
 
 def _add_keys(text: str, content: Content, decoded: dict[str, str], path: FieldPath) -> None:
-    """Add a template that makes keys and values; the keys that are there already would win over its own."""
-    if content.data:
+    """Add a template that makes keys and values. In a mapping, keys of `data` would win over its own."""
+    own = _find_keys(text)
+    if content.data and (own is None or own & content.data.keys()):
         what = "templateAs KeysAndValues, or literal, behind keys that it may write anew, has no equivalent"
         raise Refusal(what, "put it before them in templateFrom, or use mergePolicy Replace", path)
     content.has_templates = True
-    content.data_from.append({"template": texts.translate(text, path)} | decoded)
+    content.data_from.append({"template": texts.translate(text, path), **decoded})
+
+
+def _find_keys(text: str) -> set[str] | None:
+    """Return the keys that a template makes, where each of its lines is a key with a value, or belongs to one."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith((" ", "#"))]
+    matches = [_KEY.match(line) for line in lines]
+    keys = {match[1] for match in matches if match}
+    return None if None in matches or any(resolve(key) != key for key in keys) else keys
 
 
 def _add_metadata(key: str | None, text: str, filled: dict[str, Any], path: FieldPath) -> None:
