@@ -16,13 +16,15 @@ from keyferry.cli.migrate import go_templates
 from keyferry.cli.migrate.jmespaths import find_difference
 from keyferry.errors import SourceUnusable
 from keyferry.formats import encodings, gjson, goyaml, jmespath, jsontext
-from keyferry.mapping.keys import Regexp
-from keyferry.model import SecretValue
+from keyferry.mapping.keys import Merge, Regexp
+from keyferry.model import SecretValue, SourceValue
 from keyferry.render import templates as jinja
+from keyferry.render.data.merging import merge
+from keyferry.render.data.properties import list_property_members
 from keyferry.render.data.values import write_as_go
 from tests.oracle import expressions, gjson_paths, jmespaths, templates, yaml_texts
 from tests.oracle.ask import Answer
-from tests.oracle.documents import documents
+from tests.oracle.documents import documents, objects
 
 type Question = Mapping[str, Any]
 
@@ -90,6 +92,16 @@ def _rename(question: Question) -> list[str]:
     return [rule.replace(key, Budget()) for key in question["keys"]]
 
 
+_merges = st.fixed_dictionaries(
+    {
+        "ask": st.just("merge"),
+        "values": st.dictionaries(st.sampled_from(("a", "b", "c", "base")), objects, max_size=3),
+        "keys": st.lists(st.sampled_from(("a", "b", "base")), max_size=2, unique=True),
+        "target": st.sampled_from(("", "", "all.json", "a")),
+        "strategy": st.sampled_from(("Ignore", "Ignore", "Error")),
+        "source": st.sampled_from(("IgnoreNotFound", "Strict")),
+    }
+)
 _LETTER = re.compile(r"\b[yYnN]\b")
 _DECODINGS: Mapping[str, encodings.Decoding] = {"Base64": "base64", "Base64URL": "base64url", "Auto": "auto"}
 
@@ -103,6 +115,27 @@ def _decode(question: Question) -> str | None:
 
 def _write(content: bytes) -> str:
     return base64.b64encode(content).decode()
+
+
+def _extract(question: Question) -> dict[str, str]:
+    source = SourceValue(SecretValue(question["text"].encode()), "v1")
+    try:
+        return list_property_members(gjson.WHOLE, source, "db", "mapping m", Budget())
+    except SourceUnusable:
+        raise Refused from None
+
+
+def _merge(question: Question) -> dict[str, object]:
+    rule = Merge(
+        into=question["target"] or None,
+        priority=question["keys"],
+        conflicts="overwrite" if question["strategy"] == "Ignore" else "fail",
+        missing="ignore" if question["source"] == "IgnoreNotFound" else "fail",
+    )
+    try:
+        return merge(rule, question["values"], "mapping m", Budget())
+    except SourceUnusable:
+        raise Refused from None
 
 
 def _read_yaml(question: Question) -> Any:  # noqa: ANN401  # YAML is anything
@@ -179,6 +212,8 @@ COMPARISONS: Mapping[str, Comparison] = {
         _rename,
         lambda answer: None if answer.error else list(answer.keys),
     ),
+    "extract": Comparison(_ask("extract", text=documents), _extract, _read_values),
+    "merges": Comparison(_merges, _merge, _read_values),
     "decodings": Comparison(
         _ask("decode", strategy=st.sampled_from(sorted(_DECODINGS)), text=expressions.encoded),
         _decode,

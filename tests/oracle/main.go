@@ -47,6 +47,7 @@ var answers = map[string]func(question) (answer, error){
 	"decode":        askDecode,
 	"keysAndValues": askKeysAndValues,
 	"yaml":          askYAML,
+	"merge":         askMerge,
 }
 
 func main() {

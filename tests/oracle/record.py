@@ -20,8 +20,8 @@ from tests.oracle.comparisons import COMPARISONS, Comparison, Question, Refused
 FOLDER = Path(__file__).parents[1] / "unit/oracle/samples"
 DRAWN, MOST, EACH = 3000, 280, 2
 _WORDS = re.compile(r"[a-zA-Z_]\w*|\d|[^\w\s]{1,2}")
-_ASKED = ("path", "template", "source", "target", "strategy")
-"""The fields that say what is asked; where there is none of them, the text does."""
+_ASKED = ("path", "template")
+"""The fields that say what is asked; where there is none of them, all do."""
 
 
 def record(name: str, comparison: Comparison, oracle: Oracle, drawn: int) -> None:
