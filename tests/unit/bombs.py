@@ -34,6 +34,7 @@ REASONS = (
     "has no parentheses",
     "encode takes utf-8",
     "(RecursionError)",
+    "is not YAML of keys with a text each",
 )
 """What the error of a bomb says, one of these."""
 

@@ -221,6 +221,7 @@ def test_the_key_of_this_name_goes_before_a_path() -> None:
         ("friends.#(age=0x1)", "compares with a hexadecimal number"),
         ('friends.#(first="\\u12")', "four digits"),
         ("friends.#(first", "has a query without an end"),
+        ("friends.#(age=44)#.nets.#(=f|0", "has a query without an end"),
         ("@this." * 1200 + "a", "is nested too deeply"),
     ],
 )

@@ -159,6 +159,8 @@ def test_the_members_are_decoded_and_renamed_as_others_are() -> None:
     [
         ("@this", '"canary{}"', "property @this finds"),
         ("@this", "[1]", "property @this finds a list"),
+        ("@this", '\ufeff{"a": "canary"}', "property @this finds a byte order mark before the object"),
+        ("a", '{"a": "\ufeff{}"}', "property a finds a byte order mark before the object"),
         ("a", '{"a": [{}]}', "take the keys of one of them, as property: a.0"),
         ("a", '{"a": "canary"}', "property a finds text"),
         ("a", '{"a": null}', "property a finds"),

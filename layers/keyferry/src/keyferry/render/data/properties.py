@@ -1,5 +1,6 @@
 """What a property of External Secrets selects in a source's JSON document. Errors are as those of `values`."""
 
+from codecs import BOM_UTF8
 from functools import partial
 
 from keyferry.budget import Budget, OverBudget
@@ -39,6 +40,8 @@ def list_property_members(path: str, source: SourceValue, alias: str, where: str
         reason = values.describe_end(gjson.list_steps(path), source, alias, budget, absence.PROPERTY)
         raise SourceUnusable(f"{where}: property {path} finds nothing: {reason}")
     text = found.raw if path == gjson.WHOLE else found.text
+    if (source.content.reveal() if path == gjson.WHOLE else text.encode(errors="replace")).startswith(BOM_UTF8):
+        raise SourceUnusable(f"{where}: property {path} finds a byte order mark before the object: store it without")
     budget.spend(len(text) // values.PARSED_BYTES_PER_STEP)
     try:
         members = jsontext.parse(text.encode())
