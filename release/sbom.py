@@ -1,5 +1,10 @@
-"""What is in the code layer, as a CycloneDX bill of materials: each package with its version and licence."""
+"""What is in the code layer, as a CycloneDX bill of materials: each package with its version and licence.
 
+Keyferry itself has the hash of its wheel. The others have none: the lock has the hashes of all files of each of them,
+and not which of these fits a processor.
+"""
+
+import hashlib
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,6 +12,7 @@ from importlib.metadata import Distribution, PackageMetadata, distributions
 from pathlib import Path
 
 from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import License, LicenseAcknowledgement
@@ -17,11 +23,12 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "keyferry.dev")
 _CLASSIFIER = "License :: OSI Approved :: "
 
 
-def describe_layer(folder: Path, version: str, seconds: int) -> str:
+def describe_layer(folder: Path, wheel: Path, version: str, seconds: int) -> str:
     """Return the bill of materials as JSON, the same each time for the same layer.
 
     Args:
         folder: the folder `python` of the built layer.
+        wheel: that of Keyferry, from which the layer is built.
         version: the release of Keyferry.
         seconds: the time to write into it, since 1970.
     """
@@ -33,6 +40,7 @@ def describe_layer(folder: Path, version: str, seconds: int) -> str:
         purl=PackageURL("pypi", name="keyferry", version=version),
         bom_ref="keyferry",
         licenses=[licence],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=hashlib.sha256(wheel.read_bytes()).hexdigest())],
     )
     components = [_describe(each) for each in distributions(path=[str(folder)])]
     bom = Bom(components=components, serial_number=uuid.uuid5(_NAMESPACE, f"{version} {seconds}"))

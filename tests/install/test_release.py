@@ -86,6 +86,8 @@ def test_the_bill_of_materials_is_of_what_is_locked_and_really_in_the_layer(clon
     pruned = {name.replace("_", "-") for name in UNUSED_PACKAGES}
     assert listed == {name: version for name, version in locked.items() if name not in pruned}
     assert all(each["licenses"] for each in bill["components"])
+    [digest] = bill["metadata"]["component"]["hashes"]
+    assert f"{digest['content']}  keyferry-{VERSION}-py3-none-any.whl\n" in (released / "SHA256SUMS").read_text()
 
     run(clone, str(Path(sys.executable).with_name("keyferry")), "build")
     [built] = (clone / "build").rglob("keyferry/built.json")

@@ -204,8 +204,16 @@ def layer(tmp_path: Path) -> Path:
     return tmp_path / "python"
 
 
-def test_the_bill_of_materials_is_one_of_cyclonedx_and_names_each_package_with_its_licence(layer: Path) -> None:
-    text = describe_layer(layer, "1.2.0", 1_790_000_000)
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    (tmp_path / "keyferry-1.2.0-py3-none-any.whl").write_text("a wheel")
+    return tmp_path / "keyferry-1.2.0-py3-none-any.whl"
+
+
+def test_the_bill_of_materials_is_one_of_cyclonedx_and_names_each_package_with_its_licence(
+    layer: Path, wheel: Path
+) -> None:
+    text = describe_layer(layer, wheel, "1.2.0", 1_790_000_000)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     bill = json.loads(text)
     assert {each["purl"]: list_licences(each) for each in bill["components"]} == {
@@ -217,6 +225,12 @@ def test_the_bill_of_materials_is_one_of_cyclonedx_and_names_each_package_with_i
     assert bill["metadata"]["component"]["purl"] == "pkg:pypi/keyferry@1.2.0"
 
 
+def test_the_bill_of_materials_has_the_hash_of_the_wheel(layer: Path, wheel: Path) -> None:
+    bill = json.loads(describe_layer(layer, wheel, "1.2.0", 1_790_000_000))
+    said = subprocess.run(["sha256sum", wheel], check=True, capture_output=True, text=True).stdout
+    assert bill["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": said.split()[0]}]
+
+
 def list_licences(component: dict[str, list[dict[str, dict[str, str]]]]) -> list[object]:
     """Return the licences of a component: by id, by expression, or by name."""
     return [
@@ -224,5 +238,6 @@ def list_licences(component: dict[str, list[dict[str, dict[str, str]]]]) -> list
     ]
 
 
-def test_the_bill_of_materials_of_the_same_layer_is_the_same(layer: Path) -> None:
-    assert describe_layer(layer, "1.2.0", 1_790_000_000) == describe_layer(layer, "1.2.0", 1_790_000_000)
+def test_the_bill_of_materials_of_the_same_layer_is_the_same(layer: Path, wheel: Path) -> None:
+    first, second = (describe_layer(layer, wheel, "1.2.0", 1_790_000_000) for _ in range(2))
+    assert first == second
