@@ -109,6 +109,20 @@ def test_what_the_wheel_builds_is_byte_for_byte_what_a_checkout_builds_and_it_de
     formation.get_waiter("stack_delete_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1})
 
 
+def test_from_a_repository_of_git_uvx_writes_a_user_s_own_with_the_wheel_of_that_tag(tmp_path: Path) -> None:
+    git, acme = tmp_path / "keyferry.git", tmp_path / "acme"
+    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, git], check=True)
+    subprocess.run(["git", "-C", git, "tag", "v9.9.9"], check=True)
+    program = f"keyferry[cli] @ {git.as_uri().replace('file:', 'git+file:')}@v9.9.9#subdirectory=layers/keyferry"
+    uvx = [uv.find_uv_bin(), "tool", "run", "--quiet", "--python", sys.executable, "--from", program]
+    answers = ["--account", "111122223333", "--region", "eu-west-1", "--cluster", "prod-eu"]
+    subprocess.run([*uvx, "keyferry", "init", acme, *answers], check=True)
+    pip = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable, "--no-deps", "--require-hashes"]
+    subprocess.run([*pip, "--target", "there", "--requirement", "requirements.txt"], cwd=acme, check=True)
+    tagged = subprocess.run(["git", "-C", git, "show", "v9.9.9:template.yaml"], capture_output=True, check=True).stdout
+    assert (acme / "there/keyferry/application/template.yaml").read_bytes() == tagged
+
+
 def test_the_wheel_says_the_release_and_needs_what_its_lock_has(installed_wheel: Path) -> None:
     done = subprocess.run([installed_wheel, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("keyferry, version ")
