@@ -140,6 +140,8 @@ RUN = {
     "docs/operate/questions.md": "tests/integration/test_questions.py",
     "docs/runbooks/bad-rotation.md": "tests/integration/test_guides.py",
     "docs/runbooks/cluster-replaced.md": "tests/install/test_cluster_replaced.py",
+    "docs/runbooks/region-down.md": "tests/install/test_runbooks.py",
+    "docs/runbooks/role-made-anew.md": "tests/install/test_runbooks.py",
     "docs/runbooks/stop.md": "tests/integration/test_guides.py",
     "docs/try/local-cloud.md": "tests/install/test_local_wheel.py",
     "docs/try/start.md": "tests/install/test_start.py",
