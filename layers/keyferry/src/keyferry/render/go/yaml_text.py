@@ -1,5 +1,6 @@
 """YAML as sigs.k8s.io/yaml writes it, which is go-yaml's second version after JSON."""
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -9,26 +10,19 @@ from itertools import combinations
 import yaml
 from yaml.emitter import Emitter
 
-from keyferry.formats import yamltext
+from keyferry.formats import goyaml
+from keyferry.formats.goyaml import scalars
 from keyferry.formats.jsontext import MAX_DEPTH
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.printing import write_float
 from keyferry.render.go.values import Map, NilList, split_number, write_plain
 
-_WORDS = frozenset(
-    word
-    for name in ("y", "yes", "true", "on", "n", "no", "false", "off", "null", ".nan", ".inf", "+.inf", "-.inf")
-    for word in (name, name.upper(), name[:1].upper() + name[1:], name.replace("i", "I", 1), ".NaN")
-) | {"", "~"}
-"""Words that are no text in YAML 1.1."""
-_INTEGER = re.compile(r"[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?|[-+]?[0-9]+\.([eE][-+]?[0-9]+)?")
 _SIXTY = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(.*)", re.DOTALL)
-_UNSURE = re.compile(
-    "[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]|^[-+.0-9].*_|^[-+]?0[xX][0-9a-fA-F]{16}|^<<\\Z"
-)
+_UNSURE = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]|^<<\\Z")
 """What go-yaml writes otherwise than PyYAML, or may take for a number."""
+_LETTER = re.compile(r"(?<![^\s\[{,:-])[yYnN](?![^\s\]},:])")
+"""What may be a letter that YAML 1.1 has for true and false."""
 _LARGEST = 1 << 64
 _MOST_KEYS = 100
 
@@ -121,7 +115,7 @@ def _write_text(text: str) -> yaml.ScalarEvent:
 
 def is_plain(text: str) -> bool:
     """Return whether YAML takes a text for text, where it stands without quotes."""
-    if text in _WORDS or _SIXTY.fullmatch(text) or _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
+    if not isinstance(scalars.resolve(text), str) or _SIXTY.fullmatch(text):
         return False
     day = _DATE.fullmatch(text)
     if day is None:
@@ -159,50 +153,27 @@ def _compare_numbers(left: str, right: str, place: int) -> int:
 
 def from_yaml(text: str) -> Map:
     """Return a mapping of YAML. Where it is none, Go returns its complaint as a member; here that is an error."""
+    if _LETTER.search(text):
+        raise FilterError("it gets y or n alone, which is true or false for Go; write it in quotes")
     try:
-        [root] = yamltext.compose(text)
-        document = _construct(root)
-    except FilterError:
-        raise
-    except (ValueError, RecursionError):
-        raise FilterError("it gets what is not YAML") from None
-    if document is None:
-        return Map()
-    if not isinstance(document, Map):
+        document, _ = goyaml.parse(text, 1)
+    except goyaml.InvalidYaml:
+        raise FilterError("it gets what is not YAML, or a key twice") from None
+    if not isinstance(document, dict | None):
         raise FilterError("it gets YAML that is no mapping")
-    return document
+    made = _to_json({} if document is None else document)
+    assert isinstance(made, Map)  # noqa: S101  # as a mapping is one
+    return made
 
 
-def _construct(node: yaml.Node) -> object:
-    """Return what a node is, by YAML 1.1 as go-yaml has it."""
-    if isinstance(node, yaml.MappingNode):
-        made = Map()
-        for key, value in node.value:
-            name = _construct(key)
-            if not isinstance(name, str) or name == "<<" or name in made:
-                raise FilterError("it takes keys that are text, each once")
-            made[name] = _construct(value)
-        return made
-    if isinstance(node, yaml.SequenceNode):
-        return [_construct(item) for item in node.value]
-    if getattr(node, "style", "") or is_plain(node.value):
-        return str(node.value)
-    return _resolve(node.value)
-
-
-def _resolve(text: str) -> object:
-    """Return what a word without quotes is that is no text."""
-    low = text.lower()
-    if low in ("", "~", "null"):
-        return None
-    if low in ("y", "yes", "true", "on", "n", "no", "false", "off"):
-        return low in ("y", "yes", "true", "on")
-    if re.fullmatch("[-+]?(?:0|[1-9][0-9]*)", text) or (
-        _FLOAT.fullmatch(text) and not text.lstrip("+-").startswith("00")
-    ):
-        if re.fullmatch("[-+]?0[0-9]+", text) or ("e" in low and not re.search("[eE][-+]", text)):
-            raise FilterError("it gets a number in a form that is read in several ways")
-        return float(text)
-    if _DATE.fullmatch(text):
-        return text
-    raise FilterError("it gets a word that is read in several ways")
+def _to_json(value: object) -> object:
+    """Return a value of YAML as Go has it once it was JSON: with fractions for all numbers."""
+    if isinstance(value, dict):
+        return Map((key, _to_json(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return [_to_json(item) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise FilterError("it gets a number that JSON has not")
+        return float(value)
+    return value
