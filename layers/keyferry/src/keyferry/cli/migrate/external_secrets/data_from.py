@@ -14,6 +14,7 @@ from keyferry.formats.re2 import compile_pattern
 WHOLE = "@this"
 """The property that selects a whole document, with the meaning that External Secrets gives to its members."""
 _REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
+_EXCLUDE = {"exclude": "^$"}
 _INVALID = {"Unicode": "escape"}
 
 
@@ -41,7 +42,7 @@ def _convert_entry(entry: DataFrom, draft: Draft, path: FieldPath) -> dict[str, 
     converted |= decode(part.decoding_strategy)
     if entry.rewrite:
         rules = [_rewrite(rule, draft, path, number) for number, rule in enumerate(entry.rewrite)]
-        return converted | {"keys": [*rules, *([{"exclude": "^$"}] if any(map(_can_be_empty, entry.rewrite)) else [])]}
+        return converted | {"keys": [*rules, _EXCLUDE] if any(map(_can_empty, rules)) else rules}
     return converted | {"invalidCharacters": _INVALID.get(part.conversion_strategy or "", "replace")}
 
 
@@ -98,9 +99,10 @@ def _merge(merge: RewriteMerge, at: FieldPath) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _can_be_empty(rule: Rewrite) -> bool:
-    """Return whether a rule can make an empty key, which the operator leaves out (ValidateKeys)."""
-    return bool(rule.transform) or bool(rule.regexp and not _REFERENCE.sub("", rule.regexp.target))
+def _can_empty(rule: dict[str, Any]) -> bool:
+    """Return whether a rule is made to leave nothing of some keys, which External Secrets then leaves out."""
+    regexp, template = rule.get("regexp"), rule.get("template", "")
+    return "{%" in template or bool(regexp and not regexp["target"] and re.search(r"[*+{]", regexp["source"]))
 
 
 def _drop_unknown_groups(source: str, target: str, at: FieldPath) -> str:

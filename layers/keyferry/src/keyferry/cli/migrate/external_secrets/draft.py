@@ -96,7 +96,7 @@ class Draft:
         elif ref.version:
             version = ref.version.removeprefix("uuid/")
             fields |= {"version": version} if version != ref.version else _label(version)
-        return self.add(fields | self._describe(store, key, *path), key)
+        return self.add(fields | self._describe(store, key, *path), fields.get(_PARAMETER, key))
 
     def _describe(self, store: Store, key: str, *path: str | int) -> dict[str, Any]:
         """Return where and with which roles a source is read; the ARN of a region says that itself."""

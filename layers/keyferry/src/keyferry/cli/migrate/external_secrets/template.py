@@ -116,7 +116,8 @@ def _apply_template_from(part: TemplateFrom, content: Content, draft: Draft, pat
         raise Refusal(f"target {part.target} is none of Data, Labels and Annotations", _REFUSED, (*at, "target"))
     decoded = decode(part.values_decoding_strategy)
     if decoded and target != "data":
-        raise Refusal("valuesDecodingStrategy is for data alone here", "write the text out", at)
+        what = "valuesDecodingStrategy of labels and annotations has no equivalent"
+        raise Refusal(what, "write their text out", (*at, "valuesDecodingStrategy"))
     for key, text, place in _list_texts(part, draft, at):
         if target != "data":
             _add_metadata(key, text, content.labels if target == "labels" else content.annotations, place)

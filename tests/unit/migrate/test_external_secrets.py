@@ -1,0 +1,355 @@
+"""An ExternalSecret becomes a mapping that makes the Secret of the operator, or is refused with its line."""
+
+import re
+from typing import Any
+
+import pytest
+
+from keyferry.mapping.mapping import SecretMapping
+from tests.unit.migrate.estates import ONE, STORE, convert, external, make, note, refuse
+
+
+def test_a_key_without_a_property_takes_the_whole_value() -> None:
+    spec = make(external(f"data: [{ONE}]"))
+    assert spec == {
+        "sources": {"a": {"secretsManager": "shop/a"}},
+        "clusters": ["prod-eu"],
+        "namespaces": ["shop"],
+        "secret": {"name": "db", "data": {"a": {"from": "a"}}},
+        "restart": "none",
+        "policies": {"keys": "exclusive"},
+    }
+
+
+def test_what_is_read_twice_is_one_source() -> None:
+    spec = make(
+        external(
+            """
+data:
+  - {secretKey: a, remoteRef: {key: prod/db, property: x.y, decodingStrategy: Base64}}
+  - {secretKey: b, remoteRef: {key: prod/db, property: z}}
+  - {secretKey: c, remoteRef: {key: test/db}}
+"""
+        )
+    )
+    assert spec["sources"] == {"db": {"secretsManager": "prod/db"}, "db_2": {"secretsManager": "test/db"}}
+    assert spec["secret"]["data"] == {
+        "a": {"from": "db", "property": "x.y", "decode": "base64"},
+        "b": {"from": "db", "property": "z"},
+        "c": {"from": "db_2"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "alias"),
+    [
+        ("a/1st", "_1st"),
+        ("a/my-db", "my_db"),
+        ("prod/cluster", "cluster_source"),
+        ("a/é", "source"),
+        ("x/variables", "variables_source"),
+    ],
+)
+def test_a_source_is_named_after_the_end_of_its_name(key: str, alias: str) -> None:
+    text = external(f"data: [{{secretKey: a, remoteRef: {{key: {key}}}}}]")
+    if key == "a/é":
+        assert "a mapping does not take it" in refuse(text)
+    else:
+        assert list(make(text)["sources"]) == [alias]
+
+
+@pytest.mark.parametrize(
+    ("version", "fields"),
+    [
+        ("AWSCURRENT", {}),
+        ("AWSPREVIOUS", {"label": "AWSPREVIOUS"}),
+        ("uuid/11111111-2222-4333-8444-555555555555", {"version": "11111111-2222-4333-8444-555555555555"}),
+    ],
+)
+def test_a_version_of_a_secret_is_a_label_or_an_id(version: str, fields: dict[str, str]) -> None:
+    spec = make(external(f"data: [{{secretKey: a, remoteRef: {{key: s/a, version: {version}}}}}]"))
+    assert spec["sources"] == {"a": {"secretsManager": "s/a", **fields}}
+
+
+@pytest.mark.parametrize(
+    ("ref", "fields"),
+    [
+        ("key: /p/a, version: '3'", {"version": "3"}),
+        ("key: /p/a, version: good", {"label": "good"}),
+        ("key: '/p/a:3'", {"version": "3"}),
+        ("key: '/p/a:good'", {"label": "good"}),
+        ("key: /p/a, metadataPolicy: Fetch", {"metadata": "tags"}),
+    ],
+)
+def test_a_version_of_a_parameter_is_a_number_or_a_label(ref: str, fields: dict[str, str]) -> None:
+    store = STORE.replace("SecretsManager", "ParameterStore")
+    spec = make(external(f"data: [{{secretKey: a, remoteRef: {{{ref}}}}}]", store=store))
+    assert spec["sources"] == {"a": {"parameterStore": "/p/a", **fields}}
+
+
+def test_extract_takes_the_members_as_the_operator_does() -> None:
+    spec = make(
+        external(
+            """
+dataFrom:
+  - extract: {key: s/a}
+  - extract: {key: s/b, property: inner, conversionStrategy: Unicode, decodingStrategy: Auto}
+"""
+        )
+    )
+    assert spec["secret"]["dataFrom"] == [
+        {"from": "a", "property": "@this", "invalidCharacters": "replace"},
+        {"from": "b", "property": "inner", "decode": "auto", "invalidCharacters": "escape"},
+    ]
+
+
+def test_a_rewrite_stands_in_place_of_the_conversion() -> None:
+    spec = make(
+        external(
+            """
+dataFrom:
+  - find: {path: s/, name: {regexp: "^s/x"}}
+    rewrite: [{regexp: {source: "^s/(.*)$", target: "x$1_y-${1}"}}]
+"""
+        )
+    )
+    assert spec["sources"] == {"s": {"find": "secretsManager", "path": "s/", "regexp": "^s/x"}}
+    (entry,) = spec["secret"]["dataFrom"]
+    assert "invalidCharacters" not in entry
+    assert entry["keys"] == [{"regexp": {"source": "^s/(.*)$", "target": "x-${1}"}}]  # there is no group 1_y
+
+
+@pytest.mark.parametrize(
+    ("service", "find", "source"),
+    [
+        ("SecretsManager", "{tags: {a: b}}", {"find": "secretsManager", "tags": {"a": "b"}}),
+        ("SecretsManager", "{name: {}}", {"find": "secretsManager", "regexp": ".*"}),
+        ("ParameterStore", "{name: {regexp: x}, tags: {a: b}}", {"find": "parameterStore", "regexp": "x"}),
+        ("ParameterStore", "{path: /, name: {regexp: x}}", {"find": "parameterStore", "regexp": "x"}),
+        ("ParameterStore", "{path: /a, tags: {a: b}}", {"find": "parameterStore", "path": "/a", "tags": {"a": "b"}}),
+    ],
+)
+def test_a_find_looks_for_what_the_operator_looks_for(service: str, find: str, source: dict[str, Any]) -> None:
+    spec = make(external(f"dataFrom: [{{find: {find}}}]", store=STORE.replace("SecretsManager", service)))
+    assert list(spec["sources"].values()) == [source]
+
+
+@pytest.mark.parametrize(
+    ("target", "policies"),
+    [
+        ("{creationPolicy: Owner}", {"keys": "exclusive"}),
+        ("{creationPolicy: Orphan}", {"keys": "exclusive"}),
+        ("{creationPolicy: Merge}", {"creation": "merge", "conflict": "takeOver"}),
+        ("{creationPolicy: CreateOrMerge}", {"conflict": "takeOver"}),
+        ("{immutable: true}", {"creation": "createOnce"}),
+        ("{deletionPolicy: Delete}", {"keys": "exclusive", "deletion": "delete"}),
+        ("{deletionPolicy: Merge}", {"keys": "exclusive", "deletion": "merge"}),
+        ("{deletionPolicy: Delete, creationPolicy: Orphan}", {"keys": "exclusive"}),
+    ],
+)
+def test_policies_are_those_of_the_target(target: str, policies: dict[str, str]) -> None:
+    assert make(external(f"target: {target}\ndata: [{ONE}]"))["policies"] == policies
+
+
+@pytest.mark.parametrize(
+    "spec", ["refreshInterval: 0s", 'refreshInterval: "0"', "refreshPolicy: CreatedOnce", "refreshPolicy: OnChange"]
+)
+def test_a_secret_that_is_written_once_is_created_once(spec: str) -> None:
+    assert make(external(f"{spec}\ndata: [{ONE}]"))["policies"] == {"creation": "createOnce"}
+
+
+def test_several_sources_of_which_one_is_deleted_are_no_deletion() -> None:
+    text = external(f"target: {{deletionPolicy: Delete}}\ndata: [{ONE}, {{secretKey: b, remoteRef: {{key: s/b}}}}]")
+    assert make(text)["policies"] == {"keys": "exclusive"}
+    assert "the Secret stays as it is" in " ".join(note(text))
+
+
+def test_nothing_is_made_of_a_manifest_that_writes_nothing() -> None:
+    (outcome,) = convert(external(f"target: {{creationPolicy: None}}\ndata: [{ONE}]"))
+    assert (outcome.state, outcome.conversions) == ("nothing to write", [])
+
+
+def test_labels_are_copied_but_for_those_that_say_whose_an_object_is() -> None:
+    metadata = """name: db, namespace: shop, labels: {tier: back, app.kubernetes.io/managed-by: Helm},
+      annotations: {a.test/x: "1", argocd.argoproj.io/tracking-id: x,
+        kubectl.kubernetes.io/last-applied-configuration: "{{x}}"}"""
+    text = external(f"data: [{ONE}]", metadata=metadata)
+    secret = make(text)["secret"]
+    assert (secret["labels"], secret["annotations"]) == ({"tier": "back"}, {"a.test/x": "1"})
+    assert len(note(text)) == 2
+
+
+def test_a_template_takes_the_place_of_labels_and_values() -> None:
+    spec = make(
+        external(
+            """
+target:
+  name: made
+  template:
+    type: kubernetes.io/basic-auth
+    metadata: {labels: {of: template}}
+    data: {username: "{{ .u }}", password: "{{ .p | trim }}", note: plain}
+data:
+  - {secretKey: u, remoteRef: {key: s/db, property: u}}
+  - {secretKey: p, remoteRef: {key: s/db, property: p}}
+""",
+            metadata="name: db, namespace: shop, labels: {of: manifest}",
+        )
+    )
+    entries = {"u": {"from": "db", "property": "u"}, "p": {"from": "db", "property": "p"}}
+    data = spec["secret"].pop("data")
+    assert spec["secret"] == {
+        "name": "made",
+        "type": "kubernetes.io/basic-auth",
+        "labels": {"of": "template"},
+        "variables": {"data": entries},
+    }
+    assert (data["username"], data["note"]) == (entries["u"], {"value": "plain"})
+    assert "variables.p" in data["password"]["template"]
+
+
+def test_no_variables_are_made_where_no_template_needs_them() -> None:
+    spec = make(external(f'target: {{template: {{data: {{b: "{{{{ .a }}}}"}}}}}}\ndata: [{ONE}]'))
+    assert spec["secret"] == {"name": "db", "data": {"b": {"from": "a"}}}
+
+
+def test_a_value_that_no_template_reads_is_fetched_all_the_same() -> None:
+    spec = make(external(f"target: {{template: {{data: {{b: plain}}}}}}\ndata: [{ONE}]"))
+    assert spec["secret"]["variables"] == {"data": {"a": {"from": "a"}}}
+
+
+def test_a_template_that_makes_keys_stands_behind_keys_that_it_does_not_make() -> None:
+    values, keys = "{{configMap: {{name: t, items: [{{key: {key}}}]}}}}", '{{literal: "b: 1"}}'
+    template = f"target: {{{{template: {{{{templateFrom: [{values}, {keys}]}}}}}}}}"
+    config_map = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: t, namespace: shop}\ndata: {b: x, c: x}\n---\n"
+    spec = make(external(template.format(key="c") + f"\ndata: [{ONE}]", store=STORE + config_map))
+    assert spec["secret"]["dataFrom"] == [{"template": "b: 1"}]
+    assert "has no equivalent" in refuse(
+        external(template.format(key="b") + f"\ndata: [{ONE}]", store=STORE + config_map)
+    )
+
+
+def test_every_mapping_is_one_that_the_language_has() -> None:
+    text = external(f"target: {{creationPolicy: Merge}}\ndata: [{ONE}]")
+    (outcome,) = convert(text)
+    assert SecretMapping.model_validate(outcome.conversions[0].mapping).name == "shop-db"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("refreshInterval: 0\ndata: []", "a.yaml:11: spec.refreshInterval is a number, and has to be text"),
+        (f"refreshInterval: 1d\ndata: [{ONE}]", "a.yaml:11: refreshInterval 1d is no duration of Go"),
+        (
+            "data:\n  - {secretKey: a, remoteref: {key: x}}",
+            "remoteref is no field that is known; did you mean remoteRef",
+        ),
+        ("data:\n  - {secretKey: a/b, remoteRef: {key: x}}", "a.yaml:12: spec.data.0..secretKey: "),
+        ("target: {creationPolicy: Own}\ndata: []", "creationPolicy is 'Own'; it can be 'Owner', 'Orphan'"),
+        ("target: {manifest: {apiVersion: v1, kind: ConfigMap}}\ndata: []", "the target is a ConfigMap"),
+        ("data: []", "neither data nor dataFrom is there"),
+        (f"data: [{ONE}, {ONE}]", "a is there twice"),
+        (
+            f"target: {{deletionPolicy: Delete, creationPolicy: Merge}}\ndata: [{ONE}]",
+            "deletionPolicy Delete with creationPolicy Merge",
+        ),
+        (f"target: {{immutable: true, creationPolicy: Merge}}\ndata: [{ONE}]", "written once has no equivalent"),
+        ("data: [{secretKey: a, remoteRef: {key: x, nullBytePolicy: Fail}}]", "nullBytePolicy: Fail"),
+        ('data: [{secretKey: a, remoteRef: {key: "${ENV}/x"}}]', r"\$\{ENV\} is a placeholder; .*helm template"),
+        ('data: [{secretKey: a, remoteRef: {key: "{{ENV}}/x"}}]', r"\{\{ENV\}\} is a placeholder"),
+        (
+            f'target: {{template: {{data: {{a: "{{{{ .Values.x }}}}"}}}}}}\ndata: [{ONE}]',
+            r"\.Values.* is a placeholder",
+        ),
+        (
+            f'target: {{template: {{data: {{a: "{{{{ .b }}}}"}}}}}}\ndata: [{ONE}]',
+            r"reads \.b, which no entry of data makes",
+        ),
+        (f'target: {{template: {{data: {{a: "{{{{ now }}}}"}}}}}}\ndata: [{ONE}]', "now"),
+        (f"target: {{template: {{engineVersion: v1}}}}\ndata: [{ONE}]", "engineVersion v1"),
+        (
+            f"target: {{template: {{type: kubernetes.io/service-account-token}}}}\ndata: [{ONE}]",
+            "a mapping does not take it",
+        ),
+        (
+            f'target: {{template: {{metadata: {{labels: {{a: "{{{{ .a }}}}"}}}}}}}}\ndata: [{ONE}]',
+            "labels and annotations are seen by many",
+        ),
+        (f"target: {{template: {{metadata: {{finalizers: [x]}}}}}}\ndata: [{ONE}]", "finalizer x"),
+        (
+            f"target: {{template: {{templateFrom: [{{secret: {{name: s, items: []}}}}]}}}}\ndata: [{ONE}]",
+            "the template is in the Secret s",
+        ),
+        (
+            f"target: {{template: {{templateFrom: [{{configMap: {{name: c, items: []}}}}]}}}}\ndata: [{ONE}]",
+            "ConfigMap c is not among",
+        ),
+        (
+            f"target: {{template: {{templateFrom: [{{target: spec.x, literal: a}}]}}}}\ndata: [{ONE}]",
+            "target spec.x is none of",
+        ),
+        ("dataFrom: [{find: {}}]", "find needs name or tags"),
+        ("dataFrom: [{find: {path: '!a', tags: {a: b}}}]", "none that AWS takes"),
+        ("dataFrom: [{}]", "needs either extract or find"),
+        ("dataFrom: [{extract: {key: a}, rewrite: [{}]}]", "needs regexp, transform or merge"),
+        (
+            "dataFrom: [{extract: {key: a}, rewrite: [{regexp: {source: '(', target: a}}]}]",
+            "no regular expression of Go",
+        ),
+        ("dataFrom: [{sourceRef: {generatorRef: {kind: Password, name: p}}}]", "generator Password"),
+    ],
+)
+def test_what_has_no_equivalent_is_refused_with_its_place(spec: str, said: str) -> None:
+    assert re.search(said, refuse(external(spec)))
+
+
+def test_all_reasons_of_a_manifest_are_told_at_once() -> None:
+    said = refuse(external(f"refreshInterval: 1d\ntarget: {{template: {{engineVersion: v1}}}}\ndata: [{ONE}, {ONE}]"))
+    assert [line.split(":")[1] for line in said.split("\n")] == ["13", "12", "11"]
+
+
+def test_an_old_version_of_the_api_is_refused_by_name() -> None:
+    assert "v1alpha1; External Secrets has dropped it" in refuse(external("data: []", version="v1alpha1"))
+    assert make(external(f"data: [{ONE}]", version="v1beta1"))["namespaces"] == ["shop"]
+
+
+def test_a_manifest_without_a_namespace_needs_one() -> None:
+    text = external(f"data: [{ONE}]", metadata="name: db")
+    assert "no namespace is named; say --namespace" in refuse(text)
+    assert make(text, namespace="shop")["namespaces"] == ["shop"]
+
+
+def test_a_name_that_is_used_twice_is_refused_unless_it_is_the_same() -> None:
+    one, other = external(f"data: [{ONE}]"), external(f"target: {{immutable: true}}\ndata: [{ONE}]", store="")
+    first, second = convert(f"{one}---\n{other}")
+    assert (first.state, second.state) == ("converted", "refused")
+    assert "is there twice, with other content (the first is a.yaml:6)" in str(second.refusals[0])
+    assert len(convert(f"{one}---\n{external(f'data: [{ONE}]', store='')}")) == 1
+
+
+def test_two_manifests_that_write_one_secret_are_refused_both() -> None:
+    one = external(f"data: [{ONE}]")
+    other = external(
+        f"target: {{name: db, creationPolicy: Merge}}\ndata: [{ONE}]", store="", metadata="name: x, namespace: shop"
+    )
+    outcomes = convert(f"{one}---\n{other}")
+    assert [each.state for each in outcomes] == ["refused", "refused"]
+    assert "the Secret shop/db is also written by ExternalSecret shop/x (a.yaml:" in str(outcomes[0].refusals[0])
+
+
+def test_long_names_of_mappings_are_cut_and_told_apart() -> None:
+    texts = [
+        external(f"data: [{ONE}]", store=STORE if n == 0 else "", metadata=f"name: {'x' * 80}{n}, namespace: shop")
+        for n in range(2)
+    ]
+    first, second = (each.conversions[0].name for each in convert("---\n".join(texts)))
+    assert (len(first), second) == (63, f"{first[:59]}-2")
+
+
+def test_kinds_without_an_equivalent_are_refused_by_name() -> None:
+    text = "apiVersion: external-secrets.io/v1alpha1\nkind: PushSecret\nmetadata: {name: p}\n---\n"
+    text += "apiVersion: generators.external-secrets.io/v1alpha1\nkind: Password\nmetadata: {name: q}\n"
+    assert [str(each.refusals[0]).split(";")[0] for each in convert(text)] == [
+        "PushSecret p has no equivalent: it writes to a store",
+        "Password q has no equivalent: a generator makes a new value each time",
+    ]
