@@ -8,10 +8,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keyferry.cli.migrate import CONVERTERS
+from keyferry.cli.migrate import CONVERTERS, manifests
+from keyferry.cli.migrate.conversions import convert_all
 from keyferry.cli.migrate.model import CSI, Estate, Manifest, Options, Refusal, Refusals
 from keyferry.cli.migrate.provider_class import objects
 from keyferry.cli.migrate.reloader import decide_restart, list_differences
+from keyferry.cli.migrate.writing import format_conversions
 from keyferry.mapping.mapping import SecretMapping
 
 CLASS = f"""
@@ -75,6 +77,72 @@ spec:
           env: [{name: A, valueFrom: {secretKeyRef: {name: db, key: user}}}]
           envFrom: [{secretRef: {name: db}}]
 """
+EXTERNAL = """
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: db, namespace: shop, labels: {team: shop}, annotations: {example.com/a: b}}
+spec:
+  refreshInterval: 1h
+  secretStoreRef: {name: aws, kind: SecretStore}
+  target:
+    name: db
+    creationPolicy: Owner
+    deletionPolicy: Retain
+    immutable: false
+    template:
+      type: Opaque
+      engineVersion: v2
+      mergePolicy: Replace
+      metadata: {labels: {a: x}, annotations: {b: c}}
+      data: {url: "postgres://{{ .user }}:{{ .pass | urlquery }}@{{ .host }}", plain: "{{ .user }}"}
+      templateFrom:
+        - {target: Data, configMap: {name: tpl, items: [{key: app, templateAs: KeysAndValues}]}}
+        - {literal: "k: {{ .user | quote }}"}
+  data:
+    - {secretKey: user, remoteRef: {key: prod/db, property: username, decodingStrategy: Auto}}
+    - {secretKey: pass, remoteRef: {key: prod/db, property: a.b, version: AWSPREVIOUS, metadataPolicy: None}}
+  dataFrom:
+    - {extract: {key: prod/api, property: x}, rewrite: [{regexp: {source: "^(.*)$", target: "p_$1"}}]}
+    - {find: {name: {regexp: "^team-a/"}, tags: {a: b}}, rewrite: [{transform: {template: "{{ .value | upper }}"}}]}
+"""
+EVERYWHERE = """
+apiVersion: external-secrets.io/v1
+kind: ClusterExternalSecret
+metadata: {name: all}
+spec:
+  externalSecretName: all
+  namespaceSelectors: [{matchLabels: {a: b}}, {matchExpressions: [{key: c, operator: In, values: [d]}]}]
+  namespaces: [shop]
+  refreshTime: 1m
+  externalSecretMetadata: {labels: {x: y}}
+  externalSecretSpec:
+    secretStoreRef: {name: aws, kind: ClusterSecretStore}
+    target: {name: all}
+    data: [{secretKey: user, remoteRef: {key: prod/db}}]
+"""
+STORE = """
+apiVersion: external-secrets.io/v1
+kind: SecretStore
+metadata: {name: aws, namespace: shop}
+spec:
+  provider:
+    aws:
+      service: SecretsManager
+      region: eu-west-1
+      role: arn:aws:iam::111122223333:role/a
+      additionalRoles: [arn:aws:iam::111122223333:role/b]
+      externalID: shop-7f3a
+      sessionTags: [{key: a, value: b}]
+      auth: {jwt: {serviceAccountRef: {name: sa}}}
+  conditions: [{namespaces: [shop]}]
+"""
+CONFIG_MAP = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: tpl, namespace: shop}
+data: {app: "k: {{ .user }}"}
+"""
+ESTATE = (EXTERNAL, EVERYWHERE, STORE, STORE.replace("kind: SecretStore", "kind: ClusterSecretStore"), CONFIG_MAP)
 WORDS = (
     "",
     " ",
@@ -124,7 +192,7 @@ def changed(draw: st.DrawFn, text: str) -> Any:  # noqa: ANN401
             parent = parent[step]
         change = draw(st.sampled_from(("replace", "remove", "repeat")))
         if change == "replace":
-            parent[last] = draw(values)
+            parent[last] = copy.deepcopy(draw(values))
         elif change == "remove":
             del parent[last]
         elif isinstance(parent, list):
@@ -180,6 +248,8 @@ def test_what_is_changed_below_is_right_as_it_is() -> None:
     estate = Estate([manifest], Options(clusters=["prod-eu"], own_region="eu-west-1"))
     assert len(CONVERTERS[CSI, "SecretProviderClass"](manifest, estate)) == 2
     convert(body)
+    estate = Estate([Manifest("a.yaml", 1, yaml.safe_load(text)) for text in ESTATE], Options(clusters=["prod-eu"]))
+    assert [outcome.refusals for outcome in convert_all(estate).outcomes] == [(), ()]
 
 
 @given(changed(CLASS))
@@ -201,6 +271,39 @@ def test_any_text_is_objects_or_refused(text: str) -> None:
         assert isinstance(objects.parse(text), list)
     except Refusal as refusal:
         assert refusal.remedy
+
+
+@given(st.data(), st.sampled_from(range(len(ESTATE))))
+def test_an_estate_with_something_else_in_it_is_converted_or_refused(data: st.DataObject, number: int) -> None:
+    bodies = [yaml.safe_load(text) for text in ESTATE]
+    bodies[number] = data.draw(changed(ESTATE[number]))
+    check_all([Manifest("a.yaml", 1, body) for body in bodies])
+
+
+@given(st.sampled_from((EXTERNAL, EVERYWHERE, STORE, CLASS, CONFIG_MAP)).flatmap(changed_text))
+def test_a_file_with_other_characters_is_read_or_told(text: str) -> None:
+    reading = manifests.Reading()
+    manifests.parse("a.yaml", text.encode(errors="replace"), reading)
+    assert all(problem.line >= 1 and len(problem.message) > 5 for problem in reading.broken)
+    check_all(reading.manifests)
+
+
+@given(st.binary(max_size=60) | st.text("-: \n\t{}[]&*#|>'\"!a~0", max_size=60).map(str.encode))
+def test_any_bytes_are_read_or_told(content: bytes) -> None:
+    reading = manifests.Reading()
+    manifests.parse("a.yaml", content, reading)
+    check_all(reading.manifests)
+
+
+def check_all(read: list[Manifest]) -> None:
+    """Convert all manifests, and check that each is one that is valid, or told about."""
+    outcomes = convert_all(Estate(read, Options(clusters=["prod-eu"], own_region="eu-west-1"))).outcomes
+    for outcome in outcomes:
+        if outcome.refusals:
+            check_told(Refusals(outcome.refusals), outcome.manifest)
+        for conversion in outcome.conversions:
+            SecretMapping.model_validate(conversion.mapping)
+            format_conversions([conversion])
 
 
 @given(changed(WORKLOAD))
