@@ -1,12 +1,15 @@
 """`keyferry migrate handover` on a real API server: the originals' stand-ins write, revert and collect meanwhile."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.contexts import Context
@@ -17,11 +20,12 @@ from keyferry.cli.migrate.handover.run import Handover
 from keyferry.cli.migrate.handover.targets import Target
 from keyferry.kube.transport import Request
 from keyferry_local.admin import Object
-from keyferry_local.cloud import Cloud
+from keyferry_local.cloud import ACCOUNT, Cloud
 from keyferry_local.direct import Direct, deadline, delivery
 from keyferry_local.watch import until
 from keyferry_local.world import deployment, env_from
 from tests.integration.history import History
+from tests.integration.operators import Operator as Person
 from tests.integration.scene import CLUSTER, Scene
 from tests.integration.stand_ins import (
     DRIVER,
@@ -481,3 +485,65 @@ def test_a_class_that_git_keeps_is_changed_there(scene: Scene, monkeypatch: pyte
         assert f"Argo CD (shop) keeps SecretProviderClass {scene.namespace}/db." in estate.told[-1]
         estate.change("secretproviderclasses", {"spec": {"secretObjects": [OTHER_ENTRY]}}, group=DRIVER)
         assert estate.run().standing == "done"
+
+
+# By a person's own rights
+
+
+READS: list[dict[str, Any]] = [
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "patch"]},
+    {"apiGroups": [OPERATOR], "resources": ["externalsecrets"], "verbs": ["list", "patch"]},
+    {"apiGroups": [DRIVER], "resources": ["secretproviderclasses"], "verbs": ["list"]},
+]
+
+
+def ask(estate: Estate, folder: Path, rules: list[dict[str, Any]], *words: str) -> tuple[int, str, str]:
+    """Run the command as somebody who may do this in the cluster, and read the secret in AWS."""
+    scene = estate.scene
+    mappings = folder / "mappings"
+    mappings.mkdir()
+    region = scene.cloud.clusters[CLUSTER].region
+    entry = {"name": CLUSTER, "eks": {"name": CLUSTER, "region": region, "account": ACCOUNT}}
+    clusters = {"apiVersion": "keyferry.dev/v1", "kind": "Clusters", "clusters": [entry]}
+    (mappings / "clusters.yaml").write_text(yaml.safe_dump(clusters))
+    (mappings / "db.yaml").write_text(scene.mapping().model_dump_json(by_alias=True, exclude_defaults=True))
+    person = Person.join(scene.cloud, folder)
+    person.grant(rules, scene.namespace)
+    allowed = {"Effect": "Allow", "Action": ["secretsmanager:*", "eks:DescribeCluster"], "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    role = person.role.rpartition("/")[2]
+    scene.cloud.aws.client("iam").put_role_policy(RoleName=role, PolicyName="read", PolicyDocument=policy)
+    return person.run(mappings, "migrate", *words)
+
+
+def test_what_a_person_may_not_do_is_said_before_anything_is_done(scene: Scene, tmp_path: Path) -> None:
+    with external(scene, OWNER) as estate:
+        before = estate.find("externalsecrets")
+        with scene.untouched("Secret", "db"):
+            code, out, error = ask(estate, tmp_path, READS, "handover", "--yes")
+        said = " ".join(error.split())
+        assert code == 1, out
+        assert f"you may not delete externalsecrets.{OPERATOR} in namespace {scene.namespace}" in said
+        assert "you may not patch" not in said
+        assert estate.find("externalsecrets") == before
+
+
+def test_a_person_who_may_not_read_the_secret_is_told_so(scene: Scene, tmp_path: Path) -> None:
+    with external(scene, OWNER) as estate:
+        code, out, _ = ask(estate, tmp_path, READS[1:], "handover", "--plan")
+        said = " ".join(out.split())
+        assert code == 1
+        assert "may not get secrets/db" in said
+        assert "let somebody grant that" in said
+
+
+def test_what_would_be_handed_over_is_json_too_and_a_comparison_writes_nothing(scene: Scene, tmp_path: Path) -> None:
+    with external(scene, OWNER) as estate, scene.untouched("Secret", "db"):
+        code, out, error = ask(estate, tmp_path, READS, "handover", "--plan", "--output", "json")
+        assert code == 1, error  # for want of the right to delete
+        answer = json.loads(out)
+        [target] = answer["targets"]
+        assert (target["state"], len(target["steps"]), target["done"]) == ("to do", 6, [])
+        assert answer["missing"] == [
+            f"delete externalsecrets.{OPERATOR} in namespace {scene.namespace} of cluster {CLUSTER}"
+        ]

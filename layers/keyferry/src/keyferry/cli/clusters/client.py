@@ -4,8 +4,8 @@ Of Secrets only the metadata is ever asked for, but by `connect_secrets`, which 
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -193,7 +193,7 @@ class OperatorClient:
 
     def connect_secrets(self) -> KubeClient:
         """Return a client for whole Secrets on the same connection, with the rights of the same person."""
-        return KubeClient(self._connection, self._deadline)
+        return _SecretsOfPerson(self._connection, self._deadline, self._name_person)
 
     def list_own_rules(self, namespace: str) -> Object:
         """Return what the person may do in a namespace: the status of a SelfSubjectRulesReview."""
@@ -255,3 +255,21 @@ class OperatorClient:
                 f"cluster {self.cluster} does not accept the sign-in of {self.context} (401): sign in to AWS anew, or"
                 f" let an access entry of the cluster name you; try `{command}`"
             ) from None
+
+
+class _SecretsOfPerson(KubeClient):
+    """A client whose errors are about the rights of a person."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        deadline: Deadline,
+        name_person: Callable[[Request], AbstractContextManager[None]],
+    ) -> None:
+        """Use a connection until a deadline; `name_person` makes errors ones of the person."""
+        super().__init__(connection, deadline)
+        self._name_person = name_person
+
+    def _send(self, request: Request) -> bytes | None:
+        with self._name_person(request):
+            return super()._send(request)
