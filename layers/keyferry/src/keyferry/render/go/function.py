@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from keyferry.budget import Budget
-
 KINDS = frozenset(
     {
         "any",
@@ -78,8 +76,3 @@ def function[F: Callable[..., Any]](
         return call
 
     return enter
-
-
-def spend_pad(budget: Budget, width: int, *_: object) -> None:
-    """Spend what a text of some width costs, whose number is the first argument."""
-    budget.spend_text(abs(width))

@@ -37,21 +37,14 @@ def get(members: Map, key: str) -> object:
 @function("set(map, string, any) map", subject=0)
 def set_member(members: Map, key: str, value: object) -> Map:
     """Change a value of a map, and return the map."""
-    _check_made(members)[key] = value
+    members[key] = value
     return members
 
 
 @function("unset(map, string) map", subject=0)
 def remove_member(members: Map, key: str) -> Map:
     """Take a value out of a map, and return the map."""
-    _check_made(members).pop(key, None)
-    return members
-
-
-def _check_made(members: Map) -> Map:
-    """Return a map that the template has made itself. Those of sources stay as they are."""
-    if not isinstance(members, Map):
-        raise FilterError("changes maps that the template has made itself, alone")
+    members.pop(key, None)
     return members
 
 
@@ -267,7 +260,7 @@ def list_each(value: object) -> object:
 def merge(first: Map, *others: Map) -> Map:
     """Add to a map what it lacks, or has empty, from others."""
     for other in others:
-        _merge(_check_made(first), other, is_stronger=False)
+        _merge(first, other, is_stronger=False)
     return first
 
 
@@ -275,7 +268,7 @@ def merge(first: Map, *others: Map) -> Map:
 def merge_over(first: Map, *others: Map) -> Map:
     """Put into a map what others have."""
     for other in others:
-        _merge(_check_made(first), other, is_stronger=True)
+        _merge(first, other, is_stronger=True)
     return first
 
 

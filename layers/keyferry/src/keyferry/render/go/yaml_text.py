@@ -1,6 +1,5 @@
 """YAML as sigs.k8s.io/yaml writes it, which is go-yaml's second version after JSON."""
 
-import math
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -173,7 +172,5 @@ def _to_json(value: object) -> object:
     if isinstance(value, list):
         return [_to_json(item) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise FilterError("it gets a number that JSON has not")
         return float(value)
     return value
