@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry.cli.migrate.external_secrets.fields import Aws, Condition, StoreRef, StoreSpec
-from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Estate, FieldPath, Manifest, Refusal
+from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Estate, FieldPath, Manifest, Refusal, Refusals
 from keyferry.cli.migrate.placeholders import check_placeholders
 from keyferry.cli.migrate.reading import read_part
 
@@ -81,21 +81,27 @@ def find_store(ref: StoreRef, namespace: str | None, estate: Estate, path: Field
     if not found:
         return _assume(title, estate, path)
     if len({repr(each.get("spec")) for each in found}) > 1:
-        places = " and ".join(each.locate() for each in found[:2])
-        raise Refusal(
-            f"{title} is there twice, with other content ({places})", "give the manifests of one cluster", path
-        )
-    return _read(found[0], title)
+        what = f"{title} is there twice, with other content ({found[0].locate()} and {found[1].locate()})"
+        raise Refusal(what, "give the manifests of one cluster", path)
+    try:
+        return _read(found[0], title)
+    except Refusal as refusal:
+        raise _point_to(found[0], title, refusal, path) from None
+    except Refusals as several:
+        raise Refusals([_point_to(found[0], title, each, path) for each in several.refusals]) from None
+
+
+def _point_to(store: Manifest, title: str, reason: Refusal, path: FieldPath) -> Refusal:
+    """Return a reason about a store as one about what refers to it."""
+    return Refusal(f"{title} ({store.locate(*reason.path)}): {reason.what}", reason.remedy, path)
 
 
 def _assume(title: str, estate: Estate, path: FieldPath) -> Store:
     """Return what the command line says of stores that are missing."""
     options = estate.options
     if not options.region:
-        what = f"{title} is not among the manifests"
-        raise Refusal(
-            what, "give its file too, or say --region, --role and --service for stores that are missing", path
-        )
+        remedy = "give its file too, or say --region, --role and --service for stores that are missing"
+        raise Refusal(f"{title} is not among the manifests", remedy, path)
     note = f"{title} is not among the manifests: region, role and service are those of the command line."
     roles = [{"arn": options.role}] if options.role else []
     return Store(title, SERVICES[options.service], options.region, roles, notes=[note])

@@ -13,6 +13,7 @@ import click
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.migrate import live, manifests, writing
 from keyferry.cli.migrate.conversions import Outcomes, convert_all
+from keyferry.cli.migrate.external_secrets.namespaces import list_rules
 from keyferry.cli.migrate.handover.show import HandedOverTargets
 from keyferry.cli.migrate.manifests import STANDARD_INPUT
 from keyferry.cli.migrate.model import Estate, Manifest, Options
@@ -192,7 +193,7 @@ def _write(outcomes: Outcomes, folder: Path, *, dry_run: bool) -> list[tuple[int
 def _list_advice(estate: Estate, outcomes: Outcomes) -> list[str]:
     if not any(each.conversions for each in outcomes.outcomes):
         return []
-    return list_differences(estate)
+    return [*list_differences(estate), *list_rules(estate)]
 
 
 def _tell(settings: Settings, result: Result, report_file: Path | None, *, dry_run: bool) -> None:

@@ -6,11 +6,21 @@ runtime/esutils/utils.go. What is named and does not exist gets nothing, and is 
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from keyferry.cli.migrate.external_secrets.draft import Draft
-from keyferry.cli.migrate.external_secrets.fields import ClusterExternalSecretSpec, Condition, LabelSelector
-from keyferry.cli.migrate.model import Refusal
+from keyferry.cli.migrate.external_secrets.fields import (
+    Aws,
+    ClusterExternalSecretSpec,
+    Condition,
+    LabelSelector,
+    StoreSpec,
+)
+from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Estate, Refusal, Refusals
+from keyferry.cli.migrate.reading import read_part
+from keyferry.cli.migrate.stores import SERVICES
+from keyferry.formats import yamltext
 from keyferry.formats.re2 import compile_pattern
 
 type Choice = dict[str, Any]
@@ -55,10 +65,33 @@ def restrict(choices: Sequence[Choice], draft: Draft) -> list[Choice | str]:
             where = draft.namespace or "the namespaces of the manifest"
             what = f"the conditions of {store.name} do not allow {where}: External Secrets reads nothing for it"
             raise Refusal(what, "change the conditions first, or remove the manifest", (*draft.at, "secretStoreRef"))
-        draft.note(f"{store.name} has conditions: the rules below go into policy.yaml, for all mappings that read so.")
     unique = [choice for number, choice in enumerate(left) if choice not in left[:number]]
     names = [_get_name(choice) for choice in unique]
     return [name or choice for name, choice in zip(names, unique, strict=True)] if draft.namespace else list(unique)
+
+
+def list_rules(estate: Estate) -> Iterator[str]:
+    """Yield the rule of policy.yaml that the conditions of each store amount to, for mappings that read as it does."""
+    for manifest in estate.list_kind(EXTERNAL_SECRETS, "ClusterSecretStore"):
+        with suppress(Refusals):
+            spec = read_part(manifest, ("spec",), StoreSpec)
+            aws = read_part(manifest, ("spec", "provider", "aws"), Aws)
+            if spec.conditions and aws.service in SERVICES:
+                rule = yamltext.text(_build_rule(spec.conditions, aws, estate), flow=True)
+                yield f"the conditions of ClusterSecretStore {manifest.name} as a rule of policy.yaml: {rule}"
+
+
+def _build_rule(conditions: Sequence[Condition], aws: Aws, estate: Estate) -> dict[str, Any]:
+    names = [name for each in conditions for name in each.namespaces or ()]
+    has_choices = any(each.namespace_selector or each.namespace_regexes for each in conditions)
+    clusters = list(estate.options.clusters)
+    rule: dict[str, Any] = {
+        "mappings": [f"{name}/*.yaml" for name in names] or ["**/*.yaml"],
+        "sources": {SERVICES[aws.service]: [f"{aws.prefix or ''}*"]},
+        "clusters": clusters,
+        "namespaces": names or ["*"],
+    }
+    return rule | ({"namespaceSelectors": clusters} if has_choices else {})
 
 
 def _get_name(choice: Choice) -> str | None:
