@@ -61,7 +61,7 @@ def test_documents_and_lists_are_read_with_their_lines() -> None:
 def test_a_broken_document_does_not_stop_the_others() -> None:
     reading = reading_of("kind: A\n---\na: [\n---\nkind: B\n")
     assert [each.kind for each in reading.manifests] == ["A", "B"]
-    assert [problem.line for problem in reading.broken] == [4]
+    assert [problem.line for problem in reading.broken] == [3]
 
 
 def test_windows_line_ends_and_a_byte_order_mark_are_no_part_of_it() -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from keyferry.cli.migrate import CONVERTERS
 from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Conversion, Estate, Manifest, Refusal, Refusals
 from keyferry.cli.migrate.reloader import KINDS_OF_RELOADER
-from keyferry.cli.migrate.writing import name_file
+from keyferry.cli.migrate.writing import is_file_of, name_file
 
 State = Literal["converted", "with a difference", "refused", "nothing to write"]
 MAX_NAME = 63
@@ -124,7 +124,7 @@ def _name_apart(outcomes: Sequence[Outcome], taken: Mapping[str, Path]) -> Itera
     used: set[str] = set()
     for outcome in outcomes:
         file = name_file(outcome.conversions) if outcome.conversions else Path()
-        blocked = {name for name, other in taken.items() if other != file}
+        blocked = {name for name, other in taken.items() if not is_file_of(file, other)}
         yield replace(outcome, conversions=[_name(each, used, blocked) for each in outcome.conversions])
 
 

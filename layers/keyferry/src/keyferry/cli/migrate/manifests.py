@@ -83,8 +83,10 @@ def parse(file: str, content: bytes, reading: Reading) -> None:
         try:
             reading.manifests += _parse_document(file, document, first_line)
         except InvalidYaml as error:
-            lines = document.split("\n")[error.line - first_line : error.line - first_line + 1]
-            reading.broken.append(Problem(file, error.line, 1, _explain(str(error), document, "".join(lines))))
+            lines = document.rstrip("\n").split("\n")
+            number = min(error.line - first_line, len(lines) - 1)  # YAML looks for the end behind the last line
+            problem = _explain(str(error), document, lines[number])
+            reading.broken.append(Problem(file, first_line + number, 1, problem))
 
 
 def _parse_document(file: str, text: str, first_line: int) -> Iterator[Manifest]:

@@ -82,6 +82,11 @@ def choose_file(folder: Path, wanted: Path, used: Collection[Path]) -> Path:
     return path
 
 
+def is_file_of(wanted: Path, path: Path) -> bool:
+    """Return whether a file is the one that a manifest wants, or that `choose_file` chose in its place."""
+    return path.parent == wanted.parent and bool(re.fullmatch(rf"{re.escape(wanted.stem)}(-\d+)?", path.stem))
+
+
 def read_names(folder: Path) -> dict[str, Path]:
     """Return the names of the mappings in a folder, as far as its files can be read → the file of each, within it."""
     names: dict[str, Path] = {}

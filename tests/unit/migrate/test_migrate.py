@@ -1,0 +1,195 @@
+"""`keyferry migrate` writes a file for each manifest, keeps what somebody has edited, and tells what became of all."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from keyferry.cli import main
+from keyferry.cli.check import files
+from keyferry.cli.migrate import writing
+from keyferry.formats import yamltext
+from tests.unit.migrate.estates import ONE, STORE, external
+from tests.unit.test_files import CLUSTERS
+
+EXTERNAL = external(f"data: [{ONE}]")
+TEMPLATE = external(
+    """
+target:
+  template:
+    data:
+      conf: |
+        user={{ .a }}
+
+        pass: "{{ .a | quote }}"
+      indented: "  x\\n y"
+      bare: "\\n"
+data: [{secretKey: a, remoteRef: {key: shop/a}}]
+"""
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with clusters and no mappings; the command runs in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings/clusters.yaml").write_text(CLUSTERS)
+    (tmp_path / "samconfig.toml").write_text('[default.deploy.parameters]\nregion = "eu-west-1"\n')
+    (tmp_path / "a.yaml").write_text(EXTERNAL)
+    return tmp_path
+
+
+def run(*words: str, given: str | None = None) -> Result:
+    """Run the command, on a.yaml unless paths are given."""
+    paths = [] if any(word.endswith(".yaml") or word == "-" for word in words) else ["a.yaml"]
+    return CliRunner().invoke(main, ["migrate", *paths, *words, "--cluster", "prod-eu"], input=given)
+
+
+def test_the_files_are_those_of_a_repository_that_is_valid(place: Path) -> None:
+    (place / "b.yaml").write_text(TEMPLATE.replace("name: db", "name: tpl").replace(STORE, ""))
+    assert run("a.yaml", "b.yaml").exit_code == 0
+    catalog, warnings = files.check(place / "mappings")
+    assert (sorted(catalog.mappings), warnings) == (["shop-db", "shop-tpl"], [])
+    assert (place / "mappings/shop/db.yaml").read_text().startswith("# From a.yaml:6 by keyferry migrate (")
+
+
+def test_texts_of_several_lines_stand_as_they_are(place: Path) -> None:
+    (place / "a.yaml").write_text(TEMPLATE)
+    assert run().exit_code == 0
+    text = (place / "mappings/shop/db.yaml").read_text()
+    assert "template: |\n          user=" in text
+    data = yamltext.parse(text)["spec"]["secret"]["data"]
+    assert data["indented"] == {"value": "  x\n y"}
+    assert data["bare"] == {"value": "\n"}
+    assert data["conf"]["template"].startswith("user={{ variables.a }}\n\npass: ")
+
+
+def test_a_second_run_changes_nothing(place: Path) -> None:
+    run()
+    written = place / "mappings/shop/db.yaml"
+    before = written.read_text(), written.stat().st_mtime_ns
+    done = run()
+    assert "1 file: 1 up to date" in done.output
+    assert (written.read_text(), written.stat().st_mtime_ns) == before
+
+
+def test_a_manifest_that_has_changed_renews_its_file(place: Path) -> None:
+    run()
+    (place / "a.yaml").write_text(EXTERNAL.replace("shop/a", "shop/b"))
+    assert "1 file: 1 renewed" in run().output
+    assert "shop/b" in (place / "mappings/shop/db.yaml").read_text()
+
+
+def test_a_file_that_was_edited_is_kept_and_the_difference_shown(place: Path) -> None:
+    run()
+    written = place / "mappings/shop/db.yaml"
+    edited = written.read_text().replace("restart: none", "restart: auto")
+    written.write_text(edited)
+    done = run()
+    assert written.read_text() == edited
+    assert "mappings/shop/db.yaml was edited, and is kept" in done.output
+    assert "-  restart: auto\n+  restart: none\n" in done.output
+
+
+def test_a_file_of_somebody_else_is_left_alone(place: Path) -> None:
+    other = place / "mappings/shop/db.yaml"
+    other.parent.mkdir()
+    other.write_text("# ours\n")
+    assert run().exit_code == 0
+    assert other.read_text() == "# ours\n"
+    assert (place / "mappings/shop/db-2.yaml").exists()
+    assert "1 file: 1 up to date" in run().output
+
+
+def test_a_name_that_another_mapping_has_is_not_taken_again(place: Path) -> None:
+    run()
+    mine = (place / "mappings/shop/db.yaml").read_text().split("\n", 1)[1]
+    (place / "mappings/mine.yaml").write_text(mine.replace("name: db", "name: other"))
+    (place / "mappings/shop/db.yaml").unlink()
+    assert run().exit_code == 0
+    assert sorted(writing.read_names(place / "mappings")) == ["shop-db", "shop-db-2"]
+
+
+def test_a_dry_run_writes_nothing(place: Path) -> None:
+    assert "1 file: 1 written (not yet: dry run)" in run("--dry-run").output
+    assert not (place / "mappings/shop").exists()
+
+
+def test_standard_input_and_another_folder_can_be_given(place: Path) -> None:
+    assert run("-", "--to", "elsewhere", given=EXTERNAL).exit_code == 0
+    assert (place / "elsewhere/shop/db.yaml").exists()
+
+
+def test_a_mapping_for_many_namespaces_is_in_no_folder_of_one(place: Path) -> None:
+    own = f"externalSecretSpec: {{secretStoreRef: {{name: aws, kind: ClusterSecretStore}}, data: [{ONE}]}}"
+    head = "apiVersion: external-secrets.io/v1\nkind: ClusterExternalSecret\nmetadata: {name: all}\n"
+    (place / "a.yaml").write_text(f"{STORE}{head}spec: {{namespaces: [a, b], {own}}}\n")
+    assert run().exit_code == 0
+    assert (place / "mappings/all.yaml").exists()
+
+
+def test_the_report_has_what_became_of_each(place: Path) -> None:
+    refused = external("refreshInterval: 0", store="", metadata="name: x, namespace: shop")
+    (place / "a.yaml").write_text(f"{EXTERNAL}---\n{refused}---\nkind: Service\n---\n[")
+    done = run("--report", "out/report.json", "--output", "json")
+    assert done.exit_code == 1
+    answer = json.loads(done.stdout)
+    assert json.loads((place / "out/report.json").read_text()) == answer
+    assert [(each["manifest"], each["state"], each["line"]) for each in answer["manifests"]] == [
+        ("ExternalSecret shop/db", "converted", 6),
+        ("ExternalSecret shop/x", "refused", 13),
+    ]
+    (reason,) = answer["manifests"][1]["reasons"]
+    assert (reason["line"], answer["broken"][0]["line"]) == (18, 22)
+    assert answer["totals"] | {"converted": 0} == {
+        "converted": 0,
+        "withDifference": 0,
+        "refused": 1,
+        "nothingToWrite": 0,
+        "broken": 1,
+        "foreign": 1,
+    }
+
+
+def test_the_report_can_be_markdown(place: Path) -> None:
+    run("--report", "report.md")
+    assert "| converted | ExternalSecret shop/db | a.yaml:6 | shop-db |" in re.sub(
+        r"&#(\d+);", lambda match: chr(int(match[1])), (place / "report.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["absent.yaml"], "absent.yaml: there is no such file or folder"),
+        (["--report", "/dev/null/x"], "cannot be written"),
+        (["--to", "/dev/null"], "cannot be written: Not a directory"),
+    ],
+)
+def test_what_cannot_be_done_is_said(place: Path, words: list[str], said: str) -> None:
+    done = run(*words)
+    assert done.exit_code in (1, 2)
+    assert said in done.output
+
+
+def test_a_cluster_that_is_unknown_is_told_with_one_that_is_known(place: Path) -> None:
+    done = CliRunner().invoke(main, ["migrate", "a.yaml", "--cluster", "prod-eus"])
+    assert (done.exit_code, "did you mean prod-eu?" in done.output) == (1, True)
+
+
+def test_nothing_to_read_is_a_wrong_command_line(place: Path) -> None:
+    done = CliRunner().invoke(main, ["migrate", "--cluster", "prod-eu"])
+    assert (done.exit_code, "name a file, a folder, or -" in done.output) == (2, True)
+
+
+def test_three_hundred_manifests_take_no_longer_than_people_wait(place: Path) -> None:
+    one = TEMPLATE.replace(STORE, "")
+    parts = [one.replace("name: db, namespace: shop", f"name: db, namespace: n{number}") for number in range(300)]
+    (place / "a.yaml").write_text(STORE + "---\n".join(parts))
+    done = run()
+    assert "300 files: 300 written" in done.output
+    assert len(list(yaml.safe_load_all((place / "mappings/n299/db.yaml").read_text()))) == 1
