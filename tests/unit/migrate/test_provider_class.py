@@ -440,6 +440,28 @@ def test_two_objects_that_write_one_file_are_refused() -> None:
     assert "two objects write the file a_db" in str(refuse(objects))
 
 
+@pytest.mark.parametrize(
+    ("objects", "file", "entry"),
+    [
+        (
+            "- {objectName: db, objectType: secretsmanager, jmesPath: [{path: p, objectAlias: db}]}",
+            "db",
+            {"from": "db", "path": "p", "type": "string"},
+        ),
+        (
+            "- {objectName: a/db, objectType: secretsmanager}\n- {objectName: a_db, objectType: secretsmanager}",
+            "a_db",
+            {"from": "a_db"},
+        ),
+    ],
+)
+def test_a_file_that_is_written_twice_has_what_is_written_last(objects: str, file: str, entry: dict[str, str]) -> None:
+    data = [{"objectName": file, "key": "password"}]
+    (conversion,) = make(read(objects, [SECRET | {"data": data}]))
+    assert conversion.mapping["spec"]["secret"]["data"]["password"] == entry
+    assert conversion.notes[0].startswith(f"The file {file} is written twice, and the last one counts")
+
+
 def test_a_parameter_that_is_there_twice_is_refused_where_the_provider_mixes_both_up() -> None:
     twice = """
         - {objectName: a, objectType: ssmparameter, objectAlias: db, objectVersionLabel: one}

@@ -7,11 +7,14 @@ from keyferry.cli.migrate.model import Conversion, Estate, Manifest, Options, Re
 from keyferry.cli.migrate.placeholders import check_placeholders
 from keyferry.cli.migrate.provider_class import objects
 from keyferry.cli.migrate.provider_class.descriptors import (
+    IN_ORDER,
     File,
     Parameters,
     check_parameters,
     find_mixed_up,
+    get_service,
     list_files,
+    list_overwritten,
 )
 from keyferry.cli.migrate.provider_class.files import build_files, describe_volume
 from keyferry.cli.migrate.provider_class.mapping import Class, build_conversion, list_rest, watch_rest
@@ -127,10 +130,12 @@ def _index_files(read: Class) -> Mapping[str, File]:
         Refusal: which value a file holds is a matter of chance, or of the order of the provider's answers.
     """
     files = {file.name: file for file in read.files}
-    twice = next((file for file in read.files if files[file.name] is not file), None)
-    if twice:
-        what = f"two objects write the file {twice.name}, and the last one to arrive counts"
-        raise objects.refuse(what, "give one of them an objectAlias", twice.line)
+    for file in list_overwritten(read.files):
+        other = files[file.name]
+        is_ordered = file.entry is other.entry or {get_service(each.entry) for each in (file, other)} == {IN_ORDER}
+        if not is_ordered:
+            what = f"two objects write the file {file.name}, and the last one to arrive counts"
+            raise objects.refuse(what, "give one of them an objectAlias", file.line)
     mixed = find_mixed_up(read.entries)
     if mixed:
         line, name = next(iter(mixed.items()))

@@ -13,6 +13,8 @@ from keyferry.cli.migrate.provider_class.objects import Entry, Text
 
 BATCH = 10
 """How many parameters the provider asks for at once."""
+IN_ORDER = "secretsmanager"
+"""The service whose objects are read one after the other. Those of the other one come as AWS answers."""
 _TYPES = {"secretsmanager": "secretsmanager", "ssmparameter": "ssm"}
 """`objectType` → the service in ARNs."""
 _SERVICES = ("secretsmanager", "ssm", "ssmparameter")
@@ -69,6 +71,12 @@ def list_files(entries: Sequence[Entry], parameters: Parameters) -> list[File]:
     for file in files:
         _check_file(file)
     return files
+
+
+def list_overwritten(files: Sequence[File]) -> list[File]:
+    """Return the files in whose place another one of the same name is written afterwards."""
+    last = {file.name: file for file in files}
+    return [file for file in files if last[file.name] is not file]
 
 
 def _list_files(entry: Entry, separator: str) -> Iterator[File]:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from keyferry.cli.migrate.model import Conversion, Estate, Manifest, Refusal, Refusals
-from keyferry.cli.migrate.provider_class.descriptors import File, Parameters
+from keyferry.cli.migrate.provider_class.descriptors import File, Parameters, list_overwritten
 from keyferry.cli.migrate.provider_class.objects import Entry, refuse
 from keyferry.cli.migrate.provider_class.secret_objects import Secret, build_entry
 from keyferry.cli.migrate.provider_class.sources import build_source, name_sources
@@ -75,7 +75,8 @@ def build_conversion(read: Class, secret: Secret, rest: Sequence[File]) -> Conve
     metadata = {"name": f"{read.namespace}-{name}"}
     mapping = {"apiVersion": "keyferry.dev/v1", "kind": "SecretMapping", "metadata": metadata, "spec": spec}
     _check(mapping, secret, {aliases[line]: entry for line, entry in used.items()})
-    notes = [*secret.notes, *_describe_rest(rest), *_describe_failover(read.parameters), *differences]
+    overwritten = _describe_overwritten(read, secret)
+    notes = [*secret.notes, *overwritten, *_describe_rest(rest), *_describe_failover(read.parameters), *differences]
     return Conversion(read.manifest, mapping, notes, secret.comments)
 
 
@@ -95,6 +96,12 @@ def _explain(error: Mapping[str, Any], secret: Secret, sources: Mapping[str, Ent
     if entry:
         return refuse(what, "correct the object", entry.line)
     return Refusal(what, "correct it, or write this mapping by hand", secret.path)
+
+
+def _describe_overwritten(read: Class, secret: Secret) -> Iterator[str]:
+    names = {file.name for file in secret.files}
+    for name in dict.fromkeys(file.name for file in list_overwritten(read.files) if file.name in names):
+        yield f"The file {name} is written twice, and the last one counts; the driver's rotation fails for it."
 
 
 def _describe_rest(rest: Sequence[File]) -> Iterator[str]:
