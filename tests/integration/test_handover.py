@@ -355,9 +355,10 @@ def test_an_original_that_helm_keeps_is_changed_and_removed_by_its_release(scene
         assert "meta.helm.sh/release-name" not in scene.secret()["metadata"]["annotations"]
 
 
-def test_an_owner_of_its_own_kind_that_was_removed_by_hand_takes_nothing_along(scene: Scene) -> None:
+def test_a_secret_with_another_owner_is_left_alone_until_that_is_settled(scene: Scene) -> None:
     with external(scene, {"creationPolicy": "Owner"}) as estate, watched(estate):
-        foreign = {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "1", "controller": False}
+        other = scene.make("ConfigMap", "other")
+        foreign = {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": other["metadata"]["uid"]}
         owned = scene.secret()["metadata"]["ownerReferences"]
         scene.admin.edit("Secret", "db", scene.namespace, {"metadata": {"ownerReferences": [*owned, foreign]}})
         target = estate.run()
