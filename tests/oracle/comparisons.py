@@ -172,7 +172,7 @@ def _read_values(answer: Answer) -> dict[str, str] | None:
 
 
 _FIELD = re.compile(r"\.(?:user|password|port|config|list|yaml|encoded|url|bytes|missing)\b|\(index \. \"[a-z.]+\"\)")
-_any_template = templates.templates() | templates.actions() | templates.calls()
+_any_template = templates.calls() | templates.calls() | templates.actions() | templates.templates()
 _key_template = (templates.actions() | templates.calls()).map(lambda text: _FIELD.sub(".value", text))
 _paths = st.tuples(documents, gjson_paths.paths) | gjson_paths.guided()
 _jmespaths = jmespaths.guided() | st.tuples(documents, jmespaths.simple | jmespaths.expressions)
