@@ -188,7 +188,7 @@ def test_a_field_that_a_data_key_is_called_after_is_a_key(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("path: pass", "property: pass", "13:28: unknown field property; a mapping has path"),
+        ("path: pass", "jmesPath: pass", "13:28: unknown field jmesPath; a mapping has path"),
         ("{from: db,", "{remoteRef: {key: x},", "13:18: unknown field remoteRef; a mapping has {from: db, path: pass"),
         ("  restart", "  target: {name: x}\n  restart", "14:3: unknown field target; a mapping has secret (https://"),
         ("  restart", "  refreshInterval: 1h\n  restart", "14:3: unknown field refreshInterval; leave it out: each"),
