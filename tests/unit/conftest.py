@@ -17,12 +17,12 @@ settings.load_profile("keyferry")
 EXHAUSTIVE = frozenset(
     f"test_{name}.py"
     for name in (
-        *("cli_schema", "docs", "exactness", "fuzz", "golden", "mistakes", "openssl"),
-        *("protocol", "schedules", "templates"),
+        *("arn", "cli_entries", "cli_schema", "docs", "exactness", "fuzz", "golden", "mistakes", "openssl"),
+        *("protocol", "schedules", "tampering", "template", "templates", "workflow"),
     )
 )
 """What runs the same lines again and again. Other tests run each of them too, so coverage, which makes Python a third
-slower, does not watch here."""
+slower, does not watch here. Tests of other files for which the same is true have the mark `no_cover` themselves."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
