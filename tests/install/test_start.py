@@ -34,6 +34,8 @@ PUBLISHED = re.compile(r"https://\S+/keyferry-\S+?\.whl")
 VALUE = "canary-first"
 MOST = 6
 """How many commands it may take."""
+REPOSITORY_ID = "42"
+"""The number that GitHub has given the repository."""
 
 
 def list_commands(heading: str) -> list[str]:
@@ -97,6 +99,7 @@ def machine(account: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Machine
     programs = {
         "uv": ROOT / ".tools/uv/bin/uv",
         "uvx": ROOT / ".tools/uv/bin/uvx",
+        "aws": ROOT / ".tools/awscli/bin/aws",
         "kubectl": binaries.provide(print).kubectl,
         **dict.fromkeys(("python", "python3.13"), Path(sys.executable).resolve()),
     }
@@ -192,34 +195,54 @@ def run_job(machine: Machine, repository: Path, job: str, **more: str) -> None:
         machine.run(step["run"], repository, **step.get("env", {}), **more)
 
 
-def let_assume(account: Cloud, repository: Path, name: str) -> dict[str, str]:
-    """Return the keys of one of the roles of aws/ci-roles.yaml, made as CloudFormation would make it."""
-    template = json.dumps(
-        yaml.safe_load((repository / "aws/ci-roles.yaml").read_text())["Resources"][name]["Properties"]
+@pytest.fixture(scope="module")
+def ci_roles(account: Cloud, machine: Machine, repository: Path) -> Mapping[str, str]:
+    """The ARNs of the roles of aws/ci-roles.yaml, by output of its stack: deployed by the command of README.md."""
+    gh = machine.home / "bin/gh"
+    gh.write_text(f"#!/bin/sh\necho {REPOSITORY_ID}\n")
+    gh.chmod(0o755)
+    [command] = re.findall(
+        r"^ *(aws cloudformation deploy (?:.*\\\n)*.*)$", (repository / "README.md").read_text(), re.M
     )
-    for variable, value in {
-        "AWS::AccountId": ACCOUNT,
-        "AWS::Partition": "aws",
-        "StackName": "keyferry",
-        "RoleNamePrefix": "keyferry",
-    }.items():
-        template = template.replace(f"${{{variable}}}", value)
-    properties = json.loads(template, object_hook=lambda part: part.get("Fn::Sub", part))
-    iam, role = account.aws.client("iam"), properties["RoleName"]
-    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    for policy in properties.get("ManagedPolicyArns", ()):
-        iam.attach_role_policy(RoleName=role, PolicyArn=policy)
-    for policy in properties.get("Policies", ()):
-        rights = json.dumps(policy["PolicyDocument"])
-        iam.put_role_policy(RoleName=role, PolicyName=policy["PolicyName"], PolicyDocument=rights)
-    keys = account.aws.credentials(arn, "github")
+    provider = "CreateProvider=false"  # the emulator has no OIDC provider
+    machine.run(f"{command.replace('OWNER/NAME', 'acme/secrets')} {provider}", repository)
+    [stack] = account.aws.client("cloudformation").describe_stacks(StackName="github-keyferry")["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def let_assume(account: Cloud, role: str) -> dict[str, str]:
+    """Return the keys that a job gets of a role."""
+    keys = account.aws.credentials(role, "github")
     return {
         "AWS_ACCESS_KEY_ID": keys.access_key,
         "AWS_SECRET_ACCESS_KEY": keys.secret_key,
         "AWS_SESSION_TOKEN": str(keys.session_token),
     }
+
+
+def test_the_roles_of_the_workflow_are_deployed_with_the_trust_and_the_rights_that_the_readme_tells(
+    account: Cloud, ci_roles: Mapping[str, str]
+) -> None:
+    iam, issuer = account.aws.client("iam"), "token.actions.githubusercontent.com"
+    both = {f"{issuer}:aud": "sts.amazonaws.com", f"{issuer}:repository_id": REPOSITORY_ID}
+    for name, context, more in (
+        ("look", "pull_request", {}),
+        ("deploy", "environment:default", {f"{issuer}:ref": "refs/heads/main"}),
+    ):
+        role = iam.get_role(RoleName=f"github-keyferry-{name}")["Role"]
+        assert role["Arn"] == ci_roles[f"{name.title()}RoleArn"]
+        [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{issuer}"}
+        assert statement["Condition"]["StringEquals"] == both | more
+        subjects = [f"repo:acme/secrets:{context}", f"repo:acme@*/secrets@*:{context}"]
+        assert statement["Condition"]["StringLike"] == {f"{issuer}:sub": subjects}
+    attached = iam.list_attached_role_policies(RoleName="github-keyferry-look")["AttachedPolicies"]
+    assert [policy["PolicyName"] for policy in attached] == ["keyferry-look"]
+    assert iam.list_role_policies(RoleName="github-keyferry-look")["PolicyNames"] == []
+    rights = iam.get_role_policy(RoleName="github-keyferry-deploy", PolicyName="deploy")["PolicyDocument"]
+    published = (ROOT / "examples/deployer-policy.json").read_text()
+    assert rights == json.loads(published.replace("111122223333", ACCOUNT))
+    assert iam.list_attached_role_policies(RoleName="github-keyferry-deploy")["AttachedPolicies"] == []
 
 
 NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
@@ -237,9 +260,9 @@ def test_the_workflow_checks_a_pull_request_without_credentials(machine: Machine
 
 
 def test_the_workflow_shows_what_a_pull_request_changes_with_the_role_that_looks(
-    account: Cloud, machine: Machine, repository: Path
+    account: Cloud, machine: Machine, repository: Path, ci_roles: Mapping[str, str]
 ) -> None:
-    keys = let_assume(account, repository, "LookRole")
+    keys = let_assume(account, ci_roles["LookRoleArn"])
     summary = machine.home / "summary.md"
     mapping = repository / "mappings/payments/db.yaml"
     right = mapping.read_text()
@@ -251,9 +274,9 @@ def test_the_workflow_shows_what_a_pull_request_changes_with_the_role_that_looks
 
 
 def test_the_workflow_deploys_what_is_merged_and_is_content_where_nothing_changes(
-    account: Cloud, machine: Machine, repository: Path
+    account: Cloud, machine: Machine, repository: Path, ci_roles: Mapping[str, str]
 ) -> None:
-    keys = let_assume(account, repository, "DeployRole")
+    keys = let_assume(account, ci_roles["DeployRoleArn"])
     mapping = repository / "mappings/payments/db.yaml"
     mapping.write_text(mapping.read_text().replace("      value:", "      second: {from: source}\n      value:"))
     run_job(machine, repository, "deploy", **keys)
