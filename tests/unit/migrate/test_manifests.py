@@ -80,6 +80,8 @@ def test_a_text_at_the_end_of_a_document_keeps_its_line_end() -> None:
         ("a: {{ENV}}", r"a.yaml:1:1: .*placeholder.*helm template … \| keyferry migrate -"),
         ("{{- if .Values.a }}\na: 1\n{{- end }}", "a.yaml:1:1: .*placeholder"),
         ("a: 1\na: 2", "a.yaml:2:1: a is given twice"),
+        ('a: "{{ .user }}"\na: 2', "a.yaml:2:1: a is given twice; keep one of them$"),
+        ('a: "{{ .Values.user }}"\na: 2', "a.yaml:2:1: a is given twice.*placeholders"),
         ("just text", "a.yaml:1:1: no object of Kubernetes"),
         ("kind: List\nitems: [5]", "a.yaml:2:1: no object of Kubernetes"),
         (b"a: \xff", "a.yaml:1:1: not UTF-8"),

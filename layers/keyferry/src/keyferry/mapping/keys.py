@@ -25,7 +25,8 @@ MAX_LENGTH = 4096
 _EXPRESSIONS = "the regular expressions of keys"
 TOO_LONG = "becomes longer than"
 """What messages say of a key that rules make grow."""
-_REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
+REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
+"""What a replacement has in place of a group: its number or name, after a dollar; `$$` is a dollar."""
 _PLAIN = frozenset("-._")
 _KEY = TypeAdapter(Key)
 
@@ -215,7 +216,7 @@ def _check_characters(text: str) -> None:
 
 def _list_groups(target: str) -> Iterator[str]:
     """Yield the names and numbers of the groups that a replacement refers to."""
-    for match in _REFERENCE.finditer(target):
+    for match in REFERENCE.finditer(target):
         if match[1] or match[2]:
             yield match[1] or match[2]
 
@@ -234,4 +235,4 @@ def _expand(target: str, match: Any) -> str:  # noqa: ANN401  # re2 has no types
             return "$"
         return str(match[int(name) if _is_number(name) else name] or "")
 
-    return _REFERENCE.sub(get_group, target)
+    return REFERENCE.sub(get_group, target)

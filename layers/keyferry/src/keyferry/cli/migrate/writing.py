@@ -84,7 +84,7 @@ def choose_file(folder: Path, wanted: Path, used: Collection[Path]) -> Path:
 
 def is_file_of(wanted: Path, path: Path) -> bool:
     """Return whether a file is the one that a manifest wants, or that `choose_file` chose in its place."""
-    return path.parent == wanted.parent and bool(re.fullmatch(rf"{re.escape(wanted.stem)}(-\d+)?", path.stem))
+    return path.parent == wanted.parent and bool(re.fullmatch(rf"{re.escape(wanted.stem)}(-[0-9]+)?", path.stem))
 
 
 def read_names(folder: Path) -> dict[str, Path]:

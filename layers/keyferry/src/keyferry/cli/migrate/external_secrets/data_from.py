@@ -10,10 +10,10 @@ from keyferry.cli.migrate.external_secrets.fields import DataFrom, Find, Rewrite
 from keyferry.cli.migrate.model import FieldPath, Refusal
 from keyferry.cli.migrate.stores import Store
 from keyferry.formats.re2 import compile_pattern
+from keyferry.mapping.keys import REFERENCE
 
 WHOLE = "@this"
 """The property that selects a whole document, with the meaning that External Secrets gives to its members."""
-_REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
 _EXCLUDE = {"exclude": "^$"}
 _INVALID = {"Unicode": "escape"}
 
@@ -119,4 +119,4 @@ def _drop_unknown_groups(source: str, target: str, at: FieldPath) -> str:
         known = int(name) <= pattern.groups if name.isascii() and name.isdecimal() else name in pattern.groupindex
         return match[0] if known else ""
 
-    return _REFERENCE.sub(keep, target)
+    return REFERENCE.sub(keep, target)

@@ -9,7 +9,7 @@ from keyferry.cli.migrate.external_secrets.fields import ExternalSecretSpec, Tar
 from keyferry.delivery.ownership import MARKERS
 from keyferry.model import MANAGED_BY, PREFIX
 
-_DURATION = re.compile(r"[-+]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)\Z")
+_DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)\Z")
 _NOT_COPIED = {"kubectl.kubernetes.io/last-applied-configuration"}
 _OPERATORS_OWN = "reconcile.external-secrets.io/"
 _WEBHOOK = "External Secrets refuses it: correct it"
