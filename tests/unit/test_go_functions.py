@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat, pkcs12
 
 from keyferry.budget import Budget
 from keyferry.errors import SourceUnusable
@@ -126,13 +127,7 @@ def test_blocks_are_taken_by_their_label() -> None:
     assert fill("{{ db | go('filterPEM', 'PRIVATE KEY') }}", both) == LEAF.pem
     assert fill("{{ db | go('filterPEM', 'X') }}", both) == ""
     assert refuse("{{ db | go('filterPEM', 'X') }}", both + "junk").endswith("something behind the others")
-    assert "headers" in refuse("{{ db | go('filterPEM', 'X') }}", RSA.encrypted(_traditional()))
-
-
-def _traditional() -> object:
-    from cryptography.hazmat.primitives.serialization import PrivateFormat  # noqa: PLC0415
-
-    return PrivateFormat.TraditionalOpenSSL
+    assert "headers" in refuse("{{ db | go('filterPEM', 'X') }}", RSA.encrypted(PrivateFormat.TraditionalOpenSSL))
 
 
 def test_the_names_of_the_first_certificate_are_listed() -> None:
@@ -165,8 +160,6 @@ def test_what_is_no_pkcs12_file_of_one_chain_is_refused(content: object, said: s
 
 
 def test_a_trust_store_has_no_certificate_of_a_key() -> None:
-    from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12  # noqa: PLC0415
-
     store = pkcs12.serialize_key_and_certificates(None, None, None, [ROOT.certificate], NoEncryption())
     assert refuse("{{ db | go('pkcs12cert') }}", SecretValue(store)).endswith("there is not one private key in it")
 
