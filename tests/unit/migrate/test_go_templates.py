@@ -1,5 +1,6 @@
 """A Go template becomes Jinja that makes the same text, or is refused: compared with answers recorded from Go."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from keyferry.cli.migrate.go_templates import (
     translate,
     translate_key,
 )
+from keyferry.cli.migrate.go_templates.functions import OWN
+from keyferry.cli.migrate.go_templates.refused import REFUSED
 from keyferry.errors import SourceUnusable
 from keyferry.model import SecretValue
 from keyferry.render import templates
 from keyferry.render.data.values import encode_text, get_text
+from keyferry.render.go.function import FUNCTIONS
 
 RECORDED = yaml.safe_load(Path(__file__).with_suffix(".yaml").with_stem("go_templates").read_text())
 VALUES: dict[str, str] = RECORDED["values"]
@@ -111,6 +115,16 @@ def test_bytes_that_are_no_text_pass_a_template_as_they_are() -> None:
 def test_half_a_character_of_a_source_is_still_refused() -> None:
     with pytest.raises(SourceUnusable, match="half a character"):
         encode_text(fill("{{ db }}", db="\udcff"), "here")
+
+
+def test_the_guide_has_all_functions_and_what_becomes_of_them() -> None:
+    guide = (Path(__file__).parents[3] / "docs/map/external-secrets.md").read_text()
+    taken, _, refused = guide.partition("## Go templates")[2].partition("## ")[0].partition("| refused,")
+    names = {kind: set(re.findall("`([a-z]\\w+)`", text)) for kind, text in (("taken", taken), ("refused", refused))}
+    musts = {name for name in FUNCTIONS if name.startswith("must")}
+    assert names["taken"] >= (FUNCTIONS.keys() | {"not"}) - musts - OWN
+    assert names["refused"] >= REFUSED.keys()
+    assert not names["taken"] & REFUSED.keys()
 
 
 def test_a_refusal_has_the_line() -> None:

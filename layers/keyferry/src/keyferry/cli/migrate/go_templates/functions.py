@@ -47,12 +47,12 @@ def call(name: str, arguments: Arguments, line: int, *, is_piped: bool = False) 
         return _write_piped_and(name, arguments, line)
     if name in _WRITERS:
         return _WRITERS[name](name, arguments, line)
-    if name not in FUNCTIONS or name in _OWN:
+    if name not in FUNCTIONS or name in OWN:
         raise Untranslatable(line, f"{name} is no function that External Secrets has")
     return _call_go(name, arguments, line)
 
 
-_OWN = frozenset({"text", "field", "items", "each", "newDict", "value"})
+OWN = frozenset({"text", "field", "items", "each", "newDict", "value"})
 """Functions of the filter `go` that Go's templates do not have."""
 
 
