@@ -140,7 +140,7 @@ def _write_number(number: float) -> str:
     sign, digits, point = split_number(number)
     if not any(digits) or -6 <= point < 21:
         return sign + write_plain(digits, point)
-    return sign + re.sub(r"e-0(\d)$", r"e-\1", write_exponent(digits, point))
+    return sign + re.sub(r"e-0([0-9])$", r"e-\1", write_exponent(digits, point))
 
 
 @function("fromJson(string) any", price=_spend_parsing)

@@ -28,7 +28,7 @@ KINDS = frozenset(
 `string` is text, `bytes` a string of any bytes, `slice` a list of whatever type (any other value is an error of Go's),
 `map` a map[string]any, `texts` a map[string]string; `list`, `strings` and `ints` are lists of any, string and int.
 """
-_SIGNATURE = re.compile(r"(\w+)\(([^)]*)\) (\w+)")
+_SIGNATURE = re.compile(r"([a-zA-Z0-9_]+)\(([^)]*)\) ([a-z0-9]+)")
 
 
 @dataclass(frozen=True)

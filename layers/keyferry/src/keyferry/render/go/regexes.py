@@ -10,7 +10,7 @@ from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
 from keyferry.render.go.values import NilList
 
-_REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\}|)", re.ASCII)
+_REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\}|)")
 _QUOTED = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
@@ -80,7 +80,7 @@ def _get_group(match: Any, reference: re.Match[str]) -> str:  # noqa: ANN401  # 
     name = reference[1] or reference[2]
     if name is None:
         return "$"
-    if name.isdigit():
+    if name.isascii() and name.isdigit():
         return (match[int(name)] or "") if int(name) <= len(match.groups()) else ""
     groups = match.groupdict()
     return groups.get(name) or ""
