@@ -184,7 +184,7 @@ class Writer:
 
     def _is_stable(self, value: Expression) -> bool:
         """Return whether an expression is short and always the same, so that it can stand for the dot."""
-        return value.text.replace(".", "").isidentifier()) and value.kind in ("string", "texts", "int", "bool")
+        return value.text.replace(".", "").isidentifier() and value.kind in ("string", "texts", "int", "bool")
 
     def _write_range(self, branch: Branch) -> None:
         pipeline = branch.pipeline
