@@ -172,6 +172,17 @@ def test_an_object_becomes_a_source(objects: str, parameters: Mapping[str, str],
     assert list(make_spec(objects, **parameters)["sources"].values()) == [source]
 
 
+def test_a_class_that_no_workload_mounts_has_no_secret_before_and_that_is_told() -> None:
+    volume = {"name": "v", "csi": {"volumeAttributes": {"secretProviderClass": "shop"}}}
+    pod = {"containers": [{"name": "c", "volumeMounts": [{"name": "v"}]}], "volumes": [volume]}
+    body = {"kind": "Deployment", "metadata": {"name": "api", "namespace": "shop"}, "spec": {"template": {"spec": pod}}}
+    other = {**body, "spec": {"template": {"spec": {"containers": [{"name": "c"}]}}}}
+    manifest, options = read(), Options(clusters=["prod-eu"], own_region="eu-west-1")
+    for workload, said in ((body, []), (other, ["No workload that was read mounts the class"])):
+        (conversion,) = convert(manifest, Estate([manifest, Manifest("a.yaml", 1, workload)], options))
+        assert [note.partition(":")[0] for note in conversion.notes] == said
+
+
 def test_without_a_region_the_one_of_the_cluster_counts() -> None:
     (conversion,) = make(read(), regions={"prod-us": "us-east-1"})
     assert conversion.mapping["spec"]["sources"]["db"]["region"] == "us-east-1"

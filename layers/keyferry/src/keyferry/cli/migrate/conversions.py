@@ -7,7 +7,7 @@ from typing import Literal
 
 from keyferry.cli.migrate import CONVERTERS
 from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Conversion, Estate, Manifest, Refusal, Refusals
-from keyferry.cli.migrate.reloader import KINDS_OF_RELOADER
+from keyferry.cli.migrate.workloads import KINDS
 from keyferry.cli.migrate.writing import is_file_of, name_file
 
 State = Literal["converted", "with a difference", "refused", "nothing to write"]
@@ -80,7 +80,7 @@ def _is_original(manifest: Manifest) -> bool:
 def _is_read(manifest: Manifest) -> bool:
     """Return whether others are read with it: a store, or a workload, whose restarts are looked at."""
     is_store = manifest.group == EXTERNAL_SECRETS and manifest.kind in ("SecretStore", "ClusterSecretStore")
-    return is_store or manifest.kind in KINDS_OF_RELOADER
+    return is_store or manifest.kind in KINDS
 
 
 def _identify(manifest: Manifest, estate: Estate) -> tuple[str | None, ...]:

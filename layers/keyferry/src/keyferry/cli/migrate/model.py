@@ -1,9 +1,13 @@
 """What `keyferry migrate` passes around: the manifests that were read, what becomes of them, and why one is refused."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keyferry.cli.migrate.workloads import Workload
 
 type FieldPath = tuple[str | int, ...]
 """The keys and indexes that lead to a part of a manifest, such as `("spec", "data", 0)`."""
@@ -163,11 +167,18 @@ class Estate:
         """Return whether there is such a Secret among the manifests."""
         return self._find("", "Secret", namespace, name) is not None
 
-    def list_workloads(self, namespace: str | None) -> Iterator[Manifest]:
-        """Yield the manifests of a namespace that have a pod template."""
-        for manifest in self.manifests:
-            if self.namespace_of(manifest) == namespace and isinstance(manifest.get("spec", "template"), Mapping):
-                yield manifest
+    @cached_property
+    def workloads(self) -> Mapping[str | None, "Sequence[Workload]"]:
+        """Namespace → its workloads; None for all."""
+        from keyferry.cli.migrate.workloads import read_workloads  # noqa: PLC0415  # which imports this module
+
+        found: defaultdict[str | None, list[Workload]] = defaultdict(list)
+        for workload in read_workloads(self.manifests):
+            found[None].append(workload)
+            namespace = self.namespace_of(workload.manifest)
+            if namespace is not None:
+                found[namespace].append(workload)
+        return dict(found)
 
     def namespace_of(self, manifest: Manifest) -> str | None:
         """Return the namespace of a manifest: its own, or that of the command line; None without either."""

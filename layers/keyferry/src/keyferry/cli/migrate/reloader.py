@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from keyferry.cli.migrate.model import Estate, Manifest
-from keyferry.delivery.restart.workloads import list_secrets
+from keyferry.cli.migrate.workloads import Workload
 from keyferry.formats import re2
 from keyferry.kinds import DEFAULT_KINDS, KINDS, explain_no_restart
 
 RELOADER = "reloader.stakater.com"
-KINDS_OF_RELOADER = ("Deployment", "StatefulSet", "DaemonSet", "Rollout", "CronJob", "Job", "DeploymentConfig")
-"""The kinds that it restarts; DeploymentConfig in older releases."""
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
 """What Go's `strconv.ParseBool` takes for true."""
 _DEFAULT = {kind.name for kind in DEFAULT_KINDS}
@@ -57,13 +55,14 @@ def decide_restart(
     """
     watched = [_Watched("secret", secret, annotations or {})]
     if provider_class is not None and provider_class.name:
-        own = _mapping(provider_class.get("metadata", "annotations"))
-        watched.append(_Watched("secretproviderclass", provider_class.name, own))
-    workloads = list(_list_workloads(estate, namespace))
+        own = provider_class.get("metadata", "annotations")
+        given = own if isinstance(own, Mapping) else {}
+        watched.append(_Watched("secretproviderclass", provider_class.name, given))
+    workloads = estate.workloads.get(namespace, ())
     reloaded = [workload for workload in workloads if any(_reloads(workload, each) for each in watched)]
     notes = [note for workload in reloaded for note in _describe(workload)]
     named = sorted({_name(workload) for workload in reloaded if workload.kind in KINDS})
-    automatic = {_name(each) for each in workloads if each.kind in _DEFAULT and secret in _list_uses(each)}
+    automatic = {_name(each) for each in workloads if each.kind in _DEFAULT and secret in each.uses}
     if not named:
         return "none", notes
     if automatic == set(named):
@@ -75,7 +74,7 @@ def decide_restart(
 
 def list_differences(estate: Estate) -> list[str]:
     """Return what is worth knowing of all workloads together, as sentences."""
-    workloads = [each for each in _list_workloads(estate, None) if _annotations(each) or _pod_annotations(each)]
+    workloads = [each for each in estate.workloads.get(None, ()) if _is_annotated(each)]
     mixed = [str(each) for each in workloads if _has(each, "configmap.") or _has(each, "")]
     differences = []
     if workloads:
@@ -98,75 +97,43 @@ def _join(things: Sequence[object], most: int = 5) -> str:
     return ", ".join(map(str, things[:most])) + more
 
 
-def _list_workloads(estate: Estate, namespace: str | None) -> Iterator[Manifest]:
-    for manifest in estate.manifests:
-        is_here = namespace is None or estate.namespace_of(manifest) == namespace
-        if is_here and manifest.kind in KINDS_OF_RELOADER and manifest.name:
-            yield manifest
+def _name(workload: Workload) -> tuple[str, str]:
+    return workload.kind, workload.name
 
 
-def _name(workload: Manifest) -> tuple[str, str]:
-    return str(workload.kind), str(workload.name)
+def _is_annotated(workload: Workload) -> bool:
+    return any(RELOADER in str(key) for key in (*workload.annotations, *workload.pod_annotations))
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _items(value: object) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _get_template(workload: Manifest) -> Mapping[str, Any]:
-    path = ("spec", "jobTemplate", "spec", "template") if workload.kind == "CronJob" else ("spec", "template")
-    return _mapping(workload.get(*path))
-
-
-def _annotations(workload: Manifest) -> Mapping[str, Any]:
-    """Return Reloader's annotations of a workload itself."""
-    return _select(workload.get("metadata", "annotations"))
-
-
-def _pod_annotations(workload: Manifest) -> Mapping[str, Any]:
-    return _select(_mapping(_get_template(workload).get("metadata")).get("annotations"))
-
-
-def _select(annotations: object) -> Mapping[str, Any]:
-    return {key: value for key, value in _mapping(annotations).items() if RELOADER in str(key)}
-
-
-def _has(workload: Manifest, prefix: str) -> bool:
+def _has(workload: Workload, prefix: str) -> bool:
     """Return whether a workload asks for reloads for ConfigMaps: by name, or with all others."""
     names = (f"{prefix}{RELOADER}/auto", f"{prefix}{RELOADER}/{'reload' if prefix else 'search'}")
-    return any(
-        name in annotations for name in names for annotations in (_annotations(workload), _pod_annotations(workload))
-    )
+    return any(name in each for name in names for each in (workload.annotations, workload.pod_annotations))
 
 
-def _reloads(workload: Manifest, watched: _Watched) -> bool:
+def _reloads(workload: Workload, watched: _Watched) -> bool:
     """Return whether Reloader restarts a workload for a change of an object."""
     if watched.annotations.get(f"{RELOADER}/ignore") == "true":
         return False
-    own = _annotations(workload)
-    excluded = str(own.get(f"{_PLURALS[watched.noun]}.exclude.{RELOADER}/reload", ""))
+    excluded = str(workload.annotations.get(f"{_PLURALS[watched.noun]}.exclude.{RELOADER}/reload", ""))
     if watched.name in map(str.strip, excluded.split(",")):
         return False
     chosen = _choose_annotations(workload, watched.noun)
     pattern = str(chosen.get(f"{watched.noun}.{RELOADER}/reload", ""))
-    if any(_matches(part.strip(), watched.name) for part in pattern.split(",")):
-        return bool(_items(_mapping(_get_template(workload).get("spec")).get("containers")))
+    if any(_matches(part.strip(), watched.name) for part in pattern.split(",") if part):
+        return workload.has_containers
     is_found = chosen.get(f"{RELOADER}/search") == "true" and watched.annotations.get(f"{RELOADER}/match") == "true"
     # Changes of a SecretProviderClass are heard of only with a flag, of which the annotation of that name tells.
     autos = [f"{watched.noun}.{RELOADER}/auto", *([f"{RELOADER}/auto"] if watched.noun == "secret" else [])]
     is_automatic = any(str(chosen.get(name)) in _TRUE for name in autos)
-    return (is_found or is_automatic) and _is_used(_mapping(_get_template(workload).get("spec")), watched)
+    return (is_found or is_automatic) and watched.name in _list_used(workload, watched.noun)
 
 
-def _choose_annotations(workload: Manifest, noun: Noun) -> Mapping[str, Any]:
+def _choose_annotations(workload: Workload, noun: Noun) -> Mapping[str, Any]:
     """Return the annotations that count: the workload's own, or those of its pods where it has none that choose."""
-    own = _annotations(workload)
     names = (f"{noun}.{RELOADER}/reload", f"{noun}.{RELOADER}/auto", f"{RELOADER}/auto", f"{RELOADER}/search")
-    return own if any(name in own for name in names) else _pod_annotations(workload)
+    own = workload.annotations
+    return own if any(name in own for name in names) else workload.pod_annotations
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -175,49 +142,20 @@ def _matches(pattern: str, name: str) -> bool:
     return False
 
 
-def _is_used(pod: Mapping[str, Any], watched: _Watched) -> bool:
-    """Return whether a container uses an object as far as Reloader looks: in a variable, or a volume that it mounts."""
-    containers = [*_items(pod.get("containers")), *_items(pod.get("initContainers"))]
-    volume = next((str(each.get("name")) for each in _items(pod.get("volumes")) if _holds(each, watched)), None)
-    mounted = {str(mount.get("name")) for each in containers for mount in _items(each.get("volumeMounts"))}
-    if volume is not None and volume in mounted:
-        return True
-    return watched.noun == "secret" and any(watched.name in _list_variables(each) for each in containers)
+def _list_used(workload: Workload, noun: Noun) -> frozenset[Any]:
+    return workload.secrets if noun == "secret" else workload.classes
 
 
-def _holds(volume: Mapping[str, Any], watched: _Watched) -> bool:
-    if watched.noun == "secretproviderclass":
-        attributes = _mapping(_mapping(volume.get("csi")).get("volumeAttributes"))
-        return attributes.get("secretProviderClass") == watched.name
-    sources = _items(_mapping(volume.get("projected")).get("sources"))
-    names = [_mapping(volume.get("secret")).get("secretName")]
-    return watched.name in [*names, *(_mapping(source.get("secret")).get("name") for source in sources)]
-
-
-def _list_variables(container: Mapping[str, Any]) -> Iterator[Any]:
-    for variable in _items(container.get("env")):
-        yield _mapping(_mapping(variable.get("valueFrom")).get("secretKeyRef")).get("name")
-    for source in _items(container.get("envFrom")):
-        yield _mapping(source.get("secretRef")).get("name")
-
-
-def _list_uses(workload: Manifest) -> set[str]:
-    """Return the Secrets by which `restart: auto` finds a workload; none for what no cluster has taken."""
-    with suppress(AttributeError, TypeError):
-        return list_secrets(_mapping(_get_template(workload).get("spec")))
-    return set()
-
-
-def _is_chosen(workload: Manifest, secret: str) -> bool:
+def _is_chosen(workload: Workload, secret: str) -> bool:
     """Return whether a workload restarts for more than the name of the Secret."""
     names = str(_choose_annotations(workload, "secret").get(f"secret.{RELOADER}/reload", "")).split(",")
     return secret not in map(str.strip, names)
 
 
-def _describe(workload: Manifest) -> Iterator[str]:
+def _describe(workload: Workload) -> Iterator[str]:
     """Yield what is otherwise when Keyferry restarts a workload that Reloader restarts."""
     kind, name = _name(workload)
-    own = _annotations(workload)
+    own = workload.annotations
     if kind not in KINDS:
         why = explain_no_restart(kind) or f"a {kind} is not restarted"
         yield f"Reloader starts {kind}/{name} anew, and Keyferry does not: {why}."

@@ -76,7 +76,14 @@ def build_conversion(read: Class, secret: Secret, rest: Sequence[File]) -> Conve
     mapping = {"apiVersion": "keyferry.dev/v1", "kind": "SecretMapping", "metadata": metadata, "spec": spec}
     _check(mapping, secret, {aliases[line]: entry for line, entry in used.items()})
     overwritten = _describe_overwritten(read, secret)
-    notes = [*secret.notes, *overwritten, *_describe_rest(rest), *_describe_failover(read.parameters), *differences]
+    notes = [
+        *secret.notes,
+        *overwritten,
+        *_describe_mounts(read),
+        *_describe_rest(rest),
+        *_describe_failover(read.parameters),
+        *differences,
+    ]
     return Conversion(read.manifest, mapping, notes, secret.comments)
 
 
@@ -102,6 +109,15 @@ def _describe_overwritten(read: Class, secret: Secret) -> Iterator[str]:
     names = {file.name for file in secret.files}
     for name in dict.fromkeys(file.name for file in list_overwritten(read.files) if file.name in names):
         yield f"The file {name} is written twice, and the last one counts; the driver's rotation fails for it."
+
+
+def _describe_mounts(read: Class) -> Iterator[str]:
+    workloads = read.estate.workloads.get(read.namespace, ())
+    if workloads and not any(read.manifest.name in workload.classes for workload in workloads):
+        yield (
+            "No workload that was read mounts the class: the driver writes the Secret only while a pod does, the"
+            " mapping always."
+        )
 
 
 def _describe_rest(rest: Sequence[File]) -> Iterator[str]:
