@@ -269,7 +269,8 @@ def test_an_owner_is_a_conflict_that_names_it_and_its_remedy() -> None:
     cluster = settled()
     cluster.set_owner_references(*WHERE, "ExternalSecret/db")
     assert conflict(cluster, desired()) == (
-        "Secret payments-db is owned by ExternalSecret/db, which writes or deletes it too: set"
+        "Secret payments-db is owned by ExternalSecret/db, which writes or deletes it too:"
+        " `keyferry migrate handover payments-db`, or set"
         " spec.policies.conflict: takeOver in mapping payments-db and then delete that ExternalSecret"
     )
 

@@ -22,6 +22,8 @@ _REMEDIES = {
     "Argo CD": "take it out of what that application syncs",
 }
 """Tool or kind of owner → how to end its claim at the place where that comes from."""
+_HANDED_OVER = {"ExternalSecret", "SecretProviderClassPodStatus", "Secrets Store CSI driver"}
+"""Tools and kinds of owners from whom `keyferry migrate handover` takes a Secret."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,13 @@ def check_claims(desired: Desired, observed: Observed) -> list[Claim]:
     """
     claims = [] if desired.is_merge else list(_list_claims(desired, observed))
     if claims and desired.mapping.spec.policies.conflict != "takeOver":
-        claim = claims[0]
+        claim, name = claims[0], desired.mapping.name
+        by_command = (
+            f" `keyferry migrate handover {name}`, or" if any(each.tool in _HANDED_OVER for each in claims) else ""
+        )
         raise Conflict(
-            f"Secret {desired.name} is owned by {claim.claimant}, which writes or deletes it too: set"
-            f" spec.policies.conflict: takeOver in mapping {desired.mapping.name} and then {claim.remedy}"
+            f"Secret {desired.name} is owned by {claim.claimant}, which writes or deletes it too:{by_command} set"
+            f" spec.policies.conflict: takeOver in mapping {name} and then {claim.remedy}"
         )
     return claims
 
