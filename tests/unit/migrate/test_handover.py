@@ -24,7 +24,7 @@ from keyferry.delivery.apply import Object
 from keyferry.errors import Forbidden, KeyferryError, Overtaken
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.testing import FakeClock, FakeCluster
-from tests.unit.samples import delivery, mapping
+from tests.unit.samples import SPEC, delivery, mapping
 from tests.unit.world import SOURCE, WHERE, World, secret
 
 OPERATOR = "externalsecrets.external-secrets.io/payments-db"
@@ -166,6 +166,15 @@ def test_nothing_is_left_for_a_secret_that_the_mapping_has() -> None:
 
 def test_a_secret_that_is_missing_and_that_nobody_else_makes_is_no_matter_of_the_hand_over() -> None:
     assert steps(state(World())) == []
+
+
+def test_a_mark_that_the_mapping_itself_gives_the_secret_stays() -> None:
+    asked = mapping(secret=SPEC["secret"] | {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}})
+    made = World()
+    made.mapping = asked
+    assert not made.deliver().errors
+    made.cluster.edit(*WHERE, labels={"helm.toolkit.fluxcd.io/name": "shop"})
+    assert state(made, asked=asked).marks == [("labels", "helm.toolkit.fluxcd.io/name")]
 
 
 # What is refused

@@ -27,6 +27,7 @@ ORIGINAL: dict[str, Any] = {
         "reconcile.external-secrets.io/managed": "true",
         "reconcile.external-secrets.io/created-by": "0a1b2c",
         "app.kubernetes.io/managed-by": "Helm",
+        "kustomize.toolkit.fluxcd.io/name": "apps",
     },
     "annotations": {
         "reconcile.external-secrets.io/data-hash": "0a1b2c",
@@ -69,6 +70,10 @@ def test_the_same_secret_is_equal_whatever_marks_its_original_and_its_tools_have
         (lambda: with_original(data={"username": "me"}), "key password: the Secret does not have it"),
         (lambda: with_original(data=CONTENT | {"more": "canary-3"}), "key more: the mapping does not make it"),
         (lambda: with_original(labels={"team": "shop"}), "label team: the mapping does not make it"),
+        (
+            lambda: with_original(labels={"argocd.argoproj.io/instance": "shop"}),
+            "label argocd.argoproj.io/instance: the mapping does not make it",
+        ),
         (lambda: with_original(annotations={"note": "x"}), "annotation note: the mapping does not make it"),
         (
             lambda: with_original(secret_type="kubernetes.io/basic-auth"),

@@ -123,8 +123,9 @@ class State:
 
     @property
     def is_of_driver(self) -> bool:
-        """Whether the Secret has the mark of the driver."""
-        return self.observed is not None and MANAGED_LABEL_OF_DRIVER in self.observed.labels
+        """Whether the Secret has the mark of the driver, or a class makes it or has made it."""
+        has_mark = self.observed is not None and MANAGED_LABEL_OF_DRIVER in self.observed.labels
+        return has_mark or bool(self.provider_classes or self.emptied_classes)
 
     @property
     def marks(self) -> list[tuple[str, str]]:
@@ -135,9 +136,13 @@ class State:
         observed = self.observed
         if observed is None or self.adds_keys:  # they are of whoever makes the Secret
             return
-        for part, found in (("labels", observed.labels), ("annotations", observed.annotations)):
+        ours = observed.metadata_owned_by(*self.mapping.managers)
+        for part, noun, found in (
+            ("labels", "label", observed.labels),
+            ("annotations", "annotation", observed.annotations),
+        ):
             for key in sorted(found):
-                if key.startswith(ORIGINALS) or is_tool_mark(key):
+                if (key.startswith(ORIGINALS) or is_tool_mark(key)) and f"{noun} {key}" not in ours:
                     yield part, key
 
     @property

@@ -11,9 +11,15 @@ ORIGINALS = ("reconcile.external-secrets.io/", "secrets-store.csi.k8s.io/")
 `AnnotationDataHash` of External Secrets, `SecretManagedLabel` of the driver."""
 MANAGED_LABEL_OF_DRIVER = "secrets-store.csi.k8s.io/managed"
 """The label by which the driver's cache selects Secrets."""
-_TOOLS = ("kubectl.kubernetes.io/last-applied-configuration", "meta.helm.sh/", "argocd.argoproj.io/tracking-id")
-"""Annotations that a tool sets on an ExternalSecret in the cluster, and that the operator copies to the Secret: no
-manifest in a repository has them."""
+_TOOLS = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "meta.helm.sh/",
+    "argocd.argoproj.io/tracking-id",
+    *(f"{kind}.toolkit.fluxcd.io/{name}" for kind in ("kustomize", "helm") for name in ("name", "namespace")),
+)
+"""Labels and annotations that a tool sets on an ExternalSecret in the cluster, and that the operator copies to the
+Secret: no manifest in a repository has them. They do no harm there; Argo CD's label is not among them, by which it
+deletes what is not in Git."""
 
 
 def is_mark(key: str) -> bool:
@@ -22,7 +28,7 @@ def is_mark(key: str) -> bool:
 
 
 def is_tool_mark(key: str) -> bool:
-    """Return whether an annotation was copied from an object that a tool has applied."""
+    """Return whether a label or annotation was copied from an object that a tool has applied."""
     return key.startswith(_TOOLS)
 
 
