@@ -48,6 +48,8 @@ var answers = map[string]func(question) (answer, error){
 	"keysAndValues": askKeysAndValues,
 	"yaml":          askYAML,
 	"merge":         askMerge,
+	"objects":       askObjects,
+	"driverKey":     askDriverKey,
 }
 
 func main() {
