@@ -1,4 +1,4 @@
-"""`objects` of a SecretProviderClass are read as the AWS provider reads them, or refused; keys as the driver has them."""
+"""`objects` of a SecretProviderClass are read as the AWS provider reads them, or refused; keys as the driver does."""
 
 from typing import Any
 
