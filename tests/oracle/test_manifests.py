@@ -1,0 +1,71 @@
+"""The mapping of an ExternalSecret makes the Secret that the operator makes; or it is refused, or an error."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import given
+
+from keyferry.cli.migrate.conversions import convert_all
+from keyferry.cli.migrate.manifests import Reading, parse
+from keyferry.cli.migrate.model import Estate, Options
+from keyferry.errors import SourceUnusable
+from keyferry.mapping.mapping import SecretMapping
+from keyferry.model import Place, SecretValue, SourceValue
+from keyferry.render.render import render
+from tests.oracle import manifests
+from tests.oracle.ask import Oracle
+from tests.oracle.comparisons import Refused
+from tests.oracle.conftest import COMPARED
+from tests.oracle.controller import Failed, Random, reconcile
+
+_STORE = {
+    "apiVersion": "external-secrets.io/v1",
+    "kind": "ClusterSecretStore",
+    "metadata": {"name": "aws"},
+    "spec": {"provider": {"aws": {"service": "SecretsManager", "region": "eu-west-1"}}},
+}
+
+
+def migrate(spec: Mapping[str, Any], secrets: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the data that our mapping of an ExternalSecret makes."""
+    store = {"secretStoreRef": {"name": "aws", "kind": "ClusterSecretStore"}}
+    metadata = {"name": "db", "namespace": "shop"}
+    external = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": metadata}
+    reading = Reading()
+    parse(
+        "a.yaml",
+        "---\n".join(f"{json.dumps(each)}\n" for each in (_STORE, external | {"spec": {**store, **spec}})).encode(),
+        reading,
+    )
+    [outcome] = convert_all(Estate(reading.manifests, Options(clusters=["prod-eu"], own_region="eu-west-1"))).outcomes
+    if outcome.refusals:
+        raise Refused(str(outcome.refusals))
+    mapping = SecretMapping.model_validate(outcome.conversions[0].mapping)
+    sources = {
+        alias: SourceValue(SecretValue(secrets[str(source.secrets_manager)]), "v1")
+        for alias, source in mapping.spec.sources.items()
+    }
+    try:
+        rendered = render(mapping, sources, Place("prod-eu", "shop"))
+    except SourceUnusable as error:
+        raise Refused(f"error: {error}") from None
+    return {key: value.reveal() for key, value in rendered.data.items()}
+
+
+@given(spec=manifests.specs, secrets=manifests.secrets)
+def test_a_mapping_makes_the_secret_of_the_operator(
+    oracle: Oracle, spec: Mapping[str, Any], secrets: Mapping[str, bytes]
+) -> None:
+    try:
+        made = migrate(spec, secrets)
+    except Refused as refusal:
+        COMPARED["ExternalSecrets, an error" if str(refusal).startswith("error") else "ExternalSecrets, refused"] += 1
+        return
+    COMPARED["ExternalSecrets"] += 1
+    try:
+        assert made == reconcile(spec, secrets, oracle)
+    except Failed as failure:
+        raise AssertionError(f"the operator fails, and we make {made}: {failure}") from None
+    except Random:
+        raise AssertionError(f"the operator makes this or that, and we make {made}") from None
