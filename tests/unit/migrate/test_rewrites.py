@@ -70,6 +70,8 @@ def test_a_merge_into_nothing_is_refused() -> None:
         ('{regexp: {source: "k/(.*)", target: "$1"}}', False),
         ('{transform: {template: "{{ if eq .value \\"a\\" }}b{{ end }}"}}', True),
         ('{transform: {template: "{{ .value | upper }}"}}', False),
+        ('{transform: {template: "{{ .value | trimPrefix \\"a\\" }}"}}', True),
+        ('{transform: {template: "k_{{ .value | trimPrefix \\"a\\" }}"}}', False),
     ],
 )
 def test_keys_of_which_a_rewrite_leaves_nothing_are_left_out(rewrite: str, leaves_out: bool) -> None:

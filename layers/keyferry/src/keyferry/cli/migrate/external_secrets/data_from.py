@@ -15,6 +15,9 @@ from keyferry.mapping.keys import REFERENCE
 WHOLE = "@this"
 """The property that selects a whole document, with the meaning that External Secrets gives to its members."""
 _EXCLUDE = {"exclude": "^$"}
+_TAGS = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_CASES = re.compile(r"\{\{ key( \| go\('(upper|lower|title)'\))* \}\}")
+"""A template that leaves something of each key."""
 _INVALID = {"Unicode": "escape"}
 
 
@@ -102,7 +105,9 @@ def _merge(merge: RewriteMerge, at: FieldPath) -> dict[str, Any]:
 def _can_empty(rule: dict[str, Any]) -> bool:
     """Return whether a rule is made to leave nothing of some keys, which External Secrets then leaves out."""
     regexp, template = rule.get("regexp"), rule.get("template", "")
-    return "{%" in template or bool(regexp and not regexp["target"] and re.search(r"[*+{]", regexp["source"]))
+    if template:
+        return "{%" in template or not (_TAGS.sub("", template) or _CASES.fullmatch(template))
+    return bool(regexp and not regexp["target"] and re.search(r"[*+{]", regexp["source"]))
 
 
 def _drop_unknown_groups(source: str, target: str, at: FieldPath) -> str:
