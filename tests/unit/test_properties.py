@@ -318,3 +318,15 @@ def test_a_member_that_cannot_be_decoded_is_an_error_though_data_names_its_key()
     spec = mapping(data={"a": {"value": "x"}}, dataFrom=[{"from": "db", "property": "@this", "decode": "base64"}])
     with pytest.raises(SourceUnusable, match="key a is not base64"):
         rendered(spec, {"db": value('{"a": "canary!"}')})
+
+
+@pytest.mark.parametrize("keys", [[], [{"exclude": "."}]])
+def test_an_object_of_which_nothing_is_left_makes_no_secret(keys: list[dict[str, str]]) -> None:
+    content = '{"a": "canary"}' if keys else "{}"
+    assert "its sources have no key at all" in refused("@this", content, extracts=True, keys=keys)
+
+
+def test_variables_of_which_nothing_is_left_make_no_secret() -> None:
+    variables = {"dataFrom": [{"from": "db", "property": "@this"}]}
+    with pytest.raises(SourceUnusable, match="variables: its sources have no key at all"):
+        rendered(mapping(data={"a": {"value": "x"}}, variables=variables), {"db": value("{}")})

@@ -57,6 +57,10 @@ def render(mapping: SecretMapping, sources: SourceValues, place: Place, budget: 
     )
 
 
+_NOTHING = "its sources have no key at all; give one of them a key, or remove the mapping"
+"""What is wrong where External Secrets, of whose manifests such mappings are made, writes no Secret either."""
+
+
 def can_lack(mapping: SecretMapping, alias: str) -> bool:
     """Return whether the Secret can be made without a source: all that uses it is optional, or has a default."""
     secret = mapping.spec.secret
@@ -137,6 +141,8 @@ def _render_data(mapping: SecretMapping, inputs: Inputs) -> dict[str, SecretValu
     if secret.registries:
         data |= _render_registries(secret.registries, inputs, f"{where}, registries")
     render_entries(secret.data, data, inputs, "secret.data", f"{where}, key")
+    if not data and any(data_from.remote_property for data_from in secret.data_from):
+        raise SourceUnusable(f"{where}: {_NOTHING}")
     with in_part("secret.type"):
         contents.check(secret.type, data, where)
     return data
@@ -147,6 +153,8 @@ def _render_variables(variables: Variables, inputs: Inputs, where: str) -> dict[
     part, named = "secret.variables", variables.data.keys()
     made = render_data_from(variables.data_from, named, inputs, f"{part}.dataFrom", f"{where}, variables, dataFrom")
     render_entries(variables.data, made, inputs, f"{part}.data", f"{where}, variable")
+    if not made:
+        raise SourceUnusable(f"{where}, variables: {_NOTHING}")
     return made
 
 

@@ -67,7 +67,9 @@ class Content:
         """What has to be fetched for templates, or is fetched in vain: what is missing is an error all the same."""
         made = list(self.data.values())
         is_kept = all(entry in made or entry | _DECODED in made for entry in self.fetched.values())
-        if not self.has_templates and is_kept and all(part in self.data_from for part in self.fetched_from):
+        can_be_empty = bool(self.data) and not self.fetched  # with nothing fetched, the operator writes no Secret
+        is_kept = is_kept and all(part in self.data_from for part in self.fetched_from) and not can_be_empty
+        if not self.has_templates and is_kept:
             return {}
         parts = {"dataFrom": self.fetched_from, "data": dict(self.fetched)}
         return {name: part for name, part in parts.items() if part}
