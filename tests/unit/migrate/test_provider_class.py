@@ -1,5 +1,6 @@
 """A SecretProviderClass becomes a mapping for each Secret of the driver, or is refused where the provider fails."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from textwrap import dedent, indent
 from typing import Any
@@ -22,7 +23,7 @@ def read(objects: str | None = ONE, secrets: Sequence[Any] | None = (SECRET,), *
     given = {"objects": dedent(objects)} if objects is not None else {}
     spec = {"provider": "aws", "parameters": given | parameters}
     if secrets is not None:
-        spec["secretObjects"] = list(secrets)
+        spec["secretObjects"] = copy.deepcopy(list(secrets))
     body = {
         "apiVersion": f"{CSI}/v1",
         "kind": "SecretProviderClass",
@@ -576,3 +577,53 @@ def test_a_line_in_a_text_is_told_as_that_of_the_file(head: str, line: int) -> N
     with pytest.raises(Refusal) as caught:
         make(manifest)
     assert manifest.locate(*caught.value.path) == f"a.yaml:{line}"
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        (("spec", "secretObjects"), {"secretName": "db"}, "secretObjects is no list"),
+        (("spec", "secretObjects", 0, "data"), {"key": "a"}, "data is no list"),
+        (("spec", "secretObjects", 0, "secretName"), 5, "secretName is no text"),
+        (("spec", "parameters"), None, "it has no parameters"),
+        (("metadata", "name"), None, "metadata.name is missing"),
+        (("spec", "parameters", "objects"), "- a", "an entry of objects has no fields"),
+        (("spec", "parameters", "objects"), "- objectName: !x a", "objectName has a tag"),
+        (("spec", "parameters", "objects"), "- {objectName: a, jmesPath: b}", "jmesPath is no list"),
+        (("spec", "parameters", "objects"), "a\0b", "objects is not YAML"),
+    ],
+)
+def test_parts_of_a_wrong_kind_are_refused(path: tuple[str | int, ...], content: object, said: str) -> None:
+    manifest = read()
+    *above, last = path
+    part: Any = manifest.body
+    for step in above:
+        part = part[step]
+    part[last] = content
+    with pytest.raises(Refusal, match=said):
+        make(manifest)
+
+
+def test_a_file_that_is_no_key_is_refused_where_files_become_keys() -> None:
+    with pytest.raises(Refusal, match="a b is no key of a Secret"):
+        make(read("- {objectName: a, objectType: secretsmanager, objectAlias: a b}", None), files=True)
+
+
+def test_a_file_without_a_name_and_one_that_the_driver_passes_over_are_refused() -> None:
+    for alias in ("..data", "."):
+        assert "the driver passes it over" in str(
+            refuse(f"- {{objectName: a, objectType: secretsmanager, objectAlias: {alias}}}")
+        )
+
+
+def test_two_secrets_of_one_name_are_refused() -> None:
+    assert "several secretObjects write the Secret db" in str(refuse(ONE, [SECRET, SECRET]))
+
+
+def test_a_label_for_the_other_region_alone_is_refused() -> None:
+    objects = (
+        "- {objectName: a, objectType: secretsmanager, objectAlias: db,"
+        " failoverObject: {objectName: b, objectVersionLabel: live}}"
+    )
+    with pytest.raises(Refusal, match="the label live is for the failover region alone"):
+        make(read(objects, failoverRegion="us-east-1"))
