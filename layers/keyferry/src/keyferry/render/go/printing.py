@@ -186,6 +186,8 @@ def _write_number(verb: str, flags: str, precision: int | None, value: object) -
     if "#" in flags:
         raise FilterError("it takes no # for a number")
     if isinstance(value, float):
+        if verb in "bxX":
+            raise FilterError("it writes fractions in decimal digits alone")
         if verb not in "vfFeEgG":
             return None
         if verb in "vg" and precision is None:

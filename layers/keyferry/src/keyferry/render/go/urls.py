@@ -21,16 +21,20 @@ _HEX = re.compile("%[0-9A-Fa-f]{2}")
 _HOST = re.compile(r"[A-Za-z0-9._-]*(?::[0-9]*)?")
 
 
+def _write(values: tuple[object, ...]) -> str:
+    return write_all(*("<no value>" if value is None else value for value in values))
+
+
 @function("urlquery(...any) string", subject=0)
 def escape_query(*values: object) -> str:
     """Return text as a URL has it in its query: a plus for a blank."""
-    return quote(write_all(*values), safe=" ").replace(" ", "+")
+    return quote(_write(values), safe=" ").replace(" ", "+")
 
 
 @function("html(...any) string", subject=0)
 def escape_html(*values: object) -> str:
     """Return text with the signs of HTML escaped."""
-    return "".join(_HTML.get(char, char) for char in write_all(*values))
+    return "".join(_HTML.get(char, char) for char in _write(values))
 
 
 @function("urlParse(string) map")
