@@ -8,7 +8,7 @@ import pytest
 from keyferry.cli.migrate.external_secrets.namespaces import list_rules
 from keyferry.cli.migrate.manifests import Reading, parse
 from keyferry.cli.migrate.model import Estate, Options
-from tests.unit.migrate.estates import ONE, external, make, note, refuse
+from tests.unit.migrate.estates import ONE, convert, external, make, note, refuse
 
 ROLE = "arn:aws:iam::111122223333:role"
 
@@ -175,6 +175,15 @@ def test_a_cluster_external_secret_has_names_and_labels_for_what_it_makes() -> N
     assert made["secret"]["labels"] == {"team": "a"}
 
 
+def test_what_a_cluster_external_secret_has_made_is_not_converted_beside_it() -> None:
+    metadata = "name: all, namespace: a, ownerReferences: [{kind: ClusterExternalSecret, name: all}]"
+    made = external(f"data: [{ONE}]", store="", metadata=metadata)
+    (outcome,) = convert(f"{cluster('namespaces: [a]')}---\n{made}")
+    assert outcome.manifest.kind == "ClusterExternalSecret"
+    (outcome,) = convert(f"{store()}{made}")
+    assert outcome.state == "converted"
+
+
 def test_conditions_and_choices_have_to_hold_both() -> None:
     given = store(rest=", conditions: [{namespaceSelector: {matchLabels: {x: z}}}, {namespaces: [a, b]}]")
     made = make(
@@ -207,6 +216,14 @@ def test_conditions_and_choices_have_to_hold_both() -> None:
             "by the expression a",
         ),
         (cluster("namespaceSelektor: {}"), "did you mean namespaceSelector"),
+        (
+            cluster(
+                "namespaces: [a]",
+                own=f"secretStoreRef: {{name: aws, kind: ClusterSecretStore}}, data: [{ONE}],"
+                " target: {template: {templateFrom: [{configMap: {name: c, items: []}}]}}",
+            ),
+            "the ConfigMap c is another one in each of the namespaces",
+        ),
     ],
 )
 def test_a_cluster_external_secret_that_differs_by_namespace_is_refused(text: str, said: str) -> None:

@@ -63,7 +63,7 @@ def convert_all(
     for manifest in estate.manifests:
         if not _is_original(manifest):
             whole.foreign += not _is_read(manifest)
-        elif _is_again(manifest, estate, seen):
+        elif _is_again(manifest, estate, seen) or _is_made(manifest, estate):
             continue
         else:
             whole.outcomes.append(_convert(manifest, estate, seen))
@@ -85,6 +85,17 @@ def _is_read(manifest: Manifest) -> bool:
 
 def _identify(manifest: Manifest, estate: Estate) -> tuple[str | None, ...]:
     return manifest.group, manifest.kind, estate.namespace_of(manifest), manifest.name
+
+
+def _is_made(manifest: Manifest, estate: Estate) -> bool:
+    """Return whether a manifest is made by another one that is converted itself, as a cluster's listing has both."""
+    owners = manifest.get("metadata", "ownerReferences")
+    return any(
+        owner.get("kind") == "ClusterExternalSecret"
+        and estate.list_named(EXTERNAL_SECRETS, "ClusterExternalSecret", None, str(owner.get("name")))
+        for owner in (owners if isinstance(owners, list) else ())
+        if isinstance(owner, dict)
+    )
 
 
 def _is_again(manifest: Manifest, estate: Estate, seen: dict[tuple[str | None, ...], Manifest]) -> bool:

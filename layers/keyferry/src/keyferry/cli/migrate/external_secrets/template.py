@@ -184,7 +184,10 @@ def _list_texts(part: TemplateFrom, draft: Draft, at: FieldPath) -> Iterator[tup
 
 
 def _list_items(ref: TemplateRef, draft: Draft, at: FieldPath) -> Iterator[tuple[str | None, str, FieldPath]]:
-    found = draft.estate.find_config_map(draft.namespace, ref.name) if draft.namespace else None
+    if draft.namespace is None:
+        what = f"the ConfigMap {ref.name} is another one in each of the namespaces"
+        raise Refusal(what, "write the template into the manifest", at)
+    found = draft.estate.find_config_map(draft.namespace, ref.name)
     if found is None:
         what = f"the ConfigMap {ref.name} is not among the manifests"
         raise Refusal(what, "give its file too, with the namespace; or write the template into the manifest", at)
