@@ -332,6 +332,8 @@ class FakeOperator:
     def __init__(self, state: FakeCluster, *originals: Original) -> None:
         self.state, self.originals = state, list(originals)
         self.failures: list[KeyferryError] = []
+        self.listed: list[str | None] = []
+        self.versions = {each.version for each in RESOURCES}
         self.done: list[str] = []
         self.forbidden: set[tuple[str, str]] = set()
 
@@ -339,10 +341,14 @@ class FakeOperator:
         return self.state.client()
 
     def find_served(self, resources: Any) -> list[Resource]:  # noqa: ANN401
-        return list(resources)
+        return [each for each in resources if each.version in self.versions]
 
-    def list_objects(self, resource: Resource, _namespace: str) -> Iterator[Object]:
-        yield from (dict(each.body) for each in self.originals if each.resource == resource)
+    def list_objects(self, resource: Resource, namespace: str | None = None) -> Iterator[Object]:
+        self.listed.append(namespace)
+        if namespace is None and ("list", resource.plural) in self.forbidden:
+            raise Forbidden("not of the whole cluster")
+        found = [each for each in self.originals if each.resource == resource]
+        yield from (dict(each.body) for each in found if namespace in (None, each.namespace))
 
     def patch(self, resource: Resource, seen: Object, patch: Object, _manager: str) -> Object | None:
         if self.failures:
@@ -372,6 +378,25 @@ def start(
     run.sleep, run.clock = clock.sleep, clock
     run.plan()
     return run, told
+
+
+def test_an_old_operator_is_asked_by_the_version_that_it_has() -> None:
+    operator = FakeOperator(FakeCluster())
+    operator.versions = {"external-secrets.io/v1beta1"}
+    client: Any = operator
+    assert [each.version for each in Side(client).resources] == ["external-secrets.io/v1beta1"]
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_of_many_namespaces_the_originals_are_listed_at_once_where_that_is_allowed(*, is_allowed: bool) -> None:
+    operator = FakeOperator(FakeCluster(), external())
+    operator.forbidden = set() if is_allowed else {("list", "externalsecrets"), ("list", "secretproviderclasses")}
+    client: Any = operator
+    namespaces = ["payments", *(f"team-{number}" for number in range(20))]
+    found = Side(client).list_originals(namespaces)
+    assert [each.name for each in found.pop("payments")] == ["payments-db"]
+    assert set(map(len, found.values())) == {0}
+    assert len(operator.listed) == (2 if is_allowed else 2 + 2 * len(namespaces))
 
 
 def test_what_somebody_undoes_again_and_again_ends_with_that() -> None:

@@ -1,6 +1,7 @@
 """Look at the targets of one mapping on one cluster, and carry out steps there, with a person's own rights."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,14 +20,17 @@ from keyferry.cli.migrate.handover.steps import (
     TakeOver,
 )
 from keyferry.cli.migrate.verify.verify import Verified, verify
+from keyferry.delivery.apply import Object
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Locate
 from keyferry.delivery.work import Work
-from keyferry.errors import Overtaken
+from keyferry.errors import Forbidden, Overtaken
 from keyferry.kube import KubeClient
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery
 
+_MANY_NAMESPACES = 10
+"""From how many namespaces on the originals are listed for the whole cluster at once."""
 MANAGER = "keyferry-handover"
 """The field manager of what is changed of originals, and of metadata of Secrets."""
 
@@ -50,16 +54,22 @@ class Side:
             newest.setdefault(resource.kind, resource)
         return list(newest.values())
 
-    def list_originals(self, namespaces: Iterable[str]) -> dict[str, list[Original]]:
-        """Return the originals of some namespaces."""
-        return {
-            namespace: [
-                Original(resource, raw)
-                for resource in self.resources
-                for raw in self.client.list_objects(resource, namespace)
-            ]
-            for namespace in namespaces
-        }
+    def list_originals(self, namespaces: Collection[str]) -> dict[str, list[Original]]:
+        """Return the originals of some namespaces: of many by one list of the cluster, where the person may have it."""
+        found: dict[str, list[Original]] = {namespace: [] for namespace in namespaces}
+        for resource in self.resources:
+            for raw in self._list(resource, namespaces):
+                if raw["metadata"]["namespace"] in found:
+                    found[raw["metadata"]["namespace"]].append(Original(resource, raw))
+        return found
+
+    def _list(self, resource: Resource, namespaces: Collection[str]) -> Iterator[Object]:
+        if len(namespaces) >= _MANY_NAMESPACES:
+            with suppress(Forbidden):
+                yield from list(self.client.list_objects(resource))
+                return
+        for namespace in namespaces:
+            yield from self.client.list_objects(resource, namespace)
 
 
 @dataclass(frozen=True)
