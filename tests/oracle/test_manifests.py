@@ -1,7 +1,7 @@
-"""The mapping of an ExternalSecret makes the Secret that the operator makes; or it is refused, or an error."""
+"""The mapping of a manifest makes the Secret that the original makes of it; or it is refused, or an error."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hypothesis import given
@@ -13,7 +13,7 @@ from keyferry.errors import SourceUnusable
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Place, SecretValue, SourceValue
 from keyferry.render.render import render
-from tests.oracle import manifests
+from tests.oracle import manifests, mounts
 from tests.oracle.ask import Oracle
 from tests.oracle.comparisons import Refused
 from tests.oracle.conftest import COMPARED
@@ -27,17 +27,18 @@ _STORE = {
 }
 
 
-def migrate(spec: Mapping[str, Any], secrets: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Return the data that our mapping of an ExternalSecret makes."""
+def write(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return an ExternalSecret, and its store."""
     store = {"secretStoreRef": {"name": "aws", "kind": "ClusterSecretStore"}}
     metadata = {"name": "db", "namespace": "shop"}
     external = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": metadata}
+    return [_STORE, external | {"spec": {**store, **spec}}]
+
+
+def migrate(manifests: list[dict[str, Any]], secrets: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the data that the mapping of a manifest makes."""
     reading = Reading()
-    parse(
-        "a.yaml",
-        "---\n".join(f"{json.dumps(each)}\n" for each in (_STORE, external | {"spec": {**store, **spec}})).encode(),
-        reading,
-    )
+    parse("a.yaml", "---\n".join(f"{json.dumps(each)}\n" for each in manifests).encode(), reading)
     [outcome] = convert_all(Estate(reading.manifests, Options(clusters=["prod-eu"], own_region="eu-west-1"))).outcomes
     if outcome.refusals:
         raise Refused(str(outcome.refusals))
@@ -53,19 +54,35 @@ def migrate(spec: Mapping[str, Any], secrets: Mapping[str, bytes]) -> dict[str, 
     return {key: value.reveal() for key, value in rendered.data.items()}
 
 
+def compare(
+    kind: str,
+    written: list[dict[str, Any]],
+    secrets: Mapping[str, bytes],
+    make: Callable[[], dict[str, bytes]],
+) -> None:
+    """Compare what the mapping of a manifest makes with what the original makes."""
+    try:
+        made = migrate(written, secrets)
+    except Refused as refusal:
+        COMPARED[f"{kind}, {'an error' if str(refusal).startswith('error') else 'refused'}"] += 1
+        return
+    COMPARED[kind] += 1
+    try:
+        theirs = make()
+    except (Failed, Random) as failure:
+        raise AssertionError(f"the original has an error, or this or that, and we make {made}: {failure}") from None
+    assert made == theirs
+
+
 @given(spec=manifests.specs, secrets=manifests.secrets)
 def test_a_mapping_makes_the_secret_of_the_operator(
     oracle: Oracle, spec: Mapping[str, Any], secrets: Mapping[str, bytes]
 ) -> None:
-    try:
-        made = migrate(spec, secrets)
-    except Refused as refusal:
-        COMPARED["ExternalSecrets, an error" if str(refusal).startswith("error") else "ExternalSecrets, refused"] += 1
-        return
-    COMPARED["ExternalSecrets"] += 1
-    try:
-        assert made == reconcile(spec, secrets, oracle)
-    except Failed as failure:
-        raise AssertionError(f"the operator fails, and we make {made}: {failure}") from None
-    except Random:
-        raise AssertionError(f"the operator makes this or that, and we make {made}") from None
+    compare("ExternalSecrets", write(spec), secrets, lambda: reconcile(spec, secrets, oracle))
+
+
+@given(drawn=mounts.classes, secrets=manifests.secrets)
+def test_a_mapping_makes_the_secret_of_the_driver(
+    oracle: Oracle, drawn: Mapping[str, Any], secrets: Mapping[str, bytes]
+) -> None:
+    compare("SecretProviderClasses", [mounts.write(drawn)], secrets, lambda: mounts.mount(drawn, secrets, oracle))
