@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,6 +10,7 @@ import click
 import pytest
 from hypothesis import settings
 
+from keyferry.cli import generated
 from keyferry.cli.output import console
 from tests.unit.answers import check_answer
 
@@ -34,18 +36,43 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.no_cover)
 
 
-@pytest.fixture(autouse=True)
-def _no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _equal_documents_become_yaml_once() -> Iterator[None]:
+    """Let all tests share the YAML of what is generated: commands generate the same documents hundreds of times."""
+    write, written = generated._to_yaml, dict[str, str]()
+
+    def write_once(document: object) -> str:
+        key = repr(document)
+        if key not in written:
+            written[key] = write(document)
+        return written[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generated, "_to_yaml", write_once)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _surroundings() -> Iterator[None]:
+    """Let every test have the same ones. For each module they are made once: there are ten thousand tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        _refuse_connections(patch)
+        _check_answers(patch)
+        for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LC_ALL"):  # they decide what commands write
+            patch.delenv(name, raising=False)
+        patch.delenv("AWS_CA_BUNDLE", raising=False)  # every session would read the user's
+        yield
+
+
+def _refuse_connections(patch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> NoReturn:
         raise AssertionError("a unit test opens no connection")
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
-    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)  # every session would read the user's
+    patch.setattr(socket.socket, "connect", refuse)
+    patch.setattr(socket.socket, "connect_ex", refuse)
 
 
-@pytest.fixture(autouse=True)
-def _answers_follow_their_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+def _check_answers(patch: pytest.MonkeyPatch) -> None:
     """Check whatever a command answers as JSON, whichever test asks."""
     print_json = console.print_json
 
@@ -55,11 +82,4 @@ def _answers_follow_their_schema(monkeypatch: pytest.MonkeyPatch) -> None:
             check_answer(str(context.find_root().invoked_subcommand), json.loads(json.dumps(value)))
         print_json(value)
 
-    monkeypatch.setattr(console, "print_json", check_and_print)
-
-
-@pytest.fixture(autouse=True)
-def _plain_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no setting of the terminal that the tests run in decide what commands write."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LC_ALL"):
-        monkeypatch.delenv(name, raising=False)
+    patch.setattr(console, "print_json", check_and_print)
