@@ -7,10 +7,34 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks import change, commands, frozen, imports, mappings, memory, namespaces, policies, start, sweeps
+from benchmarks import (
+    change,
+    commands,
+    frozen,
+    imports,
+    mappings,
+    memory,
+    migrations,
+    namespaces,
+    policies,
+    start,
+    sweeps,
+)
 from keyferry_local import stack
 
-CASES = ["mappings", "layer", "change", "namespaces", "sweeps", "frozen", "memory", "policies", "start", "commands"]
+CASES = [
+    "mappings",
+    "layer",
+    "change",
+    "namespaces",
+    "sweeps",
+    "frozen",
+    "memory",
+    "policies",
+    "start",
+    "migrations",
+    "commands",
+]
 
 
 @click.command()
@@ -41,6 +65,7 @@ def main(*, only: str | None, count: int, targets: int, rounds: int, waiting: in
             "memory": lambda: say(memory.measure(place / "memory", say, count=count)),
             "policies": lambda: say(policies.measure(place / "policies", say)),
             "start": lambda: say(start.measure()),
+            "migrations": lambda: say(migrations.measure(place / "migrations")),
             "commands": lambda: say(commands.measure(place / "commands", say, count=count)),
         }
         for case in CASES if only is None else [only]:
