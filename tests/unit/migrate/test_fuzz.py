@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from keyferry.cli.migrate import CONVERTERS, manifests
 from keyferry.cli.migrate.conversions import convert_all
-from keyferry.cli.migrate.model import CSI, Estate, Manifest, Options, Refusal, Refusals
+from keyferry.cli.migrate.model import CSI, Estate, Manifest, NoSecret, Options, Refusal, Refusals
 from keyferry.cli.migrate.provider_class import objects
 from keyferry.cli.migrate.reloader import decide_restart, list_differences
 from keyferry.cli.migrate.writing import format_conversions
@@ -234,6 +234,8 @@ def convert(body: Any) -> None:  # noqa: ANN401
         options = Options(clusters=["prod-eu"], own_region="eu-west-1", files=files)
         try:
             conversions = converter(manifest, Estate([manifest, workload], options)) if converter else []
+        except NoSecret as told:
+            assert str(told).endswith(".")
         except (Refusal, Refusals) as error:
             check_told(error, manifest)
         else:

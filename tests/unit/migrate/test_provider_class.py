@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from keyferry.cli.migrate import manifests
+from keyferry.cli.migrate.conversions import convert_all
 from keyferry.cli.migrate.model import CSI, Conversion, Estate, FieldPath, Manifest, Options, Refusal, Refusals
 from keyferry.cli.migrate.provider_class import convert
 from keyferry.mapping.mapping import SecretMapping
@@ -522,11 +523,13 @@ def test_objects_as_a_list_of_the_manifest_itself_are_refused_with_what_to_write
         make(manifest)
 
 
-def test_a_class_of_files_alone_is_refused_with_the_volume_that_gives_the_same() -> None:
-    refusal = refuse(secrets=None)
-    assert "it has no secretObjects" in refusal.what
-    assert "--files" in refusal.remedy
-    assert "`secret: {secretName: shop}`" in refusal.remedy
+def test_a_class_of_files_alone_makes_no_secret_and_the_volume_that_gives_the_same_is_told() -> None:
+    manifest = read(secrets=None)
+    (outcome,) = convert_all(Estate([manifest], Options(clusters=["prod-eu"]))).outcomes
+    assert (outcome.state, outcome.refusals) == ("nothing to write", ())
+    (told,) = outcome.notes
+    assert "give --files" in told
+    assert "`secret: {secretName: shop}`" in told
 
 
 def test_files_become_keys_where_that_is_asked_for() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from keyferry.cli.migrate import CONVERTERS
-from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Conversion, Estate, Manifest, Refusal, Refusals
+from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Conversion, Estate, Manifest, NoSecret, Refusal, Refusals
 from keyferry.cli.migrate.workloads import KINDS
 from keyferry.cli.migrate.writing import is_file_of, name_file
 
@@ -29,6 +29,13 @@ class Outcome:
     manifest: Manifest
     conversions: Sequence[Conversion] = ()
     refusals: Sequence[Refusal] = ()
+    told: Sequence[str] = ()
+    """What is to be known of one that makes no Secret, as sentences."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of it, as sentences."""
+        return list(dict.fromkeys([*self.told, *(note for each in self.conversions for note in each.notes)]))
 
     @property
     def state(self) -> State:
@@ -115,6 +122,8 @@ def _convert(manifest: Manifest, estate: Estate, seen: dict[tuple[str | None, ..
         return Outcome(manifest, refusals=[refusal])
     except Refusals as several:
         return Outcome(manifest, refusals=several.refusals)
+    except NoSecret as told:
+        return Outcome(manifest, told=[str(told)])
 
 
 def _find_converter(manifest: Manifest) -> Callable[[Manifest, Estate], list[Conversion]]:

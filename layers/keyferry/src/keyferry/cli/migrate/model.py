@@ -107,6 +107,10 @@ class Refusals(Exception):  # as above
         self.refusals = list(refusals)
 
 
+class NoSecret(Exception):  # as above
+    """A manifest makes no Secret, and needs no mapping. The text is a sentence: what is to be known of it."""
+
+
 @dataclass(frozen=True)
 class Conversion:
     """One mapping that was made of a manifest."""

@@ -42,7 +42,7 @@ class MigratedManifest(TypedDict):
     written: str
     """The file of its mappings; empty where there is none."""
     notes: list[str]
-    """Differences that are stated."""
+    """Differences that are stated, and what is to be known of one that writes nothing."""
     reasons: list[Reason]
     """Why it was refused."""
 
@@ -138,16 +138,12 @@ def _describe(outcome: Outcome, written: Written | None) -> MigratedManifest:
         "state": outcome.state,
         "mappings": [each.name for each in outcome.conversions],
         "written": str(written.file) if written else "",
-        "notes": _list_notes(outcome),
+        "notes": outcome.notes,
         "reasons": [
             {"line": manifest.line_of(*each.path), "what": each.what, "remedy": each.remedy}
             for each in outcome.refusals
         ],
     }
-
-
-def _list_notes(outcome: Outcome) -> list[str]:
-    return list(dict.fromkeys(note for each in outcome.conversions for note in each.notes))
 
 
 def _list_reasons(outcome: Outcome) -> Iterator[str]:
@@ -197,7 +193,7 @@ def print_result(result: Result, *, dry_run: bool = False) -> None:
 
 
 def _print_notes(outcome: Outcome, written: Written | None) -> None:
-    for note in _list_notes(outcome):
+    for note in outcome.notes:
         console.print_line(f"{outcome.manifest}: {note}", 2)
     if written and written.state == "kept":
         console.print_line(f"{written.file} was edited, and is kept; it would become:")
@@ -215,7 +211,7 @@ def format_markdown(result: Result) -> str:
     parts = {
         "Refused": [reason for outcome in result.outcomes.outcomes for reason in _list_reasons(outcome)],
         "Not read": [str(problem) for problem in result.broken],
-        "Differences": [f"{each.manifest}: {note}" for each in result.outcomes.outcomes for note in _list_notes(each)],
+        "Differences": [f"{each.manifest}: {note}" for each in result.outcomes.outcomes for note in each.notes],
         "To do": list(result.advice),
     }
     for title, items in parts.items():

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from keyferry.cli.migrate.model import Conversion, Estate, Manifest, Options, Refusal, Refusals
+from keyferry.cli.migrate.model import Conversion, Estate, Manifest, NoSecret, Options, Refusal, Refusals
 from keyferry.cli.migrate.placeholders import check_placeholders
 from keyferry.cli.migrate.provider_class import objects
 from keyferry.cli.migrate.provider_class.descriptors import (
@@ -30,7 +30,8 @@ def convert(manifest: Manifest, estate: Estate) -> list[Conversion]:
     """Return the mappings of a SecretProviderClass.
 
     Raises:
-        Refusal: it is of another provider, or the provider would fail, or it writes files alone.
+        NoSecret: it gives pods files alone.
+        Refusal: it is of another provider, or the provider would fail.
         Refusals: several of its Secrets cannot be made by a mapping.
     """
     read = _read(manifest, estate)
@@ -146,10 +147,11 @@ def _index_files(read: Class) -> Mapping[str, File]:
 
 def _build_files_alone(read: Class) -> Secret:
     if not read.estate.options.files:
-        what = "it has no secretObjects: its pods get files, and no Secret"
         volume = describe_volume(str(read.manifest.name))
-        remedy = f"give --files for a mapping whose keys are the files; then {volume}"
-        raise Refusal(what, remedy, ("spec",))
+        raise NoSecret(
+            "It has no secretObjects: pods get files of it, and no Secret. For the same files from a Secret, give"
+            f" --files, which makes a mapping with them as keys; then {volume}."
+        )
     return build_files(str(read.manifest.name), list(_index_files(read).values()), name_sources(read.entries))
 
 
