@@ -4,7 +4,7 @@ import json
 
 from hypothesis import strategies as st
 
-from tests.oracle.documents import NAMES, documents, texts
+from tests.oracle.documents import NAMES, documents, objects, texts
 
 _FUNCTIONS = (
     *("abs", "avg", "ceil", "floor", "keys", "length", "max", "min", "not_null", "reverse", "sort", "sum"),
@@ -91,11 +91,12 @@ _AROUND = (
 @st.composite
 def guided(draw: st.DrawFn) -> tuple[str, str]:
     """Return a document, and an expression that finds something there."""
-    document = draw(documents)
+    document = draw(objects | documents)
     value, path = json.loads(document), ""
     for _ in range(draw(st.integers(1, 4))):
         if isinstance(value, dict) and value:
-            name = draw(st.sampled_from(sorted(value)))
+            texts_first = sorted(value, key=lambda name: (not isinstance(value[name], str), name))
+            name = texts_first[draw(st.integers(0, len(value) // 2))]
             written = name if name in ("a", "b", "user") else json.dumps(name, ensure_ascii=draw(st.booleans()))
             value, path = value[name], f"{path}.{written}" if path else written
         elif isinstance(value, list) and value:
