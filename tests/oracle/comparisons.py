@@ -16,7 +16,7 @@ from keyferry.cli.migrate import go_templates
 from keyferry.cli.migrate.jmespaths import find_difference
 from keyferry.errors import SourceUnusable
 from keyferry.formats import encodings, gjson, goyaml, jmespath, jsontext
-from keyferry.mapping.keys import Merge, Regexp
+from keyferry.mapping.keys import InvalidCharacters, Merge, Regexp, rename
 from keyferry.model import SecretValue, SourceValue
 from keyferry.render import templates as jinja
 from keyferry.render.data.merging import merge
@@ -103,6 +103,21 @@ _merges = st.fixed_dictionaries(
     }
 )
 _LETTER = re.compile(r"\b[yYnN]\b")
+_CONVERSIONS: Mapping[str, InvalidCharacters] = {"Default": "replace", "Unicode": "escape"}
+
+
+def _convert(question: Question) -> list[str]:
+    invalid, fill = _CONVERSIONS[question["strategy"]], _refuse_template
+    try:
+        return [new for key in question["keys"] for _, new in rename([key], [], invalid, fill, Budget())]
+    except ValueError:
+        raise Refused from None
+
+
+def _refuse_template(template: str, key: str) -> str:
+    raise AssertionError(f"no rule has the template {template} for {key}")
+
+
 _DECODINGS: Mapping[str, encodings.Decoding] = {"Base64": "base64", "Base64URL": "base64url", "Auto": "auto"}
 
 
@@ -211,6 +226,13 @@ COMPARISONS: Mapping[str, Comparison] = {
         ),
         _rename,
         lambda answer: None if answer.error else list(answer.keys),
+    ),
+    "conversions": Comparison(
+        _ask(
+            "convert", strategy=st.sampled_from(sorted(_CONVERSIONS)), keys=st.lists(expressions.long_keys, max_size=3)
+        ),
+        _convert,
+        lambda answer: list(answer.keys),
     ),
     "extract": Comparison(_ask("extract", text=documents), _extract, _read_values),
     "merges": Comparison(_merges, _merge, _read_values),

@@ -15,11 +15,11 @@ _STARTED = time.monotonic()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--examples", type=int, default=1000, help="how many examples each comparison draws")
+    parser.addoption("--examples", type=int, default=500, help="how many examples each comparison draws")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    examples = config.getoption("--examples", default=1000)
+    examples = config.getoption("--examples", default=500)
     slow = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture)
     settings.register_profile(
         "oracle", max_examples=examples, deadline=None, database=None, suppress_health_check=slow, derandomize=False

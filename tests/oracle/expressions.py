@@ -61,3 +61,5 @@ def _spoil(parts: tuple[bytes, bool, int, str]) -> str:
 
 _noise = st.text("ABab01+/-_= \r\n\t!\xe9", max_size=12)
 encoded = st.tuples(st.binary(max_size=12), st.booleans(), st.integers(0, 16), _noise).map(_spoil) | _noise
+long_keys = keys | st.text(st.characters(codec="utf-8"), max_size=12)
+"""Keys with any character, too."""
