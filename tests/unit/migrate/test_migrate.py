@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from keyferry.cli import main
 from keyferry.cli.check import files
 from keyferry.cli.migrate import writing
+from keyferry.cli.migrate.model import Conversion, Manifest
 from keyferry.formats import yamltext
 from tests.unit.migrate.estates import ONE, STORE, external
 from tests.unit.test_files import CLUSTERS
@@ -130,6 +131,16 @@ def test_a_mapping_for_many_namespaces_is_in_no_folder_of_one(place: Path) -> No
     (place / "a.yaml").write_text(f"{STORE}{head}spec: {{namespaces: [a, b], {own}}}\n")
     assert run().exit_code == 0
     assert (place / "mappings/all.yaml").exists()
+
+
+def test_a_name_leads_nowhere_outside_the_folder(place: Path) -> None:
+    spec = f"target: {{name: fine}}\ndata: [{ONE}]"
+    (place / "a.yaml").write_text(external(spec, metadata='name: "../../../out", namespace: shop'))
+    done = run()
+    assert "a.yaml:8: metadata.name is no name of Kubernetes" in done.output
+    manifest = Manifest("a.yaml", 1, {"metadata": {"name": "../out", "namespace": "../x"}})
+    conversion = Conversion(manifest, {"metadata": {"name": "x-fine"}, "spec": {"namespaces": ["x"]}})
+    assert writing.name_file([conversion]) == Path("x-fine.yaml")
 
 
 def test_the_report_has_what_became_of_each(place: Path) -> None:

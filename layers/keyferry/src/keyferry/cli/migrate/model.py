@@ -1,5 +1,6 @@
 """What `keyferry migrate` passes around: the manifests that were read, what becomes of them, and why one is refused."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 type FieldPath = tuple[str | int, ...]
 """The keys and indexes that lead to a part of a manifest, such as `("spec", "data", 0)`."""
 
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_MAX_NAME = 253
 EXTERNAL_SECRETS, CSI = "external-secrets.io", "secrets-store.csi.x-k8s.io"
 """The groups of the APIs whose objects are converted."""
 
@@ -78,6 +81,11 @@ class Manifest:
     def __str__(self) -> str:
         """Return kind, namespace and name, as `ExternalSecret shop/db`."""
         return f"{self.kind or 'object'} {'/'.join(filter(None, (self.namespace, self.name)))}".strip()
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be the name of an object of Kubernetes, and so of a file or folder."""
+    return len(text) <= _MAX_NAME and bool(_NAME.fullmatch(text))
 
 
 def _text(value: object) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from keyferry.cli.check import documents
-from keyferry.cli.migrate.model import Conversion, FieldPath
+from keyferry.cli.migrate.model import Conversion, FieldPath, is_name
 from keyferry.formats import yamltext
 
 State = Literal["written", "renewed", "up to date", "kept"]
@@ -50,7 +50,8 @@ def name_file(conversions: Sequence[Conversion]) -> Path:
     folder = (
         "" if (manifest.kind or "").startswith("Cluster") else manifest.namespace or (is_one and places.pop()) or ""
     )
-    return Path(folder) / f"{manifest.name}.yaml"
+    name = manifest.name if is_name(manifest.name or "") else conversions[0].name
+    return Path(folder if is_name(folder) else "") / f"{name}.yaml"
 
 
 def write(path: Path, content: str, *, dry_run: bool = False) -> Written:
@@ -72,7 +73,9 @@ def write(path: Path, content: str, *, dry_run: bool = False) -> Written:
         return Written(path, "kept", "".join(difflib.unified_diff(old, new, str(path), f"{path} by keyferry migrate")))
     if not dry_run:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
+        part = path.with_name(f".{path.name}.part")  # a file is there as a whole, or not at all
+        part.write_text(content, encoding="utf-8")
+        part.replace(path)
     return Written(path, "written" if before is None else "renewed")
 
 

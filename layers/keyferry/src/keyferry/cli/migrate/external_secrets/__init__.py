@@ -17,7 +17,7 @@ from keyferry.cli.migrate.external_secrets.fields import (
 )
 from keyferry.cli.migrate.external_secrets.target import build_secret, convert_metadata, convert_policies
 from keyferry.cli.migrate.external_secrets.template import Content, apply_template
-from keyferry.cli.migrate.model import Conversion, Estate, FieldPath, Manifest, Refusal, Refusals
+from keyferry.cli.migrate.model import Conversion, Estate, FieldPath, Manifest, Refusal, Refusals, is_name
 from keyferry.cli.migrate.placeholders import check_placeholders
 from keyferry.cli.migrate.reading import read_part
 from keyferry.cli.migrate.reloader import decide_restart
@@ -69,9 +69,9 @@ def _check(manifest: Manifest) -> None:
     refuse_version(manifest)
     check_placeholders(manifest, ("metadata",))
     check_placeholders(manifest, ("spec",))
-    if manifest.name is None:
+    if not is_name(manifest.name or ""):
         raise Refusal(
-            "metadata.name is missing, or no text", "Kubernetes refuses the manifest: correct it", ("metadata",)
+            "metadata.name is no name of Kubernetes", "Kubernetes refuses it: correct it", ("metadata", "name")
         )
     unknown = sorted(manifest.body.keys() - _PARTS)
     if unknown:
