@@ -65,7 +65,14 @@ def test_simple_templates_become_what_a_person_would_write() -> None:
     )
 
 
-@pytest.mark.parametrize("template", ["{{ .user }}", "{{- .user -}}", " {{- $.user}}", "{{/* the user */}}{{ .user }}"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        *("{{ .user }}", "{{- .user -}}", " {{- $.user}}", "{{/* the user */}}{{ .user }}"),
+        *("{{ .user | toString }}", "{{ toString .user }}", "{{ .user | print | toString }}"),
+        '{{ printf "%s" .user }}',
+    ],
+)
 def test_one_field_alone_is_found(template: str) -> None:
     assert find_plain_field(template) == "user"
 

@@ -1,11 +1,30 @@
 """Translate a Go template into Jinja that makes the same, or say why it cannot be."""
 
+from collections.abc import Sequence
+
 from keyferry.cli.migrate.go_templates import parser
 from keyferry.cli.migrate.go_templates.errors import Untranslatable
 from keyferry.cli.migrate.go_templates.expression import Expression
-from keyferry.cli.migrate.go_templates.tree import Command, Dot, Fields, Name, Node, Operand, Output, TextNode, Variable
+from keyferry.cli.migrate.go_templates.tree import (
+    Constant,
+    Dot,
+    Fields,
+    Name,
+    Node,
+    Operand,
+    Output,
+    Pipeline,
+    TextNode,
+    Variable,
+)
 from keyferry.cli.migrate.go_templates.writer import Writer
 from keyferry.render.templates import InvalidTemplate, list_variables
+
+_AS_TEXT: Sequence[tuple[Operand, ...]] = (
+    *((Name(name),) for name in ("toString", "print")),
+    *((Name("printf"), Constant(form)) for form in ("%s", "%v")),
+)
+"""Calls that leave a text as it is."""
 
 
 def translate(template: str, *, dot: str = "variables") -> str:
@@ -40,32 +59,28 @@ def _translate(template: str, dot: Expression) -> str:
 
 
 def find_plain_field(template: str) -> str | None:
-    """Return the key where a template is one field and nothing else; None for any other template."""
-    operand = _find_operand(template)
-    return _get_key(operand) if operand is not None else None
+    """Return the key where a template is one field and nothing else, as text or as it is; None for any other."""
+    output = _find_output(template)
+    return _find_key(output.pipeline, _AS_TEXT) if output is not None else None
 
 
 def find_decoded_field(template: str) -> str | None:
     """Return the key where a template decodes one field from base64 and does nothing else; None for any other."""
     output = _find_output(template)
-    if output is None:
+    if output is None or find_plain_field(template) is not None:
         return None
-    operands = [operand for command in output.pipeline.commands for operand in command.operands]
-    names = [operand for operand in operands if operand == Name("b64dec")]
-    fields = [operand for operand in operands if not isinstance(operand, Name)]
-    if len(operands) != 2 or len(names) != 1 or len(fields) != 1:
-        return None
-    is_piped = len(output.pipeline.commands) == 2 and operands[1] == Name("b64dec")
-    is_called = len(output.pipeline.commands) == 1 and operands[0] == Name("b64dec")
-    return _get_key(fields[0]) if is_piped or is_called else None
+    return _find_key(output.pipeline, [(Name("b64dec"),)])
 
 
-def _find_operand(template: str) -> Operand | None:
-    output = _find_output(template)
-    match output and output.pipeline.commands:
-        case (Command((operand,)),):
-            return operand
-    return None
+def _find_key(pipeline: Pipeline, calls: Sequence[tuple[Operand, ...]]) -> str | None:
+    """Return the key of a field that goes through some calls and no others."""
+    key, rest = None, list(pipeline.commands)
+    match rest[0].operands:
+        case (Fields(Dot() | Variable("$"), (name,)),):
+            key, rest = name, rest[1:]
+        case (*call, Fields(Dot() | Variable("$"), (name,))) if tuple(call) in calls:
+            key, rest = name, rest[1:]
+    return key if all(command.operands in calls for command in rest) else None
 
 
 def _find_output(template: str) -> Output | None:
@@ -77,13 +92,6 @@ def _find_output(template: str) -> Output | None:
     nodes: list[Node] = [node for node in parsed.body if not isinstance(node, TextNode) or node.text]
     if len(nodes) == 1 and isinstance(nodes[0], Output) and not nodes[0].pipeline.variables:
         return nodes[0]
-    return None
-
-
-def _get_key(operand: Operand) -> str | None:
-    match operand:
-        case Fields(Dot() | Variable("$"), (name,)):
-            return name
     return None
 
 
