@@ -188,13 +188,18 @@ class Operator:
 
     def _write(self, made: Object, name: str, secret: Object | None) -> None:
         policy = (made["spec"].get("target") or {}).get("creationPolicy") or "Owner"
+        if policy == "Merge" and secret is None:
+            return
         before: Object = secret or {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque"}
         after, metadata = deepcopy(before), made["metadata"]
         own = after["metadata"]
         labels, annotations = dict(own.get("labels") or {}), dict(own.get("annotations") or {})
         labels |= metadata.get("labels") or {}
         annotations |= metadata.get("annotations") or {}
-        after["data"] = {key: base64.b64encode(text.encode()).decode() for key, text in self.content(made).items()}
+        kept = dict(before.get("data") or {}) if policy == "Merge" else {}
+        for key, text in self.content(made).items():
+            kept[key] = base64.b64encode(text.encode()).decode()
+        after["data"] = kept
         self._set_owner(made, own, policy)
         labels |= {MARK: "true"}
         labels.pop(CREATED_BY, None)

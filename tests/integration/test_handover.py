@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -144,6 +145,8 @@ def external(
     metadata: Object | None = None,
     *,
     drops_owners: bool = True,
+    period: float = 0.05,
+    asked: Mapping[str, Any] = MappingProxyType({}),
     **spec: Any,  # noqa: ANN401
 ) -> Iterator[Estate]:
     """Yield an estate whose Secret an ExternalSecret makes."""
@@ -163,9 +166,9 @@ def external(
     post(scene, "externalsecrets", made)
     scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
     operator.drops_owners = drops_owners
-    with running(operator.reconcile_all, 0.05):
-        until("the Secret of the original", scene.data)
-        yield Estate(scene, scene.grant())
+    with running(operator.reconcile_all, period):
+        until("the Secret of the original", lambda: "password" in (scene.data() or {}))
+        yield Estate(scene, scene.grant(**asked))
 
 
 @contextmanager
@@ -279,6 +282,12 @@ def test_what_has_been_rotated_meanwhile_is_given_back_with_its_keys_as_the_oper
         check_returned(estate, before)
 
 
+def test_an_operator_that_is_slow_is_waited_for(scene: Scene) -> None:
+    with external(scene, OWNER, period=1.0) as estate, watched(estate):
+        assert estate.run().standing == "done"
+        assert estate.told.count("waiting until the operator drops its ownerReference") == 1
+
+
 def test_with_a_policy_that_leaves_the_secret_behind_nothing_is_set_first(scene: Scene) -> None:
     with external(scene, {"creationPolicy": "Orphan"}) as estate, watched(estate):
         assert estate.run().done == [
@@ -308,6 +317,17 @@ def test_an_old_operator_that_keeps_its_owner_reference_has_it_taken_away(scene:
     with external(scene, OWNER, drops_owners=False) as estate, watched(estate):
         assert estate.run().standing == "done"
         assert "take the ownerReference away" in estate.told
+
+
+def test_keys_that_an_original_adds_to_somebody_elses_secret_become_the_mappings(scene: Scene) -> None:
+    scene.make("Secret", "db", data={"theirs": "eA=="})
+    adds = {"policies": {"creation": "merge"}}
+    with external(scene, {"creationPolicy": "Merge"}, asked=adds) as estate, watched(estate):
+        assert estate.run().standing == "done"
+        assert estate.find("externalsecrets") is None
+        assert scene.data() == {"theirs": b"x", "password": b"canary-handover-1"}
+        with scene.untouched("Secret", "db"):
+            assert not estate.direct.deliver(scene.namespace).errors
 
 
 def test_what_differs_stays_with_its_original(scene: Scene) -> None:
