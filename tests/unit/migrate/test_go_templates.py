@@ -134,6 +134,22 @@ def test_the_guide_has_all_functions_and_what_becomes_of_them() -> None:
     assert not names["taken"] & REFUSED.keys()
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ .user " + "| trim " * 100 + "}}",
+        "{{ " + "(" * 100 + ".user" + ")" * 100 + " }}",
+        "{{ if .user }}" * 100 + "{{ end }}" * 100,
+        "".join(f'{{{{ define "t{n}" }}}}{f'{{{{ template "t{n + 1}" . }}}}' * 2}{{{{ end }}}}' for n in range(40))
+        + '{{ define "t40" }}x{{ end }}{{ template "t0" . }}',
+    ],
+    ids=["pipe", "parentheses", "branches", "templates"],
+)
+def test_a_template_that_makes_too_much_is_refused_at_once(template: str) -> None:
+    with pytest.raises(Untranslatable, match="too"):
+        translate(template)
+
+
 def test_a_refusal_has_the_line() -> None:
     with pytest.raises(Untranslatable) as refusal:
         translate("a\nb {{ .user }}\n{{ .pass | shout }}")

@@ -200,6 +200,8 @@ class _Parser:
         while words.peek().text == "|":
             words.take()
             commands.append(self._read_command(words, end))
+        if len(commands) > _MAX_DEPTH:
+            raise Untranslatable(line, "a pipe of too many functions")
         for command in commands[1:]:
             if not isinstance(command.operands[0], Name | Fields | Variable):
                 raise Untranslatable(command.line, "a pipe leads into a function, and here into a value")

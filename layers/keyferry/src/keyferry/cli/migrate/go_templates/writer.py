@@ -1,6 +1,5 @@
 """Write the syntax tree of a Go template as Jinja."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,10 +10,10 @@ from keyferry.cli.migrate.go_templates.expression import (
     ITEMS,
     PRINTED,
     Expression,
-    quote,
     take_field,
     write_constant,
 )
+from keyferry.cli.migrate.go_templates.page import Page
 from keyferry.cli.migrate.go_templates.parser import Parsed
 from keyferry.cli.migrate.go_templates.scope import Scope, list_assigned
 from keyferry.cli.migrate.go_templates.tree import (
@@ -35,8 +34,8 @@ from keyferry.cli.migrate.go_templates.tree import (
     Variable,
 )
 
-_FOREIGN = re.compile(r"\{+(?=[%#])|\{\{+")
-"""What Jinja takes for its own in text."""
+_MOST_NODES = 20_000
+"""How many texts and actions are written, with those of a template wherever it is called."""
 _RANGES = frozenset({"texts", "map"})
 _LISTS = frozenset({"list", "strings", "ints"})
 
@@ -51,35 +50,24 @@ class Writer:
     def __init__(self, parsed: Parsed, root: Expression) -> None:
         self._parsed, self._root, self._dot = parsed, root, root
         self._scope = Scope(list_assigned([parsed.body, *parsed.templates.values()]))
-        self._parts: list[str] = []
-        self._text = ""
+        self._page = Page()
         self._called: list[str] = []
+        self._written = 0
         self.fields: set[str] = set()
 
     def write(self) -> str:
         """Return the template as Jinja."""
         self._write_nodes(self._parsed.body)
-        self._flush(is_end=True)
-        return "".join(self._parts)
-
-    def _tag(self, text: str) -> None:
-        """Write a tag of Jinja."""
-        self._flush()
-        self._parts.append(text)
-
-    def _flush(self, *, is_end: bool = False) -> None:
-        """Write the text so far, with what Jinja would take for its own in quotes."""
-        text = _FOREIGN.sub(lambda sign: f"{{{{ {quote(sign[0])} }}}}", self._text)
-        if text.endswith("{") and not is_end:
-            text = text[:-1] + "{{ '{' }}"
-        self._parts.append(text)
-        self._text = ""
+        return self._page.finish()
 
     def _write_nodes(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
+            self._written += 1
+            if self._written > _MOST_NODES:
+                raise Untranslatable(1, "templates that call others make too much of it")
             match node:
                 case TextNode(text):
-                    self._text += text
+                    self._page.add_text(text)
                 case Output(pipeline):
                     self._write_output(pipeline)
                 case Branch("range"):
@@ -91,7 +79,7 @@ class Writer:
                 case Call():
                     self._write_call(node)
                 case Leave(kind):
-                    self._tag(f"{{% {kind} %}}")
+                    self._page.add_tag(f"{{% {kind} %}}")
 
     @contextmanager
     def _scoped(self) -> Iterator[None]:
@@ -111,15 +99,15 @@ class Writer:
 
     def _print(self, value: Expression, line: int) -> None:
         if isinstance(value.constant, str):
-            self._text += value.constant
+            self._page.add_text(value.constant)
             return
         if value.kind == "nil":
-            self._text += "<no value>"
+            self._page.add_text("<no value>")
             return
         if value.kind in ("unordered", "key"):
             raise Untranslatable(line, "writes what Go makes in no order, or the dot itself")
         text = value.text if value.kind in PRINTED else f"{value.at(FILTERED)} | go('text')"
-        self._tag(f"{{{{ {text} }}}}")
+        self._page.add_tag(f"{{{{ {text} }}}}")
 
     def _write_format(self, pipeline: Pipeline) -> bool:
         """Write a `printf` of texts alone as text with fields in it; return whether it is one."""
@@ -130,10 +118,10 @@ class Writer:
         pieces = functions.split_format(arguments) if arguments else None
         if pieces is None:
             return False
-        self._text += pieces[0]
+        self._page.add_text(pieces[0])
         for piece, argument in zip(pieces[1:], arguments[1:], strict=True):
             self._print(argument, pipeline.line)
-            self._text += piece
+            self._page.add_text(piece)
         return True
 
     def _set(self, pipeline: Pipeline) -> Expression:
@@ -145,11 +133,11 @@ class Writer:
         text = f"{value.text} | go('value')" if value.is_field and value.kind != "string" else text
         if pipeline.is_assignment:
             variable = self._scope.get(name, pipeline.line)
-            self._tag(f"{{% set {variable.text} = {text} %}}")
+            self._page.add_tag(f"{{% set {variable.text} = {text} %}}")
             return variable
         variable = self._scope.declare(name, value.kind)
         holder, _, attribute = variable.text.partition(".")
-        self._tag(f"{{% set {holder} = {f'namespace({attribute}={text})' if attribute else text} %}}")
+        self._page.add_tag(f"{{% set {holder} = {f'namespace({attribute}={text})' if attribute else text} %}}")
         return variable
 
     def _write_branch(self, branch: Branch, keyword: str = "if") -> None:
@@ -160,9 +148,9 @@ class Writer:
         outer = self._dot
         if branch.kind == "with" and not branch.pipeline.variables and not self._is_stable(value):
             name = self._scope.declare("$value", value.kind)
-            self._tag(f"{{% set {name.text} = {value.text} %}}")
+            self._page.add_tag(f"{{% set {name.text} = {value.text} %}}")
             value = name
-        self._tag(f"{{% {keyword} {value.text} %}}")
+        self._page.add_tag(f"{{% {keyword} {value.text} %}}")
         self._dot = value if branch.kind == "with" else outer
         with self._scope.inner():
             self._write_nodes(branch.body)
@@ -177,10 +165,10 @@ class Writer:
             case ():
                 pass
             case _:
-                self._tag("{% else %}")
+                self._page.add_tag("{% else %}")
                 with self._scope.inner():
                     self._write_nodes(branch.other)
-        self._tag("{% endif %}")
+        self._page.add_tag("{% endif %}")
 
     def _is_stable(self, value: Expression) -> bool:
         """Return whether an expression is short and always the same, so that it can stand for the dot."""
@@ -200,10 +188,10 @@ class Writer:
             self._write_nodes(branch.body)
         self._dot = outer
         if branch.other:
-            self._tag("{% else %}")
+            self._page.add_tag("{% else %}")
             with self._scope.inner():
                 self._write_nodes(branch.other)
-        self._tag("{% endfor %}")
+        self._page.add_tag("{% endfor %}")
 
     def _open_range(self, value: Expression, first: str, last: str) -> Expression:
         """Write the beginning of a loop, and return its item."""
@@ -217,11 +205,11 @@ class Writer:
             items = f"{value.at(FILTERED)} | dictsort(true)"
         elif first or value.kind not in _LISTS:
             items = f"{value.at(FILTERED)} | go('{'items' if first else 'each'}')"
-        self._tag(f"{{% for {', '.join(name for name, _ in owns)} in {items} %}}")
+        self._page.add_tag(f"{{% for {', '.join(name for name, _ in owns)} in {items} %}}")
         for name, variable in owns:
             holder, _, attribute = variable.text.partition(".")
             if attribute:
-                self._tag(f"{{% set {holder} = namespace({attribute}={name}) %}}")
+                self._page.add_tag(f"{{% set {holder} = namespace({attribute}={name}) %}}")
         return item
 
     def _write_call(self, node: Call) -> None:
@@ -236,7 +224,7 @@ class Writer:
         outer = self._root, self._dot, self._scope
         if value.kind != "nil" and not self._is_stable(value):
             name = self._scope.declare("$value", value.kind)
-            self._tag(f"{{% set {name.text} = {value.text} %}}")
+            self._page.add_tag(f"{{% set {name.text} = {value.text} %}}")
             value = name
         self._root = self._dot = value
         self._scope = self._scope.apart()
@@ -247,11 +235,7 @@ class Writer:
 
     def _evaluate(self, pipeline: Pipeline) -> Expression:
         """Return what a pipeline makes."""
-        value: Expression | None = None
-        for number, command in enumerate(pipeline.commands):
-            value = self._evaluate_command(pipeline, number, command)
-        assert value is not None  # noqa: S101  # a pipeline has a command
-        return value
+        return self._evaluate_command(pipeline, len(pipeline.commands) - 1, pipeline.commands[-1])
 
     def _evaluate_command(self, pipeline: Pipeline, number: int, command: Command) -> Expression:
         first = command.operands[0]
