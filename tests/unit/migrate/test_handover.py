@@ -468,3 +468,16 @@ def test_the_answer_has_the_steps_and_what_a_person_changes(capsys: pytest.Captu
     run.run()
     print_result(list(run.targets.values()))
     assert f"prod-eu/payments/payments-db: waits until Helm has set {NAME}" in capsys.readouterr().out
+
+
+def test_the_steps_of_many_secrets_alike_are_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+    namespaces = [f"team-{number}" for number in range(5)]
+    made = World(*namespaces)
+    for namespace in namespaces:
+        made.cluster.create(namespace, WHERE[1], CONTENT, manager=OPERATOR, **MARKS)
+    run, _ = start(made, *(external(metadata={"namespace": namespace}) for namespace in namespaces))
+    print_plan(list(run.targets.values()))
+    shown = capsys.readouterr().out
+    assert shown.startswith("5 Secrets, each: prod-eu/team-0/payments-db, prod-eu/team-1/payments-db")
+    assert shown.count("remove ExternalSecret") == 1
+    assert "its mapping takes over, with the content as it is" in shown

@@ -9,6 +9,9 @@ from keyferry.cli.migrate.handover.targets import Standing, Target
 from keyferry.cli.output import console
 from keyferry.cli.output.words import count
 
+_MANY = 4
+"""From how many targets on the same steps are written once for all of them."""
+
 
 class HandedOver(TypedDict):
     """One Secret that is handed over, or back."""
@@ -65,16 +68,40 @@ def _build_row(target: Target) -> HandedOver:
 
 
 def print_plan(targets: Sequence[Target]) -> None:
-    """Write the steps that are left for each target, and what nobody here can do."""
+    """Write the steps that are left for each target, those of many alike once, and what nobody here can do."""
+    alike: dict[tuple[str, ...], list[Target]] = {}
     for target in targets:
         if target.standing == "to do":
-            console.print_line(f"{target.place}:")
-            for number, step in enumerate(target.steps, 1):
-                wait = "wait: " if isinstance(step, Wait) else ""
-                console.print_line(f"  {number}. {wait}{step.what}", indent=5)
-                _print_change(step.change if isinstance(step, Wait) else "")
+            alike.setdefault(_describe_alike(target), []).append(target)
+    for texts, group in alike.items():
+        if len(group) < _MANY:
+            for target in group:
+                _print_steps(f"{target.place}:", target, [step.what for step in target.steps])
+        else:
+            places = ", ".join(target.place for target in group)
+            _print_steps(f"{count(len(group), 'Secret')}, each: {places}", group[0], texts)
     _print_reasons(targets)
     console.print_line(summarize(targets))
+
+
+def _describe_alike(target: Target) -> tuple[str, ...]:
+    """Return the steps of a target without its names; with them where a person has to change something."""
+    names = {f" {target.namespace}/{target.secret}": "", f"mapping {target.mapping}": "its mapping"}
+    texts = []
+    for step in target.steps:
+        text = f"{step.what}\n{step.change}" if isinstance(step, Wait) and step.change else step.what
+        for name, general in names.items() if text == step.what else ():
+            text = text.replace(name, general)
+        texts.append(text)
+    return tuple(texts)
+
+
+def _print_steps(title: str, target: Target, texts: Sequence[str]) -> None:
+    console.print_line(title, indent=2)
+    for number, (step, text) in enumerate(zip(target.steps, texts, strict=True), 1):
+        wait = "wait: " if isinstance(step, Wait) else ""
+        console.print_line(f"  {number}. {wait}{text}", indent=5)
+        _print_change(step.change if isinstance(step, Wait) else "")
 
 
 def print_result(targets: Sequence[Target]) -> None:
