@@ -21,7 +21,7 @@ from keyferry.model import SecretValue, SourceValue
 from keyferry.render import templates as jinja
 from keyferry.render.data.merging import merge
 from keyferry.render.data.properties import list_property_members
-from keyferry.render.data.values import write_as_go
+from keyferry.render.data.values import encode_text, write_as_go
 from tests.oracle import expressions, gjson_paths, jmespaths, templates, yaml_texts
 from tests.oracle.ask import Answer
 from tests.oracle.documents import documents, objects
@@ -74,7 +74,8 @@ def _fill(question: Question) -> str:
     try:
         translate = go_templates.translate_key if is_key else go_templates.translate
         values = {"key": question["text"]} if is_key else {"variables": variables}
-        return jinja.fill(translate(question["template"]), values, "mapping m", Budget())
+        text = jinja.fill(translate(question["template"]), values, "mapping m", Budget())
+        return encode_text(text, "mapping m").reveal().decode()  # no bytes that are no text
     except (go_templates.Untranslatable, SourceUnusable):
         raise Refused from None
 

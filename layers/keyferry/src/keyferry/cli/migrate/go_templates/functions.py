@@ -212,6 +212,11 @@ def _write_htpasswd(name: str, arguments: Arguments, line: int) -> Expression:
     raise Untranslatable(line, "htpasswd: by bcrypt, which every algorithm but 'sha' means, it has a random salt")
 
 
+def _write_copy(name: str, arguments: Arguments, line: int) -> Expression:
+    """Return the dot as it is, which nothing changes; a copy of anything else."""
+    return arguments[0] if [argument.kind for argument in arguments] == ["texts"] else _call_go(name, arguments, line)
+
+
 def _need(name: str, arguments: Arguments, count: int, line: int) -> None:
     if len(arguments) < count:
         raise Untranslatable(line, f"{name} takes {count} values at least")
@@ -227,6 +232,7 @@ _WRITERS: dict[str, Callable[[str, Arguments, int], Expression]] = {
     **dict.fromkeys(("eq", "ne"), _write_comparison),
     **dict.fromkeys(("list", "tuple", "dict", "println"), _write_empty),
     **dict.fromkeys(("print", "toString"), _write_text),
+    **dict.fromkeys(("deepCopy", "mustDeepCopy"), _write_copy),
     **dict.fromkeys(_SAME, _call_filter),
     "default": _write_default,
     "dig": _write_dig,
