@@ -20,9 +20,9 @@ secrets = st.fixed_dictionaries(
     {
         "shop/a": _objects,
         "shop/b": _objects,
-        "shop/text": texts | _objects | _encoded,
+        "shop/text": texts | _objects | _encoded | st.sampled_from(("\udcff\x00\x01", "-\udce9")),
     }
-).map(lambda values: {name: text.encode() for name, text in values.items()})
+).map(lambda values: {name: text.encode(errors="surrogateescape") for name, text in values.items()})
 
 _properties = st.sampled_from(
     (

@@ -82,6 +82,7 @@ def test_nothing_has_no_keys(text: str) -> None:
         ("canary", 1),
         ("~: x", 1),
         (".inf: x", 1),
+        ("a: b\nc: \udcff", 2),
         ("a: b\n---\nc: d", 2),
     ],
 )
@@ -112,6 +113,7 @@ def test_a_document_has_the_types_of_json_and_the_line_of_each_part() -> None:
         ("a: b\n\tc: d", 11, "not YAML: "),
         ("a: \x00", 10, "a control character"),
         ("a: b\na: c", 11, "a is given twice"),
+        ("a: b\nc: \ud800", 11, "half a character"),
         ("a:\n- !x y", 11, "a tag"),
         ("a:\n  {{ .Values.name }}: x", 11, "a key that is no text"),
         ("a: .inf", 10, "a number that is infinite"),

@@ -43,7 +43,7 @@ def parse(text: str, first_line: int) -> tuple[Any, dict[FieldPath, int]]:
         InvalidYaml: it is not YAML, has a key twice, or stands for too much.
     """
     try:
-        node = _Composer(text).get_single_node()
+        node = _Composer(text, first_line).get_single_node()
         reader = _Reader(first_line)
         return (reader.read(node, ()) if node else None), reader.lines
     except ReaderError as error:
@@ -64,7 +64,7 @@ def parse_texts(text: str) -> dict[str, str]:
             nothing of it.
     """
     try:
-        node = _Composer(text).get_single_node()
+        node = _Composer(text, 1).get_single_node()
         return {} if node is None or _is_null(node) else _Reader(1).read_texts(node)
     except InvalidYaml as error:
         raise ValueError(f"not YAML of keys with a text each, in line {error.line}") from None
@@ -87,7 +87,11 @@ def _read(node: ScalarNode) -> str | bool | float | None:
 class _Composer(Composer, yaml.CBaseLoader):
     """Makes nodes of what libyaml reads; scalars keep their text, and whether they are in quotes."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, first_line: int) -> None:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # libyaml has another error for it, which is none of YAML
+            raise InvalidYaml(first_line + text.count("\n", 0, error.start), "half a character") from None
         yaml.CBaseLoader.__init__(self, text)
         Composer.__init__(self)
 
