@@ -16,8 +16,10 @@ from keyferry.errors import SourceUnusable
 from keyferry.model import SecretValue
 from keyferry.render import templates
 from keyferry.render.go.function import FUNCTIONS, KINDS
+from keyferry.render.render import render_metadata
 from keyferry.render.templates import InvalidTemplate, list_variables
 from tests.unit.pki import PASSWORD, Pair, issue, replace_der
+from tests.unit.samples import PLACE, mapping
 
 ROOT = issue("root", authority=True, identified=True)
 MIDDLE = issue("middle", ROOT, authority=True, identified=True)
@@ -288,3 +290,11 @@ def test_what_go_would_make_otherwise_is_refused(template: str, said: str) -> No
 
 def test_numbers_that_are_not_finite_are_written_as_in_go() -> None:
     assert fill("{{ [('inf' | float), ('-inf' | float), ('nan' | float)] | go('text') }}", "") == "[+Inf -Inf NaN]"
+
+
+def test_an_annotation_is_no_place_for_a_binary_value() -> None:
+    template = "{{ '/w==' | go('b64dec') }}"
+    secret = {"name": "db", "data": {"a": {"from": "db"}}, "annotations": {"example.com/note": {"template": template}}}
+    wanted = mapping(secret=secret)
+    with pytest.raises(SourceUnusable, match="the template writes a binary value, and this is text"):
+        render_metadata(wanted, PLACE, {})

@@ -9,7 +9,7 @@ from keyferry.errors import SourceUnusable, in_part
 from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.secret import Template, Variables
-from keyferry.model import Place, SecretValue, SourceValue, split_version
+from keyferry.model import MixedText, Place, SecretValue, SourceValue, split_version
 from keyferry.render import contents, labels
 from keyferry.render.data import values
 from keyferry.render.data.inputs import Inputs, SourceValues, fill_template, list_variables
@@ -125,7 +125,9 @@ def _render_texts(
             if isinstance(text, str):
                 rendered[key] = text
             elif not unread & list_variables(text.template or "", where).keys():
-                rendered[key] = fill_template(text.template or "", inputs, where)
+                rendered[key] = made = fill_template(text.template or "", inputs, where)
+                if isinstance(made, MixedText):
+                    raise SourceUnusable(f"{where}: the template writes a binary value, and this is text")
     return rendered
 
 
