@@ -106,7 +106,7 @@ def _write_and(name: str, arguments: Arguments, line: int) -> Expression:
 
 def _write_piped_and(name: str, arguments: Arguments, line: int) -> Expression:
     """Return a call that has all its values before it looks at one; only where those that Go may skip cannot fail."""
-    if not all(argument.constant is not None or argument.text.isidentifier() for argument in arguments[:-1]):
+    if not all(argument.constant is not None or argument.text.isidentifier() for argument in arguments[1:-1]):
         raise Untranslatable(line, f"pipes into {name}; write the value as its last argument")
     made = _call_go(name, arguments, line)
     return Expression(made.text, _join_kinds(arguments), made.level)
