@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from keyferry.errors import UnknownName
+from keyferry.formats.fields import CHECKED
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.verdict import Verdict
@@ -189,8 +190,13 @@ def test_a_mapping_names_clusters_that_exist() -> None:
 
 
 def test_a_catalog_survives_being_compiled() -> None:
-    made = catalog(mapping(), mapping("b", clusters={"matchLabels": {"env": "prod"}}, restart="none"))
-    again = Catalog.model_validate_json(made.model_dump_json(by_alias=True, exclude_defaults=True))
+    converted = {"name": "c", "data": {"user": {"from": "db", "property": "a.b"}}}
+    made = catalog(
+        mapping(), mapping("b", clusters={"matchLabels": {"env": "prod"}}, restart="none"), mapping("c", secret=converted)
+    )
+    compiled = made.model_dump_json(by_alias=True, exclude_defaults=True)
+    again = Catalog.model_validate_json(compiled, context={CHECKED: True})
+    assert Catalog.model_validate_json(compiled) == again
     assert again.deliveries_of(change("prod/payments/db")) == made.deliveries_of(change("prod/payments/db"))
     assert again == made
 
