@@ -192,7 +192,9 @@ def test_a_mapping_names_clusters_that_exist() -> None:
 def test_a_catalog_survives_being_compiled() -> None:
     converted = {"name": "c", "data": {"user": {"from": "db", "property": "a.b"}}}
     made = catalog(
-        mapping(), mapping("b", clusters={"matchLabels": {"env": "prod"}}, restart="none"), mapping("c", secret=converted)
+        mapping(),
+        mapping("b", clusters={"matchLabels": {"env": "prod"}}, restart="none"),
+        mapping("c", secret=converted),
     )
     compiled = made.model_dump_json(by_alias=True, exclude_defaults=True)
     again = Catalog.model_validate_json(compiled, context={CHECKED: True})
