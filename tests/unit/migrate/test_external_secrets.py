@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
+from keyferry.errors import SourceUnusable
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.model import Place, SecretValue, SourceValue
+from keyferry.render.render import render
 from tests.unit.migrate.estates import ONE, STORE, convert, external, make, note, refuse
 
 
@@ -227,6 +230,23 @@ def test_a_template_that_makes_keys_stands_behind_keys_that_it_does_not_make() -
     assert "has no equivalent" in refuse(
         external(template.format(key="b") + f"\ndata: [{ONE}]", store=STORE + config_map)
     )
+
+
+def _render(text: str, **values: str) -> dict[str, bytes]:
+    """Return the data of the Secret of a text's one mapping, from the values of its sources."""
+    (outcome,) = convert(text)
+    mapping = SecretMapping.model_validate(outcome.conversions[0].mapping)
+    sources = {alias: SourceValue(SecretValue(value.encode()), "v" * 32) for alias, value in values.items()}
+    return {key: made.reveal() for key, made in render(mapping, sources, Place("prod-eu", "shop")).data.items()}
+
+
+def test_a_template_whose_keys_are_values_fails_where_it_makes_one_that_is_there() -> None:
+    config_map = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: t, namespace: shop}\ndata: {b: x}\n---\n"
+    parts = "[{configMap: {name: t, items: [{key: b}]}}, {literal: '{{ .a }}: 1'}]"
+    text = external(f"target: {{template: {{templateFrom: {parts}}}}}\ndata: [{ONE}]", store=STORE + config_map)
+    assert _render(text, a="app") == {"b": b"x", "app": b"1"}
+    with pytest.raises(SourceUnusable, match=r"key b: .*own fail"):
+        _render(text, a="b")
 
 
 def test_every_mapping_is_one_that_the_language_has() -> None:

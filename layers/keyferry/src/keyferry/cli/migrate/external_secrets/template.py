@@ -4,7 +4,7 @@ Facts: ApplyTemplate of pkg/controllers/externalsecret/externalsecret_controller
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,13 +141,24 @@ def _decode(entry: dict[str, Any], text: str, decoded: dict[str, str], path: Fie
 
 
 def _add_keys(text: str, content: Content, decoded: dict[str, str], path: FieldPath) -> None:
-    """Add a template that makes keys and values. In a mapping, keys of `data` would win over its own."""
-    own = _find_keys(text)
-    if content.data and (own is None or own & content.data.keys()):
-        what = "templateAs KeysAndValues, or literal, behind keys that it may write anew, has no equivalent"
+    """Add a template that makes keys and values. In a mapping, keys of `data` would win over its own.
+
+    Raises:
+        Refusal: it makes such a key.
+    """
+    own, earlier = _find_keys(text), content.data.keys()
+    if own is not None and own & earlier:
+        what = "templateAs KeysAndValues, or literal, behind keys that it writes anew, has no equivalent"
         raise Refusal(what, "put it before them in templateFrom, or use mergePolicy Replace", path)
     content.has_templates = True
-    content.data_from.append({"template": texts.translate(text, path), **decoded})
+    keys = {"keys": [_fail_at(earlier)]} if own is None and earlier else {}
+    content.data_from.append({"template": texts.translate(text, path), **decoded, **keys})
+
+
+def _fail_at(keys: Iterable[str]) -> dict[str, str]:
+    """Return a rule of keys by which the delivery fails where a template makes one of these keys."""
+    what = "another template of the mapping makes the key, and would win"
+    return {"template": f"{{% if key in {sorted(keys)} %}}{{{{ '{what}' | go('fail') }}}}{{% endif %}}{{{{ key }}}}"}
 
 
 def _find_keys(text: str) -> set[str] | None:
