@@ -104,6 +104,24 @@ def test_nothing_is_removed_while_an_owner_is_left() -> None:
     assert first == "wait: the operator drops its ownerReference"
 
 
+@pytest.mark.parametrize(
+    ("before", "synced", "spec", "is_waited_for"),
+    [
+        (OWNED, "1-abc", {}, True),
+        (OWNED, "2-abc", {}, False),
+        (OWNED, "1-abc", {"refreshPolicy": "CreatedOnce"}, False),
+        (ORPHAN, "1-abc", {}, False),
+    ],
+)
+def test_an_operator_that_may_yet_set_a_lost_owner_again_is_waited_for(
+    before: Object, synced: str, spec: Object, *, is_waited_for: bool
+) -> None:
+    made = world()
+    made.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external(target=before)))})
+    first, *_ = steps(state(made, external(target=ORPHAN, status={"syncedResourceVersion": synced}, **spec)))
+    assert first == (f"wait: the operator has seen that {NAME} is no owner" if is_waited_for else f"remove {NAME}")
+
+
 def test_what_the_operator_cannot_do_is_told_where_it_is_waited_for() -> None:
     owned = world("ExternalSecret/payments-db")
     owned.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external()))})
@@ -214,6 +232,32 @@ def test_what_is_not_safe_is_refused_with_its_reason(of: Any, said: str) -> None
     assert refusal(of()) == said
 
 
+INSTANCE = {"app.kubernetes.io/instance": "shop"}
+BY_ARGO_CD = {"labels": INSTANCE, "managedFields": [{"manager": "argocd-controller"}]}
+TRACKED = {"argocd.argoproj.io/tracking-id": "shop:external-secrets.io/ExternalSecret:payments/payments-db"}
+KEPT = {"argocd.argoproj.io/sync-options": "ServerSideApply=true, Prune=false"}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "annotations", "is_refused"),
+    [
+        (BY_ARGO_CD, {}, True),
+        (BY_ARGO_CD | {"labels": {"app.kubernetes.io/instance": "another"}}, {}, False),
+        (BY_ARGO_CD | {"annotations": TRACKED}, {}, False),
+        ({"labels": INSTANCE}, {}, False),
+        (BY_ARGO_CD, KEPT, False),
+    ],
+)
+def test_a_secret_that_argo_cd_prunes_once_it_has_no_owner_is_left_alone(
+    metadata: Object, annotations: dict[str, str], *, is_refused: bool
+) -> None:
+    asked = mapping(secret=SPEC["secret"] | {"labels": INSTANCE, "annotations": annotations})
+    made = world("ExternalSecret/payments-db", labels=MARKS["labels"] | INSTANCE, annotations=annotations)
+    first, *_ = steps(state(made, external(metadata=metadata), asked=asked))
+    label = "Argo CD knows it by its label app.kubernetes.io/instance, and deletes it once it has no owner"
+    assert first.startswith(label) is is_refused
+
+
 def test_of_several_that_add_keys_to_one_secret_the_one_with_the_keys_of_the_mapping_is_meant() -> None:
     shared = world("ConfigMap/theirs", data=CONTENT | {"theirs": "x"})
     adding = mapping(policies={"creation": "merge"})
@@ -246,6 +290,10 @@ def test_of_several_that_add_keys_to_one_secret_the_one_with_the_keys_of_the_map
         ({"annotations": {"argocd.argoproj.io/tracking-id": "shop:external-secrets.io/E:p/db"}}, "Argo CD (shop)"),
         ({"managedFields": [{"manager": "kubectl"}, {"manager": "kustomize-controller"}]}, "Flux"),
         ({"managedFields": [{"manager": "kubectl-client-side-apply"}]}, ""),
+        (
+            {"labels": {"app.kubernetes.io/managed-by": "Helm"}, "managedFields": [{"manager": "argocd-controller"}]},
+            "Argo CD",
+        ),
     ],
 )
 def test_whoever_keeps_a_manifest_is_known_by_its_marks(metadata: Object, keeper: str) -> None:
@@ -259,6 +307,7 @@ def test_the_change_of_an_external_secret_that_another_object_makes_is_one_of_th
     ]
     assert waits[0].change.splitlines()[1:4] == ["    spec:", "      externalSecretSpec:", "        target:"]
     assert waits[-1].change.startswith(f"ClusterExternalSecret/db keeps {NAME}. Now its Secret stays without it")
+    assert waits[-1].change.endswith("first wait until this is said of each.")
 
 
 # What is kept of an original

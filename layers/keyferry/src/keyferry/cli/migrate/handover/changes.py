@@ -19,7 +19,10 @@ def describe_policies(original: Original, keeper: str, policies: Mapping[str, st
 
 def describe_removal(original: Original, keeper: str) -> str:
     """Return the change that removes an ExternalSecret."""
-    return f"{keeper} keeps {original}. Now its Secret stays without it: take it out there, and apply that."
+    told = f"{keeper} keeps {original}. Now its Secret stays without it: take it out there, and apply that."
+    if keeper.startswith("ClusterExternalSecret/"):
+        return f"{told} Its ExternalSecrets in other namespaces go with it: first wait until this is said of each."
+    return told
 
 
 def describe_objects(original: Original, keeper: str, secret: str) -> str:

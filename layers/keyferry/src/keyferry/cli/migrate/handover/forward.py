@@ -7,7 +7,7 @@ owner is left by then; and the mapping takes over when nobody else writes.
 from collections.abc import Iterator
 
 from keyferry.cli.migrate.handover import changes, secrets
-from keyferry.cli.migrate.handover.keepers import find_keeper
+from keyferry.cli.migrate.handover.keepers import find_keeper, find_pruned_label
 from keyferry.cli.migrate.handover.originals import Original
 from keyferry.cli.migrate.handover.record import SECRET_OBJECTS, dump, read_secret_objects
 from keyferry.cli.migrate.handover.state import QUIET_SECONDS, State
@@ -50,6 +50,13 @@ def _find_refusal(state: State, externals: list[Original], classes: list[Origina
         return f"several objects make it, and only one can be handed over: {', '.join(map(str, externals + classes))}"
     if (externals or classes) and found.differences:
         return f"it is not what the mapping makes: {'; '.join(found.differences)}"
+    pruned = _find_pruned_label(state, [*externals, *classes])
+    if pruned:
+        return (
+            f"Argo CD knows it by its label {pruned}, and deletes it once it has no owner: first let the original make"
+            " it without that label (target.template.metadata), or with the annotation"
+            " argocd.argoproj.io/sync-options: Prune=false"
+        )
     if state.strangers:
         owners = ", ".join(state.strangers)
         return f"it is owned by {owners}, and is deleted with that: take that ownerReference away first"
@@ -58,6 +65,13 @@ def _find_refusal(state: State, externals: list[Original], classes: list[Origina
     if found.observed and found.observed.type != state.desired.get_type(found.observed):
         return f"it is not what the mapping makes: {'; '.join(found.differences)}"
     return ""
+
+
+def _find_pruned_label(state: State, originals: list[Original]) -> str:
+    if state.observed is None or state.adds_keys:
+        return ""
+    labels, annotations = state.observed.labels, state.observed.annotations
+    return next(filter(None, (find_pruned_label(each.metadata, labels, annotations) for each in originals)), "")
 
 
 def _list_external_steps(state: State, original: Original) -> Iterator[Step]:
@@ -77,12 +91,20 @@ def _list_external_steps(state: State, original: Original) -> Iterator[Step]:
         )
     if state.owners:
         yield _drop_owner(state, original, is_changed=bool(policies))
+    elif _may_be_owned_again(original, kept):
+        yield Wait(f"the operator has seen that {original} is no owner{original.trouble}")
     what = f"remove {original}"
     yield (
         Wait(f"{keeper} has {original} removed", changes.describe_removal(original, keeper))
         if keeper
         else DeleteOriginal(what, original)
     )
+
+
+def _may_be_owned_again(original: Original, kept: Object | None) -> bool:
+    """Return whether the operator may be about to set an ownerReference that the Secret lacks: it was to own it."""
+    before = Original.of_manifest(kept) if kept else original
+    return before.creation_policy == "Owner" and not (original.has_synced or original.stays_as_synced)
 
 
 def _drop_owner(state: State, original: Original, *, is_changed: bool) -> Step:

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+_TRACKING = "argocd.argoproj.io/tracking-id"
+_TRACKING_LABELS = ("argocd.argoproj.io/instance", "app.kubernetes.io/instance")
+_SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 _MARKERS = (
     ("annotations", "meta.helm.sh/release-name", "Helm"),
     ("labels", "helm.toolkit.fluxcd.io/name", "Flux"),
     ("labels", "kustomize.toolkit.fluxcd.io/name", "Flux"),
-    ("annotations", "argocd.argoproj.io/tracking-id", "Argo CD"),
-    ("labels", "argocd.argoproj.io/instance", "Argo CD"),
+    ("annotations", _TRACKING, "Argo CD"),
+    ("labels", _TRACKING_LABELS[0], "Argo CD"),
 )
 """Part of the metadata, key, tool; the value names its release or application."""
 _MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -34,7 +37,26 @@ def find_keeper(metadata: Mapping[str, Any]) -> str:
         value = (metadata.get(part) or {}).get(key)
         if value:
             return f"{tool} ({str(value).partition(':')[0]})"
-    if (metadata.get("labels") or {}).get(_MANAGED_BY) == "Helm":
-        return "Helm"
     managers = [entry.get("manager") for entry in metadata.get("managedFields") or ()]
-    return next((_MANAGERS[manager] for manager in managers if manager in _MANAGERS), "")
+    applied = next((_MANAGERS[manager] for manager in managers if manager in _MANAGERS), "")
+    # What Argo CD and Flux make of a chart has the label too, so it comes last.
+    return applied or ("Helm" if (metadata.get("labels") or {}).get(_MANAGED_BY) == "Helm" else "")
+
+
+def find_pruned_label(metadata: Mapping[str, Any], labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+    """Return the label of a Secret for which Argo CD deletes it as soon as it has no owner; empty where none does.
+
+    Argo CD that tracks by a label takes all objects with it for its application's, and prunes those that are not in
+    Git and have no owner. Where it tracks by an annotation, its objects have that, and labels do not count.
+
+    Args:
+        metadata: the metadata of the original, as the cluster has it.
+        labels: those of the Secret.
+        annotations: those of the Secret.
+    """
+    is_kept = "Prune=false" in annotations.get(_SYNC_OPTIONS, "").replace(" ", "").split(",")
+    by_annotation = _TRACKING in (metadata.get("annotations") or {})
+    if is_kept or by_annotation or not find_keeper(metadata).startswith("Argo CD"):
+        return ""
+    own = metadata.get("labels") or {}
+    return next((key for key in _TRACKING_LABELS if key in labels and own.get(key) == labels[key]), "")
