@@ -587,3 +587,8 @@ def test_a_template_whose_values_are_beyond_the_budget_is_told_with_mapping_and_
     wanted = mapping(data={"url": {"template": "{{ db.username }}"}})
     with pytest.raises(SourceUnusable, match=r"^mapping payments-db, key url: computes too much"):
         render(wanted, {"db": value('{"username": "canary"}')}, PLACE, Budget(0))
+
+
+def test_namespace_is_that_of_the_secret_and_called_one_whose_values_change() -> None:
+    template = "{% set n = namespace(sum=1) %}{% for i in [2, 3] %}{% set n.sum = n.sum + i %}{% endfor %}{{ n.sum }}"
+    assert filled(template + " {{ namespace }}", "x") == f"6 {PLACE.namespace}"

@@ -249,6 +249,12 @@ def test_a_template_whose_keys_are_values_fails_where_it_makes_one_that_is_there
         _render(text, a="b")
 
 
+def test_a_variable_that_changes_is_delivered_where_namespace_is_the_one_of_the_secret() -> None:
+    go = "{{ $n := 1 }}{{ range until 3 }}{{ $n = add $n . }}{{ end }}{{ $n }}{{ .a }}"
+    text = external(f"target: {{template: {{data: {{b: '{go}'}}}}}}\ndata: [{ONE}]")
+    assert _render(text, a="x") == {"b": b"4x"}
+
+
 def test_every_mapping_is_one_that_the_language_has() -> None:
     text = external(f"target: {{creationPolicy: Merge}}\ndata: [{ONE}]")
     (outcome,) = convert(text)

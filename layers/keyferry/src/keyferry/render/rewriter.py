@@ -23,6 +23,13 @@ class _Rewriter(NodeTransformer):
         node.nodes = [_filter(operand, "string") for operand in node.nodes]
         return node
 
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802
+        """Let `namespace(…)` make Jinja's object for variables that change: `namespace` alone is that of the Secret."""
+        self.generic_visit(node)
+        if isinstance(node.node, nodes.Name) and node.node.name == "namespace":
+            node.node = nodes.ImportedName("jinja2.utils.Namespace", lineno=node.lineno)
+        return node
+
     def visit_Const(self, node: nodes.Const) -> nodes.Node:  # noqa: N802
         """Keep the text of a number, of which the compiler makes one of Python's."""
         if not isinstance(node.value, Number):
