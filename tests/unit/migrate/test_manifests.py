@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from keyferry.cli.migrate.conversions import convert_all
 from keyferry.cli.migrate.manifests import MAX_BYTES, Reading, parse, read
-from keyferry.cli.migrate.model import Estate, Options
+from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Estate, Options
 from keyferry.errors import InvalidInput
 
 WHOLE = """\
@@ -56,6 +56,17 @@ def test_documents_and_lists_are_read_with_their_lines() -> None:
     assert [(each.kind, each.line) for each in found] == [("A", 3), ("B", 7), ("C", 8), ("D", 11)]
     assert found[2].locate("spec", "x") == "a.yaml:9"
     assert found[2].locate("spec", "other", 0) == "a.yaml:9"
+
+
+def test_objects_of_a_list_as_the_api_server_answers_have_the_kind_of_the_list() -> None:
+    text = "apiVersion: external-secrets.io/v1\nkind: ExternalSecretList\nitems:\n- metadata: {name: db}\n"
+    [manifest] = reading_of(text).manifests
+    assert (manifest.group, manifest.kind, manifest.name, manifest.line) == (
+        EXTERNAL_SECRETS,
+        "ExternalSecret",
+        "db",
+        4,
+    )
 
 
 def test_a_broken_document_does_not_stop_the_others() -> None:

@@ -133,6 +133,33 @@ def test_a_mapping_for_many_namespaces_is_in_no_folder_of_one(place: Path) -> No
     assert (place / "mappings/all.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (
+            "kind: ExternalSecret",
+            "a.yaml:1: ExternalSecret shop/db has no apiVersion; write apiVersion: external-secret",
+        ),
+        (
+            "apiVersion: kubernetes-client.io/v1\nkind: ExternalSecret",
+            "a.yaml:1: ExternalSecret shop/db is of kubernetes-client.io/v1, and not of external-secrets.io; write",
+        ),
+        (
+            "apiVersion: external-secrets.io/v1\nkind: ExternalSecrets",
+            "a.yaml:2: ExternalSecrets is no kind of external-secrets.io; did you mean ExternalSecret; correct it",
+        ),
+        (
+            "apiVersion: external-secrets.io/v1",
+            "a.yaml:1: an object without a kind is none of external-secrets.io; there",
+        ),
+    ],
+)
+def test_what_only_looks_like_an_original_is_not_passed_over(place: Path, head: str, said: str) -> None:
+    (place / "a.yaml").write_text(f"{head}\nmetadata: {{name: db, namespace: shop}}\nspec: {{}}\n")
+    result = run()
+    assert (result.exit_code, said in result.output.replace("\n", " ")) == (1, True), result.output
+
+
 def test_a_name_leads_nowhere_outside_the_folder(place: Path) -> None:
     spec = f"target: {{name: fine}}\ndata: [{ONE}]"
     (place / "a.yaml").write_text(external(spec, metadata='name: "../../../out", namespace: shop'))

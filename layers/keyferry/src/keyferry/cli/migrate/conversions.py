@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from keyferry.cli.check.problems import nearest
 from keyferry.cli.migrate import CONVERTERS
-from keyferry.cli.migrate.model import EXTERNAL_SECRETS, Conversion, Estate, Manifest, NoSecret, Refusal, Refusals
+from keyferry.cli.migrate.model import CSI, EXTERNAL_SECRETS, Conversion, Estate, Manifest, NoSecret, Refusal, Refusals
 from keyferry.cli.migrate.workloads import KINDS
 from keyferry.cli.migrate.writing import is_file_of, name_file
 
@@ -20,6 +21,9 @@ _REFUSED_KINDS = {
     (EXTERNAL_SECRETS, "ClusterPushSecret"): "it writes to a store",
 }
 """Kinds that belong to the originals, and have no equivalent → why."""
+_STORES = {(EXTERNAL_SECRETS, "SecretStore"), (EXTERNAL_SECRETS, "ClusterSecretStore")}
+_KINDS = {*CONVERTERS, *_REFUSED_KINDS, *_STORES, (CSI, "SecretProviderClassPodStatus")}
+"""All kinds of the originals, with those that the driver makes itself."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,18 @@ def convert_all(
 
 def _is_original(manifest: Manifest) -> bool:
     kind = (manifest.group or "", manifest.kind or "")
-    return kind in CONVERTERS or kind in _REFUSED_KINDS or kind[0] == GENERATORS
+    return kind in CONVERTERS or kind in _REFUSED_KINDS or kind[0] == GENERATORS or _is_mistaken(*kind)
+
+
+def _is_mistaken(group: str, kind: str) -> bool:
+    """Return whether an object looks like an original: its kind of another API, or another kind of its API."""
+    is_alike = kind in {name for _, name in CONVERTERS} or group in (EXTERNAL_SECRETS, CSI)
+    return is_alike and (group, kind) not in _KINDS
 
 
 def _is_read(manifest: Manifest) -> bool:
     """Return whether others are read with it: a store, or a workload, whose restarts are looked at."""
-    is_store = manifest.group == EXTERNAL_SECRETS and manifest.kind in ("SecretStore", "ClusterSecretStore")
-    return is_store or manifest.kind in KINDS
+    return (manifest.group, manifest.kind) in _STORES or manifest.kind in KINDS
 
 
 def _identify(manifest: Manifest, estate: Estate) -> tuple[str | None, ...]:
@@ -135,8 +144,23 @@ def _find_converter(manifest: Manifest) -> Callable[[Manifest, Estate], list[Con
     kind = (manifest.group or "", manifest.kind or "")
     if kind in CONVERTERS:
         return CONVERTERS[kind]
+    if _is_mistaken(*kind):
+        raise _explain_mistake(manifest)
     why = _REFUSED_KINDS.get(kind, "a generator makes a new value each time")
     raise Refusal(f"{manifest} has no equivalent: {why}", _KEEP, ("kind",))
+
+
+def _explain_mistake(manifest: Manifest) -> Refusal:
+    """Return why an object is no original, though it looks like one."""
+    version = manifest.get("apiVersion")
+    right = next((group for group, name in CONVERTERS if name == manifest.kind), None)
+    if right is None:
+        known = sorted(name for group, name in _KINDS if group == manifest.group)
+        what = f"{manifest.kind} is no kind" if manifest.kind else "an object without a kind is none"
+        similar = nearest(manifest.kind or "", known, "there is").rstrip("?")
+        return Refusal(f"{what} of {manifest.group}{similar}", "correct it", ("kind",))
+    what = f"{manifest} is of {version}, and not of {right}" if version else f"{manifest} has no apiVersion"
+    return Refusal(what, f"write apiVersion: {right}/v1, if it is one of these; else leave it out", ("apiVersion",))
 
 
 def _name_apart(outcomes: Sequence[Outcome], taken: Mapping[str, Path]) -> Iterator[Outcome]:

@@ -99,21 +99,23 @@ def _parse_document(file: str, text: str, first_line: int) -> Iterator[Manifest]
         raise InvalidYaml(lines[()], "no object of Kubernetes, which has apiVersion and kind")
     line = min(lines.values())
     if isinstance(body.get("items"), list) and str(body.get("kind", "")).endswith("List"):
-        yield from _expand(file, body["items"], lines, line)
+        yield from _expand(file, body, lines, line)
     else:
         yield Manifest(file, line, body, lines)
 
 
-def _expand(file: str, items: Sequence[Any], lines: dict[FieldPath, int], line: int) -> Iterator[Manifest]:
-    """Yield the objects of a list."""
+def _expand(file: str, body: dict[str, Any], lines: dict[FieldPath, int], line: int) -> Iterator[Manifest]:
+    """Yield the objects of a list; in an answer of the API server (`kubectl get --raw`), it alone may have the kind."""
+    kind = str(body["kind"]).removesuffix("List")
+    shared = {"apiVersion": body.get("apiVersion"), "kind": kind} if kind else {}
     own: dict[int, dict[FieldPath, int]] = {}
     for path, number in lines.items():
         if len(path) > 1 and path[0] == "items" and isinstance(path[1], int):
             own.setdefault(path[1], {})[path[2:]] = number
-    for index, item in enumerate(items):
+    for index, item in enumerate(body["items"]):
         if not isinstance(item, dict):
             raise InvalidYaml(own[index][()], "no object of Kubernetes, which has apiVersion and kind")
-        yield Manifest(file, own[index].get((), line), item, own[index])
+        yield Manifest(file, own[index].get((), line), shared | item, own[index])
 
 
 def _explain(problem: str, document: str, line: str) -> str:
