@@ -119,7 +119,7 @@ def test_an_operator_that_may_yet_set_a_lost_owner_again_is_waited_for(
     made = world()
     made.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(external(target=before)))})
     first, *_ = steps(state(made, external(target=ORPHAN, status={"syncedResourceVersion": synced}, **spec)))
-    assert first == (f"wait: the operator has seen that {NAME} is no owner" if is_waited_for else f"remove {NAME}")
+    assert first == (f"wait: the operator has looked at {NAME} again" if is_waited_for else f"remove {NAME}")
 
 
 def test_what_the_operator_cannot_do_is_told_where_it_is_waited_for() -> None:

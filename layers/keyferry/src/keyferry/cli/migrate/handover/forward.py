@@ -92,7 +92,7 @@ def _list_external_steps(state: State, original: Original) -> Iterator[Step]:
     if state.owners:
         yield _drop_owner(state, original, is_changed=bool(policies))
     elif _may_be_owned_again(original, kept):
-        yield Wait(f"the operator has seen that {original} is no owner{original.trouble}")
+        yield Wait(f"the operator has looked at {original} again{original.trouble}")
     what = f"remove {original}"
     yield (
         Wait(f"{keeper} has {original} removed", changes.describe_removal(original, keeper))
