@@ -150,3 +150,7 @@ def test_whatever_a_file_has_every_refusal_is_a_sentence_with_a_line(data: st.Da
             assert len(reason.what) > 5
             assert reason.remedy
             assert outcome.manifest.line_of(*reason.path) >= 1
+
+
+def test_of_a_file_without_end_no_more_is_read_than_shows_that_it_is_too_large() -> None:
+    assert "/dev/zero:1:1: has more than 64 MiB" in str(read(["/dev/zero"]).broken[0])

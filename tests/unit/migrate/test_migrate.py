@@ -160,6 +160,14 @@ def test_what_only_looks_like_an_original_is_not_passed_over(place: Path, head: 
     assert (result.exit_code, said in result.output.replace("\n", " ")) == (1, True), result.output
 
 
+def test_what_the_repository_itself_has_against_a_mapping_is_told(place: Path) -> None:
+    rule = {"mappings": ["other/*.yaml"], "clusters": ["prod-eu"], "namespaces": ["other"], "sources": {}}
+    policy = {"apiVersion": "keyferry.dev/v1", "kind": "Policy", "rules": [rule]}
+    (place / "mappings/policy.yaml").write_text(yaml.safe_dump(policy))
+    said = "keyferry validate: mappings/shop/db.yaml:5:9: no rule is for this file in mappings/policy.yaml"
+    assert said in run().output.replace("\n", " ")
+
+
 def test_a_name_leads_nowhere_outside_the_folder(place: Path) -> None:
     spec = f"target: {{name: fine}}\ndata: [{ONE}]"
     (place / "a.yaml").write_text(external(spec, metadata='name: "../../../out", namespace: shop'))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.migrate.model import FieldPath, Manifest
@@ -57,11 +57,17 @@ def _list_files(path: Path) -> list[Path]:
 
 def _read_file(path: Path, reading: Reading) -> None:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as stream:
+            content = take(stream)
     except OSError as error:
         reading.broken.append(Problem(str(path), 1, 1, f"cannot be read: {error.strerror}"))
         return
     parse(str(path), content, reading)
+
+
+def take(stream: BinaryIO) -> bytes:
+    """Return what a file has, or as much of it as shows that it is too large."""
+    return stream.read(MAX_BYTES + 1)
 
 
 def parse(file: str, content: bytes, reading: Reading) -> None:

@@ -4,13 +4,14 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from keyferry.cli.check.problems import nearest
+from keyferry.cli.check import files
+from keyferry.cli.check.problems import InvalidFiles, nearest
 from keyferry.cli.migrate import live, manifests, writing
 from keyferry.cli.migrate.conversions import Outcomes, convert_all
 from keyferry.cli.migrate.external_secrets.namespaces import list_rules
@@ -135,11 +136,12 @@ def migrate(
     target = folder or settings.mappings
     regions = _read_regions(given["clusters"], target)
     options = Options(**given, own_region=settings.config.region, cluster_regions=regions)
-    reading = manifests.read(paths, sys.stdin.buffer.read() if STANDARD_INPUT in paths else b"")
+    reading = manifests.read(paths, manifests.take(sys.stdin.buffer) if STANDARD_INPUT in paths else b"")
     estate = Estate([*reading.manifests, *_read_cluster(context, options.namespace)], options)
     outcomes = _convert(estate, target)
     written = dict(_write(outcomes, target, dry_run=dry_run))
-    result = Result(outcomes, reading.broken, written, _list_advice(estate, outcomes))
+    objections = [] if dry_run else _list_objections(target, written.values())
+    result = Result(outcomes, reading.broken, written, [*_list_advice(estate, outcomes), *objections])
     _tell(settings, result, report_file, dry_run=dry_run)
     sys.exit(0 if result.is_whole else PROBLEMS)
 
@@ -194,6 +196,19 @@ def _list_advice(estate: Estate, outcomes: Outcomes) -> list[str]:
     if not any(each.conversions for each in outcomes.outcomes):
         return []
     return [*list_differences(estate), *list_rules(estate)]
+
+
+def _list_objections(folder: Path, written: Collection[Written]) -> list[str]:
+    """Return what `keyferry validate` has against the files, by a policy or other mappings of the folder."""
+    if not (written and (folder / "clusters.yaml").exists()):
+        return []
+    try:
+        files.check(folder, console.show_progress)
+    except InvalidFiles as error:
+        names = {str(each.file) for each in written}
+        found = [str(problem) for problem in error.problems if problem.level == "error"]
+        return [f"keyferry validate: {text}" for text in found if any(name in text for name in names)]
+    return []
 
 
 def _tell(settings: Settings, result: Result, report_file: Path | None, *, dry_run: bool) -> None:
