@@ -19,6 +19,7 @@ from keyferry.cli.migrate.handover.run import MAX_TRIES, Handover
 from keyferry.cli.migrate.handover.show import build_answer, print_plan, print_result
 from keyferry.cli.migrate.handover.state import QUIET_SECONDS, State
 from keyferry.cli.migrate.handover.steps import Refuse, Wait
+from keyferry.cli.migrate.handover.targets import Target
 from keyferry.cli.migrate.verify.verify import verify
 from keyferry.delivery.apply import Object
 from keyferry.errors import Forbidden, KeyferryError, Overtaken
@@ -328,7 +329,11 @@ def test_what_is_no_manifest_is_none(kept: str) -> None:
         {"apiVersion": "example.com/v1"},
         {"metadata": {"name": "payments-db", "namespace": "kube-system"}},
         {"spec": {"target": {"name": "another"}}},
+        {"spec": {"target": "payments-db"}},
         {"spec": None},
+        {"metadata": {"name": "payments-db", "namespace": "payments", "labels": ["x"]}},
+        {"metadata": {"name": "payments-db", "namespace": "payments", "ownerReferences": [{"kind": "Pod"}]}},
+        {"status": {}},
     ],
 )
 def test_a_kept_manifest_of_anything_else_than_this_secret_is_never_made(change: Object) -> None:
@@ -355,6 +360,19 @@ def test_what_helm_kept_is_put_back_by_helm() -> None:
         f"Helm (shop) kept {NAME}. Put it back there, and apply that:",
         "    apiVersion: external-secrets.io/v1",
     ]
+
+
+def test_what_the_way_back_makes_anew_is_shown_before_it_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    made = world()
+    templated = external(target=OWNED | {"template": {"data": {"a": "canary-literal"}}})
+    made.cluster.edit(*WHERE, annotations={ORIGINAL: json.dumps(build_manifest(templated))})
+    left = tuple(back.list_steps(state(made)))
+    print_plan([Target("payments-db", "prod-eu", *WHERE, steps=left)])
+    shown = capsys.readouterr().out.splitlines()
+    number = next(number for number, line in enumerate(shown) if f"create {NAME} again" in line)
+    assert shown[number + 1].strip() == "apiVersion: external-secrets.io/v1"
+    assert "canary-literal" not in "".join(shown)
+    assert "        deletionPolicy: Delete" in [line.removeprefix("     ") for line in shown]
 
 
 def test_a_secret_whose_original_is_not_known_is_not_given_back_to_anybody() -> None:

@@ -14,7 +14,7 @@ def describe_policies(original: Original, keeper: str, policies: Mapping[str, st
     spec: Object = {"target": dict(policies)}
     if keeper.startswith("ClusterExternalSecret/"):
         spec = {"externalSecretSpec": spec}
-    return f"{keeper} keeps {original}. Change it there, and apply that:\n{_indent({'spec': spec})}"
+    return f"{keeper} keeps {original}. Change it there, and apply that:\n{indent({'spec': spec})}"
 
 
 def describe_removal(original: Original, keeper: str) -> str:
@@ -38,10 +38,11 @@ def describe_return(manifest: Mapping[str, Any], keeper: str) -> str:
     metadata = manifest["metadata"]
     return (
         f"{keeper} kept {manifest['kind']} {metadata['namespace']}/{metadata['name']}. Put it back there, and apply"
-        f" that:\n{_indent(manifest)}"
+        f" that:\n{indent(manifest)}"
     )
 
 
-def _indent(value: Mapping[str, Any]) -> str:
+def indent(value: Mapping[str, Any]) -> str:
+    """Return YAML as it stands below a sentence."""
     text = yaml.safe_dump(dict(value), sort_keys=False, default_flow_style=False)
     return "\n".join(f"    {line}" for line in text.rstrip().split("\n"))

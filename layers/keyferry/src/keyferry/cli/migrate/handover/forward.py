@@ -122,7 +122,7 @@ def _take_out(state: State, original: Original) -> Step:
     taken, left = list[Object](), list[Object]()
     for each in original.secret_objects:
         (taken if str(each.get("secretName", "")).strip() == state.secret else left).append(each)
-    others = [each for each in read_secret_objects(original) if each.get("secretName", "").strip() != state.secret]
+    others = [each for each in read_secret_objects(original) if str(each.get("secretName", "")).strip() != state.secret]
     annotations = {SECRET_OBJECTS: dump([*others, *taken])}
     return PatchOriginal(
         what, original, {"metadata": {"annotations": annotations}, "spec": {"secretObjects": left or None}}

@@ -42,9 +42,20 @@ def dump(value: object) -> str:
 def read_original(annotations: Mapping[str, str]) -> Object | None:
     """Return the manifest that a Secret keeps; None if it keeps none, or what it has is not one."""
     manifest = _parse(annotations.get(ORIGINAL))
-    metadata = manifest.get("metadata") if isinstance(manifest, dict) else None
-    is_whole = isinstance(metadata, dict) and {"name", "namespace"} <= metadata.keys()
-    return manifest if is_whole and {"apiVersion", "kind", "spec"} <= manifest.keys() else None
+    return manifest if _is_manifest(manifest) else None
+
+
+def _is_manifest(value: Any) -> bool:  # noqa: ANN401  # JSON
+    """Return whether a value has the form of what `build_manifest` makes: whoever may write the Secret may write it."""
+    if not isinstance(value, dict) or value.keys() != {"apiVersion", "kind", "metadata", "spec"}:
+        return False
+    metadata, spec = value["metadata"], value["spec"]
+    if not (isinstance(metadata, dict) and isinstance(spec, dict) and isinstance(spec.get("target") or {}, dict)):
+        return False
+    pairs = [metadata.get("labels") or {}, metadata.get("annotations") or {}]
+    is_named = isinstance(metadata.get("name"), str) and isinstance(metadata.get("namespace"), str)
+    is_known = metadata.keys() <= {"name", "namespace", "labels", "annotations"}
+    return is_named and is_known and all(isinstance(each, dict) for each in pairs)
 
 
 def read_secret_objects(original: Original) -> list[Object]:

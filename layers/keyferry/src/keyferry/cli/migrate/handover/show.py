@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NotRequired, TypedDict
 
-from keyferry.cli.migrate.handover.steps import Refuse, Wait
+from keyferry.cli.migrate.handover.changes import indent
+from keyferry.cli.migrate.handover.steps import CreateOriginal, Refuse, Step, Wait
 from keyferry.cli.migrate.handover.targets import Standing, Target
 from keyferry.cli.output import console
 from keyferry.cli.output.words import count
@@ -89,7 +90,7 @@ def _describe_alike(target: Target) -> tuple[str, ...]:
     names = {f" {target.namespace}/{target.secret}": "", f"mapping {target.mapping}": "its mapping"}
     texts = []
     for step in target.steps:
-        text = f"{step.what}\n{step.change}" if isinstance(step, Wait) and step.change else step.what
+        text = "\n".join(filter(None, (step.what, _describe(step))))
         for name, general in names.items() if text == step.what else ():
             text = text.replace(name, general)
         texts.append(text)
@@ -101,7 +102,22 @@ def _print_steps(title: str, target: Target, texts: Sequence[str]) -> None:
     for number, (step, text) in enumerate(zip(target.steps, texts, strict=True), 1):
         wait = "wait: " if isinstance(step, Wait) else ""
         console.print_line(f"  {number}. {wait}{text}", indent=5)
-        _print_change(step.change if isinstance(step, Wait) else "")
+        _print_change(_describe(step))
+
+
+def _describe(step: Step) -> str:
+    """Return what a person changes for a step, or what it creates: an annotation has that, which others can write.
+
+    The text of a template is left out of that. It may hold what is nobody else's business.
+    """
+    match step:
+        case Wait(change=change):
+            return change
+        case CreateOriginal(manifest=manifest):
+            spec = manifest["spec"]
+            target = {key: value for key, value in (spec.get("target") or {}).items() if key != "template"}
+            return indent({**manifest, "spec": {**spec, "target": target}})
+    return ""
 
 
 def print_result(targets: Sequence[Target]) -> None:
