@@ -94,6 +94,20 @@ def test_what_is_more_than_a_decoded_field_is_none(template: str) -> None:
     assert find_decoded_field(template) is None
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ if .user }}{{ $x := .user }}{{ $x }}{{ end }}",
+        "{{ $m := dict }}{{ range $k, $v := . }}{{ if $v }}{{ $_ := set $m $k $v }}{{ end }}{{ end }}{{ $m.user }}",
+        "{{ range $k, $v := . }}{{ if $v }}{{ with $x := $v }}{{ $x }}{{ end }}{{ end }}{{ end }}",
+    ],
+)
+def test_a_variable_of_a_branch_is_no_source(template: str) -> None:
+    translated = translate(template)
+    assert templates.list_variables(translated).keys() == {"variables"}
+    assert fill(translated, variables={"user": "app"}) == "app"
+
+
 def test_the_fields_of_a_template_are_listed() -> None:
     assert list_fields("{{ .a }}{{ with .b }}{{ $.c }}{{ . }}{{ end }}{{ (fromJson .d).e }}") == {"a", "b", "c", "d"}
 

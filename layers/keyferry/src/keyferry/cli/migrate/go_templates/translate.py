@@ -52,10 +52,12 @@ def translate_key(template: str) -> str:
 def _translate(template: str, dot: Expression) -> str:
     text = Writer(parser.parse(template), dot).write()
     try:
-        list_variables(text)
+        names = list_variables(text)
     except InvalidTemplate as error:  # too long, or nested too deeply
         raise Untranslatable(error.line, error.reason) from None
-    return text
+    # One that is set in a branch alone is not known in Jinja: it would have to be a source.
+    branched = sorted(names.keys() - {dot.text})
+    return "".join(f"{{% set {name} = '' %}}" for name in branched) + text
 
 
 def find_plain_field(template: str) -> str | None:
