@@ -227,6 +227,31 @@ def test_a_cluster_that_is_unknown_is_told_with_one_that_is_known(place: Path) -
     assert (done.exit_code, "did you mean prod-eu?" in done.output) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "example"),
+    [
+        ("--region", "mars", "eu-west-1"),
+        ("--role", "reader", "arn:aws:iam::111122223333:role/reader"),
+        ("--namespace", "../x", "payments"),
+        ("--cluster", "Prod EU", "prod-eu"),
+        ("--cluster", "", "prod-eu"),
+    ],
+)
+def test_an_option_that_cannot_be_is_a_wrong_command_line(place: Path, option: str, value: str, example: str) -> None:
+    done = run(option, value)
+    said = f"Error: Invalid value for '{option}'"
+    assert (done.exit_code, said in done.output, f"{value!r} is none; one is {example}" in done.output) == (
+        2,
+        True,
+        True,
+    )
+
+
+def test_a_cluster_that_is_named_twice_is_in_the_mapping_once(place: Path) -> None:
+    assert run("--cluster", "prod-eu").exit_code == 0
+    assert "clusters: [prod-eu]" in (place / "mappings/shop/db.yaml").read_text()
+
+
 def test_nothing_to_read_is_a_wrong_command_line(place: Path) -> None:
     done = CliRunner().invoke(main, ["migrate", "--cluster", "prod-eu"])
     assert (done.exit_code, "name a file, a folder, or -" in done.output) == (2, True)

@@ -4,11 +4,12 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles, nearest
@@ -26,6 +27,8 @@ from keyferry.cli.names import complete_clusters
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.errors import InvalidInput
+from keyferry.formats.fields import Label, Name, Region
+from keyferry.role import RoleArn
 
 ANSWER = Migrated | VerifiedTargets | HandedOverTargets
 BELOW = {
@@ -83,6 +86,20 @@ class Migrate(click.Group):
         return click.Command.collect_usage_pieces(self, ctx)
 
 
+def _check(kind: Any, example: str) -> Callable[[click.Context, click.Parameter, Any], Any]:  # noqa: ANN401  # a type
+    """Return what refuses an option that is not of a type: else each manifest would be refused for it."""
+
+    def check(_context: click.Context, _option: click.Parameter, value: Any) -> Any:  # noqa: ANN401  # as click has it
+        for each in dict.fromkeys(value) if isinstance(value, tuple) else filter(None, [value]):
+            try:
+                TypeAdapter(kind).validate_python(each)
+            except ValidationError:
+                raise click.BadParameter(f"{each!r} is none; one is {example}") from None
+        return tuple(dict.fromkeys(value)) if isinstance(value, tuple) else value
+
+    return check
+
+
 @click.command(
     cls=Migrate,
     epilog=examples(
@@ -94,6 +111,7 @@ class Migrate(click.Group):
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option(
     "--cluster", "clusters", metavar="NAME", multiple=True, required=True, shell_complete=complete_clusters,
+    callback=_check(Name, "prod-eu"),
     help="Cluster of the mappings, as clusters.yaml calls it; several are possible.",
 )  # fmt: skip
 @click.option(
@@ -101,9 +119,18 @@ class Migrate(click.Group):
     help="Where the mappings are written.  [default: the folder of the mappings]",
 )  # fmt: skip
 @click.option("--from-cluster", "context", metavar="CONTEXT", help="Read this cluster too, by your kubeconfig.")
-@click.option("--namespace", "-n", metavar="NAME", help="Namespace of manifests that name none; the one that is read.")
-@click.option("--region", metavar="NAME", help="Region of stores that are not among the manifests.")
-@click.option("--role", metavar="ARN", help="Role of stores that are not among the manifests.")
+@click.option(
+    "--namespace", "-n", metavar="NAME", callback=_check(Label, "payments"),
+    help="Namespace of manifests that name none; the one that is read.",
+)  # fmt: skip
+@click.option(
+    "--region", metavar="NAME", callback=_check(Region, "eu-west-1"),
+    help="Region of stores that are not among the manifests.",
+)  # fmt: skip
+@click.option(
+    "--role", metavar="ARN", callback=_check(RoleArn, "arn:aws:iam::111122223333:role/reader"),
+    help="Role of stores that are not among the manifests.",
+)  # fmt: skip
 @click.option(
     "--service", type=click.Choice(_SERVICES), default=_SERVICES[0], show_default=True,
     help="Service of stores that are not among the manifests.",
