@@ -227,9 +227,17 @@ def test_a_template_that_makes_keys_stands_behind_keys_that_it_does_not_make() -
     config_map = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: t, namespace: shop}\ndata: {b: x, c: x}\n---\n"
     spec = make(external(template.format(key="c") + f"\ndata: [{ONE}]", store=STORE + config_map))
     assert spec["secret"]["dataFrom"] == [{"template": "b: 1"}]
-    assert "has no equivalent" in refuse(
-        external(template.format(key="b") + f"\ndata: [{ONE}]", store=STORE + config_map)
+
+
+def test_a_key_that_a_template_makes_anew_is_the_templates() -> None:
+    template = "target: {{template: {{mergePolicy: Merge, templateFrom: [{first}{{literal: 'a: x{{{{ .a }}}}'}}]}}}}"
+    text = external(template.format(first="") + f"\ndata: [{ONE}]")
+    assert _render(text, a="1") == {"a": b"x1"}
+    config_map = (
+        "kind: ConfigMap\napiVersion: v1\nmetadata: {name: t, namespace: shop}\ndata: {a: '{{ upper .a }}'}\n---\n"
     )
+    first = template.format(first="{configMap: {name: t, items: [{key: a}]}}, ") + f"\ndata: [{ONE}]"
+    assert "writes a anew behind its template" in refuse(external(first, store=STORE + config_map))
 
 
 def _render(text: str, **values: str) -> dict[str, bytes]:

@@ -144,12 +144,15 @@ def _add_keys(text: str, content: Content, decoded: dict[str, str], path: FieldP
     """Add a template that makes keys and values. In a mapping, keys of `data` would win over its own.
 
     Raises:
-        Refusal: it makes such a key.
+        Refusal: it makes a key anew whose template could fail, and would no longer be tried.
     """
-    own, earlier = _find_keys(text), content.data.keys()
-    if own is not None and own & earlier:
-        what = "templateAs KeysAndValues, or literal, behind keys that it writes anew, has no equivalent"
-        raise Refusal(what, "put it before them in templateFrom, or use mergePolicy Replace", path)
+    own = _find_keys(text)
+    for key in (own or set()) & content.data.keys():
+        if "value" not in content.data[key] and content.data[key] not in content.fetched.values():
+            what = f"templateAs KeysAndValues, or literal, that writes {key} anew behind its template has no equivalent"
+            raise Refusal(what, f"take out what makes {key} first", path)
+        del content.data[key]
+    earlier = content.data.keys()
     content.has_templates = True
     keys = {"keys": [_fail_at(earlier)]} if own is None and earlier else {}
     content.data_from.append({"template": texts.translate(text, path), **decoded, **keys})
