@@ -132,7 +132,7 @@ def test_every_example_of_yaml_is_of_a_form_that_is_checked(block: Block, docume
 
 RUN = {
     "README.md": "tests/integration/test_guides.py",
-    "docs/migrate.md": "tests/integration/test_migrate_guide.py",
+    "docs/migrate.md": "tests/integration/migrate/test_guide.py",
     "docs/deploy/index.md": "tests/install/test_environments.py",
     "docs/operate/index.md": "tests/integration/test_kubernetes_events.py",
     "docs/operate/remove.md": "tests/install/test_uninstall.py",
@@ -156,6 +156,6 @@ def test_a_guide_whose_commands_are_run_is_read_by_that_test(guide: str, test: s
 
 
 def test_every_test_that_reads_commands_out_of_a_guide_is_told() -> None:
-    tests = [*(ROOT / "tests/integration").glob("*.py"), *(ROOT / "tests/install").glob("*.py")]
+    tests = [*(ROOT / "tests/integration").rglob("*.py"), *(ROOT / "tests/install").glob("*.py")]
     reading = {guide for test in tests for guide in re.findall(r'"((?:docs/[\w/-]+|README)\.md)"', test.read_text())}
     assert reading == RUN.keys()

@@ -10,9 +10,9 @@ import yaml
 
 from keyferry_local.cloud import Cloud
 from keyferry_local.world import deployment, env_from
+from tests.integration.migrate.stand_ins import DRIVER, OPERATOR, install_kinds, remove_kinds
 from tests.integration.operators import ALIAS, USES, Operator
 from tests.integration.scene import CLUSTER, Scene
-from tests.integration.stand_ins import DRIVER, OPERATOR, install_kinds, remove_kinds
 
 READS = [
     {"apiGroups": [OPERATOR, DRIVER], "resources": ["*"], "verbs": ["list"]},

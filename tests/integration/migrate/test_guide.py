@@ -15,9 +15,9 @@ from keyferry_local.admin import Object
 from keyferry_local.cloud import ACCOUNT, Cloud
 from keyferry_local.watch import until
 from tests.integration.history import History
+from tests.integration.migrate.stand_ins import DRIVER, OPERATOR, Driver, Operator, install_kinds, remove_kinds, running
 from tests.integration.operators import Operator as Person
 from tests.integration.scene import CLUSTER
-from tests.integration.stand_ins import DRIVER, OPERATOR, Driver, Operator, install_kinds, remove_kinds, running
 from tests.unit.guide_blocks import Block, list_blocks, split_commands
 
 GUIDE = "docs/migrate.md"

@@ -26,9 +26,7 @@ from keyferry_local.direct import Direct, deadline, delivery
 from keyferry_local.watch import until
 from keyferry_local.world import deployment, env_from
 from tests.integration.history import History
-from tests.integration.operators import Operator as Person
-from tests.integration.scene import CLUSTER, Scene
-from tests.integration.stand_ins import (
+from tests.integration.migrate.stand_ins import (
     DRIVER,
     MANAGED,
     MARK,
@@ -40,6 +38,8 @@ from tests.integration.stand_ins import (
     remove_kinds,
     running,
 )
+from tests.integration.operators import Operator as Person
+from tests.integration.scene import CLUSTER, Scene
 
 QUIET, PERIOD = 1.0, 0.3
 """Seconds: how long no owner may come back, and how often the stand-in sets them. The driver takes five."""
