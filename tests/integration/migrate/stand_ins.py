@@ -46,9 +46,10 @@ def remove_kinds(admin: Admin) -> None:
     """Take the custom kinds away again, with all objects of them, which no operator lets go of any more."""
     for each in admin.send("GET", f"/apis/{OPERATOR}/v1/externalsecrets")["items"]:
         Operator(admin, each["metadata"]["namespace"], lambda _: {}).let_go(each)
-    for _, group, plural, _ in _KINDS:
-        admin.delete("CustomResourceDefinition", f"{plural}.{group}")
-    until("the originals' kinds gone", lambda: not admin.answers(f"/apis/{OPERATOR}/v1/externalsecrets"))
+    names = [f"{plural}.{group}" for _, group, plural, _ in _KINDS]
+    for name in names:
+        admin.delete("CustomResourceDefinition", name)
+    until("the originals' kinds gone", lambda: not any(admin.get("CustomResourceDefinition", name) for name in names))
 
 
 def _definition(kind: str, group: str, plural: str, versions: tuple[str, ...]) -> Object:
