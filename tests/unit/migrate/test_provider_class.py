@@ -87,10 +87,19 @@ def test_each_secret_of_a_class_becomes_a_mapping() -> None:
         "kind": "SecretMapping",
         "metadata": {"name": "shop-one"},
         "spec": {
-            "sources": {"db": {"secretsManager": "prod/shop/db"}},
+            "sources": {"db": {"secretsManager": "prod/shop/db"}, "tls": {"parameterStore": "/prod/shop/tls"}},
             "clusters": ["prod-eu"],
             "namespaces": ["shop"],
-            "secret": {"name": "one", "data": {"USER": {"from": "db", "path": "username", "type": "string"}}},
+            "secret": {
+                "name": "one",
+                "variables": {
+                    "data": {
+                        "pass": {"from": "db", "path": '"pass-word"', "type": "string"},
+                        "_prod_shop_tls": {"from": "tls"},
+                    }
+                },
+                "data": {"USER": {"from": "db", "path": "username", "type": "string"}},
+            },
             "restart": "none",
             "policies": {"keys": "exclusive"},
         },
@@ -104,6 +113,7 @@ def test_each_secret_of_a_class_becomes_a_mapping() -> None:
         "type": "kubernetes.io/basic-auth",
         "labels": {"team": "shop"},
         "annotations": {"example.com/owner": "shop"},
+        "variables": {"data": {"user": {"from": "db", "path": "username", "type": "string"}}},
         "data": {
             "password": {"from": "db", "path": '"pass-word"', "type": "string"},
             "tls": {"from": "tls"},
@@ -427,7 +437,7 @@ def test_the_drivers_own_label_is_left_out_and_that_of_helm_is_told() -> None:
     assert conversion.notes == ["The label app.kubernetes.io/managed-by is keyferry, and not Helm."]
 
 
-def test_files_that_are_in_no_secret_are_told_and_a_path_among_them_can_fail_the_delivery() -> None:
+def test_files_that_are_in_no_secret_are_told_and_each_of_them_can_fail_the_delivery() -> None:
     objects = """
         - objectName: prod/db
           objectType: secretsmanager
@@ -437,11 +447,12 @@ def test_files_that_are_in_no_secret_are_told_and_a_path_among_them_can_fail_the
     """
     (conversion,) = make(read(objects))
     secret = conversion.mapping["spec"]["secret"]
-    assert secret["variables"] == {"data": {"port": {"from": "db", "path": "port", "type": "string"}}}
+    port = {"from": "db", "path": "port", "type": "string"}
+    assert secret["variables"] == {"data": {"port": port, "prod_other": {"from": "other"}}}
     assert secret["data"] == {"password": {"from": "db"}}
-    told = "Where port is no text, the provider fails, and so does the delivery."
+    told = "Pods mount nothing, and so get no Secret, where one of these cannot be read: port, prod_other."
     assert conversion.comments == [(("spec", "secret", "variables"), told)]
-    assert list(conversion.mapping["spec"]["sources"]) == ["db"]
+    assert list(conversion.mapping["spec"]["sources"]) == ["db", "other"]
     assert conversion.notes[0].startswith("port, prod_other are files of the pods and in no Secret")
 
 

@@ -1,5 +1,6 @@
 """Puts together the mapping of one Secret of a SecretProviderClass, and what is otherwise with it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from keyferry.cli.migrate.provider_class.secret_objects import Secret, build_ent
 from keyferry.cli.migrate.provider_class.sources import build_source, name_sources
 from keyferry.cli.migrate.reloader import decide_restart
 from keyferry.mapping.mapping import SecretMapping
+
+_NO_KEY = re.compile(r"[^-._a-zA-Z0-9]")
+"""What names of files may have, and keys not."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +40,26 @@ def list_rest(read: Class, secrets: Sequence[Secret]) -> list[File]:
     return [file for file in read.files if file.name not in used and (file.path or file.entry.line not in lines)]
 
 
-def watch_rest(secret: Secret, rest: Sequence[File], aliases: Mapping[int, str]) -> None:
-    """Let a mapping fail where the provider does: a path of an object of the Secret finds no text."""
+def watch_rest(secret: Secret, files: Sequence[File], aliases: Mapping[int, str]) -> None:
+    """Let a mapping fail where the provider does: any object of the class is missing, or a path finds no text.
+
+    Args:
+        secret: the Secret, which gets a variable for each file that is not in it.
+        files: all files of the class.
+        aliases: the names of the sources, by the lines of their objects.
+    """
+    used = {file.name for file in secret.files}
     lines = {file.entry.line for file in secret.files}
-    entries = {file.name: build_entry(file, aliases) for file in rest if file.path and file.entry.line in lines}
-    if entries:
-        name, data = secret.spec.pop("name"), secret.spec.pop("data")
-        variables = secret.spec.pop("variables", {"data": {}})["data"]
-        secret.spec = {"name": name, **secret.spec, "variables": {"data": entries | variables}, "data": data}
-        told = f"Where {', '.join(entries)} is no text, the provider fails, and so does the delivery."
-        secret.comments.append((("spec", "secret", "variables"), told))
+    rest = [file for file in files if file.name not in used and (file.path or file.entry.line not in lines)]
+    if not rest:
+        return
+    entries = {_NO_KEY.sub("_", file.name): build_entry(file, aliases) for file in rest}
+    name, data = secret.spec.pop("name"), secret.spec.pop("data")
+    variables = secret.spec.pop("variables", {"data": {}})["data"]
+    secret.spec = {"name": name, **secret.spec, "variables": {"data": entries | variables}, "data": data}
+    secret.files.extend(rest)
+    told = f"Pods mount nothing, and so get no Secret, where one of these cannot be read: {', '.join(entries)}."
+    secret.comments.append((("spec", "secret", "variables"), told))
 
 
 def build_conversion(read: Class, secret: Secret, rest: Sequence[File]) -> Conversion:
