@@ -154,6 +154,8 @@ def shop(cloud: Cloud, tmp_path: Path) -> Iterator[Shop]:
         until("all owners", lambda: all(map(made.owners, CONTENT)))
         yield made
     remove_kinds(admin)
+    for name in SECRETS:
+        cloud.aws.client("secretsmanager").delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
 def test_the_shop_of_the_guide_moves_without_a_write_or_a_restart(shop: Shop) -> None:
