@@ -26,7 +26,7 @@ from keyferry.budget import Budget
 from keyferry.errors import SourceUnusable
 from keyferry.formats import jsontext, yamltext
 from keyferry.model import SourceValue
-from keyferry.render import filters
+from keyferry.render import passwords
 from keyferry.render import templates as template
 from keyferry.render.templates import list_variables
 from tests.unit.pki import CHAIN, FIRST, LEAF, PASSWORD, ROOT, SECOND, STRANGER
@@ -244,7 +244,7 @@ def test_a_password_that_cannot_be_hashed_says_why(template: str, said: str) -> 
 
 
 def test_salts_are_of_sixteen_bytes_and_never_twice_the_same() -> None:
-    found = list(islice(filters.generate_salts({"where": "x"}), 50))
+    found = list(islice(passwords.generate_salts({"where": "x"}), 50))
     assert len(set(found)) == 50
     assert {len(each) for each in found} == {16}
 

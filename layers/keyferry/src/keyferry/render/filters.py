@@ -5,19 +5,16 @@ part of the template language, since templates can give arguments by name.
 """
 
 import base64
-import hmac
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import pass_context
 from jinja2.filters import FILTERS as JINJA
-from jinja2.runtime import Context
 
 from keyferry.formats import dotenv, jsontext
 from keyferry.formats.encodings import decode
 from keyferry.formats.recognition import recognize
 from keyferry.model import SecretValue
+from keyferry.render import passwords
 from keyferry.render.formatting import (
     FilterError,
     double_quote,
@@ -39,29 +36,6 @@ from keyferry.render.pki.pem import Block, UnusableCertificate, parse_blocks, se
 
 if TYPE_CHECKING:
     from keyferry.render.pki.certificates import Bundle
-
-SALTS = "keyferry.salts"
-"""The variable that holds the salts of a template. No template can read it, since its name has a dot."""
-_ROUNDS = range(4, 15)
-_BCRYPT = bytes.maketrans(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
-    b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
-)
-"""A translation from the digits of base64 to those of bcrypt."""
-
-
-def generate_salts(origin: Mapping[str, object]) -> Iterator[bytes]:
-    """Yield salts of 16 bytes, one for each password that a template hashes.
-
-    Args:
-        origin: the mapping, the key and the versions of the sources. The same origin always gives the same salts, so
-            that rendering again changes nothing.
-    """
-    number = 0
-    while True:
-        text = json.dumps({**origin, "number": number}, sort_keys=True).encode()
-        yield hmac.digest(b"keyferry.dev/bcrypt", text, "sha256")[:16]
-        number += 1
 
 
 def b64encode(value: object) -> str:
@@ -116,20 +90,6 @@ def fromyaml(value: object) -> object:
 def fromdotenv(value: object) -> dict[str, str]:
     """Parse lines `NAME=value`."""
     return _parse("fromdotenv", dotenv.parse, to_text(value))
-
-
-@pass_context
-def bcrypt(context: Context, value: object, rounds: int = 10) -> str:
-    """Return the bcrypt hash of a password. The salt depends on the versions of the sources (see `generate_salts`)."""
-    import bcrypt as library  # noqa: PLC0415  # few templates hash passwords
-
-    password = to_text(value).encode()
-    if rounds not in _ROUNDS:
-        raise FilterError(f"bcrypt takes {_ROUNDS.start} to {_ROUNDS.stop - 1} rounds")
-    if len(password) > 72 or b"\0" in password:
-        raise FilterError("bcrypt takes a password of 72 bytes at most, without a zero byte")
-    salt = base64.b64encode(next(context[SALTS])).rstrip(b"=").translate(_BCRYPT)
-    return library.hashpw(password, b"$2b$%02d$%s" % (rounds, salt)).decode()
 
 
 def filter_pem(value: object, kind: str = "CERTIFICATE") -> str:
@@ -265,7 +225,7 @@ FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name 
     "last": take_items(JINJA["last"]),
     "b64decode": b64decode,
     "b64encode": b64encode,
-    "bcrypt": bcrypt,
+    "bcrypt": passwords.bcrypt,
     "filter_cert_chain": filter_cert_chain,
     "filter_pem": filter_pem,
     "format": format_text,
@@ -294,7 +254,7 @@ FILTERS: dict[str, Callable[..., Any]] = {name: take_text(JINJA[name]) for name 
 """Name in a template → filter. The filters for certificates are those of External Secrets, in Jinja's spelling."""
 
 CHOICES: dict[str, dict[str, Sequence[object]]] = {
-    "bcrypt": {"rounds": _ROUNDS},
+    "bcrypt": {"rounds": passwords.ROUNDS},
     "filter_cert_chain": {"part": ("leaf", "intermediate", "root")},
     "go": {"function": tuple(FUNCTIONS)},
 }

@@ -13,7 +13,7 @@ from jinja2 import Template, TemplateSyntaxError, UndefinedError, meta, nodes
 from keyferry.budget import MAX_CHARACTERS, Budget, OverBudget
 from keyferry.errors import SourceUnusable
 from keyferry.model import MixedText, RawValue
-from keyferry.render import filters, foreign_templates, undefined
+from keyferry.render import filters, foreign_templates, passwords, undefined
 from keyferry.render.formatting import BUDGET, RAW, FilterError
 from keyferry.render.rewriter import rewrite
 from keyferry.render.sandbox import ENVIRONMENT
@@ -124,17 +124,17 @@ def fill(
         values: its variables.
         where: the mapping and the key, for messages.
         budget: what the template may compute.
-        origin: what the salts of passwords are made from, as in `filters.generate_salts`.
+        origin: what the salts of passwords are made from, as in `passwords.generate_salts`.
 
     Raises:
         SourceUnusable: a variable or a part of it is missing, or an operation fails. The message quotes no value.
     """
     try:
-        salts = filters.generate_salts(origin or {})
+        salts = passwords.generate_salts(origin or {})
         compiled, steps = _compile(template)
         budget.spend(steps, "the length of its templates")
         raw: list[RawValue] = []
-        text = compiled.render({**values, filters.SALTS: salts, BUDGET: budget, RAW: raw})
+        text = compiled.render({**values, passwords.SALTS: salts, BUDGET: budget, RAW: raw})
         return MixedText(text) if raw else text
     except Exception as error:
         # The error's own message can quote a value.
