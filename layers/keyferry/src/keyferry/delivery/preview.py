@@ -86,7 +86,7 @@ def preview(work: Work) -> Outlook:
     with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(namespaces)))) as pool:
         states = list(
             pool.map(
-                lambda namespace: _catch_errors(work, namespace, lambda: observe(work.cluster, namespace, secret)),
+                lambda namespace: catch_errors(work, namespace, lambda: observe(work.cluster, namespace, secret)),
                 namespaces,
             )
         )
@@ -99,7 +99,7 @@ def preview(work: Work) -> Outlook:
                 return Preview(namespace, "fail", error=observed)
             if isinstance(desired, KeyferryError) and not isinstance(desired, SourceDeleted):
                 return Preview(namespace, "fail", error=desired)
-            result = _catch_errors(work, namespace, lambda: _preview_namespace(work, namespace, desired, observed))
+            result = catch_errors(work, namespace, lambda: _preview_namespace(work, namespace, desired, observed))
             return result if isinstance(result, Preview) else Preview(namespace, "fail", error=result)
 
         previews = tuple(pool.map(preview_one, zip(namespaces, states, strict=True)))
@@ -107,7 +107,7 @@ def preview(work: Work) -> Outlook:
     return Outlook(previews, list_notes(work, target_namespaces, restarts=restarts))
 
 
-def _catch_errors[T](work: Work, namespace: str, step: Callable[[], T]) -> T | KeyferryError:
+def catch_errors[T](work: Work, namespace: str, step: Callable[[], T]) -> T | KeyferryError:
     """Return the result of a step, or the error that it raises: an error in one namespace does not stop the others."""
     if work.deadline.has_passed:
         return OutOfTime()

@@ -114,11 +114,7 @@ def _build(
     with draft.collect():
         where = namespaces.restrict(choices, draft)
     copied = metadata if target.template is None else Metadata(labels=content.labels, annotations=content.annotations)
-    secret = build_secret(name, spec)
-    for noun, given in (("label", copied.labels), ("annotation", copied.annotations)):
-        secret |= _if_any(f"{noun}s", dict(convert_metadata(noun, given or {}, draft)))
-    parts = {"variables": content.variables, "dataFrom": content.data_from, "data": content.data}
-    secret |= {key: part for key, part in parts.items() if part}
+    secret = build_secret(name, spec) | _build_content(draft, copied, content)
     if draft.refusals:
         raise Refusals(draft.refusals)
     restart, differences = decide_restart(draft.namespace, secret["name"], draft.estate, secret.get("annotations"))
@@ -133,6 +129,18 @@ def _build(
         **_if_any("policies", policies),
     }
     return [_conclude(draft, _name_mapping(draft, secret["name"]), body)]
+
+
+def _build_content(draft: Draft, copied: Metadata, content: Content) -> dict[str, Any]:
+    """Return the parts of the Secret that are filled, without those that are empty."""
+    parts: dict[str, Any] = {
+        "labels": dict(convert_metadata("label", copied.labels or {}, draft)),
+        "annotations": dict(convert_metadata("annotation", copied.annotations or {}, draft)),
+        "variables": content.variables,
+        "dataFrom": content.data_from,
+        "data": content.data,
+    }
+    return {key: part for key, part in parts.items() if part}
 
 
 def _fill(draft: Draft, spec: ExternalSecretSpec, target: Target) -> Content:

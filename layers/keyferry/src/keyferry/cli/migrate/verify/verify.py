@@ -1,6 +1,6 @@
 """Compare the Secrets of one mapping in one cluster with what the mapping makes: read, render, and write nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -8,11 +8,11 @@ from keyferry.cli.migrate.verify.differences import list_differences
 from keyferry.delivery.apply import observe
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
+from keyferry.delivery.preview import catch_errors
 from keyferry.delivery.report import Locate, locate_error
 from keyferry.delivery.sources import build_desired
 from keyferry.delivery.work import Work, list_namespaces
-from keyferry.errors import KeyferryError, OutOfTime, Unexpected
-from keyferry.mapping.namespaces import in_namespace
+from keyferry.errors import KeyferryError, Unexpected
 from keyferry.model import Delivery
 
 
@@ -73,7 +73,9 @@ def _verify(work: Work) -> list[Verified]:
     if not names:
         return []
     with ThreadPoolExecutor(max_workers=max(1, min(work.concurrency, len(names)))) as pool:
-        states = list(pool.map(lambda name: _catch(work, name, lambda: observe(work.cluster, name, secret)), names))
+        states = list(
+            pool.map(lambda name: catch_errors(work, name, lambda: observe(work.cluster, name, secret)), names)
+        )
         desired = _build_desired(work, pool, names)  # after all observations, as in `deliver`
     return [_compare(work, name, desired[name], state) for name, state in zip(names, states, strict=True)]
 
@@ -88,18 +90,6 @@ def _build_desired(
         return dict.fromkeys(namespaces, error)
     except Exception as error:  # its text can quote a value
         return dict.fromkeys(namespaces, Unexpected(error))
-
-
-def _catch[T](work: Work, namespace: str, step: Callable[[], T]) -> T | KeyferryError:
-    if work.deadline.has_passed:
-        return OutOfTime()
-    try:
-        with in_namespace(work.mapping, namespace):
-            return step()
-    except KeyferryError as error:
-        return error
-    except Exception as error:  # its text can quote a value
-        return Unexpected(error)
 
 
 def _compare(
