@@ -42,7 +42,7 @@ def convert(manifest: Manifest, estate: Estate) -> list[Conversion]:
     _check_names(secrets)
     rest = list_rest(read, secrets)
     for secret in secrets:
-        watch_rest(secret, read.files, name_sources(read.entries))
+        watch_rest(read, secret)
     return [build_conversion(read, secret, rest) for secret in secrets]
 
 

@@ -34,23 +34,20 @@ class Class:
 
 
 def list_rest(read: Class, secrets: Sequence[Secret]) -> list[File]:
-    """Return the files that are in no Secret; not an object of which a part is."""
+    """Return the files of a class that are in none of some Secrets; not an object of which a part is."""
     used = {file.name for secret in secrets for file in secret.files}
     lines = {file.entry.line for secret in secrets for file in secret.files}
     return [file for file in read.files if file.name not in used and (file.path or file.entry.line not in lines)]
 
 
-def watch_rest(secret: Secret, files: Sequence[File], aliases: Mapping[int, str]) -> None:
+def watch_rest(read: Class, secret: Secret) -> None:
     """Let a mapping fail where the provider does: any object of the class is missing, or a path finds no text.
 
     Args:
+        read: the class.
         secret: the Secret, which gets a variable for each file that is not in it.
-        files: all files of the class.
-        aliases: the names of the sources, by the lines of their objects.
     """
-    used = {file.name for file in secret.files}
-    lines = {file.entry.line for file in secret.files}
-    rest = [file for file in files if file.name not in used and (file.path or file.entry.line not in lines)]
+    rest, aliases = list_rest(read, [secret]), name_sources(read.entries)
     if not rest:
         return
     entries = {_NO_KEY.sub("_", file.name): build_entry(file, aliases) for file in rest}
