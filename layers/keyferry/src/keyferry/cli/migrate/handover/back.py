@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from keyferry.cli.migrate.handover import changes, secrets
 from keyferry.cli.migrate.handover.keepers import find_keeper
 from keyferry.cli.migrate.handover.originals import Original
-from keyferry.cli.migrate.handover.record import SECRET_OBJECTS, dump, read_secret_objects
+from keyferry.cli.migrate.handover.record import SECRET_OBJECTS, dump, read_secret_objects, split_objects
 from keyferry.cli.migrate.handover.state import State
 from keyferry.cli.migrate.handover.steps import (
     CreateOriginal,
@@ -70,10 +70,8 @@ def _list_policy_steps(state: State, original: Original, manifest: Object) -> It
 
 def _put_back(state: State, original: Original) -> Step:
     """Return how a SecretProviderClass makes the Secret again."""
-    kept = read_secret_objects(original)
-    mine = [each for each in kept if str(each.get("secretName", "")).strip() == state.secret]
-    others = [each for each in kept if each not in mine]
-    known = [each for each in original.secret_objects if str(each.get("secretName", "")).strip() != state.secret]
+    mine, others = split_objects(read_secret_objects(original), state.secret)
+    _, known = split_objects(original.secret_objects, state.secret)
     patch: Object = {
         "metadata": {"annotations": {SECRET_OBJECTS: dump(others) if others else None}},
         "spec": {"secretObjects": [*known, *mine]},

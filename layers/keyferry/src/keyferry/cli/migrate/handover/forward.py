@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from keyferry.cli.migrate.handover import changes, secrets
 from keyferry.cli.migrate.handover.keepers import find_keeper, find_pruned_label
 from keyferry.cli.migrate.handover.originals import Original
-from keyferry.cli.migrate.handover.record import SECRET_OBJECTS, dump, read_secret_objects
+from keyferry.cli.migrate.handover.record import SECRET_OBJECTS, dump, read_secret_objects, split_objects
 from keyferry.cli.migrate.handover.state import QUIET_SECONDS, State
 from keyferry.cli.migrate.handover.steps import (
     DeleteOriginal,
@@ -119,10 +119,8 @@ def _take_out(state: State, original: Original) -> Step:
     what, keeper = f"take {state.secret} out of secretObjects of {original}", find_keeper(original.metadata)
     if keeper:
         return Wait(f"{keeper} has {what}", changes.describe_objects(original, keeper, state.secret))
-    taken, left = list[Object](), list[Object]()
-    for each in original.secret_objects:
-        (taken if str(each.get("secretName", "")).strip() == state.secret else left).append(each)
-    others = [each for each in read_secret_objects(original) if str(each.get("secretName", "")).strip() != state.secret]
+    taken, left = split_objects(original.secret_objects, state.secret)
+    _, others = split_objects(read_secret_objects(original), state.secret)
     annotations = {SECRET_OBJECTS: dump([*others, *taken])}
     return PatchOriginal(
         what, original, {"metadata": {"annotations": annotations}, "spec": {"secretObjects": left or None}}

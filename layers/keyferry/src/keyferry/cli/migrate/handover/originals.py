@@ -22,6 +22,11 @@ _ZERO = re.compile(r"-.*|(0+(\.0*)?(h|m|s|ms|us|µs|ns)?)+")
 """A duration of Go that is not positive."""
 
 
+def name_secret(entry: Object) -> str:
+    """Return the name of the Secret of an entry of `secretObjects`, as the driver reads it."""
+    return str(entry.get("secretName", "")).strip()
+
+
 @dataclass(frozen=True)
 class Original:
     """An object of the cluster that makes a Secret."""
@@ -125,7 +130,7 @@ class Original:
         """Return the names of the Secrets that it makes in its namespace."""
         if self.resource.kind == EXTERNAL_SECRET:
             return {str(self._target.get("name") or self.name)}
-        return {str(each.get("secretName", "")).strip() for each in self.secret_objects}
+        return set(map(name_secret, self.secret_objects))
 
     # Of a SecretProviderClass
 

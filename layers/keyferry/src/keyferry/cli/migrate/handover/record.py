@@ -5,10 +5,10 @@ the `secretObjects` that were taken out of it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from keyferry.cli.migrate.handover.originals import Original
+from keyferry.cli.migrate.handover.originals import Original, name_secret
 from keyferry.delivery.apply import Object
 from keyferry.model import PREFIX
 
@@ -64,9 +64,12 @@ def read_secret_objects(original: Original) -> list[Object]:
     return [each for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
 
 
-def name_secrets(objects: Sequence[Object]) -> set[str]:
-    """Return the names of the Secrets of `secretObjects`."""
-    return {str(each.get("secretName", "")).strip() for each in objects}
+def split_objects(objects: Iterable[Object], secret: str) -> tuple[list[Object], list[Object]]:
+    """Return the entries of `secretObjects` that make a Secret, and the others."""
+    mine, others = list[Object](), list[Object]()
+    for each in objects:
+        (mine if name_secret(each) == secret else others).append(each)
+    return mine, others
 
 
 def _parse(text: str | None) -> Any:  # noqa: ANN401  # JSON

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from keyferry.cli.migrate.handover.originals import EXTERNAL_SECRET, PROVIDER_CLASS, RESOURCES, Original
-from keyferry.cli.migrate.handover.record import name_secrets, read_original, read_secret_objects
+from keyferry.cli.migrate.handover.originals import EXTERNAL_SECRET, PROVIDER_CLASS, RESOURCES, Original, name_secret
+from keyferry.cli.migrate.handover.record import read_original, read_secret_objects
 from keyferry.cli.migrate.verify.differences import MANAGED_LABEL_OF_DRIVER, ORIGINALS, is_tool_mark
 from keyferry.cli.migrate.verify.verify import Verified
 from keyferry.delivery.apply import Object
@@ -102,7 +102,7 @@ class State:
         return [
             each
             for each in self.originals
-            if each.resource.kind == PROVIDER_CLASS and self.secret in name_secrets(read_secret_objects(each))
+            if each.resource.kind == PROVIDER_CLASS and self.secret in map(name_secret, read_secret_objects(each))
         ]
 
     @property
