@@ -13,7 +13,6 @@ PRINTED = frozenset({"string", "int", "int64", "bool"})
 _OBJECTS: tuple[object, ...] = ("", 0, 0.5, [], {}, None, SecretValue(b""))
 _ATTRIBUTES = frozenset(name for value in _OBJECTS for name in dir(value))
 """What Jinja finds in some value, though no map has such a key."""
-_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 @dataclass(frozen=True)
@@ -51,17 +50,8 @@ def write_constant(value: str | int | float | bool) -> Expression:
 
 
 def quote(text: str) -> str:
-    """Return a text as a constant of Jinja."""
-    return f"'{''.join(map(_escape, text))}'"
-
-
-def _escape(char: str) -> str:
-    if char in _ESCAPES:
-        return _ESCAPES[char]
-    if char.isprintable():
-        return char
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    """Return a text as a constant of Jinja, which has Python's escapes."""
+    return "'" + repr(f'"{text}')[2:]  # Python takes single quotes for a text with a double one in it
 
 
 def take_field(holder: Expression, name: str) -> Expression:
