@@ -6,6 +6,8 @@ from keyferry.model import SecretValue
 
 LOW, FILTERED, ATOM = 0, 1, 2
 """How closely an expression holds together: an operator, a value behind a bar, a name or a constant."""
+LISTS = frozenset({"list", "strings", "ints"})
+"""Types that are lists."""
 ITEMS = {"texts": "string", "strings": "string", "ints": "int", "int": "int", "int64": "int64"}
 """Type of what a range goes through → type of its items; those of any other are `any`."""
 PRINTED = frozenset({"string", "int", "int64", "bool"})

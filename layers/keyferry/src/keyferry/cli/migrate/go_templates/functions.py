@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from keyferry.cli.migrate.go_templates.errors import Untranslatable
-from keyferry.cli.migrate.go_templates.expression import FILTERED, LOW, Expression, quote, take_key
+from keyferry.cli.migrate.go_templates.expression import FILTERED, LISTS, LOW, Expression, quote, take_key
 from keyferry.cli.migrate.go_templates.refused import REFUSED
 from keyferry.render.go.function import FUNCTIONS, Function
 
-_LISTS = frozenset({"list", "strings", "ints"})
 _ACCEPTED = {
     "string": frozenset({"string", "any"}),
     "bytes": frozenset({"string", "any"}),
-    "slice": _LISTS | {"any"},
+    "slice": LISTS | {"any"},
     "map": frozenset({"map", "any"}),
     "constant": frozenset({"string"}),
 }
@@ -108,8 +108,7 @@ def _write_piped_and(name: str, arguments: Arguments, line: int) -> Expression:
     """Return a call that has all its values before it looks at one; only where those that Go may skip cannot fail."""
     if not all(argument.constant is not None or argument.text.isidentifier() for argument in arguments[1:-1]):
         raise Untranslatable(line, f"pipes into {name}; write the value as its last argument")
-    made = _call_go(name, arguments, line)
-    return Expression(made.text, _join_kinds(arguments), made.level)
+    return replace(_call_go(name, arguments, line), kind=_join_kinds(arguments))
 
 
 def _write_not(name: str, arguments: Arguments, line: int) -> Expression:
@@ -133,8 +132,7 @@ def _write_default(name: str, arguments: Arguments, line: int) -> Expression:
     if len(arguments) == 2 and arguments[0].constant is not None and arguments[1].kind != "unordered":
         text = f"{arguments[1].at(FILTERED)} or {arguments[0].text}"
         return Expression(text, _join_kinds(arguments), LOW)
-    made = _call_go(name, arguments, line)
-    return Expression(made.text, _join_kinds(arguments), made.level)
+    return replace(_call_go(name, arguments, line), kind=_join_kinds(arguments))
 
 
 def _write_dig(name: str, arguments: Arguments, line: int) -> Expression:

@@ -68,7 +68,7 @@ def split(template: str) -> Iterator[Text | Action]:
             return
         trims = template[begin + 2 : begin + 3] == "-" and template[begin + 3 : begin + 4] in tuple(_SPACES)
         yield Text(text.rstrip(_SPACES) if trims else text)
-        line = template.count("\n", 0, begin) + 1
+        line = _line(template, begin)
         start = begin + (3 if trims else 2)
         if _COMMENT_START.match(template, begin):
             position, is_trimmed = _skip_comment(template, begin, line)

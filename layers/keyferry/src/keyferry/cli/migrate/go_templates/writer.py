@@ -8,6 +8,7 @@ from keyferry.cli.migrate.go_templates.errors import Untranslatable
 from keyferry.cli.migrate.go_templates.expression import (
     FILTERED,
     ITEMS,
+    LISTS,
     PRINTED,
     Expression,
     take_field,
@@ -37,7 +38,6 @@ from keyferry.cli.migrate.go_templates.tree import (
 _MOST_NODES = 20_000
 """How many texts and actions are written, with those of a template wherever it is called."""
 _RANGES = frozenset({"texts", "map"})
-_LISTS = frozenset({"list", "strings", "ints"})
 
 
 class Writer:
@@ -129,8 +129,9 @@ class Writer:
         value, (name,) = self._evaluate(pipeline), pipeline.variables
         if value.kind in ("nil", "key"):
             raise Untranslatable(pipeline.line, f"{name} gets nil, or the dot itself")
-        text = f"{value.text} | string" if value.is_field and value.kind == "string" else value.text
-        text = f"{value.text} | go('value')" if value.is_field and value.kind != "string" else text
+        text = value.text
+        if value.is_field:
+            text += " | string" if value.kind == "string" else " | go('value')"
         if pipeline.is_assignment:
             variable = self._scope.get(name, pipeline.line)
             self._page.add_tag(f"{{% set {variable.text} = {text} %}}")
@@ -146,10 +147,8 @@ class Writer:
         if value.kind in ("unordered", "key"):
             raise Untranslatable(branch.line, f"{branch.kind} has no condition that is known here")
         outer = self._dot
-        if branch.kind == "with" and not branch.pipeline.variables and not self._is_stable(value):
-            name = self._scope.declare("$value", value.kind)
-            self._page.add_tag(f"{{% set {name.text} = {value.text} %}}")
-            value = name
+        if branch.kind == "with" and not branch.pipeline.variables:
+            value = self._hold(value)
         self._page.add_tag(f"{{% {keyword} {value.text} %}}")
         self._dot = value if branch.kind == "with" else outer
         with self._scope.inner():
@@ -161,18 +160,23 @@ class Writer:
         match branch.other:
             case (Branch(kind) as inner,) if kind == branch.kind == "if" and not inner.pipeline.variables:
                 self._write_branch(inner, "elif")
-                return
-            case ():
-                pass
             case _:
-                self._page.add_tag("{% else %}")
-                with self._scope.inner():
-                    self._write_nodes(branch.other)
-        self._page.add_tag("{% endif %}")
+                self._write_else(branch)
+                self._page.add_tag("{% endif %}")
 
-    def _is_stable(self, value: Expression) -> bool:
-        """Return whether an expression is short and always the same, so that it can stand for the dot."""
-        return value.text.replace(".", "").isidentifier() and value.kind in ("string", "texts", "int", "bool")
+    def _write_else(self, branch: Branch) -> None:
+        if branch.other:
+            self._page.add_tag("{% else %}")
+            with self._scope.inner():
+                self._write_nodes(branch.other)
+
+    def _hold(self, value: Expression) -> Expression:
+        """Return what stands for the dot: an expression that is short and always the same, or a variable for it."""
+        if value.text.replace(".", "").isidentifier() and value.kind in ("string", "texts", "int", "bool"):
+            return value
+        variable = self._scope.declare("$value", value.kind)
+        self._page.add_tag(f"{{% set {variable.text} = {value.text} %}}")
+        return variable
 
     def _write_range(self, branch: Branch) -> None:
         pipeline = branch.pipeline
@@ -187,10 +191,7 @@ class Writer:
         with self._scope.inner():
             self._write_nodes(branch.body)
         self._dot = outer
-        if branch.other:
-            self._page.add_tag("{% else %}")
-            with self._scope.inner():
-                self._write_nodes(branch.other)
+        self._write_else(branch)
         self._page.add_tag("{% endfor %}")
 
     def _open_range(self, value: Expression, first: str, last: str) -> Expression:
@@ -198,12 +199,12 @@ class Writer:
         own, item = self._scope.declare_item(last, ITEMS.get(value.kind, "any"))
         owns = [(own, item)]
         if first or value.kind in _RANGES:
-            kind = "string" if value.kind in _RANGES else "int" if value.kind in _LISTS else "any"
+            kind = "string" if value.kind in _RANGES else "int" if value.kind in LISTS else "any"
             owns.insert(0, self._scope.declare_item(first or "$key", kind))
         items = value.text
         if value.kind in _RANGES:
             items = f"{value.at(FILTERED)} | dictsort(true)"
-        elif first or value.kind not in _LISTS:
+        elif first or value.kind not in LISTS:
             items = f"{value.at(FILTERED)} | go('{'items' if first else 'each'}')"
         self._page.add_tag(f"{{% for {', '.join(name for name, _ in owns)} in {items} %}}")
         for name, variable in owns:
@@ -222,10 +223,8 @@ class Writer:
             raise Untranslatable(node.line, "a template is called with a value, not with a variable that is declared")
         value = Expression("none", "nil") if node.pipeline is None else self._evaluate(node.pipeline)
         outer = self._root, self._dot, self._scope
-        if value.kind != "nil" and not self._is_stable(value):
-            name = self._scope.declare("$value", value.kind)
-            self._page.add_tag(f"{{% set {name.text} = {value.text} %}}")
-            value = name
+        if value.kind != "nil":
+            value = self._hold(value)
         self._root = self._dot = value
         self._scope = self._scope.apart()
         self._called.append(node.name)
