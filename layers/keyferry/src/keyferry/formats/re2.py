@@ -4,6 +4,7 @@ Whoever searches with one pays for it first, out of a `keyferry.budget.Budget`. 
 google-re2 1.1.
 """
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +21,9 @@ _INSTRUCTIONS_PER_BYTE = 80
 """So many instructions take as long as a state that is made for each byte, where states do not fit that cache."""
 _GROUPS_PER_INSTRUCTION = 12
 """So many groups double that time: each instruction takes them along."""
+
+REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
+"""What a replacement has in place of a group: its number or name, after a dollar; `$$` is a dollar."""
 
 
 @lru_cache(maxsize=_CACHED)
@@ -62,3 +66,23 @@ def price_search(pattern: Any, text: str) -> int:  # noqa: ANN401  # re2 has no 
     instructions, groups = pattern.programsize, pattern.groups
     work: int = (size + 1 + groups) * (_INSTRUCTIONS_PER_BYTE + instructions) * (_GROUPS_PER_INSTRUCTION + groups)
     return _STEPS_PER_SEARCH + work // (_GROUPS_PER_INSTRUCTION * _INSTRUCTIONS_PER_STEP)
+
+
+def is_number(name: str) -> bool:
+    """Return whether a group is named by its number. As in Go, the digits of other scripts are letters of a name."""
+    return name.isascii() and name.isdecimal()
+
+
+def expand(replacement: str, match: Any) -> str:  # noqa: ANN401  # re2 has no types
+    """Return a replacement with the groups of a match filled in; as in Go, nothing for one that there is not."""
+
+    def get_group(reference: re.Match[str]) -> str:
+        name = reference[1] or reference[2]
+        if name is None:
+            return "$"
+        try:
+            return str(match[int(name) if is_number(name) else name] or "")
+        except IndexError:
+            return ""
+
+    return REFERENCE.sub(get_group, replacement)

@@ -3,17 +3,16 @@
 Regular expressions and escapes behave as in External Secrets (`rewrite`, `conversionStrategy`), which uses Go's.
 """
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, ValidationInfo, model_validator
 
 from keyferry.budget import Budget
 from keyferry.formats.fields import CHECKED, Key, RegularExpression
 from keyferry.formats.jsontext import escape_surrogates
-from keyferry.formats.re2 import compile_pattern, price_compilation, price_search
+from keyferry.formats.re2 import REFERENCE, compile_pattern, expand, is_number, price_compilation, price_search
 from keyferry.model import Record
 
 InvalidCharacters = Literal["refuse", "replace", "escape"]
@@ -25,8 +24,6 @@ MAX_LENGTH = 4096
 _EXPRESSIONS = "the regular expressions of keys"
 TOO_LONG = "becomes longer than"
 """What messages say of a key that rules make grow."""
-REFERENCE = re.compile(r"\$(?:\$|\{(\w+)\}|(\w+))")
-"""What a replacement has in place of a group: its number or name, after a dollar; `$$` is a dollar."""
 _PLAIN = frozenset("-._")
 _KEY = TypeAdapter(Key)
 
@@ -45,7 +42,7 @@ class Regexp(Record):
             return self
         pattern = compile_pattern(self.source)
         for name in _list_groups(self.target):
-            exists = name in pattern.groupindex or (_is_number(name) and int(name) <= pattern.groups)
+            exists = name in pattern.groupindex or (is_number(name) and int(name) <= pattern.groups)
             if not exists:
                 raise ValueError(f"source has no group {name}, which target names; ${{1}}x is group 1 and an x")
         return self
@@ -68,7 +65,7 @@ class Regexp(Record):
             budget.spend(price, _EXPRESSIONS)
             if match.start() == match.end() == previous_end:
                 continue
-            result += text[copied : match.start()] + _expand(self.target, match)
+            result += text[copied : match.start()] + expand(self.target, match)
             _check_length(result, text)
             copied = previous_end = match.end()
         return result + text[copied:]
@@ -219,20 +216,3 @@ def _list_groups(target: str) -> Iterator[str]:
     for match in REFERENCE.finditer(target):
         if match[1] or match[2]:
             yield match[1] or match[2]
-
-
-def _is_number(name: str) -> bool:
-    """Return whether a group is named by its number. As in Go, the digits of other scripts are letters of a name."""
-    return name.isascii() and name.isdecimal()
-
-
-def _expand(target: str, match: Any) -> str:  # noqa: ANN401  # re2 has no types
-    """Return a replacement with the groups of a match filled in."""
-
-    def get_group(reference: re.Match[str]) -> str:
-        name = reference[1] or reference[2]
-        if name is None:
-            return "$"
-        return str(match[int(name) if _is_number(name) else name] or "")
-
-    return REFERENCE.sub(get_group, target)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from keyferry.budget import Budget
@@ -10,7 +11,6 @@ from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
 from keyferry.render.go.values import NilList
 
-_REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\}|)")
 _QUOTED = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
@@ -69,21 +69,7 @@ def find_all(pattern: str, text: str, count: int) -> list[str]:
 )
 def replace_all(pattern: str, text: str, replacement: str) -> str:
     """Return a text with a replacement, which may have `$1` or `${name}`, for each part that matches."""
-
-    def expand(match: Any) -> str:  # noqa: ANN401  # re2 has no types
-        return _REFERENCE.sub(lambda reference: _get_group(match, reference), replacement)
-
-    return _replace(pattern, text, expand)
-
-
-def _get_group(match: Any, reference: re.Match[str]) -> str:  # noqa: ANN401  # as above
-    name = reference[1] or reference[2]
-    if name is None:
-        return "$"
-    if name.isascii() and name.isdigit():
-        return (match[int(name)] or "") if int(name) <= len(match.groups()) else ""
-    groups = match.groupdict()
-    return groups.get(name) or ""
+    return _replace(pattern, text, partial(re2.expand, replacement))
 
 
 def _replace(pattern: str, text: str, expand: Any) -> str:  # noqa: ANN401  # as above

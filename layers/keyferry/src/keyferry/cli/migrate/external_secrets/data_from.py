@@ -9,8 +9,7 @@ from keyferry.cli.migrate.external_secrets.draft import Draft
 from keyferry.cli.migrate.external_secrets.fields import DataFrom, Find, Rewrite, RewriteMerge
 from keyferry.cli.migrate.model import FieldPath, Refusal
 from keyferry.cli.migrate.stores import Store
-from keyferry.formats.re2 import compile_pattern
-from keyferry.mapping.keys import REFERENCE
+from keyferry.formats.re2 import REFERENCE, compile_pattern
 
 WHOLE = "@this"
 """The property that selects a whole document, with the meaning that External Secrets gives to its members."""
