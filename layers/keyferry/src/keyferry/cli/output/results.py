@@ -1,6 +1,6 @@
 """The output of `keyferry push`: what it would do, and what it did."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from keyferry.cli.check.problems import Problem
 from keyferry.cli.output import console
 from keyferry.cli.output.pushed import PlannedDelivery, Pushed, dump_report
-from keyferry.cli.output.words import add_help, count, join, name_guides
+from keyferry.cli.output.words import add_help, count_targets, join, name_guides
 from keyferry.delivery.preview import Preview
 from keyferry.delivery.report import (
     Locate,
@@ -207,9 +207,7 @@ def _print_totals(rows: Sequence[_Row], output: str) -> None:
     """Write where more is said of what fails, and how many rows have each effect."""
     for guide in name_guides(row.error.title for row in rows if row.error) if output != "github" else ():
         console.print_verbatim(guide)
-    counts = Counter(row.effect.partition(",")[0] for row in rows)
-    effects = ", ".join(f"{number:,} {effect}" for effect, number in counts.most_common())
-    console.print_line(f"{count(len(rows), 'target')}: {effects}")
+    console.print_line(count_targets(row.effect.partition(",")[0] for row in rows))
 
 
 def _rows_of_plan(plan: Plan, secrets: Secrets) -> Iterator[_Row]:

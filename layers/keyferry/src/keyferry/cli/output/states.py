@@ -1,13 +1,13 @@
 """The output of `keyferry status`: a table of targets, what is wrong with which, and totals."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.failures import describe_age
 from keyferry.cli.output import console
-from keyferry.cli.output.words import count, join, name_guides, tell_next_try
+from keyferry.cli.output.words import count, count_targets, join, name_guides, tell_next_try
 from keyferry.cli.states import Row, is_known_right
 from keyferry.model import split_version
 
@@ -51,7 +51,7 @@ def print_states(rows: Sequence[Row], now: datetime, total: int = 0, call: Call 
     console.print_line("")
     for guide in name_guides(row["error"] for row in rows if "error" in row):
         console.print_verbatim(guide)
-    console.print_line(_count(rows))
+    console.print_line(count_targets(row["state"] for row in rows))
 
 
 def _build_line(row: Row, now: datetime) -> tuple[str, ...]:
@@ -103,12 +103,6 @@ def _is_missing(source: Row) -> bool:
 def _name_targets(rows: Sequence[Row]) -> str:
     first = "/".join(filter(None, (rows[0]["cluster"], rows[0]["namespace"], rows[0]["secret"])))
     return join([first], len(rows), limit=1)
-
-
-def _count(rows: Sequence[Row]) -> str:
-    counts = Counter(row["state"] for row in rows)
-    states = ", ".join(f"{number:,} {state}" for state, number in counts.most_common())
-    return f"{count(len(rows), 'target')}: {states}"
 
 
 def _format_age(time: str, now: datetime) -> str:

@@ -1,6 +1,7 @@
 """Names, numbers and times in sentences."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -56,6 +57,13 @@ def count(number: int, noun: str, nouns: str = "") -> str:
 def count_each(counts: Mapping[str, int]) -> str:
     """Return how many there are of each: `2 Secrets, 1 Role`."""
     return ", ".join(count(number, noun) for noun, number in counts.items())
+
+
+def count_targets(states: Iterable[str]) -> str:
+    """Return how many targets there are of each state: `3 targets: 2 right, 1 failed`."""
+    counts = Counter(states)
+    each = ", ".join(f"{number:,} {state}" for state, number in counts.most_common())
+    return f"{count(counts.total(), 'target')}: {each}"
 
 
 def tell_next_try(next_try: datetime, now: datetime) -> str:

@@ -1,6 +1,5 @@
 """The output of `keyferry migrate handover`: the plan, what became of each target, and the form of its JSON."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NotRequired, TypedDict
 
@@ -8,7 +7,7 @@ from keyferry.cli.migrate.handover.changes import indent
 from keyferry.cli.migrate.handover.steps import CreateOriginal, Refuse, Step, Wait
 from keyferry.cli.migrate.handover.targets import Standing, Target
 from keyferry.cli.output import console
-from keyferry.cli.output.words import count
+from keyferry.cli.output.words import count, count_targets, join
 
 _MANY = 4
 """From how many targets on the same steps are written once for all of them."""
@@ -145,12 +144,9 @@ def _list_reasons(targets: Sequence[Target]) -> Iterator[str]:
         if target.why:
             reasons.setdefault((target.standing, target.why), []).append(target.place)
     for (standing, why), places in reasons.items():
-        more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
-        yield f"{places[0]}{more}: {standing}{' until' if standing == 'waits' else ':'} {why}"
+        yield f"{join(places, limit=1)}: {standing}{' until' if standing == 'waits' else ':'} {why}"
 
 
 def summarize(targets: Sequence[Target]) -> str:
     """Return how many targets there are of each standing."""
-    counts = Counter(target.standing for target in targets)
-    each = ", ".join(f"{number:,} {standing}" for standing, number in counts.most_common())
-    return f"{count(len(targets), 'target')}: {each}" if targets else "no namespace is there to look at"
+    return count_targets(target.standing for target in targets) if targets else "no namespace is there to look at"

@@ -1,12 +1,11 @@
 """The output of `keyferry migrate verify`: a table, and the form of its JSON."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 from keyferry.cli.migrate.verify.verify import Verified
 from keyferry.cli.output import console
-from keyferry.cli.output.words import count, name_guides
+from keyferry.cli.output.words import count_targets, join, name_guides
 from keyferry.delivery.report import build_error_fields
 
 
@@ -68,9 +67,7 @@ def print_verified(found: Sequence[Verified]) -> None:
         console.print_line(line, indent=2)
     for guide in name_guides(each.error.title for each in found if each.error):
         console.print_verbatim(guide)
-    counts = Counter(each.state for each in found)
-    states = ", ".join(f"{number:,} {state}" for state, number in counts.most_common())
-    console.print_line(f"{count(len(found), 'target')}: {states}" if found else "no namespace is there to look at")
+    console.print_line(count_targets(each.state for each in found) if found else "no namespace is there to look at")
 
 
 def _build_line(found: Verified) -> tuple[str, ...]:
@@ -89,5 +86,4 @@ def _list_errors(found: Sequence[Verified]) -> Iterator[str]:
         if each.error:
             causes.setdefault((each.error.at, each.error.title), []).append(each.place)
     for (at, title), places in causes.items():
-        more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
-        yield f"{at}: {places[0]}{more}: {title}" if at else f"{places[0]}{more}: {title}"
+        yield ": ".join(filter(None, (at, join(places, limit=1), title)))
