@@ -9,9 +9,10 @@ from typing import Any
 from keyferry.cli.migrate.external_secrets.fields import RemoteRef, SourceRef, StoreRef
 from keyferry.cli.migrate.model import Estate, FieldPath, Manifest, Refusal, Refusals
 from keyferry.cli.migrate.stores import SERVICES, Store, find_store
+from keyferry.mapping.mapping import PLACE_NAMES, VARIABLES
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_]+")
-_RESERVED = {"cluster", "namespace", "variables", "key"}
+_RESERVED = PLACE_NAMES | {VARIABLES, "key"}
 _PARAMETER, _SECRET = SERVICES["ParameterStore"], SERVICES["SecretsManager"]
 
 

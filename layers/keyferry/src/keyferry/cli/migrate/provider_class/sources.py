@@ -7,10 +7,10 @@ from typing import Any
 from keyferry.arn import Arn
 from keyferry.cli.migrate.provider_class.descriptors import Parameters, get_service
 from keyferry.cli.migrate.provider_class.objects import Entry
-from keyferry.mapping.mapping import PLACE_NAMES
+from keyferry.mapping.mapping import PLACE_NAMES, VARIABLES
 
 _FIELDS = {"secretsmanager": "secretsManager", "ssm": "parameterStore"}
-_RESERVED = PLACE_NAMES | {"variables"}
+_RESERVED = PLACE_NAMES | {VARIABLES}
 
 
 def name_sources(entries: Iterable[Entry]) -> Mapping[int, str]:
