@@ -10,7 +10,7 @@ from typing import Any
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.clusters.client import OperatorClient, Resource
 from keyferry.cli.clusters.kubeconfig import Kubeconfig
-from keyferry.cli.migrate.model import CSI, EXTERNAL_SECRETS, Manifest
+from keyferry.cli.migrate.model import CSI, EXTERNAL_SECRETS, LAST_APPLIED, Manifest
 from keyferry.cli.migrate.reloader import RELOADER
 from keyferry.deadline import Deadline
 from keyferry.errors import InvalidInput
@@ -46,7 +46,6 @@ _SERVER_FIELDS = (
     *("managedFields", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "ownerReferences"),
 )
 """The fields of `metadata` that the cluster writes."""
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def connect(context: str, environment: Mapping[str, str]) -> OperatorClient:
@@ -107,7 +106,7 @@ def _clean(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object without what the cluster has written into it."""
     metadata = {key: value for key, value in body["metadata"].items() if key not in _SERVER_FIELDS}
     annotations = dict(metadata.pop("annotations", None) or {})
-    annotations.pop(_LAST_APPLIED, None)
+    annotations.pop(LAST_APPLIED, None)
     metadata |= {"annotations": annotations} if annotations else {}
     return {key: value for key, value in body.items() if key != "status"} | {"metadata": metadata}
 

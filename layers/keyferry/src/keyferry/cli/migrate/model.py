@@ -17,6 +17,13 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 _MAX_NAME = 253
 EXTERNAL_SECRETS, CSI = "external-secrets.io", "secrets-store.csi.x-k8s.io"
 """The groups of the APIs whose objects are converted."""
+OPERATORS_OWN = "reconcile.external-secrets.io/"
+"""How labels and annotations begin by which External Secrets knows a Secret as its own: `LabelManaged`, `LabelOwner`
+and `AnnotationDataHash`."""
+DRIVERS_LABEL = "secrets-store.csi.k8s.io/managed"
+"""The label by which the driver's cache selects Secrets: `SecretManagedLabel`."""
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The annotation in which `kubectl apply` keeps a manifest."""
 
 
 @dataclass(frozen=True)

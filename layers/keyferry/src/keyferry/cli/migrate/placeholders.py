@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterator
 
 from keyferry.cli.migrate.manifests import FILL_IN
-from keyferry.cli.migrate.model import FieldPath, Manifest, Refusal, Refusals
+from keyferry.cli.migrate.model import LAST_APPLIED, FieldPath, Manifest, Refusal, Refusals
 
 _BRACES = re.compile(r"\{\{.*?\}\}|\{\{|\}\}", re.DOTALL)
 _VARIABLE = re.compile(r"\$\{[^}]*\}|\$\([A-Za-z_][A-Za-z0-9_]*\)")
 _OF_HELM = re.compile(r"\{\{[^}]*(\.Values\b|\.Release\b|\.Chart\b|\.Capabilities\b|\binclude\s+[\"`])")
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 FREE_TEXT = {"template", "literal", "regexp", "transform", "rewrite"}
 """Fields in which text in braces, or behind a dollar, is the object's own: templates and regular expressions."""
 
@@ -28,7 +27,7 @@ def check_placeholders(manifest: Manifest, at: FieldPath = ()) -> None:
 def _list_placeholders(part: object, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
     if isinstance(part, dict):
         for key, value in part.items():
-            if key != _LAST_APPLIED:
+            if key != LAST_APPLIED:
                 yield from _list_in_text(key, path)
                 yield from _list_placeholders(value, (*path, key))
     elif isinstance(part, list):

@@ -6,12 +6,11 @@ from typing import Any
 
 from keyferry.cli.migrate.external_secrets.draft import Draft
 from keyferry.cli.migrate.external_secrets.fields import ExternalSecretSpec, Target
+from keyferry.cli.migrate.model import LAST_APPLIED, OPERATORS_OWN
 from keyferry.delivery.ownership import MARKERS
 from keyferry.model import MANAGED_BY, PREFIX
 
 _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)\Z")
-_NOT_COPIED = {"kubectl.kubernetes.io/last-applied-configuration"}
-_OPERATORS_OWN = "reconcile.external-secrets.io/"
 _WEBHOOK = "External Secrets refuses it: correct it"
 
 
@@ -27,7 +26,7 @@ def convert_metadata(noun: str, given: Mapping[str, str], draft: Draft) -> Itera
     for key, text in given.items():
         if key in marks:
             draft.note(f"The {noun} {key} says whose an object is, and is not copied to the Secret.")
-        elif key in _NOT_COPIED or key.startswith((_OPERATORS_OWN, f"{PREFIX}/")):
+        elif key == LAST_APPLIED or key.startswith((OPERATORS_OWN, f"{PREFIX}/")):
             continue
         else:
             yield key, text

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyferry.cli.clusters.client import Resource
+from keyferry.cli.migrate.model import CSI, EXTERNAL_SECRETS
 from keyferry.delivery.apply import Object
 
-_OPERATOR, _DRIVER = "external-secrets.io", "secrets-store.csi.x-k8s.io"
 EXTERNAL_SECRET, PROVIDER_CLASS = "ExternalSecret", "SecretProviderClass"
 RESOURCES = (
-    *(Resource(EXTERNAL_SECRET, f"{_OPERATOR}/{version}", "externalsecrets") for version in ("v1", "v1beta1")),
-    *(Resource(PROVIDER_CLASS, f"{_DRIVER}/{version}", "secretproviderclasses") for version in ("v1", "v1alpha1")),
+    *(Resource(EXTERNAL_SECRET, f"{EXTERNAL_SECRETS}/{version}", "externalsecrets") for version in ("v1", "v1beta1")),
+    *(Resource(PROVIDER_CLASS, f"{CSI}/{version}", "secretproviderclasses") for version in ("v1", "v1alpha1")),
 )
 """The kinds of originals, the newest version of each first."""
 _MAX_MANAGER = 63
@@ -99,10 +99,10 @@ class Original:
     @property
     def field_manager(self) -> str:
         """The name under which the operator writes its Secret."""
-        manager = f"externalsecrets.{_OPERATOR}/{self.name}"
+        manager = f"externalsecrets.{EXTERNAL_SECRETS}/{self.name}"
         if len(manager) <= _MAX_MANAGER:
             return manager
-        return f"externalsecrets.{_OPERATOR}/sha3/{hashlib.sha3_224(self.name.encode()).hexdigest()}"
+        return f"externalsecrets.{EXTERNAL_SECRETS}/sha3/{hashlib.sha3_224(self.name.encode()).hexdigest()}"
 
     @property
     def has_synced(self) -> bool:

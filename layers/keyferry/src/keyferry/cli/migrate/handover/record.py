@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from keyferry.cli.migrate.handover.originals import Original, name_secret
+from keyferry.cli.migrate.model import LAST_APPLIED
 from keyferry.delivery.apply import Object
 from keyferry.model import PREFIX
 
@@ -16,14 +17,13 @@ ORIGINAL = f"{PREFIX}/original"
 """Annotation of a Secret: the manifest of the ExternalSecret that made it, as JSON."""
 SECRET_OBJECTS = f"{PREFIX}/secret-objects"
 """Annotation of a SecretProviderClass: what was taken out of its `secretObjects`, as JSON."""
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def build_manifest(original: Original) -> Object:
     """Return the manifest of an original, without what a cluster adds to it."""
     kept: Object = {"name": original.name, "namespace": original.namespace}
     for part in ("labels", "annotations"):
-        pairs = {key: text for key, text in (original.metadata.get(part) or {}).items() if key != _LAST_APPLIED}
+        pairs = {key: text for key, text in (original.metadata.get(part) or {}).items() if key != LAST_APPLIED}
         kept |= {part: pairs} if pairs else {}
     resource = original.resource
     return {

@@ -7,7 +7,7 @@ from typing import Any
 from keyferry.cli.migrate.handover.originals import EXTERNAL_SECRET, Original
 from keyferry.cli.migrate.handover.record import ORIGINAL, build_manifest, dump
 from keyferry.cli.migrate.handover.state import State
-from keyferry.cli.migrate.verify.differences import MANAGED_LABEL_OF_DRIVER
+from keyferry.cli.migrate.model import DRIVERS_LABEL
 from keyferry.delivery.apply import Object
 from keyferry.delivery.observed import LABELS, Observed
 from keyferry.mapping.mapping import SecretMapping
@@ -81,7 +81,7 @@ def build_release(raw: Object, mapping: SecretMapping, original: Original) -> Ob
     keys = observed.keys_owned_by(*mapping.managers)
     patch = observed.build_patch_metadata(mapping.spec.secret.name) | {
         "annotations": annotations,
-        "labels": labels if is_operator else labels | {MANAGED_LABEL_OF_DRIVER: "true"},
+        "labels": labels if is_operator else labels | {DRIVERS_LABEL: "true"},
         # An empty list would change nothing.
         "managedFields": _add_keys(entries, keys, original) if is_operator else entries or [{}],
     }

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from keyferry.cli.migrate.handover.originals import EXTERNAL_SECRET, PROVIDER_CLASS, RESOURCES, Original, name_secret
 from keyferry.cli.migrate.handover.record import read_original, read_secret_objects
-from keyferry.cli.migrate.verify.differences import MANAGED_LABEL_OF_DRIVER, ORIGINALS, is_tool_mark
+from keyferry.cli.migrate.model import DRIVERS_LABEL
+from keyferry.cli.migrate.verify.differences import ORIGINALS, is_tool_mark
 from keyferry.cli.migrate.verify.verify import Verified
 from keyferry.delivery.apply import Object
 from keyferry.delivery.desired import Desired
@@ -124,7 +125,7 @@ class State:
     @property
     def is_of_driver(self) -> bool:
         """Whether the Secret has the mark of the driver, or a class makes it or has made it."""
-        has_mark = self.observed is not None and MANAGED_LABEL_OF_DRIVER in self.observed.labels
+        has_mark = self.observed is not None and DRIVERS_LABEL in self.observed.labels
         return has_mark or bool(self.provider_classes or self.emptied_classes)
 
     @property

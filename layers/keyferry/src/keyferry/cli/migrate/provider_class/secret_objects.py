@@ -10,15 +10,13 @@ from typing import Any
 
 from keyferry import secret_types
 from keyferry.cli.migrate.jmespaths import find_difference
-from keyferry.cli.migrate.model import FieldPath, Refusal
+from keyferry.cli.migrate.model import DRIVERS_LABEL, FieldPath, Refusal
 from keyferry.cli.migrate.provider_class.descriptors import File
 from keyferry.cli.migrate.provider_class.objects import refuse
 from keyferry.errors import suggest
 from keyferry.formats import jmespath
 from keyferry.model import MANAGED_BY
 
-OWN_LABEL = "secrets-store.csi.k8s.io/managed"
-"""The label by which the driver finds its Secrets."""
 _TLS_FILTERS = {secret_types.CERTIFICATE: "filter_pem", secret_types.PRIVATE_KEY: "traditional_key"}
 """Key of a Secret for TLS → the filter that makes of a file what the driver makes of it."""
 TLS_NOTE = "Certificate and key are taken out of PEM; the driver takes them out of PKCS#12, too."
@@ -85,7 +83,7 @@ def _add_metadata(secret: Secret, body: Mapping[str, Any], path: FieldPath) -> N
         if not isinstance(values, Mapping) or not all(isinstance(value, str) for value in values.values()):
             what = f"{noun} have a value that is no text, and the cluster refuses it"
             raise Refusal(what, "put it in quotes", (*path, noun))
-        kept = {key: value for key, value in values.items() if key not in (OWN_LABEL, MANAGED_BY)}
+        kept = {key: value for key, value in values.items() if key not in (DRIVERS_LABEL, MANAGED_BY)}
         if kept:
             secret.spec[noun] = kept
     other = (body.get("labels") or {}).get(MANAGED_BY)

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 
+from keyferry.cli.migrate.model import LAST_APPLIED, OPERATORS_OWN
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.observed import Observed
 from keyferry.model import MANAGED_BY, PREFIX
 
-ORIGINALS = ("reconcile.external-secrets.io/", "secrets-store.csi.k8s.io/")
-"""How labels and annotations begin by which the originals know a Secret as theirs: `LabelManaged`, `LabelOwner` and
-`AnnotationDataHash` of External Secrets, `SecretManagedLabel` of the driver."""
-MANAGED_LABEL_OF_DRIVER = "secrets-store.csi.k8s.io/managed"
-"""The label by which the driver's cache selects Secrets."""
+ORIGINALS = (OPERATORS_OWN, "secrets-store.csi.k8s.io/")
+"""How labels and annotations begin by which the originals know a Secret as theirs."""
 _TOOLS = (
-    "kubectl.kubernetes.io/last-applied-configuration",
+    LAST_APPLIED,
     "meta.helm.sh/",
     "argocd.argoproj.io/tracking-id",
     *(f"{kind}.toolkit.fluxcd.io/{name}" for kind in ("kustomize", "helm") for name in ("name", "namespace")),
