@@ -173,18 +173,9 @@ class Estate:
     manifests: Sequence[Manifest]
     options: Options
 
-    def find_store(self, kind: str, namespace: str | None, name: str) -> Manifest | None:
-        """Return a SecretStore of a namespace, or a ClusterSecretStore; None if there is none among the manifests."""
-        where = None if kind == "ClusterSecretStore" else namespace
-        return self._find(EXTERNAL_SECRETS, kind, where, name)
-
     def find_config_map(self, namespace: str | None, name: str) -> Manifest | None:
         """Return a ConfigMap; None if there is none among the manifests."""
-        return self._find("", "ConfigMap", namespace, name)
-
-    def has_secret(self, namespace: str | None, name: str) -> bool:
-        """Return whether there is such a Secret among the manifests."""
-        return self._find("", "Secret", namespace, name) is not None
+        return next(iter(self.list_named("", "ConfigMap", namespace, name)), None)
 
     @cached_property
     def workloads(self) -> Mapping[str | None, "Sequence[Workload]"]:
@@ -210,9 +201,6 @@ class Estate:
     def list_named(self, group: str, kind: str, namespace: str | None, name: str) -> list[Manifest]:
         """Return all manifests of a kind and a name; `namespace` is None for what has none."""
         return self._index.get((group, kind, namespace, name), [])
-
-    def _find(self, group: str, kind: str, namespace: str | None, name: str) -> Manifest | None:
-        return next(iter(self.list_named(group, kind, namespace, name)), None)
 
     @cached_property
     def _index(self) -> dict[tuple[str | None, str | None, str | None, str | None], list[Manifest]]:
