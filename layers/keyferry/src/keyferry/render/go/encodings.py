@@ -95,19 +95,23 @@ def _spend_parsing(budget: Budget, text: str) -> None:
 @function("toJson(any) string", "mustToJson(any) string", price=_spend_json)
 def to_json(value: object) -> str:
     """Return a value as JSON, with escapes for `<`, `>` and `&`."""
-    return _HTML.sub(lambda char: f"\\u{ord(char[0]):04x}", _write(value))
+    return _escape(_HTML, _write(value))
 
 
 @function("toRawJson(any) string", "mustToRawJson(any) string", price=_spend_json)
 def to_raw_json(value: object) -> str:
     """Return a value as JSON."""
-    return _LINES.sub(lambda char: f"\\u{ord(char[0]):04x}", _write(value))
+    return _escape(_LINES, _write(value))
 
 
 @function("toPrettyJson(any) string", "mustToPrettyJson(any) string", price=_spend_json)
 def to_pretty_json(value: object) -> str:
     """Return a value as JSON in lines, with two blanks for each level."""
-    return _HTML.sub(lambda char: f"\\u{ord(char[0]):04x}", _write(value, indention="\n"))
+    return _escape(_HTML, _write(value, indention="\n"))
+
+
+def _escape(signs: re.Pattern[str], text: str) -> str:
+    return signs.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def _write(value: object, indention: str = "", depth: int = 0) -> str:

@@ -12,9 +12,8 @@ from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
 from keyferry.render.go.printing import write
-from keyferry.render.go.values import Int64, wrap
+from keyferry.render.go.values import INT64_END, Int64, wrap
 
-_HALF = 1 << 63
 _MOST_FACTORS = 4
 _DECIMAL = re.compile(r"[+-]?[0-9]+")
 _WHOLE = re.compile(r"([-+]?[0-9]*)(?:\.[0-9]*)?")
@@ -46,7 +45,7 @@ def to_int64(value: object) -> Int64:
 
 
 def _truncate(number: float) -> Int64:
-    if not -_HALF <= number < _HALF:
+    if not -INT64_END <= number < INT64_END:
         raise FilterError("a number that is too large")
     return Int64(int(number))
 
@@ -61,7 +60,7 @@ def _parse(text: str) -> Int64:
         return Int64(0)
     number = int(match[str(match.lastgroup)].replace("_", ""), _BASES[str(match.lastgroup)])
     number = -number if match[1] == "-" else number
-    return Int64(number if -_HALF <= number < _HALF else 0)
+    return Int64(number if -INT64_END <= number < INT64_END else 0)
 
 
 @function("int(any) int")
@@ -74,7 +73,7 @@ def to_int(value: object) -> int:
 def parse_int(text: str) -> int:
     """Return the number that decimal digits write; 0 for anything else."""
     number = int(text) if text.isascii() and _DECIMAL.fullmatch(text) else 0
-    return min(max(number, -_HALF), _HALF - 1)
+    return min(max(number, -INT64_END), INT64_END - 1)
 
 
 @function("float64(any) float")
@@ -193,7 +192,7 @@ def parse_octal(value: object) -> Int64:
     """Return the number that octal digits write; 0 for anything else."""
     text = write(value)
     number = int(text, 8) if _OCTAL.fullmatch(text) else 0
-    return Int64(number if -_HALF <= number < _HALF else 0)
+    return Int64(number if -INT64_END <= number < INT64_END else 0)
 
 
 @function("floor(any) float")
@@ -221,7 +220,7 @@ def round_half(value: object, places: int) -> float:
 
 
 def _check(number: float) -> float:
-    if not abs(number) < _HALF:
+    if not abs(number) < INT64_END:
         raise FilterError("a number that is too large")
     return number
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 from keyferry.model import RawValue, SecretValue
 from keyferry.render.formatting import FilterError
 
-_HALF = 1 << 63
+INT64_END = 1 << 63
+"""The first whole number that is too large for an int64."""
 
 
 class Int64(int):
@@ -26,7 +27,7 @@ type Text = str | SecretValue
 
 def wrap(number: int) -> Int64:
     """Return a number as 64 bits hold it."""
-    return Int64((number + _HALF) % (2 * _HALF) - _HALF)
+    return Int64((number + INT64_END) % (2 * INT64_END) - INT64_END)
 
 
 def to_bytes(text: Text) -> bytes:
