@@ -83,17 +83,17 @@ def _write_scalar(value: object) -> yaml.ScalarEvent:
         case str():
             return _write_text(value)
         case None | NilList():
-            return _write_plain("null")
+            return _build_plain("null")
         case bool():
-            return _write_plain("true" if value else "false")
+            return _build_plain("true" if value else "false")
         case int():
-            return _write_plain(str(int(value)))
+            return _build_plain(str(int(value)))
         case float():
-            return _write_plain(_write_number(value))
+            return _build_plain(_write_number(value))
     raise FilterError("YAML has no binary values here")
 
 
-def _write_plain(text: str) -> yaml.ScalarEvent:
+def _build_plain(text: str) -> yaml.ScalarEvent:
     return yaml.ScalarEvent(None, None, (True, False), text)
 
 
