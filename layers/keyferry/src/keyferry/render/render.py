@@ -15,6 +15,9 @@ from keyferry.render.data import values
 from keyferry.render.data.inputs import Inputs, SourceValues, fill_template, list_variables
 from keyferry.render.data.keys import render_data_from, render_entries, render_required
 
+_NOTHING = "its sources have no key at all; give one of them a key, or remove the mapping"
+"""What is wrong where External Secrets, of whose manifests such mappings are made, writes no Secret either."""
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -55,10 +58,6 @@ def render(mapping: SecretMapping, sources: SourceValues, place: Place, budget: 
         labels=own_labels,
         annotations=annotations,
     )
-
-
-_NOTHING = "its sources have no key at all; give one of them a key, or remove the mapping"
-"""What is wrong where External Secrets, of whose manifests such mappings are made, writes no Secret either."""
 
 
 def can_lack(mapping: SecretMapping, alias: str) -> bool:
