@@ -5,7 +5,7 @@ from collections.abc import Mapping
 TEXT, INT, FLOAT, BOOL, LIST, MAP, ANY = "text", "int", "float", "bool", "list", "map", "any"
 FORMATS = "format"
 """A text with verbs of printf, and what they take after it."""
-SEPARATOR, PATTERN, SMALL, FIELD, LAYOUT = "separator", "pattern", "small", "field", "layout"
+SEPARATOR, PATTERN, SMALL, FIELD = "separator", "pattern", "small", "field"
 """Fixed texts and numbers that an argument needs to make sense: of them, a random one is written."""
 
 type Signature = tuple[str, ...]
@@ -127,4 +127,3 @@ GIVING: Mapping[str, Mapping[str, tuple[Signature, ...]]] = {
     TEXT: _TEXT, BOOL: _BOOL, INT: _INT, FLOAT: _FLOAT, LIST: _LIST, MAP: _MAP, ANY: _ANY,
 }  # fmt: skip
 """Type → the functions that give it, and the types that each of them takes, the piped one last."""
-NAMES = frozenset(name for functions in GIVING.values() for name in functions)

@@ -72,11 +72,6 @@ strange = (
     | st.text('ab.#|*?\\()[]{}=!@"~0 ', max_size=8)
 )
 paths = plain | rich | strange
-documents_in_text = st.sampled_from(
-    ("plain", "a b", "", " ", "{", "[", '"', "{}x", '{"a":1', "[1,", "nul", "-", "1 2", '{"a":1}{"b":2}')
-)
-lines = st.lists(st.sampled_from(('{"a":1}', '{"a":"x","b":[1]}', "5", "[1,2]", '"x"')), max_size=3).map("\n".join)
-names_in_quotes = st.sampled_from([json.dumps(name) for name in NAMES])
 
 
 @st.composite
