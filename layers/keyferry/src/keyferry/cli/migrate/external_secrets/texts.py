@@ -42,10 +42,7 @@ def translate(template: str, path: FieldPath) -> str:
     """
     from keyferry.cli.migrate import go_templates  # noqa: PLC0415
 
-    try:
-        return go_templates.translate(template)
-    except go_templates.Untranslatable as error:
-        raise _refuse(error.line, error.reason, path) from None
+    return _translate(go_templates.translate, template, path)
 
 
 def translate_key(template: str, path: FieldPath) -> str:
@@ -56,12 +53,14 @@ def translate_key(template: str, path: FieldPath) -> str:
     """
     from keyferry.cli.migrate import go_templates  # noqa: PLC0415
 
+    return _translate(go_templates.translate_key, template, path)
+
+
+def _translate(make: Callable[[str], str], template: str, path: FieldPath) -> str:
+    from keyferry.cli.migrate import go_templates  # noqa: PLC0415
+
     try:
-        return go_templates.translate_key(template)
+        return make(template)
     except go_templates.Untranslatable as error:
-        raise _refuse(error.line, error.reason, path) from None
-
-
-def _refuse(line: int, reason: str, path: FieldPath) -> Refusal:
-    where = f"line {line} of the template: " if line > 1 else ""
-    return Refusal(f"{where}{reason}", _REMEDY, path)
+        where = f"line {error.line} of the template: " if error.line > 1 else ""
+        raise Refusal(f"{where}{error.reason}", _REMEDY, path) from None
