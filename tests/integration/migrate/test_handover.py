@@ -112,6 +112,11 @@ class Estate:
         [target] = self.start(wire, **more).run()
         return target
 
+    def die(self, number: int, *, is_back: bool = False) -> None:
+        """Hand over, or back, until the process is gone at the write of that number, from 1."""
+        with pytest.raises(Killed):
+            self.run(dies_at=number, is_back=is_back)
+
     def _tell(self, _target: Target, text: str) -> None:
         assert "canary" not in text
         self.told.append(text)
@@ -242,8 +247,7 @@ def test_the_mapping_takes_the_secret_over_and_nothing_restarts_and_nothing_is_w
 def test_a_run_that_is_killed_at_any_write_is_finished_by_the_next_one(scene: Scene, number: int) -> None:
     with external(scene, OWNER) as estate:
         with watched(estate):
-            with pytest.raises(Killed):
-                estate.run(dies_at=number)
+            estate.die(number)
             assert estate.run().standing == "done"
             assert estate.find("externalsecrets") is None
         check_taken_over(estate)
@@ -254,8 +258,7 @@ def test_from_any_write_there_is_a_way_back_to_the_original(scene: Scene, number
     with external(scene, OWNER) as estate:
         before = estate.find("externalsecrets")
         with watched(estate):
-            with pytest.raises(Killed):
-                estate.run(dies_at=number)
+            estate.die(number)
             assert estate.run(is_back=True).standing == "done"
         check_returned(estate, before)
 
@@ -266,8 +269,7 @@ def test_a_way_back_that_is_killed_is_finished_by_the_next_one(scene: Scene, num
         before = estate.find("externalsecrets")
         assert estate.run().standing == "done"
         with watched(estate):
-            with pytest.raises(Killed):
-                estate.run(is_back=True, dies_at=number)
+            estate.die(number, is_back=True)
             assert estate.run(is_back=True).standing == "done"
         check_returned(estate, before)
 
@@ -306,8 +308,7 @@ def test_the_owner_goes_and_comes_back_where_the_operator_looks_only_once(
     with external(scene, OWNER, **once) as estate:
         before = estate.find("externalsecrets")
         with watched(estate):
-            with pytest.raises(Killed):
-                estate.run(dies_at=3)
+            estate.die(3)
             assert (estate.owners, "take the ownerReference away" in estate.told) == ([], False)
             assert estate.run(is_back=True).standing == "done"
         check_returned(estate, before)
@@ -342,8 +343,7 @@ def test_what_differs_stays_with_its_original(scene: Scene) -> None:
 def test_a_secret_that_was_rotated_after_its_original_had_gone_is_taken_over_and_then_delivered(scene: Scene) -> None:
     with external(scene, OWNER) as estate:
         uid = scene.secret()["metadata"]["uid"]
-        with pytest.raises(Killed):
-            estate.run(dies_at=3)
+        estate.die(3)
         until("the original gone", lambda: estate.find("externalsecrets") is None)
         scene.put({"password": "canary-handover-2"})
         target = estate.run()
@@ -467,8 +467,7 @@ def test_a_run_for_the_driver_that_is_killed_at_any_write_is_finished_by_the_nex
 ) -> None:
     with mounted(scene, monkeypatch) as estate:
         with watched(estate):
-            with pytest.raises(Killed):
-                estate.run(dies_at=number)
+            estate.die(number)
             assert estate.run().standing == "done"
         check_taken_over(estate)
 
@@ -479,8 +478,7 @@ def test_from_any_write_there_is_a_way_back_to_the_driver(
 ) -> None:
     with mounted(scene, monkeypatch) as estate:
         with watched(estate):
-            with pytest.raises(Killed):
-                estate.run(dies_at=number)
+            estate.die(number)
             assert estate.run(is_back=True).standing == "done"
         check_driver_has_it(estate)
 
