@@ -6,7 +6,7 @@ holds up no other.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyferry.cli.migrate.handover.clusters import Group
 from keyferry.cli.migrate.handover.originals import Original
@@ -148,8 +148,8 @@ class Handover:
         if found.error and (self.needs_content or found.observed is None):
             return found.error
         state = State(group.mapping, found, originals)
-        target = self._find(group, found.namespace)
-        return State(group.mapping, found, originals, target.measure_quiet(state, self.clock()))
+        quiet = self._find(group, found.namespace).measure_quiet(state, self.clock())
+        return replace(state, quiet_seconds=quiet)
 
     def _find(self, group: Group, namespace: str | None) -> Target:
         key = group.delivery.mapping, group.delivery.cluster, namespace
