@@ -51,15 +51,10 @@ def _list_external_steps(state: State, manifest: Object) -> Iterator[Step]:
 
 def _list_policy_steps(state: State, original: Original, manifest: Object) -> Iterator[Step]:
     """Yield what sets the policies as they were, and lets the operator own the Secret as it did."""
-    before, keeper = Original.of_manifest(manifest), find_keeper(original.metadata)
+    before = Original.of_manifest(manifest)
     policies = {"creationPolicy": before.creation_policy, "deletionPolicy": before.deletion_policy}
     if policies != {"creationPolicy": original.creation_policy, "deletionPolicy": original.deletion_policy}:
-        what = f"set {original} to {' and '.join(policies.values())} again"
-        yield (
-            Wait(f"{keeper} has {what}", changes.describe_policies(original, keeper, policies))
-            if keeper
-            else PatchOriginal(what, original, {"spec": {"target": policies}})
-        )
+        yield changes.set_policies(original, policies, " again")
     if before.creation_policy == "Owner" and not state.owners:
         yield (
             PatchSecret(f"name {original} as the owner", secrets.build_owner(state, original))

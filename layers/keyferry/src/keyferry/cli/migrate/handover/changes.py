@@ -1,16 +1,25 @@
-"""What a person has to change where a manifest is kept: in Git, in a chart, in an object that makes it."""
+"""How originals change: by us, or by a person where a manifest is kept: Git, a chart, an object that makes it."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
+from keyferry.cli.migrate.handover.keepers import find_keeper
 from keyferry.cli.migrate.handover.originals import Original
+from keyferry.cli.migrate.handover.steps import PatchOriginal, Step, Wait
 from keyferry.delivery.apply import Object
 
 
-def describe_policies(original: Original, keeper: str, policies: Mapping[str, str]) -> str:
-    """Return the change that lets a Secret stay when its ExternalSecret goes."""
+def set_policies(original: Original, policies: Mapping[str, str], when: str = "") -> Step:
+    """Return how an ExternalSecret gets other policies; `when` goes on with the sentence, as ` again`."""
+    what, keeper = f"set {original} to {' and '.join(policies.values())}{when}", find_keeper(original.metadata)
+    if keeper:
+        return Wait(f"{keeper} has {what}", _describe_policies(original, keeper, policies))
+    return PatchOriginal(what, original, {"spec": {"target": dict(policies)}})
+
+
+def _describe_policies(original: Original, keeper: str, policies: Mapping[str, str]) -> str:
     spec: Object = {"target": dict(policies)}
     if keeper.startswith("ClusterExternalSecret/"):
         spec = {"externalSecretSpec": spec}

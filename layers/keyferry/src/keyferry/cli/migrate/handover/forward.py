@@ -83,21 +83,15 @@ def _list_external_steps(state: State, original: Original) -> Iterator[Step]:
         yield PatchSecret(f"let the Secret keep the manifest of {original}", secrets.build_record(state, original))
     keeper, policies = find_keeper(original.metadata), original.changed_policies
     if policies:
-        what = f"set {original} to {' and '.join(policies.values())}"
-        yield (
-            Wait(f"{keeper} has {what}", changes.describe_policies(original, keeper, policies))
-            if keeper
-            else PatchOriginal(what, original, {"spec": {"target": policies}})
-        )
+        yield changes.set_policies(original, policies)
     if state.owners:
         yield _drop_owner(state, original, is_changed=bool(policies))
     elif _may_be_owned_again(original, kept):
         yield Wait(f"the operator has looked at {original} again{original.trouble}")
-    what = f"remove {original}"
     yield (
         Wait(f"{keeper} has {original} removed", changes.describe_removal(original, keeper))
         if keeper
-        else DeleteOriginal(what, original)
+        else DeleteOriginal(f"remove {original}", original)
     )
 
 
