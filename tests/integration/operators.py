@@ -91,6 +91,21 @@ class Operator:
         verb, api = rules[-1]["verbs"][-1], rules[-1]["apiGroups"][-1]
         until("the right", lambda: self.admin.may(self.user, verb, asked, api=api, namespace=namespace or ""))
 
+    def let_read_sources(self) -> None:
+        """Let the operator read all secrets in AWS, and look for the cluster."""
+        allowed = {"Effect": "Allow", "Action": ["secretsmanager:*", "eks:DescribeCluster"], "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        self.cloud.aws.client("iam").put_role_policy(RoleName=self.user, PolicyName="read", PolicyDocument=policy)
+
+    def write_clusters(self, mappings: Path) -> None:
+        """Write a clusters.yaml that has the cluster into a folder of mappings."""
+        entry = {
+            "name": CLUSTER,
+            "eks": {"name": CLUSTER, "region": self.cloud.clusters[CLUSTER].region, "account": ACCOUNT},
+        }
+        clusters = {"apiVersion": "keyferry.dev/v1", "kind": "Clusters", "clusters": [entry]}
+        (mappings / "clusters.yaml").write_text(json.dumps(clusters))
+
     def write_kubeconfig(self, server: str, authority: str) -> None:
         """Write the kubeconfig: an alias for the ARN of the cluster, and a program that gives the token.
 

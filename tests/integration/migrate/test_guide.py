@@ -12,7 +12,7 @@ import yaml
 
 from keyferry.delivery.observed import MAPPING
 from keyferry_local.admin import Object
-from keyferry_local.cloud import ACCOUNT, Cloud
+from keyferry_local.cloud import Cloud
 from keyferry_local.watch import until
 from tests.integration.history import History
 from tests.integration.migrate.stand_ins import DRIVER, OPERATOR, Driver, Operator, install_kinds, remove_kinds, running
@@ -66,18 +66,13 @@ class Shop:
             cloud.aws.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(value))
         self.person = Person.join(cloud, folder)
         self.person.grant(RULES, SHOP)
-        allowed = {"Effect": "Allow", "Action": ["secretsmanager:*", "eks:DescribeCluster"], "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-        role = self.person.role.rpartition("/")[2]
-        cloud.aws.client("iam").put_role_policy(RoleName=role, PolicyName="read", PolicyDocument=policy)
-        self._write_folder(cloud)
+        self.person.let_read_sources()
+        self._write_folder()
 
-    def _write_folder(self, cloud: Cloud) -> None:
-        region = cloud.clusters[CLUSTER].region
-        entry = {"name": CLUSTER, "eks": {"name": CLUSTER, "region": region, "account": ACCOUNT}}
-        clusters = {"apiVersion": "keyferry.dev/v1", "kind": "Clusters", "clusters": [entry]}
-        files: dict[str, list[Object]] = {"mappings/clusters.yaml": [clusters], **dict(read_manifests())}
-        for name, documents in files.items():
+    def _write_folder(self) -> None:
+        (self.folder / "mappings").mkdir()
+        self.person.write_clusters(self.folder / "mappings")
+        for name, documents in read_manifests():
             path = self.folder / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(yaml.safe_dump_all(documents))

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-import yaml
 
 from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.contexts import Context
@@ -21,7 +20,7 @@ from keyferry.cli.migrate.handover.run import Handover
 from keyferry.cli.migrate.handover.targets import Target
 from keyferry.kube.transport import Request
 from keyferry_local.admin import Object
-from keyferry_local.cloud import ACCOUNT, Cloud
+from keyferry_local.cloud import Cloud
 from keyferry_local.direct import Direct, deadline, delivery
 from keyferry_local.watch import until
 from keyferry_local.world import deployment, env_from
@@ -527,17 +526,11 @@ def ask(estate: Estate, folder: Path, rules: list[dict[str, Any]], *words: str) 
     scene = estate.scene
     mappings = folder / "mappings"
     mappings.mkdir()
-    region = scene.cloud.clusters[CLUSTER].region
-    entry = {"name": CLUSTER, "eks": {"name": CLUSTER, "region": region, "account": ACCOUNT}}
-    clusters = {"apiVersion": "keyferry.dev/v1", "kind": "Clusters", "clusters": [entry]}
-    (mappings / "clusters.yaml").write_text(yaml.safe_dump(clusters))
     (mappings / "db.yaml").write_text(scene.mapping().model_dump_json(by_alias=True, exclude_defaults=True))
     person = Person.join(scene.cloud, folder)
     person.grant(rules, scene.namespace)
-    allowed = {"Effect": "Allow", "Action": ["secretsmanager:*", "eks:DescribeCluster"], "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
-    role = person.role.rpartition("/")[2]
-    scene.cloud.aws.client("iam").put_role_policy(RoleName=role, PolicyName="read", PolicyDocument=policy)
+    person.let_read_sources()
+    person.write_clusters(mappings)
     return person.run(mappings, "migrate", *words)
 
 
