@@ -272,6 +272,7 @@ def test_values_of_jinja_are_taken_as_those_of_go(template: str, expected: str) 
     ("template", "said"),
     [
         ("{{ ('inf' | float) | go('toJson') }}", "infinite"),
+        ("{{ ('inf' | float) | go('toYaml') }}", "infinite"),
         ("{{ ('[' * 103 + ']' * 103) | fromjson | go('toJson') }}", "nested more than 100 times"),
         ("{{ ('[' * 103 + ']' * 103) | fromjson | go('toYaml') }}", "nested more than 100 times"),
         ("{{ ('[' * 200000) | go('fromJson') }}", "nested too deeply"),

@@ -4,13 +4,13 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Literal
 
 from keyferry.budget import Budget
 from keyferry.formats.gjson.matching import matches
 from keyferry.formats.gjson.queries import Query
 from keyferry.formats.gjson.text import read_string
+from keyferry.formats.go_numbers import take_digits
 
 Kind = Literal["null", "boolean", "number", "string", "json"]
 _KINDS: dict[str, Kind] = {'"': "string", "{": "json", "[": "json", "n": "null", "t": "boolean", "f": "boolean"}
@@ -45,7 +45,7 @@ def format_number(number: float) -> str:
     """Return a number as Go writes it without an exponent: 1.5 for 1.50, 1000 for 1e3."""
     if number in (float("inf"), float("-inf")):
         return "+Inf" if number > 0 else "-Inf"
-    return format(Decimal(repr(number)), "f").removesuffix(".0")
+    return f"{take_digits(number):f}"
 
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {

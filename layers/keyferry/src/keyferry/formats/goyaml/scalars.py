@@ -5,6 +5,8 @@ import re
 import struct
 from decimal import Decimal
 
+from keyferry.formats.go_numbers import write_shortest
+
 _BOOLEANS = {
     **dict.fromkeys(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"], True),
     **dict.fromkeys(["n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"], False),
@@ -63,17 +65,10 @@ def write_text(value: str | bool | float | None) -> str:
             return str(value).lower()
     [single] = struct.unpack("f", struct.pack("f", value))
     if not math.isfinite(single):
-        return "NaN" if math.isnan(single) else f"{single:+}".title()
-    return _write_float(next(text for text in map(single.__format__, _SHORTEST) if _is_same(float(text), single)))
+        return write_shortest(Decimal(single))
+    shortest = next(text for text in map(single.__format__, _SHORTEST) if _is_same(float(text), single))
+    return write_shortest(Decimal(shortest).normalize())
 
 
 def _is_same(number: float, single: float) -> bool:
     return struct.pack("f", number) == struct.pack("f", single)
-
-
-def _write_float(text: str) -> str:
-    digits = Decimal(text).normalize()
-    if -5 < digits.adjusted() < 6:
-        return f"{digits:f}"
-    mantissa, exponent = f"{digits:e}".split("e")
-    return f"{mantissa}e{int(exponent):+03}"

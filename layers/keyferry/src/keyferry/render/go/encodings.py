@@ -9,12 +9,12 @@ import re
 import zlib
 
 from keyferry.budget import Budget
+from keyferry.formats.go_numbers import take_digits
 from keyferry.formats.jsontext import MAX_DEPTH
 from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
-from keyferry.render.go.printing import write_exponent
-from keyferry.render.go.values import Map, NilList, Text, from_bytes, split_number, to_bytes, write_plain
+from keyferry.render.go.values import Map, NilList, Text, from_bytes, to_bytes
 
 _STEPS_PER_CHARACTER = 2
 _HTML = re.compile("[<>&\u2028\u2029]")
@@ -141,10 +141,8 @@ def _write(value: object, indention: str = "", depth: int = 0) -> str:
 def _write_number(number: float) -> str:
     if not math.isfinite(number):
         raise FilterError("JSON has no number that is infinite or none")
-    sign, digits, point = split_number(number)
-    if not any(digits) or -6 <= point < 21:
-        return sign + write_plain(digits, point)
-    return sign + re.sub(r"e-0([0-9])$", r"e-\1", write_exponent(digits, point))
+    digits = take_digits(number)
+    return f"{digits:f}" if -7 < digits.adjusted() < 21 else f"{digits:e}"
 
 
 @function("fromJson(string) any", price=_spend_parsing)

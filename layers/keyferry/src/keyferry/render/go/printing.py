@@ -5,34 +5,17 @@ import re
 from collections.abc import Sequence
 
 from keyferry.budget import Budget
+from keyferry.formats.go_numbers import take_digits, write_shortest
 from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
-from keyferry.render.go.values import Text, get_type, split_number, to_bytes, write_plain
+from keyferry.render.go.values import Text, get_type, to_bytes
 
 _VERB = re.compile(r"%([-+# 0]*)(\*|[0-9]+)?(?:\.(\*|[0-9]*))?(.)?", re.DOTALL)
-_LARGEST_PLAIN = 6
-"""From this exponent on, a number with a fraction is written with one."""
 _ESCAPES = {
     **{"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"},
     **{"\\": "\\\\", '"': '\\"'},
 }
-
-
-def write_float(number: float) -> str:
-    """Return a number with a fraction in its shortest form (`%v`)."""
-    if not math.isfinite(number):
-        return "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
-    sign, digits, point = split_number(number)
-    if not any(digits) or -4 <= point < _LARGEST_PLAIN:
-        return sign + write_plain(digits, point)
-    return sign + write_exponent(digits, point)
-
-
-def write_exponent(digits: tuple[int, ...], point: int) -> str:
-    """Return a number in scientific form, with two digits in its exponent at least."""
-    first, *others = map(str, digits)
-    return f"{first}{'.' if others else ''}{''.join(others)}e{point:+03d}"
 
 
 def write(value: object) -> str:
@@ -51,7 +34,7 @@ def write(value: object) -> str:
         case int():
             return str(int(value))
         case float():
-            return write_float(value)
+            return write_shortest(take_digits(value))
         case dict():
             return f"map[{' '.join(f'{key}:{write(value[key])}' for key in sorted(value))}]"
         case list() | tuple():
@@ -191,7 +174,7 @@ def _write_number(verb: str, flags: str, precision: int | None, value: object) -
         if verb not in "vfFeEgG":
             return None
         if verb in "vg" and precision is None:
-            return write_float(value)
+            return write_shortest(take_digits(value))
         if verb in "vgG" or not math.isfinite(value):
             raise FilterError("it writes no %g with a precision, and no infinite numbers")
         return f"{value:.{6 if precision is None else precision}{verb}}"

@@ -1,7 +1,5 @@
 """Go's values: their types and kinds, whether two are equal, and bytes as text."""
 
-from decimal import Decimal
-
 from keyferry.model import RawValue, SecretValue
 from keyferry.render.formatting import FilterError
 
@@ -84,14 +82,3 @@ def is_equal(left: object, right: object) -> bool:
     if kind in ("slice", "map") and kind == get_kind(right):
         raise FilterError("two lists or maps are equal in Go only where their types are, which are not known here")
     return kind == get_kind(right) and left == right
-
-
-def split_number(number: float) -> tuple[str, tuple[int, ...], int]:
-    """Return a finite number as its sign, its shortest digits, and the power of ten of the first."""
-    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
-    return "-" if sign else "", digits, len(digits) + int(exponent) - 1
-
-
-def write_plain(digits: tuple[int, ...], point: int) -> str:
-    """Return digits as a number without an exponent."""
-    return format(Decimal((0, digits, point + 1 - len(digits))), "f")

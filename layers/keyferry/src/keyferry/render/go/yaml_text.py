@@ -1,5 +1,6 @@
 """YAML as sigs.k8s.io/yaml writes it, which is go-yaml's second version after JSON."""
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -10,11 +11,11 @@ import yaml
 from yaml.emitter import Emitter
 
 from keyferry.formats import goyaml
+from keyferry.formats.go_numbers import take_digits, write_shortest
 from keyferry.formats.goyaml import scalars
 from keyferry.formats.jsontext import MAX_DEPTH
 from keyferry.render.formatting import FilterError
-from keyferry.render.go.printing import write_float
-from keyferry.render.go.values import Map, NilList, split_number, write_plain
+from keyferry.render.go.values import Map, NilList
 
 _SIXTY = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(.*)", re.DOTALL)
@@ -98,10 +99,12 @@ def _build_plain(text: str) -> yaml.ScalarEvent:
 
 
 def _write_number(number: float) -> str:
-    sign, digits, point = split_number(number)
-    if len(digits) <= point + 1 and abs(number) < _LARGEST:
-        return sign + write_plain(digits, point) if any(digits) else "0"
-    return write_float(number)
+    if not math.isfinite(number):
+        raise FilterError("it gets a number that is infinite or none")
+    digits = take_digits(number)
+    if number.is_integer() and abs(number) < _LARGEST:
+        return f"{digits:f}" if number else "0"
+    return write_shortest(digits)
 
 
 def _write_text(text: str) -> yaml.ScalarEvent:
