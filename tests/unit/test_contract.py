@@ -1,5 +1,6 @@
 """The contract of the folders holds what it says: it is broken once in each way, in a copy."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -108,3 +109,25 @@ def test_whatever_is_no_edge_is_covered_by_the_unit_tests_alone() -> None:
 @pytest.mark.parametrize("folder", sorted({module.parent for module in PACKAGE.rglob("*.py")}), ids=str)
 def test_no_folder_has_more_modules_than_one_can_look_through(folder: Path) -> None:
     assert len(list(folder.glob("*.py"))) <= 16
+
+
+SOURCES = sorted(
+    path for folder in ("layers/keyferry/src", "local/src", "release") for path in (ROOT / folder).rglob("*.py")
+)
+
+
+def test_no_module_is_longer_than_one_can_read_at_once() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in SOURCES}
+    assert lengths
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
+def test_no_function_is_longer_than_one_can_see_at_once() -> None:
+    lengths = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert lengths
+    assert {name: length for name, length in lengths.items() if length > 40} == {}
