@@ -28,8 +28,7 @@ READERS = {
     "cli/check/text/syntax.py": "finds the keys of a text that is not YAML",
     "cli/migrate/go_templates/lexer.py": "reads Go, whose names have the letters of every script",
     "cli/output/markdown.py": "leaves letters of every script as they are",
-    "mapping/keys.py": "$name of a replacement, which has the letters of every script in Go too",
-    "render/go/regexes.py": "$name of a replacement, as in mapping/keys.py",
+    "formats/re2.py": "$name of a replacement, which has the letters of every script in Go too",
     "render/templates.py": "reads texts of Jinja",
 }
 """Module whose patterns are not of names → what they are for."""
