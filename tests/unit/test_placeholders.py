@@ -309,6 +309,18 @@ def test_a_label_can_be_made_of_tags() -> None:
         render(with_tags("{{ tags.team }}{{ db.password }}"), sources, PLACE)
 
 
+def test_a_label_shows_a_value_only_where_its_template_says_so() -> None:
+    template = {"template": "{{ db.username }}-{{ variables.port }}"}
+    secret_ = mapping().spec.secret.model_dump(by_alias=True, exclude_defaults=True)
+    secret_ |= {"variables": {"data": {"port": {"from": "db", "path": "port"}}}}
+    sources = {"db": value('{"username": "me", "password": "canary", "port": 5432}')}
+    shown = mapping(secret=secret_ | {"annotations": {"note": template | {"showsValues": True}, "plain": "x"}})
+    assert render(shown, sources, PLACE).annotations == {"note": "me-5432", "plain": "x"}
+    assert render_metadata(shown, PLACE, {}) == ({}, {"plain": "x"})
+    with pytest.raises(SourceUnusable, match="annotation note: line 1 of the template: nothing is called db"):
+        render(mapping(secret=secret_ | {"annotations": {"note": template}}), sources, PLACE)
+
+
 def test_where_tags_were_not_read_a_label_of_them_is_not_judged() -> None:
     assert render_metadata(with_tags("{{ tags.team }}"), PLACE, {}) == ({"app": "pay"}, {})
     assert render_metadata(with_tags("{{ namespace }}"), PLACE, {}) == ({"team": "payments", "app": "pay"}, {})

@@ -305,10 +305,6 @@ def test_every_mapping_is_one_that_the_language_has() -> None:
             f"target: {{template: {{type: kubernetes.io/service-account-token}}}}\ndata: [{ONE}]",
             "a mapping does not take it",
         ),
-        (
-            f'target: {{template: {{metadata: {{labels: {{a: "{{{{ .a }}}}"}}}}}}}}\ndata: [{ONE}]',
-            "labels and annotations are seen by many",
-        ),
         (f"target: {{template: {{metadata: {{finalizers: [x]}}}}}}\ndata: [{ONE}]", "finalizer x"),
         (
             f"target: {{template: {{templateFrom: [{{secret: {{name: s, items: []}}}}]}}}}\ndata: [{ONE}]",
@@ -387,3 +383,74 @@ def test_kinds_without_an_equivalent_are_refused_by_name() -> None:
         "PushSecret p has no equivalent: it writes to a store",
         "Password q has no equivalent: a generator makes a new value each time",
     ]
+
+
+def deliver(text: str, content: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the labels and annotations of the one mapping that is made, where its source has this content."""
+    (outcome,) = convert(text)
+    assert not outcome.refusals, outcome.refusals
+    mapping = SecretMapping.model_validate(outcome.conversions[0].mapping)
+    sources = {alias: SourceValue(SecretValue(content.encode()), "v1") for alias in mapping.spec.sources}
+    made = render(mapping, sources, Place("prod-eu", "shop"))
+    return dict(made.labels), dict(made.annotations)
+
+
+IN_METADATA = """
+target:
+  template:
+    mergePolicy: Merge
+    metadata:
+      labels: {team: "{{ .a }}", kind: plain, upper: '{{ "x" | upper }}'}
+      annotations: {a.test/note: 'of {{ .a | lower }}, {{ "{{" }} x }}'}
+    templateFrom:
+      - target: Labels
+        literal: |
+          tier: "{{ .a }}-1"
+          a.test/none:
+data: [%s]
+"""
+
+
+def test_labels_and_annotations_can_be_made_of_values() -> None:
+    text = external(IN_METADATA % ONE)
+    labels, annotations = deliver(text, "Shop")
+    assert labels == {"team": "Shop", "kind": "plain", "upper": "X", "tier": "Shop-1", "a.test/none": ""}
+    assert annotations == {"a.test/note": "of shop, {{ x }}"}
+    secret = make(text)["secret"]
+    assert secret["labels"]["team"] == {"template": "{{ variables.a }}", "showsValues": True}
+    assert secret["labels"]["upper"] == "X"
+    assert "The label team shows values to all who see it, as there; a sweep does not compare it." in note(text)
+
+
+@pytest.mark.parametrize(
+    ("template", "content", "said"),
+    [
+        ("metadata: {labels: {a: '{{ .a }}'}}", "canary one", "label a: the template makes what no label can be"),
+        ("templateFrom: [{target: Labels, literal: 'a: \"{{ .a }}\"'}]", 'x"\ncanary: "y', "the YAML makes other keys"),
+        ("templateFrom: [{target: Annotations, literal: 'a: {{ .a }}'}]", "[canary]", "not YAML of keys with a text"),
+    ],
+)
+def test_what_values_make_no_metadata_of_fails(template: str, content: str, said: str) -> None:
+    text = external(f"target:\n  template:\n    mergePolicy: Merge\n    {template}\ndata: [{ONE}]")
+    with pytest.raises(SourceUnusable, match=said) as raised:
+        deliver(text, content)
+    assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (
+            'metadata: {labels: {a: "{{ .a }}"}}\n    templateFrom: [{target: Labels, literal: "a: \'{{ .a }}\'"}]',
+            "a is made anew behind a template of its own",
+        ),
+        ('templateFrom: [{target: Annotations, literal: "{{ .a }}"}]', "whose keys depend on values"),
+        ('templateFrom: [{target: Annotations, literal: "x/{{ .a }}: y"}]', "whose keys depend on values"),
+        ("templateFrom: [{target: Labels, literal: '{{ \"- a\" }}'}]", "no mapping of keys to text in YAML"),
+        ("metadata: {annotations: {a: '{{ fail \"no\" }}'}}", "fails by its own fail"),
+        ("metadata: {annotations: {a: '{{ now }}'}}", "now: depends on when it runs"),
+    ],
+)
+def test_metadata_that_a_mapping_cannot_make_is_refused(template: str, said: str) -> None:
+    text = external(f"target:\n  template:\n    {template}\ndata: [{ONE}]")
+    assert said in refuse(text)

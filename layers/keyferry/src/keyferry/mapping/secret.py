@@ -70,6 +70,8 @@ class Template(Record):
     """A Jinja template. Its variables are `cluster`, `namespace`, and sources that read tags."""
     template_file: str | None = Field(default=None, alias="templateFile", examples=["notice.j2"])
     """A file with the template, relative to the mapping's file. It is read when the mappings are compiled."""
+    shows_values: bool = Field(default=False, alias="showsValues", strict=True)
+    """Whether the template may show values: of all sources, and `variables`. Whoever sees labels then sees them."""
 
     @model_validator(mode="after")
     def _check_one_kind(self) -> Self:
@@ -94,7 +96,7 @@ class SecretSpec(Record):
     labels: dict[LabelKey, LabelValue | Template] = Field(default_factory=dict)
     """Labels of the Secret, beside Keyferry's own. Templates have the variables `cluster` and `namespace`."""
     annotations: dict[LabelKey, str | Template] = Field(default_factory=dict)
-    """Annotations of the Secret, beside Keyferry's own. Templates cannot use the values of sources."""
+    """Annotations of the Secret, beside Keyferry's own. Templates use values of sources only with `showsValues`."""
     immutable: bool = Field(default=False, strict=True)
     """Whether the cluster refuses every later change of the data. This cannot be undone."""
     data: dict[Key, Entry] = Field(default_factory=dict)

@@ -95,6 +95,7 @@ _HARMLESS = {
     "Template": {
         "template": "the value of a label or an annotation whose key is judged, whatever it holds",
         "template_file": "as template",
+        "shows_values": "as template: the values are those of sources, which are judged",
     },
     "Workload": {"kind": "a workload of a name that is allowed"},
 }

@@ -1,6 +1,6 @@
 """Render what a mapping's Secret holds in one namespace: its data, labels and annotations, from the sources' values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from keyferry import secret_types
@@ -49,14 +49,16 @@ def render(mapping: SecretMapping, sources: SourceValues, place: Place, budget: 
     """
     inputs = Inputs(_drop_regional_dates(mapping, sources), place, budget or Budget())
     own_labels, annotations = render_metadata(mapping, place, sources)
+    inputs = _add_variables(mapping, inputs)
     data = _render_data(mapping, inputs)
+    shown_labels, shown_annotations = _render_metadata(mapping, inputs, shows_values=True)
     return Rendered(
         data=data,
         notes=tuple(inputs.notes),
         versions={alias: source.version for alias, source in sorted(sources.items())},
         served={alias: source.served for alias, source in sorted(sources.items()) if source.served},
-        labels=own_labels,
-        annotations=annotations,
+        labels=own_labels | shown_labels,
+        annotations=annotations | shown_annotations,
     )
 
 
@@ -90,7 +92,7 @@ def render_metadata(
     """Return the labels and annotations that a mapping gives its Secret in one namespace.
 
     Many people can read labels and annotations, so their templates see the tags of sources (`metadata: tags`), but no
-    values.
+    values. Those that are to show some (`showsValues`) are left out: `render` makes them.
 
     Args:
         mapping: the mapping.
@@ -101,20 +103,33 @@ def render_metadata(
     Raises:
         SourceUnusable: a template fails, or its result is not a valid label.
     """
-    spec = mapping.spec.secret
     tag_sources = {alias for alias, source in mapping.spec.sources.items() if source.metadata}
     tags = {alias: sources[alias] for alias in tag_sources & sources.keys()}
-    unread = tag_sources - tags.keys()
     inputs = Inputs(tags, place, Budget(MAX_METADATA_STEPS))
-    rendered = _render_texts("label", spec.labels, inputs, unread, mapping.name)
-    for key, value in rendered.items():
-        with in_part(f"secret.labels.{key}"):
-            labels.check(value, f"mapping {mapping.name}, label {key}")
-    return rendered, _render_texts("annotation", spec.annotations, inputs, unread, mapping.name)
+    return _render_metadata(mapping, inputs, tag_sources - tags.keys(), shows_values=False)
+
+
+def _render_metadata(
+    mapping: SecretMapping, inputs: Inputs, unread: Collection[str] = (), *, shows_values: bool
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the labels and annotations that show values, or the others, without those that use a source of `unread`.
+
+    Raises:
+        SourceUnusable: a template fails, or its result is not a valid label.
+    """
+    secret, made = mapping.spec.secret, dict[str, dict[str, str]]()
+    for noun, texts in (("label", secret.labels), ("annotation", secret.annotations)):
+        chosen = {key: text for key, text in texts.items() if _shows_values(text) is shows_values}
+        made[noun] = _render_texts(noun, chosen, inputs, unread, mapping.name)
+    return made["label"], made["annotation"]
+
+
+def _shows_values(text: str | Template) -> bool:
+    return isinstance(text, Template) and text.shows_values
 
 
 def _render_texts(
-    noun: str, texts: Mapping[str, str | Template], inputs: Inputs, unread: set[str], mapping: str
+    noun: str, texts: Mapping[str, str | Template], inputs: Inputs, unread: Collection[str], mapping: str
 ) -> dict[str, str]:
     """Return labels or annotations, without those whose templates use a source of `unread`."""
     rendered = {}
@@ -123,18 +138,17 @@ def _render_texts(
         with in_part(f"secret.{noun}s.{key}"):
             if isinstance(text, str):
                 rendered[key] = text
-            elif not unread & list_variables(text.template or "", where).keys():
+            elif not set(unread) & list_variables(text.template or "", where).keys():
                 rendered[key] = made = fill_template(text.template or "", inputs, where)
                 if isinstance(made, MixedText):
                     raise SourceUnusable(f"{where}: the template writes a binary value, and this is text")
+                if noun == "label":
+                    labels.check(made, where)
     return rendered
 
 
 def _render_data(mapping: SecretMapping, inputs: Inputs) -> dict[str, SecretValue]:
     secret, where = mapping.spec.secret, f"mapping {mapping.name}"
-    if secret.variables:
-        made = _render_variables(secret.variables, inputs, where)
-        inputs = replace(inputs, variables={name: values.get_text(value) for name, value in made.items()})
     data = render_data_from(secret.data_from, secret.data.keys(), inputs, "secret.dataFrom", f"{where}, dataFrom")
     if secret.tls:
         with in_part("secret.tls"):
@@ -147,6 +161,15 @@ def _render_data(mapping: SecretMapping, inputs: Inputs) -> dict[str, SecretValu
     with in_part("secret.type"):
         contents.check(secret.type, data, where)
     return data
+
+
+def _add_variables(mapping: SecretMapping, inputs: Inputs) -> Inputs:
+    """Return what the content is made from with the variables, where there are some."""
+    variables = mapping.spec.secret.variables
+    if variables is None:
+        return inputs
+    made = _render_variables(variables, inputs, f"mapping {mapping.name}")
+    return replace(inputs, variables={name: values.get_text(value) for name, value in made.items()})
 
 
 def _render_variables(variables: Variables, inputs: Inputs, where: str) -> dict[str, SecretValue]:

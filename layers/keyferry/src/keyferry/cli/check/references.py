@@ -38,7 +38,7 @@ def check_sources(document: Document) -> Iterator[Problem]:
             yield from _check_alias(document, path, sources)
         if model is KeyRule:
             yield from _check_template(document, path, {"key"}, lists_all=True)
-        elif model is Template:  # many people can read labels and annotations, so values of sources are not available
+        elif model is Template and document.get(*path, "showsValues") is not True:  # many people can read its text
             yield from _check_template(document, path, PLACE_NAMES | tags, lists_all=True)
         elif "template" in model.model_fields:
             own = set() if VARIABLES in path[2:3] or not document.get("spec", "secret", VARIABLES) else {VARIABLES}

@@ -98,6 +98,7 @@ Regexp:
   - {source: "^(.+)-(.+)$", target: "${2}_$1"}
 Template:
   - {template: "{{ cluster }}/{{ namespace }}"}
+  - {template: "{{ variables.team }}", showsValues: true}
 Selector:
   - matchLabels: {env: prod}
     matchExpressions: [{key: site, operator: In, values: [eu, us]}]

@@ -226,3 +226,17 @@ def from_yaml(text: str) -> Map:
     from keyferry.render.go import yaml_text  # noqa: PLC0415  # as in to_yaml
 
     return yaml_text.from_yaml(text)
+
+
+@function("textOf(string, list, string) string", price=lambda budget, _key, _keys, text: budget.spend(len(text)))
+def take_text(key: str, keys: list[str], text: str) -> str:
+    """Return the text of a key in YAML that makes some keys and no others, as `templateAs: KeysAndValues` reads it."""
+    from keyferry.formats import goyaml  # noqa: PLC0415  # as in to_yaml
+
+    try:
+        made = goyaml.parse_texts(text)
+    except ValueError as error:
+        raise FilterError(f"it gets what is {error}") from None
+    if sorted(made) != keys:
+        raise FilterError("the YAML makes other keys")
+    return made[key]

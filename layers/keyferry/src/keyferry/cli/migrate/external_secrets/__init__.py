@@ -108,13 +108,12 @@ def _build(
     if target.creation_policy == "None":
         return []
     draft.store_ref = spec.secret_store_ref
-    content = _fill(draft, spec, target)
+    content = _fill(draft, spec, target, metadata)
     policies = convert_policies(spec, draft)
     where: Any = None
     with draft.collect():
         where = namespaces.restrict(choices, draft)
-    copied = metadata if target.template is None else Metadata(labels=content.labels, annotations=content.annotations)
-    secret = build_secret(name, spec) | _build_content(draft, copied, content)
+    secret = build_secret(name, spec) | _build_content(draft, content)
     if draft.refusals:
         raise Refusals(draft.refusals)
     restart, differences = decide_restart(draft.namespace, secret["name"], draft.estate, secret.get("annotations"))
@@ -131,11 +130,11 @@ def _build(
     return [_conclude(draft, _name_mapping(draft, secret["name"]), body)]
 
 
-def _build_content(draft: Draft, copied: Metadata, content: Content) -> dict[str, Any]:
+def _build_content(draft: Draft, content: Content) -> dict[str, Any]:
     """Return the parts of the Secret that are filled, without those that are empty."""
     parts: dict[str, Any] = {
-        "labels": dict(convert_metadata("label", copied.labels or {}, draft)),
-        "annotations": dict(convert_metadata("annotation", copied.annotations or {}, draft)),
+        "labels": dict(convert_metadata("label", content.labels, draft)),
+        "annotations": dict(convert_metadata("annotation", content.annotations, draft)),
         "variables": content.variables,
         "dataFrom": content.data_from,
         "data": content.data,
@@ -143,7 +142,7 @@ def _build_content(draft: Draft, copied: Metadata, content: Content) -> dict[str
     return {key: part for key, part in parts.items() if part}
 
 
-def _fill(draft: Draft, spec: ExternalSecretSpec, target: Target) -> Content:
+def _fill(draft: Draft, spec: ExternalSecretSpec, target: Target, metadata: Metadata) -> Content:
     if not spec.data and not spec.data_from:
         draft.refuse("neither data nor dataFrom is there", "External Secrets refuses it: add one")
     retains = target.deletion_policy in (None, "Retain")
@@ -151,6 +150,7 @@ def _fill(draft: Draft, spec: ExternalSecretSpec, target: Target) -> Content:
     content = Content(fetched, convert_data_from(spec.data_from or [], draft))
     if target.template is None:
         content.keep_fetched()
+        content.labels, content.annotations = metadata.labels or {}, metadata.annotations or {}
     else:
         apply_template(target.template, content, draft)
     return content

@@ -14,7 +14,7 @@ _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|
 _WEBHOOK = "External Secrets refuses it: correct it"
 
 
-def convert_metadata(noun: str, given: Mapping[str, str], draft: Draft) -> Iterator[tuple[str, str]]:
+def convert_metadata(noun: str, given: Mapping[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
     """Yield the labels or annotations that the Secret gets, without those that say whose an object is.
 
     Args:

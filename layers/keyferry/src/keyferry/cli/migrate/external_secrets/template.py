@@ -14,12 +14,11 @@ from keyferry.cli.migrate.external_secrets.draft import Draft
 from keyferry.cli.migrate.external_secrets.fields import Template, TemplateFrom, TemplateRef
 from keyferry.cli.migrate.model import FieldPath, Refusal
 from keyferry.formats import goyaml
-from keyferry.formats.goyaml import InvalidYaml
 from keyferry.formats.goyaml.scalars import resolve
 
 _AT: FieldPath = ("target", "template")
 _DECODED = {"decode": "base64"}
-_KEY = re.compile(r"([A-Za-z_][-._A-Za-z0-9]*):(?: |$)")
+_KEY = re.compile(r"([A-Za-z_][-._/A-Za-z0-9]*):(?: |$)")
 """A line that begins with a key."""
 _REFUSED = "External Secrets refuses it: correct it"
 
@@ -62,6 +61,14 @@ class Content:
         self.has_templates = True
         return {"template": texts.translate(text, path)}
 
+    def make_metadata(self, template: str, path: FieldPath) -> str | dict[str, Any]:
+        """Return a label or an annotation of a translated template: its text, where it needs no value for that."""
+        constant = texts.fill_constant(template, path)
+        if constant is not None:
+            return constant
+        self.has_templates = True
+        return {"template": template, "showsValues": True}
+
     @property
     def variables(self) -> dict[str, Any]:
         """What has to be fetched for templates, or is fetched in vain: what is missing is an error all the same."""
@@ -97,19 +104,10 @@ def _apply_metadata(template: Template, content: Content, draft: Draft) -> None:
     for noun, filled in (("labels", content.labels), ("annotations", content.annotations)):
         for key, text in ((getattr(metadata, noun) if metadata else None) or {}).items():
             with draft.collect():
-                filled[key] = _check_static(text, (*draft.at, *_AT, "metadata", noun, key))
-
-
-def _check_static(text: str, path: FieldPath) -> str:
-    """Return a text that is not made of values.
-
-    Raises:
-        Refusal: it is a template.
-    """
-    if "{{" in text:
-        what = "labels and annotations are seen by many, and a mapping makes none of secret values"
-        raise Refusal(what, "write the text out, or leave it out of the manifest first", path)
-    return text
+                _add_metadata(key, text, content, filled, (*draft.at, *_AT, "metadata", noun, key))
+    for noun, filled in (("label", content.labels), ("annotation", content.annotations)):
+        for key in sorted(key for key, made in filled.items() if isinstance(made, dict)):
+            draft.note(f"The {noun} {key} shows values to all who see it, as there; a sweep does not compare it.")
 
 
 def _apply_template_from(part: TemplateFrom, content: Content, draft: Draft, path: FieldPath) -> None:
@@ -122,7 +120,7 @@ def _apply_template_from(part: TemplateFrom, content: Content, draft: Draft, pat
         raise Refusal(what, "write their text out", (*at, "valuesDecodingStrategy"))
     for key, text, place in _list_texts(part, draft, at):
         if target != "data":
-            _add_metadata(key, text, content.labels if target == "labels" else content.annotations, place)
+            _add_metadata(key, text, content, content.labels if target == "labels" else content.annotations, place)
         elif key is None:
             _add_keys(text, content, decoded, place)
         else:
@@ -172,18 +170,42 @@ def _find_keys(text: str) -> set[str] | None:
     return None if None in matches or any(resolve(key) != key for key in keys) else keys
 
 
-def _add_metadata(key: str | None, text: str, filled: dict[str, Any], path: FieldPath) -> None:
-    static = _check_static(text, path)
+def _add_metadata(key: str | None, text: str, content: Content, filled: dict[str, Any], path: FieldPath) -> None:
+    """Add a label or an annotation, or all that a template makes in YAML where there is no key.
+
+    Raises:
+        Refusal: it has no equivalent, or is made anew behind its template, which could fail.
+    """
+    template = texts.translate(text, path)
     if key is not None:
-        filled[key] = static
-        return
-    try:
-        value, _ = goyaml.parse(static, 1)
-    except InvalidYaml as error:
-        raise Refusal(f"the text is no YAML: {error}", _REFUSED, path) from None
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        raise Refusal("the text is no mapping of keys to text", _REFUSED, path)
-    filled |= value
+        made = {key: content.make_metadata(template, path)}
+    else:
+        made = _make_metadata(template, text, content, path)
+    for again in sorted(key for key in made.keys() & filled.keys() if isinstance(filled[key], dict)):
+        raise Refusal(f"{again} is made anew behind a template of its own", f"take out what makes {again} first", path)
+    filled |= made
+
+
+def _make_metadata(template: str, text: str, content: Content, path: FieldPath) -> dict[str, Any]:
+    """Return the labels or annotations that a template makes in YAML. Their keys have to be known.
+
+    Raises:
+        Refusal: they are not, or it is no YAML.
+    """
+    constant = texts.fill_constant(template, path)
+    if constant is not None:
+        try:
+            return dict(goyaml.parse_texts(constant))
+        except ValueError as error:
+            raise Refusal(f"the text is no mapping of keys to text in YAML: {error}", _REFUSED, path) from None
+    keys = sorted(_find_keys(text) or ())
+    if not keys:
+        what = "the template makes labels or annotations whose keys depend on values"
+        raise Refusal(what, "write a line for each key, without other lines around them", path)
+    return {
+        key: content.make_metadata(f"{{% filter go('textOf', {key!r}, {keys}) %}}{template}{{% endfilter %}}", path)
+        for key in keys
+    }
 
 
 def _list_texts(part: TemplateFrom, draft: Draft, at: FieldPath) -> Iterator[tuple[str | None, str, FieldPath]]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
+from keyferry.budget import Budget
 from keyferry.cli.migrate.model import FieldPath, Refusal
+from keyferry.errors import SourceUnusable
 
 _REMEDY = "write this mapping by hand, or change the manifest first (docs/map/external-secrets.md)"
 
@@ -43,6 +45,22 @@ def translate(template: str, path: FieldPath) -> str:
     from keyferry.cli.migrate import go_templates  # noqa: PLC0415
 
     return _translate(go_templates.translate, template, path)
+
+
+def fill_constant(template: str, path: FieldPath) -> str | None:
+    """Return what a translated template makes that uses no value; None for one that uses some.
+
+    Raises:
+        Refusal: it fails, as it does in the original.
+    """
+    from keyferry.render import templates  # noqa: PLC0415
+
+    if templates.list_variables(template):
+        return None
+    try:
+        return templates.fill(template, {}, "the template", Budget())
+    except SourceUnusable as error:
+        raise Refusal(str(error), _REMEDY, path) from None
 
 
 def translate_key(template: str, path: FieldPath) -> str:

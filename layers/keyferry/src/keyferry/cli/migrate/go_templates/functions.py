@@ -52,7 +52,7 @@ def call(name: str, arguments: Arguments, line: int, *, is_piped: bool = False) 
     return _call_go(name, arguments, line)
 
 
-OWN = frozenset({"text", "field", "items", "each", "newDict", "value"})
+OWN = frozenset({"text", "field", "items", "each", "newDict", "value", "textOf"})
 """Functions of the filter `go` that Go's templates do not have."""
 
 
