@@ -39,6 +39,24 @@ spec:
     - find: {path: shop/, name: {regexp: .*}}
 ---
 """
+EDITED = """\
+# From shop.yaml:6 by keyferry migrate (000000000000)
+apiVersion: keyferry.dev/v1
+kind: SecretMapping
+metadata:
+  name: shop-tokens
+spec:
+  sources:
+    mailer: {secretsManager: shop/mailer, region: us-east-1}
+  clusters: [prod-eu]
+  namespaces: [shop]
+  secret:
+    name: tokens
+    data:
+      mailer: {from: mailer}
+  restart: auto
+  policies: {keys: exclusive}
+"""
 REFUSED = """\
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
@@ -70,7 +88,7 @@ def give(*parts: str, edited: bool = False) -> Callable[[pytest.MonkeyPatch, Pat
         if edited:
             file = folder / "mappings/shop/tokens.yaml"
             file.parent.mkdir()
-            file.write_text("# From shop.yaml:6 by keyferry migrate (000000000000)\nkind: SecretMapping\n")
+            file.write_text(EDITED)
 
     return prepare
 

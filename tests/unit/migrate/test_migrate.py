@@ -1,7 +1,10 @@
 """`keyferry migrate` writes a file for each manifest, keeps what somebody has edited, and tells what became of all."""
 
+import errno
 import json
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -160,12 +163,72 @@ def test_what_only_looks_like_an_original_is_not_passed_over(place: Path, head: 
     assert (result.exit_code, said in result.output.replace("\n", " ")) == (1, True), result.output
 
 
-def test_what_the_repository_itself_has_against_a_mapping_is_told(place: Path) -> None:
-    rule = {"mappings": ["other/*.yaml"], "clusters": ["prod-eu"], "namespaces": ["other"], "sources": {}}
+def write_policy(place: Path, folder: str) -> None:
+    """Let the policy have one rule, for the mappings of a folder into the namespace of that name."""
+    rule: dict[str, object] = {"mappings": [f"{folder}/*.yaml"], "clusters": ["prod-eu"], "namespaces": [folder]}
+    rule |= {"sources": {"secretsManager": ["*"]}, "policies": {"keys": ["exclusive"]}}
     policy = {"apiVersion": "keyferry.dev/v1", "kind": "Policy", "rules": [rule]}
     (place / "mappings/policy.yaml").write_text(yaml.safe_dump(policy))
-    said = "keyferry validate: mappings/shop/db.yaml:5:9: no rule is for this file in mappings/policy.yaml"
-    assert said in run().output.replace("\n", " ")
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_what_the_policy_does_not_allow_is_refused_and_not_written_and_the_others_are(
+    place: Path, more: list[str]
+) -> None:
+    write_policy(place, "other")
+    (place / "b.yaml").write_text(EXTERNAL.replace("namespace: shop", "namespace: other"))
+    done = run("a.yaml", "b.yaml", *more)
+    said = "a.yaml:6: keyferry validate refuses its mapping: mappings/shop/db.yaml:5:9: no rule is for this file"
+    assert (done.exit_code, said in done.output.replace("\n", " ")) == (1, True), done.output
+    assert not (place / "mappings/shop").exists()
+    assert (place / "mappings/other/db.yaml").exists() is not bool(more), done.output
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        "region: eu-west-1",
+        "region: us-east-1, role: 'arn:aws:iam::444455556666:role/reader', externalID: ours",
+    ],
+)
+def test_the_rule_that_a_store_amounts_to_is_printed_where_the_policy_lacks_it_and_is_enough(
+    place: Path, store: str
+) -> None:
+    write_policy(place, "other")
+    given = EXTERNAL.replace("region: eu-west-1", store, 1).replace("spec: {provider", f"{CONDITIONS} provider", 1)
+    (place / "a.yaml").write_text(given)
+    done = run("--output", "json")
+    [printed] = [each for each in json.loads(done.stdout)["advice"] if "policy.yaml" in each]
+    assert done.exit_code == 1
+    policy = yaml.safe_load((place / "mappings/policy.yaml").read_text())
+    policy["rules"] = [yaml.safe_load(printed.partition(": ")[2])]
+    (place / "mappings/policy.yaml").write_text(yaml.safe_dump(policy))
+    done = run()
+    assert done.exit_code == 0, done.output
+    files.check(place / "mappings")
+
+
+CONDITIONS = "spec: {conditions: [{namespaces: [shop]}],"
+
+
+def test_a_mapping_for_a_secret_that_another_file_has_is_refused_and_not_written(place: Path) -> None:
+    run()
+    mine = (place / "mappings/shop/db.yaml").read_text().split("\n", 1)[1]
+    (place / "mappings/shop/db.yaml").unlink()
+    for name in ("mappings/aaa.yaml", "mappings/zzz.yaml"):
+        (place / name).write_text(mine.replace("shop-db", "mine"))
+        done = run()
+        assert (done.exit_code, "keyferry validate refuses its mapping" in done.output) == (1, True), done.output
+        assert not (place / "mappings/shop/db.yaml").exists()
+        (place / name).unlink()
+
+
+def test_files_that_are_wrong_already_are_told_since_they_hide_what_is_wrong_with_the_new_ones(place: Path) -> None:
+    (place / "mappings/old.yaml").write_text("kind: SecretMaping\n")
+    done = run()
+    said = done.output.replace("\n", " ")
+    assert (done.exit_code, "keyferry validate: mappings/old.yaml:1:" in said) == (1, True), said
+    assert "until these files are right, not all is known" in said
 
 
 def test_a_name_leads_nowhere_outside_the_folder(place: Path) -> None:
@@ -209,17 +272,63 @@ def test_the_report_can_be_markdown(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "code", "said"),
     [
-        (["absent.yaml"], "absent.yaml: there is no such file or folder"),
-        (["--report", "/dev/null/x"], "cannot be written"),
-        (["--to", "/dev/null"], "cannot be written: Not a directory"),
+        (["absent.yaml"], 1, "absent.yaml: there is no such file or folder"),
+        (["--report", "/dev/null/x"], 1, "/dev/null/x cannot be written: Not a directory"),
+        (["--report", "mappings"], 2, "'mappings' is a directory"),
+        (["--to", "/dev/null"], 1, "cannot be written: Not a directory"),
+        (["--to", "a.yaml"], 2, "'a.yaml' is a file"),
     ],
 )
-def test_what_cannot_be_done_is_said(place: Path, words: list[str], said: str) -> None:
+def test_what_cannot_be_done_is_said_before_anything_is_written(
+    place: Path, words: list[str], code: int, said: str
+) -> None:
     done = run(*words)
-    assert done.exit_code in (1, 2)
-    assert said in done.output
+    assert (done.exit_code, said in " ".join(done.output.split())) == (code, True), done.output
+    assert not (place / "mappings/shop").exists()
+
+
+@pytest.mark.parametrize("name", ["-", "empty.yaml", "folder"])
+def test_nothing_at_all_is_no_success(place: Path, name: str) -> None:
+    (place / "empty.yaml").write_text("\n")
+    (place / "folder").mkdir()
+    done = run("a.yaml", name, given="")
+    assert (done.exit_code, f"{name}:1:1: " in done.output) == (1, True), done.output
+    assert (place / "mappings/shop/db.yaml").exists(), "the others are converted all the same"
+
+
+def test_an_empty_file_of_a_folder_is_passed_over(place: Path) -> None:
+    (place / "folder").mkdir()
+    (place / "folder/empty.yaml").touch()
+    assert CliRunner().invoke(main, ["migrate", "folder", "--cluster", "prod-eu"]).exit_code == 0
+
+
+def test_where_the_disk_is_full_a_file_stays_as_it_was(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run()
+    written = place / "mappings/shop/db.yaml"
+    before = written.read_text()
+    (place / "a.yaml").write_text(EXTERNAL.replace("shop/a", "shop/b"))
+
+    def fill(path: Path, text: str, **_: object) -> None:
+        with path.open("w") as file:
+            file.write(text[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", fill)
+    done = run()
+    assert (done.exit_code, "cannot be written: No space left on device" in done.output) == (1, True)
+    assert (written.read_text(), list(written.parent.iterdir())) == (before, [written])
+
+
+def test_a_file_that_is_written_twice_at_the_same_time_is_whole(tmp_path: Path) -> None:
+    texts = [letter * 100_000 for letter in "ab"]
+    path = tmp_path / "x.yaml"
+    with ThreadPoolExecutor() as pool:
+        for _ in range(50):
+            list(pool.map(lambda text: writing.write_whole(path, text), texts))
+            assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_cluster_that_is_unknown_is_told_with_one_that_is_known(place: Path) -> None:

@@ -136,10 +136,11 @@ def test_conditions_that_leave_no_namespace_refuse_the_manifest() -> None:
 def test_conditions_are_told_as_a_rule_of_the_policy() -> None:
     reading = Reading()
     parse("a.yaml", conditions("[{namespaces: [shop]}]").encode(), reading)
-    (rule,) = list_rules(Estate(reading.manifests, Options(clusters=["prod-eu"])))
+    (rule,) = list_rules(Estate(reading.manifests, Options(clusters=["prod-eu"], own_region="us-east-1")))
     assert rule == (
         "the conditions of ClusterSecretStore aws as a rule of policy.yaml:"
-        " {mappings: [shop/*.yaml], sources: {secretsManager: ['*']}, clusters: [prod-eu], namespaces: [shop]}"
+        " {mappings: [shop/*.yaml], sources: {secretsManager: ['*']}, clusters: [prod-eu], namespaces: [shop],"
+        " policies: {keys: [ours, exclusive]}}"
     )
 
 

@@ -1,9 +1,10 @@
 """A folder of mapping files → the catalogue, or everything that is wrong with the files at once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import BaseModel, ValidationError
 
@@ -76,18 +77,21 @@ def load(folder: Path, progress: Progress = _show_nothing) -> Catalog:
     return check(folder, progress)[0]
 
 
-def check(folder: Path, progress: Progress = _show_nothing) -> tuple[Catalog, list[Problem]]:
+def check(
+    folder: Path, progress: Progress = _show_nothing, drafts: Mapping[Path, str] = MappingProxyType({})
+) -> tuple[Catalog, list[Problem]]:
     """Return the mappings and clusters of a folder and the folders below it, and the warnings about them.
 
     Args:
         folder: the folder of the mappings.
         progress: shows the progress, as `console.show_progress`.
+        drafts: files of the folder that are not written yet, with their texts: they count as if they were.
 
     Raises:
         InvalidFiles: the files have problems; it has every problem of every file.
     """
     content = _Content()
-    _read_files(folder, content, progress)
+    _read_files(folder, content, progress, drafts)
     _parse_documents(folder, content, progress)
     _check_references(folder, content)
     if content.problems:
@@ -116,11 +120,11 @@ def _locate(catalog: Catalog, content: _Content, folder: Path) -> Catalog:
     return catalog.model_copy(update={"folder": str(folder), **places})
 
 
-def _read_files(folder: Path, content: _Content, progress: Progress) -> None:
-    paths = list(_list_files(folder, content))
+def _read_files(folder: Path, content: _Content, progress: Progress, drafts: Mapping[Path, str]) -> None:
+    paths = sorted({*_list_files(folder, content), *drafts})
     with progress("reading files", len(paths)) as step:
         for path in paths:
-            text, problems = _read(path)
+            text, problems = _read(path) if path not in drafts else (drafts[path], [])
             parsed: list[Document] = []
             if not problems:
                 parsed, problems = documents.parse(str(path), text)

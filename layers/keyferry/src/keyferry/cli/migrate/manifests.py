@@ -39,10 +39,24 @@ def read(paths: Sequence[str], standard_input: bytes = b"") -> Reading:
     reading = Reading()
     for path in paths:
         if path == STANDARD_INPUT:
+            _check_full(STANDARD_INPUT, standard_input, reading)
             parse(STANDARD_INPUT, standard_input, reading)
-        for file in [] if path == STANDARD_INPUT else _list_files(Path(path)):
-            _read_file(file, reading)
+            continue
+        found = _list_files(Path(path))
+        if not found:
+            reading.broken.append(Problem(path, 1, 1, f"has no file whose name ends in {', '.join(SUFFIXES)}"))
+        for file in found:
+            content = _read_file(file, reading)
+            if file == Path(path):
+                _check_full(path, content, reading)
     return reading
+
+
+def _check_full(file: str, content: bytes | None, reading: Reading) -> None:
+    """Add that a file which was asked for is empty: what a command that fails leaves behind."""
+    if content is not None and not content.strip():
+        what = "nothing came" if file == STANDARD_INPUT else "is empty"
+        reading.broken.append(Problem(file, 1, 1, f"{what}: look at what the command that makes it says"))
 
 
 def _list_files(path: Path) -> list[Path]:
@@ -55,14 +69,16 @@ def _list_files(path: Path) -> list[Path]:
     return [path]
 
 
-def _read_file(path: Path, reading: Reading) -> None:
+def _read_file(path: Path, reading: Reading) -> bytes | None:
+    """Add the manifests of a file, and return its content; None if it cannot be read."""
     try:
         with path.open("rb") as stream:
             content = take(stream)
     except OSError as error:
         reading.broken.append(Problem(str(path), 1, 1, f"cannot be read: {error.strerror}"))
-        return
+        return None
     parse(str(path), content, reading)
+    return content
 
 
 def take(stream: BinaryIO) -> bytes:

@@ -9,7 +9,7 @@ from typing import TypedDict
 from keyferry.cli.check.problems import Problem, ProblemFields
 from keyferry.cli.migrate.conversions import Outcome, Outcomes, State
 from keyferry.cli.migrate.writing import State as FileState
-from keyferry.cli.migrate.writing import Written
+from keyferry.cli.migrate.writing import Written, write_whole
 from keyferry.cli.output import console
 from keyferry.cli.output.markdown import escape
 from keyferry.cli.output.words import count
@@ -85,7 +85,7 @@ class Migrated(TypedDict):
     broken: list[ProblemFields]
     """The documents that could not be read."""
     advice: list[str]
-    """What is to be done beside: rules for policy.yaml, annotations of Reloader."""
+    """What is to be done beside: rules for policy.yaml, annotations of Reloader, files that `validate` objects to."""
     totals: Totals
     """How many there are of each kind."""
 
@@ -99,11 +99,18 @@ class Result:
     written: Mapping[int, Written] = field(default_factory=dict)
     """The number of an outcome → what was done about its file."""
     advice: Sequence[str] = ()
+    objections: Sequence[str] = ()
+    """What `keyferry validate` has against files that stay as they are."""
+
+    @property
+    def to_do(self) -> list[str]:
+        """What is to be done beside, as sentences."""
+        return [*self.advice, *self.objections]
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything was converted."""
-        return not self.broken and all(each.state != "refused" for each in self.outcomes.outcomes)
+        """Whether everything was converted, and `keyferry validate` has nothing against the folder."""
+        return not (self.broken or self.objections) and all(each.state != "refused" for each in self.outcomes.outcomes)
 
     def count_states(self) -> Totals:
         """Return how many manifests there are of each kind."""
@@ -124,7 +131,7 @@ def build_answer(result: Result) -> Migrated:
         "manifests": [_describe(each, result.written.get(n)) for n, each in enumerate(result.outcomes.outcomes)],
         "files": [{"file": str(each.file), "state": each.state, "diff": each.diff} for each in result.written.values()],
         "broken": [problem.as_dict() for problem in result.broken],
-        "advice": list(result.advice),
+        "advice": result.to_do,
         "totals": result.count_states(),
     }
 
@@ -183,7 +190,7 @@ def print_result(result: Result, *, dry_run: bool = False) -> None:
             console.print_line(reason, 2)
     for number, outcome in enumerate(result.outcomes.outcomes):
         _print_notes(outcome, result.written.get(number))
-    for text in result.advice:
+    for text in result.to_do:
         console.print_line(text, 2)
     console.print_line(describe_totals(result.count_states()))
     if result.written:
@@ -212,7 +219,7 @@ def format_markdown(result: Result) -> str:
         "Refused": [reason for outcome in result.outcomes.outcomes for reason in _list_reasons(outcome)],
         "Not read": [str(problem) for problem in result.broken],
         "Differences": [f"{each.manifest}: {note}" for each in result.outcomes.outcomes for note in each.notes],
-        "To do": list(result.advice),
+        "To do": result.to_do,
     }
     for title, items in parts.items():
         lines += ["", f"## {title}", "", *(f"- {escape(item)}" for item in items)] if items else []
@@ -225,5 +232,8 @@ def write_report(path: Path, result: Result, as_json: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(as_json if path.suffix == ".json" else format_markdown(result), encoding="utf-8")
+    text = as_json if path.suffix == ".json" else format_markdown(result)
+    if path.exists() and not path.is_file():  # such as /dev/stdout
+        path.write_text(text, encoding="utf-8")
+    else:
+        write_whole(path, text)

@@ -1,11 +1,14 @@
 """Mappings → files, as a person would write them; a file that somebody has edited is kept."""
 
 import difflib
+import errno
 import hashlib
+import os
 import re
+import secrets
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -27,10 +30,12 @@ _ENTRIES = {"data", "sources", "dataFrom"}
 
 @dataclass(frozen=True)
 class Written:
-    """What was done about one file."""
+    """What was done about one file, or is to be."""
 
     file: Path
     state: State
+    content: str = field(repr=False)
+    """What it has to have."""
     diff: str = ""
     """For a file that was kept: how it differs from what would be written."""
 
@@ -54,29 +59,65 @@ def name_file(conversions: Sequence[Conversion]) -> Path:
     return Path(folder if is_name(folder) else "") / f"{name}.yaml"
 
 
-def write(path: Path, content: str, *, dry_run: bool = False) -> Written:
-    """Write a file, unless somebody has edited it since.
+def compare(path: Path, content: str) -> Written:
+    """Return what is to be done about a file: it is left as it is where somebody has edited it since.
 
     Args:
         path: the file.
         content: what it is to have, from `format_conversions`.
-        dry_run: whether to write nothing, and only to tell what would be done.
 
     Raises:
-        OSError: it cannot be read or written.
+        OSError: it cannot be read.
     """
     before = _read(path) if path.exists() else None
     if before is not None and before.partition("\n")[2] == content.partition("\n")[2]:
-        return Written(path, "up to date")
+        return Written(path, "up to date", content)
     if before is not None and not is_ours(before):
         old, new = (each.splitlines(keepends=True) for each in (before, content))
-        return Written(path, "kept", "".join(difflib.unified_diff(old, new, str(path), f"{path} by keyferry migrate")))
-    if not dry_run:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")  # a file is there as a whole, or not at all
+        diff = "".join(difflib.unified_diff(old, new, str(path), f"{path} by keyferry migrate"))
+        return Written(path, "kept", content, diff)
+    return Written(path, "written" if before is None else "renewed", content)
+
+
+def write(written: Written) -> None:
+    """Do what is to be done about a file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if written.state in ("written", "renewed"):
+        write_whole(written.file, written.content)
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Write a file: it is there as a whole, or as it was before, also where several write it at the same time.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
         part.write_text(content, encoding="utf-8")
         part.replace(path)
-    return Written(path, "written" if before is None else "renewed")
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def check_writable(path: Path) -> None:
+    """Check whether a file can be written, before there is anything to write; disks can be full all the same.
+
+    Raises:
+        OSError: it is a folder, or there is no right to write it, or a folder for it.
+    """
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if there == path and path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if there != path and not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(there, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def choose_file(folder: Path, wanted: Path, used: Collection[Path]) -> Path:

@@ -4,21 +4,22 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from keyferry.cli.check import files
-from keyferry.cli.check.problems import InvalidFiles, nearest
+from keyferry.cli.check.problems import nearest
 from keyferry.cli.migrate import live, manifests, writing
 from keyferry.cli.migrate.conversions import Outcomes, convert_all
 from keyferry.cli.migrate.external_secrets.namespaces import list_rules
 from keyferry.cli.migrate.handover.show import HandedOverTargets
 from keyferry.cli.migrate.manifests import STANDARD_INPUT
 from keyferry.cli.migrate.model import Estate, Manifest, Options
+from keyferry.cli.migrate.objections import Objections, find_objections
 from keyferry.cli.migrate.reloader import list_differences
 from keyferry.cli.migrate.report import Migrated, Result, build_answer, print_result, write_report
 from keyferry.cli.migrate.verify.show import VerifiedTargets
@@ -160,15 +161,23 @@ def migrate(
     """
     if not (paths or context):
         raise click.UsageError("name a file, a folder, or - for standard input; or a cluster by --from-cluster")
+    if report_file:
+        with _telling(report_file):
+            writing.check_writable(report_file)
     target = folder or settings.mappings
     regions = _read_regions(given["clusters"], target)
     options = Options(**given, own_region=settings.config.region, cluster_regions=regions)
     reading = manifests.read(paths, manifests.take(sys.stdin.buffer) if STANDARD_INPUT in paths else b"")
     estate = Estate([*reading.manifests, *_read_cluster(context, options.namespace)], options)
     outcomes = _convert(estate, target)
-    written = dict(_write(outcomes, target, dry_run=dry_run))
-    objections = [] if dry_run else _list_objections(target, written.values())
-    result = Result(outcomes, reading.broken, written, [*_list_advice(estate, outcomes), *objections])
+    advice = _list_advice(estate, outcomes)
+    written = _choose_files(outcomes, target)
+    objections = _find_objections(target, written.values())
+    outcomes.outcomes = [objections.refuse(each, written.get(n)) for n, each in enumerate(outcomes.outcomes)]
+    written = {number: each for number, each in written.items() if each.file not in objections.refused}
+    if not dry_run:
+        _write(written.values())
+    result = Result(outcomes, reading.broken, written, advice, list(objections.describe_others()))
     _tell(settings, result, report_file, dry_run=dry_run)
     sys.exit(0 if result.is_whole else PROBLEMS)
 
@@ -204,19 +213,44 @@ def _convert(estate: Estate, folder: Path) -> Outcomes:
         return convert_all(estate, step, writing.read_names(folder))
 
 
-def _write(outcomes: Outcomes, folder: Path, *, dry_run: bool) -> list[tuple[int, Written]]:
-    """Write the files of all manifests that were converted; return the number of each outcome with its file."""
-    written: list[tuple[int, Written]] = []
+def _choose_files(outcomes: Outcomes, folder: Path) -> dict[int, Written]:
+    """Return the number of each manifest that was converted with the file of its mappings. Nothing is written yet."""
+    written: dict[int, Written] = {}
     for number, outcome in enumerate(outcomes.outcomes):
         if outcome.conversions:
-            used = {each.file for _, each in written}
+            used = {each.file for each in written.values()}
             path = writing.choose_file(folder, writing.name_file(outcome.conversions), used)
             content = writing.format_conversions(outcome.conversions)
-            try:
-                written.append((number, writing.write(path, content, dry_run=dry_run)))
-            except OSError as error:
-                raise InvalidInput(f"{path} cannot be written: {error.strerror}") from None
+            with _telling(path):
+                written[number] = writing.compare(path, content)
+                writing.check_writable(path)
     return written
+
+
+def _find_objections(folder: Path, written: Collection[Written]) -> Objections:
+    """Return what `keyferry validate` has against the files, by a policy or other mappings of the folder."""
+    if not (written and (folder / "clusters.yaml").exists()):
+        return Objections()
+    return find_objections(folder, list(written), console.show_progress)
+
+
+def _write(written: Collection[Written]) -> None:
+    for each in written:
+        with _telling(each.file):
+            writing.write(each)
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be written.
+
+    Raises:
+        InvalidInput: it cannot be.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _list_advice(estate: Estate, outcomes: Outcomes) -> list[str]:
@@ -225,26 +259,11 @@ def _list_advice(estate: Estate, outcomes: Outcomes) -> list[str]:
     return [*list_differences(estate), *list_rules(estate)]
 
 
-def _list_objections(folder: Path, written: Collection[Written]) -> list[str]:
-    """Return what `keyferry validate` has against the files, by a policy or other mappings of the folder."""
-    if not (written and (folder / "clusters.yaml").exists()):
-        return []
-    try:
-        files.check(folder, console.show_progress)
-    except InvalidFiles as error:
-        names = {str(each.file) for each in written}
-        found = [str(problem) for problem in error.problems if problem.level == "error"]
-        return [f"keyferry validate: {text}" for text in found if any(name in text for name in names)]
-    return []
-
-
 def _tell(settings: Settings, result: Result, report_file: Path | None, *, dry_run: bool) -> None:
     answer = build_answer(result)
     if report_file:
-        try:
+        with _telling(report_file):
             write_report(report_file, result, json.dumps(answer, indent=2) + "\n")
-        except OSError as error:
-            raise InvalidInput(f"{report_file} cannot be written: {error.strerror}") from None
     if settings.is_json:
         console.print_json(answer)
         return

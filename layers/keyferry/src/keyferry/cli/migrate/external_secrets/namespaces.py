@@ -87,11 +87,25 @@ def _build_rule(conditions: Sequence[Condition], aws: Aws, estate: Estate) -> di
     clusters = list(estate.options.clusters)
     rule: dict[str, Any] = {
         "mappings": [f"{name}/*.yaml" for name in names] or ["**/*.yaml"],
-        "sources": {SERVICES[aws.service]: [f"{aws.prefix or ''}*"]},
+        "sources": _allow_sources(aws, estate.options.own_region),
         "clusters": clusters,
         "namespaces": names or ["*"],
+        "policies": {"keys": ["ours", "exclusive"]},  # without a policy of its own an ExternalSecret has a whole Secret
     }
     return rule | ({"namespaceSelectors": clusters} if has_choices else {})
+
+
+def _allow_sources(aws: Aws, own_region: str | None) -> dict[str, list[str]]:
+    """Return the sources of a rule: what a store reads, from where, and as whom."""
+    roles = [*(aws.additional_roles or ()), *([aws.role] if aws.role else [])]
+    sources = {
+        SERVICES[aws.service]: [f"{aws.prefix or ''}*"],
+        "accounts": list(dict.fromkeys(role.split(":")[4] for role in roles if role.count(":") > 4)),  # of an ARN
+        "regions": [aws.region] if aws.region != own_region else [],
+        "roles": roles,
+        "externalIds": [aws.external_id] if aws.role and aws.external_id else [],
+    }
+    return {field: patterns for field, patterns in sources.items() if patterns}
 
 
 def _get_name(choice: Choice) -> str | None:
