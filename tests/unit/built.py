@@ -29,7 +29,7 @@ def use_application(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Applicatio
         wheels = folder / "cache/layers" / name_wheels(application.requirements, architecture)
         _write(wheels / "wheel.py", f'ARCHITECTURE = "{architecture}"\n')
     monkeypatch.setenv("KEYFERRY_CACHE", str(folder / "cache"))
-    monkeypatch.setattr("keyferry.cli.commands.build.find_application", lambda: application)
+    monkeypatch.setattr("keyferry.cli.commands.prepare.build.find_application", lambda: application)
     return application
 
 

@@ -105,6 +105,6 @@ class FakeStack:
 
 def deploy(monkeypatch: pytest.MonkeyPatch, verb: str, stack: FakeStack) -> None:
     """Let a command find this stack, at the time NOW."""
-    module = f"keyferry.cli.commands.{verb}"
+    module = main.name_module(verb)
     monkeypatch.setattr(f"{module}.open_stack", lambda *_: stack)
     freeze(monkeypatch, module)

@@ -329,7 +329,7 @@ def test_a_folder_that_cannot_be_written_is_told(repository: Path) -> None:
 
 
 def test_layers_that_lambda_would_refuse_are_refused(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keyferry.cli.commands.build.LIMIT_MB", 0.001)
+    monkeypatch.setattr("keyferry.cli.commands.prepare.build.LIMIT_MB", 0.001)
     result = run("build")
     assert (result.exit_code, "and Lambda takes 0.001: deploy fewer mappings" in result.stderr) == (1, True)
     assert not (repository / "build/template.yaml").exists()

@@ -492,7 +492,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFa
     """What is fetched of a keyferry that uv has installed from a URL, which cannot be reached."""
     installed = install(tmp_path_factory.mktemp("installed"), {"url": URL, "archive_info": {}})
     web = Web()
-    monkeypatch.setattr("keyferry.cli.commands.init.distribution", lambda _name: installed)
+    monkeypatch.setattr("keyferry.cli.commands.prepare.init.distribution", lambda _name: installed)
     monkeypatch.setattr("urllib.request.urlopen", web.open)
     return web.fetched
 
@@ -527,7 +527,7 @@ def test_a_wheel_that_belongs_into_the_repository_is_told_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     installed = install(tmp_path_factory.mktemp("installed"), None)
-    monkeypatch.setattr("keyferry.cli.commands.init.distribution", lambda _name: installed)
+    monkeypatch.setattr("keyferry.cli.commands.prepare.init.distribution", lambda _name: installed)
     told = "wheels/keyferry-1.2.3-py3-none-any.whl is the keyferry that runs here"
     assert told in write().stderr
     assert told not in write().stderr
@@ -597,7 +597,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let whatever stdin the runner gives be a terminal."""
-    monkeypatch.setattr("keyferry.cli.commands.init.has_terminal", lambda _settings: True)
+    monkeypatch.setattr("keyferry.cli.commands.prepare.init.has_terminal", lambda _settings: True)
 
 
 @pytest.mark.usefixtures("terminal")

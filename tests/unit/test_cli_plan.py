@@ -89,7 +89,7 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     world = World(mapping(**ONE))
     scene = Scene(world, FakeStack(world), FakeRuntime(world), tmp_path)
     for name, opening in (("push", "find_stack"), ("plan", "open_stack")):
-        command = importlib.import_module(f"keyferry.cli.commands.{name}")
+        command = importlib.import_module(main.name_module(name))
         monkeypatch.setattr(command, opening, lambda *_: scene.stack)
         monkeypatch.setattr(command, "Runtime", scene.runtime)
     scene.change(mapping(**ONE))
@@ -491,7 +491,7 @@ def test_without_a_terminal_it_has_to_be_told_to_go_ahead(scene: Scene) -> None:
 def test_it_asks_once_with_the_number_of_secrets(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("keyferry.cli.commands.push"), "check_can_ask", lambda *_: None)
+    monkeypatch.setattr(importlib.import_module("keyferry.cli.commands.steer.push"), "check_can_ask", lambda *_: None)
     scene.put(2)
     scene.plan()
     result = CliRunner().invoke(main, ["--mappings", str(scene.folder), "push", "--plan", str(scene.file)], answer)

@@ -35,7 +35,7 @@ from tests.unit.samples import workload
 from tests.unit.test_files import CLUSTERS, MAPPING
 from tests.unit.world import KIND, SOURCE, secret
 
-push = importlib.import_module("keyferry.cli.commands.push")
+push = importlib.import_module("keyferry.cli.commands.steer.push")
 
 US = '  - name: prod-us\n    eks: {name: prod-us, region: us-east-1, account: "111122223333"}\n'
 SHOP = MAPPING.replace("payments-db", "shop-session").replace("[payments]", "{matchLabels: {team: shop}}")

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from keyferry.cli import main
 from keyferry.cli.call import Call
-from keyferry.cli.commands import status as command
+from keyferry.cli.commands.look import status as command
 from keyferry.cli.failures import MAX_AGE, RECENT, Ends, Past, add_ends, add_failure, find_failures
 from keyferry.cli.options import Settings
 from keyferry.cli.output.states import print_planned, print_states
@@ -709,7 +709,7 @@ def test_a_watch_reads_further_back_in_its_first_look_alone(monkeypatch: pytest.
         if len(log.asked) > 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("keyferry.cli.commands.status.time.sleep", wait)
+    monkeypatch.setattr("keyferry.cli.commands.look.status.time.sleep", wait)
     CliRunner().invoke(main, ["status", "--watch"])
     assert [until for _, until, _ in log.asked] == [None, NOW - RECENT, None]
 
@@ -805,7 +805,7 @@ def test_each_look_of_a_watch_begins_with_its_time(monkeypatch: pytest.MonkeyPat
     deployed = type("Stack", (), {"name": "keyferry", "ask": lambda _, *given, **more: looks[0].ask(*given, **more)})()
     deployed.list_attempts = lambda _since, **_: [LogLines(())]
     deploy(monkeypatch, "status", deployed)
-    monkeypatch.setattr("keyferry.cli.commands.status.time.sleep", wait)
+    monkeypatch.setattr("keyferry.cli.commands.look.status.time.sleep", wait)
     lines = CliRunner().invoke(main, ["status", "--watch"]).stdout.splitlines()
     assert lines.count("2026-11-24 15:00:00 UTC") == 2
     assert lines[0] == "2026-11-24 15:00:00 UTC"

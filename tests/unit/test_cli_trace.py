@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from keyferry.cli import main
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles, Problem
-from keyferry.cli.commands.trace import _create_locate
+from keyferry.cli.commands.look.trace import _create_locate
 from keyferry.cli.stack import MAX_LOG_PAGES, LogLines, Stack
 from keyferry.errors import ClusterUnreachable
 from tests.unit.clusters import World

@@ -167,7 +167,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Examined:
     world = Examined()
     monkeypatch.setattr(examination, "open_session", lambda _region: Session())
     monkeypatch.setattr(examination, "Sessions", lambda _session: world.clients)
-    monkeypatch.setattr("keyferry.cli.commands.doctor.find_stack", lambda _session, **_: world.subject.stack)
+    monkeypatch.setattr("keyferry.cli.commands.look.doctor.find_stack", lambda _session, **_: world.subject.stack)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     return world
 
@@ -214,7 +214,7 @@ def test_without_a_stack_the_clusters_are_looked_at_all_the_same(
     def find_stack(_session: object, **_: object) -> None:
         raise InvalidInput("there is no stack keyferry in eu-west-1")
 
-    monkeypatch.setattr("keyferry.cli.commands.doctor.find_stack", find_stack)
+    monkeypatch.setattr("keyferry.cli.commands.look.doctor.find_stack", find_stack)
     told = answer()
     assert checks(told) == ["mappings", "caller", "clock", "stack", "cluster"]
     stack = next(finding for finding in told["findings"] if finding["check"] == "stack")
@@ -424,8 +424,10 @@ def test_nothing_is_written_beside_a_bar(world: Examined, monkeypatch: pytest.Mo
         yield lambda: None
         bars.pop()
 
-    monkeypatch.setattr("keyferry.cli.commands.doctor.console.show_progress", show_progress)
-    monkeypatch.setattr("keyferry.cli.commands.doctor.print_findings", lambda _findings, **_: written.append(len(bars)))
+    monkeypatch.setattr("keyferry.cli.commands.look.doctor.console.show_progress", show_progress)
+    monkeypatch.setattr(
+        "keyferry.cli.commands.look.doctor.print_findings", lambda _findings, **_: written.append(len(bars))
+    )
     run()
     assert set(written) == {0}
     assert world.clients.calls

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
-from keyferry.cli.commands import expiring as command
+from keyferry.cli.commands.look import expiring as command
 from keyferry.cli.duration import Duration
 from keyferry.cli.expiry import list_expiries
 

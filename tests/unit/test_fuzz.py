@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
-from keyferry.cli.commands.explain import explain_document
+from keyferry.cli.commands.prepare.explain import explain_document
 from keyferry.cli.unwrap import Document, unwrap
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.model import Delivery

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from keyferry import __version__
 from keyferry.cli import main
-from keyferry.cli.commands import orphans as command
+from keyferry.cli.commands.steer import orphans as command
 from keyferry.cli.deployment import Deployment
 from keyferry.cli.options import Settings
 from keyferry.cli.orphans import survey as surveys

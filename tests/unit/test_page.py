@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from keyferry.cli import main
-from keyferry.cli.commands import status as command
+from keyferry.cli.commands.look import status as command
 from keyferry.cli.page.content import STATES, build_content
 from keyferry.cli.page.render import render_page
 from keyferry.cli.states import RIGHT

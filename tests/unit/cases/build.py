@@ -14,8 +14,8 @@ def generate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Let all be generated, and the layers have sizes that no change of the code changes."""
     use_application(monkeypatch, folder)
     sizes = {"code": (42_547_735, 1597), "mappings": (1234, 1)}
-    monkeypatch.setattr("keyferry.cli.commands.build.measure", lambda layer: sizes[layer.name])
-    monkeypatch.setattr("keyferry.cli.commands.build.__version__", "1.2.3")
+    monkeypatch.setattr("keyferry.cli.commands.prepare.build.measure", lambda layer: sizes[layer.name])
+    monkeypatch.setattr("keyferry.cli.commands.prepare.build.__version__", "1.2.3")
     CliRunner().invoke(main, ["generate"])
 
 

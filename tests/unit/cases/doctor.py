@@ -34,7 +34,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, world: Examined, folder: Path) -> N
     monkeypatch.setattr(examination, "open_session", lambda _region: Session())
     monkeypatch.setattr(examination, "Sessions", lambda _session: world.clients)
     monkeypatch.setattr(caller, "datetime", Clock)
-    monkeypatch.setattr("keyferry.cli.commands.doctor.find_stack", lambda _session, **_: world.subject.stack)
+    monkeypatch.setattr("keyferry.cli.commands.look.doctor.find_stack", lambda _session, **_: world.subject.stack)
     monkeypatch.setenv("KUBECONFIG", str(folder / "none"))
     monkeypatch.setattr(examination, "CLUSTER_SECONDS", 1)
 

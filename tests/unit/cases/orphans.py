@@ -40,7 +40,7 @@ def look(*orphans: Orphan, notes: tuple[str, ...] = (), doubt: str = "") -> Call
             findings.awaiting["prod-eu"] = 3
             findings.moved.append(("prod-eu", "payments", "payments-cards", "staging"))
         found = Survey(findings, {"prod-eu": operator}, doubt=doubt)
-        monkeypatch.setattr("keyferry.cli.commands.orphans.survey", lambda *_: found)
+        monkeypatch.setattr("keyferry.cli.commands.steer.orphans.survey", lambda *_: found)
 
     return prepare
 

@@ -25,9 +25,9 @@ def connect(monkeypatch: pytest.MonkeyPatch, folder: Path, *mappings: object) ->
         path = folder / "generated" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    monkeypatch.setattr("keyferry.cli.commands.plan.open_stack", lambda *_: stack)
+    monkeypatch.setattr("keyferry.cli.commands.look.plan.open_stack", lambda *_: stack)
     monkeypatch.setattr("keyferry.cli.deployment.__version__", "1.2.3")
-    freeze(monkeypatch, "keyferry.cli.commands.plan")
+    freeze(monkeypatch, "keyferry.cli.commands.look.plan")
 
 
 def change(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -21,7 +21,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, folder: Path) -> FakeRuntime:
         + '  owner: {team: checkout, contact: "#checkout-oncall"}\n'
     )
     runtime = FakeRuntime()
-    monkeypatch.setattr("keyferry.cli.commands.push.Runtime", runtime)
+    monkeypatch.setattr("keyferry.cli.commands.steer.push.Runtime", runtime)
     return runtime
 
 

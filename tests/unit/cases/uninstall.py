@@ -30,7 +30,7 @@ def look(removal: Removal) -> Callable[[pytest.MonkeyPatch, Path], None]:
     """Let this be what removal takes."""
 
     def prepare(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
-        monkeypatch.setattr("keyferry.cli.commands.uninstall.plan_removal", lambda *_: removal)
+        monkeypatch.setattr("keyferry.cli.commands.steer.uninstall.plan_removal", lambda *_: removal)
 
     return prepare
 

@@ -13,28 +13,37 @@ PLUGIN = "kubectl-keyferry"
 """The name under which kubectl finds the program, as its plugin `kubectl keyferry`."""
 COMPLETE_VARIABLE = "_KEYFERRY_COMPLETE"
 """The variable by which a shell asks for completions, under whichever name the program runs."""
-VERBS = {
-    "init": "Write a repository for mappings, or one more environment into it",
-    "migrate": "Make mappings of manifests of External Secrets and of the Secrets Store CSI driver",
-    "validate": "Show everything that is wrong with the mappings",
-    "generate": "Write the rights that the mappings need: IAM, RBAC, access entries",
-    "build": "Make the SAM project of mappings and release",
-    "plan": "Show what the mappings change, against what is deployed",
-    "push": "Bring Secrets to the current state of their sources",
-    "status": "Show in which state each target is",
-    "trace": "Follow the last change: event, route, delivery, write, restart",
-    "doctor": "Show what is wrong with a stack and its clusters, and what mends it",
-    "expiring": "Show what expires, what is not rotated, and how old values are",
-    "orphans": "Show what is left over of mappings that are gone",
-    "uninstall": "Show what it takes to remove a stack, step by step",
-    "explain": "Show which change an event is, and what follows from it",
-    "schema": "Print the JSON Schema of mapping files, or of what a command answers",
-    "completion": "Print the script that lets a shell complete commands",
+SECTIONS = {
+    "prepare": {
+        "init": "Write a repository for mappings, or one more environment into it",
+        "migrate": "Make mappings of manifests of External Secrets and of the Secrets Store CSI driver",
+        "validate": "Show everything that is wrong with the mappings",
+        "generate": "Write the rights that the mappings need: IAM, RBAC, access entries",
+        "build": "Make the SAM project of mappings and release",
+        "explain": "Show which change an event is, and what follows from it",
+        "schema": "Print the JSON Schema of mapping files, or of what a command answers",
+        "completion": "Print the script that lets a shell complete commands",
+    },
+    "look": {
+        "plan": "Show what the mappings change, against what is deployed",
+        "status": "Show in which state each target is",
+        "trace": "Follow the last change: event, route, delivery, write, restart",
+        "doctor": "Show what is wrong with a stack and its clusters, and what mends it",
+        "expiring": "Show what expires, what is not rotated, and how old values are",
+    },
+    "steer": {
+        "push": "Bring Secrets to the current state of their sources",
+        "orphans": "Show what is left over of mappings that are gone",
+        "uninstall": "Show what it takes to remove a stack, step by step",
+    },
 }
-"""Name of a command, which is that of its module too → the first sentence of its help, without the full stop."""
+"""Section of the help, which is a folder of `keyferry.cli.commands` → its commands, by the names of their modules → the
+first sentence of each one's help, without the full stop."""
+VERBS = {verb: summary for commands in SECTIONS.values() for verb, summary in commands.items()}
+"""Name of a command → its summary, in the order of the help."""
 
 
-@click.group(cls=Group, summaries=VERBS)
+@click.group(cls=Group, sections=SECTIONS)
 @click.option(
     "--mappings",
     type=click.Path(path_type=Path),

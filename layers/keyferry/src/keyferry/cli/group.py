@@ -18,23 +18,24 @@ LOCAL = "local"
 
 
 class Group(click.Group):
-    """Commands that are modules of `keyferry.cli.commands`.
+    """Commands that are modules of `keyferry.cli.commands`, in a folder for each section of the help.
 
     `--help` shows their summaries without importing any of them: it is what people and shells wait for most often.
     Other distributions that are installed can add commands by the entry points `keyferry.commands`, as keyferry-local
     does; their summaries are those of the distributions.
     """
 
-    def __init__(self, *args: Any, summaries: Mapping[str, str] | None = None, **attributes: Any) -> None:  # noqa: ANN401  # as click has it
+    def __init__(self, *args: Any, sections: Mapping[str, Mapping[str, str]] | None = None, **attributes: Any) -> None:  # noqa: ANN401  # as click has it
         """Create a group.
 
         Args:
             args: those of click.
-            summaries: name of a command → the first sentence of its help, without the full stop.
+            sections: section → name of a command → the first sentence of its help, without the full stop.
             attributes: those of click.
         """
         super().__init__(*args, **attributes)
-        self.summaries = dict(summaries or {})
+        self.sections = dict(sections or {})
+        self.summaries = {name: text for commands in self.sections.values() for name, text in commands.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, in the order in which they are shown."""
@@ -45,9 +46,14 @@ class Group(click.Group):
         if cmd_name not in self.summaries:
             added = _find_added().get(cmd_name)
             return added.load() if added else super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"keyferry.cli.commands.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name if hasattr(module, cmd_name) else f"{cmd_name}_")
+        module, name = importlib.import_module(self.name_module(cmd_name)), cmd_name.replace("-", "_")
+        command: click.Command = getattr(module, name if hasattr(module, name) else f"{name}_")
         return command
+
+    def name_module(self, command: str) -> str:
+        """Return the name of the module that has a command."""
+        folder = next(section for section, commands in self.sections.items() if command in commands)
+        return f"keyferry.cli.commands.{folder}.{command.replace('-', '_')}"
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -76,14 +82,22 @@ class Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the summaries, and what the exit codes mean."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self._summarize().items()))
+        for section, summaries in self.sections.items():
+            with formatter.section(section.capitalize()):
+                formatter.write_dl(list(summaries.items()))
+        if added := self._summarize_added():
+            with formatter.section("Also installed"):
+                formatter.write_dl(list(added.items()))
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
     def _summarize(self) -> dict[str, str]:
         """Return name and summary of all commands, in the order in which they are shown."""
-        return self.summaries | {name: _summarize(entry) for name, entry in _find_added().items()}
+        return self.summaries | self._summarize_added()
+
+    def _summarize_added(self) -> dict[str, str]:
+        """Return name and summary of the commands of other distributions."""
+        return {name: _summarize(entry) for name, entry in _find_added().items()}
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # as click has it
         """Run the command; exit with the code of its error, if it has one."""

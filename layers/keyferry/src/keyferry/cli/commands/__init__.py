@@ -1,1 +1,1 @@
-"""The commands of `keyferry`, a file for each."""
+"""The commands of `keyferry`, a file for each, in a folder for each section of its help."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from keyferry.cli import main
 from keyferry.cli.check.problems import Problems
 from keyferry.cli.reference.examples import example_of
 from keyferry.mapping.mapping import SecretMapping
@@ -30,7 +31,7 @@ def build_answer_schema(verb: str) -> dict[str, Any] | None:
     Returns:
         The schema; None for a command that has no `--output json`.
     """
-    answer = getattr(importlib.import_module(f"keyferry.cli.commands.{verb}"), "ANSWER", None)
+    answer = getattr(importlib.import_module(main.name_module(verb)), "ANSWER", None)
     if answer is None:
         return None
     config = ConfigDict(use_attribute_docstrings=True)

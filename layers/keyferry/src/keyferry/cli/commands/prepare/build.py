@@ -15,7 +15,7 @@ from keyferry.cli.build.bytecode import check_python
 from keyferry.cli.build.project import CODE, ENTRIES, MAPPINGS, TEMPLATE, Project, measure, replace_project
 from keyferry.cli.build.wheels import STEPS, find_cache, provide_wheels
 from keyferry.cli.check.problems import InvalidFiles, Problem
-from keyferry.cli.commands.validate import summarize
+from keyferry.cli.commands.prepare.validate import summarize
 from keyferry.cli.generated import compare_files, render_files
 from keyferry.cli.options import Settings, examples, output
 from keyferry.cli.output import console

@@ -1,0 +1,1 @@
+"""Commands that look at a stack and its clusters, and change nothing."""
