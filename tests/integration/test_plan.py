@@ -21,7 +21,7 @@ from keyferry.access.people import build_template
 from keyferry.cli.build.project import dump_catalog
 from keyferry.cli.check import files
 from keyferry.mapping.catalog import Catalog
-from keyferry.runtime.wiring import COMPILED_FILE
+from keyferry.runtime.compiled import COMPILED_FILE
 from keyferry_local.cloud import ACCOUNT
 from keyferry_local.direct import TRUST, Direct, statements
 from keyferry_local.install import STACK, Installation

@@ -11,7 +11,7 @@ from keyferry.cli.build.project import dump_catalog
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles
 from keyferry.mapping.verdict import Verdict
-from keyferry.runtime.wiring import COMPILED_FILE, load_catalog
+from keyferry.runtime.compiled import COMPILED_FILE, load_catalog
 from tests.unit.test_files import CLUSTERS, MAPPING
 
 POLICY = """\

@@ -29,7 +29,7 @@ from keyferry.mapping.catalog import Catalog
 from keyferry.model import Place, SecretValue, SourceValue
 from keyferry.pipeline.settle import summarize
 from keyferry.render.render import render
-from keyferry.runtime.wiring import COMPILED_FILE, load_catalog
+from keyferry.runtime.compiled import COMPILED_FILE, load_catalog
 from keyferry.testing import Calls
 from tests.unit.samples import delivery
 from tests.unit.test_files import CLUSTERS

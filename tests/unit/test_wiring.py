@@ -12,7 +12,8 @@ from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.targets import Endpoint
 from keyferry.mapping.verdict import Verdict
 from keyferry.runtime.clusters import Clusters
-from keyferry.runtime.wiring import COMPILED_FILE, Runtime, load_catalog
+from keyferry.runtime.compiled import COMPILED_FILE, load_catalog
+from keyferry.runtime.wiring import Runtime
 from tests.unit.handlers import ENVIRONMENT, FakeAws, context, event, failed, load_handler
 from tests.unit.samples import cluster, delivery, envelope, mapping
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from pydantic import ValidationError
 
 from keyferry.aws.sessions import Sessions, open_session
 from keyferry.aws.sources import Sources, create_state_reader
@@ -18,8 +17,7 @@ from keyferry.deadline import Deadline
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
 from keyferry.delivery.work import Work
-from keyferry.errors import KeyferryError, MappingsUnreadable, Misconfigured
-from keyferry.formats.fields import CHECKED
+from keyferry.errors import KeyferryError, Misconfigured
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
 from keyferry.mapping.verdict import Verdict
@@ -35,14 +33,11 @@ from keyferry.pipeline.status import list_status
 from keyferry.pipeline.sweep import Sweep, SweepReport
 from keyferry.runtime.apart import run_apart
 from keyferry.runtime.clusters import Clusters
+from keyferry.runtime.compiled import load_catalog
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
     from keyferry.kube import KubeClient
-
-COMPILED_FILE = "mappings.json"
-"""File name of the compiled mappings."""
-
 
 SEND_SECONDS = 30
 """How long after its deadline a sweep may begin to send deliveries of what it has seen by then."""
@@ -274,23 +269,6 @@ class Runtime:
         """Return a client for a cluster, as `keyferry.runtime.clusters.Clusters.connect` does."""
         known = functools.partial(self.catalog.namespaces_beside, cluster)
         return self.clusters.connect(cluster, deadline, known, is_sweep=is_sweep)
-
-
-def load_catalog(folder: Path) -> Catalog:
-    """Return the compiled mappings of a folder.
-
-    Raises:
-        MappingsUnreadable: the folder has none, they cannot be read, or another version compiled them.
-    """
-    path = folder / COMPILED_FILE
-    try:
-        return Catalog.model_validate_json(path.read_bytes(), context={CHECKED: True})
-    except OSError as error:
-        remedy = "build the mappings layer with `keyferry build`, and deploy it"
-        raise MappingsUnreadable(f"{path}: {error.strerror}; {remedy}") from None
-    except ValidationError:
-        remedy = "build both layers anew with `keyferry build`, and deploy them"
-        raise MappingsUnreadable(f"{path}: damaged, or not compiled by this version; {remedy}") from None
 
 
 @functools.cache

@@ -15,8 +15,8 @@ from keyferry.cli.build.bytecode import PYTHON, compile_folder
 from keyferry.cli.sam import ARCHITECTURES
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
+from keyferry.runtime.compiled import COMPILED_FILE
 from keyferry.runtime.layer import BUILT_FILE
-from keyferry.runtime.wiring import COMPILED_FILE
 
 TEMPLATE = "template.yaml"
 CODE, MAPPINGS = "layers/code", "layers/mappings"
