@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from keyferry.delivery.observed import JOURNAL, NOTICES
+from keyferry.delivery.observed import JOURNAL, NOTICES, OWN
 from keyferry.identity import IDENTITY
 from keyferry.model import MANAGED_BY
 from tests.unit.stack import ROOT
@@ -24,12 +24,16 @@ def list_of_the_code() -> set[str]:
 
 def test_the_page_has_every_annotation_of_the_code_and_no_other() -> None:
     assert list_of_the_page() == list_of_the_code()
-    assert list_of_the_code() >= {*JOURNAL, *NOTICES}
+    assert list_of_the_code() >= set(OWN)
 
 
 def test_the_page_has_the_journal_before_the_notices() -> None:
-    rows = re.findall(r"^\| `(keyferry\.dev/[a-z-]+)` \|", PAGE, re.MULTILINE)[: len(JOURNAL) + len(NOTICES)]
-    assert tuple(rows) == (*JOURNAL, *NOTICES)
+    rows = re.findall(r"^\| `(keyferry\.dev/[a-z-]+)` \|", PAGE, re.MULTILINE)[: len(OWN)]
+    assert tuple(rows) == OWN
+    assert OWN[: len(JOURNAL)] == JOURNAL
+    assert OWN[-len(NOTICES) :] == NOTICES
+    assert len(NOTICES) == 3
+    assert f"`{NOTICES[0].partition('/')[2]}` and the two\nbelow it are notices" in PAGE
     assert (
         f"The first {dict(enumerate(('one', 'two', 'three', 'four', 'five', 'six', 'seven'), 1))[len(JOURNAL)]}" in PAGE
     )

@@ -180,6 +180,8 @@ class Delivery(Record):
     """When a delivery of a sweep is dropped, because the next sweep has begun and finds the same. None: of a change."""
     takes_back: bool = Field(default=False, alias="takesBack")
     """Whether keys are taken back also from managers from whom they were taken back a short time ago (`push`)."""
+    restart: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")
+    """The nonce of a restart that somebody has asked for; each Secret remembers the last one. None: nobody has."""
     deaths: int = Field(default=0, ge=0)
     """How many times the function has died while it worked on the delivery."""
     since: AwareDatetime | None = None

@@ -19,6 +19,7 @@ from keyferry.delivery.observed import (
     NOTICES,
     RELEASE,
     RESTART_DUE,
+    RESTART_REQUEST,
     REVISION,
     TAKEN_BACK,
     VERSIONS,
@@ -68,6 +69,8 @@ class Desired:
     """What the report says of how the data was made."""
     verdict: Verdict = field(default_factory=Verdict)
     """What the policy leaves to the delivery."""
+    restart_request: str | None = None
+    """The nonce of a restart that somebody asks for; None if nobody does, or the mapping restarts nothing."""
     kept_journal: Mapping[str, str] | None = None
     """The journal to keep, if the Secret should stay as it was observed (see `as_observed`); None otherwise."""
 
@@ -211,7 +214,13 @@ class Desired:
         kept = {} if observed is None else dict(observed.list_kept_annotations(*self.managers))
         if written is not None:
             kept = {key: text for key, text in kept.items() if key not in NOTICES} | self._build_notices(written)
+        if self.restart_request:
+            kept |= {RESTART_REQUEST: self.restart_request}
         return kept if self.kept_journal is not None else kept | {RELEASE: __version__}
+
+    def asks_for_restart(self, observed: Observed) -> bool:
+        """Return whether somebody asks for a restart that the Secret does not remember."""
+        return self.restart_request not in (None, observed.restart_request)
 
 
 def list_changed_keys(desired: Desired, observed: Observed | None) -> tuple[str, ...]:

@@ -39,6 +39,10 @@ RELEASE = f"{PREFIX}/release"
 """Annotation: the release of Keyferry that applied the Secret last."""
 NOTICES = (WRITTEN, CERTIFICATE_EXPIRES, RELEASE)
 """The annotations that are for people to read alone: no decision hangs on them (docs/decisions/0012)."""
+RESTART_REQUEST = f"{PREFIX}/restart-request"
+"""Annotation: the nonce of the last restart that somebody asked for. A message that comes twice restarts nothing."""
+OWN = (*JOURNAL, RESTART_REQUEST, *NOTICES)
+"""All annotations of ours on a Secret."""
 _RELEASE = re.compile(r"[0-9][0-9A-Za-z.+-]{0,39}")
 FIRST_MANAGER = "before-first-apply"
 """What the API server calls the manager of all fields of an object without managedFields, at the next apply."""
@@ -129,7 +133,7 @@ class Observed:
     def list_kept_annotations(self, *managers: str) -> dict[str, str]:
         """Return the annotations under `keyferry.dev/` that these managers own and that are not of the journal.
 
-        They are the notices, and what a newer release has written.
+        They are the notices, the last request for a restart, and what a newer release has written.
         """
         owned = self.metadata_owned_by(*managers)
         return {
@@ -142,6 +146,11 @@ class Observed:
     def restart_due(self) -> str | None:
         """The nonce of the write for which restarts are due; None if none are."""
         return self.annotations.get(RESTART_DUE)
+
+    @property
+    def restart_request(self) -> str | None:
+        """The nonce of the last restart that somebody asked for, and that was taken up; None if nobody has."""
+        return self.annotations.get(RESTART_REQUEST)
 
     def get_differing_metadata(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> frozenset[str]:
         """Return which of these labels and annotations the Secret lacks or has with another value.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from keyferry.delivery.desired import Desired
-from keyferry.delivery.observed import JOURNAL, MAPPING, NOTICES, REVISION, Observed, name_metadata
+from keyferry.delivery.observed import MAPPING, OWN, REVISION, Observed, name_metadata
 from keyferry.errors import Conflict
 from keyferry.model import MANAGED_BY
 
@@ -122,7 +122,7 @@ def needs_force(desired: Desired, observed: Observed) -> bool:
     for other in observed.fields_of_other_managers(desired.manager):
         keys = other.keys & desired.data.keys()
         # Of Keyferry's own labels and annotations, and of those that the mapping gives the Secret.
-        own_metadata = (other.annotations & {*JOURNAL, *NOTICES}) | (other.labels & desired.own_labels.keys())
+        own_metadata = (other.annotations & set(OWN)) | (other.labels & desired.own_labels.keys())
         metadata = observed.get_differing_metadata(desired.labels, desired.annotations) & other.metadata
         if not takes_over and (keys - known_keys or (own_metadata and not ours) or metadata - known_metadata):
             fields = sorted((keys - known_keys) or own_metadata or metadata)

@@ -9,7 +9,8 @@ itself, so that any later delivery can continue where one was interrupted. The p
 3. The Secret is missing: create it, with the annotation `restart-due` and a new nonce as its value.
 4. The content differs: write the content and a new `restart-due` in one apply, then start again at step 1.
 5. Only labels or annotations differ: write them, keep `restart-due` as it is, and go on.
-6. There is no `restart-due`: done.
+6. There is no `restart-due`: done. Where the delivery asks for a restart that the Secret does not remember, step 5
+   writes one, with the request.
 7. There is one: list the workloads that use the Secret, and stamp its nonce on each, which restarts it.
 8. All are stamped: remove `restart-due`.
 
@@ -133,9 +134,10 @@ def plan(
     if observed is None:
         return _plan_creation(desired, restart_nonce, now)  # 3
     if desired.mapping.spec.policies.creation == "createOnce":
-        if not (restart_nonce and observed.names(desired.mapping) and observed.restart_due):
+        is_due = observed.restart_due or desired.asks_for_restart(observed)
+        if not (restart_nonce and observed.names(desired.mapping) and is_due):
             return Done("it exists, and is left as it is (creation: createOnce)")
-        # The Secret stays as it is, but restarts that are still due for its creation have to be finished.
+        # The Secret stays as it is, but restarts that are due for its creation, or asked for, have to be done.
         desired = desired.as_observed(observed)
     taken_back = format_notes(take_notes(desired, observed, now, forgets_before))
     return _plan_update(desired, observed, restart_nonce, nonce, taken_back, now)
@@ -232,6 +234,10 @@ def _describe_removal(keys: list[str], desired: Desired, observed: Observed) -> 
 
 def _get_restart_due(desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str) -> str | None:
     """Return the value that `restart-due` has to have while the content stays the same; None if it has to go."""
+    if restart_nonce and desired.asks_for_restart(observed):
+        # Its own nonce, so that workloads that have it already do not restart again. Where another restart is due, what
+        # has restarted for that one restarts for this one too.
+        return restart_nonce if observed.restart_due else desired.restart_request
     # An earlier name of ours gives it up before the restart, so what is due stays due, and nothing restarts twice.
     ours = [desired.manager] if restart_nonce is None else desired.managers
     others = observed.fields_of_other_managers(*ours)
@@ -255,6 +261,8 @@ def _describe_metadata_change(
         return "other labels or annotations"
     if make_immutable and not observed.immutable:
         return "not yet immutable"
+    if restart_due and desired.asks_for_restart(observed):
+        return "a restart was asked for"
     if restart_due == observed.restart_due:
         return ""
     return "restart-due is somebody else's" if restart_due else "no restarts wanted"

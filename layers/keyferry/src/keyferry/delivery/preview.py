@@ -136,6 +136,8 @@ def _preview_namespace(
         result = replace(result, keys=list_changed_keys(desired, observed))
     if isinstance(action, Write | Prune):
         restart_due = NONCE if has_restarts and (result.keys or isinstance(action, Write)) else restart_due
+    if isinstance(action, Annotate) and observed and desired.asks_for_restart(observed):
+        restart_due, result = NONCE, replace(result, will="restart")
     # Those that the mapping names are looked at in any case: one that is missing is told before it is due.
     nonce = restart_due or (NONCE if isinstance(desired.mapping.spec.restart, list) else None)
     stamps, error = _build_stamps(work, namespace, nonce) if nonce else ([], None)

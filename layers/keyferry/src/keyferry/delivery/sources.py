@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.work import SourceReader, Work
@@ -90,7 +91,8 @@ def _build_for_each(
 
 def _render_desired(work: Work, values: Mapping[str, SourceValue], namespace: str) -> Desired:
     place = Place(work.delivery.cluster, namespace)
-    return Desired.from_rendered(work.mapping, render(work.mapping, values, place), work.verdict)
+    desired = Desired.from_rendered(work.mapping, render(work.mapping, values, place), work.verdict)
+    return replace(desired, restart_request=work.delivery.restart if work.mapping.spec.restart != "none" else None)
 
 
 def _resolve(sources: Mapping[str, Source], place: Place) -> dict[str, Source]:

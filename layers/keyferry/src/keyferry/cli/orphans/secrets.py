@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keyferry.delivery.observed import FIRST_MANAGER, JOURNAL, LABELS, MAPPING, NOTICES, Observed
+from keyferry.delivery.observed import FIRST_MANAGER, LABELS, MAPPING, OWN, Observed
 from keyferry.delivery.ownership import MARKERS
 from keyferry.model import MANAGED_BY
 
@@ -74,7 +74,7 @@ class LeftSecret:
 
     def format_withdrawal(self, context: str, namespace: str, name: str) -> str:
         """Return the command that takes our keys and annotations out of a Secret that somebody else made."""
-        ours = [key for key in (*JOURNAL, *NOTICES) if key in self.observed.annotations] or [MAPPING]
+        ours = [key for key in OWN if key in self.observed.annotations] or [MAPPING]
         patch = {
             "metadata": {"annotations": dict.fromkeys(ours)},
             **({"data": dict.fromkeys(self.own_keys)} if self.own_keys else {}),
