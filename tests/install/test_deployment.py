@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from keyferry.pipeline.settle import MAX_DELAY_SECONDS
+from keyferry.pipeline.delays import MAX_DELAY_SECONDS
 from keyferry_local import stack as stacks
 from keyferry_local.direct import mapping
 from keyferry_local.install import STACK, Installation, grant

@@ -28,12 +28,12 @@ from keyferry.errors import (
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery
+from keyferry.pipeline.delays import choose_delay_seconds
 from keyferry.pipeline.settle import (
     GIVE_UP_SECONDS,
     MAX_RECEIVES,
     UNKNOWN_NAME_SECONDS,
     Settlement,
-    choose_delay_seconds,
     settle_delivery,
     settle_error,
     summarize,

@@ -5,8 +5,7 @@ queue, or if the next sweep says the same again. The decision is made here for a
 `keyferry.runtime.telemetry` carries it out.
 """
 
-import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -30,6 +29,7 @@ from keyferry.errors import (
 from keyferry.guides import link_error
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, Message
+from keyferry.pipeline.delays import choose_delay_seconds
 from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric, count_errors
 
 UNKNOWN_NAME_SECONDS = 10 * 60
@@ -42,12 +42,6 @@ MAX_DEATHS = 3
 MAX_RECEIVES = 600
 """After how many receives a copy takes the place of a message: soon after, SQS itself moves it, without a reason. What
 waits for a cluster is received about 2,000 times in a day."""
-MAX_DELAY_SECONDS = 300
-CLUSTER_DELAY_SECONDS = (31, 50)
-"""How long a delivery waits for a cluster that is unavailable: longer than the environments remember that (30 s), and
-short enough that the first delivery goes out within a minute of the cluster's return."""
-REST_DELAY_SECONDS = (1, 5)
-"""How long the rest of a delivery waits that has run out of time."""
 METRICS = {
     "retry later": "MessagesRetried",
     "dead letter": "MessagesDeadLettered",
@@ -268,28 +262,6 @@ def _split(delivery: Delivery, report: Report) -> list[Outcome]:
 def _may_pass(error: KeyferryError, message: Message) -> bool:
     """Return whether a later attempt can succeed. An event can arrive before AWS shows the new secret."""
     return isinstance(error, DeliverAgain) or (message.attempt == 1 and isinstance(error, SourceUnavailable))
-
-
-def choose_delay_seconds(attempt: int, errors: Iterable[KeyferryError]) -> int:
-    """Return how long to wait before the next attempt, in seconds, with jitter.
-
-    Args:
-        attempt: how often the message was received, from 1.
-        errors: why it is retried. If nothing is known of the reason, the delay grows: a few seconds at first, 300 at
-            most.
-    """
-    types = {type(error) for error in errors}
-    shortest, longest = _get_growing_delay(attempt)
-    if types == {OutOfTime}:
-        shortest, longest = REST_DELAY_SECONDS
-    elif any(issubclass(error_type, ClusterUnavailable) for error_type in types):
-        shortest, longest = CLUSTER_DELAY_SECONDS
-    return random.randint(shortest, longest)  # noqa: S311  # jitter, no secret
-
-
-def _get_growing_delay(attempt: int) -> tuple[int, int]:
-    longest = min(MAX_DELAY_SECONDS, 2 * 2 ** min(attempt, 10))
-    return longest // 2, longest
 
 
 def summarize(errors: list[KeyferryError]) -> str:
