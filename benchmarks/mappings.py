@@ -20,7 +20,7 @@ from rich.table import Table
 from keyferry.cli.check import files
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Change
-from keyferry.runtime.wiring import COMPILED_FILE, load_catalog
+from keyferry.runtime.compiled import COMPILED_FILE, load_catalog
 
 COUNTS = (10, 500, 5000)
 IN_ONE_FILE = 50

@@ -21,7 +21,7 @@ from keyferry.cli.build.bytecode import check_python, compile_folder
 from keyferry.cli.build.project import limit_architecture, name_release
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
-from keyferry.runtime.wiring import load_catalog
+from keyferry.runtime.compiled import load_catalog
 from tests.unit.built import make_application, use_application
 from tests.unit.stack import ROOT, Stack
 from tests.unit.test_files import CLUSTERS, MAPPING

@@ -15,6 +15,7 @@ from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 from keyferry.pipeline.settle import UNKNOWN_NAME_SECONDS
 from keyferry.runtime import wiring
+from keyferry.runtime.compiled import COMPILED_FILE
 from tests.unit.stack import ROOT
 
 CONTEXT = SimpleNamespace(
@@ -53,7 +54,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]
 @pytest.fixture
 def compiled(tmp_path: Path) -> None:
     """Compiled mappings: none at all."""
-    (tmp_path / wiring.COMPILED_FILE).write_text(Catalog().model_dump_json(by_alias=True))
+    (tmp_path / COMPILED_FILE).write_text(Catalog().model_dump_json(by_alias=True))
 
 
 def sqs(body: str, age: float = 0.0) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from keyferry.aws.sqs import DeliveryQueue
 from keyferry.errors import OutOfTime, Throttled, Unreachable
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.runtime.wiring import COMPILED_FILE, Runtime
+from keyferry.runtime.compiled import COMPILED_FILE
+from keyferry.runtime.wiring import Runtime
 from keyferry.testing import Calls, FakeClock, FakeCluster
 from tests.unit.fake_queues import FakeSqs
 from tests.unit.handlers import FakeAws, context, event, failed, load_handler

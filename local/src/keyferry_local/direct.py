@@ -27,7 +27,8 @@ from keyferry.mapping.secret import SecretSpec
 from keyferry.mapping.stack import StackNames
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
-from keyferry.runtime.wiring import COMPILED_FILE, Runtime
+from keyferry.runtime.compiled import COMPILED_FILE
+from keyferry.runtime.wiring import Runtime
 from keyferry_local import aws
 from keyferry_local.admin import Admin, Object, Refused
 from keyferry_local.cloud import ACCOUNT, Cloud

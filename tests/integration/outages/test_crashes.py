@@ -4,6 +4,7 @@ Who dies between two requests that only read leaves what they leave who die afte
 """
 
 import itertools
+import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -131,3 +132,19 @@ def test_a_key_of_somebody_else_is_removed_and_restarted_for_once_wherever_it_is
             if not killed:
                 break
     assert number >= 4
+
+
+def test_a_restart_that_is_asked_for_and_killed_comes_back_and_restarts_once(stage: Killing) -> None:
+    password, version = stage.rotate()
+    assert not stage.direct.deliver(stage.scene.namespace, versions={"db": version}).errors
+    for number in itertools.count(1):
+        message = delivery(stage.scene.namespace, restart=secrets.token_hex(8))
+        history = History(stage.scene.admin, *stage.namespaces)
+        killed = stage.functions.invoke(message, Kill(number, "after", is_write=True)) is None
+        for attempt in (2, 3):
+            assert stage.functions.invoke(message, attempt=attempt) == {"batchItemFailures": []}
+        stage.check(history, password, version)
+        assert {len(history.data(namespace)) for namespace in stage.namespaces} == {1}
+        if not killed:
+            break
+    assert number >= 8

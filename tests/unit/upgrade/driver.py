@@ -25,7 +25,7 @@ from keyferry.pipeline.route import plan_deliveries
 from keyferry.pipeline.settle import settle_error
 from keyferry.pipeline.status import list_status
 from keyferry.pipeline.sweep import Sweep
-from keyferry.runtime.wiring import COMPILED_FILE, load_catalog
+from keyferry.runtime.compiled import COMPILED_FILE, load_catalog
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSecret, FakeSources
 
 type Json = dict[str, Any]
