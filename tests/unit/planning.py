@@ -11,7 +11,7 @@ from keyferry import __version__
 from keyferry.cli.deployment import Deployment
 from keyferry.cli.plan.build import Basis, build_plan
 from keyferry.cli.plan.document import Plan, TargetChange
-from keyferry.cli.stack import LogLines
+from keyferry.cli.trace.pages import LogLines
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
 from keyferry.delivery.work import Work

@@ -14,7 +14,7 @@ from typing import Any, Self
 import pytest
 
 from keyferry.cli import main
-from keyferry.cli.stack import LogLines
+from keyferry.cli.trace.pages import LogLines
 from tests.unit.terminal import on_terminal
 from tests.unit.test_files import CLUSTERS, MAPPING
 

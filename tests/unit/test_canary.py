@@ -13,7 +13,8 @@ from keyferry.cli import main
 from keyferry.cli.doctor import canary
 from keyferry.cli.doctor.finding import Finding
 from keyferry.cli.doctor.subject import Subject
-from keyferry.cli.stack import LogLines, Stack
+from keyferry.cli.stack import Stack
+from keyferry.cli.trace.pages import LogLines
 from keyferry.errors import AccessDenied, ClusterUnreachable, InvalidInput, KeyferryError
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.status import list_status

@@ -19,8 +19,9 @@ from keyferry.cli.commands.look import status as command
 from keyferry.cli.failures import MAX_AGE, RECENT, Ends, Past, add_ends, add_failure, find_failures
 from keyferry.cli.options import Settings
 from keyferry.cli.output.states import print_planned, print_states
-from keyferry.cli.stack import LogLines, Stack, StackMissing, find_stack
+from keyferry.cli.stack import Stack, StackMissing, find_stack
 from keyferry.cli.states import Filter, is_right
+from keyferry.cli.trace.pages import LogLines
 from keyferry.errors import InvalidInput, Overtaken, UnknownName
 from keyferry.pipeline.comparison import Scope
 from tests.unit.shown import FakeStack, deploy
@@ -499,7 +500,7 @@ def test_what_is_not_given_is_no_part_of_a_question() -> None:
 
 
 def test_a_log_that_is_read_in_part_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("keyferry.cli.stack.MAX_LOG_PAGES", 2)
+    monkeypatch.setattr("keyferry.cli.trace.pages.MAX_LOG_PAGES", 2)
     logs: Any = Logs(line("14:00:00", message="delivered"), {"no": "time"})
     pages = logs.filter_log_events
     logs.filter_log_events = lambda **asked: pages(**asked) | {"nextToken": "more"}

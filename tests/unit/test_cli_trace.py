@@ -14,7 +14,8 @@ from keyferry.cli import main
 from keyferry.cli.check import files
 from keyferry.cli.check.problems import InvalidFiles, Problem
 from keyferry.cli.commands.look.trace import _create_locate
-from keyferry.cli.stack import MAX_LOG_PAGES, LogLines, Stack
+from keyferry.cli.stack import Stack
+from keyferry.cli.trace.pages import MAX_LOG_PAGES, LogLines
 from keyferry.errors import ClusterUnreachable
 from tests.unit.clusters import World
 from tests.unit.function_logs import FunctionLogs

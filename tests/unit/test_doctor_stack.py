@@ -32,7 +32,7 @@ from keyferry.cli.doctor.stack import (
 )
 from keyferry.cli.doctor.stack.settings import FUNCTIONS, HANDLER, RUNTIME, SWEEP_SECONDS, resolve
 from keyferry.cli.doctor.subject import Caller, Subject
-from keyferry.cli.stack import MAX_LOG_PAGES
+from keyferry.cli.trace.pages import MAX_LOG_PAGES
 from keyferry.errors import AccessDenied, InvalidInput
 from keyferry.mapping.catalog import Catalog, build_catalog
 from tests.unit import cloudformation

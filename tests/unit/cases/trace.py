@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.cli.stack import LogLines
+from keyferry.cli.trace.pages import LogLines
 from tests.unit.shown import Case, FakeStack, deploy
 from tests.unit.test_cli_status import row
 

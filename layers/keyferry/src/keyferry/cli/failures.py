@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from keyferry.cli.stack import LogLines
 from keyferry.cli.states import Row, is_known_right, is_right
+from keyferry.cli.trace.pages import LogLines
 from keyferry.model import format_time
 
 RECENT = timedelta(hours=2)

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,8 @@ from keyferry.aws.sessions import open_client, open_session
 from keyferry.aws.sqs import DeliveryQueue
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.options import Settings
-from keyferry.errors import InvalidInput, KeyferryError, Overtaken, SourceUnavailable, UnknownName
+from keyferry.cli.trace.pages import LogLines, read_pages
+from keyferry.errors import InvalidInput, KeyferryError, Overtaken, UnknownName
 from keyferry.model import parse_json
 
 QUEUE, REPORT = "DeliveriesQueueUrl", "ReportFunction"
@@ -28,22 +29,8 @@ _KINDS: Mapping[str, type[KeyferryError]] = {"Overtaken": Overtaken, "UnknownNam
 _ENDS = ("delivered", "retry later", "dead letter", "dropped", "replaced")
 """The messages of the log lines of `deliver` that say how an attempt ended, well or not. What is superseded is left
 out: it was not attempted."""
-
-
 MAX_PATTERN = 1000
 """How long a filter pattern may be; 1,024 characters are the most (FilterLogEvents)."""
-MAX_LOG_PAGES = 100
-"""How many pages of a log are read: each is 1 MB, or 10,000 lines, that match or not (FilterLogEvents)."""
-
-
-@dataclass(frozen=True)
-class LogLines:
-    """What a log has."""
-
-    lines: Sequence[dict[str, Any]]
-    """Each with a `timestamp` that has a time zone."""
-    is_whole: bool = True
-    """Whether the log was read to its end with these; it may be longer than there is patience."""
 
 
 @dataclass(frozen=True)
@@ -148,42 +135,6 @@ class Stack:
                 " release?"
             )
         return self.outputs[name]
-
-
-def read_pages(
-    client: Any,  # noqa: ANN401  # one of boto3's generated classes
-    group: str,
-    pattern: str,
-    since: datetime,
-    until: datetime | None = None,
-) -> Iterator[LogLines]:
-    """Yield the pages of lines of JSON of a log group, at least one; without a line where there is no group yet.
-
-    Args:
-        client: a client of CloudWatch Logs.
-        group: the name of the log group.
-        pattern: which lines (CloudWatch Logs, filter pattern syntax for JSON). What the answer has beside them is for
-            the caller to leave out.
-        since: how far back to look.
-        until: where to end; None for now.
-
-    Raises:
-        KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
-    """
-    asked = {"logGroupName": group, "startTime": max(0, int(since.timestamp() * 1000)), "filterPattern": pattern}
-    asked |= {"endTime": int(until.timestamp() * 1000)} if until else {}
-    for _ in range(MAX_LOG_PAGES):
-        try:
-            with translate_errors(f"logs:FilterLogEvents on {group}"):
-                page = client.filter_log_events(**asked)
-        except SourceUnavailable:  # the function has never run
-            page = {"events": []}
-        parsed = (parse_json(event["message"]) for event in page["events"])
-        lines = [line for line in parsed if isinstance(line, dict) and isinstance(line.get("timestamp"), str)]
-        yield LogLines(lines, is_whole="nextToken" not in page)
-        if "nextToken" not in page:
-            return
-        asked["nextToken"] = page["nextToken"]
 
 
 def _build_pattern(mappings: Collection[str]) -> str:

@@ -12,7 +12,8 @@ from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import Service
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.doctor.finding import format_command
-from keyferry.cli.stack import Stack, read_pages
+from keyferry.cli.stack import Stack
+from keyferry.cli.trace.pages import read_pages
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 
@@ -96,7 +97,7 @@ class Subject:
         raise InvalidInput(f"the function report gives no answer to {question}")
 
     def search_log(self, function: str, pattern: str, since: datetime) -> Iterator[dict[str, Any]]:
-        """Yield the lines of JSON that a function has logged since then, as `keyferry.cli.stack.read_pages` does.
+        """Yield the lines of JSON that a function has logged since then, as `keyferry.cli.trace.pages.read_pages` does.
 
         Args:
             function: the end of its name.
