@@ -44,5 +44,5 @@ def _deliver(message: Message, delivery: Delivery, deadline: Deadline) -> Report
     """Carry out a delivery: in a process of its own if the message has come back, since it may kill the function."""
     function.log_begun(message, delivery)
     if message.attempt == 1 and delivery.deaths == 0:
-        return get_runtime().deliver(delivery, deadline)
-    return get_runtime().deliver_apart(delivery, deadline, RESERVE_SECONDS - SETTLE_SECONDS)
+        return get_runtime().deliver(delivery, deadline, audit=function.log_audit)
+    return get_runtime().deliver_apart(delivery, deadline, RESERVE_SECONDS - SETTLE_SECONDS, function.log_audit)

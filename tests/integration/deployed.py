@@ -126,7 +126,8 @@ class Deployed:
 
         def look() -> list[Line] | None:
             lines = [line for line in self.lines("DeliverFunction", since) if line.get("mapping") == mapping]
-            lines = [line for line in lines if (line["message"] == "begun") == (fields.get("message") == "begun")]
+            beside = {"begun", "audit"} - {fields.get("message")}
+            lines = [line for line in lines if line["message"] not in beside]
             found = [line for line in lines if all(line.get(name) == value for name, value in fields.items())]
             return found if len(found) >= wanted else None
 

@@ -88,7 +88,8 @@ class FunctionLogs:
         client = self.world.clusters[cluster.name].client(calls or Calls())
         read = lambda _sources: self.world.sources.create_reader()  # noqa: E731
         deadline, clock = self.world.clock.deadline(100), self.world.clock
-        return Work(delivery, mapping, client, cluster.restart_kinds, read, deadline, sleep=clock.sleep)
+        work = Work(delivery, mapping, client, cluster.restart_kinds, read, deadline, sleep=clock.sleep)
+        return replace(work, audit=self.functions["deliver"][0].log_audit)
 
     def sweep(self, request_id: str, origin: str = "schedule") -> None:
         """Let reconcile take a message that asks for a sweep."""

@@ -63,7 +63,7 @@ class Incident:
 
     # What the handler asks of its runtime
 
-    def deliver(self, delivery: Delivery, _deadline: object) -> Report:
+    def deliver(self, delivery: Delivery, _deadline: object, **_: object) -> Report:
         """Carry out a delivery."""
         if self._now >= self.until:
             return Report(delivery, (Outcome("payments", "updated"),), owner=OWNER)
@@ -71,7 +71,7 @@ class Incident:
             raise self.error
         return Report(delivery, error=self.error, owner=OWNER)
 
-    def deliver_apart(self, delivery: Delivery, deadline: object, _extra_seconds: float) -> Report:
+    def deliver_apart(self, delivery: Delivery, deadline: object, *_: object) -> Report:
         """Carry out a delivery in a process of its own: here in this one."""
         return self.deliver(delivery, deadline)
 

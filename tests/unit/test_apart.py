@@ -93,7 +93,7 @@ def test_deliver_says_that_it_begins_and_then_works_apart_but_on_a_first_attempt
         return Report(asked)
 
     runtime = SimpleNamespace(
-        deliver=lambda asked, _: work("in the function", asked),
+        deliver=lambda asked, *_, **__: work("in the function", asked),
         deliver_apart=lambda asked, *_: work("apart", asked),
         choose_dimension=None,
     )

@@ -343,10 +343,10 @@ class FakeRuntime:
             raise self.error
         return SimpleNamespace(create_event=self.created.append)
 
-    def deliver(self, asked: Delivery, _deadline: Deadline) -> Report:
+    def deliver(self, asked: Delivery, _deadline: Deadline, **_: object) -> Report:
         return Report(asked, error=SourceMissing("x"), all_namespaces=("payments", "billing"))
 
-    def deliver_apart(self, asked: Delivery, deadline: Deadline, _extra_seconds: float) -> Report:
+    def deliver_apart(self, asked: Delivery, deadline: Deadline, *_: object) -> Report:
         return self.deliver(asked, deadline)
 
 

@@ -416,7 +416,7 @@ def test_a_sweep_says_once_for_what_it_sent_the_deliveries_that_are_asked_about(
 def test_names_with_quotes_are_part_of_a_pattern_and_without_names_all_lines_are_asked_for() -> None:
     patterns = Focus(SourceName('a"b'), []).build_patterns()
     assert patterns["route"] == r'{ ($.names[0] = "a\"b") || ($.names[1] = "a\"b") }'
-    assert patterns["deliver"] == "{ $.event_id = * }"
+    assert patterns["deliver"] == '{ ($.message != "audit") && ($.event_id = *) }'
 
 
 def test_an_event_that_may_mean_two_names_has_both() -> None:

@@ -25,8 +25,12 @@ from keyferry.pipeline.route import plan_deliveries
 from keyferry.pipeline.settle import settle_error
 from keyferry.pipeline.status import list_status
 from keyferry.pipeline.sweep import Sweep
-from keyferry.runtime.compiled import COMPILED_FILE, load_catalog
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSecret, FakeSources
+
+try:
+    from keyferry.runtime.compiled import COMPILED_FILE, load_catalog
+except ModuleNotFoundError:  # of a release that has them elsewhere
+    from keyferry.runtime.wiring import COMPILED_FILE, load_catalog  # type: ignore[attr-defined,no-redef]
 
 type Json = dict[str, Any]
 MESSAGES: Mapping[str, type[Delivery | Sweep]] = {"delivery": Delivery, "sweep": Sweep}

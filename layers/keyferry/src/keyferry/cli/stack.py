@@ -29,8 +29,9 @@ _KINDS: Mapping[str, type[KeyferryError]] = {"Overtaken": Overtaken, "UnknownNam
 _ENDS = ("delivered", "retry later", "dead letter", "dropped", "replaced")
 """The messages of the log lines of `deliver` that say how an attempt ended, well or not. What is superseded is left
 out: it was not attempted."""
-MAX_PATTERN = 1000
-"""How long a filter pattern may be; 1,024 characters are the most (FilterLogEvents)."""
+MAX_PATTERN = 980
+"""How long a filter pattern may be, with room for one condition more; 1,024 characters are the most (FilterLogEvents).
+"""
 
 
 @dataclass(frozen=True)

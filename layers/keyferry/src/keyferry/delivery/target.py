@@ -15,6 +15,7 @@ from keyferry.delivery.apply import (
     stamp_workload,
     write,
 )
+from keyferry.delivery.audit import describe_write
 from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired, list_changed_keys
 from keyferry.delivery.foreseen import Moved, check_target, check_workloads, find_expected
@@ -269,7 +270,13 @@ class Target:
         self._record_write(write(self.work.cluster, self.namespace, manager, action), effect, action.why)
 
     def _record_write(self, observed: Observed | None, effect: Effect, why: str) -> None:
-        """Take the answer to a write as the next observation, and keep the effect for the report."""
+        """Take the answer to a write as the next observation, and keep the effect for the report.
+
+        The audit has it first: a death from here on leaves it.
+        """
+        written, mapping = observed or self.observed, self.work.mapping
+        versions = written.get_journal_versions() if written and written.is_written_by(mapping) else {}
+        self.work.audit(describe_write(self.work, self.namespace, effect, why, versions))
         self.observed, self.is_fresh, self.written_at, self.error = observed, True, self.work.now(), None
         self._note_restart_due()
         if self.did == "unchanged" or (self.did == "annotated" and effect != "annotated"):

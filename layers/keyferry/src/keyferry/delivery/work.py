@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
@@ -18,6 +19,8 @@ from keyferry.stores.source import Source
 
 type SourceReader = Callable[[Source], SourceValue]
 """Reads the value of one source."""
+type Audit = Callable[[dict[str, Any]], None]
+"""Takes what is kept of one write, right after its answer (`keyferry.delivery.audit`)."""
 
 
 def _read_time() -> datetime:
@@ -44,6 +47,8 @@ class Work:
     """Returns the workloads that other mappings restart in a namespace: what a missing one may mean."""
     expected: Mapping[str, Expected] | None = None
     """Namespace → what a plan has foreseen there: it goes to these alone. None: it is of no plan, and goes to all."""
+    audit: Audit = lambda _write: None
+    """Keeps what is told of each write of a Secret; by default nothing is kept."""
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = _read_time
     """Returns the current time, with a time zone."""

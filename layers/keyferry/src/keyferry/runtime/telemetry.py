@@ -59,6 +59,10 @@ class LambdaFunction:
         attempt = {"attempt": message.attempt, "deaths": delivery.deaths, "message_id": message.id}
         self.logger.info("begun", extra={**delivery.log_fields(), **attempt})
 
+    def log_audit(self, fields: Mapping[str, Any]) -> None:
+        """Log one write of a Secret, at once: it has happened, whatever becomes of the delivery."""
+        self.logger.info("audit", extra=dict(fields))
+
     def count(self, values: Mapping[str, float]) -> None:
         """Add metrics, by name. Their only dimension is the service, never the name of a secret."""
         for name, value in values.items():

@@ -16,7 +16,7 @@ from keyferry.aws.sqs import DeliveryQueue, MessageControl
 from keyferry.deadline import Deadline
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
-from keyferry.delivery.work import Work
+from keyferry.delivery.work import Audit, Work
 from keyferry.errors import KeyferryError, Misconfigured
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
@@ -113,13 +113,20 @@ class Runtime:
         """
         self._sessions.limit(deadline)
 
-    def deliver(self, delivery: Delivery, deadline: Deadline, expected: Mapping[str, Expected] | None = None) -> Report:
+    def deliver(
+        self,
+        delivery: Delivery,
+        deadline: Deadline,
+        expected: Mapping[str, Expected] | None = None,
+        audit: Audit | None = None,
+    ) -> Report:
         """Carry out a delivery and return what became of it; errors are in the report.
 
         Args:
             delivery: the delivery.
             deadline: after that, no more work may begin.
             expected: namespace → what a plan has foreseen there, and has to be so; None: it is none of a plan.
+            audit: keeps what is told of each write; None where nothing is kept, as of a push from a terminal.
 
         Raises:
             UnknownName: this deployment does not have the mapping or the cluster.
@@ -127,18 +134,22 @@ class Runtime:
         """
         mapping, _ = self.catalog.get(delivery.mapping, delivery.cluster)
         try:
-            report = deliver(replace(self.prepare(delivery, deadline), expected=expected))
+            work = replace(self.prepare(delivery, deadline), expected=expected)
+            report = deliver(replace(work, audit=audit) if audit else work)
         except KeyferryError as error:
             report = Report(delivery, error=error, owner=mapping.spec.owner)
         return report.locate(self.catalog.locate)
 
-    def deliver_apart(self, delivery: Delivery, deadline: Deadline, extra_seconds: float) -> Report:
+    def deliver_apart(
+        self, delivery: Delivery, deadline: Deadline, extra_seconds: float, audit: Audit | None = None
+    ) -> Report:
         """Carry out a delivery in a process of its own, and return what became of it; errors are in the report.
 
         Args:
             delivery: the delivery.
             deadline: after that, no more work may begin.
             extra_seconds: how long after the deadline work that has begun may go on before it is stopped.
+            audit: keeps what is told of each write, in that process.
 
         Raises:
             UnknownName: this deployment does not have the mapping or the cluster.
@@ -151,7 +162,8 @@ class Runtime:
         try:
             health.check_available()  # else a process is begun for nothing
             report, known = run_apart(
-                lambda: (child.deliver(delivery, deadline), child_health.known), deadline.remaining() + extra_seconds
+                lambda: (child.deliver(delivery, deadline, audit=audit), child_health.known),
+                deadline.remaining() + extra_seconds,
             )
         except KeyferryError as error:
             return Report(delivery, error=error, owner=mapping.spec.owner).locate(self.catalog.locate)

@@ -78,7 +78,7 @@ def collect(focus: Focus, logs: Mapping[str, Sequence[Line]]) -> list[Change]:
         take(line).routed = narrow_route(line, focus)
     asked = set(changes)
     for line in logs.get("deliver", ()):
-        if focus.is_delivered(line, asked):
+        if line.get("message") in ("begun", *ENDS) and focus.is_delivered(line, asked):
             _take_delivery(take(line), line, focus)
     for line in logs.get("route", ()):  # also events that tell of a source by a name which is not known here
         if str(line.get("event_id")) in changes:
@@ -102,7 +102,7 @@ def _concerns(change: Change, focus: Focus) -> bool:
 def _take_delivery(change: Change, line: Line, focus: Focus) -> None:
     if line.get("message") == "begun":
         change.begun.append(line)
-    elif line.get("message") in ENDS:
+    else:
         change.ends.append(narrow_end(line, focus))
 
 
