@@ -89,6 +89,28 @@ def test_what_has_restarted_for_a_write_that_is_not_finished_restarts_for_the_re
     check_idle(world)
 
 
+def test_a_request_that_comes_back_hides_no_restart_for_a_secret_that_was_made_anew() -> None:
+    world = settled()
+    ask(world)
+    delete(world)
+    with pytest.raises(Crash):
+        world.deliver(dying_after_write(world))
+    assert count_rollouts(world) == 1
+    ask(world)
+    assert count_rollouts(world) == 2
+    check_idle(world)
+
+
+def dying_after_write(world: World) -> Calls:
+    """Return the calls of a process that dies once it has written content."""
+
+    def step(_number: int, what: str) -> None:
+        if WHERE in world.cluster.secrets:
+            raise Crash(what)
+
+    return Calls(after=step)
+
+
 def dying_after_first_stamp(world: World) -> Calls:
     """Return the calls of a process that dies once the first workload is stamped."""
 

@@ -234,7 +234,7 @@ def _describe_removal(keys: list[str], desired: Desired, observed: Observed) -> 
 
 def _get_restart_due(desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str) -> str | None:
     """Return the value that `restart-due` has to have while the content stays the same; None if it has to go."""
-    if restart_nonce and desired.asks_for_restart(observed):
+    if desired.asks_for_restart(observed):
         # Its own nonce, so that workloads that have it already do not restart again. Where another restart is due, what
         # has restarted for that one restarts for this one too.
         return restart_nonce if observed.restart_due else desired.restart_request
