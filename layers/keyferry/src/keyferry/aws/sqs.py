@@ -2,11 +2,11 @@
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import batched
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from keyferry.aws.errors import translate_errors
 from keyferry.deadline import Deadline
@@ -31,6 +31,14 @@ SLOW_SECONDS = 3
 SILENT_SECONDS = 10
 """For how long SQS is not asked to hide a message, once it was silent."""
 
+type Watch = Callable[[Literal["sending", "sent"], Sequence[Delivery]], None]
+"""Is told which deliveries SQS is asked to take, and then which of them it has taken. What is between the two where an
+answer is lost may be on the queue."""
+
+
+def _ignore(_step: str, _deliveries: Sequence[Delivery]) -> None:
+    """Watch nothing."""
+
 
 class DeliveryQueue:
     """The FIFO queue of deliveries, for those who send to it."""
@@ -38,7 +46,7 @@ class DeliveryQueue:
     def __init__(self, client: "SQSClient", url: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client, self._url, self._sleep = client, url, sleep
 
-    def send(self, deliveries: Iterable[Delivery], deadline: Deadline | None = None) -> None:
+    def send(self, deliveries: Iterable[Delivery], deadline: Deadline | None = None, watch: Watch = _ignore) -> None:
         """Send deliveries, in batches of ten of which several are under way at once.
 
         The order of the batches is random: where the time never suffices for all, other ones are first in the next try.
@@ -46,45 +54,49 @@ class DeliveryQueue:
         Args:
             deliveries: the deliveries.
             deadline: after it no batch is begun; None for no end.
+            watch: is told what becomes of them, in several threads at once.
 
         Raises:
             OutOfTime: some were not sent by the deadline.
             DeliverAgain: some could not be sent after three tries. The next attempt sends all of them again; SQS drops
                 most of those that were sent already by their deduplication id, which it keeps for five minutes.
         """
-        batches = [list(_build_entries(chunk)) for chunk in batched(deliveries, MAX_ENTRIES, strict=False)]
+        batches = list(batched(deliveries, MAX_ENTRIES, strict=False))
         random.shuffle(batches)
         with ThreadPoolExecutor(SENDERS) as pool:  # an error of a call ends it: batches that wait are not begun
-            failures = list(pool.map(partial(self._send_batch, deadline=deadline), batches))
+            failures = list(pool.map(partial(self._send_batch, deadline=deadline, watch=watch), batches))
         codes = [code for batch in failures for code in batch]
         if codes:
             raise Unreachable(f"{len(codes)} deliveries could not be sent: {codes[0]}")
 
-    def _send_batch(self, entries: "list[SendMessageBatchRequestEntryTypeDef]", deadline: Deadline | None) -> list[str]:
-        """Send the entries of a batch, and again those that fail; return the error code of each that still does."""
+    def _send_batch(self, deliveries: Sequence[Delivery], deadline: Deadline | None, watch: Watch) -> list[str]:
+        """Send a batch, and again what fails of it; return the error code of each delivery that still does."""
         failed: list[BatchResultErrorEntryTypeDef] = []
+        left = {str(number): delivery for number, delivery in enumerate(deliveries)}
         for number in range(SEND_TRIES):
             if failed:
                 self._sleep(random.uniform(0.1, 0.3) * 2**number)  # noqa: S311  # jitter, no secret
             if deadline and deadline.has_passed:
                 raise OutOfTime
+            watch("sending", list(left.values()))
+            entries = [_build_entry(name, delivery) for name, delivery in left.items()]
             with translate_errors("sqs:SendMessage on the deliveries queue"):
                 failed = self._client.send_message_batch(QueueUrl=self._url, Entries=entries).get("Failed", [])
             failed_ids = {failure["Id"] for failure in failed}
-            entries = [entry for entry in entries if entry["Id"] in failed_ids]
-            if not entries:
+            watch("sent", [delivery for name, delivery in left.items() if name not in failed_ids])
+            left = {name: delivery for name, delivery in left.items() if name in failed_ids}
+            if not left:
                 break
         return [failure["Code"] for failure in failed]
 
 
-def _build_entries(deliveries: Iterable[Delivery]) -> "Iterator[SendMessageBatchRequestEntryTypeDef]":
-    for number, delivery in enumerate(deliveries):
-        yield {
-            "Id": str(number),
-            "MessageBody": delivery.to_json(),
-            "MessageGroupId": delivery.group,
-            "MessageDeduplicationId": delivery.deduplication_id,
-        }
+def _build_entry(name: str, delivery: Delivery) -> "SendMessageBatchRequestEntryTypeDef":
+    return {
+        "Id": name,
+        "MessageBody": delivery.to_json(),
+        "MessageGroupId": delivery.group,
+        "MessageDeduplicationId": delivery.deduplication_id,
+    }
 
 
 class MessageControl:

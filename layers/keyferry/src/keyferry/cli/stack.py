@@ -46,6 +46,13 @@ class Stack:
     """What became of its last deployment, such as `UPDATE_COMPLETE`."""
     drift: str = ""
     """Whether CloudFormation has found it changed by hand, such as `NOT_CHECKED` or `DRIFTED`; empty if unknown."""
+    arn: str = ""
+    """Its ARN, which CloudFormation calls its id; empty if unknown."""
+
+    @property
+    def account(self) -> str:
+        """The account that it is in; empty if unknown."""
+        return self.arn.split(":")[4] if self.arn else ""
 
     @property
     def region(self) -> str:
@@ -212,6 +219,7 @@ def find_stack(session: boto3.Session, name: str | None, settings: Settings) -> 
         {given["ParameterKey"]: given["ParameterValue"] for given in described.get("Parameters", [])},
         described["StackStatus"],
         described.get("DriftInformation", {}).get("StackDriftStatus", ""),
+        described.get("StackId", ""),
     )
 
 
