@@ -1,5 +1,6 @@
 """Events become deliveries on the queue, and what is no change is told and counted."""
 
+import json
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from keyferry.mapping.catalog import build_catalog
 from keyferry.pipeline.route import plan_deliveries, route
 from tests.unit.fake_queues import FakeQueue
 from tests.unit.samples import cluster, envelope, mapping
+from tests.unit.stack import ROOT
 
 CATALOG = build_catalog(
     [mapping("a", clusters=["prod-eu", "prod-us"]), mapping("b", clusters=["prod-us"])],
@@ -146,3 +148,25 @@ def test_explaining_sends_nothing_and_finds_the_same() -> None:
 )
 def test_no_event_of_ours_makes_it_fail(detail: dict[str, Any]) -> None:
     route(moved() | {"detail": moved()["detail"] | detail}, CATALOG, FakeQueue().send)
+
+
+@pytest.mark.parametrize(
+    ("sample", "by"),
+    [
+        ("put-secret-value-from-the-console", "arn:aws:iam::111122223333:user/ana"),
+        ("rotation-failed", "secretsmanager.amazonaws.com"),
+        ("secret-label-updated", None),
+        ("parameter-updated", None),
+    ],
+)
+def test_who_made_the_call_is_logged_where_the_event_names_somebody(sample: str, by: str | None) -> None:
+    event = json.loads((ROOT / f"events/{sample}.json").read_text())
+    assert plan_deliveries(event, CATALOG).log_fields().get("by") == by
+
+
+@pytest.mark.parametrize("identity", ["ana", {"arn": 7}, {"arn": "a\x1b[31m"}, {"arn": "a" * 3000}, {}])
+def test_an_identity_of_another_form_is_nobody(identity: object) -> None:
+    event = json.loads((ROOT / "events/put-secret-value-from-the-console.json").read_text())
+    event["detail"]["userIdentity"] = identity
+    fields = plan_deliveries(event, CATALOG).log_fields()
+    assert (fields["change"], "by" in fields) == ("updated", False)

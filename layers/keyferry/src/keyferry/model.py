@@ -154,6 +154,8 @@ class Change:
     """The account of the secret or parameter; None where the event does not say."""
     region: str | None = None
     """The region that the event is of; None where it does not say."""
+    by: str | None = None
+    """Who made the call, as AWS calls them, where the event names somebody: for people to read alone."""
 
 
 class Record(BaseModel):

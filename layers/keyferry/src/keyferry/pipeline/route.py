@@ -39,7 +39,7 @@ class RouteReport:
             **_describe_event(self.change),
             "change": self.change.kind,
             "store": self.change.store,
-            **{name: text for name, text in (("label", self.change.label), ("version", self.change.version)) if text},
+            **{name: text for name in ("label", "version", "by") if (text := getattr(self.change, name))},
             "deliveries": [delivery.group for delivery in self.deliveries[:MAX_LISTED]],
             "count": len(self.deliveries),
             **({"rejected": rejected[:MAX_LISTED]} if rejected else {}),

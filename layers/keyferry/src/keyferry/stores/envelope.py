@@ -92,7 +92,20 @@ class Envelope(BaseModel):
             version=version,
             account=account or self.account,
             region=self.region,
+            by=self.caller,
         )
+
+    @property
+    def caller(self) -> str | None:
+        """Who made the call that a trail tells of: an ARN, or a service of AWS; None where the event names nobody.
+
+        Source: "CloudTrail userIdentity element" in the CloudTrail user guide. A role's session has the name that
+        whoever assumed it gave it, which often is a person's.
+        """
+        identity = self.detail.get("userIdentity")
+        if not isinstance(identity, Mapping):
+            return None
+        return get_text(identity, "arn") or get_text(identity, "invokedBy")
 
 
 def get_text(fields: Mapping[str, Any], key: str) -> str | None:
