@@ -17,7 +17,7 @@ WITHOUT_TABLE = {"compile", "completion", "explain", "generate", "init", "schema
 
 def cases(verb: str) -> dict[str, Case]:
     """Return the cases of a command."""
-    found: dict[str, Case] = importlib.import_module(f"tests.unit.cases.{verb}").CASES
+    found: dict[str, Case] = importlib.import_module(f"tests.unit.cases.{verb.replace('-', '_')}").CASES
     return found
 
 

@@ -33,6 +33,7 @@ SECTIONS = {
     },
     "steer": {
         "push": "Bring Secrets to the current state of their sources",
+        "dead-letters": "Show what could not be delivered, and send it anew or drop it",
         "orphans": "Show what is left over of mappings that are gone",
         "uninstall": "Show what it takes to remove a stack, step by step",
     },

@@ -65,7 +65,7 @@ class Stack:
         Raises:
             InvalidInput: it is not a stack of Keyferry.
         """
-        return DeliveryQueue(open_client(self.session, "sqs"), self._get_output(QUEUE))
+        return DeliveryQueue(open_client(self.session, "sqs"), self.get_output(QUEUE))
 
     def ask(self, question: str, **fields: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  # JSON
         """Yield the pages of an answer of the function `report`.
@@ -80,7 +80,7 @@ class Stack:
             UnknownName: the stack has no mapping, cluster or namespace that the fields name.
             KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
         """
-        client, name = open_client(self.session, "lambda", config=_PATIENT), self._get_output(REPORT)
+        client, name = open_client(self.session, "lambda", config=_PATIENT), self.get_output(REPORT)
         asked = {"question": question, **{key: value for key, value in fields.items() if value is not None}}
         while True:
             with translate_errors(f"lambda:InvokeFunction on {name}"):
@@ -136,7 +136,12 @@ class Stack:
         client = open_client(self.session, "logs")
         return read_pages(client, f"/aws/lambda/{self.name}-{function}", pattern, since, until)
 
-    def _get_output(self, name: str) -> str:
+    def get_output(self, name: str) -> str:
+        """Return the value of an output.
+
+        Raises:
+            InvalidInput: there is none of that name: it is not a stack of Keyferry.
+        """
         if name not in self.outputs:
             raise InvalidInput(
                 f"stack {self.name} has no output {name}{nearest(name, self.outputs)}: is it one of Keyferry's, of this"

@@ -7,7 +7,7 @@ from datetime import datetime
 from keyferry.cli.call import CALL, Call
 from keyferry.cli.failures import describe_age
 from keyferry.cli.output import console
-from keyferry.cli.output.words import count, count_targets, join, name_guides, tell_next_try
+from keyferry.cli.output.words import count, count_targets, format_age, join, name_guides, tell_next_try
 from keyferry.cli.states import Row, is_known_right
 from keyferry.model import split_version
 
@@ -56,7 +56,7 @@ def print_states(rows: Sequence[Row], now: datetime, total: int = 0, call: Call 
 
 def _build_line(row: Row, now: datetime) -> tuple[str, ...]:
     versions = dict.fromkeys(filter(None, map(_describe_version, row["sources"])))
-    since = _format_age(row["since"], now) if "since" in row else ""
+    since = format_age(datetime.fromisoformat(row["since"]), now) if "since" in row else ""
     return (
         row["state"],
         row["cluster"],
@@ -103,12 +103,3 @@ def _is_missing(source: Row) -> bool:
 def _name_targets(rows: Sequence[Row]) -> str:
     first = "/".join(filter(None, (rows[0]["cluster"], rows[0]["namespace"], rows[0]["secret"])))
     return join([first], len(rows), limit=1)
-
-
-def _format_age(time: str, now: datetime) -> str:
-    """Return how long ago a time is, in its largest unit, as kubectl does."""
-    seconds = int((now - datetime.fromisoformat(time)).total_seconds())
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{max(0, seconds)}s"

@@ -74,3 +74,12 @@ def tell_next_try(next_try: datetime, now: datetime) -> str:
         now: the current time.
     """
     return f"{'next try' if next_try > now else 'the next try was due at'} {next_try.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def format_age(time: datetime, now: datetime) -> str:
+    """Return how long ago a time is, in its largest unit, as kubectl does."""
+    seconds = int((now - time).total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{max(0, seconds)}s"

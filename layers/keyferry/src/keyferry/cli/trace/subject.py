@@ -11,7 +11,7 @@ from keyferry.cli.states import Row
 from keyferry.errors import InvalidInput
 from keyferry.stores.registry import STORES
 
-_EVENT = re.compile(r"(push-|sweep-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_EVENT = re.compile(r"(push-|sweep-|replay-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """The ids of EventBridge's events, and those that Keyferry makes."""
 
 
