@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.errors import MAX_CHARACTERS as MAX_ERROR
+from keyferry.wording import MAX_CHARACTERS as MAX_ERROR
 from tests.bounds.limited import RESIDENT_MEBIBYTES, run_limited
 from tests.unit.bombs import BOMBS, REASONS
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from keyferry.budget import MAX_CHARACTERS, MAX_STEPS, Budget, OverBudget
-from keyferry.errors import MAX_CHARACTERS as MAX_ERROR
-from keyferry.errors import KeyferryError, Refused, SourceUnusable, abridge
+from keyferry.errors import KeyferryError, Refused, SourceUnusable
 from keyferry.formats.jsontext import MAX_DEPTH
 from keyferry.model import SecretValue
 from keyferry.render.lexer import MAX_TOKENS
 from keyferry.render.sandbox import spend_result
+from keyferry.wording import MAX_CHARACTERS as MAX_ERROR
+from keyferry.wording import abridge
 from tests.unit import bombs
 from tests.unit.bombs import REASONS
 from tests.unit.samples import mapping, rendered, value

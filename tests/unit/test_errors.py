@@ -3,6 +3,7 @@
 import pytest
 
 from keyferry import errors
+from keyferry.wording import suggest
 
 AGAIN = ["AccessDenied", "Forbidden", "Overtaken", "Throttled", "UnknownName", "Unreachable"]
 REPAIR = ["Conflict", "NamespaceGone", "NotAllowed", "Refused", "SourceUnavailable", "SourceUnusable"]
@@ -55,7 +56,7 @@ def test_out_of_time_says_that_the_next_try_goes_on() -> None:
     ],
 )
 def test_the_most_similar_of_the_known_names_is_suggested(known: list[str], end: str) -> None:
-    assert errors.suggest("chekout", known) == end
+    assert suggest("chekout", known) == end
 
 
 def fail(text: str) -> None:

@@ -42,13 +42,11 @@ Every message names the object and the remedy. None contains a secret value.
 """
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-MAX_CHARACTERS = 600
-"""The longest text of an error. Who names keys or fields in AWS, in a cluster or a mapping, names them in errors."""
-
+from keyferry.wording import MAX_CHARACTERS, abridge
 
 CLUSTER = "cluster"
 """Stands for the part of the mapping, in errors that are about the cluster as clusters.yaml has it."""
@@ -265,22 +263,6 @@ class NamespaceGone(NeedsRepair):
 
 class FunctionDied(NeedsRepair):
     """The function has died again and again while it worked on the delivery: out of memory, or out of time."""
-
-
-def abridge(text: str, limit: int = MAX_CHARACTERS) -> str:
-    """Return a text of at most `limit` characters: a longer one loses its middle."""
-    if len(text) <= limit:
-        return text
-    half = (limit - 3) // 2
-    return f"{text[:half]} … {text[-half:]}"
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message, `; did you mean …?`, with the most similar of the known names; empty for none."""
-    from difflib import get_close_matches  # noqa: PLC0415  # needed only for a mistake
-
-    similar = get_close_matches(name, sorted(set(known) - {name}), n=1)
-    return f"; did you mean {similar[0]}?" if similar else ""
 
 
 def _restore(error_type: type[KeyferryError], args: tuple[Any, ...]) -> KeyferryError:

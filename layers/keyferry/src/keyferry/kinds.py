@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from keyferry.errors import suggest
+from keyferry.wording import suggest
 
 STRATEGIC_MERGE: Final = "application/strategic-merge-patch+json"
 JSON_MERGE: Final = "application/merge-patch+json"

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 
 from keyferry.delivery.desired import Desired, compute_revision
 from keyferry.delivery.observed import FIRST_MANAGER, RESTART_DUE, REVISION, Observed
-from keyferry.errors import Conflict, abridge
+from keyferry.errors import Conflict
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import format_time
+from keyferry.wording import abridge
 
 NOTED_FOR = timedelta(days=1)
 """For how long a note counts."""

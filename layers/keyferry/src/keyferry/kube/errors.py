@@ -17,8 +17,8 @@ from keyferry.errors import (
     Overtaken,
     Refused,
     ServerError,
-    suggest,
 )
+from keyferry.wording import suggest
 
 _POLICY = re.compile(r"admission webhook \"[^\"]+\"|ValidatingAdmissionPolicy '[^']+'")
 _WEBHOOK = re.compile(r"failed calling webhook \"[^\"]+\"")

@@ -24,13 +24,13 @@ from keyferry.errors import (
     Unexpected,
     Unreachable,
     WrongCluster,
-    abridge,
 )
 from keyferry.guides import link_error
 from keyferry.kubernetes_events import MAX_MESSAGE, Reason, build_event
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.pipeline.failures import PERSISTENT_SECONDS
 from keyferry.pipeline.settle import Settlement
+from keyferry.wording import abridge
 
 MAX_EVENTS = 1_000
 """How many Events one delivery writes at most. Which ones is random: where there are more, a later try tells others."""

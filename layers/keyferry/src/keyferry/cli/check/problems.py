@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-from keyferry.errors import InvalidInput, abridge
+from keyferry.errors import InvalidInput
+from keyferry.wording import abridge
 
 type Level = Literal["error", "warning"]
 

@@ -5,11 +5,11 @@ from functools import cached_property
 
 from keyferry.access.rbac import build_rbac, identify
 from keyferry.cli.orphans.stamps import Stamped
-from keyferry.errors import abridge
 from keyferry.identity import DEFAULT_PREFIX, Identity
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.targets import Cluster, Eks
+from keyferry.wording import abridge
 
 MAX_NAME = 300
 """How much of a name in a journal is shown: a mapping's has 253 characters at most, a prefix 40."""

@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from keyferry.errors import KeyferryError, Refused, suggest
+from keyferry.errors import KeyferryError, Refused
 from keyferry.kinds import WorkloadKind
 from keyferry.mapping.mapping import Workload
 from keyferry.model import PREFIX
+from keyferry.wording import suggest
 
 OPT_OUT = f"{PREFIX}/restart"
 """Annotation of a workload. With the value `"false"`, the workload is never restarted."""

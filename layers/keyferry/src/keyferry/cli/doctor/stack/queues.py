@@ -12,7 +12,8 @@ from keyferry.aws.errors import translate_errors
 from keyferry.cli.doctor.finding import Check, Finding, format_command
 from keyferry.cli.doctor.stack.settings import FUNCTIONS
 from keyferry.cli.doctor.subject import Subject
-from keyferry.errors import KeyferryError, Rejected, abridge
+from keyferry.errors import KeyferryError, Rejected
+from keyferry.wording import abridge
 
 OLDEST = {"Changes": 300, "Deliveries": 1800, "Sweeps": 1800}
 """Queue → how many seconds its oldest message may wait: its alarm in template.yaml has the same."""

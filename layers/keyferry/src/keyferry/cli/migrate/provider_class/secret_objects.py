@@ -13,9 +13,9 @@ from keyferry.cli.migrate.jmespaths import find_difference
 from keyferry.cli.migrate.model import DRIVERS_LABEL, FieldPath, Refusal
 from keyferry.cli.migrate.provider_class.descriptors import File
 from keyferry.cli.migrate.provider_class.objects import refuse
-from keyferry.errors import suggest
 from keyferry.formats import jmespath
 from keyferry.model import MANAGED_BY
+from keyferry.wording import suggest
 
 _TLS_FILTERS = {secret_types.CERTIFICATE: "filter_pem", secret_types.PRIVATE_KEY: "traditional_key"}
 """Key of a Secret for TLS → the filter that makes of a file what the driver makes of it."""
