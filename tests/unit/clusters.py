@@ -15,6 +15,7 @@ from keyferry.mapping.targets import Cluster
 from keyferry.model import SourceState
 from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.reconcile import reconcile
+from keyferry.pipeline.suspensions import Suspensions
 from keyferry.pipeline.sweep import Sweep, SweepReport
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, FakeClock, FakeCluster, FakeSources
@@ -39,6 +40,7 @@ class World:
         """Clusters that are asked in another way than the others."""
         self.clock = FakeClock()
         self.deadline = self.clock.deadline(840)
+        self.suspensions, self.note = Suspensions(), ""
         self.time = WHEN
         self.continued: list[Sweep] = []
         """What is on the queue of the sweeps."""
@@ -78,6 +80,8 @@ class World:
             event_id="event-9",
             period=PERIOD,
             now=lambda: self.time,
+            suspensions=self.suspensions,
+            note=self.note,
         )
 
     def sweep(self, sweep: Sweep | None = None, version: Callable[[Source], SourceState] | None = None) -> SweepReport:

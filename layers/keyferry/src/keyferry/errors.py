@@ -2,8 +2,10 @@
 
     KeyferryError
     ├── InvalidInput         a mapping, event file or argument is wrong: report it, change nothing
+    ├── Suspended            somebody has stopped the delivery: a sweep delivers once that is over
     ├── DeliverAgain         may pass by itself: the message is retried later
     │   ├── MappingsUnreadable the compiled mappings are missing, of another version or damaged
+    │   ├── SuspensionsUnknown what is suspended could not be read, or not since it stopped the delivery
     │   ├── Misconfigured      a setting of the AWS SDK is missing or wrong
     │   ├── AccessDenied       AWS refused a call
     │   │   └── NotSignedIn      AWS does not accept the credentials, or no longer does
@@ -107,12 +109,20 @@ class InvalidInput(KeyferryError):
     """A mapping file, an event file or an argument is wrong."""
 
 
+class Suspended(KeyferryError):
+    """Somebody has suspended the mapping, the cluster or everything. A sweep after that delivers what differs."""
+
+
 class DeliverAgain(KeyferryError):
     """A condition that may pass by itself: the delivery is retried."""
 
 
 class MappingsUnreadable(DeliverAgain):
     """The compiled mappings are missing, of another version or damaged. It is retried: a deployment brings them."""
+
+
+class SuspensionsUnknown(DeliverAgain):
+    """What is suspended cannot be read, and was never read, or stopped the delivery when it was: the message waits."""
 
 
 class Misconfigured(DeliverAgain):

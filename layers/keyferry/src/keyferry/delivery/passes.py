@@ -16,7 +16,7 @@ the steps are explained in `keyferry.delivery.plan`):
 
 Namespaces run concurrently, and an error in one does not stop the others. Where somebody else has written to a Secret
 in between, or no answer came, the next pass observes it again. What concerns them all ends the delivery at once: a
-cluster that does not answer, or no time left.
+cluster that does not answer, no time left, or somebody who suspends it.
 """
 
 import random
@@ -44,6 +44,7 @@ from keyferry.errors import (
     Overtaken,
     Rejected,
     ServerError,
+    Suspended,
     Throttled,
     Unexpected,
     Unreachable,
@@ -77,10 +78,11 @@ class Run:
     """Why the delivery ends for all targets; None as long as it goes on."""
 
     def check(self) -> None:
-        """Raise the error that has ended the delivery, or OutOfTime: nothing more may begin."""
+        """Raise the error that has ended the delivery, OutOfTime or Suspended: nothing more may begin."""
         if self.error:
             raise self.error
         self.work.check_time()
+        self.work.check_suspended()
 
 
 def deliver(work: Work) -> Report:
@@ -231,7 +233,7 @@ def _run_step(run: Run, targets: Sequence[Target], step: Callable[[Target], None
 
 def _is_of_all(error: Exception, step: Callable[[Target], None]) -> TypeGuard[KeyferryError]:
     """Return whether an error of one target is one of all: so is a first look at the cluster that gets no answer."""
-    if isinstance(error, ClusterUnavailable | OutOfTime):
+    if isinstance(error, ClusterUnavailable | OutOfTime | Suspended):
         return True
     # AWS is asked for nothing but the sign-in there: a role that cannot be assumed is the same for all.
     is_lost = isinstance(error, Unreachable | Throttled | AccessDenied | Rejected | Misconfigured)

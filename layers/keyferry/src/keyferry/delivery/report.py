@@ -10,7 +10,7 @@ from typing import Any, Literal
 from keyferry.delivery.desired import Desired
 from keyferry.delivery.plan import NEW_CONTENT
 from keyferry.delivery.restart.outcome import RestartState, WorkloadOutcome
-from keyferry.errors import DeliverAgain, KeyferryError, UnknownName
+from keyferry.errors import DeliverAgain, KeyferryError, Suspended, UnknownName
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, format_moment
 
@@ -188,12 +188,13 @@ class Report:
     def metrics(self) -> dict[str, float]:
         """Return the value of each metric, by its name."""
         counts = _count_effects(self.outcomes)
-        is_unknown = isinstance(self.error, UnknownName)  # a mapping that was removed has no targets that could fail
+        # A mapping that was removed has no targets that could fail, and what is suspended has not failed.
+        is_none = isinstance(self.error, UnknownName | Suspended)
         values: dict[str, float] = {
             "Deliveries": 1,
             "TargetsUpdated": sum(counts.get(effect, 0) for effect in ("created", "updated", "annotated", "deleted")),
             "TargetsUnchanged": counts.get("unchanged", 0),
-            "TargetsFailed": counts.get("failed", 0) + (self.error is not None and not is_unknown),
+            "TargetsFailed": counts.get("failed", 0) + (self.error is not None and not is_none),
             "WorkloadsRestarted": sum(len(outcome.restarted) for outcome in self.outcomes),
         }
         if self.written_at:

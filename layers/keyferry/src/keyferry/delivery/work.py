@@ -49,6 +49,8 @@ class Work:
     """Namespace → what a plan has foreseen there: it goes to these alone. None: it is of no plan, and goes to all."""
     audit: Audit = lambda _write: None
     """Keeps what is told of each write of a Secret; by default nothing is kept."""
+    check_suspended: Callable[[], None] = lambda: None
+    """Raises Suspended once the delivery is suspended. It is called often, by several threads, and never waits long."""
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = _read_time
     """Returns the current time, with a time zone."""

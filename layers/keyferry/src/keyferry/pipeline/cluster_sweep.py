@@ -12,7 +12,8 @@ from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
 from keyferry.pipeline.comparison import ClusterComparison, Look, Position, Readers
 from keyferry.pipeline.route import Send
-from keyferry.pipeline.sweep import Contested, NotCompared, Sweep
+from keyferry.pipeline.suspensions import Suspensions
+from keyferry.pipeline.sweep import Contested, Held, NotCompared, Sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,10 @@ class Services(Readers):
     """The event id of the deliveries."""
     period: timedelta
     """The time from one scheduled sweep to the next."""
+    suspensions: Suspensions = field(default_factory=Suspensions)
+    """What is suspended: nothing is sent for it."""
+    note: str = ""
+    """Why that is not known; empty if it is."""
 
 
 @dataclass
@@ -38,6 +43,8 @@ class ClusterReport:
     """Each delivery that was sent, and why."""
     not_compared: Sequence[NotCompared] = ()
     contested: list[Contested] = field(default_factory=list)
+    suspended: list[Held] = field(default_factory=list)
+    """What differs, and is suspended."""
     position: Position | None = None
     """The first target that there was no time for, or at which the cluster failed; None if there is none."""
     is_away: bool = False
@@ -74,7 +81,7 @@ class ClusterSweep:
         self._report = ClusterReport()
 
     def run(self) -> ClusterReport:
-        """Compare, and send deliveries, until nothing is left, or no time.
+        """Compare, and send deliveries of what is not suspended, until nothing is left, or no time.
 
         A cluster that does not answer is asked once. What could not be compared gets no delivery: it is reported.
 
@@ -118,6 +125,12 @@ class ClusterSweep:
 
     def _send(self, differences: Mapping[str, str]) -> None:
         now = self._services.now()
+        stopped = {
+            mapping: suspension
+            for mapping in differences
+            if (suspension := self._services.suspensions.find(mapping, self._cluster.name, now))
+        }
+        self._report.suspended += [Held(name, self._cluster.name, stopped[name]) for name in stopped]
         sent = [
             (
                 Delivery(
@@ -132,6 +145,7 @@ class ClusterSweep:
                 reason,
             )
             for mapping, reason in differences.items()
+            if mapping not in stopped
         ]
         if sent:
             self._services.send(delivery for delivery, _ in sent)

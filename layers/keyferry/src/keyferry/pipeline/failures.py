@@ -16,6 +16,7 @@ from keyferry.errors import (
     Misconfigured,
     NotSignedIn,
     ServerError,
+    SuspensionsUnknown,
     Throttled,
     Unexpected,
     UnknownField,
@@ -56,7 +57,7 @@ def choose_metric(error: KeyferryError) -> str:
             return CLUSTER_METRIC
         case ServerError():  # of one namespace: a webhook that fails
             return OWNER_METRIC
-        case Unreachable() | Throttled() | Misconfigured() | NotSignedIn() | Unexpected():
+        case SuspensionsUnknown() | Unreachable() | Throttled() | Misconfigured() | NotSignedIn() | Unexpected():
             return PIPELINE_METRIC
     return OWNER_METRIC
 

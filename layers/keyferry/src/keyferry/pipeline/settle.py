@@ -22,6 +22,8 @@ from keyferry.errors import (
     NeedsRepair,
     OutOfTime,
     SourceUnavailable,
+    Suspended,
+    SuspensionsUnknown,
     Unexpected,
     UnknownField,
     UnknownName,
@@ -48,6 +50,7 @@ METRICS = {
     "dropped": "MessagesDropped",
     "superseded": "MessagesSuperseded",
     "replaced": "MessagesReplaced",
+    "suspended": "MessagesSuspended",
 }
 """The metric that counts each decision. A message that is done is counted by its result alone."""
 
@@ -66,7 +69,7 @@ class Result(Protocol):
 class Settlement:
     """The decision about a message, with what is logged and counted for it."""
 
-    decision: Literal["done", "retry later", "dead letter", "dropped", "superseded", "replaced"]
+    decision: Literal["done", "retry later", "dead letter", "dropped", "superseded", "replaced", "suspended"]
     result: Result | None = None
     reason: str = ""
     """Why the message is not done; empty if it is."""
@@ -92,7 +95,7 @@ class Settlement:
     @property
     def log_level(self) -> Literal["info", "warning", "error"]:
         """The level of the log line."""
-        if self.decision in ("done", "superseded"):
+        if self.decision in ("done", "superseded", "suspended"):
             return "info"
         is_unexpected = any(isinstance(error, Unexpected) for error in self.errors)
         return "warning" if self.decision in ("retry later", "replaced") and not is_unexpected else "error"
@@ -165,6 +168,8 @@ def settle_delivery(message: Message, deliver: Callable[[Delivery], Report]) -> 
         report = Report(delivery, error=Unexpected(error))
     if isinstance(report.error, FunctionDied):
         return _settle_death(delivery, report, report.error)
+    if isinstance(report.error, Suspended):  # no failure: the sweep after it finds what is left
+        return Settlement("suspended", report, str(report.error), delivery, report.owner)
     return _settle_report(message, delivery, report)
 
 
@@ -229,7 +234,9 @@ def _settle_report(message: Message, delivery: Delivery, report: Report) -> Sett
         return settlement
     if not errors:
         return replace(settlement, decision="replaced", follow_ups=follow_ups)
-    is_in_time = message.age_seconds < GIVE_UP_SECONDS or isinstance(report.error, MappingsUnreadable)
+    is_in_time = message.age_seconds < GIVE_UP_SECONDS or isinstance(
+        report.error, MappingsUnreadable | SuspensionsUnknown
+    )
     if any(_may_pass(error, message) for error in errors) and is_in_time:
         if message.attempt >= MAX_RECEIVES:
             copy = delivery.model_copy(update={"since": message.sent})

@@ -5,10 +5,10 @@ stack's own path. Its value, a JSON object, says the rest. What is not understoo
 parameter is deleted: nothing is lost by that, since the next sweep finds what was not delivered.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -106,13 +106,6 @@ class Suspensions:
     def list_active(self, now: datetime) -> list[Suspension]:
         """Return those that are not over."""
         return [entry for entry in self.entries if now < entry.until]
-
-
-def describe_pairs(suspended: Iterable[tuple[str, str, Suspension]]) -> list[dict[str, Any]]:
-    """Return mappings and clusters whose deliveries are stopped, for the log line of a sweep."""
-    return [
-        {"mapping": mapping, "cluster": cluster, "why": str(suspension)} for mapping, cluster, suspension in suspended
-    ]
 
 
 def _parse(name: str, value: str) -> Suspension:

@@ -12,6 +12,7 @@ from keyferry.errors import InvalidInput, UnknownField
 from keyferry.model import Delivery
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric
+from keyferry.pipeline.suspensions import Suspension
 
 BY_HAND = "by hand"
 REASONS_OF_A_KIND = 3
@@ -80,6 +81,19 @@ class Contested:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A mapping that differs on a cluster, and gets no delivery: somebody has suspended that."""
+
+    mapping: str
+    cluster: str
+    suspension: Suspension
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for a log line."""
+        return {"mapping": self.mapping, "cluster": self.cluster, "why": str(self.suspension)}
+
+
+@dataclass(frozen=True)
 class SweepReport:
     """The result of one invocation's work on a sweep."""
 
@@ -89,8 +103,11 @@ class SweepReport:
     """Each delivery that was sent, and why."""
     not_compared: tuple[NotCompared, ...] = ()
     contested: tuple[Contested, ...] = ()
+    suspended: tuple[Held, ...] = ()
+    suspensions: int = 0
+    """How many suspensions there are, whether something differs or not."""
     notes: tuple[str, ...] = ()
-    """The choices of namespaces that choose none, each with its mapping."""
+    """The choices of namespaces that choose none, each with its mapping; why it is not known what is suspended."""
     away: tuple[str, ...] = ()
     """The clusters that were not available."""
     is_whole: bool = True
@@ -114,6 +131,7 @@ class SweepReport:
         return {
             "SweepsChecked": self.checked,
             "SweepsSent": len(self.sent),
+            **({"Suspensions": float(self.suspensions)} if self.suspensions else {}),
             "TargetsNotCompared": sum(entry.targets for entry in self.not_compared),
             **({"SweepsFinished": 1.0} if self.is_whole and self.is_finished else {}),
             **({"SweepsUnfinished": 1.0} if self.end else {}),
@@ -130,6 +148,7 @@ class SweepReport:
     def log_fields(self) -> dict[str, Any]:
         """Return the fields of the log line, which are also the answer to a request made by hand."""
         contested = [entry.as_dict() for entry in self.contested[:MAX_LISTED]]
+        held = [entry.as_dict() for entry in self.suspended[:MAX_LISTED]]
         sent = [
             {"mapping": delivery.mapping, "cluster": delivery.cluster, "why": reason}
             for delivery, reason in self.sent[:MAX_LISTED]
@@ -142,6 +161,7 @@ class SweepReport:
             "not_compared": sum(entry.targets for entry in self.not_compared),
             "reasons": _choose_reasons(self.not_compared),
             **({"contested": contested} if contested else {}),
+            **({"suspended": held, "suspended_count": len(self.suspended)} if held else {}),
             **build_notes_field(self.notes[:MAX_LISTED]),
             "finished": self.is_finished,
             "continued": self.is_continued,

@@ -34,6 +34,7 @@ from keyferry.pipeline.sweep import Sweep, SweepReport
 from keyferry.runtime.apart import run_apart
 from keyferry.runtime.clusters import Clusters
 from keyferry.runtime.compiled import load_catalog
+from keyferry.runtime.suspensions import Gate, create_reader, look
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Runtime:
         self._sessions = Sessions(session or open_session(), self.concurrency, function)
         self._sources = Sources(self._sessions)
         self.clusters = Clusters(self._sessions, environment, self.concurrency)
+        self._read_suspensions = create_reader(self._sessions, environment)
+        self._gate = Gate(self._read_suspensions)
 
     @functools.cached_property
     def catalog(self) -> Catalog:
@@ -133,7 +136,9 @@ class Runtime:
             MappingsUnreadable: there are no mappings, or not of this version.
         """
         mapping, _ = self.catalog.get(delivery.mapping, delivery.cluster)
+        self.limit(deadline)
         try:
+            self._gate.check(delivery)
             work = replace(self.prepare(delivery, deadline), expected=expected)
             report = deliver(replace(work, audit=audit) if audit else work)
         except KeyferryError as error:
@@ -155,11 +160,13 @@ class Runtime:
             UnknownName: this deployment does not have the mapping or the cluster.
         """
         mapping, cluster = self.catalog.get(delivery.mapping, delivery.cluster)
+        self.limit(deadline)
         health = self.clusters.get_health(cluster)
         child = Runtime(self._environment, self.catalog)  # connections cannot be shared with another process
         child_health = child.clusters.get_health(cluster)
         child_health.learn(health.known)
         try:
+            self._gate.check(delivery)
             health.check_available()  # else a process is begun for nothing
             report, known = run_apart(
                 lambda: (child.deliver(delivery, deadline, audit=audit), child_health.known),
@@ -196,6 +203,7 @@ class Runtime:
             self.concurrency,
             self.catalog.verdicts.get(mapping.name, Verdict()),
             functools.partial(self.catalog.workloads_beside, cluster, mapping.name),
+            check_suspended=functools.partial(self._gate.check_running, delivery),
         )
 
     def reconcile(self, sweep: Sweep, deadline: Deadline, request_id: str) -> SweepReport:
@@ -213,6 +221,7 @@ class Runtime:
         self.limit(deadline)
         if sweep.is_by_hand:  # somebody has perhaps mended what is remembered
             self.clusters.forget()
+        suspensions, note = look(self._read_suspensions)
         services = Services(
             connect=functools.partial(self.connect, is_sweep=True),
             read_state=self.create_state_reader(),
@@ -222,6 +231,8 @@ class Runtime:
             event_id=f"sweep-{request_id}",
             period=timedelta(seconds=int(self._environment.get("KEYFERRY_SWEEP_SECONDS", "3600"))),
             concurrency=self.concurrency,
+            suspensions=suspensions,
+            note=note,
         )
         return reconcile(sweep, self.catalog, services)
 

@@ -1,0 +1,136 @@
+"""Hold deliveries of what is suspended, by what was read of the suspensions a moment ago.
+
+That nothing stops a delivery may be remembered for five seconds. That something does may be remembered only for a
+change from before it was read: whoever resumes sweeps after that, and the delivery of that sweep must not be stopped by
+an answer that is older than it. A call that fails is not made again for five seconds; until then the last answer
+counts, and what it stops waits on the queue. Without an answer nothing is delivered.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+from keyferry.aws.sessions import Sessions
+from keyferry.aws.suspensions import SuspensionStore
+from keyferry.errors import KeyferryError, Suspended, SuspensionsUnknown
+from keyferry.model import Delivery
+from keyferry.pipeline.suspensions import Suspension, Suspensions
+
+REMEMBER_SECONDS = 5
+CLOCKS_APART = timedelta(seconds=2)
+"""How far the clocks of two machines of AWS may be apart."""
+
+
+type Read = Callable[[], Suspensions]
+"""Reads what is suspended; raises a KeyferryError where AWS does not say."""
+
+
+def create_reader(sessions: Sessions, environment: Mapping[str, str]) -> Read:
+    """Return a function that reads what is suspended in the stack that the environment names.
+
+    Nothing is where it names none: `keyferry push` has looked before.
+    """
+    path = environment.get("KEYFERRY_SUSPENSIONS")
+    return lambda: SuspensionStore(sessions.client("ssm"), path).read() if path else Suspensions()
+
+
+def look(read: Read) -> tuple[Suspensions, str]:
+    """Return what is suspended, for a sweep; nothing, and why, where that is not known: `deliver` looks again."""
+    try:
+        return read(), ""
+    except KeyferryError as error:
+        return Suspensions(), f"what is suspended cannot be read: {error}"
+
+
+def _read_time() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What was read, and when that began."""
+
+    suspensions: Suspensions
+    at: float
+    begun: datetime
+
+
+class Gate:
+    """Stops deliveries of what is suspended. Safe for use by several threads."""
+
+    def __init__(
+        self,
+        read: Read,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _read_time,
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            read: reads the suspensions; may raise a KeyferryError.
+            clock: returns the seconds of a clock that never goes back.
+            now: returns the current time.
+        """
+        self._read, self._clock, self._now = read, clock, now
+        self._answer: _Answer | None = None
+        self._failure: KeyferryError | None = None
+        self._failed_at = 0.0
+        self._lock = Lock()
+
+    def check(self, delivery: Delivery) -> None:
+        """Let a delivery begin, or not.
+
+        Raises:
+            Suspended: it is suspended.
+            SuspensionsUnknown: that cannot be read now, and the last answer has stopped it, or there is none.
+        """
+        with self._lock:
+            if self._has_to_read(delivery):
+                self._refresh()
+            found = self._find(delivery)
+            if self._failure and (found or not self._answer):
+                why = f"{found} (as it was read last)" if found else "it was never read"
+                raise SuspensionsUnknown(f"what is suspended cannot be read: {why}; {self._failure}")
+        if found:
+            raise Suspended(str(found))
+
+    def check_running(self, delivery: Delivery) -> None:
+        """Let a delivery go on, or not: as `check`, but what cannot be read is as it was, and nobody waits for others.
+
+        Raises:
+            Suspended: it is suspended by now.
+        """
+        if not self._is_fresh() and self._lock.acquire(blocking=False):
+            try:
+                if not self._is_fresh():
+                    self._refresh()
+            finally:
+                self._lock.release()
+        if found := self._find(delivery):
+            raise Suspended(str(found))
+
+    def _is_fresh(self) -> bool:
+        """Whether the last answer, or the last failure, is of a moment ago."""
+        is_known = self._answer is not None and self._clock() - self._answer.at < REMEMBER_SECONDS
+        return is_known or (self._failure is not None and self._clock() - self._failed_at < REMEMBER_SECONDS)
+
+    def _has_to_read(self, delivery: Delivery) -> bool:
+        if not self._is_fresh():
+            return True
+        if self._failure or not self._answer:
+            return False
+        is_older = delivery.time < self._answer.begun - CLOCKS_APART
+        return self._find(delivery) is not None and not is_older
+
+    def _refresh(self) -> None:
+        begun, at = self._now(), self._clock()
+        try:
+            self._answer, self._failure = _Answer(self._read(), at, begun), None
+        except KeyferryError as error:
+            self._failure, self._failed_at = error.with_traceback(None), self._clock()
+
+    def _find(self, delivery: Delivery) -> Suspension | None:
+        answer = self._answer
+        return answer.suspensions.find(delivery.mapping, delivery.cluster, self._now()) if answer else None
