@@ -18,8 +18,8 @@ from keyferry.errors import KeyferryError, MappingsUnreadable, UnknownName
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, Message
-from keyferry.pipeline.alarms import choose_dimension
-from keyferry.pipeline.failures import Metric
+from keyferry.pipeline.alerts.alarms import choose_dimension
+from keyferry.pipeline.alerts.failures import Metric
 from keyferry.pipeline.settle import Settlement
 from keyferry.runtime import telemetry
 from tests.unit.cloudwatch import STACK, CloudWatch

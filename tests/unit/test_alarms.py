@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from keyferry.mapping.catalog import Catalog, build_catalog
-from keyferry.pipeline.alarms import MAX_ALARMS, build_template, choose_dimension
-from keyferry.pipeline.failures import Metric
+from keyferry.pipeline.alerts.alarms import MAX_ALARMS, build_template, choose_dimension
+from keyferry.pipeline.alerts.failures import Metric
 from tests.unit.samples import cluster, mapping
 
 

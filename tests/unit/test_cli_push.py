@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from urllib3.exceptions import LocationValueError
 
 from keyferry.aws.errors import build_error
-from keyferry.aws.sdk_errors import build_sdk_error
+from keyferry.aws.errors.sdk import build_sdk_error
 from keyferry.cli import main
 from keyferry.deadline import Deadline
 from keyferry.delivery.passes import deliver

@@ -13,7 +13,7 @@ import pytest
 from keyferry.delivery.report import Report
 from keyferry.mapping.catalog import build_catalog
 from keyferry.model import Change
-from keyferry.pipeline.alarms import build_template
+from keyferry.pipeline.alerts.alarms import build_template
 from keyferry.pipeline.route import RouteReport
 from keyferry.pipeline.sweep import SweepReport
 from tests.unit.samples import WHEN, cluster, delivery, mapping

@@ -21,8 +21,8 @@ WIDE = {ord(str(digit)): chr(0xFF10 + digit) for digit in range(10)}
 """Digit → the full-width one."""
 ACCOUNT = "111122223333"
 READERS = {
-    "aws/errors.py": "finds the secret of a call in a text of ours",
-    "aws/sdk_errors.py": "reads texts of botocore",
+    "aws/errors/__init__.py": "finds the secret of a call in a text of ours",
+    "aws/errors/sdk.py": "reads texts of botocore",
     "cli/check/fields/unknown.py": "finds where a key ends that is not one of ours",
     "cli/check/text/outline.py": "finds the keys of a text that is not YAML",
     "cli/check/text/syntax.py": "finds the keys of a text that is not YAML",

@@ -22,7 +22,7 @@ from keyferry.errors import (
     Unreachable,
     WrongCluster,
 )
-from keyferry.pipeline.failures import PERSISTENT_SECONDS, choose_metric, count_errors
+from keyferry.pipeline.alerts.failures import PERSISTENT_SECONDS, choose_metric, count_errors
 
 
 @pytest.mark.parametrize(

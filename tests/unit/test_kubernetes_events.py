@@ -34,8 +34,8 @@ from keyferry.kubernetes_events import MAX_MESSAGE, NAME_END, REASONS, build_eve
 from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
-from keyferry.pipeline.failures import PERSISTENT_SECONDS
-from keyferry.pipeline.kubernetes_events import (
+from keyferry.pipeline.alerts.failures import PERSISTENT_SECONDS
+from keyferry.pipeline.alerts.kubernetes_events import (
     MAX_EVENTS,
     WRITE_SECONDS,
     add_note,

@@ -14,7 +14,7 @@ from keyferry import errors
 from keyferry.delivery.report import Outcome, Report
 from keyferry.errors import DeliverAgain, KeyferryError, NeedsRepair
 from keyferry.model import Change
-from keyferry.pipeline.alarms import build_template
+from keyferry.pipeline.alerts.alarms import build_template
 from keyferry.pipeline.route import RouteReport
 from keyferry.pipeline.settle import Settlement, settle_error
 from keyferry.pipeline.sweep import NotCompared, SweepReport

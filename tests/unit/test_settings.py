@@ -11,8 +11,8 @@ from botocore.retries.standard import ThrottledRetryableChecker
 from click.testing import CliRunner
 
 from keyferry.aws.errors import THROTTLED, translate_errors
+from keyferry.aws.errors.sdk import SdkError, build_sdk_error
 from keyferry.aws.regions import list_regions
-from keyferry.aws.sdk_errors import SdkError, build_sdk_error
 from keyferry.aws.sessions import Sessions, open_session
 from keyferry.aws.sources import Sources
 from keyferry.cli import main

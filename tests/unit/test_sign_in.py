@@ -13,8 +13,8 @@ from botocore.tokens import SSOTokenProvider
 from click.testing import CliRunner
 
 from keyferry.aws.errors import build_error
+from keyferry.aws.errors.sign_in import CAUSES, explain_renewal
 from keyferry.aws.sessions import open_session
-from keyferry.aws.sign_in import CAUSES, explain_renewal
 from keyferry.cli import main
 from keyferry.errors import Misconfigured, NotSignedIn
 from tests.unit.test_files import CLUSTERS, MAPPING

@@ -22,7 +22,7 @@ from keyferry import __version__
 from keyferry.errors import Conflict, Misconfigured, Unreachable
 from keyferry.mapping.mapping import Team
 from keyferry.model import Message
-from keyferry.pipeline.failures import Metric
+from keyferry.pipeline.alerts.failures import Metric
 from keyferry.pipeline.settle import Settlement
 from keyferry.runtime.telemetry import Environment, LambdaFunction
 from tests.unit.fake_queues import FakeQueue

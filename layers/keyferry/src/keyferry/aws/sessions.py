@@ -18,9 +18,9 @@ from botocore.exceptions import InvalidRegionError, NoCredentialsError, NoRegion
 
 from keyferry import role
 from keyferry.aws.errors import translate_errors
+from keyferry.aws.errors.sign_in import SIGN_IN
 from keyferry.aws.pace import RATES, Pace
 from keyferry.aws.regions import is_region
-from keyferry.aws.sign_in import SIGN_IN
 from keyferry.aws.tracing import trace
 from keyferry.deadline import Deadline
 from keyferry.errors import InvalidRequest, Misconfigured, OutOfTime

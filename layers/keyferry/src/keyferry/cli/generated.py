@@ -14,7 +14,7 @@ from keyferry.formats import yamltext
 from keyferry.guides import link
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
-from keyferry.pipeline import alarms
+from keyferry.pipeline.alerts import alarms
 
 HEADER = "# Generated from the mappings by `keyferry generate`. Do not edit: change the mappings, and generate anew.\n"
 _SHELL = "#!/bin/sh\n" + HEADER

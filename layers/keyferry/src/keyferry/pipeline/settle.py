@@ -31,8 +31,8 @@ from keyferry.errors import (
 from keyferry.guides import link_error
 from keyferry.mapping.mapping import Team
 from keyferry.model import Delivery, Message
+from keyferry.pipeline.alerts.failures import CLUSTER_METRIC, OWNER_METRIC, Metric, count_errors
 from keyferry.pipeline.delays import choose_delay_seconds
-from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric, count_errors
 
 UNKNOWN_NAME_SECONDS = 10 * 60
 """How long a delivery waits for a mapping, or for a release, that it needs: longer than a deployment takes."""

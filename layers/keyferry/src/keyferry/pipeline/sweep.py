@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, Field, ValidationError
 from keyferry.delivery.report import MAX_LISTED, build_notes_field
 from keyferry.errors import InvalidInput, UnknownField
 from keyferry.model import Delivery
+from keyferry.pipeline.alerts.failures import CLUSTER_METRIC, OWNER_METRIC, Metric
 from keyferry.pipeline.comparison import Scope
-from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric
 from keyferry.pipeline.suspensions import Suspension
 
 BY_HAND = "by hand"

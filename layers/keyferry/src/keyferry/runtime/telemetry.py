@@ -16,8 +16,8 @@ from keyferry import __version__
 from keyferry.aws.sqs import DeliveryQueue, MessageControl
 from keyferry.deadline import Deadline
 from keyferry.model import Delivery, Message
+from keyferry.pipeline.alerts.failures import PIPELINE_METRIC, Metric
 from keyferry.pipeline.delays import choose_delay_seconds
-from keyferry.pipeline.failures import PIPELINE_METRIC, Metric
 from keyferry.pipeline.settle import Settlement, settle_error
 
 _SECONDS_SUFFIX = "Seconds"

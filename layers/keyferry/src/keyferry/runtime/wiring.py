@@ -23,10 +23,10 @@ from keyferry.mapping.targets import Cluster
 from keyferry.mapping.verdict import Verdict
 from keyferry.model import Delivery, Expected, SourceState
 from keyferry.pipeline import reach
-from keyferry.pipeline.alarms import choose_dimension
+from keyferry.pipeline.alerts.alarms import choose_dimension
+from keyferry.pipeline.alerts.failures import Metric
 from keyferry.pipeline.cluster_sweep import Services
 from keyferry.pipeline.comparison import Readers, Scope
-from keyferry.pipeline.failures import Metric
 from keyferry.pipeline.reach import ClustersAnswer, SourcesAnswer
 from keyferry.pipeline.reconcile import reconcile
 from keyferry.pipeline.status import list_status

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from keyferry.aws.denials import explain_denial
-from keyferry.aws.sdk_errors import build_sdk_error
-from keyferry.aws.sign_in import CAUSES, explain_renewal
+from keyferry.aws.errors.denials import explain_denial
+from keyferry.aws.errors.sdk import build_sdk_error
+from keyferry.aws.errors.sign_in import CAUSES, explain_renewal
 from keyferry.errors import (
     AccessDenied,
     KeyferryError,

@@ -28,7 +28,7 @@ from keyferry.errors import (
 from keyferry.guides import link_error
 from keyferry.kubernetes_events import MAX_MESSAGE, Reason, build_event
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.pipeline.failures import PERSISTENT_SECONDS
+from keyferry.pipeline.alerts.failures import PERSISTENT_SECONDS
 from keyferry.pipeline.settle import Settlement
 from keyferry.wording import abridge
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import Team
-from keyferry.pipeline.failures import CLUSTER_METRIC, OWNER_METRIC, Metric
+from keyferry.pipeline.alerts.failures import CLUSTER_METRIC, OWNER_METRIC, Metric
 
 MAX_ALARMS = 50
 """How many owners, and how many clusters, have an alarm of their own: the first by name."""

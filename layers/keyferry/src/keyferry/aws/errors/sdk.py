@@ -11,8 +11,8 @@ from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError, LocationValueError
 
+from keyferry.aws.errors.sign_in import SIGN_IN, explain_renewal
 from keyferry.aws.regions import describe_unknown, list_regions
-from keyferry.aws.sign_in import SIGN_IN, explain_renewal
 from keyferry.errors import InvalidRequest, KeyferryError, Misconfigured, Unexpected, Unreachable, raised_at
 
 type SdkError = sdk.BotoCoreError | ResponseParserError | OSError | ValueError | RuntimeError | KeyError
