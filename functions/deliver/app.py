@@ -15,7 +15,7 @@ import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rathe
 from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
 from keyferry.model import Delivery, Message
-from keyferry.pipeline.alerts.kubernetes_events import has_somebody_to_tell
+from keyferry.pipeline.kubernetes_events import has_somebody_to_tell
 from keyferry.pipeline.settle import Settlement, settle_delivery
 from keyferry.runtime.kubernetes_events import tell
 from keyferry.runtime.telemetry import LambdaFunction

@@ -19,7 +19,7 @@ from keyferry.access import rbac
 from keyferry.delivery.report import Report
 from keyferry.errors import Forbidden
 from keyferry.model import Delivery
-from keyferry.pipeline.alerts.kubernetes_events import list_events, write_events
+from keyferry.pipeline.kubernetes_events import list_events, write_events
 from keyferry.pipeline.settle import Settlement, settle_delivery
 from keyferry.runtime.kubernetes_events import tell
 from keyferry_local import binaries

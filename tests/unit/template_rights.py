@@ -8,10 +8,13 @@ from tests.unit.stack import ANSWERS, FUNCTION, QUEUE, Properties, Stack, broken
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
 SEND = {"sqs:SendMessage"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+SUSPENDED = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/keyferry/${AWS::StackName}/suspended"
+READ_SUSPENSIONS = {str({"Fn::Sub": SUSPENDED}): {"ssm:GetParametersByPath"}}
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "RouteRole": {"Changes": CONSUME, "Deliveries": SEND, "RouteLogs": LOG},
-    "DeliverRole": {"Deliveries": CONSUME | SEND, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
-    "ReconcileRole": {"Sweeps": CONSUME | SEND, "Deliveries": SEND, "ReconcileLogs": LOG, "ReportLogs": LOG},
+    "DeliverRole": READ_SUSPENSIONS | {"Deliveries": CONSUME | SEND, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
+    "ReconcileRole": READ_SUSPENSIONS
+    | {"Sweeps": CONSUME | SEND, "Deliveries": SEND, "ReconcileLogs": LOG, "ReportLogs": LOG},
     "ScheduleRole": {"Sweeps": SEND, "EventsDeadLetters": SEND},
     "PushRole": {},  # all that it may is generated from the mappings
     "NetworkInterfaces": {
@@ -205,6 +208,7 @@ def is_there_unless_its_parameter_leaves_it_out(stack: Stack, name: str, _proper
 @broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.0.Action", "sqs:DeleteMessage")
 @broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.1.Resource", {"Fn::GetAtt": ["Deliveries", "Arn"]})
 @broken_by("ReconcileRole.Policies.0.PolicyDocument.Statement.2.Action", "ssm:GetParameter")
+@broken_by("DeliverRole.Policies.0.PolicyDocument.Statement.3.Resource", {"Fn::Sub": f"{SUSPENDED}/*"})
 @broken_by("ScheduleRole.Policies.0.PolicyDocument.Statement.0.Resource", {"Ref": "Sweeps"})
 @broken_by(
     "DeliverRole.Policies.0.PolicyDocument.Statement.1.Resource", [{"Ref": "DeliveriesDeadLetters"}, {"Ref": "Changes"}]

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from keyferry.pipeline.suspensions import ROOT as ROOT_OF_SUSPENSIONS
 from tests.unit.stack import (
     ANSWERS,
     FUNCTION,
@@ -215,6 +216,19 @@ def asks_a_cluster_as_often_at_once_as_the_parameter_says(_stack: Stack, name: s
     return name == "Route" or concurrency == {"Ref": "Concurrency"}
 
 
+@broken_by("Reconcile.Environment.Variables.KEYFERRY_SUSPENSIONS")
+@broken_by("Deliver.Environment.Variables.KEYFERRY_SUSPENSIONS", "/keyferry/suspended")
+@broken_by("Route.Environment.Variables.KEYFERRY_SUSPENSIONS", {"Fn::Sub": "/keyferry/${AWS::StackName}/suspended"})
+@rule(FUNCTION)
+def reads_what_is_suspended_in_its_own_stack_if_it_sends_or_delivers(
+    _stack: Stack, name: str, function: Properties
+) -> bool:
+    """Route sends whatever is suspended: `deliver` drops it."""
+    path = function["Environment"]["Variables"].get("KEYFERRY_SUSPENSIONS")
+    wanted = {"Fn::Sub": ROOT_OF_SUSPENSIONS.format(stack="${AWS::StackName}")}
+    return bool(path == (wanted if name in ("Deliver", "Reconcile") else None))
+
+
 @broken_by("Reconcile.Environment.Variables.KEYFERRY_SWEEP_SECONDS", 3600)
 @rule(FUNCTION)
 def goes_by_the_schedule_if_it_sweeps(_stack: Stack, name: str, function: Properties) -> bool:
@@ -237,7 +251,7 @@ OWN = {
     "Deliver": {"MappingsUnreadable", "PipelineErrors", "UnknownNames", "ChangesFoundBySweep"},
     "Reconcile": {
         *("MappingsUnreadable", "MessagesRetried", "MessagesDropped"),
-        *("SweepsFinished", "TargetsNotCompared"),
+        *("SweepsFinished", "TargetsNotCompared", "Suspensions"),
     },
 }
 """Function → its own metrics that raise an alarm."""
@@ -245,7 +259,8 @@ METRICS = {
     *("ChangesSeen", "ChangesUnmapped", "ChangesIgnored", "SweepsChecked", "SweepsSent", "Deliveries"),
     *("MessagesRetried", "MessagesDeadLettered", "MessagesDropped", "RotationsFailed", "EventToWriteSeconds"),
     *("TargetsUpdated", "TargetsUnchanged", "TargetsFailed", "WorkloadsRestarted"),
-    *("MessagesReplaced", "MessagesSuperseded", "MappingsUnreadable", "PipelineErrors", "UnknownNames"),
+    *("MessagesReplaced", "MessagesSuperseded", "MessagesSuspended", "Suspensions"),
+    *("MappingsUnreadable", "PipelineErrors", "UnknownNames"),
     *("Failures", "ClusterUnavailable"),
     *("SweepsFinished", "SweepsUnfinished", "TargetsNotCompared", "ChangesFoundBySweep"),
 }
@@ -340,7 +355,7 @@ def is_raised_by_what_happens_or_by_silence(_stack: Stack, name: str, alarm: Pro
     )
 
 
-IN_PERIODS = {"SweepsMissing": (3, 3), "SweepsIncomplete": (3, 2), "EventsMissing": (4, 3)}
+IN_PERIODS = {"SweepsMissing": (3, 3), "SweepsIncomplete": (3, 2), "EventsMissing": (4, 3), "Suspended": (2, 1)}
 """Alarm about sweeps → how many periods of the schedule it looks at, and how many of them have to say so. A window of
 five minutes lets two sweeps fall into one period, and none into the next."""
 

@@ -35,7 +35,7 @@ from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.targets import Cluster
 from keyferry.model import Delivery
 from keyferry.pipeline.alerts.failures import PERSISTENT_SECONDS
-from keyferry.pipeline.alerts.kubernetes_events import (
+from keyferry.pipeline.kubernetes_events import (
     MAX_EVENTS,
     WRITE_SECONDS,
     add_note,

@@ -126,7 +126,7 @@ def run_deliver(
     return incident.cloudwatch
 
 
-OF_OTHERS = {errors.InvalidInput, errors.MappingsUnreadable}
+OF_OTHERS = {errors.InvalidInput, errors.MappingsUnreadable, errors.Suspended}
 """Errors that have a test of their own here."""
 
 
@@ -268,6 +268,16 @@ def test_what_each_sweep_says_raises_an_alarm_after_some_periods_which_goes_out(
     for hour in range(4):
         put_all(cloudwatch, hour, report, function=function)
     assert when(cloudwatch, LONG, range(-3, 8)) == {name: list(range(periods * 12, 6 * 12))}
+
+
+def test_what_is_suspended_is_no_failure_and_the_sweeps_remind_of_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert when(run_deliver(errors.Suspended("everything is suspended"), monkeypatch, capsys)) == {}
+    cloudwatch = CloudWatch()
+    for hour in range(3):
+        put_all(cloudwatch, hour, SweepReport(suspensions=1), function="reconcile")
+    assert when(cloudwatch) == {"Suspended": list(range(12, 4 * 12))}
 
 
 def test_that_no_sweep_finishes_is_an_alarm_until_one_does() -> None:

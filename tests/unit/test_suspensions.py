@@ -249,7 +249,12 @@ def test_a_delivery_under_way_is_stopped_within_ten_seconds_and_goes_on_where_no
 def test_a_thread_does_not_wait_for_another_that_reads() -> None:
     door, seen = Door(), list[str]()
     door.refuses()
-    read, door.gate._read = door.read, lambda: (seen.append(door.refuses(door.gate.check_running)), read())[1]
+
+    def read() -> Suspensions:
+        seen.append(door.refuses(door.gate.check_running))
+        return door.read()
+
+    door.gate._read = read
     door.entries = (suspension(),)
     door.clock.jump(REMEMBER_SECONDS)
     assert door.refuses(door.gate.check_running) == "Suspended"

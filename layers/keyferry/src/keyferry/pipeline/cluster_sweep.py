@@ -38,6 +38,8 @@ class Services(Readers):
 class ClusterReport:
     """What came of a sweep on one cluster."""
 
+    cluster: str
+    """Its name."""
     checked: int = 0
     sent: list[tuple[Delivery, str]] = field(default_factory=list)
     """Each delivery that was sent, and why."""
@@ -78,7 +80,7 @@ class ClusterSweep:
         self._comparison = ClusterComparison(cluster, mappings, services, first, sweep.namespace)
         self._not_compared: Counter[tuple[str, str, str, str]] = Counter()
         """(mapping, class of the error, text, file and line) → number of targets."""
-        self._report = ClusterReport()
+        self._report = ClusterReport(cluster.name)
 
     def run(self) -> ClusterReport:
         """Compare, and send deliveries of what is not suspended, until nothing is left, or no time.

@@ -85,17 +85,31 @@ def reconcile(sweep: Sweep, catalog: Catalog, services: Services) -> SweepReport
     left = {name: report for name, report in reports.items() if report.position and (waits or not report.is_away)}
     end = _continue(sweep, begun, left, services) if left else ""
     final = [report for name, report in reports.items() if not (report.is_away and name in left and not end)]
+    return _join(sweep, services, reports.values(), final, is_continued=bool(left) and not end, end=end)
+
+
+def _join(
+    sweep: Sweep,
+    services: Services,
+    reports: Iterable[ClusterReport],
+    final: Iterable[ClusterReport],
+    *,
+    is_continued: bool,
+    end: str,
+) -> SweepReport:
+    """Return what came of a sweep on all clusters; what was not compared, of those that it does not look at again."""
+    every = list(reports)
     return SweepReport(
-        checked=sum(report.checked for report in reports.values()),
-        sent=_join_sent(reports.values()),
+        checked=sum(report.checked for report in every),
+        sent=_join_sent(every),
         not_compared=tuple(entry for report in final for entry in report.not_compared),
-        contested=tuple(entry for report in reports.values() for entry in report.contested),
-        suspended=tuple(entry for report in reports.values() for entry in report.suspended),
-        suspensions=len(services.suspensions.list_active(begun)),
-        notes=(*filter(None, [services.note]), *(note for report in reports.values() for note in report.notes)),
-        away=tuple(name for name, report in reports.items() if report.is_away),
+        contested=tuple(entry for report in every for entry in report.contested),
+        suspended=tuple(entry for report in every for entry in report.suspended),
+        suspensions=len(services.suspensions.list_active(services.now())),
+        notes=(*filter(None, [services.note]), *(note for report in every for note in report.notes)),
+        away=tuple(report.cluster for report in every if report.is_away),
         is_whole=not sweep.names,
-        is_continued=bool(left) and not end,
+        is_continued=is_continued,
         end=end,
         event_id=services.event_id,
         origin=sweep.reason,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from keyferry.deadline import Deadline
-from keyferry.pipeline.alerts.kubernetes_events import (
+from keyferry.pipeline.kubernetes_events import (
     WRITE_SECONDS,
     add_note,
     has_somebody_to_tell,

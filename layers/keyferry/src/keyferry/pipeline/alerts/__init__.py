@@ -1,1 +1,1 @@
-"""Whom what became of a delivery is told to: by metrics and their alarms, and by Kubernetes Events."""
+"""Whom a failure is told to: the metric that counts it, and the alarms on these."""
