@@ -7,6 +7,7 @@ messages, functions that fail, layers of another processor, policies of keys, ev
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
+from keyferry.cli.options import PROBLEMS
 from keyferry.identity import IDENTITY
 from keyferry_local import watch
 from keyferry_local.install import STACK, Installation
@@ -234,12 +236,15 @@ def test_a_role_that_was_made_again_is_a_stranger_to_its_entries(stack: Deployed
 
 
 def test_dead_letters_are_counted_and_shown_by_the_commands(stack: Deployed, kubeconfig: Path) -> None:
-    stack.send("SweepsDeadLettersQueueUrl", '{"mapping": "nothing"}')
+    stack.send("SweepsDeadLettersQueueUrl", '{"mapping": "pushed", "cluster": "prod-eu"}')
     [told] = find(examine(stack, kubeconfig, *EU), "dead letters", "SweepsDeadLetters", "warning")
     assert told["why"].startswith("1: look at them")
-    look, _replay = told["remedy"]  # StartMessageMoveTask is not emulated
-    paste(stack, [look])
-    stack.sqs.purge_queue(QueueUrl=stack.installed.outputs["SweepsDeadLettersQueueUrl"])
+    environment = stack.cloud.aws.inherit(os.environ)
+    for command, answer, code in zip(told["remedy"], ([], ["--yes"]), (PROBLEMS, 0), strict=True):
+        words = [*shlex.split(command)[1:], *answer]
+        done = run_keyferry(words, environment, stack.cloud.directory / "commands.log")
+        assert done.returncode == code, done.stderr
+    assert not stack.messages("SweepsDeadLettersQueueUrl")
     assert find(examine(stack, kubeconfig, *EU), "dead letters", "SweepsDeadLetters", "ok")
 
 

@@ -241,7 +241,7 @@ def test_a_choice_names_ids_a_queue_a_mapping_a_cluster_or_an_owner() -> None:
         {"cluster": "prod-eu"},
         {"owner": "payments"},
     ):
-        selection = Selection(**chosen)  # type: ignore[arg-type]
+        selection = Selection(**chosen)
         assert [selection.matches(found), selection.matches(other)] == [True, False], chosen
     assert Selection().matches(other)
 

@@ -444,16 +444,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "warning",
         "DeliveriesDeadLetters",
         "3: look",
-        "start-message-move-task --region eu-west-1 --source-arn",
-        letters,
-    ),
-    (
-        "queues",
-        "warning",
-        "DeliveriesDeadLetters",
-        "3: look",
-        "aws logs tail /aws/lambda/keyferry-deliver --region eu-west-1 --since 14d --format short"
-        " --filter-pattern '{ $.message = \"dead letter\" }'",
+        "keyferry dead-letters replay --queue deliveries",
         letters,
     ),
     (
@@ -461,7 +452,7 @@ FAULTS: list[tuple[str, str, str, str, str, Break]] = [
         "warning",
         "EventsDeadLetters",
         "3: look",
-        "aws lambda invoke --region eu-west-1 --cli-read-timeout 0 --function-name keyferry-reconcile sweep.json",
+        "keyferry dead-letters list --queue events",
         letters,
     ),
     ("functions", "error", "deliver", "the function is gone", RESTORE, returns(FUNCTION, GONE)),
@@ -852,7 +843,7 @@ def test_the_commonest_reason_of_dead_letters_is_told_where_the_log_has_it() -> 
     lines += [{"message": "no JSON"}, log("dead letter")]
     world.set("logs.filter_log_events", [{"events": lines[:2]}, {"events": lines[2:]}])
     said = told(world.wrong(queues.list_checks))
-    why = "3: look at them, remove the cause, send them again"
+    why = "3: look at them, remove the cause, send them again or drop them"
     assert said["DeliveriesDeadLetters"] == ("warning", f"{why}; within a day 2 by: SourceMissing: prod/db")
     assert said["ChangesDeadLetters"] == ("warning", why)
     asked, _ = [of for operation, _, of in world.clients.calls if operation == "logs.filter_log_events"]

@@ -140,6 +140,7 @@ RUN = {
     "docs/operate/questions.md": "tests/integration/test_questions.py",
     "docs/runbooks/bad-rotation.md": "tests/integration/test_guides.py",
     "docs/runbooks/cluster-replaced.md": "tests/install/test_cluster_replaced.py",
+    "docs/runbooks/dead-letters.md": "tests/integration/test_dead_letters.py",
     "docs/runbooks/region-down.md": "tests/install/test_runbooks.py",
     "docs/runbooks/role-made-anew.md": "tests/install/test_runbooks.py",
     "docs/runbooks/stop.md": "tests/integration/test_guides.py",

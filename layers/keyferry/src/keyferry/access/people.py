@@ -131,12 +131,12 @@ def _list_steer(*, has_canary: bool) -> list[Object]:
         _allow(
             "DeadLetters",
             [
-                *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:PurgeQueue", "sqs:GetQueueAttributes"),
-                *("sqs:StartMessageMoveTask", "sqs:ListMessageMoveTasks", "sqs:CancelMessageMoveTask"),
+                *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
+                "sqs:GetQueueAttributes",
             ],
             _name_queues(DEAD_LETTERS),
         ),
-        _allow("Send", ["sqs:SendMessage"], _name_queues(QUEUES)),  # also where dead letters are moved to
+        _allow("Send", ["sqs:SendMessage"], _name_queues(QUEUES)),  # also what takes the place of dead letters
         *([_allow("Canary", ["secretsmanager:PutSecretValue"], [secret])] if has_canary else []),
     ]
 

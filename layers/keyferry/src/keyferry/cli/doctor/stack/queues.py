@@ -113,29 +113,12 @@ def check_dead_letters(subject: Subject, name: str) -> Iterator[Finding]:
     if not count:
         yield Finding("dead letters", "ok", name, "none")
         return
-    url, arn = subject.outputs[f"{name}QueueUrl"], subject.outputs.get(f"{name}QueueArn", "")
-    look = format_command(
-        *("aws", "sqs", "receive-message", "--region", subject.region, "--queue-url", url),
-        *("--max-number-of-messages", "10", "--message-attribute-names", "All", "--visibility-timeout", "0"),
+    queue = name.removesuffix("DeadLetters").lower()
+    list_, replay = (subject.call.format_asking("dead-letters", verb, "--queue", queue) for verb in ("list", "replay"))
+    why = f"{count:,}: look at them, remove the cause, send them again or drop them"
+    yield Finding(
+        "dead letters", "warning", name, why + (_find_reason(subject) if queue == "deliveries" else ""), (list_, replay)
     )
-    queue = next((queue for queue, letters in DEAD_LETTERS.items() if letters == name), None)
-    if queue:
-        why, again = (
-            f"{count:,}: look at them, remove the cause, send them again",
-            format_command(
-                *("aws", "sqs", "start-message-move-task", "--region", subject.region, "--source-arn", arn),
-                *("--destination-arn", subject.outputs.get(f"{queue}QueueArn", "")),
-            ),
-        )
-    else:  # SQS cannot move them to a rule
-        why = f"{count:,}: look at them, remove the cause, sweep; the sweep finds what they tell of, and they lapse"
-        again = format_command(
-            *("aws", "lambda", "invoke", "--region", subject.region, "--cli-read-timeout", "0"),
-            *("--function-name", f"{subject.stack.name}-reconcile", "sweep.json"),
-        )
-    is_of_deliver = queue == "Deliveries"
-    commands = *(_format_reasons(subject) if is_of_deliver else ()), look, again
-    yield Finding("dead letters", "warning", name, why + (_find_reason(subject) if is_of_deliver else ""), commands)
 
 
 def _find_reason(subject: Subject) -> str:
@@ -146,16 +129,6 @@ def _find_reason(subject: Subject) -> str:
             reasons[str(line.get("reason", ""))] += 1
     reasons.pop("", None)
     return "".join(f"; within a day {count:,} by: {abridge(text, 300)}" for text, count in reasons.most_common(1))
-
-
-def _format_reasons(subject: Subject) -> tuple[str, ...]:
-    """Return the command that shows why, mapping by mapping, from the log: receiving the messages says no reason."""
-    return (
-        format_command(
-            *("aws", "logs", "tail", f"/aws/lambda/{subject.stack.name}-deliver", "--region", subject.region),
-            *("--since", "14d", "--format", "short", "--filter-pattern", _DEAD_LETTER),
-        ),
-    )
 
 
 def _read_attributes(subject: Subject, name: str) -> Mapping[str, str] | None:
