@@ -164,6 +164,11 @@ def follow_the_last_change(person: Person, directory: Path) -> str:
     return person.run(directory, "trace", "prod-eu/pushed/pushed", "--stack", STACK)
 
 
+def look_at_history(person: Person, directory: Path) -> str:
+    """`keyferry history`, to which labels that it may not list are a note."""
+    return person.run(directory, "history", "tests/pushed", "--stack", STACK)
+
+
 def look_at_plan(person: Person, directory: Path) -> str:
     """`keyferry plan`, as in a pull request."""
     return person.run(directory, "plan", "--stack", STACK, "--output", "markdown")
@@ -209,6 +214,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
         "keyferry orphans": look_for_orphans,
         "keyferry doctor": examine,
         "keyferry trace": follow_the_last_change,
+        "keyferry history": look_at_history,
         "keyferry uninstall --plan": plan_removal,
         "keyferry uninstall --plan, of other accounts": look_for_members,
         "keyferry doctor, around the stack": look_around,
@@ -237,8 +243,8 @@ NEEDED = {
             *("aws cloudformation describe-stacks", *ASKING, "keyferry trace"),
             "keyferry uninstall --plan, of other accounts",
         ],
-        "Ask": [*ASKING, "keyferry trace"],
-        "Logs": ["aws logs tail", "keyferry status", "keyferry trace"],
+        "Ask": [*ASKING, "keyferry trace", "keyferry history"],
+        "Logs": ["aws logs tail", "keyferry status", "keyferry trace", "keyferry history"],
         "Metrics": ["aws cloudwatch describe-alarms", "keyferry doctor"],
         "Dashboard": ["aws cloudwatch get-dashboard"],
         "Queues": ["aws sqs get-queue-attributes", "keyferry doctor"],

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from keyferry.delivery.audit import get_origin
 from keyferry.delivery.report import Report
-from keyferry.delivery.work import Audit
+from keyferry.delivery.work import Audit, get_origin
 from keyferry.errors import FunctionDied, SourceMissing
 from keyferry.model import Delivery
 from keyferry.runtime.apart import run_apart

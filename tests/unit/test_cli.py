@@ -21,7 +21,7 @@ KEYFERRY = Path(sys.executable).with_name("keyferry")
 PUBLISHED = Path(__file__).resolve().parents[2] / "docs/operate/cli.md"
 LOOKING = {
     *("validate", "plan", "status", "trace", "doctor", "expiring", "explain", "schema", "completion"),
-    *("uninstall", "dead-letters list", "dead-letters show"),
+    *("history", "uninstall", "dead-letters list", "dead-letters show"),
 }
 """Commands that change nothing. Every other has --dry-run."""
 HEAVY = ("boto3", "botocore", "pydantic", "rich", "kubernetes", "yaml", "urllib3")

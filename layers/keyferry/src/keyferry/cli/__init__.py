@@ -28,6 +28,7 @@ SECTIONS = {
         "plan": "Show what the mappings change, against what is deployed",
         "status": "Show in which state each target is",
         "trace": "Follow the last change: event, route, delivery, write, restart",
+        "history": "Show the versions of a secret, and when each reached which Secret",
         "doctor": "Show what is wrong with a stack and its clusters, and what mends it",
         "expiring": "Show what expires, what is not rotated, and how old values are",
     },

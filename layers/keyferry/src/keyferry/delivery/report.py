@@ -16,6 +16,8 @@ from keyferry.model import Delivery, format_moment
 
 type Effect = Literal["created", "updated", "annotated", "deleted", "unchanged", "failed"]
 """What a delivery did to one Secret. A Secret that was written is not failed, even where its restarts failed."""
+RESTARTS_DONE = "restarts done"
+"""Why `restart-due` is taken off a Secret."""
 type Locate = Callable[[str, str, KeyferryError], str]
 """Returns file and line of what an error is about, by the names of mapping and cluster; empty if not known."""
 

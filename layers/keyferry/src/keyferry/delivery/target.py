@@ -15,13 +15,12 @@ from keyferry.delivery.apply import (
     stamp_workload,
     write,
 )
-from keyferry.delivery.audit import describe_write
 from keyferry.delivery.deletion import plan_deletion
 from keyferry.delivery.desired import Desired, list_changed_keys
 from keyferry.delivery.foreseen import Moved, check_target, check_workloads, find_expected
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Annotate, Delete, Done, Prune, Release, Restart, Write, plan
-from keyferry.delivery.report import Effect, Outcome
+from keyferry.delivery.report import RESTARTS_DONE, Effect, Outcome
 from keyferry.delivery.restart.listing import Survey
 from keyferry.delivery.restart.outcome import RestartState, explain_due, list_workloads
 from keyferry.delivery.restart.workloads import Stamp
@@ -146,7 +145,7 @@ class Target:
         self._stamp(self.desired, check)
         check()
         clear_restart_due(self.work.cluster, self.namespace, self.desired, action)
-        self._record_write(None, "annotated", "restarts done")
+        self._record_write(None, "annotated", RESTARTS_DONE)
         self.is_done = True
 
     def fail(self, error: Exception) -> None:
@@ -276,7 +275,7 @@ class Target:
         """
         written, mapping = observed or self.observed, self.work.mapping
         versions = written.get_journal_versions() if written and written.is_written_by(mapping) else {}
-        self.work.audit(describe_write(self.work, self.namespace, effect, why, versions))
+        self.work.keep_write(self.namespace, effect, why, versions)
         self.observed, self.is_fresh, self.written_at, self.error = observed, True, self.work.now(), None
         self._note_restart_due()
         if self.did == "unchanged" or (self.did == "annotated" and effect != "annotated"):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import ClusterClient
@@ -14,13 +14,17 @@ from keyferry.kinds import DEFAULT_KINDS, KINDS, WorkloadKind
 from keyferry.mapping.mapping import SecretMapping, Workload
 from keyferry.mapping.namespaces import Namespaces, list_target_namespaces
 from keyferry.mapping.verdict import Verdict
-from keyferry.model import Delivery, Expected, SourceValue
+from keyferry.model import Delivery, Expected, Place, SourceValue, format_moment
 from keyferry.stores.source import Source
 
 type SourceReader = Callable[[Source], SourceValue]
 """Reads the value of one source."""
 type Audit = Callable[[dict[str, Any]], None]
-"""Takes what is kept of one write, right after its answer (`keyferry.delivery.audit`)."""
+"""Takes what is kept of one write, right after its answer (`Work.keep_write`)."""
+type Origin = Literal["event", "sweep", "push", "restart", "replay"]
+"""What a delivery comes from: an event of AWS, or what Keyferry or a person has sent."""
+_MADE: tuple[Origin, ...] = ("sweep", "push", "restart", "replay")
+"""The origins whose event ids Keyferry makes: they begin with the origin and a hyphen. Those of events are UUIDs."""
 
 
 def _read_time() -> datetime:
@@ -74,10 +78,42 @@ class Work:
         """Return what is said where workloads were looked for, and none uses the Secret: it restarts nothing."""
         return (describe_unused(self.restart_kinds),) if is_unused and self.mapping.spec.restart == "auto" else ()
 
+    def keep_write(self, namespace: str, did: str, why: str, versions: Mapping[str, str]) -> None:
+        """Give the audit one write of a Secret: which version, where, when and from what. There is no value in it.
+
+        Args:
+            namespace: the namespace of the Secret.
+            did: what the write did, as `keyferry.delivery.report.Effect` has it.
+            why: the reason of the write.
+            versions: alias of a source → the version that the journal of the Secret names after the write, or before it
+                was deleted.
+        """
+        place = Place(self.delivery.cluster, namespace)
+        resolved = {alias: source.resolve(place) for alias, source in sorted(self.mapping.spec.sources.items())}
+        fields: dict[str, Any] = {
+            **self.delivery.log_fields(),
+            "event_time": format_moment(self.delivery.time),
+            "origin": get_origin(self.delivery.event_id),
+            "namespace": namespace,
+            "secret": self.mapping.spec.secret.name,
+            "did": did,
+            "why": why,
+            "sources": {alias: {"store": source.store_name, "name": str(source)} for alias, source in resolved.items()},
+        }
+        for alias in versions.keys() & resolved.keys():
+            fields["sources"][alias]["version"] = versions[alias]
+        self.audit(fields)
+
     def check_time(self) -> None:
         """Raise OutOfTime if no time is left to begin anything more."""
         if self.deadline.has_passed:
             raise OutOfTime
+
+
+def get_origin(event_id: str) -> Origin:
+    """Return what an event id says that its deliveries come from."""
+    beginning = event_id.partition("-")[0]
+    return next((origin for origin in _MADE if origin == beginning), "event")
 
 
 def list_namespaces(work: Work) -> Namespaces:

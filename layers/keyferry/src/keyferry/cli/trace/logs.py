@@ -74,7 +74,7 @@ class Focus:
             sender = "reconcile" if self.subject.event_id.startswith("sweep-") else "route"
             return {sender: by_id, "deliver": _leave_out_audit(by_id)}
         return {
-            "route": ALL if self.has_finds else _build_pattern(["names[0]", "names[1]"], self.names),
+            "route": ALL if self.has_finds else build_name_pattern(self.names),
             "deliver": _leave_out_audit(_build_pattern(["mapping"], self.mappings)),
             "reconcile": '{ $.message = "swept" && $.count > 0 }',
         }
@@ -102,6 +102,11 @@ class Focus:
         namespaces = {row["namespace"] for row in self.rows}
         only = line.get("namespace")
         return (line["mapping"], line["cluster"]) in pairs and (only is None or only in namespaces or "" in namespaces)
+
+
+def build_name_pattern(names: Collection[str]) -> str:
+    """Return the pattern of lines of route about sources, by the names that events have for them."""
+    return _build_pattern(["names[0]", "names[1]"], names)
 
 
 def _leave_out_audit(pattern: str) -> str:
