@@ -1,10 +1,13 @@
 """What `keyferry push` shows, asks and does: the code of `deliver`, from a terminal."""
 
 import importlib
+import itertools
 import json
 import re
+import signal
+import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,9 @@ from urllib3.exceptions import LocationValueError
 from keyferry.aws.errors import build_error
 from keyferry.aws.errors.sdk import build_sdk_error
 from keyferry.cli import main
+from keyferry.cli.steer.interrupt import Interrupt
 from keyferry.deadline import Deadline
+from keyferry.delivery.observed import RESTART_DUE
 from keyferry.delivery.passes import deliver
 from keyferry.delivery.report import Report
 from keyferry.delivery.work import SourceReader, Work
@@ -31,6 +36,7 @@ from keyferry.model import Delivery, Expected
 from keyferry.stores.source import Source
 from keyferry.testing import Calls, FakeCluster, FakeSources
 from tests.unit.bombs import TEMPLATES
+from tests.unit.interrupts import interrupting
 from tests.unit.samples import workload
 from tests.unit.test_files import CLUSTERS, MAPPING
 from tests.unit.world import KIND, SOURCE, secret
@@ -246,7 +252,8 @@ def test_on_a_terminal_the_plan_is_shown_before_the_question(mappings: Path, run
     result = run(mappings, "payments-db", stdin="y\n")
     assert result.exit_code == 0
     assert "create" in result.stdout
-    assert "Go ahead? [y/N]" in result.stderr
+    asked = "Change 2 Secrets, with your own rights, on prod-eu, prod-us of account 111122223333? [y/N]"
+    assert asked in result.stderr
     assert {(each.mapping, each.cluster) for each in runtime.delivered} == {
         ("payments-db", "prod-eu"),
         ("payments-db", "prod-us"),
@@ -267,7 +274,7 @@ def test_nothing_is_asked_where_nothing_is_to_be_done(mappings: Path, runtime: F
     assert run(mappings, "--yes").exit_code == 0
     result = run(mappings)
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "nothing to do")
-    assert "Go ahead" not in result.stderr
+    assert "[y/N]" not in result.stderr
 
 
 @pytest.mark.usefixtures("terminal")
@@ -275,7 +282,7 @@ def test_nothing_is_asked_where_all_would_fail(mappings: Path, runtime: FakeRunt
     runtime.failure = lambda _delivery: Forbidden("the cluster forbids to get secrets/payments-db")
     result = run(mappings)
     assert result.exit_code == 1
-    assert "Go ahead" not in result.stderr
+    assert "[y/N]" not in result.stderr
 
 
 def test_without_a_terminal_it_refuses_and_names_the_options(mappings: Path, runtime: FakeRuntime) -> None:
@@ -583,11 +590,6 @@ class FakeAws:
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in self.outputs.items()]
         return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"} | ({"Outputs": outputs} if outputs else {})]}
 
-    def send_message_batch(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401  # as boto3 takes it
-        entries: Iterable[dict[str, Any]] = request["Entries"]
-        self.sent += [entry | {"QueueUrl": request["QueueUrl"]} for entry in entries]
-        return {}
-
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch, runtime: FakeRuntime) -> FakeAws:
@@ -596,49 +598,11 @@ def account(monkeypatch: pytest.MonkeyPatch, runtime: FakeRuntime) -> FakeAws:
     return made
 
 
-def test_with_a_stack_the_deliveries_go_through_its_queue_and_the_way_to_follow_them_is_told(
-    mappings: Path, runtime: FakeRuntime, account: FakeAws
-) -> None:
-    result = run(mappings, "--yes", "--stack", "keyferry", "payments-db")
-    assert result.exit_code == 0
-    assert [json.loads(entry["MessageBody"])["cluster"] for entry in account.sent] == ["prod-eu", "prod-us"]
-    assert {entry["QueueUrl"] for entry in account.sent} == {"https://sqs.example/deliveries.fifo"}
-    [event] = {json.loads(entry["MessageBody"])["eventId"] for entry in account.sent}
-    assert result.stdout.splitlines() == [
-        "sent 2 deliveries to keyferry; what becomes of them, and their log:",
-        f"  keyferry --mappings {mappings} trace {event} --stack keyferry",
-        f"  aws logs tail /aws/lambda/keyferry-deliver --follow --filter-pattern '\"{event}\"'",
-    ]
-    assert (runtime.delivered, runtime.calls.recorded) == ([], [])
-
-
-def test_what_was_sent_can_be_told_as_json(mappings: Path, account: FakeAws) -> None:
-    found = told(run(mappings, "--yes", "--stack", "keyferry", "--output", "json"))
-    assert found == [json.loads(entry["MessageBody"]) for entry in account.sent]
-    assert {sent["takesBack"] for sent in found} == {True}
-
-
 def test_a_push_takes_back_what_somebody_has_written_again_since_the_last_delivery(
     mappings: Path, runtime: FakeRuntime
 ) -> None:
     assert run(mappings, "--yes", "payments-db").exit_code == 0
     assert {delivery.takes_back for delivery in runtime.delivered} == {True}
-
-
-@pytest.mark.usefixtures("terminal")
-@pytest.mark.parametrize(("answer", "sent"), [("y\n", 3), ("n\n", 0)])
-def test_what_would_be_sent_is_shown_before_the_question(
-    mappings: Path, account: FakeAws, answer: str, sent: int
-) -> None:
-    result = run(mappings, "--stack", "keyferry", stdin=answer)
-    assert "payments-db to prod-us\n" in result.stderr
-    assert "Send 3 deliveries to keyferry? [y/N]" in result.stderr
-    assert len(account.sent) == sent
-
-
-def test_a_dry_run_sends_nothing(mappings: Path, account: FakeAws) -> None:
-    assert run(mappings, "--dry-run", "--stack", "keyferry").exit_code == 0
-    assert account.sent == []
 
 
 def test_a_stack_that_does_not_exist_is_told(mappings: Path, account: FakeAws) -> None:
@@ -658,7 +622,7 @@ def test_a_stack_is_looked_for_in_the_region_that_is_named(
 
 def test_a_stack_of_something_else_is_told(mappings: Path, account: FakeAws) -> None:
     account.outputs = {}
-    assert "stack other has no output DeliveriesQueueUrl" in run(mappings, "--yes", "--stack", "other").stderr
+    assert "stack other has no output ReportFunction" in run(mappings, "--yes", "--stack", "other").stderr
 
 
 def test_a_stack_that_may_not_be_looked_at_is_told_with_what_to_grant(mappings: Path, account: FakeAws) -> None:
@@ -666,6 +630,88 @@ def test_a_stack_that_may_not_be_looked_at_is_told_with_what_to_grant(mappings: 
     result = run(mappings, "--yes", "--stack", "keyferry")
     assert result.exit_code == 1
     assert "AWS refuses cloudformation:DescribeStacks on keyferry" in result.stderr
+
+
+# Ctrl-C
+
+
+TARGETS = [
+    ("payments-db", "prod-eu", "payments"),
+    ("payments-db", "prod-us", "payments"),
+    ("shop-session", "prod-eu", "shop-web"),
+]
+"""Mapping, which is the name of its Secret too, cluster and namespace."""
+
+
+def test_whichever_request_is_interrupted_what_it_says_is_left_is_what_is_left(
+    mappings: Path, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says is done is done, with its restart; of the rest nothing more happens, and a second push does it."""
+    for number in itertools.count():
+        fresh, interrupt = FakeRuntime(), Interrupt()
+        monkeypatch.setattr(push, "Runtime", fresh)
+        monkeypatch.setattr(push, "Interrupt", lambda: interrupt)  # noqa: B023
+        with interrupting(fresh.calls, number, lambda: interrupt.is_pressed):  # noqa: B023
+            result = run(mappings, "--yes", "--output", "json")
+        answer = json.loads(result.stdout)
+        if not interrupt.is_pressed:
+            assert (result.exit_code, "left" in answer, number > 20) == (0, False, True)
+            return
+        made = {(each["mapping"], each["cluster"]): each for each in answer["deliveries"]}
+        left = {(each["mapping"], each["cluster"]) for each in answer.get("left", ())}
+        assert sorted([*made, *left]) == sorted((mapping, cluster) for mapping, cluster, _ in TARGETS)
+        told = {target: list(made.get(target[:2], {"namespaces": ()})["namespaces"]) for target in TARGETS}
+        for (mapping, name, namespace), outcomes in told.items():
+            cluster = fresh.clusters[name]
+            is_written = (namespace, mapping) in cluster.secrets
+            is_due = is_written and RESTART_DUE in cluster.annotations(namespace, mapping)
+            assert [each["did"] for each in outcomes] == ["created"] * is_written
+            assert any("error" in each or "restartDue" in each for each in outcomes) == is_due
+        is_done = all(told.values()) and not any("restartDue" in each for [each] in told.values())
+        assert result.exit_code == (0 if is_done else 130)
+        monkeypatch.setattr(push, "Interrupt", Interrupt)
+        assert run(mappings, "--yes").exit_code == 0
+        rollouts = [[line for line in each.history if line.startswith("rollout")] for each in fresh.clusters.values()]
+        assert rollouts == [["rollout payments/Deployment/api"]] * 2
+
+
+def test_an_interrupted_push_says_what_ended_early_and_what_was_not_begun(
+    mappings: Path, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt = Interrupt()
+    monkeypatch.setattr(push, "Interrupt", lambda: interrupt)
+    monkeypatch.setattr("keyferry.cli.deliveries.CONCURRENCY", 1)
+    with interrupting(runtime.calls, 3, lambda: interrupt.is_pressed):
+        result = run(mappings, "--yes")
+    assert result.exit_code == 130
+    assert "stopping: what has begun comes to an end; Ctrl-C again does not wait for it\n" in result.stderr
+    assert "Interrupted: interrupted before the end; doing it again does the rest\n" in result.stdout
+    last = "not begun: 2 deliveries (prod-us/payments-db, prod-eu/shop-session); do it again"
+    assert result.stdout.splitlines()[-1] == last
+
+
+def test_the_second_time_ctrl_c_waits_for_nothing(
+    mappings: Path, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that has no answer yet is not waited for, and its delivery says that it did not end."""
+    interrupt, go_on = Interrupt(), threading.Event()
+    monkeypatch.setattr(push, "Interrupt", lambda: interrupt)
+    main_thread = threading.main_thread().ident or 0
+
+    def hang(number: int, _call: str) -> None:
+        if number == 0:
+            signal.pthread_kill(main_thread, signal.SIGINT)
+            while not interrupt.is_pressed:
+                time.sleep(0.001)
+            signal.pthread_kill(main_thread, signal.SIGINT)
+            go_on.wait(10)
+
+    runtime.calls.before = hang
+    result = run(mappings, "--yes", "--output", "json", "payments-db", "--cluster", "prod-eu")
+    go_on.set()
+    [delivery] = json.loads(result.stdout)["deliveries"]
+    assert (result.exit_code, delivery["namespaces"]) == (130, [])
+    assert delivery["error"] == "Interrupted: interrupted before the end; doing it again does the rest"
 
 
 # What computes too much

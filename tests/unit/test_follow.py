@@ -38,12 +38,12 @@ def deliveries(*namespaces: str | None) -> list[Delivery]:
     ]
 
 
-def create_interrupt(deployed: DeployedStack) -> Interrupt:
-    """Return what keeps the time: while somebody waits, deliver works."""
+def create_interrupt(deployed: DeployedStack, pace: int = 1) -> Interrupt:
+    """Return what keeps the time, that many times too fast: while somebody waits, deliver works."""
     clock = FakeClock()
 
     def wait(seconds: float) -> None:
-        clock.jump(seconds)
+        clock.jump(seconds * pace)
         deployed.work()
 
     return Interrupt(clock, wait)

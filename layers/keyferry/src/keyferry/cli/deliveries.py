@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.output import console
 from keyferry.cli.output.results import Plan
+from keyferry.cli.steer.interrupt import Interrupt, Interrupted
 from keyferry.deadline import Deadline
 from keyferry.delivery.preview import list_gaps, preview
 from keyferry.delivery.report import Report
-from keyferry.errors import InvalidInput, KeyferryError, Unexpected
+from keyferry.errors import InvalidInput, KeyferryError, OutOfTime, Unexpected
 from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery, Expected
@@ -22,6 +23,10 @@ MAX_SECONDS = 600
 """How long a delivery may take: longer than in a function, since a person can wait."""
 CONCURRENCY = 4
 """How many deliveries run at the same time. The namespaces of a delivery run concurrently too."""
+
+
+type Carry = Callable[[Delivery, Deadline], Report]
+"""Makes a delivery until a deadline, and returns what it did."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +128,74 @@ def plan_delivery(runtime: Runtime, delivery: Delivery, expected: Mapping[str, E
     return plan.locate(runtime.catalog.locate)
 
 
-def deliver(runtime: Runtime, delivery: Delivery, expected: Mapping[str, Expected] | None = None) -> Report:
+def deliver(
+    runtime: Runtime, delivery: Delivery, deadline: Deadline, expected: Mapping[str, Expected] | None = None
+) -> Report:
     """Make a delivery, of a plan in the namespaces that it has, and return what it did; errors are in it."""
     owner = runtime.catalog.mappings[delivery.mapping].spec.owner
     try:
-        return runtime.deliver(delivery, Deadline.after(MAX_SECONDS), expected)
+        return runtime.deliver(delivery, deadline, expected)
     except Exception as error:  # its text can quote a value
         return Report(delivery, error=Unexpected(error), owner=owner).locate(runtime.catalog.locate)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of deliveries that were to be made."""
+
+    reports: Sequence[Report]
+    """The result of each that has begun."""
+    left: Sequence[Delivery]
+    """Those that have not, since somebody has pressed Ctrl-C."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether something was not done."""
+        return bool(self.left) or any(report.errors for report in self.reports)
+
+
+def deliver_all(deliveries: Sequence[Delivery], carry: Carry, interrupt: Interrupt) -> Made:
+    """Make deliveries, a few at the same time, and show the progress.
+
+    At Ctrl-C no other one is begun, and those that have begun end at their next step: their reports say how far they
+    came. The second time they are not waited for, and their reports say that.
+
+    Args:
+        deliveries: the deliveries.
+        carry: makes one.
+        interrupt: tells whether Ctrl-C was pressed.
+    """
+    results = dict[str, Report]()
+    """The group of each delivery that has begun → its result; until it has one, that it has none."""
+
+    def run(delivery: Delivery, step: Callable[[], None]) -> None:
+        if not interrupt.is_pressed:
+            results[delivery.group] = Report(delivery, error=OutOfTime())
+            results[delivery.group] = carry(delivery, interrupt.set_deadline(MAX_SECONDS))
+            step()
+
+    pool = ThreadPoolExecutor(max_workers=CONCURRENCY)
+    with interrupt.watch(), console.show_progress("delivering", len(deliveries)) as step:
+        try:
+            for future in [pool.submit(run, delivery, step) for delivery in deliveries]:
+                future.result()
+        except KeyboardInterrupt:
+            interrupt.is_pressed = True
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    reports = [results[delivery.group] for delivery in deliveries if delivery.group in results]
+    told = map(name_interrupt, reports) if interrupt.is_pressed else reports
+    return Made(list(told), [delivery for delivery in deliveries if delivery.group not in results])
+
+
+def name_interrupt(report: Report) -> Report:
+    """Return a report whose errors say that somebody interrupted it, where they say that time was up."""
+    outcomes = [
+        replace(outcome, error=Interrupted()) if isinstance(outcome.error, OutOfTime) else outcome
+        for outcome in report.outcomes
+    ]
+    error = Interrupted() if isinstance(report.error, OutOfTime) else report.error
+    return replace(report, outcomes=tuple(outcomes), error=error)
 
 
 def run_all[T](deliveries: Sequence[Delivery], run: Callable[[Delivery], T], work: str) -> list[T]:

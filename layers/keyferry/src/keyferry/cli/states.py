@@ -78,6 +78,12 @@ class Target(TypedDict):
     """File and line that an error is about."""
     owner: NotRequired[Owner]
     """The team that owns the mapping."""
+    uid: NotRequired[str]
+    """The uid of the Secret."""
+    resourceVersion: NotRequired[str]
+    """Its resourceVersion, when it was looked at."""
+    revision: NotRequired[str]
+    """Of what the mapping said when it was written: a digest, never of values."""
     restart: NotRequired[Literal["auto", "none"] | list[str]]
     """What restarts with it, as the mapping has it: a list names workloads, as `Deployment/api`."""
     since: NotRequired[str]

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
-from keyferry.cli.output.explanation import DeliveryFields
 from keyferry.cli.output.words import add_help
-from keyferry.cli.states import Owner
+from keyferry.cli.states import Owner, Target
+from keyferry.cli.steer.course import State
 from keyferry.delivery.preview import PlannedEffect
 from keyferry.delivery.report import (
     Effect,
@@ -17,6 +17,7 @@ from keyferry.delivery.report import (
 )
 from keyferry.delivery.restart.outcome import RestartState
 from keyferry.delivery.restart.workloads import Reason
+from keyferry.model import Delivery
 
 
 class PlannedSecret(TypedDict):
@@ -95,6 +96,8 @@ class DeliveredSecret(TypedDict):
     """What became of the restarts."""
     workloads: NotRequired[list[WorkloadFields]]
     """What became of each workload that uses the Secret, or that the mapping names."""
+    workloadsMore: NotRequired[int]
+    """How many workloads more there are than a log line has room for."""
     seen: NotRequired[dict[str, int]]
     """Kind → how many workloads were looked at to find them."""
     stamped: NotRequired[str]
@@ -140,15 +143,83 @@ class FinishedDelivery(TypedDict):
     """The address of what is to be done about the error."""
 
 
-class Pushed(TypedDict, total=False):
-    """What `keyferry push --output json` answers: one of these."""
+class SentDelivery(TypedDict):
+    """How far a delivery is that was sent through a stack, by the log of `deliver`."""
 
+    mapping: str
+    """The mapping."""
+    cluster: str
+    """The cluster's name in mappings."""
+    namespace: NotRequired[str]
+    """The only namespace that it writes to; left out for all of the mapping."""
+    secret: str
+    """The name of the Secret."""
+    eventId: str
+    """What its log lines have as `event_id`, and `keyferry trace` follows."""
+    state: State
+    """How far it is. `perhaps sent`: SQS was asked to take it, and gave no answer. `replaced`: it goes on as a delivery
+    to each namespace of `sentOn`."""
+    owner: NotRequired[Owner]
+    """The team that owns the mapping."""
+    versions: NotRequired[dict[str, str]]
+    """Alias of a source → the version that was read, where it is the same in all namespaces."""
+    served: NotRequired[dict[str, str]]
+    """Alias of a source → the failover region that served it."""
+    targets: NotRequired[dict[str, int]]
+    """Effect → how many Secrets had it: all of them, listed or not."""
+    notes: NotRequired[list[str]]
+    """What is said of it as a whole."""
+    reason: NotRequired[str]
+    """Why it is not done."""
+    namespaces: list[DeliveredSecret]
+    """What was done in each namespace, but where nothing was; of very many the first ones."""
+    sentOn: NotRequired[list[str]]
+    """Namespaces that go on as deliveries of their own; of very many the first ones."""
+    sentOnCount: NotRequired[int]
+    """How many namespaces do."""
+    nextTry: NotRequired[str]
+    """When it is tried again."""
+    seconds: NotRequired[float]
+    """How long its last attempt took."""
+    error: NotRequired[str]
+    """Why it ended for all namespaces."""
+    at: NotRequired[str]
+    """File and line that the error is about."""
+    help: NotRequired[str]
+    """The address of what is to be done about the error."""
+
+
+class LeftDelivery(TypedDict):
+    """A delivery that was not begun."""
+
+    mapping: str
+    """The mapping."""
+    cluster: str
+    """The cluster's name in mappings."""
+    namespace: NotRequired[str]
+    """The only namespace that it would write to; left out for all of the mapping."""
+
+
+class Pushed(TypedDict, total=False):
+    """What `keyferry push --output json` answers: some of these."""
+
+    targets: list[Target]
+    """With `--dry-run`, through a stack: in which state each target is."""
     planned: list[PlannedDelivery]
-    """With `--dry-run`: what would be done."""
+    """With `--dry-run`, from here: what would be done."""
+    sent: list[SentDelivery]
+    """Through a stack: how far each delivery is."""
     deliveries: list[FinishedDelivery]
-    """What was done."""
-    sent: list[DeliveryFields]
-    """With `--stack`: the messages that were sent to its queue."""
+    """From here: what was done."""
+    left: list[LeftDelivery]
+    """From here, where it was interrupted: what was not begun."""
+
+
+def dump_left(delivery: Delivery) -> LeftDelivery:
+    """Return a delivery that was not begun."""
+    left: Any = delivery.model_dump(include={"mapping", "cluster", "namespace"}, exclude_none=True)
+    kept: LeftDelivery = left
+    return kept
 
 
 def dump_report(report: Report, secret: str) -> FinishedDelivery:

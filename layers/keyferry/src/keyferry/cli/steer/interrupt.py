@@ -9,9 +9,17 @@ from types import FrameType
 
 from keyferry.cli.output import console
 from keyferry.deadline import Deadline
+from keyferry.errors import OutOfTime
 
 SLICE_SECONDS = 0.2
 """How often somebody who waits looks whether it was pressed."""
+
+
+class Interrupted(OutOfTime):
+    """Somebody has pressed Ctrl-C before the work was done."""
+
+    def __str__(self) -> str:
+        return "interrupted before the end; doing it again does the rest"
 
 
 class Interrupt:

@@ -1,27 +1,35 @@
-"""`keyferry push`: makes deliveries here, by the code of the deliver function, or sends them to a stack's queue."""
+"""`keyferry push`: sends deliveries through a stack and follows them, or makes them here by the code of `deliver`."""
 
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from keyferry.aws.sessions import open_session
-from keyferry.aws.sqs import DeliveryQueue
-from keyferry.cli.deliveries import Selection, deliver, plan_delivery, run_all, select, warn_of_gaps
+from keyferry.cli.deliveries import Carry, Selection, deliver, deliver_all, plan_delivery, run_all, select, warn_of_gaps
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, check_can_ask, examples, output_of
 from keyferry.cli.output import console, results
-from keyferry.cli.output.explanation import dump_delivery
 from keyferry.cli.output.pushed import Pushed
-from keyferry.cli.output.results import Plan, Secrets
-from keyferry.cli.output.words import count
+from keyferry.cli.output.results import Plan
+from keyferry.cli.output.words import count, join
 from keyferry.cli.plan import carry_out
 from keyferry.cli.plan.file import read_plan
-from keyferry.cli.stack import find_stack, format_logs_command
+from keyferry.cli.stack import Stack, StackMissing, find_stack
+from keyferry.cli.states import Filter
+from keyferry.cli.steer import outlook, sent
+from keyferry.cli.steer.follow import PATIENCE, send_and_follow
+from keyferry.cli.steer.interrupt import Interrupt
+from keyferry.cli.steer.rows import Secrets
+from keyferry.cli.steer.suspended import check_not_suspended
+from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
+from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery
 from keyferry.runtime.wiring import Runtime
@@ -29,11 +37,24 @@ from keyferry.runtime.wiring import Runtime
 ANSWER = Pushed
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How to go about it."""
+
+    ask: bool
+    """Whether to ask before something is done."""
+    dry_run: bool
+    """Whether to only show what would be done."""
+    patience: timedelta
+    """How long to follow what is sent."""
+
+
 @click.command(
     epilog=examples(
         "keyferry push --dry-run",
         "keyferry push payments-db --cluster prod-eu",
         "keyferry push payments-db --stack keyferry --yes",
+        "keyferry push payments-db --local",
         "keyferry push --plan plan.json",
     )
 )
@@ -42,73 +63,127 @@ ANSWER = Pushed
 @click.option("--namespace", metavar="NAME", shell_complete=complete_namespaces, help="Only to this namespace.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--no-wait", is_flag=True, help="Only send to the stack: do not follow what it does.")
+@click.option("--stack", metavar="NAME", help="Through this stack. Default: the one that samconfig.toml names.")
+@click.option("--local", is_flag=True, help="Through no stack: read and write from here, with your own rights.")
 @click.option(
     "--plan",
     "plan_file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Carry out the plan in this file, from `keyferry plan -o`, and nothing else; refuse what has moved since.",
 )
-@click.option("--stack", metavar="NAME", help="Send the deliveries through the queue of this stack, behind its own.")
 @output_of("table", "json", "github")
 @click.pass_obj
 def push(
     settings: Settings,
-    mappings: tuple[str, ...],
-    cluster: str | None,
-    namespace: str | None,
+    /,
     *,
     dry_run: bool,
     yes: bool,
-    plan_file: Path | None,
+    no_wait: bool,
     stack: str | None,
+    local: bool,
+    plan_file: Path | None,
+    **chosen: str | None,
 ) -> None:
     """Bring Secrets to the current state of their sources.
 
-    Those of the mappings named, or of all. Takes keys back also from those from whom they were taken back a short
-    time ago. Shows what it is about to do, and asks. Values are never shown; of what is right already, only the number.
-    What fails is told with file and line; as annotations with --output github.
+    Those of the mappings named, or of all. Sends deliveries to the queue of the stack, and shows what becomes of each;
+    where there is no stack, or with --local, it makes them from here. Takes keys back also from those from whom they
+    were taken back a short time ago. Shows first what is not right, and asks. Values are never shown; of what is right
+    already, only the number. Ctrl-C ends it at any time, and it says what is left. What fails is told with file and
+    line; as annotations with --output github.
     """
+    manner = Manner(not (dry_run or yes), dry_run, timedelta(0) if no_wait else PATIENCE)
     if plan_file:
-        if mappings or cluster or namespace or stack:
+        if any(chosen.values()) or stack:
             raise click.UsageError("--plan says what to deliver, from here: leave the rest out, or plan again")
-        _push_plan(settings, plan_file, ask=not yes, dry_run=dry_run)
-    catalog = settings.load_catalog()
-    deliveries = select(catalog, Selection(mappings, cluster, namespace))
-    if not (dry_run or yes):
+        _push_plan(settings, plan_file, manner)
+    if stack and local:
+        raise click.UsageError("--local goes through no stack: leave one of --stack and --local out")
+    if manner.ask:
         check_can_ask(settings, "push")
+    if not local and (stack or settings.config.stack_name):
+        _push_through(settings, stack, Filter(**chosen), manner)  # type: ignore[arg-type]
+    catalog = settings.load_catalog()
+    deliveries = select(catalog, Selection(**chosen))  # type: ignore[arg-type]
     # An error here is told once, not for each namespace.
-    session = open_session(settings.choose_region(os.environ, stack))
-    if stack and not dry_run:
-        queue = find_stack(session, stack, settings).connect_queue()
-        _send(settings, queue, stack, deliveries, ask=not yes)
-        return
-    _push_here(settings, Runtime(os.environ, catalog, session), deliveries, ask=not yes, dry_run=dry_run)
+    session = open_session(settings.choose_region(os.environ))
+    _push_here(settings, Runtime(os.environ, catalog, session), deliveries, manner)
 
 
-def _push_here(
-    settings: Settings, runtime: Runtime, deliveries: Sequence[Delivery], *, ask: bool, dry_run: bool
-) -> NoReturn:
+def _push_through(settings: Settings, name: str | None, wanted: Filter, manner: Manner) -> NoReturn:
+    """Send deliveries through a stack, once what is not right is shown and they are agreed to, and follow them."""
+    stack = _find(settings, name)
+    targets = outlook.ask_states(stack, wanted)
+    deliveries = outlook.build_deliveries(targets, wanted.namespace)
+    if manner.dry_run or manner.ask:
+        outlook.print_outlook(targets, settings.output)
+    if not deliveries:
+        raise InvalidInput(f"no mapping of stack {stack.name} writes to a namespace that there is")
+    check_not_suspended(stack, deliveries)
+    if manner.dry_run:
+        sys.exit(0)
+    if manner.ask:
+        where = f"stack {stack.name} of account {stack.account} in {stack.region}"
+        _confirm(f"Send {count(len(deliveries), 'delivery')} through {where}, to {_name_clusters(deliveries)}?")
+    followed = send_and_follow(stack, deliveries, manner.patience)
+    secrets = {target["mapping"]: target["secret"] for target in targets}
+    sent.print_followed(followed, secrets, settings.output, settings.describe_call(name))
+    if followed.error:
+        raise followed.error
+    code = PROBLEMS if sent.fails(followed, is_followed=bool(manner.patience)) else 0
+    sys.exit(INTERRUPTED if followed.is_interrupted else code)
+
+
+def _find(settings: Settings, name: str | None) -> Stack:
+    """Return the stack that is named, or that of samconfig.toml: which rights are used never depends on what is there.
+
+    Raises:
+        StackMissing: there is none; the message says how to do without.
+    """
+    try:
+        return find_stack(open_session(settings.choose_region(os.environ, name)), name, settings)
+    except StackMissing as error:
+        raise StackMissing(f"{error}; --local delivers from here, with your own rights") from None
+
+
+def _name_clusters(deliveries: Sequence[Delivery]) -> str:
+    return join(list(dict.fromkeys(delivery.cluster for delivery in deliveries)))
+
+
+def _name_accounts(catalog: Catalog, deliveries: Sequence[Delivery]) -> str:
+    """Return the clusters of deliveries, and the accounts that they are in."""
+    clusters = [catalog.clusters[name] for name in dict.fromkeys(delivery.cluster for delivery in deliveries)]
+    accounts = list(dict.fromkeys(cluster.eks.account for cluster in clusters))
+    return f"{_name_clusters(deliveries)} of {'account' if len(accounts) == 1 else 'accounts'} {join(accounts)}"
+
+
+def _push_here(settings: Settings, runtime: Runtime, deliveries: Sequence[Delivery], manner: Manner) -> NoReturn:
     """Make deliveries from here, with the code of `deliver`, once they are shown and agreed to."""
-    secrets = list_secrets(runtime.catalog)
+    catalog = runtime.catalog
     warn_of_gaps(runtime, deliveries)
-    if ask or dry_run:
+    if manner.ask or manner.dry_run:
         plans = run_all(deliveries, lambda delivery: plan_delivery(runtime, delivery), "planning")
-        if dry_run:
-            _show_plans(settings, plans, runtime.catalog)
-        results.print_plans(plans, secrets, settings.output)
-        if not any(plan.has_changes for plan in plans):
-            results.print_reports([], secrets, settings.output)
+        if manner.dry_run:
+            _show_plans(settings, plans, catalog)
+        results.print_plans(plans, list_secrets(catalog), settings.output)
+        changes = sum(preview.will not in ("nothing", "fail") for plan in plans for preview in plan.previews)
+        if not changes:
+            results.print_reports([], list_secrets(catalog), settings.output)
             sys.exit(PROBLEMS if any(plan.fails for plan in plans) else 0)
-        _confirm("Go ahead?")
-    reports = run_all(deliveries, lambda delivery: deliver(runtime, delivery), "delivering")
-    results.print_reports(reports, secrets, settings.output)
-    sys.exit(PROBLEMS if any(report.errors for report in reports) else 0)
+        _confirm(f"Change {count(changes, 'Secret')}, with your own rights, on {_name_accounts(catalog, deliveries)}?")
+
+    def carry(delivery: Delivery, deadline: Deadline) -> Report:
+        return deliver(runtime, delivery, deadline)
+
+    _make(settings, deliveries, carry, catalog)
 
 
-def _push_plan(settings: Settings, path: Path, *, ask: bool, dry_run: bool) -> NoReturn:
+def _push_plan(settings: Settings, path: Path, manner: Manner) -> NoReturn:
     """Carry out a plan, with the code of `deliver`: each target is checked again right before it is written."""
     plan, catalog = read_plan(path), settings.load_catalog()
-    if ask and not dry_run:
+    if manner.ask:
         check_can_ask(settings, "push")
     carry_out.check_folder(plan, catalog, str(settings.mappings))
     session = open_session(plan.stack.region)
@@ -116,7 +191,7 @@ def _push_plan(settings: Settings, path: Path, *, ask: bool, dry_run: bool) -> N
     carry_out.tell_left_out(plan)
     deliveries = carry_out.list_deliveries(plan)
     runtime, planned = Runtime(os.environ, catalog, session), {each.group: expected for each, expected in deliveries}
-    if dry_run:
+    if manner.dry_run:
         _show_plans(
             settings,
             run_all(
@@ -126,17 +201,24 @@ def _push_plan(settings: Settings, path: Path, *, ask: bool, dry_run: bool) -> N
             ),
             catalog,
         )
-    if deliveries and ask:
+    if deliveries and manner.ask:
         number = count(sum(len(expected) for _, expected in deliveries), "Secret")
         _confirm(f"Write {number} of {path}, planned {plan.created:%Y-%m-%d %H:%M:%S} UTC?")
 
-    def carry(delivery: Delivery) -> Report:
-        report = deliver(runtime, delivery, planned[delivery.group])
+    def carry(delivery: Delivery, deadline: Deadline) -> Report:
+        report = deliver(runtime, delivery, deadline, planned[delivery.group])
         return carry_out.add_unreached(report, planned[delivery.group]).locate(catalog.locate)
 
-    reports = run_all([delivery for delivery, _ in deliveries], carry, "delivering")
-    results.print_reports(reports, list_secrets(catalog), settings.output)
-    sys.exit(PROBLEMS if any(report.errors for report in reports) else 0)
+    _make(settings, [delivery for delivery, _ in deliveries], carry, catalog)
+
+
+def _make(settings: Settings, deliveries: Sequence[Delivery], carry: Carry, catalog: Catalog) -> NoReturn:
+    """Make deliveries, and show what became of each, and what is left where somebody interrupts."""
+    interrupt = Interrupt()
+    made = deliver_all(deliveries, carry, interrupt)
+    results.print_reports(made.reports, list_secrets(catalog), settings.output, made.left)
+    code = PROBLEMS if made.fails else 0
+    sys.exit(INTERRUPTED if code and interrupt.is_pressed else code)
 
 
 def _show_plans(settings: Settings, plans: Sequence[Plan], catalog: Catalog) -> NoReturn:
@@ -148,22 +230,6 @@ def _show_plans(settings: Settings, plans: Sequence[Plan], catalog: Catalog) -> 
 def list_secrets(catalog: Catalog) -> Secrets:
     """Return the name of each mapping's Secret."""
     return {name: mapping.spec.secret.name for name, mapping in catalog.mappings.items()}
-
-
-def _send(settings: Settings, queue: DeliveryQueue, stack: str, deliveries: Sequence[Delivery], *, ask: bool) -> None:
-    if ask:
-        for delivery in deliveries:
-            console.print_note(f"{delivery.mapping} to {delivery.cluster}")
-        _confirm(f"Send {len(deliveries)} deliveries to {stack}?")
-    queue.send(deliveries)
-    if settings.is_json:
-        answer: Pushed = {"sent": list(map(dump_delivery, deliveries))}
-        console.print_json(answer)
-        return
-    event_id = deliveries[0].event_id
-    console.print_line(f"sent {len(deliveries)} deliveries to {stack}; what becomes of them, and their log:")
-    console.print_verbatim(f"  {settings.describe_call(stack).format_asking('trace', event_id)}")
-    console.print_verbatim(f"  {format_logs_command(stack, event_id)}")
 
 
 def _confirm(question: str) -> None:
