@@ -15,6 +15,7 @@ import pytest
 
 from keyferry.cli import main
 from keyferry.cli.trace.pages import LogLines
+from keyferry.pipeline.suspensions import Suspension, Suspensions
 from tests.unit.terminal import on_terminal
 from tests.unit.test_files import CLUSTERS, MAPPING
 
@@ -89,12 +90,24 @@ def freeze(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
 
 
 class FakeStack:
-    """A deployed stack whose `report` answers with these rows, and whose logs have these lines."""
+    """A deployed stack whose `report` answers with these rows, whose logs have these lines, with what is suspended."""
 
     name = "keyferry"
 
-    def __init__(self, rows: Iterable[dict[str, Any]], lines: Iterable[dict[str, Any]] = ()) -> None:
+    def __init__(
+        self,
+        rows: Iterable[dict[str, Any]],
+        lines: Iterable[dict[str, Any]] = (),
+        suspended: Iterable[Suspension] = (),
+    ) -> None:
         self.rows, self.lines = list(rows), list(lines)
+        self.suspensions = Suspensions(tuple(suspended))
+
+    def connect_suspensions(self) -> "FakeStack":
+        return self
+
+    def read(self) -> Suspensions:
+        return self.suspensions
 
     def ask(self, _question: str, **_fields: object) -> Iterator[dict[str, Any]]:
         yield {"rows": self.rows}

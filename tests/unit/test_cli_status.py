@@ -589,41 +589,32 @@ def test_credentials_of_another_account_than_that_of_the_environment_are_told(
     assert type(told.value) is error
 
 
-class LongLog:
+class LongLog(FakeStack):
     """A stack with a target that is stale, and with a log that is longer than anybody reads."""
-
-    name = "keyferry"
-
-    def ask(self, _question: str, **_more: object) -> list[dict[str, Any]]:
-        return [{"rows": [row("stale")]}]
 
     def list_attempts(self, _since: datetime, **_more: object) -> list[LogLines]:
         return [LogLines([], is_whole=False)]
 
 
 def test_errors_that_may_be_missing_are_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "open_stack", lambda *_: LongLog())
+    monkeypatch.setattr(command, "open_stack", lambda *_: LongLog([row("stale")]))
     result = CliRunner().invoke(main, ["status", "--output", "json"])
     assert (result.exit_code, [each["state"] for each in json.loads(result.stdout)["targets"]]) == (1, ["stale"])
     assert result.stderr == "warning: the log of deliver is longer than was read: the last errors may be missing\n"
 
 
-class Targets:
+class Targets(FakeStack):
     """A stack with these targets, which knows no other cluster than prod-eu and prod-us, and has no failures."""
 
-    name = "keyferry"
-
     def __init__(self, *rows: dict[str, Any]) -> None:
-        self.rows = rows
+        super().__init__(rows)
 
-    def ask(self, _question: str, cluster: str | None, namespace: str | None) -> list[dict[str, Any]]:
+    def ask(self, _question: str, **_fields: object) -> Iterator[dict[str, Any]]:
+        cluster, namespace = _fields.get("cluster"), _fields.get("namespace")
         if cluster not in (None, "prod-eu", "prod-us"):
             raise UnknownName(f"no mapping of this deployment has cluster {cluster}")
         rows = [each for each in self.rows if cluster in (None, each["cluster"])]
-        return [{"rows": [each for each in rows if namespace in (None, each["namespace"])]}]
-
-    def list_attempts(self, _since: datetime, **_more: object) -> list[LogLines]:
-        return [LogLines([])]
+        yield {"rows": [each for each in rows if namespace in (None, each["namespace"])]}
 
 
 OWNED = row(owner={"team": "payments"})
@@ -805,6 +796,7 @@ def test_each_look_of_a_watch_begins_with_its_time(monkeypatch: pytest.MonkeyPat
 
     deployed = type("Stack", (), {"name": "keyferry", "ask": lambda _, *given, **more: looks[0].ask(*given, **more)})()
     deployed.list_attempts = lambda _since, **_: [LogLines(())]
+    deployed.connect_suspensions = looks[0].connect_suspensions
     deploy(monkeypatch, "status", deployed)
     monkeypatch.setattr("keyferry.cli.commands.look.status.time.sleep", wait)
     lines = CliRunner().invoke(main, ["status", "--watch"]).stdout.splitlines()

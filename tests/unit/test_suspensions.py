@@ -116,6 +116,7 @@ def test_what_is_not_understood_stops_more_rather_than_less_until_it_is_deleted(
     assert Suspensions((one,)).list_active(WHEN + 1000 * DAY) == [one]
     assert str(one).startswith(f"{scope} is suspended until it is resumed: the parameter {name} below")
     assert one.as_dict().keys() & {"since", "until"} == set()
+    assert one.name == name, "so that its own parameter is deleted"
 
 
 def test_a_field_of_a_newer_release_is_passed_over() -> None:

@@ -1,11 +1,14 @@
 """What `keyferry status` shows."""
 
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.unit.shown import Case, FakeStack, deploy
+from tests.unit.shown import NOW, Case, FakeStack, deploy
 from tests.unit.test_cli_status import row
+from tests.unit.test_suspensions import suspension
 
 
 def deliver(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
@@ -34,7 +37,15 @@ def agree(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
     deploy(monkeypatch, "status", FakeStack([row(), row("held", cluster="prod-us")]))
 
 
+def suspend(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
+    """Let two things be suspended, and a target differ."""
+    far: dict[str, Any] = {"since": NOW, "until": NOW + timedelta(days=1000)}
+    held = [suspension("payments-db", **far), suspension(on="prod-us", **far | {"reason": "upgrade, OPS-1234"})]
+    deploy(monkeypatch, "status", FakeStack([row(), row("stale", namespace="shop")], suspended=held))
+
+
 CASES = {
+    "suspended": Case("status", 1, suspend),
     "table": Case("status", 1, deliver),
     "report": Case("status", prepare=agree),
     "error": Case("status payment-db", 1, agree),

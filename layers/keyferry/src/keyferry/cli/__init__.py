@@ -34,6 +34,9 @@ SECTIONS = {
     },
     "steer": {
         "push": "Bring Secrets to the current state of their sources",
+        "suspend": "Stop deliveries, until they are resumed",
+        "resume": "Let deliveries go on, and deliver what differs",
+        "sweep": "Compare all targets with their sources now, and deliver what differs",
         "dead-letters": "Show what could not be delivered, and send it anew or drop it",
         "orphans": "Show what is left over of mappings that are gone",
         "uninstall": "Show what it takes to remove a stack, step by step",

@@ -14,11 +14,13 @@ from botocore.exceptions import ClientError
 from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import open_client, open_session
 from keyferry.aws.sqs import DeliveryQueue
+from keyferry.aws.suspensions import SuspensionStore
 from keyferry.cli.check.problems import nearest
 from keyferry.cli.options import Settings
 from keyferry.cli.trace.pages import LogLines, read_pages
 from keyferry.errors import InvalidInput, KeyferryError, Overtaken, UnknownName
 from keyferry.model import parse_json
+from keyferry.pipeline.suspensions import ROOT
 
 QUEUE, REPORT = "DeliveriesQueueUrl", "ReportFunction"
 """The outputs of template.yaml that have the URL of the queue, and the name of the function that answers questions."""
@@ -66,6 +68,15 @@ class Stack:
             InvalidInput: it is not a stack of Keyferry.
         """
         return DeliveryQueue(open_client(self.session, "sqs"), self.get_output(QUEUE))
+
+    def connect_suspensions(self) -> SuspensionStore:
+        """Return a client of what is suspended in the stack."""
+        return SuspensionStore(open_client(self.session, "ssm"), ROOT.format(stack=self.name))
+
+    def name_caller(self) -> str:
+        """Return how the user, or the session of the role, is called whose credentials these are."""
+        with translate_errors("sts:GetCallerIdentity"):
+            return str(open_client(self.session, "sts").get_caller_identity()["Arn"]).rpartition("/")[2]
 
     def ask(self, question: str, **fields: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  # JSON
         """Yield the pages of an answer of the function `report`.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
 from keyferry.cli.check.problems import nearest
+from keyferry.cli.steer.suspensions import SuspensionFields
 from keyferry.delivery.report import build_owner_field
 from keyferry.errors import InvalidInput
 from keyferry.mapping.catalog import Catalog
@@ -111,6 +112,8 @@ class Status(TypedDict):
 
     targets: list[Target]
     """By mapping, cluster and namespace."""
+    suspended: NotRequired[list[SuspensionFields]]
+    """What is suspended in the stack; left out where nothing is, or nobody was asked."""
 
 
 RIGHT = ("right", "held", "unknown")

@@ -36,12 +36,16 @@ class Suspension(BaseModel):
     since: AwareDatetime
     until: AwareDatetime
     """When deliveries go on by themselves: with the first sweep after it, if no event comes before."""
+    parameter: str = ""
+    """The name of its parameter, where that is not understood; empty where it says mapping and cluster."""
     by: str = ""
     """Who has stopped them, as the session of the role or the user is called."""
 
     @property
     def name(self) -> str:
         """The name of its parameter, below the path of the stack."""
+        if self.parameter:
+            return self.parameter
         parts = [("mappings", self.mapping), ("clusters", self.cluster)]
         return "/".join(f"{noun}/{name}" for noun, name in parts if name is not None) or EVERYTHING
 
@@ -63,7 +67,7 @@ class Suspension(BaseModel):
 
     def to_value(self) -> str:
         """Return the value of its parameter."""
-        return self.model_dump_json(exclude={"mapping", "cluster"})
+        return self.model_dump_json(exclude={"mapping", "cluster", "parameter"})
 
     def as_dict(self) -> dict[str, str]:
         """Return it for a log line or for `--output json`, without empty fields."""
@@ -113,7 +117,7 @@ def _parse(name: str, value: str) -> Suspension:
     try:
         if scope is None or not isinstance(document, dict):
             return _build_unknown(name, scope or {})
-        return Suspension.model_validate({**document, **scope})
+        return Suspension.model_validate({**document, **scope, "parameter": ""})
     except ValidationError:
         return _build_unknown(name, scope or {})
 
@@ -134,4 +138,4 @@ def _parse_name(name: str) -> dict[str, str | None] | None:
 
 def _build_unknown(name: str, scope: Mapping[str, str | None]) -> Suspension:
     reason = f"the parameter {name[:300]} below the stack's path is not understood: delete it, and suspend again"
-    return Suspension(reason=reason, since=datetime.min.replace(tzinfo=UTC), until=_NEVER, **scope)
+    return Suspension(parameter=name, reason=reason, since=datetime.min.replace(tzinfo=UTC), until=_NEVER, **scope)

@@ -13,13 +13,14 @@ from keyferry.cli.page.content import STATES, build_content
 from keyferry.cli.states import Row
 
 
-def render_page(rows: Sequence[Row], stack: str, now: datetime) -> str:
+def render_page(rows: Sequence[Row], stack: str, now: datetime, notes: Sequence[str] = ()) -> str:
     """Return the page as HTML. It needs no other file, and its Content-Security-Policy lets it ask for none.
 
     Args:
         rows: the rows of `keyferry status`.
         stack: whom they come from; empty if nobody was asked.
         now: the current time.
+        notes: what stands above the totals: what is suspended.
     """
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
@@ -30,6 +31,7 @@ def render_page(rows: Sequence[Row], stack: str, now: datetime) -> str:
     return environment.from_string(_read("page.html")).render(
         content=build_content(rows, stack, now),
         counts=[(state, counts[state]) for state in STATES if counts[state]],
+        notes=notes,
         policy=f"{policy}; base-uri 'none'; form-action 'none'",
         script=script,
         stack=stack,

@@ -1,20 +1,25 @@
-"""What is suspended in a stack, as people read and change it: by their own rights."""
+"""What is suspended in a stack, and what a suspension stops: by people's own rights."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
-from keyferry.aws.sessions import open_client
-from keyferry.aws.suspensions import SuspensionStore
+import click
+
+from keyferry.cli import states
 from keyferry.cli.call import Call
+from keyferry.cli.deliveries import Selection, select
+from keyferry.cli.deployment import load_deployment
+from keyferry.cli.options import INTERRUPTED, Settings
+from keyferry.cli.output import console
+from keyferry.cli.output.words import count
 from keyferry.cli.stack import Stack
-from keyferry.errors import InvalidInput
+from keyferry.cli.steer.suspensions import format_resume
+from keyferry.errors import InvalidInput, KeyferryError
+from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery
-from keyferry.pipeline.suspensions import ROOT, Suspension
-
-
-def open_store(stack: Stack) -> SuspensionStore:
-    """Return the suspensions of a stack."""
-    return SuspensionStore(open_client(stack.session, "ssm"), ROOT.format(stack=stack.name))
+from keyferry.pipeline.suspensions import Suspension
 
 
 def check_not_suspended(stack: Stack, deliveries: Iterable[Delivery]) -> None:
@@ -24,7 +29,7 @@ def check_not_suspended(stack: Stack, deliveries: Iterable[Delivery]) -> None:
         InvalidInput: some are; the message says by what, and how it is resumed.
         KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
     """
-    suspensions, now = open_store(stack).read(), datetime.now(UTC)
+    suspensions, now = stack.connect_suspensions().read(), datetime.now(UTC)
     found = [suspensions.find(delivery.mapping, delivery.cluster, now) for delivery in deliveries]
     stopped = list(dict.fromkeys(filter(None, found)))
     if stopped:
@@ -33,7 +38,49 @@ def check_not_suspended(stack: Stack, deliveries: Iterable[Delivery]) -> None:
         raise InvalidInput(f"{stopped[0]}{more}; leave it out, or end that with `{resume}`")
 
 
-def format_resume(call: Call, suspension: Suspension) -> str:
-    """Return the command that ends a suspension."""
-    chosen = [("--mapping", suspension.mapping), ("--cluster", suspension.cluster)]
-    return call.format_asking("resume", *(word for pair in chosen if pair[1] is not None for word in pair if word))
+def list_suspended(stack: Stack) -> tuple[Sequence[Suspension], str]:
+    """Return what is suspended now; nothing, and why, where that is not known: it is only a note to something else."""
+    try:
+        return stack.connect_suspensions().read().list_active(datetime.now(UTC)), ""
+    except KeyferryError as error:
+        return [], f"whether something is suspended is not known: {error}"
+
+
+def describe_stopped(settings: Settings, stack: Stack, mapping: str | None, cluster: str | None) -> str:
+    """Return how much a suspension stops: `2 mappings on 1 cluster, 4 targets`. The stack says it, else the folder.
+
+    A choice of namespaces counts as one target: only the cluster tells how many it chooses.
+    Empty where neither does: on a bad day, that keeps nobody from stopping something.
+
+    Raises:
+        InvalidInput: there is no such mapping or cluster, or that mapping does not go to that cluster.
+    """
+    catalog = _find_catalog(settings, stack)
+    if catalog is None:
+        return ""
+    stopped = select(catalog, Selection((mapping,) if mapping else (), cluster))
+    pairs = {(each.mapping, each.cluster) for each in stopped}
+    targets = sum((row["mapping"], row["cluster"]) in pairs for row in states.list_planned(catalog))
+    mappings, clusters = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
+    places = f"{count(len(mappings), 'mapping')} on {count(len(clusters), 'cluster')}"
+    return f"{places}, {count(targets, 'target')}"
+
+
+def _find_catalog(settings: Settings, stack: Stack) -> Catalog | None:
+    with suppress(KeyferryError):
+        return load_deployment(stack).catalog
+    with suppress(KeyferryError):
+        return settings.load_catalog()
+    return None
+
+
+def describe_stack(stack: Stack) -> str:
+    """Return which stack it is, for a question: its name, account and region."""
+    return f"stack {stack.name} (account {stack.get_output('DeliveriesQueueArn').split(':')[4]}, {stack.region})"
+
+
+def confirm(question: str) -> None:
+    """Ask, and leave where the answer is no."""
+    if not click.confirm(question, err=True):
+        console.print_note("nothing was done")
+        sys.exit(INTERRUPTED)

@@ -10,7 +10,7 @@ from keyferry.cli.trace.narrow import list_own, narrow_end, narrow_route, narrow
 from keyferry.cli.trace.subject import SourceName
 from keyferry.delivery.report import MAX_LISTED
 
-ENDS = ("delivered", "retry later", "dead letter", "dropped", "superseded", "replaced")
+ENDS = ("delivered", "retry later", "dead letter", "dropped", "superseded", "replaced", "suspended")
 """The messages that end an attempt."""
 FAILED = ("retry later", "dead letter", "dropped")
 """Those of attempts that failed."""

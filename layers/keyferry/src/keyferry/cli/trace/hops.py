@@ -143,6 +143,8 @@ def _tell_delivery(line: Line, asked: datetime) -> str:
             return f"failed{attempt}: {get_error(line)}{tell_next_try(line, asked)}"
         case "dead letter":
             return f"is a dead letter{attempt}: {get_error(line)}"
+        case "suspended":
+            return f"not delivered{attempt}: {line.get('reason', '')}"
         case "replaced":
             count = line.get("follow_ups", 1)
             where = words.join(line.get("sent_on", ()), count)

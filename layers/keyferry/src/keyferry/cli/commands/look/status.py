@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -19,9 +19,12 @@ from keyferry.cli.output.states import print_planned, print_states
 from keyferry.cli.output.words import add_help
 from keyferry.cli.stack import Stack, open_stack
 from keyferry.cli.states import Filter, Row, Status
+from keyferry.cli.steer.suspended import list_suspended
+from keyferry.cli.steer.suspensions import dump_suspension, print_suspended
 from keyferry.deadline import Deadline
 from keyferry.errors import UnknownName
 from keyferry.pipeline.comparison import Scope
+from keyferry.pipeline.suspensions import Suspension
 from keyferry.runtime.wiring import Runtime
 
 ANSWER = Status
@@ -83,7 +86,9 @@ def status(
         rows = _look(settings, known, wanted, past)
         if watch and not settings.is_json:
             console.print_line(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-        _print(settings, call, known.name if known else "", list(filter(wanted.accepts, rows)), len(rows))
+        suspended = _list_suspended(known) if known else []
+        name, shown = known.name if known else "", list(filter(wanted.accepts, rows))
+        _print(settings, call, name, shown, len(rows), suspended)
         if not watch:
             sys.exit(0 if all(map(states.is_right, rows)) else PROBLEMS)
         time.sleep(MIN_WATCH_SECONDS)
@@ -124,16 +129,33 @@ def _compare(settings: Settings, scope: Scope) -> Iterator[Row]:
         cursor = page.get("cursor", {})
 
 
-def _print(settings: Settings, call: Call, stack: str, rows: list[Row], total: int | None) -> None:
+def _list_suspended(stack: Stack) -> Sequence[Suspension]:
+    suspended, note = list_suspended(stack)
+    if note:
+        console.print_note(f"warning: {note}")
+    return suspended
+
+
+def _print(
+    settings: Settings,
+    call: Call,
+    stack: str,
+    rows: list[Row],
+    total: int | None,
+    suspended: Sequence[Suspension] = (),
+) -> None:
     if settings.is_json:
-        console.print_json({"targets": [add_help(leave_out_past_try(row, datetime.now(UTC))) for row in rows]})
+        targets = [add_help(leave_out_past_try(row, datetime.now(UTC))) for row in rows]
+        told = {"suspended": list(map(dump_suspension, suspended))} if suspended else {}
+        console.print_json({"targets": targets, **told})
     elif settings.output == "html":
         from keyferry.cli.page.render import render_page  # noqa: PLC0415  # with Jinja2, which takes time to import
 
-        console.print_document(render_page(rows, stack, datetime.now(UTC)))
+        console.print_document(render_page(rows, stack, datetime.now(UTC), list(map(str, suspended))))
     elif total is None:
         print_planned(rows)
     else:
+        print_suspended(suspended, call)
         print_states(rows, datetime.now(UTC), total, call)
 
 
