@@ -126,6 +126,7 @@ reference: tools ## Write anew what is made of the code: schemas, the references
 	@for verb in $$($(BIN)/python -c 'from keyferry.cli import VERBS; print(*VERBS)'); do \
 		file=docs/output/$$verb.schema.json; $(BIN)/keyferry schema --of $$verb > $$file 2>/dev/null || rm $$file; \
 	done
+	@$(BIN)/python -c 'from keyferry.cli.reference.schemas import write_event_schemas; write_event_schemas()'
 
 .PHONY: golden
 golden: tools ## Write anew what commands show on a terminal, and all that doctor says, tests/unit/golden; look at the difference

@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 import keyferry.kube  # noqa: F401  # during init, which has the most CPU, rather than at the first delivery
 from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
+from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery, Message
 from keyferry.pipeline.kubernetes_events import has_somebody_to_tell
 from keyferry.pipeline.settle import Settlement, settle_delivery
@@ -35,9 +36,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     def settle(message: Message) -> Settlement:
         settlement = settle_delivery(message, lambda delivery: _deliver(message, delivery, deadline))
-        return tell(get_runtime(), settlement, deadline) if has_somebody_to_tell(settlement) else settlement
+        if has_somebody_to_tell(settlement):
+            settlement = tell(get_runtime(), settlement, deadline)
+        if isinstance(settlement.result, Report):
+            return get_runtime().announcer.announce(settlement, _get_mapping, function.count)
+        return settlement
 
     return function.handle_messages(event, context, settle, get_runtime, done_text="delivered")
+
+
+def _get_mapping(name: str) -> SecretMapping | None:
+    return get_runtime().catalog.mappings.get(name)
 
 
 def _deliver(message: Message, delivery: Delivery, deadline: Deadline) -> Report:

@@ -132,6 +132,8 @@ def test_keys_are_of_use_by_way_of_the_stores_alone(scene: Scene) -> None:
 
 DEAD = {"mapping": "lacking", "cluster": "prod-eu"}
 AWAY = {"mapping": "far", "cluster": "lost"}
+GONE = {"mapping": "pushed", "cluster": "prod-eu", "namespace": "pushed"}
+"""A delivery that writes, since its Secret is deleted before."""
 EVENT = {
     "version": "0",
     "detail-type": "Secret Label Updated",
@@ -142,12 +144,14 @@ EVENT = {
 SENDING = "AWS refuses sqs:SendMessage on the deliveries queue"
 HIDING = "AWS refuses sqs:ChangeMessageVisibility on the queue that the function reads"
 BURYING = "AWS refuses sqs:SendMessage on the dead-letter queue"
+TELLING = "AWS refuses events:PutEvents on the default event bus"
 TABLE: dict[tuple[str, str], tuple[Mapping[str, Any], int, Sequence[str], str]] = {
     ("Route", "Send"): (EVENT, 1, (), SENDING),
     ("Route", "Consume"): (EVENT, 1, ("Send",), HIDING),  # only what fails is hidden
     ("Deliver", "DeadLetter"): (DEAD, 1, (), BURYING),
     ("Deliver", "Send"): (AWAY, MAX_RECEIVES, (), SENDING),  # a copy takes the place of what came back too often
     ("Deliver", "Consume"): (AWAY, 1, (), HIDING),
+    ("Deliver", "Tell"): (GONE, 1, (), TELLING),
     ("Reconcile", "Send"): ({"mapping": "pushed", "cluster": "prod-eu"}, 1, (), SENDING),
     ("Reconcile", "Consume"): ({"mapping": "pushed", "cluster": "prod-eu"}, 1, ("Send",), HIDING),
 }
@@ -209,7 +213,7 @@ def lacking(stack: Deployed, function: str, sids: Sequence[str]) -> Iterator[Non
 def record(body: Mapping[str, Any], attempt: int) -> dict[str, Any]:
     """Return what Lambda makes of a message on a queue. Nobody has received it: SQS does not know its receipt."""
     known = {"id": str(uuid.uuid4()), "eventId": str(uuid.uuid4()), "time": "2026-11-24T12:00:00Z"}
-    wanted = ("id",) if "detail" in body else ("eventId", "time") if body in (DEAD, AWAY) else ()
+    wanted = ("id",) if "detail" in body else ("eventId", "time") if body in (DEAD, AWAY, GONE) else ()
     sent = str(int(time.time() * 1000))
     return {
         "messageId": str(uuid.uuid4()),
@@ -224,10 +228,13 @@ def record(body: Mapping[str, Any], attempt: int) -> dict[str, Any]:
 
 
 def said(stack: Deployed, function: str, body: Mapping[str, Any], attempt: int) -> str:
-    """Let a function have a message, and return what it says why it has not worked it off."""
+    """Let a function have a message, and return what it says why it has not worked it off, and what it notes."""
+    if body == GONE:
+        stack.eu.delete("Secret", "pushed", "pushed")
     since: datetime = now()
     stack.invoke(f"{function}Function", {"Records": [record(body, attempt)]})
-    return " ".join(line.get("reason", "") for line in stack.lines(f"{function}Function", since))
+    lines = stack.lines(f"{function}Function", since)
+    return " ".join(text for line in lines for text in (line.get("reason", ""), *line.get("notes", ())))
 
 
 @pytest.mark.parametrize(("function", "sid"), TABLE)

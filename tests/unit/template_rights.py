@@ -10,9 +10,13 @@ SEND = {"sqs:SendMessage"}
 LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 SUSPENDED = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/keyferry/${AWS::StackName}/suspended"
 READ_SUSPENSIONS = {str({"Fn::Sub": SUSPENDED}): {"ssm:GetParametersByPath"}}
+BUS = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/default"
+PUT_EVENTS = {str({"Fn::Sub": BUS}): {"events:PutEvents"}}
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "RouteRole": {"Changes": CONSUME, "Deliveries": SEND, "RouteLogs": LOG},
-    "DeliverRole": READ_SUSPENSIONS | {"Deliveries": CONSUME | SEND, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
+    "DeliverRole": READ_SUSPENSIONS
+    | PUT_EVENTS
+    | {"Deliveries": CONSUME | SEND, "DeliveriesDeadLetters": SEND, "DeliverLogs": LOG},
     "ReconcileRole": READ_SUSPENSIONS
     | {"Sweeps": CONSUME | SEND, "Deliveries": SEND, "ReconcileLogs": LOG, "ReportLogs": LOG},
     "ScheduleRole": {"Sweeps": SEND, "EventsDeadLetters": SEND},
@@ -131,6 +135,20 @@ def may_not_itself_use_what_lambda_needs_in_a_vpc(stack: Stack, _name: str, func
     arn = f"arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:{title(function)}"
     by_function = [{"Fn::Sub": arn} in one.get("lambda:SourceFunctionArn", []) for one in denied]
     return policy.get("Condition") == "InVpc" and by_function == [True]
+
+
+TELL = "DeliverRole.Policies.0.PolicyDocument.Statement.4"
+
+
+@broken_by(f"{TELL}.Condition")
+@broken_by(f"{TELL}.Condition", {"StringEquals": {"events:detail-type": "Secret Delivered"}})
+@broken_by(f"{TELL}.Condition", {"StringLike": {"events:source": "*"}})
+@rule("IAM::Role")
+def puts_events_in_its_own_name_alone(_stack: Stack, _name: str, properties: Properties) -> bool:
+    """An event of another source could be taken for an application's, by whatever rules there are."""
+    statements = [one for policy in properties.get("Policies", ()) for one in policy["PolicyDocument"]["Statement"]]
+    putting = [one for one in statements if "events:PutEvents" in listed(one["Action"])]
+    return all(one.get("Condition") == {"StringEquals": {"events:source": "keyferry"}} for one in putting)
 
 
 @broken_by("Resources.More", {"Type": "AWS::IAM::Policy", "Properties": {"Roles": [{"Ref": "RouteRole"}]}})

@@ -260,7 +260,7 @@ METRICS = {
     *("MessagesRetried", "MessagesDeadLettered", "MessagesDropped", "RotationsFailed", "EventToWriteSeconds"),
     *("TargetsUpdated", "TargetsUnchanged", "TargetsFailed", "WorkloadsRestarted"),
     *("MessagesReplaced", "MessagesSuperseded", "MessagesSuspended", "Suspensions"),
-    *("MappingsUnreadable", "PipelineErrors", "UnknownNames"),
+    *("MappingsUnreadable", "PipelineErrors", "UnknownNames", "NotificationsFailed"),
     *("Failures", "ClusterUnavailable"),
     *("SweepsFinished", "SweepsUnfinished", "TargetsNotCompared", "ChangesFoundBySweep"),
 }

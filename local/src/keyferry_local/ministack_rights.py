@@ -19,6 +19,7 @@ def close() -> None:
     _authorize_logs_and_dashboards_by_name()
     _authorize_rules_and_access_entries_by_their_arns()
     _authorize_calls_by_their_own_actions()
+    _compare_the_source_of_events()
 
 
 def _authorize_parameters_by_name() -> None:
@@ -72,7 +73,8 @@ def _authorize_rules_and_access_entries_by_their_arns() -> None:
             return f"arn:aws:eks:{region}:{account}:access-entry/{cluster}/{kind}/{account}/{name}/1"
         if service == "lambda" and _LAYER_VERSIONS.search(path):
             return "*"  # AWS has no resource to name for it
-        if service == "events" and headers.get("x-amz-target", "").endswith(".DescribeEventBus"):
+        call = headers.get("x-amz-target", "").rpartition(".")[2] if service == "events" else ""
+        if call in ("DescribeEventBus", "PutEvents"):  # nothing here puts events on a bus of its own
             return f"arn:aws:events:{region}:{account}:event-bus/{ministack_calls.parse(body).get('Name', 'default')}"
         rule = ministack_calls.parse(body).get("Rule") if service == "events" else None
         return f"arn:aws:events:{region}:{account}:rule/{rule}" if rule else arn.replace(":rule/default/", ":rule/")
@@ -96,3 +98,17 @@ def _authorize_calls_by_their_own_actions() -> None:
         return found.removesuffix("Batch") if found and service == "sqs" else found
 
     iam_actions.extract_iam_action = action
+
+
+def _compare_the_source_of_events() -> None:
+    """A condition can compare `events:source`, the source of what PutEvents puts."""
+    context = iam_actions.request_tag_context
+
+    def with_source(service: str, action: str, body: bytes, *rest: Any) -> Json:  # noqa: ANN401 - only handed on
+        found: Json = context(service, action, body, *rest)
+        if action != "events:PutEvents":
+            return found
+        sources = {str(entry.get("Source")) for entry in ministack_calls.parse(body).get("Entries", ())}
+        return {**found, "events:source": ",".join(sorted(sources))}
+
+    iam_actions.request_tag_context = with_source

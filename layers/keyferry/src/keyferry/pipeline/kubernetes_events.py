@@ -61,7 +61,7 @@ def list_events(settlement: Settlement, mapping: SecretMapping, prefix: str, now
         build_event(
             outcome.namespace,
             mapping.spec.secret.name,
-            _choose_reason(outcome, error),
+            choose_reason(outcome, error),
             _describe(settlement, mapping, outcome.namespace, error),
             cause=f"{mapping.name}\n{error.title}",
             instance=prefix,
@@ -109,13 +109,23 @@ def add_note(settlement: Settlement, note: str) -> Settlement:
 def _list_told(settlement: Settlement) -> Iterator[tuple[Outcome, KeyferryError]]:
     """Yield what failed in a namespace that is there, and either stays so, or has lasted."""
     report = settlement.result
+    for outcome, error in _list_failures(report) if isinstance(report, Report) else ():
+        if not isinstance(error, NamespaceGone) and lasts_or_stays(settlement, error, outcome.namespace):
+            yield outcome, error
+
+
+def lasts_or_stays(settlement: Settlement, error: KeyferryError, namespace: str | None) -> bool:
+    """Return whether a failure is to be told: what passes within seconds as a rule is, once it has lasted.
+
+    Args:
+        settlement: what became of the message.
+        error: the failure.
+        namespace: where; None for the whole delivery.
+    """
     lasts = not settlement.is_retried or settlement.age_seconds > PERSISTENT_SECONDS
     going_on = {follow_up.namespace for follow_up in settlement.follow_ups}
-    for outcome, error in _list_failures(report) if isinstance(report, Report) else ():
-        if isinstance(error, NamespaceGone):
-            continue
-        if not isinstance(error, _PASSING) or (lasts and outcome.namespace not in going_on):
-            yield outcome, error
+    is_passing = isinstance(error, _PASSING) or (namespace is None and isinstance(error, _OF_CLUSTER))
+    return not is_passing or (lasts and namespace not in going_on)
 
 
 def _list_failures(report: Report) -> Iterator[tuple[Outcome, KeyferryError]]:
@@ -127,7 +137,8 @@ def _list_failures(report: Report) -> Iterator[tuple[Outcome, KeyferryError]]:
         yield from ((Outcome(name, "failed"), error) for name in report.all_namespaces if name not in done)
 
 
-def _choose_reason(outcome: Outcome, error: KeyferryError) -> Reason:
+def choose_reason(outcome: Outcome, error: KeyferryError) -> Reason:
+    """Return what has failed in a namespace: the delivery, or the restarts after it."""
     is_of_restart = error.part.partition(".")[0] == "restart" or outcome.did in ("created", "updated")
     return "RestartFailed" if outcome.restart_due and is_of_restart else "DeliveryFailed"
 

@@ -34,6 +34,7 @@ from keyferry.pipeline.sweep import Sweep, SweepReport
 from keyferry.runtime.apart import run_apart
 from keyferry.runtime.clusters import Clusters
 from keyferry.runtime.compiled import load_catalog
+from keyferry.runtime.notifications import create_announcer
 from keyferry.runtime.suspensions import Gate, create_reader, look
 from keyferry.stores.source import Source
 
@@ -72,6 +73,7 @@ class Runtime:
         self.clusters = Clusters(self._sessions, environment, self.concurrency)
         self._read_suspensions = create_reader(self._sessions, environment)
         self._gate = Gate(self._read_suspensions)
+        self.announcer = create_announcer(self._sessions, environment)
 
     @functools.cached_property
     def catalog(self) -> Catalog:
@@ -111,8 +113,7 @@ class Runtime:
     def limit(self, deadline: Deadline) -> None:
         """Begin no request to AWS after a deadline, but to SQS: each then raises OutOfTime.
 
-        An environment has one deadline, since it does one work at a time. Where several run at once (`push`), it is the
-        one set last.
+        An environment has one deadline: where several works run at once (`push`), that which was set last.
         """
         self._sessions.limit(deadline)
 
@@ -247,8 +248,7 @@ class Runtime:
             KeyferryError: as `list_status` says.
         """
         self.limit(deadline)
-        # Who asks may have mended what is remembered.
-        self.clusters.forget()
+        self.clusters.forget()  # who asks may have mended what is remembered
         readers = Readers(
             connect=functools.partial(self.connect, is_sweep=True),
             read_state=self.create_state_reader(),

@@ -48,7 +48,7 @@ KUBERNETES = {
 }
 """The modules of the Kubernetes client that keyferry.kube names, and those that they import: all that is kept of it.
 Its packages' own `__init__` import everything."""
-SERVICES = {"eks", "secretsmanager", "sqs", "ssm", "sts"}
+SERVICES = {"eks", "events", "secretsmanager", "sqs", "ssm", "sts"}
 """Those that are called, of the 440 that botocore describes."""
 _IMPORT = "import sys; sys.path[:0] = sys.argv[1:]; from kubernetes.client import configuration, exceptions, rest"
 _OLD_SECONDS = 86400

@@ -3,9 +3,11 @@
 import ast
 import importlib
 import inspect
+import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -17,6 +19,7 @@ from keyferry.mapping.mapping import SecretMapping
 from keyferry.mapping.stack import Stack
 from keyferry.mapping.targets import Clusters
 from keyferry.model import Record
+from keyferry.pipeline.notifications import DETAILS, Delivered, Detail, DetailType, Failed
 from keyferry.policy.rules import Policy
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -41,6 +44,25 @@ def build_answer_schema(verb: str) -> dict[str, Any] | None:
             if model.__name__ in json_schema["$defs"]:
                 _describe(model, json_schema["$defs"][model.__name__]["properties"])
     return {"$schema": DIALECT, "title": f"keyferry {verb} --output json", **json_schema}
+
+
+def build_event_schema(detail_type: DetailType) -> dict[str, Any]:
+    """Return the JSON Schema of the detail of an event that Keyferry puts on the event bus."""
+    config = ConfigDict(use_attribute_docstrings=True)
+    # Of a form alone, or of fields that it inherits, pydantic would not take the docstrings.
+    definitions = TypeAdapter[Any](Detail | Delivered | Failed, config=config).json_schema()["$defs"]
+    common, *forms = (definitions.pop(form.__name__) for form in (Detail, Delivered, Failed))
+    own = forms[DETAILS[detail_type] is Failed]
+    properties = {"properties": {**own["properties"], **common["properties"]}}
+    return {"$schema": DIALECT, **own, **properties, "title": f"Detail of {detail_type}", "$defs": definitions}
+
+
+def write_event_schemas(folder: Path = Path("docs/events")) -> None:
+    """Write the JSON Schema of each kind of event into a folder, as `secret-delivered.schema.json`."""
+    folder.mkdir(exist_ok=True)
+    for detail_type in DETAILS:
+        text = json.dumps(build_event_schema(detail_type), indent=2)
+        (folder / f"{detail_type.lower().replace(' ', '-')}.schema.json").write_text(f"{text}\n")
 
 
 def build_schema() -> dict[str, Any]:
