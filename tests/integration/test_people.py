@@ -105,6 +105,19 @@ def look_at_queues(person: Person, directory: Path) -> str:
     return calls("sqs", *asked)(person, directory)
 
 
+def suspend(person: Person, directory: Path) -> str:
+    """`keyferry suspend` and `keyferry resume`, of a mapping on a cluster that no other test uses."""
+    where = "--mapping", "pushed", "--cluster", "prod-eu", "--yes", "--stack", STACK
+    said = person.run(directory, "suspend", "--reason", "a test", *where)
+    return said or person.run(directory, "resume", *where)
+
+
+def sweep_by_command(person: Person, directory: Path) -> str:
+    """`keyferry sweep`."""
+    where = "--mapping", "pushed", "--cluster", "prod-eu", "--yes", "--stack", STACK
+    return person.run(directory, "sweep", *where)
+
+
 def sweep(person: Person, directory: Path) -> str:
     """`aws lambda invoke`, for one mapping."""
     payload = json.dumps({"mapping": "pushed", "cluster": "prod-eu"}).encode()
@@ -222,6 +235,8 @@ COMMANDS: dict[str, dict[str, Command]] = {
     "steer": {
         "aws cloudformation describe-stacks": DESCRIBE,
         "aws lambda invoke": sweep,
+        "keyferry sweep": sweep_by_command,
+        "keyferry suspend": suspend,
         "keyferry dead-letters": work_off_dead_letters,
         "keyferry push --stack": push_through_the_stack,
         "keyferry doctor --canary, the change": calls(
@@ -261,7 +276,9 @@ NEEDED = {
     },
     "steer": {
         "Stack": ["aws cloudformation describe-stacks", "keyferry push --stack", "keyferry dead-letters"],
-        "Sweep": ["aws lambda invoke"],
+        "Sweep": ["aws lambda invoke", "keyferry sweep", "keyferry suspend"],
+        "Suspensions": ["keyferry suspend"],
+        "Suspend": ["keyferry suspend"],
         "DeadLetters": ["keyferry dead-letters"],
         "Send": ["keyferry push --stack", "keyferry dead-letters"],
         "Canary": ["keyferry doctor --canary, the change"],
@@ -269,6 +286,7 @@ NEEDED = {
     "push": {
         "Stack": ["keyferry push --stack"],
         "Deliver": ["keyferry push --stack"],
+        "Suspensions": ["keyferry push --stack"],
         "FromTerminal": ["keyferry push"],
     },
 }

@@ -110,7 +110,8 @@ class FakeStack:
         return self.suspensions
 
     def ask(self, _question: str, **_fields: object) -> Iterator[dict[str, Any]]:
-        yield {"rows": self.rows}
+        told = [one.model_dump(mode="json") for one in self.suspensions.entries]
+        yield {"rows": self.rows, **({"suspended": told} if told else {})}
 
     def list_attempts(self, _since: datetime, **_more: object) -> list[LogLines]:
         return [LogLines(self.lines)]

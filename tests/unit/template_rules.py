@@ -220,13 +220,11 @@ def asks_a_cluster_as_often_at_once_as_the_parameter_says(_stack: Stack, name: s
 @broken_by("Deliver.Environment.Variables.KEYFERRY_SUSPENSIONS", "/keyferry/suspended")
 @broken_by("Route.Environment.Variables.KEYFERRY_SUSPENSIONS", {"Fn::Sub": "/keyferry/${AWS::StackName}/suspended"})
 @rule(FUNCTION)
-def reads_what_is_suspended_in_its_own_stack_if_it_sends_or_delivers(
-    _stack: Stack, name: str, function: Properties
-) -> bool:
+def reads_what_is_suspended_in_its_own_stack_if_it_is_not_route(_stack: Stack, name: str, function: Properties) -> bool:
     """Route sends whatever is suspended: `deliver` drops it."""
     path = function["Environment"]["Variables"].get("KEYFERRY_SUSPENSIONS")
     wanted = {"Fn::Sub": ROOT_OF_SUSPENSIONS.format(stack="${AWS::StackName}")}
-    return bool(path == (wanted if name in ("Deliver", "Reconcile") else None))
+    return bool(path == (wanted if name != "Route" else None))
 
 
 @broken_by("Reconcile.Environment.Variables.KEYFERRY_SWEEP_SECONDS", 3600)

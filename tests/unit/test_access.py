@@ -360,8 +360,19 @@ def test_no_policy_for_people_reads_a_value_passes_a_role_or_changes_a_function(
     services = {action.partition(":")[0] for action in actions}
     assert services == {
         *("cloudformation", "cloudtrail", "cloudwatch", "eks", "events", "iam", "kms", "lambda", "logs", "scheduler"),
-        *("secretsmanager", "sqs", "sts"),
+        *("secretsmanager", "sqs", "ssm", "sts"),
     }
+    assert {action for action in actions if action.startswith("ssm:")} == {
+        *("ssm:GetParametersByPath", "ssm:PutParameter", "ssm:DeleteParameter"),
+    }
+    paths = {
+        resource["Fn::Sub"].rpartition(":parameter")[2]
+        for name in ("Look", "Steer", "Push")
+        for each in people(name)
+        for resource in each["Resource"]
+        if any(action.startswith("ssm:") for action in each["Action"])
+    }
+    assert paths == {"/keyferry/${Stack}/suspended", "/keyferry/${Stack}/suspended/*"}
     # GetFunction and GetLayerVersion hand out code; Decrypt and the stores are nothing to look at.
     assert sorted(
         {action for action in actions if action.startswith(("lambda:", "sts:", "kms:", "iam:", "secrets"))}
@@ -377,6 +388,8 @@ def test_no_policy_for_people_reads_a_value_passes_a_role_or_changes_a_function(
         "lambda:InvokeFunction",
         "logs:FilterLogEvents",
         "secretsmanager:PutSecretValue",
+        "ssm:DeleteParameter",
+        "ssm:PutParameter",
         "sts:AssumeRole",
     }
 
@@ -426,7 +439,10 @@ def test_a_secret_may_be_changed_only_where_there_is_the_mapping_of_a_canary() -
         [each["Sid"] for each in build_people(known)["Resources"]["Steer"]["Properties"]["PolicyDocument"]["Statement"]]
         for known in (catalog(mapping("keyferry-canary")), catalog(mapping("other")))
     ]
-    assert sids == [["Stack", "Sweep", "DeadLetters", "Send", "Canary"], ["Stack", "Sweep", "DeadLetters", "Send"]]
+    assert sids == [
+        ["Stack", "Sweep", "Suspensions", "Suspend", "DeadLetters", "Send", "Canary"],
+        ["Stack", "Sweep", "DeadLetters", "Send"],
+    ]
 
 
 def test_who_may_push_from_a_terminal_is_said_where_there_is_a_role_for_it_alone() -> None:

@@ -17,7 +17,7 @@ from keyferry.model import Delivery
 from keyferry.pipeline.settle import GIVE_UP_SECONDS, settle_delivery
 from keyferry.pipeline.suspensions import ROOT, Suspension, Suspensions
 from keyferry.pipeline.sweep import Sweep
-from keyferry.runtime.suspensions import CLOCKS_APART, REMEMBER_SECONDS, Gate, create_reader, look
+from keyferry.runtime.suspensions import CLOCKS_APART, REMEMBER_SECONDS, Gate, create_reader, describe, look
 from keyferry.runtime.wiring import Runtime
 from keyferry.testing import Calls, FakeClock
 from tests.unit.clusters import World as Clusters
@@ -427,3 +427,13 @@ def test_after_ten_changes_a_deletion_and_a_restoring_the_newest_value_is_there_
     assert [each for each in after if each.startswith("rollout")] == ["rollout payments/Deployment/api"]
     assert not any(each.startswith("delete") for each in after)
     assert target.data("payments", "payments-db")["password"] == "Y2FuYXJ5LTEx"
+
+
+def test_report_says_what_is_suspended_now_or_why_it_does_not_know() -> None:
+    def fail() -> Suspensions:
+        raise AccessDenied("grant it")
+
+    far = suspension("db", until=WHEN + 36500 * DAY)
+    assert describe(lambda: Suspensions((suspension(), far))) == {"suspended": [far.model_dump(mode="json")]}
+    assert describe(Suspensions) == {}
+    assert describe(fail) == {"suspensionsUnknown": "what is suspended cannot be read: grant it"}

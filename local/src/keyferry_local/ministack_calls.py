@@ -50,5 +50,5 @@ def parameter_arn(name: str, region: str, account: str) -> str:
 
 
 def parameter_names(request: Json) -> list[str]:
-    """Name the parameters of a Parameter Store call."""
-    return [*request.get("Names", []), *([request["Name"]] if "Name" in request else [])]
+    """Name the parameters of a Parameter Store call, or the path below which it reads them (GetParametersByPath)."""
+    return [*request.get("Names", []), *(request[key] for key in ("Name", "Path") if key in request)]

@@ -128,6 +128,8 @@ def _list_steer(*, has_canary: bool) -> list[Object]:
     return [
         _allow("Stack", ["cloudformation:DescribeStacks"], [_STACK]),
         _allow("Sweep", ["lambda:InvokeFunction"], [_arn("lambda", "function:${Stack}-reconcile")]),
+        _SUSPENSIONS,
+        _allow("Suspend", ["ssm:PutParameter", "ssm:DeleteParameter"], [f"{_SUSPENDED}/*"]),
         _allow(
             "DeadLetters",
             [
@@ -146,6 +148,7 @@ def _list_push() -> list[Object]:
     return [
         _allow("Stack", ["cloudformation:DescribeStacks"], [_STACK]),
         _allow("Deliver", ["sqs:SendMessage"], _name_queues(["deliveries.fifo"])),
+        _SUSPENSIONS,
         {"Fn::If": ["HasPushRole", _allow("FromTerminal", ["sts:AssumeRole"], [role]), {"Ref": "AWS::NoValue"}]},
     ]
 
@@ -162,6 +165,9 @@ def _name_queues(names: Iterable[str]) -> list[str]:
     return [_arn("sqs", f"${{Stack}}-{name}") for name in names]
 
 
+_SUSPENDED = _arn("ssm", "parameter/keyferry/${Stack}/suspended")
+_SUSPENSIONS = _allow("Suspensions", ["ssm:GetParametersByPath"], [_SUSPENDED])
+"""To read what is suspended: no other call, and no other path."""
 _ENTRIES = [
     f"arn:${{AWS::Partition}}:eks:*:${{AWS::AccountId}}:{resource}" for resource in ("cluster/*", "access-entry/*")
 ]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import Any
 
 from keyferry.aws.sessions import Sessions
 from keyferry.aws.suspensions import SuspensionStore
@@ -42,6 +43,16 @@ def look(read: Read) -> tuple[Suspensions, str]:
         return read(), ""
     except KeyferryError as error:
         return Suspensions(), f"what is suspended cannot be read: {error}"
+
+
+def describe(read: Read) -> dict[str, Any]:
+    """Return what is suspended now, for an answer of `report`: `{"suspended": …}`, empty where nothing is.
+
+    Where that cannot be read, `{"suspensionsUnknown": …}` says why: the answer is of more than that.
+    """
+    suspensions, note = look(read)
+    active = [one.model_dump(mode="json") for one in suspensions.list_active(_read_time())]
+    return ({"suspended": active} if active else {}) | ({"suspensionsUnknown": note} if note else {})
 
 
 def _read_time() -> datetime:

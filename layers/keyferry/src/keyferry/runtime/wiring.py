@@ -35,7 +35,7 @@ from keyferry.runtime.apart import run_apart
 from keyferry.runtime.clusters import Clusters
 from keyferry.runtime.compiled import load_catalog
 from keyferry.runtime.notifications import create_announcer
-from keyferry.runtime.suspensions import Gate, create_reader, look
+from keyferry.runtime.suspensions import Gate, create_reader, describe, look
 from keyferry.stores.source import Source
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ class Runtime:
             deadline=deadline,
             concurrency=self.concurrency,
         )
-        return list_status(scope, self.catalog, readers)
+        return list_status(scope, self.catalog, readers) | describe(self._read_suspensions)
 
     def list_clusters(self, scope: Scope, deadline: Deadline) -> ClustersAnswer:
         """Return which clusters answer from here, as `keyferry.pipeline.reach.list_clusters` does.

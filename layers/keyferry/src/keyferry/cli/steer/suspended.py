@@ -1,7 +1,7 @@
 """What is suspended in a stack, and what a suspension stops: by people's own rights."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -19,7 +19,6 @@ from keyferry.cli.steer.suspensions import format_resume
 from keyferry.errors import InvalidInput, KeyferryError
 from keyferry.mapping.catalog import Catalog
 from keyferry.model import Delivery
-from keyferry.pipeline.suspensions import Suspension
 
 
 def check_not_suspended(stack: Stack, deliveries: Iterable[Delivery]) -> None:
@@ -36,14 +35,6 @@ def check_not_suspended(stack: Stack, deliveries: Iterable[Delivery]) -> None:
         resume = format_resume(Call(stack=stack.name), stopped[0])
         more = f" (and {len(stopped) - 1} more)" if len(stopped) > 1 else ""
         raise InvalidInput(f"{stopped[0]}{more}; leave it out, or end that with `{resume}`")
-
-
-def list_suspended(stack: Stack) -> tuple[Sequence[Suspension], str]:
-    """Return what is suspended now; nothing, and why, where that is not known: it is only a note to something else."""
-    try:
-        return stack.connect_suspensions().read().list_active(datetime.now(UTC)), ""
-    except KeyferryError as error:
-        return [], f"whether something is suspended is not known: {error}"
 
 
 def describe_stopped(settings: Settings, stack: Stack, mapping: str | None, cluster: str | None) -> str:

@@ -3,8 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -19,7 +20,6 @@ from keyferry.cli.output.states import print_planned, print_states
 from keyferry.cli.output.words import add_help
 from keyferry.cli.stack import Stack, open_stack
 from keyferry.cli.states import Filter, Row, Status
-from keyferry.cli.steer.suspended import list_suspended
 from keyferry.cli.steer.suspensions import dump_suspension, print_suspended
 from keyferry.deadline import Deadline
 from keyferry.errors import UnknownName
@@ -83,10 +83,11 @@ def status(
         return
     known, past = None if local else open_stack(os.environ, stack, settings), Past()
     while True:
-        rows = _look(settings, known, wanted, past)
+        told = dict[str, Any]()
+        rows = _look(settings, known, wanted, past, told)
         if watch and not settings.is_json:
             console.print_line(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
-        suspended = _list_suspended(known) if known else []
+        suspended = _parse_suspended(told)
         name, shown = known.name if known else "", list(filter(wanted.accepts, rows))
         _print(settings, call, name, shown, len(rows), suspended)
         if not watch:
@@ -94,11 +95,14 @@ def status(
         time.sleep(MIN_WATCH_SECONDS)
 
 
-def _look(settings: Settings, stack: Stack | None, wanted: Filter, past: Past) -> list[Row]:
-    """Return the targets that have all names that are asked for, whatever their state."""
+def _look(settings: Settings, stack: Stack | None, wanted: Filter, past: Past, told: dict[str, Any]) -> list[Row]:
+    """Return the targets that have all names that are asked for, whatever their state.
+
+    What else the stack says goes into `told`.
+    """
 
     def ask(scope: Scope) -> list[Row]:
-        return list(_ask(stack, scope) if stack else _compare(settings, scope))
+        return list(_ask(stack, scope, told) if stack else _compare(settings, scope))
 
     with console.show_progress("asking" if stack else "comparing", 1):
         try:
@@ -115,8 +119,9 @@ def _look(settings: Settings, stack: Stack | None, wanted: Filter, past: Past) -
         return rows
 
 
-def _ask(stack: Stack, scope: Scope) -> Iterator[Row]:
+def _ask(stack: Stack, scope: Scope, told: dict[str, Any]) -> Iterator[Row]:
     for page in stack.ask("status", cluster=scope.cluster, namespace=scope.namespace):
+        told |= page
         yield from page["rows"]
 
 
@@ -129,11 +134,11 @@ def _compare(settings: Settings, scope: Scope) -> Iterator[Row]:
         cursor = page.get("cursor", {})
 
 
-def _list_suspended(stack: Stack) -> Sequence[Suspension]:
-    suspended, note = list_suspended(stack)
-    if note:
-        console.print_note(f"warning: {note}")
-    return suspended
+def _parse_suspended(told: Mapping[str, Any]) -> Sequence[Suspension]:
+    """Return what the stack says is suspended, and note where it does not know."""
+    if "suspensionsUnknown" in told:
+        console.print_note(f"warning: {told['suspensionsUnknown']}")
+    return [Suspension.model_validate(fields) for fields in told.get("suspended", ())]
 
 
 def _print(
