@@ -33,11 +33,11 @@ class Aws:
         self.logs, self.pages = logs, pages
         self.asked: list[dict[str, Any]] = []
         """The requests to the logs."""
-        self.more: dict[str, str] = {}
+        self.more: dict[str, Any] = {}
         """What each row has in place of what is known."""
         self.questions: list[dict[str, Any]] = []
 
-    def client(self, *_: object, **_more: object) -> "Aws":
+    def client(self, *_: object, **_more: object) -> Any:  # noqa: ANN401
         return self
 
     def describe_stacks(self, **_: object) -> dict[str, Any]:

@@ -38,6 +38,7 @@ SECTIONS = {
         "resume": "Let deliveries go on, and deliver what differs",
         "sweep": "Compare all targets with their sources now, and deliver what differs",
         "dead-letters": "Show what could not be delivered, and send it anew or drop it",
+        "rollback": "Move a secret back to an earlier version, and follow it",
         "orphans": "Show what is left over of mappings that are gone",
         "uninstall": "Show what it takes to remove a stack, step by step",
     },

@@ -38,10 +38,11 @@ def list_known_versions(
         (version for version in listed if version.created), key=lambda version: str(version.created), reverse=True
     )
     ids = dict.fromkeys([*(version.id for version in dated), *facts, *named, *holders])
-    return [_describe(version_id, facts.get(version_id), holders.get(version_id, [])) for version_id in ids]
+    return [describe_version(version_id, facts.get(version_id), holders.get(version_id, [])) for version_id in ids]
 
 
-def _describe(version_id: str, version: SecretVersion | None, holders: list[str]) -> KnownVersion:
+def describe_version(version_id: str, version: SecretVersion | None, holders: list[str]) -> KnownVersion:
+    """Return a version, with what AWS tells of it, if it does, and the Secrets that are made from it."""
     known = KnownVersion(version=version_id, labels=sorted(version.labels) if version else [], holders=sorted(holders))
     if version and version.created:
         known["created"] = format_time(version.created)

@@ -11,7 +11,7 @@ from keyferry.cli.trace.subject import SourceName, reads
 from keyferry.delivery.report import RESTARTS_DONE
 from keyferry.model import format_moment, split_version
 
-_FIND = "find in "
+FIND = "find in"
 """How the name of a choice of many sources begins (`keyferry.stores.source.Source.__str__`)."""
 
 
@@ -21,7 +21,7 @@ def build_patterns(subject: SourceName, rows: Iterable[Row]) -> dict[str, str]:
     A name stands anywhere in a line of deliver, so that mappings which are gone since are found as well; of a choice of
     many sources no line has it.
     """
-    has_finds = any(source["name"].startswith(_FIND) for row in rows for source in row["sources"])
+    has_finds = any(source["name"].startswith(FIND) for row in rows for source in row["sources"])
     name = min(subject.names, key=len)
     return {
         "deliver": '{ $.message = "audit" }' if has_finds else f'"audit" "{name}"',
@@ -71,7 +71,7 @@ def _find_source(subject: SourceName, line: Line, events: Mapping[str, Line]) ->
     for source in line["sources"].values():
         if reads(source, subject.names):
             return dict(source) | ({"version": _shorten(source)} if "version" in source else {})
-        if source["name"].startswith(_FIND) and line["event_id"] in events:
+        if source["name"].startswith(FIND) and line["event_id"] in events:
             return {key: text for key, text in events[line["event_id"]].items() if key == "version"}
     return None
 
