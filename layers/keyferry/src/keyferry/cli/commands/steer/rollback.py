@@ -32,7 +32,7 @@ SKEW = timedelta(minutes=5)
 @click.command(
     epilog=examples(
         "keyferry rollback prod/payments/db --to AWSPREVIOUS",
-        "keyferry rollback prod/payments/db --to a1b2c3d4-5678-90ab-cdef-1234567890ab --dry-run",
+        "keyferry rollback prod/payments/db --to a1b2c3d4 --dry-run",
     )
 )
 @click.argument("secret")
