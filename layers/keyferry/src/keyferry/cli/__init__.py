@@ -34,6 +34,7 @@ SECTIONS = {
     },
     "steer": {
         "push": "Bring Secrets to the current state of their sources",
+        "restart": "Restart what uses the Secrets of a mapping",
         "suspend": "Stop deliveries, until they are resumed",
         "resume": "Let deliveries go on, and deliver what differs",
         "sweep": "Compare all targets with their sources now, and deliver what differs",

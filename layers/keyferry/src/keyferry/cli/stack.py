@@ -51,6 +51,10 @@ class Stack:
     arn: str = ""
     """Its ARN, which CloudFormation calls its id; empty if unknown."""
 
+    def __str__(self) -> str:
+        """Return which stack it is, for a question."""
+        return f"stack {self.name} of account {self.account} in {self.region}"
+
     @property
     def account(self) -> str:
         """The account that it is in; empty if unknown."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from keyferry.cli.output import console
 from keyferry.cli.output.pushed import Pushed
-from keyferry.cli.output.words import add_help
+from keyferry.cli.output.words import add_help, join
 from keyferry.cli.stack import Stack
 from keyferry.cli.states import Filter, Row
 from keyferry.cli.steer import rows
@@ -47,6 +47,11 @@ def build_deliveries(targets: Iterable[Row], namespace: str | None) -> list[Deli
         Delivery(mapping=mapping, cluster=cluster, namespace=namespace, event_id=event_id, time=now, takes_back=True)
         for mapping, cluster in dict.fromkeys((row["mapping"], row["cluster"]) for row in targets)
     ]
+
+
+def name_clusters(deliveries: Iterable[Delivery]) -> str:
+    """Return the clusters that deliveries go to, for a question."""
+    return join(list(dict.fromkeys(delivery.cluster for delivery in deliveries)))
 
 
 def print_outlook(targets: Sequence[Row], output: str) -> None:

@@ -1,17 +1,22 @@
 """What is shown of deliveries that were sent through a stack: what each did, by the log, and what is left."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from datetime import timedelta
+from typing import Any, NoReturn
 
 from keyferry.cli.call import Call
+from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings
 from keyferry.cli.output import console
 from keyferry.cli.output.pushed import Pushed, SentDelivery
 from keyferry.cli.output.words import add_help, count
+from keyferry.cli.stack import Stack
 from keyferry.cli.steer.course import Course, Followed, Line, State
+from keyferry.cli.steer.follow import PATIENCE, send_and_follow
 from keyferry.cli.steer.outlook import describe_owner
 from keyferry.cli.steer.rows import NO_NAMESPACE, Failure, Row, Secrets, print_rows, print_totals
 from keyferry.cli.trace.hops import get_next_try
-from keyferry.model import format_time
+from keyferry.model import Delivery, format_time
 
 _UNENDED: Mapping[State, str] = {
     "not sent": "not sent",
@@ -22,6 +27,30 @@ _UNENDED: Mapping[State, str] = {
 """How far a delivery is that no line tells of, in words."""
 _STOPPED = ("dead letter", "dropped", "suspended", "superseded")
 """How a delivery can end without being done."""
+
+
+def send(
+    stack: Stack, deliveries: Sequence[Delivery], secrets: Secrets, settings: Settings, call: Call, *, is_followed: bool
+) -> NoReturn:
+    """Send deliveries through a stack, show what became of them, and leave with the exit code that says it.
+
+    Args:
+        stack: the stack.
+        deliveries: deliveries of one event id.
+        secrets: the names of the Secrets.
+        settings: the form of the result.
+        call: how this program was called.
+        is_followed: whether to wait for what the stack does.
+
+    Raises:
+        KeyferryError: they could not be sent, or not be followed; what is known of them is shown before.
+    """
+    followed = send_and_follow(stack, deliveries, PATIENCE if is_followed else timedelta(0))
+    print_followed(followed, secrets, settings.output, call)
+    if followed.error:
+        raise followed.error
+    code = PROBLEMS if fails(followed, is_followed=is_followed) else 0
+    sys.exit(INTERRUPTED if followed.is_interrupted else code)
 
 
 def print_followed(followed: Followed, secrets: Secrets, output: str, call: Call) -> None:

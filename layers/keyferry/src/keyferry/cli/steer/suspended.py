@@ -65,11 +65,6 @@ def _find_catalog(settings: Settings, stack: Stack) -> Catalog | None:
     return None
 
 
-def describe_stack(stack: Stack) -> str:
-    """Return which stack it is, for a question: its name, account and region."""
-    return f"stack {stack.name} (account {stack.get_output('DeliveriesQueueArn').split(':')[4]}, {stack.region})"
-
-
 def confirm(question: str) -> None:
     """Ask, and leave where the answer is no."""
     if not click.confirm(question, err=True):

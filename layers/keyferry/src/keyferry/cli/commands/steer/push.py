@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,7 +13,7 @@ from keyferry.aws.sessions import open_session
 from keyferry.cli.deliveries import Carry, Selection, deliver, deliver_all, plan_delivery, run_all, select, warn_of_gaps
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces
 from keyferry.cli.options import INTERRUPTED, PROBLEMS, Settings, check_can_ask, examples, output_of
-from keyferry.cli.output import console, results
+from keyferry.cli.output import results
 from keyferry.cli.output.pushed import Pushed
 from keyferry.cli.output.results import Plan
 from keyferry.cli.output.words import count, join
@@ -23,10 +22,9 @@ from keyferry.cli.plan.file import read_plan
 from keyferry.cli.stack import Stack, StackMissing, find_stack
 from keyferry.cli.states import Filter
 from keyferry.cli.steer import outlook, sent
-from keyferry.cli.steer.follow import PATIENCE, send_and_follow
 from keyferry.cli.steer.interrupt import Interrupt
 from keyferry.cli.steer.rows import Secrets
-from keyferry.cli.steer.suspended import check_not_suspended
+from keyferry.cli.steer.suspended import check_not_suspended, confirm
 from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
 from keyferry.errors import InvalidInput
@@ -45,8 +43,8 @@ class Manner:
     """Whether to ask before something is done."""
     dry_run: bool
     """Whether to only show what would be done."""
-    patience: timedelta
-    """How long to follow what is sent."""
+    is_followed: bool
+    """Whether to wait for what the stack does."""
 
 
 @click.command(
@@ -94,7 +92,7 @@ def push(
     already, only the number. Ctrl-C ends it at any time, and it says what is left. What fails is told with file and
     line; as annotations with --output github.
     """
-    manner = Manner(not (dry_run or yes), dry_run, timedelta(0) if no_wait else PATIENCE)
+    manner = Manner(not (dry_run or yes), dry_run, not no_wait)
     if plan_file:
         if any(chosen.values()) or stack:
             raise click.UsageError("--plan says what to deliver, from here: leave the rest out, or plan again")
@@ -125,15 +123,9 @@ def _push_through(settings: Settings, name: str | None, wanted: Filter, manner: 
     if manner.dry_run:
         sys.exit(0)
     if manner.ask:
-        where = f"stack {stack.name} of account {stack.account} in {stack.region}"
-        _confirm(f"Send {count(len(deliveries), 'delivery')} through {where}, to {_name_clusters(deliveries)}?")
-    followed = send_and_follow(stack, deliveries, manner.patience)
+        confirm(f"Send {count(len(deliveries), 'delivery')} through {stack}, to {outlook.name_clusters(deliveries)}?")
     secrets = {target["mapping"]: target["secret"] for target in targets}
-    sent.print_followed(followed, secrets, settings.output, settings.describe_call(name))
-    if followed.error:
-        raise followed.error
-    code = PROBLEMS if sent.fails(followed, is_followed=bool(manner.patience)) else 0
-    sys.exit(INTERRUPTED if followed.is_interrupted else code)
+    sent.send(stack, deliveries, secrets, settings, settings.describe_call(name), is_followed=manner.is_followed)
 
 
 def _find(settings: Settings, name: str | None) -> Stack:
@@ -148,15 +140,11 @@ def _find(settings: Settings, name: str | None) -> Stack:
         raise StackMissing(f"{error}; --local delivers from here, with your own rights") from None
 
 
-def _name_clusters(deliveries: Sequence[Delivery]) -> str:
-    return join(list(dict.fromkeys(delivery.cluster for delivery in deliveries)))
-
-
 def _name_accounts(catalog: Catalog, deliveries: Sequence[Delivery]) -> str:
     """Return the clusters of deliveries, and the accounts that they are in."""
     clusters = [catalog.clusters[name] for name in dict.fromkeys(delivery.cluster for delivery in deliveries)]
     accounts = list(dict.fromkeys(cluster.eks.account for cluster in clusters))
-    return f"{_name_clusters(deliveries)} of {'account' if len(accounts) == 1 else 'accounts'} {join(accounts)}"
+    return f"{outlook.name_clusters(deliveries)} of {'account' if len(accounts) == 1 else 'accounts'} {join(accounts)}"
 
 
 def _push_here(settings: Settings, runtime: Runtime, deliveries: Sequence[Delivery], manner: Manner) -> NoReturn:
@@ -172,7 +160,7 @@ def _push_here(settings: Settings, runtime: Runtime, deliveries: Sequence[Delive
         if not changes:
             results.print_reports([], list_secrets(catalog), settings.output)
             sys.exit(PROBLEMS if any(plan.fails for plan in plans) else 0)
-        _confirm(f"Change {count(changes, 'Secret')}, with your own rights, on {_name_accounts(catalog, deliveries)}?")
+        confirm(f"Change {count(changes, 'Secret')}, with your own rights, on {_name_accounts(catalog, deliveries)}?")
 
     def carry(delivery: Delivery, deadline: Deadline) -> Report:
         return deliver(runtime, delivery, deadline)
@@ -203,7 +191,7 @@ def _push_plan(settings: Settings, path: Path, manner: Manner) -> NoReturn:
         )
     if deliveries and manner.ask:
         number = count(sum(len(expected) for _, expected in deliveries), "Secret")
-        _confirm(f"Write {number} of {path}, planned {plan.created:%Y-%m-%d %H:%M:%S} UTC?")
+        confirm(f"Write {number} of {path}, planned {plan.created:%Y-%m-%d %H:%M:%S} UTC?")
 
     def carry(delivery: Delivery, deadline: Deadline) -> Report:
         report = deliver(runtime, delivery, deadline, planned[delivery.group])
@@ -230,9 +218,3 @@ def _show_plans(settings: Settings, plans: Sequence[Plan], catalog: Catalog) -> 
 def list_secrets(catalog: Catalog) -> Secrets:
     """Return the name of each mapping's Secret."""
     return {name: mapping.spec.secret.name for name, mapping in catalog.mappings.items()}
-
-
-def _confirm(question: str) -> None:
-    if not click.confirm(question, err=True):
-        console.print_note("nothing was done")
-        sys.exit(INTERRUPTED)

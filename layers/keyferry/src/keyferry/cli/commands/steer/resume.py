@@ -15,7 +15,7 @@ from keyferry.cli.options import PROBLEMS, Settings, check_can_ask, examples, ou
 from keyferry.cli.output import console
 from keyferry.cli.stack import Stack, open_stack
 from keyferry.cli.steer import sweeping
-from keyferry.cli.steer.suspended import confirm, describe_stack
+from keyferry.cli.steer.suspended import confirm
 from keyferry.cli.steer.suspensions import SuspensionFields, dump_suspension, format_resume
 from keyferry.errors import InvalidInput, UnknownName
 from keyferry.pipeline.comparison import Scope
@@ -74,7 +74,7 @@ def resume(
             console.print_line(str(found))
         if not dry_run:
             if not yes:
-                confirm(f"Resume {found.scope} in {describe_stack(deployed)}, and deliver what differs?")
+                confirm(f"Resume {found.scope} in {deployed}, and deliver what differs?")
             swept = _end(deployed, store, found, _list_over(known, now))
             if swept:
                 answer["swept"] = swept

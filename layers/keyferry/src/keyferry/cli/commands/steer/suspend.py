@@ -11,7 +11,7 @@ from keyferry.cli.names import complete_clusters, complete_mappings
 from keyferry.cli.options import Settings, check_can_ask, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.stack import open_stack
-from keyferry.cli.steer.suspended import confirm, describe_stack, describe_stopped
+from keyferry.cli.steer.suspended import confirm, describe_stopped
 from keyferry.cli.steer.suspensions import SuspensionFields, dump_suspension, format_resume
 from keyferry.pipeline.suspensions import MAX_REASON, Suspension
 
@@ -113,7 +113,7 @@ def suspend(
         _describe(wanted, before, stops)
     if not dry_run:
         if not yes:
-            confirm(f"Suspend {wanted.scope} in {describe_stack(deployed)}?")
+            confirm(f"Suspend {wanted.scope} in {deployed}?")
         store.put(wanted)
     _tell(settings, answer, format_resume(settings.describe_call(stack), wanted))
 

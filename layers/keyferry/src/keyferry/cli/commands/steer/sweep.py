@@ -12,7 +12,7 @@ from keyferry.cli.options import PROBLEMS, Settings, check_can_ask, examples, ou
 from keyferry.cli.output import console
 from keyferry.cli.stack import open_stack
 from keyferry.cli.steer import sweeping
-from keyferry.cli.steer.suspended import confirm, describe_stack
+from keyferry.cli.steer.suspended import confirm
 from keyferry.pipeline.comparison import Scope
 
 ANSWER = sweeping.Swept
@@ -61,7 +61,7 @@ def sweep(
         sys.exit(0 if sweeping.is_whole(swept) else PROBLEMS)
     if not yes:
         what = ", ".join(f"{noun} {name}" for noun, name in scope.names.items()) or "everything"
-        confirm(f"Compare {what} of {describe_stack(deployed)}, and deliver what differs?")
+        confirm(f"Compare {what} of {deployed}, and deliver what differs?")
     with console.show_progress("comparing", 1):
         swept = sweeping.sweep(deployed, scope)
     _show(settings, swept, call)
