@@ -1,6 +1,7 @@
 """What a push through a stack is about: the targets in its scope, what is not right of them, and the deliveries."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -68,23 +69,24 @@ def print_outlook(targets: Sequence[Row], output: str) -> None:
         return
     table = [_describe(target) for target in targets]
     rows.print_rows(("state",), table, output)
+    causes = defaultdict[str, list[str]](list)
+    for row, target in zip(table, targets, strict=True):
+        if target.get("why") and not row.error:
+            causes[target["why"]].append(row.place)
+    for why, places in causes.items():
+        console.print_line(f"{join(places, limit=1)}: {why}")
+    if causes:
+        console.print_line("")
     rows.print_totals(table, output)
 
 
 def _describe(target: Row) -> rows.Row:
+    """Return the line of a target. Why it is in its state is told below the table, each reason once."""
     [delivery] = build_deliveries([target], None)
-    why, owner = target.get("why", ""), describe_owner(target)
-    is_error = target["state"] == "unknown" and why.partition(": ")[0].isalpha()
-    return rows.Row(
-        delivery,
-        target["secret"],
-        target["namespace"] or None,
-        target["state"],
-        (),
-        "" if is_error else why,
-        owner,
-        rows.Failure(why, target.get("at", "")) if is_error else None,
-    )
+    why, state, namespace = target.get("why", ""), target["state"], target["namespace"] or None
+    is_error = state == "unknown" and why.partition(": ")[0].isalpha()
+    error = rows.Failure(why, target.get("at", "")) if is_error else None
+    return rows.Row(delivery, target["secret"], namespace, state, (), "", describe_owner(target), error)
 
 
 def describe_owner(fields: Mapping[str, Any]) -> str:
