@@ -1,13 +1,16 @@
 """The commands that deliver: against a cluster without the stack, and through the queue of the stack."""
 
+import itertools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -16,7 +19,7 @@ import yaml
 from keyferry_local.direct import Direct
 from keyferry_local.install import STACK, Installation
 from keyferry_local.world import deployment, env_from
-from tests.integration.deployed import Deployed, now
+from tests.integration.deployed import Deployed
 from tests.integration.scene import Scene
 from tests.integration.terminal import record, run_keyferry
 
@@ -154,6 +157,27 @@ def test_what_a_push_does_not_reach_is_told_before_and_after(own_scene: Scene, t
     assert f"prod-eu/db: note: {unmatched}" in said
 
 
+def test_a_push_that_is_interrupted_says_how_far_it_came_and_a_second_one_does_the_rest(
+    scene: Scene, shell: Shell
+) -> None:
+    """By a signal, right after the Secret was written: what was told is how the cluster is, and one rollout remains."""
+    command = [str(KEYFERRY), "--mappings", str(shell.mappings), "push", "--yes", "--verbose", "--output", "json"]
+    with subprocess.Popen(command, env=shell.environment, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stderr
+        seen = list(itertools.takewhile(lambda line: not line.startswith("patch "), process.stderr))
+        process.send_signal(signal.SIGINT)
+        answer, said = process.communicate(timeout=60)
+    record(command, "".join(seen) + answer + said, shell.place / "commands.log")
+    ((report,),) = json.loads(answer).values()
+    assert scene.data() == {"password": b"canary-command-1"}
+    assert [each["did"] for each in report["namespaces"]] == ["created"]
+    is_due = "keyferry.dev/restart-due" in scene.secret()["metadata"]["annotations"]
+    assert (process.returncode, "restartDue" in report["namespaces"][0]) == ((130, True) if is_due else (0, False))
+    (again,) = shell.told("push", "--yes")
+    assert [each["did"] for each in again["namespaces"]] == ["annotated" if is_due else "unchanged"]
+    assert scene.admin.get("Deployment", scene.namespace, "api")["metadata"]["generation"] == 2
+
+
 def test_a_push_that_fails_says_why_and_exits_with_1(scene: Scene, shell: Shell) -> None:
     scene.put({"other": "canary-command-3"})
     (report,) = shell.told("push", "--yes", code=1)
@@ -182,10 +206,12 @@ def test_mappings_are_validated_with_file_and_line(shell: Shell) -> None:
     assert (Path(problem["file"]).name, problem["line"]) == ("mappings.yaml", line)
 
 
-def test_a_push_through_the_stack_is_delivered_by_the_function(installed: Installation, tmp_path: Path) -> None:
-    stack, since = Deployed(installed), now()
+def test_a_push_through_the_stack_is_followed_until_the_function_has_delivered(
+    installed: Installation, tmp_path: Path
+) -> None:
+    stack = Deployed(installed)
     stack.eu.delete("Secret", "pushed", "pushed")
     shell = Shell(installed.checkout / "mappings", installed.cloud.aws.inherit(os.environ), installed.cloud.directory)
     (sent,) = shell.told("push", "pushed", "--stack", STACK, "--yes")
-    stack.deliveries("pushed", since, message="delivered", event_id=sent["eventId"])
+    assert (sent["state"], [each["did"] for each in sent["namespaces"]]) == ("delivered", ["created"])
     assert stack.eu.data("pushed", "pushed") == {"password": b"canary-before"}

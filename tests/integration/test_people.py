@@ -141,8 +141,8 @@ def push_through_the_stack(person: Person, directory: Path) -> str:
 
 
 def push_from_a_terminal(person: Person, directory: Path) -> str:
-    """`keyferry push`, with a profile that assumes the role to push with."""
-    return person.run(directory, "push", "pushed", "--yes", profile="push")
+    """`keyferry push --local`, with a profile that assumes the role to push with."""
+    return person.run(directory, "push", "pushed", "--local", "--yes", profile="push")
 
 
 def look_at_states(person: Person, directory: Path) -> str:
@@ -246,7 +246,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "push": {
         "keyferry push --stack": push_through_the_stack,
-        "keyferry push": push_from_a_terminal,
+        "keyferry push --local": push_from_a_terminal,
     },
 }
 """Policy → the documented commands that it is for."""
@@ -277,17 +277,21 @@ NEEDED = {
     "steer": {
         "Stack": ["aws cloudformation describe-stacks", "keyferry push --stack", "keyferry dead-letters"],
         "Sweep": ["aws lambda invoke", "keyferry sweep", "keyferry suspend"],
-        "Suspensions": ["keyferry suspend"],
+        "Suspensions": ["keyferry push --stack", "keyferry suspend"],
         "Suspend": ["keyferry suspend"],
         "DeadLetters": ["keyferry dead-letters"],
         "Send": ["keyferry push --stack", "keyferry dead-letters"],
+        "Ask": ["keyferry push --stack"],
+        "Logs": ["keyferry push --stack"],
         "Canary": ["keyferry doctor --canary, the change"],
     },
     "push": {
         "Stack": ["keyferry push --stack"],
         "Deliver": ["keyferry push --stack"],
+        "Ask": ["keyferry push --stack"],
         "Suspensions": ["keyferry push --stack"],
-        "FromTerminal": ["keyferry push"],
+        "Logs": ["keyferry push --stack"],
+        "FromTerminal": ["keyferry push --local"],
     },
 }
 """Policy → statement → the commands that fail without it."""

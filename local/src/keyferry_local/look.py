@@ -63,7 +63,7 @@ def list_next(installed: Installation, settings: Path) -> Iterator[str]:
     yield "What is wrong; what the mappings change; what a push would do:"
     yield "  keyferry doctor"
     yield "  keyferry plan"
-    yield "  keyferry push --dry-run"
+    yield "  keyferry push --local --dry-run"
     yield f"Stop it, in {Path.cwd()}:"
     yield "  keyferry local down"
 

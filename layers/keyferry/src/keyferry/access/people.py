@@ -139,6 +139,7 @@ def _list_steer(*, has_canary: bool) -> list[Object]:
             _name_queues(DEAD_LETTERS),
         ),
         _allow("Send", ["sqs:SendMessage"], _name_queues(QUEUES)),  # also what takes the place of dead letters
+        *_list_following(),
         *([_allow("Canary", ["secretsmanager:PutSecretValue"], [secret])] if has_canary else []),
     ]
 
@@ -149,7 +150,16 @@ def _list_push() -> list[Object]:
         _allow("Stack", ["cloudformation:DescribeStacks"], [_STACK]),
         _allow("Deliver", ["sqs:SendMessage"], _name_queues(["deliveries.fifo"])),
         _SUSPENSIONS,
+        *_list_following(),
         {"Fn::If": ["HasPushRole", _allow("FromTerminal", ["sts:AssumeRole"], [role]), {"Ref": "AWS::NoValue"}]},
+    ]
+
+
+def _list_following() -> list[Object]:
+    """Return what `keyferry push` needs beside the queue: to ask what is not right, and to read what becomes of it."""
+    return [
+        _allow("Ask", ["lambda:InvokeFunction"], [_arn("lambda", "function:${Stack}-report")]),
+        _allow("Logs", ["logs:FilterLogEvents"], [_arn("logs", "log-group:/aws/lambda/${Stack}-deliver:*")]),
     ]
 
 
