@@ -44,7 +44,8 @@ def tell(found: dict[str, Any]) -> dict[str, Any]:
 class FakeSteered(FakeStack):
     """A stack that remembers its suspensions, and what is sent to its sweeps. It is also each client of AWS."""
 
-    region, session = "eu-west-1", None
+    region, account, session = "eu-west-1", "111122223333", None
+    __str__ = Stack.__str__
 
     def __init__(
         self,
@@ -134,7 +135,7 @@ def test_it_is_suspended_for_a_day_by_whom_and_why_once_somebody_says_yes(
     stack = FakeSteered()
     result = run(monkeypatch, stack, "suspend --mapping payments-db --reason", "y\n", "the database moves")
     assert result.exit_code == 0, result.output
-    question = "Suspend mapping payments-db in stack keyferry (account 111122223333, eu-west-1)? [y/N]"
+    question = "Suspend mapping payments-db in stack keyferry of account 111122223333 in eu-west-1? [y/N]"
     assert question in result.stderr
     assert "stops: 1 mapping on 1 cluster, 1 target" in result.stdout
     assert "keyferry resume --mapping payments-db" in result.stdout
