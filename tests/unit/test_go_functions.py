@@ -282,7 +282,6 @@ def test_values_of_jinja_are_taken_as_those_of_go(template: str, expected: str) 
         ("{{ 'https://u%41@h/' | go('urlParse') }}", "signs that Go writes otherwise"),
         ("{{ ('[' * 60000) | go('mustFromJson') }}", "nested too deeply"),
         ("{{ 'a' | go('dig', 'b') }}", "a default and a map"),
-        ("{{ '- x' | go('fromYaml') }}", "YAML that is no mapping"),
     ],
 )
 def test_what_go_would_make_otherwise_is_refused(template: str, said: str) -> None:

@@ -10,7 +10,6 @@ import yaml
 from keyferry.budget import Budget
 from keyferry.cli.migrate.go_templates import (
     Untranslatable,
-    find_decoded_field,
     find_plain_field,
     list_fields,
     translate,
@@ -82,16 +81,6 @@ def test_one_field_alone_is_found(template: str) -> None:
 )
 def test_what_is_more_than_one_field_is_none(template: str) -> None:
     assert find_plain_field(template) is None
-
-
-@pytest.mark.parametrize("template", ["{{ .key | b64dec }}", "{{ b64dec .key }}", "{{- $.key | b64dec -}}"])
-def test_a_field_that_is_decoded_alone_is_found(template: str) -> None:
-    assert find_decoded_field(template) == "key"
-
-
-@pytest.mark.parametrize("template", ["{{ .key }}", "{{ b64dec b64dec }}", "{{ .a.b | b64dec }}", "{{ .a | b64dec }}x"])
-def test_what_is_more_than_a_decoded_field_is_none(template: str) -> None:
-    assert find_decoded_field(template) is None
 
 
 @pytest.mark.parametrize(
