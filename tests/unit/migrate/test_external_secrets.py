@@ -211,6 +211,19 @@ data:
     assert "variables.p" in data["password"]["template"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "is_checked"),
+    [
+        ("kubernetes.io/ssh-auth", "ssh-privatekey", False),
+        ("kubernetes.io/dockerconfigjson", ".dockerconfigjson", False),
+        ("kubernetes.io/basic-auth", "username", True),
+    ],
+)
+def test_the_content_of_a_type_is_written_as_the_operator_does(kind: str, key: str, is_checked: bool) -> None:
+    text = external(f"target: {{template: {{type: {kind}}}}}\ndata: [{{secretKey: {key}, remoteRef: {{key: s/a}}}}]")
+    assert make(text)["secret"].get("checkContent", True) == is_checked
+
+
 def test_no_variables_are_made_where_no_template_needs_them() -> None:
     spec = make(external(f'target: {{template: {{data: {{b: "{{{{ .a }}}}"}}}}}}\ndata: [{ONE}]'))
     assert spec["secret"] == {"name": "db", "data": {"b": {"from": "a"}}}

@@ -97,6 +97,8 @@ class SecretSpec(Record):
     """Labels of the Secret, beside Keyferry's own. Templates have the variables `cluster` and `namespace`."""
     annotations: dict[LabelKey, str | Template] = Field(default_factory=dict)
     """Annotations of the Secret, beside Keyferry's own. Templates use values of sources only with `showsValues`."""
+    check_content: bool = Field(default=True, strict=True, alias="checkContent")
+    """Whether what nobody could read is refused, as a certificate that is none. If not, it is written, and noted."""
     immutable: bool = Field(default=False, strict=True)
     """Whether the cluster refuses every later change of the data. This cannot be undone."""
     data: dict[Key, Entry] = Field(default_factory=dict)

@@ -57,6 +57,7 @@ _HARMLESS = {
         "data": "content, made of sources that are allowed",
         "data_from": "as data",
         "variables": "as data, and not even written",
+        "check_content": "as data",
         "immutable": "stops changes of the data, until somebody deletes the Secret and the next delivery makes it anew",
     },
     "Entry": {

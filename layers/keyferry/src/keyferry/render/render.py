@@ -8,7 +8,7 @@ from keyferry.budget import MAX_METADATA_STEPS, Budget
 from keyferry.errors import SourceUnusable, in_part
 from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.secret import Template, Variables
+from keyferry.mapping.secret import SecretSpec, Template, Variables
 from keyferry.model import MixedText, Place, SecretValue, SourceValue, split_version
 from keyferry.render import contents, labels
 from keyferry.render.data import values
@@ -158,8 +158,7 @@ def _render_data(mapping: SecretMapping, inputs: Inputs) -> dict[str, SecretValu
     render_entries(secret.data, data, inputs, "secret.data", f"{where}, key")
     if not data and any(data_from.remote_property for data_from in secret.data_from):
         raise SourceUnusable(f"{where}: {_NOTHING}")
-    with in_part("secret.type"):
-        contents.check(secret.type, data, where)
+    _check_content(secret, data, inputs, where)
     return data
 
 
@@ -170,6 +169,18 @@ def _add_variables(mapping: SecretMapping, inputs: Inputs) -> Inputs:
         return inputs
     made = _render_variables(variables, inputs, f"mapping {mapping.name}")
     return replace(inputs, variables={name: values.get_text(value) for name, value in made.items()})
+
+
+def _check_content(secret: SecretSpec, data: Mapping[str, SecretValue], inputs: Inputs, where: str) -> None:
+    """Check what the type of a Secret requires of its keys, or note what is wrong with them (`checkContent: false`)."""
+    try:
+        with in_part("secret.type"):
+            contents.check(secret.type, data, where)
+    except SourceUnusable as error:
+        if secret.check_content:
+            raise
+        what = str(error).removeprefix(where).lstrip(",: ")
+        inputs.notes.append(f"{what}: written all the same (checkContent: false)")
 
 
 def _render_variables(variables: Variables, inputs: Inputs, where: str) -> dict[str, SecretValue]:

@@ -55,6 +55,7 @@ SecretSpec:
     data: {tls.crt: {from: tls, path: certificate}, tls.key: {from: tls, path: key}}
     dataFrom: [{from: tls, path: more}]
   - {name: payments-tls, tls: {from: tls}}
+  - {name: deploy-key, type: kubernetes.io/ssh-auth, checkContent: false, data: {ssh-privatekey: {from: key}}}
   - name: payments-db
     variables: {data: {password: {from: db, property: password}}, dataFrom: [{from: db, property: "@this"}]}
     data: {url: {template: "postgres://{{ variables.user }}:{{ variables.password | urlencode }}@db.internal/app"}}

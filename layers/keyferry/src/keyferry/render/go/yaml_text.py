@@ -155,7 +155,7 @@ def _compare_numbers(left: str, right: str, place: int) -> int:
 
 
 def from_yaml(text: str) -> Map:
-    """Return a mapping of YAML; where it is another value, one with Go's complaint. What is no YAML is an error here."""
+    """Return a mapping of YAML; for another value, one with Go's complaint. What is no YAML is an error here."""
     if _LETTER.search(text):
         raise FilterError("it gets y or n alone, which is true or false for Go; write it in quotes")
     try:

@@ -17,7 +17,7 @@ from keyferry.cli.migrate.external_secrets.fields import (
 )
 from keyferry.cli.migrate.external_secrets.target import build_secret, convert_metadata, convert_policies
 from keyferry.cli.migrate.external_secrets.template import Content, apply_template
-from keyferry.cli.migrate.model import Conversion, Estate, FieldPath, Manifest, Refusal, Refusals, is_name
+from keyferry.cli.migrate.model import UNCHECKED, Conversion, Estate, FieldPath, Manifest, Refusal, Refusals, is_name
 from keyferry.cli.migrate.placeholders import check_placeholders
 from keyferry.cli.migrate.reading import read_part
 from keyferry.cli.migrate.reloader import decide_restart
@@ -175,7 +175,7 @@ def _conclude(draft: Draft, name: str, spec: dict[str, Any]) -> Conversion:
         SecretMapping.model_validate(mapping)
     except ValidationError as error:
         raise Refusals([_refuse_value(each, draft.at) for each in error.errors()]) from None
-    return Conversion(draft.manifest, mapping, draft.notes)
+    return Conversion(draft.manifest, mapping, draft.notes, [UNCHECKED] if "checkContent" in spec["secret"] else [])
 
 
 def _refuse_value(error: Mapping[str, Any], at: FieldPath) -> Refusal:

@@ -9,6 +9,7 @@ from keyferry.cli.migrate.external_secrets.fields import ExternalSecretSpec, Tar
 from keyferry.cli.migrate.model import LAST_APPLIED, OPERATORS_OWN
 from keyferry.delivery.ownership import MARKERS
 from keyferry.model import MANAGED_BY, PREFIX
+from keyferry.secret_types import WITH_CONTENT
 
 _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)\Z")
 _WEBHOOK = "External Secrets refuses it: correct it"
@@ -103,6 +104,8 @@ def build_secret(name: str, spec: ExternalSecretSpec) -> dict[str, Any]:
     secret: dict[str, Any] = {"name": target.name or name}
     if target.template and target.template.type:
         secret["type"] = target.template.type
+        if target.template.type in WITH_CONTENT:
+            secret["checkContent"] = False
     if target.immutable:
         secret["immutable"] = True
     return secret

@@ -13,7 +13,6 @@ from keyferry.cli.migrate.go_templates.tree import (
     Node,
     Operand,
     Output,
-    Pipeline,
     TextNode,
     Variable,
 )
