@@ -9,11 +9,11 @@ import zlib
 from collections.abc import Callable
 
 from keyferry.budget import Budget
+from keyferry.formats import go_encodings
 from keyferry.formats.go_numbers import take_digits
 from keyferry.formats.jsontext import MAX_DEPTH
 from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError
-from keyferry.render.go import decoding
 from keyferry.render.go.function import function
 from keyferry.render.go.values import Map, NilList, Text, from_bytes, to_bytes
 
@@ -32,13 +32,13 @@ def encode_base64(text: Text) -> str:
 @function("b64dec(string) string")
 def decode_base64(text: str) -> Text:
     """Return what is in base64; Go's complaint where it is none."""
-    return _decode(decoding.decode_base64, text)
+    return _decode(go_encodings.decode_base64, text)
 
 
 def _decode(decode: Callable[[str], bytes], text: str) -> Text:
     try:
         return from_bytes(decode(text))
-    except decoding.NotDecodable as complaint:
+    except go_encodings.NotDecodable as complaint:
         return str(complaint)
 
 
@@ -51,13 +51,13 @@ def encode_base32(text: Text) -> str:
 @function("b32dec(string) string")
 def decode_base32(text: str) -> Text:
     """Return what is in base32; Go's complaint where it is none."""
-    return _decode(decoding.decode_base32, text)
+    return _decode(go_encodings.decode_base32, text)
 
 
 @function("hexdec(string) string")
 def decode_hex(text: str) -> Text:
     """Return what is written in hexadecimal digits; Go's complaint where it is none."""
-    return _decode(decoding.decode_hex, text)
+    return _decode(go_encodings.decode_hex, text)
 
 
 @function("sha1sum(bytes) string")
