@@ -538,7 +538,7 @@ def test_what_a_person_may_not_do_is_said_before_anything_is_done(scene: Scene, 
     with external(scene, OWNER) as estate:
         before = estate.find("externalsecrets")
         with scene.untouched("Secret", "db"):
-            code, out, error = ask(estate, tmp_path, READS, "handover", "--yes")
+            code, out, error = ask(estate, tmp_path, READS, "handover", "--no-stack", "--yes")
         said = " ".join(error.split())
         assert code == 1, out
         assert f"you may not delete externalsecrets.{OPERATOR} in namespace {scene.namespace}" in said
@@ -548,7 +548,7 @@ def test_what_a_person_may_not_do_is_said_before_anything_is_done(scene: Scene, 
 
 def test_a_person_who_may_not_read_the_secret_is_told_so(scene: Scene, tmp_path: Path) -> None:
     with external(scene, OWNER) as estate:
-        code, out, _ = ask(estate, tmp_path, READS[1:], "handover", "--plan")
+        code, out, _ = ask(estate, tmp_path, READS[1:], "handover", "--no-stack", "--plan")
         said = " ".join(out.split())
         assert code == 1
         assert "may not get secrets/db" in said
@@ -557,7 +557,7 @@ def test_a_person_who_may_not_read_the_secret_is_told_so(scene: Scene, tmp_path:
 
 def test_what_would_be_handed_over_is_json_too_and_a_comparison_writes_nothing(scene: Scene, tmp_path: Path) -> None:
     with external(scene, OWNER) as estate, scene.untouched("Secret", "db"):
-        code, out, error = ask(estate, tmp_path, READS, "handover", "--plan", "--output", "json")
+        code, out, error = ask(estate, tmp_path, READS, "handover", "--no-stack", "--plan", "--output", "json")
         assert code == 1, error  # for want of the right to delete
         answer = json.loads(out)
         [target] = answer["targets"]

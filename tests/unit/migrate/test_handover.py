@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from keyferry.cli.call import CALL
 from keyferry.cli.clusters.client import Resource
 from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.deployment import Deployment
 from keyferry.cli.migrate.handover import back, forward
 from keyferry.cli.migrate.handover.clusters import Group, Side
+from keyferry.cli.migrate.handover.delivered import describe_gap
 from keyferry.cli.migrate.handover.keepers import find_keeper
 from keyferry.cli.migrate.handover.originals import RESOURCES, Original
 from keyferry.cli.migrate.handover.record import ORIGINAL, build_manifest, read_original
@@ -23,9 +26,11 @@ from keyferry.cli.migrate.handover.targets import Target
 from keyferry.cli.migrate.verify.verify import verify
 from keyferry.delivery.apply import Object
 from keyferry.errors import Forbidden, KeyferryError, Overtaken
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import StackNames
 from keyferry.testing import FakeClock, FakeCluster
-from tests.unit.samples import SPEC, delivery, mapping
+from tests.unit.samples import SPEC, cluster, delivery, mapping
 from tests.unit.world import SOURCE, WHERE, World, secret
 
 OPERATOR = "externalsecrets.external-secrets.io/payments-db"
@@ -271,6 +276,56 @@ def test_of_several_that_add_keys_to_one_secret_the_one_with_the_keys_of_the_map
     ]
 
 
+# Whether the stack delivers it
+
+
+SAME = cluster("prod-eu")
+OTHER = cluster("prod-eu", eks={"name": "blue", "region": "eu-west-1", "account": "111122223333"})
+
+
+@pytest.mark.parametrize(
+    ("deployed", "gap"),
+    [
+        (build_catalog([mapping()], [SAME]), ""),
+        (build_catalog([mapping(owner={"team": "payments"})], [SAME]), ""),
+        (build_catalog([], [SAME]), "has no mapping payments-db"),
+        (build_catalog([mapping(restart="none")], [SAME]), "has another mapping payments-db than the folder"),
+        (
+            build_catalog([mapping()], [SAME], StackNames(prefix="other")),
+            "has another mapping payments-db than the folder",
+        ),
+        (build_catalog([mapping()], [OTHER]), "does not have cluster prod-eu as the folder does"),
+    ],
+)
+def test_nothing_is_handed_over_that_the_stack_does_not_deliver(deployed: Catalog, gap: str) -> None:
+    folder = build_catalog([mapping()], [SAME])
+    said = describe_gap(folder, Deployment(deployed, "x", "1"), delivery(), "keyferry", CALL)
+    end = ": nobody would write the Secret any more. Deploy it first: `keyferry build`, then `sam deploy`"
+    assert said == (f"stack keyferry {gap}{end}" if gap else "")
+
+
+def test_a_cluster_that_the_mapping_does_not_go_to_in_the_stack_is_none_that_it_delivers_to() -> None:
+    asked = mapping(clusters={"matchLabels": {"env": "prod"}})
+    folder = build_catalog([asked], [cluster("prod-eu", labels={"env": "prod"})])
+    deployed = Deployment(build_catalog([asked], [SAME]), "x", "1")
+    said = describe_gap(folder, deployed, delivery(), "keyferry", CALL)
+    assert said.startswith("stack keyferry does not have cluster prod-eu as the folder does")
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_without_a_stack_that_delivers_it_nothing_is_done_and_what_is_done_is_done(*, is_over: bool) -> None:
+    made = World()
+    if is_over:
+        assert not made.deliver().errors
+    else:
+        made = world("ExternalSecret/payments-db")
+    run, _ = start(made, *([] if is_over else [external()]), gap="not deployed")
+    [target] = run.run()
+    assert (target.standing, target.why, target.done) == (
+        ("done", "", []) if is_over else ("refused", "not deployed", [])
+    )
+
+
 # Who keeps a manifest
 
 
@@ -435,12 +490,13 @@ def start(
     made: World,
     *originals: Original,
     operator: FakeOperator | None = None,
+    gap: str = "",
     **more: Any,  # noqa: ANN401
 ) -> tuple[Handover, list[str]]:
     """Return a run with its plan made, and what it tells."""
     client: Any = operator or FakeOperator(made.cluster, *originals)
     told, clock = list[str](), FakeClock()
-    group = Group(delivery(), made.mapping, Side(client), lambda *_: made.work(), lambda *_: "")
+    group = Group(delivery(), made.mapping, Side(client), lambda *_: made.work(), lambda *_: "", gap)
     run = Handover([group], forward.list_steps, True, tell=lambda _, text: told.append(text), **more)
     run.sleep, run.clock = clock.sleep, clock
     run.plan()

@@ -81,6 +81,8 @@ class Group:
     side: Side
     prepare: Callable[[Delivery, KubeClient], Work]
     locate: Locate
+    gap: str = ""
+    """Why no stack delivers to them, and what to do; empty where one does, or need not."""
 
     def look(self) -> list[Verified]:
         """Return the comparison of each target; of one error alone where nothing is known of any."""
