@@ -378,6 +378,7 @@ def test_two_manifests_that_write_one_secret_are_refused_both() -> None:
     outcomes = convert(f"{one}---\n{other}")
     assert [each.state for each in outcomes] == ["refused", "refused"]
     assert "the Secret shop/db is also written by ExternalSecret shop/x (a.yaml:" in str(outcomes[0].refusals[0])
+    assert "let one of them make all its keys, and leave the others out" in str(outcomes[0].refusals[0])
 
 
 def test_long_names_of_mappings_are_cut_and_told_apart() -> None:
