@@ -261,6 +261,9 @@ def test_no_function_computes_beyond_the_budget(template: str) -> None:
         ("{{ '%v' | go('printf', 1.5e300) }}", "1.5e+300"),
         ("{{ 1 | go('seq', 2, 3, 4) }}", ""),
         ("{{ [none] | go('compact') | go('text') }}", "[]"),
+        ("{{ '%05.1f|%5v' | go('printf', 'inf' | float, 'nan' | float) }}", " +Inf|  NaN"),
+        ("{{ '%-5.0f|% f' | go('printf', '-inf' | float, 'inf' | float) }}", "-Inf | Inf"),
+        ("{{ '%*d' | go('printf') }}{{ '' | go('decryptAES', 'k') }}", "%!(BADWIDTH)%!d(MISSING)"),
         ("{{ 3 | go('add', 4) | go('each') | go('text') }}", "[0 1 2 3 4 5 6]"),
     ],
 )
@@ -282,6 +285,22 @@ def test_values_of_jinja_are_taken_as_those_of_go(template: str, expected: str) 
         ("{{ 'https://u%41@h/' | go('urlParse') }}", "signs that Go writes otherwise"),
         ("{{ ('[' * 60000) | go('mustFromJson') }}", "nested too deeply"),
         ("{{ 'a' | go('dig', 'b') }}", "a default and a map"),
+        ("{{ 'a\ufffd' | go('snakecase') }}", "no sign for a character that is none"),
+        ("{{ '%p' | go('printf', 1) }}", "no %p here"),
+        ("{{ '%#v' | go('printf', [1]) }}", "no list or map by %#v"),
+        ("{{ '%101d' | go('printf', [1]) }}", "to a width of 100 alone"),
+        ("{{ '%1000001d' | go('printf', 1) }}", "no width and no precision above 1000000"),
+        ("{{ '%x' | go('printf', 1.5) }}", "in decimal digits alone"),
+        ("{{ {'a': [1] | go('typeOf')} }}", "the type of a list"),
+        (
+            "{{ '/' | go('urlParse') | go('set', 'userinfo', 'u:p:q') | go('urlJoin') }}",
+            "signs that Go writes otherwise",
+        ),
+        ("{{ '!' | go('decryptAES', 'k') }}", "not base64"),
+        ("{{ 'aGVsbG8=' | go('decryptAES', 'k') }}", "no whole blocks"),
+        ("{{ ('x' * 32) | go('b64enc') | go('decryptAES', 'k') }}", "the password does not open it"),
+        ("{{ 'b: 1' | go('textOf', 'a', ['a']) }}", "makes other keys"),
+        ("{{ '[' | go('textOf', 'a', ['a']) }}", "not YAML of keys"),
     ],
 )
 def test_what_go_would_make_otherwise_is_refused(template: str, said: str) -> None:

@@ -6,10 +6,17 @@ from urllib.parse import quote, unquote
 
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
-from keyferry.render.go.printing import write_all
+from keyferry.render.go.text.letters import is_printable
+from keyferry.render.go.text.printing import write_all
 from keyferry.render.go.values import Map
 
 _HTML = {"'": "&#39;", '"': "&#34;", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\0": "\ufffd"}
+_SCRIPT = {
+    **{char: f"\\{char}" for char in "\\'\""},
+    **{char: f"\\u{ord(char):04X}" for char in "<>&="},
+}
+_FRAGMENT, _HOST_SIGNS = "$&+,/:;=?@!()*", "!$&'()*+,;=:[]<>\""
+"""What stays as it is in a fragment, and in a host."""
 _URL = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?(?://(?:(?P<user>[^/?#@]*)@)?(?P<host>[^/?#@]*))?"
     r"(?P<path>(?:/[^?#]*)?)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
@@ -60,6 +67,46 @@ def _write_user(user: str) -> str:
     if any(quote(unquote(part), safe="$&+,;=") != part for part in user.split(":")):
         raise FilterError("the user of the URL has signs that Go writes otherwise")
     return user
+
+
+@function("urlJoin(map) string", price=lambda budget, parts: budget.spend_value(parts, times=3))
+def join_url(parts: Map) -> str:
+    """Return the URL of its parts, which are texts; those that are not there are empty."""
+    names = ("scheme", "host", "path", "query", "opaque", "fragment", "userinfo")
+    given = [parts.get(name, "") for name in names]
+    if not all(isinstance(part, str) for part in given):
+        raise FilterError("the parts of a URL are texts")
+    scheme, host, path, query, opaque, fragment, user = map(str, given)
+    if not _PLAIN_USER.fullmatch(user) or user.count(":") > 1:
+        raise FilterError("the user of the URL has signs that Go writes otherwise")
+    begin = f"{scheme}:" if scheme else ""
+    made = begin + opaque if opaque else _join_path(begin, _write_user(user), host, path)
+    return made + (f"?{query}" if query else "") + (f"#{quote(fragment, safe=_FRAGMENT)}" if fragment else "")
+
+
+def _join_path(begin: str, user: str, host: str, path: str) -> str:
+    """Return the URL as far as its path, which begins with a slash behind a host."""
+    if host or user or (begin and path):
+        begin += "//"
+    begin += (f"{user}@" if user else "") + quote(host, safe=_HOST_SIGNS)
+    written = path if path == "*" else quote(path, safe="$&+,/:;=@")
+    if written and host and not written.startswith("/"):
+        begin += "/"
+    return begin + ("./" if not begin and ":" in written.partition("/")[0] else "") + written
+
+
+@function("js(...any) string", subject=0)
+def escape_script(*values: object) -> str:
+    """Return text with the signs escaped that end a text of JavaScript."""
+    return "".join(map(_escape_script, _write(values)))
+
+
+def _escape_script(char: str) -> str:
+    if char in _SCRIPT:
+        return _SCRIPT[char]
+    if char < " " or not (char.isascii() or is_printable(char)):
+        return f"\\u{ord(char):04X}"
+    return char
 
 
 @function("base(string) string", "osBase(string) string")

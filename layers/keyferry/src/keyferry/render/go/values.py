@@ -45,7 +45,7 @@ def get_type(value: object) -> str:
     """Return the name of a value's type in Go.
 
     Raises:
-        FilterError: a list or a map, whose exact type is not known here.
+        FilterError: a list, whose exact type is not known here.
     """
     match value:
         case None:
@@ -60,7 +60,11 @@ def get_type(value: object) -> str:
             return "float64"
         case str() | SecretValue():
             return "string"
-    raise FilterError("the type of a list or a map is not known exactly")
+        case Map():
+            return "map[string]interface {}"
+        case dict():
+            return "map[string]string"
+    raise FilterError("the type of a list is not known exactly")
 
 
 def get_kind(value: object) -> str:
