@@ -21,7 +21,6 @@ from keyferry.cli.migrate.handover.run import Handover
 from keyferry.cli.migrate.handover.targets import Target
 from keyferry.kube.transport import Request
 from keyferry_local.admin import Object
-from keyferry_local.cloud import Cloud
 from keyferry_local.direct import Direct, deadline, delivery
 from keyferry_local.watch import until
 from keyferry_local.world import deployment, env_from
@@ -35,8 +34,6 @@ from tests.integration.migrate.stand_ins import (
     Driver,
     Operator,
     field_manager,
-    install_kinds,
-    remove_kinds,
     running,
 )
 from tests.integration.operators import Operator as Person
@@ -138,13 +135,6 @@ class Estate:
     @property
     def owners(self) -> list[str]:
         return [each["kind"] for each in self.scene.secret()["metadata"].get("ownerReferences", ())]
-
-
-@pytest.fixture(scope="module")
-def _kinds(cloud: Cloud) -> Iterator[None]:
-    install_kinds(cloud.admins[CLUSTER])
-    yield
-    remove_kinds(cloud.admins[CLUSTER])
 
 
 @contextmanager

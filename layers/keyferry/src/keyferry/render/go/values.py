@@ -1,6 +1,7 @@
 """Go's values: their types and kinds, whether two are equal, and bytes as text."""
 
-from keyferry.model import RawValue, SecretValue
+from keyferry.model import SecretValue
+from keyferry.render.data.values import get_text
 from keyferry.render.formatting import FilterError
 
 INT64_END = 1 << 63
@@ -35,10 +36,7 @@ def to_bytes(text: Text) -> bytes:
 
 def from_bytes(content: bytes) -> Text:
     """Return bytes as a string."""
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return RawValue(content)
+    return get_text(SecretValue(content))
 
 
 def get_type(value: object) -> str:
