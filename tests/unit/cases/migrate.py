@@ -40,7 +40,7 @@ metadata: {name: found, namespace: shop}
 spec:
   secretStoreRef: {name: aws}
   dataFrom:
-    - find: {path: shop/, name: {regexp: .*}}
+    - find: {path: shop/, tags: {team: shop}}
 ---
 """
 EDITED = """\

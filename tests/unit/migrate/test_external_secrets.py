@@ -116,7 +116,7 @@ dataFrom:
 """
         )
     )
-    assert spec["sources"] == {"s": {"find": "secretsManager", "path": "s/", "regexp": "^s/x"}}
+    assert spec["sources"] == {"s": {"find": "secretsManager", "optional": True, "path": "s/", "regexp": "^s/x"}}
     (entry,) = spec["secret"]["dataFrom"]
     assert "invalidCharacters" not in entry
     assert entry["keys"] == [{"regexp": {"source": "^s/(.*)$", "target": "x-${1}"}}]  # there is no group 1_y
@@ -134,7 +134,7 @@ dataFrom:
 )
 def test_a_find_looks_for_what_the_operator_looks_for(service: str, find: str, source: dict[str, Any]) -> None:
     spec = make(external(f"dataFrom: [{{find: {find}}}]", store=STORE.replace("SecretsManager", service)))
-    assert list(spec["sources"].values()) == [source]
+    assert list(spec["sources"].values()) == [source | {"optional": True}]  # what finds nothing is no failure
 
 
 @pytest.mark.parametrize(
@@ -161,10 +161,41 @@ def test_a_secret_that_is_written_once_is_created_once(spec: str) -> None:
     assert make(external(f"{spec}\ndata: [{ONE}]"))["policies"] == {"creation": "createOnce"}
 
 
-def test_several_sources_of_which_one_is_deleted_are_no_deletion() -> None:
-    text = external(f"target: {{deletionPolicy: Delete}}\ndata: [{ONE}, {{secretKey: b, remoteRef: {{key: s/b}}}}]")
-    assert make(text)["policies"] == {"keys": "exclusive"}
-    assert "the Secret stays as it is" in " ".join(note(text))
+def test_what_is_missing_is_left_out_where_the_operator_does_not_retain() -> None:
+    text = external(
+        """
+target: {deletionPolicy: Delete}
+data:
+  - {secretKey: a, remoteRef: {key: s/a}}
+  - {secretKey: b, remoteRef: {key: s/a, metadataPolicy: Fetch}}
+  - {secretKey: c, remoteRef: {key: s/a, version: AWSPREVIOUS}}
+"""
+    )
+    sources = make(text)["sources"]
+    assert {alias: source.get("optional", False) for alias, source in sources.items()} == {
+        "a": True,
+        "a_2": False,  # tags that are not there are an error there, too
+        "a_3": True,
+    }
+    assert note(text) == []
+    parameters = text.replace("SecretsManager", "ParameterStore").replace("AWSPREVIOUS", "good").replace("s/a", "/s/a")
+    assert "optional" not in make(parameters)["sources"]["a_3"]
+
+
+def test_a_template_of_what_may_be_missing_is_one_that_fails() -> None:
+    template = "target: {deletionPolicy: POLICY, template: {data: {x: '{{ .a }}'}}}\n"
+    kept, left = (
+        make(external(template.replace("POLICY", policy) + f"data: [{ONE}]"))["secret"]
+        for policy in ("Retain", "Merge")
+    )
+    assert kept["data"] == {"x": {"from": "a"}}
+    assert left["data"] == {"x": {"template": "{{ variables.a }}"}}
+    assert left["variables"] == {"data": {"a": {"from": "a"}}}
+
+
+def test_what_the_operator_does_not_delete_is_told() -> None:
+    text = external(f"target: {{deletionPolicy: Delete, creationPolicy: Orphan}}\ndata: [{ONE}]")
+    assert "what goes later stays in the Secret" in " ".join(note(text))
 
 
 def test_nothing_is_made_of_a_manifest_that_writes_nothing() -> None:

@@ -40,6 +40,7 @@ _HARMLESS = {
         "metadata": "reads the tags of a secret whose value is allowed",
         "version": "another version of a secret that is allowed",
         "label": "another version of a secret that is allowed",
+        "optional": "goes without the value of a secret that is missing",
     },
     "NamespaceSelector": {
         "match_labels": "leave fewer namespaces: labels count as if any namespace had them",

@@ -56,6 +56,7 @@ def _check_alias(document: Document, path: FieldPath, sources: Collection[str]) 
     is_whole = (
         document.get(*path, "path") is document.get(*path, "property") is None
         and document.get("spec", "sources", alias, "label") is None
+        and not document.get("spec", "sources", alias, "optional")
     )
     for field in ("default", "optional"):
         if is_whole and document.get(*path, field):

@@ -34,6 +34,7 @@ Source:
   - {parameterStore: /prod/payments/tls, version: "3"}
   - {find: secretsManager, path: prod/payments/, regexp: "-key$", tags: {team: payments}}
   - {secretsManager: prod/payments/db, metadata: tags}
+  - {secretsManager: prod/payments/more, optional: true}
   - secretsManager: prod/payments/db
     failover: [us-east-1, {region: eu-central-1, name: prod-db}]
   - secretsManager: "arn:aws:secretsmanager:eu-west-1:444455556666:secret:shared/ca"

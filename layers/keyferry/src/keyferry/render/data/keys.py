@@ -42,9 +42,14 @@ def render_entries(
 def render_data_from(
     listed: Iterable[DataFrom], named: Collection[str], inputs: Inputs, part: str, where: str
 ) -> dict[str, SecretValue]:
-    """Return the values of many keys, without those that `data` names; otherwise as `render_entries`."""
+    """Return the values of many keys, without those that `data` names; otherwise as `render_entries`.
+
+    An optional source that is missing makes no key, and no rule looks at it.
+    """
     data: dict[str, SecretValue] = {}
     for number, data_from in enumerate(listed):
+        if data_from.source and inputs.sources[data_from.source].is_missing:
+            continue
         beginning = f"{where} {number + 1}: " + (f"source {data_from.source}" if data_from.source else "its template")
         with in_part(f"{part}.{number}"):
             data |= _render_members(data_from, named, inputs, beginning)

@@ -145,9 +145,10 @@ def _build_content(draft: Draft, content: Content) -> dict[str, Any]:
 def _fill(draft: Draft, spec: ExternalSecretSpec, target: Target, metadata: Metadata) -> Content:
     if not spec.data and not spec.data_from:
         draft.refuse("neither data nor dataFrom is there", "External Secrets refuses it: add one")
-    retains = target.deletion_policy in (None, "Retain")
-    fetched = convert_data(spec.data or [], draft, retains=retains)
-    content = Content(fetched, convert_data_from(spec.data_from or [], draft))
+    draft.retains = target.deletion_policy in (None, "Retain")
+    content = Content(
+        convert_data(spec.data or [], draft), convert_data_from(spec.data_from or [], draft), draft.retains
+    )
     if target.template is None:
         content.keep_fetched()
         content.labels, content.annotations = metadata.labels or {}, metadata.annotations or {}

@@ -10,17 +10,16 @@ NULL_BYTES = "nullBytePolicy: Fail refuses values with a null byte, which no map
 _DECODINGS = {"Base64": "base64", "Base64URL": "base64url", "Auto": "auto"}
 
 
-def convert_data(entries: list[Data], draft: Draft, *, retains: bool) -> dict[str, dict[str, Any]]:
+def convert_data(entries: list[Data], draft: Draft) -> dict[str, dict[str, Any]]:
     """Return the entries of `data` or `variables.data`, by key; the last one of a key wins.
 
     Args:
         entries: those of the manifest.
-        draft: gets the sources, and what refuses an entry.
-        retains: whether the deletion policy is Retain, with which a key may not be there twice.
+        draft: gets the sources, and what refuses an entry: with the deletion policy Retain, a key that is there twice.
     """
     data: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(entries):
-        if entry.secret_key in data and retains:
+        if entry.secret_key in data and draft.retains:
             remedy = "External Secrets refuses it: take one of them out"
             draft.refuse(f"{entry.secret_key} is there twice", remedy, "data", number, "secretKey")
         with draft.collect():

@@ -63,7 +63,7 @@ def _add_find(find: Find, store: Store, draft: Draft, path: FieldPath) -> str:
     if by_name and not find.path and store.prefix and not is_parameters:
         what = f"{store.name} has a prefix, which External Secrets puts before each name that it finds: it finds none"
         raise Refusal(what, "say path, with the prefix in it", (*draft.at, *path))
-    fields: dict[str, Any] = {"find": store.service}
+    fields: dict[str, Any] = {"find": store.service, "optional": True}
     if find.path and not (is_parameters and find.path == "/"):
         fields["path"] = find.path
     if find.name and find.name.regexp:
@@ -71,9 +71,8 @@ def _add_find(find: Find, store: Store, draft: Draft, path: FieldPath) -> str:
     if tags and not (by_name and is_parameters):
         fields["tags"] = tags
         draft.note("Tags of a find have to be equal; for secrets, External Secrets takes those that begin so, too.")
-    if set(fields) == {"find"}:
+    if set(fields) == {"find", "optional"}:
         fields["regexp"] = ".*"
-    draft.note("A find that finds nothing is an error here, and the Secret stays as it is.")
     return draft.add_find(fields, store, find.path or "found", *path)
 
 

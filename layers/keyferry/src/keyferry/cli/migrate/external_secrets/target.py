@@ -83,19 +83,15 @@ def _writes_once(spec: ExternalSecretSpec, target: Target, draft: Draft) -> bool
 
 
 def _convert_deletion(target: Target, creation: str, draft: Draft) -> dict[str, str]:
-    """Return the policy of deletion. With several sources the operator goes on without the one that is gone."""
+    """Return the policy of deletion. The operator deletes no Secret that it does not own, and fails."""
     policy = target.deletion_policy or "Retain"
-    if policy == "Retain":
-        return {}
-    if len(draft.sources) > 1 or (policy == "Delete" and creation != "Owner"):
+    if policy == "Delete" and creation != "Owner":
         draft.note(
-            f"deletionPolicy {policy}: where one of several sources is deleted, the Secret stays as it is and the"
-            " delivery fails; External Secrets takes out its keys."
+            "deletionPolicy Delete: what is missing from the beginning is left out; what goes later stays in the"
+            " Secret, and the delivery fails. External Secrets takes it out as long as something is left."
         )
         return {}
-    what = "the Secret is deleted" if policy == "Delete" else "its keys leave the Secret"
-    draft.note(f"deletionPolicy {policy}: {what} when AWS says that the source was deleted, not when it is not found.")
-    return {"deletion": policy.lower()}
+    return {} if policy == "Retain" else {"deletion": policy.lower()}
 
 
 def build_secret(name: str, spec: ExternalSecretSpec) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Content:
     """The entries of `spec.data`, by key."""
     fetched_from: list[dict[str, Any]]
     """The entries of `spec.dataFrom`."""
+    has_all: bool = True
+    """Whether all that is fetched is there; else a template of what is not there fails, as in the original."""
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     data_from: list[dict[str, Any]] = field(default_factory=list)
     labels: dict[str, Any] = field(default_factory=dict)
@@ -50,9 +52,9 @@ class Content:
         if "{{" not in text:
             return {"value": text}
         name = texts.find_plain_field(text)
-        if name is not None and name in self.fetched:
+        if name is not None and name in self.fetched and self.has_all:
             return self.fetched[name]
-        if name is not None and not self.fetched_from:
+        if name is not None and name not in self.fetched and not self.fetched_from:
             raise Refusal(f"the template reads .{name}, which no entry of data makes", _REFUSED, path)
         self.has_templates = True
         return {"template": texts.translate(text, path)}
