@@ -332,7 +332,6 @@ def test_every_mapping_is_one_that_the_language_has() -> None:
             "deletionPolicy Delete with creationPolicy Merge",
         ),
         (f"target: {{immutable: true, creationPolicy: Merge}}\ndata: [{ONE}]", "written once has no equivalent"),
-        ("data: [{secretKey: a, remoteRef: {key: x, nullBytePolicy: Fail}}]", "nullBytePolicy: Fail"),
         ('data: [{secretKey: a, remoteRef: {key: "${ENV}/x"}}]', r"\$\{ENV\} is a placeholder; .*helm template"),
         ('data: [{secretKey: a, remoteRef: {key: "{{ENV}}/x"}}]', r"\{\{ENV\}\} is a placeholder"),
         (
@@ -428,6 +427,32 @@ def test_kinds_without_an_equivalent_are_refused_by_name() -> None:
         "PushSecret p has no equivalent: it writes to a store",
         "Password q has no equivalent: a generator makes a new value each time",
     ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "data: [{secretKey: a, remoteRef: {key: x, nullBytePolicy: Fail, decodingStrategy: Base64}}]",
+        "dataFrom: [{find: {name: {regexp: x}, nullBytePolicy: Fail, decodingStrategy: Base64}}]",
+        "dataFrom: [{extract: {key: x, nullBytePolicy: Fail, decodingStrategy: Base64}}]\n"
+        "data: [{secretKey: a, remoteRef: {key: y}}]",
+        "target: {template: {data: {b: '{{ .a | b64enc }}'}}}\n"
+        "data: [{secretKey: a, remoteRef: {key: x, nullBytePolicy: Fail, decodingStrategy: Base64}}]",
+    ],
+)
+def test_a_value_with_a_null_byte_fails_where_the_policy_says_so(part: str) -> None:
+    mapping = SecretMapping.model_validate(convert(external(part))[0].conversions[0].mapping)
+
+    def fill(encoded: str) -> dict[str, SecretValue]:
+        text = f'{{"a": "{encoded}"}}' if "extract" in part else encoded
+        source = SourceValue(SecretValue(text.encode()), "v1")
+        if "find" in part:
+            source = SourceValue(SecretValue(b""), "v1", members={"a": source})
+        return dict(render(mapping, dict.fromkeys(mapping.spec.sources, source), Place("prod-eu", "shop")).data)
+
+    assert fill("Y2FuYXJ5")
+    with pytest.raises(SourceUnusable, match="has a null byte, which nullBytes: refuse does not let through"):
+        fill("YQBi")
 
 
 def deliver(text: str, content: str) -> tuple[dict[str, str], dict[str, str]]:

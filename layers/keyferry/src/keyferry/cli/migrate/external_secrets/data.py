@@ -4,9 +4,7 @@ from typing import Any
 
 from keyferry.cli.migrate.external_secrets.draft import Draft
 from keyferry.cli.migrate.external_secrets.fields import Data, Decoding
-from keyferry.cli.migrate.model import Refusal
 
-NULL_BYTES = "nullBytePolicy: Fail refuses values with a null byte, which no mapping does"
 _DECODINGS = {"Base64": "base64", "Base64URL": "base64url", "Auto": "auto"}
 
 
@@ -32,12 +30,15 @@ def convert_data(entries: list[Data], draft: Draft) -> dict[str, dict[str, Any]]
 def _convert_entry(entry: Data, number: int, draft: Draft) -> dict[str, Any]:
     ref, path = entry.remote_ref, ("data", number, "remoteRef")
     store = draft.find_store(entry.source_ref, "data", number)
-    if ref.null_byte_policy == "Fail":
-        raise Refusal(NULL_BYTES, "take it out of the manifest first", (*draft.at, *path, "nullBytePolicy"))
     converted = {"from": draft.add_value(ref, store, *path, "key")}
     if ref.property:
         converted["property"] = ref.property
-    return converted | decode(ref.decoding_strategy)
+    return converted | decode(ref.decoding_strategy) | refuse_null_bytes(ref.null_byte_policy)
+
+
+def refuse_null_bytes(policy: str | None) -> dict[str, str]:
+    """Return the field of an entry that refuses values with a null byte."""
+    return {"nullBytes": "refuse"} if policy == "Fail" else {}
 
 
 def decode(strategy: Decoding | None) -> dict[str, str]:
