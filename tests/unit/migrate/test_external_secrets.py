@@ -193,6 +193,13 @@ def test_a_template_of_what_may_be_missing_is_one_that_fails() -> None:
     assert left["variables"] == {"data": {"a": {"from": "a"}}}
 
 
+def test_a_fixed_text_alone_makes_no_secret_of_what_is_missing() -> None:
+    template = "target: {deletionPolicy: Delete, template: {mergePolicy: Merge, data: {fixed: text}}}\n"
+    secret = make(external(template + f"data: [{ONE}]"))["secret"]
+    assert secret["variables"] == {"data": {"a": {"from": "a"}}}
+    assert "variables" not in make(external(template.replace("Delete", "Retain") + f"data: [{ONE}]"))["secret"]
+
+
 def test_what_the_operator_does_not_delete_is_told() -> None:
     text = external(f"target: {{deletionPolicy: Delete, creationPolicy: Orphan}}\ndata: [{ONE}]")
     assert "what goes later stays in the Secret" in " ".join(note(text))

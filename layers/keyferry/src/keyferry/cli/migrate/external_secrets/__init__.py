@@ -46,18 +46,31 @@ def convert(manifest: Manifest, estate: Estate) -> list[Conversion]:
 def convert_cluster(manifest: Manifest, estate: Estate) -> list[Conversion]:
     """Return the mapping of a ClusterExternalSecret.
 
+    Where its Secrets are made otherwise in each namespace, as by a SecretStore, it is one for each namespace that it
+    names; where it does not name them, such a manifest is refused.
+
     Raises:
         Refusal, Refusals: no mapping makes exactly the Secrets that it makes.
     """
     _check(manifest)
     whole = read_part(manifest, ("spec",), ClusterExternalSecretSpec)
     spec = read_part(manifest, ("spec", "externalSecretSpec"), ExternalSecretSpec)
-    draft = Draft(manifest, estate, ("spec", "externalSecretSpec"), None)
     choices = namespaces.choose_namespaces(whole)
     if not choices:
         return []
-    name = whole.external_secret_name or manifest.name or ""
-    return _build(draft, spec, name, whole.external_secret_metadata or Metadata(), choices)
+
+    def build(namespace: str | None, choices: Sequence[namespaces.Choice]) -> list[Conversion]:
+        draft = Draft(manifest, estate, ("spec", "externalSecretSpec"), namespace)
+        name = whole.external_secret_name or manifest.name or ""
+        return _build(draft, spec, name, whole.external_secret_metadata or Metadata(), choices)
+
+    try:
+        return build(None, choices)
+    except Refusals:
+        names = namespaces.list_names(choices)
+        if names is None:
+            raise
+        return [conversion for name in names for conversion in build(name, [{"names": [name]}])]
 
 
 def _check(manifest: Manifest) -> None:
@@ -113,6 +126,8 @@ def _build(
     where: Any = None
     with draft.collect():
         where = namespaces.restrict(choices, draft)
+        if draft.manifest.kind == "ExternalSecret":  # whose namespace has to be there
+            where = [draft.namespace if choice == {"names": [draft.namespace]} else choice for choice in where]
     secret = build_secret(name, spec) | _build_content(draft, content)
     if draft.refusals:
         raise Refusals(draft.refusals)

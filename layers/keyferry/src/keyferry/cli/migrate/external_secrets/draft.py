@@ -74,7 +74,7 @@ class Draft:
         own = source_ref.store_ref if source_ref else None
         ref = own or self.store_ref
         at = (*self.at, *path, "sourceRef") if own else (*self.at, "secretStoreRef")
-        if ref is None:
+        if ref is None or ref.name is None:
             raise Refusal("no store is named", "External Secrets refuses it: add secretStoreRef", (*self.at, *path))
         if self.namespace is None and ref.kind != "ClusterSecretStore":
             what = f"SecretStore {ref.name} is another one in each of the namespaces"

@@ -72,7 +72,8 @@ class Content:
         """What has to be fetched for templates, or is fetched in vain: what is missing is an error all the same."""
         made = list(self.data.values())
         is_kept = all(entry in made for entry in self.fetched.values())
-        can_be_empty = bool(self.data) and not self.fetched  # with nothing fetched, the operator writes no Secret
+        # With nothing fetched, the operator writes no Secret, whatever else the template makes.
+        can_be_empty = any(entry not in self.fetched.values() for entry in made) and not (self.fetched and self.has_all)
         is_kept = is_kept and all(part in self.data_from for part in self.fetched_from) and not can_be_empty
         if not self.has_templates and is_kept:
             return {}
