@@ -158,7 +158,12 @@ def test_policies_are_those_of_the_target(target: str, policies: dict[str, str])
     "spec", ["refreshInterval: 0s", 'refreshInterval: "0"', "refreshPolicy: CreatedOnce", "refreshPolicy: OnChange"]
 )
 def test_a_secret_that_is_written_once_is_created_once(spec: str) -> None:
-    assert make(external(f"{spec}\ndata: [{ONE}]"))["policies"] == {"creation": "createOnce"}
+    text = external(f"{spec}\ndata: [{ONE}]")
+    assert make(text)["policies"] == {"creation": "createOnce"}
+    assert "one that is there stays as it is, whoever made or edits it" in " ".join(note(text))
+    assert note(external(f"target: {{immutable: true}}\ndata: [{ONE}]")) == [
+        "The Secret is written once: one that is there stays as it is, and is not made immutable."
+    ]
 
 
 def test_what_is_missing_is_left_out_where_the_operator_does_not_retain() -> None:

@@ -47,6 +47,12 @@ def convert_policies(spec: ExternalSecretSpec, draft: Draft) -> dict[str, str]:
         if creation in ("Merge", "CreateOrMerge"):
             what = f"creationPolicy {creation} with a Secret that is written once has no equivalent"
             draft.refuse(what, "take immutable, refreshPolicy or refreshInterval out first", "target", "creationPolicy")
+        draft.note(
+            "The Secret is written once: one that is there stays as it is, whoever made or edits it. External Secrets"
+            " writes at its first look, and makes it anew when somebody else has edited it."
+            if not target.immutable
+            else "The Secret is written once: one that is there stays as it is, and is not made immutable."
+        )
         return {"creation": "createOnce"}
     if creation in ("Owner", "Orphan"):
         policies["keys"] = "exclusive"
