@@ -310,7 +310,7 @@ OTHER = cluster("prod-eu", eks={"name": "blue", "region": "eu-west-1", "account"
 def test_nothing_is_handed_over_that_the_stack_does_not_deliver(deployed: Catalog, gap: str) -> None:
     folder = build_catalog([mapping()], [SAME])
     said = describe_gap(folder, Deployment(deployed, "x", "1"), delivery(), "keyferry", CALL)
-    end = ": nobody would write the Secret any more. Deploy it first: `keyferry build`, then `sam deploy`"
+    end = ", and nobody else would keep this Secret up to date. Deploy first: `keyferry build`, then `sam deploy`"
     assert said == (f"stack keyferry {gap}{end}" if gap else "")
 
 

@@ -21,7 +21,7 @@ def describe_gap(folder: Catalog, deployment: Deployment, delivery: Delivery, st
     if not gap:
         return ""
     commands = ", then ".join(f"`{command}`" for command in call.deploy)
-    return f"stack {stack} {gap}: nobody would write the Secret any more. Deploy it first: {commands}"
+    return f"stack {stack} {gap}, and nobody else would keep this Secret up to date. Deploy first: {commands}"
 
 
 def _find_gap(folder: Catalog, deployed: Catalog, delivery: Delivery) -> str:
