@@ -125,9 +125,7 @@ def _build(
     policies = convert_policies(spec, draft)
     where: Any = None
     with draft.collect():
-        where = namespaces.restrict(choices, draft)
-        if draft.manifest.kind == "ExternalSecret":  # whose namespace has to be there
-            where = [draft.namespace if choice == {"names": [draft.namespace]} else choice for choice in where]
+        where = _choose_namespaces(draft, choices)
     secret = build_secret(name, spec) | _build_content(draft, content)
     if draft.refusals:
         raise Refusals(draft.refusals)
@@ -143,6 +141,14 @@ def _build(
         **_if_any("policies", policies),
     }
     return [_conclude(draft, _name_mapping(draft, secret["name"]), body)]
+
+
+def _choose_namespaces(draft: Draft, choices: Sequence[namespaces.Choice]) -> list[Any]:
+    """Return where the Secret goes. The namespace of an ExternalSecret is named, so that it has to be there."""
+    where = namespaces.restrict(choices, draft)
+    if draft.manifest.kind != "ExternalSecret":
+        return list(where)
+    return [draft.namespace if choice == {"names": [draft.namespace]} else choice for choice in where]
 
 
 def _build_content(draft: Draft, content: Content) -> dict[str, Any]:
