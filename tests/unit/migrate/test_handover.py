@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from keyferry.cli.call import CALL
-from keyferry.cli.clusters.client import Resource
 from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.clusters.resource import Resource
 from keyferry.cli.deployment import Deployment
 from keyferry.cli.migrate.handover import back, forward
 from keyferry.cli.migrate.handover.clusters import Group, Side

@@ -5,7 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from keyferry.cli.clusters.client import OperatorClient, Resource
+from keyferry.cli.clusters.client import OperatorClient
+from keyferry.cli.clusters.resource import Resource
 from keyferry.cli.migrate.handover import secrets
 from keyferry.cli.migrate.handover.originals import PARENT, RESOURCES, Original
 from keyferry.cli.migrate.handover.state import State

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from keyferry.cli.clusters.client import Resource
+from keyferry.cli.clusters.resource import Resource
 from keyferry.cli.migrate.handover.keepers import find_keeper
 from keyferry.cli.migrate.model import CSI, EXTERNAL_SECRETS
 from keyferry.delivery.apply import Object
