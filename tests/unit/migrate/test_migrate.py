@@ -427,6 +427,7 @@ def test_nothing_to_read_is_a_wrong_command_line(place: Path) -> None:
     assert (done.exit_code, "name a file, a folder, or -" in done.output) == (2, True)
 
 
+@pytest.mark.unwatched
 def test_three_hundred_manifests_are_all_written(place: Path) -> None:
     one = TEMPLATE.replace(STORE, "")
     parts = [one.replace("name: db, namespace: shop", f"name: db, namespace: n{number}") for number in range(300)]
