@@ -298,6 +298,8 @@ def test_values_of_jinja_are_taken_as_those_of_go(template: str, expected: str) 
         ("{{ '!' | go('decryptAES', 'k') }}", "not base64"),
         ("{{ 'aGVsbG8=' | go('decryptAES', 'k') }}", "no whole blocks"),
         ("{{ ('x' * 32) | go('b64enc') | go('decryptAES', 'k') }}", "the password does not open it"),
+        ("{{ '1' | go('semverCompare', '1 - 2 || 3 - 4') }}", "one range of versions"),
+        ("{{ ('1' * 300) | go('semverCompare', '1') }}", "200 characters at most"),
         ("{{ 'b: 1' | go('textOf', 'a', ['a']) }}", "makes other keys"),
         ("{{ '[' | go('textOf', 'a', ['a']) }}", "not YAML of keys"),
     ],

@@ -17,7 +17,7 @@ REFUSED: dict[str, str] = {
     "bcrypt": f"{_SALT}; the filter bcrypt of a mapping hashes a password",
     **dict.fromkeys(("pemToPkcs12", "pemToPkcs12Pass", "fullPemToPkcs12", "fullPemToPkcs12Pass"), _SALT),
     **dict.fromkeys(("pemTruststoreToPKCS12", "pemTruststoreToPKCS12Pass"), _SALT),
-    **dict.fromkeys(("semver", "semverCompare", "hello", "derivePassword"), _RARE),
+    **dict.fromkeys(("semver", "hello", "derivePassword"), _RARE),
     "call": _TYPES,
     **dict.fromkeys(("env", "expandenv"), "reads the operator's own environment"),
     "getHostByName": "asks the network",
