@@ -36,8 +36,8 @@ else
 endif
 
 # All at once: tests with a cloud wait for it half of the time. There are two clouds, and a stack in one of them. What the
-# unit tests and those without a stack say comes in one piece. Coverage is that of the unit tests: to watch makes Python a
-# third slower.
+# unit tests and those without a stack say comes in one piece. Coverage is that of the unit tests: to watch makes Python two
+# to three times slower.
 .PHONY: test-unit test-stack test-clusters
 test-unit:
 	@said=$$($(BIN)/pytest tests/unit --cov --cov-report= 2>&1) || { echo; echo "$$said"; exit 1; }; echo; echo "$$said"

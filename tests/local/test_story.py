@@ -62,6 +62,14 @@ def test_who_waits_for_a_long_step_without_a_terminal_is_told_what_is_being_done
     assert done.startswith("✓ building")
 
 
+def test_what_is_being_done_is_told_in_one_line_and_never_breaks_off_in_a_word() -> None:
+    text = io.StringIO()
+    story = Story(Console(file=text, width=WIDTH, force_terminal=True))
+    with story.step("A local cloud: AWS, and the clusters prod-eu and prod-us") as say:
+        say("Building Kubernetes v1.36.2 from source, once, into /home/somebody/.cache/keyferry/kubernetes")
+    assert "Building Kubernetes v1.36.2 from source, once, into …" in text.getvalue()
+
+
 def test_a_step_that_fails_has_no_line_of_its_own() -> None:
     story, text = told()
     with pytest.raises(ValueError, match="no"), story.step("failing"):

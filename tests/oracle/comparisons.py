@@ -75,7 +75,7 @@ def _fill(question: Question) -> str:
         translate = go_templates.translate_key if is_key else go_templates.translate
         values = {"key": question["text"]} if is_key else {"variables": variables}
         text = jinja.fill(translate(question["template"]), values, "mapping m", Budget())
-        return encode_text(text, "mapping m").reveal().decode()  # no bytes that are no text
+        return encode_text(text, "mapping m").reveal().decode(errors="backslashreplace")
     except (go_templates.Untranslatable, SourceUnusable):
         raise Refused from None
 
@@ -180,7 +180,7 @@ def _read_json(answer: Answer) -> Any:  # noqa: ANN401  # JSON is anything
 
 
 def _read_text(answer: Answer) -> str | None:
-    return None if answer.error else answer.text.decode(errors="replace")
+    return None if answer.error else answer.text.decode(errors="backslashreplace")
 
 
 def _read_values(answer: Answer) -> dict[str, str] | None:

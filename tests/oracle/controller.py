@@ -5,7 +5,8 @@ externalsecret_controller_template.go.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tests.oracle.ask import Answer, Oracle
@@ -21,24 +22,43 @@ class Random(Exception):
     """What the operator makes depends on the random order of its maps."""
 
 
-def reconcile(spec: Mapping[str, Any], secrets: Mapping[str, bytes], oracle: Oracle) -> dict[str, bytes]:
-    """Return the data of the Secret that an ExternalSecret makes of some secrets.
+class Missing(Failed):
+    """A secret is not there."""
+
+
+def reconcile(spec: Mapping[str, Any], secrets: Mapping[str, bytes], oracle: Oracle) -> dict[str, bytes] | None:
+    """Return the data of the Secret that an ExternalSecret makes of some secrets; None where it writes none.
 
     Raises:
-        Failed: it makes none.
+        Failed: it makes none, and that is an error.
         Random: it makes another one each time.
     """
-    controller = _Controller(secrets, oracle)
+    controller, target = _Controller(secrets, oracle), spec.get("target", {})
+    policy = target.get("deletionPolicy", "Retain")
     fetched: dict[str, bytes] = {}
     for part in spec.get("dataFrom", ()):
-        fetched |= controller.extract(part)
+        with _leave_out(policy):
+            fetched |= controller.extract(part)
     for entry in spec.get("data", ()):
         ref = entry["remoteRef"]
-        fetched[entry["secretKey"]] = controller.decode(ref.get("decodingStrategy", "None"), controller.fetch(ref))
-    data = controller.apply_template(spec.get("target", {}).get("template"), fetched)
+        with _leave_out(policy):
+            fetched[entry["secretKey"]] = controller.decode(ref.get("decodingStrategy", "None"), controller.fetch(ref))
+    if not fetched and policy != "Merge":
+        return None
+    data = controller.apply_template(target.get("template"), fetched)
     if not all(map(_KEY.match, data)):
         raise Failed("a key that no Secret has")
     return data
+
+
+@contextmanager
+def _leave_out(policy: str) -> Iterator[None]:
+    """Go on without a secret that is missing, where the deletion policy is not Retain."""
+    try:
+        yield
+    except Missing:
+        if policy == "Retain":
+            raise
 
 
 class _Controller:
@@ -53,7 +73,9 @@ class _Controller:
 
     def fetch(self, ref: Mapping[str, str]) -> bytes:
         """Return what a reference takes."""
-        content = self._secrets[ref["key"]]
+        content = self._secrets.get(ref["key"])
+        if content is None:
+            raise Missing(ref["key"])
         if "property" not in ref:
             return content
         found = self._ask("property", text=content, path=ref["property"])

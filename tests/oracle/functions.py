@@ -5,7 +5,7 @@ from collections.abc import Mapping
 TEXT, INT, FLOAT, BOOL, LIST, MAP, ANY = "text", "int", "float", "bool", "list", "map", "any"
 FORMATS = "format"
 """A text with verbs of printf, and what they take after it."""
-SEPARATOR, PATTERN, SMALL, FIELD = "separator", "pattern", "small", "field"
+SEPARATOR, PATTERN, SMALL, FIELD, URL = "separator", "pattern", "small", "field", "url"
 """Fixed texts and numbers that an argument needs to make sense: of them, a random one is written."""
 
 type Signature = tuple[str, ...]
@@ -42,7 +42,7 @@ _TEXT: Mapping[str, tuple[Signature, ...]] = {
     **dict.fromkeys(("trimAll", "trimall", "trimSuffix", "trimPrefix"), ((SEPARATOR, TEXT), (TEXT, TEXT))),
     "wrapWith": ((SMALL, SEPARATOR, TEXT),),
     "substr": ((SMALL, SMALL, TEXT),),
-    "abbrevboth": ((SMALL, SMALL, TEXT),),
+    "abbrevboth": ((INT, INT, TEXT),),
     "replace": ((SEPARATOR, SEPARATOR, TEXT), (TEXT, TEXT, TEXT)),
     "plural": ((TEXT, TEXT, INT),),
     "join": ((SEPARATOR, LIST),),
@@ -51,7 +51,7 @@ _TEXT: Mapping[str, tuple[Signature, ...]] = {
     "regexReplaceAll": ((PATTERN, TEXT, SEPARATOR), (PATTERN, TEXT, TEXT)),
     "regexReplaceAllLiteral": ((PATTERN, TEXT, TEXT),),
     "slice": ((TEXT, SMALL, SMALL),),
-    "urlJoin": ((MAP,),),
+    "urlJoin": ((MAP,), (URL,)),
     "seq": ((SMALL,), (SMALL, SMALL)),
     "duration": ((INT,),),
 }
@@ -65,7 +65,7 @@ _BOOL: Mapping[str, tuple[Signature, ...]] = {
     "has": ((TEXT, LIST), (ANY, LIST)),
     "hasKey": ((MAP, FIELD),),
     "isAbs": ((TEXT,),),
-    "kindIs": ((FIELD, ANY),),
+    **dict.fromkeys(("kindIs", "typeIs", "typeIsLike"), ((FIELD, ANY),)),
     "deepEqual": ((ANY, ANY), (LIST, LIST)),
     "semverCompare": ((FIELD, TEXT),),
 }

@@ -41,7 +41,6 @@ var answers = map[string]func(question) (answer, error){
 	"jmespath":      askJmesPath,
 	"template":      askTemplate,
 	"transform":     askTransform,
-	"functions":     askFunctions,
 	"regexp":        askRegexp,
 	"convert":       askConvert,
 	"decode":        askDecode,

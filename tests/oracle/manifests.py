@@ -100,6 +100,11 @@ _template = st.fixed_dictionaries(
         "type": st.just("Opaque"),
     },
 )
+_target = st.fixed_dictionaries(
+    {}, optional={"template": _template, "deletionPolicy": st.sampled_from(("Retain", "Delete", "Merge"))}
+)
+missing = st.just(frozenset[str]()) | st.frozensets(st.sampled_from(SECRETS))
+"""The secrets that are not there."""
 specs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {}, optional={"data": _data, "dataFrom": _data_from, "target": st.fixed_dictionaries({"template": _template})}
+    {}, optional={"data": _data, "dataFrom": _data_from, "target": _target}
 ).filter(lambda spec: bool(spec.get("data") or spec.get("dataFrom")))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"maps"
-	"slices"
 	"strings"
 	"text/template"
 
@@ -25,10 +24,6 @@ func listFunctions() template.FuncMap {
 	all["toYaml"] = toYAML
 	all["fromYaml"] = fromYAML
 	return all
-}
-
-func askFunctions(question) (answer, error) {
-	return answer{Keys: slices.Sorted(maps.Keys(functions))}, nil
 }
 
 // askTemplate fills a template as the operator does: with texts, of which none may be missing.

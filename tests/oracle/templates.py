@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.oracle import functions as f
 
 VALUES: dict[str, tuple[str, ...]] = {
-    "user": ("app", "", "Ann Lee", 'q"uote', "é😀", "<a&b>", "a,b,,c", "user_name-x", "-1", "0", "false"),
+    "user": ("app", "", "Ann Lee", 'q"uote', "é😀", "<a&b>", "a,b,,c", "user_name-x",
+        "HTTPServer2 é_à", "-1", "0", "false"),
     "password": ("p@ss:w/rd%", "x" * 40,
         "tab\there", "line\nbreak\n", "{{ x }}", "#1", " lead trail ", "\\n'", "\u2028"),
     "port": ("5432", "0", "-7", "1.50", "1e3", "0x1f", "010", "abc", "12345678", "9223372036854775808", "true", ""),
@@ -28,7 +29,25 @@ VALUES: dict[str, tuple[str, ...]] = {
 
 values = st.fixed_dictionaries({name: st.sampled_from(texts) for name, texts in VALUES.items()})
 _PLAIN = ("user", "password", "port", "config", "list", "yaml", "encoded", "url")
-_FIELDS = ("host", "port", "a", "b", "in", "k", "tags", "none", "_0", "_1", "scheme", "missing", "string", ">=1.2", "")
+_FIELDS = (
+    "host",
+    "port",
+    "a",
+    "b",
+    "in",
+    "k",
+    "tags",
+    "none",
+    "_0",
+    "_1",
+    "scheme",
+    "missing",
+    "string",
+    "map[string]string",
+    "float64",
+    ">=1.2",
+    "",
+)
 _SEPARATORS = (",", " ", "", "a", "b", ".", "/", "-", "\n", "é", "$1", "${1}x", ":")
 _PATTERNS = ("a", "[a-z]+", "(b)(.)", "^.", ",", r"\s+", "(?i)P", ".*", "", "(", r"\d", "x*")
 _LITERALS = ("", "x", "a b", 'q"', "é", "\\n", "5", "1.2.3", "<&>", "%d")
@@ -54,6 +73,18 @@ _VERBS = (
     "%e",
     "%o",
     "%b",
+    "%[2]v",
+    "%[1]5s",
+    "%-*d|",
+    "%.*f",
+    "% x",
+    "%+.3e",
+    "%08.3f",
+    "%#q",
+    "%+q",
+    "%.2s",
+    "%.3d",
+    "%z",
 )
 
 
@@ -67,6 +98,13 @@ _fixed: dict[str, st.SearchStrategy[str]] = {
     f.PATTERN: st.sampled_from(_PATTERNS).map(quote),
     f.SMALL: st.integers(-2, 7).map(str),
     f.FIELD: st.sampled_from(_FIELDS).map(quote),
+    f.URL: st.sampled_from(
+        (
+            "(urlParse .url)",
+            '(dict "scheme" "https" "host" .user "path" .password)',
+            '(dict "userinfo" .user "path" "a:b")',
+        )
+    ),
 }
 _fields = st.sampled_from(_PLAIN).map(".{}".format) | st.sampled_from(
     ("$.user", "$.port", '(index . "tls.crt")', "$", ".missing", '(index . "missing")', ".bytes")

@@ -2,12 +2,13 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 import click
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from keyferry.cli import generated
@@ -19,21 +20,44 @@ settings.load_profile("keyferry")
 EXHAUSTIVE = frozenset(
     f"test_{name}.py"
     for name in (
-        *("arn", "cli_entries", "cli_schema", "docs", "exactness", "fuzz", "golden", "mistakes", "openssl"),
-        *("protocol", "schedules", "tampering", "template", "templates", "workflow"),
+        *("arn", "cli_entries", "cli_init", "cli_push", "cli_schema", "contract", "docs", "exactness", "fuzz"),
+        *("golden", "mistakes", "openssl", "protocol", "reliability", "schedules", "steps", "tampering"),
+        *("template", "templates", "time_limits", "workflow"),
     )
 )
-"""What runs the same lines again and again. Other tests run each of them too, so coverage, which makes Python a third
-slower, does not watch here. Tests of other files for which the same is true have the mark `no_cover` themselves."""
+"""What runs the same lines again and again. Other tests run each of them too, so coverage, which makes Python two to
+three times slower, does not watch here. Tests of other files for which the same is true have the mark `unwatched`
+themselves."""
+_STOPPED = pytest.StashKey[Coverage]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    gone = sorted(name for name in EXHAUSTIVE if not Path(__file__).with_name(name).is_file())
+    there = {item.path.name for item in items}
+    gone = sorted(name for name in EXHAUSTIVE - there if not list(Path(__file__).parent.rglob(name)))
     if gone:
         raise pytest.UsageError(f"EXHAUSTIVE in {__file__} names what is no file: {', '.join(gone)}")
-    for item in items:
-        if item.path.name in EXHAUSTIVE:
-            item.add_marker(pytest.mark.no_cover)
+
+
+def _is_watched(item: pytest.Item | None) -> bool:
+    return not item or not (item.path.name in EXHAUSTIVE or item.get_closest_marker("unwatched"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Let coverage stand still for tests that it does not watch, and for all that is done for them.
+
+    The mark `no_cover` of pytest-cov would let it watch their fixtures, and pytest itself, which takes as long as many
+    a test.
+    """
+    stash, coverage = item.session.stash, Coverage.current()
+    if coverage and not _is_watched(item):
+        coverage.stop()
+        stash[_STOPPED] = coverage
+    result = yield
+    if _STOPPED in stash and _is_watched(nextitem):
+        stash[_STOPPED].start()
+        del stash[_STOPPED]
+    return result
 
 
 @pytest.fixture(scope="session", autouse=True)

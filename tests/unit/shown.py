@@ -14,6 +14,7 @@ from typing import Any, Self
 import pytest
 
 from keyferry.cli import main
+from keyferry.cli.output import console
 from keyferry.cli.trace.pages import LogLines
 from keyferry.pipeline.suspensions import Suspension, Suspensions
 from tests.unit.terminal import on_terminal
@@ -68,6 +69,7 @@ class Case:
                 "AWS_REGION": "eu-west-1",
             }.items():
                 patch.setenv(name, value)
+            patch.setattr(console, "PATIENCE_SECONDS", 600.0)  # else a slow machine shows progress, too
             self.prepare(patch, place)
             with on_terminal(patch, columns, **environment) as terminal, pytest.raises(SystemExit) as end:
                 main(self.command.split(), prog_name="keyferry")

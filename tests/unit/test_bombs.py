@@ -25,28 +25,26 @@ from tests.unit.test_filters import filled, refused
 @pytest.mark.parametrize(
     "name",
     [
-        "many small templates",
         "again and again, views of values searched",
-        pytest.param("again and again, nothing selected of text", marks=pytest.mark.no_cover),
+        pytest.param("again and again, nothing selected of text", marks=pytest.mark.unwatched),
         "a long attribute, map",
-        pytest.param("empty lists", marks=pytest.mark.no_cover),
+        pytest.param("empty lists", marks=pytest.mark.unwatched),
         "urlize with a long target",
         "urlize with schemes",
         "a number from base 16",
         "all by all",
         "compared by order",
-        pytest.param("doubled by flattening", marks=pytest.mark.no_cover),
-        "doubled objects",
-        "all visited",
+        pytest.param("doubled by flattening", marks=pytest.mark.unwatched),
+        pytest.param("doubled objects", marks=pytest.mark.unwatched),
+        pytest.param("all visited", marks=pytest.mark.unwatched),
         "join",
         "longer than a Secret",
         "nested statements",
         "percent name",
         "percent of bytes",
-        pytest.param("projections of projections", marks=pytest.mark.no_cover),
-        "slices of a list",
+        pytest.param("projections of projections", marks=pytest.mark.unwatched),
+        pytest.param("slices of a list", marks=pytest.mark.unwatched),
         "striptags the method",
-        "squares",
     ],
 )
 def test_a_bomb_does_not_need_a_process_of_its_own(name: str) -> None:
@@ -120,7 +118,7 @@ def test_what_is_usual_is_far_below_the_bounds(template: str, expected: str | No
     assert expected is None or made == expected
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @pytest.mark.parametrize("part", [{"from": "db", "path": "%s"}, {"template": "{{ db.%s }}"}])
 def test_a_document_is_parsed_once_for_all_keys_that_are_taken_from_it(part: dict[str, str]) -> None:
     settings = {f"SETTING_{number:04d}": "x" * 45 for number in range(1000)}  # as large as a secret can be
@@ -149,15 +147,15 @@ def test_a_budget_that_is_used_up_stays_so() -> None:
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("nested loops", "loops"),
-        ("output", "long texts or large lists"),
-        ("doubled lists", "long texts or large lists"),
+        pytest.param("nested loops", "loops", marks=pytest.mark.unwatched),
+        pytest.param("output", "long texts or large lists", marks=pytest.mark.unwatched),
+        pytest.param("doubled lists", "long texts or large lists", marks=pytest.mark.unwatched),
         ("squares", "large numbers"),
-        ("bcrypt in a loop", "the filter bcrypt"),
-        ("bcrypt by map", "the filter bcrypt"),
+        pytest.param("bcrypt in a loop", "the filter bcrypt", marks=pytest.mark.unwatched),
+        pytest.param("bcrypt by map", "the filter bcrypt", marks=pytest.mark.unwatched),
         ("center", "the filter center"),
         ("long keys, each letter", "the regular expressions of keys"),
-        ("many small templates", "the length of its templates"),
+        pytest.param("many small templates", "the length of its templates", marks=pytest.mark.unwatched),
     ],
 )
 def test_the_error_says_what_has_taken_most(name: str, most: str) -> None:

@@ -144,7 +144,7 @@ def test_what_is_no_change_as_json_has_the_reason(mappings: Path) -> None:
     assert (found["change"], found["mappings"], found["deliveries"]) == (None, [], [])
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @pytest.mark.parametrize("sample", sorted(path.name for path in EVENTS.glob("*.json")))
 def test_every_sample_can_be_explained_in_both_forms(mappings: Path, sample: str) -> None:
     result = run(mappings, EVENTS / sample)

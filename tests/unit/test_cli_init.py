@@ -76,7 +76,7 @@ def test_the_folder_that_is_named_is_made_and_the_next_commands_begin_in_it() ->
     assert "   cd 'a b/acme' && python3.13 -m venv .venv" in result.stdout
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @pytest.mark.parametrize(
     "more", [(), ("--cluster", "Prod_US"), ("--canary",), ("--team", "a-b", "--secret", "x")], ids=str
 )
@@ -97,7 +97,7 @@ def test_the_first_mapping_brings_the_secret_of_a_team_into_its_namespace() -> N
     assert Path("mappings/payments/db.yaml").is_file()
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @pytest.mark.parametrize("word", ["123", "1e5", "0x10", "null", "true", "2026-01-01", "0o7"])
 def test_an_answer_that_yaml_would_take_for_something_else_stays_the_text_that_it_is(word: str) -> None:
     write("--cluster", word, "--team", word, "--secret", word, "--namespace", word)

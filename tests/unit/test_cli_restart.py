@@ -58,10 +58,10 @@ def test_what_uses_the_secrets_restarts_once_on_each_cluster_and_is_told(deploye
 
 def test_the_same_message_once_more_restarts_nothing_and_another_request_does(deployed: DeployedStack) -> None:
     run("payments-db", "--no-wait", "--yes")
-    (first, second), sent = deployed.waiting, list(deployed.sqs.kept.values())[0][:]
+    (first, second), sent = deployed.waiting, next(iter(deployed.sqs.kept.values()))[:]
     assert first.restart == second.restart
     deployed.work()
-    list(deployed.sqs.kept.values())[0].extend(sent)
+    next(iter(deployed.sqs.kept.values())).extend(sent)
     deployed.work()
     assert count_rollouts(deployed) == {"prod-eu": 1, "prod-us": 1}
     run("payments-db", "--cluster", "prod-eu", "--yes")

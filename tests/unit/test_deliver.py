@@ -1,6 +1,7 @@
 """One delivery against a cluster with memory: what is called, what is written, what is reported."""
 
 import itertools
+import threading
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -255,9 +256,14 @@ def test_without_restarts_a_change_costs_one_apply_for_each_namespace() -> None:
     assert [calls.count(verb) for verb in ("source", "read", "apply")] == [2, 60, 60]
 
 
-def test_namespaces_are_worked_on_concurrently_and_no_more_than_are_allowed() -> None:
-    import threading  # noqa: PLC0415
+def test_one_namespace_is_worked_on_without_another_thread() -> None:
+    threads = set[threading.Thread]()
+    calls = Calls(before=lambda *_: threads.add(threading.current_thread()))
+    assert not World().deliver(calls, concurrency=ONE_BATCH).errors
+    assert threads == {threading.current_thread()}
 
+
+def test_namespaces_are_worked_on_concurrently_and_no_more_than_are_allowed() -> None:
     world, together, most, lock = World(*(f"n{number}" for number in range(20))), 0, 0, threading.Lock()
     barrier = threading.Barrier(4, timeout=10)
 

@@ -9,9 +9,9 @@ import pytest
 
 from keyferry.access import rbac
 from keyferry.cli.call import Call
-from keyferry.cli.clusters.client import Resource
 from keyferry.cli.clusters.contexts import Context
 from keyferry.cli.clusters.generated import GENERATED, has_generated_name
+from keyferry.cli.clusters.resource import Resource
 from keyferry.cli.doctor.clusters import rights
 from keyferry.cli.doctor.clusters.cluster import check_cluster, list_checks
 from keyferry.cli.doctor.clusters.needs import Needs

@@ -327,7 +327,20 @@ def test_a_name_alone_is_told_as_a_key_of_the_source_that_has_it(tmp_path: Path)
 def test_a_label_that_would_show_a_value_is_told(tmp_path: Path, field: str) -> None:
     text = f"  secret:\n    {field}: {{team: {{template: '{{{{ db.team }}}}'}}}}\n"
     found = told(tmp_path, a=MAPPING.replace("  secret:\n", text))
-    assert any("the template names db, and it knows cluster and namespace alone" in each for each in found), found
+    assert any("the template names db, and it knows cluster and namespace alone; values" in each for each in found), (
+        found
+    )
+
+
+@pytest.mark.parametrize("name", ["db", "variables", "dbb"])
+def test_a_label_that_is_to_show_values_can_name_sources_and_variables(tmp_path: Path, name: str) -> None:
+    label = f"    labels: {{team: {{template: '{{{{ {name}.team }}}}', showsValues: true}}}}\n"
+    variables = "    variables: {data: {team: {from: db, path: team}}}\n"
+    text = MAPPING.replace("  secret:\n", f"  secret:\n{label}{variables}")
+    if name == "dbb":
+        assert "names dbb, and no source is called so; did you mean db" in told(tmp_path, a=text)[0]
+    else:
+        assert load(tmp_path, a=text).mappings
 
 
 def test_a_label_can_name_tags(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_an_expression_that_is_too_large_is_refused_before_it_is_deployed() -> N
         find_bombs.find(find_bombs.TOO_LARGE[0])
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @pytest.mark.parametrize(
     ("pattern", "count"),
     [

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from keyferry.cli.clusters.client import NAMESPACES, SECRETS, OperatorClient, Resource
+from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.clusters.resource import NAMESPACES, SECRETS, Resource
 from keyferry.errors import ClusterUnavailable, Forbidden, Overtaken
 from keyferry.kube.transport import Answer, Request
 from tests.unit.test_connection import Server, says

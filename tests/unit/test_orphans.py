@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from keyferry.access.rbac import build_rbac
-from keyferry.cli.clusters.client import SECRETS, Resource
 from keyferry.cli.clusters.contexts import Context
 from keyferry.cli.clusters.generated import GENERATED
+from keyferry.cli.clusters.resource import SECRETS, Resource
 from keyferry.cli.orphans.names import Names, list_clusters, split_journal_name
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.removal import format_question, keep_confirmed, remove

@@ -126,7 +126,7 @@ def test_a_pattern_is_granted_where_the_source_is(
     assert granted(source, pattern) == [(action, resource) for resource in resources]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 def test_two_thousand_secrets_fit_by_prefix_and_not_by_name() -> None:
     def whole(**verdicts: Verdict) -> Catalog:
         mappings = [

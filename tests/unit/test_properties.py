@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keyferry.errors import SourceUnusable
+from keyferry.errors import NothingFound, SourceUnusable
 from keyferry.model import SourceValue
 from tests.unit.samples import mapping, rendered, value
 
@@ -323,10 +323,12 @@ def test_a_member_that_cannot_be_decoded_is_an_error_though_data_names_its_key()
 @pytest.mark.parametrize("keys", [[], [{"exclude": "."}]])
 def test_an_object_of_which_nothing_is_left_makes_no_secret(keys: list[dict[str, str]]) -> None:
     content = '{"a": "canary"}' if keys else "{}"
-    assert "its sources have no key at all" in refused("@this", content, extracts=True, keys=keys)
+    extracted = mapping(data={}, dataFrom=[{"from": "db", "property": "@this", "keys": keys}])
+    with pytest.raises(NothingFound, match="its sources have no key at all"):
+        rendered(extracted, {"db": value(content)})
 
 
 def test_variables_of_which_nothing_is_left_make_no_secret() -> None:
     variables = {"dataFrom": [{"from": "db", "property": "@this"}]}
-    with pytest.raises(SourceUnusable, match="variables: its sources have no key at all"):
+    with pytest.raises(NothingFound, match="variables: its sources have no key at all"):
         rendered(mapping(data={"a": {"value": "x"}}, variables=variables), {"db": value("{}")})

@@ -80,7 +80,7 @@ def test_batches_are_sent_side_by_side() -> None:
     assert len(sent(sqs)) == 10 * SENDERS
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 def test_after_the_deadline_no_batch_is_begun_and_a_retry_of_a_huge_event_gets_further() -> None:
     clock = FakeClock()
     sqs = FakeSqs(before=lambda: clock.jump(1))
@@ -101,7 +101,7 @@ def test_the_tries_of_a_batch_end_at_the_deadline_too() -> None:
     assert sqs.batches == [10]
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 def test_a_queue_that_does_not_answer_ends_the_sending() -> None:
     tries: list[int] = []
 

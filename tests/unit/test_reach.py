@@ -59,6 +59,12 @@ def test_a_secret_that_is_scheduled_for_deletion_is_told_from_one_that_does_not_
     assert answer["rows"] == [{"name": "deleted", "state": "deleted"}, {"name": "gone", "state": "missing"}]
 
 
+def test_what_may_be_missing_is_not_told_of() -> None:
+    assert reading({"secretsManager": "gone", "optional": True})["rows"] == []
+    [row] = reading({"secretsManager": "x", "optional": True}, x=AccessDenied("grant it"))["rows"]
+    assert row["state"] == "failed"
+
+
 def test_the_same_source_of_two_mappings_counts_once() -> None:
     assert reading({"secretsManager": "seen"}, {"secretsManager": "seen"}, seen=SEEN)["visible"] == 1
 

@@ -97,7 +97,7 @@ DOCUMENTS = st.recursive(
 ).map(json.dumps)
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @given(DOCUMENTS, st.data())
 def test_whatever_is_cut_or_put_into_json_is_told(document: str, data: st.DataObject) -> None:
     begin = data.draw(st.integers(0, len(document)))

@@ -308,7 +308,7 @@ def test_a_deployment_without_mappings_has_nothing_to_sweep() -> None:
     assert world.sweep() == SweepReport(0, event_id="event-9", origin="by hand")
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @pytest.mark.parametrize(
     "lost",
     [
@@ -444,7 +444,7 @@ def many(count: int, **more: Any) -> World:  # noqa: ANN401
     return world
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 def test_a_sweep_that_runs_out_of_time_goes_on_where_it_stopped_and_loses_nothing() -> None:
     world = many(200)
     world.calls.after = lambda *_: world.clock.jump(10)
@@ -464,7 +464,7 @@ def test_a_sweep_that_runs_out_of_time_goes_on_where_it_stopped_and_loses_nothin
     assert {each.begun for each in world.continued} == {WHEN}
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 def test_it_goes_on_within_the_namespaces_of_a_mapping_and_on_the_clusters_that_are_not_finished() -> None:
     both = mapping(clusters=["prod-eu", "prod-us"], namespaces={"names": ["*"]})
     world = World(both)

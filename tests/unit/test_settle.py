@@ -396,7 +396,7 @@ def test_a_copy_is_as_old_as_the_first_message_and_what_it_becomes_too() -> None
     assert (datetime.now(UTC) - copy.since).total_seconds() > 6999
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @pytest.mark.parametrize("name", ["nested loops", "doubled lists", "keys, doubled keys"])
 def test_a_mapping_that_computes_too_much_is_a_dead_letter_of_its_owner(name: str) -> None:
     world = World()

@@ -226,7 +226,7 @@ def test_any_document_comes_through_each_filter_and_back(whole: Node) -> None:
     assert [content.reveal().decode() for content in made.values()] == list(ways.values())
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @given(DOCUMENTS.filter(lambda whole: whole.written.startswith("{")))
 def test_any_object_gives_each_of_its_keys_the_value_that_a_path_finds(whole: Node) -> None:
     held = {f"k{json.loads(key).encode().hex()}": part.arrives for key, part in whole.parts.items()}

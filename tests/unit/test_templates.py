@@ -68,7 +68,7 @@ def check(templates: Mapping[str, str]) -> dict[str, list[str]]:
     return {name: list(map(str, matches)) for name, matches in told.items() if matches}
 
 
-@pytest.mark.no_cover  # tracing doubles the time of cfn-lint
+@pytest.mark.unwatched  # tracing doubles the time of cfn-lint
 def test_cfn_lint_finds_nothing() -> None:
     """For hundreds and thousands of secrets, which are the same statements with more names: tests/install."""
     assert check(render(10)) == {}
@@ -79,7 +79,7 @@ def test_cfn_lint_finds_what_is_wrong() -> None:
     assert "sendmassage" in str(check({"broken": broken})).lower()
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 def test_a_stack_without_mappings_has_templates_in_which_something_is_not_used() -> None:
     told = [each for text in render_templates(Catalog()).values() for each in lint(text, config=ManualArgs())]
     assert {each.rule.id for each in told} <= UNUSED

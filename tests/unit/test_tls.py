@@ -72,10 +72,10 @@ def by_tls(crt: str | bytes, key: str | bytes, **more: str | bytes) -> Desired:
     return desired(parts, tls={name: {"from": name} for name in parts})
 
 
-def by_data(kind: str = TLS, **keys: str | bytes) -> Desired:
+def by_data(kind: str = TLS, check: bool = True, /, **keys: str | bytes) -> Desired:
     """Return a Secret that holds the keys as they are: `crt`, `key` and `ca`, or `ssh`."""
     names = {"crt": "tls.crt", "key": "tls.key", "ca": "ca.crt", "ssh": "ssh-privatekey"}
-    return desired(keys, type=kind, data={names[alias]: {"from": alias} for alias in keys})
+    return desired(keys, type=kind, checkContent=check, data={names[alias]: {"from": alias} for alias in keys})
 
 
 def refused(**keys: str | bytes) -> str:
@@ -420,6 +420,33 @@ def test_one_of_the_keys_alone_is_checked() -> None:
     assert merged(key=LEAF.pem).list_notes(NOW) == ()
     with pytest.raises(SourceUnusable, match=r"key tls.key: no PEM"):
         merged(key="canary")
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "said"),
+    [
+        (TLS, {"crt": "canary", "key": LEAF.pem}, "key tls.crt: no PEM, which has -----BEGIN CERTIFICATE-----"),
+        (TLS, {"crt": LEAF.crt, "key": "canary"}, "key tls.key: no PEM, which has -----BEGIN PRIVATE KEY-----"),
+        (
+            TLS,
+            {"crt": LEAF.crt, "key": STRANGER.pem},
+            "the private key in tls.key does not fit the certificate in tls.crt",
+        ),
+        (SSH, {"ssh": ""}, "key ssh-privatekey: empty, and type kubernetes.io/ssh-auth needs a private key"),
+    ],
+)
+def test_what_nobody_can_read_is_written_and_noted_where_the_content_is_not_checked(
+    kind: str, keys: dict[str, str], said: str
+) -> None:
+    secret = by_data(kind, False, **keys)
+    assert list(texts(secret).values()) == list(keys.values())
+    noted = [note for note in secret.list_notes(NOW) if note.endswith(": written all the same (checkContent: false)")]
+    assert [note.startswith(said) for note in noted] == [True]
+    assert "canary" not in " ".join(secret.list_notes(NOW))
+
+
+def test_a_good_content_that_is_not_checked_is_described_as_any_other() -> None:
+    assert by_data(TLS, False, crt=LEAF.crt, key=LEAF.pem).list_notes(NOW) == (EXPIRES,)
 
 
 def test_what_others_wrote_is_described_too() -> None:

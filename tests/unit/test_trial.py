@@ -36,7 +36,7 @@ def test_what_computes_too_much_whatever_it_is_given_is_told_with_its_place(name
     assert message.startswith("mapping bomb, ")
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 def test_a_part_is_tried_though_one_before_it_fails_on_the_stand_ins() -> None:
     bomb = {"template": "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}"}
     data = {"a": {"template": "{{ db.missing.more }}"}, "b": bomb, "c": bomb}

@@ -148,7 +148,7 @@ DATA = st.recursive(
 )
 
 
-@pytest.mark.no_cover
+@pytest.mark.unwatched
 @pytest.mark.parametrize("form", [{}, {"flow": True}, {"width": 20}])
 @settings(max_examples=200, deadline=None)
 @given(DATA)

@@ -37,11 +37,12 @@ class Process:
         self._thread.start()
         self._stands.acquire()
 
-    def step(self) -> None:
-        """Make one call, and stand before the next one."""
-        if not self.ended:
-            self._may_go.release()
-            self._stands.acquire()
+    def step(self, calls: int = 1) -> None:
+        """Make some calls, and stand before the next one."""
+        for _ in range(calls):
+            if not self.ended:
+                self._may_go.release()
+                self._stands.acquire()
 
     def finish(self) -> None:
         """Make all calls that are left."""

@@ -230,14 +230,14 @@ def _create_namespaces(catalog: Catalog, cloud: Cloud) -> None:
 
 
 def _install(catalog: Catalog, cloud: Cloud, repository: Path, name: str, say: Callable[[str], None]) -> dict[str, str]:
-    """Build and deploy the repository, let its roles into the clusters, and return the outputs of the stack."""
+    """Build and deploy the repository, let its roles and whoever uses it in, and return the outputs of the stack."""
     stack.build(repository, say, work=cloud.directory)
     for cluster in catalog.clusters.values():
-        rbac = repository / "generated/clusters" / cluster.name / "rbac.yaml"
-        install.grant(cloud.admins[cluster.eks.name], rbac)
+        install.grant(cloud.admins[cluster.eks.name], repository / f"generated/clusters/{cluster.name}/rbac.yaml")
     parameters = {"RoleNamePrefix": catalog.stack.prefix}
     outputs = stack.deploy(repository, cloud.aws, stack_name=name, parameters=parameters, say=say)
     install.let_roles_in(cloud, outputs, repository / "generated/stack/access-entries.json")
+    install.let_administrator_in(cloud, catalog.stack.identity.push)
     return outputs
 
 

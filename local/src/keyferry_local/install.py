@@ -61,11 +61,18 @@ def let_roles_in(cloud: Cloud, outputs: Mapping[str, str], listed: Path) -> None
             aws.add_access_entry(cloud.aws, cluster, str(principal), entry["username"], region=region)
 
 
-def let_administrator_in(cloud: Cloud) -> None:
-    """Let the administrator of AWS into every cluster with the rights of deliver: to push from a terminal."""
+def let_administrator_in(cloud: Cloud, username: str = IDENTITY.push) -> None:
+    """Let the administrator of AWS into every cluster with the rights of deliver: to push from a terminal.
+
+    Args:
+        cloud: the cloud.
+        username: the name of those who push, which is made from the stack's prefix.
+    """
     arn = cloud.aws.client("sts").get_caller_identity()["Arn"]
     for name, plane in cloud.clusters.items():
-        aws.add_access_entry(cloud.aws, name, arn, IDENTITY.push, region=plane.region)
+        eks = cloud.aws.client("eks", region=plane.region)
+        if arn not in eks.list_access_entries(clusterName=name)["accessEntries"]:
+            aws.add_access_entry(cloud.aws, name, arn, username, region=plane.region)
 
 
 def grant(admin: Admin, rbac: Path) -> None:

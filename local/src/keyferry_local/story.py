@@ -1,5 +1,6 @@
 """How the demo is told: a line for each step once it is done, and before that what is being done."""
 
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +14,14 @@ from keyferry_local.timeline import Hop
 WIDTH = 80
 """How wide a line is at most."""
 SECONDS_WIDTH = 8
+SPINNER_WIDTH = 4
 PATIENCE_SECONDS = 15.0
 """After how long a file or pipe, which shows nothing that moves, is told what is being done."""
+
+
+def _fit(whole: str, end: str, width: int) -> str:
+    """Return the whole of what is being done, or its end alone where a line has no room for it, cut between words."""
+    return whole if len(whole) <= width else textwrap.shorten(end, width, placeholder=" …")
 
 
 class Story:
@@ -34,10 +41,10 @@ class Story:
         def say(text: str) -> None:
             nonlocal heard
             if status:
-                status.update(f"{title}: {text}"[: self.console.width - 4])
+                status.update(_fit(f"{title}: {text}", text, self.console.width - SPINNER_WIDTH))
             elif time.monotonic() - heard >= PATIENCE_SECONDS:
                 heard = time.monotonic()
-                self.say(f"  {text}"[:WIDTH])
+                self.say(f"  {_fit(text, text, WIDTH - 2)}")
 
         if status:
             status.start()

@@ -27,6 +27,7 @@ FINALIZER = f"externalsecrets.{OPERATOR}/externalsecret-cleanup"
 _MERGE, _JSON = "application/merge-patch+json", "application/json"
 _KINDS = (
     ("ExternalSecret", OPERATOR, "externalsecrets", ("v1", "v1beta1")),
+    ("ClusterExternalSecret", OPERATOR, "clusterexternalsecrets", ("v1", "v1beta1")),
     ("SecretProviderClass", DRIVER, "secretproviderclasses", ("v1",)),
     ("SecretProviderClassPodStatus", DRIVER, "secretproviderclasspodstatuses", ("v1",)),
 )
@@ -60,7 +61,7 @@ def _definition(kind: str, group: str, plural: str, versions: tuple[str, ...]) -
         "metadata": {"name": f"{plural}.{group}"},
         "spec": {
             "group": group,
-            "scope": "Namespaced",
+            "scope": "Cluster" if kind.startswith("Cluster") else "Namespaced",
             "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
             "versions": [
                 {

@@ -1,7 +1,6 @@
 """`keyferry migrate --from-cluster` on a real API server, by the rights to look alone."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import yaml
 
 from keyferry_local.cloud import Cloud
 from keyferry_local.world import deployment, env_from
-from tests.integration.migrate.stand_ins import DRIVER, OPERATOR, install_kinds, remove_kinds
+from tests.integration.migrate.stand_ins import DRIVER, OPERATOR
 from tests.integration.operators import ALIAS, USES, Operator
 from tests.integration.scene import CLUSTER, Scene
 
@@ -19,13 +18,6 @@ READS = [
     {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]},
 ]
 """What it takes beside looking at workloads."""
-
-
-@pytest.fixture(scope="module")
-def _kinds(cloud: Cloud) -> Iterator[None]:
-    install_kinds(cloud.admins[CLUSTER])
-    yield
-    remove_kinds(cloud.admins[CLUSTER])
 
 
 @pytest.fixture

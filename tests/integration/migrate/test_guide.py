@@ -1,6 +1,8 @@
 """docs/migrate.md as it stands: its manifests and commands, beside what the originals and a chart do meanwhile."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,18 +12,23 @@ from typing import Any
 import pytest
 import yaml
 
+from keyferry import __version__
+from keyferry.cli.check import files
 from keyferry.delivery.observed import MAPPING
+from keyferry.pipeline.mappings import list_mappings
 from keyferry_local.admin import Object
 from keyferry_local.cloud import Cloud
+from keyferry_local.direct import TRUST
 from keyferry_local.watch import until
 from tests.integration.history import History
 from tests.integration.migrate.stand_ins import DRIVER, OPERATOR, Driver, Operator, install_kinds, remove_kinds, running
 from tests.integration.operators import Operator as Person
 from tests.integration.scene import CLUSTER
+from tests.integration.test_plan import list_look
 from tests.unit.guide_blocks import Block, list_blocks, split_commands
 
 GUIDE = "docs/migrate.md"
-SHOP = "shop"
+SHOP, STACK = "shop", "shop-keyferry"
 SECRETS = {
     "shop/orders": {"user": "shop", "password": "canary-orders"},
     "shop/cards": {"token": "canary-cards"},
@@ -60,17 +67,48 @@ class Shop:
     """The estate of the guide on the local cloud, and the person who moves it."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
-        self.admin, self.folder, self.said = cloud.admins[CLUSTER], folder, ""
+        self.admin, self.aws, self.folder, self.said = cloud.admins[CLUSTER], cloud.aws, folder, ""
         self.admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHOP}})
         for name, value in SECRETS.items():
             cloud.aws.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(value))
         self.person = Person.join(cloud, folder)
         self.person.grant(RULES, SHOP)
         self.person.let_read_sources()
+        self._let_look()
         self._write_folder()
+
+    def _let_look(self) -> None:
+        """Let the person ask the stack, by the policy for that."""
+        policy = json.dumps({"Version": "2012-10-17", "Statement": list_look(STACK)})
+        self.aws.client("iam").put_role_policy(RoleName=self.person.user, PolicyName="look", PolicyDocument=policy)
+
+    def deploy(self) -> None:
+        """Deploy the mappings, as far as others see it: a stack whose function says that it has them."""
+        page = list_mappings(files.load(self.folder / "mappings"), None) | {"release": __version__}
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as code:
+            code.writestr(
+                "app.py", f"import json\ndef handler(event, _):\n    return json.loads({json.dumps(page)!r})\n"
+            )
+        role = self.aws.client("iam").create_role(RoleName=STACK, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
+        name = {"FunctionName": f"{STACK}-report", "Runtime": "python3.13", "Handler": "app.handler"}
+        self.aws.client("lambda").create_function(**name, Role=role["Arn"], Code={"ZipFile": archive.getvalue()})
+        template = {
+            "Resources": {"Nothing": {"Type": "AWS::CloudFormation::WaitConditionHandle"}},
+            "Outputs": {"ReportFunction": {"Value": name["FunctionName"]}},
+        }
+        client = self.aws.client("cloudformation")
+        client.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
+        until(
+            "the stack is there",
+            lambda: client.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE",
+        )
 
     def _write_folder(self) -> None:
         (self.folder / "mappings").mkdir()
+        (self.folder / "samconfig.toml").write_text(
+            f'[default.deploy.parameters]\nstack_name = "{STACK}"\nregion = "eu-west-1"\n'
+        )
         self.person.write_clusters(self.folder / "mappings")
         for name, documents in read_manifests():
             path = self.folder / name
@@ -159,6 +197,9 @@ def test_the_shop_of_the_guide_moves_without_a_write_or_a_restart(shop: Shop) ->
     with ThreadPoolExecutor() as pool:
         chart = pool.submit(shop.release_chart)
         for words in commands[:-1]:
+            if words[1:] == ["handover", "--plan"]:
+                assert f"there is no stack {STACK} in eu-west-1" in shop.run(words)[2]
+                shop.deploy()
             code, out, error = shop.run(words)
             assert code == 0, (words, out, error)
             if words[-1] == "--plan":

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+import yaml
 
 from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.contexts import Context
@@ -20,11 +21,11 @@ from keyferry.cli.migrate.handover.run import Handover
 from keyferry.cli.migrate.handover.targets import Target
 from keyferry.kube.transport import Request
 from keyferry_local.admin import Object
-from keyferry_local.cloud import Cloud
 from keyferry_local.direct import Direct, deadline, delivery
 from keyferry_local.watch import until
 from keyferry_local.world import deployment, env_from
 from tests.integration.history import History
+from tests.integration.migrate.cluster_operator import ClusterOperator
 from tests.integration.migrate.stand_ins import (
     DRIVER,
     MANAGED,
@@ -33,8 +34,6 @@ from tests.integration.migrate.stand_ins import (
     Driver,
     Operator,
     field_manager,
-    install_kinds,
-    remove_kinds,
     running,
 )
 from tests.integration.operators import Operator as Person
@@ -83,6 +82,8 @@ class Estate:
     scene: Scene
     direct: Direct
     told: list[str] = field(default_factory=list)
+    follow: Callable[[str], None] = lambda _: None
+    """What a person does who is told what to change."""
 
     def wire(self, **more: Any) -> Wire:  # noqa: ANN401
         plane = self.scene.cloud.clusters[CLUSTER]
@@ -111,14 +112,15 @@ class Estate:
         [target] = self.start(wire, **more).run()
         return target
 
-    def die(self, number: int, *, is_back: bool = False) -> None:
+    def die(self, number: int, **more: Any) -> None:  # noqa: ANN401
         """Hand over, or back, until the process is gone at the write of that number, from 1."""
         with pytest.raises(Killed):
-            self.run(dies_at=number, is_back=is_back)
+            self.run(dies_at=number, **more)
 
     def _tell(self, _target: Target, text: str) -> None:
         assert "canary" not in text
         self.told.append(text)
+        self.follow(text)
 
     def find(self, plural: str, name: str = "db", group: str = OPERATOR) -> Object | None:
         """Return an original."""
@@ -133,13 +135,6 @@ class Estate:
     @property
     def owners(self) -> list[str]:
         return [each["kind"] for each in self.scene.secret()["metadata"].get("ownerReferences", ())]
-
-
-@pytest.fixture(scope="module")
-def _kinds(cloud: Cloud) -> Iterator[None]:
-    install_kinds(cloud.admins[CLUSTER])
-    yield
-    remove_kinds(cloud.admins[CLUSTER])
 
 
 @contextmanager
@@ -198,9 +193,10 @@ def post(scene: Scene, plural: str, body: Object, group: str = OPERATOR) -> None
     scene.admin.send("POST", path, body, "application/json")
 
 
-def check_returned(estate: Estate, before: Object | None) -> None:
+def check_returned(estate: Estate, before: Object | None, parent: ClusterOperator | None = None) -> None:
     """Assert that the original makes the Secret as before: it writes what changes, and takes the Secret along."""
-    scene, after = estate.scene, estate.find("externalsecrets")
+    scene, name = estate.scene, parent.name if parent else "db"
+    after = estate.find("externalsecrets", name)
     assert before is not None
     assert after is not None
     assert after["spec"] == before["spec"]
@@ -212,7 +208,10 @@ def check_returned(estate: Estate, before: Object | None) -> None:
     owning = {each["manager"] for each in entries if "f:password" in each["fieldsV1"].get("f:data", ())}
     assert owning == {field_manager(after)}
     assert estate.run(is_back=True).done == []
-    scene.admin.send("DELETE", f"/apis/{OPERATOR}/v1/namespaces/{scene.namespace}/externalsecrets/db")
+    if parent and parent.get():
+        parent.delete()
+    else:
+        scene.admin.send("DELETE", f"/apis/{OPERATOR}/v1/namespaces/{scene.namespace}/externalsecrets/{name}")
     until("the Secret goes with its original", lambda: scene.data() is None)
 
 
@@ -391,6 +390,108 @@ def test_a_secret_with_another_owner_is_left_alone_until_that_is_settled(scene: 
         assert target.why.startswith("it is owned by ConfigMap/other")
 
 
+def test_a_manifest_that_is_too_large_to_keep_is_removed_by_a_person_and_nothing_fails(scene: Scene) -> None:
+    large: Any = {"refreshInterval": "1h", "description": "x" * 300_000}
+    with external(scene, OWNER, **large) as estate, watched(estate):
+
+        def follow(text: str) -> None:
+            if text.startswith(f"waiting until you have removed ExternalSecret {scene.namespace}/db"):
+                assert not estate.owners
+                scene.admin.send("DELETE", f"/apis/{OPERATOR}/v1/namespaces/{scene.namespace}/externalsecrets/db")
+
+        estate.follow = follow
+        target = estate.run()
+        assert (target.standing, target.why) == ("done", "")
+        assert "keyferry.dev/original" not in scene.secret()["metadata"]["annotations"]
+
+
+# A ClusterExternalSecret
+
+
+@contextmanager
+def clustered(scene: Scene, metadata: Object | None = None) -> Iterator[tuple[Estate, ClusterOperator]]:
+    """Yield an estate whose ExternalSecret a ClusterExternalSecret makes, and a person who does what is asked for."""
+    scene.create({"password": "canary-handover-1"})
+    operator = Operator(scene.admin, scene.namespace, lambda _: {"password": "canary-handover-1"})
+    parent = ClusterOperator(scene.admin, scene.namespace)
+    spec: Object = {"target": {"name": "db", **OWNER}, "data": []}
+    parent.create([scene.namespace], spec, metadata or {})
+    scene.admin.apply(deployment("api", scene.namespace, env_from("db")))
+    with running(operator.reconcile_all, 0.05), running(parent.reconcile, 0.05):
+        until("the Secret of the original", lambda: "password" in (scene.data() or {}))
+        estate = Estate(scene, scene.grant())
+        estate.follow = lambda text: change_parent(parent, text)
+        yield estate, parent
+        parent.delete()
+
+
+def change_parent(parent: ClusterOperator, text: str) -> None:
+    """Do what is asked for, to the letter."""
+    asked, _, change = text.partition("\n")
+    if asked.startswith("waiting until ClusterExternalSecret/"):
+        if asked.endswith(" removed"):
+            parent.delete()
+        else:
+            parent.change(yaml.safe_load(change.partition("\n")[2]))
+
+
+CLUSTER_WRITES = 3
+"""How many writes a hand-over has whose ExternalSecret somebody else changes and removes: all to the Secret."""
+
+
+def test_of_a_cluster_external_secret_nothing_is_edited_that_it_would_write_back(scene: Scene) -> None:
+    flux = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
+    with clustered(scene, flux) as (estate, parent):
+        name = f"ExternalSecret {scene.namespace}/{scene.namespace}"
+        estate.change("externalsecrets", {"spec": {"target": {"creationPolicy": "Orphan"}}}, scene.namespace)
+        until("that is written back", lambda: parent.updates)
+        with watched(estate):
+            wire = estate.wire()
+            [target] = estate.start(wire, wait_seconds=60).run()
+            assert (target.standing, target.why) == ("done", "")
+        assert wire.writes == ["PATCH secrets"] * CLUSTER_WRITES
+        assert f"{parent_of(scene)} keeps {name}, and Flux (apps) keeps that. Change it there" in estate.told[1]
+        check_taken_over(estate)
+
+
+def parent_of(scene: Scene) -> str:
+    """Return how the ClusterExternalSecret is told."""
+    return f"ClusterExternalSecret/{scene.namespace}"
+
+
+@pytest.mark.parametrize("number", range(1, CLUSTER_WRITES + 1))
+def test_a_run_for_a_cluster_external_secret_that_is_killed_is_finished_by_the_next_one(
+    scene: Scene, number: int
+) -> None:
+    with clustered(scene) as (estate, _):
+        with watched(estate):
+            estate.die(number, wait_seconds=60)
+            assert estate.run(wait_seconds=60).standing == "done"
+        check_taken_over(estate)
+
+
+@pytest.mark.parametrize("number", range(1, CLUSTER_WRITES + 1))
+def test_from_any_write_there_is_a_way_back_to_what_a_cluster_external_secret_made(scene: Scene, number: int) -> None:
+    with clustered(scene) as (estate, parent):
+        before = estate.find("externalsecrets", scene.namespace)
+        with watched(estate):
+            estate.die(number, wait_seconds=60)
+            assert estate.run(is_back=True, wait_seconds=60).standing == "done"
+        assert (parent.get() is None) is (number > 1)
+        check_returned(estate, before, parent)
+
+
+def test_between_the_two_changes_there_is_a_way_back_by_the_cluster_external_secret(scene: Scene) -> None:
+    with clustered(scene) as (estate, parent):
+        before = estate.find("externalsecrets", scene.namespace)
+        with watched(estate):
+            estate.follow = lambda text: None if text.endswith("of each.") else change_parent(parent, text)
+            assert estate.run(wait_seconds=5).standing == "waits"
+            assert (estate.owners, parent.get() is None) == ([], False)
+            assert estate.run(is_back=True, wait_seconds=20).standing == "done"
+        check_returned(estate, before, parent)
+
+
 # The CSI driver
 
 
@@ -538,7 +639,7 @@ def test_what_a_person_may_not_do_is_said_before_anything_is_done(scene: Scene, 
     with external(scene, OWNER) as estate:
         before = estate.find("externalsecrets")
         with scene.untouched("Secret", "db"):
-            code, out, error = ask(estate, tmp_path, READS, "handover", "--yes")
+            code, out, error = ask(estate, tmp_path, READS, "handover", "--no-stack", "--yes")
         said = " ".join(error.split())
         assert code == 1, out
         assert f"you may not delete externalsecrets.{OPERATOR} in namespace {scene.namespace}" in said
@@ -548,7 +649,7 @@ def test_what_a_person_may_not_do_is_said_before_anything_is_done(scene: Scene, 
 
 def test_a_person_who_may_not_read_the_secret_is_told_so(scene: Scene, tmp_path: Path) -> None:
     with external(scene, OWNER) as estate:
-        code, out, _ = ask(estate, tmp_path, READS[1:], "handover", "--plan")
+        code, out, _ = ask(estate, tmp_path, READS[1:], "handover", "--no-stack", "--plan")
         said = " ".join(out.split())
         assert code == 1
         assert "may not get secrets/db" in said
@@ -557,7 +658,7 @@ def test_a_person_who_may_not_read_the_secret_is_told_so(scene: Scene, tmp_path:
 
 def test_what_would_be_handed_over_is_json_too_and_a_comparison_writes_nothing(scene: Scene, tmp_path: Path) -> None:
     with external(scene, OWNER) as estate, scene.untouched("Secret", "db"):
-        code, out, error = ask(estate, tmp_path, READS, "handover", "--plan", "--output", "json")
+        code, out, error = ask(estate, tmp_path, READS, "handover", "--no-stack", "--plan", "--output", "json")
         assert code == 1, error  # for want of the right to delete
         answer = json.loads(out)
         [target] = answer["targets"]

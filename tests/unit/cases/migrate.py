@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from keyferry import __version__
+from keyferry.cli.check import files
 from keyferry.cli.migrate.handover.originals import Original
+from keyferry.mapping.catalog import Catalog
 from keyferry.mapping.targets import Cluster
+from keyferry.pipeline.mappings import list_mappings
 from tests.unit.migrate.test_handover import MARKS, OPERATOR, ORPHAN, FakeOperator, external
 from tests.unit.shown import Case
 from tests.unit.test_cli_push import FakeRuntime
@@ -36,7 +40,7 @@ metadata: {name: found, namespace: shop}
 spec:
   secretStoreRef: {name: aws}
   dataFrom:
-    - find: {path: shop/, name: {regexp: .*}}
+    - find: {path: shop/, tags: {team: shop}}
 ---
 """
 EDITED = """\
@@ -93,12 +97,28 @@ def give(*parts: str, edited: bool = False) -> Callable[[pytest.MonkeyPatch, Pat
     return prepare
 
 
-def connect(
-    *originals: Original, held: str = "canary-1", forbidden: tuple[str, str] | None = None, owner: bool = False
-) -> Callable[[pytest.MonkeyPatch, Path], None]:
-    """Let a cluster have a Secret that is another's, and originals that make it."""
+class Deployed:
+    """A stack that is deployed with a folder, or with nothing."""
 
-    def prepare(monkeypatch: pytest.MonkeyPatch, _folder: Path) -> None:
+    name = "keyferry"
+
+    def __init__(self, folder: Path, *, is_empty: bool) -> None:
+        self.catalog = Catalog() if is_empty else files.load(folder)
+
+    def ask(self, _question: str) -> Iterator[dict[str, Any]]:
+        yield list_mappings(self.catalog, None) | {"release": __version__}
+
+
+def connect(
+    *originals: Original,
+    held: str = "canary-1",
+    forbidden: tuple[str, str] | None = None,
+    owner: bool = False,
+    is_empty: bool = False,
+) -> Callable[[pytest.MonkeyPatch, Path], None]:
+    """Let a cluster have a Secret that is another's, and originals that make it; the stack has the mapping or not."""
+
+    def prepare(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         runtime, commands = FakeRuntime(), "keyferry.cli.migrate.commands"
         cluster = runtime.clusters["prod-eu"]
         cluster.create("payments", "payments-db", {"password": held}, manager=OPERATOR, **MARKS)
@@ -113,6 +133,8 @@ def connect(
         monkeypatch.setattr(f"{commands}.verify.Runtime", runtime)
         monkeypatch.setattr(f"{commands}.handover.Runtime", runtime)
         monkeypatch.setattr(f"{commands}.handover.reach_clusters", reach)
+        stack = Deployed(folder / "mappings", is_empty=is_empty)
+        monkeypatch.setattr(f"{commands}.handover.open_stack", lambda *_: stack)
 
     return prepare
 
@@ -126,6 +148,9 @@ CASES = {
     "done": Case("migrate handover --yes", 0, connect(external(target=ORPHAN))),
     "refused": Case("migrate handover --yes", 1, connect(external(), held="canary-2")),
     "forbidden": Case("migrate handover --yes", 1, connect(external(), forbidden=("delete", "externalsecrets"))),
+    "undeployed": Case("migrate handover --plan", 1, connect(external(), owner=True, is_empty=True)),
+    "no-stack": Case("migrate handover --yes --no-stack", 0, connect(external(target=ORPHAN), is_empty=True)),
+    "unknown-stack": Case("migrate handover --plan", 1),
     "unasked": Case("migrate handover", 2, connect(external())),
     "table": Case("migrate shop.yaml --cluster prod-eu", 1, give(STORE, WHOLE, FOUND, REFUSED)),
     "report": Case("migrate shop.yaml --cluster prod-eu", prepare=give(STORE, WHOLE)),

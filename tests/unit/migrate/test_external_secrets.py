@@ -116,7 +116,7 @@ dataFrom:
 """
         )
     )
-    assert spec["sources"] == {"s": {"find": "secretsManager", "path": "s/", "regexp": "^s/x"}}
+    assert spec["sources"] == {"s": {"find": "secretsManager", "optional": True, "path": "s/", "regexp": "^s/x"}}
     (entry,) = spec["secret"]["dataFrom"]
     assert "invalidCharacters" not in entry
     assert entry["keys"] == [{"regexp": {"source": "^s/(.*)$", "target": "x-${1}"}}]  # there is no group 1_y
@@ -134,7 +134,7 @@ dataFrom:
 )
 def test_a_find_looks_for_what_the_operator_looks_for(service: str, find: str, source: dict[str, Any]) -> None:
     spec = make(external(f"dataFrom: [{{find: {find}}}]", store=STORE.replace("SecretsManager", service)))
-    assert list(spec["sources"].values()) == [source]
+    assert list(spec["sources"].values()) == [source | {"optional": True}]  # what finds nothing is no failure
 
 
 @pytest.mark.parametrize(
@@ -158,13 +158,56 @@ def test_policies_are_those_of_the_target(target: str, policies: dict[str, str])
     "spec", ["refreshInterval: 0s", 'refreshInterval: "0"', "refreshPolicy: CreatedOnce", "refreshPolicy: OnChange"]
 )
 def test_a_secret_that_is_written_once_is_created_once(spec: str) -> None:
-    assert make(external(f"{spec}\ndata: [{ONE}]"))["policies"] == {"creation": "createOnce"}
+    text = external(f"{spec}\ndata: [{ONE}]")
+    assert make(text)["policies"] == {"creation": "createOnce"}
+    assert "one that is there stays as it is, whoever made or edits it" in " ".join(note(text))
+    assert note(external(f"target: {{immutable: true}}\ndata: [{ONE}]")) == [
+        "The Secret is written once: one that is there stays as it is, and is not made immutable."
+    ]
 
 
-def test_several_sources_of_which_one_is_deleted_are_no_deletion() -> None:
-    text = external(f"target: {{deletionPolicy: Delete}}\ndata: [{ONE}, {{secretKey: b, remoteRef: {{key: s/b}}}}]")
-    assert make(text)["policies"] == {"keys": "exclusive"}
-    assert "the Secret stays as it is" in " ".join(note(text))
+def test_what_is_missing_is_left_out_where_the_operator_does_not_retain() -> None:
+    text = external(
+        """
+target: {deletionPolicy: Delete}
+data:
+  - {secretKey: a, remoteRef: {key: s/a}}
+  - {secretKey: b, remoteRef: {key: s/a, metadataPolicy: Fetch}}
+  - {secretKey: c, remoteRef: {key: s/a, version: AWSPREVIOUS}}
+"""
+    )
+    sources = make(text)["sources"]
+    assert {alias: source.get("optional", False) for alias, source in sources.items()} == {
+        "a": True,
+        "a_2": False,  # tags that are not there are an error there, too
+        "a_3": True,
+    }
+    assert note(text) == []
+    parameters = text.replace("SecretsManager", "ParameterStore").replace("AWSPREVIOUS", "good").replace("s/a", "/s/a")
+    assert "optional" not in make(parameters)["sources"]["a_3"]
+
+
+def test_a_template_of_what_may_be_missing_is_one_that_fails() -> None:
+    template = "target: {deletionPolicy: POLICY, template: {data: {x: '{{ .a }}'}}}\n"
+    kept, left = (
+        make(external(template.replace("POLICY", policy) + f"data: [{ONE}]"))["secret"]
+        for policy in ("Retain", "Merge")
+    )
+    assert kept["data"] == {"x": {"from": "a"}}
+    assert left["data"] == {"x": {"template": "{{ variables.a }}"}}
+    assert left["variables"] == {"data": {"a": {"from": "a"}}}
+
+
+def test_a_fixed_text_alone_makes_no_secret_of_what_is_missing() -> None:
+    template = "target: {deletionPolicy: Delete, template: {mergePolicy: Merge, data: {fixed: text}}}\n"
+    secret = make(external(template + f"data: [{ONE}]"))["secret"]
+    assert secret["variables"] == {"data": {"a": {"from": "a"}}}
+    assert "variables" not in make(external(template.replace("Delete", "Retain") + f"data: [{ONE}]"))["secret"]
+
+
+def test_what_the_operator_does_not_delete_is_told() -> None:
+    text = external(f"target: {{deletionPolicy: Delete, creationPolicy: Orphan}}\ndata: [{ONE}]")
+    assert "what goes later stays in the Secret" in " ".join(note(text))
 
 
 def test_nothing_is_made_of_a_manifest_that_writes_nothing() -> None:
@@ -209,6 +252,19 @@ data:
     }
     assert (data["username"], data["note"]) == (entries["u"], {"value": "plain"})
     assert "variables.p" in data["password"]["template"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "is_checked"),
+    [
+        ("kubernetes.io/ssh-auth", "ssh-privatekey", False),
+        ("kubernetes.io/dockerconfigjson", ".dockerconfigjson", False),
+        ("kubernetes.io/basic-auth", "username", True),
+    ],
+)
+def test_the_content_of_a_type_is_written_as_the_operator_does(kind: str, key: str, is_checked: bool) -> None:
+    text = external(f"target: {{template: {{type: {kind}}}}}\ndata: [{{secretKey: {key}, remoteRef: {{key: s/a}}}}]")
+    assert make(text)["secret"].get("checkContent", True) == is_checked
 
 
 def test_no_variables_are_made_where_no_template_needs_them() -> None:
@@ -288,7 +344,6 @@ def test_every_mapping_is_one_that_the_language_has() -> None:
             "deletionPolicy Delete with creationPolicy Merge",
         ),
         (f"target: {{immutable: true, creationPolicy: Merge}}\ndata: [{ONE}]", "written once has no equivalent"),
-        ("data: [{secretKey: a, remoteRef: {key: x, nullBytePolicy: Fail}}]", "nullBytePolicy: Fail"),
         ('data: [{secretKey: a, remoteRef: {key: "${ENV}/x"}}]', r"\$\{ENV\} is a placeholder; .*helm template"),
         ('data: [{secretKey: a, remoteRef: {key: "{{ENV}}/x"}}]', r"\{\{ENV\}\} is a placeholder"),
         (
@@ -365,6 +420,7 @@ def test_two_manifests_that_write_one_secret_are_refused_both() -> None:
     outcomes = convert(f"{one}---\n{other}")
     assert [each.state for each in outcomes] == ["refused", "refused"]
     assert "the Secret shop/db is also written by ExternalSecret shop/x (a.yaml:" in str(outcomes[0].refusals[0])
+    assert "let one of them make all its keys, and leave the others out" in str(outcomes[0].refusals[0])
 
 
 def test_long_names_of_mappings_are_cut_and_told_apart() -> None:
@@ -383,6 +439,32 @@ def test_kinds_without_an_equivalent_are_refused_by_name() -> None:
         "PushSecret p has no equivalent: it writes to a store",
         "Password q has no equivalent: a generator makes a new value each time",
     ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "data: [{secretKey: a, remoteRef: {key: x, nullBytePolicy: Fail, decodingStrategy: Base64}}]",
+        "dataFrom: [{find: {name: {regexp: x}, nullBytePolicy: Fail, decodingStrategy: Base64}}]",
+        "dataFrom: [{extract: {key: x, nullBytePolicy: Fail, decodingStrategy: Base64}}]\n"
+        "data: [{secretKey: a, remoteRef: {key: y}}]",
+        "target: {template: {data: {b: '{{ .a | b64enc }}'}}}\n"
+        "data: [{secretKey: a, remoteRef: {key: x, nullBytePolicy: Fail, decodingStrategy: Base64}}]",
+    ],
+)
+def test_a_value_with_a_null_byte_fails_where_the_policy_says_so(part: str) -> None:
+    mapping = SecretMapping.model_validate(convert(external(part))[0].conversions[0].mapping)
+
+    def fill(encoded: str) -> dict[str, SecretValue]:
+        text = f'{{"a": "{encoded}"}}' if "extract" in part else encoded
+        source = SourceValue(SecretValue(text.encode()), "v1")
+        if "find" in part:
+            source = SourceValue(SecretValue(b""), "v1", members={"a": source})
+        return dict(render(mapping, dict.fromkeys(mapping.spec.sources, source), Place("prod-eu", "shop")).data)
+
+    assert fill("Y2FuYXJ5")
+    with pytest.raises(SourceUnusable, match="has a null byte, which nullBytes: refuse does not let through"):
+        fill("YQBi")
 
 
 def deliver(text: str, content: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -10,7 +10,6 @@ import yaml
 from keyferry.budget import Budget
 from keyferry.cli.migrate.go_templates import (
     Untranslatable,
-    find_decoded_field,
     find_plain_field,
     list_fields,
     translate,
@@ -24,9 +23,11 @@ from keyferry.render import templates
 from keyferry.render.data.values import encode_text, get_text
 from keyferry.render.go.function import FUNCTIONS
 
-RECORDED = yaml.safe_load(Path(__file__).with_suffix(".yaml").with_stem("go_templates").read_text())
-VALUES: dict[str, str] = RECORDED["values"]
-CASES: list[dict[str, str]] = RECORDED["templates"]
+RECORDED = [
+    yaml.safe_load(Path(__file__).with_name(f"{name}.yaml").read_text())
+    for name in ("go_templates", "published_templates")
+]
+VALUES: dict[str, str] = RECORDED[0]["values"]
 
 
 def fill(jinja: str, **values: object) -> str:
@@ -35,25 +36,30 @@ def fill(jinja: str, **values: object) -> str:
 
 
 def select(kind: str) -> list[Any]:
-    """Return the recorded templates of one kind, as parameters of a test."""
-    return [pytest.param(case["template"], case[kind], id=case["template"]) for case in CASES if kind in case]
+    """Return the recorded templates of one kind with their values, as parameters of a test."""
+    return [
+        pytest.param(case["template"], recorded["values"], case[kind], id=case["template"])
+        for recorded in RECORDED
+        for case in recorded["templates"]
+        if kind in case
+    ]
 
 
-@pytest.mark.parametrize(("template", "text"), select("makes"))
-def test_a_template_makes_what_go_makes(template: str, text: str) -> None:
-    assert fill(translate(template)) == text
+@pytest.mark.parametrize(("template", "values", "text"), select("makes"))
+def test_a_template_makes_what_go_makes(template: str, values: dict[str, str], text: str) -> None:
+    assert fill(translate(template), variables=values) == text
 
 
-@pytest.mark.parametrize(("template", "error"), select("fails"))
-def test_a_template_that_fails_in_go_makes_nothing(template: str, error: str) -> None:
+@pytest.mark.parametrize(("template", "values", "error"), select("fails"))
+def test_a_template_that_fails_in_go_makes_nothing(template: str, values: dict[str, str], error: str) -> None:
     with pytest.raises((Untranslatable, SourceUnusable)):
-        pytest.fail(f"{fill(translate(template))} in place of {error}")
+        pytest.fail(f"{fill(translate(template), variables=values)} in place of {error}")
 
 
-@pytest.mark.parametrize(("template", "reason"), select("refused"))
-def test_what_cannot_be_made_exactly_is_refused(template: str, reason: str) -> None:
+@pytest.mark.parametrize(("template", "values", "reason"), select("refused"))
+def test_what_cannot_be_made_exactly_is_refused(template: str, values: dict[str, str], reason: str) -> None:
     with pytest.raises((Untranslatable, SourceUnusable)) as refusal:
-        fill(translate(template))
+        fill(translate(template), variables=values)
     assert str(refusal.value).endswith(reason)
 
 
@@ -82,16 +88,6 @@ def test_one_field_alone_is_found(template: str) -> None:
 )
 def test_what_is_more_than_one_field_is_none(template: str) -> None:
     assert find_plain_field(template) is None
-
-
-@pytest.mark.parametrize("template", ["{{ .key | b64dec }}", "{{ b64dec .key }}", "{{- $.key | b64dec -}}"])
-def test_a_field_that_is_decoded_alone_is_found(template: str) -> None:
-    assert find_decoded_field(template) == "key"
-
-
-@pytest.mark.parametrize("template", ["{{ .key }}", "{{ b64dec b64dec }}", "{{ .a.b | b64dec }}", "{{ .a | b64dec }}x"])
-def test_what_is_more_than_a_decoded_field_is_none(template: str) -> None:
-    assert find_decoded_field(template) is None
 
 
 @pytest.mark.parametrize(

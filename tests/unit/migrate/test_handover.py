@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from keyferry.cli.clusters.client import Resource
+from keyferry.cli.call import CALL
 from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.clusters.resource import Resource
+from keyferry.cli.deployment import Deployment
 from keyferry.cli.migrate.handover import back, forward
 from keyferry.cli.migrate.handover.clusters import Group, Side
+from keyferry.cli.migrate.handover.delivered import describe_gap
 from keyferry.cli.migrate.handover.keepers import find_keeper
 from keyferry.cli.migrate.handover.originals import RESOURCES, Original
 from keyferry.cli.migrate.handover.record import ORIGINAL, build_manifest, read_original
@@ -23,9 +26,11 @@ from keyferry.cli.migrate.handover.targets import Target
 from keyferry.cli.migrate.verify.verify import verify
 from keyferry.delivery.apply import Object
 from keyferry.errors import Forbidden, KeyferryError, Overtaken
+from keyferry.mapping.catalog import Catalog, build_catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.mapping.stack import StackNames
 from keyferry.testing import FakeClock, FakeCluster
-from tests.unit.samples import SPEC, delivery, mapping
+from tests.unit.samples import SPEC, cluster, delivery, mapping
 from tests.unit.world import SOURCE, WHERE, World, secret
 
 OPERATOR = "externalsecrets.external-secrets.io/payments-db"
@@ -209,7 +214,16 @@ def test_a_mark_that_the_mapping_itself_gives_the_secret_stays() -> None:
         ),
         (
             lambda: state(world(), external(), external("second", {"name": "payments-db"})),
-            f"several objects make it, and only one can be handed over: {NAME}, ExternalSecret payments/second",
+            f"several objects write it: {NAME}, ExternalSecret payments/second. In this order: let one of them make all"
+            " keys; remove the others, with creationPolicy: Orphan or Merge and deletionPolicy: Retain; convert the one"
+            " that is left, deploy its mapping, and run this again",
+        ),
+        (
+            lambda: state(world(), external(), provider_class("payments-db")),
+            f"several objects write it: {NAME}, SecretProviderClass payments/class. In this order: let one of them make"
+            " all keys; remove the others, with creationPolicy: Orphan or Merge and deletionPolicy: Retain; of a class,"
+            " take payments-db out of its secretObjects; convert the one that is left, deploy its mapping, and run"
+            " this again",
         ),
         (
             lambda: state(world("ConfigMap/other"), external()),
@@ -236,6 +250,7 @@ def test_what_is_not_safe_is_refused_with_its_reason(of: Any, said: str) -> None
 INSTANCE = {"app.kubernetes.io/instance": "shop"}
 BY_ARGO_CD = {"labels": INSTANCE, "managedFields": [{"manager": "argocd-controller"}]}
 TRACKED = {"argocd.argoproj.io/tracking-id": "shop:external-secrets.io/ExternalSecret:payments/payments-db"}
+PARENT = {"ownerReferences": [{"kind": "ClusterExternalSecret", "name": "db"}], "labels": INSTANCE}
 KEPT = {"argocd.argoproj.io/sync-options": "ServerSideApply=true, Prune=false"}
 
 
@@ -269,6 +284,56 @@ def test_of_several_that_add_keys_to_one_secret_the_one_with_the_keys_of_the_map
         f"remove {NAME}",
         LAST[0],
     ]
+
+
+# Whether the stack delivers it
+
+
+SAME = cluster("prod-eu")
+OTHER = cluster("prod-eu", eks={"name": "blue", "region": "eu-west-1", "account": "111122223333"})
+
+
+@pytest.mark.parametrize(
+    ("deployed", "gap"),
+    [
+        (build_catalog([mapping()], [SAME]), ""),
+        (build_catalog([mapping(owner={"team": "payments"})], [SAME]), ""),
+        (build_catalog([], [SAME]), "has no mapping payments-db"),
+        (build_catalog([mapping(restart="none")], [SAME]), "has another mapping payments-db than the folder"),
+        (
+            build_catalog([mapping()], [SAME], StackNames(prefix="other")),
+            "has another mapping payments-db than the folder",
+        ),
+        (build_catalog([mapping()], [OTHER]), "does not have cluster prod-eu as the folder does"),
+    ],
+)
+def test_nothing_is_handed_over_that_the_stack_does_not_deliver(deployed: Catalog, gap: str) -> None:
+    folder = build_catalog([mapping()], [SAME])
+    said = describe_gap(folder, Deployment(deployed, "x", "1"), delivery(), "keyferry", CALL)
+    end = ", and nobody else would keep this Secret up to date. Deploy first: `keyferry build`, then `sam deploy`"
+    assert said == (f"stack keyferry {gap}{end}" if gap else "")
+
+
+def test_a_cluster_that_the_mapping_does_not_go_to_in_the_stack_is_none_that_it_delivers_to() -> None:
+    asked = mapping(clusters={"matchLabels": {"env": "prod"}})
+    folder = build_catalog([asked], [cluster("prod-eu", labels={"env": "prod"})])
+    deployed = Deployment(build_catalog([asked], [SAME]), "x", "1")
+    said = describe_gap(folder, deployed, delivery(), "keyferry", CALL)
+    assert said.startswith("stack keyferry does not have cluster prod-eu as the folder does")
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_without_a_stack_that_delivers_it_nothing_is_done_and_what_is_done_is_done(*, is_over: bool) -> None:
+    made = World()
+    if is_over:
+        assert not made.deliver().errors
+    else:
+        made = world("ExternalSecret/payments-db")
+    run, _ = start(made, *([] if is_over else [external()]), gap="not deployed")
+    [target] = run.run()
+    assert (target.standing, target.why, target.done) == (
+        ("done", "", []) if is_over else ("refused", "not deployed", [])
+    )
 
 
 # Who keeps a manifest
@@ -311,7 +376,85 @@ def test_the_change_of_an_external_secret_that_another_object_makes_is_one_of_th
     assert waits[-1].change.endswith("first wait until this is said of each.")
 
 
+def test_what_keeps_the_object_that_makes_an_external_secret_is_told_too() -> None:
+    flux = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
+    made = replace(external(metadata=PARENT), parent=flux)
+    waits = list(forward.list_steps(state(world("ExternalSecret/payments-db"), made)))
+    changes = [step.change for step in waits if isinstance(step, Wait) and step.change]
+    said = f"ClusterExternalSecret/db keeps {NAME}, and Flux (apps) keeps that."
+    assert [change[: len(said)] for change in changes] == [said, said]
+
+
+@pytest.mark.parametrize(
+    ("parent", "is_refused"),
+    [(BY_ARGO_CD, True), (BY_ARGO_CD | {"annotations": TRACKED}, False), ({"labels": INSTANCE}, False), (None, False)],
+)
+def test_argo_cd_is_seen_behind_the_object_that_makes_an_external_secret(
+    parent: Object | None, *, is_refused: bool
+) -> None:
+    asked = mapping(secret=SPEC["secret"] | {"labels": INSTANCE})
+    made = world("ExternalSecret/payments-db", labels=MARKS["labels"] | INSTANCE)
+    first, *_ = steps(state(made, replace(external(metadata=PARENT), parent=parent), asked=asked))
+    assert first.startswith("Argo CD knows it by its label app.kubernetes.io/instance") is is_refused
+
+
+def test_what_makes_the_external_secrets_of_many_namespaces_is_read_once() -> None:
+    namespaces = [f"team-{number}" for number in range(3)]
+    operator = FakeOperator(FakeCluster(), *(external(metadata=PARENT | {"namespace": each}) for each in namespaces))
+    operator.parents = {"db": {"metadata": BY_ARGO_CD}}
+    client: Any = operator
+    found = Side(client).list_originals(namespaces)
+    assert [each.parent for some in found.values() for each in some] == [BY_ARGO_CD] * 3
+    assert operator.read == ["clusterexternalsecrets/db"]
+
+
 # What is kept of an original
+
+
+LARGE = {"template": {"data": {"a": "x" * 256 * 1024}}}
+
+
+def test_a_manifest_that_is_too_large_to_be_kept_is_left_for_a_person_to_remove() -> None:
+    owned = world("ExternalSecret/payments-db")
+    left = list(forward.list_steps(state(owned, external(target=OWNED | LARGE))))
+    assert [step.what for step in left] == [
+        f"set {NAME} to Orphan and Retain",
+        "the operator drops its ownerReference",
+        f"you have removed {NAME}",
+        *LAST,
+    ]
+    wait = left[2]
+    assert isinstance(wait, Wait)
+    assert wait.change.startswith(f"{NAME} is too large to be kept in annotations, so --back cannot make it again")
+    assert "--namespace payments get externalsecrets.external-secrets.io payments-db --output yaml >" in wait.change
+
+
+@pytest.mark.parametrize(("synced", "is_waited_for"), [("1-abc", True), ("2-abc", False)])
+def test_where_it_is_not_known_what_the_policy_was_the_operators_look_is_waited_for(
+    synced: str, *, is_waited_for: bool
+) -> None:
+    large = external(target=ORPHAN | LARGE, status={"syncedResourceVersion": synced})
+    first, *_ = steps(state(world(), large))
+    wait = f"wait: the operator has looked at {NAME} again"
+    assert first == (wait if is_waited_for else f"wait: you have removed {NAME}")
+
+
+def test_what_the_secret_is_noted_with_already_counts_too() -> None:
+    half = {"template": {"data": {"a": "x" * 130 * 1024}}}
+    owned = world("ExternalSecret/payments-db")
+    assert steps(state(owned, external(target=OWNED | half)))[0] == f"let the Secret keep the manifest of {NAME}"
+    owned.cluster.edit(*WHERE, annotations={"kubectl.kubernetes.io/last-applied-configuration": "x" * 130 * 1024})
+    assert steps(state(owned, external(target=OWNED | half)))[0] == f"set {NAME} to Orphan and Retain"
+
+
+def test_of_a_class_that_is_too_large_a_person_takes_the_secret_out() -> None:
+    objects = [{"secretName": "payments-db", "type": "Opaque", "data": [{"key": "x" * 256 * 1024}]}]
+    made = provider_class("payments-db")
+    large = replace(made, body={**made.body, "spec": {"secretObjects": objects}})
+    step, *_ = forward.list_steps(state(world(**DRIVEN), large))
+    assert isinstance(step, Wait)
+    assert step.what == "you have taken payments-db out of secretObjects of SecretProviderClass payments/class"
+    assert "Take the entry with secretName: payments-db out of spec.secretObjects there" in step.change
 
 
 @pytest.mark.parametrize(
@@ -402,6 +545,8 @@ class FakeOperator:
         self.listed: list[str | None] = []
         self.versions = {each.version for each in RESOURCES}
         self.done: list[str] = []
+        self.parents: dict[str, Object] = {}
+        self.read: list[str] = []
         self.forbidden: set[tuple[str, str]] = set()
 
     def connect_secrets(self) -> Any:  # noqa: ANN401
@@ -416,6 +561,10 @@ class FakeOperator:
             raise Forbidden("not of the whole cluster")
         found = [each for each in self.originals if each.resource == resource]
         yield from (dict(each.body) for each in found if namespace in (None, each.namespace))
+
+    def read_metadata(self, resource: Resource, _namespace: str | None, name: str) -> Object | None:
+        self.read.append(f"{resource.plural}/{name}")
+        return self.parents.get(name)
 
     def patch(self, resource: Resource, seen: Object, patch: Object, _manager: str) -> Object | None:
         if self.failures:
@@ -435,12 +584,13 @@ def start(
     made: World,
     *originals: Original,
     operator: FakeOperator | None = None,
+    gap: str = "",
     **more: Any,  # noqa: ANN401
 ) -> tuple[Handover, list[str]]:
     """Return a run with its plan made, and what it tells."""
     client: Any = operator or FakeOperator(made.cluster, *originals)
     told, clock = list[str](), FakeClock()
-    group = Group(delivery(), made.mapping, Side(client), lambda *_: made.work(), lambda *_: "")
+    group = Group(delivery(), made.mapping, Side(client), lambda *_: made.work(), lambda *_: "", gap)
     run = Handover([group], forward.list_steps, True, tell=lambda _, text: told.append(text), **more)
     run.sleep, run.clock = clock.sleep, clock
     run.plan()

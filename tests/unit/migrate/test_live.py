@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from keyferry.cli.clusters.client import SECRETS, OperatorClient
+from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.clusters.resource import SECRETS
 from keyferry.cli.migrate import live
 from keyferry.cli.migrate.model import Estate, Manifest, Options
 from keyferry.cli.migrate.reloader import decide_restart

@@ -198,7 +198,7 @@ def test_the_rule_that_a_store_amounts_to_is_printed_where_the_policy_lacks_it_a
     given = EXTERNAL.replace("region: eu-west-1", store, 1).replace("spec: {provider", f"{CONDITIONS} provider", 1)
     (place / "a.yaml").write_text(given)
     done = run("--output", "json")
-    [printed] = [each for each in json.loads(done.stdout)["advice"] if "policy.yaml" in each]
+    [printed] = [each for each in json.loads(done.stdout)["advice"] if "conditions" in each]
     assert done.exit_code == 1
     policy = yaml.safe_load((place / "mappings/policy.yaml").read_text())
     policy["rules"] = [yaml.safe_load(printed.partition(": ")[2])]
@@ -209,6 +209,67 @@ def test_the_rule_that_a_store_amounts_to_is_printed_where_the_policy_lacks_it_a
 
 
 CONDITIONS = "spec: {conditions: [{namespaces: [shop]}],"
+
+
+STORES = """\
+apiVersion: external-secrets.io/v1
+kind: ClusterSecretStore
+metadata: {name: far}
+spec:
+  provider:
+    aws:
+      service: SecretsManager
+      region: us-east-1
+      role: arn:aws:iam::444455556666:role/reader
+      externalID: ours
+      sessionTags: [{key: team, value: shop}]
+---
+apiVersion: external-secrets.io/v1
+kind: ClusterSecretStore
+metadata: {name: parameters}
+spec: {provider: {aws: {service: ParameterStore, region: eu-west-1}}}
+---
+"""
+PLAIN = f"data: [{ONE}]"
+RELOADED = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api, namespace: shop, annotations: {secret.reloader.stakater.com/reload: db}}
+spec: {template: {spec: {containers: []}}}
+"""
+BY_LABEL = f"{{secretStoreRef: {{name: aws, kind: ClusterSecretStore}}, {PLAIN}}}"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        external(PLAIN),
+        external(f"target: {{creationPolicy: Merge}}\n{PLAIN}"),
+        external(f"target: {{deletionPolicy: Delete}}\n{PLAIN}"),
+        external("dataFrom: [{find: {name: {regexp: '^shop/'}}}]"),
+        external(f"target: {{template: {{type: example.com/x, metadata: {{labels: {{a.io/b: c}}}}}}}}\n{PLAIN}"),
+        external(PLAIN).replace("{name: aws, kind", "{name: far, kind"),
+        external("dataFrom: [{extract: {key: /shop/a}}]").replace("{name: aws, kind", "{name: parameters, kind"),
+        f"{external(PLAIN)}---\n{RELOADED}",
+        f"{STORE}apiVersion: external-secrets.io/v1\nkind: ClusterExternalSecret\nmetadata: {{name: all}}\n"
+        f"spec: {{namespaceSelectors: [{{matchLabels: {{team: shop}}}}], externalSecretSpec: {BY_LABEL}}}\n",
+    ],
+)
+def test_the_rule_that_is_printed_for_what_the_policy_refuses_is_enough(place: Path, manifest: str) -> None:
+    write_policy(place, "other")
+    (place / "a.yaml").write_text(STORES + manifest)
+    done = run("--output", "json")
+    assert (done.exit_code, sorted(each.name for each in (place / "mappings").iterdir())) == (
+        1,
+        ["clusters.yaml", "policy.yaml"],
+    ), done.output
+    printed = [each for each in json.loads(done.stdout)["advice"] if "would allow" in each]
+    policy = yaml.safe_load((place / "mappings/policy.yaml").read_text())
+    policy["rules"] += [yaml.safe_load(each.partition(": ")[2]) for each in printed]
+    (place / "mappings/policy.yaml").write_text(yaml.safe_dump(policy))
+    done = run()
+    assert done.exit_code == 0, done.output
+    files.check(place / "mappings")
 
 
 def test_a_mapping_for_a_secret_that_another_file_has_is_refused_and_not_written(place: Path) -> None:
@@ -366,6 +427,7 @@ def test_nothing_to_read_is_a_wrong_command_line(place: Path) -> None:
     assert (done.exit_code, "name a file, a folder, or -" in done.output) == (2, True)
 
 
+@pytest.mark.unwatched
 def test_three_hundred_manifests_are_all_written(place: Path) -> None:
     one = TEMPLATE.replace(STORE, "")
     parts = [one.replace("name: db, namespace: shop", f"name: db, namespace: n{number}") for number in range(300)]

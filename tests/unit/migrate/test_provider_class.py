@@ -413,6 +413,7 @@ def test_a_secret_for_tls_has_certificate_and_key_as_the_driver_writes_them_anew
     assert secret == {
         "name": "web",
         "type": "kubernetes.io/tls",
+        "checkContent": False,
         "variables": {"data": {"tls.crt": {"from": "db"}, "tls.key": {"from": "db"}}},
         "data": {
             "tls.crt": {"template": '{{ variables["tls.crt"] | filter_pem }}'},

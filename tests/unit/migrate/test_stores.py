@@ -144,6 +144,15 @@ def test_conditions_are_told_as_a_rule_of_the_policy() -> None:
     )
 
 
+LABELLED = "namespaceSelector: {matchLabels: {x: z}}"
+
+
+def own_store(namespace: str, fields: str = "region: eu-west-1") -> str:
+    """Return a SecretStore of a namespace."""
+    head = f"apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {{name: aws, namespace: {namespace}}}\n"
+    return f"{head}spec: {{provider: {{aws: {{service: SecretsManager, {fields}}}}}}}\n---\n"
+
+
 def cluster(spec: str, **given: str) -> str:
     """Return a ClusterExternalSecret with these lines in its spec."""
     lines = "".join(f"  {line}\n" for line in spec.strip("\n").split("\n"))
@@ -203,29 +212,64 @@ def test_conditions_and_choices_have_to_hold_both() -> None:
     ("text", "said"),
     [
         (
-            cluster("namespaces: [a]", own=f"secretStoreRef: {{name: aws}}, data: [{ONE}]"),
+            cluster(LABELLED, own=f"secretStoreRef: {{name: aws}}, data: [{ONE}]"),
             "is another one in each of the namespaces",
         ),
         (
-            cluster("namespaces: [a]", store=store(f"role: '{ROLE}/a', sessionTagsPolicy: Simple")),
+            cluster(LABELLED, store=store(f"role: '{ROLE}/a', sessionTagsPolicy: Simple")),
             "gives its role the session tag esoNamespace, another one in each namespace",
         ),
         (
-            cluster(
-                "namespaceSelector: {matchLabels: {x: z}}", store=store(rest=", conditions: [{namespaceRegexes: [a]}]")
-            ),
+            cluster(LABELLED, store=store(rest=", conditions: [{namespaceRegexes: [a]}]")),
             "by the expression a",
         ),
         (cluster("namespaceSelektor: {}"), "did you mean namespaceSelector"),
         (
             cluster(
-                "namespaces: [a]",
+                LABELLED,
                 own=f"secretStoreRef: {{name: aws, kind: ClusterSecretStore}}, data: [{ONE}],"
                 " target: {template: {templateFrom: [{configMap: {name: c, items: []}}]}}",
             ),
             "the ConfigMap c is another one in each of the namespaces",
         ),
+        (
+            cluster("namespaces: [a, b]", own=f"secretStoreRef: {{name: aws}}, data: [{ONE}]", store=own_store("a")),
+            "SecretStore b/aws is not among the manifests",
+        ),
     ],
 )
 def test_a_cluster_external_secret_that_differs_by_namespace_is_refused(text: str, said: str) -> None:
     assert said in refuse(text)
+
+
+def test_where_each_namespace_has_a_store_each_has_a_mapping() -> None:
+    stores = own_store("a") + own_store("b", "region: us-east-1")
+    own = f"secretStoreRef: {{name: aws}}, data: [{ONE}]"
+    (outcome,) = convert(cluster("namespaces: [a, b]", own=own, store=stores))
+    assert [(made.name, made.mapping["spec"]["namespaces"]) for made in outcome.conversions] == [
+        ("a-all", [{"names": ["a"]}]),  # one that is missing is no failure
+        ("b-all", [{"names": ["b"]}]),
+    ]
+    regions = [made.mapping["spec"]["sources"]["a"].get("region") for made in outcome.conversions]
+    assert regions == [None, "us-east-1"]
+
+
+def test_a_namespace_that_is_named_has_its_session_tag_and_its_config_map() -> None:
+    given = store(f"role: '{ROLE}/a', sessionTagsPolicy: Simple")
+    made = make(cluster("namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: a}}", store=given))
+    assert made["sources"]["a"]["role"]["sessionTags"]["esoNamespace"] == "a"
+    items = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: a}\ndata: {x: 'a={{ .a }}'}\n---\n"
+    template = "target: {template: {templateFrom: [{configMap: {name: c, items: [{key: x}]}}]}}"
+    own = f"secretStoreRef: {{name: aws, kind: ClusterSecretStore}}, data: [{ONE}], {template}"
+    assert make(cluster("namespaces: [a]", own=own, store=store() + items))["secret"]["data"] == {
+        "x": {"template": "a={{ variables.a }}"}
+    }
+
+
+def test_a_store_can_be_named_by_each_entry_alone() -> None:
+    entry = "{secretKey: a, sourceRef: {storeRef: {name: aws, kind: ClusterSecretStore}}, remoteRef: {key: s/a}}"
+    text = external("dataFrom: []").replace(
+        "secretStoreRef: {name: aws, kind: ClusterSecretStore}", "secretStoreRef: {}"
+    )
+    assert make(text.replace("dataFrom: []", f"data: [{entry}]"))["sources"] == {"a": {"secretsManager": "s/a"}}
+    assert "no store is named" in refuse(text.replace("dataFrom: []", f"data: [{ONE}]"))

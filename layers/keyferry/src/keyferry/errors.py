@@ -31,7 +31,8 @@
         ├── SourceUnavailable  there is no secret or parameter of this name, version or label
         │   ├── SourceMissing    AWS answers that it does not exist
         │   ├── VersionMissing   it exists, and none of its versions has that id or label
-        │   └── SourceDeleted    AWS says that it was deleted: the only error that can delete a Secret
+        │   └── SourceDeleted    AWS says that it was deleted: what can delete a Secret
+        │       └── NothingFound   all that the Secret is made of is optional, and missing: the same
         ├── SourceUnusable     the mapping cannot make its keys from the value
         ├── Refused            the Secret cannot hold the content: too large, another type, immutable
         ├── NotAllowed         the policy does not allow what the cluster has there: a type of the Secret
@@ -46,6 +47,7 @@ Every message names the object and the remedy. None contains a secret value.
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import extract_tb
 from typing import Any, Self
 
 from keyferry.wording import MAX_CHARACTERS, abridge
@@ -247,6 +249,10 @@ class SourceDeleted(SourceUnavailable):
     """The secret is scheduled for deletion, or it does not exist and an event has reported its deletion."""
 
 
+class NothingFound(SourceDeleted):
+    """There is nothing that the Secret could be made of, and that is no failure by itself."""
+
+
 class SourceUnusable(NeedsRepair):
     """The mapping cannot make its keys from the value."""
 
@@ -283,9 +289,5 @@ def _restore(error_type: type[KeyferryError], args: tuple[Any, ...]) -> Keyferry
 
 def raised_at(error: BaseException) -> str:
     """Return the file and line at which an error was raised, as `plan.py:12`; `unknown` for one never raised."""
-    traceback = error.__traceback__
-    if traceback is None:
-        return "unknown"
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return f"{traceback.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{traceback.tb_lineno}"
+    frames = extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "unknown"

@@ -20,6 +20,9 @@ DOCKER_CONFIG_JSON_KEY, DOCKER_CONFIG_KEY = ".dockerconfigjson", ".dockercfg"
 """Keys of Secrets with credentials for image registries: of the current type, and of the legacy one."""
 SSH_PRIVATE_KEY = "ssh-privatekey"
 
+WITH_CONTENT = frozenset({TLS, SSH_AUTH, DOCKER_CONFIG_JSON, DOCKER_CONFIG})
+"""Types of whose keys the content is checked (`keyferry.render.contents`)."""
+
 _REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     TLS: ((CERTIFICATE,), (PRIVATE_KEY,)),
     DOCKER_CONFIG_JSON: ((DOCKER_CONFIG_JSON_KEY,),),

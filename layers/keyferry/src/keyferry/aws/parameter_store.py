@@ -95,10 +95,12 @@ def _read_tags(client: "SSMClient", source: Source) -> SourceValue:
 def _read_find(client: "SSMClient", source: Source) -> SourceValue:
     """Return the latest values of all parameters that a find matches, by name."""
     parameters = list_parameters(client, source.tags, (source.path or "").rstrip("/"))
-    names = check_matches(str(source), dict.fromkeys(source.select_names(parameters)))
+    names = check_matches(str(source), dict.fromkeys(source.select_names(parameters)), optional=source.optional)
     chunks = batched(names, MAX_NAMES, strict=False)
     members = check_matches(
-        str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)}
+        str(source),
+        {name: value for chunk in chunks for name, value in _read_members(client, chunk)},
+        optional=source.optional,
     )
     version = digest_versions({name: value.version for name, value in members.items()})
     return SourceValue(SecretValue(b""), version, members=members)

@@ -112,10 +112,12 @@ def _read_tags(client: "SecretsManagerClient", source: Source) -> SourceValue:
 def _read_find(client: "SecretsManagerClient", source: Source) -> SourceValue:
     """Return the current values of all secrets that a find matches, by name."""
     entries = select_members(source, list_secrets(client, source.find_prefix).values())
-    arns = check_matches(str(source), {entry.name: entry.arn for entry in entries})
+    arns = check_matches(str(source), {entry.name: entry.arn for entry in entries}, optional=source.optional)
     chunks = batched(arns.items(), MAX_SECRETS, strict=False)
     members = check_matches(
-        str(source), {name: value for chunk in chunks for name, value in _read_members(client, chunk)}
+        str(source),
+        {name: value for chunk in chunks for name, value in _read_members(client, chunk)},
+        optional=source.optional,
     )
     version = digest_versions({name: value.version for name, value in members.items()})
     return SourceValue(SecretValue(b""), version, members=members)

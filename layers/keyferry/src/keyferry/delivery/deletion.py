@@ -2,13 +2,13 @@
 
 from keyferry.delivery.observed import Observed
 from keyferry.delivery.plan import Action, Delete, Done, Release
-from keyferry.errors import Refused, SourceDeleted, in_part
+from keyferry.errors import NothingFound, Refused, SourceDeleted, in_part
 from keyferry.mapping.mapping import SecretMapping
 
 
 @in_part("secret.name")
 def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: SourceDeleted) -> Action:
-    """Return the next action on a Secret of which a source was deleted. Nothing is restarted for it.
+    """Return the next action on a Secret of which a source was deleted, or all are missing. Nothing restarts for it.
 
     Args:
         mapping: the mapping. Its `policies.deletion` decides.
@@ -16,13 +16,14 @@ def plan_deletion(mapping: SecretMapping, observed: Observed | None, error: Sour
         error: how AWS reported the deletion.
 
     Raises:
-        SourceDeleted: the policy is `retain`.
+        SourceDeleted: the policy is `retain`, and the Secret has keys that would be lost.
         Refused: keys have to be removed from a Secret that is immutable.
     """
     policy = mapping.spec.policies.deletion
-    if policy == "retain":
+    is_held = observed is not None and observed.is_written_by(mapping) and observed.keys_owned_by(*mapping.managers)
+    if policy == "retain" and (is_held or not isinstance(error, NothingFound)):
         raise error
-    if observed is None:
+    if observed is None or policy == "retain":
         return Done(str(error))
     if policy == "delete" and not observed.is_written_by(mapping):
         return Done(f"not made by this mapping: kept; {error}")

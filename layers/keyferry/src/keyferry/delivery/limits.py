@@ -68,7 +68,7 @@ def _check_lost_keys(desired: Desired, observed: Observed) -> None:
 
 
 def _check_lost_labels(desired: Desired, observed: Observed, data: Mapping[str, SecretValue]) -> None:
-    """Check that no key goes, or falls back to its default, because no version has the label of its source any more.
+    """Check that no key goes, or falls back to its default, because its source, or its label, is not there any more.
 
     What is not found takes nothing away: somebody may be about to move the label, or has misspelt it in the mapping.
     A key that was never made of that source may be left out.
@@ -82,7 +82,8 @@ def _check_lost_labels(desired: Desired, observed: Observed, data: Mapping[str, 
     retains = desired.mapping.spec.policies.deletion == "retain"
     for alias, version in desired.versions.items():
         lost_keys = _select_keys(desired, alias, changed_keys)
-        if version == "" and versions.get(alias) != "" and lost_keys and (retains or not data):
+        may_go = not retains and (data or desired.mapping.spec.sources[alias].optional)
+        if version == "" and versions.get(alias) != "" and lost_keys and not may_go:
             with in_part(f"sources.{alias}"):
                 raise SourceUnavailable(_describe_lost_label(desired, alias, lost_keys, retains=retains))
 
@@ -91,7 +92,9 @@ def _select_keys(desired: Desired, alias: str, keys: Iterable[str]) -> list[str]
     """Return those of some keys that entries of the mapping make of a source."""
     data = desired.mapping.spec.secret.data
     paths = {path for path, entry in desired.mapping.spec.secret.entries if entry.source == alias}
-    fills_others = any(not path.startswith("data.") for path in paths)
+    fills_others = any(not path.startswith("data.") for path in paths) or any(
+        part.source == alias for _, part in desired.mapping.spec.secret.selections
+    )
     fills_variable = any(path.startswith("variables.") for path in paths)
     own = {key for key in data if f"data.{key}" in paths or (fills_variable and data[key].template is not None)}
     return sorted(key for key in keys if (key in own if key in data else fills_others))
@@ -99,11 +102,16 @@ def _select_keys(desired: Desired, alias: str, keys: Iterable[str]) -> list[str]
 
 def _describe_lost_label(desired: Desired, alias: str, keys: list[str], *, retains: bool) -> str:
     why = "policies.deletion: retain" if retains else "no Secret is left without keys"
-    remedy = "put the label on a version, or correct it in the mapping"
+    source = desired.mapping.spec.sources[alias]
+    what, remedy = (
+        f"no version has the label {source.label}",
+        "put the label on a version, or correct it in the mapping",
+    )
+    if source.optional:
+        what, remedy = "it is missing", "restore it"
     return (
-        f"source {alias}: no version has the label {desired.mapping.spec.sources[alias].label}, and Secret"
-        f" {desired.name} has {', '.join(keys)} already: it is left as it is ({why}); {remedy}"
-        + ("; or set merge there to let such keys go" if retains else "")
+        f"source {alias}: {what}, and Secret {desired.name} has {', '.join(keys)} already: it is left as it is ({why});"
+        f" {remedy}" + ("; or set merge there to let such keys go" if retains else "")
     )
 
 

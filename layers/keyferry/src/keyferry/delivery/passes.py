@@ -228,7 +228,9 @@ def _run_step(run: Run, targets: Sequence[Target], step: Callable[[Target], None
             else:
                 target.fail(error)
 
-    list(run.pool.map(run_one, [target for target in targets if not target.is_done]))
+    pending = [target for target in targets if not target.is_done]
+    # Most deliveries have one target: its steps take less time than to hand them to another thread.
+    list(map(run_one, pending) if len(pending) == 1 else run.pool.map(run_one, pending))
 
 
 def _is_of_all(error: Exception, step: Callable[[Target], None]) -> TypeGuard[KeyferryError]:

@@ -8,6 +8,7 @@ from keyferry.delivery.desired import Desired
 from keyferry.delivery.work import SourceReader, Work
 from keyferry.errors import (
     KeyferryError,
+    NothingFound,
     SourceDeleted,
     SourceMissing,
     Unconfirmed,
@@ -89,10 +90,14 @@ def _build_for_each(
     return dict(zip(resolved, pool.map(build_one, resolved), strict=True))
 
 
-def _render_desired(work: Work, values: Mapping[str, SourceValue], namespace: str) -> Desired:
+def _render_desired(work: Work, values: Mapping[str, SourceValue], namespace: str) -> Desired | NothingFound:
     place = Place(work.delivery.cluster, namespace)
-    desired = Desired.from_rendered(work.mapping, render(work.mapping, values, place), work.verdict)
-    return replace(desired, restart_request=work.delivery.restart if work.mapping.spec.restart != "none" else None)
+    restart = work.delivery.restart if work.mapping.spec.restart != "none" else None
+    try:
+        desired = Desired.from_rendered(work.mapping, render(work.mapping, values, place), work.verdict)
+        return replace(desired, restart_request=restart)
+    except NothingFound as error:
+        return error
 
 
 def _resolve(sources: Mapping[str, Source], place: Place) -> dict[str, Source]:
@@ -121,7 +126,8 @@ def _read_sources(
 
 
 def _read_source(work: Work, alias: str, source: Source, read: SourceReader) -> SourceValue:
-    """Return the current value of a source; none where no version has its label, and the mapping can do without.
+    """Return the current value of a source; none where it is optional and missing, or what is made of it can do without
+    the version that has its label.
 
     Raises:
         SourceDeleted: an event has reported that the source was deleted, the mapping acts on deletions, and the source
@@ -130,19 +136,27 @@ def _read_source(work: Work, alias: str, source: Source, read: SourceReader) -> 
         KeyferryError: the source cannot be read.
     """
     work.check_time()
+    nothing = SourceValue(SecretValue(b""), "", is_missing=True)
     try:
         return read(source)
     except VersionMissing:
         # A version that is fixed by its id does not come by itself: it is misspelt, or AWS has removed it.
-        if not source.label or not can_lack(work.mapping, alias):
-            raise
-        return SourceValue(SecretValue(b""), "", is_missing=True)
+        if source.optional or (source.label and can_lack(work.mapping, alias)):
+            return nothing
+        raise
+    except SourceDeleted:
+        if source.optional:
+            return nothing
+        raise
     except SourceMissing as error:
-        if alias not in work.delivery.deleted or work.mapping.spec.policies.deletion == "retain":
+        acts = alias in work.delivery.deleted and work.mapping.spec.policies.deletion != "retain"
+        if not (acts or source.optional):
             raise
-        if (work.now() - work.delivery.time).total_seconds() < CONFIRMED_SECONDS:
+        if acts and (work.now() - work.delivery.time).total_seconds() < CONFIRMED_SECONDS:
             raise Unconfirmed(
                 f"source {alias} was deleted a moment ago: a try that begins {CONFIRMED_SECONDS} s after that deletes"
                 " the Secret, if the source is not there again by then"
             ) from None
+        if source.optional:
+            return nothing
         raise SourceDeleted(f"source {alias} was deleted, and is not there: {error}") from None

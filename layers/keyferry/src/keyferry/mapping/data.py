@@ -39,6 +39,8 @@ class Entry(Record):
     """A fixed text, which is not secret."""
     decode: Decoding | None = None
     """How the value, or what the template makes, is encoded: the key holds the decoded value."""
+    null_bytes: Literal["refuse"] | None = Field(default=None, alias="nullBytes", examples=["refuse"])
+    """Whether a value with a null byte is an error (`refuse`), as it is for what reads text. It is looked for last."""
     default: str | None = None
     """The text to write where nothing is selected, or null by `path`, or no version has the source's label."""
     optional: bool = Field(default=False, strict=True)
@@ -53,6 +55,8 @@ class Entry(Record):
         if self.source is None and self.remote_property is not None:
             raise ValueError("property goes with from")
         check_selection(self.path, self.remote_property)
+        if self.source is None and self.null_bytes is not None:
+            raise ValueError("nullBytes goes with from")
         if self.expected_type is not None and self.path is None:
             raise ValueError("type goes with path: it is for what that finds")
         if self.source is None and (self.default is not None or self.optional):

@@ -21,7 +21,8 @@ VARIABLES = "variables"
 """The variable of templates that holds what `secret.variables` makes."""
 
 DEFAULT_OF_NOTHING = (
-    "default and optional go with path or property, or with a source that has a label: for what is not found there"
+    "default and optional go with path or property, or with a source that has a label, or is optional: for what is not"
+    " found there"
 )
 """What is wrong with an entry that has one of them, and whose value is always there."""
 
@@ -87,10 +88,24 @@ class Spec(Record):
                 entry.source
                 and entry.can_be_left_out
                 and entry.selection is None
-                and not self.sources[entry.source].label
+                and not (self.sources[entry.source].label or self.sources[entry.source].optional)
             ):
                 raise ValueError(f"secret.{path}: {DEFAULT_OF_NOTHING}")
         return self
+
+    @model_validator(mode="after")
+    def _check_optional_sources(self) -> Self:
+        for path, entry in self.secret.entries:
+            if entry.source and self.sources[entry.source].optional and path.startswith(("tls.", "registries.")):
+                raise ValueError(f"secret.{path}: source {entry.source} is optional, and this is always needed")
+        return self
+
+    @property
+    def certain_keys(self) -> frozenset[str]:
+        """The keys that the Secret has whatever the sources hold."""
+        optional = {alias for alias, source in self.sources.items() if source.optional}
+        lacking = {key for key, entry in self.secret.data.items() if entry.source in optional and entry.default is None}
+        return self.secret.certain_keys - lacking
 
     @property
     def differs_by_namespace(self) -> bool:

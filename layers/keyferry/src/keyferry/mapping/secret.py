@@ -1,7 +1,7 @@
 """The models of the Secret that a mapping writes."""
 
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -28,6 +28,8 @@ class DataFrom(Record):
     """A file with the template, relative to the mapping's file. It is read when the mappings are compiled."""
     decode: Decoding | None = None
     """How the values are encoded: the keys hold the decoded values."""
+    null_bytes: Literal["refuse"] | None = Field(default=None, alias="nullBytes", examples=["refuse"])
+    """Whether a value with a null byte is an error (`refuse`), as it is for what reads text."""
     keys: list[KeyRule] = Field(default_factory=list, max_length=100)
     """Rules that rename the keys, applied in this order."""
     invalid_characters: InvalidCharacters = Field(default="refuse", alias="invalidCharacters")
@@ -37,8 +39,8 @@ class DataFrom(Record):
     def _check_one_kind(self) -> Self:
         if sum(field is not None for field in (self.source, self.template, self.template_file)) != 1:
             raise ValueError("needs exactly one of from, template and templateFile")
-        if self.source is None and self.selection is not None:
-            raise ValueError("path and property go with from")
+        if self.source is None and (self.selection is not None or self.null_bytes is not None):
+            raise ValueError("path, property and nullBytes go with from")
         check_selection(self.path, self.remote_property)
         return self
 
@@ -97,6 +99,8 @@ class SecretSpec(Record):
     """Labels of the Secret, beside Keyferry's own. Templates have the variables `cluster` and `namespace`."""
     annotations: dict[LabelKey, str | Template] = Field(default_factory=dict)
     """Annotations of the Secret, beside Keyferry's own. Templates use values of sources only with `showsValues`."""
+    check_content: bool = Field(default=True, strict=True, alias="checkContent")
+    """Whether what nobody could read is refused, as a certificate that is none. If not, it is written, and noted."""
     immutable: bool = Field(default=False, strict=True)
     """Whether the cluster refuses every later change of the data. This cannot be undone."""
     data: dict[Key, Entry] = Field(default_factory=dict)

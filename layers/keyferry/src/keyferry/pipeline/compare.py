@@ -97,7 +97,7 @@ def _compare_journal(
     if not _are_current(observed.get_journal_versions(), versions):
         return "a source has another version"
     written, known = observed.get_journal_keys(), mapping.spec.secret.possible_keys
-    if not mapping.spec.secret.certain_keys <= written or (known is not None and not written <= known):
+    if not mapping.spec.certain_keys <= written or (known is not None and not written <= known):
         return f"the annotation {KEYS} differs"
     if observed.get_differing_metadata(*render_metadata(mapping, place, {})):
         return "a label or an annotation differs"

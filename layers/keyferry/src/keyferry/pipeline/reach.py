@@ -108,14 +108,16 @@ def _reach_cluster(ask_version: Callable[[Cluster], str], cluster: Cluster) -> C
 def list_sources(catalog: Catalog, read_state: StateReader) -> SourcesAnswer:
     """Return which sources the function sees, by their metadata, and under which keys they are.
 
-    Names that are known in the cluster alone, with `*` in place of a namespace, are left out.
+    Names that are known in the cluster alone, with `*` in place of a namespace, are left out, and optional sources that
+    are missing.
     """
     keys: dict[tuple[str, str | None], KeyUse] = {}
     rows: list[SourceReach] = []
     visible = 0
     for source, state in _read_states(catalog, read_state):
         if isinstance(state, KeyferryError) or not state.is_seen:
-            rows.append(_describe_source(source, state))
+            row = _describe_source(source, state)
+            rows += [] if source.optional and row["state"] in ("missing", "deleted") else [row]
             continue
         visible += 1
         if state.key:

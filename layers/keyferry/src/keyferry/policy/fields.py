@@ -40,6 +40,7 @@ _HARMLESS = {
         "metadata": "reads the tags of a secret whose value is allowed",
         "version": "another version of a secret that is allowed",
         "label": "another version of a secret that is allowed",
+        "optional": "goes without the value of a secret that is missing",
     },
     "NamespaceSelector": {
         "match_labels": "leave fewer namespaces: labels count as if any namespace had them",
@@ -57,6 +58,7 @@ _HARMLESS = {
         "data": "content, made of sources that are allowed",
         "data_from": "as data",
         "variables": "as data, and not even written",
+        "check_content": "as data",
         "immutable": "stops changes of the data, until somebody deletes the Secret and the next delivery makes it anew",
     },
     "Entry": {
@@ -68,6 +70,7 @@ _HARMLESS = {
         "template_file": "as template; the file lies in the folder of the mappings, and is not hidden",
         "value": "as SecretSpec.data",
         "decode": "as SecretSpec.data",
+        "null_bytes": "as SecretSpec.data",
         "default": "as SecretSpec.data",
         "optional": "as SecretSpec.data",
     },
@@ -81,6 +84,7 @@ _HARMLESS = {
             "template",
             "template_file",
             "decode",
+            "null_bytes",
             "keys",
             "invalid_characters",
         ),

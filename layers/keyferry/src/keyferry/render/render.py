@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 
 from keyferry import secret_types
 from keyferry.budget import MAX_METADATA_STEPS, Budget
-from keyferry.errors import SourceUnusable, in_part
+from keyferry.errors import NothingFound, SourceUnusable, in_part
 from keyferry.mapping.data import Entry, Registry, Tls
 from keyferry.mapping.mapping import SecretMapping
-from keyferry.mapping.secret import Template, Variables
+from keyferry.mapping.secret import SecretSpec, Template, Variables
 from keyferry.model import MixedText, Place, SecretValue, SourceValue, split_version
 from keyferry.render import contents, labels
 from keyferry.render.data import values
 from keyferry.render.data.inputs import Inputs, SourceValues, fill_template, list_variables
 from keyferry.render.data.keys import render_data_from, render_entries, render_required
 
-_NOTHING = "its sources have no key at all; give one of them a key, or remove the mapping"
-"""What is wrong where External Secrets, of whose manifests such mappings are made, writes no Secret either."""
+_NOTHING = "its sources have no key at all, or are missing; give one of them a key, or remove the mapping"
+"""Why nothing is written. External Secrets, of whose manifests such mappings are made, writes no Secret either."""
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,9 @@ def _render_data(mapping: SecretMapping, inputs: Inputs) -> dict[str, SecretValu
     if secret.registries:
         data |= _render_registries(secret.registries, inputs, f"{where}, registries")
     render_entries(secret.data, data, inputs, "secret.data", f"{where}, key")
-    if not data and any(data_from.remote_property for data_from in secret.data_from):
-        raise SourceUnusable(f"{where}: {_NOTHING}")
-    with in_part("secret.type"):
-        contents.check(secret.type, data, where)
+    if not data and _needs_content(mapping):
+        raise NothingFound(f"{where}: {_NOTHING}")
+    _check_content(secret, data, inputs, where)
     return data
 
 
@@ -169,7 +168,21 @@ def _add_variables(mapping: SecretMapping, inputs: Inputs) -> Inputs:
     if variables is None:
         return inputs
     made = _render_variables(variables, inputs, f"mapping {mapping.name}")
+    if not made and _needs_content(mapping):
+        raise NothingFound(f"mapping {mapping.name}, variables: {_NOTHING}")
     return replace(inputs, variables={name: values.get_text(value) for name, value in made.items()})
+
+
+def _check_content(secret: SecretSpec, data: Mapping[str, SecretValue], inputs: Inputs, where: str) -> None:
+    """Check what the type of a Secret requires of its keys, or note what is wrong with them (`checkContent: false`)."""
+    try:
+        with in_part("secret.type"):
+            contents.check(secret.type, data, where)
+    except SourceUnusable as error:
+        if secret.check_content:
+            raise
+        what = str(error).removeprefix(where).lstrip(",: ")
+        inputs.notes.append(f"{what}: written all the same (checkContent: false)")
 
 
 def _render_variables(variables: Variables, inputs: Inputs, where: str) -> dict[str, SecretValue]:
@@ -177,9 +190,19 @@ def _render_variables(variables: Variables, inputs: Inputs, where: str) -> dict[
     part, named = "secret.variables", variables.data.keys()
     made = render_data_from(variables.data_from, named, inputs, f"{part}.dataFrom", f"{where}, variables, dataFrom")
     render_entries(variables.data, made, inputs, f"{part}.data", f"{where}, variable")
-    if not made:
-        raise SourceUnusable(f"{where}, variables: {_NOTHING}")
     return made
+
+
+def _needs_content(mapping: SecretMapping) -> bool:
+    """Return whether no Secret is written where nothing is found: not with `deletion: merge`, which leaves it empty.
+
+    Facts: Reconcile of pkg/controllers/externalsecret of External Secrets, where it has found no data.
+    """
+    spec = mapping.spec
+    goes_without = any(part.remote_property for _, part in spec.secret.selections) or any(
+        source.optional for source in spec.sources.values()
+    )
+    return spec.policies.deletion != "merge" and (goes_without or spec.secret.variables is not None)
 
 
 def _render_tls(tls: Tls, inputs: Inputs, where: str) -> dict[str, SecretValue]:

@@ -83,17 +83,18 @@ def _search(regexp: str, names: Iterable[str], budget: Budget) -> Iterator[str]:
             yield name
 
 
-def check_matches[T](source: str, matches: Mapping[str, T]) -> Mapping[str, T]:
+def check_matches[T](source: str, matches: Mapping[str, T], *, optional: bool = False) -> Mapping[str, T]:
     """Return the matches of a source, sorted by name.
 
     Args:
         source: the source as messages describe it.
         matches: name of each secret or parameter → anything, such as its ARN or value.
+        optional: whether there may be none.
 
     Raises:
         SourceUnusable: there are none, or too many.
     """
-    if not matches:
+    if not (matches or optional):
         raise SourceUnusable(f"{source} finds nothing; look at the names and tags in AWS, or change the mapping")
     if len(matches) > MAX_MATCHES:
         raise SourceUnusable(

@@ -212,6 +212,8 @@ def get_grants(source: "Source") -> Iterator[Grant]:
         action = "secretsmanager:DescribeSecret" if source.metadata else "secretsmanager:GetSecretValue"
         if source.arn and len(source.event_names) > 1:
             yield Grant(action, f"{base}{source.event_names[1]}")  # the ARN's end can be part of the name
+        if source.optional:
+            yield Grant(action, f"{base}{source.event_names[-1]}")  # of one that is missing, AWS knows no end
         yield Grant(action, f"{base}{source.event_names[-1]}-??????")
     if not source.metadata:
         yield build_decrypt_grant(source, "secretsmanager", "SecretARN")

@@ -61,6 +61,8 @@ class Source(Record):
     """A fixed version: the version id of a secret (32 to 64 characters), or the number of a parameter's version."""
     label: str | None = Field(default=None, min_length=1)
     """The staging label of a secret's version, or the label of a parameter's version."""
+    optional: bool = Field(default=False, strict=True)
+    """Whether it may be missing, and a `find` may find nothing: the keys that are made of it are left out then."""
     role: Roles = Field(default_factory=list, examples=["arn:aws:iam::444455556666:role/secrets"])
     """Roles to read with, each assumed with the credentials of the one before; where absent, the role of `deliver`."""
 

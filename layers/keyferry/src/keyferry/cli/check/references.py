@@ -39,7 +39,7 @@ def check_sources(document: Document) -> Iterator[Problem]:
         if model is KeyRule:
             yield from _check_template(document, path, {"key"}, lists_all=True)
         elif model is Template and document.get(*path, "showsValues") is not True:  # many people can read its text
-            yield from _check_template(document, path, PLACE_NAMES | tags, lists_all=True)
+            yield from _check_template(document, path, PLACE_NAMES | tags, lists_all=True, hidden=sources)
         elif "template" in model.model_fields:
             own = set() if VARIABLES in path[2:3] or not document.get("spec", "secret", VARIABLES) else {VARIABLES}
             yield from _check_template(document, path, PLACE_NAMES | sources.keys() | own)
@@ -56,6 +56,7 @@ def _check_alias(document: Document, path: FieldPath, sources: Collection[str]) 
     is_whole = (
         document.get(*path, "path") is document.get(*path, "property") is None
         and document.get("spec", "sources", alias, "label") is None
+        and not document.get("spec", "sources", alias, "optional")
     )
     for field in ("default", "optional"):
         if is_whole and document.get(*path, field):
@@ -78,7 +79,12 @@ def _check_find(document: Document, path: FieldPath, alias: str) -> Iterator[Pro
 
 
 def _check_template(
-    document: Document, path: FieldPath, known: Collection[str], *, lists_all: bool = False
+    document: Document,
+    path: FieldPath,
+    known: Collection[str],
+    *,
+    lists_all: bool = False,
+    hidden: Collection[str] = (),
 ) -> Iterator[Problem]:
     """Yield what is wrong with the field `template` of a part.
 
@@ -87,6 +93,7 @@ def _check_template(
         path: of the part.
         known: the variables of the template.
         lists_all: whether messages name all variables instead of the most similar one.
+        hidden: the variables that it would have besides, if it said `showsValues`.
     """
     path = (*path, "template")
     text = document.get(*path)
@@ -103,6 +110,7 @@ def _check_template(
             reason = f"no source is called so; a key of a source is written {holder}.{name}"
         if lists_all:
             reason = f"it knows {' and '.join(sorted(known))} alone"
+            reason += "; values only with showsValues: true, by which all who see it see them" if name in hidden else ""
         meant = templates.describe_unknown(text, name, used[name])
         message = meant or f"the template names {name}, and {reason}"
         yield document.template_problem(path, used[name], message, has_line=False)

@@ -6,10 +6,9 @@ Of Secrets only the metadata is ever asked for, but by `connect_secrets`, which 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from urllib.parse import quote
 
 from keyferry.cli.clusters.contexts import Context
+from keyferry.cli.clusters.resource import SECRETS, Resource
 from keyferry.deadline import Deadline
 from keyferry.delivery.apply import Object
 from keyferry.errors import ClusterUnavailable, Forbidden, Unauthorized
@@ -20,33 +19,6 @@ from keyferry.kube.transport import Request
 
 _LIST_OF_METADATA = METADATA_ONLY.replace("PartialObjectMetadata", "PartialObjectMetadataList")
 _AUTHORIZATION = "authorization.k8s.io/v1"
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A kind of object, as the API server serves it."""
-
-    kind: str
-    version: str
-    """Group and version, as manifests have them: `v1`, `apps/v1`."""
-    plural: str
-    is_namespaced: bool = True
-
-    @property
-    def full_name(self) -> str:
-        """The plural with its group, which kubectl takes for no other: `roles.rbac.authorization.k8s.io`."""
-        group, _, version = self.version.rpartition("/")
-        return f"{self.plural}.{group}" if version and group else self.plural
-
-    def build_path(self, namespace: str | None = None, name: str = "") -> str:
-        """Return the path of an object, or of all in a namespace, or in all of them."""
-        base = f"/apis/{self.version}" if "/" in self.version else f"/api/{self.version}"
-        inside = ("namespaces", quote(namespace, safe="")) if namespace and self.is_namespaced else ()
-        return "/".join([base, *inside, self.plural, *([quote(name, safe="")] if name else [])])
-
-
-NAMESPACES = Resource("Namespace", "v1", "namespaces", is_namespaced=False)
-SECRETS = Resource("Secret", "v1", "secrets")
 
 
 class OperatorClient:

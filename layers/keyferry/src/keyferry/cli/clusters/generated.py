@@ -2,7 +2,7 @@
 
 import shlex
 
-from keyferry.cli.clusters.client import Resource
+from keyferry.cli.clusters.resource import Resource
 from keyferry.identity import GENERATED_LABEL, Identity
 
 _RBAC, _ADMISSION = "rbac.authorization.k8s.io/v1", "admissionregistration.k8s.io/v1"

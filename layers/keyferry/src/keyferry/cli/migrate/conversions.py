@@ -194,10 +194,19 @@ def _refuse_clashes(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
         clash = next((each for each in _list_targets(outcome) if len(writers[each]) > 1), None)
         if clash is None:
             yield outcome
-            continue
-        other = next((each for each in writers[clash] if each is not outcome.manifest), outcome.manifest)
-        what = f"the Secret {'/'.join(clash)} is also written by {other} ({other.locate()})"
-        yield Outcome(outcome.manifest, refusals=[Refusal(what, "write one mapping for both by hand", ("spec",))])
+        else:
+            others = [each for each in writers[clash] if each is not outcome.manifest] or [outcome.manifest]
+            yield Outcome(outcome.manifest, refusals=[_refuse_clash("/".join(clash), others)])
+
+
+def _refuse_clash(secret: str, others: Sequence[Manifest]) -> Refusal:
+    """Return the refusal of a manifest whose Secret others write too."""
+    what = f"the Secret {secret} is also written by {', '.join(f'{each} ({each.locate()})' for each in others)}"
+    remedy = (
+        "a Secret has one mapping, so let one of them make all its keys, and leave the others out; in the cluster too,"
+        " before that one is handed over"
+    )
+    return Refusal(what, remedy, ("spec",))
 
 
 def _list_targets(outcome: Outcome) -> Iterator[tuple[str, str]]:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from keyferry.cli.check.problems import nearest
-from keyferry.cli.clusters.client import OperatorClient, Resource
+from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.kubeconfig import Kubeconfig
+from keyferry.cli.clusters.resource import Resource
 from keyferry.cli.migrate.model import CSI, EXTERNAL_SECRETS, LAST_APPLIED, Manifest
 from keyferry.cli.migrate.reloader import RELOADER
 from keyferry.deadline import Deadline

@@ -18,7 +18,8 @@ MAX_BYTES = 64 * 1024 * 1024
 """The largest file: a cluster's 10,000 ExternalSecrets take less."""
 FILL_IN = "fill it in first, as `helm template … | keyferry migrate -` or `kustomize build … | keyferry migrate -` do"
 """What to do about the source of a manifest where the manifest is asked for."""
-_OF_HELM = re.compile(r"\{\{[^}]*(\.Values\b|\.Release\b|\.Chart\b|\binclude\s+[\"`])")
+OF_HELM = re.compile(r"\{\{[^}]*(\.Values\b|\.Release\b|\.Chart\b|\.Capabilities\b|\binclude\s+[\"`])")
+"""A placeholder of a chart: text in braces that Helm alone fills in."""
 
 
 @dataclass
@@ -142,7 +143,7 @@ def _expand(file: str, body: dict[str, Any], lines: dict[FieldPath, int], line: 
 
 def _explain(problem: str, document: str, line: str) -> str:
     """Return what is wrong with a document, with the usual reason where that shows."""
-    if "placeholder" not in problem and (_OF_HELM.search(document) or line.lstrip(" -").startswith("{{")):
+    if "placeholder" not in problem and (OF_HELM.search(document) or line.lstrip(" -").startswith("{{")):
         return f"{problem}; the document has placeholders as {{{{ .Values.name }}}}: {FILL_IN}"
     if "placeholder" in problem:
         return f"{problem}: {FILL_IN}"

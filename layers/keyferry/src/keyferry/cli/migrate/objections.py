@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from keyferry.cli.check import files
+from keyferry.cli.check.policies import FILE
 from keyferry.cli.check.problems import InvalidFiles, Problem
 from keyferry.cli.migrate.conversions import Outcome
 from keyferry.cli.migrate.model import Refusal
@@ -34,6 +35,10 @@ class Objections:
         yield from (f"keyferry validate: {each}" for each in self.others[:_MAX_OTHERS])
         if self.others:
             yield "until these files are right, not all is known that `keyferry validate` has against the new ones"
+
+    def list_by_policy(self, folder: Path) -> list[Path]:
+        """Return the files that the policy of a folder is against."""
+        return [file for file, reasons in self.refused.items() if any(str(folder / FILE) in each for each in reasons)]
 
 
 def find_objections(

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from keyferry.cli.migrate.manifests import FILL_IN
+from keyferry.cli.migrate.manifests import FILL_IN, OF_HELM
 from keyferry.cli.migrate.model import LAST_APPLIED, FieldPath, Manifest, Refusal, Refusals
 
 _BRACES = re.compile(r"\{\{.*?\}\}|\{\{|\}\}", re.DOTALL)
 _VARIABLE = re.compile(r"\$\{[^}]*\}|\$\([A-Za-z_][A-Za-z0-9_]*\)")
-_OF_HELM = re.compile(r"\{\{[^}]*(\.Values\b|\.Release\b|\.Chart\b|\.Capabilities\b|\binclude\s+[\"`])")
 FREE_TEXT = {"template", "literal", "regexp", "transform", "rewrite"}
 """Fields in which text in braces, or behind a dollar, is the object's own: templates and regular expressions."""
 
@@ -39,7 +38,7 @@ def _list_placeholders(part: object, path: FieldPath) -> Iterator[tuple[FieldPat
 
 def _list_in_text(text: str, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
     is_free = any(step in FREE_TEXT for step in path)
-    patterns = (_OF_HELM,) if is_free else (_BRACES, _VARIABLE)
+    patterns = (OF_HELM,) if is_free else (_BRACES, _VARIABLE)
     match = next(filter(None, (pattern.search(text) for pattern in patterns)), None)
     if match:
         yield path, match[0][:60]

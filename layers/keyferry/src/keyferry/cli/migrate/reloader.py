@@ -4,19 +4,22 @@ Source: pkg/common/common.go (`ShouldReload`) and internal/pkg/handler/upgrade.g
 What its flags make otherwise (`--auto-reload-all`, selectors of namespaces) no manifest tells.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from keyferry.cli.migrate.model import Estate, Manifest
 from keyferry.cli.migrate.workloads import Workload
+from keyferry.cli.output.words import join
 from keyferry.formats import re2
 from keyferry.kinds import DEFAULT_KINDS, KINDS, explain_no_restart
 
 RELOADER = "reloader.stakater.com"
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
 """What Go's `strconv.ParseBool` takes for true."""
+_MOST = 5
+"""How many workloads a sentence names."""
 _DEFAULT = {kind.name for kind in DEFAULT_KINDS}
 
 type Noun = Literal["secret", "secretproviderclass"]
@@ -80,21 +83,18 @@ def list_differences(estate: Estate) -> list[str]:
     if workloads:
         differences.append(
             "Once the Secrets are handed over, take Reloader's annotations for Secrets off"
-            f" {_join(workloads)}: with both, a change restarts twice."
+            f" {join(list(map(str, workloads)), limit=_MOST)}: with both, a change restarts twice."
         )
     if mixed:
-        differences.append(f"Keyferry restarts nothing for a ConfigMap: keep Reloader for those of {_join(mixed)}.")
+        differences.append(
+            f"Keyferry restarts nothing for a ConfigMap: keep Reloader for those of {join(mixed, limit=_MOST)}."
+        )
     if not workloads:
         differences.append(
             "No workload with annotations of Reloader was read, so nothing restarts (restart: none): give the manifests"
             " of the workloads too, or write restart: auto."
         )
     return differences
-
-
-def _join(things: Sequence[object], most: int = 5) -> str:
-    more = f" and {len(things) - most} more" if len(things) > most else ""
-    return ", ".join(map(str, things[:most])) + more
 
 
 def _name(workload: Workload) -> tuple[str, str]:

@@ -76,7 +76,7 @@ def find_store(ref: StoreRef, namespace: str | None, estate: Estate, path: Field
     """
     kind = ref.kind or "SecretStore"
     where = None if kind == "ClusterSecretStore" else namespace
-    found = estate.list_named(EXTERNAL_SECRETS, kind, where, ref.name)
+    found = estate.list_named(EXTERNAL_SECRETS, kind, where, ref.name or "")
     title = f"{kind} {'/'.join(filter(None, (where, ref.name)))}"
     if not found:
         return _assume(title, estate, path)

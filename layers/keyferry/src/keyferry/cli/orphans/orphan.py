@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from keyferry.cli.clusters.client import Resource
+from keyferry.cli.clusters.resource import Resource
 from keyferry.cli.orphans.answer import OrphanRow
 from keyferry.mapping.targets import Eks
 

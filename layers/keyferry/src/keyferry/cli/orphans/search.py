@@ -7,8 +7,9 @@ from functools import partial
 from shlex import quote
 from typing import Any
 
-from keyferry.cli.clusters.client import NAMESPACES, SECRETS, OperatorClient, Resource
+from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.generated import ALLOWING, GENERATED, LIMITING, has_generated_name
+from keyferry.cli.clusters.resource import NAMESPACES, SECRETS, Resource
 from keyferry.cli.orphans.names import Names, Namespaces, split_journal_name
 from keyferry.cli.orphans.orphan import Orphan
 from keyferry.cli.orphans.secrets import LeftSecret

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keyferry.cli.clusters.client import Resource
+from keyferry.cli.clusters.resource import Resource
 from keyferry.delivery.restart.workloads import get_template, list_secrets
 from keyferry.kinds import KINDS
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from keyferry.cli.clusters.client import OperatorClient, Resource
+from keyferry.cli.clusters.client import OperatorClient
 from keyferry.cli.clusters.kubeconfig import CONCURRENCY
+from keyferry.cli.clusters.resource import Resource
 from keyferry.cli.orphans.stamps import WORKLOADS
 from keyferry.cli.output.words import join
 from keyferry.delivery.apply import MIN_TARGETS_FOR_CLUSTER_LIST

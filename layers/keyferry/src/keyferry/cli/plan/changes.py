@@ -94,7 +94,7 @@ def _list_keys(mapping: SecretMapping | None) -> frozenset[str]:
     if mapping is None:
         return frozenset()
     secret = mapping.spec.secret
-    return secret.certain_keys if secret.possible_keys is None else secret.possible_keys
+    return mapping.spec.certain_keys if secret.possible_keys is None else secret.possible_keys
 
 
 def _describe_restarts(mapping: SecretMapping | None) -> list[str]:

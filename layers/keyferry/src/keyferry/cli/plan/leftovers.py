@@ -39,7 +39,7 @@ def _list_secrets(deployed: Catalog, targets: Iterable[TargetChange], call: Call
                 cluster=target.cluster,
                 namespace=target.namespace,
                 name=target.secret,
-                keys=sorted(spec.secret.certain_keys if keys is None else keys),
+                keys=sorted(spec.certain_keys if keys is None else keys),
                 why=stays,
                 command=_format_command(call, target.cluster),
             )

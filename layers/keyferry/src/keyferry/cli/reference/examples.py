@@ -34,6 +34,7 @@ Source:
   - {parameterStore: /prod/payments/tls, version: "3"}
   - {find: secretsManager, path: prod/payments/, regexp: "-key$", tags: {team: payments}}
   - {secretsManager: prod/payments/db, metadata: tags}
+  - {secretsManager: prod/payments/more, optional: true}
   - secretsManager: prod/payments/db
     failover: [us-east-1, {region: eu-central-1, name: prod-db}]
   - secretsManager: "arn:aws:secretsmanager:eu-west-1:444455556666:secret:shared/ca"
@@ -55,6 +56,7 @@ SecretSpec:
     data: {tls.crt: {from: tls, path: certificate}, tls.key: {from: tls, path: key}}
     dataFrom: [{from: tls, path: more}]
   - {name: payments-tls, tls: {from: tls}}
+  - {name: deploy-key, type: kubernetes.io/ssh-auth, checkContent: false, data: {ssh-privatekey: {from: key}}}
   - name: payments-db
     variables: {data: {password: {from: db, property: password}}, dataFrom: [{from: db, property: "@this"}]}
     data: {url: {template: "postgres://{{ variables.user }}:{{ variables.password | urlencode }}@db.internal/app"}}

@@ -36,7 +36,7 @@ def fill_template(template: str, inputs: Inputs, where: str) -> str:
 
     sources, budget = inputs.sources, inputs.budget
     names = list_variables(template, where).keys()
-    aliases = sorted(names & sources.keys())
+    aliases = sorted(alias for alias in names & sources.keys() if not sources[alias].is_missing)
     try:
         known = {
             alias: values.get_template_value(sources[alias], f"{where}: source {alias}", budget) for alias in aliases

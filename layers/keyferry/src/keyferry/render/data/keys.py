@@ -42,9 +42,14 @@ def render_entries(
 def render_data_from(
     listed: Iterable[DataFrom], named: Collection[str], inputs: Inputs, part: str, where: str
 ) -> dict[str, SecretValue]:
-    """Return the values of many keys, without those that `data` names; otherwise as `render_entries`."""
+    """Return the values of many keys, without those that `data` names; otherwise as `render_entries`.
+
+    An optional source that is missing makes no key, and no rule looks at it.
+    """
     data: dict[str, SecretValue] = {}
     for number, data_from in enumerate(listed):
+        if data_from.source and inputs.sources[data_from.source].is_missing:
+            continue
         beginning = f"{where} {number + 1}: " + (f"source {data_from.source}" if data_from.source else "its template")
         with in_part(f"{part}.{number}"):
             data |= _render_members(data_from, named, inputs, beginning)
@@ -71,8 +76,19 @@ def render_entry(entry: Entry, inputs: Inputs, where: str) -> SecretValue | None
     if not source.is_missing:
         value = _select(entry, source, inputs.budget, where)
         if value is not None or entry.optional:
-            return value
+            return _check_null_bytes(value, entry, where)
     return None if entry.default is None else values.encode_text(entry.default, where)
+
+
+def _check_null_bytes[T: SecretValue | None](value: T, part: Entry | DataFrom, where: str) -> T:
+    """Return a value. One with a null byte in it is an error where its part of the mapping says so.
+
+    Raises:
+        SourceUnusable: it is.
+    """
+    if part.null_bytes == "refuse" and value is not None and b"\0" in value.reveal():
+        raise SourceUnusable(f"{where} has a null byte, which nullBytes: refuse does not let through")
+    return value
 
 
 def _select(entry: Entry, source: SourceValue, budget: Budget, where: str) -> SecretValue | None:
@@ -103,7 +119,7 @@ def _render_members(data_from: DataFrom, named: Collection[str], inputs: Inputs,
     made = {
         new: _render_member(member, data_from, new, _name_key(where, key))
         for new, (key, member) in renamed.items()
-        if data_from.remote_property is not None or new not in named
+        if data_from.remote_property is not None or data_from.null_bytes or new not in named
     }
     return {key: value for key, value in made.items() if key not in named}
 
@@ -138,8 +154,10 @@ def _render_member(member: object, data_from: DataFrom, key: str, where: str) ->
     if member is None:
         raise SourceUnusable(f"{where} is null; give it a value, or name {key} in data too: with default, or optional")
     if isinstance(member, SecretValue):
-        return values.decode_value(member, data_from.decode, where)
-    return values.decode_part(member, data_from.decode, where)
+        value = values.decode_value(member, data_from.decode, where)
+    else:
+        value = values.decode_part(member, data_from.decode, where)
+    return _check_null_bytes(value, data_from, where)
 
 
 def _name_key(where: str, key: str) -> str:

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from keyferry.budget import Budget
-from keyferry.formats import jsontext
+from keyferry.formats import go_encodings, jsontext
 from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
@@ -19,6 +19,8 @@ from keyferry.render.pki.pem import Block, UnusableCertificate, parse_blocks
 if TYPE_CHECKING:
     from keyferry.render.pki.certificates import Bundle
 
+_BLOCK = 16
+"""The size of a block of AES, in bytes."""
 _BEGIN = b"-----BEGIN "
 _END = re.compile(rb"-----END [^\n]*-----[ \t]*\r?\n?\Z")
 
@@ -193,6 +195,26 @@ def decrypt(scheme: str, digest: str, content: Text, key: Text) -> Text:
         return from_bytes(private.decrypt(to_bytes(content), padding.OAEP(padding.MGF1(algorithm), algorithm, None)))
     except (ValueError, TypeError) as error:
         raise error if isinstance(error, FilterError) else FilterError("the key does not open it") from None
+
+
+@function("decryptAES(string, string) string")
+def decrypt_aes(password: str, text: str) -> Text:
+    """Return what AES-CBC has encrypted by a password of 32 bytes at most, in base64 behind its first block."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415  # as in list_names
+
+    if not text:
+        return ""
+    try:
+        content = go_encodings.decode_base64(text)
+    except go_encodings.NotDecodable:
+        raise FilterError("it gets what is not base64") from None
+    if len(content) < 2 * _BLOCK or len(content) % _BLOCK:
+        raise FilterError("it gets no whole blocks")
+    decryptor = Cipher(algorithms.AES(password.encode()[:32].ljust(32, b"\0")), modes.CBC(content[:_BLOCK])).decryptor()
+    opened = decryptor.update(content[_BLOCK:]) + decryptor.finalize()
+    if opened[-1] > len(opened):
+        raise FilterError("the password does not open it")
+    return from_bytes(opened[: len(opened) - opened[-1]])
 
 
 @function("htpasswd(string, string, constant) string", subject=0)

@@ -3,7 +3,7 @@
 from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
-from keyferry.render.go.values import get_kind, is_equal
+from keyferry.render.go.values import get_kind, get_type, is_equal
 
 
 def _check_basic(left: object, right: object) -> None:
@@ -128,6 +128,19 @@ def get_kind_name(value: object) -> str:
 def is_kind(kind: str, value: object) -> bool:
     """Return whether a value is of a kind."""
     return get_kind(value) == kind
+
+
+@function("typeOf(any) string")
+def get_type_name(value: object) -> str:
+    """Return the type of a value in Go: string, int, int64, float64, bool, or that of a map."""
+    return get_type(value)
+
+
+@function("typeIs(string, any) bool", "typeIsLike(string, any) bool")
+def is_type(name: str, value: object) -> bool:
+    """Return whether a value is of a type."""
+    is_list = isinstance(value, list | tuple) and not name.startswith("[")
+    return not is_list and get_type(value) == name
 
 
 @function("fail(string) string")

@@ -1,14 +1,15 @@
 """Sprig's encodings, checksums and JSON."""
 
 import base64
-import binascii
 import hashlib
 import json
 import math
 import re
 import zlib
+from collections.abc import Callable
 
 from keyferry.budget import Budget
+from keyferry.formats import go_encodings
 from keyferry.formats.go_numbers import take_digits
 from keyferry.formats.jsontext import MAX_DEPTH
 from keyferry.model import SecretValue
@@ -30,11 +31,15 @@ def encode_base64(text: Text) -> str:
 
 @function("b64dec(string) string")
 def decode_base64(text: str) -> Text:
-    """Return what is in base64. Where it is none, Go returns its complaint as text; here that is an error."""
-    joined = text.replace("\r", "").replace("\n", "")
-    if not re.fullmatch(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", joined):
-        raise FilterError("it gets what is not base64")
-    return from_bytes(base64.b64decode(joined))
+    """Return what is in base64; Go's complaint where it is none."""
+    return _decode(go_encodings.decode_base64, text)
+
+
+def _decode(decode: Callable[[str], bytes], text: str) -> Text:
+    try:
+        return from_bytes(decode(text))
+    except go_encodings.NotDecodable as complaint:
+        return str(complaint)
 
 
 @function("b32enc(bytes) string")
@@ -45,19 +50,14 @@ def encode_base32(text: Text) -> str:
 
 @function("b32dec(string) string")
 def decode_base32(text: str) -> Text:
-    """Return what is in base32."""
-    try:
-        return from_bytes(base64.b32decode(text.replace("\r", "").replace("\n", "")))
-    except (binascii.Error, ValueError):
-        raise FilterError("it gets what is not base32") from None
+    """Return what is in base32; Go's complaint where it is none."""
+    return _decode(go_encodings.decode_base32, text)
 
 
 @function("hexdec(string) string")
 def decode_hex(text: str) -> Text:
-    """Return what is written in hexadecimal digits."""
-    if not re.fullmatch("(?:[0-9a-fA-F]{2})*", text):
-        raise FilterError("it gets what is not hexadecimal")
-    return from_bytes(bytes.fromhex(text))
+    """Return what is written in hexadecimal digits; Go's complaint where it is none."""
+    return _decode(go_encodings.decode_hex, text)
 
 
 @function("sha1sum(bytes) string")

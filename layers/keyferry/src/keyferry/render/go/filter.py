@@ -7,12 +7,27 @@ from jinja2 import Undefined
 from keyferry.budget import Budget
 from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError
-from keyferry.render.go import certificates, choices, encodings, lists, maps, numbers, printing, regexes, texts, urls
+from keyferry.render.go import certificates, choices, encodings, lists, maps, numbers, urls, versions
 from keyferry.render.go.function import FUNCTIONS, Function
+from keyferry.render.go.text import formats, printing, regexes, texts, words
 from keyferry.render.go.values import Int64, Map
 from keyferry.render.undefined import AbsentError
 
-_MODULES = (certificates, choices, encodings, lists, maps, numbers, printing, regexes, texts, urls)
+_MODULES = (
+    certificates,
+    choices,
+    encodings,
+    formats,
+    lists,
+    maps,
+    numbers,
+    printing,
+    regexes,
+    texts,
+    urls,
+    versions,
+    words,
+)
 """Which enter their functions in the table."""
 _TYPES: dict[str, tuple[type, ...]] = {
     **{"string": (str,), "bytes": (str, SecretValue), "int": (int,), "int64": (Int64,), "float": (float,)},

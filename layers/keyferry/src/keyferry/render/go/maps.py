@@ -2,7 +2,7 @@
 
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
-from keyferry.render.go.printing import write
+from keyferry.render.go.text.printing import write
 from keyferry.render.go.values import Map
 
 

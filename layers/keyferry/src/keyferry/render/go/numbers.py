@@ -4,17 +4,19 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import reduce
 
 from keyferry.budget import Budget
 from keyferry.model import SecretValue
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
-from keyferry.render.go.printing import write
+from keyferry.render.go.text.printing import write
 from keyferry.render.go.values import INT64_END, Int64, wrap
 
 _MOST_FACTORS = 4
+_PLACES = Decimal("1e-16")
+"""How exact a quotient is."""
 _DECIMAL = re.compile(r"[+-]?[0-9]+")
 _WHOLE = re.compile(r"([-+]?[0-9]*)(?:\.[0-9]*)?")
 """A decimal number, whose fraction is cut off."""
@@ -185,6 +187,18 @@ def multiply_fractions(*values: object) -> float:
     if len(values) > _MOST_FACTORS:
         raise FilterError(f"mulf takes {_MOST_FACTORS} numbers at most")
     return _calculate(operator.mul, values)
+
+
+@function("divf(any, ...any) float", subject=0)
+def divide_fractions(*values: object) -> float:
+    """Return a quotient, of 16 places behind the point for each division."""
+
+    def divide(left: Decimal, right: Decimal) -> Decimal:
+        if not right:
+            raise FilterError("it divides by zero")
+        return (left / right).quantize(_PLACES, ROUND_HALF_UP)
+
+    return _calculate(divide, values)
 
 
 @function("toDecimal(any) int64")

@@ -1,6 +1,7 @@
 """Go's values: their types and kinds, whether two are equal, and bytes as text."""
 
-from keyferry.model import RawValue, SecretValue
+from keyferry.model import SecretValue
+from keyferry.render.data.values import get_text
 from keyferry.render.formatting import FilterError
 
 INT64_END = 1 << 63
@@ -35,17 +36,14 @@ def to_bytes(text: Text) -> bytes:
 
 def from_bytes(content: bytes) -> Text:
     """Return bytes as a string."""
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return RawValue(content)
+    return get_text(SecretValue(content))
 
 
 def get_type(value: object) -> str:
     """Return the name of a value's type in Go.
 
     Raises:
-        FilterError: a list or a map, whose exact type is not known here.
+        FilterError: a list, whose exact type is not known here.
     """
     match value:
         case None:
@@ -60,7 +58,11 @@ def get_type(value: object) -> str:
             return "float64"
         case str() | SecretValue():
             return "string"
-    raise FilterError("the type of a list or a map is not known exactly")
+        case Map():
+            return "map[string]interface {}"
+        case dict():
+            return "map[string]string"
+    raise FilterError("the type of a list is not known exactly")
 
 
 def get_kind(value: object) -> str:

@@ -23,6 +23,7 @@ _UNSURE = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]
 """What go-yaml writes otherwise than PyYAML, or may take for a number."""
 _LETTER = re.compile(r"(?<![^\s\[{,:-])[yYnN](?![^\s\]},:])")
 """What may be a letter that YAML 1.1 has for true and false."""
+_NO_MAPPING = "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal"
 _LARGEST = 1 << 64
 _MOST_KEYS = 100
 
@@ -154,7 +155,7 @@ def _compare_numbers(left: str, right: str, place: int) -> int:
 
 
 def from_yaml(text: str) -> Map:
-    """Return a mapping of YAML. Where it is none, Go returns its complaint as a member; here that is an error."""
+    """Return a mapping of YAML; for another value, one with Go's complaint. What is no YAML is an error here."""
     if _LETTER.search(text):
         raise FilterError("it gets y or n alone, which is true or false for Go; write it in quotes")
     try:
@@ -162,10 +163,22 @@ def from_yaml(text: str) -> Map:
     except goyaml.InvalidYaml:
         raise FilterError("it gets what is not YAML, or a key twice") from None
     if not isinstance(document, dict | None):
-        raise FilterError("it gets YAML that is no mapping")
+        return Map({"Error": f"{_NO_MAPPING} {_name_kind(document)} into Go value of type map[string]interface {{}}"})
     made = _to_json({} if document is None else document)
     assert isinstance(made, Map)  # noqa: S101  # as a mapping is one
     return made
+
+
+def _name_kind(value: object) -> str:
+    """Return what Go calls a value of JSON that is no object."""
+    match value:
+        case bool():
+            return "bool"
+        case int() | float():
+            return "number"
+        case list():
+            return "array"
+    return "string"
 
 
 def _to_json(value: object) -> object:

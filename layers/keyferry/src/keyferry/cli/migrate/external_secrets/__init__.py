@@ -17,7 +17,7 @@ from keyferry.cli.migrate.external_secrets.fields import (
 )
 from keyferry.cli.migrate.external_secrets.target import build_secret, convert_metadata, convert_policies
 from keyferry.cli.migrate.external_secrets.template import Content, apply_template
-from keyferry.cli.migrate.model import Conversion, Estate, FieldPath, Manifest, Refusal, Refusals, is_name
+from keyferry.cli.migrate.model import UNCHECKED, Conversion, Estate, FieldPath, Manifest, Refusal, Refusals, is_name
 from keyferry.cli.migrate.placeholders import check_placeholders
 from keyferry.cli.migrate.reading import read_part
 from keyferry.cli.migrate.reloader import decide_restart
@@ -46,18 +46,31 @@ def convert(manifest: Manifest, estate: Estate) -> list[Conversion]:
 def convert_cluster(manifest: Manifest, estate: Estate) -> list[Conversion]:
     """Return the mapping of a ClusterExternalSecret.
 
+    Where its Secrets are made otherwise in each namespace, as by a SecretStore, it is one for each namespace that it
+    names; where it does not name them, such a manifest is refused.
+
     Raises:
         Refusal, Refusals: no mapping makes exactly the Secrets that it makes.
     """
     _check(manifest)
     whole = read_part(manifest, ("spec",), ClusterExternalSecretSpec)
     spec = read_part(manifest, ("spec", "externalSecretSpec"), ExternalSecretSpec)
-    draft = Draft(manifest, estate, ("spec", "externalSecretSpec"), None)
     choices = namespaces.choose_namespaces(whole)
     if not choices:
         return []
-    name = whole.external_secret_name or manifest.name or ""
-    return _build(draft, spec, name, whole.external_secret_metadata or Metadata(), choices)
+
+    def build(namespace: str | None, choices: Sequence[namespaces.Choice]) -> list[Conversion]:
+        draft = Draft(manifest, estate, ("spec", "externalSecretSpec"), namespace)
+        name = whole.external_secret_name or manifest.name or ""
+        return _build(draft, spec, name, whole.external_secret_metadata or Metadata(), choices)
+
+    try:
+        return build(None, choices)
+    except Refusals:
+        names = namespaces.list_names(choices)
+        if names is None:
+            raise
+        return [conversion for name in names for conversion in build(name, [{"names": [name]}])]
 
 
 def _check(manifest: Manifest) -> None:
@@ -112,7 +125,7 @@ def _build(
     policies = convert_policies(spec, draft)
     where: Any = None
     with draft.collect():
-        where = namespaces.restrict(choices, draft)
+        where = _choose_namespaces(draft, choices)
     secret = build_secret(name, spec) | _build_content(draft, content)
     if draft.refusals:
         raise Refusals(draft.refusals)
@@ -130,6 +143,14 @@ def _build(
     return [_conclude(draft, _name_mapping(draft, secret["name"]), body)]
 
 
+def _choose_namespaces(draft: Draft, choices: Sequence[namespaces.Choice]) -> list[Any]:
+    """Return where the Secret goes. The namespace of an ExternalSecret is named, so that it has to be there."""
+    where = namespaces.restrict(choices, draft)
+    if draft.manifest.kind != "ExternalSecret":
+        return list(where)
+    return [draft.namespace if choice == {"names": [draft.namespace]} else choice for choice in where]
+
+
 def _build_content(draft: Draft, content: Content) -> dict[str, Any]:
     """Return the parts of the Secret that are filled, without those that are empty."""
     parts: dict[str, Any] = {
@@ -145,9 +166,10 @@ def _build_content(draft: Draft, content: Content) -> dict[str, Any]:
 def _fill(draft: Draft, spec: ExternalSecretSpec, target: Target, metadata: Metadata) -> Content:
     if not spec.data and not spec.data_from:
         draft.refuse("neither data nor dataFrom is there", "External Secrets refuses it: add one")
-    retains = target.deletion_policy in (None, "Retain")
-    fetched = convert_data(spec.data or [], draft, retains=retains)
-    content = Content(fetched, convert_data_from(spec.data_from or [], draft))
+    draft.retains = target.deletion_policy in (None, "Retain")
+    content = Content(
+        convert_data(spec.data or [], draft), convert_data_from(spec.data_from or [], draft), draft.retains
+    )
     if target.template is None:
         content.keep_fetched()
         content.labels, content.annotations = metadata.labels or {}, metadata.annotations or {}
@@ -175,7 +197,7 @@ def _conclude(draft: Draft, name: str, spec: dict[str, Any]) -> Conversion:
         SecretMapping.model_validate(mapping)
     except ValidationError as error:
         raise Refusals([_refuse_value(each, draft.at) for each in error.errors()]) from None
-    return Conversion(draft.manifest, mapping, draft.notes)
+    return Conversion(draft.manifest, mapping, draft.notes, [UNCHECKED] if "checkContent" in spec["secret"] else [])
 
 
 def _refuse_value(error: Mapping[str, Any], at: FieldPath) -> Refusal:

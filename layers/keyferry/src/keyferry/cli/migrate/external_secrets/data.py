@@ -4,23 +4,20 @@ from typing import Any
 
 from keyferry.cli.migrate.external_secrets.draft import Draft
 from keyferry.cli.migrate.external_secrets.fields import Data, Decoding
-from keyferry.cli.migrate.model import Refusal
 
-NULL_BYTES = "nullBytePolicy: Fail refuses values with a null byte, which no mapping does"
 _DECODINGS = {"Base64": "base64", "Base64URL": "base64url", "Auto": "auto"}
 
 
-def convert_data(entries: list[Data], draft: Draft, *, retains: bool) -> dict[str, dict[str, Any]]:
+def convert_data(entries: list[Data], draft: Draft) -> dict[str, dict[str, Any]]:
     """Return the entries of `data` or `variables.data`, by key; the last one of a key wins.
 
     Args:
         entries: those of the manifest.
-        draft: gets the sources, and what refuses an entry.
-        retains: whether the deletion policy is Retain, with which a key may not be there twice.
+        draft: gets the sources, and what refuses an entry: with the deletion policy Retain, a key that is there twice.
     """
     data: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(entries):
-        if entry.secret_key in data and retains:
+        if entry.secret_key in data and draft.retains:
             remedy = "External Secrets refuses it: take one of them out"
             draft.refuse(f"{entry.secret_key} is there twice", remedy, "data", number, "secretKey")
         with draft.collect():
@@ -33,12 +30,15 @@ def convert_data(entries: list[Data], draft: Draft, *, retains: bool) -> dict[st
 def _convert_entry(entry: Data, number: int, draft: Draft) -> dict[str, Any]:
     ref, path = entry.remote_ref, ("data", number, "remoteRef")
     store = draft.find_store(entry.source_ref, "data", number)
-    if ref.null_byte_policy == "Fail":
-        raise Refusal(NULL_BYTES, "take it out of the manifest first", (*draft.at, *path, "nullBytePolicy"))
     converted = {"from": draft.add_value(ref, store, *path, "key")}
     if ref.property:
         converted["property"] = ref.property
-    return converted | decode(ref.decoding_strategy)
+    return converted | decode(ref.decoding_strategy) | refuse_null_bytes(ref.null_byte_policy)
+
+
+def refuse_null_bytes(policy: str | None) -> dict[str, str]:
+    """Return the field of an entry that refuses values with a null byte."""
+    return {"nullBytes": "refuse"} if policy == "Fail" else {}
 
 
 def decode(strategy: Decoding | None) -> dict[str, str]:

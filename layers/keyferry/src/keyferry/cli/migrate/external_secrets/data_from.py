@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from keyferry.cli.migrate.external_secrets import texts
-from keyferry.cli.migrate.external_secrets.data import NULL_BYTES, decode
+from keyferry.cli.migrate.external_secrets.data import decode, refuse_null_bytes
 from keyferry.cli.migrate.external_secrets.draft import Draft
 from keyferry.cli.migrate.external_secrets.fields import DataFrom, Find, Rewrite, RewriteMerge
 from keyferry.cli.migrate.model import FieldPath, Refusal
@@ -33,15 +33,13 @@ def _convert_entry(entry: DataFrom, draft: Draft, path: FieldPath) -> dict[str, 
     if (entry.extract is None) == (entry.find is None) and not (entry.source_ref and entry.source_ref.generator_ref):
         raise Refusal("needs either extract or find", "External Secrets refuses it: correct it", (*draft.at, *path))
     store = draft.find_store(entry.source_ref, *path)
-    part = entry.extract or entry.find
-    if part is None or part.null_byte_policy == "Fail":
-        raise Refusal(NULL_BYTES, "take it out of the manifest first", (*draft.at, *path))
+    part = entry.extract or entry.find or Find()
     if entry.extract:
         alias = draft.add_value(entry.extract, store, *path, "extract", "key")
         converted: dict[str, Any] = {"from": alias, "property": entry.extract.property or WHOLE}
     else:
         converted = {"from": _add_find(entry.find or Find(), store, draft, (*path, "find"))}
-    converted |= decode(part.decoding_strategy)
+    converted |= decode(part.decoding_strategy) | refuse_null_bytes(part.null_byte_policy)
     if entry.rewrite:
         rules = [_rewrite(rule, draft, path, number) for number, rule in enumerate(entry.rewrite)]
         return converted | {"keys": [*rules, _EXCLUDE] if any(map(_can_empty, rules)) else rules}
@@ -63,7 +61,7 @@ def _add_find(find: Find, store: Store, draft: Draft, path: FieldPath) -> str:
     if by_name and not find.path and store.prefix and not is_parameters:
         what = f"{store.name} has a prefix, which External Secrets puts before each name that it finds: it finds none"
         raise Refusal(what, "say path, with the prefix in it", (*draft.at, *path))
-    fields: dict[str, Any] = {"find": store.service}
+    fields: dict[str, Any] = {"find": store.service, "optional": True}
     if find.path and not (is_parameters and find.path == "/"):
         fields["path"] = find.path
     if find.name and find.name.regexp:
@@ -71,9 +69,8 @@ def _add_find(find: Find, store: Store, draft: Draft, path: FieldPath) -> str:
     if tags and not (by_name and is_parameters):
         fields["tags"] = tags
         draft.note("Tags of a find have to be equal; for secrets, External Secrets takes those that begin so, too.")
-    if set(fields) == {"find"}:
+    if set(fields) == {"find", "optional"}:
         fields["regexp"] = ".*"
-    draft.note("A find that finds nothing is an error here, and the Secret stays as it is.")
     return draft.add_find(fields, store, find.path or "found", *path)
 
 

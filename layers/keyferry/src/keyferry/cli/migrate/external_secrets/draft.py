@@ -28,6 +28,8 @@ class Draft:
     """The namespace of the Secret; None where there can be several."""
     store_ref: StoreRef | None = None
     """The store of everything that names none itself."""
+    retains: bool = True
+    """Whether the deletion policy is Retain; else a secret or parameter that is missing is left out."""
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     stores: dict[str, Store] = field(default_factory=dict)
     """The stores that it reads, by their names in messages."""
@@ -72,7 +74,7 @@ class Draft:
         own = source_ref.store_ref if source_ref else None
         ref = own or self.store_ref
         at = (*self.at, *path, "sourceRef") if own else (*self.at, "secretStoreRef")
-        if ref is None:
+        if ref is None or ref.name is None:
             raise Refusal("no store is named", "External Secrets refuses it: add secretStoreRef", (*self.at, *path))
         if self.namespace is None and ref.kind != "ClusterSecretStore":
             what = f"SecretStore {ref.name} is another one in each of the namespaces"
@@ -97,6 +99,8 @@ class Draft:
         elif ref.version:
             version = ref.version.removeprefix("uuid/")
             fields |= {"version": version} if version != ref.version else _label(version)
+        if not self.retains and _can_be_missing(fields):
+            fields["optional"] = True
         return self.add(fields | self._describe(store, key, *path), fields.get(_PARAMETER, key))
 
     def _describe(self, store: Store, key: str, *path: str | int) -> dict[str, Any]:
@@ -129,6 +133,11 @@ class Draft:
             alias = f"{plain}_{number}"
         self.sources[alias] = fields
         return alias
+
+
+def _can_be_missing(fields: Mapping[str, Any]) -> bool:
+    """Return whether the operator goes on without a source: GetSecret of both services tells it that there is none."""
+    return "metadata" not in fields and not (_PARAMETER in fields and {"version", "label"} & fields.keys())
 
 
 def _label(label: str) -> dict[str, str]:

@@ -23,9 +23,9 @@ class Fields(BaseModel):
 
 
 class StoreRef(Fields):
-    """Which store to read."""
+    """Which store to read; an empty one is none."""
 
-    name: Name
+    name: Name | None = None
     kind: Literal["SecretStore", "ClusterSecretStore"] | None = None
 
 

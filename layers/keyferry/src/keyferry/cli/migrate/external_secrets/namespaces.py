@@ -50,7 +50,14 @@ def select(selector: LabelSelector) -> Choice:
     return choice or {"names": ["*"]}
 
 
-def restrict(choices: Sequence[Choice], draft: Draft) -> list[Choice | str]:
+def list_names(choices: Sequence[Choice]) -> list[str] | None:
+    """Return the namespaces that are chosen by their names; None where others can be chosen, too."""
+    names = [name for choice in choices for name in choice.get("names", ())]
+    is_all = all(set(choice) == {"names"} for choice in choices) and all(map(_LITERAL.fullmatch, names))
+    return list(dict.fromkeys(names)) if is_all else None
+
+
+def restrict(choices: Sequence[Choice], draft: Draft) -> list[Choice]:
     """Return what the conditions of all stores of a manifest leave of its choices.
 
     Raises:
@@ -65,9 +72,7 @@ def restrict(choices: Sequence[Choice], draft: Draft) -> list[Choice | str]:
             where = draft.namespace or "the namespaces of the manifest"
             what = f"the conditions of {store.name} do not allow {where}: External Secrets reads nothing for it"
             raise Refusal(what, "change the conditions first, or remove the manifest", (*draft.at, "secretStoreRef"))
-    unique = [choice for number, choice in enumerate(left) if choice not in left[:number]]
-    names = [_get_name(choice) for choice in unique]
-    return [name or choice for name, choice in zip(names, unique, strict=True)] if draft.namespace else list(unique)
+    return [choice for number, choice in enumerate(left) if choice not in left[:number]]
 
 
 def list_rules(estate: Estate) -> Iterator[str]:
@@ -106,10 +111,6 @@ def _allow_sources(aws: Aws, own_region: str | None) -> dict[str, list[str]]:
         "externalIds": [aws.external_id] if aws.role and aws.external_id else [],
     }
     return {field: patterns for field, patterns in sources.items() if patterns}
-
-
-def _get_name(choice: Choice) -> str | None:
-    return choice["names"][0] if set(choice) == {"names"} and len(choice["names"]) == 1 else None
 
 
 def _allow(choice: Choice, conditions: Sequence[Condition], store: str) -> Iterator[Choice]:

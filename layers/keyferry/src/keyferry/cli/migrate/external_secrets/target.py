@@ -9,6 +9,7 @@ from keyferry.cli.migrate.external_secrets.fields import ExternalSecretSpec, Tar
 from keyferry.cli.migrate.model import LAST_APPLIED, OPERATORS_OWN
 from keyferry.delivery.ownership import MARKERS
 from keyferry.model import MANAGED_BY, PREFIX
+from keyferry.secret_types import WITH_CONTENT
 
 _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)\Z")
 _WEBHOOK = "External Secrets refuses it: correct it"
@@ -46,6 +47,12 @@ def convert_policies(spec: ExternalSecretSpec, draft: Draft) -> dict[str, str]:
         if creation in ("Merge", "CreateOrMerge"):
             what = f"creationPolicy {creation} with a Secret that is written once has no equivalent"
             draft.refuse(what, "take immutable, refreshPolicy or refreshInterval out first", "target", "creationPolicy")
+        draft.note(
+            "The Secret is written once: one that is there stays as it is, whoever made or edits it. External Secrets"
+            " writes at its first look, and makes it anew when somebody else has edited it."
+            if not target.immutable
+            else "The Secret is written once: one that is there stays as it is, and is not made immutable."
+        )
         return {"creation": "createOnce"}
     if creation in ("Owner", "Orphan"):
         policies["keys"] = "exclusive"
@@ -82,19 +89,15 @@ def _writes_once(spec: ExternalSecretSpec, target: Target, draft: Draft) -> bool
 
 
 def _convert_deletion(target: Target, creation: str, draft: Draft) -> dict[str, str]:
-    """Return the policy of deletion. With several sources the operator goes on without the one that is gone."""
+    """Return the policy of deletion. The operator deletes no Secret that it does not own, and fails."""
     policy = target.deletion_policy or "Retain"
-    if policy == "Retain":
-        return {}
-    if len(draft.sources) > 1 or (policy == "Delete" and creation != "Owner"):
+    if policy == "Delete" and creation != "Owner":
         draft.note(
-            f"deletionPolicy {policy}: where one of several sources is deleted, the Secret stays as it is and the"
-            " delivery fails; External Secrets takes out its keys."
+            "deletionPolicy Delete: what is missing from the beginning is left out; what goes later stays in the"
+            " Secret, and the delivery fails. External Secrets takes it out as long as something is left."
         )
         return {}
-    what = "the Secret is deleted" if policy == "Delete" else "its keys leave the Secret"
-    draft.note(f"deletionPolicy {policy}: {what} when AWS says that the source was deleted, not when it is not found.")
-    return {"deletion": policy.lower()}
+    return {} if policy == "Retain" else {"deletion": policy.lower()}
 
 
 def build_secret(name: str, spec: ExternalSecretSpec) -> dict[str, Any]:
@@ -103,6 +106,8 @@ def build_secret(name: str, spec: ExternalSecretSpec) -> dict[str, Any]:
     secret: dict[str, Any] = {"name": target.name or name}
     if target.template and target.template.type:
         secret["type"] = target.template.type
+        if target.template.type in WITH_CONTENT:
+            secret["checkContent"] = False
     if target.immutable:
         secret["immutable"] = True
     return secret

@@ -17,7 +17,6 @@ from keyferry.formats import goyaml
 from keyferry.formats.goyaml.scalars import resolve
 
 _AT: FieldPath = ("target", "template")
-_DECODED = {"decode": "base64"}
 _KEY = re.compile(r"([A-Za-z_][-._/A-Za-z0-9]*):(?: |$)")
 """A line that begins with a key."""
 _REFUSED = "External Secrets refuses it: correct it"
@@ -31,6 +30,8 @@ class Content:
     """The entries of `spec.data`, by key."""
     fetched_from: list[dict[str, Any]]
     """The entries of `spec.dataFrom`."""
+    has_all: bool = True
+    """Whether all that is fetched is there; else a template of what is not there fails, as in the original."""
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     data_from: list[dict[str, Any]] = field(default_factory=list)
     labels: dict[str, Any] = field(default_factory=dict)
@@ -51,13 +52,10 @@ class Content:
         if "{{" not in text:
             return {"value": text}
         name = texts.find_plain_field(text)
-        if name is not None and name in self.fetched:
+        if name is not None and name in self.fetched and self.has_all:
             return self.fetched[name]
-        if name is not None and not self.fetched_from:
+        if name is not None and name not in self.fetched and not self.fetched_from:
             raise Refusal(f"the template reads .{name}, which no entry of data makes", _REFUSED, path)
-        decoded = texts.find_decoded_field(text)
-        if decoded is not None and "decode" not in self.fetched.get(decoded, {"decode": ""}):
-            return self.fetched[decoded] | _DECODED
         self.has_templates = True
         return {"template": texts.translate(text, path)}
 
@@ -73,8 +71,9 @@ class Content:
     def variables(self) -> dict[str, Any]:
         """What has to be fetched for templates, or is fetched in vain: what is missing is an error all the same."""
         made = list(self.data.values())
-        is_kept = all(entry in made or entry | _DECODED in made for entry in self.fetched.values())
-        can_be_empty = bool(self.data) and not self.fetched  # with nothing fetched, the operator writes no Secret
+        is_kept = all(entry in made for entry in self.fetched.values())
+        # With nothing fetched, the operator writes no Secret, whatever else the template makes.
+        can_be_empty = any(entry not in self.fetched.values() for entry in made) and not (self.fetched and self.has_all)
         is_kept = is_kept and all(part in self.data_from for part in self.fetched_from) and not can_be_empty
         if not self.has_templates and is_kept:
             return {}

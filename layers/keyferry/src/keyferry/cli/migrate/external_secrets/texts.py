@@ -10,28 +10,14 @@ _REMEDY = "write this mapping by hand, or change the manifest first (docs/map/ex
 
 
 def find_plain_field(template: str) -> str | None:
-    """Return the key of a template that is exactly one field, as `{{ .user }}`; None for any other."""
+    """Return the key of a template that is exactly one field, as `{{ .user }}`; None for any other.
+
+    None also where Go does not parse it, which `translate` tells.
+    """
     from keyferry.cli.migrate import go_templates  # noqa: PLC0415  # only where there are templates
 
-    return _try(go_templates.find_plain_field, template)
-
-
-def find_decoded_field(template: str) -> str | None:
-    """Return the key of a template that is exactly one field in base64, as `{{ .key | b64dec }}`; None for any other.
-
-    What is no base64 is an error then, and not the text of an error, as in the original.
-    """
-    from keyferry.cli.migrate import go_templates  # noqa: PLC0415
-
-    return _try(go_templates.find_decoded_field, template)
-
-
-def _try(find: Callable[[str], str | None], template: str) -> str | None:
-    """Return what is found in a template; None also where Go does not parse it, which `translate` tells."""
-    from keyferry.cli.migrate import go_templates  # noqa: PLC0415
-
     try:
-        return find(template)
+        return go_templates.find_plain_field(template)
     except go_templates.Untranslatable:
         return None
 

@@ -13,7 +13,6 @@ from keyferry.cli.migrate.go_templates.tree import (
     Node,
     Operand,
     Output,
-    Pipeline,
     TextNode,
     Variable,
 )
@@ -63,26 +62,15 @@ def _translate(template: str, dot: Expression) -> str:
 def find_plain_field(template: str) -> str | None:
     """Return the key where a template is one field and nothing else, as text or as it is; None for any other."""
     output = _find_output(template)
-    return _find_key(output.pipeline, _AS_TEXT) if output is not None else None
-
-
-def find_decoded_field(template: str) -> str | None:
-    """Return the key where a template decodes one field from base64 and does nothing else; None for any other."""
-    output = _find_output(template)
-    if output is None or find_plain_field(template) is not None:
+    if output is None:
         return None
-    return _find_key(output.pipeline, [(Name("b64dec"),)])
-
-
-def _find_key(pipeline: Pipeline, calls: Sequence[tuple[Operand, ...]]) -> str | None:
-    """Return the key of a field that goes through some calls and no others."""
-    key, rest = None, list(pipeline.commands)
+    key, rest = None, list(output.pipeline.commands)
     match rest[0].operands:
         case (Fields(Dot() | Variable("$"), (name,)),):
             key, rest = name, rest[1:]
-        case (*call, Fields(Dot() | Variable("$"), (name,))) if tuple(call) in calls:
+        case (*call, Fields(Dot() | Variable("$"), (name,))) if tuple(call) in _AS_TEXT:
             key, rest = name, rest[1:]
-    return key if all(command.operands in calls for command in rest) else None
+    return key if all(command.operands in _AS_TEXT for command in rest) else None
 
 
 def _find_output(template: str) -> Output | None:

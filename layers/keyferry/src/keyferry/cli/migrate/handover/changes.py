@@ -5,40 +5,65 @@ from typing import Any
 
 import yaml
 
-from keyferry.cli.migrate.handover.keepers import find_keeper
-from keyferry.cli.migrate.handover.originals import Original
-from keyferry.cli.migrate.handover.steps import PatchOriginal, Step, Wait
+from keyferry.cli.migrate.handover.originals import PARENT, Original
+from keyferry.cli.migrate.handover.steps import DeleteOriginal, PatchOriginal, Step, Wait
 from keyferry.delivery.apply import Object
 
 
 def set_policies(original: Original, policies: Mapping[str, str], when: str = "") -> Step:
     """Return how an ExternalSecret gets other policies; `when` goes on with the sentence, as ` again`."""
-    what, keeper = f"set {original} to {' and '.join(policies.values())}{when}", find_keeper(original.metadata)
-    if keeper:
-        return Wait(f"{keeper} has {what}", _describe_policies(original, keeper, policies))
+    what = f"set {original} to {' and '.join(policies.values())}{when}"
+    if original.keeper:
+        return Wait(f"{original.keeper} has {what}", _describe_policies(original, policies))
     return PatchOriginal(what, original, {"spec": {"target": dict(policies)}})
 
 
-def _describe_policies(original: Original, keeper: str, policies: Mapping[str, str]) -> str:
+def _describe_policies(original: Original, policies: Mapping[str, str]) -> str:
     spec: Object = {"target": dict(policies)}
-    if keeper.startswith("ClusterExternalSecret/"):
+    if original.keeper.startswith(f"{PARENT}/"):
         spec = {"externalSecretSpec": spec}
-    return f"{keeper} keeps {original}. Change it there, and apply that:\n{indent({'spec': spec})}"
+    return f"{original.keeping}. Change it there, and apply that:\n{indent({'spec': spec})}"
 
 
-def describe_removal(original: Original, keeper: str) -> str:
-    """Return the change that removes an ExternalSecret."""
-    told = f"{keeper} keeps {original}. Now its Secret stays without it: take it out there, and apply that."
-    if keeper.startswith("ClusterExternalSecret/"):
+def remove(original: Original, *, is_recorded: bool) -> Step:
+    """Return how an ExternalSecret goes: by us, or by a person where it is kept elsewhere, or nowhere.
+
+    Args:
+        original: the ExternalSecret.
+        is_recorded: whether its Secret keeps its manifest by then.
+    """
+    if original.keeper:
+        return Wait(f"{original.keeper} has {original} removed", _describe_removal(original))
+    if not is_recorded:
+        return Wait(f"you have removed {original}", _describe_large(original))
+    return DeleteOriginal(f"remove {original}", original)
+
+
+def _describe_removal(original: Original) -> str:
+    told = f"{original.keeping}. Now its Secret stays without it: take it out there, and apply that."
+    if original.keeper.startswith(f"{PARENT}/"):
         return f"{told} Its ExternalSecrets in other namespaces go with it: first wait until this is said of each."
     return told
 
 
-def describe_objects(original: Original, keeper: str, secret: str) -> str:
-    """Return the change that lets a SecretProviderClass make a Secret no more."""
+def _describe_large(original: Original) -> str:
     return (
-        f"{keeper} keeps {original}. Take the entry with secretName: {secret} out of spec.secretObjects there, and"
-        " apply that. Its other fields stay, as pods mount it."
+        f"{_describe_no_room(original)}. Keep it yourself, and remove it: now its Secret stays without it."
+        f" kubectl --namespace {original.namespace} get {original.resource.full_name} {original.name} --output yaml"
+        f" > {original.name}.yaml, then kubectl delete --filename {original.name}.yaml"
+    )
+
+
+def _describe_no_room(original: Original) -> str:
+    return f"{original} is too large to be kept in annotations, so --back cannot make it again from these"
+
+
+def describe_objects(original: Original, secret: str) -> str:
+    """Return the change that lets a SecretProviderClass make a Secret no more."""
+    why = original.keeping if original.keeper else _describe_no_room(original)
+    return (
+        f"{why}. Take the entry with secretName: {secret} out of spec.secretObjects there, and apply that. Its other"
+        " fields stay, as pods mount it."
     )
 
 

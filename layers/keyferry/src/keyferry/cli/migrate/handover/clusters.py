@@ -5,9 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
-from keyferry.cli.clusters.client import OperatorClient, Resource
+from keyferry.cli.clusters.client import OperatorClient
+from keyferry.cli.clusters.resource import Resource
 from keyferry.cli.migrate.handover import secrets
-from keyferry.cli.migrate.handover.originals import RESOURCES, Original
+from keyferry.cli.migrate.handover.originals import PARENT, RESOURCES, Original
 from keyferry.cli.migrate.handover.state import State
 from keyferry.cli.migrate.handover.steps import (
     CreateOriginal,
@@ -57,11 +58,25 @@ class Side:
     def list_originals(self, namespaces: Collection[str]) -> dict[str, list[Original]]:
         """Return the originals of some namespaces: of many by one list of the cluster, where the person may have it."""
         found: dict[str, list[Original]] = {namespace: [] for namespace in namespaces}
+        parents: dict[str, Object | None] = {}
         for resource in self.resources:
             for raw in self._list(resource, namespaces):
                 if raw["metadata"]["namespace"] in found:
-                    found[raw["metadata"]["namespace"]].append(Original(resource, raw))
+                    parent = self._read_parent(resource, raw, parents)
+                    found[raw["metadata"]["namespace"]].append(Original(resource, raw, parent))
         return found
+
+    def _read_parent(self, resource: Resource, raw: Object, known: dict[str, Object | None]) -> Object | None:
+        """Return the metadata of the ClusterExternalSecret that makes an original; each is read once."""
+        for owner in raw["metadata"].get("ownerReferences") or ():
+            if owner.get("kind") == PARENT:
+                name = str(owner.get("name"))
+                if name not in known:
+                    kind = Resource(PARENT, resource.version, f"{PARENT.lower()}s", is_namespaced=False)
+                    found = self.client.read_metadata(kind, None, name)
+                    known[name] = found["metadata"] if found else None
+                return known[name]
+        return None
 
     def _list(self, resource: Resource, namespaces: Collection[str]) -> Iterator[Object]:
         if len(namespaces) >= _MANY_NAMESPACES:
@@ -81,6 +96,8 @@ class Group:
     side: Side
     prepare: Callable[[Delivery, KubeClient], Work]
     locate: Locate
+    gap: str = ""
+    """Why no stack delivers to them, and what to do; empty where one does, or need not."""
 
     def look(self) -> list[Verified]:
         """Return the comparison of each target; of one error alone where nothing is known of any."""

@@ -7,12 +7,11 @@ owner is left by then; and the mapping takes over when nobody else writes.
 from collections.abc import Iterator
 
 from keyferry.cli.migrate.handover import changes, secrets
-from keyferry.cli.migrate.handover.keepers import find_keeper, find_pruned_label
+from keyferry.cli.migrate.handover.keepers import find_pruned_label
 from keyferry.cli.migrate.handover.originals import Original
-from keyferry.cli.migrate.handover.record import SECRET_OBJECTS, dump, read_secret_objects, split_objects
+from keyferry.cli.migrate.handover.record import SECRET_OBJECTS, dump, fits, read_secret_objects, split_objects
 from keyferry.cli.migrate.handover.state import QUIET_SECONDS, State
 from keyferry.cli.migrate.handover.steps import (
-    DeleteOriginal,
     Deliver,
     PatchOriginal,
     PatchSecret,
@@ -47,7 +46,7 @@ def _find_refusal(state: State, externals: list[Original], classes: list[Origina
         makers = ", ".join(map(str, [*externals, *classes]))
         return f"there is no Secret yet: let {makers} make it" if makers else ""
     if len(externals) + bool(classes) > 1:
-        return f"several objects make it, and only one can be handed over: {', '.join(map(str, externals + classes))}"
+        return _describe_several(state, externals, classes)
     if (externals or classes) and found.differences:
         return f"it is not what the mapping makes: {'; '.join(found.differences)}"
     pruned = _find_pruned_label(state, [*externals, *classes])
@@ -67,38 +66,52 @@ def _find_refusal(state: State, externals: list[Original], classes: list[Origina
     return ""
 
 
+def _describe_several(state: State, externals: list[Original], classes: list[Original]) -> str:
+    """Return which objects write the Secret, and in which order one is left of them."""
+    others = "remove the others, with creationPolicy: Orphan or Merge and deletionPolicy: Retain"
+    if classes:
+        others += f"; of a class, take {state.secret} out of its secretObjects"
+    return (
+        f"several objects write it: {', '.join(map(str, externals + classes))}. In this order: let one of them make all"
+        f" keys; {others}; convert the one that is left, deploy its mapping, and run this again"
+    )
+
+
 def _find_pruned_label(state: State, originals: list[Original]) -> str:
     if state.observed is None or state.adds_keys:
         return ""
     labels, annotations = state.observed.labels, state.observed.annotations
-    return next(filter(None, (find_pruned_label(each.metadata, labels, annotations) for each in originals)), "")
+    return next(filter(None, (find_pruned_label(each.chain, labels, annotations) for each in originals)), "")
 
 
 def _list_external_steps(state: State, original: Original) -> Iterator[Step]:
     if original.is_being_deleted:
         yield Wait(f"the operator lets go of {original}")
         return
-    kept = state.kept_manifest
-    if kept is None or kept["metadata"]["name"] != original.name:
+    kept, policies = state.kept_manifest, original.changed_policies
+    is_kept = kept is not None and kept["metadata"]["name"] == original.name
+    is_recorded = is_kept or secrets.fits_record(state, original)
+    if is_recorded and not is_kept:
         yield PatchSecret(f"let the Secret keep the manifest of {original}", secrets.build_record(state, original))
-    keeper, policies = find_keeper(original.metadata), original.changed_policies
     if policies:
         yield changes.set_policies(original, policies)
     if state.owners:
         yield _drop_owner(state, original, is_changed=bool(policies))
-    elif _may_be_owned_again(original, kept):
+    elif _may_be_owned_again(original, kept, is_known=is_recorded):
         yield Wait(f"the operator has looked at {original} again{original.trouble}")
-    yield (
-        Wait(f"{keeper} has {original} removed", changes.describe_removal(original, keeper))
-        if keeper
-        else DeleteOriginal(f"remove {original}", original)
-    )
+    yield changes.remove(original, is_recorded=is_recorded)
 
 
-def _may_be_owned_again(original: Original, kept: Object | None) -> bool:
-    """Return whether the operator may be about to set an ownerReference that the Secret lacks: it was to own it."""
+def _may_be_owned_again(original: Original, kept: Object | None, *, is_known: bool) -> bool:
+    """Return whether the operator may be about to set an ownerReference that the Secret lacks: it was to own it.
+
+    Args:
+        original: the ExternalSecret as it is now.
+        kept: its manifest as it was, where the Secret keeps that.
+        is_known: whether it is known what it was.
+    """
     before = Original.of_manifest(kept) if kept else original
-    return before.creation_policy == "Owner" and not (original.has_synced or original.stays_as_synced)
+    return (before.creation_policy == "Owner" or not is_known) and not (original.has_synced or original.stays_as_synced)
 
 
 def _drop_owner(state: State, original: Original, *, is_changed: bool) -> Step:
@@ -110,12 +123,14 @@ def _drop_owner(state: State, original: Original, *, is_changed: bool) -> Step:
 
 def _take_out(state: State, original: Original) -> Step:
     """Return how a SecretProviderClass makes the Secret no more; it stays, as pods mount it."""
-    what, keeper = f"take {state.secret} out of secretObjects of {original}", find_keeper(original.metadata)
-    if keeper:
-        return Wait(f"{keeper} has {what}", changes.describe_objects(original, keeper, state.secret))
+    what = f"take {state.secret} out of secretObjects of {original}"
+    if original.keeper:
+        return Wait(f"{original.keeper} has {what}", changes.describe_objects(original, state.secret))
     taken, left = split_objects(original.secret_objects, state.secret)
     _, others = split_objects(read_secret_objects(original), state.secret)
     annotations = {SECRET_OBJECTS: dump([*others, *taken])}
+    if not fits({**(original.metadata.get("annotations") or {}), **annotations}):
+        return Wait(f"you have taken {what.removeprefix('take ')}", changes.describe_objects(original, state.secret))
     return PatchOriginal(
         what, original, {"metadata": {"annotations": annotations}, "spec": {"secretObjects": left or None}}
     )

@@ -1,6 +1,6 @@
 """Who keeps a manifest, and would undo a change that is made in the cluster alone: Git, Helm, another controller."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _TRACKING = "argocd.argoproj.io/tracking-id"
@@ -43,20 +43,22 @@ def find_keeper(metadata: Mapping[str, Any]) -> str:
     return applied or ("Helm" if (metadata.get("labels") or {}).get(_MANAGED_BY) == "Helm" else "")
 
 
-def find_pruned_label(metadata: Mapping[str, Any], labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+def find_pruned_label(
+    chain: Sequence[Mapping[str, Any]], labels: Mapping[str, str], annotations: Mapping[str, str]
+) -> str:
     """Return the label of a Secret for which Argo CD deletes it as soon as it has no owner; empty where none does.
 
     Argo CD that tracks by a label takes all objects with it for its application's, and prunes those that are not in
     Git and have no owner. Where it tracks by an annotation, its objects have that, and labels do not count.
 
     Args:
-        metadata: the metadata of the original, as the cluster has it.
+        chain: the metadata of the original, and of what makes that, as the cluster has them.
         labels: those of the Secret.
         annotations: those of the Secret.
     """
     is_kept = "Prune=false" in annotations.get(_SYNC_OPTIONS, "").replace(" ", "").split(",")
-    by_annotation = _TRACKING in (metadata.get("annotations") or {})
-    if is_kept or by_annotation or not find_keeper(metadata).startswith("Argo CD"):
+    by_annotation = any(_TRACKING in (each.get("annotations") or {}) for each in chain)
+    if is_kept or by_annotation or not any(find_keeper(each).startswith("Argo CD") for each in chain):
         return ""
-    own = metadata.get("labels") or {}
-    return next((key for key in _TRACKING_LABELS if key in labels and own.get(key) == labels[key]), "")
+    own = {(key, value) for each in chain for key, value in (each.get("labels") or {}).items()}
+    return next((key for key in _TRACKING_LABELS if (key, labels.get(key)) in own), "")

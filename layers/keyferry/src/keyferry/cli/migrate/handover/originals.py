@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from keyferry.cli.clusters.client import Resource
+from keyferry.cli.clusters.resource import Resource
+from keyferry.cli.migrate.handover.keepers import find_keeper
 from keyferry.cli.migrate.model import CSI, EXTERNAL_SECRETS
 from keyferry.delivery.apply import Object
 
-EXTERNAL_SECRET, PROVIDER_CLASS = "ExternalSecret", "SecretProviderClass"
+EXTERNAL_SECRET, PROVIDER_CLASS, PARENT = "ExternalSecret", "SecretProviderClass", "ClusterExternalSecret"
 RESOURCES = (
     *(Resource(EXTERNAL_SECRET, f"{EXTERNAL_SECRETS}/{version}", "externalsecrets") for version in ("v1", "v1beta1")),
     *(Resource(PROVIDER_CLASS, f"{CSI}/{version}", "secretproviderclasses") for version in ("v1", "v1alpha1")),
@@ -33,6 +34,8 @@ class Original:
 
     resource: Resource
     body: Mapping[str, Any] = field(repr=False)
+    parent: Mapping[str, Any] | None = field(default=None, repr=False)
+    """The metadata of the ClusterExternalSecret that makes it; None where none does."""
 
     @classmethod
     def of_manifest(cls, manifest: Mapping[str, Any]) -> "Original":
@@ -48,6 +51,22 @@ class Original:
     def metadata(self) -> Mapping[str, Any]:
         """Its metadata."""
         return self.body["metadata"] or {}
+
+    @property
+    def chain(self) -> list[Mapping[str, Any]]:
+        """Its metadata, and that of what makes it."""
+        return [self.metadata, *([self.parent] if self.parent else [])]
+
+    @property
+    def keeper(self) -> str:
+        """Who keeps its manifest, as `Helm (payments)`; empty for nobody."""
+        return find_keeper(self.metadata)
+
+    @property
+    def keeping(self) -> str:
+        """Who keeps it, as a sentence without its end, such as `Helm (payments) keeps ExternalSecret payments/db`."""
+        beyond = find_keeper(self.parent) if self.parent else ""
+        return f"{self.keeper} keeps {self}" + (f", and {beyond} keeps that" if beyond else "")
 
     @property
     def name(self) -> str:

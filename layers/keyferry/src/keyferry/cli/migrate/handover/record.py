@@ -19,6 +19,17 @@ SECRET_OBJECTS = f"{PREFIX}/secret-objects"
 """Annotation of a SecretProviderClass: what was taken out of its `secretObjects`, as JSON."""
 
 
+_MAX_BYTES = 256 * 1024
+"""How many bytes all annotations of an object have at most, keys and values (`TotalAnnotationSizeLimitB`)."""
+_RESERVE = 4096
+"""What is left for what others, and later deliveries, note there."""
+
+
+def fits(annotations: Mapping[str, str]) -> bool:
+    """Return whether an object can have these annotations."""
+    return sum(len(f"{key}{text}".encode()) for key, text in annotations.items()) + _RESERVE <= _MAX_BYTES
+
+
 def build_manifest(original: Original) -> Object:
     """Return the manifest of an original, without what a cluster adds to it."""
     kept: Object = {"name": original.name, "namespace": original.namespace}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from keyferry.cli.clusters.client import SECRETS, OperatorClient, Resource
+from keyferry.cli.clusters.client import OperatorClient
+from keyferry.cli.clusters.resource import SECRETS, Resource
 from keyferry.cli.migrate.handover.originals import Original
 from keyferry.cli.migrate.handover.steps import (
     CreateOriginal,

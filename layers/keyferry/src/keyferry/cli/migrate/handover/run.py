@@ -56,6 +56,8 @@ class Handover:
                     target.finish("done")
                 elif isinstance(target.steps[0], Refuse):
                     target.finish("refused", target.steps[0].what)
+                elif group.gap:
+                    target.finish("refused", group.gap)
         return list(self.targets.values())
 
     def run(self) -> list[Target]:

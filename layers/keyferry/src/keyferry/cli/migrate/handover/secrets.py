@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from keyferry.cli.migrate.handover.originals import EXTERNAL_SECRET, Original
-from keyferry.cli.migrate.handover.record import ORIGINAL, build_manifest, dump
+from keyferry.cli.migrate.handover.record import ORIGINAL, build_manifest, dump, fits
 from keyferry.cli.migrate.handover.state import State
 from keyferry.cli.migrate.model import DRIVERS_LABEL
 from keyferry.delivery.apply import Object
@@ -22,6 +22,12 @@ def build_patch(state: State, **metadata: Any) -> Object:  # noqa: ANN401  # JSO
 def build_record(state: State, original: Original) -> Object:
     """Return the patch that lets the Secret keep the manifest of its original."""
     return build_patch(state, annotations={ORIGINAL: dump(build_manifest(original))})
+
+
+def fits_record(state: State, original: Original) -> bool:
+    """Return whether the annotations of the Secret have room for the manifest, also once the mapping has its own."""
+    later = build_takeover(state)["metadata"]["annotations"]
+    return fits({**_see(state).annotations, **later, ORIGINAL: dump(build_manifest(original))})
 
 
 def build_marks_patch(state: State) -> Object:

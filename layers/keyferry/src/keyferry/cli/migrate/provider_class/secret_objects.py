@@ -10,7 +10,7 @@ from typing import Any
 
 from keyferry import secret_types
 from keyferry.cli.migrate.jmespaths import find_difference
-from keyferry.cli.migrate.model import DRIVERS_LABEL, FieldPath, Refusal
+from keyferry.cli.migrate.model import DRIVERS_LABEL, UNCHECKED, FieldPath, Refusal
 from keyferry.cli.migrate.provider_class.descriptors import File
 from keyferry.cli.migrate.provider_class.objects import refuse
 from keyferry.formats import jmespath
@@ -57,6 +57,9 @@ def build_secret(raw: object, path: FieldPath, files: Mapping[str, File], aliase
     kind = _read_text(body, "type", path) or secret_types.OPAQUE
     if kind != secret_types.OPAQUE:
         secret.spec["type"] = kind
+    if kind in secret_types.WITH_CONTENT:
+        secret.spec["checkContent"] = False
+        secret.comments.append(UNCHECKED)
     _add_metadata(secret, body, path)
     if kind == secret_types.TLS:
         secret.notes.append(TLS_NOTE)

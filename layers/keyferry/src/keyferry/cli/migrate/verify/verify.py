@@ -12,7 +12,7 @@ from keyferry.delivery.preview import catch_errors
 from keyferry.delivery.report import Locate, locate_error
 from keyferry.delivery.sources import build_desired
 from keyferry.delivery.work import Work, list_namespaces
-from keyferry.errors import KeyferryError, Unexpected
+from keyferry.errors import KeyferryError, NothingFound, Unexpected
 from keyferry.model import Delivery
 
 
@@ -98,6 +98,8 @@ def _compare(
     known = Verified(work.delivery, namespace, work.mapping.spec.secret.name)
     if isinstance(observed, KeyferryError):
         return replace(known, error=observed)
+    if isinstance(desired, NothingFound) and observed is None:
+        return known
     if isinstance(desired, KeyferryError):
         return replace(known, error=desired, observed=observed)
     differences = tuple(list_differences(desired, observed))

@@ -4,7 +4,7 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from keyferry.cli.migrate.model import Estate, Manifest, Options
 from keyferry.cli.migrate.objections import Objections, find_objections
 from keyferry.cli.migrate.reloader import list_differences
 from keyferry.cli.migrate.report import Migrated, Result, build_answer, print_result, write_report
+from keyferry.cli.migrate.rules import build_rules
 from keyferry.cli.migrate.verify.show import VerifiedTargets
 from keyferry.cli.migrate.writing import Written
 from keyferry.cli.names import complete_clusters
 from keyferry.cli.options import PROBLEMS, Settings, examples, output
 from keyferry.cli.output import console
 from keyferry.errors import InvalidInput
+from keyferry.formats import yamltext
 from keyferry.formats.fields import Label, Name, Region
 from keyferry.role import RoleArn
 
@@ -173,6 +175,7 @@ def migrate(
     advice = _list_advice(estate, outcomes)
     written = _choose_files(outcomes, target)
     objections = _find_objections(target, written.values())
+    advice += _list_missing_rules(target, written, outcomes, objections, options.clusters)
     outcomes.outcomes = [objections.refuse(each, written.get(n)) for n, each in enumerate(outcomes.outcomes)]
     written = {number: each for number, each in written.items() if each.file not in objections.refused}
     if not dry_run:
@@ -232,6 +235,23 @@ def _find_objections(folder: Path, written: Collection[Written]) -> Objections:
     if not (written and (folder / "clusters.yaml").exists()):
         return Objections()
     return find_objections(folder, list(written), console.show_progress)
+
+
+def _list_missing_rules(
+    folder: Path, written: Mapping[int, Written], outcomes: Outcomes, objections: Objections, clusters: Sequence[str]
+) -> list[str]:
+    """Return the rules without which the policy refuses mappings."""
+    refused = objections.list_by_policy(folder)
+    files = {
+        each.file.relative_to(folder): outcomes.outcomes[number].conversions
+        for number, each in written.items()
+        if each.file in refused
+    }
+    return [
+        f"this rule of {folder / 'policy.yaml'} would allow what it refuses in {', '.join(rule['mappings'])}:"
+        f" {yamltext.text(rule, flow=True)}"
+        for rule in build_rules(files, clusters)
+    ]
 
 
 def _write(written: Collection[Written]) -> None:

@@ -1,15 +1,11 @@
 """Sprig's functions for text."""
 
-import re
-
 from keyferry.budget import Budget
 from keyferry.render.formatting import FilterError
 from keyferry.render.go.function import function
-from keyferry.render.go.printing import quote_text, write
+from keyferry.render.go.text.letters import SPACES, to_lower, to_upper
+from keyferry.render.go.text.printing import quote_text, write
 from keyferry.render.go.values import Text, from_bytes, to_bytes
-
-_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-"""What Go takes for white space."""
 
 
 def to_texts(values: object) -> list[str]:
@@ -34,47 +30,19 @@ def to_strings(values: object) -> list[str]:
 @function("trim(string) string")
 def trim(text: str) -> str:
     """Return a text without the white space around it."""
-    return text.strip(_SPACES)
+    return text.strip(SPACES)
 
 
 @function("upper(string) string")
 def upper(text: str) -> str:
     """Return a text in capital letters."""
-    return "".join(map(_upper, text))
+    return "".join(map(to_upper, text))
 
 
 @function("lower(string) string")
 def lower(text: str) -> str:
     """Return a text in small letters."""
-    return "".join(map(_lower, text))
-
-
-def _upper(char: str) -> str:
-    changed = char.upper()
-    return changed if len(changed) == 1 else char
-
-
-def _lower(char: str) -> str:
-    return "i" if char == "\u0130" else char.lower()
-
-
-@function("title(string) string")
-def title(text: str) -> str:
-    """Return a text with a capital letter at the beginning of each word."""
-    _refuse_others(text, "title")
-    return re.sub(r"(?<![A-Za-z0-9_'])([a-z])|(?<=')(?<![A-Za-z0-9_])([a-z])", lambda char: char[0].upper(), text)
-
-
-@function("untitle(string) string")
-def untitle(text: str) -> str:
-    """Return a text with a small letter at the beginning of each word."""
-    _refuse_others(text, "untitle")
-    return re.sub(r"(?:^|(?<=[ \t\n\r\v\f]))[A-Z]", lambda char: char[0].lower(), text)
-
-
-def _refuse_others(text: str, name: str) -> None:
-    if not text.isascii():
-        raise FilterError(f"{name} takes ASCII alone here")
+    return "".join(map(to_lower, text))
 
 
 @function("trimAll(string, string) string", "trimall(string, string) string")
@@ -93,12 +61,6 @@ def trim_prefix(prefix: str, text: str) -> str:
 def trim_suffix(suffix: str, text: str) -> str:
     """Return a text without what it ends with."""
     return text.removesuffix(suffix)
-
-
-@function("nospace(string) string")
-def remove_space(text: str) -> str:
-    """Return a text without white space."""
-    return "".join(char for char in text if char not in _SPACES)
 
 
 @function("trunc(int, bytes) string")
@@ -121,13 +83,6 @@ def cut(start: int, end: int, text: Text) -> Text:
     if not 0 <= start <= end <= len(content):
         raise FilterError("it reaches beyond the text")
     return from_bytes(content[start:end])
-
-
-@function("abbrev(int, string) string")
-def abbreviate(width: int, text: str) -> str:
-    """Return a text, shortened with dots where it is longer than a width."""
-    _refuse_others(text, "abbrev")
-    return text if width < 4 or len(text) <= width else f"{text[: width - 3]}..."
 
 
 def _spend_repeat(budget: Budget, count: int, text: str) -> None:
@@ -250,17 +205,3 @@ def join(separator: str, values: object) -> str:
 def sort_texts(values: object) -> list[str]:
     """Return values as text, sorted by their bytes."""
     return sorted(to_texts(values)) if values is not None else ["<nil>"]
-
-
-@function("initials(string) string")
-def take_initials(text: str) -> str:
-    """Return the first letter of each word."""
-    _refuse_others(text, "initials")
-    return "".join(word[0] for word in re.split("[ \t\n\v\f\r]+", text) if word)
-
-
-@function("swapcase(string) string")
-def swap_case(text: str) -> str:
-    """Return a text with capital letters for small ones, and small ones for capitals."""
-    _refuse_others(text, "swapcase")
-    return text.swapcase()

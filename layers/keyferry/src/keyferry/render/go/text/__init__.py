@@ -1,0 +1,1 @@
+"""What Go writes: letters, words and texts, printf, and regular expressions."""
