@@ -12,18 +12,17 @@ from functools import partial
 
 import pytest
 
+from keyferry.runtime.suspensions import REMEMBER_SECONDS
 from keyferry_local.install import STACK, Installation
 from keyferry_local.watch import until
 from keyferry_local.world import DATABASE, database
-from tests.integration.deployed import PATIENCE_SECONDS, Deployed
+from tests.integration.deployed import PATIENCE_SECONDS, Deployed, now
 from tests.integration.terminal import ROOT, run_keyferry
 from tests.unit.guide_blocks import list_blocks, split_commands
 
 AWS = ROOT / ".tools/awscli/bin/aws"
 BAD_ROTATION, STOP = "docs/runbooks/bad-rotation.md", "docs/runbooks/stop.md"
 CLUSTERS = ("prod-eu", "prod-us")
-HELD_SECONDS = 5
-"""Longer than a change takes otherwise."""
 TRIES = 3
 """How often a transcript is tried: on a busy machine a delivery may take another attempt, which a trace tells."""
 CHANGING = (
@@ -129,17 +128,44 @@ def test_the_transcript_of_the_readme_is_what_the_commands_show(stack: Deployed)
 
 
 def test_the_runbook_to_stop_holds_changes_back_and_loses_none(stack: Deployed) -> None:
-    stopping, going_on = [list(split_commands(block.text)) for block in list_blocks("sh") if block.guide == STOP]
-    listed, stopped = stopping
-    uuid = run_aws(stack, listed).strip()
-    placeholder = stopped[stopped.index("--uuid") + 1]
-    run_aws(stack, [word.replace(placeholder, uuid) for word in stopped])
-    before = read(stack, "prod-eu")
+    stopping, going_on = read_commands_for("payments-db")
+    stack.put(DATABASE, database("canary-before-it"))
+    arrives(stack, "canary-before-it")
+    rollouts = {cluster: stack.rollouts(cluster, "payments") for cluster in CLUSTERS}
+    uids, since = [read_uid(stack, cluster) for cluster in CLUSTERS], now()
+    show(stack, [*stopping[1:], "--yes"])
     try:
-        for number in range(3):
+        time.sleep(REMEMBER_SECONDS)  # as long as a function may remember that nothing is suspended
+        for number in range(10):
             stack.put(DATABASE, database(f"canary-held-{number}"))
-        time.sleep(HELD_SECONDS)
-        assert read(stack, "prod-eu") == before
+        stack.secrets.delete_secret(SecretId=DATABASE, RecoveryWindowInDays=7)
+        stack.secrets.restore_secret(SecretId=DATABASE)
+        stack.deliveries("payments-db", since, 10 * len(CLUSTERS), message="suspended")
+        stack.rest("payments-db")
+        assert [(read(stack, cluster) or {}).get("password") for cluster in CLUSTERS] == [b"canary-before-it"] * 2
+        assert "mapping payments-db is suspended" in show(stack, ["status", "payments-db"])
+        assert stack.counted(*stack.metrics("DeliverFunction", since))["MessagesSuspended"] >= 10 * len(CLUSTERS)
+        swept = stack.sweep(mapping="payments-db")
+        assert (swept["count"], swept["suspended_count"], swept["finished"]) == (0, len(CLUSTERS), True)
     finally:
-        run_aws(stack, [word.replace(placeholder, uuid) for word in going_on[0]])
-    arrives(stack, "canary-held-2")
+        resumed = show(stack, [*going_on[1:], "--yes"])
+    assert "2 deliveries sent" in resumed
+    arrives(stack, "canary-held-9")
+    assert [read_uid(stack, cluster) for cluster in CLUSTERS] == uids, "nothing was deleted"
+    assert [len(stack.rollouts(name, "payments") - before) for name, before in rollouts.items()] == [1, 1]
+
+
+def read_commands_for(mapping: str) -> list[list[str]]:
+    """Return the commands of the runbook to stop that are about a mapping alone."""
+    commands = [words for block in list_blocks("sh") if block.guide == STOP for words in split_commands(block.text)]
+    return [words for words in commands if mapping in words]
+
+
+def read_uid(stack: Deployed, cluster: str) -> str:
+    """Return the uid of the Secret in a cluster."""
+    [found] = [
+        each
+        for each in stack.cloud.admins[cluster].list("Secret", "payments")
+        if each["metadata"]["name"] == "payments-db"
+    ]
+    return str(found["metadata"]["uid"])
