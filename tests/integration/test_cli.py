@@ -175,7 +175,9 @@ def test_a_push_that_is_interrupted_says_how_far_it_came_and_a_second_one_does_t
     assert (process.returncode, "restartDue" in report["namespaces"][0]) == ((130, True) if is_due else (0, False))
     (again,) = shell.told("push", "--yes")
     assert [each["did"] for each in again["namespaces"]] == ["annotated" if is_due else "unchanged"]
-    assert scene.admin.get("Deployment", "api", scene.namespace)["metadata"]["generation"] == 2
+    deployment = scene.admin.get("Deployment", "api", scene.namespace)
+    assert deployment
+    assert deployment["metadata"]["generation"] == 2
 
 
 def test_a_push_that_fails_says_why_and_exits_with_1(scene: Scene, shell: Shell) -> None:

@@ -9,8 +9,7 @@ itself, so that any later delivery can continue where one was interrupted. The p
 3. The Secret is missing: create it, with the annotation `restart-due` and a new nonce as its value.
 4. The content differs: write the content and a new `restart-due` in one apply, then start again at step 1.
 5. Only labels or annotations differ: write them, keep `restart-due` as it is, and go on.
-6. There is no `restart-due`: done. Where the delivery asks for a restart that the Secret does not remember, step 5
-   writes one, with the request.
+6. There is no `restart-due`: done. For a restart that somebody asks for, step 5 writes one.
 7. There is one: list the workloads that use the Secret, and stamp its nonce on each, which restarts it.
 8. All are stamped: remove `restart-due`.
 
@@ -235,8 +234,7 @@ def _describe_removal(keys: list[str], desired: Desired, observed: Observed) -> 
 def _get_restart_due(desired: Desired, observed: Observed, restart_nonce: str | None, nonce: str) -> str | None:
     """Return the value that `restart-due` has to have while the content stays the same; None if it has to go."""
     if desired.asks_for_restart(observed):
-        # Its own nonce, so that workloads that have it already do not restart again. Where another restart is due, what
-        # has restarted for that one restarts for this one too.
+        # Its own nonce: workloads that have it do not restart again. Those that have another one that is due, do.
         return restart_nonce if observed.restart_due else desired.restart_request
     # An earlier name of ours gives it up before the restart, so what is due stays due, and nothing restarts twice.
     ours = [desired.manager] if restart_nonce is None else desired.managers
@@ -291,10 +289,8 @@ def _build_keys_patch(
 
 def _get_former_manager(desired: Desired, observed: Observed) -> str | None:
     """Return a field manager of an earlier name of the mapping that still owns fields; None if there is none."""
-    former_managers = desired.managers - {desired.manager}
-    return next(
-        (entry.manager for entry in observed.managed_fields if entry.applies and entry.manager in former_managers), None
-    )
+    former = desired.managers - {desired.manager}
+    return next((entry.manager for entry in observed.managed_fields if entry.applies and entry.manager in former), None)
 
 
 def _join(keys: list[str]) -> str:
