@@ -140,6 +140,11 @@ def push_through_the_stack(person: Person, directory: Path) -> str:
     return person.run(directory, "push", "pushed", "--stack", STACK, "--yes")
 
 
+def restart_through_the_stack(person: Person, directory: Path) -> str:
+    """`keyferry restart`, which follows its delivery as push does."""
+    return person.run(directory, "restart", "pushed", "--stack", STACK, "--yes")
+
+
 def push_from_a_terminal(person: Person, directory: Path) -> str:
     """`keyferry push --local`, with a profile that assumes the role to push with."""
     return person.run(directory, "push", "pushed", "--local", "--yes", profile="push")
@@ -246,6 +251,7 @@ COMMANDS: dict[str, dict[str, Command]] = {
     },
     "push": {
         "keyferry push --stack": push_through_the_stack,
+        "keyferry restart": restart_through_the_stack,
         "keyferry push --local": push_from_a_terminal,
     },
 }
