@@ -3,6 +3,7 @@
 Both are about the example's `payments-db`, which two clusters get.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -96,24 +97,49 @@ def read_transcript() -> dict[str, str]:
     return {command: said for command, said in zip(parts[::2], parts[1::2], strict=True) if command[:3] == "key"}
 
 
+def list_commands(guide: str, *beginning: str) -> list[list[str]]:
+    """Return the commands of a guide that begin with these words."""
+    commands = [words for block in list_blocks("sh") if block.guide == guide for words in split_commands(block.text)]
+    return [words for words in commands if words[: len(beginning)] == list(beginning)]
+
+
 def test_the_runbook_of_a_bad_rotation_brings_the_value_of_before_back(stack: Deployed) -> None:
+    """Of a secret that two clusters read, in Secrets that are made from a parameter as well."""
     stack.put(DATABASE, database("canary-good"))
     arrives(stack, "canary-good")
     good = stack.current(DATABASE)
     bad = stack.put(DATABASE, database("canary-bad"))
     arrives(stack, "canary-bad")
-    ids = {"a1b2c3d4-5678-90ab-cdef-EXAMPLE11111": good, "6a7e8feb-b491-4cf7-a9f1-bf3703467718": bad}
-    [back] = [
-        block for block in list_blocks("sh") if block.guide == BAD_ROTATION and "--move-to-version-id" in block.text
-    ]
-    listed, moved = [[ids.get(word, word) for word in words] for words in split_commands(back.text)]
-    said = run_aws(stack, listed)
-    assert good in said
-    assert bad in said
-    run_aws(stack, moved)
+    [[_, *looking]] = list_commands(BAD_ROTATION, "keyferry", "history")
+    known = json.loads(show(stack, [*looking, "--output", "json"]))
+    labels = {each["version"]: each["labels"] for each in known["versions"]}
+    assert (labels[bad], labels[good]) == (["AWSCURRENT"], ["AWSPREVIOUS"])
+    secrets = {f"{cluster}/payments/payments-db" for cluster in CLUSTERS}
+    assert {each["secret"] for each in known["writes"] if each.get("version") == bad} == secrets
+    assert {each["origin"] for each in known["writes"] if each.get("version") == bad} == {"event"}
+    trying, doing = list_commands(BAD_ROTATION, "keyferry", "rollback")
+    said = show(stack, trying[1:])
+    assert all(secret in said for secret in secrets)
+    assert "Deployment/" in said
+    assert stack.current(DATABASE) == bad
+    said = show(stack, [*doing[1:], "--yes"])
+    assert re.search(rf"write.*{good[:8]}", said, re.DOTALL)
+    assert f"  version: {good}" in said
+    assert "do not have it yet" not in said
     arrives(stack, "canary-good")
-    assert re.search(rf"write.*{good[:8]}", show(stack, ["trace", DATABASE]), re.DOTALL)
-    assert show(stack, ["status", "--source", DATABASE]).count("right") >= len(CLUSTERS)
+    [[_, *status]] = list_commands(BAD_ROTATION, "keyferry", "status")
+    assert show(stack, status).count("right") >= len(CLUSTERS)
+    written = json.loads(show(stack, [*looking, "--output", "json"]))["writes"]
+    assert {each["secret"] for each in written[: len(CLUSTERS)] if each.get("version") == good} == secrets
+
+
+def test_a_parameter_is_not_rolled_back_and_its_history_tells_its_versions(stack: Deployed) -> None:
+    targets = json.loads(show(stack, ["status", "payments-db", "--output", "json"]))["targets"]
+    [source] = [each for each in targets[0]["sources"] if each["store"] == "parameterstore"]
+    known = json.loads(show(stack, ["history", source["name"], "--output", "json"]))
+    assert known["versions"][0]["version"] == source["held"].partition("@")[0]
+    assert known["versions"][0]["holders"] == [f"{cluster}/payments/payments-db" for cluster in CLUSTERS]
+    assert show(stack, ["rollback", source["name"], "--to", "1", "--yes"]) == ""
 
 
 def test_the_transcript_of_the_readme_is_what_the_commands_show(stack: Deployed) -> None:

@@ -118,6 +118,10 @@ ANSWERS: dict[str, Answer] = {
         ("trace", "prod-eu/asked/asked"),
         r"(?s)write.*restart.*Deployment/web",
     ),
+    "Which versions did secret X have, and when did each reach which Secret?": (
+        ("history", "tests/asked"),
+        r"(?s)asked/asked.*event",
+    ),
     "A cluster was down: what now?": (("status", "--cluster", "lost", "--stale"), r"no targets|ClusterUnreachable"),
     "Which certificates end soon, what is not rotated?": (("expiring", "--within", "30d"), r"tests/asked"),
     "Are there dead letters, and why?": (("doctor",), r"dead letters"),
