@@ -55,7 +55,7 @@ MODELS = [
 def examples() -> list[tuple[str, Any]]:
     """Return each YAML example of the guides, and the guide that it is in."""
     found = []
-    for guide in GUIDES:
+    for guide in (guide for guide in GUIDES if guide.name != "notify.md"):  # that has templates of CloudFormation
         for text in re.findall(r"^```yaml\n(.*?)^```$", guide.read_text(), re.MULTILINE | re.DOTALL):
             found += [(guide.name, each) for each in yaml.safe_load_all(text)]
     mine = [(name, each) for name, each in found if isinstance(each, dict) and name != TEAMS.name]

@@ -111,7 +111,9 @@ OWN = {"SecretMapping", "Clusters", "Policy", "Stack"}
 
 
 def list_documents() -> list[tuple[Block, Any]]:
-    return [(block, each) for block in list_blocks("yaml") for each in yaml.safe_load_all(block.text)]
+    """Return the documents of the blocks, but for templates of CloudFormation, which test_notifications.py lints."""
+    blocks = [block for block in list_blocks("yaml") if block.guide != "docs/operate/notify.md"]
+    return [(block, each) for block in blocks for each in yaml.safe_load_all(block.text)]
 
 
 @pytest.mark.parametrize(("block", "document"), list_documents(), ids=str)

@@ -1,6 +1,9 @@
 """What is told of deliveries on the event bus: to whom it matters, once, and at no cost to the delivery."""
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,11 +39,12 @@ from keyferry.pipeline.notifications import DETAILS, MAX_NAMES, Notification, li
 from keyferry.pipeline.settle import Settlement, settle_delivery
 from keyferry.runtime.notifications import AGAIN_SECONDS, MAX_TOLD, METRIC, Announcer
 from tests.unit.fake_queues import message
+from tests.unit.guide_blocks import list_blocks
 from tests.unit.samples import delivery, mapping
 from tests.unit.stack import ROOT
 
 OWNED = mapping(owner={"team": "payments", "contact": "#payments"})
-RESTARTED = (WorkloadOutcome("Deployment/api", "restarted"), WorkloadOutcome("Deployment/web", "unused"))
+RESTARTED = (WorkloadOutcome("Deployment/api", "restarted"), WorkloadOutcome("Deployment/web", "pull secret"))
 
 
 def written(namespace: str = "payments", did: Effect = "updated", **more: Any) -> Outcome:  # noqa: ANN401
@@ -202,6 +206,47 @@ def test_the_schemas_are_published(tmp_path: Path) -> None:
     assert len(published) == len(DETAILS)
     for text in published.values():
         Draft202012Validator.check_schema(json.loads(text))
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The templates of the guide, as files."""
+    folder = tmp_path_factory.mktemp("notify")
+    paths = []
+    for block in list_blocks("yaml"):
+        if block.guide == "docs/operate/notify.md":
+            paths.append(folder / f"{block.line}.yaml")
+            paths[-1].write_text(block.text)
+    return paths
+
+
+def test_the_templates_of_the_guide_are_ones_that_cloudformation_takes(templates: list[Path]) -> None:
+    assert len(templates) == 4
+    done = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "--regions", "eu-west-1", "--", *templates],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_the_rules_of_the_guide_ask_for_events_and_fields_that_there_are(templates: list[Path]) -> None:
+    [told] = tell(settle(failed(Conflict("key a"))))
+    envelope = {"source": "keyferry", "detail-type": told.type, "detail": told.detail}
+    for path in templates:
+        text = path.read_text()
+        assert set(re.findall(r"detail-type: \[(.*?)\]", text)[0].split(", ")) <= DETAILS.keys()
+        for field in re.findall(r"\$\.([\w.-]+)$", text, re.MULTILINE):
+            found: Any = envelope
+            for part in field.split("."):
+                found = found[part]
+            assert isinstance(found, str)
+
+
+def test_the_example_of_the_guide_follows_the_schema() -> None:
+    [example] = [json.loads(each.text) for each in list_blocks("json") if each.guide == "docs/operate/notify.md"]
+    Draft202012Validator(build_event_schema(example["detail-type"])).validate(example["detail"])
+    [told] = tell(settle(failed(Conflict("key a").locate("mappings/db.yaml:1"))))
+    assert example["detail"].keys() == told.detail.keys()
 
 
 # The bus

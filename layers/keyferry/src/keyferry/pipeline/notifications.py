@@ -1,7 +1,7 @@
 """Tell owners by events on the account's default event bus what a delivery wrote, and what of it has failed.
 
 As with Kubernetes Events, a delivery is told of beside its work: what becomes of it is decided before. What passes by
-itself is told once it lasts, or stays (docs/decisions/0024).
+itself is told once it lasts, or stays (docs/decisions/0027).
 """
 
 import json
