@@ -54,6 +54,8 @@ class Incident:
     """When it is mended, in seconds."""
     cloudwatch: CloudWatch = field(default_factory=CloudWatch)
     catalog: Any = CATALOG
+    announcer: Any = field(default_factory=lambda: SimpleNamespace(announce=lambda settlement, *_: settlement))
+    """Tells nobody on the event bus."""
     dead: int = 0
     """How many dead letters there are."""
     _now: float = 0.0
