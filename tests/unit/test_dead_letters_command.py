@@ -1,6 +1,7 @@
 """What `keyferry dead-letters` asks, does and answers."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
+from keyferry.errors import AccessDenied, InvalidInput
+from keyferry.model import Delivery
 from tests.unit.cases import dead_letters as cases
 from tests.unit.cases.dead_letters import IDS, MISSING_KEY
 from tests.unit.fake_queues import FakeLetters
@@ -140,6 +143,26 @@ def test_an_interruption_says_what_was_replayed_and_what_perhaps(
     assert "10 dead letters replayed" in result.stdout
     assert "5 more perhaps replayed: run it again, which does nothing twice" in result.stdout
     assert sqs.hidden_ids == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (InvalidInput("payments-db is suspended"), "these are not carried out now, whatever is sent: payments-db is"),
+        (AccessDenied("AWS refuses it"), "whether something is suspended is not known: AWS refuses it"),
+    ],
+)
+def test_a_replay_notes_what_is_suspended_and_sends_all_the_same(
+    sqs: FakeLetters, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def refuse(_stack: object, deliveries: Sequence[Delivery]) -> None:
+        assert {each.mapping for each in deliveries} == {"payments-db"}
+        raise error
+
+    monkeypatch.setattr(f"{OPTIONS}.replay.check_not_suspended", refuse)
+    result = run("replay", "--mapping", "payments-db", "--yes")
+    assert said in result.stderr
+    assert (result.exit_code, len(sqs.kept["Deliveries"])) == (0, 14)
 
 
 def _interrupt() -> None:

@@ -56,6 +56,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch, sqs: FakeLetters) -> None:
     monkeypatch.setattr("keyferry.cli.dead_letters.options.open_stack", lambda *_: stack)
     monkeypatch.setattr("keyferry.cli.dead_letters.listing.open_client", lambda *_: sqs.client)
     monkeypatch.setattr(f"{folder}.replay.open_client", lambda *_: sqs.client)
+    monkeypatch.setattr(f"{folder}.replay.check_not_suspended", lambda *_: None)
     for module in ("look", "replay"):
         freeze(monkeypatch, f"{folder}.{module}")
 

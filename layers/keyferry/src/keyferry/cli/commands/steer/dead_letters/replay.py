@@ -19,6 +19,8 @@ from keyferry.cli.dead_letters.work_off import Progress
 from keyferry.cli.options import PROBLEMS, Settings, check_can_ask, examples, output
 from keyferry.cli.output import console
 from keyferry.cli.stack import Stack
+from keyferry.cli.steer.suspended import check_not_suspended
+from keyferry.errors import InvalidInput, KeyferryError
 
 _SOURCES: Mapping[Queue, str] = {"changes": "Changes", "deliveries": "Deliveries", "sweeps": "Sweeps"}
 """Queue → what the names of its outputs begin with."""
@@ -63,10 +65,23 @@ def replay_(
     if dry_run:
         tell_dry_run(settings, seen, "replay")
         return
+    _note_suspended(seen)
     if seen.listing.letters and not yes:
         print_unlisted(seen.listing.unlisted)
         confirm(seen, "Replay")
     _replay(settings, seen, begun, stack)
+
+
+def _note_suspended(seen: Seen) -> None:
+    """Tell of letters whose replay would leave its queue undone: that is no reason not to send the others."""
+    deliveries = [letter.delivery for letter in seen.listing.letters if letter.delivery]
+    try:
+        if deliveries:
+            check_not_suspended(seen.stack, deliveries)
+    except InvalidInput as error:
+        console.print_note(f"warning: these are not carried out now, whatever is sent: {error}")
+    except KeyferryError as error:
+        console.print_note(f"warning: whether something is suspended is not known: {error}")
 
 
 def _replay(settings: Settings, seen: Seen, begun: datetime, stack: str | None) -> None:
