@@ -18,8 +18,9 @@ import yaml
 
 from keyferry_local.direct import Direct
 from keyferry_local.install import STACK, Installation
+from keyferry_local.watch import until
 from keyferry_local.world import deployment, env_from
-from tests.integration.deployed import Deployed
+from tests.integration.deployed import PATIENCE_SECONDS, Deployed
 from tests.integration.scene import Scene
 from tests.integration.terminal import record, run_keyferry
 
@@ -212,8 +213,9 @@ def test_a_push_through_the_stack_is_followed_until_the_function_has_delivered(
     installed: Installation, tmp_path: Path
 ) -> None:
     stack = Deployed(installed)
+    until("the Secret pushed", lambda: stack.eu.data("pushed", "pushed"), seconds=PATIENCE_SECONDS)
     stack.eu.delete("Secret", "pushed", "pushed")
     shell = Shell(installed.checkout / "mappings", installed.cloud.aws.inherit(os.environ), installed.cloud.directory)
     (sent,) = shell.told("push", "pushed", "--stack", STACK, "--yes")
-    assert (sent["state"], [each["did"] for each in sent["namespaces"]]) == ("delivered", ["created"])
+    assert (sent["state"], sent["cluster"], sum(sent["targets"].values())) == ("delivered", "prod-eu", 1)
     assert stack.eu.data("pushed", "pushed") == {"password": b"canary-before"}
