@@ -9,12 +9,16 @@ from keyferry.cli.output.console import Screen
 from keyferry.cli.output.wrapping import wrap
 
 GAP = "  "
-_GOING_ON = ("waiting", "under way", "perhaps sent", "retry later")
-_STOPPED = ("not sent", "dead letter", "dropped", "suspended")
 _COLOURS = {
     "green": ("right", "create", "created", "ok", "equal"),
-    "yellow": ("stale", "restart due", "update", "updated", "annotate", "annotated", "restart", "warning", "expires", *_GOING_ON),
-    "red": (*_STOPPED, "failed", "fail", "delete", "deleted", "conflict", "gone", "error", "overdue", "has expired", "differs"),
+    "yellow": (
+        *("stale", "restart due", "update", "updated", "annotate", "annotated", "restart", "warning", "expires"),
+        *("waiting", "under way", "perhaps sent", "retry later"),
+    ),
+    "red": (
+        *("failed", "fail", "delete", "deleted", "conflict", "gone", "error", "overdue", "has expired", "differs"),
+        *("not sent", "dead letter", "dropped", "suspended"),
+    ),
 }
 _COLOUR_OF = {text: colour for colour, texts in _COLOURS.items() for text in texts}
 """The text of a cell, up to its first comma → its colour."""
