@@ -23,6 +23,7 @@ from keyferry.errors import (
     Overtaken,
     ServerError,
     SourceMissing,
+    SuspensionsUnknown,
     Throttled,
     Unauthorized,
     Unconfirmed,
@@ -171,6 +172,7 @@ def test_the_next_try_is_that_of_the_message() -> None:
 PASSING = [
     Overtaken("x"),
     OutOfTime(),
+    SuspensionsUnknown("x"),
     Throttled("x"),
     Unconfirmed("x"),
     Unreachable("x"),

@@ -29,18 +29,21 @@ from keyferry.errors import (
     OutOfTime,
     Overtaken,
     SourceMissing,
+    Suspended,
+    SuspensionsUnknown,
     Unreachable,
 )
 from keyferry.guides import link_error
 from keyferry.mapping.mapping import SecretMapping
 from keyferry.model import Delivery
 from keyferry.pipeline.alerts.failures import PERSISTENT_SECONDS
+from keyferry.pipeline.kubernetes_events import list_events
 from keyferry.pipeline.notifications import DETAILS, MAX_NAMES, Notification, list_notifications
 from keyferry.pipeline.settle import Settlement, settle_delivery
 from keyferry.runtime.notifications import AGAIN_SECONDS, MAX_TOLD, METRIC, Announcer
 from tests.unit.fake_queues import message
 from tests.unit.guide_blocks import list_blocks
-from tests.unit.samples import delivery, mapping
+from tests.unit.samples import WHEN, delivery, mapping
 from tests.unit.stack import ROOT
 
 OWNED = mapping(owner={"team": "payments", "contact": "#payments"})
@@ -155,7 +158,9 @@ def test_a_secret_that_was_written_before_its_restart_failed_is_told_as_both() -
     assert told[1].detail["isFinal"] is False
 
 
-@pytest.mark.parametrize("error", [Overtaken("again"), OutOfTime(), Unreachable("no answer")])
+@pytest.mark.parametrize(
+    "error", [Overtaken("again"), OutOfTime(), SuspensionsUnknown("never read"), Unreachable("no answer")]
+)
 def test_what_passes_by_itself_is_told_once_it_has_lasted(error: KeyferryError) -> None:
     asked = {"namespace": "payments"}
     assert tell(settle(failed(error), asked=asked, age=PERSISTENT_SECONDS - 1)) == []
@@ -173,6 +178,14 @@ def test_a_cluster_that_is_away_is_told_once_that_lasts_with_all_its_namespaces(
     assert told.detail["namespaces"] == ["payments"]
     [early] = tell(settle(error=error, age=PERSISTENT_SECONDS + 1))
     assert (early.detail["namespaces"], early.detail["namespaceCount"]) == ([], 0)
+
+
+@pytest.mark.parametrize("outcomes", [(), (written(),)], ids=["at once", "under way"])
+def test_what_somebody_has_suspended_has_not_failed(outcomes: tuple[Outcome, ...]) -> None:
+    stopped = settle(*outcomes, error=Suspended("everything"), all_namespaces=("payments", "shop"))
+    assert stopped.decision == "suspended"
+    assert types(tell(stopped)) == ["Secret Delivered"] * len(outcomes), "what was written before is told"
+    assert list_events(stopped, OWNED, "keyferry", WHEN) == []
 
 
 def test_what_goes_on_as_a_message_of_its_own_is_not_told_yet() -> None:

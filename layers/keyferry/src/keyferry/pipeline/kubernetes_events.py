@@ -19,6 +19,8 @@ from keyferry.errors import (
     NamespaceGone,
     OutOfTime,
     Overtaken,
+    Suspended,
+    SuspensionsUnknown,
     Throttled,
     Unconfirmed,
     Unexpected,
@@ -36,7 +38,7 @@ MAX_EVENTS = 1_000
 """How many Events one delivery writes at most. Which ones is random: where there are more, a later try tells others."""
 WRITE_SECONDS = 5.0
 """How long after its end a delivery may begin to write them. With the last call, they take ten seconds at most."""
-_PASSING = (Overtaken, OutOfTime, Throttled, Unconfirmed, Unreachable)
+_PASSING = (Overtaken, OutOfTime, SuspensionsUnknown, Throttled, Unconfirmed, Unreachable)
 """What passes within seconds as a rule: it is told once it lasts, as by the alarm."""
 _OF_CLUSTER = (ClusterUnavailable, WrongCluster, *ENVIRONMENT)
 """What keeps us from the cluster, and Events from it."""
@@ -117,11 +119,15 @@ def _list_told(settlement: Settlement) -> Iterator[tuple[Outcome, KeyferryError]
 def lasts_or_stays(settlement: Settlement, error: KeyferryError, namespace: str | None) -> bool:
     """Return whether a failure is to be told: what passes within seconds as a rule is, once it has lasted.
 
+    What somebody has suspended has not failed.
+
     Args:
         settlement: what became of the message.
         error: the failure.
         namespace: where; None for the whole delivery.
     """
+    if isinstance(error, Suspended):
+        return False
     lasts = not settlement.is_retried or settlement.age_seconds > PERSISTENT_SECONDS
     going_on = {follow_up.namespace for follow_up in settlement.follow_ups}
     is_passing = isinstance(error, _PASSING) or (namespace is None and isinstance(error, _OF_CLUSTER))
