@@ -255,7 +255,7 @@ def test_a_thread_does_not_wait_for_another_that_reads() -> None:
         seen.append(door.refuses(door.gate.check_running))
         return door.read()
 
-    door.gate._read = read
+    door.gate.read = read
     door.entries = (suspension(),)
     door.clock.jump(REMEMBER_SECONDS)
     assert door.refuses(door.gate.check_running) == "Suspended"
@@ -272,14 +272,9 @@ def answer(path: str) -> str:
     return json.dumps({"Parameters": [{"Name": f"{path}/all", "Value": long.to_value()}]})
 
 
-@pytest.mark.parametrize("is_apart", [False, True], ids=["here", "in a process of its own"])
-def test_a_runtime_looks_before_it_asks_anybody_and_by_the_deadline_of_the_new_message(
-    is_apart: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = FakeClock()
-    aws = FakeAws(wait=clock.jump, answers={"GetParametersByPath": lambda _: answer(PATH)})
+def create_runtime(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    """Return the runtime of a function, with one mapping and AWS below botocore."""
     monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", aws.send)
-    catalog = build_catalog([mapping()], [cluster()])
     keys = {
         "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "canary-key",
@@ -288,12 +283,34 @@ def test_a_runtime_looks_before_it_asks_anybody_and_by_the_deadline_of_the_new_m
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     session = boto3.Session("AKIAEXAMPLE", "canary-key", region_name="eu-west-1")
-    runtime = Runtime({"KEYFERRY_SUSPENSIONS": PATH}, catalog, session)
+    return Runtime({"KEYFERRY_SUSPENSIONS": PATH}, build_catalog([mapping()], [cluster()]), session)
+
+
+@pytest.mark.parametrize("is_apart", [False, True], ids=["here", "in a process of its own"])
+def test_a_runtime_looks_before_it_asks_anybody_and_by_the_deadline_of_the_new_message(
+    is_apart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    aws = FakeAws(wait=clock.jump, answers={"GetParametersByPath": lambda _: answer(PATH)})
+    runtime = create_runtime(aws, monkeypatch)
     runtime.limit(Deadline(0.0, clock))
     one, soon = delivery(time=WHEN + 30 * DAY), clock.deadline(60)
     report = runtime.deliver_apart(one, soon, 8) if is_apart else runtime.deliver(one, soon)
     assert isinstance(report.error, Suspended)
     assert aws.requests == ["GetParametersByPath"]
+
+
+def test_a_process_of_its_own_knows_what_was_read_before_it_where_nothing_can_be_read_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    aws = FakeAws(wait=lambda _: None, answers={"GetParametersByPath": lambda _: '{"Parameters": []}'})
+    runtime = create_runtime(aws, monkeypatch)
+    runtime.deliver(delivery(), Deadline.after(60))
+    assert aws.requests[0] == "GetParametersByPath"
+    aws.throttles = True
+    report = runtime.deliver_apart(delivery(), Deadline.after(60), 8)
+    assert report.error
+    assert not isinstance(report.error, SuspensionsUnknown)
 
 
 # What becomes of the message

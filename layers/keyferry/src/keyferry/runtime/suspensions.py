@@ -84,11 +84,15 @@ class Gate:
             clock: returns the seconds of a clock that never goes back.
             now: returns the current time.
         """
-        self._read, self._clock, self._now = read, clock, now
+        self.read, self._clock, self._now = read, clock, now
         self._answer: _Answer | None = None
         self._failure: KeyferryError | None = None
         self._failed_at = 0.0
         self._lock = Lock()
+
+    def learn(self, gate: "Gate") -> None:
+        """Know from now on what another gate knows: in a process that has just begun, that of the one before it."""
+        self._answer, self._failure, self._failed_at = gate._answer, gate._failure, gate._failed_at
 
     def check(self, delivery: Delivery) -> None:
         """Let a delivery begin, or not.
@@ -138,7 +142,7 @@ class Gate:
     def _refresh(self) -> None:
         begun, at = self._now(), self._clock()
         try:
-            self._answer, self._failure = _Answer(self._read(), at, begun), None
+            self._answer, self._failure = _Answer(self.read(), at, begun), None
         except KeyferryError as error:
             self._failure, self._failed_at = error.with_traceback(None), self._clock()
 

@@ -71,8 +71,7 @@ class Runtime:
         self._sessions = Sessions(session or open_session(), self.concurrency, function)
         self._sources = Sources(self._sessions)
         self.clusters = Clusters(self._sessions, environment, self.concurrency)
-        self._read_suspensions = create_reader(self._sessions, environment)
-        self._gate = Gate(self._read_suspensions)
+        self._gate = Gate(create_reader(self._sessions, environment))
         self.announcer = create_announcer(self._sessions, environment)
 
     @functools.cached_property
@@ -168,6 +167,7 @@ class Runtime:
         child_health.learn(health.known)
         try:
             self._gate.check(delivery)
+            child._gate.learn(self._gate)
             health.check_available()  # else a process is begun for nothing
             report, known = run_apart(
                 lambda: (child.deliver(delivery, deadline, audit=audit), child_health.known),
@@ -222,7 +222,7 @@ class Runtime:
         self.limit(deadline)
         if sweep.is_by_hand:  # somebody has perhaps mended what is remembered
             self.clusters.forget()
-        suspensions, note = look(self._read_suspensions)
+        suspensions, note = look(self._gate.read)
         services = Services(
             connect=functools.partial(self.connect, is_sweep=True),
             read_state=self.create_state_reader(),
@@ -255,7 +255,7 @@ class Runtime:
             deadline=deadline,
             concurrency=self.concurrency,
         )
-        return list_status(scope, self.catalog, readers) | describe(self._read_suspensions)
+        return list_status(scope, self.catalog, readers) | describe(self._gate.read)
 
     def list_clusters(self, scope: Scope, deadline: Deadline) -> ClustersAnswer:
         """Return which clusters answer from here, as `keyferry.pipeline.reach.list_clusters` does.
