@@ -26,6 +26,9 @@ RESERVE_SECONDS = 18
 """How long a call that has begun, and then the settlement of the message, may still take."""
 SETTLE_SECONDS = 10
 """How much of that is for the settlement. A call of SQS that is not answered takes eight seconds and a pause."""
+TELL_SECONDS = 3
+"""How long after its deadline a delivery may be told of on the event bus: most of what runs out of time has written. A
+try that is not answered takes less than five seconds, so that it ends before the settlement has to begin."""
 
 function = LambdaFunction()
 
@@ -39,6 +42,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if has_somebody_to_tell(settlement):
             settlement = tell(get_runtime(), settlement, deadline)
         if isinstance(settlement.result, Report):
+            get_runtime().limit(deadline.later(TELL_SECONDS))
             return get_runtime().announcer.announce(settlement, _get_mapping, function.count)
         return settlement
 

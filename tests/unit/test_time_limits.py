@@ -11,9 +11,12 @@ import pytest
 
 from keyferry.aws.pace import Pace
 from keyferry.aws.sqs import DeliveryQueue
+from keyferry.deadline import Deadline
+from keyferry.delivery.report import Outcome, Report
 from keyferry.errors import OutOfTime, Throttled, Unreachable
 from keyferry.mapping.catalog import build_catalog
 from keyferry.mapping.mapping import SecretMapping
+from keyferry.model import Delivery
 from keyferry.runtime.compiled import COMPILED_FILE
 from keyferry.runtime.wiring import Runtime
 from keyferry.testing import Calls, FakeClock, FakeCluster
@@ -146,6 +149,23 @@ def test_a_delivery_that_comes_back_and_hangs_again_is_no_death_of_the_function(
     answer = handler(event(delivery().to_json(), attempt=2), context(RESERVE_SECONDS + 0.2))
     assert failed(answer) == ["m0"]
     assert aws.requests == ["ChangeMessageVisibility"]  # of this process: the delivery ran in one of its own
+
+
+@pytest.mark.parametrize(("late", "told"), [(1.0, ["PutEvents"]), (4.0, [])])
+def test_what_was_written_when_the_time_ran_out_is_told_as_long_as_that_delays_no_settlement(
+    late: float, told: list[str], aws: FakeAws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A try of PutEvents takes 4.5 seconds at most: connecting 1.5, reading 3."""
+
+    def deliver(runtime: Runtime, asked: Delivery, deadline: Deadline, **_: object) -> Report:
+        runtime.limit(deadline)
+        return Report(asked, (Outcome("payments", "updated"),), error=OutOfTime())
+
+    aws.answers = {"PutEvents": lambda _: '{"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}'}
+    monkeypatch.setattr(Runtime, "deliver", deliver)
+    handler = load_handler("deliver", monkeypatch, KEYFERRY_MAPPINGS=compiled(tmp_path, reading(SECRET)))
+    assert failed(handler(event(delivery().to_json()), context(RESERVE_SECONDS - late))) == ["m0"]
+    assert aws.requests == [*told, "ChangeMessageVisibility"]
 
 
 def test_route_sends_what_it_can_of_ten_events_for_a_thousand_targets_and_the_others_come_back(
