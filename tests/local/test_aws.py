@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,17 @@ def test_a_parameter_is_the_same_resource_however_it_is_named(services: Aws, spe
         assert reader.get_parameter(Name=spelling)["Parameter"]["Value"] == "canary"
     other = spelling.replace("key", "other")
     assert denied(lambda: reader.get_parameter(Name=other)) == "AccessDeniedException"
+
+
+def test_parameters_are_read_below_a_path_with_the_right_to_that_path(services: Aws) -> None:
+    services.client("ssm").put_parameter(Name="/paths/a/b", Value="canary", Type="String", Overwrite=True)
+    arn = "arn:aws:ssm:eu-west-1:111122223333:parameter/paths/a"
+    may = {"Effect": "Allow", "Action": "ssm:GetParametersByPath", "Resource": arn}
+    reader = services.client("ssm", role=role(services, may))
+    [found] = reader.get_parameters_by_path(Path="/paths/a", Recursive=True)["Parameters"]
+    assert found["Value"] == "canary"
+    for path in ("/paths", "/paths/a/", "/paths/b"):
+        assert denied(partial(reader.get_parameters_by_path, Path=path)) == "AccessDeniedException"
 
 
 def test_a_signature_with_another_key_is_refused(services: Aws) -> None:

@@ -8,8 +8,10 @@ from typing import Any, cast
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 
 from keyferry.aws.suspensions import SuspensionStore
+from keyferry.cli import main
 from keyferry.deadline import Deadline
 from keyferry.errors import AccessDenied, KeyferryError, Suspended, SuspensionsUnknown
 from keyferry.mapping.catalog import build_catalog
@@ -24,6 +26,8 @@ from tests.unit.clusters import World as Clusters
 from tests.unit.fake_queues import message
 from tests.unit.handlers import FakeAws
 from tests.unit.samples import WHEN, cluster, delivery, mapping
+from tests.unit.shown import FakeStack, deploy
+from tests.unit.test_cli_status import row
 from tests.unit.world import DUE, SOURCE, WHERE, World, secret
 
 DAY = timedelta(days=1)
@@ -454,3 +458,20 @@ def test_report_says_what_is_suspended_now_or_why_it_does_not_know() -> None:
     assert describe(lambda: Suspensions((suspension(), far))) == {"suspended": [far.model_dump(mode="json")]}
     assert describe(Suspensions) == {}
     assert describe(fail) == {"suspensionsUnknown": "what is suspended cannot be read: grant it"}
+
+
+def test_status_says_where_the_stack_does_not_know_what_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = FakeStack([row()])
+    stack.ask = lambda *_, **__: iter(  # type: ignore[method-assign]
+        [{"rows": [row()], "suspensionsUnknown": "what is suspended cannot be read: grant it"}]
+    )
+    deploy(monkeypatch, "status", stack)
+    result = CliRunner().invoke(main, ["status", "--output", "json"])
+    assert (result.exit_code, "suspended" in json.loads(result.stdout)) == (0, False)
+    assert result.stderr == "warning: what is suspended cannot be read: grant it\n"
+
+
+def test_the_page_of_status_says_what_is_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy(monkeypatch, "status", FakeStack([row()], suspended=[suspension("db", reason="<b>moving</b>")]))
+    page = CliRunner().invoke(main, ["status", "--output", "html"]).stdout
+    assert "mapping db is suspended until 2026-11-25T12:00:00+00:00 by ada: &lt;b&gt;moving&lt;/b&gt;" in page

@@ -445,3 +445,9 @@ def test_logs_that_are_longer_than_was_read_are_told_as_that() -> None:
         " their end was not reached"
     )
     assert list(list_lines(ask(DB, rows=[])))[1:] == []
+
+
+def test_a_delivery_that_was_suspended_says_by_what() -> None:
+    why = "mapping db is suspended until 2026-11-25T12:00:00+00:00 by ada: the database moves"
+    known = ask(DB, ended(2, "a", "suspended", reason=why), route=[routed(1, "a")])
+    assert [hop["text"] for hop in known["hops"] if hop["step"] == "delivery"] == [f"not delivered: {why}"]

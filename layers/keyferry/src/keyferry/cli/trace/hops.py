@@ -132,7 +132,7 @@ def _describe_delivery(line: Line, begun: Line, asked: datetime) -> Hop:
 
 def _tell_delivery(line: Line, asked: datetime) -> str:
     attempt = f", attempt {line['attempt']}" if line.get("attempt", 1) > 1 else ""
-    if is_fine(line) and line["message"] != "delivered":
+    if is_fine(line) and line["message"] not in ("delivered", "suspended"):
         return f"delivered{attempt}; other namespaces failed"
     match line["message"]:
         case "begun":
