@@ -40,7 +40,7 @@ class Settings:
     queues: Mapping[str, str] | None = None
     """Variable → the output that has the URL of the queue."""
     is_concurrent: bool = True
-    """Whether it works on several targets at once."""
+    """Whether it works on several targets at once, which can be suspended."""
 
     def build_environment(
         self, stack: str, outputs: Mapping[str, str], parameters: Mapping[str, str]
@@ -57,6 +57,9 @@ class Settings:
         }
         if self.is_concurrent:
             settings["KEYFERRY_CONCURRENCY"] = parameters.get("Concurrency")
+            settings["KEYFERRY_SUSPENSIONS"] = f"/keyferry/{stack}/suspended"
+        if self.name == "deliver":
+            settings["KEYFERRY_STACK"] = stack
         if self.name == "reconcile":
             settings["KEYFERRY_SWEEP_SECONDS"] = SWEEP_SECONDS.get(parameters.get("SweepSchedule", ""))
         return {name: value for name, value in settings.items() if value is not None}
