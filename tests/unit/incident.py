@@ -73,6 +73,9 @@ class Incident:
             raise self.error
         return Report(delivery, error=self.error, owner=OWNER)
 
+    def limit(self, _deadline: object) -> None:
+        """Let calls of AWS end by a deadline: none is made here."""
+
     def deliver_apart(self, delivery: Delivery, deadline: object, *_: object) -> Report:
         """Carry out a delivery in a process of its own: here in this one."""
         return self.deliver(delivery, deadline)
