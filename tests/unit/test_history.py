@@ -111,6 +111,16 @@ def test_what_was_deleted_is_told_with_its_version_and_one_without_version_too()
     assert told(list_writes(SUBJECT, lines, {})) == [("deleted", "v1", "event"), ("updated", "-", "event")]
 
 
+def test_what_changes_with_the_mapping_alone_is_left_out_and_a_version_that_is_seen_first_is_not() -> None:
+    """The first line of a log that was cut may be one of annotations alone: it tells what the Secret had then."""
+    source = {"store": "secretsmanager", "name": SOURCE}
+    lines = [
+        audit(did="annotated", why=why, sources={"db": source | {"version": version}})
+        for version, why in (("v1", "the mapping has changed"), ("v1", "the mapping has changed"), ("v2", "a version"))
+    ]
+    assert told(list_writes(SUBJECT, lines, {})) == [("annotated", "v1", "event"), ("annotated", "v2", "event")]
+
+
 def test_the_logs_are_asked_for_what_has_the_name_in_it(logs: FunctionLogs) -> None:
     known = rows(logs)
     arn = f"arn:aws:secretsmanager:eu-west-1:111122223333:secret:{SOURCE}-a1b2c3"
