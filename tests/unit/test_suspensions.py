@@ -317,6 +317,13 @@ def test_a_process_of_its_own_knows_what_was_read_before_it_where_nothing_can_be
     assert not isinstance(report.error, SuspensionsUnknown)
 
 
+def test_a_runtime_lets_a_delivery_that_is_under_way_look_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = FakeAws(wait=lambda _: None, answers={"GetParametersByPath": lambda _: answer(PATH)})
+    work = create_runtime(aws, monkeypatch).prepare(delivery(), Deadline.after(60), cast("Any", object()))
+    with pytest.raises(Suspended, match="everything is suspended"):
+        work.check_suspended()
+
+
 # What becomes of the message
 
 
