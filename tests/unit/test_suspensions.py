@@ -165,13 +165,16 @@ class Door:
     def __init__(self, *entries: Suspension) -> None:
         self.entries, self.reads, self.clock = entries, 0, FakeClock()
         self.failure: KeyferryError | None = None
+        self.read_seconds = 0.0
         self.gate = Gate(self.read, self.clock, self.clock.read_time)
 
     def read(self) -> Suspensions:
         self.reads += 1
+        entries = self.entries
+        self.clock.jump(self.read_seconds)
         if self.failure:
             raise self.failure
-        return Suspensions(self.entries)
+        return Suspensions(entries)
 
     def refuses(self, check: Callable[[Delivery], None] | None = None, **changes: Any) -> str:  # noqa: ANN401
         """Return the class of the error that stops a delivery of now; empty where none does."""
@@ -197,6 +200,24 @@ def test_the_delivery_of_a_sweep_after_a_resume_is_never_stopped_by_what_was_rea
     assert door.refuses() == "Suspended"
     door.entries = ()
     assert (door.refuses(), door.reads) == ("", 2)
+
+
+@pytest.mark.parametrize("seconds", [1.0, -1.5], ids=["while it was read", "by a clock that is behind"])
+def test_what_may_be_of_a_sweep_after_a_resume_looks_again_though_the_answer_came_later(seconds: float) -> None:
+    door = Door(suspension())
+    door.read_seconds = 4.0
+    assert door.refuses() == "Suspended"
+    door.entries = ()
+    assert (door.refuses(time=WHEN + timedelta(seconds=seconds)), door.reads) == ("", 2)
+
+
+def test_an_answer_is_as_old_as_its_question() -> None:
+    door = Door()
+    door.read_seconds = 4.0
+    assert door.refuses() == ""
+    door.entries = (suspension(),)
+    door.clock.jump(1)
+    assert (door.refuses(), door.reads) == ("Suspended", 2)
 
 
 def test_a_storm_of_changes_from_before_does_not_ask_for_each() -> None:
