@@ -57,8 +57,8 @@ class Until(click.ParamType[datetime | timedelta]):
 
 @click.command(
     epilog=examples(
-        'keyferry suspend --mapping payments-db --reason "the database moves" --until 4h',
-        'keyferry suspend --cluster prod-eu --reason "upgrade, OPS-1234" --until 2026-11-30T18:00Z',
+        'keyferry suspend --mapping payments-db --reason "the db moves" --until 4h',
+        'keyferry suspend --cluster prod-eu --reason "upgrade" --until 2026-11-30T18:00Z',
         'keyferry suspend --reason "we look into it" --yes',
     )
 )
