@@ -58,7 +58,7 @@ class Until(click.ParamType[datetime | timedelta]):
 @click.command(
     epilog=examples(
         'keyferry suspend --mapping payments-db --reason "the db moves" --until 4h',
-        'keyferry suspend --cluster prod-eu --reason "upgrade" --until 2026-11-30T18:00Z',
+        'keyferry suspend --cluster prod-eu --reason "upgrade" --until 8h',
         'keyferry suspend --reason "we look into it" --yes',
     )
 )
