@@ -75,6 +75,19 @@ def test_what_is_made_of_it_is_left_out(secret: dict[str, Any], data: dict[str, 
     assert held(world) == {"password": b"canary-1"} | data
 
 
+def test_a_key_that_others_make_is_as_if_the_entry_of_it_were_not_there() -> None:
+    world = lacking({"dataFrom": [{"from": "db"}], "data": {"password": {"from": "more", "path": "token"}}})
+    assert not world.deliver().errors
+    assert held(world)["password"] == b"canary-1"
+
+
+def test_a_variable_that_others_make_is_as_if_the_entry_of_it_were_not_there() -> None:
+    variables = {"dataFrom": [{"from": "db"}], "data": {"password": {"from": "more"}}}
+    world = lacking({"variables": variables, "data": {"url": {"template": "{{ variables.password }}"}}})
+    assert not world.deliver().errors
+    assert held(world) == {"url": b"canary-1"}
+
+
 def test_a_template_that_needs_it_fails() -> None:
     world = lacking({"data": {"url": {"template": "{{ db.password }} {{ more.token }}"}}})
     [error] = world.deliver().errors

@@ -36,6 +36,13 @@ def test_what_computes_too_much_whatever_it_is_given_is_told_with_its_place(name
     assert message.startswith("mapping bomb, ")
 
 
+def test_a_part_that_makes_no_key_of_optional_sources_is_let_through() -> None:
+    sources = {"db": {"secretsManager": "a", "optional": True}}
+    label = {"template": "{{ db.name }}", "showsValues": True}
+    secret = {"name": "a", "data": {"a": {"from": "db"}}, "labels": {"a": label}}
+    assert list(list_overspending(mapping(sources=sources, secret=secret))) == []
+
+
 @pytest.mark.unwatched
 def test_a_part_is_tried_though_one_before_it_fails_on_the_stand_ins() -> None:
     bomb = {"template": "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}"}

@@ -68,8 +68,8 @@ class Wire:
     def send(self, request: Request, deadline: Any) -> Any:  # noqa: ANN401
         if request.method == "GET" or "authorization" in request.path:
             return self.connection.send(request, deadline)
+        answer = self.connection.send(request, deadline)  # one that is refused, as others were faster, writes nothing
         self.writes.append(f"{request.method} {request.path.rpartition('/')[0].rpartition('/')[2]}")
-        answer = self.connection.send(request, deadline)
         if len(self.writes) == self.dies_at:
             raise Killed
         return answer
@@ -115,7 +115,8 @@ class Estate:
     def die(self, number: int, **more: Any) -> None:  # noqa: ANN401
         """Hand over, or back, until the process is gone at the write of that number, from 1."""
         with pytest.raises(Killed):
-            self.run(dies_at=number, **more)
+            target = self.run(dies_at=number, **more)
+            pytest.fail(f"it came to an end before: {target.standing} {target.why}, after {target.done}")
 
     def _tell(self, _target: Target, text: str) -> None:
         assert "canary" not in text

@@ -187,6 +187,26 @@ data:
     assert "optional" not in make(parameters)["sources"]["a_3"]
 
 
+def test_a_key_that_is_there_twice_cannot_do_without_the_last_one() -> None:
+    other = "{secretKey: a, remoteRef: {key: shop/b}}"
+    sources = make(external(f"target: {{deletionPolicy: Delete}}\ndata: [{ONE}, {other}]"))["sources"]
+    assert sources == {
+        "a": {"secretsManager": "shop/a", "optional": True},
+        "b": {"secretsManager": "shop/b"},  # without it, the operator takes the one before
+    }
+
+
+def test_templates_of_labels_alone_make_a_secret_without_keys() -> None:
+    template = "target: {template: {templateFrom: [{target: Labels, literal: 'a: b'}]}}\n"
+    spec = make(external(template + f"data: [{ONE}]"))
+    assert spec["secret"]["dataFrom"] == [{"template": "{}"}]
+    mapping = SecretMapping.model_validate(
+        {"apiVersion": "keyferry.dev/v1", "kind": "SecretMapping", "metadata": {"name": "a"}, "spec": spec}
+    )
+    made = render(mapping, {"a": SourceValue(SecretValue(b"canary-1"), "1")}, Place("prod-eu", "shop"))
+    assert (made.data, made.labels) == ({}, {"a": "b"})
+
+
 def test_a_template_of_what_may_be_missing_is_one_that_fails() -> None:
     template = "target: {deletionPolicy: POLICY, template: {data: {x: '{{ .a }}'}}}\n"
     kept, left = (
@@ -343,6 +363,11 @@ def test_every_mapping_is_one_that_the_language_has() -> None:
             f"target: {{deletionPolicy: Delete, creationPolicy: Merge}}\ndata: [{ONE}]",
             "deletionPolicy Delete with creationPolicy Merge",
         ),
+        (
+            f"target: {{deletionPolicy: Merge, creationPolicy: None}}\ndata: [{ONE}]",
+            "deletionPolicy Merge with creationPolicy None",
+        ),
+        ("target: {creationPolicy: None}", "neither data nor dataFrom is there"),
         (f"target: {{immutable: true, creationPolicy: Merge}}\ndata: [{ONE}]", "written once has no equivalent"),
         ('data: [{secretKey: a, remoteRef: {key: "${ENV}/x"}}]', r"\$\{ENV\} is a placeholder; .*helm template"),
         ('data: [{secretKey: a, remoteRef: {key: "{{ENV}}/x"}}]', r"\{\{ENV\}\} is a placeholder"),
@@ -376,7 +401,12 @@ def test_every_mapping_is_one_that_the_language_has() -> None:
         ("dataFrom: [{find: {}}]", "find needs name or tags"),
         ("dataFrom: [{find: {path: '!a', tags: {a: b}}}]", "none that AWS takes"),
         ("dataFrom: [{}]", "needs either extract or find"),
-        ("dataFrom: [{extract: {key: a}, rewrite: [{}]}]", "needs regexp, transform or merge"),
+        ("dataFrom: [{extract: {key: a}, rewrite: [{}]}]", "needs one of regexp, transform and merge"),
+        (
+            "dataFrom: [{extract: {key: a}, rewrite: [{merge: {}, regexp: {source: a, target: b}}]}]",
+            "needs one of regexp, transform and merge",
+        ),
+        ("dataFrom: [{extract: {key: a}, sourceRef: {}}]", "sourceRef names neither a store nor a generator"),
         (
             "dataFrom: [{extract: {key: a}, rewrite: [{regexp: {source: '(', target: a}}]}]",
             "no regular expression of Go",

@@ -149,14 +149,15 @@ def _render_texts(
 
 def _render_data(mapping: SecretMapping, inputs: Inputs) -> dict[str, SecretValue]:
     secret, where = mapping.spec.secret, f"mapping {mapping.name}"
-    data = render_data_from(secret.data_from, secret.data.keys(), inputs, "secret.dataFrom", f"{where}, dataFrom")
+    entries = _list_entries(secret.data, mapping, inputs)
+    data = render_data_from(secret.data_from, entries.keys(), inputs, "secret.dataFrom", f"{where}, dataFrom")
     if secret.tls:
         with in_part("secret.tls"):
             data |= _render_tls(secret.tls, inputs, f"{where}, tls")
     if secret.registries:
         data |= _render_registries(secret.registries, inputs, f"{where}, registries")
-    render_entries(secret.data, data, inputs, "secret.data", f"{where}, key")
-    if not data and _needs_content(mapping):
+    render_entries(entries, data, inputs, "secret.data", f"{where}, key")
+    if not data and _needs_content(mapping) and not _is_made_of_variables(secret):
         raise NothingFound(f"{where}: {_NOTHING}")
     _check_content(secret, data, inputs, where)
     return data
@@ -167,7 +168,8 @@ def _add_variables(mapping: SecretMapping, inputs: Inputs) -> Inputs:
     variables = mapping.spec.secret.variables
     if variables is None:
         return inputs
-    made = _render_variables(variables, inputs, f"mapping {mapping.name}")
+    entries = _list_entries(variables.data, mapping, inputs)
+    made = _render_variables(variables, entries, inputs, f"mapping {mapping.name}")
     if not made and _needs_content(mapping):
         raise NothingFound(f"mapping {mapping.name}, variables: {_NOTHING}")
     return replace(inputs, variables={name: values.get_text(value) for name, value in made.items()})
@@ -185,11 +187,27 @@ def _check_content(secret: SecretSpec, data: Mapping[str, SecretValue], inputs: 
         inputs.notes.append(f"{what}: written all the same (checkContent: false)")
 
 
-def _render_variables(variables: Variables, inputs: Inputs, where: str) -> dict[str, SecretValue]:
+def _list_entries(entries: Mapping[str, Entry], mapping: SecretMapping, inputs: Inputs) -> dict[str, Entry]:
+    """Return the entries that make something, or fail: those of an optional source that is missing make nothing, and a
+    key that `dataFrom` makes stays.
+    """
+    specs, sources = mapping.spec.sources, inputs.sources
+    return {
+        key: entry
+        for key, entry in entries.items()
+        if not (
+            entry.source and entry.default is None and specs[entry.source].optional and sources[entry.source].is_missing
+        )
+    }
+
+
+def _render_variables(
+    variables: Variables, entries: Mapping[str, Entry], inputs: Inputs, where: str
+) -> dict[str, SecretValue]:
     """Return what templates see as `variables`. All of it is made, also what no template needs."""
-    part, named = "secret.variables", variables.data.keys()
+    part, named = "secret.variables", entries.keys()
     made = render_data_from(variables.data_from, named, inputs, f"{part}.dataFrom", f"{where}, variables, dataFrom")
-    render_entries(variables.data, made, inputs, f"{part}.data", f"{where}, variable")
+    render_entries(entries, made, inputs, f"{part}.data", f"{where}, variable")
     return made
 
 
@@ -203,6 +221,12 @@ def _needs_content(mapping: SecretMapping) -> bool:
         source.optional for source in spec.sources.values()
     )
     return spec.policies.deletion != "merge" and (goes_without or spec.secret.variables is not None)
+
+
+def _is_made_of_variables(secret: SecretSpec) -> bool:
+    """Return whether templates of variables alone make the keys: they may make none of what was found."""
+    parts = secret.data_from
+    return bool(secret.variables and parts and not secret.data) and all(part.template is not None for part in parts)
 
 
 def _render_tls(tls: Tls, inputs: Inputs, where: str) -> dict[str, SecretValue]:

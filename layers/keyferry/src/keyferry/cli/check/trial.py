@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from keyferry.budget import TOO_MUCH, Budget
-from keyferry.errors import SourceUnusable
+from keyferry.errors import NothingFound, SourceUnusable
 from keyferry.formats.yamltext import FieldPath
 from keyferry.mapping.data import Entry
 from keyferry.mapping.keys import TOO_LONG
@@ -41,6 +41,8 @@ def list_overspending(mapping: SecretMapping) -> Iterator[tuple[FieldPath, str]]
         trial = mapping.model_copy(update={"spec": mapping.spec.model_copy(update={"secret": part})})
         try:
             render(trial, _build_values(mapping, part), _PLACE, budget)
+        except NothingFound:
+            continue  # this part alone makes no key, and the sources are optional
         except SourceUnusable as error:
             if any(reason in str(error) for reason in (TOO_MUCH, TOO_LONG)):
                 yield path, str(error)

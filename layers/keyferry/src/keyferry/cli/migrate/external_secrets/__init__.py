@@ -15,7 +15,12 @@ from keyferry.cli.migrate.external_secrets.fields import (
     Metadata,
     Target,
 )
-from keyferry.cli.migrate.external_secrets.target import build_secret, convert_metadata, convert_policies
+from keyferry.cli.migrate.external_secrets.target import (
+    build_secret,
+    check_combination,
+    convert_metadata,
+    convert_policies,
+)
 from keyferry.cli.migrate.external_secrets.template import Content, apply_template
 from keyferry.cli.migrate.model import UNCHECKED, Conversion, Estate, FieldPath, Manifest, Refusal, Refusals, is_name
 from keyferry.cli.migrate.placeholders import check_placeholders
@@ -118,7 +123,12 @@ def _build(
         Refusals: there is none.
     """
     target = spec.target or Target()
+    if not spec.data and not spec.data_from:
+        draft.refuse("neither data nor dataFrom is there", "External Secrets refuses it: add one")
     if target.creation_policy == "None":
+        check_combination(target, draft)
+        if draft.refusals:
+            raise Refusals(draft.refusals)
         return []
     draft.store_ref = spec.secret_store_ref
     content = _fill(draft, spec, target, metadata)
@@ -164,8 +174,6 @@ def _build_content(draft: Draft, content: Content) -> dict[str, Any]:
 
 
 def _fill(draft: Draft, spec: ExternalSecretSpec, target: Target, metadata: Metadata) -> Content:
-    if not spec.data and not spec.data_from:
-        draft.refuse("neither data nor dataFrom is there", "External Secrets refuses it: add one")
     draft.retains = target.deletion_policy in (None, "Retain")
     content = Content(
         convert_data(spec.data or [], draft), convert_data_from(spec.data_from or [], draft), draft.retains

@@ -11,6 +11,8 @@ _DECODINGS = {"Base64": "base64", "Base64URL": "base64url", "Auto": "auto"}
 def convert_data(entries: list[Data], draft: Draft) -> dict[str, dict[str, Any]]:
     """Return the entries of `data` or `variables.data`, by key; the last one of a key wins.
 
+    Where that is missing, the operator takes the one before; the delivery fails.
+
     Args:
         entries: those of the manifest.
         draft: gets the sources, and what refuses an entry: with the deletion policy Retain, a key that is there twice.
@@ -21,16 +23,16 @@ def convert_data(entries: list[Data], draft: Draft) -> dict[str, dict[str, Any]]
             remedy = "External Secrets refuses it: take one of them out"
             draft.refuse(f"{entry.secret_key} is there twice", remedy, "data", number, "secretKey")
         with draft.collect():
-            converted = _convert_entry(entry, number, draft)
+            converted = _convert_entry(entry, number, draft, can_be_missing=entry.secret_key not in data)
             data.pop(entry.secret_key, None)
             data[entry.secret_key] = converted
     return data
 
 
-def _convert_entry(entry: Data, number: int, draft: Draft) -> dict[str, Any]:
+def _convert_entry(entry: Data, number: int, draft: Draft, *, can_be_missing: bool) -> dict[str, Any]:
     ref, path = entry.remote_ref, ("data", number, "remoteRef")
     store = draft.find_store(entry.source_ref, "data", number)
-    converted = {"from": draft.add_value(ref, store, *path, "key")}
+    converted = {"from": draft.add_value(ref, store, *path, "key", can_be_missing=can_be_missing)}
     if ref.property:
         converted["property"] = ref.property
     return converted | decode(ref.decoding_strategy) | refuse_null_bytes(ref.null_byte_policy)

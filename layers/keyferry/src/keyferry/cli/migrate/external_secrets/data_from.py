@@ -76,14 +76,14 @@ def _add_find(find: Find, store: Store, draft: Draft, path: FieldPath) -> str:
 
 def _rewrite(rule: Rewrite, draft: Draft, path: FieldPath, number: int) -> dict[str, Any]:
     at = (*draft.at, *path, "rewrite", number)
+    if [rule.regexp, rule.transform, rule.merge].count(None) != 2:
+        raise Refusal("needs one of regexp, transform and merge", "External Secrets refuses it: correct it", at)
     if rule.regexp:
         target = _drop_unknown_groups(rule.regexp.source, rule.regexp.target, at)
         return {"regexp": {"source": rule.regexp.source, "target": target}}
     if rule.transform:
         return {"template": texts.translate_key(rule.transform.template, (*at, "transform", "template"))}
-    if rule.merge is not None:
-        return {"merge": _merge(rule.merge, at)}
-    raise Refusal("needs regexp, transform or merge", "External Secrets refuses it: correct it", at)
+    return {"merge": _merge(rule.merge or RewriteMerge(), at)}
 
 
 def _merge(merge: RewriteMerge, at: FieldPath) -> dict[str, Any]:

@@ -71,6 +71,9 @@ class Draft:
             kind = source_ref.generator_ref.get("kind", "generator")
             what = f"the generator {kind} makes a new value each time"
             raise Refusal(what, "keep External Secrets for it, or put the value into AWS once", (*self.at, *path))
+        if source_ref and source_ref.store_ref is None:
+            what = "sourceRef names neither a store nor a generator"
+            raise Refusal(what, "External Secrets refuses it: correct it", (*self.at, *path, "sourceRef"))
         own = source_ref.store_ref if source_ref else None
         ref = own or self.store_ref
         at = (*self.at, *path, "sourceRef") if own else (*self.at, "secretStoreRef")
@@ -85,8 +88,15 @@ class Draft:
             self.note(text)
         return store
 
-    def add_value(self, ref: RemoteRef, store: Store, *path: str | int) -> str:
-        """Return the name of the source of a secret or parameter; a source that is there already is used again."""
+    def add_value(self, ref: RemoteRef, store: Store, *path: str | int, can_be_missing: bool = True) -> str:
+        """Return the name of the source of a secret or parameter; a source that is there already is used again.
+
+        Args:
+            ref: the secret or parameter.
+            store: where it is read.
+            path: where it is in the spec.
+            can_be_missing: whether what is missing can be left out, as far as the operator does.
+        """
         key = store.prefix + ref.key
         fields: dict[str, Any] = {store.service: key}
         if ref.metadata_policy == "Fetch":
@@ -99,7 +109,7 @@ class Draft:
         elif ref.version:
             version = ref.version.removeprefix("uuid/")
             fields |= {"version": version} if version != ref.version else _label(version)
-        if not self.retains and _can_be_missing(fields):
+        if can_be_missing and not self.retains and _can_be_missing(fields):
             fields["optional"] = True
         return self.add(fields | self._describe(store, key, *path), fields.get(_PARAMETER, key))
 

@@ -13,6 +13,8 @@ from keyferry.secret_types import WITH_CONTENT
 
 _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)\Z")
 _WEBHOOK = "External Secrets refuses it: correct it"
+_COMBINATIONS = {("Merge", "Delete"), ("CreateOrMerge", "Delete"), ("None", "Delete"), ("None", "Merge")}
+"""Policies of creation and deletion that are refused together."""
 
 
 def convert_metadata(noun: str, given: Mapping[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
@@ -41,7 +43,10 @@ def convert_policies(spec: ExternalSecretSpec, draft: Draft) -> dict[str, str]:
     """
     target = spec.target or Target()
     creation = target.creation_policy or "Owner"
-    _check_combination(creation, target, draft)
+    if target.manifest is not None:
+        kind = target.manifest.get("kind", "object")
+        draft.refuse(f"the target is a {kind}", "keep External Secrets for it: a mapping makes Secrets", "target")
+    check_combination(target, draft)
     policies: dict[str, str] = {}
     if _writes_once(spec, target, draft):
         if creation in ("Merge", "CreateOrMerge"):
@@ -63,13 +68,11 @@ def convert_policies(spec: ExternalSecretSpec, draft: Draft) -> dict[str, str]:
     return policies | _convert_deletion(target, creation, draft)
 
 
-def _check_combination(creation: str, target: Target, draft: Draft) -> None:
+def check_combination(target: Target, draft: Draft) -> None:
     """Refuse what the operator's webhook refuses (externalsecret_validator.go)."""
-    if target.manifest is not None:
-        kind = target.manifest.get("kind", "object")
-        draft.refuse(f"the target is a {kind}", "keep External Secrets for it: a mapping makes Secrets", "target")
-    if target.deletion_policy == "Delete" and creation in ("Merge", "CreateOrMerge"):
-        draft.refuse(f"deletionPolicy Delete with creationPolicy {creation}", _WEBHOOK, "target", "deletionPolicy")
+    creation, deletion = target.creation_policy, target.deletion_policy
+    if (creation, deletion) in _COMBINATIONS:
+        draft.refuse(f"deletionPolicy {deletion} with creationPolicy {creation}", _WEBHOOK, "target", "deletionPolicy")
 
 
 def _writes_once(spec: ExternalSecretSpec, target: Target, draft: Draft) -> bool:

@@ -95,6 +95,8 @@ def apply_template(template: Template, content: Content, draft: Draft) -> None:
     for key, text in (template.data or {}).items():
         with draft.collect():
             content.data[key] = content.make_entry(text, (*draft.at, *_AT, "data", key))
+    if not (content.data or content.data_from or draft.refusals):
+        content.data_from.append({"template": "{}"})  # templates of labels and annotations alone make no key
     _apply_metadata(template, content, draft)
 
 
