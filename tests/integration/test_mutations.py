@@ -8,7 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -144,6 +144,7 @@ EVENT = {
 SENDING = "AWS refuses sqs:SendMessage on the deliveries queue"
 HIDING = "AWS refuses sqs:ChangeMessageVisibility on the queue that the function reads"
 BURYING = "AWS refuses sqs:SendMessage on the dead-letter queue"
+LOOKING = f"AWS refuses ssm:GetParametersByPath on /keyferry/{STACK}/suspended"
 TELLING = "AWS refuses events:PutEvents on the default event bus"
 TABLE: dict[tuple[str, str], tuple[Mapping[str, Any], int, Sequence[str], str]] = {
     ("Route", "Send"): (EVENT, 1, (), SENDING),
@@ -152,6 +153,8 @@ TABLE: dict[tuple[str, str], tuple[Mapping[str, Any], int, Sequence[str], str]] 
     ("Deliver", "Send"): (AWAY, MAX_RECEIVES, (), SENDING),  # a copy takes the place of what came back too often
     ("Deliver", "Consume"): (AWAY, 1, (), HIDING),
     ("Deliver", "Tell"): (GONE, 1, (), TELLING),
+    ("Deliver", "Suspensions"): (GONE, 1, (), LOOKING),
+    ("Reconcile", "Suspensions"): ({"mapping": "pushed", "cluster": "prod-eu"}, 1, (), LOOKING),
     ("Reconcile", "Send"): ({"mapping": "pushed", "cluster": "prod-eu"}, 1, (), SENDING),
     ("Reconcile", "Consume"): ({"mapping": "pushed", "cluster": "prod-eu"}, 1, ("Send",), HIDING),
 }
@@ -210,6 +213,18 @@ def lacking(stack: Deployed, function: str, sids: Sequence[str]) -> Iterator[Non
         iam.put_role_policy(**where, PolicyDocument=json.dumps(before))
 
 
+@contextmanager
+def forgetting(stack: Deployed, function: str) -> Iterator[None]:
+    """Let a function begin in a new environment, which remembers no answer."""
+    name = stack.installed.outputs[f"{function}Function"]
+    before = stack.functions.get_function_configuration(FunctionName=name)["Timeout"]
+    stack.functions.update_function_configuration(FunctionName=name, Timeout=before - 1)
+    try:
+        yield
+    finally:
+        stack.functions.update_function_configuration(FunctionName=name, Timeout=before)
+
+
 def record(body: Mapping[str, Any], attempt: int) -> dict[str, Any]:
     """Return what Lambda makes of a message on a queue. Nobody has received it: SQS does not know its receipt."""
     known = {"id": str(uuid.uuid4()), "eventId": str(uuid.uuid4()), "time": "2026-11-24T12:00:00Z"}
@@ -247,5 +262,8 @@ def test_without_a_statement_of_the_template_a_message_is_not_worked_off_and_it_
     if attempt < MAX_RECEIVES:  # a copy would stay on the queue, and others would meet it
         with lacking(stack, function, others):
             assert expected not in said(stack, function, body, attempt)
-    with lacking(stack, function, [*others, sid]):
+    with (
+        lacking(stack, function, [*others, sid]),
+        forgetting(stack, function) if sid == "Suspensions" else nullcontext(),
+    ):
         assert expected in said(stack, function, body, attempt)
