@@ -189,7 +189,7 @@ def test_that_nothing_is_suspended_is_remembered_for_five_seconds_and_no_longer(
     door = Door()
     assert (door.refuses(), door.refuses(), door.reads) == ("", "", 1)
     door.entries = (suspension(),)
-    door.clock.jump(REMEMBER_SECONDS - 0.1)
+    door.clock.jump(4.9)
     assert (door.refuses(), door.reads) == ("", 1)
     door.clock.jump(0.1)
     assert (door.refuses(), door.reads) == ("Suspended", 2)
