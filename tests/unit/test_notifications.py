@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -15,6 +16,7 @@ from jsonschema import Draft202012Validator
 from keyferry import __version__
 from keyferry.aws.errors import build_error
 from keyferry.aws.event_bus import SILENT_SECONDS, EventBus
+from keyferry.aws.sessions import Sessions
 from keyferry.cli.reference.schemas import build_event_schema, write_event_schemas
 from keyferry.delivery.report import Effect, Outcome, Report
 from keyferry.delivery.restart.outcome import WorkloadOutcome
@@ -40,7 +42,7 @@ from keyferry.pipeline.alerts.failures import PERSISTENT_SECONDS
 from keyferry.pipeline.kubernetes_events import list_events
 from keyferry.pipeline.notifications import DETAILS, MAX_NAMES, Notification, list_notifications
 from keyferry.pipeline.settle import Settlement, settle_delivery
-from keyferry.runtime.notifications import AGAIN_SECONDS, MAX_TOLD, METRIC, Announcer
+from keyferry.runtime.notifications import AGAIN_SECONDS, MAX_TOLD, METRIC, Announcer, create_announcer
 from tests.unit.fake_queues import message
 from tests.unit.guide_blocks import list_blocks
 from tests.unit.samples import WHEN, delivery, mapping
@@ -312,6 +314,21 @@ def test_what_is_told_goes_to_the_bus_and_the_settlement_stays_as_it_is() -> Non
     assert teller.tell(settlement) is settlement
     assert [entry["DetailType"] for entry in teller.bus.entries] == ["Secret Delivered"]
     assert teller.counted == 0
+
+
+def test_the_events_of_an_environment_name_its_stack_and_nobody_waits_long_for_the_bus() -> None:
+    bus, asked = FakeBus(), list[tuple[str, bool]]()
+
+    def open_client(service: str, *, fail_fast: bool = False) -> FakeBus:
+        asked.append((service, fail_fast))
+        return bus
+
+    announcer = create_announcer(
+        cast("Sessions", SimpleNamespace(client=open_client)), {"KEYFERRY_STACK": "keyferry-eu"}
+    )
+    announcer.announce(settle(written()), lambda _name: OWNED, lambda _: None)
+    assert [json.loads(entry["Detail"])["stack"] for entry in bus.entries] == ["keyferry-eu"]
+    assert asked == [("events", True)]
 
 
 def test_nothing_to_tell_asks_nobody() -> None:

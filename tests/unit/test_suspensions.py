@@ -16,6 +16,8 @@ from keyferry.deadline import Deadline
 from keyferry.errors import AccessDenied, KeyferryError, Suspended, SuspensionsUnknown
 from keyferry.mapping.catalog import build_catalog
 from keyferry.model import Delivery
+from keyferry.pipeline.cluster_sweep import Services
+from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.settle import GIVE_UP_SECONDS, settle_delivery
 from keyferry.pipeline.suspensions import ROOT, Suspension, Suspensions
 from keyferry.pipeline.sweep import Sweep
@@ -189,7 +191,7 @@ def test_that_nothing_is_suspended_is_remembered_for_five_seconds_and_no_longer(
     door = Door()
     assert (door.refuses(), door.refuses(), door.reads) == ("", "", 1)
     door.entries = (suspension(),)
-    door.clock.jump(REMEMBER_SECONDS - 0.1)
+    door.clock.jump(4.9)
     assert (door.refuses(), door.reads) == ("", 1)
     door.clock.jump(0.1)
     assert (door.refuses(), door.reads) == ("Suspended", 2)
@@ -308,7 +310,8 @@ def create_runtime(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Runtime:
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     session = boto3.Session("AKIAEXAMPLE", "canary-key", region_name="eu-west-1")
-    return Runtime({"KEYFERRY_SUSPENSIONS": PATH}, build_catalog([mapping()], [cluster()]), session)
+    environment = {"KEYFERRY_SUSPENSIONS": PATH, "KEYFERRY_DELIVERIES_QUEUE_URL": "https://sqs.example/deliveries"}
+    return Runtime(environment, build_catalog([mapping()], [cluster()]), session)
 
 
 @pytest.mark.parametrize("is_apart", [False, True], ids=["here", "in a process of its own"])
@@ -343,6 +346,22 @@ def test_a_runtime_lets_a_delivery_that_is_under_way_look_too(monkeypatch: pytes
     work = create_runtime(aws, monkeypatch).prepare(delivery(), Deadline.after(60), cast("Any", object()))
     with pytest.raises(Suspended, match="everything is suspended"):
         work.check_suspended()
+
+
+def test_a_runtime_gives_its_sweeps_and_its_report_what_is_suspended_or_why_that_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = list[Services]()
+    monkeypatch.setattr("keyferry.runtime.wiring.reconcile", lambda _sweep, _catalog, services: seen.append(services))
+    monkeypatch.setattr("keyferry.runtime.wiring.list_status", lambda *_: {})
+    aws = FakeAws(wait=lambda _: None, answers={"GetParametersByPath": lambda _: answer(PATH)})
+    runtime = create_runtime(aws, monkeypatch)
+    runtime.reconcile(Sweep(), Deadline.after(60), "request-1")
+    assert ([one.name for one in seen[0].suspensions.entries], seen[0].note) == (["all"], "")
+    assert [one["reason"] for one in runtime.list_status(Scope(), Deadline.after(60))["suspended"]]
+    aws.throttles = True
+    runtime.reconcile(Sweep(), Deadline.after(60), "request-2")
+    assert (seen[1].suspensions.entries, seen[1].note.partition(": ")[0]) == ((), "what is suspended cannot be read")
 
 
 # What becomes of the message
