@@ -189,8 +189,9 @@ data:
 
 def test_a_key_that_is_there_twice_cannot_do_without_the_last_one() -> None:
     other = "{secretKey: a, remoteRef: {key: shop/b}}"
-    sources = make(external(f"target: {{deletionPolicy: Delete}}\ndata: [{ONE}, {other}]"))["sources"]
-    assert sources == {
+    text = external(f"target: {{deletionPolicy: Delete}}\ndata: [{ONE}, {other}]")
+    assert note(text) == ["a is there twice: the delivery fails where the last one is missing."]
+    assert make(text)["sources"] == {
         "a": {"secretsManager": "shop/a", "optional": True},
         "b": {"secretsManager": "shop/b"},  # without it, the operator takes the one before
     }
