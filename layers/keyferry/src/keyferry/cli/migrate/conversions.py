@@ -70,7 +70,9 @@ def convert_all(
         step: is called after each manifest.
         taken: the names of mappings that the folder has → the file of each, within the folder.
     """
-    whole, seen = Outcomes(), dict[tuple[str | None, ...], Manifest]()
+    whole, seen = Outcomes(), dict[tuple[str | None, ...], list[Manifest]]()
+    for manifest in estate.manifests:
+        seen.setdefault(_identify(manifest, estate), []).append(manifest)
     for manifest in estate.manifests:
         if not _is_original(manifest):
             whole.foreign += not _is_read(manifest)
@@ -114,16 +116,16 @@ def _is_made(manifest: Manifest, estate: Estate) -> bool:
     )
 
 
-def _is_again(manifest: Manifest, estate: Estate, seen: dict[tuple[str | None, ...], Manifest]) -> bool:
+def _is_again(manifest: Manifest, estate: Estate, seen: Mapping[tuple[str | None, ...], list[Manifest]]) -> bool:
     """Return whether the very same object was there before."""
-    other = seen.setdefault(_identify(manifest, estate), manifest)
-    return other is not manifest and other.body == manifest.body
+    known = seen[_identify(manifest, estate)]
+    return next(each for each in known if each.body == manifest.body) is not manifest
 
 
-def _convert(manifest: Manifest, estate: Estate, seen: dict[tuple[str | None, ...], Manifest]) -> Outcome:
-    other = seen[_identify(manifest, estate)]
-    if other is not manifest and manifest.name:
-        what = f"{manifest} is there twice, with other content (the first is {other.locate()})"
+def _convert(manifest: Manifest, estate: Estate, seen: Mapping[tuple[str | None, ...], list[Manifest]]) -> Outcome:
+    others = [each for each in seen[_identify(manifest, estate)] if each.body != manifest.body]
+    if others and manifest.name:
+        what = f"{manifest} is there twice, with other content (also {others[0].locate()})"
         return Outcome(manifest, refusals=[Refusal(what, "give the manifests of one cluster", ("metadata", "name"))])
     try:
         return Outcome(manifest, _find_converter(manifest)(manifest, estate))

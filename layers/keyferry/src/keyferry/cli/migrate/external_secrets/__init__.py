@@ -123,13 +123,9 @@ def _build(
         Refusals: there is none.
     """
     target = spec.target or Target()
-    if not spec.data and not spec.data_from:
-        draft.refuse("neither data nor dataFrom is there", "External Secrets refuses it: add one")
+    _check_entries(spec, draft)
     if target.creation_policy == "None":
-        check_combination(target, draft)
-        if draft.refusals:
-            raise Refusals(draft.refusals)
-        return []
+        return _leave_unwritten(target, draft)
     draft.store_ref = spec.secret_store_ref
     content = _fill(draft, spec, target, metadata)
     policies = convert_policies(spec, draft)
@@ -151,6 +147,23 @@ def _build(
         **_if_any("policies", policies),
     }
     return [_conclude(draft, _name_mapping(draft, secret["name"]), body)]
+
+
+def _check_entries(spec: ExternalSecretSpec, draft: Draft) -> None:
+    if not spec.data and not spec.data_from:
+        draft.refuse("neither data nor dataFrom is there", "External Secrets refuses it: add one")
+
+
+def _leave_unwritten(target: Target, draft: Draft) -> list[Conversion]:
+    """Return no mapping.
+
+    Raises:
+        Refusals: the operator refuses the manifest.
+    """
+    check_combination(target, draft)
+    if draft.refusals:
+        raise Refusals(draft.refusals)
+    return []
 
 
 def _choose_namespaces(draft: Draft, choices: Sequence[namespaces.Choice]) -> list[Any]:

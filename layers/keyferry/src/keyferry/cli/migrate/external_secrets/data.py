@@ -22,6 +22,8 @@ def convert_data(entries: list[Data], draft: Draft) -> dict[str, dict[str, Any]]
         if entry.secret_key in data and draft.retains:
             remedy = "External Secrets refuses it: take one of them out"
             draft.refuse(f"{entry.secret_key} is there twice", remedy, "data", number, "secretKey")
+        elif entry.secret_key in data:
+            draft.note(f"{entry.secret_key} is there twice: the delivery fails where the last one is missing.")
         with draft.collect():
             converted = _convert_entry(entry, number, draft, can_be_missing=entry.secret_key not in data)
             data.pop(entry.secret_key, None)
