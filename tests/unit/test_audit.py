@@ -7,16 +7,20 @@ import signal
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 
+from keyferry.deadline import Deadline
 from keyferry.delivery.report import Report
-from keyferry.delivery.work import Audit, get_origin
+from keyferry.delivery.work import Audit, Work, get_origin
 from keyferry.errors import FunctionDied, SourceMissing
+from keyferry.mapping.catalog import build_catalog
 from keyferry.model import Delivery
 from keyferry.runtime.apart import run_apart
+from keyferry.runtime.wiring import Runtime
 from keyferry.testing import Calls
 from tests.unit.incident import CONTEXT, build_event, load_app
-from tests.unit.samples import delivery, mapping
+from tests.unit.samples import cluster, delivery, mapping
 from tests.unit.world import SOURCE, WHERE, World, secret
 
 ID = "6a7e8feb-b491-4cf7-a9f1-bf3703467718"
@@ -161,3 +165,18 @@ def test_a_process_apart_that_is_killed_leaves_what_it_has_written(
         run_apart(write_and_die, 10)
     [line] = map(json.loads, capfd.readouterr().out.splitlines())
     assert (line["message"], line["did"]) == ("audit", "updated")
+
+
+def test_the_runtime_gives_a_delivery_what_keeps_its_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, given = list[dict[str, Any]](), list[Work]()
+
+    def work(one: Work) -> Report:
+        given.append(one)
+        return Report(one.delivery)
+
+    monkeypatch.setattr("keyferry.runtime.wiring.deliver", work)
+    monkeypatch.setattr(Runtime, "connect", lambda *_: object())
+    runtime = Runtime({}, build_catalog([mapping()], [cluster()]), boto3.Session(region_name="eu-west-1"))
+    runtime.deliver(delivery(), Deadline.after(60), audit=kept.append)
+    given[0].audit({"did": "updated"})
+    assert kept == [{"did": "updated"}]
