@@ -197,6 +197,15 @@ def test_that_nothing_is_suspended_is_remembered_for_five_seconds_and_no_longer(
     assert (door.refuses(), door.reads) == ("Suspended", 2)
 
 
+def test_what_was_remembered_before_the_environment_was_frozen_is_not_after_it() -> None:
+    door = Door()
+    door.gate = Gate(door.read, lambda: 0.0, door.clock.read_time)
+    assert door.refuses() == ""
+    door.entries = (suspension(),)
+    door.clock.jump(3600)
+    assert (door.refuses(), door.reads) == ("Suspended", 2)
+
+
 def test_the_delivery_of_a_sweep_after_a_resume_is_never_stopped_by_what_was_read_before() -> None:
     door = Door(suspension())
     assert door.refuses() == "Suspended"

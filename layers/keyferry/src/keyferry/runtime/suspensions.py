@@ -20,6 +20,7 @@ from keyferry.model import Delivery
 from keyferry.pipeline.suspensions import Suspension, Suspensions
 
 REMEMBER_SECONDS = 5
+REMEMBERED = timedelta(seconds=REMEMBER_SECONDS)
 CLOCKS_APART = timedelta(seconds=2)
 """How far the clocks of two machines of AWS may be apart."""
 
@@ -34,7 +35,8 @@ def create_reader(sessions: Sessions, environment: Mapping[str, str]) -> Read:
     Nothing is where it names none: `keyferry push` has looked before.
     """
     path = environment.get("KEYFERRY_SUSPENSIONS")
-    return lambda: SuspensionStore(sessions.client("ssm"), path).read() if path else Suspensions()
+    # A call that is not answered is given up early: the last answer will do.
+    return lambda: SuspensionStore(sessions.client("ssm", fail_fast=True), path).read() if path else Suspensions()
 
 
 def look(read: Read) -> tuple[Suspensions, str]:
@@ -64,7 +66,6 @@ class _Answer:
     """What was read, and when that began."""
 
     suspensions: Suspensions
-    at: float
     begun: datetime
 
 
@@ -87,12 +88,13 @@ class Gate:
         self.read, self._clock, self._now = read, clock, now
         self._answer: _Answer | None = None
         self._failure: KeyferryError | None = None
-        self._failed_at = 0.0
+        self._tried = (0.0, now())
+        """When it was read last, or could not be, by both clocks: the first one may stand still between invocations."""
         self._lock = Lock()
 
     def learn(self, gate: "Gate") -> None:
         """Know from now on what another gate knows: in a process that has just begun, that of the one before it."""
-        self._answer, self._failure, self._failed_at = gate._answer, gate._failure, gate._failed_at
+        self._answer, self._failure, self._tried = gate._answer, gate._failure, gate._tried
 
     def check(self, delivery: Delivery) -> None:
         """Let a delivery begin, or not.
@@ -128,8 +130,9 @@ class Gate:
 
     def _is_fresh(self) -> bool:
         """Whether the last answer, or the last failure, is of a moment ago."""
-        is_known = self._answer is not None and self._clock() - self._answer.at < REMEMBER_SECONDS
-        return is_known or (self._failure is not None and self._clock() - self._failed_at < REMEMBER_SECONDS)
+        at, time = self._tried
+        is_recent = self._clock() - at < REMEMBER_SECONDS and abs(self._now() - time) < REMEMBERED
+        return is_recent and not (self._answer is None and self._failure is None)
 
     def _has_to_read(self, delivery: Delivery) -> bool:
         if not self._is_fresh():
@@ -140,11 +143,11 @@ class Gate:
         return self._find(delivery) is not None and not is_older
 
     def _refresh(self) -> None:
-        begun, at = self._now(), self._clock()
+        self._tried = self._clock(), self._now()
         try:
-            self._answer, self._failure = _Answer(self.read(), at, begun), None
+            self._answer, self._failure = _Answer(self.read(), self._tried[1]), None
         except KeyferryError as error:
-            self._failure, self._failed_at = error.with_traceback(None), self._clock()
+            self._failure, self._tried = error.with_traceback(None), (self._clock(), self._now())
 
     def _find(self, delivery: Delivery) -> Suspension | None:
         answer = self._answer
