@@ -95,6 +95,17 @@ class Deployed:
             self.functions.update_function_configuration(FunctionName=name, Timeout=before)
             self.functions.update_event_source_mapping(UUID=source["UUID"], Enabled=True)
 
+    @contextmanager
+    def forgetting(self, function: str) -> Iterator[None]:
+        """Let a function, by the name of its output, begin in a new environment, which remembers nothing."""
+        name = self.installed.outputs[function]
+        before = self.functions.get_function_configuration(FunctionName=name)["Timeout"]
+        self.functions.update_function_configuration(FunctionName=name, Timeout=before - 1)
+        try:
+            yield
+        finally:
+            self.functions.update_function_configuration(FunctionName=name, Timeout=before)
+
     def lines(self, function: str, since: datetime) -> list[Line]:
         """Return every JSON line that a function, by the name of its output, has written since then."""
         return watch.log_lines(self.cloud.aws, self.installed.outputs[function], since=since)

@@ -213,18 +213,6 @@ def lacking(stack: Deployed, function: str, sids: Sequence[str]) -> Iterator[Non
         iam.put_role_policy(**where, PolicyDocument=json.dumps(before))
 
 
-@contextmanager
-def forgetting(stack: Deployed, function: str) -> Iterator[None]:
-    """Let a function begin in a new environment, which remembers no answer."""
-    name = stack.installed.outputs[f"{function}Function"]
-    before = stack.functions.get_function_configuration(FunctionName=name)["Timeout"]
-    stack.functions.update_function_configuration(FunctionName=name, Timeout=before - 1)
-    try:
-        yield
-    finally:
-        stack.functions.update_function_configuration(FunctionName=name, Timeout=before)
-
-
 def record(body: Mapping[str, Any], attempt: int) -> dict[str, Any]:
     """Return what Lambda makes of a message on a queue. Nobody has received it: SQS does not know its receipt."""
     known = {"id": str(uuid.uuid4()), "eventId": str(uuid.uuid4()), "time": "2026-11-24T12:00:00Z"}
@@ -264,6 +252,6 @@ def test_without_a_statement_of_the_template_a_message_is_not_worked_off_and_it_
             assert expected not in said(stack, function, body, attempt)
     with (
         lacking(stack, function, [*others, sid]),
-        forgetting(stack, function) if sid == "Suspensions" else nullcontext(),
+        stack.forgetting(f"{function}Function") if sid == "Suspensions" else nullcontext(),
     ):
         assert expected in said(stack, function, body, attempt)
