@@ -26,7 +26,10 @@ def interrupting(calls: Calls, number: int, is_noticed: Callable[[], bool]) -> I
             time.sleep(0.001)
 
     before, calls.before = calls.before, interrupt
+    # What runs in the background of a shell ignores it.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
         calls.before = before
+        signal.signal(signal.SIGINT, handler)
