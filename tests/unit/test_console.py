@@ -62,6 +62,15 @@ def test_a_name_that_is_wider_than_the_terminal_is_left_whole(monkeypatch: pytes
     assert terminal.text.count(name) == 3
 
 
+def test_a_question_is_wrapped_at_blanks_and_leaves_room_for_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    with on_terminal(monkeypatch) as terminal:
+        assert console.ask(" ".join(["Suspend everything"] * 8) + "?")
+    lines = terminal.text.splitlines()
+    assert len(lines) == 3
+    assert all(len(line) <= 77 for line in lines)
+
+
 def test_a_command_to_paste_is_never_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
     with on_terminal(monkeypatch) as terminal:
         console.print_command("word " * 40)

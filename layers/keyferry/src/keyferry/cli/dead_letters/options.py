@@ -75,6 +75,6 @@ def confirm(seen: Seen, verb: str) -> None:
     account = seen.stack.get_output("DeliveriesQueueArn").split(":")[4]
     number = count(len(seen.listing.letters), "dead letter")
     place = f"stack {seen.stack.name} (account {account}, {seen.stack.region})"
-    if not click.confirm(f"{verb} {number} of {place}?", err=True):
+    if not console.ask(f"{verb} {number} of {place}?"):
         console.print_note("nothing was done")
         sys.exit(INTERRUPTED)

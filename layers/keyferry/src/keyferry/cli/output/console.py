@@ -80,6 +80,16 @@ def print_note(text: str) -> None:
     _print_wrapped(sys.stderr, text)
 
 
+def ask(question: str) -> bool:
+    """Ask on stderr, and return whether the answer is yes; on a terminal the question is wrapped at blanks."""
+    from keyferry.cli.output.wrapping import wrap  # noqa: PLC0415  # takes long
+
+    screen, answer = describe_screen(sys.stderr), len(": y")
+    text = printable(f"{question} [y/N]", screen)
+    lines = wrap(text, screen.width - answer) if screen.width else [text]
+    return click.confirm("\n".join(lines), show_default=False, err=True)
+
+
 def print_entry(state: str, text: str, indent: int = 0) -> None:
     """Write a line that begins with a state, in its colour; on a terminal the text is wrapped beside it.
 

@@ -92,7 +92,7 @@ def _confirm(request: Request, seen: Survey) -> Survey:
     removable = list_removable(seen.findings.orphans)
     for name in dict.fromkeys(orphan.cluster for orphan in removable if orphan.context):
         console.print_note(f"{name} is reached by {seen.clients[name].context}")
-    if not click.confirm(format_question(removable), err=True):
+    if not console.ask(format_question(removable)):
         console.print_note("nothing was deleted")
         sys.exit(INTERRUPTED)
     again = _look(request)

@@ -68,7 +68,7 @@ def _carry_out(settings: Settings, stack: Stack, intent: Intent, *, ask: bool) -
     known, since = intent.known, datetime.now(UTC)
     followers = [reader["secret"] for reader in known["readers"] if reader["follows"]]
     number = f"{len(followers)} of {count(len(known['readers']), 'Secret')}"
-    if ask and not click.confirm(f"Move AWSCURRENT, which {number} will follow?", err=True):
+    if ask and not console.ask(f"Move AWSCURRENT, which {number} will follow?"):
         console.print_note("nothing was done")
         sys.exit(INTERRUPTED)
     move_label(intent.client, intent.address.id, intent.move)

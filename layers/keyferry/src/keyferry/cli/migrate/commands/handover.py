@@ -185,7 +185,7 @@ def _tell(target: Target, text: str) -> None:
 def _confirm(targets: Sequence[Target], *, is_back: bool) -> None:
     print_plan(targets)
     number = count(sum(target.standing == "to do" for target in targets), "Secret")
-    if not click.confirm(f"{'Give back' if is_back else 'Hand over'} {number}?", err=True):
+    if not console.ask(f"{'Give back' if is_back else 'Hand over'} {number}?"):
         console.print_note("nothing was done")
         sys.exit(INTERRUPTED)
 
