@@ -10,6 +10,7 @@ from keyferry.cli.output import console
 from keyferry.cli.output.words import count, count_targets, format_age, join, name_guides, tell_next_try
 from keyferry.cli.states import Row, is_known_right
 from keyferry.model import split_version
+from keyferry.pipeline.suspensions import Suspension
 
 _VERSION_LENGTH = 8
 """How much of a version id a table shows."""
@@ -26,7 +27,9 @@ def print_planned(rows: Sequence[Row]) -> None:
     console.print_line(count(len(rows), "target"))
 
 
-def print_states(rows: Sequence[Row], now: datetime, total: int = 0, call: Call = CALL) -> None:
+def print_states(
+    rows: Sequence[Row], now: datetime, total: int = 0, call: Call = CALL, suspended: Sequence[Suspension] = ()
+) -> None:
     """Write a line for each target, then what is wrong, each cause once, then totals.
 
     Args:
@@ -34,6 +37,7 @@ def print_states(rows: Sequence[Row], now: datetime, total: int = 0, call: Call 
         now: the current time.
         total: how many targets were asked for, those among them that are right and not shown.
         call: how this program was called, for the commands.
+        suspended: what is suspended: nothing delivers that before its end.
     """
     if not rows:
         all_right = "the target is right" if total == 1 else f"all {total:,} targets are right"
@@ -43,7 +47,7 @@ def print_states(rows: Sequence[Row], now: datetime, total: int = 0, call: Call 
     console.print_table(header, [_build_line(row, now) for row in rows])
     causes: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if cause := _describe_cause(row, now, call):
+        if cause := _describe_cause(row, now, call, suspended):
             causes[cause].append(row)
     for cause, alike in causes.items():
         console.print_line("")
@@ -81,13 +85,15 @@ def _shorten(version: str) -> str:
     return split_version(version)[0][:_VERSION_LENGTH]
 
 
-def _describe_cause(row: Row, now: datetime, call: Call) -> str:
+def _describe_cause(row: Row, now: datetime, call: Call, suspended: Sequence[Suspension]) -> str:
     if is_known_right(row):
         return ""
     parts, push = [row.get("error") or row.get("why", "")], call.format_asking("push")
     if age := describe_age(row, now):
         parts.append(age)
-    if "nextTry" in row:
+    if any(one.covers(row["mapping"], row["cluster"]) for one in suspended):
+        parts.append("it is suspended, and delivered once that has ended")
+    elif "nextTry" in row:
         parts.append(tell_next_try(datetime.fromisoformat(row["nextTry"]), now))
     elif "failed" in row:
         parts.append(f"the next sweep tries again; `{push}` does not wait for it")

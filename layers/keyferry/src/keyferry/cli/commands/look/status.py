@@ -161,7 +161,7 @@ def _print(
         print_planned(rows)
     else:
         print_suspended(suspended, call)
-        print_states(rows, datetime.now(UTC), total, call)
+        print_states(rows, datetime.now(UTC), total, call, suspended)
 
 
 def _get_key(row: Row) -> tuple[str, ...]:
