@@ -15,12 +15,13 @@ from keyferry.cli.commands.steer.resume import LAG_SECONDS
 from keyferry.cli.commands.steer.suspend import MAX_TIME
 from keyferry.cli.stack import Stack
 from keyferry.cli.steer.suspended import check_not_suspended
-from keyferry.errors import AccessDenied, InvalidInput
+from keyferry.errors import AccessDenied, InvalidInput, UnknownName
 from keyferry.pipeline.suspensions import MAX_REASON, Suspension, Suspensions
 from keyferry.testing import Calls
 from tests.unit.answers import check_answer
 from tests.unit.samples import delivery
 from tests.unit.shown import NOW, FakeStack, freeze
+from tests.unit.test_cli_status import row
 from tests.unit.test_files import CLUSTERS, MAPPING
 from tests.unit.test_suspensions import suspension
 
@@ -136,7 +137,7 @@ def test_it_is_suspended_for_a_day_by_whom_and_why_once_somebody_says_yes(
     result = run(monkeypatch, stack, "suspend --mapping payments-db --reason", "y\n", "the database moves")
     assert result.exit_code == 0, result.output
     question = "Suspend mapping payments-db in stack keyferry of account 111122223333 in eu-west-1? [y/N]"
-    assert question in result.stderr
+    assert question in " ".join(result.stderr.split())
     assert "stops: 1 mapping on 1 cluster, 1 target" in result.stdout
     assert "keyferry resume --mapping payments-db" in result.stdout
     [one] = stack.suspensions.entries
@@ -311,6 +312,31 @@ def test_a_sweep_that_fails_says_why(
     assert (result.exit_code, said in result.stderr) == (1, True)
 
 
+@pytest.mark.parametrize("args", ["--yes", "--dry-run"])
+def test_a_sweep_of_a_name_that_there_is_not_says_which_one_was_meant(
+    args: str, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    class Strict(FakeSteered):
+        def ask(self, _question: str, **fields: object) -> Iterator[dict[str, Any]]:
+            if fields:
+                raise UnknownName("no mapping of this deployment has mapping payment-db")
+            return super().ask(_question)
+
+    answer = {"errorType": "UnknownName", "errorMessage": "no mapping of this deployment has mapping payment-db"}
+    stack = Strict([row()], answer=json.dumps(answer), failure="Unhandled")
+    result = run(monkeypatch, stack, f"sweep --mapping payment-db {args}")
+    assert result.exit_code == 1
+    assert "no target has mapping payment-db; did you mean payments-db?" in " ".join(result.stderr.split())
+
+
+def test_a_sweep_that_sends_nothing_for_what_is_suspended_does_not_say_that_nothing_differs(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    held = {"suspended": [{"mapping": "m", "cluster": "c", "why": "everything is suspended"}], "suspended_count": 1}
+    result = run(monkeypatch, FakeSteered(answer=json.dumps({**SWEPT, "count": 0, "sent": [], **held})), "sweep --yes")
+    assert result.stdout.splitlines()[-1].endswith(" compared, nothing was sent")
+
+
 # what others ask
 
 
@@ -321,8 +347,21 @@ def test_push_and_its_like_refuse_what_is_suspended_and_say_how_it_ends() -> Non
     with pytest.raises(InvalidInput) as told:
         check_not_suspended(stack, [delivery(), delivery(mapping="other", cluster="prod-us"), delivery()])
     assert str(told.value).startswith("mapping payments-db is suspended until ")
-    assert "(and 1 more)" in str(told.value)
-    assert str(told.value).endswith("`keyferry resume --mapping payments-db --stack keyferry`")
+    assert "; cluster prod-us is suspended until " in str(told.value)
+    by_mapping, by_cluster = (
+        f"`keyferry resume {each} --stack keyferry`" for each in ("--mapping payments-db", "--cluster prod-us")
+    )
+    assert str(told.value).endswith(f"leave it out, or end that with {by_mapping} and {by_cluster}")
+
+
+def test_whoever_is_refused_is_told_of_all_that_suspends_one_and_the_same_delivery() -> None:
+    now = datetime.now(UTC)
+    times: list[dict[str, Any]] = [{"since": now, "until": now + timedelta(days=days)} for days in (1, 2)]
+    stack: Any = FakeSteered(suspended=[suspension("payments-db", **times[0]), suspension(on="prod-eu", **times[1])])
+    with pytest.raises(InvalidInput) as told:
+        check_not_suspended(stack, [delivery()])
+    assert "resume --mapping payments-db" in str(told.value)
+    assert "resume --cluster prod-eu" in str(told.value)
 
 
 def test_the_caller_is_called_as_the_session_or_the_user() -> None:

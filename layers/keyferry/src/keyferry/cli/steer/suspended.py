@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-import click
-
 from keyferry.cli import states
 from keyferry.cli.call import Call
 from keyferry.cli.deliveries import Selection, select
@@ -25,16 +23,18 @@ def check_not_suspended(stack: Stack, deliveries: Iterable[Delivery]) -> None:
     """Refuse deliveries of what is suspended: they would leave the queue without doing anything.
 
     Raises:
-        InvalidInput: some are; the message says by what, and how it is resumed.
+        InvalidInput: some are; the message says by what, and how all of that is resumed.
         KeyferryError: AWS refused the call or gave no answer (`keyferry.aws.errors.translate_errors`).
     """
-    suspensions, now = stack.connect_suspensions().read(), datetime.now(UTC)
-    found = [suspensions.find(delivery.mapping, delivery.cluster, now) for delivery in deliveries]
-    stopped = list(dict.fromkeys(filter(None, found)))
-    if stopped:
-        resume = format_resume(Call(stack=stack.name), stopped[0])
-        more = f" (and {len(stopped) - 1} more)" if len(stopped) > 1 else ""
-        raise InvalidInput(f"{stopped[0]}{more}; leave it out, or end that with `{resume}`")
+    active, pairs = stack.connect_suspensions().read().list_active(datetime.now(UTC)), set(map(_get_pair, deliveries))
+    stopping = [one for one in active if any(one.covers(*pair) for pair in pairs)]
+    if stopping:
+        commands = [f"`{format_resume(Call(stack=stack.name), one)}`" for one in stopping]
+        raise InvalidInput(f"{'; '.join(map(str, stopping))}; leave it out, or end that with {' and '.join(commands)}")
+
+
+def _get_pair(delivery: Delivery) -> tuple[str, str]:
+    return delivery.mapping, delivery.cluster
 
 
 def describe_stopped(settings: Settings, stack: Stack, mapping: str | None, cluster: str | None) -> str:
@@ -67,6 +67,6 @@ def _find_catalog(settings: Settings, stack: Stack) -> Catalog | None:
 
 def confirm(question: str) -> None:
     """Ask, and leave where the answer is no."""
-    if not click.confirm(question, err=True):
+    if not console.ask(question):
         console.print_note("nothing was done")
         sys.exit(INTERRUPTED)

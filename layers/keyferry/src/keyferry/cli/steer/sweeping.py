@@ -163,9 +163,10 @@ def print_swept(swept: Swept, call: Call) -> None:
                 console.print_line(f"  {line}", indent=4)
             console.print_line("")
     end = f"{'would be ' if foreseen is not None else ''}sent"
-    told = (
-        f"{count(number, 'delivery')} {end}" if number else f"nothing {'had' if foreseen is None else 'has'} to be sent"
-    )
+    nothing = f"nothing {'had' if foreseen is None else 'has'} to be sent"
+    if held:
+        nothing = f"nothing {'was' if foreseen is None else 'would be'} sent"
+    told = f"{count(number, 'delivery')} {end}" if number else nothing
     console.print_line(f"{count(swept['checked'], 'target')} compared, {told}")
     if swept["continued"]:
         console.print_line("there was no time for all: the sweep goes on by itself")

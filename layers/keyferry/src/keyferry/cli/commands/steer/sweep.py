@@ -10,9 +10,11 @@ from keyferry.cli.call import Call
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_namespaces
 from keyferry.cli.options import PROBLEMS, Settings, check_can_ask, examples, output
 from keyferry.cli.output import console
-from keyferry.cli.stack import open_stack
+from keyferry.cli.stack import Stack, open_stack
+from keyferry.cli.states import Filter, Row
 from keyferry.cli.steer import sweeping
 from keyferry.cli.steer.suspended import confirm
+from keyferry.errors import UnknownName
 from keyferry.pipeline.comparison import Scope
 
 ANSWER = sweeping.Swept
@@ -53,19 +55,25 @@ def sweep(
         check_can_ask(settings, "sweep")
     deployed, call = open_stack(os.environ, stack, settings), settings.describe_call(stack)
     scope = Scope(mapping=mapping, cluster=cluster, namespace=namespace)
-    if dry_run:
-        with console.show_progress("asking", 1):
-            rows = [row for page in deployed.ask("status", **scope.names) for row in page["rows"]]
-            swept = sweeping.foresee(rows, deployed.connect_suspensions().read(), datetime.now(UTC))
-        _show(settings, swept, call)
-        sys.exit(0 if sweeping.is_whole(swept) else PROBLEMS)
-    if not yes:
+    if not (dry_run or yes):
         what = ", ".join(f"{noun} {name}" for noun, name in scope.names.items()) or "everything"
         confirm(f"Compare {what} of {deployed}, and deliver what differs?")
-    with console.show_progress("comparing", 1):
-        swept = sweeping.sweep(deployed, scope)
+    with console.show_progress("asking" if dry_run else "comparing", 1):
+        try:
+            swept = _foresee(deployed, scope) if dry_run else sweeping.sweep(deployed, scope)
+        except UnknownName:  # only all targets tell which name was meant
+            Filter((mapping,) if mapping else (), cluster, namespace).refuse(_ask(deployed, Scope()))
+            raise
     _show(settings, swept, call)
     sys.exit(0 if sweeping.is_whole(swept) else PROBLEMS)
+
+
+def _foresee(stack: Stack, scope: Scope) -> sweeping.Swept:
+    return sweeping.foresee(_ask(stack, scope), stack.connect_suspensions().read(), datetime.now(UTC))
+
+
+def _ask(stack: Stack, scope: Scope) -> list[Row]:
+    return [row for page in stack.ask("status", **scope.names) for row in page["rows"]]
 
 
 def _show(settings: Settings, swept: sweeping.Swept, call: Call) -> None:
