@@ -81,7 +81,7 @@ def test_no_is_no(sqs: FakeLetters, verb: str) -> None:
     before = all_ids(sqs)
     result = run(verb, "--queue", "events", stdin="n\n")
     assert result.exit_code == 130
-    question = f"{verb.capitalize()} 2 dead letters of stack keyferry (account 111122223333, eu-west-1)?"
+    question = f"{verb.capitalize()} 2 dead letters of stack keyferry of account 111122223333 in eu-west-1?"
     assert question in result.stderr
     assert (all_ids(sqs), sqs.kept, sqs.hidden_ids) == (before, {}, set())
 

@@ -138,7 +138,7 @@ def test_it_asks_and_the_answer_no_changes_nothing(stack: Stack, monkeypatch: py
     monkeypatch.setattr(rollback, "check_can_ask", lambda *_: None)
     result = run("--to", PREVIOUS, input="n\n")
     assert result.exit_code == 130
-    assert "Move AWSCURRENT, which 2 of 2 Secrets will follow? [y/N]" in result.stderr
+    assert "Move AWSCURRENT, which 2 of 2 Secrets of stack keyferry of account" in result.stderr
     assert result.stderr.endswith("nothing was done\n")
     assert "move" not in stack.secrets.calls
 

@@ -50,7 +50,8 @@ def fill(sqs: FakeLetters) -> None:
 def deploy(monkeypatch: pytest.MonkeyPatch, sqs: FakeLetters) -> None:
     """Let the commands find a stack with these queues, at the time NOW."""
     session = SimpleNamespace(region_name="eu-west-1")
-    stack = Stack(session, "keyferry", OUTPUTS | ARNS)  # type: ignore[arg-type]
+    arn = "arn:aws:cloudformation:eu-west-1:111122223333:stack/keyferry/1"
+    stack = Stack(session, "keyferry", OUTPUTS | ARNS, arn=arn)  # type: ignore[arg-type]
     folder = "keyferry.cli.commands.steer.dead_letters"
     importlib.import_module(folder)
     monkeypatch.setattr("keyferry.cli.dead_letters.options.open_stack", lambda *_: stack)

@@ -1,7 +1,6 @@
 """The options that the commands of `keyferry dead-letters` share, and what all of them do first."""
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,11 @@ from keyferry.cli.dead_letters.listing import Listing, Selection, look, open_que
 from keyferry.cli.dead_letters.queue import DeadLetterQueue
 from keyferry.cli.dead_letters.show import print_dry_run
 from keyferry.cli.names import complete_clusters, complete_mappings, complete_teams
-from keyferry.cli.options import INTERRUPTED, Command, Settings
+from keyferry.cli.options import Command, Settings
 from keyferry.cli.output import console
 from keyferry.cli.output.words import count
 from keyferry.cli.stack import Stack, open_stack
+from keyferry.cli.steer.suspended import confirm
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,6 @@ def tell_dry_run(settings: Settings, seen: Seen, verb: str) -> None:
         print_dry_run(seen.listing, verb)
 
 
-def confirm(seen: Seen, verb: str) -> None:
+def confirm_all(seen: Seen, verb: str) -> None:
     """Ask whether to do something with the letters, and leave where the answer is no."""
-    account = seen.stack.get_output("DeliveriesQueueArn").split(":")[4]
-    number = count(len(seen.listing.letters), "dead letter")
-    place = f"stack {seen.stack.name} (account {account}, {seen.stack.region})"
-    if not console.ask(f"{verb} {number} of {place}?"):
-        console.print_note("nothing was done")
-        sys.exit(INTERRUPTED)
+    confirm(f"{verb} {count(len(seen.listing.letters), 'dead letter')} of {seen.stack}?")

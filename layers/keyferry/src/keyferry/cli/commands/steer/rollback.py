@@ -17,6 +17,7 @@ from keyferry.cli.rollback.readers import has_version, list_rows, name_secret
 from keyferry.cli.rollback.show import print_intent, print_rest
 from keyferry.cli.stack import Stack, open_stack
 from keyferry.cli.steer.interrupt import Interrupt
+from keyferry.cli.steer.suspended import confirm
 from keyferry.cli.trace.follow import follow
 from keyferry.cli.trace.subject import SourceName
 
@@ -68,9 +69,8 @@ def _carry_out(settings: Settings, stack: Stack, intent: Intent, *, ask: bool) -
     known, since = intent.known, datetime.now(UTC)
     followers = [reader["secret"] for reader in known["readers"] if reader["follows"]]
     number = f"{len(followers)} of {count(len(known['readers']), 'Secret')}"
-    if ask and not console.ask(f"Move AWSCURRENT, which {number} will follow?"):
-        console.print_note("nothing was done")
-        sys.exit(INTERRUPTED)
+    if ask:
+        confirm(f"Move AWSCURRENT, which {number} of {stack} will follow?")
     move_label(intent.client, intent.address.id, intent.move)
     interrupt = Interrupt()
     known = Rollback(**{**known, "moved": True, "waiting": _wait(stack, intent, followers, interrupt)})

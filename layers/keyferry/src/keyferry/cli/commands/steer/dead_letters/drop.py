@@ -7,7 +7,7 @@ import click
 
 from keyferry.cli.dead_letters import work_off
 from keyferry.cli.dead_letters.answer import build_result
-from keyferry.cli.dead_letters.options import choices, confirm, see, tell_dry_run
+from keyferry.cli.dead_letters.options import choices, confirm_all, see, tell_dry_run
 from keyferry.cli.dead_letters.options import stack as with_stack
 from keyferry.cli.dead_letters.show import print_losses, print_result, print_unlisted
 from keyferry.cli.dead_letters.work_off import Progress
@@ -56,7 +56,7 @@ def drop_(
     if letters and not yes:
         print_losses(letters)
         print_unlisted(seen.listing.unlisted)
-        confirm(seen, "Drop")
+        confirm_all(seen, "Drop")
     progress, shown = Progress(), {letter.id for letter in letters}
     try:
         with console.show_progress("dropping", len(letters)) as step:

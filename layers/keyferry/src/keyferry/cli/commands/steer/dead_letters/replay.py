@@ -11,7 +11,7 @@ from keyferry.aws.sessions import open_client
 from keyferry.cli.dead_letters import work_off
 from keyferry.cli.dead_letters.answer import build_result
 from keyferry.cli.dead_letters.letter import DeadLetter, Queue, Replay
-from keyferry.cli.dead_letters.options import Seen, choices, confirm, see, tell_dry_run
+from keyferry.cli.dead_letters.options import Seen, choices, confirm_all, see, tell_dry_run
 from keyferry.cli.dead_letters.options import stack as with_stack
 from keyferry.cli.dead_letters.queue import send_replays
 from keyferry.cli.dead_letters.show import print_result, print_unlisted
@@ -68,7 +68,7 @@ def replay_(
     _note_suspended(seen)
     if seen.listing.letters and not yes:
         print_unlisted(seen.listing.unlisted)
-        confirm(seen, "Replay")
+        confirm_all(seen, "Replay")
     _replay(settings, seen, begun, stack)
 
 
