@@ -1,8 +1,9 @@
 """`keyferry rollback`: a stack of clusters with memory, and a Secrets Manager whose labels move."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
+from keyferry.cli import stack as stack_module
 from keyferry.cli.commands.steer import rollback
 from keyferry.cli.history.versions import SecretVersion
 from keyferry.cli.rollback.label import Move, choose_move, move_label
@@ -156,6 +158,29 @@ def test_what_does_not_have_the_version_in_time_is_told_and_goes_on(stack: Stack
     assert result.exit_code == 1
     waiting = "2 Secrets do not have it yet: prod-eu/payments/payments-db, prod-us/payments/payments-db"
     assert f"{waiting}; it goes on without anybody looking" in result.stdout
+
+
+@pytest.mark.parametrize(("error", "code"), [(Unreachable("report does not answer"), 1), (KeyboardInterrupt(), 130)])
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_whatever_ends_it_once_the_label_has_moved_it_says_so_and_what_waits(
+    stack: Stack, error: BaseException, code: int, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ask = count(), stack_module.Stack.ask
+
+    def fail_later(self: stack_module.Stack, question: str, **fields: object) -> Iterator[dict[str, Any]]:
+        if next(asked):
+            raise error
+        return ask(self, question, **fields)
+
+    monkeypatch.setattr(stack_module.Stack, "ask", fail_later)
+    result = run("--to", PREVIOUS, "--yes", "--output", form)
+    assert (result.exit_code, stack.secrets.labels[OLD]) == (code, [CURRENT])
+    if form == "json":
+        known = json.loads(result.stdout[result.stdout.index("{\n") :])
+        assert (known["moved"], len(known["waiting"])) == (True, 2)
+    else:
+        assert f"AWSCURRENT was moved to version {OLD}\n2 Secrets do not have it yet" in result.stdout
+        assert f"  version: {OLD}\n" in result.stdout
 
 
 def test_a_second_time_there_is_nothing_to_do(stack: Stack) -> None:

@@ -33,7 +33,8 @@ def _lay_out(reader: Reader) -> tuple[str, ...]:
 
 
 def print_rest(known: Rollback) -> None:
-    """Write what does not have the version yet, and how it is held for good."""
+    """Write that the label was moved, what does not have the version yet, and how it is held for good."""
+    console.print_line(f"AWSCURRENT was moved to version {known['after']['version']}")
     if known["waiting"]:
         number = count(len(known["waiting"]), "Secret does not have it yet", "Secrets do not have it yet")
         console.print_line(f"{number}: {join(known['waiting'])}; it goes on without anybody looking")

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -72,19 +73,27 @@ def _carry_out(settings: Settings, stack: Stack, intent: Intent, *, ask: bool) -
     if ask:
         confirm(f"Move AWSCURRENT, which {number} of {stack} will follow?")
     move_label(intent.client, intent.address.id, intent.move)
-    interrupt = Interrupt()
-    known = Rollback(**{**known, "moved": True, "waiting": _wait(stack, intent, followers, interrupt)})
-    if settings.is_json:
-        console.print_json(known)
-    else:
-        trace, _ = follow(stack, intent.subject, since - SKEW, datetime.now(UTC), lambda _mapping: "")
-        print_trace(trace)
-        print_rest(known)
+    interrupt, known = Interrupt(), Rollback(**{**known, "moved": True, "waiting": followers})
+    try:
+        for known["waiting"] in _wait(stack, intent, followers, interrupt):
+            pass
+        if not settings.is_json:
+            trace, _ = follow(stack, intent.subject, since - SKEW, datetime.now(UTC), lambda _mapping: "")
+            print_trace(trace)
+    finally:  # whatever ends it: the label has moved, and nobody is to have to guess that
+        if settings.is_json:
+            console.print_json(known)
+        else:
+            print_rest(known)
     sys.exit(INTERRUPTED if interrupt.is_pressed else PROBLEMS if known["waiting"] else 0)
 
 
-def _wait(stack: Stack, intent: Intent, followers: list[str], interrupt: Interrupt) -> list[str]:
-    """Wait until Secrets have the version, or until patience is over, or until Ctrl-C; return those that do not."""
+def _wait(stack: Stack, intent: Intent, followers: list[str], interrupt: Interrupt) -> Iterator[list[str]]:
+    """Wait until Secrets have the version, until patience is over, or until Ctrl-C; yield those that do not, each time.
+
+    Raises:
+        KeyferryError: as `keyferry.cli.stack.Stack.ask` says.
+    """
     waiting = followers
     with interrupt.watch(), console.show_progress("following", len(followers)) as step:
         deadline = interrupt.set_deadline(PATIENCE_SECONDS)
@@ -94,7 +103,7 @@ def _wait(stack: Stack, intent: Intent, followers: list[str], interrupt: Interru
             for _ in set(waiting) & arrived:
                 step()
             waiting = [name for name in waiting if name not in arrived]
+            yield waiting
             if not waiting or deadline.has_passed:
                 break
             interrupt.wait(PAUSE_SECONDS)
-    return waiting
