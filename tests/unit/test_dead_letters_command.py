@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
+from keyferry.cli.dead_letters.options import Seen
+from keyferry.cli.dead_letters.work_off import PERHAPS
 from keyferry.errors import AccessDenied, InvalidInput
 from keyferry.model import Delivery
 from tests.unit.cases import dead_letters as cases
@@ -16,6 +18,7 @@ from tests.unit.cases.dead_letters import IDS, MISSING_KEY
 from tests.unit.fake_queues import FakeLetters
 
 FIFO, EVENTS = "DeliveriesDeadLetters", "EventsDeadLetters"
+VERBS = {"replay": "replayed", "drop": "dropped"}
 OPTIONS = "keyferry.cli.commands.steer.dead_letters"
 
 
@@ -127,8 +130,9 @@ def test_a_replay_twice_is_once(sqs: FakeLetters) -> None:
     assert run("replay", IDS[0], "--yes").exit_code == 1, "it is gone, and says so"
 
 
+@pytest.mark.parametrize("form", ["table", "json"])
 def test_an_interruption_says_what_was_replayed_and_what_perhaps(
-    sqs: FakeLetters, monkeypatch: pytest.MonkeyPatch
+    sqs: FakeLetters, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     deletes = iter([lambda: None, _interrupt])
 
@@ -138,11 +142,31 @@ def test_an_interruption_says_what_was_replayed_and_what_perhaps(
 
     sqs.call = call
     monkeypatch.setattr("keyferry.cli.commands.steer.dead_letters.replay.send_replays", lambda *_: {})
-    result = run("replay", "--queue", "deliveries", "--yes")
-    assert result.exit_code == 130
-    assert "10 dead letters replayed" in result.stdout
-    assert "5 more perhaps replayed: run it again, which does nothing twice" in result.stdout
-    assert sqs.hidden_ids == set()
+    result = run("replay", "--queue", "deliveries", "--yes", "--output", form)
+    assert (result.exit_code, sqs.hidden_ids) == (130, set())
+    if form == "table":
+        assert "10 dead letters replayed" in result.stdout
+        assert "5 more perhaps replayed: run it again, which does nothing twice" in result.stdout
+    else:
+        told = json.loads(result.stdout)
+        assert (len(told["replayed"]), [each["id"] for each in told["left"]]) == (10, sqs.ids(FIFO))
+        assert {each["why"] for each in told["left"]} == {PERHAPS}
+
+
+@pytest.mark.parametrize("verb", ["replay", "drop"])
+@pytest.mark.parametrize("form", ["table", "json"])
+@pytest.mark.usefixtures("terminal")
+def test_what_somebody_else_takes_meanwhile_is_told_as_left_and_not_as_gone(
+    sqs: FakeLetters, monkeypatch: pytest.MonkeyPatch, verb: str, form: str
+) -> None:
+    def hide(_seen: Seen, _verb: str) -> None:
+        [message] = [each for each in sqs.letters[EVENTS] if each["MessageId"] == IDS[8]]
+        message["hidden"] = True
+
+    monkeypatch.setattr(f"{OPTIONS}.{verb}.confirm_all", hide)
+    result = run(verb, IDS[0], IDS[8], "--output", form)
+    assert (result.exit_code, IDS[8] in sqs.ids(EVENTS), IDS[0] in sqs.ids(FIFO)) == (1, True, False)
+    assert f"1 dead letter {VERBS[verb]}, 1 left" in result.stdout if form == "table" else IDS[8] in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any, NotRequired, TypedDict
 
 from keyferry.cli.dead_letters.letter import DeadLetter
 from keyferry.cli.dead_letters.listing import Listing
-from keyferry.cli.dead_letters.work_off import Progress
+from keyferry.cli.dead_letters.work_off import PERHAPS, Progress
 from keyferry.cli.states import Owner
 from keyferry.model import format_time
 
@@ -77,7 +77,7 @@ class DeadLetters(TypedDict, total=False):
     dropped: list[Done]
     """With `drop`: what was deleted."""
     left: list[Left]
-    """With `replay` and `drop`: what still lies there, of that which was to be worked off."""
+    """With `replay` and `drop`: what still lies there, or may, of that which was to be worked off."""
 
 
 def build_listing(stack: str, listing: Listing, *, is_whole: bool = False) -> DeadLetters:
@@ -126,5 +126,5 @@ def _list_done(progress: Progress) -> Iterable[dict[str, str]]:
 
 
 def _list_left(progress: Progress) -> Iterable[dict[str, str]]:
-    for letter, why in progress.left:
+    for letter, why in (*progress.left, *((letter, PERHAPS) for letter in progress.under_way)):
         yield {"id": letter.id, "about": letter.about, "why": why}

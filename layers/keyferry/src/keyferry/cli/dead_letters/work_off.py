@@ -9,6 +9,8 @@ from keyferry.cli.dead_letters.queue import DeadLetterQueue, Received
 from keyferry.errors import InvalidInput
 
 NOT_DELETED = "SQS did not delete it"
+NOT_REACHED = "its turn has not come, or somebody else looks at it or has worked it off: `dead-letters list` says which"
+PERHAPS = "it is perhaps sent, and not deleted: replay it again, which does nothing twice"
 
 type Send = Callable[[Queue, Sequence[Replay]], Mapping[int, str]]
 """Sends messages to a queue; returns the number of each that SQS did not take, with its error code."""
@@ -24,6 +26,11 @@ class Progress:
     """Each letter that still lies there, and why."""
     under_way: list[DeadLetter] = field(default_factory=list)
     """Letters whose replay may have been sent, and which may still lie there."""
+
+    def note_unreached(self, shown: Iterable[DeadLetter]) -> None:
+        """Note as left what was shown and has not come again: nobody can tell whether it still lies there."""
+        told = {letter.id for letter, _ in (*self.done, *self.left)} | {letter.id for letter in self.under_way}
+        self.left += [(letter, NOT_REACHED) for letter in shown if letter.id not in told]
 
 
 def replay(
@@ -82,7 +89,7 @@ def drop(
     progress: Progress,
     step: Callable[[], object],
 ) -> None:
-    """Delete dead letters. Those that somebody has worked off meanwhile are gone as well.
+    """Delete dead letters.
 
     Args:
         queues: the dead-letter queues.

@@ -62,6 +62,7 @@ def drop_(
         with console.show_progress("dropping", len(letters)) as step:
             work_off.drop(seen.queues, lambda letter: letter.id in shown, progress, step)
     finally:
+        progress.note_unreached(letters)
         if settings.is_json:
             console.print_json(build_result(name, "dropped", progress))
         else:

@@ -94,6 +94,7 @@ def _replay(settings: Settings, seen: Seen, begun: datetime, stack: str | None) 
         with console.show_progress("replaying", len(seen.listing.letters)) as step:
             work_off.replay(seen.queues, is_asked, list_targets(seen.stack), _build_send(seen.stack), progress, step)
     finally:
+        progress.note_unreached(seen.listing.letters)
         if settings.is_json:
             console.print_json(build_result(seen.stack.name, "replayed", progress))
         else:
