@@ -223,7 +223,8 @@ def test_the_sweep_of_later_is_sent_before_anything_else_and_that_of_now_comes_l
     stack = FakeSteered(suspended=[suspension("payments-db"), over])
     result = run(monkeypatch, stack, "resume --mapping payments-db --yes --output json")
     assert result.exit_code == 0, result.output
-    assert stack.calls.recorded == ["read", "later", "delete mappings/payments-db", "delete clusters/prod-us", "sweep"]
+    deleted = ["delete mappings/payments-db", "delete clusters/prod-us"]
+    assert stack.calls.recorded == ["read", "read", "later", *deleted, "sweep"]
     assert stack.later == [({"mapping": "payments-db", "reason": "resume"}, LAG_SECONDS)]
     assert stack.swept == [{"mapping": "payments-db"}]
     answer = json.loads(result.stdout)
@@ -235,7 +236,7 @@ def test_the_sweep_of_later_is_sent_before_anything_else_and_that_of_now_comes_l
 def test_interrupted_at_any_call_a_sweep_follows_or_it_is_still_suspended(
     where: str, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    for at in range(4):
+    for at in range(5):
 
         def interrupt(number: int, _what: str, at: int = at) -> None:
             if number == at:
@@ -250,6 +251,30 @@ def test_interrupted_at_any_call_a_sweep_follows_or_it_is_still_suspended(
         again = run(monkeypatch, stack, "resume --yes")
         assert again.exit_code == 0
         assert (stack.suspensions, bool(stack.later)) == (Suspensions(), True)
+
+
+def test_what_somebody_suspends_anew_while_the_question_waits_stays(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    mine, over = suspension("payments-db"), suspension(on="prod-us", until=NOW - timedelta(hours=1))
+    longer, again = (one.model_copy(update={"until": NOW + timedelta(days=9)}) for one in (mine, over))
+
+    def suspend_anew(number: int, what: str) -> None:
+        if (number, what) == (0, "read"):
+            stack.suspensions = Suspensions(changed)
+
+    for changed, code, left in (((longer, over), 1, (longer, over)), ((mine, again), 0, (again,))):
+        stack = FakeSteered(suspended=[mine, over], calls=Calls(after=suspend_anew))
+        result = run(monkeypatch, stack, "resume --mapping payments-db --yes")
+        assert (result.exit_code, stack.suspensions.entries) == (code, left)
+        assert bool(stack.later) is (code == 0)
+
+
+def test_where_the_sweep_of_now_fails_it_says_that_it_is_resumed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    stack = FakeSteered(suspended=[suspension()], answer="{}", failure="Unhandled")
+    result = run(monkeypatch, stack, "resume --yes")
+    assert (result.exit_code, stack.suspensions) == (1, Suspensions())
+    assert "it is resumed all the same: a sweep in five minutes delivers what differs" in result.stderr
 
 
 def test_what_is_suspended_by_other_names_is_told_with_what_ends_it(

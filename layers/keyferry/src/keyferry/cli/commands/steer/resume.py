@@ -17,7 +17,7 @@ from keyferry.cli.stack import Stack, open_stack
 from keyferry.cli.steer import sweeping
 from keyferry.cli.steer.suspended import confirm
 from keyferry.cli.steer.suspensions import SuspensionFields, dump_suspension, format_resume
-from keyferry.errors import InvalidInput, UnknownName
+from keyferry.errors import InvalidInput, KeyferryError, UnknownName
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.suspensions import Suspension, Suspensions
 
@@ -75,7 +75,7 @@ def resume(
         if not dry_run:
             if not yes:
                 confirm(f"Resume {found.scope} in {deployed}, and deliver what differs?")
-            swept = _end(deployed, store, found, _list_over(known, now))
+            swept = _end(deployed, store, found)
             if swept:
                 answer["swept"] = swept
     _show(settings, answer, still, call)
@@ -96,25 +96,32 @@ def _find(known: Suspensions, mapping: str | None, cluster: str | None, now: dat
     return found
 
 
-def _list_over(known: Suspensions, now: datetime) -> list[Suspension]:
-    return [one for one in known.entries if one not in known.list_active(now)]
-
-
-def _end(stack: Stack, store: SuspensionStore, found: Suspension, over: Sequence[Suspension]) -> sweeping.Swept | None:
-    """End a suspension. The sweep of later is sent first: whenever this is killed, one follows.
+def _end(stack: Stack, store: SuspensionStore, found: Suspension) -> sweeping.Swept | None:
+    """End a suspension, and remove those that are over. The sweep of later is sent first: when killed, one follows.
 
     Returns:
         What the sweep of now has found; None where the stack has no such mapping or cluster any more.
+
+    Raises:
+        InvalidInput: somebody has suspended the same anew since it was shown.
+        KeyferryError: AWS refused a call or gave no answer; where it is resumed by then, a note says so.
     """
-    scope = Scope(mapping=found.mapping, cluster=found.cluster)
+    known, scope = store.read(), Scope(mapping=found.mapping, cluster=found.cluster)  # a question can wait for hours
+    anew = next((one for one in known.entries if one.name == found.name and one != found), None)
+    if anew:
+        raise InvalidInput(f"nothing was done: it was suspended anew meanwhile: {anew}")
     sweeping.send_later(stack, scope, "resume", LAG_SECONDS)
-    for one in (found, *over):
+    active = known.list_active(datetime.now(UTC))
+    for one in (found, *(one for one in known.entries if one not in active and one != found)):
         store.delete(one)
     try:
         with console.show_progress("comparing", 1):
             return sweeping.sweep(stack, scope)
     except UnknownName:
         return None
+    except (KeyferryError, KeyboardInterrupt):
+        console.print_note("it is resumed all the same: a sweep in five minutes delivers what differs")
+        raise
 
 
 def _show(settings: Settings, answer: Answer, still: Sequence[Suspension], call: Call) -> None:
