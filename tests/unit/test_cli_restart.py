@@ -115,13 +115,14 @@ def test_a_name_that_the_stack_does_not_have_is_told_with_the_nearest(deployed: 
     assert "no target has mapping payment-db; did you mean payments-db?" in result.stderr
 
 
-def test_what_is_suspended_is_refused(deployed: DeployedStack) -> None:
+@pytest.mark.parametrize("way", ["--yes", "--dry-run"])
+def test_what_is_suspended_is_refused(deployed: DeployedStack, way: str) -> None:
     value = {"reason": "it moves", "since": "2020-01-01T00:00:00Z", "until": "2120-01-01T00:00:00Z", "by": "ann"}
     deployed.suspended[f"{ROOT.format(stack='keyferry')}/clusters/prod-us"] = json.dumps(value)
-    result = run("payments-db", "--yes")
+    result = run("payments-db", way)
     assert (result.exit_code, deployed.waiting) == (1, [])
     assert "keyferry resume --cluster prod-us" in result.stderr
-    assert run("payments-db", "--cluster", "prod-eu", "--yes").exit_code == 0
+    assert run("payments-db", "--cluster", "prod-eu", way).exit_code == 0
 
 
 def test_a_cluster_that_does_not_answer_restarts_once_it_does(deployed: DeployedStack) -> None:

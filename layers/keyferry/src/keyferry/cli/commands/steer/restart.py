@@ -74,12 +74,12 @@ def restart(
     targets = outlook.ask_states(found, Filter((mapping,), cluster, namespace))
     deliveries = build_deliveries(targets, namespace)
     _check_restarts(mapping, targets)
-    if dry_run:
+    if dry_run or not yes:
         _print_targets(settings, targets)
-        return
     check_not_suspended(found, deliveries)
+    if dry_run:
+        return
     if not yes:
-        _print_targets(settings, targets)
         what = f"{count(len(targets), 'Secret')} of mapping {mapping}"
         confirm(f"Restart what uses {what}, through {found}, on {outlook.name_clusters(deliveries)}?")
     names = {target["mapping"]: target["secret"] for target in targets}
