@@ -213,6 +213,14 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_done(
     assert timedelta(days=30) == MAX_TIME
 
 
+@pytest.mark.parametrize("option", ["--mapping", "--cluster"])
+def test_an_empty_name_is_not_taken_for_all(option: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    stack = FakeSteered()
+    result = run(monkeypatch, stack, "suspend --reason moving --yes", "", option, "")
+    assert (result.exit_code, stack.suspensions) == (1, Suspensions())
+    assert f"no {option[2:]} is called" in result.stderr
+
+
 # resume
 
 
@@ -253,21 +261,21 @@ def test_interrupted_at_any_call_a_sweep_follows_or_it_is_still_suspended(
         assert (stack.suspensions, bool(stack.later)) == (Suspensions(), True)
 
 
+@pytest.mark.parametrize(("on", "code"), [(None, 1), ("prod-us", 0)])
 def test_what_somebody_suspends_anew_while_the_question_waits_stays(
-    monkeypatch: pytest.MonkeyPatch, folder: Path
+    on: str | None, code: int, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     mine, over = suspension("payments-db"), suspension(on="prod-us", until=NOW - timedelta(hours=1))
-    longer, again = (one.model_copy(update={"until": NOW + timedelta(days=9)}) for one in (mine, over))
+    anew = (mine if on is None else over).model_copy(update={"until": NOW + timedelta(days=9)})
 
-    def suspend_anew(number: int, what: str) -> None:
-        if (number, what) == (0, "read"):
-            stack.suspensions = Suspensions(changed)
+    def suspend_anew(number: int, _what: str) -> None:
+        if number == 0:
+            stack.put(anew)
 
-    for changed, code, left in (((longer, over), 1, (longer, over)), ((mine, again), 0, (again,))):
-        stack = FakeSteered(suspended=[mine, over], calls=Calls(after=suspend_anew))
-        result = run(monkeypatch, stack, "resume --mapping payments-db --yes")
-        assert (result.exit_code, stack.suspensions.entries) == (code, left)
-        assert bool(stack.later) is (code == 0)
+    stack = FakeSteered(suspended=[mine, over], calls=Calls(after=suspend_anew))
+    result = run(monkeypatch, stack, "resume --mapping payments-db --yes")
+    assert (result.exit_code, bool(stack.later)) == (code, code == 0)
+    assert stack.suspensions.list_active(NOW) == [anew]
 
 
 def test_where_the_sweep_of_now_fails_it_says_that_it_is_resumed(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:

@@ -47,7 +47,7 @@ def select(catalog: Catalog, selection: Selection) -> list[Delivery]:
     """
     for name in selection.mappings:
         _check_known("mapping", name, catalog.mappings)
-    if selection.cluster:
+    if selection.cluster is not None:
         _check_known("cluster", selection.cluster, catalog.clusters)
     mappings = [catalog.mappings[name] for name in dict.fromkeys(selection.mappings)] or list(catalog.mappings.values())
     targets = [

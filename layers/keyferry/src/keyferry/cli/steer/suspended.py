@@ -49,7 +49,7 @@ def describe_stopped(settings: Settings, stack: Stack, mapping: str | None, clus
     catalog = _find_catalog(settings, stack)
     if catalog is None:
         return ""
-    stopped = select(catalog, Selection((mapping,) if mapping else (), cluster))
+    stopped = select(catalog, Selection(() if mapping is None else (mapping,), cluster))
     pairs = {(each.mapping, each.cluster) for each in stopped}
     targets = sum((row["mapping"], row["cluster"]) in pairs for row in states.list_planned(catalog))
     mappings, clusters = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
