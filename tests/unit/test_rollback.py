@@ -214,6 +214,21 @@ def test_a_rotation_that_is_on_is_warned_of_and_a_managed_one_is_refused(stack: 
     assert "is managed by rds, which alone moves its labels: rotate it once more" in result.stderr
 
 
+def test_what_is_suspended_is_warned_of_and_only_if_it_stops_a_reader(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, kept = stack_module.Stack.ask, {"reason": "it moves", "since": "2020-01-01T00:00:00Z"}
+    told = [kept | {"cluster": name, "until": "2120-01-01T00:00:00Z"} for name in ("prod-us", "prod-ap")]
+
+    def tell(self: stack_module.Stack, question: str, **fields: object) -> Iterator[dict[str, Any]]:
+        yield from (page | {"suspended": told} for page in ask(self, question, **fields))
+
+    monkeypatch.setattr(stack_module.Stack, "ask", tell)
+    said = " ".join(run("--to", PREVIOUS, "--dry-run").stderr.split())
+    assert "warning: cluster prod-us is suspended until 2120-01-01T00:00:00+00:00: it moves; what it stops gets" in said
+    assert "prod-ap" not in said
+
+
 def test_of_a_parameter_it_says_what_to_do(stack: Stack) -> None:
     parameter = {"alias": "tls", "store": "parameterstore", "name": "/prod/payments/tls", "held": "3@2026-11-24"}
     stack.more = {"sources": [parameter]}

@@ -1,6 +1,6 @@
 """What a rollback would do: found out by one's own rights, before anything is done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from keyferry.cli.stack import Stack
 from keyferry.cli.states import Row
 from keyferry.cli.trace.subject import SourceName, explain_unknown, reads
 from keyferry.errors import InvalidInput
+from keyferry.pipeline.suspensions import Suspension
 
 LOOK_BACK = timedelta(days=2)
 """How far back deliveries are looked at for the workloads that they have seen."""
@@ -48,7 +49,8 @@ def find_out(stack: Stack, subject: SourceName, wanted: str, now: datetime) -> I
             that version.
         KeyferryError: AWS refused a call or gave no answer (`keyferry.aws.errors.translate_errors`).
     """
-    everything = [row for page in stack.ask("status") for row in page["rows"]]
+    pages = list(stack.ask("status"))
+    everything = [row for page in pages for row in page["rows"]]
     address, rows = _choose_address(subject, everything), list_rows(subject, everything)
     client = open_client(stack.session, "secretsmanager", address.region)
     described, versions = describe(client, address.id), list_versions(client, address.id)
@@ -67,7 +69,7 @@ def find_out(stack: Stack, subject: SourceName, wanted: str, now: datetime) -> I
         before=before,
         after=after,
         readers=readers,
-        warnings=list(_list_warnings(address, described, everything)),
+        warnings=[*_list_warnings(address, described, everything), *_list_suspended(pages, rows)],
         moved=False,
         waiting=[],
         pin=f"version: {move.after.id}",
@@ -116,3 +118,12 @@ def _list_warnings(address: SecretAddress, described: Described, rows: Sequence[
         )
     if choosing := list_choosing(rows):
         yield f"mappings that choose secrets by find may read it as well: {', '.join(choosing)}"
+
+
+def _list_suspended(pages: Sequence[Mapping[str, Any]], rows: Iterable[Row]) -> Iterator[str]:
+    """Yield what keeps the version from readers for now; each suspension once."""
+    pairs = {(row["mapping"], row["cluster"]) for row in rows}
+    told = [Suspension.model_validate(fields) for page in pages[:1] for fields in page.get("suspended", ())]
+    for one in told:
+        if any(one.covers(*pair) for pair in pairs):
+            yield f"{one}; what it stops gets the version once that has ended"
