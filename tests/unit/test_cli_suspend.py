@@ -313,6 +313,13 @@ def test_a_parameter_that_is_not_understood_is_resumed_by_what_it_stops(
     assert "delete namespaces/shop" in stack.calls.recorded
 
 
+def test_it_exits_with_1_where_the_sweep_could_not_compare_all(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    from tests.unit.cases.sweep import FOUND  # noqa: PLC0415  # which imports this
+
+    stack = FakeSteered(suspended=[suspension()], answer=json.dumps(FOUND))
+    assert run(monkeypatch, stack, "resume --yes").exit_code == 1
+
+
 # sweep
 
 

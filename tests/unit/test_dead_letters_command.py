@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from keyferry.model import Delivery
 from tests.unit.cases import dead_letters as cases
 from tests.unit.cases.dead_letters import IDS, MISSING_KEY
 from tests.unit.fake_queues import FakeLetters
+from tests.unit.shown import NOW
 
 FIFO, EVENTS = "DeliveriesDeadLetters", "EventsDeadLetters"
 VERBS = {"replay": "replayed", "drop": "dropped"}
@@ -200,3 +202,10 @@ def test_where_there_are_none_there_is_nothing_to_do(sqs: FakeLetters) -> None:
         assert (result.exit_code, result.stdout.split()[:3]) == (0, ["0", "dead", "letters"])
         assert answer(verb, "--yes")["left"] == []
     assert run("list").exit_code == 0
+
+
+def test_a_replay_takes_nothing_that_came_after_it_was_begun(sqs: FakeLetters) -> None:
+    body = Delivery(mapping="payments-db", cluster="prod-eu", event_id="late", time=NOW).to_json()
+    sqs.lay(FIFO, "late", body, NOW + timedelta(seconds=1), "payments-db/prod-eu")
+    run("replay", "--queue", "deliveries", "--yes")
+    assert sqs.ids(FIFO) == ["late"]
