@@ -96,6 +96,7 @@ def test_a_dry_run_does_nothing_and_says_what_it_would(sqs: FakeLetters, verb: s
     before = all_ids(sqs)
     result = run(verb, "--dry-run")
     assert (result.exit_code, f"would {verb} 13 dead letters" in result.stdout) == (0, True)
+    assert "shop-session to prod-us: " in result.stdout
     assert len(answer(verb, "--dry-run")["deadLetters"]) == 13
     assert (all_ids(sqs), sqs.kept, sqs.hidden_ids) == (before, {}, set())
 
@@ -105,6 +106,7 @@ def test_a_replay_says_how_many_lie_behind_those_that_it_counts_and_takes_them_t
     result = run("replay", "--mapping", "payments-db", stdin="y\n")
     assert result.exit_code == 0
     assert "about 4 more of the deliveries" in result.output
+    assert " ".join(result.stdout.split()).startswith(f"payments-db to prod-eu: {MISSING_KEY} about 4 more")
     assert "14 dead letters replayed" in result.stdout
     assert sqs.ids(FIFO) == [IDS[7]]
     assert len(sqs.kept["Deliveries"]) == 14

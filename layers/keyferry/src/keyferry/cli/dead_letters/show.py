@@ -71,8 +71,16 @@ def print_letter(letter: DeadLetter, now: datetime) -> None:
 def print_dry_run(listing: Listing, verb: str) -> None:
     """Write what `replay` or `drop` would do: each kind of loss once, where letters are dropped."""
     console.print_line(f"would {verb} {_count(listing.letters)}")
+    print_aim(listing, verb)
+
+
+def print_aim(listing: Listing, verb: str) -> None:
+    """Write what `replay` or `drop` is about to work off: what is lost with it, or each cause once; and what more."""
     if verb == "drop":
         print_losses(listing.letters)
+    else:
+        for alike in _group(listing.letters):
+            console.print_line(f"{_name(alike)}: {alike[0].cause}")
     print_unlisted(listing.unlisted)
 
 

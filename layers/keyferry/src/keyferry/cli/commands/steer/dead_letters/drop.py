@@ -9,7 +9,7 @@ from keyferry.cli.dead_letters import work_off
 from keyferry.cli.dead_letters.answer import build_result
 from keyferry.cli.dead_letters.options import choices, confirm_all, see, tell_dry_run
 from keyferry.cli.dead_letters.options import stack as with_stack
-from keyferry.cli.dead_letters.show import print_losses, print_result, print_unlisted
+from keyferry.cli.dead_letters.show import print_aim, print_result
 from keyferry.cli.dead_letters.work_off import Progress
 from keyferry.cli.options import PROBLEMS, Settings, check_can_ask, examples, output
 from keyferry.cli.output import console
@@ -54,8 +54,7 @@ def drop_(
         tell_dry_run(settings, seen, "drop")
         return
     if letters and not yes:
-        print_losses(letters)
-        print_unlisted(seen.listing.unlisted)
+        print_aim(seen.listing, "drop")
         confirm_all(seen, "Drop")
     progress, shown = Progress(), {letter.id for letter in letters}
     try:

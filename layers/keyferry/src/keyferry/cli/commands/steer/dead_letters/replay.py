@@ -14,7 +14,7 @@ from keyferry.cli.dead_letters.letter import DeadLetter, Queue, Replay
 from keyferry.cli.dead_letters.options import Seen, choices, confirm_all, see, tell_dry_run
 from keyferry.cli.dead_letters.options import stack as with_stack
 from keyferry.cli.dead_letters.queue import send_replays
-from keyferry.cli.dead_letters.show import print_result, print_unlisted
+from keyferry.cli.dead_letters.show import print_aim, print_result
 from keyferry.cli.dead_letters.work_off import Progress
 from keyferry.cli.options import PROBLEMS, Settings, check_can_ask, examples, output
 from keyferry.cli.output import console
@@ -67,7 +67,7 @@ def replay_(
         return
     _note_suspended(seen)
     if seen.listing.letters and not yes:
-        print_unlisted(seen.listing.unlisted)
+        print_aim(seen.listing, "replay")
         confirm_all(seen, "Replay")
     _replay(settings, seen, begun, stack)
 
