@@ -22,6 +22,7 @@ from tests.unit.answers import check_answer
 from tests.unit.samples import delivery
 from tests.unit.shown import NOW, FakeStack, freeze
 from tests.unit.test_cli_status import row
+from tests.unit.test_cli_status import row
 from tests.unit.test_files import CLUSTERS, MAPPING
 from tests.unit.test_suspensions import suspension
 
@@ -331,6 +332,14 @@ def test_a_sweep_says_what_was_sent_and_why_as_its_answer_says(monkeypatch: pyte
     assert (result.exit_code, json.loads(result.stdout)) == (1, tell(FOUND))
     assert stack.swept == [{"mapping": "a", "cluster": "b", "namespace": "c"}]
     check_answer("sweep", tell(FOUND))
+
+
+def test_a_dry_run_of_a_sweep_keeps_apart_what_is_suspended(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    stack = FakeSteered([row("stale"), row("stale", cluster="prod-us")], [suspension(on="prod-us")])
+    answer = json.loads(run(monkeypatch, stack, "sweep --dry-run --output json").stdout)
+    assert [each["cluster"] for each in answer["wouldSend"]] == ["prod-eu"]
+    assert [each["cluster"] for each in answer["suspended"]] == ["prod-us"]
+    assert (stack.swept, answer["suspendedCount"]) == ([], 1)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from keyferry.cli.commands.steer import rollback
 from keyferry.cli.history.versions import SecretVersion
 from keyferry.cli.rollback.label import Move, choose_move, move_label
 from keyferry.cli.rollback.readers import list_choosing, list_readers, list_seen_workloads
+from keyferry.cli.steer.interrupt import Interrupt
 from keyferry.cli.trace.subject import SourceName
 from keyferry.errors import InvalidInput, Unreachable
 from tests.unit.clusters import World
@@ -181,6 +182,17 @@ def test_whatever_ends_it_once_the_label_has_moved_it_says_so_and_what_waits(
     else:
         assert f"AWSCURRENT was moved to version {OLD}\n2 Secrets do not have it yet" in result.stdout
         assert f"  version: {OLD}\n" in result.stdout
+
+
+def test_ctrl_c_while_it_follows_ends_it_with_130_and_says_what_waits(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pressed = Interrupt()
+    pressed.is_pressed, stack.secrets.after_move = True, lambda: None
+    monkeypatch.setattr(rollback, "Interrupt", lambda: pressed)
+    result = run("--to", PREVIOUS, "--yes")
+    assert (result.exit_code, stack.secrets.labels[OLD]) == (130, [CURRENT])
+    assert "2 Secrets do not have it yet" in result.stdout
 
 
 def test_a_second_time_there_is_nothing_to_do(stack: Stack) -> None:
