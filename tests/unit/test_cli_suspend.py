@@ -22,7 +22,6 @@ from tests.unit.answers import check_answer
 from tests.unit.samples import delivery
 from tests.unit.shown import NOW, FakeStack, freeze
 from tests.unit.test_cli_status import row
-from tests.unit.test_cli_status import row
 from tests.unit.test_files import CLUSTERS, MAPPING
 from tests.unit.test_suspensions import suspension
 
