@@ -198,7 +198,7 @@ def test_a_bad_day_keeps_nobody_from_stopping_everything(monkeypatch: pytest.Mon
         ("--until 2026-11-24T14:59Z", "2026-11-24 14:59 UTC is over"),
         ("--until 31d", "is more than 30 days away"),
         ("--until 2026-11-30T18:00", "has no time zone; write it as 2026-11-30T18:00Z"),
-        ("--until soon", "'soon' is no time span"),
+        ("--until soon", "'soon' is no time; write one as 2026-11-30T18:00Z, or a span from now as 30m"),
         (f"--reason {'x' * (MAX_REASON + 1)}", "say why, in at most 500 characters"),
     ],
 )

@@ -1,6 +1,7 @@
 """`keyferry suspend`: stops deliveries of a mapping, to a cluster, or all of them, until they are resumed."""
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NotRequired, TypedDict
 
@@ -49,7 +50,11 @@ class Until(click.ParamType[datetime | timedelta]):
         try:
             time = datetime.fromisoformat(str(value))
         except ValueError:
-            return Duration().convert(value, param, ctx)
+            with suppress(click.BadParameter):
+                return Duration().convert(value, param, ctx)
+            self.fail(
+                f"{value!r} is no time; write one as 2026-11-30T18:00Z, or a span from now as 30m, 4h, 2d", param, ctx
+            )
         if time.tzinfo is None:
             self.fail(f"{value!r} has no time zone; write it as {value}Z, or with +01:00", param, ctx)
         return time
