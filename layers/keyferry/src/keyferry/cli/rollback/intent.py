@@ -61,13 +61,12 @@ def find_out(stack: Stack, subject: SourceName, wanted: str, now: datetime) -> I
         for line in page.lines
     ]
     readers = list_readers(subject, rows, list_seen_workloads(lines), move.before.id)
-    before, after = (_know(version.id, move) for version in (move.before, move.after))
     known = Rollback(
         name=address.id,
         account=described.account,
         stack=stack.name,
-        before=before,
-        after=after,
+        before=_know(move.before.id, move),
+        after=_know(move.after.id, move),
         readers=readers,
         warnings=[*_list_warnings(address, described, everything), *_list_suspended(pages, rows)],
         moved=False,
