@@ -195,6 +195,26 @@ def test_ctrl_c_while_it_follows_ends_it_with_130_and_says_what_waits(
     assert "2 Secrets do not have it yet" in result.stdout
 
 
+def test_what_arrives_while_the_change_is_looked_up_is_not_told_as_missing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.secrets.after_move = stack.questions.clear
+    ask = stack.invoke
+
+    def answer(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401
+        if "move" in stack.secrets.calls and len(stack.questions) == 1:
+            stack.deliver()
+        return ask(**arguments)
+
+    monkeypatch.setattr(stack, "invoke", answer)
+    result = run("--to", PREVIOUS, "--yes")
+    assert (result.exit_code, "does not have it yet" in result.stdout, "do not have" in result.stdout) == (
+        0,
+        False,
+        False,
+    )
+
+
 def test_a_second_time_there_is_nothing_to_do(stack: Stack) -> None:
     run("--to", OLD, "--yes")
     result = run("--to", OLD, "--yes")

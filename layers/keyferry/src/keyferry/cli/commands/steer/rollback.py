@@ -80,6 +80,8 @@ def _carry_out(settings: Settings, stack: Stack, intent: Intent, *, ask: bool) -
         if not settings.is_json:
             trace, _ = follow(stack, intent.subject, since - SKEW, datetime.now(UTC), lambda _mapping: "")
             print_trace(trace)
+            if known["waiting"]:  # some may have arrived since: the trace says so
+                known["waiting"] = _list_waiting(stack, intent, known["waiting"])
     finally:  # whatever ends it: the label has moved, and nobody is to have to guess that
         if settings.is_json:
             console.print_json(known)
@@ -98,12 +100,18 @@ def _wait(stack: Stack, intent: Intent, followers: list[str], interrupt: Interru
     with interrupt.watch(), console.show_progress("following", len(followers)) as step:
         deadline = interrupt.set_deadline(PATIENCE_SECONDS)
         while waiting:
-            rows = list_rows(intent.subject, (row for page in stack.ask("status") for row in page["rows"]))
-            arrived = {name_secret(row) for row in rows if has_version(intent.subject, row, intent.move.after.id)}
-            for _ in set(waiting) & arrived:
+            left = _list_waiting(stack, intent, waiting)
+            for _ in waiting[len(left) :]:
                 step()
-            waiting = [name for name in waiting if name not in arrived]
+            waiting = left
             yield waiting
             if not waiting or deadline.has_passed:
                 break
             interrupt.wait(PAUSE_SECONDS)
+
+
+def _list_waiting(stack: Stack, intent: Intent, waiting: list[str]) -> list[str]:
+    """Return which of some Secrets do not have the version now."""
+    rows = list_rows(intent.subject, (row for page in stack.ask("status") for row in page["rows"]))
+    arrived = {name_secret(row) for row in rows if has_version(intent.subject, row, intent.move.after.id)}
+    return [name for name in waiting if name not in arrived]
