@@ -399,7 +399,7 @@ def test_push_and_its_like_refuse_what_is_suspended_and_say_how_it_ends() -> Non
     by_mapping, by_cluster = (
         f"`keyferry resume {each} --stack keyferry`" for each in ("--mapping payments-db", "--cluster prod-us")
     )
-    assert str(told.value).endswith(f"leave it out, or end that with {by_mapping} and {by_cluster}")
+    assert str(told.value).endswith(f"; end that with {by_mapping} and {by_cluster}")
 
 
 def test_whoever_is_refused_is_told_of_all_that_suspends_one_and_the_same_delivery() -> None:

@@ -153,6 +153,15 @@ def test_a_stack_that_is_not_there_is_not_replaced_by_ones_own_rights(
     assert "; --local delivers from here, with your own rights" in result.stderr
 
 
+def test_where_nothing_names_a_stack_and_no_mappings_are_there_it_asks_which_stack(
+    deployed: DeployedStack, tmp_path: Path
+) -> None:
+    (tmp_path / "samconfig.toml").unlink()
+    result = run("--yes")
+    assert (result.exit_code, deployed.calls.recorded) == (1, [])
+    assert "which stack? say --stack NAME" in result.stderr
+
+
 def test_local_and_a_stack_do_not_go_together(deployed: DeployedStack) -> None:
     result = run("--local", "--stack", "keyferry", "--yes")
     assert (result.exit_code, deployed.calls.recorded) == (2, [])

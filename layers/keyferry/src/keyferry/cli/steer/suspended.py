@@ -30,7 +30,7 @@ def check_not_suspended(stack: Stack, deliveries: Iterable[Delivery]) -> None:
     stopping = [one for one in active if any(one.covers(*pair) for pair in pairs)]
     if stopping:
         commands = [f"`{format_resume(Call(stack=stack.name), one)}`" for one in stopping]
-        raise InvalidInput(f"{'; '.join(map(str, stopping))}; leave it out, or end that with {' and '.join(commands)}")
+        raise InvalidInput(f"{'; '.join(map(str, stopping))}; end that with {' and '.join(commands)}")
 
 
 def _get_pair(delivery: Delivery) -> tuple[str, str]:

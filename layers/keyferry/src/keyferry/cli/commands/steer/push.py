@@ -87,7 +87,7 @@ def push(
     """Bring Secrets to the current state of their sources.
 
     Those of the mappings named, or of all. Sends deliveries to the queue of the stack, and shows what becomes of each;
-    where there is no stack, or with --local, it makes them from here. Takes keys back also from those from whom they
+    where no stack is named, or with --local, it makes them from here. Takes keys back also from those from whom they
     were taken back a short time ago. Shows first what is not right, and asks. Values are never shown; of what is right
     already, only the number. Ctrl-C ends it at any time, and it says what is left. What fails is told with file and
     line; as annotations with --output github.
@@ -103,6 +103,10 @@ def push(
         check_can_ask(settings, "push")
     if not local and (stack or settings.config.stack_name):
         _push_through(settings, stack, Filter(**chosen), manner)  # type: ignore[arg-type]
+    if not (local or settings.mappings.exists()):
+        raise InvalidInput(
+            f"which stack? say --stack NAME; or be in a folder with samconfig.toml or {settings.mappings}"
+        )
     catalog = settings.load_catalog()
     deliveries = select(catalog, Selection(**chosen))  # type: ignore[arg-type]
     # An error here is told once, not for each namespace.
