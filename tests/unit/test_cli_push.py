@@ -516,6 +516,13 @@ def test_a_name_that_is_not_there_is_told_with_the_nearest(
     assert said in result.stderr
 
 
+@pytest.mark.parametrize("args", [["payments-db"], ["--cluster", "prod-eu"], ["--stack", "other"]])
+def test_a_plan_says_all_that_is_pushed(mappings: Path, runtime: FakeRuntime, args: list[str]) -> None:
+    result = run(mappings, "--plan", "plan.json", "--yes", *args)
+    assert (result.exit_code, runtime.calls.recorded) == (2, [])
+    assert "--plan says what to deliver" in result.stderr
+
+
 @pytest.mark.usefixtures("runtime")
 def test_without_mappings_there_is_nothing_to_push(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("# nothing yet\n")
