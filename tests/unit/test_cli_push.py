@@ -309,10 +309,11 @@ def test_a_push_delivers_to_every_cluster_and_namespace_and_tells_what_it_did(
     result = run(mappings, "--yes")
     assert result.exit_code == 0
     assert [[cell.strip() for cell in row] for row in rows(result)] == [
-        ["created", "prod-eu", "payments", "payments-db", "Deployment/api", "missing"],
-        ["created", "prod-us", "payments", "payments-db", "Deployment/api", "missing"],
-        ["created", "prod-eu", "shop-web", "shop-session", "missing"],
+        ["created", "prod-eu", "payments", "payments-db", "Deployment/api"],
+        ["created", "prod-us", "payments", "payments-db", "Deployment/api"],
+        ["created", "prod-eu", "shop-web", "shop-session"],
     ]
+    assert "all of them: missing" in result.stdout, "one reason is told once"
     assert runtime.clusters["prod-eu"].stamps("payments", KIND, "api")
 
 
@@ -513,6 +514,13 @@ def test_a_name_that_is_not_there_is_told_with_the_nearest(
     result = run(mappings, "--yes", *args)
     assert (result.exit_code, runtime.calls.recorded) == (1, [])
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("args", [["payments-db"], ["--cluster", "prod-eu"], ["--stack", "other"]])
+def test_a_plan_says_all_that_is_pushed(mappings: Path, runtime: FakeRuntime, args: list[str]) -> None:
+    result = run(mappings, "--plan", "plan.json", "--yes", *args)
+    assert (result.exit_code, runtime.calls.recorded) == (2, [])
+    assert "--plan says what to deliver" in result.stderr
 
 
 @pytest.mark.usefixtures("runtime")

@@ -341,6 +341,12 @@ def test_a_dry_run_of_a_sweep_keeps_apart_what_is_suspended(monkeypatch: pytest.
     assert (stack.swept, answer["suspendedCount"]) == ([], 1)
 
 
+def test_what_suspends_many_deliveries_is_told_once(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    stack = FakeSteered([row("stale", mapping=name) for name in ("a", "b", "c")], [suspension()])
+    said = run(monkeypatch, stack, "sweep --dry-run").stdout
+    assert (said.count("is suspended until"), "a to prod-eu and 2 more: everything is" in said) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("answer", "failure", "said"),
     [

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 
 from keyferry.cli.check.problems import Problem
@@ -95,11 +95,16 @@ def print_rows(names: Sequence[str], rows: Sequence[Row], output: str) -> None:
         rows: the rows.
         output: the form of the result: table or github.
     """
-    shown = [row.line for row in rows if not row.is_folded]
+    shown = [row for row in rows if not row.is_folded]
     effect, *lists = names
     if shown:
-        console.print_table((effect, "cluster", "namespace", "secret", "mapping", *lists, "why", "owner"), shown)
+        common = _find_common_reason(shown)
+        lines = [replace(row, why="" if common else row.why).line for row in shown]
+        console.print_table((effect, "cluster", "namespace", "secret", "mapping", *lists, "why", "owner"), lines)
         console.print_line("")
+        if common:
+            console.print_line(f"all of them: {common}")
+            console.print_line("")
     failures = list(_list_failures(rows, output))
     for failure in failures:
         if output == "github":
@@ -108,6 +113,12 @@ def print_rows(names: Sequence[str], rows: Sequence[Row], output: str) -> None:
             console.print_line(failure)
     if failures:
         console.print_line("")
+
+
+def _find_common_reason(rows: Sequence[Row]) -> str:
+    """Return the reason that all rows have, which is told once; empty if they have none, or there is one row alone."""
+    reasons = {"" if row.error else row.why for row in rows}
+    return reasons.pop() if len(rows) > 1 and len(reasons) == 1 else ""
 
 
 def _list_failures(rows: Iterable[Row], output: str) -> Iterator[str]:

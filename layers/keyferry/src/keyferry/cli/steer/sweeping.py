@@ -1,7 +1,8 @@
 """A sweep that somebody waits for: asked of the function `reconcile`, and shown."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict, cast
 
@@ -11,7 +12,7 @@ from keyferry.aws.errors import translate_errors
 from keyferry.aws.sessions import open_client
 from keyferry.cli.call import Call
 from keyferry.cli.output import console
-from keyferry.cli.output.words import count, name_guides
+from keyferry.cli.output.words import count, join, name_guides
 from keyferry.cli.stack import Stack
 from keyferry.errors import InvalidInput, UnknownName
 from keyferry.model import parse_json
@@ -152,7 +153,7 @@ def print_swept(swept: Swept, call: Call) -> None:
     if sent:
         _print_sent(sent, number)
     for title, lines, total in (
-        ("suspended, and not sent", [f"{each['mapping']} to {each['cluster']}: {each['why']}" for each in held], None),
+        ("suspended, and not sent", list(_describe_held(held)), None),
         ("not compared", list(map(_describe_reason, swept["reasons"])), swept["notCompared"]),
         ("somebody else keeps writing", list(map(_describe_contest, swept.get("contested", []))), None),
         ("notes", swept.get("notes", []), None),
@@ -183,6 +184,15 @@ def _print_sent(sent: list[Sent], total: int) -> None:
     if total > len(rows):
         console.print_line(f"and {total - len(rows):,} more")
     console.print_line("")
+
+
+def _describe_held(held: Sequence[Sent]) -> Iterator[str]:
+    """Yield what has suspended deliveries, each once."""
+    causes = defaultdict[str, list[str]](list)
+    for each in held:
+        causes[each["why"]].append(f"{each['mapping']} to {each['cluster']}")
+    for why, places in causes.items():
+        yield f"{join(places, limit=1)}: {why}"
 
 
 def _describe_reason(reason: NotCompared) -> str:
