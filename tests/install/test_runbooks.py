@@ -82,7 +82,21 @@ def repository(account: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Repo
     time.sleep(1.1)  # the emulator's times are whole seconds: an entry of the same second as its role looks older
     repository.run(f"sh generated/stack/access-entries.sh {STACK}")
     expect(account, "canary-1")
+    rest(account)
     return repository
+
+
+def rest(account: Cloud) -> None:
+    """Wait until no delivery is under way: the emulator ends it where the function gets other settings."""
+    sqs = account.aws.client("sqs")
+    url = sqs.get_queue_url(QueueName=f"{STACK}-deliveries.fifo")["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+    def is_empty() -> bool:
+        known = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return set(known.values()) == {"0"}
+
+    until("no delivery under way", is_empty, seconds=90)
 
 
 def put(account: Cloud, password: str) -> None:
@@ -108,6 +122,7 @@ def home_down(account: Cloud, repository: Repository) -> Iterator[Regions]:
         through = before | {"AWS_ENDPOINT_URL_SECRETS_MANAGER": gate.url}
         functions.update_function_configuration(FunctionName=DELIVER, Environment={"Variables": through})
         yield gate
+        rest(account)
         functions.update_function_configuration(FunctionName=DELIVER, Environment={"Variables": before})
 
 

@@ -1,6 +1,7 @@
 """The deployed stack as a test sees it: sources to change, what was logged of it, what lies on the queues."""
 
 import json
+import time
 import urllib.request
 import uuid
 from collections import defaultdict
@@ -24,6 +25,8 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 PATIENCE_SECONDS = 75.0
 """Longer than a delivery waits that has met a cluster which did not answer in time, as one under load may not."""
+UNDER_WAY_SECONDS = 3.0
+"""How long a delivery may still run that was begun before the functions were stopped."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Deployed:
         before = self.functions.get_function_configuration(FunctionName=name)["Timeout"]
         [source] = self.functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
         self.functions.update_event_source_mapping(UUID=source["UUID"], Enabled=False)
+        time.sleep(UNDER_WAY_SECONDS)  # the emulator ends what is under way with the old settings
         self.functions.update_function_configuration(FunctionName=name, Timeout=timeout)
         try:
             yield

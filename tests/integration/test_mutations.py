@@ -21,7 +21,7 @@ from keyferry.pipeline.settle import MAX_RECEIVES
 from keyferry_local.cloud import ACCOUNT
 from keyferry_local.direct import Direct, statements
 from keyferry_local.install import STACK, Installation
-from tests.integration.deployed import Deployed, now
+from tests.integration.deployed import UNDER_WAY_SECONDS, Deployed, now
 from tests.integration.scene import Scene, sweep
 from tests.integration.test_roles import HUB, READ, Account
 from tests.unit.stack import Stack
@@ -159,8 +159,6 @@ TABLE: dict[tuple[str, str], tuple[Mapping[str, Any], int, Sequence[str], str]] 
     ("Reconcile", "Consume"): ({"mapping": "pushed", "cluster": "prod-eu"}, 1, ("Send",), HIDING),
 }
 """Function and statement of its role → message, how often it came, what else is missing, and what is said then."""
-UNDER_WAY_SECONDS = 3.0
-"""How long a delivery may still run that was begun before the functions were stopped."""
 
 
 def own_statements(role: str) -> list[str]:
