@@ -13,7 +13,7 @@ import pytest
 from botocore.credentials import Credentials
 
 from keyferry.cli.stack import Stack
-from keyferry.errors import KeyferryError, UnknownName
+from keyferry.errors import KeyferryError, ServerError, UnknownName
 from keyferry.model import Delivery
 from keyferry.pipeline.comparison import Scope
 from keyferry.pipeline.status import list_status
@@ -71,6 +71,20 @@ class DeployedStack:
             for follow_up in self.logs.queue.sent:
                 self._put(follow_up)
             self.logs.queue.sent.clear()
+
+    def fail_reads(self, place: str, *, attempts: int) -> None:
+        """Let no attempt at first read a Secret, as `shop/payments-db`: the cluster answers 500."""
+        is_broken = True
+
+        def fail(_number: int, call: str) -> None:
+            if is_broken and call == f"read {place}":
+                raise ServerError("500")
+
+        def mend() -> None:
+            nonlocal is_broken
+            is_broken = self.attempts < attempts
+
+        self.cluster_calls.before, self.after_work = fail, mend
 
     def _put(self, delivery: Delivery) -> None:
         self.sqs.kept[URL].append({"MessageBody": delivery.to_json()})

@@ -9,7 +9,7 @@ import pytest
 from keyferry.cli.steer.course import Followed
 from keyferry.cli.steer.follow import PATIENCE, send_and_follow
 from keyferry.cli.steer.interrupt import Interrupt
-from keyferry.errors import ClusterUnreachable, Conflict, KeyferryError, ServerError
+from keyferry.errors import ClusterUnreachable, Conflict, KeyferryError
 from keyferry.model import Delivery
 from keyferry.testing import FakeClock, FakeCluster
 from tests.unit.clusters import SOURCE, World
@@ -96,14 +96,7 @@ def test_what_needs_repair_has_ended_with_its_error(deployed: DeployedStack) -> 
 
 
 def test_a_namespace_that_goes_on_alone_is_followed_too(deployed: DeployedStack) -> None:
-    broken = {"read shop/payments-db"}
-
-    def fail(_number: int, call: str) -> None:
-        if call in broken:
-            raise ServerError("500")
-
-    deployed.cluster_calls.before = fail
-    deployed.after_work = lambda: broken.clear() if deployed.attempts == 2 else None
+    deployed.fail_reads("shop/payments-db", attempts=2)
     followed = follow(deployed)
     assert states(followed) == {
         "prod-eu": "replaced",

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from keyferry.cli import main
-from keyferry.errors import ClusterUnreachable, Conflict, KeyferryError, ServerError
+from keyferry.errors import ClusterUnreachable, Conflict, KeyferryError
 from keyferry.pipeline.suspensions import ROOT
 from tests.unit.clusters import SOURCE, World
 from tests.unit.deployed_stack import DeployedStack
@@ -190,14 +190,7 @@ def test_what_fails_for_good_is_told_once_with_its_targets(deployed: DeployedSta
 
 
 def test_a_namespace_that_goes_on_alone_is_in_the_result_once(deployed: DeployedStack) -> None:
-    broken = {"read shop/payments-db"}
-
-    def fail(_number: int, call: str) -> None:
-        if call in broken:
-            raise ServerError("500")
-
-    deployed.cluster_calls.before = fail
-    deployed.after_work = lambda: broken.clear() if deployed.attempts == 2 else None
+    deployed.fail_reads("shop/payments-db", attempts=2)
     result = run("--yes")
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "4 targets: 4 updated")
     assert [(each["cluster"], each["state"]) for each in told(run("--yes", "--output", "json"))] == [

@@ -27,7 +27,8 @@ _MADE: tuple[Origin, ...] = ("sweep", "push", "restart", "replay")
 """The origins whose event ids Keyferry makes: they begin with the origin and a hyphen. Those of events are UUIDs."""
 
 
-def _read_time() -> datetime:
+def read_time() -> datetime:
+    """Return the current time, in UTC."""
     return datetime.now(UTC)
 
 
@@ -56,7 +57,7 @@ class Work:
     check_suspended: Callable[[], None] = lambda: None
     """Raises Suspended once the delivery is suspended. It is called often, by several threads, and never waits long."""
     sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], datetime] = _read_time
+    now: Callable[[], datetime] = read_time
     """Returns the current time, with a time zone."""
 
     @property

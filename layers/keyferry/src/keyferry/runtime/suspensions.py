@@ -9,12 +9,13 @@ counts, and what it stops waits on the queue. Without an answer nothing is deliv
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
 from keyferry.aws.sessions import Sessions
 from keyferry.aws.suspensions import SuspensionStore
+from keyferry.delivery.work import read_time
 from keyferry.errors import KeyferryError, Suspended, SuspensionsUnknown
 from keyferry.model import Delivery
 from keyferry.pipeline.suspensions import Suspension, Suspensions
@@ -53,12 +54,8 @@ def describe(read: Read) -> dict[str, Any]:
     Where that cannot be read, `{"suspensionsUnknown": …}` says why: the answer is of more than that.
     """
     suspensions, note = look(read)
-    active = [one.model_dump(mode="json") for one in suspensions.list_active(_read_time())]
+    active = [one.model_dump(mode="json") for one in suspensions.list_active(read_time())]
     return ({"suspended": active} if active else {}) | ({"suspensionsUnknown": note} if note else {})
-
-
-def _read_time() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -76,7 +73,7 @@ class Gate:
         self,
         read: Read,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = _read_time,
+        now: Callable[[], datetime] = read_time,
     ) -> None:
         """Know nothing yet.
 

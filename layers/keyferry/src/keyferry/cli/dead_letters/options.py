@@ -31,7 +31,7 @@ class Seen:
 
 
 def choices(command: Command) -> Command:
-    """Give a command the options that choose among letters, and `--stack`."""
+    """Give a command the options that choose among letters."""
     options: list[Callable[[Command], Command]] = [
         click.option("--queue", type=click.Choice(LETTERS), help="Only those of this queue."),
         click.option("--mapping", metavar="NAME", shell_complete=complete_mappings, help="Only of this mapping."),

@@ -8,7 +8,7 @@ from typing import Any
 
 from keyferry.cli.output import console
 from keyferry.cli.output.pushed import Pushed
-from keyferry.cli.output.words import add_help, join
+from keyferry.cli.output.words import join
 from keyferry.cli.stack import Stack
 from keyferry.cli.states import Filter, Row
 from keyferry.cli.steer import rows
@@ -63,7 +63,7 @@ def print_outlook(targets: Sequence[Row], output: str) -> None:
         output: the form of the result: table, json or github.
     """
     if output == "json":
-        known: Any = list(map(add_help, targets))
+        known: Any = targets
         answer: Pushed = {"targets": known}
         console.print_json(answer)
         return

@@ -12,7 +12,7 @@ from keyferry.cli.names import complete_clusters, complete_mappings, complete_na
 from keyferry.cli.options import Settings, check_can_ask, examples, output_of
 from keyferry.cli.output import console
 from keyferry.cli.output.pushed import SentDelivery
-from keyferry.cli.output.words import add_help, count, join
+from keyferry.cli.output.words import count, join
 from keyferry.cli.stack import open_stack
 from keyferry.cli.states import Filter, Row, Target
 from keyferry.cli.steer import outlook, sent
@@ -109,7 +109,7 @@ def _check_restarts(mapping: str, targets: Sequence[Row]) -> None:
 def _print_targets(settings: Settings, targets: Sequence[Row]) -> None:
     """Write whose workloads would restart, a line for each cluster."""
     if settings.is_json:
-        known: Any = list(map(add_help, targets))
+        known: Any = targets
         answer: Restarted = {"targets": known}
         console.print_json(answer)
         return
